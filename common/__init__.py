@@ -1,0 +1,1 @@
+"""What the coordinator and the sites must agree on: plan, model, roles, wire, metrics."""

@@ -1,0 +1,150 @@
+"""Domain-adaptation layers: what they are and where they go.
+
+Each acts on a backbone that is otherwise frozen. An adaptation is a callable
+``(backbone, stages, spec) -> Adapted``; it says which tensors it governs and which role it claims for them;
+`fedgraft.common.roles` decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from fedgraft.common.backbone import InputSpec
+from fedgraft.common.errors import PlanError
+from fedgraft.common.stages import Stage
+
+Role = Literal["frozen", "shared", "local"]
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """What an adaptation did.
+
+    Attributes:
+        layers: new modules, by a name without dots; their tensors are ``adapters.<name>.*``.
+        claims: role by name, for tensors of the backbone's own state.
+        training_modules: paths of backbone modules that use batch statistics while training.
+    """
+
+    layers: nn.ModuleDict = field(default_factory=nn.ModuleDict)
+    claims: dict[str, Role] = field(default_factory=dict)
+    training_modules: frozenset[str] = frozenset()
+
+
+Adaptation = Callable[[nn.Module, tuple[Stage, ...], InputSpec], Adapted]
+
+
+class LocalBatchNorm:
+    """Batch norm statistics stay at the site; affine parameters stay too (FedBN, Li et al., ICLR 2021),
+    or are trained together (SiloBN, Andreux et al., DART 2020).
+
+    Args:
+        affine: ``local`` for FedBN, ``shared`` for SiloBN.
+    """
+
+    def __init__(self, affine: Role) -> None:
+        if affine not in ("local", "shared"):
+            raise PlanError(f"adaptation.affine={affine} must be local (FedBN) or shared (SiloBN)")
+        self.affine: Role = affine
+
+    def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: InputSpec) -> Adapted:
+        """Claim every batch norm of the backbone.
+
+        Raises:
+            PlanError: the backbone has none.
+        """
+        norms = batch_norms(backbone)
+        if not norms:
+            raise PlanError(
+                "adaptation: local batch norm has no effect, the backbone has no batch norm; use adaptation=ssf"
+            )
+        claims: dict[str, Role] = {}
+        for path, module in norms.items():
+            claims |= {f"{path}.{name}": "local" for name, _ in module.named_buffers()}
+            claims |= {f"{path}.{name}": self.affine for name, _ in module.named_parameters()}
+        return Adapted(claims=claims, training_modules=frozenset(norms))
+
+
+class ScaleAndShift:
+    """SSF (Lian et al., NeurIPS 2022): after each stage, ``y = scale * x + shift`` per channel; starts as the identity."""
+
+    def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: InputSpec) -> Adapted:
+        """Insert one layer after each stage that has an output module.
+
+        Raises:
+            PlanError: no stage has one.
+        """
+        axes = _output_channels(backbone, stages, spec)
+        if not axes:
+            raise PlanError("adaptation=ssf has no effect: no stage of this backbone has an output to scale")
+        layers = nn.ModuleDict()
+        for stage in stages:
+            if stage.output is None or stage.output not in axes:
+                continue
+            width, axis = axes[stage.output]
+            layer = _ScaleAndShift(width, axis)
+            layers[stage.name.replace(".", "_")] = layer
+            backbone.get_submodule(stage.output).register_forward_hook(_applies(layer))
+        return Adapted(layers=layers)
+
+
+class _ScaleAndShift(nn.Module):
+    def __init__(self, width: int, axis: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width))
+        self.shift = nn.Parameter(torch.zeros(width))
+        self.axis = axis
+
+    def forward(self, x: Tensor) -> Tensor:
+        shape = [1] * x.ndim
+        shape[self.axis] = -1
+        return x * self.scale.view(shape) + self.shift.view(shape)
+
+
+def batch_norms(network: nn.Module) -> dict[str, _BatchNorm]:
+    """Every batch norm with running statistics, by module path."""
+    return {
+        path: module
+        for path, module in network.named_modules()
+        if isinstance(module, _BatchNorm) and module.running_mean is not None
+    }
+
+
+def _applies(layer: nn.Module) -> Callable[[nn.Module, object, Tensor], Tensor]:
+    def hook(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        adapted: Tensor = layer(output)
+        return adapted
+
+    return hook
+
+
+def _output_channels(
+    backbone: nn.Module, stages: tuple[Stage, ...], spec: InputSpec
+) -> dict[str, tuple[int, int]]:
+    """``(width, axis)`` of each stage's output, seen in one forward pass of a blank image."""
+    channels_last = getattr(backbone, "output_fmt", "NCHW") == "NHWC"
+    found: dict[str, tuple[int, int]] = {}
+
+    def watch(path: str) -> Callable[[nn.Module, object, object], None]:
+        def hook(module: nn.Module, inputs: object, output: object) -> None:
+            if isinstance(output, Tensor) and output.is_floating_point():
+                axis = 1 if output.ndim == 2 or (output.ndim == 4 and not channels_last) else output.ndim - 1
+                found[path] = (output.shape[axis], axis)
+
+        return hook
+
+    outputs = [stage.output for stage in stages if stage.output is not None]
+    handles = [backbone.get_submodule(path).register_forward_hook(watch(path)) for path in outputs]
+    try:
+        with torch.no_grad():
+            backbone.eval()(torch.zeros(1, spec.channels, spec.size, spec.size))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found

@@ -1,0 +1,124 @@
+"""A backbone: any timm network without its classifier, and what it says about itself.
+
+Nothing is retyped that the model declares: mean, std, input size and interpolation come from
+timm's ``pretrained_cfg``; the feature width is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from fedgraft.common.errors import BackboneError, PlanError
+from fedgraft.common.plan import Backbone
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What the backbone expects: ``(channels, size, size)`` float32, normalised with ``mean`` and ``std`` per channel."""
+
+    channels: int
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str
+
+
+def create(
+    plan: Backbone, image_size: int | None, source: Mapping[str, Any] | None = None
+) -> tuple[nn.Module, InputSpec]:
+    """Build the network.
+
+    Args:
+        plan: the plan's ``backbone`` section.
+        image_size: pixels, or ``None`` for the model's own.
+        source: where pretrained weights come from, as an overlay of timm's ``pretrained_cfg``
+            (an empty one lets timm download); ``None`` leaves the weights random.
+
+    Returns:
+        the network (``(B, C, H, W) -> (B, F)``) and its input.
+
+    Raises:
+        PlanError: timm has no such model, or the model takes no such image size.
+        BackboneError: the weights are not there or do not fit.
+    """
+    if not timm.is_model(plan.name):
+        near = ", ".join(timm.list_models(f"*{plan.name[:6]}*")[:5]) or "see timm.list_models()"
+        raise PlanError(f"backbone.name={plan.name} is not a timm model; near it: {near}")
+    declared = timm.get_pretrained_cfg(plan.name)
+    if declared is None:
+        raise PlanError(f"backbone.name={plan.name}: timm declares no input size for it; use another model")
+    arguments: dict[str, Any] = {"num_classes": 0, "in_chans": plan.channels}
+    size = image_size or declared.input_size[-1]
+    if declared.fixed_input_size and size != declared.input_size[-1]:
+        arguments["img_size"] = size
+    if source is not None:
+        arguments |= {"pretrained": True, "pretrained_cfg_overlay": dict(source)}
+    try:
+        network = timm.create_model(plan.name, **arguments)
+    except FileNotFoundError as error:
+        raise BackboneError(f"backbone.weights={plan.weights}: the file does not exist") from error
+    except Exception as error:
+        # timm raises what its hub client, safetensors or load_state_dict raise
+        what = "its weights could not be loaded" if source is not None else "could not be built"
+        hint = "; without a network name a .safetensors file in backbone.weights" if source == {} else ""
+        raise BackboneError(f"backbone.name={plan.name}: {what}{hint}. {_first_line(error)}") from error
+    return network, InputSpec(
+        channels=plan.channels,
+        size=size,
+        mean=_per_channel(declared.mean, plan.channels),
+        std=_per_channel(declared.std, plan.channels),
+        interpolation=declared.interpolation,
+    )
+
+
+def measure_width(network: nn.Module, spec: InputSpec) -> int:
+    """Features per case, measured with one blank image.
+
+    Raises:
+        PlanError: the network can't take an image of this size, or does not give one vector per case.
+    """
+    training = network.training
+    try:
+        with torch.no_grad():
+            features: Tensor = network.eval()(torch.zeros(1, spec.channels, spec.size, spec.size))
+    except (RuntimeError, AssertionError) as error:
+        raise PlanError(
+            f"data.image_size={spec.size} does not suit the backbone: {_first_line(error)}; null takes the model's own"
+        ) from error
+    finally:
+        network.train(training)
+    if features.ndim != 2:
+        raise PlanError(
+            f"the backbone gives features of shape {tuple(features.shape)}, not one vector per case"
+        )
+    return features.shape[1]
+
+
+def weights_file(path: str) -> dict[str, Any]:
+    """The overlay for weights in a safetensors file.
+
+    Raises:
+        BackboneError: not a ``.safetensors`` file, or it does not exist.
+    """
+    if not path.endswith(".safetensors"):
+        raise BackboneError(
+            f"backbone.weights={path} must be wheel, timm or a .safetensors file (nothing is unpickled)"
+        )
+    if not Path(path).is_file():
+        raise BackboneError(f"backbone.weights={path}: the file does not exist")
+    return {"file": str(Path(path).resolve())}
+
+
+def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    return tuple(values) if channels == len(values) else (sum(values) / len(values),) * channels
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,95 @@
+"""The ``fedgraft`` command: finds the subcommand and hands over the rest of the line.
+
+Subcommands are named by dotted path and imported only when called, so that ``common`` depends on no other room
+and ``fedgraft site`` at a hospital never imports the simulation.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import cast
+
+from fedgraft.common.errors import FedGraftError
+
+COMMANDS = {
+    "simulate": ("fedgraft.simulations.run:main", "train over simulated hospitals on this machine"),
+    "plan": ("fedgraft.simulations.dry_run:main", "print what a run would do and send, without training"),
+    "site": ("fedgraft.client.cli:main", "at the hospital: init, keygen, check, start"),
+    "coordinator": (
+        "fedgraft.server.cli:main",
+        "at the coordinator: init, start, register, run, status, stop",
+    ),
+}
+HELP = ("-h", "--help")
+COMPLETION = "-sc"
+COMPOSED = ("simulate", "plan")
+
+
+def usage() -> str:
+    """What ``fedgraft --help`` prints."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
+    return "\n".join(
+        (
+            "usage: fedgraft COMMAND ...",
+            "",
+            "Federated transfer learning for hospitals.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "Each command has its own --help. `fedgraft --version` prints the version.",
+            'Tab completion in bash: eval "$(fedgraft simulate -sc install=bash)"',
+        )
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns the process's exit code (2 for an error that is the user's to solve)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in HELP:
+        print(usage())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"fedgraft {version('fedgraft')}")
+        return 0
+    if arguments[0] == COMPLETION:
+        return _complete(arguments)
+    if arguments[0] not in COMMANDS:
+        print(f"fedgraft: there is no command {arguments[0]!r}\n\n{usage()}", file=sys.stderr)
+        return 2
+    try:
+        return _load(COMMANDS[arguments[0]][0])(arguments[1:])
+    except FedGraftError as error:
+        print(f"fedgraft {arguments[0]}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _complete(arguments: list[str]) -> int:
+    """Answer the shell's completion hook: the commands, or what Hydra proposes for a command that composes a plan."""
+    words = os.environ.get("COMP_LINE", "").split(" ")
+    if len(words) < 3:
+        print(" ".join(COMMANDS))
+    elif words[1] in COMPOSED:
+        os.environ["COMP_LINE"] = " ".join((words[0], *words[2:]))
+        return _load(COMMANDS[words[1]][0])(arguments)
+    return 0
+
+
+def _load(target: str) -> Callable[[Sequence[str]], int]:
+    module, _, name = target.partition(":")
+    return cast(Callable[[Sequence[str]], int], getattr(importlib.import_module(module), name))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""The errors that a user can meet. Each message names the file or option, and says what to do about it.
+
+An error also carries a short ``code``. At a site the code is all that leaves the house
+(an exception's text can name a patient's file); the text stays in the site's own log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class FedGraftError(Exception):
+    """Base of all errors that are the user's to solve; shown without a traceback, exit code 2."""
+
+    code = "error"
+
+
+class PlanError(FedGraftError):
+    """The plan is not valid. Holds every problem found, not only the first.
+
+    Args:
+        problems: one sentence each, naming the option and what to do.
+    """
+
+    code = "plan-invalid"
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        lines = "\n".join(f"  - {problem}" for problem in self.problems)
+        count = len(self.problems)
+        super().__init__(f"the plan has {count} problem{'s' if count != 1 else ''}:\n{lines}")
+
+
+class DataError(FedGraftError):
+    """A cohort, a manifest or a data set can't be used."""
+
+    code = "data-unusable"
+
+
+class SiteFileError(FedGraftError):
+    """The hospital's own file (``site.yaml``) is wrong or forbids what the plan needs."""
+
+    code = "site-file"
+
+
+class BackboneError(FedGraftError):
+    """Backbone weights are missing, do not fit, or do not have the announced digest."""
+
+    code = "backbone"
+
+
+class WireError(FedGraftError):
+    """A message does not hold what the plan says it must."""
+
+    code = "wire"
+
+
+class RoundError(FedGraftError):
+    """A round could not be completed: too few sites sent a usable update."""
+
+    code = "round"
+
+
+class DeploymentError(FedGraftError):
+    """A coordinator or site process could not be started, reached or authenticated."""
+
+    code = "deployment"

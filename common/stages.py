@@ -1,0 +1,68 @@
+"""The stages of a backbone, from the input up, as timm's own ``group_matcher`` groups its tensors.
+
+A stage is what can be frozen or freed as a whole, and what an adaptation layer can follow.
+The first is called ``stem``; any other by the shortest module path that is its alone (``blocks.3``, ``layer4``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from timm.models._manipulate import group_with_matcher
+from torch import nn
+
+from fedgraft.common.errors import PlanError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """``tensors`` are names in the backbone's state; ``output`` is the module whose output is the stage's."""
+
+    name: str
+    tensors: tuple[str, ...]
+    output: str | None
+
+
+def find_stages(backbone: nn.Module) -> tuple[Stage, ...]:
+    """The backbone's stages in order; every tensor of its state is in exactly one."""
+    names = list(backbone.state_dict())
+    matcher = backbone.group_matcher(coarse=True)  # type: ignore[operator]
+    grouped = group_with_matcher(((name, name) for name in names), matcher, return_values=True)
+    groups = [tuple(grouped[key]) for key in sorted(grouped)]
+    modules = {name for name, _ in backbone.named_modules()}
+    stages = []
+    for index, tensors in enumerate(groups):
+        others = {name for group in groups if group is not tensors for name in group}
+        units = [_own_prefix(name, others) for name in tensors]
+        outputs = [unit for unit in units if unit in modules]
+        stages.append(Stage("stem" if index == 0 else units[0], tensors, outputs[-1] if outputs else None))
+    return tuple(stages)
+
+
+def frozen_tensors(stages: tuple[Stage, ...], freeze: str) -> frozenset[str]:
+    """Names of the backbone's tensors that ``freeze`` keeps constant.
+
+    Args:
+        freeze: ``all``, ``none``, or the name of the last frozen stage.
+
+    Raises:
+        PlanError: there is no such stage; the message lists them.
+    """
+    names = [stage.name for stage in stages]
+    if freeze == "none":
+        return frozenset()
+    if freeze != "all" and freeze not in names:
+        raise PlanError(
+            f"backbone.freeze={freeze} is not a stage; choose all, none or one of: {', '.join(names)}"
+        )
+    last = len(stages) if freeze == "all" else names.index(freeze) + 1
+    return frozenset(name for stage in stages[:last] for name in stage.tensors)
+
+
+def _own_prefix(name: str, others: set[str]) -> str:
+    parts = name.split(".")
+    for length in range(1, len(parts)):
+        prefix = ".".join(parts[:length])
+        if not any(other == prefix or other.startswith(f"{prefix}.") for other in others):
+            return prefix
+    return name

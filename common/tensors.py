@@ -1,0 +1,60 @@
+"""Named tensors on disk and their digest. Safetensors only: nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from fedgraft.common.errors import BackboneError
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 (hex) over names, dtypes, shapes and bytes, in the order of the sorted names."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write a safetensors file; a reader sees the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+    os.close(handle)
+    try:
+        safetensors.torch.save_file(contiguous, temporary, metadata=dict(metadata or {}))
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def load(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises:
+        BackboneError: it is missing or damaged.
+    """
+    try:
+        return safetensors.torch.load_file(path)
+    except FileNotFoundError as error:
+        raise BackboneError(f"{path} does not exist") from error
+    except safetensors.SafetensorError as error:
+        raise BackboneError(
+            f"{path} is not a readable safetensors file; delete it and start again"
+        ) from error
+
+
+def count_bytes(tensors: Mapping[str, Tensor]) -> int:
+    """Bytes of the bare numbers, without names or framing."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())

@@ -1,0 +1,301 @@
+"""What travels, as Flower records; the only file that knows their keys.
+
+Four exchanges: ``query.prepare`` (plan -> who the site is), ``query.backbone`` (frozen tensors, only to a site that lacks them),
+``train`` (shared tensors -> update) and ``evaluate`` (shared tensors -> evaluation). Everything read here came from another
+machine: names, shapes, dtypes, finiteness and digests are checked, and nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedgraft.common.errors import WireError
+from fedgraft.common.metrics import Evaluation, empty
+
+PREPARE, BACKBONE, TRAIN, EVALUATE = "query.prepare", "query.backbone", "train", "evaluate"
+ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
+SITE, PLAN, FROZEN, LOCAL_METRICS = "site", "plan", "backbone", "site-metrics"
+EXAMPLES = "num-examples"
+SPLITS = ("val", "test")
+MAX_EXAMPLES = 10**9
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A tensor's shape and torch dtype name (``float32``)."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+Specs = Mapping[str, Spec]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A site's answer to ``query.prepare``. ``class_counts``: training cases by class, ``None`` if withheld."""
+
+    site: str
+    plan_digest: str
+    has_backbone: bool
+    examples: int
+    class_counts: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Update:
+    """A site's answer to ``train``; tensors float32 on the CPU. ``evaluations``: of the model it received, by split."""
+
+    site: str
+    plan_digest: str
+    round: int
+    tensors: dict[str, Tensor]
+    examples: int
+    train_loss: float | None
+    evaluations: dict[str, Evaluation]
+
+
+def specs_of(tensors: Mapping[str, Tensor]) -> dict[str, Spec]:
+    """The specs that `unpack_tensors` checks against."""
+    return {name: Spec(tuple(t.shape), _dtype_name(t.dtype)) for name, t in tensors.items()}
+
+
+def pack_tensors(tensors: Mapping[str, Tensor]) -> ArrayRecord:
+    """Named tensors as an ArrayRecord, in the order of the sorted names."""
+    return ArrayRecord({name: Array(tensors[name].detach().cpu().numpy()) for name in sorted(tensors)})
+
+
+def unpack_tensors(record: ArrayRecord, specs: Specs) -> dict[str, Tensor]:
+    """Named tensors from an ArrayRecord.
+
+    Raises:
+        WireError: names differ from ``specs``, a shape or dtype is wrong, or a number is not finite.
+    """
+    if set(record) != set(specs):
+        missing, extra = sorted(set(specs) - set(record)), sorted(set(record) - set(specs))
+        raise WireError(f"tensor names differ: {len(missing)} missing, {len(extra)} not in the plan")
+    return {name: _checked(name, record[name], specs[name]) for name in sorted(specs)}
+
+
+def unpack_backbone(record: ArrayRecord) -> dict[str, Tensor]:
+    """The backbone's tensors (any names; the digest is checked by the receiver).
+
+    Raises:
+        WireError: an array can't be decoded.
+    """
+    return {name: torch.from_numpy(_decoded(name, array).copy()) for name, array in record.items()}
+
+
+def pack_prepare(plan_json: str, plan_digest: str, backbone_digest: str) -> RecordDict:
+    return RecordDict(
+        {PLAN: ConfigRecord({"json": plan_json, "digest": plan_digest, "backbone": backbone_digest})}
+    )
+
+
+def unpack_prepare(content: RecordDict) -> tuple[str, str, str]:
+    """``(plan as JSON, plan digest, backbone digest)``."""
+    record = _config(content, PLAN)
+    return _text(record, "json"), _text(record, "digest"), _text(record, "backbone")
+
+
+def pack_offer(offer: Offer) -> RecordDict:
+    record = ConfigRecord(
+        {
+            "name": offer.site,
+            "plan": offer.plan_digest,
+            "has-backbone": offer.has_backbone,
+            EXAMPLES: offer.examples,
+        }
+    )
+    if offer.class_counts is not None:
+        record["class-counts"] = list(offer.class_counts)
+    return RecordDict({SITE: record})
+
+
+def unpack_offer(content: RecordDict, classes: int) -> Offer:
+    """Read a site's answer to ``query.prepare``.
+
+    Raises:
+        WireError: a key is missing or ill-typed, or the counts are not one per class.
+    """
+    record = _config(content, SITE)
+    counts = record.get("class-counts")
+    if counts is not None and (
+        not isinstance(counts, list) or len(counts) != classes or not all(_is_count(c) for c in counts)
+    ):
+        raise WireError("class counts must be one whole number per class")
+    return Offer(
+        site=_text(record, "name"),
+        plan_digest=_text(record, "plan"),
+        has_backbone=record.get("has-backbone") is True,
+        examples=_count(record, EXAMPLES),
+        class_counts=None if counts is None else tuple(int(c) for c in counts),
+    )
+
+
+def pack_update(update: Update) -> RecordDict:
+    """The update as Flower's strategies want it: one ArrayRecord, one MetricRecord, and ConfigRecords beside them."""
+    metrics = MetricRecord({EXAMPLES: update.examples})
+    if update.train_loss is not None:
+        metrics["train-loss"] = update.train_loss
+    return RecordDict(
+        {
+            ARRAYS: pack_tensors(update.tensors),
+            METRICS: metrics,
+            **pack_answer(update.site, update.plan_digest, update.round, update.evaluations),
+        }
+    )
+
+
+def pack_answer(
+    site: str, plan_digest: str, server_round: int, evaluations: Mapping[str, Evaluation]
+) -> RecordDict:
+    """Who answers, and the evaluations by split: the whole answer to ``evaluate``, and a part of an update."""
+    record = RecordDict({SITE: ConfigRecord({"name": site, "plan": plan_digest, "round": server_round})})
+    for split, evaluation in evaluations.items():
+        record[f"{LOCAL_METRICS}.{split}"] = _pack_evaluation(evaluation)
+    return record
+
+
+def unpack_answer(content: RecordDict, classes: int) -> tuple[str, str, int, dict[str, Evaluation]]:
+    """``(site, plan digest, round, evaluations by split)``.
+
+    Raises:
+        WireError: a key is missing, or counts do not fit.
+    """
+    record = _config(content, SITE)
+    evaluations = {
+        split: _unpack_evaluation(_config(content, key), classes)
+        for split in SPLITS
+        if (key := f"{LOCAL_METRICS}.{split}") in content
+    }
+    return _text(record, "name"), _text(record, "plan"), _count(record, "round"), evaluations
+
+
+def unpack_update(content: RecordDict, specs: Specs, classes: int) -> Update:
+    """Read a site's answer to ``train``.
+
+    Raises:
+        WireError: anything is missing, of the wrong shape or type, or not finite.
+    """
+    site, plan_digest, server_round, evaluations = unpack_answer(content, classes)
+    arrays, metrics = content.get(ARRAYS), content.get(METRICS)
+    if not isinstance(arrays, ArrayRecord) or not isinstance(metrics, MetricRecord):
+        raise WireError("the update holds no tensors or no metrics")
+    examples = metrics.get(EXAMPLES)
+    if not _is_count(examples) or examples == 0:
+        raise WireError("the number of training cases must be a whole number above 0")
+    loss = metrics.get("train-loss")
+    if loss is not None and not (isinstance(loss, float) and math.isfinite(loss)):
+        raise WireError("the training loss is not a finite number")
+    return Update(
+        site=site,
+        plan_digest=plan_digest,
+        round=server_round,
+        tensors=unpack_tensors(arrays, specs),
+        examples=int(examples),  # type: ignore[arg-type]
+        train_loss=loss,
+        evaluations=evaluations,
+    )
+
+
+def count_bytes(content: RecordDict) -> int:
+    """Bytes of a message's content as Flower counts them (arrays with their headers, names, values)."""
+    return sum(record.count_bytes() if len(record) else 0 for record in content.values())
+
+
+def _pack_evaluation(evaluation: Evaluation) -> ConfigRecord:
+    flat = evaluation.histograms.reshape(-1)
+    (filled,) = np.nonzero(flat)
+    return ConfigRecord(
+        {
+            "confusion": [int(n) for n in evaluation.confusion.reshape(-1)],
+            "bins": filled.astype("<u4").tobytes() or b"\0",
+            "counts": flat[filled].astype("<u4").tobytes() or b"\0",
+            "loss-sum": float(evaluation.loss_sum),
+        }
+    )
+
+
+def _unpack_evaluation(record: ConfigRecord, classes: int) -> Evaluation:
+    blank = empty(classes)
+    confusion, loss_sum = record.get("confusion"), record.get("loss-sum")
+    if not isinstance(confusion, list) or len(confusion) != classes**2 or not all(map(_is_count, confusion)):
+        raise WireError("the confusion counts must be one whole number per pair of classes")
+    if not isinstance(loss_sum, float) or not math.isfinite(loss_sum):
+        raise WireError("the evaluation loss is not a finite number")
+    bins, counts = _unsigned(record, "bins"), _unsigned(record, "counts")
+    flat = blank.histograms.reshape(-1)
+    if len(bins) != len(counts) or (len(bins) and bins.max() >= flat.size):
+        raise WireError("the score histogram does not fit the number of classes")
+    flat[bins] = counts
+    table = np.array(confusion, np.int64).reshape(classes, classes)
+    if (blank.histograms.sum(axis=(1, 2)) != table.sum()).any():
+        raise WireError("the score histogram and the confusion counts disagree on the number of cases")
+    return Evaluation(table, blank.histograms, loss_sum)
+
+
+def _unsigned(record: ConfigRecord, key: str) -> NDArray[np.int64]:
+    value = record.get(key)
+    if not isinstance(value, bytes) or (len(value) % 4 and value != b"\0"):
+        raise WireError(f"the evaluation lacks `{key}`")
+    return np.frombuffer(b"" if value == b"\0" else value, "<u4").astype(np.int64)
+
+
+def _checked(name: str, array: Array, spec: Spec) -> Tensor:
+    values = _decoded(name, array)
+    if tuple(values.shape) != spec.shape:
+        raise WireError(f"tensor {name} has shape {tuple(values.shape)}, the plan says {spec.shape}")
+    if values.dtype.name != spec.dtype:
+        raise WireError(f"tensor {name} has dtype {values.dtype.name}, the plan says {spec.dtype}")
+    if not np.isfinite(values).all():
+        raise WireError(f"tensor {name} holds a number that is not finite")
+    return torch.from_numpy(values.copy())
+
+
+def _decoded(name: str, array: Array) -> NDArray[np.generic]:
+    try:
+        values = array.numpy()
+    except Exception as error:
+        # numpy raises several kinds for bytes that are not an array, and the bytes are the sender's
+        raise WireError(f"tensor {name} can't be decoded") from error
+    if values.dtype.kind not in "fiub" or not values.dtype.isnative:
+        raise WireError(f"tensor {name} has dtype {values.dtype}, which is not a plain number")
+    return values
+
+
+def _config(content: RecordDict, key: str) -> ConfigRecord:
+    record = content.get(key)
+    if not isinstance(record, ConfigRecord):
+        raise WireError(f"the message lacks `{key}`")
+    return record
+
+
+def _text(record: ConfigRecord, key: str) -> str:
+    value = record.get(key)
+    if not isinstance(value, str) or not value:
+        raise WireError(f"the message lacks `{key}`")
+    return value
+
+
+def _count(record: ConfigRecord, key: str) -> int:
+    value = record.get(key)
+    if not _is_count(value):
+        raise WireError(f"`{key}` must be a whole number")
+    return int(value)  # type: ignore[arg-type]
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_EXAMPLES
+
+
+def _dtype_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,1 @@
+"""Hydra groups; data only (composed as ``pkg://fedgraft.conf``)."""
