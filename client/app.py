@@ -1,0 +1,98 @@
+"""The site's Flower ClientApp. Every exception leaves as a short code; its text stays in the house."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from flwr.app import Context, Error, Message, RecordDict
+from flwr.clientapp import ClientApp
+
+from fedgraft.client import exchange
+from fedgraft.client.workspace import Workspace
+from fedgraft.common.errors import FedGraftError, SiteFileError
+
+RAISED = 2  # flwr.common.constant.ErrorCode.CLIENT_APP_RAISED_EXCEPTION
+Handler = Callable[[RecordDict, Workspace, Path, int], RecordDict]
+Witness = Callable[[Path, BaseException], None]
+
+
+def build(workspace: Workspace, site_files: Sequence[Path] = (), witness: Witness | None = None) -> ClientApp:
+    """A ClientApp.
+
+    Args:
+        workspace: what is kept between messages.
+        site_files: the sites of a simulation, by Flower's partition id; a deployed site is named by its
+            ``--node-config site-file=...`` instead.
+        witness: is shown each exception before it is reduced to a code; by default it goes, without its
+            text, to ``errors.jsonl`` in the site's state folder.
+    """
+    app = ClientApp()
+    see = witness or write_error
+
+    def answer(handler: Handler, message: Message, context: Context) -> Message:
+        site_file = Path()
+        try:
+            site_file = _site_file(context, site_files)
+            with workspace.lock:
+                return Message(
+                    handler(message.content, workspace, site_file, context.run_id), reply_to=message
+                )
+        except Exception as error:  # whatever it is, its text must not leave
+            see(site_file, error)
+            code = error.code if isinstance(error, FedGraftError) else "unexpected"
+            return Message(Error(RAISED, f"fedgraft:{code}"), reply_to=message)
+
+    @app.query("prepare")
+    def prepare(message: Message, context: Context) -> Message:
+        return answer(exchange.prepare, message, context)
+
+    @app.query("backbone")
+    def backbone(message: Message, context: Context) -> Message:
+        return answer(exchange.receive_backbone, message, context)
+
+    @app.train()
+    def train(message: Message, context: Context) -> Message:
+        return answer(exchange.train, message, context)
+
+    @app.evaluate()
+    def evaluate(message: Message, context: Context) -> Message:
+        return answer(exchange.evaluate, message, context)
+
+    return app
+
+
+def write_error(site_file: Path, error: BaseException) -> None:
+    """Append kind, code and place of an error to ``errors.jsonl``, not its text: that can name a patient's file."""
+    try:
+        folder = Workspace().site(site_file).state
+    except FedGraftError:
+        folder = site_file.parent
+    frames = traceback.extract_tb(error.__traceback__)
+    line = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "kind": type(error).__name__,
+        "code": getattr(error, "code", "unexpected"),
+        "where": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
+        "see": "fedgraft site check",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "errors.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
+
+
+def _site_file(context: Context, site_files: Sequence[Path]) -> Path:
+    if "site-file" in context.node_config:
+        return Path(str(context.node_config["site-file"]))
+    partition = context.node_config.get("partition-id")
+    if isinstance(partition, int) and partition < len(site_files):
+        return site_files[partition]
+    raise SiteFileError(
+        "the SuperNode was started without --node-config 'site-file=...'; use fedgraft site start"
+    )
+
+
+app = build(Workspace())

@@ -1,0 +1,141 @@
+"""A site's cohort as tensors: the manifest's cases, split by patient, decoded once and kept.
+
+What is kept is the deepest thing that training can't change: the backbone's features if nothing before the head is trained,
+the normalised images otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fedgraft.client.images import CaseReader
+from fedgraft.client.kept import Kept, case_keys
+from fedgraft.client.manifest import Case
+from fedgraft.client.splits import split
+from fedgraft.client.transforms import fingerprint, to_input
+from fedgraft.common.errors import DataError
+from fedgraft.common.model import Model
+from fedgraft.common.plan import Data
+
+_BATCH = 64
+Progress = Callable[[int], None]
+
+
+def ignore(cases: int) -> None:
+    """The `Progress` that shows nothing."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """``inputs``: ``(N, F)`` features or ``(N, C, S, S)`` images, float32; ``labels``: ``(N,)`` int64."""
+
+    inputs: Tensor
+    labels: Tensor
+
+    def class_counts(self, classes: int) -> tuple[int, ...]:
+        """Cases by class."""
+        return tuple(int(n) for n in torch.bincount(self.labels, minlength=classes))
+
+
+Cohort = dict[str, Examples]
+
+
+def trained_part(model: Model) -> nn.Module:
+    """What training runs on the kept inputs: the head on features, or the whole network on images."""
+    return model.network.head if model.features_are_constant else model.network
+
+
+def load_cohort(
+    cases: Sequence[Case],
+    data: Data,
+    seed: int,
+    model: Model,
+    backbone_digest: str,
+    kept: Kept,
+    device: torch.device,
+    progress: Progress = ignore,
+) -> Cohort:
+    """Split, decode and compute what is not kept yet.
+
+    Returns:
+        ``train``, ``val`` and ``test``; the last two may be empty.
+
+    Raises:
+        DataError: a label is not a class of the plan, a file can't be used, or no case is left to train on.
+    """
+    splits = split(cases, val_fraction=data.val_fraction, test_fraction=data.test_fraction, seed=seed)
+    if not splits["train"]:
+        raise DataError(
+            "the cohort leaves no case to train on; lower data.val_fraction and data.test_fraction"
+        )
+    return {
+        name: load_examples(some, data.classes, model, backbone_digest, kept, device, progress)
+        for name, some in splits.items()
+    }
+
+
+def load_examples(
+    cases: Sequence[Case],
+    classes: Sequence[str],
+    model: Model,
+    backbone_digest: str,
+    kept: Kept,
+    device: torch.device,
+    progress: Progress = ignore,
+) -> Examples:
+    """Some cases as tensors, in their order; reports the number of cases computed as it goes.
+
+    Raises:
+        DataError: as `load_cohort`.
+    """
+    index = {name: number for number, name in enumerate(classes)}
+    strange = sum(case.label not in index for case in cases)
+    if strange:
+        raise DataError(f"{strange} case(s) have a label that is not in data.classes: {', '.join(classes)}")
+    labels = torch.tensor([index[case.label] for case in cases], dtype=torch.int64)
+    keys = case_keys(cases, _namespace(model, backbone_digest))
+    held = kept.read(keys)
+    absent = [(key, case) for key, case in zip(keys, cases, strict=True) if key not in held]
+    for some in _compute(absent, model, device):
+        kept.write(some)
+        held |= some
+        progress(len(some))
+    shape = _shape(model)
+    rows = np.stack([held[key] for key in keys]) if keys else np.zeros((0, *shape), np.float32)
+    return Examples(torch.from_numpy(rows.reshape(-1, *shape)), labels)
+
+
+def _compute(
+    absent: Sequence[tuple[bytes, Case]], model: Model, device: torch.device
+) -> Iterator[dict[bytes, NDArray[np.float32]]]:
+    reader = CaseReader()
+    for start in range(0, len(absent), _BATCH):
+        some = absent[start : start + _BATCH]
+        images = torch.stack([to_input(reader(case), model.spec) for _, case in some])
+        values = _features(model, images, device) if model.features_are_constant else images
+        yield {key: value.numpy().reshape(-1) for (key, _), value in zip(some, values, strict=True)}
+
+
+def _features(model: Model, images: Tensor, device: torch.device) -> Tensor:
+    model.network.eval()
+    with torch.inference_mode():
+        features: Tensor = model.network.backbone(images.to(device))
+    return features.cpu()
+
+
+def _shape(model: Model) -> tuple[int, ...]:
+    if model.features_are_constant:
+        return (model.width,)
+    return (model.spec.channels, model.spec.size, model.spec.size)
+
+
+def _namespace(model: Model, backbone_digest: str) -> str:
+    origin = f"features|{backbone_digest}" if model.features_are_constant else "images"
+    return hashlib.sha256(f"{origin}|{fingerprint(model.spec)}".encode()).hexdigest()

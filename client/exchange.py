@@ -1,0 +1,178 @@
+"""What a site does for each kind of message: records in, records out."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from flwr.app import ConfigRecord, RecordDict
+
+from fedgraft.client import release
+from fedgraft.client.cohort import trained_part
+from fedgraft.client.evaluation import evaluate_split
+from fedgraft.client.imbalance import inverse_frequency
+from fedgraft.client.training import LossFunction, learning_rate, train_locally
+from fedgraft.client.workspace import Session, Workspace
+from fedgraft.common import parts, roles, wire
+from fedgraft.common.errors import WireError
+from fedgraft.common.metrics import Evaluation
+
+_HEAD_PREFIX = roles.HEAD
+
+
+def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
+    """Keep the plan; say who this site is, and whether it needs the backbone."""
+    plan_json, digest, backbone_digest = wire.unpack_prepare(content)
+    site = workspace.site(site_file)
+    plan = workspace.accept_plan(site, plan_json, digest, backbone_digest)
+    if not workspace.has_backbone(site, backbone_digest):
+        return wire.pack_offer(wire.Offer(site.name, digest, False, 0, None))
+    session = workspace.open(site_file, digest, run)
+    train = session.cohort["train"]
+    counts = train.class_counts(len(plan.data.classes))
+    offer = release.release_offer(
+        wire.Offer(site.name, digest, True, len(train.labels), counts), plan.release, site.release
+    )
+    release.write_down(session.release_log, "offer", run, offer, plan=digest)
+    return wire.pack_offer(offer)
+
+
+def receive_backbone(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
+    """Verify and keep the backbone, then answer as to ``query.prepare``."""
+    _, _, backbone_digest = wire.unpack_prepare(content)
+    record = content.array_records.get(wire.FROZEN)
+    if record is None:
+        raise WireError(f"the message lacks `{wire.FROZEN}`")
+    workspace.accept_backbone(workspace.site(site_file), backbone_digest, wire.unpack_backbone(record))
+    return prepare(content, workspace, site_file, run)
+
+
+def train(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
+    """Evaluate the model that came, then train it on the site's own cases."""
+    config = _config(content)
+    session = _open(config, workspace, site_file, run)
+    server_round = _whole(config, "server-round")
+    received = _load(content, session)
+    evaluations = _evaluate(session)
+    plan = session.plan
+    network = trained_part(session.model)
+    loss = train_locally(
+        network,
+        session.cohort["train"],
+        _loss(session, config),
+        plan.train,
+        learning_rate(plan.train, server_round, plan.rounds),
+        _generator(session, server_round),
+        session.device,
+        (_proximal_mu(config), _names_within(network, session, received)),
+    )
+    session.keep_local_tensors()
+    shared = session.model.names("shared")
+    update = wire.Update(
+        session.site.name,
+        plan.digest,
+        server_round,
+        session.model.tensors(shared),
+        len(session.cohort["train"].labels),
+        loss,
+        evaluations,
+    )
+    leaving = release.release_update(update, shared, plan.release, session.site.release)
+    release.write_down(session.release_log, "update", run, leaving, plan=plan.digest, round=server_round)
+    return wire.pack_update(leaving)
+
+
+def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
+    """Evaluate the model that came on the site's validation and test cases."""
+    config = _config(content)
+    session = _open(config, workspace, site_file, run)
+    server_round = _whole(config, "server-round")
+    _load(content, session)
+    evaluations = release.release_evaluations(_evaluate(session), session.plan.release, session.site.release)
+    release.write_down(
+        session.release_log, "evaluation", run, evaluations, plan=session.plan.digest, round=server_round
+    )
+    return wire.pack_answer(session.site.name, session.plan.digest, server_round, evaluations)
+
+
+def _open(config: ConfigRecord, workspace: Workspace, site_file: Path, run: int) -> Session:
+    digest = config.get("plan")
+    if not isinstance(digest, str):
+        raise WireError("the message lacks the plan's digest")
+    return workspace.open(site_file, digest, run)
+
+
+def _load(content: RecordDict, session: Session) -> dict[str, torch.Tensor]:
+    """Put what came and what is this site's own into the network; returns the shared tensors as they came."""
+    record = content.array_records.get(wire.ARRAYS)
+    if record is None:
+        raise WireError(f"the message lacks `{wire.ARRAYS}`")
+    specs = wire.specs_of({name: session.initial[name] for name in session.model.names("shared")})
+    received = wire.unpack_tensors(record, specs)
+    session.model.load({**received, **session.local_tensors()})
+    return received
+
+
+def _evaluate(session: Session) -> dict[str, Evaluation]:
+    network = trained_part(session.model)
+    found = {split: evaluate_split(network, session.cohort[split], session.device) for split in wire.SPLITS}
+    return {split: evaluation for split, evaluation in found.items() if evaluation is not None}
+
+
+def _loss(session: Session, config: ConfigRecord) -> LossFunction:
+    plan = session.plan
+    counts = {
+        "none": lambda: None,
+        "local": lambda: session.cohort["train"].class_counts(len(plan.data.classes)),
+        "global": lambda: _global_counts(config, len(plan.data.classes)),
+    }[plan.loss.weights]()
+    weights = None if counts is None else inverse_frequency(counts)
+    built: LossFunction = parts.build(
+        plan.loss.target, "loss", plan.loss.options, (*parts.OURS, *session.site.allow), class_weights=weights
+    )
+    return built
+
+
+def _global_counts(config: ConfigRecord, classes: int) -> tuple[int, ...]:
+    counts = config.get("class-counts")
+    if not isinstance(counts, list) or len(counts) != classes:
+        raise WireError("loss.weights=global, but the coordinator sent no class counts")
+    return tuple(int(count) for count in counts)
+
+
+def _proximal_mu(config: ConfigRecord) -> float:
+    mu = config.get("proximal-mu", 0.0)
+    if not isinstance(mu, (int, float)) or mu < 0:
+        raise WireError("`proximal-mu` must be a number, 0 or more")
+    return float(mu)
+
+
+def _names_within(
+    network: torch.nn.Module, session: Session, received: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The received tensors under the names that ``network`` gives them."""
+    if network is session.model.network:
+        return received
+    return {name.removeprefix(_HEAD_PREFIX): tensor for name, tensor in received.items()}
+
+
+def _generator(session: Session, server_round: int) -> torch.Generator:
+    """Order of the cases: drawn from the plan's seed, the site's name and the round, equal on every machine."""
+    text = f"{session.plan.seed}|{session.site.name}|{server_round}"
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+    return torch.Generator().manual_seed(seed)
+
+
+def _config(content: RecordDict) -> ConfigRecord:
+    record = content.config_records.get(wire.CONFIG)
+    if record is None:
+        raise WireError(f"the message lacks `{wire.CONFIG}`")
+    return record
+
+
+def _whole(config: ConfigRecord, key: str) -> int:
+    value = config.get(key)
+    if not isinstance(value, int):
+        raise WireError(f"the message lacks `{key}`")
+    return value

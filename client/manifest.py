@@ -1,0 +1,99 @@
+"""The manifest: one CSV line for each labelled case of a cohort.
+
+Columns: ``path`` (relative to the manifest's folder, or absolute), ``row`` (index of the case inside an
+array file such as ``.npz``; empty otherwise), ``label`` (a class name of the plan), ``patient`` (cases of one
+patient never sit on two sides of a split), and optionally ``group`` (a coarser unit that must not be split, for
+instance near-duplicate images) and ``split`` (``train``, ``val`` or ``test``; if given, for every line).
+A path into an ``.npz`` names its array after ``::``, as in ``scans.npz::train_images``.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fedgraft.common.errors import DataError
+
+REQUIRED = ("path", "label", "patient")
+OPTIONAL = ("row", "group", "split")
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One labelled case.
+
+    ``path`` is absolute (with ``::array`` for npz); ``row`` is ``None`` for a file that holds one case.
+    """
+
+    path: str
+    label: str
+    patient: str
+    row: int | None = None
+    group: str | None = None
+    split: str | None = None
+
+    @property
+    def unit(self) -> str:
+        """What must stay on one side of a split: the group if named, else the patient."""
+        return self.group if self.group is not None else self.patient
+
+
+def read_manifest(path: Path) -> tuple[Case, ...]:
+    """Read a manifest.
+
+    Raises:
+        DataError: the file is missing, empty, lacks a column, or a line is wrong (named by its line number,
+            never by its content).
+    """
+    if not path.is_file():
+        raise DataError(f"manifest {path} does not exist; site.yaml's `manifest` must name a CSV file")
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        reader = csv.DictReader(stream)
+        header = reader.fieldnames or ()
+        missing = [name for name in REQUIRED if name not in header]
+        if missing:
+            raise DataError(f"manifest {path} lacks the column(s) {', '.join(missing)} in its first line")
+        cases = tuple(_case(line, path, number) for number, line in enumerate(reader, start=2))
+    if not cases:
+        raise DataError(f"manifest {path} lists no case")
+    given = sum(case.split is not None for case in cases)
+    if 0 < given < len(cases):
+        raise DataError(f"manifest {path} names a split for {given} of {len(cases)} cases; name all or none")
+    return cases
+
+
+def write_manifest(path: Path, cases: Iterable[Case]) -> None:
+    """Write a manifest that `read_manifest` reads back to equal cases."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("path", "row", "label", "patient", "group", "split"))
+        for case in cases:
+            row = "" if case.row is None else case.row
+            writer.writerow((case.path, row, case.label, case.patient, case.group or "", case.split or ""))
+
+
+def _case(line: dict[str, str], manifest: Path, number: int) -> Case:
+    where = f"manifest {manifest}, line {number}"
+    for name in REQUIRED:
+        if not line[name]:
+            raise DataError(f"{where}: `{name}` is empty")
+    split = line.get("split") or None
+    if split is not None and split not in SPLITS:
+        raise DataError(f"{where}: `split` must be one of {', '.join(SPLITS)}")
+    row = line.get("row") or None
+    if row is not None and not row.isdecimal():
+        raise DataError(f"{where}: `row` must be a whole number, 0 or more")
+    file, separator, array = line["path"].partition("::")
+    absolute = str((manifest.parent / file).resolve())
+    return Case(
+        path=absolute + separator + array,
+        label=line["label"],
+        patient=line["patient"],
+        row=None if row is None else int(row),
+        group=line.get("group") or None,
+        split=split,
+    )

@@ -1,0 +1,82 @@
+"""The last gate: nothing leaves that the plan and the site's own file do not both name, and what leaves is written down."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fedgraft.client.site import Release as Permission
+from fedgraft.common.errors import SiteFileError
+from fedgraft.common.metrics import Evaluation, summarise
+from fedgraft.common.plan import Release
+from fedgraft.common.tensors import count_bytes
+from fedgraft.common.wire import Offer, Update
+
+
+def release_offer(offer: Offer, plan: Release, permission: Permission) -> Offer:
+    """Withhold class counts unless both sides allow them and every count is 0 or at least ``min_count``."""
+    counts = offer.class_counts
+    allowed = plan.class_counts and permission.class_counts
+    if counts is None or not allowed or any(0 < count < permission.min_count for count in counts):
+        return replace(offer, class_counts=None)
+    return offer
+
+
+def release_update(update: Update, shared: Collection[str], plan: Release, permission: Permission) -> Update:
+    """Withhold metrics that are not allowed.
+
+    Raises:
+        SiteFileError: the update holds a tensor whose role is not ``shared``. It does not leave.
+    """
+    private = sorted(set(update.tensors) - set(shared))
+    if private:
+        raise SiteFileError(
+            f"{len(private)} tensor(s) of the update are not shared by the plan; nothing was sent"
+        )
+    return replace(
+        update,
+        train_loss=update.train_loss if plan.train_loss and permission.train_loss else None,
+        evaluations=release_evaluations(update.evaluations, plan, permission),
+    )
+
+
+def release_evaluations(
+    evaluations: dict[str, Evaluation], plan: Release, permission: Permission
+) -> dict[str, Evaluation]:
+    """All evaluations, or none."""
+    return evaluations if plan.evaluation and permission.evaluation else {}
+
+
+def write_down(
+    log: Path, what: str, run: int, sent: Offer | Update | dict[str, Evaluation], **about: Any
+) -> None:
+    """Append one line to the site's own log of what left it: names, bytes, norms and figures; never a case."""
+    line: dict[str, Any] = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "what": what,
+        "run": run,
+    }
+    line |= about
+    if isinstance(sent, Offer):
+        line |= {"examples": sent.examples, "class_counts": sent.class_counts}
+    elif isinstance(sent, Update):
+        line |= {
+            "examples": sent.examples,
+            "train_loss": sent.train_loss,
+            "tensor_bytes": count_bytes(sent.tensors),
+            "tensors": {name: round(float(t.double().norm()), 6) for name, t in sorted(sent.tensors.items())},
+            "evaluations": _figures(sent.evaluations),
+        }
+    else:
+        line["evaluations"] = _figures(sent)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
+
+
+def _figures(evaluations: dict[str, Evaluation]) -> dict[str, dict[str, float | None]]:
+    return {name: {"cases": e.cases, **summarise(e)} for name, e in evaluations.items()}

@@ -1,0 +1,125 @@
+"""The hospital's own file, ``site.yaml``: where the data is, on what to compute, and what may leave.
+
+It wins over the plan: what it does not allow does not leave, whatever the plan says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from fedgraft.common.errors import SiteFileError
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class Release:
+    """What may leave this site besides the shared tensors and the number of training cases.
+
+    ``class_counts`` leave only if every count is 0 or at least ``min_count``.
+    """
+
+    __pydantic_config__ = _STRICT
+    train_loss: bool = True
+    evaluation: bool = True
+    class_counts: bool = True
+    min_count: Annotated[int, Field(ge=1)] = 5
+
+
+@dataclass(frozen=True)
+class Coordinator:
+    """How to reach the coordinator. Paths are absolute once read."""
+
+    __pydantic_config__ = _STRICT
+    address: str
+    ca: Path
+    key: Path
+
+
+@dataclass(frozen=True)
+class SiteFile:
+    """One site. Relative paths in the YAML are relative to the file itself.
+
+    Attributes:
+        name: how the coordinator knows this site (letters, digits, ``-`` and ``_``).
+        manifest: the cohort (`fedgraft.client.manifest`).
+        state: folder for what is private to this site: local tensors, the release log, received plans.
+        store: folder for what can be shared by sites on one machine: backbones and kept features.
+        device: a torch device, for instance ``cpu`` or ``cuda:0``.
+        threads: torch's intra-op threads.
+        release: what may leave.
+        allow: packages, besides ``fedgraft``, from which a plan may instantiate parts here.
+        coordinator: needed by ``fedgraft site start`` only.
+    """
+
+    __pydantic_config__ = _STRICT
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    manifest: Path
+    state: Path
+    store: Path | None = None
+    device: str = "cpu"
+    threads: Annotated[int, Field(ge=1)] = 2
+    release: Release = Release()
+    allow: tuple[str, ...] = ()
+    coordinator: Coordinator | None = None
+
+    @property
+    def shared_store(self) -> Path:
+        return self.store if self.store is not None else self.state / "store"
+
+
+def read_site_file(path: Path) -> SiteFile:
+    """Read and check ``site.yaml``; all problems are reported at once.
+
+    Raises:
+        SiteFileError: the file is missing, is not YAML, or has wrong, unknown or missing keys.
+    """
+    if not path.is_file():
+        raise SiteFileError(f"site file {path} does not exist; `fedgraft site init` writes a first one")
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise SiteFileError(f"site file {path} is not valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise SiteFileError(f"site file {path} must be a mapping of keys to values")
+    try:
+        site = TypeAdapter(SiteFile).validate_python(raw)
+    except ValidationError as error:
+        lines = [f"  - {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise SiteFileError(f"site file {path} has {len(lines)} problem(s):\n" + "\n".join(lines)) from error
+    return _absolute(site, path.resolve().parent)
+
+
+def write_site_file(path: Path, site: SiteFile) -> None:
+    """Write a site file that `read_site_file` reads back to an equal one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(_plain(asdict(site)), sort_keys=False), encoding="utf-8")
+
+
+def _absolute(site: SiteFile, folder: Path) -> SiteFile:
+    values: dict[str, Any] = {
+        **site.__dict__,
+        "manifest": folder / site.manifest,
+        "state": folder / site.state,
+        "store": None if site.store is None else folder / site.store,
+    }
+    if site.coordinator is not None:
+        values["coordinator"] = Coordinator(
+            address=site.coordinator.address,
+            ca=folder / site.coordinator.ca,
+            key=folder / site.coordinator.key,
+        )
+    return SiteFile(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,180 @@
+"""What a ClientApp needs at hand for one site and one plan, and what it keeps between messages.
+
+Flower starts a new process for every message of a deployed run, so everything lasting is on the site's disk; in a simulation one
+`Workspace` serves all sites, and they share one copy of the backbone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fedgraft.client.cohort import Cohort, Progress, ignore, load_cohort
+from fedgraft.client.kept import Kept
+from fedgraft.client.manifest import read_manifest
+from fedgraft.client.site import SiteFile, read_site_file
+from fedgraft.common import tensors
+from fedgraft.common.errors import BackboneError, WireError
+from fedgraft.common.model import Model, build
+from fedgraft.common.parts import OURS
+from fedgraft.common.plan import Plan, from_json
+
+
+@dataclass(frozen=True)
+class Session:
+    """One site in one run. ``initial`` holds the shared and local tensors that an untrained model has."""
+
+    site: SiteFile
+    plan: Plan
+    run: int
+    model: Model
+    initial: dict[str, Tensor]
+    cohort: Cohort
+    device: torch.device
+
+    @property
+    def local_file(self) -> Path:
+        return self.site.state / "local" / f"{self.plan.digest[:16]}-{self.run}.safetensors"
+
+    @property
+    def release_log(self) -> Path:
+        return self.site.state / "released.jsonl"
+
+    def local_tensors(self) -> dict[str, Tensor]:
+        """The site's own tensors: as it last left them in this run, or as they start."""
+        names = self.model.names("local")
+        if not names:
+            return {}
+        held = tensors.load(self.local_file) if self.local_file.is_file() else {}
+        return {name: held.get(name, self.initial[name]) for name in names}
+
+    def keep_local_tensors(self) -> None:
+        names = self.model.names("local")
+        if names:
+            tensors.save(self.local_file, self.model.tensors(names))
+
+
+@dataclass
+class Workspace:
+    """Sessions that are open in this process.
+
+    ``computed`` is told how many cases were decoded and computed, as it happens. ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time.
+    """
+
+    computed: Progress = ignore
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    _sites: dict[Path, SiteFile] = field(default_factory=dict)
+    _plans: dict[str, Plan] = field(default_factory=dict)
+    _models: dict[tuple[str, str, tuple[str, ...]], tuple[Model, dict[str, Tensor]]] = field(
+        default_factory=dict
+    )
+    _cohorts: dict[tuple[Path, str], Cohort] = field(default_factory=dict)
+
+    def __reduce__(self) -> tuple[type[Workspace], tuple[()]]:
+        """Another process (a Ray worker) starts with an empty workspace."""
+        return Workspace, ()
+
+    def site(self, path: Path) -> SiteFile:
+        if path not in self._sites:
+            self._sites[path] = read_site_file(path)
+        return self._sites[path]
+
+    def accept_plan(self, site: SiteFile, plan_json: str, announced: str, backbone_digest: str) -> Plan:
+        """Read and keep a plan that the coordinator sent.
+
+        Raises:
+            WireError: its digest is not the one announced.
+            PlanError: it is not valid.
+        """
+        plan = from_json(plan_json)
+        if plan.digest != announced:
+            raise WireError("the plan does not have the digest that the coordinator announced")
+        _replace(_plan_file(site, announced), f"{_digest(backbone_digest)}\n{plan_json}")
+        return plan
+
+    def has_backbone(self, site: SiteFile, digest: str) -> bool:
+        return _backbone_file(site, digest).is_file()
+
+    def accept_backbone(self, site: SiteFile, digest: str, state: dict[str, Tensor]) -> None:
+        """Verify and keep a backbone.
+
+        Raises:
+            BackboneError: it does not have the digest that the plan's coordinator announced.
+        """
+        if tensors.digest(state) != digest:
+            raise BackboneError("the backbone received does not have the announced digest; nothing was kept")
+        tensors.save(_backbone_file(site, digest), state)
+
+    def open(self, path: Path, plan_digest: str, run: int) -> Session:
+        """Everything for one message.
+
+        Raises:
+            WireError: the plan was never prepared here.
+            BackboneError: the backbone is not here.
+            DataError: the cohort can't be used.
+        """
+        site = self.site(path)
+        torch.set_num_threads(site.threads)
+        backbone_digest, plan = self._plan(site, plan_digest)
+        model, initial = self._model(site, plan, backbone_digest)
+        device = torch.device(site.device)
+        key = (path, plan_digest)
+        if key not in self._cohorts:
+            kept = Kept(site.shared_store / "kept.sqlite")
+            cases = read_manifest(site.manifest)
+            self._cohorts[key] = load_cohort(
+                cases, plan.data, plan.seed, model, backbone_digest, kept, device, self.computed
+            )
+        return Session(site, plan, run, model, initial, self._cohorts[key], device)
+
+    def _plan(self, site: SiteFile, digest: str) -> tuple[str, Plan]:
+        path = _plan_file(site, digest)
+        if not path.is_file():
+            raise WireError(
+                "this site was not prepared for the plan; the coordinator must send `prepare` first"
+            )
+        backbone_digest, _, text = path.read_text(encoding="utf-8").partition("\n")
+        if digest not in self._plans:
+            plan = from_json(text)
+            if plan.digest != digest:
+                raise WireError("the kept plan is damaged; prepare again")
+            self._plans[digest] = plan
+        return backbone_digest, self._plans[digest]
+
+    def _model(self, site: SiteFile, plan: Plan, backbone_digest: str) -> tuple[Model, dict[str, Tensor]]:
+        key = (plan.digest, backbone_digest, site.allow)
+        if key not in self._models:
+            path = _backbone_file(site, backbone_digest)
+            if not path.is_file():
+                raise BackboneError("the plan's backbone is not on this site's disk; prepare again")
+            model = build(plan, tensors.load(path), (*OURS, *site.allow))
+            model.network.to(torch.device(site.device))
+            self._models[key] = (model, model.tensors((*model.names("shared"), *model.names("local"))))
+        return self._models[key]
+
+
+def _plan_file(site: SiteFile, digest: str) -> Path:
+    return site.state / "plans" / f"{_digest(digest)}.json"
+
+
+def _backbone_file(site: SiteFile, digest: str) -> Path:
+    return site.shared_store / "backbones" / f"{_digest(digest)}.safetensors"
+
+
+def _digest(text: str) -> str:
+    """``text`` if it is a SHA-256 in hex: it becomes part of a path, and came over the wire."""
+    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+        raise WireError("a digest must be 64 hexadecimal digits")
+    return text
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
