@@ -1,0 +1,117 @@
+"""Flower's strategies, asked only for arithmetic: who takes part, and the new shared tensors from good updates."""
+
+from __future__ import annotations
+
+import inspect
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import Strategy
+from torch import Tensor
+
+from fedgraft.common import parts, wire
+from fedgraft.common.errors import PlanError, RoundError
+from fedgraft.common.plan import Plan
+from fedgraft.common.wire import Specs, Update
+
+ALLOWED = (*parts.OURS, "flwr.serverapp.strategy")
+
+
+def supplied(plan: Plan) -> dict[str, Any]:
+    """What FedGraft itself passes to a strategy; a plan must not set these."""
+    return {
+        "fraction_train": plan.strategy.fraction,
+        "fraction_evaluate": 1.0,
+        "min_train_nodes": plan.strategy.min_sites,
+        "min_evaluate_nodes": 1,
+        "min_available_nodes": plan.strategy.min_sites,
+        "weighted_by_key": wire.EXAMPLES,
+        "arrayrecord_key": wire.ARRAYS,
+        "configrecord_key": wire.CONFIG,
+        "train_metrics_aggr_fn": None,
+        "evaluate_metrics_aggr_fn": None,
+    }
+
+
+def build_strategy(plan: Plan) -> Strategy:
+    """The plan's strategy.
+
+    Raises:
+        PlanError: not a Flower strategy, or an option that it does not take.
+    """
+    found = parts.resolve(plan.strategy.target, "strategy", ALLOWED)
+    if not (inspect.isclass(found) and issubclass(found, Strategy)):
+        raise PlanError(f"strategy._target_={plan.strategy.target} is not a flwr.serverapp.strategy.Strategy")
+    try:
+        built: Strategy = parts.build(
+            plan.strategy.target, "strategy", plan.strategy.options, ALLOWED, **supplied(plan)
+        )
+    except (TypeError, ValueError) as error:
+        raise PlanError(f"strategy: {error}") from error
+    return built
+
+
+def configure(
+    strategy: Strategy,
+    plan: Plan,
+    server_round: int,
+    shared: Mapping[str, Tensor],
+    config: ConfigRecord,
+    grid: Grid,
+) -> list[Message]:
+    """The round's train messages. Which sites are sampled depends on the plan's seed and the round only."""
+    with _seeded(f"{plan.seed}|{server_round}"):
+        return list(strategy.configure_train(server_round, wire.pack_tensors(shared), config, grid))
+
+
+def aggregate(
+    strategy: Strategy, server_round: int, replies: Sequence[tuple[Message, Update]], specs: Specs
+) -> dict[str, Tensor]:
+    """The new shared tensors, in the dtypes of ``specs``.
+
+    Args:
+        replies: at least one good update with the message that brought it; the order decides the order of
+            summation, so sort it.
+
+    Raises:
+        RoundError: the strategy gave nothing, other names or shapes, or a number that is not finite.
+    """
+    messages = [_for_strategy(message, update) for message, update in replies]
+    record, _ = strategy.aggregate_train(server_round, messages)
+    name = type(strategy).__name__
+    if record is None:
+        raise RoundError(f"round {server_round}: {name} returned no tensors for {len(messages)} update(s)")
+    if set(record) != set(specs):
+        raise RoundError(f"round {server_round}: {name} returned tensors under other names")
+    return {key: _cast(record[key].numpy(), key, specs, name, server_round) for key in sorted(specs)}
+
+
+def _for_strategy(message: Message, update: Update) -> Message:
+    metrics = MetricRecord({wire.EXAMPLES: update.examples, "train_loss": update.train_loss or 0.0})
+    content = RecordDict({wire.ARRAYS: wire.pack_tensors(update.tensors), wire.METRICS: metrics})
+    return Message(content, reply_to=message)
+
+
+def _cast(values: Any, key: str, specs: Specs, strategy: str, server_round: int) -> Tensor:
+    if tuple(values.shape) != specs[key].shape or not np.isfinite(values).all():
+        raise RoundError(
+            f"round {server_round}: {strategy} returned a wrong shape or a number that is not finite"
+        )
+    return torch.from_numpy(np.asarray(values, specs[key].dtype).copy())
+
+
+@contextmanager
+def _seeded(text: str) -> Iterator[None]:
+    """Flower's strategies sample with the global ``random``: seed it, and leave it as it was."""
+    before = random.getstate()
+    random.seed(text)
+    try:
+        yield
+    finally:
+        random.setstate(before)

@@ -1,0 +1,98 @@
+"""The coordinator's Flower ServerApp: one run of one plan, into one folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+from torch import Tensor
+
+from fedgraft.common import tensors
+from fedgraft.common.errors import DeploymentError
+from fedgraft.common.metrics import Evaluation, summarise
+from fedgraft.common.model import Model
+from fedgraft.common.model import build as build_model
+from fedgraft.common.plan import Plan, from_json
+from fedgraft.server import report
+from fedgraft.server.ledger import Ledger
+from fedgraft.server.plot import draw_rounds
+from fedgraft.server.roster import Backbone
+from fedgraft.server.rounds import Federation, Outcome, Round, run
+
+Evaluate = Callable[[Model, dict[str, Tensor]], Evaluation]
+
+
+def build(evaluate: Evaluate | None = None, progress: Callable[[Round], None] | None = None) -> ServerApp:
+    """A ServerApp; reads ``plan`` (JSON) and ``out`` (folder) from the run's configuration.
+
+    Args:
+        evaluate: scores shared tensors on a test set that the coordinator holds, given its model.
+        progress: is shown each round once it is aggregated; by default a line is printed.
+    """
+    app = ServerApp()
+
+    @app.main()
+    def main(grid: Grid, context: Context) -> None:
+        plan = from_json(str(context.run_config.get("plan", "")))
+        out = str(context.run_config.get("out", ""))
+        if not out:
+            raise DeploymentError(
+                "the run's configuration names no `out` folder; start it with fedgraft coordinator run"
+            )
+        serve(grid, plan, Path(out), evaluate, progress or print_round)
+
+    return app
+
+
+def serve(
+    grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress: Callable[[Round], None]
+) -> Outcome:
+    """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``model.safetensors``, ``rounds.png``
+    and ``summary.json`` into ``out``."""
+    start = time.monotonic()
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "plan.yaml").write_text(yaml.safe_dump(plan.to_dict(), sort_keys=False), encoding="utf-8")
+    (out / "rounds.jsonl").write_text("", encoding="utf-8")
+    model = build_model(plan, None)
+    state = model.backbone_state()
+    ledger = Ledger(out / "ledger.jsonl")
+    federation = Federation(
+        grid=grid,
+        plan=plan,
+        backbone=Backbone(state, tensors.digest(state)),
+        initial=model.tensors(model.names("shared")),
+        ledger=ledger,
+        evaluate=None if evaluate is None else lambda shared: evaluate(model, shared),
+        finished=lambda round_: report.append_line(out / "rounds.jsonl", report.round_line(round_)),
+        progress=progress,
+    )
+    outcome = run(federation)
+    _write_results(out, plan, model, outcome, ledger, time.monotonic() - start)
+    return outcome
+
+
+def print_round(round_: Round) -> None:
+    """One line per round, for the coordinator's log."""
+    central = "" if round_.central is None else f", test AUROC {summarise(round_.central)['auroc']}"
+    loss = "" if round_.train_loss is None else f", training loss {round_.train_loss:.4f}"
+    print(f"round {round_.number}: {len(round_.sites)} site(s) updated{loss}{central}", flush=True)
+
+
+def _write_results(
+    out: Path, plan: Plan, model: Model, outcome: Outcome, ledger: Ledger, seconds: float
+) -> None:
+    model.load(outcome.shared)
+    metadata = {"plan_digest": plan.digest, "classes": json.dumps(plan.data.classes)}
+    kept = (*model.names("frozen"), *model.names("shared"))
+    tensors.save(out / "model.safetensors", model.tensors(kept), metadata)
+    result = report.summary(plan, outcome, ledger, seconds)
+    draw_rounds(out / "rounds.png", [report.round_line(round_) for round_ in outcome.rounds], result)
+    (out / "summary.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+app = build()

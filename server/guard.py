@@ -1,0 +1,102 @@
+"""Checks every reply before a strategy sees it. A bad or missing one drops that site for that round, by name and reason."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flwr.app import Message, RecordDict
+
+from fedgraft.common import wire
+from fedgraft.common.errors import WireError
+from fedgraft.common.metrics import Evaluation
+from fedgraft.common.wire import Offer, Specs, Update
+
+_CODE = re.compile(r"fedgraft:[a-z-]{1,40}")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a reply was not used. ``code`` is short and fixed; ``reason`` is our own text, never the sender's."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a reply must say of itself. ``site`` is the name that the node gave when it was prepared."""
+
+    site: str
+    plan_digest: str
+    round: int
+
+
+def read_offer(reply: Message | None, plan_digest: str, classes: int) -> Offer | Refusal:
+    """A site's answer to ``query.prepare``."""
+    content = _content(reply)
+    if isinstance(content, Refusal):
+        return content
+    try:
+        offer = wire.unpack_offer(content, classes)
+    except WireError as error:
+        return Refusal("bad-offer", str(error))
+    if offer.plan_digest != plan_digest:
+        return Refusal("wrong-plan", "the site prepared another plan than this one")
+    return offer
+
+
+def read_update(reply: Message | None, expected: Expected, specs: Specs, classes: int) -> Update | Refusal:
+    """A site's answer to ``train``: names, shapes, dtypes, finite numbers, a count above 0, and the right plan and round."""
+    content = _content(reply)
+    if isinstance(content, Refusal):
+        return content
+    try:
+        update = wire.unpack_update(content, specs, classes)
+    except WireError as error:
+        return Refusal("bad-update", str(error))
+    return _stranger(expected, Expected(update.site, update.plan_digest, update.round)) or update
+
+
+def read_evaluations(
+    reply: Message | None, expected: Expected, classes: int
+) -> dict[str, Evaluation] | Refusal:
+    """A site's answer to ``evaluate``, by split."""
+    content = _content(reply)
+    if isinstance(content, Refusal):
+        return content
+    try:
+        site, digest, server_round, evaluations = wire.unpack_answer(content, classes)
+    except WireError as error:
+        return Refusal("bad-evaluation", str(error))
+    return _stranger(expected, Expected(site, digest, server_round)) or evaluations
+
+
+def same_name(offers: Mapping[int, Offer]) -> set[int]:
+    """Nodes that claim a name that another node claims too; none of them can be trusted to be that site."""
+    names = Counter(offer.site for offer in offers.values())
+    return {node for node, offer in offers.items() if names[offer.site] > 1}
+
+
+def _stranger(expected: Expected, found: Expected) -> Refusal | None:
+    if found.site != expected.site:
+        return Refusal("wrong-site", f"the reply comes under another name than {expected.site}")
+    if found.plan_digest != expected.plan_digest:
+        return Refusal("wrong-plan", "the reply belongs to another plan")
+    if found.round != expected.round:
+        return Refusal("wrong-round", f"the reply belongs to round {found.round}")
+    return None
+
+
+def _content(reply: Message | None) -> RecordDict | Refusal:
+    if reply is None:
+        return Refusal("no-answer", "no reply within strategy.timeout")
+    if reply.has_error():
+        reason = reply.error.reason or ""
+        if _CODE.fullmatch(reason):
+            code = reason.removeprefix("fedgraft:")
+            return Refusal("site-error", f"the site reported `{code}`; its own errors.jsonl says where")
+        return Refusal("unreachable", f"Flower reported error code {reply.error.code}")
+    return reply.content

@@ -1,0 +1,63 @@
+"""The ledger: one line per site and round, written as it happens: who was asked, who answered, what was refused, and why."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+What = Literal["prepare", "train", "evaluate"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """``outcome`` is ``ok`` or a refusal's code; bytes are of the message's content; ``examples`` are training cases."""
+
+    round: int
+    what: What
+    site: str
+    node: int
+    outcome: str
+    reason: str
+    examples: int | None
+    bytes_down: int
+    bytes_up: int
+
+
+class Ledger:
+    """Appends to ``ledger.jsonl`` and remembers.
+
+    Args:
+        path: made anew; ``None`` keeps the ledger in memory only.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self.entries: list[Entry] = []
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("", encoding="utf-8")
+
+    def write(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(asdict(entry)) + "\n")
+
+    def dropped(self) -> list[dict[str, object]]:
+        """Every entry that was not ``ok``: round, what, site, outcome and reason."""
+        return [
+            {"round": e.round, "what": e.what, "site": e.site, "outcome": e.outcome, "reason": e.reason}
+            for e in self.entries
+            if e.outcome != "ok"
+        ]
+
+    def mean_bytes(self) -> tuple[int, int]:
+        """``(up, down)`` per site and round, over the train messages that were answered well."""
+        good = [e for e in self.entries if e.what == "train" and e.outcome == "ok"]
+        if not good:
+            return 0, 0
+        return round(sum(e.bytes_up for e in good) / len(good)), round(
+            sum(e.bytes_down for e in good) / len(good)
+        )

@@ -1,0 +1,47 @@
+"""The picture of a run: AUROC by round, pooled and by site, and the training loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+_INK, _FAINT, _WORST = "#1f4e79", "#b8c4d0", "#c0392b"
+
+
+def draw_rounds(path: Path, lines: Sequence[dict[str, Any]], summary: dict[str, Any]) -> None:
+    """Write a PNG from the lines of ``rounds.jsonl`` and ``summary.json``."""
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2, width_ratios=(2, 1))
+    worst = summary["worst_site"]["name"]
+    split = next((site["split"] for site in summary["sites"].values()), "val")
+    for name in summary["sites"]:
+        curve = [_auroc(line["sites"].get(name, {}).get(split)) for line in lines]
+        colour, width = (_WORST, 1.6) if name == worst else (_FAINT, 1.0)
+        left.plot(
+            _numbers(lines), curve, color=colour, lw=width, label=f"worst: {name}" if name == worst else None
+        )
+    source = summary["test"]["source"]
+    label = "test set of the coordinator" if source == "coordinator" else "all sites' test cases, pooled"
+    left.plot(_numbers(lines), [_auroc(line["test"]) for line in lines], color=_INK, lw=2.4, label=label)
+    left.set(xlabel="round", ylabel="AUROC", title=f"AUROC by round (grey: each site, {split})")
+    left.legend(loc="lower right", frameon=False)
+    right.plot(_numbers(lines[1:]), [line["train_loss"] for line in lines[1:]], color=_INK, lw=2)
+    right.set(xlabel="round", ylabel="mean over cases", title="local training loss")
+    for axes in (left, right):
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=130)
+
+
+def _numbers(lines: Sequence[dict[str, Any]]) -> list[int]:
+    return [line["round"] for line in lines]
+
+
+def _auroc(figures: dict[str, Any] | None) -> float:
+    value = None if figures is None else figures["auroc"]
+    return float("nan") if value is None else float(value)

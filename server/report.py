@@ -1,0 +1,97 @@
+"""What a run leaves behind: ``summary.json``, ``rounds.jsonl``, and the table by site.
+
+``summary.json`` (keys that scripts can rely on; a figure that is undefined, for instance AUROC over one class, is null):
+
+- ``plan_digest``, ``seed``, ``rounds``
+- ``seconds.total``, and ``seconds.per_round`` (mean)
+- ``bytes.up``, ``bytes.down``: of message content, per site and round (mean over good train messages)
+- ``test.<figure>``: of the final model; ``test.source`` is ``coordinator`` (its own test set) or ``sites`` (merged)
+- ``sites.<name>.<figure>``, with ``cases``, ``prevalence``, ``examples`` (training cases) and ``split``
+- ``worst_site.name``, ``worst_site.auroc``: the lowest AUROC that is defined
+- ``dropped``: ledger lines that were not ok
+
+Figures: ``auroc``, ``auprc``, ``balanced_accuracy``, ``sensitivity``, ``specificity``, ``loss`` (`fedgraft.common.metrics.summarise`).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fedgraft.common.metrics import FIGURES, Evaluation, prevalence, summarise
+from fedgraft.common.plan import Plan
+from fedgraft.server.ledger import Ledger
+from fedgraft.server.rounds import Outcome, Round
+
+BLANK: dict[str, Any] = dict.fromkeys(FIGURES)
+
+
+def summary(plan: Plan, outcome: Outcome, ledger: Ledger, seconds: float) -> dict[str, Any]:
+    """The content of ``summary.json``."""
+    last = outcome.rounds[-1]
+    central, pooled = last.central, last.pooled("test")
+    test = central if central is not None else pooled
+    up, down = ledger.mean_bytes()
+    sites = site_figures(outcome)
+    defined = {name: figures["auroc"] for name, figures in sites.items() if figures["auroc"] is not None}
+    worst = min(defined, key=lambda name: (defined[name], name)) if defined else None
+    return {
+        "plan_digest": plan.digest,
+        "seed": plan.seed,
+        "rounds": plan.rounds,
+        "seconds": {"total": round(seconds, 3), "per_round": _mean([r.seconds for r in outcome.rounds[1:]])},
+        "bytes": {"up": up, "down": down},
+        "test": {**_figures(test), "source": "coordinator" if central is not None else "sites"},
+        "sites": sites,
+        "worst_site": {"name": worst, "auroc": None if worst is None else defined[worst]},
+        "dropped": ledger.dropped(),
+    }
+
+
+def site_figures(outcome: Outcome) -> dict[str, dict[str, Any]]:
+    """Figures of the final model by site, on the site's test cases, or its validation cases if the plan leaves it none."""
+    by_site = outcome.rounds[-1].by_site
+    split = "test" if any("test" in splits for splits in by_site.values()) else "val"
+    return {
+        name: {**_figures(by_site.get(name, {}).get(split)), "examples": offer.examples, "split": split}
+        for name, offer in sorted(outcome.offers.items())
+    }
+
+
+def round_line(round_: Round) -> dict[str, Any]:
+    """One line of ``rounds.jsonl``: the state after a round (round 0: untrained)."""
+    central, pooled = round_.central, round_.pooled("test")
+    test = central if central is not None else pooled
+    return {
+        "round": round_.number,
+        "updated": list(round_.sites),
+        "train_loss": round_.train_loss,
+        "seconds": round(round_.seconds, 4),
+        "val": _figures(round_.pooled("val")),
+        "test": _figures(test),
+        "sites": {
+            name: {split: _figures(evaluation) for split, evaluation in splits.items()}
+            for name, splits in sorted(round_.by_site.items())
+        },
+    }
+
+
+def append_line(path: Path, line: dict[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
+
+
+def _figures(evaluation: Evaluation | None) -> dict[str, Any]:
+    if evaluation is None:
+        return {**BLANK, "cases": 0, "prevalence": None}
+    figures = {name: _short(value) for name, value in summarise(evaluation).items()}
+    return {**figures, "cases": evaluation.cases, "prevalence": _short(prevalence(evaluation))}
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def _mean(values: list[float]) -> float | None:
+    return round(sum(values) / len(values), 4) if values else None

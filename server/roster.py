@@ -1,0 +1,128 @@
+"""The roster: which nodes are prepared for the plan, and under which site's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flwr.app import Message, RecordDict
+from flwr.serverapp import Grid
+from flwr.supercore.run import Run
+from torch import Tensor
+
+from fedgraft.common import wire
+from fedgraft.common.errors import RoundError
+from fedgraft.common.plan import Plan
+from fedgraft.common.wire import Offer
+from fedgraft.server.guard import Refusal, read_offer, same_name
+from fedgraft.server.ledger import Entry, Ledger
+from fedgraft.server.post import exchange
+
+Roster = dict[int, Offer]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """The backbone as it is distributed: its state, and the digest that names it."""
+
+    state: dict[str, Tensor]
+    digest: str
+
+
+def admit(
+    grid: Grid, plan: Plan, backbone: Backbone, nodes: Iterable[int], round_: int, ledger: Ledger
+) -> Roster:
+    """Prepare some nodes: send the plan, then the backbone to those that lack it.
+
+    Returns:
+        the nodes that are ready, in the order of their sites' names. The others have a line in the ledger.
+    """
+    question = wire.pack_prepare(plan.to_json(), plan.digest, backbone.digest)
+    offers = _ask(grid, plan, question, wire.PREPARE, nodes, round_, ledger)
+    lacking = [node for node, offer in offers.items() if not offer.has_backbone]
+    if lacking:
+        parcel = RecordDict({**question, wire.FROZEN: wire.pack_tensors(backbone.state)})
+        offers |= _ask(grid, plan, parcel, wire.BACKBONE, lacking, round_, ledger)
+    return {node: offer for node, offer in offers.items() if offer.has_backbone}
+
+
+def refuse_twins(roster: Roster, round_: int, ledger: Ledger) -> Roster:
+    """The roster in the order of the sites' names, without nodes that share a name."""
+    twins = same_name(roster)
+    for node in sorted(twins):
+        reason = "another node gives the same site name; set different names in site.yaml"
+        ledger.write(Entry(round_, "prepare", roster[node].site, node, "same-name", reason, None, 0, 0))
+    single = (item for item in roster.items() if item[0] not in twins)
+    return dict(sorted(single, key=lambda item: item[1].site))
+
+
+def class_counts(roster: Roster, classes: int) -> tuple[int, ...]:
+    """Training cases by class, summed over the sites that gave them.
+
+    Raises:
+        RoundError: no site did.
+    """
+    given = [offer.class_counts for offer in roster.values() if offer.class_counts is not None]
+    if not given:
+        raise RoundError(
+            "loss.weights=global, but no site gave its class counts (site.yaml forbids it, or a count lies between 0 and "
+            "min_count); use loss.weights=local"
+        )
+    return tuple(sum(counts[c] for counts in given) for c in range(classes))
+
+
+def _ask(
+    grid: Grid, plan: Plan, content: RecordDict, kind: str, nodes: Iterable[int], round_: int, ledger: Ledger
+) -> Roster:
+    replies = exchange(grid, [Message(content, node, kind) for node in nodes], plan.strategy.timeout)
+    down = wire.count_bytes(content)
+    found: Roster = {}
+    for node, reply in replies.items():
+        offer = read_offer(reply, plan.digest, len(plan.data.classes))
+        up = wire.count_bytes(reply.content) if reply is not None and reply.has_content() else 0
+        if isinstance(offer, Refusal):
+            ledger.write(
+                Entry(round_, "prepare", f"node {node}", node, offer.code, offer.reason, None, down, up)
+            )
+            continue
+        ledger.write(Entry(round_, "prepare", offer.site, node, "ok", "", offer.examples, down, up))
+        found[node] = offer
+    return found
+
+
+class RosterGrid(Grid):
+    """The prepared nodes as a Flower strategy sees them; it samples from `get_node_ids` and sends nothing itself."""
+
+    def __init__(self, grid: Grid, roster: Roster) -> None:
+        self._grid, self._roster = grid, roster
+
+    def get_node_ids(self) -> Iterable[int]:
+        return list(self._roster)
+
+    def set_run(self, run: Run) -> None:
+        self._grid.set_run(run)
+
+    @property
+    def run(self) -> Run:
+        return self._grid.run
+
+    def create_message(
+        self,
+        content: RecordDict,
+        message_type: str,
+        dst_node_id: int,
+        group_id: str,
+        ttl: float | None = None,
+    ) -> Message:
+        return self._grid.create_message(content, message_type, dst_node_id, group_id, ttl)
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        return self._grid.push_messages(messages)
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        return self._grid.pull_messages(message_ids)
+
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> Iterable[Message]:
+        return self._grid.send_and_receive(messages, timeout=timeout)

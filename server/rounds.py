@@ -1,0 +1,219 @@
+"""The loop: prepare, then rounds of send, check, aggregate, evaluate; after the last round one evaluation by every site."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.serverapp import Grid
+from torch import Tensor
+
+from fedgraft.common import wire
+from fedgraft.common.errors import RoundError
+from fedgraft.common.metrics import Evaluation
+from fedgraft.common.plan import Plan
+from fedgraft.common.wire import Update
+from fedgraft.server import aggregation
+from fedgraft.server.guard import Expected, Refusal, read_evaluations, read_update
+from fedgraft.server.ledger import Entry, Ledger
+from fedgraft.server.post import exchange, wait_for_nodes
+from fedgraft.server.roster import Backbone, Roster, RosterGrid, admit, class_counts, refuse_twins
+
+BySite = dict[str, dict[str, Evaluation]]
+Shared = dict[str, Tensor]
+
+
+@dataclass
+class Round:
+    """What is known of one round. Round 0 is the untrained model.
+
+    Attributes:
+        train_loss: mean over the sites' training cases, ``None`` if a site withheld it.
+        by_site: evaluations of the model *after* this round, by site and split (``val``, ``test``).
+        central: evaluation of the same model on the coordinator's own test set, if it has one.
+    """
+
+    number: int
+    sites: tuple[str, ...] = ()
+    train_loss: float | None = None
+    seconds: float = 0.0
+    by_site: BySite = field(default_factory=dict)
+    central: Evaluation | None = None
+
+    def pooled(self, split: str) -> Evaluation | None:
+        """The sites' evaluations of a split, merged; ``None`` if no site gave one."""
+        parts = [splits[split] for splits in self.by_site.values() if split in splits]
+        return sum(parts[1:], parts[0]) if parts else None
+
+
+@dataclass(frozen=True)
+class Federation:
+    """What a run works with.
+
+    ``evaluate`` scores shared tensors on the coordinator's own test set; ``finished`` is shown each round once its evaluation is in;
+    ``progress`` each round as soon as it is aggregated.
+    """
+
+    grid: Grid
+    plan: Plan
+    backbone: Backbone
+    initial: Shared
+    ledger: Ledger
+    evaluate: Callable[[Shared], Evaluation] | None = None
+    finished: Callable[[Round], None] = lambda round_: None
+    progress: Callable[[Round], None] = lambda round_: None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The final shared tensors, every round, and the sites' offers by name."""
+
+    shared: Shared
+    rounds: list[Round]
+    offers: dict[str, wire.Offer]
+
+
+def run(federation: Federation) -> Outcome:
+    """All rounds of a plan.
+
+    Raises:
+        RoundError: fewer than ``strategy.min_sites`` sites sent a usable answer; says who was missing and why.
+    """
+    plan = federation.plan
+    strategy = aggregation.build_strategy(plan)
+    wait_for_nodes(federation.grid, plan.strategy.min_sites, plan.strategy.timeout)
+    roster: Roster = {}
+    shared = federation.initial
+    rounds = [Round(0, central=_central(federation, shared))]
+    federation.progress(rounds[0])
+    for number in range(1, plan.rounds + 1):
+        start = time.monotonic()
+        roster = _up_to_date(federation, roster, number)
+        messages = aggregation.configure(
+            strategy, plan, number, shared, _config(plan, roster), RosterGrid(federation.grid, roster)
+        )
+        updates = _train(federation, roster, messages, number)
+        rounds[-1].by_site = {u.site: u.evaluations for _, u in updates}
+        federation.finished(rounds[-1])
+        shared = aggregation.aggregate(strategy, number, updates, wire.specs_of(federation.initial))
+        rounds.append(_summed(number, updates, time.monotonic() - start))
+        rounds[-1].central = _central(federation, shared)
+        federation.progress(rounds[-1])
+    rounds[-1].by_site = _evaluate(federation, roster, shared)
+    federation.finished(rounds[-1])
+    return Outcome(shared, rounds, {offer.site: offer for offer in roster.values()})
+
+
+def _up_to_date(federation: Federation, roster: Roster, number: int) -> Roster:
+    """Drop nodes that went, prepare nodes that came."""
+    connected = set(federation.grid.get_node_ids())
+    kept = {node: offer for node, offer in roster.items() if node in connected}
+    new = sorted(connected - set(kept))
+    if new:
+        kept |= admit(federation.grid, federation.plan, federation.backbone, new, number, federation.ledger)
+    ready = refuse_twins(kept, number, federation.ledger)
+    least = federation.plan.strategy.min_sites
+    if len(ready) < least:
+        raise RoundError(_too_few(federation.ledger, number, "ready", len(ready), least))
+    return ready
+
+
+def _config(plan: Plan, roster: Roster) -> ConfigRecord:
+    config = ConfigRecord({"plan": plan.digest})
+    if plan.loss.weights == "global":
+        config["class-counts"] = list(class_counts(roster, len(plan.data.classes)))
+    return config
+
+
+def _train(
+    federation: Federation, roster: Roster, messages: list[Message], number: int
+) -> list[tuple[Message, Update]]:
+    """Send, check, and write the ledger; the good updates in the order of the sites' names."""
+    plan = federation.plan
+    down = {message.metadata.dst_node_id: message for message in messages}
+    replies = exchange(federation.grid, messages, plan.strategy.timeout)
+    specs = wire.specs_of(federation.initial)
+    good: list[tuple[Message, Update]] = []
+    for node in sorted(replies, key=lambda node: roster[node].site):
+        site, reply = roster[node].site, replies[node]
+        update = read_update(reply, Expected(site, plan.digest, number), specs, len(plan.data.classes))
+        _record(federation.ledger, number, "train", site, node, update, down[node].content, reply)
+        if not isinstance(update, Refusal):
+            good.append((down[node], update))
+    if len(good) < plan.strategy.min_sites:
+        raise RoundError(
+            _too_few(federation.ledger, number, "sent a usable update", len(good), plan.strategy.min_sites)
+        )
+    return good
+
+
+def _evaluate(federation: Federation, roster: Roster, shared: Shared) -> BySite:
+    """Ask every prepared site to evaluate the final model."""
+    plan = federation.plan
+    config = ConfigRecord({"plan": plan.digest, "server-round": plan.rounds})
+    content = RecordDict({wire.ARRAYS: wire.pack_tensors(shared), wire.CONFIG: config})
+    messages = [Message(content, node, wire.EVALUATE) for node in roster]
+    replies = exchange(federation.grid, messages, plan.strategy.timeout)
+    found: BySite = {}
+    for node, offer in roster.items():
+        expected = Expected(offer.site, plan.digest, plan.rounds)
+        evaluations = read_evaluations(replies[node], expected, len(plan.data.classes))
+        _record(
+            federation.ledger, plan.rounds, "evaluate", offer.site, node, evaluations, content, replies[node]
+        )
+        if not isinstance(evaluations, Refusal):
+            found[offer.site] = evaluations
+    return found
+
+
+def _record(
+    ledger: Ledger,
+    number: int,
+    what: str,
+    site: str,
+    node: int,
+    found: Update | dict[str, Evaluation] | Refusal,
+    content: RecordDict,
+    reply: Message | None,
+) -> None:
+    refused = isinstance(found, Refusal)
+    ledger.write(
+        Entry(
+            round=number,
+            what=what,  # type: ignore[arg-type]
+            site=site,
+            node=node,
+            outcome=found.code if isinstance(found, Refusal) else "ok",
+            reason=found.reason if isinstance(found, Refusal) else "",
+            examples=found.examples if isinstance(found, Update) else None,
+            bytes_down=wire.count_bytes(content),
+            bytes_up=wire.count_bytes(reply.content)
+            if reply is not None and reply.has_content() and not refused
+            else 0,
+        )
+    )
+
+
+def _summed(number: int, updates: list[tuple[Message, Update]], seconds: float) -> Round:
+    losses = [(u.train_loss, u.examples) for _, u in updates]
+    known = [(loss, n) for loss, n in losses if loss is not None]
+    mean = (
+        sum(loss * n for loss, n in known) / sum(n for _, n in known) if len(known) == len(losses) else None
+    )
+    return Round(number, tuple(u.site for _, u in updates), mean, seconds)
+
+
+def _central(federation: Federation, shared: Mapping[str, Tensor]) -> Evaluation | None:
+    return None if federation.evaluate is None else federation.evaluate(dict(shared))
+
+
+def _too_few(ledger: Ledger, number: int, what: str, count: int, least: int) -> str:
+    missing = [
+        f"  - {e.site}: {e.outcome} ({e.reason})"
+        for e in ledger.entries
+        if e.round == number and e.outcome != "ok"
+    ]
+    head = f"round {number}: {count} site(s) {what}, strategy.min_sites={least} are needed"
+    return "\n".join((head, *(missing or ["  - no other site is connected"])))
