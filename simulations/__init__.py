@@ -1,0 +1,1 @@
+"""Many sites on one machine, with the same client and server."""

@@ -1,0 +1,115 @@
+"""``fedgraft plan``: what a run would do and send, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flwr.app import ConfigRecord, MetricRecord, RecordDict
+from rich.console import Console
+from rich.table import Table
+
+from fedgraft.common import tensors, wire
+from fedgraft.common.model import Model, build
+from fedgraft.common.plan import Plan
+from fedgraft.server.aggregation import build_strategy
+from fedgraft.simulations.compose import run_hydra
+
+_QUIET = (
+    "hydra.run.dir=.",
+    "hydra.output_subdir=null",
+    "hydra/job_logging=disabled",
+    "hydra/hydra_logging=disabled",
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command; takes the overrides of ``fedgraft simulate``."""
+    return run_hydra(arguments, lambda plan: show(plan, Console()), _QUIET)
+
+
+def show(plan: Plan, console: Console) -> None:
+    """Print tensor groups by role, bytes by round, the metrics that leave, and the digest.
+
+    Raises:
+        PlanError, BackboneError: as `fedgraft.common.model.build`.
+    """
+    model = build(plan, None)
+    build_strategy(plan)
+    console.print(_groups_table(model))
+    console.print(_bytes_table(plan, model))
+    for line in _sentences(plan, model):
+        console.print(line, highlight=False)
+
+
+def _groups_table(model: Model) -> Table:
+    table = Table(title="tensors", title_justify="left")
+    for name in ("group", "role", "tensors", "parameters", "bytes"):
+        table.add_column(name, justify="left" if name in ("group", "role") else "right")
+    state = model.network.state_dict()
+    for (group, role), names in _grouped(model).items():
+        some = {name: state[name] for name in names}
+        numbers = sum(tensor.numel() for tensor in some.values())
+        style = {"frozen": "dim", "shared": "bold", "local": "green"}[role]
+        table.add_row(
+            group, role, str(len(some)), f"{numbers:,}", f"{tensors.count_bytes(some):,}", style=style
+        )
+    return table
+
+
+def _grouped(model: Model) -> dict[tuple[str, str], list[str]]:
+    """Names by (stage, role), from the input to the head."""
+    stage_of = {
+        f"backbone.{name}": f"backbone {stage.name}" for stage in model.stages for name in stage.tensors
+    }
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, role in model.roles.items():
+        group = stage_of.get(name) or name.partition(".")[0]
+        groups.setdefault((group, role), []).append(name)
+    return groups
+
+
+def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
+    """``(down, up)`` of one train message and its answer without evaluations (they depend on the number of cases)."""
+    arrays = wire.pack_tensors(model.tensors(model.names("shared")))
+    config = ConfigRecord({"plan": plan.digest, "server-round": plan.rounds})
+    if plan.loss.weights == "global":
+        config["class-counts"] = [0] * len(plan.data.classes)
+    if "proximal_mu" in plan.strategy.options:
+        config["proximal-mu"] = 0.0
+    metrics = MetricRecord({wire.EXAMPLES: 1, **({"train-loss": 0.0} if plan.release.train_loss else {})})
+    site = ConfigRecord({"name": "site-01", "plan": plan.digest, "round": plan.rounds})
+    down = wire.count_bytes(RecordDict({wire.ARRAYS: arrays, wire.CONFIG: config}))
+    up = wire.count_bytes(RecordDict({wire.ARRAYS: arrays, wire.METRICS: metrics, wire.SITE: site}))
+    return down, up
+
+
+def _bytes_table(plan: Plan, model: Model) -> Table:
+    down, up = message_bytes(plan, model)
+    backbone = wire.count_bytes(RecordDict({wire.FROZEN: wire.pack_tensors(model.backbone_state())}))
+    table = Table(title="bytes for one site", title_justify="left")
+    for name in ("what", "down", "up"):
+        table.add_column(name, justify="left" if name == "what" else "right")
+    table.add_row("once, if the site lacks the backbone", f"{backbone:,}", "0")
+    table.add_row("each round", f"{down:,}", f"{up:,} + evaluation")
+    table.add_row(
+        f"all {plan.rounds} rounds", f"{down * plan.rounds:,}", f"{up * plan.rounds:,} + evaluations"
+    )
+    return table
+
+
+def _sentences(plan: Plan, model: Model) -> list[str]:
+    leaving = ["shared tensors", "number of training cases"]
+    leaving += ["training loss"] if plan.release.train_loss else []
+    leaving += [
+        "evaluation: confusion counts and score histograms (8 bytes per filled bin)"
+    ] * plan.release.evaluation
+    leaving += ["class counts, once (0 or at least the site's min_count)"] * plan.release.class_counts
+    stages = ", ".join(stage.name for stage in model.stages)
+    kept = "the backbone's features" if model.features_are_constant else "the normalised images"
+    return [
+        f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this.",
+        f"stays at a site: cases, and {len(model.names('local'))} local tensor(s).",
+        f"computed once per case and kept at the site: {kept}.",
+        f"input: {model.spec.channels} x {model.spec.size} x {model.spec.size}; {model.width} features; stages: {stages}",
+        f"plan digest: {plan.digest}",
+    ]

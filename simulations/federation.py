@@ -1,0 +1,86 @@
+"""Simulated hospitals: each is a folder with the ``site.yaml`` and ``manifest.csv`` that a real one has.
+
+So a simulated site runs the code of a deployed one, and can be deployed: ``fedgraft site start --site <folder>/site.yaml``
+needs only a coordinator's address and a key.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fedgraft.client.manifest import Case, write_manifest
+from fedgraft.client.site import SiteFile, write_site_file
+from fedgraft.common import parts
+from fedgraft.common.errors import PlanError
+from fedgraft.common.plan import Plan
+from fedgraft.simulations.datasets import Source, data_root
+
+
+@dataclass(frozen=True)
+class Federation:
+    """``sites``: each one's site file, in the order of their names. ``test``: cases kept at the coordinator."""
+
+    sites: dict[str, Path]
+    cases: int
+    test: tuple[Case, ...]
+    store: Path
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Where generated and computed data is kept: ``FEDGRAFT_CACHE``, or ``~/.cache/fedgraft``."""
+    return Path(environ.get("FEDGRAFT_CACHE") or Path.home() / ".cache" / "fedgraft").resolve()
+
+
+def lay_out(plan: Plan, folder: Path, environ: Mapping[str, str]) -> Federation:
+    """Get the plan's data set, deal its cases to sites, and write the sites' folders below ``folder``.
+
+    Raises:
+        DataError: the data set is neither there nor to be had.
+        PlanError: a site would be left without cases, or the coordinator without its test set.
+    """
+    cache = cache_folder(environ)
+    source: Source = parts.build(
+        plan.data.target, "data", plan.data.options, root=data_root(environ), cache=cache, seed=plan.seed
+    )
+    if plan.data.test == "coordinator" and not source.test:
+        raise PlanError("data.test=coordinator: this data set has no official test set; use data.test=sites")
+    source = _with_pooled_test(source) if plan.data.test == "sites" else source
+    dealt: dict[str, tuple[Case, ...]] = parts.build(
+        plan.partition.target, "partition", plan.partition.options, source=source, seed=plan.seed
+    )
+    if plan.strategy.min_sites > len(dealt):
+        raise PlanError(
+            f"strategy.min_sites={plan.strategy.min_sites}, but the partition has {len(dealt)} site(s)"
+        )
+    store = cache / "store"
+    sites = {
+        name: _write_site(folder / name, name, cases, store, plan.engine.threads)
+        for name, cases in sorted(dealt.items())
+    }
+    test = source.test if plan.data.test == "coordinator" else ()
+    return Federation(sites, sum(map(len, dealt.values())), test, store)
+
+
+def _write_site(folder: Path, name: str, cases: tuple[Case, ...], store: Path, threads: int) -> Path:
+    folder = folder.resolve()
+    write_manifest(folder / "manifest.csv", cases)
+    path = folder / "site.yaml"
+    site = SiteFile(
+        name=name,
+        manifest=folder / "manifest.csv",
+        state=folder / "state",
+        store=store,
+        threads=max(1, min(threads, os.cpu_count() or 1)),
+    )
+    write_site_file(path, site)
+    return path
+
+
+def _with_pooled_test(source: Source) -> Source:
+    """``data.test=sites``: an official test set joins the pool, and each site splits off test cases of its own."""
+    if not source.test or source.site_of is not None:
+        return source
+    return Source(cases=(*source.cases, *source.test), site_of=None, test=())

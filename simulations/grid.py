@@ -1,0 +1,102 @@
+"""A Flower Grid in this process: the same ServerApp and ClientApp, no Ray, no network, one site after another."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+
+from flwr.app import Context, Message, RecordDict
+from flwr.clientapp import ClientApp
+from flwr.serverapp import Grid, ServerApp
+from flwr.supercore.run import Run
+from flwr.supercore.task_identity import TaskIdentity
+
+RUN_ID = 1
+_SERVER_NODE = 1
+_FIRST_SITE = 1000
+
+
+class InProcessGrid(Grid):
+    """Delivers a message when its reply is pulled, in the order of pushing: deterministic.
+
+    Flower's ``Message`` reads the sender from the process-wide ``TaskIdentity``, which a real run's launcher sets.
+
+    Args:
+        client_app: answers for every site.
+        node_configs: one per site, as ``--node-config`` would give it.
+        run_config: the run's configuration.
+    """
+
+    def __init__(
+        self, client_app: ClientApp, node_configs: Sequence[dict[str, str]], run_config: dict[str, str]
+    ) -> None:
+        self._run = Run.create_empty(run_id=RUN_ID)
+        self._app = client_app
+        self._contexts = {
+            _FIRST_SITE + index: Context(
+                run_id=RUN_ID,
+                node_id=_FIRST_SITE + index,
+                node_config=dict(config),
+                state=RecordDict(),
+                run_config=dict(run_config),
+            )
+            for index, config in enumerate(node_configs)
+        }
+        self._waiting: dict[str, Message] = {}
+        TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = 1, RUN_ID, _SERVER_NODE
+
+    def set_run(self, run: Run) -> None:
+        self._run = run
+
+    @property
+    def run(self) -> Run:
+        return self._run
+
+    def create_message(
+        self,
+        content: RecordDict,
+        message_type: str,
+        dst_node_id: int,
+        group_id: str,
+        ttl: float | None = None,
+    ) -> Message:
+        return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
+
+    def get_node_ids(self) -> Iterable[int]:
+        return list(self._contexts)
+
+    def push_messages(self, messages: Iterable[Message]) -> list[str]:
+        identifiers = []
+        for message in messages:
+            identifier = uuid.uuid4().hex
+            message.metadata.__dict__["_message_id"] = identifier
+            self._waiting[identifier] = message
+            identifiers.append(identifier)
+        return identifiers
+
+    def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
+        wanted = set(message_ids)
+        due = [identifier for identifier in self._waiting if identifier in wanted]
+        return [self._deliver(self._waiting.pop(identifier)) for identifier in due]
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
+        return self.pull_messages(self.push_messages(messages))
+
+    def _deliver(self, message: Message) -> Message:
+        reply = self._app(message, self._contexts[message.metadata.dst_node_id])
+        reply.metadata.__dict__["_message_id"] = uuid.uuid4().hex
+        return reply
+
+
+def run_in_process(
+    server_app: ServerApp,
+    client_app: ClientApp,
+    node_configs: Sequence[dict[str, str]],
+    run_config: dict[str, str],
+) -> None:
+    """Run a ServerApp against one ClientApp that stands for all sites."""
+    grid = InProcessGrid(client_app, node_configs, run_config)
+    context = Context(
+        run_id=RUN_ID, node_id=0, node_config={}, state=RecordDict(), run_config=dict(run_config)
+    )
+    server_app(grid, context)

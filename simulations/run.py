@@ -1,0 +1,128 @@
+"""``fedgraft simulate``: many sites on this machine, with the client and server of a deployed run."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from rich.console import Console
+from torch import Tensor
+
+from fedgraft.client import app as client_app
+from fedgraft.client.cohort import Examples, load_examples, trained_part
+from fedgraft.client.evaluation import evaluate_split
+from fedgraft.client.kept import Kept
+from fedgraft.client.workspace import Workspace
+from fedgraft.common import tensors
+from fedgraft.common.errors import FedGraftError, RoundError
+from fedgraft.common.metrics import Evaluation, empty
+from fedgraft.common.model import Model
+from fedgraft.common.plan import Plan
+from fedgraft.server import app as server_app
+from fedgraft.simulations.compose import run_hydra
+from fedgraft.simulations.display import Display, site_table
+from fedgraft.simulations.federation import Federation, lay_out
+from fedgraft.simulations.grid import run_in_process
+from fedgraft.simulations.ray_engine import run_on_ray
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command; `fedgraft simulate --help` teaches it."""
+    return run_hydra(arguments, _job)
+
+
+def simulate(plan: Plan, out: Path, console: Console) -> dict[str, Any]:
+    """Run a plan over simulated sites.
+
+    Args:
+        out: the run's folder; gets what `fedgraft.server.app.serve` writes, and the sites' folders.
+
+    Returns:
+        the content of ``summary.json``.
+
+    Raises:
+        FedGraftError: the plan, its data or a round failed; the message holds what went wrong at the sites.
+    """
+    logging.getLogger("flwr").setLevel(logging.WARNING)
+    torch.set_num_threads(plan.engine.threads)
+    federation = lay_out(plan, out / "sites", os.environ)
+    console.print(
+        f"plan {plan.digest[:12]}: {len(federation.sites)} sites, {federation.cases} cases -> {out}"
+    )
+    with Display(console, federation.cases + len(federation.test), plan.rounds) as display:
+        _run(plan, out, federation, display)
+    summary: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    return summary
+
+
+def _run(plan: Plan, out: Path, federation: Federation, display: Display) -> None:
+    trouble: list[str] = []
+    sites = list(federation.sites.values())
+    config = {"plan": plan.to_json(), "out": str(out)}
+    server = server_app.build(_central_test(plan, federation, display), display.round)
+    try:
+        if plan.engine.name == "ray":
+            run_on_ray(server, client_app.build(Workspace(), sites), len(sites), config, plan.engine.threads)
+        else:
+            client = client_app.build(
+                Workspace(computed=display.computed),
+                sites,
+                lambda site, error: trouble.append(_sentence(site, error)),
+            )
+            run_in_process(server, client, [{"site-file": str(path)} for path in sites], config)
+    except RoundError as error:
+        raise RoundError("\n".join([str(error), *trouble])) from error
+
+
+def _central_test(plan: Plan, federation: Federation, display: Display) -> server_app.Evaluate | None:
+    """Scores shared tensors on the cases kept at the coordinator."""
+    if not federation.test:
+        return None
+    held: list[Examples] = []
+
+    def evaluate(model: Model, shared: dict[str, Tensor]) -> Evaluation:
+        device = torch.device("cpu")
+        if not held:
+            kept = Kept(federation.store / "kept.sqlite")
+            digest = tensors.digest(model.backbone_state())
+            held.append(
+                load_examples(
+                    federation.test, plan.data.classes, model, digest, kept, device, display.computed
+                )
+            )
+        model.load(shared)
+        found = evaluate_split(trained_part(model), held[0], device)
+        return empty(len(plan.data.classes)) if found is None else found
+
+    return evaluate
+
+
+def _sentence(site_file: Path, error: BaseException) -> str:
+    """What happened at a simulated site; here, on one's own machine, with its text."""
+    what = str(error) if isinstance(error, FedGraftError) else f"{type(error).__name__}: {error}"
+    return f"  at {site_file.parent.name}: {what}"
+
+
+def _job(plan: Plan) -> None:
+    console = Console()
+    out = Path(HydraConfig.get().runtime.output_dir)
+    summary = simulate(plan, out, console)
+    console.print(site_table(summary))
+    _say_dropped(console, summary)
+    up, down = summary["bytes"]["up"], summary["bytes"]["down"]
+    seconds = summary["seconds"]["total"]
+    console.print(f"{seconds:.1f} s; per site and round {down:,} bytes down, {up:,} up; see {out}/rounds.png")
+
+
+def _say_dropped(console: Console, summary: dict[str, Any]) -> None:
+    for line in summary["dropped"]:
+        console.print(
+            f"dropped: round {line['round']}, {line['site']} ({line['what']}): {line['reason']}",
+            style="yellow",
+        )
