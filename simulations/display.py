@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -13,7 +14,7 @@ from fedgraft.common.metrics import summarise
 from fedgraft.server.rounds import Round
 
 UNDEFINED = "undefined"  # a figure over one class
-_HEADINGS = ("site", "train", "cases", "prev.", "AUROC", "AUPRC", "bal.acc", "sens.", "spec.")
+_HEADINGS = ("site", "cases", "prev.", "AUROC", "AUPRC", "bal. acc.", "sens.", "spec.")
 _COLUMNS = ("auroc", "auprc", "balanced_accuracy", "sensitivity", "specificity")
 
 
@@ -34,9 +35,7 @@ class Display:
             TimeElapsedColumn(),
         )
         self._progress = Progress(*columns, TextColumn("{task.fields[note]}"), console=console)
-        self._cases = self._progress.add_task(
-            "cases decoded and computed", total=cases, note="", visible=False
-        )
+        self._cases = self._progress.add_task("cases decoded and computed", total=cases, note="", visible=False)
         self._rounds = self._progress.add_task("rounds", total=rounds, note="preparing the sites")
 
     def __enter__(self) -> Display:
@@ -65,19 +64,24 @@ class Display:
 def site_table(summary: dict[str, Any]) -> Table:
     """The final model at each site, the worst site marked, and the whole below."""
     splits = sorted({site["split"] for site in summary["sites"].values()})
-    table = Table(title=f"final model, on each site's {' and '.join(splits)} cases", title_justify="left")
+    table = Table(
+        title=f"final model, on each site's {' and '.join(splits)} cases",
+        caption="* worst site by AUROC; undefined: the cases are all of one class",
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for name in _HEADINGS:
         table.add_column(name, justify="left" if name == "site" else "right", no_wrap=True)
     worst = summary["worst_site"]["name"]
     for name, site in summary["sites"].items():
-        mark = " (worst)" if name == worst else ""
-        table.add_row(
-            name + mark, str(site["examples"]), *_cells(site), style="bold red" if name == worst else None
-        )
+        mark = " *" if name == worst else ""
+        table.add_row(name + mark, *_cells(site), style="bold red" if name == worst else None)
     table.add_section()
-    source = "official test" if summary["test"]["source"] == "coordinator" else "sites pooled"
-    trained = sum(site["examples"] for site in summary["sites"].values())
-    table.add_row(source, str(trained), *_cells(summary["test"]), style="bold")
+    source = "official" if summary["test"]["source"] == "coordinator" else "pooled"
+    table.add_row(source, *_cells(summary["test"]), style="bold")
     return table
 
 

@@ -50,17 +50,13 @@ def _groups_table(model: Model) -> Table:
         some = {name: state[name] for name in names}
         numbers = sum(tensor.numel() for tensor in some.values())
         style = {"frozen": "dim", "shared": "bold", "local": "green"}[role]
-        table.add_row(
-            group, role, str(len(some)), f"{numbers:,}", f"{tensors.count_bytes(some):,}", style=style
-        )
+        table.add_row(group, role, str(len(some)), f"{numbers:,}", f"{tensors.count_bytes(some):,}", style=style)
     return table
 
 
 def _grouped(model: Model) -> dict[tuple[str, str], list[str]]:
     """Names by (stage, role), from the input to the head."""
-    stage_of = {
-        f"backbone.{name}": f"backbone {stage.name}" for stage in model.stages for name in stage.tensors
-    }
+    stage_of = {f"backbone.{name}": f"backbone {stage.name}" for stage in model.stages for name in stage.tensors}
     groups: dict[tuple[str, str], list[str]] = {}
     for name, role in model.roles.items():
         group = stage_of.get(name) or name.partition(".")[0]
@@ -91,25 +87,22 @@ def _bytes_table(plan: Plan, model: Model) -> Table:
         table.add_column(name, justify="left" if name == "what" else "right")
     table.add_row("once, if the site lacks the backbone", f"{backbone:,}", "0")
     table.add_row("each round", f"{down:,}", f"{up:,} + evaluation")
-    table.add_row(
-        f"all {plan.rounds} rounds", f"{down * plan.rounds:,}", f"{up * plan.rounds:,} + evaluations"
-    )
+    table.add_row(f"all {plan.rounds} rounds", f"{down * plan.rounds:,}", f"{up * plan.rounds:,} + evaluations")
     return table
 
 
 def _sentences(plan: Plan, model: Model) -> list[str]:
     leaving = ["shared tensors", "number of training cases"]
     leaving += ["training loss"] if plan.release.train_loss else []
-    leaving += [
-        "evaluation: confusion counts and score histograms (8 bytes per filled bin)"
-    ] * plan.release.evaluation
+    leaving += ["evaluation: confusion counts and score histograms (8 bytes per filled bin)"] * plan.release.evaluation
     leaving += ["class counts, once (0 or at least the site's min_count)"] * plan.release.class_counts
     stages = ", ".join(stage.name for stage in model.stages)
+    shape = f"{model.spec.channels} x {model.spec.size} x {model.spec.size}"
     kept = "the backbone's features" if model.features_are_constant else "the normalised images"
     return [
         f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this.",
         f"stays at a site: cases, and {len(model.names('local'))} local tensor(s).",
         f"computed once per case and kept at the site: {kept}.",
-        f"input: {model.spec.channels} x {model.spec.size} x {model.spec.size}; {model.width} features; stages: {stages}",
+        f"input: {shape}; {model.width} features; stages: {stages}",
         f"plan digest: {plan.digest}",
     ]

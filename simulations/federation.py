@@ -1,7 +1,7 @@
 """Simulated hospitals: each is a folder with the ``site.yaml`` and ``manifest.csv`` that a real one has.
 
-So a simulated site runs the code of a deployed one, and can be deployed: ``fedgraft site start --site <folder>/site.yaml``
-needs only a coordinator's address and a key.
+So a simulated site runs the code of a deployed one, and can be deployed: ``fedgraft site start --site
+<folder>/site.yaml`` needs only a coordinator's address and a key.
 """
 
 from __future__ import annotations
@@ -52,9 +52,7 @@ def lay_out(plan: Plan, folder: Path, environ: Mapping[str, str]) -> Federation:
         plan.partition.target, "partition", plan.partition.options, source=source, seed=plan.seed
     )
     if plan.strategy.min_sites > len(dealt):
-        raise PlanError(
-            f"strategy.min_sites={plan.strategy.min_sites}, but the partition has {len(dealt)} site(s)"
-        )
+        raise PlanError(f"strategy.min_sites={plan.strategy.min_sites}, but the partition has {len(dealt)} site(s)")
     store = cache / "store"
     sites = {
         name: _write_site(folder / name, name, cases, store, plan.engine.threads)

@@ -96,7 +96,5 @@ def run_in_process(
 ) -> None:
     """Run a ServerApp against one ClientApp that stands for all sites."""
     grid = InProcessGrid(client_app, node_configs, run_config)
-    context = Context(
-        run_id=RUN_ID, node_id=0, node_config={}, state=RecordDict(), run_config=dict(run_config)
-    )
+    context = Context(run_id=RUN_ID, node_id=0, node_config={}, state=RecordDict(), run_config=dict(run_config))
     server_app(grid, context)

@@ -52,9 +52,7 @@ def simulate(plan: Plan, out: Path, console: Console) -> dict[str, Any]:
     logging.getLogger("flwr").setLevel(logging.WARNING)
     torch.set_num_threads(plan.engine.threads)
     federation = lay_out(plan, out / "sites", os.environ)
-    console.print(
-        f"plan {plan.digest[:12]}: {len(federation.sites)} sites, {federation.cases} cases -> {out}"
-    )
+    console.print(f"plan {plan.digest[:12]}: {len(federation.sites)} sites, {federation.cases} cases -> {out}")
     with Display(console, federation.cases + len(federation.test), plan.rounds) as display:
         _run(plan, out, federation, display)
     summary: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
@@ -92,9 +90,7 @@ def _central_test(plan: Plan, federation: Federation, display: Display) -> serve
             kept = Kept(federation.store / "kept.sqlite")
             digest = tensors.digest(model.backbone_state())
             held.append(
-                load_examples(
-                    federation.test, plan.data.classes, model, digest, kept, device, display.computed
-                )
+                load_examples(federation.test, plan.data.classes, model, digest, kept, device, display.computed)
             )
         model.load(shared)
         found = evaluate_split(trained_part(model), held[0], device)
@@ -114,15 +110,21 @@ def _job(plan: Plan) -> None:
     out = Path(HydraConfig.get().runtime.output_dir)
     summary = simulate(plan, out, console)
     console.print(site_table(summary))
-    _say_dropped(console, summary)
+    _say_what_is_missing(console, summary)
     up, down = summary["bytes"]["up"], summary["bytes"]["down"]
     seconds = summary["seconds"]["total"]
     console.print(f"{seconds:.1f} s; per site and round {down:,} bytes down, {up:,} up; see {out}/rounds.png")
 
 
-def _say_dropped(console: Console, summary: dict[str, Any]) -> None:
+def _say_what_is_missing(console: Console, summary: dict[str, Any]) -> None:
     for line in summary["dropped"]:
         console.print(
-            f"dropped: round {line['round']}, {line['site']} ({line['what']}): {line['reason']}",
+            f"dropped: round {line['round']}, {line['site']} ({line['what']}): {line['reason']}", style="yellow"
+        )
+    withheld = summary["class_counts_withheld"]
+    if withheld:
+        console.print(
+            f"class counts withheld (a count between 0 and min_count, or forbidden) by {', '.join(withheld)}: "
+            "the global class weights come from the other sites",
             style="yellow",
         )
