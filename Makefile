@@ -1,5 +1,5 @@
 # Everything lives in .venv; a second call starts at once. PYTHON chooses the interpreter, ARGS passes overrides.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 STAMP := $(VENV)/.installed
 
@@ -13,7 +13,8 @@ help:
 	@echo "make test                                            lint, types and tests"
 
 $(VENV)/.created:
-	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not on PATH; set PYTHON=... to a Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "make: Python 3.11 or newer is needed; name it with PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 

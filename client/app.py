@@ -38,9 +38,7 @@ def build(workspace: Workspace, site_files: Sequence[Path] = (), witness: Witnes
         try:
             site_file = _site_file(context, site_files)
             with workspace.lock:
-                return Message(
-                    handler(message.content, workspace, site_file, context.run_id), reply_to=message
-                )
+                return Message(handler(message.content, workspace, site_file, context.run_id), reply_to=message)
         except Exception as error:  # whatever it is, its text must not leave
             see(site_file, error)
             code = error.code if isinstance(error, FedGraftError) else "unexpected"
@@ -90,9 +88,7 @@ def _site_file(context: Context, site_files: Sequence[Path]) -> Path:
     partition = context.node_config.get("partition-id")
     if isinstance(partition, int) and partition < len(site_files):
         return site_files[partition]
-    raise SiteFileError(
-        "the SuperNode was started without --node-config 'site-file=...'; use fedgraft site start"
-    )
+    raise SiteFileError("the SuperNode was started without --node-config 'site-file=...'; use fedgraft site start")
 
 
 app = build(Workspace())

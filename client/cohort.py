@@ -1,7 +1,7 @@
 """A site's cohort as tensors: the manifest's cases, split by patient, decoded once and kept.
 
-What is kept is the deepest thing that training can't change: the backbone's features if nothing before the head is trained,
-the normalised images otherwise.
+What is kept is the deepest thing that training can't change: the backbone's features if nothing before the head is
+trained, the normalised images otherwise.
 """
 
 from __future__ import annotations
@@ -72,9 +72,7 @@ def load_cohort(
     """
     splits = split(cases, val_fraction=data.val_fraction, test_fraction=data.test_fraction, seed=seed)
     if not splits["train"]:
-        raise DataError(
-            "the cohort leaves no case to train on; lower data.val_fraction and data.test_fraction"
-        )
+        raise DataError("the cohort leaves no case to train on; lower data.val_fraction and data.test_fraction")
     return {
         name: load_examples(some, data.classes, model, backbone_digest, kept, device, progress)
         for name, some in splits.items()

@@ -122,16 +122,22 @@ def _evaluate(session: Session) -> dict[str, Evaluation]:
 
 def _loss(session: Session, config: ConfigRecord) -> LossFunction:
     plan = session.plan
-    counts = {
-        "none": lambda: None,
-        "local": lambda: session.cohort["train"].class_counts(len(plan.data.classes)),
-        "global": lambda: _global_counts(config, len(plan.data.classes)),
-    }[plan.loss.weights]()
+    counts = _class_counts(session, config)
     weights = None if counts is None else inverse_frequency(counts)
     built: LossFunction = parts.build(
         plan.loss.target, "loss", plan.loss.options, (*parts.OURS, *session.site.allow), class_weights=weights
     )
     return built
+
+
+def _class_counts(session: Session, config: ConfigRecord) -> tuple[int, ...] | None:
+    """The counts that ``loss.weights`` names."""
+    classes = len(session.plan.data.classes)
+    if session.plan.loss.weights == "none":
+        return None
+    if session.plan.loss.weights == "local":
+        return session.cohort["train"].class_counts(classes)
+    return _global_counts(config, classes)
 
 
 def _global_counts(config: ConfigRecord, classes: int) -> tuple[int, ...]:

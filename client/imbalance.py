@@ -27,8 +27,8 @@ def inverse_frequency(counts: tuple[int, ...]) -> Tensor:
 class CrossEntropy(nn.Module):
     """``mean_i w[y_i] * -log p(y_i)``.
 
-    The mean is over cases, not over weights as in `torch.nn.functional.cross_entropy`: there the weights cancel at a site with
-    one class, which then pulls the shared head towards that class with full force.
+    The mean is over cases, not over weights as in `torch.nn.functional.cross_entropy`: there the weights cancel at a
+    site with one class, which then pulls the shared head towards that class with full force.
 
     Args:
         class_weights: ``(C,)`` float32, or ``None`` for no weighting.

@@ -1,6 +1,7 @@
 """What was computed once per case and is kept on disk: one SQLite file, safe for several processes.
 
-Keys are digests, values are float32 arrays without their shape. A write is one transaction: a half-written entry is never seen.
+Keys are digests, values are float32 arrays without their shape. A write is one transaction: a half-written entry is
+never seen.
 """
 
 from __future__ import annotations

@@ -50,13 +50,13 @@ def read_manifest(path: Path) -> tuple[Case, ...]:
     """
     if not path.is_file():
         raise DataError(f"manifest {path} does not exist; site.yaml's `manifest` must name a CSV file")
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        header = reader.fieldnames or ()
-        missing = [name for name in REQUIRED if name not in header]
-        if missing:
-            raise DataError(f"manifest {path} lacks the column(s) {', '.join(missing)} in its first line")
-        cases = tuple(_case(line, path, number) for number, line in enumerate(reader, start=2))
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            cases = _cases(path, stream)
+    except UnicodeDecodeError:
+        raise DataError(f"manifest {path} is not UTF-8 text; save it as CSV (UTF-8)") from None
+    except csv.Error:
+        raise DataError(f"manifest {path} is not a CSV file that can be read") from None
     if not cases:
         raise DataError(f"manifest {path} lists no case")
     given = sum(case.split is not None for case in cases)
@@ -76,16 +76,29 @@ def write_manifest(path: Path, cases: Iterable[Case]) -> None:
             writer.writerow((case.path, row, case.label, case.patient, case.group or "", case.split or ""))
 
 
+def _cases(path: Path, stream: Iterable[str]) -> tuple[Case, ...]:
+    reader = csv.DictReader(stream)
+    header = reader.fieldnames or ()
+    missing = [name for name in REQUIRED if name not in header]
+    if missing:
+        raise DataError(f"manifest {path} lacks the column(s) {', '.join(missing)} in its first line")
+    return tuple(_case(line, path, number) for number, line in enumerate(reader, start=2))
+
+
 def _case(line: dict[str, str], manifest: Path, number: int) -> Case:
     where = f"manifest {manifest}, line {number}"
+    if None in line:
+        raise DataError(f"{where}: more cells than the first line has columns")
     for name in REQUIRED:
         if not line[name]:
             raise DataError(f"{where}: `{name}` is empty")
+        if "\0" in line[name]:
+            raise DataError(f"{where}: `{name}` holds a NUL character")
     split = line.get("split") or None
     if split is not None and split not in SPLITS:
         raise DataError(f"{where}: `split` must be one of {', '.join(SPLITS)}")
     row = line.get("row") or None
-    if row is not None and not row.isdecimal():
+    if row is not None and not (row.isdecimal() and len(row) < 10):
         raise DataError(f"{where}: `row` must be a whole number, 0 or more")
     file, separator, array = line["path"].partition("::")
     absolute = str((manifest.parent / file).resolve())

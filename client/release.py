@@ -1,4 +1,4 @@
-"""The last gate: nothing leaves that the plan and the site's own file do not both name, and what leaves is written down."""
+"""The last gate: nothing leaves that plan and site file do not both name; what leaves is written down."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ def release_update(update: Update, shared: Collection[str], plan: Release, permi
     """
     private = sorted(set(update.tensors) - set(shared))
     if private:
-        raise SiteFileError(
-            f"{len(private)} tensor(s) of the update are not shared by the plan; nothing was sent"
-        )
+        raise SiteFileError(f"{len(private)} tensor(s) of the update are not shared by the plan; nothing was sent")
     return replace(
         update,
         train_loss=update.train_loss if plan.train_loss and permission.train_loss else None,
@@ -51,9 +49,7 @@ def release_evaluations(
     return evaluations if plan.evaluation and permission.evaluation else {}
 
 
-def write_down(
-    log: Path, what: str, run: int, sent: Offer | Update | dict[str, Evaluation], **about: Any
-) -> None:
+def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, Evaluation], **about: Any) -> None:
     """Append one line to the site's own log of what left it: names, bytes, norms and figures; never a case."""
     line: dict[str, Any] = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -83,6 +83,8 @@ def read_site_file(path: Path) -> SiteFile:
         raise SiteFileError(f"site file {path} does not exist; `fedgraft site init` writes a first one")
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise SiteFileError(f"site file {path} is not UTF-8 text") from None
     except yaml.YAMLError as error:
         raise SiteFileError(f"site file {path} is not valid YAML: {error}") from error
     if not isinstance(raw, dict):

@@ -49,9 +49,7 @@ def train_locally(
     trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
     optimizer = _optimizer(list(trained.values()), train, lr)
     mu, received = proximal
-    anchors = (
-        [(trained[name], received[name].to(device)) for name in trained if name in received] if mu else []
-    )
+    anchors = [(trained[name], received[name].to(device)) for name in trained if name in received] if mu else []
     network.train()
     total, seen = 0.0, 0
     for _ in range(train.epochs):

@@ -1,7 +1,7 @@
 """What a ClientApp needs at hand for one site and one plan, and what it keeps between messages.
 
-Flower starts a new process for every message of a deployed run, so everything lasting is on the site's disk; in a simulation one
-`Workspace` serves all sites, and they share one copy of the backbone.
+Flower starts a new process for every message of a deployed run, so everything lasting is on the site's disk; in a
+simulation one `Workspace` serves all sites, and they share one copy of the backbone.
 """
 
 from __future__ import annotations
@@ -63,16 +63,15 @@ class Session:
 class Workspace:
     """Sessions that are open in this process.
 
-    ``computed`` is told how many cases were decoded and computed, as it happens. ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time.
+    ``computed`` is told how many cases were decoded and computed, as it happens. ``lock`` guards the models: sites of
+    one plan share one network, so one message is handled at a time.
     """
 
     computed: Progress = ignore
     lock: threading.RLock = field(default_factory=threading.RLock)
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
     _plans: dict[str, Plan] = field(default_factory=dict)
-    _models: dict[tuple[str, str, tuple[str, ...]], tuple[Model, dict[str, Tensor]]] = field(
-        default_factory=dict
-    )
+    _models: dict[tuple[str, str, tuple[str, ...]], tuple[Model, dict[str, Tensor]]] = field(default_factory=dict)
     _cohorts: dict[tuple[Path, str], Cohort] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[type[Workspace], tuple[()]]:
@@ -106,6 +105,8 @@ class Workspace:
         Raises:
             BackboneError: it does not have the digest that the plan's coordinator announced.
         """
+        if self.has_backbone(site, digest):
+            return
         if tensors.digest(state) != digest:
             raise BackboneError("the backbone received does not have the announced digest; nothing was kept")
         tensors.save(_backbone_file(site, digest), state)
@@ -135,9 +136,7 @@ class Workspace:
     def _plan(self, site: SiteFile, digest: str) -> tuple[str, Plan]:
         path = _plan_file(site, digest)
         if not path.is_file():
-            raise WireError(
-                "this site was not prepared for the plan; the coordinator must send `prepare` first"
-            )
+            raise WireError("this site was not prepared for the plan; the coordinator must send `prepare` first")
         backbone_digest, _, text = path.read_text(encoding="utf-8").partition("\n")
         if digest not in self._plans:
             plan = from_json(text)

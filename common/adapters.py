@@ -72,7 +72,7 @@ class LocalBatchNorm:
 
 
 class ScaleAndShift:
-    """SSF (Lian et al., NeurIPS 2022): after each stage, ``y = scale * x + shift`` per channel; starts as the identity."""
+    """SSF (Lian et al., NeurIPS 2022): ``scale * x + shift`` per channel after each stage; starts as identity."""
 
     def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: InputSpec) -> Adapted:
         """Insert one layer after each stage that has an output module.
@@ -124,9 +124,7 @@ def _applies(layer: nn.Module) -> Callable[[nn.Module, object, Tensor], Tensor]:
     return hook
 
 
-def _output_channels(
-    backbone: nn.Module, stages: tuple[Stage, ...], spec: InputSpec
-) -> dict[str, tuple[int, int]]:
+def _output_channels(backbone: nn.Module, stages: tuple[Stage, ...], spec: InputSpec) -> dict[str, tuple[int, int]]:
     """``(width, axis)`` of each stage's output, seen in one forward pass of a blank image."""
     channels_last = getattr(backbone, "output_fmt", "NCHW") == "NHWC"
     found: dict[str, tuple[int, int]] = {}

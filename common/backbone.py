@@ -21,7 +21,7 @@ from fedgraft.common.plan import Backbone
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What the backbone expects: ``(channels, size, size)`` float32, normalised with ``mean`` and ``std`` per channel."""
+    """What the backbone expects: ``(channels, size, size)`` float32, normalised per channel."""
 
     channels: int
     size: int
@@ -95,9 +95,7 @@ def measure_width(network: nn.Module, spec: InputSpec) -> int:
     finally:
         network.train(training)
     if features.ndim != 2:
-        raise PlanError(
-            f"the backbone gives features of shape {tuple(features.shape)}, not one vector per case"
-        )
+        raise PlanError(f"the backbone gives features of shape {tuple(features.shape)}, not one vector per case")
     return features.shape[1]
 
 

@@ -13,7 +13,8 @@ class Linear(nn.Linear):
     """One linear layer that starts at zero: the first round's logits are equal for all classes.
 
     Args:
-        normalise: give each case's features zero mean and unit variance first (layer norm without parameters, Ba et al. 2016),
+        normalise: give each case's features zero mean and unit variance first (layer norm without parameters, Ba et
+        al. 2016),
             so that one learning rate suits features of any scale.
     """
 
@@ -45,6 +46,4 @@ class Cosine(nn.Module):
         self.scale = scale
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.scale * functional.linear(
-            functional.normalize(features), functional.normalize(self.weight)
-        )
+        return self.scale * functional.linear(functional.normalize(features), functional.normalize(self.weight))

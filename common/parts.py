@@ -56,9 +56,7 @@ def check_options(
     if not free:
         known = ", ".join(takes) or "none"
         unknown = (n for n in options if n not in parameters)
-        problems += [
-            f"{option}.{name} is not an option of {found.__name__}; it takes: {known}" for name in unknown
-        ]
+        problems += [f"{option}.{name} is not an option of {found.__name__}; it takes: {known}" for name in unknown]
     needed = (n for n in takes if parameters[n].default is inspect.Parameter.empty)
     problems += [
         f"{option}.{name} is required by {found.__name__}"
@@ -69,9 +67,7 @@ def check_options(
     return problems
 
 
-def build(
-    target: str, option: str, options: Mapping[str, Any], allowed: Iterable[str] = OURS, **supplied: Any
-) -> Any:
+def build(target: str, option: str, options: Mapping[str, Any], allowed: Iterable[str] = OURS, **supplied: Any) -> Any:
     """Call what ``target`` names with the plan's options and what FedGraft supplies.
 
     Only those of ``supplied`` that the target takes are passed.

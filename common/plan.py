@@ -231,9 +231,7 @@ def load_plan(path: Path) -> Plan:
         PlanError: the file is missing, is not YAML, or is not a valid plan.
     """
     if not path.is_file():
-        raise PlanError(
-            f"plan file {path} does not exist; a simulation writes one as plan.yaml in its run folder"
-        )
+        raise PlanError(f"plan file {path} does not exist; a simulation writes one as plan.yaml in its run folder")
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:

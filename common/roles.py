@@ -1,7 +1,7 @@
 """The role of each tensor in a model's state; the only place that decides it.
 
-``frozen``: constant, part of the backbone that is sent once. ``shared``: aggregated every round. ``local``: never leaves
-the site. Integer buffers (batch norm's ``num_batches_tracked``) are never averaged: they are frozen or local.
+``frozen``: constant, part of the backbone that is sent once. ``shared``: aggregated every round. ``local``: never
+leaves the site. Integer buffers (batch norm's ``num_batches_tracked``) are never averaged: they are frozen or local.
 """
 
 from __future__ import annotations
@@ -32,10 +32,7 @@ def assign(
         average_statistics: whether floating-point buffers of trained stages are shared (``backbone.batch_norm=train``)
             or stay as pretrained.
     """
-    return {
-        name: _role(name, tensor, parameters, frozen, claims, average_statistics)
-        for name, tensor in state.items()
-    }
+    return {name: _role(name, tensor, parameters, frozen, claims, average_statistics) for name, tensor in state.items()}
 
 
 def _role(

@@ -52,9 +52,7 @@ def frozen_tensors(stages: tuple[Stage, ...], freeze: str) -> frozenset[str]:
     if freeze == "none":
         return frozenset()
     if freeze != "all" and freeze not in names:
-        raise PlanError(
-            f"backbone.freeze={freeze} is not a stage; choose all, none or one of: {', '.join(names)}"
-        )
+        raise PlanError(f"backbone.freeze={freeze} is not a stage; choose all, none or one of: {', '.join(names)}")
     last = len(stages) if freeze == "all" else names.index(freeze) + 1
     return frozenset(name for stage in stages[:last] for name in stage.tensors)
 

@@ -50,9 +50,7 @@ def load(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise BackboneError(f"{path} does not exist") from error
     except safetensors.SafetensorError as error:
-        raise BackboneError(
-            f"{path} is not a readable safetensors file; delete it and start again"
-        ) from error
+        raise BackboneError(f"{path} is not a readable safetensors file; delete it and start again") from error
 
 
 def count_bytes(tensors: Mapping[str, Tensor]) -> int:

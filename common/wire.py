@@ -1,8 +1,8 @@
 """What travels, as Flower records; the only file that knows their keys.
 
-Four exchanges: ``query.prepare`` (plan -> who the site is), ``query.backbone`` (frozen tensors, only to a site that lacks them),
-``train`` (shared tensors -> update) and ``evaluate`` (shared tensors -> evaluation). Everything read here came from another
-machine: names, shapes, dtypes, finiteness and digests are checked, and nothing is unpickled.
+Four exchanges: ``query.prepare`` (plan -> who the site is), ``query.backbone`` (frozen tensors, only to a site that
+lacks them), ``train`` (shared tensors -> update) and ``evaluate`` (shared tensors -> evaluation). Everything read
+here came from another machine: names, shapes, dtypes, finiteness and digests are checked, and nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -95,9 +95,7 @@ def unpack_backbone(record: ArrayRecord) -> dict[str, Tensor]:
 
 
 def pack_prepare(plan_json: str, plan_digest: str, backbone_digest: str) -> RecordDict:
-    return RecordDict(
-        {PLAN: ConfigRecord({"json": plan_json, "digest": plan_digest, "backbone": backbone_digest})}
-    )
+    return RecordDict({PLAN: ConfigRecord({"json": plan_json, "digest": plan_digest, "backbone": backbone_digest})})
 
 
 def unpack_prepare(content: RecordDict) -> tuple[str, str, str]:
@@ -155,9 +153,7 @@ def pack_update(update: Update) -> RecordDict:
     )
 
 
-def pack_answer(
-    site: str, plan_digest: str, server_round: int, evaluations: Mapping[str, Evaluation]
-) -> RecordDict:
+def pack_answer(site: str, plan_digest: str, server_round: int, evaluations: Mapping[str, Evaluation]) -> RecordDict:
     """Who answers, and the evaluations by split: the whole answer to ``evaluate``, and a part of an update."""
     record = RecordDict({SITE: ConfigRecord({"name": site, "plan": plan_digest, "round": server_round})})
     for split, evaluation in evaluations.items():

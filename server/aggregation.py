@@ -100,9 +100,7 @@ def _for_strategy(message: Message, update: Update) -> Message:
 
 def _cast(values: Any, key: str, specs: Specs, strategy: str, server_round: int) -> Tensor:
     if tuple(values.shape) != specs[key].shape or not np.isfinite(values).all():
-        raise RoundError(
-            f"round {server_round}: {strategy} returned a wrong shape or a number that is not finite"
-        )
+        raise RoundError(f"round {server_round}: {strategy} returned a wrong shape or a number that is not finite")
     return torch.from_numpy(np.asarray(values, specs[key].dtype).copy())
 
 

@@ -13,7 +13,7 @@ from flwr.serverapp import Grid, ServerApp
 from torch import Tensor
 
 from fedgraft.common import tensors
-from fedgraft.common.errors import DeploymentError
+from fedgraft.common.errors import DeploymentError, PlanError
 from fedgraft.common.metrics import Evaluation, summarise
 from fedgraft.common.model import Model
 from fedgraft.common.model import build as build_model
@@ -49,9 +49,7 @@ def build(evaluate: Evaluate | None = None, progress: Callable[[Round], None] | 
     return app
 
 
-def serve(
-    grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress: Callable[[Round], None]
-) -> Outcome:
+def serve(grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress: Callable[[Round], None]) -> Outcome:
     """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``model.safetensors``, ``rounds.png``
     and ``summary.json`` into ``out``."""
     start = time.monotonic()
@@ -59,6 +57,11 @@ def serve(
     (out / "plan.yaml").write_text(yaml.safe_dump(plan.to_dict(), sort_keys=False), encoding="utf-8")
     (out / "rounds.jsonl").write_text("", encoding="utf-8")
     model = build_model(plan, None)
+    if evaluate is not None and model.needs_its_site:
+        raise PlanError(
+            "data.test=coordinator can't score a model whose adaptation layers stay at the sites; "
+            "use data.test=sites data.test_fraction=0.2"
+        )
     state = model.backbone_state()
     ledger = Ledger(out / "ledger.jsonl")
     federation = Federation(
@@ -83,9 +86,7 @@ def print_round(round_: Round) -> None:
     print(f"round {round_.number}: {len(round_.sites)} site(s) updated{loss}{central}", flush=True)
 
 
-def _write_results(
-    out: Path, plan: Plan, model: Model, outcome: Outcome, ledger: Ledger, seconds: float
-) -> None:
+def _write_results(out: Path, plan: Plan, model: Model, outcome: Outcome, ledger: Ledger, seconds: float) -> None:
     model.load(outcome.shared)
     metadata = {"plan_digest": plan.digest, "classes": json.dumps(plan.data.classes)}
     kept = (*model.names("frozen"), *model.names("shared"))

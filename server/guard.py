@@ -1,4 +1,4 @@
-"""Checks every reply before a strategy sees it. A bad or missing one drops that site for that round, by name and reason."""
+"""Checks every reply before a strategy sees it; a bad or missing one drops that site for that round, with a reason."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read_offer(reply: Message | None, plan_digest: str, classes: int) -> Offer |
 
 
 def read_update(reply: Message | None, expected: Expected, specs: Specs, classes: int) -> Update | Refusal:
-    """A site's answer to ``train``: names, shapes, dtypes, finite numbers, a count above 0, and the right plan and round."""
+    """A site's answer to ``train``: names, shapes, dtypes, finite numbers, a count, the right plan and round."""
     content = _content(reply)
     if isinstance(content, Refusal):
         return content
@@ -60,9 +60,7 @@ def read_update(reply: Message | None, expected: Expected, specs: Specs, classes
     return _stranger(expected, Expected(update.site, update.plan_digest, update.round)) or update
 
 
-def read_evaluations(
-    reply: Message | None, expected: Expected, classes: int
-) -> dict[str, Evaluation] | Refusal:
+def read_evaluations(reply: Message | None, expected: Expected, classes: int) -> dict[str, Evaluation] | Refusal:
     """A site's answer to ``evaluate``, by split."""
     content = _content(reply)
     if isinstance(content, Refusal):

@@ -1,4 +1,4 @@
-"""The ledger: one line per site and round, written as it happens: who was asked, who answered, what was refused, and why."""
+"""The ledger: one line per site and round, as it happens: who was asked, who answered, what was refused, and why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ What = Literal["prepare", "train", "evaluate"]
 
 @dataclass(frozen=True)
 class Entry:
-    """``outcome`` is ``ok`` or a refusal's code; bytes are of the message's content; ``examples`` are training cases."""
+    """``outcome`` is ``ok`` or a refusal's code; bytes are of the content; ``examples`` are training cases."""
 
     round: int
     what: What
@@ -58,6 +58,4 @@ class Ledger:
         good = [e for e in self.entries if e.what == "train" and e.outcome == "ok"]
         if not good:
             return 0, 0
-        return round(sum(e.bytes_up for e in good) / len(good)), round(
-            sum(e.bytes_down for e in good) / len(good)
-        )
+        return round(sum(e.bytes_up for e in good) / len(good)), round(sum(e.bytes_down for e in good) / len(good))

@@ -22,9 +22,7 @@ def draw_rounds(path: Path, lines: Sequence[dict[str, Any]], summary: dict[str, 
     for name in summary["sites"]:
         curve = [_auroc(line["sites"].get(name, {}).get(split)) for line in lines]
         colour, width = (_WORST, 1.6) if name == worst else (_FAINT, 1.0)
-        left.plot(
-            _numbers(lines), curve, color=colour, lw=width, label=f"worst: {name}" if name == worst else None
-        )
+        left.plot(_numbers(lines), curve, color=colour, lw=width, label=f"worst: {name}" if name == worst else None)
     source = summary["test"]["source"]
     label = "test set of the coordinator" if source == "coordinator" else "all sites' test cases, pooled"
     left.plot(_numbers(lines), [_auroc(line["test"]) for line in lines], color=_INK, lw=2.4, label=label)

@@ -1,6 +1,7 @@
 """What a run leaves behind: ``summary.json``, ``rounds.jsonl``, and the table by site.
 
-``summary.json`` (keys that scripts can rely on; a figure that is undefined, for instance AUROC over one class, is null):
+``summary.json`` (keys that scripts can rely on; a figure that is undefined, for instance AUROC over one class, is
+null):
 
 - ``plan_digest``, ``seed``, ``rounds``
 - ``seconds.total``, and ``seconds.per_round`` (mean)
@@ -9,8 +10,10 @@
 - ``sites.<name>.<figure>``, with ``cases``, ``prevalence``, ``examples`` (training cases) and ``split``
 - ``worst_site.name``, ``worst_site.auroc``: the lowest AUROC that is defined
 - ``dropped``: ledger lines that were not ok
+- ``class_counts_withheld``: sites whose class counts are not in the global class weights
 
-Figures: ``auroc``, ``auprc``, ``balanced_accuracy``, ``sensitivity``, ``specificity``, ``loss`` (`fedgraft.common.metrics.summarise`).
+Figures: ``auroc``, ``auprc``, ``balanced_accuracy``, ``sensitivity``, ``specificity``, ``loss``
+(`fedgraft.common.metrics.summarise`).
 """
 
 from __future__ import annotations
@@ -46,17 +49,25 @@ def summary(plan: Plan, outcome: Outcome, ledger: Ledger, seconds: float) -> dic
         "sites": sites,
         "worst_site": {"name": worst, "auroc": None if worst is None else defined[worst]},
         "dropped": ledger.dropped(),
+        "class_counts_withheld": _withheld(plan, outcome),
     }
 
 
 def site_figures(outcome: Outcome) -> dict[str, dict[str, Any]]:
-    """Figures of the final model by site, on the site's test cases, or its validation cases if the plan leaves it none."""
+    """Figures of the final model by site, on its test cases (on validation cases if the plan leaves it none)."""
     by_site = outcome.rounds[-1].by_site
     split = "test" if any("test" in splits for splits in by_site.values()) else "val"
     return {
         name: {**_figures(by_site.get(name, {}).get(split)), "examples": offer.examples, "split": split}
         for name, offer in sorted(outcome.offers.items())
     }
+
+
+def _withheld(plan: Plan, outcome: Outcome) -> list[str]:
+    """Sites that took part without giving the class counts that ``loss.weights=global`` sums."""
+    if plan.loss.weights != "global":
+        return []
+    return sorted(name for name, offer in outcome.offers.items() if offer.class_counts is None)
 
 
 def round_line(round_: Round) -> dict[str, Any]:

@@ -29,9 +29,7 @@ class Backbone:
     digest: str
 
 
-def admit(
-    grid: Grid, plan: Plan, backbone: Backbone, nodes: Iterable[int], round_: int, ledger: Ledger
-) -> Roster:
+def admit(grid: Grid, plan: Plan, backbone: Backbone, nodes: Iterable[int], round_: int, ledger: Ledger) -> Roster:
     """Prepare some nodes: send the plan, then the backbone to those that lack it.
 
     Returns:
@@ -65,8 +63,8 @@ def class_counts(roster: Roster, classes: int) -> tuple[int, ...]:
     given = [offer.class_counts for offer in roster.values() if offer.class_counts is not None]
     if not given:
         raise RoundError(
-            "loss.weights=global, but no site gave its class counts (site.yaml forbids it, or a count lies between 0 and "
-            "min_count); use loss.weights=local"
+            "loss.weights=global, but no site gave its class counts (its site.yaml forbids it, or a count lies "
+            "between 0 and min_count); use loss.weights=local"
         )
     return tuple(sum(counts[c] for counts in given) for c in range(classes))
 
@@ -81,9 +79,7 @@ def _ask(
         offer = read_offer(reply, plan.digest, len(plan.data.classes))
         up = wire.count_bytes(reply.content) if reply is not None and reply.has_content() else 0
         if isinstance(offer, Refusal):
-            ledger.write(
-                Entry(round_, "prepare", f"node {node}", node, offer.code, offer.reason, None, down, up)
-            )
+            ledger.write(Entry(round_, "prepare", f"node {node}", node, offer.code, offer.reason, None, down, up))
             continue
         ledger.write(Entry(round_, "prepare", offer.site, node, "ok", "", offer.examples, down, up))
         found[node] = offer
@@ -122,7 +118,5 @@ class RosterGrid(Grid):
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
         return self._grid.pull_messages(message_ids)
 
-    def send_and_receive(
-        self, messages: Iterable[Message], *, timeout: float | None = None
-    ) -> Iterable[Message]:
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
         return self._grid.send_and_receive(messages, timeout=timeout)

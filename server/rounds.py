@@ -1,4 +1,4 @@
-"""The loop: prepare, then rounds of send, check, aggregate, evaluate; after the last round one evaluation by every site."""
+"""The loop: prepare, then rounds of send, check, aggregate, evaluate; at the end one evaluation by every site."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Round:
 class Federation:
     """What a run works with.
 
-    ``evaluate`` scores shared tensors on the coordinator's own test set; ``finished`` is shown each round once its evaluation is in;
-    ``progress`` each round as soon as it is aggregated.
+    ``evaluate`` scores shared tensors on the coordinator's own test set; ``finished`` is shown each round once its
+    evaluation is in; ``progress`` each round as soon as it is aggregated.
     """
 
     grid: Grid
@@ -160,9 +160,7 @@ def _evaluate(federation: Federation, roster: Roster, shared: Shared) -> BySite:
     for node, offer in roster.items():
         expected = Expected(offer.site, plan.digest, plan.rounds)
         evaluations = read_evaluations(replies[node], expected, len(plan.data.classes))
-        _record(
-            federation.ledger, plan.rounds, "evaluate", offer.site, node, evaluations, content, replies[node]
-        )
+        _record(federation.ledger, plan.rounds, "evaluate", offer.site, node, evaluations, content, replies[node])
         if not isinstance(evaluations, Refusal):
             found[offer.site] = evaluations
     return found
@@ -199,9 +197,7 @@ def _record(
 def _summed(number: int, updates: list[tuple[Message, Update]], seconds: float) -> Round:
     losses = [(u.train_loss, u.examples) for _, u in updates]
     known = [(loss, n) for loss, n in losses if loss is not None]
-    mean = (
-        sum(loss * n for loss, n in known) / sum(n for _, n in known) if len(known) == len(losses) else None
-    )
+    mean = sum(loss * n for loss, n in known) / sum(n for _, n in known) if len(known) == len(losses) else None
     return Round(number, tuple(u.site for _, u in updates), mean, seconds)
 
 
@@ -211,9 +207,7 @@ def _central(federation: Federation, shared: Mapping[str, Tensor]) -> Evaluation
 
 def _too_few(ledger: Ledger, number: int, what: str, count: int, least: int) -> str:
     missing = [
-        f"  - {e.site}: {e.outcome} ({e.reason})"
-        for e in ledger.entries
-        if e.round == number and e.outcome != "ok"
+        f"  - {e.site}: {e.outcome} ({e.reason})" for e in ledger.entries if e.round == number and e.outcome != "ok"
     ]
     head = f"round {number}: {count} site(s) {what}, strategy.min_sites={least} are needed"
     return "\n".join((head, *(missing or ["  - no other site is connected"])))
