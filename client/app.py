@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -40,7 +41,7 @@ def build(workspace: Workspace, site_files: Sequence[Path] = (), witness: Witnes
             with workspace.lock:
                 return Message(handler(message.content, workspace, site_file, context.run_id), reply_to=message)
         except Exception as error:  # whatever it is, its text must not leave
-            see(site_file, error)
+            _show(see, site_file, error)
             code = error.code if isinstance(error, FedGraftError) else "unexpected"
             return Message(Error(RAISED, f"fedgraft:{code}"), reply_to=message)
 
@@ -61,6 +62,14 @@ def build(workspace: Workspace, site_files: Sequence[Path] = (), witness: Witnes
         return answer(exchange.evaluate, message, context)
 
     return app
+
+
+def _show(see: Witness, site_file: Path, error: BaseException) -> None:
+    """A witness that fails must not let an exception's text out either."""
+    try:
+        see(site_file, error)
+    except Exception as second:
+        print(f"the error could not be written down: {type(second).__name__}", file=sys.stderr)
 
 
 def write_error(site_file: Path, error: BaseException) -> None:

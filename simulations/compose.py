@@ -16,6 +16,7 @@ from fedgraft.common.plan import Plan, from_dict
 from fedgraft.server.aggregation import ALLOWED, supplied
 
 CONFIG = "pkg://fedgraft.conf"
+_FLAGS = ("-m", "--multirun")
 _SUPPLIED = {
     "data": {"root", "cache", "seed"},
     "partition": {"source", "seed"},
@@ -74,7 +75,8 @@ def run_hydra(arguments: Sequence[str], job: Callable[[Plan], None], extra: Sequ
             failures.append(error)
 
     before = sys.argv
-    sys.argv = ["fedgraft", *extra, *arguments]
+    flags = [word for word in arguments if word in _FLAGS]  # Hydra wants them before the overrides
+    sys.argv = ["fedgraft", *flags, *extra, *(word for word in arguments if word not in _FLAGS)]
     try:
         composed()
     finally:

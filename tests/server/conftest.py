@@ -1,0 +1,69 @@
+"""A federation of three phantom hospitals in this process, whose replies a test can tamper with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flwr.app import Context, Message
+from flwr.clientapp import ClientApp
+
+from fedgraft.client import app as client_app
+from fedgraft.client.workspace import Workspace
+from fedgraft.common import tensors
+from fedgraft.common.model import build
+from fedgraft.common.plan import Plan
+from fedgraft.server.ledger import Ledger
+from fedgraft.server.roster import Backbone
+from fedgraft.server.rounds import Federation, Outcome, run
+from fedgraft.simulations.federation import lay_out
+from fedgraft.simulations.grid import InProcessGrid
+
+Tamper = Callable[[Message, Message], Message]
+
+
+class Tampered:
+    """Stands for all sites; a tampering gets the message and the true reply, and gives the reply that is sent.
+
+    ``fresh`` opens a new workspace for every message, as a deployed site's new process does.
+    """
+
+    def __init__(self, sites: list[Path], tamper: dict[int, Tamper], fresh: bool) -> None:
+        self._sites, self._tamper, self._fresh = sites, tamper, fresh
+        self._app = client_app.build(Workspace(), sites)
+
+    def __call__(self, message: Message, context: Context) -> Message:
+        app = client_app.build(Workspace(), self._sites) if self._fresh else self._app
+        reply = app(message, context)
+        index = int(str(context.node_config["partition-id"]))
+        return self._tamper[index](message, reply) if index in self._tamper else reply
+
+
+@dataclass(frozen=True)
+class Result:
+    outcome: Outcome
+    ledger: Ledger
+    folder: Path
+
+
+@pytest.fixture
+def federate(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """``federate(plan, {1: tamper})``: run a plan with site number 1 sending what ``tamper`` makes of its replies."""
+    monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
+
+    def go(plan: Plan, tamper: dict[int, Tamper] | None = None, fresh: bool = False, out: str = "sites") -> Result:
+        federation = lay_out(plan, tmp_path / out, os.environ)
+        sites = list(federation.sites.values())
+        client: ClientApp = Tampered(sites, tamper or {}, fresh)  # type: ignore[assignment]
+        grid = InProcessGrid(client, [{"partition-id": index} for index in range(len(sites))], {})
+        model = build(plan, None)
+        state = model.backbone_state()
+        ledger = Ledger(tmp_path / out / "ledger.jsonl")
+        initial = model.tensors(model.names("shared"))
+        outcome = run(Federation(grid, plan, Backbone(state, tensors.digest(state)), initial, ledger))
+        return Result(outcome, ledger, tmp_path / out)
+
+    return go
