@@ -21,7 +21,7 @@ COMMANDS = {
     "site": ("fedgraft.client.cli:main", "at the hospital: init, keygen, check, start"),
     "coordinator": (
         "fedgraft.server.cli:main",
-        "at the coordinator: init, start, register, run, status, stop",
+        "at the coordinator: init, start, register, sites, run, status, stop, ...",
     ),
 }
 HELP = ("-h", "--help")

@@ -1,0 +1,54 @@
+"""How FedGraft starts Flower's own programs: quietly, from this environment, without installing anything.
+
+Flower reports usage, looks for updates and may install an app's dependencies while a run starts. A hospital's
+machine does none of the three unless its owner says so; these switches are set for every program we start.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from fedgraft.common.errors import DeploymentError
+
+QUIET = {
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+def quiet_environment(base: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a Flower program: ``base``, this Python's scripts first on ``PATH``, reporting off.
+
+    ``PYTHONPATH`` is dropped: what runs is what is installed, whatever the shell that started us had set.
+    """
+    kept = {name: value for name, value in base.items() if name != "PYTHONPATH"}
+    scripts = str(Path(sys.executable).parent)
+    return {**kept, **QUIET, "PATH": os.pathsep.join((scripts, base.get("PATH", os.defpath)))}
+
+
+def executable(name: str) -> str:
+    """The path of a console script that was installed beside this Python.
+
+    Raises:
+        DeploymentError: it is not there (``PATH`` is not searched: another Flower may be on it).
+    """
+    path = Path(sys.executable).parent / name
+    if not path.is_file():
+        raise DeploymentError(
+            f"{name} is not installed beside {sys.executable}; reinstall fedgraft with pip, it brings flwr"
+        )
+    return str(path)
+
+
+def module(name: str, *arguments: str) -> list[str]:
+    """The command line that runs a module of this installation.
+
+    ``-P`` keeps the current folder off ``sys.path``: no file there can pass for one of our packages.
+    """
+    return [sys.executable, "-P", "-m", name, *arguments]

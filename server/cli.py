@@ -1,0 +1,172 @@
+"""``fedgraft coordinator ...``: what the person who coordinates a federation types."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from fedgraft.common.errors import DeploymentError
+from fedgraft.common.plan import load_plan
+from fedgraft.common.processes import say
+from fedgraft.server import control, launch, sites
+from fedgraft.server.coordinator import serve
+from fedgraft.server.folder import Folder, Settings, create, renew
+from fedgraft.server.pki import validity
+
+EPILOG = """\
+a first federation:
+  fedgraft coordinator init /srv/fedgraft --host fl.example.org
+  fedgraft coordinator start /srv/fedgraft              (a service; docs/deployment.md has a systemd unit)
+  fedgraft coordinator register /srv/fedgraft north.pub --name north
+  fedgraft coordinator sites /srv/fedgraft
+  fedgraft coordinator run /srv/fedgraft --plan plan.yaml
+
+Give each site the file ca.crt and this machine's address; a site gives you the .pub half of its key.
+Only the Fleet API is reachable from outside. Accounts on this machine can reach everything.
+"""
+FORMAT = argparse.RawDescriptionHelpFormatter
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one coordinator command; returns the exit code."""
+    given = _parser().parse_args(argv)
+    code: int = given.command(given)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fedgraft coordinator",
+        description="Coordinate a federation: one folder, one public port, one command for each step.",
+        epilog=EPILOG,
+        formatter_class=FORMAT,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_set_up(commands)
+    _add_sites(commands)
+    _add_runs(commands)
+    return parser
+
+
+def _add_set_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    init = commands.add_parser("init", help="make the folder: certificate authority, certificate, settings")
+    init.add_argument("folder", type=Path, metavar="DIR")
+    init.add_argument(
+        "--host",
+        action="append",
+        required=True,
+        metavar="NAME_OR_IP",
+        help="how sites reach this machine; repeat it for several names",
+    )
+    init.add_argument("--port", type=int, default=8443, help="the public port (default: %(default)s)")
+    init.add_argument("--listen", default="0.0.0.0", metavar="IP", help="bind this address (default: all)")
+    init.add_argument("--internal-port", type=int, help="Flower's port on loopback (default: port + 1)")
+    init.set_defaults(command=_init)
+    renewal = commands.add_parser("renew", help="issue a new server certificate; sites need not do anything")
+    renewal.add_argument("folder", type=Path, metavar="DIR")
+    renewal.set_defaults(command=_renew)
+    start = commands.add_parser("start", help="run the coordinator in the foreground; Ctrl-C or SIGTERM stops it")
+    start.add_argument("folder", type=Path, metavar="DIR")
+    start.set_defaults(command=lambda given: serve(Folder(given.folder.resolve())))
+
+
+def _add_sites(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    register = commands.add_parser("register", help="admit a site by the public half of its key")
+    register.add_argument("folder", type=Path, metavar="DIR")
+    register.add_argument("key", type=Path, metavar="SITE.pub")
+    register.add_argument("--name", required=True, help="the name in the site's own site.yaml")
+    register.set_defaults(command=_register)
+    unregister = commands.add_parser("unregister", help="shut a site out")
+    unregister.add_argument("folder", type=Path, metavar="DIR")
+    unregister.add_argument("name", metavar="NAME")
+    unregister.set_defaults(command=_unregister)
+    listing = commands.add_parser("sites", help="list the registered sites and whether they are online")
+    listing.add_argument("folder", type=Path, metavar="DIR")
+    listing.set_defaults(command=_sites)
+
+
+def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser(
+        "run",
+        help="submit a plan, show its progress, return its outcome",
+        description="Exit code 0: the run completed; 1: it failed or was stopped; 2: not submitted; "
+        "130: Ctrl-C, the run was asked to stop.",
+    )
+    run.add_argument("folder", type=Path, metavar="DIR")
+    run.add_argument("--plan", type=Path, required=True, metavar="FILE", help="plan.yaml or plan.json")
+    run.add_argument("--out", type=Path, metavar="RUNDIR", help="results (default: DIR/runs/<time>-<digest>)")
+    run.add_argument("--dry-run", action="store_true", help="only check the plan and say where it would run")
+    run.set_defaults(command=_run)
+    status = commands.add_parser("status", help="is it up, until when does the certificate hold, which runs")
+    status.add_argument("folder", type=Path, metavar="DIR")
+    status.set_defaults(command=_status)
+    stop = commands.add_parser("stop", help="stop a run (not the coordinator: end `start` for that)")
+    stop.add_argument("folder", type=Path, metavar="DIR")
+    stop.add_argument("run_id", metavar="RUN_ID")
+    stop.set_defaults(command=_stop)
+
+
+def _init(given: argparse.Namespace) -> int:
+    internal = given.port + 1 if given.internal_port is None else given.internal_port
+    for option, port in (("--port", given.port), ("--internal-port", internal)):
+        if not 1 <= port <= 65535:
+            raise DeploymentError(f"{option} {port} is no port; give a number from 1 to 65535")
+    folder = create(given.folder, Settings(tuple(given.host), given.port, given.listen, internal))
+    say(f"made {folder.root}: give each site {folder.authority} and the address {given.host[0]}:{given.port}")
+    say(f"keep {folder.authority_key} secret; whoever has it can pretend to be this coordinator")
+    say(f"next: fedgraft coordinator start {given.folder}")
+    return 0
+
+
+def _renew(given: argparse.Namespace) -> int:
+    folder = Folder(given.folder.resolve())
+    renew(folder, folder.settings())
+    say(f"{validity(folder.certificate).sentence}; start the coordinator again to use it")
+    return 0
+
+
+def _register(given: argparse.Namespace) -> int:
+    site = sites.register(Folder(given.folder.resolve()), given.key, given.name)
+    say(f"registered {site.name} with key {site.fingerprint} as node {site.node_id}")
+    return 0
+
+
+def _unregister(given: argparse.Namespace) -> int:
+    site = sites.unregister(Folder(given.folder.resolve()), given.name)
+    say(f"{site.name} (key {site.fingerprint}) is no longer admitted")
+    return 0
+
+
+def _sites(given: argparse.Namespace) -> int:
+    say(sites.table(Folder(given.folder.resolve())))
+    return 0
+
+
+def _run(given: argparse.Namespace) -> int:
+    folder = Folder(given.folder.resolve())
+    plan = load_plan(given.plan)
+    if given.dry_run:
+        say(f"plan {plan.digest} is valid; it would run on:\n{sites.table(folder)}")
+        return 0
+    launched = launch.launch(folder, plan, given.out)
+    say(f"run {launched.run_id}: plan {plan.digest[:16]}, results in {launched.out}")
+    return launch.follow(folder, launched.run_id)
+
+
+def _status(given: argparse.Namespace) -> int:
+    folder = Folder(given.folder.resolve())
+    settings = folder.settings()
+    say(f"address: {settings.hosts[0]}:{settings.port}\ncertificate: {validity(folder.certificate).sentence}")
+    control.require_running(folder)
+    say(f"running\n\n{sites.table(folder)}\n")
+    states = control.run_states(folder)
+    say("\n".join(f"run {s.run_id}  {s.status}  {s.elapsed}  {s.details}".rstrip() for s in states) or "no runs yet")
+    return 0
+
+
+def _stop(given: argparse.Namespace) -> int:
+    folder = Folder(given.folder.resolve())
+    control.stop_run(folder, given.run_id)
+    say(f"run {given.run_id}: {control.run_state(folder, given.run_id).status}")
+    return 0

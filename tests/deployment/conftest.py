@@ -1,0 +1,138 @@
+"""A real coordinator and real sites on loopback, with TLS, keys and processes, for the tests of this folder.
+
+``deployment`` is one coordinator for the whole session (about six seconds to start). ``start_site`` connects a site
+to it and ends it after the test; ``site_file`` writes a ``site.yaml``, makes a key and registers it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from fedgraft.client.keys import make_key_pair
+from fedgraft.client.site import Coordinator, SiteFile, write_site_file
+from fedgraft.common.processes import free_port
+from fedgraft.server import sites
+from fedgraft.server.folder import Folder, Settings, create
+
+FEDGRAFT = (sys.executable, "-P", "-m", "fedgraft.common.cli")
+SECONDS = 60.0
+
+
+@dataclass
+class Service:
+    """A ``fedgraft ... start`` in the foreground of its own process."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def wait_for(self, words: str, seconds: float = SECONDS) -> None:
+        """Wait until it has printed ``words``."""
+        deadline = time.monotonic() + seconds
+        while words not in self.said():
+            assert self.process.poll() is None, f"it ended before it said {words!r}:\n{self.said()}"
+            assert time.monotonic() < deadline, f"it never said {words!r}:\n{self.said()}"
+            time.sleep(0.1)
+
+    def stop(self) -> int:
+        """Ask it to end, as systemd does; returns its exit code."""
+        self.process.terminate()
+        return self.process.wait(30)
+
+
+@dataclass
+class Deployment:
+    """A running coordinator."""
+
+    folder: Folder
+    settings: Settings
+    scratch: Path
+    services: list[Service] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return f"localhost:{self.settings.port}"
+
+    def service(self, log: Path, *arguments: str) -> Service:
+        """Start a ``fedgraft`` command that stays."""
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                [*FEDGRAFT, *arguments], stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+            )
+        self.services.append(Service(process, log))
+        return self.services[-1]
+
+    def start_site(self, site_yaml: Path, *arguments: str) -> Service:
+        """Start ``fedgraft site start``; whoever calls this stops it."""
+        return self.service(site_yaml.parent / "start.log", "site", "start", "--site", str(site_yaml), *arguments)
+
+    def command(self, *arguments: str, seconds: float = 120.0) -> subprocess.CompletedProcess[str]:
+        """Run a ``fedgraft`` command that ends."""
+        return subprocess.run([*FEDGRAFT, *arguments], capture_output=True, text=True, timeout=seconds, check=False)
+
+    def site_file(self, name: str, manifest: Path, *, register: bool = True) -> Path:
+        """A new site: its file and key; admitted by the coordinator unless ``register`` is false."""
+        folder = self.scratch / name
+        public = make_key_pair(folder / "site.key", name)
+        coordinator = Coordinator(self.address, self.folder.authority, folder / "site.key")
+        site = SiteFile(name, manifest, folder / "state", threads=1, coordinator=coordinator)
+        write_site_file(folder / "site.yaml", site)
+        if register:
+            sites.register(self.folder, public, name)
+        return folder / "site.yaml"
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """One coordinator for all tests of the session."""
+    scratch = tmp_path_factory.mktemp("deployment")
+    settings = Settings(("localhost",), free_port(), "127.0.0.1", free_port())
+    running = Deployment(create(scratch / "coordinator", settings), settings, scratch)
+    service = running.service(scratch / "coordinator.log", "coordinator", "start", str(running.folder.root))
+    try:
+        service.wait_for("coordinator is up")
+        yield running
+    finally:
+        for other in reversed(running.services):
+            if other.process.poll() is None:
+                other.stop()
+
+
+@pytest.fixture
+def start_site(deployment: Deployment) -> Iterator[Callable[..., Service]]:
+    """Connects a site, and ends it (so that it is known to be offline) when the test is over."""
+    started: list[Service] = []
+
+    def start(site_yaml: Path, *arguments: str, wait: bool = True) -> Service:
+        service = deployment.start_site(site_yaml, *arguments)
+        started.append(service)
+        if wait:
+            service.wait_for("connected to")
+        return service
+
+    yield start
+    for service in started:
+        if service.process.poll() is None:
+            service.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_proxy() -> Iterator[None]:
+    """Loopback is reached directly."""
+    before = os.environ.get("NO_PROXY")
+    os.environ["NO_PROXY"] = "localhost,127.0.0.1"
+    yield
+    if before is None:
+        del os.environ["NO_PROXY"]
+    else:
+        os.environ["NO_PROXY"] = before

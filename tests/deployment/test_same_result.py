@@ -1,0 +1,54 @@
+"""The plan of a simulation, run between a real SuperLink and three real SuperNodes over TLS, gives the same tensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from rich.console import Console
+
+from fedgraft.common.plan import Plan
+from fedgraft.simulations.run import simulate
+
+from .conftest import Deployment, Service
+
+
+def test_a_deployed_run_equals_the_simulation(
+    deployment: Deployment,
+    start_site: Callable[..., Service],
+    compose_plan: Callable[..., Plan],
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SiloBN: shared and local tensors, and batch statistics; FedProx; two rounds; three hospitals' DICOM files."""
+    monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
+    plan = compose_plan("strategy=fedprox", "adaptation=silobn", "strategy.min_sites=3", "strategy.timeout=120")
+    simulate(plan, tmp_path / "simulated", Console(file=StringIO()))
+    for folder in sorted((tmp_path / "simulated" / "sites").iterdir()):
+        start_site(deployment.site_file(folder.name, folder / "manifest.csv"))
+
+    out = tmp_path / "deployed"
+    plan_file = str(tmp_path / "simulated" / "plan.yaml")
+    done = deployment.command(
+        "coordinator", "run", str(deployment.folder.root), "--plan", plan_file, "--out", str(out), seconds=240
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    expected, found = (safetensors.torch.load_file(f / "model.safetensors") for f in (tmp_path / "simulated", out))
+    assert set(expected) == set(found)
+    for name, tensor in expected.items():
+        assert torch.allclose(tensor, found[name], rtol=1e-5, atol=1e-5), name
+    summaries = [json.loads((f / "summary.json").read_text()) for f in (tmp_path / "simulated", out)]
+    assert summaries[0]["plan_digest"] == summaries[1]["plan_digest"]
+    for site, figures in summaries[0]["sites"].items():
+        assert summaries[1]["sites"][site]["auroc"] == pytest.approx(figures["auroc"], abs=1e-4)
+    assert summaries[1]["dropped"] == []
+    down = [json.loads(line)["bytes_down"] for line in (out / "ledger.jsonl").read_text().splitlines()]
+    backbone = 4 * sum(t.numel() for n, t in expected.items() if n.startswith("backbone."))
+    assert sum(size > backbone for size in down) == 3, "each site received the backbone once"
