@@ -1,0 +1,207 @@
+"""A cohort as tensors: labels, splits, and that what is kept is not computed again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_module
+from PIL import Image
+
+from fedgraft.client.cohort import Examples, load_cohort, load_examples, trained_part
+from fedgraft.client.kept import Kept
+from fedgraft.client.manifest import Case
+from fedgraft.common import tensors
+from fedgraft.common.errors import DataError
+from fedgraft.common.model import Model, build
+from fedgraft.common.plan import Plan
+from fedgraft.simulations.compose import to_plan
+
+CPU = torch.device("cpu")
+CLASSES = ("clear", "lesion")
+
+
+def plan_of(name: str = "test_resnet", *overrides: str) -> Plan:
+    fixed = (f"backbone.name={name}", "backbone.pretrained=false", "data.image_size=32")
+    with initialize_config_module("fedgraft.conf", version_base="1.3"):
+        return to_plan(compose("plan", overrides=[*fixed, *overrides]))
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    """Constant features before a head."""
+    torch.set_num_threads(1)
+    return build(plan_of(), None)
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> tuple[Case, ...]:
+    """Twenty small pictures of ten patients, two each."""
+    rng = np.random.default_rng(0)
+    found = []
+    for number in range(20):
+        path = tmp_path / f"{number:02d}.png"
+        Image.fromarray(rng.integers(256, size=(20, 24), dtype=np.uint8)).save(path)
+        found.append(Case(str(path), CLASSES[number // 2 % 2], f"patient-{number // 2}"))
+    return tuple(found)
+
+
+class Counter:
+    """A `Progress` that adds up."""
+
+    def __init__(self) -> None:
+        self.cases = 0
+
+    def __call__(self, cases: int) -> None:
+        self.cases += cases
+
+
+def load(cases: tuple[Case, ...], model: Model, kept: Kept, counter: Counter | None = None) -> Examples:
+    digest = tensors.digest(model.backbone_state())
+    return load_examples(cases, CLASSES, model, digest, kept, CPU, counter or Counter())
+
+
+def spoil(cases: tuple[Case, ...]) -> None:
+    """Make every file undecodable, with its size and time as they were."""
+    for case in cases:
+        path, status = Path(case.path), Path(case.path).stat()
+        path.write_bytes(b"\0" * status.st_size)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_features_are_those_of_the_backbone(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
+    from fedgraft.client.images import read_case
+    from fedgraft.client.transforms import to_input
+
+    examples = load(cases, model, Kept(tmp_path / "kept"))
+    with torch.no_grad():
+        expected = model.network.backbone(torch.stack([to_input(read_case(case), model.spec) for case in cases]))
+    torch.testing.assert_close(examples.inputs, expected)
+    assert examples.inputs.shape == (20, model.width)
+    assert examples.labels.tolist() == [CLASSES.index(case.label) for case in cases]
+
+
+def test_a_second_load_decodes_nothing(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
+    first, second = Counter(), Counter()
+    before = load(cases, model, Kept(tmp_path / "kept"), first)
+    spoil(cases)
+    after = load(cases, model, Kept(tmp_path / "kept"), second)
+    assert (first.cases, second.cases) == (20, 0)
+    assert torch.equal(before.inputs, after.inputs)
+
+
+def test_only_what_is_new_or_changed_is_computed(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "kept")
+    load(cases[:15], model, kept)
+    os.utime(cases[0].path, ns=(10**18, 10**18))
+    counter = Counter()
+    load(cases, model, kept, counter)
+    assert counter.cases == 6
+
+
+def test_the_order_of_cases_is_kept_whatever_was_computed_before(
+    cases: tuple[Case, ...], model: Model, tmp_path: Path
+) -> None:
+    whole = load(cases, model, Kept(tmp_path / "one"))
+    load(cases[5:9], model, Kept(tmp_path / "two"))
+    backwards = load(cases[::-1], model, Kept(tmp_path / "two"))
+    torch.testing.assert_close(backwards.inputs.flip(0), whole.inputs)
+
+
+@pytest.mark.parametrize("adaptation", ["ssf", "fedbn"])
+def test_images_are_kept_where_training_reaches_the_backbone(
+    cases: tuple[Case, ...], tmp_path: Path, adaptation: str
+) -> None:
+    adapted = build(plan_of("test_resnet", f"adaptation={adaptation}"), None)
+    examples = load(cases, adapted, Kept(tmp_path / "kept"))
+    assert examples.inputs.shape == (20, 3, 32, 32)
+    spoil(cases)
+    assert torch.equal(load(cases, adapted, Kept(tmp_path / "kept")).inputs, examples.inputs)
+    assert trained_part(adapted) is adapted.network
+
+
+def test_the_head_is_trained_on_constant_features(model: Model) -> None:
+    assert trained_part(model) is model.network.head
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [
+        ("test_resnet", ("seed=1",)),
+        ("test_resnet", ("data.image_size=48",)),
+        ("test_resnet", ("backbone.channels=1",)),
+        ("test_efficientnet", ()),
+    ],
+)
+def test_features_of_another_backbone_are_not_mistaken(
+    cases: tuple[Case, ...], model: Model, tmp_path: Path, name: str, overrides: tuple[str, ...]
+) -> None:
+    load(cases, model, Kept(tmp_path / "kept"))
+    other, counter = build(plan_of(name, *overrides), None), Counter()
+    load(cases, other, Kept(tmp_path / "kept"), counter)
+    assert counter.cases == 20
+
+
+def test_features_of_another_network_with_the_same_weights_are_not_mistaken(
+    cases: tuple[Case, ...], tmp_path: Path
+) -> None:
+    """These two have the same tensors and input, but pad their convolutions differently."""
+    first, second = (build(plan_of(name), None) for name in ("efficientnet_b0", "tf_efficientnet_b0"))
+    assert tensors.digest(first.backbone_state()) == tensors.digest(second.backbone_state())
+    load(cases, first, Kept(tmp_path / "shared"))
+    assert torch.equal(
+        load(cases, second, Kept(tmp_path / "shared")).inputs, load(cases, second, Kept(tmp_path / "fresh")).inputs
+    )
+
+
+def test_a_label_that_is_no_class_is_counted_and_the_classes_named(
+    cases: tuple[Case, ...], model: Model, tmp_path: Path
+) -> None:
+    strange = tuple(Case(case.path, "tumour", case.patient) for case in cases[:3]) + cases[3:]
+    with pytest.raises(DataError) as caught:
+        load(strange, model, Kept(tmp_path / "kept"))
+    assert str(caught.value) == "3 case(s) have a label that is not in data.classes: clear, lesion"
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_missing_file_is_an_error(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
+    Path(cases[4].path).unlink()
+    with pytest.raises(DataError, match=r"04\.png does not exist or can't be read; correct the manifest's `path`"):
+        load(cases, model, Kept(tmp_path / "kept"))
+
+
+def test_a_file_that_can_not_be_decoded_is_an_error(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
+    spoil(cases[4:5])
+    with pytest.raises(DataError, match=r"04\.png"):
+        load(cases, model, Kept(tmp_path / "kept"))
+
+
+def test_no_case_gives_empty_tensors(model: Model, tmp_path: Path) -> None:
+    examples = load((), model, Kept(tmp_path / "kept"))
+    assert examples.inputs.shape == (0, model.width)
+    assert examples.labels.shape == (0,)
+    assert examples.labels.dtype == torch.int64
+
+
+def test_class_counts_by_hand() -> None:
+    examples = Examples(torch.zeros(5, 1), torch.tensor([0, 2, 2, 0, 2]))
+    assert examples.class_counts(4) == (2, 0, 3, 0)
+
+
+def test_a_cohort_is_split_by_patient(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
+    plan = plan_of("test_resnet", "data.val_fraction=0.2", "data.test_fraction=0.2")
+    counter = Counter()
+    cohort = load_cohort(cases, plan.data, 0, model, "d" * 64, Kept(tmp_path / "kept"), CPU, counter)
+    assert list(cohort) == ["train", "val", "test"]
+    sizes = {name: len(examples.labels) for name, examples in cohort.items()}
+    assert sum(sizes.values()) == counter.cases == 20
+    assert all(size % 2 == 0 and size > 0 for size in sizes.values())  # both pictures of a patient
+
+
+def test_a_cohort_without_a_training_case_is_an_error(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
+    tests = tuple(Case(case.path, case.label, case.patient, split="test") for case in cases)
+    with pytest.raises(DataError, match=r"no case to train on; lower data\.val_fraction and data\.test_fraction"):
+        load_cohort(tests, plan_of().data, 0, model, "d" * 64, Kept(tmp_path / "kept"), CPU)

@@ -1,0 +1,155 @@
+"""The last gate: what both sides name leaves, the rest stays, and what left is written down."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fedgraft.client.release import release_evaluations, release_offer, release_update, write_down
+from fedgraft.client.site import Release as Permission
+from fedgraft.common.errors import SiteFileError
+from fedgraft.common.metrics import evaluate
+from fedgraft.common.plan import Release
+from fedgraft.common.wire import Offer, Update
+
+ALL = Release(train_loss=True, evaluation=True, class_counts=True)
+OFFER = Offer("north", "ab" * 32, True, 20, (15, 5))
+EVALUATIONS = {"val": evaluate(np.array([[0.0, 1.0], [0.0, -1.0]]), np.array([1, 0]))}
+TENSORS = {"head.weight": torch.tensor([[3.0, 4.0]]), "head.bias": torch.tensor([1.0])}
+UPDATE = Update("north", "ab" * 32, 2, TENSORS, 20, 0.5, EVALUATIONS)
+
+
+@pytest.mark.parametrize(
+    ("counts", "min_count", "leaves"),
+    [
+        ((15, 5), 5, True),
+        ((15, 4), 5, False),
+        ((15, 0), 5, True),
+        ((0, 0), 5, True),
+        ((1, 15), 5, False),
+        ((1, 15), 1, True),
+        ((15, 9), 10, False),
+        ((100, 3, 50), 5, False),
+    ],
+)
+def test_class_counts_leave_only_if_each_is_0_or_large_enough(
+    counts: tuple[int, ...], min_count: int, leaves: bool
+) -> None:
+    offer = release_offer(replace(OFFER, class_counts=counts), ALL, Permission(min_count=min_count))
+    assert offer.class_counts == (counts if leaves else None)
+
+
+def test_the_default_of_min_count_is_5() -> None:
+    assert release_offer(replace(OFFER, class_counts=(15, 4)), ALL, Permission()).class_counts is None
+    assert release_offer(OFFER, ALL, Permission()).class_counts == (15, 5)
+
+
+@pytest.mark.parametrize(("plan", "site"), [(False, True), (True, False), (False, False)])
+def test_class_counts_stay_unless_both_sides_name_them(plan: bool, site: bool) -> None:
+    offer = release_offer(OFFER, replace(ALL, class_counts=plan), Permission(class_counts=site))
+    assert offer == replace(OFFER, class_counts=None)
+
+
+def test_an_offer_without_counts_stays_without() -> None:
+    bare = replace(OFFER, class_counts=None)
+    assert release_offer(bare, ALL, Permission()) == bare
+
+
+def test_an_update_that_both_sides_allow_leaves_as_it_is() -> None:
+    assert release_update(UPDATE, TENSORS, ALL, Permission()) == UPDATE
+
+
+@pytest.mark.parametrize(("plan", "site"), [(False, True), (True, False), (False, False)])
+def test_the_loss_stays_unless_both_sides_name_it(plan: bool, site: bool) -> None:
+    given = release_update(UPDATE, TENSORS, replace(ALL, train_loss=plan), Permission(train_loss=site))
+    assert given == replace(UPDATE, train_loss=None)
+
+
+@pytest.mark.parametrize(("plan", "site"), [(False, True), (True, False), (False, False)])
+def test_evaluations_stay_unless_both_sides_name_them(plan: bool, site: bool) -> None:
+    given = release_update(UPDATE, TENSORS, replace(ALL, evaluation=plan), Permission(evaluation=site))
+    assert given == replace(UPDATE, evaluations={})
+    assert release_evaluations(EVALUATIONS, replace(ALL, evaluation=plan), Permission(evaluation=site)) == {}
+
+
+def test_evaluations_leave_if_both_sides_name_them() -> None:
+    assert release_evaluations(EVALUATIONS, ALL, Permission()) == EVALUATIONS
+
+
+def test_the_update_that_was_given_is_not_changed() -> None:
+    release_update(UPDATE, TENSORS, Release(False, False, False), Permission())
+    assert UPDATE.train_loss == 0.5
+    assert UPDATE.evaluations is EVALUATIONS
+
+
+@pytest.mark.parametrize("private", [["backbone.bn.running_mean"], ["backbone.bn.weight", "patient.tensor"]])
+def test_a_private_tensor_does_not_leave(private: list[str]) -> None:
+    update = replace(UPDATE, tensors=TENSORS | {name: torch.zeros(1) for name in private})
+    message = rf"{len(private)} tensor\(s\) of the update are not shared by the plan; nothing was sent"
+    with pytest.raises(SiteFileError, match=message):
+        release_update(update, TENSORS, ALL, Permission())
+
+
+def lines(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+
+
+def test_an_update_is_written_down_by_hand(tmp_path: Path) -> None:
+    log = tmp_path / "state" / "released.jsonl"
+    write_down(log, "update", 7, UPDATE, plan="ab" * 32, round=2)
+    (line,) = lines(log)
+    assert (line["what"], line["run"], line["plan"], line["round"]) == ("update", 7, "ab" * 32, 2)
+    assert (line["examples"], line["train_loss"], line["tensor_bytes"]) == (20, 0.5, 12)
+    assert line["tensors"] == {"head.bias": 1.0, "head.weight": 5.0}  # the norm of (3, 4) is 5
+    assert line["evaluations"]["val"]["cases"] == 2
+    assert line["evaluations"]["val"]["auroc"] == 1.0
+    assert line["time"].endswith("Z")
+
+
+def test_the_log_only_grows(tmp_path: Path) -> None:
+    log = tmp_path / "released.jsonl"
+    write_down(log, "offer", 1, OFFER, plan="p")
+    before = log.read_bytes()
+    write_down(log, "update", 1, UPDATE, round=1)
+    write_down(log, "evaluation", 1, EVALUATIONS, round=1)
+    assert log.read_bytes().startswith(before)
+    assert [line["what"] for line in lines(log)] == ["offer", "update", "evaluation"]
+
+
+def test_an_offer_is_written_down_with_what_left(tmp_path: Path) -> None:
+    write_down(tmp_path / "log", "offer", 1, replace(OFFER, class_counts=None))
+    assert lines(tmp_path / "log")[0]["class_counts"] is None
+    assert lines(tmp_path / "log")[0]["examples"] == 20
+
+
+def test_what_was_withheld_is_not_written_as_released(tmp_path: Path) -> None:
+    leaving = release_update(UPDATE, TENSORS, Release(False, False, False), Permission())
+    write_down(tmp_path / "log", "update", 1, leaving)
+    (line,) = lines(tmp_path / "log")
+    assert (line["train_loss"], line["evaluations"]) == (None, {})
+
+
+def test_a_line_holds_no_case(tmp_path: Path) -> None:
+    """Figures and norms only: no number of the tensors, no confusion count, no histogram, no path."""
+    odd = replace(UPDATE, tensors={"head.weight": torch.tensor([[0.123456789, 0.987654321]])})
+    write_down(tmp_path / "log", "update", 1, odd, plan="p", round=1)
+    text = (tmp_path / "log").read_text(encoding="utf-8")
+    assert not any(word in text for word in ("0.12345", "0.98765", "confusion", "histogram", str(tmp_path)))
+    assert set(lines(tmp_path / "log")[0]) == {
+        "time",
+        "what",
+        "run",
+        "plan",
+        "round",
+        "examples",
+        "train_loss",
+        "tensor_bytes",
+        "tensors",
+        "evaluations",
+    }

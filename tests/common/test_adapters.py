@@ -1,0 +1,159 @@
+"""Adaptation layers: what they claim, where they sit, and that they act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import timm
+import torch
+from torch import Tensor, nn
+
+from fedgraft.common.adapters import LocalBatchNorm, ScaleAndShift, batch_norms
+from fedgraft.common.backbone import InputSpec
+from fedgraft.common.errors import PlanError
+from fedgraft.common.model import build
+from fedgraft.common.plan import Plan
+from fedgraft.common.stages import Stage, find_stages
+
+PlanOf = Callable[..., Plan]
+SPEC = InputSpec(channels=3, size=64, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bicubic")
+CNNS = ("test_resnet", "test_efficientnet", "test_convnext", "test_nfnet", "test_byobnet")
+TOKENS = ("test_vit", "test_vit2")
+CHANNELS_LAST = ("test_mambaout", "swin_tiny_patch4_window7_224")
+MIXED = ("nest_tiny",)
+
+
+class Tiny(nn.Module):
+    """A convolution, a batch norm with statistics, one without."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+        self.bn = nn.BatchNorm2d(4)
+        self.loose = nn.BatchNorm2d(4, track_running_stats=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.loose(self.bn(self.conv(x))).mean((2, 3))
+
+
+def image(size: int = 64, count: int = 2) -> Tensor:
+    return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def test_fedbn_claims_everything_of_every_batch_norm() -> None:
+    adapted = LocalBatchNorm("local")(Tiny(), (), SPEC)
+    assert adapted.claims == {
+        "bn.weight": "local",
+        "bn.bias": "local",
+        "bn.running_mean": "local",
+        "bn.running_var": "local",
+        "bn.num_batches_tracked": "local",
+    }
+    assert adapted.training_modules == {"bn"}
+    assert len(adapted.layers) == 0
+
+
+def test_silobn_shares_the_affine_parameters_only() -> None:
+    claims = LocalBatchNorm("shared")(Tiny(), (), SPEC).claims
+    assert {name for name, role in claims.items() if role == "shared"} == {"bn.weight", "bn.bias"}
+    assert {name for name, role in claims.items() if role == "local"} == {
+        "bn.running_mean",
+        "bn.running_var",
+        "bn.num_batches_tracked",
+    }
+
+
+@pytest.mark.parametrize("affine", ["frozen", "global", ""])
+def test_another_role_for_affine_parameters_is_refused(affine: str) -> None:
+    with pytest.raises(PlanError, match=rf"adaptation\.affine={affine} must be local \(FedBN\) or shared \(SiloBN\)"):
+        LocalBatchNorm(affine)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("adaptation", ["fedbn", "silobn"])
+def test_local_batch_norm_without_batch_norm_is_an_error(small: PlanOf, adaptation: str) -> None:
+    with pytest.raises(PlanError, match=r"adaptation: local batch norm has no effect.*use adaptation=ssf"):
+        build(small("test_vit", f"adaptation={adaptation}"), None)
+
+
+def test_only_batch_norms_with_statistics_are_found() -> None:
+    assert set(batch_norms(Tiny())) == {"bn"}
+    assert len(batch_norms(timm.create_model("resnet18", num_classes=0))) == 20
+
+
+@pytest.mark.parametrize("name", [*CNNS, *TOKENS, "test_mambaout"])
+def test_scale_and_shift_starts_as_the_identity(small: PlanOf, name: str) -> None:
+    with_layers, without = build(small(name, "adaptation=ssf"), None), build(small(name), None)
+    assert len(with_layers.network.adapters) > 3
+    with torch.no_grad():
+        adapted, plain = with_layers.network.backbone(image()), without.network.backbone(image())
+    assert torch.equal(adapted, plain)
+
+
+@pytest.mark.parametrize("name", [*CNNS, *TOKENS, "test_mambaout"])
+def test_every_scale_and_shift_gets_a_gradient_and_acts(small: PlanOf, name: str) -> None:
+    model = build(small(name, "adaptation=ssf"), None)
+    features = model.network.backbone(image())
+    features.square().sum().backward()
+    for layer in model.network.adapters.values():
+        assert float(layer.scale.grad.abs().sum()) > 0
+        with torch.no_grad():
+            layer.scale -= 0.1
+            layer.shift += 0.1
+    with torch.no_grad():
+        assert not torch.allclose(model.network.backbone(image()), features.detach())
+
+
+@pytest.mark.parametrize("name", [*CNNS, *TOKENS, *CHANNELS_LAST, *MIXED])
+def test_a_layer_scales_channels_not_places(name: str) -> None:
+    """A layer's width is that of the stage's channels, which do not depend on the size of the image."""
+    assert widths(name, 96) == widths(name, 64 if name.startswith("test_") else 128)
+
+
+def widths(name: str, size: int) -> dict[str, int]:
+    fixed = timm.get_pretrained_cfg(name).fixed_input_size
+    backbone = timm.create_model(name, num_classes=0, **({"img_size": size} if fixed else {})).eval()
+    spec = InputSpec(3, size, SPEC.mean, SPEC.std, "bicubic")
+    adapted = ScaleAndShift()(backbone, find_stages(backbone), spec)
+    return {layer: module.scale.numel() for layer, module in adapted.layers.items()}
+
+
+@pytest.mark.parametrize("name", [*CNNS[:3], *CHANNELS_LAST, "test_vit"])
+def test_the_widths_are_those_that_timm_declares(name: str) -> None:
+    backbone = timm.create_model(name)
+    outputs = {stage.output for stage in find_stages(timm.create_model(name, num_classes=0))}
+    modules = {info["module"]: info["num_chs"] for info in backbone.feature_info}
+    declared = {module.replace(".", "_"): width for module, width in modules.items() if module in outputs}
+    found = widths(name, 96)
+    both = set(declared) & set(found)
+    assert len(both) >= 3
+    assert {layer: found[layer] for layer in both} == {layer: declared[layer] for layer in both}
+
+
+def test_scale_and_shift_by_hand() -> None:
+    network = nn.Sequential()
+    network.add_module("body", nn.Identity())
+    network.add_module("pool", nn.AdaptiveAvgPool2d(1))
+    network.add_module("flat", nn.Flatten())
+    adapted = ScaleAndShift()(network, (Stage("stem", (), "body"),), SPEC)
+    layer = adapted.layers["stem"]
+    with torch.no_grad():
+        layer.scale.copy_(torch.tensor([1.0, 2.0, 3.0]))
+        layer.shift.copy_(torch.tensor([0.0, 10.0, -1.0]))
+        given = network(torch.ones(1, 3, 5, 7))
+    # 1*1+0, 2*1+10, 3*1-1
+    assert given.tolist() == [[1.0, 12.0, 2.0]]
+
+
+def test_scale_and_shift_without_a_stage_is_an_error() -> None:
+    with pytest.raises(PlanError, match="adaptation=ssf has no effect"):
+        ScaleAndShift()(Tiny(), (Stage("stem", ("conv.weight",), None),), SPEC)
+
+
+def test_scale_and_shift_is_shared_and_the_backbone_frozen(small: PlanOf) -> None:
+    model = build(small("test_resnet", "adaptation=ssf"), None)
+    names = [name for name in model.roles if name.startswith("adapters.")]
+    assert len(names) == 2 * len(model.stages)
+    assert {model.roles[name] for name in names} == {"shared"}
+    assert {role for name, role in model.roles.items() if name.startswith("backbone.")} == {"frozen"}
+    assert not model.features_are_constant

@@ -1,0 +1,163 @@
+"""Every YAML file in `conf/` composes, and what it names can be built; a new file is tested without a new test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from flwr.serverapp.strategy import Strategy
+
+from fedgraft.client.cohort import Examples
+from fedgraft.client.manifest import Case
+from fedgraft.client.training import train_locally
+from fedgraft.common import parts
+from fedgraft.common.adapters import Adapted
+from fedgraft.common.errors import PlanError
+from fedgraft.common.model import build
+from fedgraft.common.plan import Plan
+from fedgraft.server.aggregation import build_strategy
+from fedgraft.simulations.datasets import Source
+
+PlanOf = Callable[..., Plan]
+CONF = Path(str(files("fedgraft.conf")))
+CHOICES = sorted(f"{path.parent.name}={path.stem}" for path in CONF.glob("*/*.yaml"))
+ASKED = {"data", "partition", "backbone", "adaptation", "head", "loss", "train", "strategy", "engine"}
+OFFLINE = "backbone.pretrained=false"
+
+
+def members(group: str) -> list[str]:
+    return [choice.partition("=")[2] for choice in CHOICES if choice.startswith(f"{group}=")]
+
+
+def test_the_groups_of_the_issue_are_there() -> None:
+    assert {choice.partition("=")[0] for choice in CHOICES} >= ASKED
+    assert {"iid", "dirichlet", "quantity", "by_site"} <= set(members("partition"))
+    assert {"phantom", "pneumoniamnist", "busi"} <= set(members("data"))
+    assert {"none", "fedbn", "silobn", "ssf"} <= set(members("adaptation"))
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_it_composes_into_a_valid_plan_with_the_values_of_the_file(plan_of: PlanOf, choice: str) -> None:
+    group, _, name = choice.partition("=")
+    plan = plan_of(choice).to_dict()
+    written = yaml.safe_load((CONF / group / f"{name}.yaml").read_text(encoding="utf-8"))
+    expected = written[group] if group == "data" else written
+    assert plan[group] == expected
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_it_says_at_the_top_what_it_is(choice: str) -> None:
+    group, _, name = choice.partition("=")
+    text = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    comments = [line for line in text[:2] if line.startswith("#") and "@package" not in line]
+    assert comments or all(" #" in line for line in text if ":" in line)
+
+
+@pytest.mark.parametrize("name", members("head"))
+def test_a_head_gives_one_logit_per_class(plan_of: PlanOf, name: str) -> None:
+    plan = plan_of(f"head={name}")
+    head = parts.build(plan.head.target, "head", plan.head.options, width=5, classes=3)
+    assert head(torch.randn(4, 5)).shape == (4, 3)
+    assert {parameter.dtype for parameter in head.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", members("adaptation"))
+def test_an_adaptation_fits_a_small_network(small: PlanOf, name: str) -> None:
+    model = build(small("test_resnet", f"adaptation={name}"), None)
+    images = torch.randn(2, 3, 64, 64)
+    assert model.network(images).shape == (2, 2)
+    assert set(model.roles) == set(model.network.state_dict())
+
+
+@pytest.mark.parametrize("name", members("adaptation"))
+def test_an_adaptation_is_one_callable_or_none(plan_of: PlanOf, name: str) -> None:
+    plan = plan_of(f"adaptation={name}")
+    assert (name == "none") == (plan.adaptation.target is None)
+    if plan.adaptation.target is not None:
+        assert callable(parts.build(plan.adaptation.target, "adaptation", plan.adaptation.options))
+        assert Adapted().claims == {}
+
+
+@pytest.mark.parametrize("name", members("loss"))
+def test_a_loss_gives_a_finite_scalar(plan_of: PlanOf, name: str) -> None:
+    plan = plan_of(f"loss={name}")
+    loss = parts.build(plan.loss.target, "loss", plan.loss.options, class_weights=torch.tensor([1.0, 2.0]))
+    value = loss(torch.randn(4, 2), torch.tensor([0, 1, 1, 0]))
+    assert value.ndim == 0
+    assert bool(torch.isfinite(value))
+
+
+@pytest.mark.parametrize("name", members("strategy"))
+def test_a_strategy_is_flower_s_own(plan_of: PlanOf, name: str) -> None:
+    plan = plan_of(f"strategy={name}")
+    strategy = build_strategy(plan)
+    assert isinstance(strategy, Strategy)
+    assert type(strategy).__module__.startswith("flwr.serverapp.strategy")
+    assert all(getattr(strategy, key) == value for key, value in plan.strategy.options.items())
+
+
+@pytest.mark.parametrize(
+    ("target", "options"),
+    [
+        ("FedAvgM", ["server_momentum=0.9"]),
+        ("FedTrimmedAvg", ["beta=0.2"]),
+        ("FedYogi", ["eta=0.01"]),
+        ("FedAdagrad", ["eta=0.1"]),
+        ("Krum", ["num_malicious_nodes=1"]),
+        ("QFedAvg", ["client_learning_rate=0.1", "q=0.1"]),
+    ],
+)
+def test_any_other_strategy_of_flower_can_be_named(plan_of: PlanOf, target: str, options: list[str]) -> None:
+    named = f"strategy._target_=flwr.serverapp.strategy.{target}"
+    strategy = build_strategy(plan_of(named, *(f"+strategy.{option}" for option in options)))
+    assert type(strategy).__name__ == target
+
+
+def test_what_is_not_a_strategy_is_refused(plan_of: PlanOf) -> None:
+    with pytest.raises(PlanError, match=r"strategy\._target_=.*Result is not a flwr\.serverapp\.strategy\.Strategy"):
+        build_strategy(plan_of("strategy._target_=flwr.serverapp.strategy.Result"))
+
+
+@pytest.mark.parametrize("name", members("train"))
+def test_a_local_loop_learns(plan_of: PlanOf, name: str) -> None:
+    train = plan_of(f"train={name}").train
+    examples = Examples(torch.eye(4), torch.tensor([0, 1, 0, 1]))
+    head = torch.nn.Linear(4, 2)
+    before = float(torch.nn.functional.cross_entropy(head(examples.inputs), examples.labels).detach())
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        loss = torch.nn.functional.cross_entropy
+        train_locally(head, examples, loss, train, train.lr, generator, torch.device("cpu"))
+    assert float(torch.nn.functional.cross_entropy(head(examples.inputs), examples.labels).detach()) < before
+
+
+@pytest.mark.parametrize("name", members("backbone"))
+def test_a_backbone_is_built(plan_of: PlanOf, name: str) -> None:
+    model = build(plan_of(f"backbone={name}", OFFLINE, "data.image_size=64"), None)
+    assert model.network(torch.zeros(1, 3, 64, 64)).shape == (1, 2)
+
+
+@pytest.mark.parametrize("name", members("partition"))
+def test_a_partition_deals_every_case_once(plan_of: PlanOf, name: str) -> None:
+    plan = plan_of(f"partition={name}")
+    cases = tuple(Case(f"/{n}.png", "ab"[n % 2], f"p{n}") for n in range(400))
+    source = Source(cases, tuple("north" if n < 150 else "south" for n in range(400)))
+    dealt = parts.build(plan.partition.target, "partition", plan.partition.options, source=source, seed=0)
+    assert sorted(case.path for site in dealt.values() for case in site) == sorted(case.path for case in cases)
+    assert all(len(site) > 0 for site in dealt.values())
+
+
+@pytest.mark.parametrize("name", members("data"))
+def test_a_data_set_holds_cases_of_its_classes(
+    plan_of: PlanOf, request: pytest.FixtureRequest, tmp_path: Path, name: str
+) -> None:
+    small = ("data.cases=12", "data.size=32") if name == "phantom" else ()
+    plan = plan_of(f"data={name}", *small)
+    root = None if name == "phantom" else request.getfixturevalue("data_root")
+    source = parts.build(plan.data.target, "data", plan.data.options, root=root, cache=tmp_path, seed=0)
+    assert {case.label for case in source.cases} == set(plan.data.classes)
+    assert bool(source.test) == (plan.data.test == "coordinator")

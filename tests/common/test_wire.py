@@ -1,0 +1,189 @@
+"""What travels: round trips, and every refusal of what another machine could send."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
+
+from fedgraft.common import tensors, wire
+from fedgraft.common.errors import WireError
+from fedgraft.common.metrics import Evaluation, empty, evaluate
+
+SHARED = {"head.weight": torch.tensor([[1.0, 2.0, 3.0]]), "head.bias": torch.tensor([0.5])}
+SPECS = {"head.weight": wire.Spec((1, 3), "float32"), "head.bias": wire.Spec((1,), "float32")}
+VAL = evaluate(np.array([[0.0, 1.0], [0.0, -2.0], [0.0, 3.0]]), np.array([1, 0, 0]))
+UPDATE = wire.Update("north", "ab" * 32, 3, SHARED, 40, 0.25, {"val": VAL})
+HUGE = 10**9 + 1
+
+
+def array(values: Any) -> Array:
+    return Array(np.asarray(values))
+
+
+def record(**changes: Array | None) -> ArrayRecord:
+    """The shared tensors as they travel, some replaced or (None) left out."""
+    arrays = {name: array(tensor.numpy()) for name, tensor in SHARED.items()}
+    arrays |= {name.replace("_", "."): value for name, value in changes.items() if value is not None}
+    for name, value in changes.items():
+        if value is None:
+            del arrays[name.replace("_", ".")]
+    return ArrayRecord(arrays)
+
+
+def test_specs_by_hand() -> None:
+    assert wire.specs_of(SHARED) == SPECS
+    assert wire.specs_of({"n": torch.tensor(1)}) == {"n": wire.Spec((), "int64")}
+
+
+def test_tensors_make_a_round_trip_in_the_order_of_their_names() -> None:
+    packed = wire.pack_tensors(SHARED)
+    assert list(packed) == ["head.bias", "head.weight"]
+    back = wire.unpack_tensors(packed, SPECS)
+    assert tensors.digest(back) == tensors.digest(SHARED)
+
+
+def test_unpacked_tensors_are_ours_to_write() -> None:
+    back = wire.unpack_tensors(wire.pack_tensors(SHARED), SPECS)
+    back["head.bias"] += 1
+    assert SHARED["head.bias"].tolist() == [0.5]
+
+
+def test_a_missing_and_an_extra_name_are_counted() -> None:
+    with pytest.raises(WireError, match="tensor names differ: 1 missing, 0 not in the plan"):
+        wire.unpack_tensors(record(head_bias=None), SPECS)
+    with pytest.raises(WireError, match="tensor names differ: 0 missing, 1 not in the plan"):
+        wire.unpack_tensors(record(extra=array([1.0])), SPECS)
+    with pytest.raises(WireError, match="tensor names differ: 2 missing, 0 not in the plan"):
+        wire.unpack_tensors(ArrayRecord(), SPECS)
+
+
+@pytest.mark.parametrize("values", [[0.5, 0.5], [[0.5]], 0.5, np.zeros((0,))])
+def test_a_wrong_shape_is_refused(values: Any) -> None:
+    wrong = array(np.asarray(values, np.float32))
+    with pytest.raises(WireError, match=r"tensor head\.bias has shape \(.*\), the plan says \(1,\)"):
+        wire.unpack_tensors(record(head_bias=wrong), SPECS)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int32, np.bool_])
+def test_a_wrong_dtype_is_refused(dtype: type) -> None:
+    wrong = array(np.ones(1, dtype))
+    with pytest.raises(WireError, match=r"tensor head\.bias has dtype .*, the plan says float32"):
+        wire.unpack_tensors(record(head_bias=wrong), SPECS)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_is_refused(number: float) -> None:
+    wrong = array(np.array([number], np.float32))
+    with pytest.raises(WireError, match=r"tensor head\.bias holds a number that is not finite"):
+        wire.unpack_tensors(record(head_bias=wrong), SPECS)
+
+
+@pytest.mark.parametrize("values", [np.ones(1, ">f4"), np.ones(1, np.complex64), np.array(["a"]), np.array([b"a"])])
+def test_what_is_not_a_plain_number_is_refused(values: Any) -> None:
+    with pytest.raises(WireError, match=r"tensor head\.bias has dtype .* not a plain number"):
+        wire.unpack_tensors(record(head_bias=array(values)), SPECS)
+
+
+class Bomb:
+    """Goes off when unpickled."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return (pytest.fail, ("something was unpickled",))
+
+
+def pickled() -> Array:
+    stream = io.BytesIO()
+    np.save(stream, np.array([Bomb()], object), allow_pickle=True)
+    return Array("float32", (1,), "numpy.ndarray", stream.getvalue())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pickled(),
+        Array("float32", (1,), "numpy.ndarray", b"not an array"),
+        Array("float32", (1,), "numpy.ndarray", b""),
+        Array("float32", (1,), "torch.pickle", b"\x80\x02}q\x00."),
+    ],
+    ids=["pickle", "text", "empty", "other kind"],
+)
+def test_what_can_not_be_decoded_is_refused_and_never_unpickled(wrong: Array) -> None:
+    with pytest.raises(WireError, match=r"tensor head\.bias can't be decoded"):
+        wire.unpack_tensors(record(head_bias=wrong), SPECS)
+    with pytest.raises(WireError, match=r"tensor head\.bias can't be decoded"):
+        wire.unpack_backbone(record(head_bias=wrong))
+
+
+def test_a_backbone_makes_a_round_trip_with_its_digest() -> None:
+    state = {"conv.weight": torch.randn(2, 3), "bn.num_batches_tracked": torch.tensor(7)}
+    assert tensors.digest(wire.unpack_backbone(wire.pack_tensors(state))) == tensors.digest(state)
+
+
+def test_bytes_count_the_numbers_and_little_more() -> None:
+    state = {"conv.weight": torch.randn(100, 100)}
+    counted = wire.count_bytes(RecordDict({wire.FROZEN: wire.pack_tensors(state)}))
+    assert 40_000 <= counted < 40_500
+
+
+def test_an_update_makes_a_round_trip() -> None:
+    back = wire.unpack_update(wire.pack_update(UPDATE), SPECS, 2)
+    assert tensors.digest(back.tensors) == tensors.digest(SHARED)
+    assert replace(back, tensors={}, evaluations={}) == replace(UPDATE, tensors={}, evaluations={})
+    assert set(back.evaluations) == {"val"}
+    assert np.array_equal(back.evaluations["val"].histograms, VAL.histograms)
+    assert np.array_equal(back.evaluations["val"].confusion, VAL.confusion)
+    assert back.evaluations["val"].loss_sum == VAL.loss_sum
+
+
+def test_what_is_withheld_stays_withheld() -> None:
+    back = wire.unpack_update(wire.pack_update(replace(UPDATE, train_loss=None, evaluations={})), SPECS, 2)
+    assert (back.train_loss, back.evaluations) == (None, {})
+
+
+def with_metric(name: str, value: Any) -> RecordDict:
+    content = wire.pack_update(UPDATE)
+    metrics = dict(content.metric_records[wire.METRICS])
+    metrics[name] = value
+    content[wire.METRICS] = MetricRecord({key: item for key, item in metrics.items() if item is not None})
+    return content
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, HUGE, None, [1]])
+def test_a_count_of_cases_that_can_not_be_is_refused(count: Any) -> None:
+    with pytest.raises(WireError, match="number of training cases must be a whole number above 0"):
+        wire.unpack_update(with_metric(wire.EXAMPLES, count), SPECS, 2)
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf"), [0.5]])
+def test_a_loss_that_is_not_finite_is_refused(loss: Any) -> None:
+    with pytest.raises(WireError, match="training loss is not a finite number"):
+        wire.unpack_update(with_metric("train-loss", loss), SPECS, 2)
+
+
+@pytest.mark.parametrize("key", [wire.ARRAYS, wire.METRICS])
+def test_an_update_without_tensors_or_metrics_is_refused(key: str) -> None:
+    content = wire.pack_update(UPDATE)
+    del content[key]
+    with pytest.raises(WireError, match="holds no tensors or no metrics"):
+        wire.unpack_update(content, SPECS, 2)
+    content[key] = ConfigRecord({"a": 1})
+    with pytest.raises(WireError, match="holds no tensors or no metrics"):
+        wire.unpack_update(content, SPECS, 2)
+
+
+def test_an_update_of_another_plan_s_tensors_is_refused() -> None:
+    with pytest.raises(WireError, match="tensor names differ"):
+        wire.unpack_update(wire.pack_update(UPDATE), {"head.weight": SPECS["head.weight"]}, 2)
+
+
+def test_an_empty_evaluation_makes_a_round_trip() -> None:
+    packed = wire.pack_answer("north", "ab" * 32, 1, {"test": empty(3)})
+    *_, evaluations = wire.unpack_answer(packed, 3)
+    assert isinstance(evaluations["test"], Evaluation)
+    assert evaluations["test"].cases == 0
