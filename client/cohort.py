@@ -22,7 +22,7 @@ from fedgraft.client.splits import split
 from fedgraft.client.transforms import fingerprint, to_input
 from fedgraft.common.errors import DataError
 from fedgraft.common.model import Model
-from fedgraft.common.plan import Data
+from fedgraft.common.schema import Data
 
 _BATCH = 64
 Progress = Callable[[int], None]
@@ -135,5 +135,5 @@ def _shape(model: Model) -> tuple[int, ...]:
 
 
 def _namespace(model: Model, backbone_digest: str) -> str:
-    origin = f"features|{backbone_digest}" if model.features_are_constant else "images"
+    origin = f"features|{model.name}|{backbone_digest}" if model.features_are_constant else "images"
     return hashlib.sha256(f"{origin}|{fingerprint(model.spec)}".encode()).hexdigest()

@@ -12,7 +12,7 @@ from typing import Any
 from fedgraft.client.site import Release as Permission
 from fedgraft.common.errors import SiteFileError
 from fedgraft.common.metrics import Evaluation, summarise
-from fedgraft.common.plan import Release
+from fedgraft.common.schema import Release
 from fedgraft.common.tensors import count_bytes
 from fedgraft.common.wire import Offer, Update
 

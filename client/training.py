@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fedgraft.client.cohort import Examples
 from fedgraft.common.errors import PlanError
-from fedgraft.common.plan import Train
+from fedgraft.common.schema import Train
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -37,10 +37,14 @@ class Adapted:
     training_modules: frozenset[str] = frozenset()
 
 
-Adaptation = Callable[[nn.Module, tuple[Stage, ...], InputSpec], Adapted]
+@runtime_checkable
+class Adaptation(Protocol):
+    """What a plan's ``adaptation._target_`` must be."""
+
+    def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: InputSpec) -> Adapted: ...
 
 
-class LocalBatchNorm:
+class LocalBatchNorm(Adaptation):
     """Batch norm statistics stay at the site; affine parameters stay too (FedBN, Li et al., ICLR 2021),
     or are trained together (SiloBN, Andreux et al., DART 2020).
 
@@ -71,22 +75,20 @@ class LocalBatchNorm:
         return Adapted(claims=claims, training_modules=frozenset(norms))
 
 
-class ScaleAndShift:
+class ScaleAndShift(Adaptation):
     """SSF (Lian et al., NeurIPS 2022): ``scale * x + shift`` per channel after each stage; starts as identity."""
 
     def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: InputSpec) -> Adapted:
-        """Insert one layer after each stage that has an output module.
+        """Insert one layer after each stage.
 
         Raises:
-            PlanError: no stage has one.
+            PlanError: a stage has no single tensor as its output; the message names it.
         """
         axes = _output_channels(backbone, stages, spec)
-        if not axes:
-            raise PlanError("adaptation=ssf has no effect: no stage of this backbone has an output to scale")
         layers = nn.ModuleDict()
         for stage in stages:
             if stage.output is None or stage.output not in axes:
-                continue
+                raise PlanError(f"adaptation=ssf can't follow stage {stage.name}: its output is not one tensor")
             width, axis = axes[stage.output]
             layer = _ScaleAndShift(width, axis)
             layers[stage.name.replace(".", "_")] = layer
@@ -132,7 +134,8 @@ def _output_channels(backbone: nn.Module, stages: tuple[Stage, ...], spec: Input
     def watch(path: str) -> Callable[[nn.Module, object, object], None]:
         def hook(module: nn.Module, inputs: object, output: object) -> None:
             if isinstance(output, Tensor) and output.is_floating_point():
-                axis = 1 if output.ndim == 2 or (output.ndim == 4 and not channels_last) else output.ndim - 1
+                usual = 1 if output.ndim == 4 and not channels_last else output.ndim - 1
+                axis = _channel_axis(module, output, usual)
                 found[path] = (output.shape[axis], axis)
 
         return hook
@@ -146,3 +149,14 @@ def _output_channels(backbone: nn.Module, stages: tuple[Stage, ...], spec: Input
         for handle in handles:
             handle.remove()
     return found
+
+
+def _channel_axis(module: nn.Module, output: Tensor, usual: int) -> int:
+    """The axis as long as the module's last weight says; ``usual`` if it has no weight or that leaves a choice."""
+    widths = [
+        weight.shape[0] for part in module.modules() if isinstance(weight := getattr(part, "weight", None), Tensor)
+    ]
+    if not widths or output.shape[usual] == widths[-1]:
+        return usual
+    fitting = [axis for axis in range(1, output.ndim) if output.shape[axis] == widths[-1]]
+    return fitting[-1] if fitting else usual

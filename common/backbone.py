@@ -6,17 +6,19 @@ timm's ``pretrained_cfg``; the feature width is measured.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import timm
 import torch
 from torch import Tensor, nn
 
 from fedgraft.common.errors import BackboneError, PlanError
-from fedgraft.common.plan import Backbone
+from fedgraft.common.schema import Backbone
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,7 @@ def create(
         PlanError: timm has no such model, or the model takes no such image size.
         BackboneError: the weights are not there or do not fit.
     """
-    if not timm.is_model(plan.name):
-        near = ", ".join(timm.list_models(f"*{plan.name[:6]}*")[:5]) or "see timm.list_models()"
-        raise PlanError(f"backbone.name={plan.name} is not a timm model; near it: {near}")
-    declared = timm.get_pretrained_cfg(plan.name)
-    if declared is None:
-        raise PlanError(f"backbone.name={plan.name}: timm declares no input size for it; use another model")
+    declared = _declared(plan.name)
     arguments: dict[str, Any] = {"num_classes": 0, "in_chans": plan.channels}
     size = image_size or declared.input_size[-1]
     if declared.fixed_input_size and size != declared.input_size[-1]:
@@ -62,13 +59,10 @@ def create(
         arguments |= {"pretrained": True, "pretrained_cfg_overlay": dict(source)}
     try:
         network = timm.create_model(plan.name, **arguments)
-    except FileNotFoundError as error:
-        raise BackboneError(f"backbone.weights={plan.weights}: the file does not exist") from error
-    except Exception as error:
-        # timm raises what its hub client, safetensors or load_state_dict raise
-        what = "its weights could not be loaded" if source is not None else "could not be built"
-        hint = "; without a network name a .safetensors file in backbone.weights" if source == {} else ""
-        raise BackboneError(f"backbone.name={plan.name}: {what}{hint}. {_first_line(error)}") from error
+    except Exception as error:  # timm raises what its hub client, safetensors or load_state_dict raise
+        raise BackboneError(_why_not(plan, source, error)) from error
+    if source:
+        _require_all(network, plan, source, declared)
     return network, InputSpec(
         channels=plan.channels,
         size=size,
@@ -76,6 +70,49 @@ def create(
         std=_per_channel(declared.std, plan.channels),
         interpolation=declared.interpolation,
     )
+
+
+def _declared(name: str) -> Any:
+    """timm's ``PretrainedCfg`` of a model."""
+    if not timm.is_model(name):
+        near = ", ".join(difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5))
+        raise PlanError(f"backbone.name={name} is not a timm model; near it: {near or 'see timm.list_models()'}")
+    declared = timm.get_pretrained_cfg(name)
+    if declared is None:
+        raise PlanError(f"backbone.name={name}: timm declares no input size for it; use another model")
+    return declared
+
+
+def _why_not(plan: Backbone, source: Mapping[str, Any] | None, error: Exception) -> str:
+    if source is None:
+        return f"backbone.name={plan.name} could not be built: {_first_line(error)}"
+    if not source:
+        return (
+            f"backbone.weights=timm: the download of {plan.name} failed; without a network name a .safetensors file "
+            f"in backbone.weights. {_first_line(error)}"
+        )
+    return f"backbone.weights={plan.weights} does not fit {plan.name} or is damaged: {_first_line(error)}"
+
+
+def _require_all(network: nn.Module, plan: Backbone, source: Mapping[str, Any], declared: Any) -> None:
+    """timm loads without a classifier only loosely: say so if a tensor of the network was not in the source."""
+    held = set(source["state_dict"] if "state_dict" in source else _names_in(source["file"]))
+    classifier = declared.classifier or ()
+    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    needed = {name for name in network.state_dict() if not name.endswith("num_batches_tracked")}
+    missing = sorted(needed - held)
+    surplus = sorted(name for name in held - set(network.state_dict()) if not name.startswith(heads))
+    if missing or surplus:
+        first = (missing or surplus)[0]
+        raise BackboneError(
+            f"backbone.weights={plan.weights} does not fit {plan.name}: {len(missing)} of {len(needed)} tensors are "
+            f"missing and {len(surplus)} belong to another network (first: {first})"
+        )
+
+
+def _names_in(file: str) -> list[str]:
+    with safetensors.safe_open(file, framework="pt") as stream:
+        return list(stream.keys())
 
 
 def measure_width(network: nn.Module, spec: InputSpec) -> int:

@@ -39,8 +39,8 @@ class Cosine(nn.Module):
 
     def __init__(self, width: int, classes: int, scale: float) -> None:
         super().__init__()
-        if not scale > 0:
-            raise PlanError(f"head.scale={scale} must be above 0")
+        if not isinstance(scale, int | float) or not scale > 0:
+            raise PlanError(f"head.scale={scale} must be a number above 0")
         self.weight = nn.Parameter(torch.empty(classes, width))
         nn.init.normal_(self.weight, std=width**-0.5)
         self.scale = scale

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from fedgraft.common import adapters, lite0_wheel, parts, roles
 from fedgraft.common.adapters import Adapted, Role
 from fedgraft.common.backbone import InputSpec, create, measure_width, weights_file
-from fedgraft.common.errors import BackboneError
+from fedgraft.common.errors import BackboneError, PlanError
 from fedgraft.common.plan import Plan
 from fedgraft.common.stages import Stage, find_stages, frozen_tensors
 
@@ -46,8 +46,12 @@ class Network(nn.Module):
 
 @dataclass(frozen=True)
 class Model:
-    """A network with what both sides must know about it; ``width`` is the number of features before the head."""
+    """A network with what both sides must know about it.
 
+    ``name`` is the backbone's; ``width`` the number of features before the head.
+    """
+
+    name: str
     network: Network
     spec: InputSpec
     width: int
@@ -122,7 +126,7 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
     decided = _roles(plan, network, frozen, adapted)
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(decided[name] != "frozen")
-    return Model(network.eval(), spec, width, stages, decided)
+    return Model(plan.backbone.name, network.eval(), spec, width, stages, decided)
 
 
 def _source(plan: Plan) -> dict[str, object]:
@@ -151,6 +155,8 @@ def _training_modules(plan: Plan, base: nn.Module, frozen: frozenset[str], adapt
     if plan.backbone.batch_norm == "eval":
         return adapted.training_modules
     free = {path for path in adapters.batch_norms(base) if f"{path}.running_mean" not in frozen}
+    if not free:
+        raise PlanError("backbone.batch_norm=train has no effect: no trained stage has a batch norm; use eval")
     return adapted.training_modules | free
 
 

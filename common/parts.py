@@ -9,11 +9,17 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
+from torch import nn
+
+from fedgraft.common.adapters import Adaptation
 from fedgraft.common.errors import PlanError
 
 OURS = ("fedgraft",)
+KINDS: Mapping[str, type] = MappingProxyType({"head": nn.Module, "loss": nn.Module, "adaptation": Adaptation})
+"""What a part that a site instantiates must be, by the plan's section."""
 
 
 def resolve(target: str, option: str, allowed: Iterable[str] = OURS) -> Callable[..., Any]:
@@ -28,16 +34,33 @@ def resolve(target: str, option: str, allowed: Iterable[str] = OURS) -> Callable
         PlanError: the path is outside ``allowed``, or nothing callable is there.
     """
     allowed = tuple(allowed)
-    if not any(target == name or target.startswith(f"{name}.") for name in allowed):
+    if not _within(target, allowed):
         raise PlanError(f"{option}._target_={target} is not in an allowed package ({', '.join(allowed)})")
     module, _, name = target.rpartition(".")
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise PlanError(f"{option}._target_={target} can't be imported: {error}") from error
-    if not callable(found):
-        raise PlanError(f"{option}._target_={target} is not a class or function")
+    problem = _misfit(found, option, allowed)
+    if problem:
+        raise PlanError(f"{option}._target_={target} {problem}")
     return found  # type: ignore[no-any-return]
+
+
+def _misfit(found: object, option: str, allowed: tuple[str, ...]) -> str:
+    """Why what was found is no part: a plan that came over the wire must not call whatever it can name."""
+    if not callable(found):
+        return "is not a class or function"
+    if not _within(str(getattr(found, "__module__", "")), allowed):
+        return "is only imported there; name the module that defines it"
+    kind = KINDS.get(option)
+    if kind is not None and not (inspect.isclass(found) and issubclass(found, kind)):
+        return f"is not a {kind.__name__}"
+    return ""
+
+
+def _within(path: str, allowed: Iterable[str]) -> bool:
+    return any(path == name or path.startswith(f"{name}.") for name in allowed)
 
 
 def check_options(

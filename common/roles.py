@@ -44,7 +44,7 @@ def _role(
     average_statistics: bool,
 ) -> Role:
     if name in claims:
-        return claims[name]
+        return "local" if claims[name] == "shared" and not tensor.is_floating_point() else claims[name]
     if name in frozen:
         return "frozen"
     if not tensor.is_floating_point():

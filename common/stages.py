@@ -26,9 +26,7 @@ class Stage:
 def find_stages(backbone: nn.Module) -> tuple[Stage, ...]:
     """The backbone's stages in order; every tensor of its state is in exactly one."""
     names = list(backbone.state_dict())
-    matcher = backbone.group_matcher(coarse=True)  # type: ignore[operator]
-    grouped = group_with_matcher(((name, name) for name in names), matcher, return_values=True)
-    groups = [tuple(grouped[key]) for key in sorted(grouped)]
+    groups = _groups(backbone, names)
     modules = {name for name, _ in backbone.named_modules()}
     stages = []
     for index, tensors in enumerate(groups):
@@ -37,6 +35,21 @@ def find_stages(backbone: nn.Module) -> tuple[Stage, ...]:
         outputs = [unit for unit in units if unit in modules]
         stages.append(Stage("stem" if index == 0 else units[0], tensors, outputs[-1] if outputs else None))
     return tuple(stages)
+
+
+def _groups(backbone: nn.Module, names: list[str]) -> list[tuple[str, ...]]:
+    """Names of tensors, stage by stage; by top-level module where timm does not group them coarsely."""
+    try:
+        matcher = backbone.group_matcher(coarse=True)  # type: ignore[operator]
+        grouped = group_with_matcher(((name, name) for name in names), matcher, return_values=True)
+    except (AttributeError, AssertionError, TypeError, KeyError):
+        by_module: dict[str, list[str]] = {}
+        for name in names:
+            head, _, rest = name.partition(".")
+            position = rest.partition(".")[0]
+            by_module.setdefault(f"{head}.{position}" if position.isdecimal() else head, []).append(name)
+        return [tuple(group) for group in by_module.values()]
+    return [tuple(grouped[key]) for key in sorted(grouped)]
 
 
 def frozen_tensors(stages: tuple[Stage, ...], freeze: str) -> frozenset[str]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.errors import WireError
-from fedgraft.common.metrics import Evaluation, empty
+from fedgraft.common.metrics import Evaluation, empty, scored_classes
 
 PREPARE, BACKBONE, TRAIN, EVALUATE = "query.prepare", "query.backbone", "train", "evaluate"
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
@@ -236,6 +236,8 @@ def _unpack_evaluation(record: ConfigRecord, classes: int) -> Evaluation:
     table = np.array(confusion, np.int64).reshape(classes, classes)
     if (blank.histograms.sum(axis=(1, 2)) != table.sum()).any():
         raise WireError("the score histogram and the confusion counts disagree on the number of cases")
+    if (blank.histograms[:, 1].sum(axis=1) != table.sum(axis=1)[list(scored_classes(classes))]).any():
+        raise WireError("the score histogram and the confusion counts disagree on the cases of a class")
     return Evaluation(table, blank.histograms, loss_sum)
 
 

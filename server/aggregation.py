@@ -23,8 +23,25 @@ from fedgraft.common.wire import Specs, Update
 ALLOWED = (*parts.OURS, "flwr.serverapp.strategy")
 
 
+SUPPLIED = frozenset(
+    (
+        "fraction_train",
+        "fraction_evaluate",
+        "min_train_nodes",
+        "min_evaluate_nodes",
+        "min_available_nodes",
+        "weighted_by_key",
+        "arrayrecord_key",
+        "configrecord_key",
+        "train_metrics_aggr_fn",
+        "evaluate_metrics_aggr_fn",
+    )
+)
+"""What FedGraft itself passes to a strategy; a plan must not set these."""
+
+
 def supplied(plan: Plan) -> dict[str, Any]:
-    """What FedGraft itself passes to a strategy; a plan must not set these."""
+    """The values of `SUPPLIED` for this plan."""
     return {
         "fraction_train": plan.strategy.fraction,
         "fraction_evaluate": 1.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import hydra
@@ -12,17 +12,18 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fedgraft.common import parts
 from fedgraft.common.errors import FedGraftError, PlanError
-from fedgraft.common.plan import Plan, from_dict
-from fedgraft.server.aggregation import ALLOWED, supplied
+from fedgraft.common.plan import Plan, read
+from fedgraft.server.aggregation import ALLOWED, SUPPLIED
 
 CONFIG = "pkg://fedgraft.conf"
-_FLAGS = ("-m", "--multirun")
+_COMPLETION = {"-sc", "--shell-completion", "--shell_completion"}
 _SUPPLIED = {
     "data": {"root", "cache", "seed"},
     "partition": {"source", "seed"},
     "adaptation": set[str](),
     "head": {"width", "classes"},
     "loss": {"class_weights"},
+    "strategy": SUPPLIED,
 }
 
 
@@ -36,19 +37,20 @@ def to_plan(config: DictConfig) -> Plan:
         raw = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise PlanError(str(error).splitlines()[0]) from error
-    plan = from_dict(cast(dict[str, Any], raw))
-    problems = part_problems(plan)
+    reading = read(cast(dict[str, Any], raw))
+    problems = [*reading.problems, *part_problems(reading.sections)]
     if problems:
         raise PlanError(problems)
-    return plan
+    return Plan(**reading.sections)
 
 
-def part_problems(plan: Plan) -> list[str]:
-    """What is wrong with the parts that the plan names: unknown targets, options that they do not take."""
-    named = {name: getattr(plan, name) for name in _SUPPLIED if getattr(plan, name).target is not None}
+def part_problems(sections: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the parts that the sections name: unknown targets, options that they do not take."""
     problems: list[str] = []
-    for name, part in {**named, "strategy": plan.strategy}.items():
-        given = supplied(plan) if name == "strategy" else _SUPPLIED[name]
+    for name, given in _SUPPLIED.items():
+        part = sections.get(name)
+        if part is None or part.target is None:
+            continue
         try:
             found = parts.resolve(part.target, name, ALLOWED if name == "strategy" else parts.OURS)
         except PlanError as error:
@@ -63,7 +65,7 @@ def run_hydra(arguments: Sequence[str], job: Callable[[Plan], None], extra: Sequ
 
     Args:
         arguments: what followed the command.
-        extra: overrides that come first.
+        extra: overrides that come last.
     """
     failures: list[FedGraftError] = []
 
@@ -74,9 +76,9 @@ def run_hydra(arguments: Sequence[str], job: Callable[[Plan], None], extra: Sequ
         except FedGraftError as error:
             failures.append(error)
 
+    flags, overrides = flags_and_overrides(arguments)
     before = sys.argv
-    flags = [word for word in arguments if word in _FLAGS]  # Hydra wants them before the overrides
-    sys.argv = ["fedgraft", *flags, *extra, *(word for word in arguments if word not in _FLAGS)]
+    sys.argv = ["fedgraft", *flags, *overrides, *(() if _COMPLETION & set(flags) else extra)]
     try:
         composed()
     finally:
@@ -86,3 +88,16 @@ def run_hydra(arguments: Sequence[str], job: Callable[[Plan], None], extra: Sequ
     if failures:
         raise failures[0]
     return 0
+
+
+def flags_and_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Hydra wants its flags first; here they may stand anywhere.
+
+    A word without ``=`` after a flag is the flag's value (``--cfg job``), and so is any word after ``-sc``.
+    """
+    flags: list[str] = []
+    overrides: list[str] = []
+    for before, word in zip(("", *arguments), arguments, strict=False):
+        value = before.startswith("-") and (before in _COMPLETION or ("=" not in word and word[:1] not in ("~", "+")))
+        (flags if word.startswith("-") or value else overrides).append(word)
+    return flags, overrides

@@ -146,7 +146,7 @@ def test_scale_and_shift_by_hand() -> None:
 
 
 def test_scale_and_shift_without_a_stage_is_an_error() -> None:
-    with pytest.raises(PlanError, match="adaptation=ssf has no effect"):
+    with pytest.raises(PlanError, match="adaptation=ssf can't follow stage stem"):
         ScaleAndShift()(Tiny(), (Stage("stem", ("conv.weight",), None),), SPEC)
 
 

