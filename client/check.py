@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
+from rich.progress import track
+
 from fedgraft.client.executor import require_superexec
+from fedgraft.client.images import CaseReader
 from fedgraft.client.keys import check_private_key, public_path
 from fedgraft.client.manifest import Case, read_manifest
 from fedgraft.client.reach import reach
@@ -74,7 +77,21 @@ def _check_manifest(site: SiteFile) -> Iterator[Finding]:
         text = f"{len(lines)} of {len(cases)} files do not exist or can't be read; lines {some} of the manifest"
         yield Finding("problem" if len(lines) == len(cases) else "warning", "images", text)
     else:
-        yield Finding("ok", "images", f"all {len(cases)} files exist")
+        yield _check_decoding(cases)
+
+
+def _check_decoding(cases: Sequence[Case]) -> Finding:
+    """Decode every case: one that fails at `site start` shuts the whole site out of a run."""
+    reader, bad = CaseReader(), []
+    for line, case in enumerate(track(cases, "decoding", transient=True), start=2):
+        try:
+            reader(case)
+        except FedGraftError as error:
+            bad.append(f"line {line}: {error}")
+    if bad:
+        some = "; ".join(bad[:5]) + ("; ..." if len(bad) > 5 else "")
+        return Finding("problem", "images", f"{len(bad)} of {len(cases)} cases can't be decoded; {some}")
+    return Finding("ok", "images", f"all {len(cases)} cases decode")
 
 
 def _file(case: Case) -> Path:

@@ -8,14 +8,15 @@ from torch import Tensor, nn
 from fedgraft.client.cohort import Examples
 from fedgraft.common.metrics import Evaluation, evaluate
 
-_BATCH = 256
+_NUMBERS_AT_ONCE = 1_200_000
 
 
 def predict(network: nn.Module, examples: Examples, device: torch.device) -> Tensor:
     """Logits ``(N, C)`` float32 on the CPU, in eval mode."""
     network.eval()
     with torch.inference_mode():
-        batches = [network(batch.to(device)).cpu() for batch in examples.inputs.split(_BATCH)]
+        size = max(4, _NUMBERS_AT_ONCE // examples.inputs[0].numel())
+        batches = [network(batch.to(device)).cpu() for batch in examples.inputs.split(size)]
     return torch.cat(batches)
 
 

@@ -7,6 +7,7 @@ never seen.
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -35,6 +36,18 @@ class Kept:
         """Those of ``keys`` that are kept; each array is flat."""
         if not self.path.is_file():
             return {}
+        try:
+            return self._read(keys)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise DataError(
+                    f"{self.path} can't be read ({error}); is the disk full, or another run stuck?"
+                ) from error
+            self.path.replace(self.path.with_suffix(".damaged"))
+            logging.getLogger(__name__).warning("the store of kept features was damaged; they are computed again")
+            return {}
+
+    def _read(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
         found: dict[bytes, NDArray[np.float32]] = {}
         with closing(self._connect()) as connection:
             for start in range(0, len(keys), _MANY):

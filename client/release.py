@@ -45,8 +45,10 @@ def release_update(update: Update, shared: Collection[str], plan: Release, permi
 def release_evaluations(
     evaluations: dict[str, Evaluation], plan: Release, permission: Permission
 ) -> dict[str, Evaluation]:
-    """All evaluations, or none."""
-    return evaluations if plan.evaluation and permission.evaluation else {}
+    """The evaluations of splits with at least ``min_count`` cases; none if either side forbids them."""
+    if not (plan.evaluation and permission.evaluation):
+        return {}
+    return {split: evaluation for split, evaluation in evaluations.items() if evaluation.cases >= permission.min_count}
 
 
 def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, Evaluation], **about: Any) -> None:

@@ -21,7 +21,8 @@ _STRICT = ConfigDict(extra="forbid")
 class Release:
     """What may leave this site besides the shared tensors and the number of training cases.
 
-    ``class_counts`` leave only if every count is 0 or at least ``min_count``.
+    ``class_counts`` leave only if every count is 0 or at least ``min_count``; an ``evaluation`` (confusion counts and
+    score histograms of one split) only if it is of at least ``min_count`` cases.
     """
 
     __pydantic_config__ = _STRICT

@@ -72,6 +72,7 @@ class Workspace:
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
     _plans: dict[str, Plan] = field(default_factory=dict)
     _models: dict[tuple[str, str, tuple[str, ...]], tuple[Model, dict[str, Tensor]]] = field(default_factory=dict)
+    _verified: set[Path] = field(default_factory=set)
     _cohorts: dict[tuple[Path, str], Cohort] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[type[Workspace], tuple[()]]:
@@ -97,7 +98,19 @@ class Workspace:
         return plan
 
     def has_backbone(self, site: SiteFile, digest: str) -> bool:
-        return _backbone_file(site, digest).is_file()
+        """Whether the site holds a backbone, whole: a damaged file is removed, so that it is sent again."""
+        path = _backbone_file(site, digest)
+        if path in self._verified and path.is_file():
+            return True
+        try:
+            whole = path.is_file() and tensors.digest(tensors.load(path)) == digest
+        except BackboneError:
+            whole = False
+        if whole:
+            self._verified.add(path)
+        else:
+            path.unlink(missing_ok=True)
+        return whole
 
     def accept_backbone(self, site: SiteFile, digest: str, state: dict[str, Tensor]) -> None:
         """Verify and keep a backbone.
@@ -150,10 +163,10 @@ class Workspace:
     def _model(self, site: SiteFile, plan: Plan, backbone_digest: str) -> tuple[Model, dict[str, Tensor]]:
         key = (plan.digest, backbone_digest, site.allow)
         if key not in self._models:
-            path = _backbone_file(site, backbone_digest)
-            if not path.is_file():
-                raise BackboneError("the plan's backbone is not on this site's disk; prepare again")
-            model = build(plan, tensors.load(path), (*OURS, *site.allow))
+            if not self.has_backbone(site, backbone_digest):
+                raise BackboneError("the plan's backbone is not on this site's disk, or damaged; prepare again")
+            held = tensors.load(_backbone_file(site, backbone_digest))
+            model = build(plan, held, (*OURS, *site.allow))
             model.network.to(torch.device(site.device))
             self._models[key] = (model, model.tensors((*model.names("shared"), *model.names("local"))))
         return self._models[key]

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import cast
 
 from fedgraft.common.errors import FedGraftError
+from fedgraft.common.flower import QUIET
 
 COMMANDS = {
     "simulate": ("fedgraft.simulations.run:main", "train over simulated hospitals on this machine"),
@@ -62,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] not in COMMANDS:
         print(f"fedgraft: there is no command {arguments[0]!r}\n\n{usage()}", file=sys.stderr)
         return 2
+    os.environ.update(QUIET)
     try:
         return _load(COMMANDS[arguments[0]][0])(arguments[1:])
     except FedGraftError as error:

@@ -52,6 +52,13 @@ CHECKS = (
         lambda p: p.backbone.freeze == "all" and p.backbone.batch_norm == "train",
         "backbone.batch_norm=train has no effect with backbone.freeze=all; free a stage, or use adaptation=fedbn",
     ),
+    Check(
+        ("train", "backbone", "adaptation"),
+        lambda p: (
+            p.train.batch_size == 1 and (p.backbone.batch_norm == "train" or "BatchNorm" in str(p.adaptation.target))
+        ),
+        "train.batch_size=1 gives batch norm no statistics to learn from; use 2 or more",
+    ),
 )
 
 

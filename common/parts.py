@@ -10,8 +10,9 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_type_hints
 
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from torch import nn
 
 from fedgraft.common.adapters import Adaptation
@@ -80,6 +81,7 @@ def check_options(
         known = ", ".join(takes) or "none"
         unknown = (n for n in options if n not in parameters)
         problems += [f"{option}.{name} is not an option of {found.__name__}; it takes: {known}" for name in unknown]
+    problems += _ill_typed(found, option, options)
     needed = (n for n in takes if parameters[n].default is inspect.Parameter.empty)
     problems += [
         f"{option}.{name} is required by {found.__name__}"
@@ -87,6 +89,25 @@ def check_options(
         if name not in options
         and parameters[name].kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
     ]
+    return problems
+
+
+def _ill_typed(found: Callable[..., Any], option: str, options: Mapping[str, Any]) -> list[str]:
+    """Options whose value is not what the target's annotation says; what pydantic can't judge passes."""
+    try:
+        hints = get_type_hints(found.__init__ if inspect.isclass(found) else found)
+    except (NameError, TypeError):
+        return []
+    problems = []
+    for name, value in options.items():
+        if name not in hints or isinstance(value, dict | list):
+            continue
+        try:
+            TypeAdapter(hints[name]).validate_python(value, strict=True)
+        except ValidationError as error:
+            problems.append(f"{option}.{name}={value!r}: {error.errors()[0]['msg'].lower()}")
+        except PydanticUserError:
+            continue
     return problems
 
 

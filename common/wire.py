@@ -8,6 +8,7 @@ here came from another machine: names, shapes, dtypes, finiteness and digests ar
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,14 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.errors import WireError
-from fedgraft.common.metrics import Evaluation, empty, scored_classes
+from fedgraft.common.evaluation_record import is_count, pack_evaluation, unpack_evaluation
+from fedgraft.common.metrics import Evaluation
 
 PREPARE, BACKBONE, TRAIN, EVALUATE = "query.prepare", "query.backbone", "train", "evaluate"
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
 SITE, PLAN, FROZEN, LOCAL_METRICS = "site", "plan", "backbone", "site-metrics"
 EXAMPLES = "num-examples"
 SPLITS = ("val", "test")
-MAX_EXAMPLES = 10**9
+SITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -127,11 +129,14 @@ def unpack_offer(content: RecordDict, classes: int) -> Offer:
     record = _config(content, SITE)
     counts = record.get("class-counts")
     if counts is not None and (
-        not isinstance(counts, list) or len(counts) != classes or not all(_is_count(c) for c in counts)
+        not isinstance(counts, list) or len(counts) != classes or not all(is_count(c) for c in counts)
     ):
         raise WireError("class counts must be one whole number per class")
+    site = _text(record, "name")
+    if not SITE_NAME.fullmatch(site):
+        raise WireError("a site's name must be letters, digits, - and _ (at most 64)")
     return Offer(
-        site=_text(record, "name"),
+        site=site,
         plan_digest=_text(record, "plan"),
         has_backbone=record.get("has-backbone") is True,
         examples=_count(record, EXAMPLES),
@@ -157,7 +162,7 @@ def pack_answer(site: str, plan_digest: str, server_round: int, evaluations: Map
     """Who answers, and the evaluations by split: the whole answer to ``evaluate``, and a part of an update."""
     record = RecordDict({SITE: ConfigRecord({"name": site, "plan": plan_digest, "round": server_round})})
     for split, evaluation in evaluations.items():
-        record[f"{LOCAL_METRICS}.{split}"] = _pack_evaluation(evaluation)
+        record[f"{LOCAL_METRICS}.{split}"] = pack_evaluation(evaluation)
     return record
 
 
@@ -169,7 +174,7 @@ def unpack_answer(content: RecordDict, classes: int) -> tuple[str, str, int, dic
     """
     record = _config(content, SITE)
     evaluations = {
-        split: _unpack_evaluation(_config(content, key), classes)
+        split: unpack_evaluation(_config(content, key), classes)
         for split in SPLITS
         if (key := f"{LOCAL_METRICS}.{split}") in content
     }
@@ -187,7 +192,7 @@ def unpack_update(content: RecordDict, specs: Specs, classes: int) -> Update:
     if not isinstance(arrays, ArrayRecord) or not isinstance(metrics, MetricRecord):
         raise WireError("the update holds no tensors or no metrics")
     examples = metrics.get(EXAMPLES)
-    if not _is_count(examples) or examples == 0:
+    if not is_count(examples) or examples == 0:
         raise WireError("the number of training cases must be a whole number above 0")
     loss = metrics.get("train-loss")
     if loss is not None and not (isinstance(loss, float) and math.isfinite(loss)):
@@ -206,46 +211,6 @@ def unpack_update(content: RecordDict, specs: Specs, classes: int) -> Update:
 def count_bytes(content: RecordDict) -> int:
     """Bytes of a message's content as Flower counts them (arrays with their headers, names, values)."""
     return sum(record.count_bytes() if len(record) else 0 for record in content.values())
-
-
-def _pack_evaluation(evaluation: Evaluation) -> ConfigRecord:
-    flat = evaluation.histograms.reshape(-1)
-    (filled,) = np.nonzero(flat)
-    return ConfigRecord(
-        {
-            "confusion": [int(n) for n in evaluation.confusion.reshape(-1)],
-            "bins": filled.astype("<u4").tobytes() or b"\0",
-            "counts": flat[filled].astype("<u4").tobytes() or b"\0",
-            "loss-sum": float(evaluation.loss_sum),
-        }
-    )
-
-
-def _unpack_evaluation(record: ConfigRecord, classes: int) -> Evaluation:
-    blank = empty(classes)
-    confusion, loss_sum = record.get("confusion"), record.get("loss-sum")
-    if not isinstance(confusion, list) or len(confusion) != classes**2 or not all(map(_is_count, confusion)):
-        raise WireError("the confusion counts must be one whole number per pair of classes")
-    if not isinstance(loss_sum, float) or not math.isfinite(loss_sum):
-        raise WireError("the evaluation loss is not a finite number")
-    bins, counts = _unsigned(record, "bins"), _unsigned(record, "counts")
-    flat = blank.histograms.reshape(-1)
-    if len(bins) != len(counts) or (len(bins) and bins.max() >= flat.size):
-        raise WireError("the score histogram does not fit the number of classes")
-    flat[bins] = counts
-    table = np.array(confusion, np.int64).reshape(classes, classes)
-    if (blank.histograms.sum(axis=(1, 2)) != table.sum()).any():
-        raise WireError("the score histogram and the confusion counts disagree on the number of cases")
-    if (blank.histograms[:, 1].sum(axis=1) != table.sum(axis=1)[list(scored_classes(classes))]).any():
-        raise WireError("the score histogram and the confusion counts disagree on the cases of a class")
-    return Evaluation(table, blank.histograms, loss_sum)
-
-
-def _unsigned(record: ConfigRecord, key: str) -> NDArray[np.int64]:
-    value = record.get(key)
-    if not isinstance(value, bytes) or (len(value) % 4 and value != b"\0"):
-        raise WireError(f"the evaluation lacks `{key}`")
-    return np.frombuffer(b"" if value == b"\0" else value, "<u4").astype(np.int64)
 
 
 def _checked(name: str, array: Array, spec: Spec) -> Tensor:
@@ -286,13 +251,9 @@ def _text(record: ConfigRecord, key: str) -> str:
 
 def _count(record: ConfigRecord, key: str) -> int:
     value = record.get(key)
-    if not _is_count(value):
+    if not is_count(value):
         raise WireError(f"`{key}` must be a whole number")
     return int(value)  # type: ignore[arg-type]
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_EXAMPLES
 
 
 def _dtype_name(dtype: torch.dtype) -> str:

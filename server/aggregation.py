@@ -65,13 +65,29 @@ def build_strategy(plan: Plan) -> Strategy:
     found = parts.resolve(plan.strategy.target, "strategy", ALLOWED)
     if not (inspect.isclass(found) and issubclass(found, Strategy)):
         raise PlanError(f"strategy._target_={plan.strategy.target} is not a flwr.serverapp.strategy.Strategy")
-    try:
-        built: Strategy = parts.build(
-            plan.strategy.target, "strategy", plan.strategy.options, ALLOWED, **supplied(plan)
+    if plan.strategy.target.rpartition(".")[2].startswith("DifferentialPrivacyClientSide"):
+        raise PlanError(
+            f"strategy._target_={plan.strategy.target} relies on a Flower mod at the sites that FedGraft does not "
+            "install: nothing would be clipped; use a DifferentialPrivacyServerSide... strategy"
         )
+    try:
+        built: Strategy = _build(plan, plan.strategy.target, plan.strategy.options)
     except (TypeError, ValueError) as error:
         raise PlanError(f"strategy: {error}") from error
     return built
+
+
+def _build(plan: Plan, target: str, options: Mapping[str, Any]) -> Any:
+    """A strategy; an option that has a ``_target_`` is built first (the strategy that a wrapper wraps)."""
+    built = {name: _build_nested(plan, value) for name, value in options.items()}
+    return parts.build(target, "strategy", built, ALLOWED, **supplied(plan))
+
+
+def _build_nested(plan: Plan, value: Any) -> Any:
+    if not isinstance(value, dict) or "_target_" not in value:
+        return value
+    inner = {name: item for name, item in value.items() if name != "_target_"}
+    return _build(plan, str(value["_target_"]), inner)
 
 
 def configure(
@@ -83,7 +99,7 @@ def configure(
     grid: Grid,
 ) -> list[Message]:
     """The round's train messages. Which sites are sampled depends on the plan's seed and the round only."""
-    with _seeded(f"{plan.seed}|{server_round}"):
+    with _seeded(f"{plan.seed}|{server_round}"), _named(strategy, server_round):
         return list(strategy.configure_train(server_round, wire.pack_tensors(shared), config, grid))
 
 
@@ -99,8 +115,10 @@ def aggregate(
     Raises:
         RoundError: the strategy gave nothing, other names or shapes, or a number that is not finite.
     """
-    messages = [_for_strategy(message, update) for message, update in replies]
-    record, _ = strategy.aggregate_train(server_round, messages)
+    with_loss = all(update.train_loss is not None for _, update in replies)
+    messages = [_for_strategy(message, update, with_loss) for message, update in replies]
+    with _named(strategy, server_round):
+        record, _ = strategy.aggregate_train(server_round, messages)
     name = type(strategy).__name__
     if record is None:
         raise RoundError(f"round {server_round}: {name} returned no tensors for {len(messages)} update(s)")
@@ -109,8 +127,11 @@ def aggregate(
     return {key: _cast(record[key].numpy(), key, specs, name, server_round) for key in sorted(specs)}
 
 
-def _for_strategy(message: Message, update: Update) -> Message:
-    metrics = MetricRecord({wire.EXAMPLES: update.examples, "train_loss": update.train_loss or 0.0})
+def _for_strategy(message: Message, update: Update, with_loss: bool) -> Message:
+    """A clean reply; the loss is in it only if every site gave one (QFedAvg must not get a made-up one)."""
+    metrics = MetricRecord({wire.EXAMPLES: update.examples})
+    if with_loss and update.train_loss is not None:
+        metrics["train_loss"] = update.train_loss
     content = RecordDict({wire.ARRAYS: wire.pack_tensors(update.tensors), wire.METRICS: metrics})
     return Message(content, reply_to=message)
 
@@ -119,6 +140,16 @@ def _cast(values: Any, key: str, specs: Specs, strategy: str, server_round: int)
     if tuple(values.shape) != specs[key].shape or not np.isfinite(values).all():
         raise RoundError(f"round {server_round}: {strategy} returned a wrong shape or a number that is not finite")
     return torch.from_numpy(np.asarray(values, specs[key].dtype).copy())
+
+
+@contextmanager
+def _named(strategy: Strategy, server_round: int) -> Iterator[None]:
+    """Whatever a strategy raises becomes an error that names it."""
+    try:
+        yield
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise RoundError(f"round {server_round}: strategy {type(strategy).__name__} failed ({what})") from error
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from fedgraft.common.model import Model
 from fedgraft.common.model import build as build_model
 from fedgraft.common.plan import Plan, from_json
 from fedgraft.server import report
+from fedgraft.server.folder import REGISTERED
 from fedgraft.server.ledger import Ledger
 from fedgraft.server.plot import draw_rounds
 from fedgraft.server.roster import Backbone
@@ -71,6 +72,8 @@ def serve(grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress
         initial=model.tensors(model.names("shared")),
         ledger=ledger,
         evaluate=None if evaluate is None else lambda shared: evaluate(model, shared),
+        registered=_registered(out),
+        keep=lambda shared: tensors.save(out / "shared.safetensors", shared, {"plan_digest": plan.digest}),
         finished=lambda round_: report.append_line(out / "rounds.jsonl", report.round_line(round_)),
         progress=progress,
     )
@@ -84,6 +87,12 @@ def print_round(round_: Round) -> None:
     central = "" if round_.central is None else f", test AUROC {summarise(round_.central)['auroc']}"
     loss = "" if round_.train_loss is None else f", training loss {round_.train_loss:.4f}"
     print(f"round {round_.number}: {len(round_.sites)} site(s) updated{loss}{central}", flush=True)
+
+
+def _registered(out: Path) -> dict[int, str]:
+    """Site names by node id, if ``fedgraft coordinator run`` left them in the run's folder."""
+    path = out / REGISTERED
+    return {int(node): name for node, name in json.loads(path.read_text()).items()} if path.is_file() else {}
 
 
 def _write_results(out: Path, plan: Plan, model: Model, outcome: Outcome, ledger: Ledger, seconds: float) -> None:

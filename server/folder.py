@@ -19,6 +19,8 @@ from fedgraft.common.errors import DeploymentError
 from fedgraft.common.processes import write_private
 from fedgraft.server.pki import issue_server_certificate, make_authority
 
+REGISTERED = "registered.json"  # in a run's folder: site names by node id, for the ServerApp
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 CONNECTION = "link"
 """The name of our SuperLink in the Flower CLI's own configuration."""

@@ -27,11 +27,12 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a reply must say of itself. ``site`` is the name that the node gave when it was prepared."""
+    """What a reply must say of itself. ``site`` and ``examples`` are what the node gave when it was prepared."""
 
     site: str
     plan_digest: str
     round: int
+    examples: int | None = None
 
 
 def read_offer(reply: Message | None, plan_digest: str, classes: int) -> Offer | Refusal:
@@ -57,7 +58,10 @@ def read_update(reply: Message | None, expected: Expected, specs: Specs, classes
         update = wire.unpack_update(content, specs, classes)
     except WireError as error:
         return Refusal("bad-update", str(error))
-    return _stranger(expected, Expected(update.site, update.plan_digest, update.round)) or update
+    stranger = _stranger(expected, Expected(update.site, update.plan_digest, update.round))
+    if stranger is None and expected.examples not in (None, update.examples):
+        return Refusal("wrong-count", f"{update.examples} training cases, but {expected.examples} when it was prepared")
+    return stranger or update
 
 
 def read_evaluations(reply: Message | None, expected: Expected, classes: int) -> dict[str, Evaluation] | Refusal:

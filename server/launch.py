@@ -7,6 +7,7 @@ app bundle holds a ``pyproject.toml`` and nothing else: every site runs the code
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import subprocess
 import threading
@@ -22,7 +23,7 @@ from fedgraft.common.flower import executable
 from fedgraft.common.plan import Plan
 from fedgraft.common.processes import say
 from fedgraft.server import control
-from fedgraft.server.folder import CONNECTION, Folder
+from fedgraft.server.folder import CONNECTION, REGISTERED, Folder, read_sites
 
 POLL_SECONDS = 10.0
 AWAY_SECONDS = 60.0
@@ -76,6 +77,9 @@ def launch(folder: Folder, plan: Plan, out: Path | None) -> Launched:
     run_config = folder.cli_home / f"run-{stamp}-{plan.digest[:8]}.toml"
     folder.cli_home.mkdir(exist_ok=True)
     run_config.write_text(tomli_w.dumps({"plan": plan.to_json(), "out": str(target)}), encoding="utf-8")
+    target.mkdir(parents=True, exist_ok=True)
+    names = {site.node_id: site.name for site in read_sites(folder)}
+    (target / REGISTERED).write_text(json.dumps(names), encoding="utf-8")
     try:
         return Launched(control.submit(folder, write_bundle(folder.cli_home), run_config), target)
     finally:

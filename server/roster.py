@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from flwr.app import Message, RecordDict
@@ -54,6 +54,22 @@ def refuse_twins(roster: Roster, round_: int, ledger: Ledger) -> Roster:
     return dict(sorted(single, key=lambda item: item[1].site))
 
 
+def refuse_impostors(roster: Roster, registered: Mapping[int, str], round_: int, ledger: Ledger) -> Roster:
+    """The roster without nodes that give another name than the one they were registered under.
+
+    Args:
+        registered: names by node id, as the coordinator admitted them; empty for a simulation.
+    """
+    if not registered:
+        return roster
+    for node, offer in roster.items():
+        if registered.get(node) != offer.site:
+            name = registered.get(node, "nobody")
+            reason = f"the node is registered as {name}; `name` in site.yaml must be the same"
+            ledger.write(Entry(round_, "prepare", offer.site, node, "wrong-name", reason, None, 0, 0))
+    return {node: offer for node, offer in roster.items() if registered.get(node) == offer.site}
+
+
 def class_counts(roster: Roster, classes: int) -> tuple[int, ...]:
     """Training cases by class, summed over the sites that gave them.
 
@@ -66,7 +82,13 @@ def class_counts(roster: Roster, classes: int) -> tuple[int, ...]:
             "loss.weights=global, but no site gave its class counts (its site.yaml forbids it, or a count lies "
             "between 0 and min_count); use loss.weights=local"
         )
-    return tuple(sum(counts[c] for counts in given) for c in range(classes))
+    total = tuple(sum(counts[c] for counts in given) for c in range(classes))
+    if 0 in total:
+        raise RoundError(
+            f"loss.weights=global: the class counts that the sites gave hold no case of class number {total.index(0)} "
+            "(counts between 0 and a site's min_count are withheld); use loss.weights=local"
+        )
+    return total
 
 
 def _ask(

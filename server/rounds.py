@@ -19,7 +19,7 @@ from fedgraft.server import aggregation
 from fedgraft.server.guard import Expected, Refusal, read_evaluations, read_update
 from fedgraft.server.ledger import Entry, Ledger
 from fedgraft.server.post import exchange, wait_for_nodes
-from fedgraft.server.roster import Backbone, Roster, RosterGrid, admit, class_counts, refuse_twins
+from fedgraft.server.roster import Backbone, Roster, RosterGrid, admit, class_counts, refuse_impostors, refuse_twins
 
 BySite = dict[str, dict[str, Evaluation]]
 Shared = dict[str, Tensor]
@@ -52,8 +52,9 @@ class Round:
 class Federation:
     """What a run works with.
 
-    ``evaluate`` scores shared tensors on the coordinator's own test set; ``finished`` is shown each round once its
-    evaluation is in; ``progress`` each round as soon as it is aggregated.
+    ``registered``: site names by node id, if the coordinator registered them. ``evaluate`` scores shared tensors on the
+    coordinator's own test set. ``progress`` is shown each round as soon as it is aggregated, ``finished`` once its
+    evaluation is in; ``keep`` gets the shared tensors after each round.
     """
 
     grid: Grid
@@ -61,9 +62,11 @@ class Federation:
     backbone: Backbone
     initial: Shared
     ledger: Ledger
+    registered: Mapping[int, str] = field(default_factory=dict)
     evaluate: Callable[[Shared], Evaluation] | None = None
     finished: Callable[[Round], None] = lambda round_: None
     progress: Callable[[Round], None] = lambda round_: None
+    keep: Callable[[Shared], None] = lambda shared: None
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ def run(federation: Federation) -> Outcome:
         rounds[-1].by_site = {u.site: u.evaluations for _, u in updates}
         federation.finished(rounds[-1])
         shared = aggregation.aggregate(strategy, number, updates, wire.specs_of(federation.initial))
+        federation.keep(shared)
         rounds.append(_summed(number, updates, time.monotonic() - start))
         rounds[-1].central = _central(federation, shared)
         federation.progress(rounds[-1])
@@ -113,7 +117,8 @@ def _up_to_date(federation: Federation, roster: Roster, number: int) -> Roster:
     new = sorted(connected - set(kept))
     if new:
         kept |= admit(federation.grid, federation.plan, federation.backbone, new, number, federation.ledger)
-    ready = refuse_twins(kept, number, federation.ledger)
+    known = refuse_impostors(kept, federation.registered, number, federation.ledger)
+    ready = refuse_twins(known, number, federation.ledger)
     least = federation.plan.strategy.min_sites
     if len(ready) < least:
         raise RoundError(_too_few(federation.ledger, number, "ready", len(ready), least))
@@ -138,7 +143,9 @@ def _train(
     good: list[tuple[Message, Update]] = []
     for node in sorted(replies, key=lambda node: roster[node].site):
         site, reply = roster[node].site, replies[node]
-        update = read_update(reply, Expected(site, plan.digest, number), specs, len(plan.data.classes))
+        update = read_update(
+            reply, Expected(site, plan.digest, number, roster[node].examples), specs, len(plan.data.classes)
+        )
         _record(federation.ledger, number, "train", site, node, update, down[node].content, reply)
         if not isinstance(update, Refusal):
             good.append((down[node], update))

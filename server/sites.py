@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.ssh_keys import key_fingerprint
+from fedgraft.common.wire import SITE_NAME
 from fedgraft.server import control
 from fedgraft.server.folder import Folder, RegisteredSite, read_sites, write_sites
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def register(folder: Folder, public_key: Path, name: str) -> RegisteredSite:
@@ -19,7 +17,7 @@ def register(folder: Folder, public_key: Path, name: str) -> RegisteredSite:
     Raises:
         DeploymentError: the name or key is unusable or taken, or the coordinator is not running.
     """
-    if not NAME.fullmatch(name):
+    if not SITE_NAME.fullmatch(name):
         raise DeploymentError(f"--name {name!r} must be letters, digits, - and _ (at most 64)")
     fingerprint = key_fingerprint(public_key)
     known = read_sites(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import Any, cast
 
 import hydra
@@ -57,6 +58,8 @@ def part_problems(sections: Mapping[str, Any]) -> list[str]:
             problems += error.problems
         else:
             problems += parts.check_options(found, name, part.options, given)
+            if name == "loss" and part.weights != "none" and "class_weights" not in signature(found).parameters:
+                problems.append(f"loss.weights={part.weights} has no effect: {found.__name__} takes no class_weights")
     return problems
 
 

@@ -17,6 +17,8 @@ from fedgraft.simulations.compose import run_hydra
 _QUIET = (
     "hydra.run.dir=.",
     "hydra.output_subdir=null",
+    "hydra.sweep.dir=.",
+    "hydra.sweep.subdir=.",
     "hydra/job_logging=disabled",
     "hydra/hydra_logging=disabled",
 )
@@ -43,7 +45,7 @@ def show(plan: Plan, console: Console) -> None:
 
 def _groups_table(model: Model) -> Table:
     table = Table(title="tensors", title_justify="left")
-    for name in ("group", "role", "tensors", "parameters", "bytes"):
+    for name in ("group", "role", "tensors", "numbers", "bytes"):
         table.add_column(name, justify="left" if name in ("group", "role") else "right")
     state = model.network.state_dict()
     for (group, role), names in _grouped(model).items():
@@ -82,12 +84,16 @@ def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
 def _bytes_table(plan: Plan, model: Model) -> Table:
     down, up = message_bytes(plan, model)
     backbone = wire.count_bytes(RecordDict({wire.FROZEN: wire.pack_tensors(model.backbone_state())}))
+    question = wire.count_bytes(wire.pack_prepare(plan.to_json(), plan.digest, "0" * 64))
     table = Table(title="bytes for one site", title_justify="left")
     for name in ("what", "down", "up"):
         table.add_column(name, justify="left" if name == "what" else "right")
-    table.add_row("once, if the site lacks the backbone", f"{backbone:,}", "0")
+    table.add_row("once: the plan", f"{question:,}", "about 200")
+    table.add_row("once, if the site lacks it: the backbone", f"{backbone:,}", "0")
     table.add_row("each round", f"{down:,}", f"{up:,} + evaluation")
-    table.add_row(f"all {plan.rounds} rounds", f"{down * plan.rounds:,}", f"{up * plan.rounds:,} + evaluations")
+    table.add_row("after the last round", f"{down:,}", "evaluation")
+    total = 2 * question + backbone + down * (plan.rounds + 1)
+    table.add_row(f"in total, {plan.rounds} rounds", f"{total:,}", f"{up * plan.rounds:,} + evaluations", style="bold")
     return table
 
 

@@ -7,6 +7,7 @@ So a simulated site runs the code of a deployed one, and can be deployed: ``fedg
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,8 @@ def lay_out(plan: Plan, folder: Path, environ: Mapping[str, str]) -> Federation:
 
 def _write_site(folder: Path, name: str, cases: tuple[Case, ...], store: Path, threads: int) -> Path:
     folder = folder.resolve()
+    if folder.exists():
+        shutil.rmtree(folder)  # an earlier run in the same folder left its local tensors
     write_manifest(folder / "manifest.csv", cases)
     path = folder / "site.yaml"
     site = SiteFile(

@@ -20,7 +20,7 @@ from fedgraft.common.wire import Offer, Update
 
 ALL = Release(train_loss=True, evaluation=True, class_counts=True)
 OFFER = Offer("north", "ab" * 32, True, 20, (15, 5))
-EVALUATIONS = {"val": evaluate(np.array([[0.0, 1.0], [0.0, -1.0]]), np.array([1, 0]))}
+EVALUATIONS = {"val": evaluate(np.array([[0.0, 1.0], [0.0, -1.0]] * 3), np.array([1, 0] * 3))}
 TENSORS = {"head.weight": torch.tensor([[3.0, 4.0]]), "head.bias": torch.tensor([1.0])}
 UPDATE = Update("north", "ab" * 32, 2, TENSORS, 20, 0.5, EVALUATIONS)
 
@@ -82,6 +82,12 @@ def test_evaluations_leave_if_both_sides_name_them() -> None:
     assert release_evaluations(EVALUATIONS, ALL, Permission()) == EVALUATIONS
 
 
+@pytest.mark.parametrize(("min_count", "leaves"), [(5, True), (6, True), (7, False)])
+def test_an_evaluation_of_too_few_cases_does_not_leave(min_count: int, leaves: bool) -> None:
+    """Six cases."""
+    assert release_evaluations(EVALUATIONS, ALL, Permission(min_count=min_count)) == (EVALUATIONS if leaves else {})
+
+
 def test_the_update_that_was_given_is_not_changed() -> None:
     release_update(UPDATE, TENSORS, Release(False, False, False), Permission())
     assert UPDATE.train_loss == 0.5
@@ -107,7 +113,7 @@ def test_an_update_is_written_down_by_hand(tmp_path: Path) -> None:
     assert (line["what"], line["run"], line["plan"], line["round"]) == ("update", 7, "ab" * 32, 2)
     assert (line["examples"], line["train_loss"], line["tensor_bytes"]) == (20, 0.5, 12)
     assert line["tensors"] == {"head.bias": 1.0, "head.weight": 5.0}  # the norm of (3, 4) is 5
-    assert line["evaluations"]["val"]["cases"] == 2
+    assert line["evaluations"]["val"]["cases"] == 6
     assert line["evaluations"]["val"]["auroc"] == 1.0
     assert line["time"].endswith("Z")
 

@@ -61,6 +61,28 @@ def test_a_plan_can_not_run_a_command(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("section", ["head", "loss", "adaptation"])
+@pytest.mark.parametrize(
+    ("target", "options"),
+    [
+        ("fedgraft.common.parts.build", {"target": "os.system", "option": "x", "options": {}, "allowed": ["os"]}),
+        ("fedgraft.server.ledger.Ledger", {"path": "ledger.jsonl"}),
+        ("fedgraft.simulations.datasets.fetch", {}),
+        ("fedgraft.client.kept.Kept", {"path": "kept"}),
+    ],
+)
+def test_what_is_ours_but_no_part_is_refused_before_it_is_called(
+    section: str, target: str, options: dict[str, object]
+) -> None:
+    with pytest.raises(PlanError, match=rf"{section}\._target_={target} is not a"):
+        build(target, section, options)
+
+
+def test_an_option_of_the_wrong_type_is_named() -> None:
+    problems = check_options(resolve("fedgraft.simulations.partition.iid", "partition"), "partition", {"sites": 2.5})
+    assert any("partition.sites=2.5" in problem for problem in problems)
+
+
 def test_a_site_can_allow_another_package() -> None:
     assert resolve("torch.nn.CrossEntropyLoss", "loss", ("fedgraft", "torch")).__name__ == "CrossEntropyLoss"
     with pytest.raises(PlanError, match=r"allowed package \(fedgraft, torch\)"):

@@ -54,7 +54,13 @@ def federate(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
     """``federate(plan, {1: tamper})``: run a plan with site number 1 sending what ``tamper`` makes of its replies."""
     monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
 
-    def go(plan: Plan, tamper: dict[int, Tamper] | None = None, fresh: bool = False, out: str = "sites") -> Result:
+    def go(
+        plan: Plan,
+        tamper: dict[int, Tamper] | None = None,
+        fresh: bool = False,
+        out: str = "sites",
+        registered: dict[int, str] | None = None,
+    ) -> Result:
         federation = lay_out(plan, tmp_path / out, os.environ)
         sites = list(federation.sites.values())
         client: ClientApp = Tampered(sites, tamper or {}, fresh)  # type: ignore[assignment]
@@ -63,7 +69,8 @@ def federate(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
         state = model.backbone_state()
         ledger = Ledger(tmp_path / out / "ledger.jsonl")
         initial = model.tensors(model.names("shared"))
-        outcome = run(Federation(grid, plan, Backbone(state, tensors.digest(state)), initial, ledger))
+        backbone = Backbone(state, tensors.digest(state))
+        outcome = run(Federation(grid, plan, backbone, initial, ledger, registered=registered or {}))
         return Result(outcome, ledger, tmp_path / out)
 
     return go

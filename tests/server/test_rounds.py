@@ -10,12 +10,20 @@ import pytest
 import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord
 
-from fedgraft.common.errors import RoundError
+from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.plan import Plan
 from fedgraft.simulations import grid as simulated_grid
 
 Federate = Callable[..., Any]
 Composer = Callable[..., Plan]
+WRAPPED = (
+    "strategy._target_=flwr.serverapp.strategy.DifferentialPrivacyServerSideFixedClipping",
+    "+strategy.strategy._target_=flwr.serverapp.strategy.FedAvg",
+    "+strategy.noise_multiplier=0.1",
+    "+strategy.clipping_norm=1.0",
+    "+strategy.num_sampled_clients=3",
+)
+QFEDAVG = ("strategy._target_=flwr.serverapp.strategy.QFedAvg", "+strategy.client_learning_rate=0.01")
 BIRCH = 1  # alder, birch, cedar: in the order of their names
 
 
@@ -82,6 +90,53 @@ def test_a_bad_update_is_refused_and_changes_nothing(
     assert (entry.round, entry.what, entry.site, entry.outcome) == (1, "train", "birch", outcome)
     with pytest.raises(AssertionError, match=words):
         raise AssertionError(entry.reason)
+
+
+def test_a_claim_of_more_cases_than_were_offered_is_refused(federate: Federate, compose_plan: Composer) -> None:
+    result = federate(compose_plan("rounds=1"), {BIRCH: on_train(with_metric(10**6))})
+    (entry,) = [e for e in result.ledger.entries if e.outcome != "ok"]
+    assert (entry.site, entry.outcome) == ("birch", "wrong-count")
+
+
+def test_a_node_under_another_name_than_it_was_registered_with_is_refused(
+    federate: Federate, compose_plan: Composer
+) -> None:
+    """Nodes of the in-process grid are numbered from 1000."""
+    registered = {1000: "alder", 1001: "hazel", 1002: "cedar"}
+    result = federate(compose_plan("rounds=1"), registered=registered)
+    assert set(result.outcome.offers) == {"alder", "cedar"}
+    (entry,) = [e for e in result.ledger.entries if e.outcome != "ok"]
+    assert "registered as hazel" in entry.reason
+
+
+def test_a_class_that_no_given_count_holds_is_an_error(federate: Federate, compose_plan: Composer) -> None:
+    def none_of_class_one(message: Message, reply: Message) -> Message:
+        if message.metadata.message_type.startswith("query"):
+            with_site(**{"class-counts": [20, 0]})(reply)  # type: ignore[arg-type]
+        return reply
+
+    with pytest.raises(RoundError, match=r"no case of class number 1.*loss.weights=local"):
+        federate(compose_plan(), dict.fromkeys(range(3), none_of_class_one))
+
+
+def test_a_server_side_wrapper_of_a_strategy_can_be_named(federate: Federate, compose_plan: Composer) -> None:
+    shared = federate(compose_plan(*WRAPPED)).outcome.shared
+    assert shared["head.weight"].dtype == torch.float32
+
+
+def test_a_client_side_privacy_wrapper_is_refused_because_nothing_would_be_clipped(
+    federate: Federate, compose_plan: Composer
+) -> None:
+    wrapped = [word.replace("ServerSide", "ClientSide") for word in WRAPPED]
+    with pytest.raises(PlanError, match="nothing would be clipped"):
+        federate(compose_plan(*wrapped))
+
+
+def test_what_a_strategy_raises_names_it(federate: Federate, compose_plan: Composer) -> None:
+    """QFedAvg needs every site's loss; the plan withholds it."""
+    plan = compose_plan(*QFEDAVG, "release.train_loss=false")
+    with pytest.raises(RoundError, match=r"round 1: strategy QFedAvg failed"):
+        federate(plan)
 
 
 def fail(reply: Message) -> None:

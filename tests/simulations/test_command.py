@@ -37,7 +37,14 @@ def test_plan_prints_roles_bytes_metrics_and_digest_and_writes_nothing(
     text = capsys.readouterr().out
     head = next(line for line in text.splitlines() if "head" in line and "shared" in line)
     assert "514" in head and "2,056" in head
-    for words in ("frozen", "once, if the site lacks the backbone", "leaves a site", "training loss", "plan digest"):
+    for words in (
+        "frozen",
+        "once, if the site lacks it: the backbone",
+        "in total, 1 rounds",
+        "leaves a site",
+        "training loss",
+        "plan digest",
+    ):
         assert words in text
     assert not list(tmp_path.iterdir())
 

@@ -94,6 +94,38 @@ def test_the_backbone_travels_once_and_then_only_shared_tensors(run: Run, tmp_pa
             assert head < entry["bytes_up"] < head + 2000
 
 
+def test_the_same_folder_again_starts_afresh(run: Run, tmp_path: Path) -> None:
+    """Local tensors of an earlier run in the folder must not be taken up."""
+    first, again = run("adaptation=fedbn"), run("adaptation=fedbn")
+    assert first["test"] == again["test"]
+
+
+@pytest.mark.parametrize("damage", [lambda old: old[: len(old) // 2], lambda old: old[:-9] + b"\1" + old[-8:]])
+def test_a_damaged_backbone_is_sent_again(run: Run, tmp_path: Path, cache: Path, damage: Any) -> None:
+    run("seed=11", out="whole")
+    for path in (cache / "store" / "backbones").iterdir():
+        path.write_bytes(damage(path.read_bytes()))
+    run("seed=11", out="repaired")
+    whole, repaired = weights(tmp_path / "whole"), weights(tmp_path / "repaired")
+    assert all(torch.equal(whole[name], repaired[name]) for name in whole)
+    assert max(entry["bytes_down"] for entry in ledger(tmp_path / "repaired")) > 400_000
+
+
+def test_a_damaged_store_of_features_is_computed_again(
+    run: Run, tmp_path: Path, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = run(out="first")
+    (cache / "store" / "kept.sqlite").write_bytes(b"SQLite format 3\0" + b"garbage" * 1000)
+    assert run(out="again")["test"] == first["test"]
+    assert "computed again" in caplog.text
+
+
+def test_the_shared_tensors_of_the_last_round_are_kept_as_it_goes(run: Run, tmp_path: Path) -> None:
+    run()
+    shared = safetensors.torch.load_file(tmp_path / "run" / "shared.safetensors")
+    assert all(torch.equal(tensor, weights(tmp_path / "run")[name]) for name, tensor in shared.items())
+
+
 def test_fedprox_with_a_large_mu_keeps_the_weights_near_the_global_ones(run: Run, tmp_path: Path) -> None:
     """One round from a zero head, 20 steps at rate 0.01: mu = 50 halves what is there at each; 2 steps remain."""
     common = ("rounds=1", "train.epochs=20", "train.schedule=constant")
