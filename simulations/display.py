@@ -66,7 +66,7 @@ def site_table(summary: dict[str, Any]) -> Table:
     splits = sorted({site["split"] for site in summary["sites"].values()})
     table = Table(
         title=f"final model, on each site's {' and '.join(splits)} cases",
-        caption="* worst site by AUROC; undefined: the cases are all of one class",
+        caption="* worst by AUROC; undefined: cases of one class only",
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
