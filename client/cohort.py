@@ -1,7 +1,7 @@
 """A site's cohort as tensors: the manifest's cases, split by patient, decoded once and kept.
 
 What is kept is the deepest thing that training can't change: the backbone's features if nothing before the head is
-trained, the normalised images otherwise.
+trained, the output of the last constant stage if there is one, the normalised images otherwise.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from fedgraft.client.images import CaseReader
 from fedgraft.client.kept import Kept, case_keys
@@ -45,11 +45,6 @@ class Examples:
 
 
 Cohort = dict[str, Examples]
-
-
-def trained_part(model: Model) -> nn.Module:
-    """What training runs on the kept inputs: the head on features, or the whole network on images."""
-    return model.network.head if model.features_are_constant else model.network
 
 
 def load_cohort(
@@ -105,7 +100,7 @@ def load_examples(
         kept.write(some)
         held |= some
         progress(len(some))
-    shape = _shape(model)
+    shape = model.kept_shape
     rows = np.stack([held[key] for key in keys]) if keys else np.zeros((0, *shape), np.float32)
     return Examples(torch.from_numpy(rows.reshape(-1, *shape)), labels)
 
@@ -118,23 +113,12 @@ def _compute(
     for start in range(0, len(absent), batch):
         some = absent[start : start + batch]
         images = torch.stack([to_input(reader(case), model.spec) for _, case in some])
-        values = _features(model, images, device) if model.features_are_constant else images
+        values = model.keep(images.to(device, memory_format=torch.channels_last)).cpu()
         yield {key: value.numpy().reshape(-1) for (key, _), value in zip(some, values, strict=True)}
 
 
-def _features(model: Model, images: Tensor, device: torch.device) -> Tensor:
-    model.network.eval()
-    with torch.inference_mode():
-        features: Tensor = model.network.backbone(images.to(device, memory_format=torch.channels_last))
-    return features.cpu()
-
-
-def _shape(model: Model) -> tuple[int, ...]:
-    if model.features_are_constant:
-        return (model.width,)
-    return (model.spec.channels, model.spec.size, model.spec.size)
-
-
 def _namespace(model: Model, backbone_digest: str) -> str:
-    origin = f"features|{model.name}|{backbone_digest}" if model.features_are_constant else "images"
+    stage = "" if model.cut is None else model.cut.stage
+    kept = "features" if model.features_are_kept else f"stage {stage}" if stage else "images"
+    origin = "images" if kept == "images" else f"{kept}|{model.name}|{backbone_digest}"
     return hashlib.sha256(f"{origin}|{fingerprint(model.spec)}".encode()).hexdigest()

@@ -9,7 +9,6 @@ import torch
 from flwr.app import ConfigRecord, RecordDict
 
 from fedgraft.client import release
-from fedgraft.client.cohort import trained_part
 from fedgraft.client.evaluation import evaluate_split
 from fedgraft.client.imbalance import inverse_frequency
 from fedgraft.client.training import LossFunction, learning_rate, train_locally
@@ -56,7 +55,7 @@ def train(content: RecordDict, workspace: Workspace, site_file: Path, run: int) 
     received = _load(content, session)
     evaluations = _evaluate(session)
     plan = session.plan
-    network = trained_part(session.model)
+    network = session.model.trained_part
     loss = train_locally(
         network,
         session.cohort["train"],
@@ -115,7 +114,7 @@ def _load(content: RecordDict, session: Session) -> dict[str, torch.Tensor]:
 
 
 def _evaluate(session: Session) -> dict[str, Evaluation]:
-    network = trained_part(session.model)
+    network = session.model.trained_part
     found = {split: evaluate_split(network, session.cohort[split], session.device) for split in wire.SPLITS}
     return {split: evaluation for split, evaluation in found.items() if evaluation is not None}
 
@@ -158,7 +157,7 @@ def _names_within(
     network: torch.nn.Module, session: Session, received: dict[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
     """The received tensors under the names that ``network`` gives them."""
-    if network is session.model.network:
+    if network is not session.model.network.head:
         return received
     return {name.removeprefix(_HEAD_PREFIX): tensor for name, tensor in received.items()}
 

@@ -144,7 +144,7 @@ class Workspace:
             self._cohorts[key] = load_cohort(
                 cases, plan.data, plan.seed, model, backbone_digest, kept, device, self.computed
             )
-        if model.features_are_constant:
+        if model.features_are_kept:
             torch.set_num_threads(1)  # a head on kept features is too small to share among threads
         return Session(site, plan, run, model, initial, self._cohorts[key], device)
 

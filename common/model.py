@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from fedgraft.common import adapters, lite0_wheel, parts, roles
 from fedgraft.common.adapters import Adapted, Role
 from fedgraft.common.backbone import InputSpec, create, measure_width, weights_file
+from fedgraft.common.cut import Cut, find_cut
 from fedgraft.common.errors import BackboneError, PlanError
 from fedgraft.common.plan import Plan
 from fedgraft.common.stages import Stage, find_stages, frozen_tensors
@@ -44,11 +45,33 @@ class Network(nn.Module):
         return self
 
 
+class Tail(nn.Module):
+    """The network from its cut on: ``(B, *cut.shape) -> (B, classes)``; parameters and names are the network's."""
+
+    def __init__(self, network: Network, cut: Cut) -> None:
+        super().__init__()
+        self.backbone = network.backbone
+        self.adapters = network.adapters
+        self.head = network.head
+        self._whole = (network,)  # in a tuple: not a submodule a second time
+        self._cut = cut
+
+    def forward(self, kept: Tensor) -> Tensor:
+        logits: Tensor = self.head(self._cut.replay(self.backbone, kept))
+        return logits
+
+    def train(self, mode: bool = True) -> Tail:
+        self._whole[0].train(mode)
+        self.training = mode
+        return self
+
+
 @dataclass(frozen=True)
 class Model:
     """A network with what both sides must know about it.
 
-    ``name`` is the backbone's; ``width`` the number of features before the head.
+    ``name`` is the backbone's; ``width`` the number of features before the head; ``cut`` where the network can be
+    started with what is kept of each case; ``keeps`` whether anything but the image is kept.
     """
 
     name: str
@@ -57,6 +80,8 @@ class Model:
     width: int
     stages: tuple[Stage, ...]
     roles: dict[str, Role]
+    cut: Cut | None
+    keeps: bool
 
     def names(self, role: Role) -> tuple[str, ...]:
         return roles.names_of(self.roles, role)
@@ -90,10 +115,32 @@ class Model:
         return any(state[name].is_floating_point() for name in self.names("local"))
 
     @property
-    def features_are_constant(self) -> bool:
-        """Whether nothing before the head can change, so that features can be computed once per case."""
-        head_only = all(name.startswith(roles.HEAD) for name, role in self.roles.items() if role != "frozen")
-        return head_only and not self.network.training_modules
+    def features_are_kept(self) -> bool:
+        """Whether nothing before the head can change, so that the backbone's features are what is kept."""
+        return self.keeps and _head_only(self.roles, self.network)
+
+    @property
+    def kept_shape(self) -> tuple[int, ...]:
+        """The shape of what is kept of one case: features, the output at the cut, or the normalised image."""
+        if self.features_are_kept:
+            return (self.width,)
+        return (self.spec.channels, self.spec.size, self.spec.size) if self.cut is None else self.cut.shape
+
+    @property
+    def trained_part(self) -> nn.Module:
+        """What training runs on what is kept."""
+        if self.features_are_kept:
+            return self.network.head
+        return self.network if self.cut is None else Tail(self.network, self.cut)
+
+    def keep(self, images: Tensor) -> Tensor:
+        """What is kept of some normalised images: ``(B, C, S, S) -> (B, *kept_shape)`` float32."""
+        self.network.eval()
+        if self.features_are_kept:
+            with torch.inference_mode():
+                features: Tensor = self.network.backbone(images)
+            return features
+        return images if self.cut is None else self.cut.keep(self.network.backbone, images)
 
 
 def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[str] = parts.OURS) -> Model:
@@ -127,7 +174,26 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(decided[name] != "frozen")
     network.to(memory_format=torch.channels_last)  # convolutions on CPUs are about 1.7 times faster so
-    return Model(plan.backbone.name, network.eval(), spec, width, stages, decided)
+    network.eval()
+    cut = _cut(network, stages, spec, decided) if plan.engine.keep and not _head_only(decided, network) else None
+    return Model(plan.backbone.name, network, spec, width, stages, decided, cut, plan.engine.keep)
+
+
+def _head_only(decided: Mapping[str, Role], network: Network) -> bool:
+    """Whether the head is all that can change."""
+    trained = (name for name, role in decided.items() if role != "frozen")
+    return all(name.startswith(roles.HEAD) for name in trained) and not network.training_modules
+
+
+def _cut(network: Network, stages: tuple[Stage, ...], spec: InputSpec, decided: Mapping[str, Role]) -> Cut | None:
+    def constant(stage: Stage) -> bool:
+        frozen = all(decided[roles.BACKBONE + name] == "frozen" for name in stage.tensors)
+        within = tuple(f"{unit}." for unit in stage.units)
+        alive = any(path in stage.units or path.startswith(within) for path in network.training_modules)
+        return frozen and not alive
+
+    adapted = {path for path, module in network.backbone.named_modules() if module._forward_hooks}
+    return find_cut(network.backbone, stages, spec, constant, adapted)
 
 
 def _source(plan: Plan) -> dict[str, object]:

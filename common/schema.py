@@ -134,8 +134,12 @@ class Release:
 
 @dataclass(frozen=True)
 class Engine:
-    """Where a simulation runs. Has no part in the digest: the result does not depend on it."""
+    """Where a simulation runs. Has no part in the digest: the result does not depend on it.
+
+    ``keep``: compute the constant part of the network once per case and keep it; ``False`` runs it again each time.
+    """
 
     __pydantic_config__ = STRICT
     name: Literal["inprocess", "ray"]
     threads: Count
+    keep: bool

@@ -16,11 +16,16 @@ from fedgraft.common.errors import PlanError
 
 @dataclass(frozen=True)
 class Stage:
-    """``tensors`` are names in the backbone's state; ``output`` is the module whose output is the stage's."""
+    """A stage of a backbone.
+
+    ``tensors`` are names in the backbone's state; ``output`` is the module whose output is the stage's; ``units`` are
+    the modules that make it up, in order.
+    """
 
     name: str
     tensors: tuple[str, ...]
     output: str | None
+    units: tuple[str, ...] = ()
 
 
 def find_stages(backbone: nn.Module) -> tuple[Stage, ...]:
@@ -32,8 +37,9 @@ def find_stages(backbone: nn.Module) -> tuple[Stage, ...]:
     for index, tensors in enumerate(groups):
         others = {name for group in groups if group is not tensors for name in group}
         units = [_own_prefix(name, others) for name in tensors]
-        outputs = [unit for unit in units if unit in modules]
-        stages.append(Stage("stem" if index == 0 else units[0], tensors, outputs[-1] if outputs else None))
+        outputs = tuple(dict.fromkeys(unit for unit in units if unit in modules))
+        name = "stem" if index == 0 else units[0]
+        stages.append(Stage(name, tensors, outputs[-1] if outputs else None, outputs))
     return tuple(stages)
 
 

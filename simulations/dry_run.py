@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from flwr.app import ConfigRecord, MetricRecord, RecordDict
 from rich.console import Console
 from rich.table import Table
@@ -104,11 +105,19 @@ def _sentences(plan: Plan, model: Model) -> list[str]:
     leaving += ["class counts, once (0 or at least the site's min_count)"] * plan.release.class_counts
     stages = ", ".join(stage.name for stage in model.stages)
     shape = f"{model.spec.channels} x {model.spec.size} x {model.spec.size}"
-    kept = "the backbone's features" if model.features_are_constant else "the normalised images"
+    numbers = torch.Size(model.kept_shape).numel()
     return [
         f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this.",
         f"stays at a site: cases, and {len(model.names('local'))} local tensor(s).",
-        f"computed once per case and kept at the site: {kept}.",
+        f"computed once per case and kept at the site: {_kept(model)} ({numbers:,} numbers per case).",
         f"input: {shape}; {model.width} features; stages: {stages}",
         f"plan digest: {plan.digest}",
     ]
+
+
+def _kept(model: Model) -> str:
+    if model.features_are_kept:
+        return "the backbone's features"
+    if model.cut is not None:
+        return f"the output of stage {model.cut.stage}"
+    return "the normalised images; nothing behind them, as even the first stage can change or its output is larger"

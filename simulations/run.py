@@ -15,7 +15,7 @@ from rich.console import Console
 from torch import Tensor
 
 from fedgraft.client import app as client_app
-from fedgraft.client.cohort import Examples, load_examples, trained_part
+from fedgraft.client.cohort import Examples, load_examples
 from fedgraft.client.evaluation import evaluate_split
 from fedgraft.client.kept import Kept
 from fedgraft.client.workspace import Workspace
@@ -93,7 +93,7 @@ def _central_test(plan: Plan, federation: Federation, display: Display) -> serve
                 load_examples(federation.test, plan.data.classes, model, digest, kept, device, display.computed)
             )
         model.load(shared)
-        found = evaluate_split(trained_part(model), held[0], device)
+        found = evaluate_split(model.trained_part, held[0], device)
         return empty(len(plan.data.classes)) if found is None else found
 
     return evaluate

@@ -11,7 +11,7 @@ import torch
 from hydra import compose, initialize_config_module
 from PIL import Image
 
-from fedgraft.client.cohort import Examples, load_cohort, load_examples, trained_part
+from fedgraft.client.cohort import Examples, load_cohort, load_examples
 from fedgraft.client.kept import Kept
 from fedgraft.client.manifest import Case
 from fedgraft.common import tensors
@@ -120,11 +120,11 @@ def test_images_are_kept_where_training_reaches_the_backbone(
     assert examples.inputs.shape == (20, 3, 32, 32)
     spoil(cases)
     assert torch.equal(load(cases, adapted, Kept(tmp_path / "kept")).inputs, examples.inputs)
-    assert trained_part(adapted) is adapted.network
+    assert adapted.trained_part is adapted.network
 
 
 def test_the_head_is_trained_on_constant_features(model: Model) -> None:
-    assert trained_part(model) is model.network.head
+    assert model.trained_part is model.network.head
 
 
 @pytest.mark.parametrize(

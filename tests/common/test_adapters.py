@@ -156,4 +156,4 @@ def test_scale_and_shift_is_shared_and_the_backbone_frozen(small: PlanOf) -> Non
     assert len(names) == 2 * len(model.stages)
     assert {model.roles[name] for name in names} == {"shared"}
     assert {role for name, role in model.roles.items() if name.startswith("backbone.")} == {"frozen"}
-    assert not model.features_are_constant
+    assert not model.features_are_kept

@@ -174,7 +174,7 @@ def test_a_tensor_that_does_not_fit_is_named(small: PlanOf, tensors: dict[str, t
         (("adaptation=fedbn",), False),
     ],
 )
-def test_features_are_constant_only_if_nothing_before_the_head_can_change(
+def test_features_are_kept_only_if_nothing_before_the_head_can_change(
     small: PlanOf, overrides: tuple[str, ...], constant: bool
 ) -> None:
-    assert build(small("test_resnet", *overrides), None).features_are_constant is constant
+    assert build(small("test_resnet", *overrides), None).features_are_kept is constant

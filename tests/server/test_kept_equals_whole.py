@@ -1,0 +1,35 @@
+"""Training on what is kept gives the weights of training on images: relative 1e-4 after two rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from fedgraft.common.plan import Plan
+
+CASES = [
+    ("test_efficientnet", "all", "none"),
+    ("test_efficientnet", "blocks.2", "none"),
+    ("test_efficientnet", "blocks.2", "ssf"),
+    ("test_efficientnet", "all", "fedbn"),
+    ("test_efficientnet", "blocks.3", "silobn"),
+    ("test_vit", "all", "none"),
+    ("test_vit", "blocks.3", "none"),
+    ("test_vit", "all", "ssf"),
+]
+
+
+@pytest.mark.parametrize(("name", "freeze", "adaptation"), CASES)
+def test_the_weights_are_the_same(
+    federate: Callable[..., Any], compose_plan: Callable[..., Plan], name: str, freeze: str, adaptation: str
+) -> None:
+    overrides = [f"backbone.name={name}", f"backbone.freeze={freeze}", f"adaptation={adaptation}"]
+    kept, whole = (
+        federate(compose_plan(*overrides, f"engine.keep={keep}"), out=keep).outcome.shared for keep in ("true", "false")
+    )
+    for tensor in kept:
+        scale = whole[tensor].abs().max().item()
+        assert torch.allclose(kept[tensor], whole[tensor], rtol=1e-4, atol=1e-4 * scale), tensor
