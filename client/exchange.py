@@ -59,7 +59,7 @@ def train(content: RecordDict, workspace: Workspace, site_file: Path, run: int) 
     loss = train_locally(
         network,
         session.cohort["train"],
-        _loss(session, config),
+        _loss(session, config, workspace),
         plan.train,
         learning_rate(plan.train, server_round, plan.rounds),
         _generator(session, server_round),
@@ -119,14 +119,15 @@ def _evaluate(session: Session) -> dict[str, Evaluation]:
     return {split: evaluation for split, evaluation in found.items() if evaluation is not None}
 
 
-def _loss(session: Session, config: ConfigRecord) -> LossFunction:
-    plan = session.plan
+def _loss(session: Session, config: ConfigRecord, workspace: Workspace) -> LossFunction:
+    """The plan's loss with this round's class weights; built once for as long as the counts stay the same."""
     counts = _class_counts(session, config)
-    weights = None if counts is None else inverse_frequency(counts)
-    built: LossFunction = parts.build(
-        plan.loss.target, "loss", plan.loss.options, (*parts.OURS, *session.site.allow), class_weights=weights
-    )
-    return built
+    key = (session.site.name, session.plan.digest, counts)
+    if key not in workspace.losses:
+        plan, allowed = session.plan, (*parts.OURS, *session.site.allow)
+        weights = None if counts is None else inverse_frequency(counts)
+        workspace.losses[key] = parts.build(plan.loss.target, "loss", plan.loss.options, allowed, class_weights=weights)
+    return workspace.losses[key]
 
 
 def _class_counts(session: Session, config: ConfigRecord) -> tuple[int, ...] | None:

@@ -10,6 +10,7 @@ A path into an ``.npz`` names its array after ``::``, as in ``scans.npz::train_i
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,10 +83,11 @@ def _cases(path: Path, stream: Iterable[str]) -> tuple[Case, ...]:
     missing = [name for name in REQUIRED if name not in header]
     if missing:
         raise DataError(f"manifest {path} lacks the column(s) {', '.join(missing)} in its first line")
-    return tuple(_case(line, path, number) for number, line in enumerate(reader, start=2))
+    folder = path.parent.resolve()
+    return tuple(_case(line, path, folder, number) for number, line in enumerate(reader, start=2))
 
 
-def _case(line: dict[str, str], manifest: Path, number: int) -> Case:
+def _case(line: dict[str, str], manifest: Path, folder: Path, number: int) -> Case:
     where = f"manifest {manifest}, line {number}"
     if None in line:
         raise DataError(f"{where}: more cells than the first line has columns")
@@ -101,7 +103,7 @@ def _case(line: dict[str, str], manifest: Path, number: int) -> Case:
     if row is not None and not (row.isdecimal() and len(row) < 10):
         raise DataError(f"{where}: `row` must be a whole number, 0 or more")
     file, separator, array = line["path"].partition("::")
-    absolute = str((manifest.parent / file).resolve())
+    absolute = os.path.normpath(folder / file)
     return Case(
         path=absolute + separator + array,
         label=line["label"],

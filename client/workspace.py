@@ -18,6 +18,7 @@ from fedgraft.client.cohort import Cohort, Progress, ignore, load_cohort
 from fedgraft.client.kept import Kept
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.site import SiteFile, read_site_file
+from fedgraft.client.training import LossFunction
 from fedgraft.common import tensors
 from fedgraft.common.errors import BackboneError, WireError
 from fedgraft.common.model import Model, build
@@ -69,6 +70,7 @@ class Workspace:
 
     computed: Progress = ignore
     lock: threading.RLock = field(default_factory=threading.RLock)
+    losses: dict[tuple[str, str, tuple[int, ...] | None], LossFunction] = field(default_factory=dict)
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
     _plans: dict[str, Plan] = field(default_factory=dict)
     _models: dict[tuple[str, str, tuple[str, ...]], tuple[Model, dict[str, Tensor]]] = field(default_factory=dict)

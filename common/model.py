@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -83,12 +84,17 @@ class Model:
     cut: Cut | None
     keeps: bool
 
+    @cached_property
+    def state(self) -> dict[str, Tensor]:
+        """The network's own tensors by name, gathered once (take it after the network is on its device)."""
+        return self.network.state_dict()
+
     def names(self, role: Role) -> tuple[str, ...]:
         return roles.names_of(self.roles, role)
 
     def tensors(self, names: Iterable[str]) -> dict[str, Tensor]:
         """Copies of the named tensors, on the CPU."""
-        state = self.network.state_dict()
+        state = self.state
         return {name: state[name].detach().cpu().clone() for name in names}
 
     def backbone_state(self) -> dict[str, Tensor]:
@@ -101,7 +107,7 @@ class Model:
         Raises:
             BackboneError: a name is not in the model, or a shape differs.
         """
-        state = self.network.state_dict()
+        state = self.state
         with torch.no_grad():
             for name, tensor in tensors.items():
                 if name not in state or state[name].shape != tensor.shape:
@@ -111,8 +117,7 @@ class Model:
     @property
     def needs_its_site(self) -> bool:
         """Whether a trained model is whole only at a site: floating-point tensors are local."""
-        state = self.network.state_dict()
-        return any(state[name].is_floating_point() for name in self.names("local"))
+        return any(self.state[name].is_floating_point() for name in self.names("local"))
 
     @property
     def features_are_kept(self) -> bool:

@@ -8,7 +8,6 @@ import logging
 from flwr.app import Context
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
-from flwr.simulation import run_simulation
 
 from fedgraft.common.errors import PlanError
 
@@ -23,6 +22,8 @@ def run_on_ray(
     """
     if importlib.util.find_spec("ray") is None:
         raise PlanError("engine=ray needs Ray: pip install 'fedgraft[ray]', or use engine=inprocess")
+    from flwr.simulation import run_simulation  # a second to import, and only needed here
+
     configured = ServerApp()
     failure: list[BaseException] = []
 
