@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from fedgraft.client.dicom import read_dicom
 from fedgraft.client.manifest import Case
 from fedgraft.common.errors import DataError
 
@@ -43,7 +42,11 @@ class CaseReader:
             return self._row(case, file, array)
         if case.row is not None or array:
             raise DataError(f"{case.path}: `row` and `::array` are for .npz files; this file is one case")
-        return read_dicom(Path(file)) if suffix == ".dcm" else read_picture(Path(file))
+        if suffix == ".dcm":
+            from fedgraft.client.dicom import read_dicom  # pydicom takes half a second to import
+
+            return read_dicom(Path(file))
+        return read_picture(Path(file))
 
     def _row(self, case: Case, file: str, name: str) -> Pixels:
         if not name or case.row is None:

@@ -93,10 +93,12 @@ class Workspace:
             WireError: its digest is not the one announced.
             PlanError: it is not valid.
         """
-        plan = from_json(plan_json)
+        held = self._plans.get(announced)
+        plan = held if held is not None and held.to_json() == plan_json else from_json(plan_json)
         if plan.digest != announced:
             raise WireError("the plan does not have the digest that the coordinator announced")
         _replace(_plan_file(site, announced), f"{_digest(backbone_digest)}\n{plan_json}")
+        self._plans[announced] = plan
         return plan
 
     def has_backbone(self, site: SiteFile, digest: str) -> bool:
