@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 _INK, _FAINT, _WORST = "#1f4e79", "#b8c4d0", "#c0392b"
 
@@ -31,6 +32,7 @@ def draw_rounds(path: Path, lines: Sequence[dict[str, Any]], summary: dict[str, 
     right.plot(_numbers(lines[1:]), [line["train_loss"] for line in lines[1:]], color=_INK, lw=2)
     right.set(xlabel="round", ylabel="mean over cases", title="local training loss")
     for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=130)
