@@ -13,10 +13,11 @@ from flwr.app import Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from fedgraft.client import exchange
+from fedgraft.client.site import read_site_file
+from fedgraft.client.task import CLIENT_APP_RAISED_EXCEPTION, UNEXPECTED, reason_of
 from fedgraft.client.workspace import Workspace
 from fedgraft.common.errors import FedGraftError, SiteFileError
 
-RAISED = 2  # flwr.common.constant.ErrorCode.CLIENT_APP_RAISED_EXCEPTION
 Handler = Callable[[RecordDict, Workspace, Path, int], RecordDict]
 Witness = Callable[[Path, BaseException], None]
 
@@ -42,8 +43,7 @@ def build(workspace: Workspace, site_files: Sequence[Path] = (), witness: Witnes
                 return Message(handler(message.content, workspace, site_file, context.run_id), reply_to=message)
         except Exception as error:  # whatever it is, its text must not leave
             _show(see, site_file, error)
-            code = error.code if isinstance(error, FedGraftError) else "unexpected"
-            return Message(Error(RAISED, f"fedgraft:{code}"), reply_to=message)
+            return Message(Error(CLIENT_APP_RAISED_EXCEPTION, reason_of(error)), reply_to=message)
 
     @app.query("prepare")
     def prepare(message: Message, context: Context) -> Message:
@@ -75,14 +75,14 @@ def _show(see: Witness, site_file: Path, error: BaseException) -> None:
 def write_error(site_file: Path, error: BaseException) -> None:
     """Append kind, code and place of an error to ``errors.jsonl``, not its text: that can name a patient's file."""
     try:
-        folder = Workspace().site(site_file).state
+        folder = read_site_file(site_file).state
     except FedGraftError:
         folder = site_file.parent
     frames = traceback.extract_tb(error.__traceback__)
     line = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "kind": type(error).__name__,
-        "code": getattr(error, "code", "unexpected"),
+        "code": error.code if isinstance(error, FedGraftError) else UNEXPECTED,
         "where": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
         "see": "fedgraft site check",
     }

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import torch
-from flwr.app import ConfigRecord, RecordDict
+from flwr.app import RecordDict
 
 from fedgraft.client import release
 from fedgraft.client.evaluation import evaluate_split
@@ -16,8 +16,6 @@ from fedgraft.client.workspace import Session, Workspace
 from fedgraft.common import parts, roles, wire
 from fedgraft.common.errors import WireError
 from fedgraft.common.metrics import Evaluation
-
-_HEAD_PREFIX = roles.HEAD
 
 
 def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
@@ -40,18 +38,15 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
 def receive_backbone(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
     """Verify and keep the backbone, then answer as to ``query.prepare``."""
     _, _, backbone_digest = wire.unpack_prepare(content)
-    record = content.array_records.get(wire.FROZEN)
-    if record is None:
-        raise WireError(f"the message lacks `{wire.FROZEN}`")
+    record = wire.unpack_arrays(content, wire.FROZEN)
     workspace.accept_backbone(workspace.site(site_file), backbone_digest, wire.unpack_backbone(record))
     return prepare(content, workspace, site_file, run)
 
 
 def train(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
     """Evaluate the model that came, then train it on the site's own cases."""
-    config = _config(content)
-    session = _open(config, workspace, site_file, run)
-    server_round = _whole(config, "server-round")
+    order = wire.unpack_order(content)
+    session = workspace.open(site_file, order.plan_digest, run)
     received = _load(content, session)
     evaluations = _evaluate(session)
     plan = session.plan
@@ -59,54 +54,42 @@ def train(content: RecordDict, workspace: Workspace, site_file: Path, run: int) 
     loss = train_locally(
         network,
         session.cohort["train"],
-        _loss(session, config, workspace),
+        _loss(session, order, workspace),
         plan.train,
-        learning_rate(plan.train, server_round, plan.rounds),
-        _generator(session, server_round),
+        learning_rate(plan.train, order.round, plan.rounds),
+        _generator(session, order.round),
         session.device,
-        (_proximal_mu(config), _names_within(network, session, received)),
+        (order.proximal_mu, _names_within(network, session, received)),
     )
     session.keep_local_tensors()
     shared = session.model.names("shared")
     update = wire.Update(
         session.site.name,
         plan.digest,
-        server_round,
+        order.round,
         session.model.tensors(shared),
         len(session.cohort["train"].labels),
         loss,
         evaluations,
     )
     leaving = release.release_update(update, shared, plan.release, session.site.release)
-    release.write_down(session.release_log, "update", run, leaving, plan=plan.digest, round=server_round)
+    release.write_down(session.release_log, "update", run, leaving, plan=plan.digest, round=order.round)
     return wire.pack_update(leaving)
 
 
 def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
     """Evaluate the model that came on the site's validation and test cases."""
-    config = _config(content)
-    session = _open(config, workspace, site_file, run)
-    server_round = _whole(config, "server-round")
+    order = wire.unpack_order(content)
+    session = workspace.open(site_file, order.plan_digest, run)
     _load(content, session)
     evaluations = release.release_evaluations(_evaluate(session), session.plan.release, session.site.release)
-    release.write_down(
-        session.release_log, "evaluation", run, evaluations, plan=session.plan.digest, round=server_round
-    )
-    return wire.pack_answer(session.site.name, session.plan.digest, server_round, evaluations)
-
-
-def _open(config: ConfigRecord, workspace: Workspace, site_file: Path, run: int) -> Session:
-    digest = config.get("plan")
-    if not isinstance(digest, str):
-        raise WireError("the message lacks the plan's digest")
-    return workspace.open(site_file, digest, run)
+    release.write_down(session.release_log, "evaluation", run, evaluations, plan=session.plan.digest, round=order.round)
+    return wire.pack_answer(session.site.name, session.plan.digest, order.round, evaluations)
 
 
 def _load(content: RecordDict, session: Session) -> dict[str, torch.Tensor]:
     """Put what came and what is this site's own into the network; returns the shared tensors as they came."""
-    record = content.array_records.get(wire.ARRAYS)
-    if record is None:
-        raise WireError(f"the message lacks `{wire.ARRAYS}`")
+    record = wire.unpack_arrays(content, wire.ARRAYS)
     specs = wire.specs_of({name: session.initial[name] for name in session.model.names("shared")})
     received = wire.unpack_tensors(record, specs)
     session.model.load({**received, **session.local_tensors()})
@@ -119,9 +102,9 @@ def _evaluate(session: Session) -> dict[str, Evaluation]:
     return {split: evaluation for split, evaluation in found.items() if evaluation is not None}
 
 
-def _loss(session: Session, config: ConfigRecord, workspace: Workspace) -> LossFunction:
+def _loss(session: Session, order: wire.Order, workspace: Workspace) -> LossFunction:
     """The plan's loss with this round's class weights; built once for as long as the counts stay the same."""
-    counts = _class_counts(session, config)
+    counts = _class_counts(session, order)
     key = (session.site.name, session.plan.digest, counts)
     if key not in workspace.losses:
         plan, allowed = session.plan, (*parts.OURS, *session.site.allow)
@@ -130,28 +113,16 @@ def _loss(session: Session, config: ConfigRecord, workspace: Workspace) -> LossF
     return workspace.losses[key]
 
 
-def _class_counts(session: Session, config: ConfigRecord) -> tuple[int, ...] | None:
+def _class_counts(session: Session, order: wire.Order) -> tuple[int, ...] | None:
     """The counts that ``loss.weights`` names."""
     classes = len(session.plan.data.classes)
     if session.plan.loss.weights == "none":
         return None
     if session.plan.loss.weights == "local":
         return session.cohort["train"].class_counts(classes)
-    return _global_counts(config, classes)
-
-
-def _global_counts(config: ConfigRecord, classes: int) -> tuple[int, ...]:
-    counts = config.get("class-counts")
-    if not isinstance(counts, list) or len(counts) != classes:
+    if order.class_counts is None or len(order.class_counts) != classes:
         raise WireError("loss.weights=global, but the coordinator sent no class counts")
-    return tuple(int(count) for count in counts)
-
-
-def _proximal_mu(config: ConfigRecord) -> float:
-    mu = config.get("proximal-mu", 0.0)
-    if not isinstance(mu, (int, float)) or mu < 0:
-        raise WireError("`proximal-mu` must be a number, 0 or more")
-    return float(mu)
+    return order.class_counts
 
 
 def _names_within(
@@ -160,7 +131,7 @@ def _names_within(
     """The received tensors under the names that ``network`` gives them."""
     if network is not session.model.network.head:
         return received
-    return {name.removeprefix(_HEAD_PREFIX): tensor for name, tensor in received.items()}
+    return {name.removeprefix(roles.HEAD): tensor for name, tensor in received.items()}
 
 
 def _generator(session: Session, server_round: int) -> torch.Generator:
@@ -168,17 +139,3 @@ def _generator(session: Session, server_round: int) -> torch.Generator:
     text = f"{session.plan.seed}|{session.site.name}|{server_round}"
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
     return torch.Generator().manual_seed(seed)
-
-
-def _config(content: RecordDict) -> ConfigRecord:
-    record = content.config_records.get(wire.CONFIG)
-    if record is None:
-        raise WireError(f"the message lacks `{wire.CONFIG}`")
-    return record
-
-
-def _whole(config: ConfigRecord, key: str) -> int:
-    value = config.get(key)
-    if not isinstance(value, int):
-        raise WireError(f"the message lacks `{key}`")
-    return value

@@ -13,6 +13,7 @@ import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from fedgraft.common.errors import SiteFileError
+from fedgraft.common.names import SITE_NAME
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -59,7 +60,7 @@ class SiteFile:
     """
 
     __pydantic_config__ = _STRICT
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    name: Annotated[str, Field(pattern=f"^{SITE_NAME.pattern}$")]
     manifest: Path
     state: Path
     store: Path | None = None

@@ -57,6 +57,11 @@ def known_codes(root: type[FedGraftError] = FedGraftError) -> frozenset[str]:
     return below | {root.code, UNEXPECTED}
 
 
+def reason_of(error: BaseException) -> str:
+    """All that an exception may say outside this site: ``fedgraft:`` and its code."""
+    return PREFIX + (error.code if isinstance(error, FedGraftError) else UNEXPECTED)
+
+
 def safe_reason(reason: str | None) -> str:
     """The reason itself if it is ``fedgraft:`` and a known code, else ``fedgraft:unexpected``."""
     code = (reason or "").removeprefix(PREFIX)
@@ -127,8 +132,7 @@ def run_installed_app(message: Message, context: Context) -> Message:
         return cast(Message, app(message=message, context=context))
     except Exception as error:
         _log_failure(error)
-        code = error.code if isinstance(error, FedGraftError) else UNEXPECTED
-        return Message(Error(CLIENT_APP_RAISED_EXCEPTION, safe_reason(code)), reply_to=message)
+        return Message(Error(CLIENT_APP_RAISED_EXCEPTION, reason_of(error)), reply_to=message)
 
 
 def _log_failure(error: Exception) -> None:

@@ -10,13 +10,7 @@ from numpy.typing import NDArray
 
 from fedgraft.common.errors import WireError
 from fedgraft.common.metrics import Evaluation, empty, scored_classes
-
-MOST = 10**9
-
-
-def is_count(value: object) -> bool:
-    """A whole number from 0 to `MOST`."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
+from fedgraft.common.record_values import is_count
 
 
 def pack_evaluation(evaluation: Evaluation) -> ConfigRecord:

@@ -72,7 +72,8 @@ class Model:
     """A network with what both sides must know about it.
 
     ``name`` is the backbone's; ``width`` the number of features before the head; ``cut`` where the network can be
-    started with what is kept of each case; ``keeps`` whether anything but the image is kept.
+    started with what is kept of each case. ``features_are_kept``: nothing before the head can change, so that the
+    backbone's features are what is kept.
     """
 
     name: str
@@ -82,7 +83,7 @@ class Model:
     stages: tuple[Stage, ...]
     roles: dict[str, Role]
     cut: Cut | None
-    keeps: bool
+    features_are_kept: bool
 
     @cached_property
     def state(self) -> dict[str, Tensor]:
@@ -118,11 +119,6 @@ class Model:
     def needs_its_site(self) -> bool:
         """Whether a trained model is whole only at a site: floating-point tensors are local."""
         return any(self.state[name].is_floating_point() for name in self.names("local"))
-
-    @property
-    def features_are_kept(self) -> bool:
-        """Whether nothing before the head can change, so that the backbone's features are what is kept."""
-        return self.keeps and _head_only(self.roles, self.network)
 
     @property
     def kept_shape(self) -> tuple[int, ...]:
@@ -180,8 +176,9 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
         parameter.requires_grad_(decided[name] != "frozen")
     network.to(memory_format=torch.channels_last)  # convolutions on CPUs are about 1.7 times faster so
     network.eval()
-    cut = _cut(network, stages, spec, decided) if plan.engine.keep and not _head_only(decided, network) else None
-    return Model(plan.backbone.name, network, spec, width, stages, decided, cut, plan.engine.keep)
+    head_only = _head_only(decided, network)
+    cut = _cut(network, stages, spec, decided) if plan.engine.keep and not head_only else None
+    return Model(plan.backbone.name, network, spec, width, stages, decided, cut, plan.engine.keep and head_only)
 
 
 def _head_only(decided: Mapping[str, Role], network: Network) -> bool:

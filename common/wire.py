@@ -8,7 +8,6 @@ here came from another machine: names, shapes, dtypes, finiteness and digests ar
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,15 +18,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.errors import WireError
-from fedgraft.common.evaluation_record import is_count, pack_evaluation, unpack_evaluation
+from fedgraft.common.evaluation_record import pack_evaluation, unpack_evaluation
 from fedgraft.common.metrics import Evaluation
+from fedgraft.common.names import SITE_NAME
+from fedgraft.common.record_values import config_of, count_of, is_count, text_of
 
 PREPARE, BACKBONE, TRAIN, EVALUATE = "query.prepare", "query.backbone", "train", "evaluate"
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
 SITE, PLAN, FROZEN, LOCAL_METRICS = "site", "plan", "backbone", "site-metrics"
 EXAMPLES = "num-examples"
 SPLITS = ("val", "test")
-SITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,19 @@ class Offer:
     has_backbone: bool
     examples: int
     class_counts: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a ``train`` or ``evaluate`` message asks for, besides its tensors.
+
+    ``class_counts``: over all sites, if the plan's loss wants them. ``proximal_mu``: set by Flower's FedProx.
+    """
+
+    plan_digest: str
+    round: int
+    class_counts: tuple[int, ...] | None
+    proximal_mu: float
 
 
 @dataclass(frozen=True)
@@ -102,8 +115,8 @@ def pack_prepare(plan_json: str, plan_digest: str, backbone_digest: str) -> Reco
 
 def unpack_prepare(content: RecordDict) -> tuple[str, str, str]:
     """``(plan as JSON, plan digest, backbone digest)``."""
-    record = _config(content, PLAN)
-    return _text(record, "json"), _text(record, "digest"), _text(record, "backbone")
+    record = config_of(content, PLAN)
+    return text_of(record, "json"), text_of(record, "digest"), text_of(record, "backbone")
 
 
 def pack_offer(offer: Offer) -> RecordDict:
@@ -126,22 +139,67 @@ def unpack_offer(content: RecordDict, classes: int) -> Offer:
     Raises:
         WireError: a key is missing or ill-typed, or the counts are not one per class.
     """
-    record = _config(content, SITE)
+    record = config_of(content, SITE)
     counts = record.get("class-counts")
     if counts is not None and (
         not isinstance(counts, list) or len(counts) != classes or not all(is_count(c) for c in counts)
     ):
         raise WireError("class counts must be one whole number per class")
-    site = _text(record, "name")
+    site = text_of(record, "name")
     if not SITE_NAME.fullmatch(site):
         raise WireError("a site's name must be letters, digits, - and _ (at most 64)")
     return Offer(
         site=site,
-        plan_digest=_text(record, "plan"),
+        plan_digest=text_of(record, "plan"),
         has_backbone=record.get("has-backbone") is True,
-        examples=_count(record, EXAMPLES),
+        examples=count_of(record, EXAMPLES),
         class_counts=None if counts is None else tuple(int(c) for c in counts),
     )
+
+
+def pack_config(plan_digest: str, class_counts: tuple[int, ...] | None) -> ConfigRecord:
+    """The config of a ``train`` message; a strategy adds ``server-round``, and FedProx ``proximal-mu``."""
+    config = ConfigRecord({"plan": plan_digest})
+    if class_counts is not None:
+        config["class-counts"] = list(class_counts)
+    return config
+
+
+def pack_evaluate(shared: Mapping[str, Tensor], plan_digest: str, server_round: int) -> RecordDict:
+    config = ConfigRecord({"plan": plan_digest, "server-round": server_round})
+    return RecordDict({ARRAYS: pack_tensors(shared), CONFIG: config})
+
+
+def unpack_order(content: RecordDict) -> Order:
+    """Read what a ``train`` or ``evaluate`` message asks for.
+
+    Raises:
+        WireError: a key is missing or ill-typed.
+    """
+    config = config_of(content, CONFIG)
+    counts, mu = config.get("class-counts"), config.get("proximal-mu", 0.0)
+    if counts is not None and not (isinstance(counts, list) and all(is_count(count) for count in counts)):
+        raise WireError("`class-counts` must be whole numbers")
+    if not isinstance(mu, int | float) or mu < 0:
+        raise WireError("`proximal-mu` must be a number, 0 or more")
+    return Order(
+        plan_digest=text_of(config, "plan"),
+        round=count_of(config, "server-round"),
+        class_counts=None if counts is None else tuple(int(count) for count in counts),
+        proximal_mu=float(mu),
+    )
+
+
+def unpack_arrays(content: RecordDict, key: str) -> ArrayRecord:
+    """The ArrayRecord under ``key``.
+
+    Raises:
+        WireError: there is none.
+    """
+    record = content.get(key)
+    if not isinstance(record, ArrayRecord):
+        raise WireError(f"the message lacks `{key}`")
+    return record
 
 
 def pack_update(update: Update) -> RecordDict:
@@ -172,13 +230,13 @@ def unpack_answer(content: RecordDict, classes: int) -> tuple[str, str, int, dic
     Raises:
         WireError: a key is missing, or counts do not fit.
     """
-    record = _config(content, SITE)
+    record = config_of(content, SITE)
     evaluations = {
-        split: unpack_evaluation(_config(content, key), classes)
+        split: unpack_evaluation(config_of(content, key), classes)
         for split in SPLITS
         if (key := f"{LOCAL_METRICS}.{split}") in content
     }
-    return _text(record, "name"), _text(record, "plan"), _count(record, "round"), evaluations
+    return text_of(record, "name"), text_of(record, "plan"), count_of(record, "round"), evaluations
 
 
 def unpack_update(content: RecordDict, specs: Specs, classes: int) -> Update:
@@ -233,27 +291,6 @@ def _decoded(name: str, array: Array) -> NDArray[np.generic]:
     if values.dtype.kind not in "fiub" or not values.dtype.isnative:
         raise WireError(f"tensor {name} has dtype {values.dtype}, which is not a plain number")
     return values
-
-
-def _config(content: RecordDict, key: str) -> ConfigRecord:
-    record = content.get(key)
-    if not isinstance(record, ConfigRecord):
-        raise WireError(f"the message lacks `{key}`")
-    return record
-
-
-def _text(record: ConfigRecord, key: str) -> str:
-    value = record.get(key)
-    if not isinstance(value, str) or not value:
-        raise WireError(f"the message lacks `{key}`")
-    return value
-
-
-def _count(record: ConfigRecord, key: str) -> int:
-    value = record.get(key)
-    if not is_count(value):
-        raise WireError(f"`{key}` must be a whole number")
-    return int(value)  # type: ignore[arg-type]
 
 
 def _dtype_name(dtype: torch.dtype) -> str:

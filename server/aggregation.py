@@ -6,6 +6,7 @@ import inspect
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -23,37 +24,27 @@ from fedgraft.common.wire import Specs, Update
 ALLOWED = (*parts.OURS, "flwr.serverapp.strategy")
 
 
-SUPPLIED = frozenset(
-    (
-        "fraction_train",
-        "fraction_evaluate",
-        "min_train_nodes",
-        "min_evaluate_nodes",
-        "min_available_nodes",
-        "weighted_by_key",
-        "arrayrecord_key",
-        "configrecord_key",
-        "train_metrics_aggr_fn",
-        "evaluate_metrics_aggr_fn",
-    )
-)
+_FIXED: dict[str, Any] = {
+    "fraction_evaluate": 1.0,
+    "min_evaluate_nodes": 1,
+    "weighted_by_key": wire.EXAMPLES,
+    "arrayrecord_key": wire.ARRAYS,
+    "configrecord_key": wire.CONFIG,
+    "train_metrics_aggr_fn": None,
+    "evaluate_metrics_aggr_fn": None,
+}
+_FROM_PLAN = {
+    "fraction_train": attrgetter("strategy.fraction"),
+    "min_train_nodes": attrgetter("strategy.min_sites"),
+    "min_available_nodes": attrgetter("strategy.min_sites"),
+}
+SUPPLIED = frozenset((*_FIXED, *_FROM_PLAN))
 """What FedGraft itself passes to a strategy; a plan must not set these."""
 
 
 def supplied(plan: Plan) -> dict[str, Any]:
     """The values of `SUPPLIED` for this plan."""
-    return {
-        "fraction_train": plan.strategy.fraction,
-        "fraction_evaluate": 1.0,
-        "min_train_nodes": plan.strategy.min_sites,
-        "min_evaluate_nodes": 1,
-        "min_available_nodes": plan.strategy.min_sites,
-        "weighted_by_key": wire.EXAMPLES,
-        "arrayrecord_key": wire.ARRAYS,
-        "configrecord_key": wire.CONFIG,
-        "train_metrics_aggr_fn": None,
-        "evaluate_metrics_aggr_fn": None,
-    }
+    return {**_FIXED, **{name: read(plan) for name, read in _FROM_PLAN.items()}}
 
 
 def build_strategy(plan: Plan) -> Strategy:

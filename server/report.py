@@ -33,8 +33,6 @@ BLANK: dict[str, Any] = dict.fromkeys(FIGURES)
 def summary(plan: Plan, outcome: Outcome, ledger: Ledger, seconds: float) -> dict[str, Any]:
     """The content of ``summary.json``."""
     last = outcome.rounds[-1]
-    central, pooled = last.central, last.pooled("test")
-    test = central if central is not None else pooled
     up, down = ledger.mean_bytes()
     sites = site_figures(outcome)
     defined = {name: figures["auroc"] for name, figures in sites.items() if figures["auroc"] is not None}
@@ -45,7 +43,7 @@ def summary(plan: Plan, outcome: Outcome, ledger: Ledger, seconds: float) -> dic
         "rounds": plan.rounds,
         "seconds": {"total": round(seconds, 3), "per_round": _mean([r.seconds for r in outcome.rounds[1:]])},
         "bytes": {"up": up, "down": down},
-        "test": {**_figures(test), "source": "coordinator" if central is not None else "sites"},
+        "test": {**_figures(last.test), "source": "coordinator" if last.central is not None else "sites"},
         "sites": sites,
         "worst_site": {"name": worst, "auroc": None if worst is None else defined[worst]},
         "dropped": ledger.dropped(),
@@ -72,15 +70,13 @@ def _withheld(plan: Plan, outcome: Outcome) -> list[str]:
 
 def round_line(round_: Round) -> dict[str, Any]:
     """One line of ``rounds.jsonl``: the state after a round (round 0: untrained)."""
-    central, pooled = round_.central, round_.pooled("test")
-    test = central if central is not None else pooled
     return {
         "round": round_.number,
         "updated": list(round_.sites),
         "train_loss": round_.train_loss,
         "seconds": round(round_.seconds, 4),
         "val": _figures(round_.pooled("val")),
-        "test": _figures(test),
+        "test": _figures(round_.test),
         "sites": {
             name: {split: _figures(evaluation) for split, evaluation in splits.items()}
             for name, splits in sorted(round_.by_site.items())

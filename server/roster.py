@@ -33,7 +33,7 @@ def admit(grid: Grid, plan: Plan, backbone: Backbone, nodes: Iterable[int], roun
     """Prepare some nodes: send the plan, then the backbone to those that lack it.
 
     Returns:
-        the nodes that are ready, in the order of their sites' names. The others have a line in the ledger.
+        the nodes that are ready. The others have a line in the ledger.
     """
     question = wire.pack_prepare(plan.to_json(), plan.digest, backbone.digest)
     offers = _ask(grid, plan, question, wire.PREPARE, nodes, round_, ledger)

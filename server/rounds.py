@@ -47,6 +47,11 @@ class Round:
         parts = [splits[split] for splits in self.by_site.values() if split in splits]
         return sum(parts[1:], parts[0]) if parts else None
 
+    @property
+    def test(self) -> Evaluation | None:
+        """On the coordinator's own test set if it has one, else on the sites' test cases, merged."""
+        return self.central if self.central is not None else self.pooled("test")
+
 
 @dataclass(frozen=True)
 class Federation:
@@ -126,10 +131,8 @@ def _up_to_date(federation: Federation, roster: Roster, number: int) -> Roster:
 
 
 def _config(plan: Plan, roster: Roster) -> ConfigRecord:
-    config = ConfigRecord({"plan": plan.digest})
-    if plan.loss.weights == "global":
-        config["class-counts"] = list(class_counts(roster, len(plan.data.classes)))
-    return config
+    wanted = plan.loss.weights == "global"
+    return wire.pack_config(plan.digest, class_counts(roster, len(plan.data.classes)) if wanted else None)
 
 
 def _train(
@@ -159,8 +162,7 @@ def _train(
 def _evaluate(federation: Federation, roster: Roster, shared: Shared) -> BySite:
     """Ask every prepared site to evaluate the final model."""
     plan = federation.plan
-    config = ConfigRecord({"plan": plan.digest, "server-round": plan.rounds})
-    content = RecordDict({wire.ARRAYS: wire.pack_tensors(shared), wire.CONFIG: config})
+    content = wire.pack_evaluate(shared, plan.digest, plan.rounds)
     messages = [Message(content, node, wire.EVALUATE) for node in roster]
     replies = exchange(federation.grid, messages, plan.strategy.timeout)
     found: BySite = {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fedgraft.common.errors import DeploymentError
+from fedgraft.common.names import SITE_NAME
 from fedgraft.common.ssh_keys import key_fingerprint
-from fedgraft.common.wire import SITE_NAME
 from fedgraft.server import control
 from fedgraft.server.folder import Folder, RegisteredSite, read_sites, write_sites
 

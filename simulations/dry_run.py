@@ -70,9 +70,9 @@ def _grouped(model: Model) -> dict[tuple[str, str], list[str]]:
 def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
     """``(down, up)`` of one train message and its answer without evaluations (they depend on the number of cases)."""
     arrays = wire.pack_tensors(model.tensors(model.names("shared")))
-    config = ConfigRecord({"plan": plan.digest, "server-round": plan.rounds})
-    if plan.loss.weights == "global":
-        config["class-counts"] = [0] * len(plan.data.classes)
+    counts = (0,) * len(plan.data.classes) if plan.loss.weights == "global" else None
+    config = wire.pack_config(plan.digest, counts)
+    config["server-round"] = plan.rounds
     if "proximal_mu" in plan.strategy.options:
         config["proximal-mu"] = 0.0
     metrics = MetricRecord({wire.EXAMPLES: 1, **({"train-loss": 0.0} if plan.release.train_loss else {})})

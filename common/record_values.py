@@ -1,0 +1,50 @@
+"""Values of a record that another machine sent, each checked for being there and for its type."""
+
+from __future__ import annotations
+
+from flwr.app import ConfigRecord, RecordDict
+
+from fedgraft.common.errors import WireError
+
+MOST = 10**9
+
+
+def is_count(value: object) -> bool:
+    """A whole number from 0 to `MOST`."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
+
+
+def config_of(content: RecordDict, key: str) -> ConfigRecord:
+    """The ConfigRecord under ``key``.
+
+    Raises:
+        WireError: there is none.
+    """
+    record = content.get(key)
+    if not isinstance(record, ConfigRecord):
+        raise WireError(f"the message lacks `{key}`")
+    return record
+
+
+def text_of(record: ConfigRecord, key: str) -> str:
+    """The text under ``key``, not empty.
+
+    Raises:
+        WireError: there is none.
+    """
+    value = record.get(key)
+    if not isinstance(value, str) or not value:
+        raise WireError(f"the message lacks `{key}`")
+    return value
+
+
+def count_of(record: ConfigRecord, key: str) -> int:
+    """The count under ``key``.
+
+    Raises:
+        WireError: there is none.
+    """
+    value = record.get(key)
+    if not is_count(value):
+        raise WireError(f"`{key}` must be a whole number")
+    return int(value)  # type: ignore[arg-type]
