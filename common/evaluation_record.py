@@ -9,19 +9,17 @@ from flwr.app import ConfigRecord
 from numpy.typing import NDArray
 
 from fedgraft.common.errors import WireError
-from fedgraft.common.metrics import Evaluation, empty, scored_classes
+from fedgraft.common.metrics import BINS, Evaluation, bins_of, scored_classes
 from fedgraft.common.record_values import is_count
 
 
 def pack_evaluation(evaluation: Evaluation) -> ConfigRecord:
     """Eight bytes per filled bin, and one number per pair of classes."""
-    flat = evaluation.histograms.reshape(-1)
-    (filled,) = np.nonzero(flat)
     return ConfigRecord(
         {
             "confusion": [int(n) for n in evaluation.confusion.reshape(-1)],
-            "bins": filled.astype("<u4").tobytes() or b"\0",
-            "counts": flat[filled].astype("<u4").tobytes() or b"\0",
+            "bins": evaluation.bins.astype("<u4").tobytes() or b"\0",
+            "counts": evaluation.counts.astype("<u4").tobytes() or b"\0",
             "loss-sum": float(evaluation.loss_sum),
         }
     )
@@ -33,23 +31,23 @@ def unpack_evaluation(record: ConfigRecord, classes: int) -> Evaluation:
     Raises:
         WireError: a key is missing, or the counts do not fit the classes or each other.
     """
-    blank = empty(classes)
     confusion, loss_sum = record.get("confusion"), record.get("loss-sum")
     if not isinstance(confusion, list) or len(confusion) != classes**2 or not all(map(is_count, confusion)):
         raise WireError("the confusion counts must be one whole number per pair of classes")
     if not isinstance(loss_sum, float) or not math.isfinite(loss_sum):
         raise WireError("the evaluation loss is not a finite number")
     bins, counts = _unsigned(record, "bins"), _unsigned(record, "counts")
-    flat = blank.histograms.reshape(-1)
-    if len(bins) != len(counts) or (len(bins) and bins.max() >= flat.size):
+    if len(bins) != len(counts) or (len(bins) and bins.max() >= bins_of(classes)):
         raise WireError("the score histogram does not fit the number of classes")
-    flat[bins] = counts
+    if (np.diff(bins) <= 0).any():
+        raise WireError("the score histogram must name each bin once, in ascending order")
     table = np.array(confusion, np.int64).reshape(classes, classes)
-    if (blank.histograms.sum(axis=(1, 2)) != table.sum()).any():
+    sides = np.bincount(bins // BINS, counts, minlength=bins_of(classes) // BINS).reshape(-1, 2)
+    if (sides.sum(axis=1) != table.sum()).any():
         raise WireError("the score histogram and the confusion counts disagree on the number of cases")
-    if (blank.histograms[:, 1].sum(axis=1) != table.sum(axis=1)[list(scored_classes(classes))]).any():
+    if (sides[:, 1] != table.sum(axis=1)[list(scored_classes(classes))]).any():
         raise WireError("the score histogram and the confusion counts disagree on the cases of a class")
-    return Evaluation(table, blank.histograms, loss_sum)
+    return Evaluation(table, bins[counts > 0], counts[counts > 0], loss_sum)
 
 
 def _unsigned(record: ConfigRecord, key: str) -> NDArray[np.int64]:

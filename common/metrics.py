@@ -9,6 +9,7 @@ Mann-Whitney statistic).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,27 +27,45 @@ Scalar = float | None
 class Evaluation:
     """Counts over one set of cases.
 
+    Only filled bins are held: an evaluation of six cases is small, and a thousand sites have thousands of them.
+
     Attributes:
         confusion: ``(C, C)`` int64, true class by predicted class (the most probable one).
-        histograms: ``(S, 2, BINS)`` int64: for each of the `scored_classes`, scores of the cases that are not of it,
-            and of those that are.
+        bins: ``(n,)`` int64, ascending: the filled bins, as places in the flattened `histograms`.
+        counts: ``(n,)`` int64, above 0: the cases in each.
         loss_sum: summed unweighted cross-entropy, in nats.
     """
 
     confusion: Counts
-    histograms: Counts
+    bins: Counts
+    counts: Counts
     loss_sum: float
 
     @property
     def cases(self) -> int:
         return int(self.confusion.sum())
 
+    @property
+    def histograms(self) -> Counts:
+        """``(S, 2, BINS)`` int64: for each of the `scored_classes`, scores of the cases that are not of it, and of
+        those that are."""
+        flat = np.zeros(bins_of(len(self.confusion)), np.int64)
+        flat[self.bins] = self.counts
+        return flat.reshape(-1, 2, BINS)
+
     def __add__(self, other: Evaluation) -> Evaluation:
-        return Evaluation(
-            self.confusion + other.confusion,
-            self.histograms + other.histograms,
-            self.loss_sum + other.loss_sum,
-        )
+        return merge((self, other))
+
+    def curve(self, scored: int) -> tuple[Counts, Counts]:
+        """Cases not of, and of, the ``scored``-th of the scored classes at each score that occurs, ascending."""
+        edges = (2 * scored + np.arange(3)) * BINS
+        low, middle, high = np.searchsorted(self.bins, edges)
+        negatives, positives = self.bins[low:middle] - edges[0], self.bins[middle:high] - edges[1]
+        levels = np.union1d(negatives, positives)
+        sides = np.zeros((2, len(levels)), np.int64)
+        sides[0, np.searchsorted(levels, negatives)] = self.counts[low:middle]
+        sides[1, np.searchsorted(levels, positives)] = self.counts[middle:high]
+        return sides[0], sides[1]
 
 
 def scored_classes(classes: int) -> tuple[int, ...]:
@@ -54,10 +73,25 @@ def scored_classes(classes: int) -> tuple[int, ...]:
     return (1,) if classes == 2 else tuple(range(classes))
 
 
+def bins_of(classes: int) -> int:
+    """The number of bins, filled or not, of an evaluation over ``classes``."""
+    return len(scored_classes(classes)) * 2 * BINS
+
+
 def empty(classes: int) -> Evaluation:
     """The evaluation of no case."""
-    scored = len(scored_classes(classes))
-    return Evaluation(np.zeros((classes, classes), np.int64), np.zeros((scored, 2, BINS), np.int64), 0.0)
+    nothing = np.zeros(0, np.int64)
+    return Evaluation(np.zeros((classes, classes), np.int64), nothing, nothing, 0.0)
+
+
+def merge(parts: Sequence[Evaluation]) -> Evaluation:
+    """The evaluation of all cases of ``parts`` (at least one)."""
+    confusion = np.sum([part.confusion for part in parts], axis=0)
+    bins, counts = (np.concatenate([getattr(part, name) for part in parts]) for name in ("bins", "counts"))
+    flat = np.zeros(bins_of(len(confusion)), np.int64)
+    np.add.at(flat, bins, counts)
+    (filled,) = np.nonzero(flat)
+    return Evaluation(confusion, filled, flat[filled], math.fsum(part.loss_sum for part in parts))
 
 
 def evaluate(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> Evaluation:
@@ -68,17 +102,18 @@ def evaluate(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> Evalu
         labels: ``(N,)`` integer, in ``[0, C)``.
     """
     classes = logits.shape[1]
-    result = empty(classes)
     if len(labels) == 0:
-        return result
+        return empty(classes)
     wide = logits.astype(np.float64)
     log_p = wide - np.logaddexp.reduce(wide, axis=1, keepdims=True)
-    np.add.at(result.confusion, (labels, wide.argmax(axis=1)), 1)
-    for histogram, c in zip(result.histograms, scored_classes(classes), strict=True):
+    pairs = labels * classes + wide.argmax(axis=1)
+    confusion = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    places = []
+    for scored, c in enumerate(scored_classes(classes)):
         others = np.logaddexp.reduce(np.delete(log_p, c, axis=1), axis=1)
-        np.add.at(histogram, ((labels == c).astype(int), _bin(log_p[:, c] - others)), 1)
-    loss_sum = -float(log_p[np.arange(len(labels)), labels].sum())
-    return Evaluation(result.confusion, result.histograms, loss_sum)
+        places.append((2 * scored + (labels == c)) * BINS + _bin(log_p[:, c] - others))
+    bins, counts = np.unique(np.concatenate(places), return_counts=True)
+    return Evaluation(confusion, bins, counts, -float(log_p[np.arange(len(labels)), labels].sum()))
 
 
 def _bin(scores: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -87,7 +122,7 @@ def _bin(scores: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def auroc(negatives: Counts, positives: Counts) -> Scalar:
-    """Area under the ROC curve of binned scores ``(BINS,)``; ``None`` if either side has no case."""
+    """Area under the ROC curve of counts by ascending score; ``None`` if either side has no case."""
     pairs = float(negatives.sum()) * float(positives.sum())
     if pairs == 0:
         return None
@@ -96,7 +131,7 @@ def auroc(negatives: Counts, positives: Counts) -> Scalar:
 
 
 def auprc(negatives: Counts, positives: Counts) -> Scalar:
-    """Average precision of binned scores ``(BINS,)``; ``None`` if either side has no case."""
+    """Average precision of counts by ascending score; ``None`` if either side has no case."""
     total = positives.sum()
     if total == 0 or negatives.sum() == 0:
         return None
@@ -118,10 +153,11 @@ def summarise(evaluation: Evaluation) -> dict[str, Scalar]:
     """
     classes = len(evaluation.confusion)
     chosen = scored_classes(classes)
+    curves = [evaluation.curve(scored) for scored in range(len(chosen))]
     recalls = [_ratio(evaluation.confusion[c, c], evaluation.confusion[c].sum()) for c in range(classes)]
     return {
-        "auroc": _mean([auroc(*histogram) for histogram in evaluation.histograms]),
-        "auprc": _mean([auprc(*histogram) for histogram in evaluation.histograms]),
+        "auroc": _mean([auroc(*curve) for curve in curves]),
+        "auprc": _mean([auprc(*curve) for curve in curves]),
         "balanced_accuracy": _mean(recalls),
         "sensitivity": _mean([recalls[c] for c in chosen]),
         "specificity": _mean([_specificity(evaluation.confusion, c) for c in chosen]),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fedgraft.common import wire
 from fedgraft.common.errors import RoundError
-from fedgraft.common.metrics import Evaluation
+from fedgraft.common.metrics import Evaluation, merge
 from fedgraft.common.plan import Plan
 from fedgraft.common.wire import Update
 from fedgraft.server import aggregation
@@ -45,7 +45,7 @@ class Round:
     def pooled(self, split: str) -> Evaluation | None:
         """The sites' evaluations of a split, merged; ``None`` if no site gave one."""
         parts = [splits[split] for splits in self.by_site.values() if split in splits]
-        return sum(parts[1:], parts[0]) if parts else None
+        return merge(parts) if parts else None
 
     @property
     def test(self) -> Evaluation | None:

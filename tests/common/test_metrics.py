@@ -9,7 +9,18 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, log_loss, recall_score, roc_auc_score
 
-from fedgraft.common.metrics import BINS, FIGURES, Evaluation, auprc, auroc, empty, evaluate, prevalence, summarise
+from fedgraft.common.metrics import (
+    BINS,
+    FIGURES,
+    Evaluation,
+    auprc,
+    auroc,
+    empty,
+    evaluate,
+    merge,
+    prevalence,
+    summarise,
+)
 
 TOLERANCE = 0.005
 FINE = 0.01  # around zero a bin is 0.00017 wide: an eighth of the spread of the smallest scores drawn here
@@ -129,6 +140,20 @@ def test_merging_equals_pooling(classes: int, cut: int) -> None:
     merged = evaluate(logits[:cut], labels[:cut]) + evaluate(logits[cut:], labels[cut:])
     assert equal(merged, evaluate(logits, labels))
     assert summarise(merged)["auroc"] == summarise(evaluate(logits, labels))["auroc"]
+
+
+def test_merging_many_equals_adding_one_after_another() -> None:
+    logits, labels = draw(90, 3, 5)
+    parts = [evaluate(logits[i::9], labels[i::9]) for i in range(9)]
+    assert equal(merge(parts), sum(parts[1:], parts[0]))
+    assert equal(merge(parts), evaluate(logits, labels))
+
+
+def test_only_filled_bins_are_held_in_ascending_order() -> None:
+    found = evaluate(*draw(40, 3, 2))
+    (filled,) = np.nonzero(found.histograms.reshape(-1))
+    assert found.bins.tolist() == filled.tolist()
+    assert found.counts.tolist() == found.histograms.reshape(-1)[filled].tolist()
 
 
 def test_the_order_of_cases_does_not_matter() -> None:

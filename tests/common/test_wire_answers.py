@@ -148,13 +148,18 @@ def test_a_histogram_of_another_size_is_refused(key: str, value: bytes) -> None:
         ("counts", u4(1, 1, 2)),
         ("counts", u4(0, 0, 0)),
         ("counts", u4(2**32 - 1, 1, 1)),
-        ("bins", u4(7, 7, 7)),
         ("confusion", [2, 0, 0, 2]),
     ],
 )
 def test_a_histogram_that_disagrees_with_the_confusion_counts_is_refused(key: str, value: Any) -> None:
     with pytest.raises(WireError, match="disagree on the number of cases"):
         wire.unpack_answer(answer_with(key, value), 2)
+
+
+@pytest.mark.parametrize("bins", [u4(7, 7, 7), u4(3, 2, 5000)])
+def test_a_histogram_that_names_a_bin_twice_or_out_of_order_is_refused(bins: bytes) -> None:
+    with pytest.raises(WireError, match="must name each bin once, in ascending order"):
+        wire.unpack_answer(answer_with("bins", bins), 2)
 
 
 def test_positives_that_disagree_with_the_confusion_counts_are_refused() -> None:
