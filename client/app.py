@@ -7,12 +7,15 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from flwr.app import Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from fedgraft.client import exchange
+from fedgraft.client.crowd import carry_out_all
 from fedgraft.client.site import read_site_file
 from fedgraft.client.task import CLIENT_APP_RAISED_EXCEPTION, UNEXPECTED, reason_of
 from fedgraft.client.workspace import Workspace
@@ -20,46 +23,97 @@ from fedgraft.common.errors import FedGraftError, SiteFileError
 
 Handler = Callable[[RecordDict, Workspace, Path, int], RecordDict]
 Witness = Callable[[Path, BaseException], None]
+T = TypeVar("T")
 
 
-def build(workspace: Workspace, site_files: Sequence[Path] = (), witness: Witness | None = None) -> ClientApp:
-    """A ClientApp.
+@dataclass(frozen=True)
+class Desk:
+    """Answers messages, and lets no exception's text out.
 
-    Args:
+    Attributes:
         workspace: what is kept between messages.
         site_files: the sites of a simulation, by Flower's partition id; a deployed site is named by its
             ``--node-config site-file=...`` instead.
         witness: is shown each exception before it is reduced to a code; by default it goes, without its
             text, to ``errors.jsonl`` in the site's state folder.
     """
-    app = ClientApp()
-    see = witness or write_error
 
-    def answer(handler: Handler, message: Message, context: Context) -> Message:
+    workspace: Workspace
+    site_files: Sequence[Path] = ()
+    witness: Witness | None = None
+
+    def answer(self, handler: Handler, message: Message, context: Context) -> Message:
+        """One message."""
+        found = self._attempt(
+            lambda site_file: handler(message.content, self.workspace, site_file, context.run_id), context
+        )
+        return Message(found, reply_to=message)
+
+    def train_all(self, asked: Sequence[tuple[Message, Context]]) -> list[Message]:
+        """``train`` messages to several sites of this process, carried out together where that applies.
+
+        What a message holds is read once, also if several sites were sent the same.
+        """
+        received: dict[int, exchange.Tensors] = {}
+
+        def assign(message: Message, context: Context) -> exchange.Assignment | Error:
+            def read(site_file: Path) -> exchange.Assignment:
+                content = message.content
+                known = received.get(id(content))
+                given = exchange.assign(content, self.workspace, site_file, context.run_id, known)
+                received[id(content)] = given.received
+                return given
+
+            return self._attempt(read, context)
+
+        found = [assign(message, context) for message, context in asked]
+        given = {place: one for place, one in enumerate(found) if isinstance(one, exchange.Assignment)}
+        with self.workspace.lock:
+            answers = dict(zip(given, carry_out_all(list(given.values())), strict=True))
+        return [
+            Message(self._outcome(answers.get(place, one), context), reply_to=message)
+            for place, ((message, context), one) in enumerate(zip(asked, found, strict=True))
+        ]
+
+    def _outcome(self, answer: object, context: Context) -> RecordDict | Error:
+        if isinstance(answer, Exception):
+            return self._reduced(answer, _site_file(context, self.site_files))
+        assert isinstance(answer, RecordDict | Error)
+        return answer
+
+    def _attempt(self, work: Callable[[Path], T], context: Context) -> T | Error:
         site_file = Path()
         try:
-            site_file = _site_file(context, site_files)
-            with workspace.lock:
-                return Message(handler(message.content, workspace, site_file, context.run_id), reply_to=message)
+            site_file = _site_file(context, self.site_files)
+            with self.workspace.lock:
+                return work(site_file)
         except Exception as error:  # whatever it is, its text must not leave
-            _show(see, site_file, error)
-            return Message(Error(CLIENT_APP_RAISED_EXCEPTION, reason_of(error)), reply_to=message)
+            return self._reduced(error, site_file)
+
+    def _reduced(self, error: Exception, site_file: Path) -> Error:
+        _show(self.witness or write_error, site_file, error)
+        return Error(CLIENT_APP_RAISED_EXCEPTION, reason_of(error))
+
+
+def build(desk: Desk) -> ClientApp:
+    """A ClientApp that passes every message to a desk."""
+    app = ClientApp()
 
     @app.query("prepare")
     def prepare(message: Message, context: Context) -> Message:
-        return answer(exchange.prepare, message, context)
+        return desk.answer(exchange.prepare, message, context)
 
     @app.query("backbone")
     def backbone(message: Message, context: Context) -> Message:
-        return answer(exchange.receive_backbone, message, context)
+        return desk.answer(exchange.receive_backbone, message, context)
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
-        return answer(exchange.train, message, context)
+        return desk.answer(exchange.train, message, context)
 
     @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:
-        return answer(exchange.evaluate, message, context)
+        return desk.answer(exchange.evaluate, message, context)
 
     return app
 
@@ -100,4 +154,4 @@ def _site_file(context: Context, site_files: Sequence[Path]) -> Path:
     raise SiteFileError("the SuperNode was started without --node-config 'site-file=...'; use fedgraft site start")
 
 
-app = build(Workspace())
+app = build(Desk(Workspace()))

@@ -1,8 +1,4 @@
-"""A site's cohort as tensors: the manifest's cases, split by patient, decoded once and kept.
-
-What is kept is the deepest thing that training can't change: the backbone's features if nothing before the head is
-trained, the output of the last constant stage if there is one, the normalised images otherwise.
-"""
+"""A site's cohort as tensors: the manifest's cases, split by patient, each computed once and kept."""
 
 from __future__ import annotations
 
@@ -15,17 +11,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fedgraft.client.case_keys import case_keys
+from fedgraft.client.examples import Examples
 from fedgraft.client.images import CaseReader
-from fedgraft.client.kept import Kept, case_keys
+from fedgraft.client.kept import ABSENT, Kept
+from fedgraft.client.machine import Machine
 from fedgraft.client.manifest import Case
 from fedgraft.client.splits import split
+from fedgraft.client.store import Store
 from fedgraft.client.transforms import fingerprint, to_input
+from fedgraft.common.constant import IMAGES
 from fedgraft.common.errors import DataError
 from fedgraft.common.model import Model
-from fedgraft.common.schema import Data
+from fedgraft.common.plan import Plan
 
 _PIXELS_AT_ONCE = 400_000  # larger batches spend their time on fresh memory: 27 ms an image of 224 px instead of 15
 Progress = Callable[[int], None]
+Cohort = dict[str, Examples]
 
 
 def ignore(cases: int) -> None:
@@ -33,92 +35,85 @@ def ignore(cases: int) -> None:
 
 
 @dataclass(frozen=True)
-class Examples:
-    """``inputs``: ``(N, F)`` features or ``(N, C, S, S)`` images, float32; ``labels``: ``(N,)`` int64."""
+class Keeper:
+    """Computes the constant part of a network for a case, or finds it in the store.
 
-    inputs: Tensor
-    labels: Tensor
+    ``progress`` is told how many cases were computed, as it happens.
+    """
 
-    def class_counts(self, classes: int) -> tuple[int, ...]:
-        """Cases by class."""
-        return tuple(int(n) for n in torch.bincount(self.labels, minlength=classes))
+    plan: Plan
+    model: Model
+    backbone_digest: str
+    store: Store
+    machine: Machine
+    progress: Progress = ignore
+
+    def examples(self, cases: Sequence[Case]) -> Examples:
+        """Some cases as tensors, in their order.
+
+        Raises:
+            DataError: a label is not a class of the plan, or a file can't be used.
+        """
+        classes = self.plan.data.classes
+        index = {name: number for number, name in enumerate(classes)}
+        strange = sum(case.label not in index for case in cases)
+        if strange:
+            raise DataError(f"{strange} case(s) have a label that is not in data.classes: {', '.join(classes)}")
+        labels = torch.tensor([index[case.label] for case in cases], dtype=torch.int64)
+        kept = self.store.kind(self._namespace(), self.model.constant.shape, self.plan.backbone.keep_as)
+        places = self._places(kept, cases)
+        return Examples(kept, labels, torch.from_numpy(places)[:, None])
+
+    def _places(self, kept: Kept, cases: Sequence[Case]) -> NDArray[np.int64]:
+        keys = case_keys(cases, "")
+        places = kept.places(keys)
+        absent = [number for number, place in enumerate(places) if place == ABSENT]
+        if not absent:
+            return places
+        for start, values in self._compute([cases[number] for number in absent]):
+            some = absent[start : start + len(values)]
+            kept.add([keys[number] for number in some], values.numpy())
+            self.progress(len(some))
+        return kept.places(keys)
+
+    def _compute(self, cases: Sequence[Case]) -> Iterator[tuple[int, Tensor]]:
+        """``(position of the first, (B, *shape) float32 on the CPU)``, batch by batch."""
+        reader, spec = CaseReader(), self.model.spec
+        batch = self.machine.batch or max(4, _PIXELS_AT_ONCE // spec.size**2)
+        device = self.machine.device
+        mixed = self._precision == "mixed"
+        for start in range(0, len(cases), batch):
+            images = torch.stack([to_input(reader(case), spec) for case in cases[start : start + batch]])
+            images = images.to(device, memory_format=torch.channels_last)
+            with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
+                values = self.model.constant.compute(images)
+            yield start, values.float().cpu()
+
+    @property
+    def _precision(self) -> str:
+        """What ``backbone.precision`` means on this machine."""
+        chosen = self.plan.backbone.precision
+        if chosen == "auto":
+            return "float32" if self.machine.device.type == "cpu" else "mixed"
+        return chosen
+
+    def _namespace(self) -> str:
+        what = self.model.constant.what
+        origin = what if what == IMAGES else f"{what}|{self.model.name}|{self.backbone_digest}|{self._precision}"
+        return hashlib.sha256(f"{origin}|{fingerprint(self.model.spec)}".encode()).hexdigest()
 
 
-Cohort = dict[str, Examples]
-
-
-def load_cohort(
-    cases: Sequence[Case],
-    data: Data,
-    seed: int,
-    model: Model,
-    backbone_digest: str,
-    kept: Kept,
-    device: torch.device,
-    progress: Progress = ignore,
-) -> Cohort:
+def load_cohort(cases: Sequence[Case], keeper: Keeper) -> Cohort:
     """Split, decode and compute what is not kept yet.
 
     Returns:
         ``train``, ``val`` and ``test``; the last two may be empty.
 
     Raises:
-        DataError: a label is not a class of the plan, a file can't be used, or no case is left to train on.
+        DataError: as `Keeper.examples`, or no case is left to train on.
     """
+    data, seed = keeper.plan.data, keeper.plan.seed
     splits = split(cases, val_fraction=data.val_fraction, test_fraction=data.test_fraction, seed=seed)
     if not splits["train"]:
         raise DataError("the cohort leaves no case to train on; lower data.val_fraction and data.test_fraction")
-    return {
-        name: load_examples(some, data.classes, model, backbone_digest, kept, device, progress)
-        for name, some in splits.items()
-    }
-
-
-def load_examples(
-    cases: Sequence[Case],
-    classes: Sequence[str],
-    model: Model,
-    backbone_digest: str,
-    kept: Kept,
-    device: torch.device,
-    progress: Progress = ignore,
-) -> Examples:
-    """Some cases as tensors, in their order; reports the number of cases computed as it goes.
-
-    Raises:
-        DataError: as `load_cohort`.
-    """
-    index = {name: number for number, name in enumerate(classes)}
-    strange = sum(case.label not in index for case in cases)
-    if strange:
-        raise DataError(f"{strange} case(s) have a label that is not in data.classes: {', '.join(classes)}")
-    labels = torch.tensor([index[case.label] for case in cases], dtype=torch.int64)
-    keys = case_keys(cases, _namespace(model, backbone_digest))
-    held = kept.read(keys)
-    absent = [(key, case) for key, case in zip(keys, cases, strict=True) if key not in held]
-    for some in _compute(absent, model, device):
-        kept.write(some)
-        held |= some
-        progress(len(some))
-    shape = model.kept_shape
-    rows = np.stack([held[key] for key in keys]) if keys else np.zeros((0, *shape), np.float32)
-    return Examples(torch.from_numpy(rows.reshape(-1, *shape)), labels)
-
-
-def _compute(
-    absent: Sequence[tuple[bytes, Case]], model: Model, device: torch.device
-) -> Iterator[dict[bytes, NDArray[np.float32]]]:
-    reader = CaseReader()
-    batch = max(4, _PIXELS_AT_ONCE // model.spec.size**2)
-    for start in range(0, len(absent), batch):
-        some = absent[start : start + batch]
-        images = torch.stack([to_input(reader(case), model.spec) for _, case in some])
-        values = model.keep(images.to(device, memory_format=torch.channels_last)).cpu()
-        yield {key: value.numpy().reshape(-1) for (key, _), value in zip(some, values, strict=True)}
-
-
-def _namespace(model: Model, backbone_digest: str) -> str:
-    stage = "" if model.cut is None else model.cut.stage
-    kept = "features" if model.features_are_kept else f"stage {stage}" if stage else "images"
-    origin = "images" if kept == "images" else f"{kept}|{model.name}|{backbone_digest}"
-    return hashlib.sha256(f"{origin}|{fingerprint(model.spec)}".encode()).hexdigest()
+    return {name: keeper.examples(some) for name, some in splits.items()}

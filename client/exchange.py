@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from flwr.app import RecordDict
+from torch import Tensor
 
 from fedgraft.client import release
-from fedgraft.client.evaluation import evaluate_split
+from fedgraft.client.evaluation import evaluate_splits
 from fedgraft.client.imbalance import inverse_frequency
-from fedgraft.client.training import LossFunction, learning_rate, train_locally
+from fedgraft.client.training import LossFunction, Task, learning_rate, train_locally
 from fedgraft.client.workspace import Session, Workspace
-from fedgraft.common import parts, roles, wire
+from fedgraft.common import parts, wire
 from fedgraft.common.errors import WireError
 from fedgraft.common.metrics import Evaluation
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What one ``train`` message asks of one site: the tensors that came, and the training that follows from them."""
+
+    session: Session
+    order: wire.Order
+    received: Tensors
+    task: Task
 
 
 def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
@@ -28,9 +43,7 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
     session = workspace.open(site_file, digest, run)
     train = session.cohort["train"]
     counts = train.class_counts(len(plan.data.classes))
-    offer = release.release_offer(
-        wire.Offer(site.name, digest, True, len(train.labels), counts), plan.release, site.release
-    )
+    offer = release.release_offer(wire.Offer(site.name, digest, True, len(train), counts), plan.release, site.release)
     release.write_down(session.release_log, "offer", run, offer, plan=digest)
     return wire.pack_offer(offer)
 
@@ -45,67 +58,92 @@ def receive_backbone(content: RecordDict, workspace: Workspace, site_file: Path,
 
 def train(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
     """Evaluate the model that came, then train it on the site's own cases."""
-    order = wire.unpack_order(content)
-    session = workspace.open(site_file, order.plan_digest, run)
-    received = _load(content, session)
-    evaluations = _evaluate(session)
-    plan = session.plan
-    network = session.model.trained_part
-    loss = train_locally(
-        network,
-        session.cohort["train"],
-        _loss(session, order, workspace),
-        plan.train,
-        learning_rate(plan.train, order.round, plan.rounds),
-        _generator(session, order.round),
-        session.device,
-        (order.proximal_mu, _names_within(network, session, received)),
-    )
-    session.keep_local_tensors()
-    shared = session.model.names("shared")
-    update = wire.Update(
-        session.site.name,
-        plan.digest,
-        order.round,
-        session.model.tensors(shared),
-        len(session.cohort["train"].labels),
-        loss,
-        evaluations,
-    )
-    leaving = release.release_update(update, shared, plan.release, session.site.release)
-    release.write_down(session.release_log, "update", run, leaving, plan=plan.digest, round=order.round)
-    return wire.pack_update(leaving)
+    return carry_out(assign(content, workspace, site_file, run))
 
 
 def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
     """Evaluate the model that came on the site's validation and test cases."""
     order = wire.unpack_order(content)
     session = workspace.open(site_file, order.plan_digest, run)
-    _load(content, session)
-    evaluations = release.release_evaluations(_evaluate(session), session.plan.release, session.site.release)
-    release.write_down(session.release_log, "evaluation", run, evaluations, plan=session.plan.digest, round=order.round)
-    return wire.pack_answer(session.site.name, session.plan.digest, order.round, evaluations)
+    session.load(_received(content, session))
+    return answer_evaluate(session, order, _evaluate(session))
 
 
-def _load(content: RecordDict, session: Session) -> dict[str, torch.Tensor]:
-    """Put what came and what is this site's own into the network; returns the shared tensors as they came."""
-    record = wire.unpack_arrays(content, wire.ARRAYS)
-    specs = wire.specs_of({name: session.initial[name] for name in session.model.names("shared")})
-    received = wire.unpack_tensors(record, specs)
-    session.model.load({**received, **session.local_tensors()})
-    return received
+def assign(
+    content: RecordDict, workspace: Workspace, site_file: Path, run: int, received: Tensors | None = None
+) -> Assignment:
+    """Read a ``train`` message.
+
+    Args:
+        received: its tensors, if they have been unpacked for another site of this process.
+    """
+    order = wire.unpack_order(content)
+    session = workspace.open(site_file, order.plan_digest, run)
+    received = _received(content, session) if received is None else received
+    plan, own_name = session.plan, session.model.constant.own_name
+    task = Task(
+        examples=session.cohort["train"],
+        loss=_loss(session, order, workspace),
+        train=plan.train,
+        lr=learning_rate(plan.train, order.round, plan.rounds),
+        generator=_generator(session, order.round),
+        mu=order.proximal_mu,
+        received={own_name(name): tensor for name, tensor in received.items()},
+    )
+    return Assignment(session, order, received, task)
+
+
+def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = None) -> RecordDict:
+    """Evaluate the model that came (unless that is done), train it, and answer."""
+    session = given.session
+    session.load(given.received)
+    evaluations = _evaluate(session) if evaluations is None else evaluations
+    loss = train_locally(session.model.constant.trained, given.task, session.device)
+    session.keep_local_tensors()
+    return answer(given, session.model.tensors(session.model.names("shared")), loss, evaluations)
+
+
+def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping[str, Evaluation]) -> RecordDict:
+    """What leaves after training."""
+    session, order = given.session, given.order
+    update = wire.Update(
+        session.site.name,
+        session.plan.digest,
+        order.round,
+        shared,
+        len(given.task.examples),
+        loss,
+        dict(evaluations),
+    )
+    names = session.model.names("shared")
+    leaving = release.release_update(update, names, session.plan.release, session.site.release)
+    release.write_down(session.release_log, "update", session.run, leaving, plan=session.plan.digest, round=order.round)
+    return wire.pack_update(leaving)
+
+
+def answer_evaluate(session: Session, order: wire.Order, evaluations: dict[str, Evaluation]) -> RecordDict:
+    """What leaves after an evaluation."""
+    leaving = release.release_evaluations(evaluations, session.plan.release, session.site.release)
+    release.write_down(
+        session.release_log, "evaluation", session.run, leaving, plan=session.plan.digest, round=order.round
+    )
+    return wire.pack_answer(session.site.name, session.plan.digest, order.round, leaving)
+
+
+def _received(content: RecordDict, session: Session) -> Tensors:
+    return wire.unpack_tensors(wire.unpack_arrays(content, wire.ARRAYS), session.specs)
 
 
 def _evaluate(session: Session) -> dict[str, Evaluation]:
-    network = session.model.trained_part
-    found = {split: evaluate_split(network, session.cohort[split], session.device) for split in wire.SPLITS}
-    return {split: evaluation for split, evaluation in found.items() if evaluation is not None}
+    splits = [session.cohort[split] for split in wire.SPLITS]
+    found = evaluate_splits(session.model.constant.trained, splits, session.device)
+    return {split: one for split, one in zip(wire.SPLITS, found, strict=True) if one is not None}
 
 
 def _loss(session: Session, order: wire.Order, workspace: Workspace) -> LossFunction:
     """The plan's loss with this round's class weights; built once for as long as the counts stay the same."""
     counts = _class_counts(session, order)
-    key = (session.site.name, session.plan.digest, counts)
+    key = (session.plan.digest, session.site.allow, counts)
     if key not in workspace.losses:
         plan, allowed = session.plan, (*parts.OURS, *session.site.allow)
         weights = None if counts is None else inverse_frequency(counts)
@@ -123,15 +161,6 @@ def _class_counts(session: Session, order: wire.Order) -> tuple[int, ...] | None
     if order.class_counts is None or len(order.class_counts) != classes:
         raise WireError("loss.weights=global, but the coordinator sent no class counts")
     return order.class_counts
-
-
-def _names_within(
-    network: torch.nn.Module, session: Session, received: dict[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
-    """The received tensors under the names that ``network`` gives them."""
-    if network is not session.model.network.head:
-        return received
-    return {name.removeprefix(roles.HEAD): tensor for name, tensor in received.items()}
 
 
 def _generator(session: Session, server_round: int) -> torch.Generator:

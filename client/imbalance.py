@@ -36,7 +36,8 @@ class CrossEntropy(nn.Module):
 
     def __init__(self, class_weights: Tensor | None) -> None:
         super().__init__()
-        self.class_weights = class_weights
+        self.class_weights: Tensor | None
+        self.register_buffer("class_weights", class_weights)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """``(B, C)`` float32 and ``(B,)`` int64 -> scalar."""

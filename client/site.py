@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -52,11 +52,15 @@ class SiteFile:
         manifest: the cohort (`fedgraft.client.manifest`).
         state: folder for what is private to this site: local tensors, the release log, received plans.
         store: folder for what can be shared by sites on one machine: backbones and kept features.
-        device: a torch device, for instance ``cpu`` or ``cuda:0``.
-        threads: torch's intra-op threads.
+        device: a torch device, for instance ``cpu`` or ``cuda:0``; ``auto`` takes a GPU if there is one.
+        threads: torch's intra-op threads; by default one per core.
         release: what may leave.
         allow: packages, besides ``fedgraft``, from which a plan may instantiate parts here.
         coordinator: needed by ``fedgraft site start`` only.
+        keep: whether what is computed once per case is kept on ``disk``, or in ``memory`` for as long as the process
+            lives (a deployed site has a new process for each message, and then computes it each time).
+        workers: processes that decode cases ahead; by default chosen by the kind of files.
+        batch: cases at once through the frozen part; by default chosen by the size of an image.
     """
 
     __pydantic_config__ = _STRICT
@@ -64,11 +68,14 @@ class SiteFile:
     manifest: Path
     state: Path
     store: Path | None = None
-    device: str = "cpu"
-    threads: Annotated[int, Field(ge=1)] = 2
+    device: str = "auto"
+    threads: Annotated[int, Field(ge=1)] | None = None
     release: Release = Release()
     allow: tuple[str, ...] = ()
     coordinator: Coordinator | None = None
+    keep: Literal["disk", "memory"] = "disk"
+    workers: Annotated[int, Field(ge=0)] | None = None
+    batch: Annotated[int, Field(ge=1)] | None = None
 
     @property
     def shared_store(self) -> Path:

@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from fedgraft.client.cohort import Examples
+from fedgraft.client.examples import Examples
 from fedgraft.common.errors import PlanError
 from fedgraft.common.schema import Train
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One site's training in one round.
+
+    Attributes:
+        examples: at least one case.
+        loss: ``(B, C) float32, (B,) int64 -> scalar``.
+        lr: this round's rate.
+        generator: draws the order of the cases.
+        mu: FedProx's weight of the proximal term; 0 for none.
+        received: the shared weights as they came, by name in the trained network; the proximal term stays near them.
+    """
+
+    examples: Examples
+    loss: LossFunction
+    train: Train
+    lr: float
+    generator: torch.Generator
+    mu: float = 0.0
+    received: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def batches(self) -> Iterator[Tensor]:
+        """The cases of each step, epoch after epoch, in an order drawn for each epoch."""
+        for _ in range(self.train.epochs):
+            order = torch.randperm(len(self.examples), generator=self.generator)
+            yield from _batches(order, self.train.batch_size)
 
 
 def learning_rate(train: Train, server_round: int, rounds: int) -> float:
@@ -22,23 +51,10 @@ def learning_rate(train: Train, server_round: int, rounds: int) -> float:
     return train.lr * 0.5 * (1 + math.cos(math.pi * (server_round - 1) / rounds))
 
 
-def train_locally(
-    network: nn.Module,
-    examples: Examples,
-    loss_function: LossFunction,
-    train: Train,
-    lr: float,
-    generator: torch.Generator,
-    device: torch.device,
-    proximal: tuple[float, Mapping[str, Tensor]] = (0.0, {}),
-) -> float:
+def train_locally(network: nn.Module, task: Task, device: torch.device) -> float:
     """Train in place every parameter of ``network`` that requires a gradient.
 
-    Args:
-        examples: at least one case.
-        generator: draws the order of the cases.
-        proximal: FedProx's ``mu``, and the parameters (by name in ``network``) to stay near to: the loss gains
-            ``mu / 2 * sum |w - w_received|^2`` (Li et al., MLSys 2020, equation 2).
+    With ``task.mu`` the loss gains ``mu / 2 * sum |w - w_received|^2`` (FedProx, Li et al., MLSys 2020, equation 2).
 
     Returns:
         the mean loss per case over all epochs, without the proximal term.
@@ -47,26 +63,52 @@ def train_locally(
         PlanError: the loss became infinite or not a number.
     """
     trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
-    optimizer = _optimizer(list(trained.values()), train, lr)
-    mu, received = proximal
-    anchors = [(trained[name], received[name].to(device)) for name in trained if name in received] if mu else []
+    optimizer = build_optimizer(trained.values(), task.train, task.lr)
+    near = task.received if task.mu else {}
+    anchors = [(trained[name], near[name].to(device)) for name in trained if name in near]
     network.train()
     total, seen = 0.0, 0
-    for _ in range(train.epochs):
-        order = torch.randperm(len(examples.labels), generator=generator)
-        for batch in _batches(order, train.batch_size):
-            optimizer.zero_grad(set_to_none=True)
-            logits = network(examples.inputs[batch].to(device))
-            loss = loss_function(logits, examples.labels[batch].to(device))
-            penalty = sum(((w - a) ** 2).sum() for w, a in anchors)
-            (loss + mu / 2 * penalty).backward()
-            optimizer.step()
-            total += float(loss.detach()) * len(batch)
-            seen += len(batch)
+    for batch in task.batches():
+        optimizer.zero_grad(set_to_none=True)
+        logits = network(task.examples.batch(batch).to(device))
+        loss = task.loss(logits, task.examples.labels[batch].to(device))
+        whole = loss + proximal(anchors, task.mu) if anchors else loss
+        whole.backward()
+        optimizer.step()
+        total += float(loss.detach()) * len(batch)
+        seen += len(batch)
     network.eval()
+    return mean_loss(total, seen, task.lr)
+
+
+def proximal(anchors: Iterable[tuple[Tensor, Tensor]], mu: float) -> Tensor:
+    """FedProx's term over pairs of a parameter and what was received of it; the pairs are not empty."""
+    return mu / 2 * torch.stack([((w - received) ** 2).sum() for w, received in anchors]).sum()
+
+
+def mean_loss(total: float, seen: int, lr: float) -> float:
+    """``total / seen``.
+
+    Raises:
+        PlanError: it is not finite.
+    """
     if not math.isfinite(total):
         raise PlanError(f"training diverged: the loss is not finite with train.lr={lr:g}; lower train.lr")
     return total / seen
+
+
+def build_optimizer(parameters: Iterable[Tensor], train: Train, lr: float) -> torch.optim.Optimizer:
+    """The plan's optimizer, with fresh state."""
+    if train.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr, train.momentum, weight_decay=train.weight_decay)
+    return torch.optim.AdamW(parameters, lr, weight_decay=train.weight_decay)
+
+
+def steps(cases: int, train: Train) -> int:
+    """How many batches `Task.batches` has."""
+    count = -(-cases // train.batch_size)
+    joined = count > 1 and cases - (count - 1) * train.batch_size == 1
+    return train.epochs * (count - joined)
 
 
 def _batches(order: Tensor, size: int) -> list[Tensor]:
@@ -75,9 +117,3 @@ def _batches(order: Tensor, size: int) -> list[Tensor]:
     if len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
-
-
-def _optimizer(parameters: list[nn.Parameter], train: Train, lr: float) -> torch.optim.Optimizer:
-    if train.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr, train.momentum, weight_decay=train.weight_decay)
-    return torch.optim.AdamW(parameters, lr, weight_decay=train.weight_decay)

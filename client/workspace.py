@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from fedgraft.client.cohort import Cohort, Progress, ignore, load_cohort
-from fedgraft.client.kept import Kept
+from fedgraft.client.cohort import Cohort, Keeper, Progress, ignore, load_cohort
+from fedgraft.client.machine import Machine, choose
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.site import SiteFile, read_site_file
+from fedgraft.client.store import Store
 from fedgraft.client.training import LossFunction
-from fedgraft.common import tensors
+from fedgraft.common import tensors, wire
+from fedgraft.common.constant import FEATURES
 from fedgraft.common.errors import BackboneError, WireError
 from fedgraft.common.model import Model, build
 from fedgraft.common.parts import OURS
@@ -28,7 +31,8 @@ from fedgraft.common.plan import Plan, from_json
 
 @dataclass(frozen=True)
 class Session:
-    """One site in one run. ``initial`` holds the shared and local tensors that an untrained model has."""
+    """One site in one run. ``initial`` holds the shared and local tensors that an untrained model has; ``specs`` what
+    the shared ones must be like."""
 
     site: SiteFile
     plan: Plan
@@ -36,7 +40,12 @@ class Session:
     model: Model
     initial: dict[str, Tensor]
     cohort: Cohort
-    device: torch.device
+    specs: wire.Specs
+    machine: Machine
+
+    @property
+    def device(self) -> torch.device:
+        return self.machine.device
 
     @property
     def local_file(self) -> Path:
@@ -54,10 +63,17 @@ class Session:
         held = tensors.load(self.local_file) if self.local_file.is_file() else {}
         return {name: held.get(name, self.initial[name]) for name in names}
 
+    def load(self, received: Mapping[str, Tensor]) -> None:
+        """Put what came and what is this site's own into the network."""
+        self.model.load({**received, **self.local_tensors()})
+
     def keep_local_tensors(self) -> None:
         names = self.model.names("local")
         if names:
             tensors.save(self.local_file, self.model.tensors(names))
+
+
+Built = tuple[Model, dict[str, Tensor], wire.Specs]
 
 
 @dataclass
@@ -70,12 +86,13 @@ class Workspace:
 
     computed: Progress = ignore
     lock: threading.RLock = field(default_factory=threading.RLock)
-    losses: dict[tuple[str, str, tuple[int, ...] | None], LossFunction] = field(default_factory=dict)
+    losses: dict[tuple[str, tuple[str, ...], tuple[int, ...] | None], LossFunction] = field(default_factory=dict)
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
     _plans: dict[str, Plan] = field(default_factory=dict)
-    _models: dict[tuple[str, str, tuple[str, ...]], tuple[Model, dict[str, Tensor]]] = field(default_factory=dict)
+    _models: dict[tuple[str, str, tuple[str, ...]], Built] = field(default_factory=dict)
     _verified: set[Path] = field(default_factory=set)
-    _cohorts: dict[tuple[Path, str], Cohort] = field(default_factory=dict)
+    _stores: dict[Path | None, Store] = field(default_factory=dict)
+    _sessions: dict[tuple[Path, str, int], Session] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[type[Workspace], tuple[()]]:
         """Another process (a Ray worker) starts with an empty workspace."""
@@ -136,21 +153,28 @@ class Workspace:
             BackboneError: the backbone is not here.
             DataError: the cohort can't be used.
         """
-        site = self.site(path)
-        torch.set_num_threads(site.threads)
+        key = (path, plan_digest, run)
+        if key not in self._sessions:
+            self._sessions[key] = self._open(self.site(path), plan_digest, run)
+        session = self._sessions[key]
+        # a head on kept features is too small to share among threads
+        _use_threads(1 if session.model.constant.what == FEATURES else session.machine.threads)
+        return session
+
+    def _open(self, site: SiteFile, plan_digest: str, run: int) -> Session:
+        machine = choose(site.device, site.threads, site.workers, site.batch)
+        _use_threads(machine.threads)
         backbone_digest, plan = self._plan(site, plan_digest)
-        model, initial = self._model(site, plan, backbone_digest)
-        device = torch.device(site.device)
-        key = (path, plan_digest)
-        if key not in self._cohorts:
-            kept = Kept(site.shared_store / "kept.sqlite")
-            cases = read_manifest(site.manifest)
-            self._cohorts[key] = load_cohort(
-                cases, plan.data, plan.seed, model, backbone_digest, kept, device, self.computed
-            )
-        if model.features_are_kept:
-            torch.set_num_threads(1)  # a head on kept features is too small to share among threads
-        return Session(site, plan, run, model, initial, self._cohorts[key], device)
+        model, initial, specs = self._model(site, plan, backbone_digest, machine.device)
+        keeper = Keeper(plan, model, backbone_digest, self._store(site), machine, self.computed)
+        cohort = load_cohort(read_manifest(site.manifest), keeper)
+        return Session(site, plan, run, model, initial, cohort, specs, machine)
+
+    def _store(self, site: SiteFile) -> Store:
+        folder = site.shared_store / "kept" if site.keep == "disk" else None
+        if folder not in self._stores:
+            self._stores[folder] = Store(folder)
+        return self._stores[folder]
 
     def _plan(self, site: SiteFile, digest: str) -> tuple[str, Plan]:
         path = _plan_file(site, digest)
@@ -164,16 +188,23 @@ class Workspace:
             self._plans[digest] = plan
         return backbone_digest, self._plans[digest]
 
-    def _model(self, site: SiteFile, plan: Plan, backbone_digest: str) -> tuple[Model, dict[str, Tensor]]:
+    def _model(self, site: SiteFile, plan: Plan, backbone_digest: str, device: torch.device) -> Built:
         key = (plan.digest, backbone_digest, site.allow)
         if key not in self._models:
             if not self.has_backbone(site, backbone_digest):
                 raise BackboneError("the plan's backbone is not on this site's disk, or damaged; prepare again")
             held = tensors.load(_backbone_file(site, backbone_digest))
             model = build(plan, held, (*OURS, *site.allow))
-            model.network.to(torch.device(site.device))
-            self._models[key] = (model, model.tensors((*model.names("shared"), *model.names("local"))))
+            model.network.to(device)
+            shared = model.tensors(model.names("shared"))
+            initial = {**shared, **model.tensors(model.names("local"))}
+            self._models[key] = (model, initial, wire.specs_of(shared))
         return self._models[key]
+
+
+def _use_threads(threads: int) -> None:
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 def _plan_file(site: SiteFile, digest: str) -> Path:

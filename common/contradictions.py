@@ -53,6 +53,21 @@ CHECKS = (
         "backbone.batch_norm=train has no effect with backbone.freeze=all; free a stage, or use adaptation=fedbn",
     ),
     Check(
+        ("engine",),
+        lambda p: p.engine.name == "ray" and p.engine.together,
+        "engine.together has no effect with engine=ray, which runs each site by itself; set it to false",
+    ),
+    Check(
+        ("engine",),
+        lambda p: p.engine.name == "ray" and p.engine.store == "memory",
+        "engine.store=memory has no effect with engine=ray, whose processes share no memory; use disk",
+    ),
+    Check(
+        ("engine",),
+        lambda p: p.engine.store == "memory" and not p.engine.keep,
+        "engine.store=memory with engine.keep=false holds every image in memory and computes it anew; use disk",
+    ),
+    Check(
         ("train", "backbone", "adaptation"),
         lambda p: (
             p.train.batch_size == 1 and (p.backbone.batch_norm == "train" or "BatchNorm" in str(p.adaptation.target))

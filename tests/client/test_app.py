@@ -21,7 +21,7 @@ SECRET = "anna-mueller-1957"
 
 def ask(content: RecordDict, kind: str, node_config: dict[str, str]) -> Message:
     """One message to one site, through Flower's own objects."""
-    app = client_app.build(Workspace())
+    app = client_app.build(client_app.Desk(Workspace()))
     grid = InProcessGrid(app, [node_config], {})
     (node,) = grid.get_node_ids()
     (reply,) = grid.send_and_receive([Message(content, node, kind)])

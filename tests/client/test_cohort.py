@@ -11,16 +11,17 @@ import torch
 from hydra import compose, initialize_config_module
 from PIL import Image
 
-from fedgraft.client.cohort import Examples, load_cohort, load_examples
-from fedgraft.client.kept import Kept
+from fedgraft.client.cohort import Keeper, load_cohort
+from fedgraft.client.examples import Examples
+from fedgraft.client.machine import choose
 from fedgraft.client.manifest import Case
+from fedgraft.client.store import Store
 from fedgraft.common import tensors
 from fedgraft.common.errors import DataError
 from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan
 from fedgraft.simulations.compose import to_plan
 
-CPU = torch.device("cpu")
 CLASSES = ("clear", "lesion")
 
 
@@ -59,9 +60,13 @@ class Counter:
         self.cases += cases
 
 
-def load(cases: tuple[Case, ...], model: Model, kept: Kept, counter: Counter | None = None) -> Examples:
+def load(cases: tuple[Case, ...], model: Model, store: Store, counter: Counter | None = None) -> Examples:
+    return keeper(model, store, counter).examples(cases)
+
+
+def keeper(model: Model, store: Store, counter: Counter | None = None, plan: Plan | None = None) -> Keeper:
     digest = tensors.digest(model.backbone_state())
-    return load_examples(cases, CLASSES, model, digest, kept, CPU, counter or Counter())
+    return Keeper(plan or plan_of(), model, digest, store, choose("cpu", 1), counter or Counter())
 
 
 def spoil(cases: tuple[Case, ...]) -> None:
@@ -76,7 +81,7 @@ def test_features_are_those_of_the_backbone(cases: tuple[Case, ...], model: Mode
     from fedgraft.client.images import read_case
     from fedgraft.client.transforms import to_input
 
-    examples = load(cases, model, Kept(tmp_path / "kept"))
+    examples = load(cases, model, Store(tmp_path / "kept"))
     with torch.no_grad():
         expected = model.network.backbone(torch.stack([to_input(read_case(case), model.spec) for case in cases]))
     torch.testing.assert_close(examples.inputs, expected)
@@ -86,15 +91,15 @@ def test_features_are_those_of_the_backbone(cases: tuple[Case, ...], model: Mode
 
 def test_a_second_load_decodes_nothing(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
     first, second = Counter(), Counter()
-    before = load(cases, model, Kept(tmp_path / "kept"), first)
+    before = load(cases, model, Store(tmp_path / "kept"), first)
     spoil(cases)
-    after = load(cases, model, Kept(tmp_path / "kept"), second)
+    after = load(cases, model, Store(tmp_path / "kept"), second)
     assert (first.cases, second.cases) == (20, 0)
     assert torch.equal(before.inputs, after.inputs)
 
 
 def test_only_what_is_new_or_changed_is_computed(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
-    kept = Kept(tmp_path / "kept")
+    kept = Store(tmp_path / "kept")
     load(cases[:15], model, kept)
     os.utime(cases[0].path, ns=(10**18, 10**18))
     counter = Counter()
@@ -105,9 +110,9 @@ def test_only_what_is_new_or_changed_is_computed(cases: tuple[Case, ...], model:
 def test_the_order_of_cases_is_kept_whatever_was_computed_before(
     cases: tuple[Case, ...], model: Model, tmp_path: Path
 ) -> None:
-    whole = load(cases, model, Kept(tmp_path / "one"))
-    load(cases[5:9], model, Kept(tmp_path / "two"))
-    backwards = load(cases[::-1], model, Kept(tmp_path / "two"))
+    whole = load(cases, model, Store(tmp_path / "one"))
+    load(cases[5:9], model, Store(tmp_path / "two"))
+    backwards = load(cases[::-1], model, Store(tmp_path / "two"))
     torch.testing.assert_close(backwards.inputs.flip(0), whole.inputs)
 
 
@@ -116,15 +121,15 @@ def test_images_are_kept_where_training_reaches_the_backbone(
     cases: tuple[Case, ...], tmp_path: Path, adaptation: str
 ) -> None:
     adapted = build(plan_of("test_resnet", f"adaptation={adaptation}"), None)
-    examples = load(cases, adapted, Kept(tmp_path / "kept"))
+    examples = load(cases, adapted, Store(tmp_path / "kept"))
     assert examples.inputs.shape == (20, 3, 32, 32)
     spoil(cases)
-    assert torch.equal(load(cases, adapted, Kept(tmp_path / "kept")).inputs, examples.inputs)
-    assert adapted.trained_part is adapted.network
+    assert torch.equal(load(cases, adapted, Store(tmp_path / "kept")).inputs, examples.inputs)
+    assert adapted.constant.trained is adapted.network
 
 
 def test_the_head_is_trained_on_constant_features(model: Model) -> None:
-    assert model.trained_part is model.network.head
+    assert model.constant.trained is model.network.head
 
 
 @pytest.mark.parametrize(
@@ -139,9 +144,9 @@ def test_the_head_is_trained_on_constant_features(model: Model) -> None:
 def test_features_of_another_backbone_are_not_mistaken(
     cases: tuple[Case, ...], model: Model, tmp_path: Path, name: str, overrides: tuple[str, ...]
 ) -> None:
-    load(cases, model, Kept(tmp_path / "kept"))
+    load(cases, model, Store(tmp_path / "kept"))
     other, counter = build(plan_of(name, *overrides), None), Counter()
-    load(cases, other, Kept(tmp_path / "kept"), counter)
+    load(cases, other, Store(tmp_path / "kept"), counter)
     assert counter.cases == 20
 
 
@@ -151,9 +156,9 @@ def test_features_of_another_network_with_the_same_weights_are_not_mistaken(
     """These two have the same tensors and input, but pad their convolutions differently."""
     first, second = (build(plan_of(name), None) for name in ("efficientnet_b0", "tf_efficientnet_b0"))
     assert tensors.digest(first.backbone_state()) == tensors.digest(second.backbone_state())
-    load(cases, first, Kept(tmp_path / "shared"))
+    load(cases, first, Store(tmp_path / "shared"))
     assert torch.equal(
-        load(cases, second, Kept(tmp_path / "shared")).inputs, load(cases, second, Kept(tmp_path / "fresh")).inputs
+        load(cases, second, Store(tmp_path / "shared")).inputs, load(cases, second, Store(tmp_path / "fresh")).inputs
     )
 
 
@@ -162,7 +167,7 @@ def test_a_label_that_is_no_class_is_counted_and_the_classes_named(
 ) -> None:
     strange = tuple(Case(case.path, "tumour", case.patient) for case in cases[:3]) + cases[3:]
     with pytest.raises(DataError) as caught:
-        load(strange, model, Kept(tmp_path / "kept"))
+        load(strange, model, Store(tmp_path / "kept"))
     assert str(caught.value) == "3 case(s) have a label that is not in data.classes: clear, lesion"
     assert not (tmp_path / "kept").exists()
 
@@ -170,17 +175,17 @@ def test_a_label_that_is_no_class_is_counted_and_the_classes_named(
 def test_a_missing_file_is_an_error(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
     Path(cases[4].path).unlink()
     with pytest.raises(DataError, match=r"04\.png does not exist or can't be read; correct the manifest's `path`"):
-        load(cases, model, Kept(tmp_path / "kept"))
+        load(cases, model, Store(tmp_path / "kept"))
 
 
 def test_a_file_that_can_not_be_decoded_is_an_error(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
     spoil(cases[4:5])
     with pytest.raises(DataError, match=r"04\.png"):
-        load(cases, model, Kept(tmp_path / "kept"))
+        load(cases, model, Store(tmp_path / "kept"))
 
 
 def test_no_case_gives_empty_tensors(model: Model, tmp_path: Path) -> None:
-    examples = load((), model, Kept(tmp_path / "kept"))
+    examples = load((), model, Store(tmp_path / "kept"))
     assert examples.inputs.shape == (0, model.width)
     assert examples.labels.shape == (0,)
     assert examples.labels.dtype == torch.int64
@@ -194,7 +199,7 @@ def test_class_counts_by_hand() -> None:
 def test_a_cohort_is_split_by_patient(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
     plan = plan_of("test_resnet", "data.val_fraction=0.2", "data.test_fraction=0.2")
     counter = Counter()
-    cohort = load_cohort(cases, plan.data, 0, model, "d" * 64, Kept(tmp_path / "kept"), CPU, counter)
+    cohort = load_cohort(cases, keeper(model, Store(tmp_path / "kept"), counter, plan))
     assert list(cohort) == ["train", "val", "test"]
     sizes = {name: len(examples.labels) for name, examples in cohort.items()}
     assert sum(sizes.values()) == counter.cases == 20
@@ -204,4 +209,46 @@ def test_a_cohort_is_split_by_patient(cases: tuple[Case, ...], model: Model, tmp
 def test_a_cohort_without_a_training_case_is_an_error(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
     tests = tuple(Case(case.path, case.label, case.patient, split="test") for case in cases)
     with pytest.raises(DataError, match=r"no case to train on; lower data\.val_fraction and data\.test_fraction"):
-        load_cohort(tests, plan_of().data, 0, model, "d" * 64, Kept(tmp_path / "kept"), CPU)
+        load_cohort(tests, keeper(model, Store(tmp_path / "kept")))
+
+
+@pytest.mark.parametrize("folder", ["kept", None])
+def test_sites_share_the_rows_of_a_store(
+    cases: tuple[Case, ...], model: Model, tmp_path: Path, folder: str | None
+) -> None:
+    """Two sites with some cases in common: each is computed once, and both look into one array."""
+    store, counter = Store(None if folder is None else tmp_path / folder), Counter()
+    load(cases[:15], model, store, counter)
+    load(cases[5:], model, store, counter)
+    assert counter.cases == 20
+    first, second = load(cases[:15], model, store), load(cases[5:], model, store)
+    assert first.stored is second.stored
+    assert torch.equal(first.inputs[5:], second.inputs[:10])
+    assert (tmp_path / "kept").exists() == (folder is not None)
+
+
+def test_half_precision_takes_half_the_space_and_is_near(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
+    """float16 has 11 bits: a relative 2^-11."""
+    plan = plan_of("test_resnet", "backbone.keep_as=float16")
+    whole = load(cases, model, Store(tmp_path / "kept"))
+    half = keeper(model, Store(tmp_path / "kept"), plan=plan).examples(cases)
+    assert half.stored.element_size() * 2 == whole.stored.element_size()
+    assert half.inputs.dtype == torch.float32
+    torch.testing.assert_close(half.inputs, whole.inputs, rtol=2**-11, atol=1e-6)
+
+
+def test_mixed_precision_is_near_and_not_mistaken_for_full(
+    cases: tuple[Case, ...], model: Model, tmp_path: Path
+) -> None:
+    """bfloat16 has 8 bits; through five layers errors add up to a few percent of the largest feature."""
+    plan, counter = plan_of("test_resnet", "backbone.precision=mixed"), Counter()
+    whole = load(cases, model, Store(tmp_path / "kept")).inputs
+    mixed = keeper(model, Store(tmp_path / "kept"), counter, plan).examples(cases).inputs
+    assert counter.cases == 20
+    assert 0 < float((mixed - whole).abs().max()) < 0.05 * float(whole.abs().max())
+
+
+@pytest.mark.parametrize("batch", [1, 3, 20, 100])
+def test_the_size_of_a_batch_changes_nothing(cases: tuple[Case, ...], model: Model, tmp_path: Path, batch: int) -> None:
+    one = Keeper(plan_of(), model, "d" * 64, Store(None), choose("cpu", 1, batch=batch))
+    torch.testing.assert_close(one.examples(cases).inputs, load(cases, model, Store(None)).inputs)

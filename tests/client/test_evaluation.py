@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fedgraft.client.cohort import Examples
+from fedgraft.client.examples import Examples
 from fedgraft.client.evaluation import evaluate_split, predict
 from fedgraft.common.metrics import summarise
 

@@ -1,152 +1,199 @@
-"""What is kept on disk: keys, values, several processes, and files that are gone."""
+"""Rows that are kept: keys, values, several processes, interruption and damage; on disk and in memory alike."""
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+import torch
 
-from fedgraft.client.kept import Kept, case_keys
-from fedgraft.client.manifest import Case
+from fedgraft.client.kept import ABSENT, KEY_BYTES, Kept, KeptInMemory, KeptOnDisk
+from fedgraft.client.store import Store
 from fedgraft.common.errors import DataError
 
+SHAPE = (2, 3)
 WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from fedgraft.client.kept import Kept
-kept, start = Kept(Path(sys.argv[1])), int(sys.argv[2])
+from fedgraft.client.kept import ABSENT, KeptOnDisk
+kept, start = KeptOnDisk(Path(sys.argv[1]), (50,), "float32"), int(sys.argv[2])
 for number in range(start, start + 200):
-    key = number.to_bytes(4, "little")
-    kept.write({key: np.full(50, number, np.float32)})
-    assert kept.read([key])[key][0] == number
+    key = number.to_bytes(32, "little")
+    kept.add([key], np.full((1, 50), number, np.float32))
+    (place,) = kept.places([key])
+    assert kept.rows()[place][0] == number
 """
+Kind = Callable[[], Kept]
 
 
 def key(number: int) -> bytes:
-    return number.to_bytes(4, "little")
+    return number.to_bytes(KEY_BYTES, "little")
 
 
-def same(first: Mapping[bytes, NDArray[np.float32]], second: Mapping[bytes, NDArray[np.float32]]) -> bool:
-    return set(first) == set(second) and all(np.array_equal(first[k], second[k]) for k in first)
+def row(*numbers: int) -> np.ndarray:
+    return np.stack([np.full(SHAPE, number, np.float32) for number in numbers])
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Kept:
-    return Kept(tmp_path / "store" / "kept.sqlite")
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "store" / "kind"
 
 
-def test_nothing_is_kept_at_first_and_reading_makes_no_file(kept: Kept) -> None:
-    assert kept.read([key(1)]) == {}
-    assert not kept.path.parent.exists()
+@pytest.fixture
+def disk(folder: Path) -> KeptOnDisk:
+    return KeptOnDisk(folder, SHAPE, "float32")
 
 
-def test_what_is_written_is_read_back_flat(kept: Kept) -> None:
-    arrays = {key(1): np.array([1.5, -2.0], np.float32), key(2): np.arange(6, dtype=np.float32).reshape(2, 3)}
-    kept.write(arrays)
-    found = kept.read([key(1), key(2)])
-    assert same(found, {name: array.reshape(-1) for name, array in arrays.items()})
-    assert {array.dtype for array in found.values()} == {np.dtype(np.float32)}
+@pytest.fixture(params=["disk", "memory"])
+def kept(request: pytest.FixtureRequest, disk: KeptOnDisk) -> Kept:
+    return disk if request.param == "disk" else KeptInMemory(SHAPE, "float32")
 
 
-def test_several_keys_and_only_those_that_are_there(kept: Kept) -> None:
-    arrays = {key(n): np.full(3, n, np.float32) for n in range(1300)}
-    kept.write(arrays)
-    assert same(kept.read(list(arrays)), arrays)
-    assert set(kept.read([key(1299), key(4000), key(7)])) == {key(7), key(1299)}
-    assert kept.read([]) == {}
+def values(kept: Kept, *numbers: int) -> list[float]:
+    """The first number of each key's row."""
+    places = kept.places([key(number) for number in numbers])
+    assert (places != ABSENT).all()
+    return [float(found[0, 0]) for found in kept.rows()[torch.from_numpy(places)]]
 
 
-def test_a_key_asked_twice_is_found_once(kept: Kept) -> None:
-    kept.write({key(1): np.ones(1, np.float32)})
-    assert set(kept.read([key(1)] * 1200)) == {key(1)}
+def test_nothing_is_kept_at_first_and_reading_makes_no_file(disk: KeptOnDisk) -> None:
+    assert disk.places([key(1)]).tolist() == [ABSENT]
+    assert disk.rows().shape == (0, *SHAPE)
+    assert not disk.folder.parent.exists()
+
+
+def test_what_is_added_is_found(kept: Kept) -> None:
+    kept.add([key(1), key(2)], np.arange(12, dtype=np.float32).reshape(2, *SHAPE))
+    assert kept.places([key(2), key(9), key(1)]).tolist() == [1, ABSENT, 0]
+    assert kept.rows()[1].tolist() == [[6, 7, 8], [9, 10, 11]]
+    assert kept.rows().dtype == torch.float32
+
+
+def test_many_batches(kept: Kept) -> None:
+    for start in range(0, 1300, 100):
+        kept.add([key(n) for n in range(start, start + 100)], row(*range(start, start + 100)))
+    assert values(kept, 1299, 0, 700) == [1299, 0, 700]
+    assert kept.places([]).tolist() == []
 
 
 def test_what_is_there_stays_as_it_is(kept: Kept) -> None:
-    kept.write({key(1): np.ones(1, np.float32)})
-    kept.write({key(1): np.zeros(1, np.float32), key(2): np.zeros(1, np.float32)})
-    assert kept.read([key(1), key(2)])[key(1)].tolist() == [1.0]
+    kept.add([key(1)], row(1))
+    kept.add([key(1), key(2)], row(7, 2))
+    assert values(kept, 1, 2) == [1, 2]
 
 
-def test_another_object_for_the_same_file_sees_it(kept: Kept) -> None:
-    kept.write({key(1): np.ones(1, np.float32)})
-    assert key(1) in Kept(kept.path).read([key(1)])
+def test_a_key_given_twice_is_kept_once(kept: Kept) -> None:
+    kept.add([key(1), key(1), key(2)], row(1, 8, 2))
+    assert values(kept, 1, 2) == [1, 2]
+    assert len(kept.rows()) == 2
 
 
-def test_an_interrupted_write_leaves_nothing(kept: Kept) -> None:
-    class Broken(dict[bytes, NDArray[np.float32]]):
-        def items(self) -> object:  # type: ignore[override]
-            yield key(1), np.ones(1, np.float32)
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        kept.write(Broken())
-    assert kept.read([key(1)]) == {}
+def test_rows_taken_before_more_were_added_stay_valid(kept: Kept) -> None:
+    kept.add([key(1)], row(1))
+    before = kept.rows()
+    kept.add([key(n) for n in range(2, 50)], row(*range(2, 50)))
+    assert before[0, 0, 0] == 1 and len(kept.rows()) == 49
 
 
-def test_two_processes_write_and_read_at_once(kept: Kept) -> None:
+def test_half_precision(folder: Path) -> None:
+    for kept in (KeptOnDisk(folder, SHAPE, "float16"), KeptInMemory(SHAPE, "float16")):
+        kept.add([key(1)], row(3))
+        assert kept.rows().dtype == torch.float16 and values(kept, 1) == [3]
+
+
+def test_another_object_for_the_same_folder_sees_it_at_once(disk: KeptOnDisk) -> None:
+    other = KeptOnDisk(disk.folder, SHAPE, "float32")
+    assert other.places([key(1)]).tolist() == [ABSENT]
+    disk.add([key(1)], row(1))
+    assert values(other, 1) == [1]
+
+
+def test_the_file_is_mapped_not_read(disk: KeptOnDisk) -> None:
+    """A change of the file shows: the rows are its pages."""
+    disk.add([key(1)], row(1))
+    rows = disk.rows()
+    with (disk.folder / "rows.bin").open("r+b") as stream:
+        stream.write(np.full(SHAPE, 5, np.float32).tobytes())
+    assert rows[0, 0, 0] == 5
+
+
+@pytest.mark.parametrize("rest", [b"", b"x" * 7])
+def test_an_interrupted_write_leaves_nothing(disk: KeptOnDisk, rest: bytes) -> None:
+    """Rows without their keys, and half a key: both are overwritten."""
+    disk.add([key(1)], row(1))
+    with (disk.folder / "rows.bin").open("ab") as stream:
+        stream.write(b"half a row")
+    with (disk.folder / "index.bin").open("ab") as stream:
+        stream.write(rest)
+    again = KeptOnDisk(disk.folder, SHAPE, "float32")
+    assert again.places([key(1), key(2)]).tolist() == [0, ABSENT]
+    again.add([key(2), key(3)], row(2, 3))
+    assert values(KeptOnDisk(disk.folder, SHAPE, "float32"), 1, 2, 3) == [1, 2, 3]
+
+
+def _shorten(folder: Path) -> None:
+    with (folder / "rows.bin").open("r+b") as stream:
+        stream.truncate(10)
+
+
+def _other_kind(folder: Path) -> None:
+    (folder / "kind.json").write_text(json.dumps({"shape": [7], "dtype": "float32"}))
+
+
+def _garbage(folder: Path) -> None:
+    (folder / "index.bin").write_bytes(b"garbage" * 1000)
+
+
+def _no_rows(folder: Path) -> None:
+    (folder / "rows.bin").unlink()
+
+
+@pytest.mark.parametrize("damage", [_shorten, _other_kind, _garbage, _no_rows])
+def test_a_damaged_folder_is_put_aside_and_filled_again(
+    disk: KeptOnDisk, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    disk.add([key(1)], row(1))
+    damage(disk.folder)
+    again = KeptOnDisk(disk.folder, SHAPE, "float32")
+    assert again.places([key(1)]).tolist() == [ABSENT]
+    assert "was damaged; they are computed again" in caplog.text
+    again.add([key(1)], row(4))
+    assert values(KeptOnDisk(disk.folder, SHAPE, "float32"), 1) == [4]
+
+
+def test_a_folder_that_can_not_be_read_is_an_error(disk: KeptOnDisk) -> None:
+    disk.add([key(1)], row(1))
+    (disk.folder / "index.bin").unlink()
+    (disk.folder / "index.bin").mkdir()
+    with pytest.raises(DataError, match=r"kind can't be read .*is the disk full or gone\?"):
+        KeptOnDisk(disk.folder, SHAPE, "float32").places([key(1)])
+
+
+def test_two_processes_write_and_read_at_once(folder: Path) -> None:
     """They write halves that overlap; nothing is lost and nothing is locked out."""
     starts = ("0", "100")
     running = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(kept.path), start], stderr=subprocess.PIPE, text=True)
+        subprocess.Popen([sys.executable, "-c", WRITER, str(folder), start], stderr=subprocess.PIPE, text=True)
         for start in starts
     ]
     errors = [process.communicate()[1] for process in running]
     assert errors == ["", ""]
-    assert [process.returncode for process in running] == [0, 0]
-    assert same(kept.read([key(n) for n in range(300)]), {key(n): np.full(50, n, np.float32) for n in range(300)})
+    kept = KeptOnDisk(folder, (50,), "float32")
+    places = kept.places([key(number) for number in range(300)])
+    assert sorted(places.tolist()) == list(range(300))
+    assert kept.rows()[torch.from_numpy(places)][:, 0].tolist() == list(range(300))
 
 
-def case(path: Path, row: int | None = None, array: str = "") -> Case:
-    return Case(f"{path}::{array}" if array else str(path), "a", "p1", row)
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "scan.png"
-    path.write_bytes(b"12345")
-    os.utime(path, ns=(10**18, 10**18))
-    return path
-
-
-def test_equal_cases_have_equal_keys(file: Path) -> None:
-    first, second = case_keys([case(file), case(file)], "space")
-    assert first == second
-    assert len(first) == 32
-
-
-def test_the_label_and_patient_are_no_part_of_a_key(file: Path) -> None:
-    """What is kept depends on the pixels only; a corrected label needs no new computation."""
-    other = Case(str(file), "b", "p2", split="val")
-    assert case_keys([other], "space") == case_keys([case(file)], "space")
-
-
-def test_a_key_changes_with_the_namespace_the_row_and_the_array(file: Path) -> None:
-    keys = [
-        *case_keys([case(file), case(file, 0), case(file, 1), case(file, 1, "x"), case(file, 1, "y")], "space"),
-        *case_keys([case(file)], "other"),
-    ]
-    assert len(set(keys)) == 6
-
-
-def test_a_key_changes_with_the_file_s_size_and_time(file: Path) -> None:
-    before = case_keys([case(file)], "space")
-    os.utime(file, ns=(10**18, 10**18 + 1))
-    assert case_keys([case(file)], "space") != before
-    file.write_bytes(b"123456")
-    os.utime(file, ns=(10**18, 10**18))
-    assert case_keys([case(file)], "space") != before
-    file.write_bytes(b"54321")
-    os.utime(file, ns=(10**18, 10**18))
-    assert case_keys([case(file)], "space") == before
-
-
-def test_a_file_that_is_gone_is_named_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"gone\.npz does not exist or can't be read; correct the manifest's `path`"):
-        case_keys([case(tmp_path / "gone.npz", 1, "x")], "space")
+def test_a_store_opens_each_kind_once(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = store.kind("ab" * 32, SHAPE, "float32")
+    assert store.kind("ab" * 32, SHAPE, "float32") is first
+    assert store.kind("cd" * 32, SHAPE, "float32") is not first
+    assert store.kind("ab" * 32, SHAPE, "float16") is not first
+    assert isinstance(Store(None).kind("ab" * 32, SHAPE, "float32"), KeptInMemory)

@@ -24,7 +24,8 @@ def test_defaults_and_relative_paths(tmp_path: Path) -> None:
     site = read_site_file(written(tmp_path, LEAST))
     assert site == SiteFile("north", tmp_path / "cohort/manifest.csv", tmp_path / "state")
     assert site.release == Release(train_loss=True, evaluation=True, class_counts=True, min_count=5)
-    assert (site.device, site.threads, site.allow, site.coordinator) == ("cpu", 2, (), None)
+    assert (site.device, site.threads, site.allow, site.coordinator) == ("auto", None, (), None)
+    assert (site.keep, site.workers, site.batch) == ("disk", None, None)
     assert site.shared_store == tmp_path / "state" / "store"
 
 
@@ -37,6 +38,9 @@ def test_every_key(tmp_path: Path) -> None:
         "threads": 8,
         "release": {"train_loss": False, "evaluation": False, "class_counts": False, "min_count": 10},
         "allow": ["our_losses"],
+        "keep": "memory",
+        "workers": 0,
+        "batch": 16,
         "coordinator": {"address": "fl.example.org:9092", "ca": "ca.crt", "key": "/keys/north"},
     }
     assert read_site_file(written(tmp_path, content)) == SiteFile(
@@ -49,6 +53,9 @@ def test_every_key(tmp_path: Path) -> None:
         release=Release(train_loss=False, evaluation=False, class_counts=False, min_count=10),
         allow=("our_losses",),
         coordinator=Coordinator("fl.example.org:9092", tmp_path / "ca.crt", Path("/keys/north")),
+        keep="memory",
+        workers=0,
+        batch=16,
     )
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fedgraft.client.cohort import Examples
-from fedgraft.client.training import learning_rate, train_locally
+from fedgraft.client.examples import Examples
+from fedgraft.client.training import Task, learning_rate, steps, train_locally
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan import Train
 
@@ -43,7 +43,7 @@ def fit(network: nn.Module, examples: Examples, train: Train, mu: float = 0.0, s
     received = {name: p.detach().clone() for name, p in network.named_parameters()}
     generator = torch.Generator().manual_seed(seed)
     loss = functional.cross_entropy
-    return train_locally(network, examples, loss, train, train.lr, generator, CPU, (mu, received))
+    return train_locally(network, Task(examples, loss, train, train.lr, generator, mu, received), CPU)
 
 
 def two_by_four() -> Recorder:
@@ -88,7 +88,7 @@ def test_mu_of_zero_is_plain_training() -> None:
     with_term, without = two_by_four(), two_by_four()
     fit(with_term, some(40), replace(SGD, epochs=3, batch_size=8), mu=0.0)
     loss, generator = functional.cross_entropy, torch.Generator().manual_seed(0)
-    train_locally(without, some(40), loss, replace(SGD, epochs=3, batch_size=8), 0.1, generator, CPU)
+    train_locally(without, Task(some(40), loss, replace(SGD, epochs=3, batch_size=8), 0.1, generator), CPU)
     assert torch.equal(with_term.weight, without.weight)
 
 
@@ -107,13 +107,16 @@ def test_the_loss_that_is_returned_is_without_the_proximal_term() -> None:
     losses = [
         train_locally(
             two_by_four(),
-            some(8),
-            functional.cross_entropy,
-            replace(SGD, lr=1e-9),
-            1e-9,
-            torch.Generator().manual_seed(0),
+            Task(
+                some(8),
+                functional.cross_entropy,
+                replace(SGD, lr=1e-9),
+                1e-9,
+                torch.Generator().manual_seed(0),
+                mu,
+                far,
+            ),
             CPU,
-            (mu, far),
         )
         for mu in (0.0, 10.0)
     ]
@@ -150,6 +153,8 @@ def test_a_batch_of_one_joins_the_one_before(cases: int, batch_size: int, sizes:
     network = two_by_four()
     fit(network, some(cases), replace(SGD, batch_size=batch_size))
     assert network.sizes == sizes
+    assert steps(cases, replace(SGD, batch_size=batch_size)) == len(sizes)
+    assert steps(cases, replace(SGD, batch_size=batch_size, epochs=3)) == 3 * len(sizes)
 
 
 def test_every_epoch_sees_every_case_once_in_another_order() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fedgraft.common.adapters import LocalBatchNorm, ScaleAndShift, batch_norms
 from fedgraft.common.backbone import InputSpec
+from fedgraft.common.constant import FEATURES
 from fedgraft.common.errors import PlanError
 from fedgraft.common.model import build
 from fedgraft.common.plan import Plan
@@ -156,4 +157,4 @@ def test_scale_and_shift_is_shared_and_the_backbone_frozen(small: PlanOf) -> Non
     assert len(names) == 2 * len(model.stages)
     assert {model.roles[name] for name in names} == {"shared"}
     assert {role for name, role in model.roles.items() if name.startswith("backbone.")} == {"frozen"}
-    assert not model.features_are_kept
+    assert model.constant.what != FEATURES

@@ -11,9 +11,9 @@ import torch
 import yaml
 from flwr.serverapp.strategy import Strategy
 
-from fedgraft.client.cohort import Examples
+from fedgraft.client.examples import Examples
 from fedgraft.client.manifest import Case
-from fedgraft.client.training import train_locally
+from fedgraft.client.training import Task, train_locally
 from fedgraft.common import parts
 from fedgraft.common.adapters import Adapted
 from fedgraft.common.errors import PlanError
@@ -131,7 +131,7 @@ def test_a_local_loop_learns(plan_of: PlanOf, name: str) -> None:
     generator = torch.Generator().manual_seed(0)
     for _ in range(20):
         loss = torch.nn.functional.cross_entropy
-        train_locally(head, examples, loss, train, train.lr, generator, torch.device("cpu"))
+        train_locally(head, Task(examples, loss, train, train.lr, generator), torch.device("cpu"))
     assert float(torch.nn.functional.cross_entropy(head(examples.inputs), examples.labels).detach()) < before
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from fedgraft.common.model import Tail, build
+from fedgraft.common.constant import IMAGES, Tail
+from fedgraft.common.model import build
 from fedgraft.common.plan import Plan
 
 PlanOf = Callable[..., Plan]
@@ -27,16 +28,16 @@ CUTS = {
 def test_logits_and_gradients_from_the_cut_equal_those_from_the_image(small: PlanOf, name: str) -> None:
     freeze, _ = CUTS[name]
     model = build(small(name, f"backbone.freeze={freeze}", "head=cosine"), None)
-    assert model.cut is not None and model.cut.stage == freeze
+    assert model.constant.what == f"stage {freeze}"
     images = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
-    tail = model.trained_part
+    tail = model.constant.trained
     assert isinstance(tail, Tail)
     model.network.train()
     whole = model.network(images)
     (expected,) = torch.autograd.grad(whole.square().sum(), [model.network.head.weight])
     model.network.eval()
-    kept = model.keep(images).clone()
-    assert tuple(kept.shape[1:]) == model.kept_shape
+    kept = model.constant.compute(images).clone()
+    assert tuple(kept.shape[1:]) == model.constant.shape
     tail.train()
     again = tail(kept)
     (found,) = torch.autograd.grad(again.square().sum(), [model.network.head.weight])
@@ -47,11 +48,11 @@ def test_logits_and_gradients_from_the_cut_equal_those_from_the_image(small: Pla
 @pytest.mark.parametrize("name", CUTS)
 def test_every_trained_parameter_gets_a_gradient_through_the_tail(small: PlanOf, name: str) -> None:
     model = build(small(name, f"backbone.freeze={CUTS[name][0]}", "head=cosine"), None)
-    tail = model.trained_part
+    tail = model.constant.trained
     tail.train()
     names = [parameter for parameter, _ in tail.named_parameters()]
     assert names == [parameter for parameter, _ in model.network.named_parameters()]
-    tail(model.keep(torch.randn(2, 3, 64, 64)).clone()).square().sum().backward()
+    tail(model.constant.compute(torch.randn(2, 3, 64, 64)).clone()).square().sum().backward()
     trained = {name for name, p in tail.named_parameters() if p.requires_grad}
     assert {name for name, p in tail.named_parameters() if p.grad is not None} == trained
 
@@ -61,26 +62,28 @@ def test_with_batch_norm_that_learns_from_the_first_stage_on_nothing_but_the_ima
     small: PlanOf, adaptation: str
 ) -> None:
     model = build(small("test_efficientnet", f"adaptation={adaptation}"), None)
-    assert model.cut is None and model.kept_shape == (3, 64, 64)
+    assert (model.constant.what, model.constant.shape) == (IMAGES, (3, 64, 64))
 
 
 def test_a_cut_lies_before_the_first_adaptation_layer(small: PlanOf) -> None:
     """test_vit: 16 tokens of 64 numbers behind the stem are fewer than 3 x 64 x 64; layers follow every stage."""
     model = build(small("test_vit", "adaptation=ssf", "head=cosine"), None)
-    assert model.cut is not None and model.cut.stage == "stem"
+    assert model.constant.what == "stage stem"
     images = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         for parameter in model.network.adapters.parameters():
             parameter.add_(torch.rand_like(parameter))
-        assert torch.allclose(model.network(images), model.trained_part(model.keep(images).clone()), atol=1e-4)
+        assert torch.allclose(
+            model.network(images), model.constant.trained(model.constant.compute(images).clone()), atol=1e-4
+        )
 
 
 def test_what_is_larger_than_the_image_is_not_kept(small: PlanOf) -> None:
     model = build(small("tf_efficientnet_lite0", "backbone.freeze=stem"), None)
-    assert model.cut is None
+    assert model.constant.what == IMAGES
 
 
 def test_keeping_can_be_switched_off(small: PlanOf) -> None:
     model = build(small("test_resnet", "engine.keep=false"), None)
-    assert model.cut is None and not model.features_are_kept
-    assert model.trained_part is model.network
+    assert model.constant.what == IMAGES
+    assert model.constant.trained is model.network

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from fedgraft.common.adapters import batch_norms
+from fedgraft.common.constant import FEATURES
 from fedgraft.common.errors import BackboneError, PlanError
 from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan
@@ -177,4 +178,4 @@ def test_a_tensor_that_does_not_fit_is_named(small: PlanOf, tensors: dict[str, t
 def test_features_are_kept_only_if_nothing_before_the_head_can_change(
     small: PlanOf, overrides: tuple[str, ...], constant: bool
 ) -> None:
-    assert build(small("test_resnet", *overrides), None).features_are_kept is constant
+    assert (build(small("test_resnet", *overrides), None).constant.what == FEATURES) is constant

@@ -124,10 +124,15 @@ def test_the_digest_changes_with_every_option_but_the_engine(default: Plan) -> N
         "train.schedule": "constant",
         "train.momentum": 0.5,
         "strategy.fraction": 0.5,
-        "engine.name": "ray",
+        "backbone.precision": "mixed",
+        "backbone.keep_as": "float16",
+        "engine.store": "memory",
+        "engine.threads": 3,
+        "engine.workers": 3,
+        "engine.batch": 3,
     }
     # valid only in company
-    excused = {"release.class_counts", "backbone.batch_norm", "backbone.pretrained"}
+    excused = {"release.class_counts", "backbone.batch_norm", "backbone.pretrained", "engine.name", "engine.keep"}
     options = [option for option, _ in leaves(default.to_dict())]
     assert len(options) > 30
     for option, value in leaves(default.to_dict()):
@@ -151,6 +156,11 @@ def test_the_digest_changes_with_options_that_are_valid_in_company(default: Plan
     base = plan_of(*free).digest
     for extra in ("backbone.batch_norm=train", "backbone.pretrained=false", "release.class_counts=false"):
         assert plan_of(*free, extra).digest != base
+
+
+@pytest.mark.parametrize("override", ["engine=ray", "engine.keep=false"])
+def test_the_engine_is_no_part_of_the_digest(default: Plan, plan_of: PlanOf, override: str) -> None:
+    assert plan_of(override).digest == default.digest
 
 
 @pytest.mark.parametrize("option", ["rounds", "seed", "train.lr", "data.classes", "backbone.name", "engine.threads"])

@@ -33,10 +33,10 @@ class Tampered:
 
     def __init__(self, sites: list[Path], tamper: dict[int, Tamper], fresh: bool) -> None:
         self._sites, self._tamper, self._fresh = sites, tamper, fresh
-        self._app = client_app.build(Workspace(), sites)
+        self._app = client_app.build(client_app.Desk(Workspace(), sites))
 
     def __call__(self, message: Message, context: Context) -> Message:
-        app = client_app.build(Workspace(), self._sites) if self._fresh else self._app
+        app = client_app.build(client_app.Desk(Workspace(), self._sites)) if self._fresh else self._app
         reply = app(message, context)
         index = int(str(context.node_config["partition-id"]))
         return self._tamper[index](message, reply) if index in self._tamper else reply

@@ -1,0 +1,92 @@
+"""``train`` messages to many sites of one process: evaluated and trained together where that gives the same result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from flwr.app import RecordDict
+
+from fedgraft.client.evaluation import evaluate_splits
+from fedgraft.client.exchange import Assignment, Tensors, answer, carry_out
+from fedgraft.client.together import can_be_stacked, groups_of, train_together
+from fedgraft.common import wire
+from fedgraft.common.constant import FEATURES
+from fedgraft.common.metrics import Evaluation
+
+Answer = RecordDict | Exception
+
+
+def carry_out_all(given: Sequence[Assignment]) -> list[Answer]:
+    """What each site answers, or what went wrong there.
+
+    Sites that received the same tensors for the same head on kept features, and have no tensors of their own, are
+    evaluated in one pass and trained in groups; all others one after another.
+    """
+    answers: dict[int, Answer] = {}
+    for places in _alike(given):
+        some = [given[place] for place in places]
+        found = _as_a_crowd(some) if len(some) > 1 and _is_crowd(some) else [_tried(_alone(one)) for one in some]
+        answers |= dict(zip(places, found, strict=True))
+    return [answers[place] for place in range(len(given))]
+
+
+def _alike(given: Sequence[Assignment]) -> list[list[int]]:
+    """Places of assignments with one network, one set of received tensors and one rate."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for place, one in enumerate(given):
+        key = (id(one.session.model), id(one.received), one.order.round, one.task.mu, one.session.plan.digest)
+        groups.setdefault(key, []).append(place)
+    return list(groups.values())
+
+
+def _is_crowd(given: Sequence[Assignment]) -> bool:
+    model = given[0].session.model
+    return (
+        model.constant.what == FEATURES
+        and not model.names("local")
+        and can_be_stacked(model.constant.trained, [one.task.loss for one in given])
+    )
+
+
+def _as_a_crowd(given: Sequence[Assignment]) -> list[Answer]:
+    session = given[0].session
+    head, prefix = session.model.constant.trained, session.model.constant.prefix
+    evaluations = _evaluate(given)
+    answers: dict[int, Answer] = {}
+
+    def finish(place: int, weights: Tensors, loss: float) -> None:
+        shared = {prefix + name: tensor.cpu() for name, tensor in weights.items()}
+        answers[place] = _tried(lambda: answer(given[place], shared, loss, evaluations[place]))
+
+    groups, alone = groups_of([one.task for one in given])
+    for group in groups:
+        trained = train_together(head, given[0].task.received, [given[k].task for k in group], session.device)
+        for place, outcome in zip(group, trained, strict=True):
+            if isinstance(outcome, Exception):
+                answers[place] = outcome
+            else:
+                finish(place, outcome.weights, outcome.loss)
+    for place in alone:
+        answers[place] = _tried(_alone(given[place], evaluations[place]))
+    return [answers[place] for place in range(len(given))]
+
+
+def _evaluate(given: Sequence[Assignment]) -> list[dict[str, Evaluation]]:
+    """The received model on every site's splits."""
+    session = given[0].session
+    session.load(given[0].received)
+    splits = [one.session.cohort[split] for one in given for split in wire.SPLITS]
+    found = iter(evaluate_splits(session.model.constant.trained, splits, session.device))
+    by_split = [{split: next(found) for split in wire.SPLITS} for _ in given]
+    return [{split: one for split, one in some.items() if one is not None} for some in by_split]
+
+
+def _alone(one: Assignment, evaluations: dict[str, Evaluation] | None = None) -> Callable[[], RecordDict]:
+    return lambda: carry_out(one, evaluations)
+
+
+def _tried(work: Callable[[], RecordDict]) -> Answer:
+    try:
+        return work()
+    except Exception as error:  # one site's trouble is its own; the caller reduces it to a code
+        return error
