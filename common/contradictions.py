@@ -68,6 +68,12 @@ CHECKS = (
         "engine.store=memory with engine.keep=false holds every image in memory and computes it anew; use disk",
     ),
     Check(
+        ("compression",),
+        lambda p: p.compression.down != "exact" and str(p.compression.target).endswith(("None", ".Changed")),
+        "compression.down rounds what sites train from, and an exact update would carry that rounding into the model; "
+        "set compression.down=exact, or compression=float16, int8 or topk",
+    ),
+    Check(
         ("train", "backbone", "adaptation"),
         lambda p: (
             p.train.batch_size == 1 and (p.backbone.batch_norm == "train" or "BatchNorm" in str(p.adaptation.target))

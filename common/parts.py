@@ -16,10 +16,13 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from torch import nn
 
 from fedgraft.common.adapters import Adaptation
+from fedgraft.common.codecs.codec import Codec
 from fedgraft.common.errors import PlanError
 
 OURS = ("fedgraft",)
-KINDS: Mapping[str, type] = MappingProxyType({"head": nn.Module, "loss": nn.Module, "adaptation": Adaptation})
+KINDS: Mapping[str, type] = MappingProxyType(
+    {"head": nn.Module, "loss": nn.Module, "adaptation": Adaptation, "compression": Codec}
+)
 """What a part that a site instantiates must be, by the plan's section."""
 
 
@@ -95,7 +98,7 @@ def check_options(
 def _ill_typed(found: Callable[..., Any], option: str, options: Mapping[str, Any]) -> list[str]:
     """Options whose value is not what the target's annotation says; what pydantic can't judge passes."""
     try:
-        hints = get_type_hints(found.__init__ if inspect.isclass(found) else found)
+        hints = get_type_hints(found.__init__ if inspect.isclass(found) else found, include_extras=True)
     except (NameError, TypeError):
         return []
     problems = []

@@ -22,6 +22,7 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.schema import (
     Adaptation,
     Backbone,
+    Compression,
     Count,
     Data,
     Engine,
@@ -48,6 +49,7 @@ class Plan:
     loss: Loss
     train: Train
     strategy: Strategy
+    compression: Compression
     release: Release
     engine: Engine
 

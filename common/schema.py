@@ -127,6 +127,19 @@ class Strategy:
 
 
 @dataclass(frozen=True)
+class Compression:
+    """How a round's tensors are written for the wire; ``target``, the codec of a site's update, is ``None`` for exact.
+
+    ``down``: what the coordinator sends each round, exact or rounded to float16 or to int8 with a scale per row.
+    """
+
+    __pydantic_config__ = STRICT
+    target: str | None
+    down: Literal["exact", "float16", "int8"]
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Release:
     """What a site's update carries besides shared tensors and the number of training cases."""
 

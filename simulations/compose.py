@@ -25,6 +25,7 @@ _SUPPLIED = {
     "head": {"width", "classes"},
     "loss": {"class_weights"},
     "strategy": SUPPLIED,
+    "compression": set[str](),
 }
 
 

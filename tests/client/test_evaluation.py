@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fedgraft.client.examples import Examples
 from fedgraft.client.evaluation import evaluate_split, predict
+from fedgraft.client.examples import Examples
 from fedgraft.common.metrics import summarise
 
 CPU = torch.device("cpu")

@@ -16,6 +16,7 @@ from fedgraft.client.manifest import Case
 from fedgraft.client.training import Task, train_locally
 from fedgraft.common import parts
 from fedgraft.common.adapters import Adapted
+from fedgraft.common.compression import up_codec
 from fedgraft.common.errors import PlanError
 from fedgraft.common.model import build
 from fedgraft.common.plan import Plan
@@ -25,7 +26,7 @@ from fedgraft.simulations.datasets import Source
 PlanOf = Callable[..., Plan]
 CONF = Path(str(files("fedgraft.conf")))
 CHOICES = sorted(f"{path.parent.name}={path.stem}" for path in CONF.glob("*/*.yaml"))
-ASKED = {"data", "partition", "backbone", "adaptation", "head", "loss", "train", "strategy", "engine"}
+ASKED = {"data", "partition", "backbone", "adaptation", "head", "loss", "train", "strategy", "compression", "engine"}
 OFFLINE = "backbone.pretrained=false"
 
 
@@ -38,6 +39,7 @@ def test_the_groups_of_the_issue_are_there() -> None:
     assert {"iid", "dirichlet", "quantity", "by_site"} <= set(members("partition"))
     assert {"phantom", "pneumoniamnist", "busi"} <= set(members("data"))
     assert {"none", "fedbn", "silobn", "ssf"} <= set(members("adaptation"))
+    assert {"none", "float16", "int8", "topk", "changed"} <= set(members("compression"))
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -120,6 +122,19 @@ def test_any_other_strategy_of_flower_can_be_named(plan_of: PlanOf, target: str,
 def test_what_is_not_a_strategy_is_refused(plan_of: PlanOf) -> None:
     with pytest.raises(PlanError, match=r"strategy\._target_=.*Result is not a flwr\.serverapp\.strategy\.Strategy"):
         build_strategy(plan_of("strategy._target_=flwr.serverapp.strategy.Result"))
+
+
+@pytest.mark.parametrize("name", members("compression"))
+def test_an_update_is_written_and_read_back(plan_of: PlanOf, name: str) -> None:
+    codec = up_codec(plan_of(f"compression={name}").compression)
+    received = {"head.weight": torch.zeros(2, 50), "head.bias": torch.zeros(2)}
+    trained = {name: torch.full_like(tensor, 0.25) for name, tensor in received.items()}
+    payload = codec.encode(trained, received, {}, torch.Generator()).payload
+    back = codec.decode(payload, received)
+    assert {name: (t.shape, t.dtype) for name, t in back.items()} == {
+        name: (t.shape, t.dtype) for name, t in trained.items()
+    }
+    assert int((back["head.weight"] == 0.25).sum()) == (10 if name == "topk" else 100)
 
 
 @pytest.mark.parametrize("name", members("train"))

@@ -124,6 +124,7 @@ def test_the_digest_changes_with_every_option_but_the_engine(default: Plan) -> N
         "train.schedule": "constant",
         "train.momentum": 0.5,
         "strategy.fraction": 0.5,
+        "compression._target_": "fedgraft.common.codecs.half.Half",
         "backbone.precision": "mixed",
         "backbone.keep_as": "float16",
         "engine.store": "memory",
@@ -133,6 +134,7 @@ def test_the_digest_changes_with_every_option_but_the_engine(default: Plan) -> N
     }
     # valid only in company
     excused = {"release.class_counts", "backbone.batch_norm", "backbone.pretrained", "engine.name", "engine.keep"}
+    excused |= {"compression.down"}
     options = [option for option, _ in leaves(default.to_dict())]
     assert len(options) > 30
     for option, value in leaves(default.to_dict()):
@@ -156,6 +158,8 @@ def test_the_digest_changes_with_options_that_are_valid_in_company(default: Plan
     base = plan_of(*free).digest
     for extra in ("backbone.batch_norm=train", "backbone.pretrained=false", "release.class_counts=false"):
         assert plan_of(*free, extra).digest != base
+    half = plan_of("compression=float16").digest
+    assert plan_of("compression=float16", "compression.down=int8").digest != half
 
 
 @pytest.mark.parametrize("override", ["engine=ray", "engine.keep=false"])
@@ -168,7 +172,7 @@ def test_a_missing_option_is_named(default: Plan, option: str) -> None:
     assert problems(changed(default, option, ABSENT)) == (f"{option} is missing",)
 
 
-@pytest.mark.parametrize("section", ["head", "data", "partition", "adaptation", "loss", "strategy"])
+@pytest.mark.parametrize("section", ["head", "data", "partition", "adaptation", "loss", "strategy", "compression"])
 def test_a_part_without_a_target_is_named(default: Plan, section: str) -> None:
     assert problems(changed(default, f"{section}._target_", ABSENT)) == (f"{section}._target_ is missing",)
 
@@ -206,6 +210,7 @@ def test_an_unknown_option_is_named(default: Plan, option: str) -> None:
         ("strategy.min_sites", 0, "greater than or equal to 1"),
         ("release.evaluation", "perhaps", "boolean"),
         ("engine.name", "slurm", "'inprocess' or 'ray'"),
+        ("compression.down", "bfloat16", "'exact', 'float16' or 'int8'"),
         ("head", "linear", "dictionary"),
     ],
 )
@@ -232,6 +237,8 @@ def test_one_class_is_not_enough(default: Plan) -> None:
         (["strategy=fedprox", "strategy.proximal_mu=0"], "strategy.proximal_mu must be above 0", "strategy=fedavg"),
         (["backbone.pretrained=false", "backbone.weights=a.safetensors"], "backbone.weights", "backbone.pretrained"),
         (["backbone.batch_norm=train"], "backbone.batch_norm=train", "free a stage"),
+        (["compression.down=int8"], "compression.down rounds", "compression=float16, int8 or topk"),
+        (["compression=changed", "compression.down=float16"], "compression.down rounds", "compression.down=exact"),
     ],
 )
 def test_a_contradiction_names_its_options_and_the_way_out(

@@ -1,0 +1,1 @@
+"""How shared tensors are written smaller for the wire: one codec a file."""

@@ -1,0 +1,151 @@
+"""What a codec is, and what all of them check.
+
+A payload is arrays by name. A tensor ``head.weight`` travels under its own name, or in parts as
+``head.weight#<part>``. What a codec rounds is the change against what was received, ``encode``'s ``tensors`` minus
+``received``: it is much smaller than the tensor, and so is its rounding error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from fedgraft.common.errors import WireError
+
+Tensors = Mapping[str, Tensor]
+Shape = tuple[int, ...]
+SMALL = 64
+"""Fewer numbers than this are sent as they are: another array's header (about 150 bytes) outweighs what is saved."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What is sent, and by tensor what error feedback adds to the next change (float32, the tensor's shape)."""
+
+    payload: dict[str, Tensor]
+    residual: dict[str, Tensor] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """What a plan's ``compression._target_`` must be."""
+
+    def encode(
+        self, tensors: Tensors, received: Tensors, residual: Tensors, generator: torch.Generator | None
+    ) -> Encoded:
+        """Write ``tensors`` as a payload.
+
+        Args:
+            tensors: what was trained, on the CPU.
+            received: what training started from; the same names, shapes and dtypes.
+            residual: of the site's last update; empty at first.
+            generator: draws the rounding, where there is any; ``None`` rounds to nearest.
+
+        Raises:
+            WireError: the codec rounds, and a number is not finite or ``residual`` belongs to another model.
+        """
+        ...
+
+    def decode(self, payload: Tensors, received: Tensors) -> dict[str, Tensor]:
+        """Read a payload that another machine sent: ``received`` plus the change, in ``received``'s dtypes.
+
+        Raises:
+            WireError: names, shapes, dtypes or indices do not fit ``received``, or a number is not finite.
+        """
+        ...
+
+
+Parts = dict[str, Tensor]
+"""One tensor's arrays, by what follows its name (``""``, ``"#scale"``)."""
+Write = Callable[[Tensor], Parts]
+Read = Callable[[str, Parts, Shape], Tensor]
+
+
+def rounded(name: str, tensor: Tensor) -> bool:
+    """Whether a codec may round this tensor; every other one is sent as it is.
+
+    Batch norm's running statistics are not steps that add up: a rounded variance could come out negative.
+    """
+    statistic = name.endswith(("running_mean", "running_var"))
+    return tensor.dtype == torch.float32 and tensor.numel() >= SMALL and not statistic
+
+
+def encode_changes(tensors: Tensors, received: Tensors, residual: Tensors, write: Write, read: Read) -> Encoded:
+    """Write ``change + residual`` of every tensor that may be rounded; what ``read`` does not give back is carried over
+    (error feedback: Seide et al., Interspeech 2014; Karimireddy et al., ICML 2019, algorithm 1).
+
+    Raises:
+        WireError: a number is not finite, or a residual has another shape than its tensor.
+    """
+    payload: dict[str, Tensor] = {}
+    carried: dict[str, Tensor] = {}
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        if not rounded(name, tensor):
+            payload[name] = finite(name, tensor)
+            continue
+        change = finite(name, tensor - received[name])
+        if name in residual:
+            change = change + checked(name, residual[name], tuple(tensor.shape), torch.float32)
+        parts = write(change)
+        carried[name] = change - read(name, parts, tuple(tensor.shape))
+        payload |= {name + suffix: part for suffix, part in parts.items()}
+    return Encoded(payload, carried)
+
+
+def decode_changes(payload: Tensors, received: Tensors, suffixes: Collection[str], read: Read) -> dict[str, Tensor]:
+    """The reverse of `encode_changes`.
+
+    Raises:
+        WireError: as `Codec.decode`.
+    """
+    suffixes_of = {name: suffixes if rounded(name, old) else ("",) for name, old in received.items()}
+    check_names(payload, {name + suffix for name, ends in suffixes_of.items() for suffix in ends})
+    tensors: dict[str, Tensor] = {}
+    for name, old in received.items():
+        if rounded(name, old):
+            parts = {suffix: payload[name + suffix] for suffix in suffixes}
+            tensors[name] = finite(name, old + read(name, parts, tuple(old.shape)))
+        else:
+            tensors[name] = checked(name, payload[name], tuple(old.shape), old.dtype)
+    return tensors
+
+
+def check_names(payload: Collection[str], expected: Collection[str]) -> None:
+    """Refuse a payload that lacks an array or holds one too many.
+
+    Raises:
+        WireError: so.
+    """
+    missing, extra = set(expected) - set(payload), set(payload) - set(expected)
+    if missing or extra:
+        raise WireError(f"tensor names differ: {len(missing)} missing, {len(extra)} not in the plan")
+
+
+def checked(name: str, array: Tensor, shape: Shape, *dtypes: torch.dtype) -> Tensor:
+    """``array``, if it has the shape, one of the dtypes, and only finite numbers.
+
+    Raises:
+        WireError: it has not.
+    """
+    if tuple(array.shape) != shape:
+        raise WireError(f"tensor {name} has shape {tuple(array.shape)}, the plan says {shape}")
+    if array.dtype not in dtypes:
+        wanted = " or ".join(str(dtype).removeprefix("torch.") for dtype in dtypes)
+        raise WireError(f"tensor {name} has dtype {str(array.dtype).removeprefix('torch.')}, the plan says {wanted}")
+    return finite(name, array)
+
+
+def finite(name: str, array: Tensor) -> Tensor:
+    """``array``, if it holds only finite numbers.
+
+    Raises:
+        WireError: it does not.
+    """
+    if not bool(torch.isfinite(array).all()):
+        raise WireError(f"tensor {name} holds a number that is not finite")
+    return array

@@ -1,0 +1,85 @@
+"""What the plan's ``compression`` does to a round's tensors, in both directions.
+
+Up, a site sends its update through the codec that the plan names. Down, the coordinator rounds what it sends, to
+nearest and without memory. It keeps its own tensors at full precision and decodes updates against those, not against
+what it sent: a site then trains from slightly rounded weights, but the rounding does not add up over the rounds (the
+master weights of Micikevicius et al., ICLR 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from fedgraft.common import parts
+from fedgraft.common.codecs.codec import Codec
+from fedgraft.common.codecs.eight_bit import EightBit
+from fedgraft.common.codecs.exact import Exact
+from fedgraft.common.codecs.half import Half
+from fedgraft.common.schema import Compression
+
+Down = Literal["exact", "float16", "int8"]
+_DOWN: Mapping[Down, Codec] = MappingProxyType(
+    {"exact": Exact(), "float16": Half(), "int8": EightBit(error_feedback=False)}
+)
+
+
+class Shaped(Protocol):
+    """A tensor's shape and torch dtype name (``float32``), as `fedgraft.common.wire.Spec` gives them."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> str: ...
+
+
+def up_codec(section: Compression, allowed: Iterable[str] = parts.OURS) -> Codec:
+    """How a site's update is written.
+
+    Args:
+        allowed: packages from which a codec may come.
+
+    Raises:
+        PlanError: the target is no codec, or an option does not fit it.
+    """
+    if section.target is None:
+        return Exact()
+    codec: Codec = parts.build(section.target, "compression", section.options, allowed)
+    return codec
+
+
+def down_encode(tensors: Mapping[str, Tensor], kind: Down) -> dict[str, Tensor]:
+    """What the coordinator sends of its tensors: their change from nothing, rounded to nearest.
+
+    Raises:
+        WireError: ``kind`` rounds, and a number is not finite.
+    """
+    return _DOWN[kind].encode(tensors, _zeros(tensors), {}, None).payload
+
+
+def down_decode(payload: Mapping[str, Tensor], specs: Mapping[str, Shaped], kind: Down) -> dict[str, Tensor]:
+    """The reverse of `down_encode`.
+
+    Args:
+        specs: of the tensors that were encoded.
+
+    Raises:
+        WireError: the payload does not fit ``specs``, or a number is not finite.
+    """
+    zeros = {name: torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype)) for name, spec in specs.items()}
+    return _DOWN[kind].decode(payload, zeros)
+
+
+def largest_payload(codec: Codec, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A payload of the size that an update of ``tensors`` has, or at most has: one in which every number changed."""
+    zeros = _zeros(tensors)
+    ones = {name: torch.ones_like(tensor) for name, tensor in tensors.items()}
+    return codec.encode(ones, zeros, {}, torch.Generator().manual_seed(0)).payload
+
+
+def _zeros(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: torch.zeros_like(tensor) for name, tensor in tensors.items()}
