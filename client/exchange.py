@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,8 +17,10 @@ from fedgraft.client.imbalance import inverse_frequency
 from fedgraft.client.training import LossFunction, Task, learning_rate, train_locally
 from fedgraft.client.workspace import Session, Workspace
 from fedgraft.common import parts, wire
+from fedgraft.common.compression import Down, down_decode
 from fedgraft.common.errors import WireError
 from fedgraft.common.metrics import Evaluation
+from fedgraft.common.tensors import count_bytes
 
 Tensors = dict[str, Tensor]
 
@@ -52,7 +54,7 @@ def receive_backbone(content: RecordDict, workspace: Workspace, site_file: Path,
     """Verify and keep the backbone, then answer as to ``query.prepare``."""
     _, _, backbone_digest = wire.unpack_prepare(content)
     record = wire.unpack_arrays(content, wire.FROZEN)
-    workspace.accept_backbone(workspace.site(site_file), backbone_digest, wire.unpack_backbone(record))
+    workspace.accept_backbone(workspace.site(site_file), backbone_digest, wire.unpack_any(record))
     return prepare(content, workspace, site_file, run)
 
 
@@ -79,8 +81,8 @@ def assign(
     """
     order = wire.unpack_order(content)
     session = workspace.open(site_file, order.plan_digest, run)
-    received = _received(content, session) if received is None else received
     plan, own_name = session.plan, session.model.constant.own_name
+    received = _received(content, session, plan.compression.down) if received is None else received
     task = Task(
         examples=session.cohort["train"],
         loss=_loss(session, order, workspace),
@@ -117,8 +119,12 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
     )
     names = session.model.names("shared")
     leaving = release.release_update(update, names, session.plan.release, session.site.release)
-    release.write_down(session.release_log, "update", session.run, leaving, plan=session.plan.digest, round=order.round)
-    return wire.pack_update(leaving)
+    encoded = session.codec.encode(shared, given.received, session.residual(), _generator(session, order.round, "up"))
+    session.keep_residual(encoded.residual)
+    sent = count_bytes(encoded.payload)
+    about = {"plan": session.plan.digest, "round": order.round, "tensor_bytes": sent}
+    release.write_down(session.release_log, "update", session.run, leaving, **about)
+    return wire.pack_update(replace(leaving, tensors=encoded.payload))
 
 
 def answer_evaluate(session: Session, order: wire.Order, evaluations: dict[str, Evaluation]) -> RecordDict:
@@ -130,8 +136,11 @@ def answer_evaluate(session: Session, order: wire.Order, evaluations: dict[str, 
     return wire.pack_answer(session.site.name, session.plan.digest, order.round, leaving)
 
 
-def _received(content: RecordDict, session: Session) -> Tensors:
-    return wire.unpack_tensors(wire.unpack_arrays(content, wire.ARRAYS), session.specs)
+def _received(content: RecordDict, session: Session, down: Down = "exact") -> Tensors:
+    record = wire.unpack_arrays(content, wire.ARRAYS)
+    if down == "exact":
+        return wire.unpack_tensors(record, session.specs)
+    return down_decode(wire.unpack_any(record), session.specs, down)
 
 
 def _evaluate(session: Session) -> dict[str, Evaluation]:
@@ -163,8 +172,8 @@ def _class_counts(session: Session, order: wire.Order) -> tuple[int, ...] | None
     return order.class_counts
 
 
-def _generator(session: Session, server_round: int) -> torch.Generator:
-    """Order of the cases: drawn from the plan's seed, the site's name and the round, equal on every machine."""
-    text = f"{session.plan.seed}|{session.site.name}|{server_round}"
+def _generator(session: Session, server_round: int, use: str = "") -> torch.Generator:
+    """Draws a site's order of cases, or what ``use`` names: from the plan's seed, the site's name and the round."""
+    text = f"{session.plan.seed}|{session.site.name}|{server_round}{use}"
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
     return torch.Generator().manual_seed(seed)

@@ -1,9 +1,9 @@
 """What was computed once per case and is kept: rows of one shape by key, memory-mapped on disk or held in memory.
 
 On disk a kind of rows is a folder: ``rows.bin`` holds the rows one after another, ``index.bin`` their keys (32 bytes
-each) in the same order, ``kind.json`` shape and dtype. A row counts once its key is written, and its key is written only
-after the row has reached the disk: an interrupted write leaves rows without a key, which the next write overwrites.
-Several processes may read and write at once; all that map the file share one copy of its pages.
+each) in the same order, ``kind.json`` shape and dtype. A row counts once its key is written, and its key is written
+only after the row has reached the disk: an interrupted write leaves rows without a key, which the next write
+overwrites. Several processes may read and write at once; all that map the file share one copy of its pages.
 """
 
 from __future__ import annotations

@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from fedgraft.client.site import Release as Permission
 from fedgraft.common.errors import SiteFileError
 from fedgraft.common.metrics import Evaluation, summarise
 from fedgraft.common.schema import Release
-from fedgraft.common.tensors import count_bytes
 from fedgraft.common.wire import Offer, Update
 
 
@@ -65,8 +67,7 @@ def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, 
         line |= {
             "examples": sent.examples,
             "train_loss": sent.train_loss,
-            "tensor_bytes": count_bytes(sent.tensors),
-            "tensors": {name: round(float(t.double().norm()), 6) for name, t in sorted(sent.tensors.items())},
+            "tensors": {name: round(_norm(tensor), 6) for name, tensor in sorted(sent.tensors.items())},
             "evaluations": _figures(sent.evaluations),
         }
     else:
@@ -74,6 +75,10 @@ def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(line) + "\n")
+
+
+def _norm(tensor: Tensor) -> float:
+    return float(torch.linalg.vector_norm(tensor if tensor.is_floating_point() else tensor.double()))
 
 
 def _figures(evaluations: dict[str, Evaluation]) -> dict[str, dict[str, float | None]]:

@@ -121,7 +121,7 @@ StepLoss = Callable[[Mapping[str, Tensor], Sequence[int], Sequence[Tensor]], tup
 def _step_loss(network: nn.Module, start: Mapping[str, Tensor], tasks: Sequence[Task]) -> StepLoss:
     """``(stacked weights, members, their batches) -> (loss, loss with the proximal term)``, both ``(members,)``."""
     losses = [task.loss for task in tasks]
-    _, buffers = stack_module_state([loss.to(next(iter(start.values())).device) for loss in losses])  # type: ignore[arg-type, attr-defined]
+    _, buffers = stack_module_state([loss.to(next(iter(start.values())).device) for loss in losses])  # type: ignore[attr-defined]
     criterion = copy.deepcopy(losses[0]).to("meta")  # type: ignore[attr-defined]
     mu = tasks[0].mu
 

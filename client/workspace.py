@@ -22,6 +22,8 @@ from fedgraft.client.site import SiteFile, read_site_file
 from fedgraft.client.store import Store
 from fedgraft.client.training import LossFunction
 from fedgraft.common import tensors, wire
+from fedgraft.common.codecs.codec import Codec
+from fedgraft.common.compression import up_codec
 from fedgraft.common.constant import FEATURES
 from fedgraft.common.errors import BackboneError, WireError
 from fedgraft.common.model import Model, build
@@ -41,6 +43,7 @@ class Session:
     initial: dict[str, Tensor]
     cohort: Cohort
     specs: wire.Specs
+    codec: Codec
     machine: Machine
 
     @property
@@ -67,13 +70,25 @@ class Session:
         """Put what came and what is this site's own into the network."""
         self.model.load({**received, **self.local_tensors()})
 
+    def residual(self) -> dict[str, Tensor]:
+        """What compression has lost so far of this site's updates."""
+        return tensors.load(self._residual_file) if self._residual_file.is_file() else {}
+
+    def keep_residual(self, residual: Mapping[str, Tensor]) -> None:
+        if residual:
+            tensors.save(self._residual_file, residual)
+
+    @property
+    def _residual_file(self) -> Path:
+        return self.local_file.with_name(f"{self.local_file.stem}-residual.safetensors")
+
     def keep_local_tensors(self) -> None:
         names = self.model.names("local")
         if names:
             tensors.save(self.local_file, self.model.tensors(names))
 
 
-Built = tuple[Model, dict[str, Tensor], wire.Specs]
+Built = tuple[Model, dict[str, Tensor], wire.Specs, Codec]
 
 
 @dataclass
@@ -165,10 +180,10 @@ class Workspace:
         machine = choose(site.device, site.threads, site.workers, site.batch)
         _use_threads(machine.threads)
         backbone_digest, plan = self._plan(site, plan_digest)
-        model, initial, specs = self._model(site, plan, backbone_digest, machine.device)
+        model, initial, specs, codec = self._model(site, plan, backbone_digest, machine.device)
         keeper = Keeper(plan, model, backbone_digest, self._store(site), machine, self.computed)
         cohort = load_cohort(read_manifest(site.manifest), keeper)
-        return Session(site, plan, run, model, initial, cohort, specs, machine)
+        return Session(site, plan, run, model, initial, cohort, specs, codec, machine)
 
     def _store(self, site: SiteFile) -> Store:
         folder = site.shared_store / "kept" if site.keep == "disk" else None
@@ -194,11 +209,12 @@ class Workspace:
             if not self.has_backbone(site, backbone_digest):
                 raise BackboneError("the plan's backbone is not on this site's disk, or damaged; prepare again")
             held = tensors.load(_backbone_file(site, backbone_digest))
-            model = build(plan, held, (*OURS, *site.allow))
+            allowed = (*OURS, *site.allow)
+            model = build(plan, held, allowed)
             model.network.to(device)
             shared = model.tensors(model.names("shared"))
             initial = {**shared, **model.tensors(model.names("local"))}
-            self._models[key] = (model, initial, wire.specs_of(shared))
+            self._models[key] = (model, initial, wire.specs_of(shared), up_codec(plan.compression, allowed))
         return self._models[key]
 
 

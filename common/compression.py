@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 
 from fedgraft.common import parts
-from fedgraft.common.codecs.codec import Codec
+from fedgraft.common.codecs.changed import Changed
+from fedgraft.common.codecs.codec import SMALL, Codec, rounded
 from fedgraft.common.codecs.eight_bit import EightBit
 from fedgraft.common.codecs.exact import Exact
 from fedgraft.common.codecs.half import Half
+from fedgraft.common.errors import PlanError
 from fedgraft.common.schema import Compression
 
 Down = Literal["exact", "float16", "int8"]
@@ -50,6 +52,20 @@ def up_codec(section: Compression, allowed: Iterable[str] = parts.OURS) -> Codec
         return Exact()
     codec: Codec = parts.build(section.target, "compression", section.options, allowed)
     return codec
+
+
+def require_effect(section: Compression, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse a compression that would leave every one of the shared tensors as it is.
+
+    Raises:
+        PlanError: it would.
+    """
+    codec = up_codec(section)
+    if not isinstance(codec, Exact | Changed) and not any(rounded(name, tensor) for name, tensor in tensors.items()):
+        raise PlanError(
+            f"compression={type(codec).__name__} has no effect: no shared tensor is rounded (those of fewer than "
+            f"{SMALL} numbers and batch norm's statistics never are); use compression=none"
+        )
 
 
 def down_encode(tensors: Mapping[str, Tensor], kind: Down) -> dict[str, Tensor]:

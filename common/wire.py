@@ -8,15 +8,16 @@ here came from another machine: names, shapes, dtypes, finiteness and digests ar
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
-from numpy.typing import NDArray
 from torch import Tensor
 
+from fedgraft.common import arrays
+from fedgraft.common.arrays import HeldArray
 from fedgraft.common.errors import WireError
 from fedgraft.common.evaluation_record import pack_evaluation, unpack_evaluation
 from fedgraft.common.metrics import Evaluation
@@ -39,6 +40,7 @@ class Spec:
 
 
 Specs = Mapping[str, Spec]
+Decode = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class Order:
 
 @dataclass(frozen=True)
 class Update:
-    """A site's answer to ``train``; tensors float32 on the CPU. ``evaluations``: of the model it received, by split."""
+    """A site's answer to ``train``; tensors on the CPU: what was trained, or, on the wire, a codec's payload.
+    ``evaluations``: of the model it received, by split."""
 
     site: str
     plan_digest: str
@@ -84,12 +87,15 @@ def specs_of(tensors: Mapping[str, Tensor]) -> dict[str, Spec]:
 
 
 def pack_tensors(tensors: Mapping[str, Tensor]) -> ArrayRecord:
-    """Named tensors as an ArrayRecord, in the order of the sorted names."""
-    return ArrayRecord({name: Array(tensors[name].detach().cpu().numpy()) for name in sorted(tensors)})
+    """Named tensors as an ArrayRecord, in the order of the sorted names; they must not be written to any more."""
+    record = ArrayRecord()
+    for name in sorted(tensors):  # one by one: given a dict, Flower copies every array
+        record[name] = HeldArray(np.asarray(tensors[name].detach().cpu().numpy(), order="C"))
+    return record
 
 
 def unpack_tensors(record: ArrayRecord, specs: Specs) -> dict[str, Tensor]:
-    """Named tensors from an ArrayRecord.
+    """Named tensors from an ArrayRecord. They may share the message's memory: read them, and write elsewhere.
 
     Raises:
         WireError: names differ from ``specs``, a shape or dtype is wrong, or a number is not finite.
@@ -100,13 +106,14 @@ def unpack_tensors(record: ArrayRecord, specs: Specs) -> dict[str, Tensor]:
     return {name: _checked(name, record[name], specs[name]) for name in sorted(specs)}
 
 
-def unpack_backbone(record: ArrayRecord) -> dict[str, Tensor]:
-    """The backbone's tensors (any names; the digest is checked by the receiver).
+def unpack_any(record: ArrayRecord) -> dict[str, Tensor]:
+    """Tensors under whatever names and of whatever shapes they come: a backbone (the receiver checks its digest), or a
+    payload (its codec checks it).
 
     Raises:
         WireError: an array can't be decoded.
     """
-    return {name: torch.from_numpy(_decoded(name, array).copy()) for name, array in record.items()}
+    return {name: torch.from_numpy(arrays.read(name, array)) for name, array in record.items()}
 
 
 def pack_prepare(plan_json: str, plan_digest: str, backbone_digest: str) -> RecordDict:
@@ -239,15 +246,18 @@ def unpack_answer(content: RecordDict, classes: int) -> tuple[str, str, int, dic
     return text_of(record, "name"), text_of(record, "plan"), count_of(record, "round"), evaluations
 
 
-def unpack_update(content: RecordDict, specs: Specs, classes: int) -> Update:
+def unpack_update(content: RecordDict, specs: Specs, classes: int, decode: Decode | None = None) -> Update:
     """Read a site's answer to ``train``.
+
+    Args:
+        decode: reads a compressed payload; ``None`` if the tensors travel as they are.
 
     Raises:
         WireError: anything is missing, of the wrong shape or type, or not finite.
     """
     site, plan_digest, server_round, evaluations = unpack_answer(content, classes)
-    arrays, metrics = content.get(ARRAYS), content.get(METRICS)
-    if not isinstance(arrays, ArrayRecord) or not isinstance(metrics, MetricRecord):
+    record, metrics = content.get(ARRAYS), content.get(METRICS)
+    if not isinstance(record, ArrayRecord) or not isinstance(metrics, MetricRecord):
         raise WireError("the update holds no tensors or no metrics")
     examples = metrics.get(EXAMPLES)
     if not is_count(examples) or examples == 0:
@@ -259,7 +269,7 @@ def unpack_update(content: RecordDict, specs: Specs, classes: int) -> Update:
         site=site,
         plan_digest=plan_digest,
         round=server_round,
-        tensors=unpack_tensors(arrays, specs),
+        tensors=unpack_tensors(record, specs) if decode is None else decode(unpack_any(record)),
         examples=int(examples),  # type: ignore[arg-type]
         train_loss=loss,
         evaluations=evaluations,
@@ -268,29 +278,24 @@ def unpack_update(content: RecordDict, specs: Specs, classes: int) -> Update:
 
 def count_bytes(content: RecordDict) -> int:
     """Bytes of a message's content as Flower counts them (arrays with their headers, names, values)."""
-    return sum(record.count_bytes() if len(record) else 0 for record in content.values())
+    return sum(_record_bytes(record) for record in content.values())
+
+
+def _record_bytes(record: ArrayRecord | MetricRecord | ConfigRecord) -> int:
+    if isinstance(record, ArrayRecord):
+        return sum(len(name) + arrays.count_bytes(array) for name, array in record.items())
+    return record.count_bytes() if len(record) else 0
 
 
 def _checked(name: str, array: Array, spec: Spec) -> Tensor:
-    values = _decoded(name, array)
+    values = arrays.read(name, array)
     if tuple(values.shape) != spec.shape:
         raise WireError(f"tensor {name} has shape {tuple(values.shape)}, the plan says {spec.shape}")
     if values.dtype.name != spec.dtype:
         raise WireError(f"tensor {name} has dtype {values.dtype.name}, the plan says {spec.dtype}")
-    if not np.isfinite(values).all():
+    if not arrays.is_finite(values):
         raise WireError(f"tensor {name} holds a number that is not finite")
-    return torch.from_numpy(values.copy())
-
-
-def _decoded(name: str, array: Array) -> NDArray[np.generic]:
-    try:
-        values = array.numpy()
-    except Exception as error:
-        # numpy raises several kinds for bytes that are not an array, and the bytes are the sender's
-        raise WireError(f"tensor {name} can't be decoded") from error
-    if values.dtype.kind not in "fiub" or not values.dtype.isnative:
-        raise WireError(f"tensor {name} has dtype {values.dtype}, which is not a plain number")
-    return values
+    return torch.from_numpy(values)
 
 
 def _dtype_name(dtype: torch.dtype) -> str:

@@ -13,13 +13,15 @@ import numpy as np
 import torch
 from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
-from flwr.serverapp.strategy import Strategy
+from flwr.serverapp.strategy import FedAvg, FedProx, Strategy
 from torch import Tensor
 
-from fedgraft.common import parts, wire
+from fedgraft.common import arrays, parts, wire
+from fedgraft.common.compression import down_encode
 from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.plan import Plan
 from fedgraft.common.wire import Specs, Update
+from fedgraft.server.mean import weighted_mean
 
 ALLOWED = (*parts.OURS, "flwr.serverapp.strategy")
 
@@ -89,9 +91,17 @@ def configure(
     config: ConfigRecord,
     grid: Grid,
 ) -> list[Message]:
-    """The round's train messages. Which sites are sampled depends on the plan's seed and the round only."""
+    """The round's train messages. Which sites are sampled depends on the plan's seed and the round only.
+
+    A strategy sees the tensors as they are; what travels is rounded as ``compression.down`` says.
+    """
     with _seeded(f"{plan.seed}|{server_round}"), _named(strategy, server_round):
-        return list(strategy.configure_train(server_round, wire.pack_tensors(shared), config, grid))
+        messages = list(strategy.configure_train(server_round, wire.pack_tensors(shared), config, grid))
+    if plan.compression.down != "exact":
+        sent = wire.pack_tensors(down_encode(shared, plan.compression.down))
+        for message in messages:
+            message.content[wire.ARRAYS] = sent
+    return messages
 
 
 def aggregate(
@@ -106,6 +116,9 @@ def aggregate(
     Raises:
         RoundError: the strategy gave nothing, other names or shapes, or a number that is not finite.
     """
+    if type(strategy) in (FedAvg, FedProx):
+        mean = weighted_mean((update.tensors, update.examples) for _, update in replies)
+        return {key: _cast(mean[key].numpy(), key, specs, type(strategy).__name__, server_round) for key in specs}
     with_loss = all(update.train_loss is not None for _, update in replies)
     messages = [_for_strategy(message, update, with_loss) for message, update in replies]
     with _named(strategy, server_round):
@@ -128,9 +141,10 @@ def _for_strategy(message: Message, update: Update, with_loss: bool) -> Message:
 
 
 def _cast(values: Any, key: str, specs: Specs, strategy: str, server_round: int) -> Tensor:
-    if tuple(values.shape) != specs[key].shape or not np.isfinite(values).all():
+    if tuple(values.shape) != specs[key].shape or not arrays.is_finite(values):
         raise RoundError(f"round {server_round}: {strategy} returned a wrong shape or a number that is not finite")
-    return torch.from_numpy(np.asarray(values, specs[key].dtype).copy())
+    own = values if values.flags.writeable else values.copy()
+    return torch.from_numpy(np.asarray(own, specs[key].dtype))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from flwr.app import Message, RecordDict
 from fedgraft.common import wire
 from fedgraft.common.errors import WireError
 from fedgraft.common.metrics import Evaluation
-from fedgraft.common.wire import Offer, Specs, Update
+from fedgraft.common.wire import Decode, Offer, Specs, Update
 
 _CODE = re.compile(r"fedgraft:[a-z-]{1,40}")
 
@@ -49,13 +49,18 @@ def read_offer(reply: Message | None, plan_digest: str, classes: int) -> Offer |
     return offer
 
 
-def read_update(reply: Message | None, expected: Expected, specs: Specs, classes: int) -> Update | Refusal:
-    """A site's answer to ``train``: names, shapes, dtypes, finite numbers, a count, the right plan and round."""
+def read_update(
+    reply: Message | None, expected: Expected, specs: Specs, classes: int, decode: Decode | None = None
+) -> Update | Refusal:
+    """A site's answer to ``train``: names, shapes, dtypes, finite numbers, a count, the right plan and round.
+
+    ``decode`` reads a compressed payload.
+    """
     content = _content(reply)
     if isinstance(content, Refusal):
         return content
     try:
-        update = wire.unpack_update(content, specs, classes)
+        update = wire.unpack_update(content, specs, classes, decode)
     except WireError as error:
         return Refusal("bad-update", str(error))
     stranger = _stranger(expected, Expected(update.site, update.plan_digest, update.round))

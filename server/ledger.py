@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -39,11 +39,11 @@ class Ledger:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("", encoding="utf-8")
 
-    def write(self, entry: Entry) -> None:
-        self.entries.append(entry)
+    def write(self, *entries: Entry) -> None:
+        self.entries += entries
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(asdict(entry)) + "\n")
+                stream.writelines(json.dumps(entry.__dict__) + "\n" for entry in entries)
 
     def dropped(self) -> list[dict[str, object]]:
         """Every entry that was not ``ok``: round, what, site, outcome and reason."""
@@ -52,6 +52,11 @@ class Ledger:
             for e in self.entries
             if e.outcome != "ok"
         ]
+
+    def round_bytes(self, round_: int) -> tuple[int, int]:
+        """``(up, down)`` of a round's train messages, summed over the sites that were asked."""
+        asked = [e for e in self.entries if e.what == "train" and e.round == round_]
+        return sum(e.bytes_up for e in asked), sum(e.bytes_down for e in asked)
 
     def mean_bytes(self) -> tuple[int, int]:
         """``(up, down)`` per site and round, over the train messages that were answered well."""

@@ -75,6 +75,7 @@ def round_line(round_: Round) -> dict[str, Any]:
         "updated": list(round_.sites),
         "train_loss": round_.train_loss,
         "seconds": round(round_.seconds, 4),
+        "bytes": {"up": round_.bytes_up, "down": round_.bytes_down},
         "val": _figures(round_.pooled("val")),
         "test": _figures(round_.test),
         "sites": {

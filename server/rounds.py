@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
-from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.app import ConfigRecord, Message
 from flwr.serverapp import Grid
 from torch import Tensor
 
 from fedgraft.common import wire
+from fedgraft.common.compression import require_effect, up_codec
 from fedgraft.common.errors import RoundError
 from fedgraft.common.metrics import Evaluation, merge
 from fedgraft.common.plan import Plan
 from fedgraft.common.wire import Update
 from fedgraft.server import aggregation
 from fedgraft.server.guard import Expected, Refusal, read_evaluations, read_update
-from fedgraft.server.ledger import Entry, Ledger
+from fedgraft.server.ledger import Entry, Ledger, What
 from fedgraft.server.post import exchange, wait_for_nodes
 from fedgraft.server.roster import Backbone, Roster, RosterGrid, admit, class_counts, refuse_impostors, refuse_twins
 
@@ -31,6 +33,7 @@ class Round:
 
     Attributes:
         train_loss: mean over the sites' training cases, ``None`` if a site withheld it.
+        bytes_up: content of the round's train messages, summed over the sites that were asked; so is ``bytes_down``.
         by_site: evaluations of the model *after* this round, by site and split (``val``, ``test``).
         central: evaluation of the same model on the coordinator's own test set, if it has one.
     """
@@ -39,6 +42,8 @@ class Round:
     sites: tuple[str, ...] = ()
     train_loss: float | None = None
     seconds: float = 0.0
+    bytes_up: int = 0
+    bytes_down: int = 0
     by_site: BySite = field(default_factory=dict)
     central: Evaluation | None = None
 
@@ -91,6 +96,8 @@ def run(federation: Federation) -> Outcome:
     """
     plan = federation.plan
     strategy = aggregation.build_strategy(plan)
+    codec = up_codec(plan.compression)
+    require_effect(plan.compression, federation.initial)
     wait_for_nodes(federation.grid, plan.strategy.min_sites, plan.strategy.timeout)
     roster: Roster = {}
     shared = federation.initial
@@ -102,12 +109,12 @@ def run(federation: Federation) -> Outcome:
         messages = aggregation.configure(
             strategy, plan, number, shared, _config(plan, roster), RosterGrid(federation.grid, roster)
         )
-        updates = _train(federation, roster, messages, number)
+        updates = _train(federation, roster, messages, number, partial(codec.decode, received=shared))
         rounds[-1].by_site = {u.site: u.evaluations for _, u in updates}
         federation.finished(rounds[-1])
         shared = aggregation.aggregate(strategy, number, updates, wire.specs_of(federation.initial))
         federation.keep(shared)
-        rounds.append(_summed(number, updates, time.monotonic() - start))
+        rounds.append(_summed(federation, number, updates, time.monotonic() - start))
         rounds[-1].central = _central(federation, shared)
         federation.progress(rounds[-1])
     rounds[-1].by_site = _evaluate(federation, roster, shared)
@@ -136,22 +143,25 @@ def _config(plan: Plan, roster: Roster) -> ConfigRecord:
 
 
 def _train(
-    federation: Federation, roster: Roster, messages: list[Message], number: int
+    federation: Federation, roster: Roster, messages: list[Message], number: int, decode: wire.Decode
 ) -> list[tuple[Message, Update]]:
     """Send, check, and write the ledger; the good updates in the order of the sites' names."""
     plan = federation.plan
     down = {message.metadata.dst_node_id: message for message in messages}
     replies = exchange(federation.grid, messages, plan.strategy.timeout)
     specs = wire.specs_of(federation.initial)
+    compressed = decode if plan.compression.target is not None else None
+    sizes = _sizes(messages)
     good: list[tuple[Message, Update]] = []
+    entries = []
     for node in sorted(replies, key=lambda node: roster[node].site):
         site, reply = roster[node].site, replies[node]
-        update = read_update(
-            reply, Expected(site, plan.digest, number, roster[node].examples), specs, len(plan.data.classes)
-        )
-        _record(federation.ledger, number, "train", site, node, update, down[node].content, reply)
+        expected = Expected(site, plan.digest, number, roster[node].examples)
+        update = read_update(reply, expected, specs, len(plan.data.classes), compressed)
+        entries.append(_entry(number, "train", site, node, update, sizes[id(down[node].content)], reply))
         if not isinstance(update, Refusal):
             good.append((down[node], update))
+    federation.ledger.write(*entries)
     if len(good) < plan.strategy.min_sites:
         raise RoundError(
             _too_few(federation.ledger, number, "sent a usable update", len(good), plan.strategy.min_sites)
@@ -166,48 +176,52 @@ def _evaluate(federation: Federation, roster: Roster, shared: Shared) -> BySite:
     messages = [Message(content, node, wire.EVALUATE) for node in roster]
     replies = exchange(federation.grid, messages, plan.strategy.timeout)
     found: BySite = {}
+    entries, down = [], wire.count_bytes(content)
     for node, offer in roster.items():
         expected = Expected(offer.site, plan.digest, plan.rounds)
         evaluations = read_evaluations(replies[node], expected, len(plan.data.classes))
-        _record(federation.ledger, plan.rounds, "evaluate", offer.site, node, evaluations, content, replies[node])
+        entries.append(_entry(plan.rounds, "evaluate", offer.site, node, evaluations, down, replies[node]))
         if not isinstance(evaluations, Refusal):
             found[offer.site] = evaluations
+    federation.ledger.write(*entries)
     return found
 
 
-def _record(
-    ledger: Ledger,
+def _sizes(messages: list[Message]) -> dict[int, int]:
+    """Bytes by content; a strategy sends most sites the very same one."""
+    contents = {id(message.content): message.content for message in messages}
+    return {key: wire.count_bytes(content) for key, content in contents.items()}
+
+
+def _entry(
     number: int,
-    what: str,
+    what: What,
     site: str,
     node: int,
     found: Update | dict[str, Evaluation] | Refusal,
-    content: RecordDict,
+    bytes_down: int,
     reply: Message | None,
-) -> None:
-    refused = isinstance(found, Refusal)
-    ledger.write(
-        Entry(
-            round=number,
-            what=what,  # type: ignore[arg-type]
-            site=site,
-            node=node,
-            outcome=found.code if isinstance(found, Refusal) else "ok",
-            reason=found.reason if isinstance(found, Refusal) else "",
-            examples=found.examples if isinstance(found, Update) else None,
-            bytes_down=wire.count_bytes(content),
-            bytes_up=wire.count_bytes(reply.content)
-            if reply is not None and reply.has_content() and not refused
-            else 0,
-        )
+) -> Entry:
+    answered = reply is not None and reply.has_content() and not isinstance(found, Refusal)
+    return Entry(
+        round=number,
+        what=what,
+        site=site,
+        node=node,
+        outcome=found.code if isinstance(found, Refusal) else "ok",
+        reason=found.reason if isinstance(found, Refusal) else "",
+        examples=found.examples if isinstance(found, Update) else None,
+        bytes_down=bytes_down,
+        bytes_up=wire.count_bytes(reply.content) if answered and reply is not None else 0,
     )
 
 
-def _summed(number: int, updates: list[tuple[Message, Update]], seconds: float) -> Round:
+def _summed(federation: Federation, number: int, updates: list[tuple[Message, Update]], seconds: float) -> Round:
     losses = [(u.train_loss, u.examples) for _, u in updates]
     known = [(loss, n) for loss, n in losses if loss is not None]
     mean = sum(loss * n for loss, n in known) / sum(n for _, n in known) if len(known) == len(losses) else None
-    return Round(number, tuple(u.site for _, u in updates), mean, seconds)
+    up, down = federation.ledger.round_bytes(number)
+    return Round(number, tuple(u.site for _, u in updates), mean, seconds, up, down)
 
 
 def _central(federation: Federation, shared: Mapping[str, Tensor]) -> Evaluation | None:

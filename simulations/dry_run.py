@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fedgraft.common import tensors, wire
+from fedgraft.common.compression import down_encode, largest_payload, require_effect, up_codec
 from fedgraft.common.constant import FEATURES, IMAGES
 from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan
@@ -39,6 +40,7 @@ def show(plan: Plan, console: Console) -> None:
     """
     model = build(plan, None)
     build_strategy(plan)
+    require_effect(plan.compression, model.tensors(model.names("shared")))
     console.print(_groups_table(model))
     console.print(_bytes_table(plan, model))
     for line in _sentences(plan, model):
@@ -70,7 +72,9 @@ def _grouped(model: Model) -> dict[tuple[str, str], list[str]]:
 
 def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
     """``(down, up)`` of one train message and its answer without evaluations (they depend on the number of cases)."""
-    arrays = wire.pack_tensors(model.tensors(model.names("shared")))
+    shared = model.tensors(model.names("shared"))
+    sent = wire.pack_tensors(down_encode(shared, plan.compression.down))
+    answered = wire.pack_tensors(largest_payload(up_codec(plan.compression), shared))
     counts = (0,) * len(plan.data.classes) if plan.loss.weights == "global" else None
     config = wire.pack_config(plan.digest, counts)
     config["server-round"] = plan.rounds
@@ -78,8 +82,8 @@ def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
         config["proximal-mu"] = 0.0
     metrics = MetricRecord({wire.EXAMPLES: 1, **({"train-loss": 0.0} if plan.release.train_loss else {})})
     site = ConfigRecord({"name": "site-01", "plan": plan.digest, "round": plan.rounds})
-    down = wire.count_bytes(RecordDict({wire.ARRAYS: arrays, wire.CONFIG: config}))
-    up = wire.count_bytes(RecordDict({wire.ARRAYS: arrays, wire.METRICS: metrics, wire.SITE: site}))
+    down = wire.count_bytes(RecordDict({wire.ARRAYS: sent, wire.CONFIG: config}))
+    up = wire.count_bytes(RecordDict({wire.ARRAYS: answered, wire.METRICS: metrics, wire.SITE: site}))
     return down, up
 
 
@@ -93,8 +97,9 @@ def _bytes_table(plan: Plan, model: Model) -> Table:
     table.add_row("once: the plan", f"{question:,}", "about 200")
     table.add_row("once, if the site lacks it: the backbone", f"{backbone:,}", "0")
     table.add_row("each round", f"{down:,}", f"{up:,} + evaluation")
-    table.add_row("after the last round", f"{down:,}", "evaluation")
-    total = 2 * question + backbone + down * (plan.rounds + 1)
+    exact = wire.count_bytes(wire.pack_evaluate(model.tensors(model.names("shared")), plan.digest, plan.rounds))
+    table.add_row("after the last round", f"{exact:,}", "evaluation")
+    total = 2 * question + backbone + down * plan.rounds + exact
     table.add_row(f"in total, {plan.rounds} rounds", f"{total:,}", f"{up * plan.rounds:,} + evaluations", style="bold")
     return table
 

@@ -108,7 +108,7 @@ def lines(log: Path) -> list[dict[str, Any]]:
 
 def test_an_update_is_written_down_by_hand(tmp_path: Path) -> None:
     log = tmp_path / "state" / "released.jsonl"
-    write_down(log, "update", 7, UPDATE, plan="ab" * 32, round=2)
+    write_down(log, "update", 7, UPDATE, plan="ab" * 32, round=2, tensor_bytes=12)
     (line,) = lines(log)
     assert (line["what"], line["run"], line["plan"], line["round"]) == ("update", 7, "ab" * 32, 2)
     assert (line["examples"], line["train_loss"], line["tensor_bytes"]) == (20, 0.5, 12)
@@ -144,7 +144,7 @@ def test_what_was_withheld_is_not_written_as_released(tmp_path: Path) -> None:
 def test_a_line_holds_no_case(tmp_path: Path) -> None:
     """Figures and norms only: no number of the tensors, no confusion count, no histogram, no path."""
     odd = replace(UPDATE, tensors={"head.weight": torch.tensor([[0.123456789, 0.987654321]])})
-    write_down(tmp_path / "log", "update", 1, odd, plan="p", round=1)
+    write_down(tmp_path / "log", "update", 1, odd, plan="p", round=1, tensor_bytes=12)
     text = (tmp_path / "log").read_text(encoding="utf-8")
     assert not any(word in text for word in ("0.12345", "0.98765", "confusion", "histogram", str(tmp_path)))
     assert set(lines(tmp_path / "log")[0]) == {

@@ -1,0 +1,101 @@
+"""Numbers as Flower arrays that are turned into bytes only when they travel.
+
+Flower's own ``Array`` serialises when it is made and parses whenever it is read. Within one process neither is needed:
+a `HeldArray` hands its numbers over as they are. On the wire it is an ``Array`` like any other.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from functools import lru_cache
+from typing import Any, cast
+
+import numpy as np
+from flwr.app import Array
+from numpy.typing import NDArray
+
+from fedgraft.common.errors import WireError
+
+Numbers = NDArray[np.generic]
+_STYPE = "numpy.ndarray"
+
+
+class HeldArray(Array):
+    """Holds an array; it belongs to the message from then on, and nobody writes to it.
+
+    Args:
+        values: any shape, a plain numeric dtype.
+    """
+
+    def __init__(self, values: Numbers) -> None:
+        described = {"dtype": str(values.dtype), "shape": tuple(values.shape), "stype": _STYPE}
+        self.__dict__.update(described, _values=values)
+
+    @property
+    def values(self) -> Numbers:
+        """The array itself."""
+        return cast(Numbers, self.__dict__["_values"])
+
+    @property
+    def data(self) -> bytes:  # type: ignore[override]
+        """The array in numpy's file format; written when first asked for."""
+        if "_bytes" not in self.__dict__:
+            buffer = io.BytesIO()
+            np.save(buffer, self.values, allow_pickle=False)
+            self.__dict__["_bytes"] = buffer.getvalue()
+        return cast(bytes, self.__dict__["_bytes"])
+
+    def numpy(self) -> NDArray[Any]:
+        """The array, so that it can't be written to."""
+        view = self.values.view()
+        view.flags.writeable = False
+        return view
+
+    def __reduce__(self) -> tuple[type[Array], tuple[str, tuple[int, ...], str, bytes]]:
+        return Array, (self.dtype, self.shape, self.stype, self.data)
+
+
+HeldArray.__qualname__ = Array.__qualname__  # Flower writes the class's name before the bytes, and knows only its own
+
+
+def read(name: str, array: Array) -> Numbers:
+    """An array's numbers.
+
+    Raises:
+        WireError: they can't be decoded, or are no plain numbers.
+    """
+    if isinstance(array, HeldArray):
+        return array.values
+    try:
+        values = array.numpy()
+    except Exception as error:
+        # numpy raises several kinds for bytes that are not an array, and the bytes are the sender's
+        raise WireError(f"tensor {name} can't be decoded") from error
+    if values.dtype.kind not in "fiub" or not values.dtype.isnative:
+        raise WireError(f"tensor {name} has dtype {values.dtype}, which is not a plain number")
+    return values if values.flags.writeable else values.copy()
+
+
+def is_finite(values: Numbers) -> bool:
+    """Whether no number is infinite or NaN."""
+    if values.dtype.kind != "f":
+        return True
+    flat = values.reshape(-1)
+    # one pass without a temporary; a sum of squares that overflows says nothing, so look again
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(float(np.dot(flat, flat))) or bool(np.isfinite(flat).all())
+
+
+def count_bytes(array: Array) -> int:
+    """Bytes of the array in numpy's file format, as it travels."""
+    if isinstance(array, HeldArray):
+        return _header_bytes(array.values.dtype.str, array.shape) + array.values.nbytes
+    return len(array.data)
+
+
+@lru_cache(maxsize=4096)
+def _header_bytes(dtype: str, shape: tuple[int, ...]) -> int:
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return buffer.tell()
