@@ -1,0 +1,131 @@
+"""Sites trained in one batched computation get the weights of sites trained one after another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fedgraft.client.examples import Examples
+from fedgraft.client.imbalance import CrossEntropy
+from fedgraft.client.together import FEWEST, MOST, Trained, can_be_stacked, groups_of, train_together
+from fedgraft.client.training import Task, train_locally
+from fedgraft.common.errors import PlanError
+from fedgraft.common.heads import Cosine, Linear
+from fedgraft.common.schema import Train
+
+SGD = Train("sgd", lr=0.1, momentum=0.9, weight_decay=0.01, batch_size=8, epochs=2, schedule="constant")
+ADAMW = replace(SGD, optimizer="adamw", momentum=0.0, lr=0.01)
+CPU = torch.device("cpu")
+SIZES = (33, 30, 41, 29, 9, 32)
+
+
+def task(site: int, cases: int, train: Train, mu: float = 0.0, weights: tuple[float, ...] | None = None) -> Task:
+    """Site number ``site``: its own cases, its own class weights."""
+    generator = torch.Generator().manual_seed(site)
+    inputs = torch.randn(cases, 12, generator=generator)
+    labels = (inputs[:, 0] + 0.3 * torch.randn(cases, generator=generator) > site / 10).long()
+    loss = CrossEntropy(None if weights is None else torch.tensor(weights) * (1 + site / 5))
+    return Task(Examples(inputs, labels), loss, train, train.lr, torch.Generator().manual_seed(100 + site), mu)
+
+
+def start_of(head: nn.Module) -> dict[str, Tensor]:
+    return {name: p.detach().clone() for name, p in head.named_parameters()}
+
+
+def one_after_another(head: nn.Module, start: dict[str, Tensor], tasks: list[Task]) -> list[Trained]:
+    results = []
+    for one in tasks:
+        head.load_state_dict(start)
+        loss = train_locally(head, one, CPU)
+        results.append(Trained(start_of(head), loss))
+    return results
+
+
+@pytest.mark.parametrize("train", [SGD, ADAMW], ids=["sgd", "adamw"])
+@pytest.mark.parametrize("mu", [0.0, 0.7])
+@pytest.mark.parametrize("weights", [None, (0.5, 2.0)])
+@pytest.mark.parametrize(
+    "head", [Linear(12, 2, True), Linear(12, 2, False), Cosine(12, 2, 4.0)], ids=lambda h: str(h)[:6]
+)
+def test_the_weights_and_losses_are_the_same(
+    head: nn.Module, weights: tuple[float, ...] | None, mu: float, train: Train
+) -> None:
+    """Sites of six sizes: batches of one, of part and of full size, and sites that are done before others."""
+    start = {
+        name: p + 0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(3))
+        for name, p in start_of(head).items()
+    }
+
+    def tasks() -> list[Task]:
+        made = [task(site, cases, train, mu, weights) for site, cases in enumerate(SIZES)]
+        return [replace(one, received=start) for one in made]
+
+    expected = one_after_another(head, start, tasks())
+    found = train_together(head, start, tasks(), CPU)
+    for want, have in zip(expected, found, strict=True):
+        assert isinstance(have, Trained)
+        assert have.loss == pytest.approx(want.loss, rel=1e-5)
+        for name in start:
+            torch.testing.assert_close(have.weights[name], want.weights[name], rtol=1e-4, atol=1e-6)
+
+
+def test_the_network_s_own_weights_and_mode_stay() -> None:
+    head = Linear(12, 2, True).eval()
+    before = start_of(head)
+    train_together(head, before, [task(site, 20, SGD) for site in range(4)], CPU)
+    assert not head.training
+    assert all(torch.equal(value, before[name]) for name, value in start_of(head).items())
+
+
+def test_a_site_that_diverges_is_an_error_of_its_own() -> None:
+    wild = task(1, 20, SGD)
+    wild.examples.stored.mul_(1e30)
+    head = Linear(12, 2, False)
+    found = train_together(head, start_of(head), [task(0, 20, SGD), wild, task(2, 20, SGD)], CPU)
+    assert isinstance(found[1], PlanError) and "training diverged" in str(found[1])
+    assert isinstance(found[0], Trained) and isinstance(found[2], Trained)
+    assert all(torch.isfinite(w).all() for k in (0, 2) for w in found[k].weights.values())  # type: ignore[union-attr]
+
+
+def test_groups_hold_sites_of_similar_length() -> None:
+    """Batches of 8, one epoch: 12, 12, 11, 10 and 9 steps are alike; 2 and 1 are not, and are too few."""
+    train = replace(SGD, epochs=1)
+    tasks = [task(k, cases, train) for k, cases in enumerate((96, 10, 96, 84, 80, 72, 8))]
+    assert groups_of(tasks) == ([[0, 2, 3, 4, 5]], [1, 6])
+
+
+def test_fewer_sites_than_pay_are_trained_by_themselves() -> None:
+    assert groups_of([task(k, 20, SGD) for k in range(FEWEST - 1)]) == ([], list(range(FEWEST - 1)))
+
+
+def test_a_large_crowd_is_cut_into_groups() -> None:
+    groups, alone = groups_of([task(k, 20, SGD) for k in range(2 * MOST + 1)])
+    assert [len(group) for group in groups] == [MOST, MOST]
+    assert len(alone) == 1
+
+
+class Counting(nn.Module):
+    """A loss with a buffer of another shape."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("some", torch.zeros(size))
+
+
+@pytest.mark.parametrize(
+    ("network", "losses", "stackable"),
+    [
+        (nn.Linear(3, 2), [CrossEntropy(None), CrossEntropy(None)], True),
+        (nn.Linear(3, 2), [CrossEntropy(torch.ones(2)), CrossEntropy(torch.zeros(2))], True),
+        (nn.Linear(3, 2), [CrossEntropy(torch.ones(2)), CrossEntropy(None)], False),
+        (nn.Linear(3, 2), [Counting(2), Counting(3)], False),
+        (nn.Linear(3, 2), [nn.functional.cross_entropy], False),
+        (nn.BatchNorm1d(3), [CrossEntropy(None)], False),
+        (nn.Linear(3, 2).requires_grad_(False), [CrossEntropy(None)], False),
+    ],
+)
+def test_what_can_be_stacked(network: nn.Module, losses: list[object], stackable: bool) -> None:
+    assert can_be_stacked(network, losses) is stackable
