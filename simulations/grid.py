@@ -11,6 +11,8 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
+from fedgraft.simulations.availability import Reaches, always, no_answer
+
 RUN_ID = 1
 _SERVER_NODE = 1
 _FIRST_SITE = 1000
@@ -25,13 +27,19 @@ class InProcessGrid(Grid):
         client_app: answers for every site.
         node_configs: one per site, as ``--node-config`` would give it.
         run_config: the run's configuration.
+        reaches: says which messages are lost on the way to a site.
     """
 
     def __init__(
-        self, client_app: ClientApp, node_configs: Sequence[dict[str, str]], run_config: dict[str, str]
+        self,
+        client_app: ClientApp,
+        node_configs: Sequence[dict[str, str]],
+        run_config: dict[str, str],
+        reaches: Reaches = always,
     ) -> None:
         self._run = Run.create_empty(run_id=RUN_ID)
         self._app = client_app
+        self._reaches = reaches
         self._contexts = {
             _FIRST_SITE + index: Context(
                 run_id=RUN_ID,
@@ -77,10 +85,14 @@ class InProcessGrid(Grid):
     def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
         wanted = set(message_ids)
         due = [identifier for identifier in self._waiting if identifier in wanted]
-        return [self._deliver(self._waiting.pop(identifier)) for identifier in due]
+        messages = [self._waiting.pop(identifier) for identifier in due]
+        return [self._deliver(message) if self._reached(message) else no_answer(message) for message in messages]
 
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
         return self.pull_messages(self.push_messages(messages))
+
+    def _reached(self, message: Message) -> bool:
+        return self._reaches(message.metadata.dst_node_id - _FIRST_SITE, message)
 
     def _deliver(self, message: Message) -> Message:
         reply = self._app(message, self._contexts[message.metadata.dst_node_id])
@@ -93,8 +105,9 @@ def run_in_process(
     client_app: ClientApp,
     node_configs: Sequence[dict[str, str]],
     run_config: dict[str, str],
+    reaches: Reaches = always,
 ) -> None:
-    """Run a ServerApp against one ClientApp that stands for all sites."""
-    grid = InProcessGrid(client_app, node_configs, run_config)
+    """Run a ServerApp against one ClientApp that stands for all sites; ``reaches`` as for `InProcessGrid`."""
+    grid = InProcessGrid(client_app, node_configs, run_config, reaches)
     context = Context(run_id=RUN_ID, node_id=0, node_config={}, state=RecordDict(), run_config=dict(run_config))
     server_app(grid, context)
