@@ -19,6 +19,7 @@ from fedgraft.common.flower import QUIET
 COMMANDS = {
     "simulate": ("fedgraft.simulations.run:main", "train over simulated hospitals on this machine"),
     "plan": ("fedgraft.simulations.dry_run:main", "print what a run would do and send, without training"),
+    "clock": ("fedgraft.simulations.clock_command:main", "how long a run would have taken at other sites"),
     "site": ("fedgraft.client.cli:main", "at the hospital: init, keygen, check, start"),
     "coordinator": (
         "fedgraft.server.cli:main",

@@ -80,6 +80,11 @@ CHECKS = (
         ),
         "train.batch_size=1 gives batch norm no statistics to learn from; use 2 or more",
     ),
+    Check(
+        ("engine", "clock"),
+        lambda p: p.engine.name == "ray" and p.clock is not None and bool(p.clock.availabilities()),
+        "engine=ray can't simulate clock availability below 1: all its sites always answer; use engine=inprocess",
+    ),
 )
 
 

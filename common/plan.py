@@ -22,6 +22,7 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.schema import (
     Adaptation,
     Backbone,
+    Clock,
     Compression,
     Count,
     Data,
@@ -52,6 +53,7 @@ class Plan:
     compression: Compression
     release: Release
     engine: Engine
+    clock: Clock | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as it is written in YAML; `from_dict` reads it back to an equal plan."""
@@ -63,9 +65,14 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of the canonical JSON without ``engine``."""
-        plain = {name: value for name, value in self.to_dict().items() if name != "engine"}
+        """SHA-256 (hex) of the canonical JSON without ``engine``; of ``clock`` it holds availabilities below 1 only."""
+        plain = {name: value for name, value in self.to_dict().items() if name not in ("engine", "clock")}
+        if self.clock is not None and self.clock.availabilities():
+            plain["availability"] = self.clock.availabilities()
         return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+OPTIONAL = frozenset({"clock"})  # a plan written by hand, or before there was virtual time, needs none
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ def read(raw: Mapping[str, Any]) -> Reading:
     problems = [f"{name} is not an option" for name in raw if name not in expected]
     for name, kind in expected.items():
         if name not in raw:
-            problems.append(f"{name} is missing")
+            problems += [] if name in OPTIONAL else [f"{name} is missing"]
             continue
         try:
             sections[name] = TypeAdapter(kind).validate_python(_fold(kind, raw[name]))

@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue, with_config
+from typing_extensions import TypedDict
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Probability = Annotated[float, Field(gt=0, le=1)]
 Options = dict[str, JsonValue]
 STRICT = ConfigDict(extra="forbid")
 
@@ -168,3 +170,60 @@ class Engine:
     keep: bool
     store: Literal["disk", "memory"]
     together: bool
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A site's machine and line.
+
+    ``speed`` is relative to the machine that simulates; ``uplink`` and ``downlink`` are in Mbit/s (10**6 bits);
+    ``availability`` is the probability that the site answers in a round.
+    """
+
+    __pydantic_config__ = STRICT
+    speed: Positive
+    uplink: Positive
+    downlink: Positive
+    availability: Probability
+
+
+@with_config(STRICT)
+class Difference(TypedDict, total=False):
+    """In what a site's `Profile` differs from the default one."""
+
+    speed: Positive
+    uplink: Positive
+    downlink: Positive
+    availability: Probability
+
+
+@dataclass(frozen=True)
+class CaseSeconds:
+    """Seconds per case at speed 1; ``None`` = measured. ``keep``: once; ``train``: each epoch."""
+
+    __pydantic_config__ = STRICT
+    keep: NotNegative | None
+    train: NotNegative | None
+    evaluate: NotNegative | None
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Virtual time: how long a simulation would have taken at real sites (`fedgraft.simulations.clock`).
+
+    ``sites``: by name, or by position in the order of names (``#1``). ``latency``: seconds that a message takes besides
+    transfer and computing. ``offline_seconds``: how long the coordinator waits for a site that can't be reached.
+    """
+
+    __pydantic_config__ = STRICT
+    default: Profile
+    sites: dict[str, Difference]
+    latency: NotNegative
+    offline_seconds: NotNegative
+    case_seconds: CaseSeconds
+
+    def availabilities(self) -> dict[str, float]:
+        """All of a clock that changes a run's result (``""``: the default); empty if every site always answers."""
+        given = {name: site["availability"] for name, site in self.sites.items() if "availability" in site}
+        known = {"": self.default.availability, **given}
+        return known if min(known.values()) < 1 else {}

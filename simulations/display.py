@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -15,6 +16,8 @@ from fedgraft.server.rounds import Round
 
 UNDEFINED = "undefined"  # a figure over one class
 _HEADINGS = ("site", "cases", "prev.", "AUROC", "AUPRC", "bal. acc.", "sens.", "spec.")
+_PARTS = ("prepare", "download", "compute", "upload", "latency", "offline", "total")
+_UNITS = {"uplink": " Mbit/s", "downlink": " Mbit/s", "speed": " of this machine"}
 _COLUMNS = ("auroc", "auprc", "balanced_accuracy", "sensitivity", "specificity")
 
 
@@ -64,17 +67,11 @@ class Display:
 def site_table(summary: dict[str, Any]) -> Table:
     """The final model at each site, the worst site marked, and the whole below."""
     splits = sorted({site["split"] for site in summary["sites"].values()})
-    table = Table(
-        title=f"final model, on each site's {' and '.join(splits)} cases",
-        caption="* worst by AUROC; undefined: cases of one class only",
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
+    table = _table(
+        f"final model, on each site's {' and '.join(splits)} cases",
+        "* worst by AUROC; undefined: cases of one class only",
+        _HEADINGS,
     )
-    for name in _HEADINGS:
-        table.add_column(name, justify="left" if name == "site" else "right", no_wrap=True)
     worst = summary["worst_site"]["name"]
     for name, site in summary["sites"].items():
         mark = " *" if name == worst else ""
@@ -82,6 +79,67 @@ def site_table(summary: dict[str, Any]) -> Table:
     table.add_section()
     source = "official" if summary["test"]["source"] == "coordinator" else "pooled"
     table.add_row(source, *_cells(summary["test"]), style="bold")
+    return table
+
+
+def clock_table(clock: Mapping[str, Any]) -> Table:
+    """Virtual time by site, the slowest marked; from ``summary.json``'s ``clock``."""
+    table = _table(
+        "virtual time, seconds: prepare (once), and the parts of a site's mean round",
+        "* the federation waited longest for it",
+        ("site", "prepare", "down", "compute", "up", "latency", "offline", "round", "waited for"),
+    )
+    slowest = clock["slowest"]["name"]
+    for name, site in clock["sites"].items():
+        mark = " *" if name == slowest else ""
+        times = f"{clock['waited_for'].get(name, 0)} of {clock['rounds']}"
+        cells = (f"{site[part]:.1f}" for part in _PARTS)
+        table.add_row(name + mark, *cells, times, style="bold red" if name == slowest else None)
+    return table
+
+
+def clock_sentences(clock: Mapping[str, Any]) -> list[str]:
+    """How long, which site, and what would help."""
+    total, prepare, rounds, last = (
+        duration(clock[f"{name}_seconds"]) for name in ("total", "prepare", "rounds", "evaluation")
+    )
+    slowest, better = clock["slowest"], clock["what_if"]
+    sentences = [
+        f"The federation would have taken {total}: {prepare} to prepare, {rounds} for {clock['rounds']} rounds, {last} "
+        "for the last evaluation.",
+        f"It waited longest for {slowest['name']}, in {slowest['rounds']} of {clock['rounds']} rounds; "
+        f"{slowest['part']} was {slowest['share']:.0%} of that time.",
+    ]
+    if better is not None:
+        option = better["option"].rpartition(".")[2]
+        sentences.append(
+            f"With twice the {option} there ({better['value']:g}{_UNITS[option]}) it would have taken "
+            f"{duration(better['total_seconds'])}."
+        )
+    return sentences
+
+
+def duration(seconds: float) -> str:
+    """``12.3 s``, ``4 min 10 s`` or ``3 h 12 min``."""
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    if round(seconds) < 3600:
+        return f"{round(seconds) // 60} min {round(seconds) % 60} s"
+    return f"{round(seconds / 60) // 60} h {round(seconds / 60) % 60} min"
+
+
+def _table(title: str, caption: str, headings: tuple[str, ...]) -> Table:
+    table = Table(
+        title=title,
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for name in headings:
+        table.add_column(name, justify="left" if name == "site" else "right", no_wrap=True)
     return table
 
 

@@ -11,6 +11,8 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
+from fedgraft.simulations.availability import Reaches, always, no_answer
+
 TrainAll = Callable[[Sequence[tuple[Message, Context]]], list[Message]]
 RUN_ID = 1
 _SERVER_NODE = 1
@@ -27,6 +29,7 @@ class InProcessGrid(Grid):
         node_configs: one per site, as ``--node-config`` would give it.
         run_config: the run's configuration.
         train_all: answers several ``train`` messages at once; ``None`` hands them to ``client_app`` one by one.
+        reaches: says which messages are lost on the way to a site.
     """
 
     def __init__(
@@ -35,9 +38,10 @@ class InProcessGrid(Grid):
         node_configs: Sequence[dict[str, str]],
         run_config: dict[str, str],
         train_all: TrainAll | None = None,
+        reaches: Reaches = always,
     ) -> None:
         self._run = Run.create_empty(run_id=RUN_ID)
-        self._app, self._train_all = client_app, train_all
+        self._app, self._train_all, self._reaches = client_app, train_all, reaches
         self._contexts = {
             _FIRST_SITE + index: Context(
                 run_id=RUN_ID,
@@ -83,17 +87,25 @@ class InProcessGrid(Grid):
     def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
         wanted = set(message_ids)
         due = [self._waiting.pop(identifier) for identifier in list(self._waiting) if identifier in wanted]
-        asked = [(message, self._contexts[message.metadata.dst_node_id]) for message in due]
-        if self._train_all is not None and due and all(m.metadata.message_type == MessageType.TRAIN for m in due):
+        reached = [message for message in due if self._reached(message)]
+        answers = dict(zip(map(id, reached), self._deliver(reached), strict=True))
+        return [answers[id(message)] if id(message) in answers else no_answer(message) for message in due]
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
+        return self.pull_messages(self.push_messages(messages))
+
+    def _reached(self, message: Message) -> bool:
+        return self._reaches(message.metadata.dst_node_id - _FIRST_SITE, message)
+
+    def _deliver(self, messages: Sequence[Message]) -> list[Message]:
+        asked = [(message, self._contexts[message.metadata.dst_node_id]) for message in messages]
+        if self._train_all is not None and all(m.metadata.message_type == MessageType.TRAIN for m in messages):
             replies = self._train_all(asked)
         else:
             replies = [self._app(message, context) for message, context in asked]
         for reply in replies:
             reply.metadata.__dict__["_message_id"] = uuid.uuid4().hex
         return replies
-
-    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
-        return self.pull_messages(self.push_messages(messages))
 
 
 def run_in_process(
@@ -102,8 +114,9 @@ def run_in_process(
     node_configs: Sequence[dict[str, str]],
     run_config: dict[str, str],
     train_all: TrainAll | None = None,
+    reaches: Reaches = always,
 ) -> None:
-    """Run a ServerApp against one ClientApp that stands for all sites."""
-    grid = InProcessGrid(client_app, node_configs, run_config, train_all)
+    """Run a ServerApp against one ClientApp that stands for all sites; the rest is as for `InProcessGrid`."""
+    grid = InProcessGrid(client_app, node_configs, run_config, train_all, reaches)
     context = Context(run_id=RUN_ID, node_id=0, node_config={}, state=RecordDict(), run_config=dict(run_config))
     server_app(grid, context)

@@ -19,6 +19,7 @@ from fedgraft.client.cohort import Keeper
 from fedgraft.client.evaluation import evaluate_split
 from fedgraft.client.examples import Examples
 from fedgraft.client.machine import choose, cores
+from fedgraft.client.manifest import read_manifest
 from fedgraft.client.store import Store
 from fedgraft.client.workspace import Workspace
 from fedgraft.common import tensors
@@ -26,9 +27,14 @@ from fedgraft.common.errors import FedGraftError, RoundError
 from fedgraft.common.metrics import Evaluation, empty
 from fedgraft.common.model import Model
 from fedgraft.common.plan import Plan
+from fedgraft.common.schema import Clock
 from fedgraft.server import app as server_app
+from fedgraft.simulations.availability import Reaches, always, reaches
+from fedgraft.simulations.calibration import calibrate
+from fedgraft.simulations.clock import Pace, profiles
+from fedgraft.simulations.clock_folder import add_to_summary, pace_of, read_facts, write_clock
 from fedgraft.simulations.compose import run_hydra
-from fedgraft.simulations.display import Display, site_table
+from fedgraft.simulations.display import Display, clock_sentences, clock_table, site_table
 from fedgraft.simulations.federation import Federation, lay_out
 from fedgraft.simulations.grid import run_in_process
 from fedgraft.simulations.ray_engine import run_on_ray
@@ -43,7 +49,8 @@ def simulate(plan: Plan, out: Path, console: Console) -> dict[str, Any]:
     """Run a plan over simulated sites.
 
     Args:
-        out: the run's folder; gets what `fedgraft.server.app.serve` writes, and the sites' folders.
+        out: the run's folder; gets what `fedgraft.server.app.serve` writes, the sites' folders, and with a clock
+            ``clock.jsonl`` and ``clock.png``.
 
     Returns:
         the content of ``summary.json``.
@@ -55,13 +62,23 @@ def simulate(plan: Plan, out: Path, console: Console) -> dict[str, Any]:
     torch.set_num_threads(plan.engine.threads or cores())
     federation = lay_out(plan, out / "sites", os.environ)
     console.print(f"plan {plan.digest[:12]}: {len(federation.sites)} sites, {federation.cases} cases -> {out}")
+    pace = None if plan.clock is None else _pace(plan, plan.clock, federation)
     with Display(console, federation.cases + len(federation.test), plan.rounds) as display:
-        _run(plan, out, federation, display)
+        _run(plan, out, federation, display, always if pace is None else reaches(pace.profiles, plan.seed))
+    if pace is not None:
+        add_to_summary(out, write_clock(out, read_facts(out, plan), pace))
     summary: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     return summary
 
 
-def _run(plan: Plan, out: Path, federation: Federation, display: Display) -> None:
+def _pace(plan: Plan, clock: Clock, federation: Federation) -> Pace:
+    """What virtual time assumes of the sites; measures on the first one's cases what the plan does not give."""
+    sites = profiles(clock, list(federation.sites))
+    first = next(iter(federation.sites.values())).parent
+    return pace_of(clock, sites, calibrate(plan, read_manifest(first / "manifest.csv")))
+
+
+def _run(plan: Plan, out: Path, federation: Federation, display: Display, reached: Reaches) -> None:
     trouble: list[str] = []
     sites = list(federation.sites.values())
     config = {"plan": plan.to_json(), "out": str(out)}
@@ -75,7 +92,7 @@ def _run(plan: Plan, out: Path, federation: Federation, display: Display) -> Non
             desk = client_app.Desk(workspace, sites, lambda site, error: trouble.append(_sentence(site, error)))
             configs = [{"site-file": str(path)} for path in sites]
             train_all = desk.train_all if plan.engine.together else None
-            run_in_process(server, client_app.build(desk), configs, config, train_all)
+            run_in_process(server, client_app.build(desk), configs, config, train_all, reached)
     except RoundError as error:
         raise RoundError("\n".join([str(error), *trouble])) from error
 
@@ -111,9 +128,20 @@ def _job(plan: Plan) -> None:
     summary = simulate(plan, out, console)
     console.print(site_table(summary))
     _say_what_is_missing(console, summary)
+    _say_how_long(console, summary, out)
     up, down = summary["bytes"]["up"], summary["bytes"]["down"]
     seconds = summary["seconds"]["total"]
     console.print(f"{seconds:.1f} s; per site and round {down:,} bytes down, {up:,} up; see {out}/rounds.png")
+
+
+def _say_how_long(console: Console, summary: dict[str, Any], out: Path) -> None:
+    if "clock" in summary:
+        console.print(clock_table(summary["clock"]))
+        for sentence in clock_sentences(summary["clock"]):
+            console.print(sentence, highlight=False)
+        console.print(
+            f"see {out}/clock.png; with other lines and machines: fedgraft clock {out} clock.default.uplink=..."
+        )
 
 
 def _say_what_is_missing(console: Console, summary: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from fedgraft.common import cli
 
-COMMANDS = ("simulate", "plan", "site", "coordinator")
+COMMANDS = ("simulate", "plan", "clock", "site", "coordinator")
 SCRIPT = Path(sys.executable).with_name("fedgraft")
 
 
