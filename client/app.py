@@ -16,6 +16,7 @@ from flwr.clientapp import ClientApp
 
 from fedgraft.client import exchange
 from fedgraft.client.crowd import carry_out_all
+from fedgraft.client.phases import since_process_start, write_phases
 from fedgraft.client.site import read_site_file
 from fedgraft.client.task import CLIENT_APP_RAISED_EXCEPTION, UNEXPECTED, reason_of
 from fedgraft.client.workspace import Workspace
@@ -36,18 +37,26 @@ class Desk:
             ``--node-config site-file=...`` instead.
         witness: is shown each exception before it is reduced to a code; by default it goes, without its
             text, to ``errors.jsonl`` in the site's state folder.
+        keep_phases: write down, at the site, where each message's time went (`fedgraft.client.phases`).
     """
 
     workspace: Workspace
     site_files: Sequence[Path] = ()
     witness: Witness | None = None
+    keep_phases: bool = False
 
     def answer(self, handler: Handler, message: Message, context: Context) -> Message:
         """One message."""
-        found = self._attempt(
-            lambda site_file: handler(message.content, self.workspace, site_file, context.run_id), context
-        )
-        return Message(found, reply_to=message)
+        before = since_process_start() if self.keep_phases else None
+
+        def handled(site_file: Path) -> RecordDict:
+            answer = handler(message.content, self.workspace, site_file, context.run_id)
+            if self.keep_phases:
+                state = self.workspace.site(site_file).state
+                write_phases(state, message.metadata.message_type, before, self.workspace.phases)
+            return answer
+
+        return Message(self._attempt(handled, context), reply_to=message)
 
     def train_all(self, asked: Sequence[tuple[Message, Context]]) -> list[Message]:
         """``train`` messages to several sites of this process, carried out together where that applies.
@@ -154,4 +163,4 @@ def _site_file(context: Context, site_files: Sequence[Path]) -> Path:
     raise SiteFileError("the SuperNode was started without --node-config 'site-file=...'; use fedgraft site start")
 
 
-app = build(Desk(Workspace()))
+app = build(Desk(Workspace(), keep_phases=True))

@@ -97,12 +97,15 @@ def assign(
 
 def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = None) -> RecordDict:
     """Evaluate the model that came (unless that is done), train it, and answer."""
-    session = given.session
-    session.load(given.received)
-    evaluations = _evaluate(session) if evaluations is None else evaluations
-    loss = train_locally(session.model.constant.trained, given.task, session.device)
-    session.keep_local_tensors()
-    return answer(given, session.model.tensors(session.model.names("shared")), loss, evaluations)
+    session, phases = given.session, given.session.phases
+    with phases.of("evaluate"):
+        session.load(given.received)
+        evaluations = _evaluate(session) if evaluations is None else evaluations
+    with phases.of("train"):
+        loss = train_locally(session.model.constant.trained, given.task, session.device)
+    with phases.of("answer"):
+        session.keep_local_tensors()
+        return answer(given, session.model.tensors(session.model.names("shared")), loss, evaluations)
 
 
 def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping[str, Evaluation]) -> RecordDict:

@@ -18,6 +18,7 @@ from torch import Tensor
 from fedgraft.client.cohort import Cohort, Keeper, Progress, ignore, load_cohort
 from fedgraft.client.machine import Machine, choose
 from fedgraft.client.manifest import read_manifest
+from fedgraft.client.phases import Phases
 from fedgraft.client.site import SiteFile, read_site_file
 from fedgraft.client.store import Store
 from fedgraft.client.training import LossFunction
@@ -45,6 +46,7 @@ class Session:
     specs: wire.Specs
     codec: Codec
     machine: Machine
+    phases: Phases
 
     @property
     def device(self) -> torch.device:
@@ -95,11 +97,12 @@ Built = tuple[Model, dict[str, Tensor], wire.Specs, Codec]
 class Workspace:
     """Sessions that are open in this process.
 
-    ``computed`` is told how many cases were decoded and computed, as it happens. ``lock`` guards the models: sites of
-    one plan share one network, so one message is handled at a time.
+    ``computed`` is told how many cases were decoded and computed, as it happens; ``phases`` is where the time went.
+    ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time.
     """
 
     computed: Progress = ignore
+    phases: Phases = field(default_factory=Phases)
     lock: threading.RLock = field(default_factory=threading.RLock)
     losses: dict[tuple[str, tuple[str, ...], tuple[int, ...] | None], LossFunction] = field(default_factory=dict)
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
@@ -179,11 +182,17 @@ class Workspace:
     def _open(self, site: SiteFile, plan_digest: str, run: int) -> Session:
         machine = choose(site.device, site.threads, site.workers, site.batch)
         _use_threads(machine.threads)
-        backbone_digest, plan = self._plan(site, plan_digest)
-        model, initial, specs, codec = self._model(site, plan, backbone_digest, machine.device)
-        keeper = Keeper(plan, model, backbone_digest, self._store(site), machine, self.computed)
-        cohort = load_cohort(read_manifest(site.manifest), keeper)
-        return Session(site, plan, run, model, initial, cohort, specs, codec, machine)
+        with self.phases.of("build"):
+            backbone_digest, plan = self._plan(site, plan_digest)
+            model, initial, specs, codec = self._model(site, plan, backbone_digest, machine.device)
+        keeper = Keeper(plan, model, backbone_digest, self._store(site), machine, self._count)
+        with self.phases.of("cohort"):
+            cohort = load_cohort(read_manifest(site.manifest), keeper)
+        return Session(site, plan, run, model, initial, cohort, specs, codec, machine, self.phases)
+
+    def _count(self, cases: int) -> None:
+        self.phases.computed += cases
+        self.computed(cases)
 
     def _store(self, site: SiteFile) -> Store:
         folder = site.shared_store / "kept" if site.keep == "disk" else None

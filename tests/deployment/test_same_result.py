@@ -52,3 +52,12 @@ def test_a_deployed_run_equals_the_simulation(
     down = [json.loads(line)["bytes_down"] for line in (out / "ledger.jsonl").read_text().splitlines()]
     backbone = 4 * sum(t.numel() for n, t in expected.items() if n.startswith("backbone."))
     assert sum(size > backbone for size in down) == 3, "each site received the backbone once"
+    for site in summaries[1]["sites"]:
+        phases = [
+            json.loads(line) for line in (deployment.scratch / site / "state" / "phases.jsonl").read_text().splitlines()
+        ]
+        assert [line["what"] for line in phases] == ["query.prepare", "query.backbone", "train", "train", "evaluate"]
+        cases = len((tmp_path / "simulated" / "sites" / site / "manifest.csv").read_text().splitlines()) - 1
+        assert [line["computed"] for line in phases] == [0, cases, 0, 0, 0], "each case is decoded once"
+        assert {"receive", "build", "cohort", "evaluate", "train", "answer"} == set(phases[3]["seconds"])
+        assert site not in json.dumps(phases) and "path" not in json.dumps(phases)

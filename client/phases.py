@@ -1,0 +1,63 @@
+"""Where the time of a message goes, at the site that answers it; stays in the site's own ``phases.jsonl``."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_STARTTIME = 22  # field of proc_pid_stat(5), counted from 1: clock ticks since boot
+
+
+@dataclass
+class Phases:
+    """Seconds by phase since the last `taken`, and how many cases were decoded and computed."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    computed: int = 0
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Adds the time of the ``with`` block to a phase."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def taken(self) -> tuple[dict[str, float], int]:
+        """What was measured; begins anew."""
+        found = {name: round(seconds, 4) for name, seconds in self.seconds.items()}, self.computed
+        self.seconds, self.computed = {}, 0
+        return found
+
+
+def since_process_start() -> float | None:
+    """Seconds since this process was started or forked, to 10 ms; ``None`` where ``/proc`` does not tell."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        ticks = int(fields[_STARTTIME - 3])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def write_phases(state: Path, what: str, before: float | None, phases: Phases) -> None:
+    """Append a line: the kind of message, seconds by phase, and cases computed. No case is named.
+
+    Args:
+        before: seconds from the start of the process to the message's arrival at the ClientApp.
+    """
+    seconds, computed = phases.taken()
+    line = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "what": what,
+        "seconds": {"receive": None if before is None else round(before, 3), **seconds},
+        "computed": computed,
+    }
+    with (state / "phases.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
