@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from fedgraft.client.decoding import Wanted
 from fedgraft.client.manifest import Case
+from fedgraft.client.views import Bank, view_fingerprint
 from fedgraft.common.errors import DataError
 
 
@@ -24,6 +26,20 @@ def case_keys(cases: Iterable[Case], namespace: str) -> list[bytes]:
             stamps[file] = _stamp(Path(file))
         keys.append(hashlib.sha256(f"{namespace}|{case.path}|{stamps[file]}|{case.row}".encode()).digest())
     return keys
+
+
+def view_keys(wanted: Iterable[Wanted], bank: Bank) -> list[bytes]:
+    """One key per view of a case; a case as it is has the same key in every bank.
+
+    Raises:
+        DataError: a file does not exist.
+    """
+    wanted = list(wanted)
+    keys = case_keys((one.case for one in wanted), "")
+    return [
+        key if one.view == 0 else hashlib.sha256(key + view_fingerprint(bank, one.case, one.view).encode()).digest()
+        for key, one in zip(keys, wanted, strict=True)
+    ]
 
 
 def _stamp(file: Path) -> str:

@@ -11,21 +11,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedgraft.client.case_keys import case_keys
+from fedgraft.client.case_keys import view_keys
+from fedgraft.client.decoding import Wanted, decoded
 from fedgraft.client.examples import Examples
-from fedgraft.client.images import CaseReader
 from fedgraft.client.kept import ABSENT, Kept
-from fedgraft.client.machine import Machine
+from fedgraft.client.machine import Machine, automatic_batch, automatic_workers, cores, memory_bytes, use_threads
 from fedgraft.client.manifest import Case
 from fedgraft.client.splits import split
 from fedgraft.client.store import Store
-from fedgraft.client.transforms import fingerprint, to_input
+from fedgraft.client.transforms import fingerprint, normalise
+from fedgraft.client.views import Bank
 from fedgraft.common.constant import IMAGES
 from fedgraft.common.errors import DataError
 from fedgraft.common.model import Model
 from fedgraft.common.plan import Plan
 
-_PIXELS_AT_ONCE = 400_000  # larger batches spend their time on fresh memory: 27 ms an image of 224 px instead of 15
 Progress = Callable[[int], None]
 Cohort = dict[str, Examples]
 
@@ -48,8 +48,8 @@ class Keeper:
     machine: Machine
     progress: Progress = ignore
 
-    def examples(self, cases: Sequence[Case]) -> Examples:
-        """Some cases as tensors, in their order.
+    def examples(self, cases: Sequence[Case], views: int = 1) -> Examples:
+        """Some cases as tensors, in their order, each in the first ``views`` of its views.
 
         Raises:
             DataError: a label is not a class of the plan, or a file can't be used.
@@ -61,33 +61,40 @@ class Keeper:
             raise DataError(f"{strange} case(s) have a label that is not in data.classes: {', '.join(classes)}")
         labels = torch.tensor([index[case.label] for case in cases], dtype=torch.int64)
         kept = self.store.kind(self._namespace(), self.model.constant.shape, self.plan.backbone.keep_as)
-        places = self._places(kept, cases)
-        return Examples(kept, labels, torch.from_numpy(places)[:, None])
+        wanted = [Wanted(case, view) for case in cases for view in range(views)]
+        places = self._places(kept, wanted)
+        return Examples(kept, labels, torch.from_numpy(places).reshape(len(cases), views))
 
-    def _places(self, kept: Kept, cases: Sequence[Case]) -> NDArray[np.int64]:
-        keys = case_keys(cases, "")
+    def _places(self, kept: Kept, wanted: Sequence[Wanted]) -> NDArray[np.int64]:
+        keys = view_keys(wanted, self._bank)
         places = kept.places(keys)
         absent = [number for number, place in enumerate(places) if place == ABSENT]
         if not absent:
             return places
-        for start, values in self._compute([cases[number] for number in absent]):
-            some = absent[start : start + len(values)]
-            kept.add([keys[number] for number in some], values.numpy())
-            self.progress(len(some))
+        for part, values in self._compute([wanted[number] for number in absent]):
+            kept.add([keys[number] for number in absent[part]], values.numpy())
+            self.progress(sum(wanted[number].view == 0 for number in absent[part]))
         return kept.places(keys)
 
-    def _compute(self, cases: Sequence[Case]) -> Iterator[tuple[int, Tensor]]:
-        """``(position of the first, (B, *shape) float32 on the CPU)``, batch by batch."""
-        reader, spec = CaseReader(), self.model.spec
-        batch = self.machine.batch or max(4, _PIXELS_AT_ONCE // spec.size**2)
-        device = self.machine.device
+    def _compute(self, wanted: Sequence[Wanted]) -> Iterator[tuple[slice, Tensor]]:
+        """``(which part of wanted, (B, *shape) float32 on the CPU)``, batch by batch."""
+        machine, spec = self.machine, self.model.spec
+        batch = machine.batch or automatic_batch(spec.size, memory_bytes())
+        workers = (
+            automatic_workers([one.case for one in wanted], cores()) if machine.workers is None else machine.workers
+        )
         mixed = self._precision == "mixed"
-        for start in range(0, len(cases), batch):
-            images = torch.stack([to_input(reader(case), spec) for case in cases[start : start + batch]])
-            images = images.to(device, memory_format=torch.channels_last)
-            with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
-                values = self.model.constant.compute(images)
-            yield start, values.float().cpu()
+        use_threads(max(1, machine.threads - workers))
+        for part, pictures in decoded(wanted, spec, self._bank, batch, workers):
+            images = normalise(pictures.to(machine.device), spec).expand(-1, spec.channels, -1, -1)
+            with torch.autocast(machine.device.type, torch.bfloat16, enabled=mixed):
+                values = self.model.constant.compute(images.contiguous(memory_format=torch.channels_last))
+            yield part, values.float().cpu()
+        use_threads(machine.threads)
+
+    @property
+    def _bank(self) -> Bank:
+        return Bank(self.plan.augment, self.plan.seed)
 
     @property
     def _precision(self) -> str:
@@ -116,4 +123,5 @@ def load_cohort(cases: Sequence[Case], keeper: Keeper) -> Cohort:
     splits = split(cases, val_fraction=data.val_fraction, test_fraction=data.test_fraction, seed=seed)
     if not splits["train"]:
         raise DataError("the cohort leaves no case to train on; lower data.val_fraction and data.test_fraction")
-    return {name: keeper.examples(some) for name, some in splits.items()}
+    views = {"train": keeper.plan.augment.views}
+    return {name: keeper.examples(some, views.get(name, 1)) for name, some in splits.items()}

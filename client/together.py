@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from fedgraft.client.training import Task, build_optimizer, mean_loss, steps
+from fedgraft.client.training import Step, Task, build_optimizer, count_steps, mean_loss
 from fedgraft.common.errors import PlanError
 
 FEWEST, MOST = 4, 64  # with fewer, one after another is as fast; with more, a step's cases leave the cache
@@ -36,7 +36,7 @@ def groups_of(tasks: Sequence[Task]) -> tuple[list[list[int]], list[int]]:
 
     A group's members need about as many steps as each other: those that are done wait for the longest.
     """
-    length = [steps(len(task.examples), task.train) for task in tasks]
+    length = [count_steps(len(task.examples), task.train) for task in tasks]
     groups: list[list[int]] = []
     for place in sorted(range(len(tasks)), key=lambda place: -length[place]):
         last = groups[-1] if groups else []
@@ -76,12 +76,12 @@ def train_together(
     step_loss = _step_loss(network.train(), start, tasks)
     total, seen = torch.zeros(len(tasks), dtype=torch.float64), [0] * len(tasks)
     done: list[Weights] = [{} for _ in tasks]
-    for batches, ended in _in_step(tasks):
+    for present, ended in _in_step(tasks):
         optimizer.zero_grad(set_to_none=True)
         parts = []
-        for members in _by_size(batches):
-            size = len(batches[members[0]])
-            loss, whole = step_loss(stacked, members, [batches[member] for member in members])
+        for members in _by_size(present):
+            size = len(present[members[0]].cases)
+            loss, whole = step_loss(stacked, members, [present[member] for member in members])
             parts.append(whole.sum())
             total[members] += loss.detach().cpu().double() * size
             for member in members:
@@ -94,32 +94,32 @@ def train_together(
     return [_result(done[k], float(total[k]), seen[k], tasks[k].lr) for k in range(len(tasks))]
 
 
-def _in_step(tasks: Sequence[Task]) -> Iterator[tuple[dict[int, Tensor], list[int]]]:
-    """Step by step: the batch of each task that still has one, and the tasks for which it is the last."""
-    sources = {place: task.batches() for place, task in enumerate(tasks)}
+def _in_step(tasks: Sequence[Task]) -> Iterator[tuple[dict[int, Step], list[int]]]:
+    """The step of each task that still has one, and the tasks for which it is the last."""
+    sources = {place: task.steps() for place, task in enumerate(tasks)}
     following = {place: next(source) for place, source in sources.items()}
     while following:
         present, following = following, {}
         for place in present:
-            batch = next(sources[place], None)
-            if batch is not None:
-                following[place] = batch
+            step = next(sources[place], None)
+            if step is not None:
+                following[place] = step
         yield present, [place for place in present if place not in following]
 
 
-def _by_size(batches: Mapping[int, Tensor]) -> list[list[int]]:
-    """Tasks whose batches hold equally many cases."""
+def _by_size(present: Mapping[int, Step]) -> list[list[int]]:
+    """Tasks whose steps hold equally many cases."""
     sizes: dict[int, list[int]] = {}
-    for member, batch in batches.items():
-        sizes.setdefault(len(batch), []).append(member)
+    for member, step in present.items():
+        sizes.setdefault(len(step.cases), []).append(member)
     return list(sizes.values())
 
 
-StepLoss = Callable[[Mapping[str, Tensor], Sequence[int], Sequence[Tensor]], tuple[Tensor, Tensor]]
+StepLoss = Callable[[Mapping[str, Tensor], Sequence[int], Sequence[Step]], tuple[Tensor, Tensor]]
 
 
 def _step_loss(network: nn.Module, start: Mapping[str, Tensor], tasks: Sequence[Task]) -> StepLoss:
-    """``(stacked weights, members, their batches) -> (loss, loss with the proximal term)``, both ``(members,)``."""
+    """``(stacked weights, members, their steps) -> (loss, loss with the proximal term)``, both ``(members,)``."""
     losses = [task.loss for task in tasks]
     _, buffers = stack_module_state([loss.to(next(iter(start.values())).device) for loss in losses])  # type: ignore[attr-defined]
     criterion = copy.deepcopy(losses[0]).to("meta")  # type: ignore[attr-defined]
@@ -134,17 +134,20 @@ def _step_loss(network: nn.Module, start: Mapping[str, Tensor], tasks: Sequence[
 
     batched = vmap(single)
 
-    def step(stacked: Mapping[str, Tensor], members: Sequence[int], batches: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    def step(stacked: Mapping[str, Tensor], members: Sequence[int], steps: Sequence[Step]) -> tuple[Tensor, Tensor]:
         chosen = torch.tensor(members)
         everybody = len(members) == len(tasks)
         weights, held = (
             {name: value if everybody else value[chosen] for name, value in named.items()}
             for named in (stacked, buffers)
         )
-        cases = [tasks[m].examples.batch(batch) for m, batch in zip(members, batches, strict=True)]
-        labels = [tasks[m].examples.labels[batch] for m, batch in zip(members, batches, strict=True)]
         where = next(iter(stacked.values())).device
-        loss, whole = batched(weights, held, torch.stack(cases).to(where), torch.stack(labels).to(where))
+        loss, whole = batched(
+            weights,
+            held,
+            torch.stack([step.inputs for step in steps]).to(where),
+            torch.stack([step.labels for step in steps]).to(where),
+        )
         return loss, whole
 
     return step

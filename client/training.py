@@ -5,15 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from fedgraft.client.examples import Examples
+from fedgraft.client.views import choose_views
 from fedgraft.common.errors import PlanError
 from fedgraft.common.schema import Train
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+class Step(NamedTuple):
+    """A batch: which cases, ``(B,)`` int64; their inputs ``(B, *shape)`` float32; their labels ``(B,)`` int64."""
+
+    cases: Tensor
+    inputs: Tensor
+    labels: Tensor
 
 
 @dataclass(frozen=True)
@@ -37,11 +47,13 @@ class Task:
     mu: float = 0.0
     received: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def batches(self) -> Iterator[Tensor]:
-        """The cases of each step, epoch after epoch, in an order drawn for each epoch."""
+    def steps(self) -> Iterator[Step]:
+        """The cases of each step, epoch after epoch; their order and views are drawn for each epoch."""
         for _ in range(self.train.epochs):
             order = torch.randperm(len(self.examples), generator=self.generator)
-            yield from _batches(order, self.train.batch_size)
+            views = choose_views(len(self.examples), self.examples.views, self.generator)
+            for cases in _batches(order, self.train.batch_size):
+                yield Step(cases, self.examples.batch(cases, views[cases]), self.examples.labels[cases])
 
 
 def learning_rate(train: Train, server_round: int, rounds: int) -> float:
@@ -68,15 +80,14 @@ def train_locally(network: nn.Module, task: Task, device: torch.device) -> float
     anchors = [(trained[name], near[name].to(device)) for name in trained if name in near]
     network.train()
     total, seen = 0.0, 0
-    for batch in task.batches():
+    for step in task.steps():
         optimizer.zero_grad(set_to_none=True)
-        logits = network(task.examples.batch(batch).to(device))
-        loss = task.loss(logits, task.examples.labels[batch].to(device))
+        loss = task.loss(network(step.inputs.to(device)), step.labels.to(device))
         whole = loss + proximal(anchors, task.mu) if anchors else loss
         whole.backward()
         optimizer.step()
-        total += float(loss.detach()) * len(batch)
-        seen += len(batch)
+        total += float(loss.detach()) * len(step.cases)
+        seen += len(step.cases)
     network.eval()
     return mean_loss(total, seen, task.lr)
 
@@ -104,8 +115,8 @@ def build_optimizer(parameters: Iterable[Tensor], train: Train, lr: float) -> to
     return torch.optim.AdamW(parameters, lr, weight_decay=train.weight_decay)
 
 
-def steps(cases: int, train: Train) -> int:
-    """How many batches `Task.batches` has."""
+def count_steps(cases: int, train: Train) -> int:
+    """How many steps `Task.steps` has."""
     count = -(-cases // train.batch_size)
     joined = count > 1 and cases - (count - 1) * train.batch_size == 1
     return train.epochs * (count - joined)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fedgraft.client.cohort import Cohort, Keeper, Progress, ignore, load_cohort
-from fedgraft.client.machine import Machine, choose
+from fedgraft.client.machine import Machine, choose, keep_freed_memory, use_threads
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.phases import Phases
 from fedgraft.client.site import SiteFile, read_site_file
@@ -176,12 +176,13 @@ class Workspace:
             self._sessions[key] = self._open(self.site(path), plan_digest, run)
         session = self._sessions[key]
         # a head on kept features is too small to share among threads
-        _use_threads(1 if session.model.constant.what == FEATURES else session.machine.threads)
+        use_threads(1 if session.model.constant.what == FEATURES else session.machine.threads)
         return session
 
     def _open(self, site: SiteFile, plan_digest: str, run: int) -> Session:
         machine = choose(site.device, site.threads, site.workers, site.batch)
-        _use_threads(machine.threads)
+        use_threads(machine.threads)
+        keep_freed_memory()
         with self.phases.of("build"):
             backbone_digest, plan = self._plan(site, plan_digest)
             model, initial, specs, codec = self._model(site, plan, backbone_digest, machine.device)
@@ -225,11 +226,6 @@ class Workspace:
             initial = {**shared, **model.tensors(model.names("local"))}
             self._models[key] = (model, initial, wire.specs_of(shared), up_codec(plan.compression, allowed))
         return self._models[key]
-
-
-def _use_threads(threads: int) -> None:
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
 
 
 def _plan_file(site: SiteFile, digest: str) -> Path:

@@ -15,6 +15,18 @@ class Check(NamedTuple):
     text: str
 
 
+STRENGTHS = ("rotate", "shift", "zoom", "brightness", "contrast", "flip")
+"""What can make a view of ``augment`` differ from the case as it is."""
+
+
+def _needs_views(name: str) -> Check:
+    def wrong(plan: Any) -> bool:
+        return plan.augment.views == 1 and bool(getattr(plan.augment, name))
+
+    text = f"augment.{name} has no effect with augment.views=1, the case as it is; set augment.views to 2 or more"
+    return Check(("augment",), wrong, text)
+
+
 CHECKS = (
     Check(("data",), lambda p: len(set(p.data.classes)) != len(p.data.classes), "data.classes names a class twice"),
     Check(
@@ -27,6 +39,13 @@ CHECKS = (
         lambda p: p.data.val_fraction + p.data.test_fraction >= 1,
         "data.val_fraction + data.test_fraction must leave cases to train on (sum below 1)",
     ),
+    Check(
+        ("augment",),
+        lambda p: p.augment.views > 1 and not any(getattr(p.augment, name) for name in STRENGTHS),
+        "augment.views above 1 has no effect with every strength at 0; set one of "
+        f"{', '.join(f'augment.{name}' for name in STRENGTHS)}, or augment.views=1",
+    ),
+    *(_needs_views(name) for name in STRENGTHS),
     Check(
         ("loss", "release"),
         lambda p: p.loss.weights == "global" and not p.release.class_counts,

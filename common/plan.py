@@ -21,6 +21,7 @@ from fedgraft.common.contradictions import contradictions
 from fedgraft.common.errors import PlanError
 from fedgraft.common.schema import (
     Adaptation,
+    Augment,
     Backbone,
     Clock,
     Compression,
@@ -43,6 +44,7 @@ class Plan:
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     rounds: Count
     data: Data
+    augment: Augment
     partition: Partition
     backbone: Backbone
     adaptation: Adaptation

@@ -40,6 +40,26 @@ class Data:
 
 
 @dataclass(frozen=True)
+class Augment:
+    """The bank of views of each training case. View 0 is the case as it is; the others are drawn once and for all.
+
+    ``views`` counts all of them; 1 is no augmentation. The rest is the most that a view may differ, evenly drawn
+    from -most to most: ``rotate`` in degrees; ``shift`` in parts of the image's side, along each; ``zoom`` 0.1 is
+    1/1.1 to 1.1 times as large; ``brightness`` and ``contrast`` 0.1 are 0.9 to 1.1 times as much. ``flip``: every
+    other view is mirrored left to right.
+    """
+
+    __pydantic_config__ = STRICT
+    views: Count
+    rotate: Annotated[float, Field(ge=0, le=180)]
+    shift: Fraction
+    zoom: Fraction
+    brightness: Fraction
+    contrast: Fraction
+    flip: bool
+
+
+@dataclass(frozen=True)
 class Partition:
     """How a simulation deals the cases to sites."""
 

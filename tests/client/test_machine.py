@@ -1,31 +1,84 @@
-"""What a site computes on, chosen or named."""
+"""What the machine has, and what is chosen from it, by hand."""
 
 from __future__ import annotations
 
-import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-import torch
 
-from fedgraft.client.machine import choose, cores
-from fedgraft.common.errors import SiteFileError
+from fedgraft.client.machine import automatic_batch, automatic_workers, cores, memory_bytes
+from fedgraft.client.manifest import Case
 
-
-def test_every_core_that_may_be_used_is_used() -> None:
-    assert choose("cpu", None).threads == cores() == len(os.sched_getaffinity(0))
-    assert choose("cpu", 1).threads == 1
-
-
-def test_auto_takes_a_gpu_if_there_is_one() -> None:
-    assert choose("auto", 1).device.type == ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-@pytest.mark.parametrize("device", ["toaster", "cuda:77"])
-def test_a_device_that_is_not_there_is_named(device: str) -> None:
-    with pytest.raises(SiteFileError, match=rf"device: {device} can't be used here \(.*\); use auto or cpu"):
-        choose(device, 1)
+PAGE_FAULTS = """
+import resource, sys, torch
+from fedgraft.client.machine import keep_freed_memory
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+torch.set_num_threads(1)
+for _ in range(10):
+    torch.ones(16_000_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    torch.ones(16_000_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
 
 
-def test_what_is_named_is_taken() -> None:
-    machine = choose("cpu", 3, workers=0, batch=17)
-    assert (machine.threads, machine.workers, machine.batch) == (3, 0, 17)
+def files(folder: Path, kind: str, kilobytes: int, count: int) -> list[Case]:
+    paths = [folder / f"{kilobytes}-{number}{kind}" for number in range(count)]
+    for path in paths:
+        path.write_bytes(b"\0" * (1000 * kilobytes))
+    return [Case(str(path), "x", "p") for path in paths]
+
+
+@pytest.mark.parametrize(
+    ("text", "most"), [("150000 100000", 1), ("50000 100000", 1), ("99999900000 100000", 10**6), ("max 100000", 10**6)]
+)
+def test_a_container_s_quota_of_cores(tmp_path: Path, text: str, most: int) -> None:
+    free = cores(tmp_path)
+    (tmp_path / "cpu.max").write_text(f"{text}\n", encoding="ascii")
+    assert cores(tmp_path) == min(most, free)
+
+
+@pytest.mark.parametrize(("text", "limit"), [("1000000\n", 1_000_000), ("max\n", None)])
+def test_a_container_s_limit_of_memory(tmp_path: Path, text: str, limit: int | None) -> None:
+    free = memory_bytes(tmp_path)
+    assert free > 100_000_000
+    (tmp_path / "memory.max").write_text(text, encoding="ascii")
+    assert memory_bytes(tmp_path) == (limit or free)
+
+
+@pytest.mark.parametrize(("kind", "kilobytes"), [(".png", 200), (".jpg", 200), (".dcm", 3000)])
+def test_large_files_are_decoded_by_half_of_the_cores(tmp_path: Path, kind: str, kilobytes: int) -> None:
+    large, small = files(tmp_path, kind, kilobytes, 3), files(tmp_path, kind, kilobytes - 1, 2)
+    assert [automatic_workers(large + small, n) for n in (1, 2, 3, 8)] == [0, 1, 1, 4]
+    assert automatic_workers(large[:2] + small, 8) == 0
+
+
+def test_rows_of_an_array_missing_files_and_no_case_need_no_process(tmp_path: Path) -> None:
+    (tmp_path / "scans.npz").write_bytes(b"\0" * 4_000_000)
+    rows = [Case(f"{tmp_path / 'scans.npz'}::images", "x", "p", row=row) for row in range(100)]
+    assert automatic_workers(rows, 8) == 0
+    assert automatic_workers([Case(str(tmp_path / "none.png"), "x", "p")], 8) == 0
+    assert automatic_workers([], 8) == 0
+
+
+def test_images_at_once_by_hand() -> None:
+    gigabyte = 10**9
+    assert automatic_batch(224, 24 * gigabyte) == 16
+    assert automatic_batch(96, 24 * gigabyte) == 87  # 802,816 / 9,216
+    assert automatic_batch(224, gigabyte) == 4  # 250,000 / 50,176
+    assert automatic_batch(2048, gigabyte) == 1
+
+
+def test_freed_memory_is_kept() -> None:
+    """Twenty tensors of 64 MB are 312,500 fresh pages of 4 kB, or (after some that settle the heap) none."""
+
+    def faults(argument: str) -> int:
+        done = subprocess.run([sys.executable, "-c", PAGE_FAULTS, argument], capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    assert faults("keep") < 1000
+    assert faults("") > 300_000

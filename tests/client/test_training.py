@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fedgraft.client.examples import Examples
-from fedgraft.client.training import Task, learning_rate, steps, train_locally
+from fedgraft.client.training import Task, count_steps, learning_rate, train_locally
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan import Train
 
@@ -153,8 +153,8 @@ def test_a_batch_of_one_joins_the_one_before(cases: int, batch_size: int, sizes:
     network = two_by_four()
     fit(network, some(cases), replace(SGD, batch_size=batch_size))
     assert network.sizes == sizes
-    assert steps(cases, replace(SGD, batch_size=batch_size)) == len(sizes)
-    assert steps(cases, replace(SGD, batch_size=batch_size, epochs=3)) == 3 * len(sizes)
+    assert count_steps(cases, replace(SGD, batch_size=batch_size)) == len(sizes)
+    assert count_steps(cases, replace(SGD, batch_size=batch_size, epochs=3)) == 3 * len(sizes)
 
 
 def test_every_epoch_sees_every_case_once_in_another_order() -> None:

@@ -14,6 +14,7 @@ from flwr.serverapp.strategy import Strategy
 from fedgraft.client.examples import Examples
 from fedgraft.client.manifest import Case
 from fedgraft.client.training import Task, train_locally
+from fedgraft.client.views import Bank, views_of
 from fedgraft.common import parts
 from fedgraft.common.adapters import Adapted
 from fedgraft.common.compression import up_codec
@@ -26,7 +27,19 @@ from fedgraft.simulations.datasets import Source
 PlanOf = Callable[..., Plan]
 CONF = Path(str(files("fedgraft.conf")))
 CHOICES = sorted(f"{path.parent.name}={path.stem}" for path in CONF.glob("*/*.yaml"))
-ASKED = {"data", "partition", "backbone", "adaptation", "head", "loss", "train", "strategy", "compression", "engine"}
+ASKED = {
+    "data",
+    "augment",
+    "partition",
+    "backbone",
+    "adaptation",
+    "head",
+    "loss",
+    "train",
+    "strategy",
+    "compression",
+    "engine",
+}
 OFFLINE = "backbone.pretrained=false"
 
 
@@ -58,6 +71,17 @@ def test_it_says_at_the_top_what_it_is(choice: str) -> None:
     text = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
     comments = [line for line in text[:2] if line.startswith("#") and "@package" not in line]
     assert comments or all(" #" in line for line in text if ":" in line)
+
+
+@pytest.mark.parametrize("name", members("augment"))
+def test_an_augmentation_makes_its_views(plan_of: PlanOf, name: str) -> None:
+    augment = plan_of(f"augment={name}").augment
+    image = torch.rand(1, 24, 24, generator=torch.Generator().manual_seed(0))
+    views = views_of(image, Bank(augment, 0), "a")
+    assert views.shape == (augment.views, 1, 24, 24)
+    assert (name == "none") == (augment.views == 1)
+    assert torch.equal(views[0], image)
+    assert not any(torch.equal(view, image) for view in views[1:])
 
 
 @pytest.mark.parametrize("name", members("head"))

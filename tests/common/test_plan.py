@@ -135,6 +135,7 @@ def test_the_digest_changes_with_every_option_but_the_engine(default: Plan) -> N
     # valid only in company
     excused = {"release.class_counts", "backbone.batch_norm", "backbone.pretrained", "engine.name", "engine.keep"}
     excused |= {"compression.down", "clock"}
+    excused |= {option for option, _ in leaves(default.to_dict()) if option.startswith("augment.")}
     options = [option for option, _ in leaves(default.to_dict())]
     assert len(options) > 30
     for option, value in leaves(default.to_dict()):
@@ -165,6 +166,14 @@ def test_the_digest_changes_with_options_that_are_valid_in_company(default: Plan
 @pytest.mark.parametrize("override", ["engine=ray", "engine.keep=false"])
 def test_the_engine_is_no_part_of_the_digest(default: Plan, plan_of: PlanOf, override: str) -> None:
     assert plan_of(override).digest == default.digest
+
+
+def test_the_digest_changes_with_every_option_of_augment(plan_of: PlanOf) -> None:
+    mild = plan_of("augment=mild")
+    digests = {
+        from_dict(changed(mild, f"augment.{n}", another(v))).digest for n, v in leaves(mild.to_dict()["augment"])
+    }
+    assert len(digests | {mild.digest}) == 8
 
 
 @pytest.mark.parametrize("option", ["rounds", "seed", "train.lr", "data.classes", "backbone.name", "engine.threads"])
@@ -205,6 +214,12 @@ def test_an_unknown_option_is_named(default: Plan, option: str) -> None:
         ("data.test", "nowhere", "'sites' or 'coordinator'"),
         ("data.image_size", 8, "greater than or equal to 16"),
         ("data.val_fraction", 1, "less than 1"),
+        ("augment.views", 0, "greater than or equal to 1"),
+        ("augment.rotate", 181, "less than or equal to 180"),
+        ("augment.rotate", -1, "greater than or equal to 0"),
+        ("augment.shift", 1, "less than 1"),
+        ("augment.contrast", "strong", "number"),
+        ("augment.flip", "sometimes", "boolean"),
         ("strategy.fraction", 0, "greater than 0"),
         ("strategy.fraction", 1.5, "less than or equal to 1"),
         ("strategy.min_sites", 0, "greater than or equal to 1"),
@@ -239,6 +254,13 @@ def test_one_class_is_not_enough(default: Plan) -> None:
         (["backbone.batch_norm=train"], "backbone.batch_norm=train", "free a stage"),
         (["compression.down=int8"], "compression.down rounds", "compression=float16, int8 or topk"),
         (["compression=changed", "compression.down=float16"], "compression.down rounds", "compression.down=exact"),
+        (["augment.views=4"], "augment.views above 1 has no effect", "augment.rotate"),
+        (["augment.rotate=5"], "augment.rotate has no effect with augment.views=1", "augment.views to 2 or more"),
+        (["augment.shift=0.1"], "augment.shift has no effect with augment.views=1", "augment.views to 2 or more"),
+        (["augment.zoom=0.1"], "augment.zoom has no effect with augment.views=1", "augment.views to 2 or more"),
+        (["augment.brightness=0.1"], "augment.brightness has no effect with", "augment.views to 2 or more"),
+        (["augment.contrast=0.1"], "augment.contrast has no effect with", "augment.views to 2 or more"),
+        (["augment.flip=true"], "augment.flip has no effect with augment.views=1", "augment.views to 2 or more"),
     ],
 )
 def test_a_contradiction_names_its_options_and_the_way_out(
