@@ -80,16 +80,20 @@ def memory_bytes(cgroup: Path = CGROUP) -> int:
 
 
 def automatic_workers(cases: Sequence[Case], cores: int) -> int:
-    """Decoding processes for cases whose decoding takes long: see the numbers in the code.
+    """Decoding processes: half of the cores for large files, none for small ones, rows of an npz, or under four cores.
 
-    The files' sizes decide, of at most 50 cases spread over all of them. With workers, let the network have
-    ``max(1, cores - workers)`` threads: two that wait for each other on one core are slower than one.
+    The files' sizes decide, of at most 50 or so cases spread over all of them. With workers, let the network have
+    ``cores - workers`` threads: two that wait for each other on one core are slower than one.
     """
+    if (
+        cores < 4
+    ):  # measured on two, shared with others: never faster, even at 3000 x 3000 pixels (75 ms a case, not 61)
+        return 0
     some = cases[:: max(1, len(cases) // 50)]
     slow = sum(_is_slow(Path(case.path)) for case in some)
-    # 2048 x 2048 pixels: 30 to 45 ms a case as DICOM or PNG; the network at 224 pixels 17 ms of one core. 512 x 512:
-    # 2 to 4 ms, less than what three busy processes on two cores lose. The rows of an npz are decoded already.
-    return max(1, cores // 2) if cores > 1 and 2 * slow > len(some) else 0
+    # A 2048 x 2048 DICOM or PNG takes 30 to 45 ms to decode, and the network at 224 pixels 17 ms of one core, shared by
+    # all: a single decoder would let them wait. 512 x 512 takes 2 to 4 ms.
+    return cores // 2 if 2 * slow > len(some) else 0
 
 
 def _is_slow(file: Path) -> bool:

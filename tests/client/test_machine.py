@@ -53,7 +53,7 @@ def test_a_container_s_limit_of_memory(tmp_path: Path, text: str, limit: int | N
 @pytest.mark.parametrize(("kind", "kilobytes"), [(".png", 200), (".jpg", 200), (".dcm", 3000)])
 def test_large_files_are_decoded_by_half_of_the_cores(tmp_path: Path, kind: str, kilobytes: int) -> None:
     large, small = files(tmp_path, kind, kilobytes, 3), files(tmp_path, kind, kilobytes - 1, 2)
-    assert [automatic_workers(large + small, n) for n in (1, 2, 3, 8)] == [0, 1, 1, 4]
+    assert [automatic_workers(large + small, n) for n in (1, 3, 4, 9)] == [0, 0, 2, 4]
     assert automatic_workers(large[:2] + small, 8) == 0
 
 
