@@ -85,9 +85,7 @@ def automatic_workers(cases: Sequence[Case], cores: int) -> int:
     The files' sizes decide, of at most 50 or so cases spread over all of them. With workers, let the network have
     ``cores - workers`` threads: two that wait for each other on one core are slower than one.
     """
-    if (
-        cores < 4
-    ):  # measured on two, shared with others: never faster, even at 3000 x 3000 pixels (75 ms a case, not 61)
+    if cores < 4:  # measured on two, shared with others: never faster, even at 3000 x 3000 pixels (75 ms, not 61)
         return 0
     some = cases[:: max(1, len(cases) // 50)]
     slow = sum(_is_slow(Path(case.path)) for case in some)

@@ -19,14 +19,18 @@ CASES = [
     ("test_vit", "all", "none"),
     ("test_vit", "blocks.3", "none"),
     ("test_vit", "all", "ssf"),
+    ("test_efficientnet", "blocks.2", "none", "augment=mild"),
+    ("test_vit", "all", "none", "augment=mild"),
+    ("test_efficientnet", "all", "ssf", "augment=mild"),
 ]
 
 
-@pytest.mark.parametrize(("name", "freeze", "adaptation"), CASES)
+@pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_the_weights_are_the_same(
-    federate: Callable[..., Any], compose_plan: Callable[..., Plan], name: str, freeze: str, adaptation: str
+    federate: Callable[..., Any], compose_plan: Callable[..., Plan], case: tuple[str, ...]
 ) -> None:
-    overrides = [f"backbone.name={name}", f"backbone.freeze={freeze}", f"adaptation={adaptation}"]
+    name, freeze, adaptation, *more = case
+    overrides = [f"backbone.name={name}", f"backbone.freeze={freeze}", f"adaptation={adaptation}", *more]
     kept, whole = (
         federate(compose_plan(*overrides, f"engine.keep={keep}"), out=keep).outcome.shared for keep in ("true", "false")
     )
