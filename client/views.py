@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.transforms.v2 import functional as photo
 
 from fedgraft.client.manifest import Case
 from fedgraft.common.schema import Augment
@@ -105,6 +104,8 @@ def changed(image: Tensor, change: Change) -> Tensor:
 
     ``(1 or 3, S, S)`` float32 in [0, 1], in and out.
     """
+    from torchvision.transforms.v2 import functional as photo  # half a second to import, for augmented views only
+
     if change.flip:
         image = photo.horizontal_flip(image)
     if (change.rotate, change.right, change.down, change.zoom) != (0, 0, 0, 1):

@@ -21,7 +21,7 @@ from fedgraft.common.plan import Plan, from_json
 from fedgraft.server import report
 from fedgraft.server.folder import REGISTERED
 from fedgraft.server.ledger import Ledger
-from fedgraft.server.plot import draw_rounds
+from fedgraft.server.picture import Picture, picture
 from fedgraft.server.roster import Backbone
 from fedgraft.server.rounds import Federation, Outcome, Round, run
 
@@ -77,8 +77,9 @@ def serve(grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress
         finished=lambda round_: report.append_line(out / "rounds.jsonl", report.round_line(round_)),
         progress=progress,
     )
-    outcome = run(federation)
-    _write_results(out, plan, model, outcome, ledger, time.monotonic() - start)
+    with picture(out / "rounds.png") as drawn:
+        outcome = run(federation)
+        _write_results(out, plan, model, outcome, ledger, time.monotonic() - start, drawn)
     return outcome
 
 
@@ -95,14 +96,16 @@ def _registered(out: Path) -> dict[int, str]:
     return {int(node): name for node, name in json.loads(path.read_text()).items()} if path.is_file() else {}
 
 
-def _write_results(out: Path, plan: Plan, model: Model, outcome: Outcome, ledger: Ledger, seconds: float) -> None:
+def _write_results(
+    out: Path, plan: Plan, model: Model, outcome: Outcome, ledger: Ledger, seconds: float, drawn: Picture
+) -> None:
     model.load(outcome.shared)
     metadata = {"plan_digest": plan.digest, "classes": json.dumps(plan.data.classes)}
     kept = (*model.names("frozen"), *model.names("shared"))
     tensors.save(out / "model.safetensors", model.tensors(kept), metadata)
     result = report.summary(plan, outcome, ledger, seconds)
-    draw_rounds(out / "rounds.png", [report.round_line(round_) for round_ in outcome.rounds], result)
     (out / "summary.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    drawn.draw([report.round_line(round_) for round_ in outcome.rounds], result)
 
 
 app = build()

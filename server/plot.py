@@ -1,7 +1,12 @@
-"""The picture of a run: AUROC by round, pooled and by site, and the training loss."""
+"""The picture of a run: AUROC by round, pooled and by site, and the training loss.
+
+``python -m fedgraft.server.plot FILE.png`` draws what it reads from standard input (`fedgraft.server.picture`).
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,3 +50,8 @@ def _numbers(lines: Sequence[dict[str, Any]]) -> list[int]:
 def _auroc(figures: dict[str, Any] | None) -> float:
     value = None if figures is None else figures["auroc"]
     return float("nan") if value is None else float(value)
+
+
+if __name__ == "__main__":
+    given = json.load(sys.stdin)
+    draw_rounds(Path(sys.argv[1]), given["lines"], given["summary"])

@@ -52,9 +52,10 @@ def pneumoniamnist(
 
 def _cases(file: Path, part: str) -> tuple[Case, ...]:
     labels: NDArray[np.generic] = np.ravel(_labels(file, part))
+    path = f"{file.resolve()}::{part}_images"
     return tuple(
         Case(
-            path=f"{file.resolve()}::{part}_images",
+            path=path,
             row=row,
             label=CLASSES[int(label)],
             patient=f"{part}-{row}",
