@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from fedgraft.client.case_keys import view_keys
 from fedgraft.client.decoding import Wanted, decoded
 from fedgraft.client.examples import Examples
+from fedgraft.client.images import CaseReader
 from fedgraft.client.kept import ABSENT, Kept
 from fedgraft.client.machine import Machine, automatic_batch, automatic_workers, cores, memory_bytes, use_threads
 from fedgraft.client.manifest import Case
@@ -38,7 +39,7 @@ def ignore(cases: int) -> None:
 class Keeper:
     """Computes the constant part of a network for a case, or finds it in the store.
 
-    ``progress`` is told how many cases were computed, as it happens.
+    ``progress`` is told how many cases were computed, as it happens; ``reader`` is used where no process decodes.
     """
 
     plan: Plan
@@ -47,23 +48,38 @@ class Keeper:
     store: Store
     machine: Machine
     progress: Progress = ignore
+    reader: CaseReader = field(default_factory=CaseReader)
 
     def examples(self, cases: Sequence[Case], views: int = 1) -> Examples:
-        """Some cases as tensors, in their order, each in the first ``views`` of its views.
+        """`all_examples` of one part."""
+        return self.all_examples({"": (cases, views)})[""]
+
+    def all_examples(self, parts: Mapping[str, tuple[Sequence[Case], int]]) -> dict[str, Examples]:
+        """Cases as tensors, in their order; what is not kept is computed in one go.
+
+        Args:
+            parts: by name: cases, and in how many of its views each is wanted.
 
         Raises:
             DataError: a label is not a class of the plan, or a file can't be used.
         """
+        labels = {name: self._labels(cases) for name, (cases, _) in parts.items()}
+        kept = self.store.kind(self._namespace(), self.model.constant.shape, self.plan.backbone.keep_as)
+        wanted = [Wanted(case, view) for cases, views in parts.values() for case in cases for view in range(views)]
+        sizes = [len(cases) * views for cases, views in parts.values()]
+        places = torch.from_numpy(self._places(kept, wanted)).split(sizes)
+        return {
+            name: Examples(kept, labels[name], some.reshape(-1, views))
+            for (name, (_, views)), some in zip(parts.items(), places, strict=True)
+        }
+
+    def _labels(self, cases: Sequence[Case]) -> Tensor:
         classes = self.plan.data.classes
         index = {name: number for number, name in enumerate(classes)}
         strange = sum(case.label not in index for case in cases)
         if strange:
             raise DataError(f"{strange} case(s) have a label that is not in data.classes: {', '.join(classes)}")
-        labels = torch.tensor([index[case.label] for case in cases], dtype=torch.int64)
-        kept = self.store.kind(self._namespace(), self.model.constant.shape, self.plan.backbone.keep_as)
-        wanted = [Wanted(case, view) for case in cases for view in range(views)]
-        places = self._places(kept, wanted)
-        return Examples(kept, labels, torch.from_numpy(places).reshape(len(cases), views))
+        return torch.tensor([index[case.label] for case in cases], dtype=torch.int64)
 
     def _places(self, kept: Kept, wanted: Sequence[Wanted]) -> NDArray[np.int64]:
         keys = view_keys(wanted, self._bank)
@@ -85,7 +101,7 @@ class Keeper:
         )
         mixed = self._precision == "mixed"
         use_threads(max(1, machine.threads - workers))
-        for part, pictures in decoded(wanted, spec, self._bank, batch, workers):
+        for part, pictures in decoded(wanted, spec, self._bank, batch, workers, self.reader):
             images = normalise(pictures.to(machine.device), spec).expand(-1, spec.channels, -1, -1)
             with torch.autocast(machine.device.type, torch.bfloat16, enabled=mixed):
                 values = self.model.constant.compute(images.contiguous(memory_format=torch.channels_last))
@@ -124,4 +140,4 @@ def load_cohort(cases: Sequence[Case], keeper: Keeper) -> Cohort:
     if not splits["train"]:
         raise DataError("the cohort leaves no case to train on; lower data.val_fraction and data.test_fraction")
     views = {"train": keeper.plan.augment.views}
-    return {name: keeper.examples(some, views.get(name, 1)) for name, some in splits.items()}
+    return keeper.all_examples({name: (some, views.get(name, 1)) for name, some in splits.items()})

@@ -44,7 +44,7 @@ class Wanted(NamedTuple):
 
 
 def decoded(
-    wanted: Sequence[Wanted], spec: InputSpec, bank: Bank, batch: int, workers: int
+    wanted: Sequence[Wanted], spec: InputSpec, bank: Bank, batch: int, workers: int, reader: CaseReader | None = None
 ) -> Iterator[tuple[slice, Tensor]]:
     """Decode, resize and augment, in order, a batch ahead of who asks.
 
@@ -54,6 +54,7 @@ def decoded(
         bank: what the views are.
         batch: the most images at once.
         workers: processes; 0 decodes in this one, when asked.
+        reader: reads in this process; one that is used again holds the arrays that it has read.
 
     Yields:
         which part of ``wanted``, and its images: ``(B, planes, S, S)`` float32 in [0, 1], not normalised
@@ -65,7 +66,7 @@ def decoded(
     parts = tuple(_parts(wanted, batch))
     workers = min(workers, len(parts))
     if workers == 0:
-        reader = CaseReader()
+        reader = reader or CaseReader()
         for part in parts:
             yield part, _images(reader, wanted[part], spec, bank)
         return

@@ -72,7 +72,8 @@ def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, 
         }
     else:
         line["evaluations"] = _figures(sent)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    if not log.exists():
+        log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(line) + "\n")
 

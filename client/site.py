@@ -16,6 +16,9 @@ from fedgraft.common.errors import SiteFileError
 from fedgraft.common.names import SITE_NAME
 
 _STRICT = ConfigDict(extra="forbid")
+# libyaml's, where PyYAML was built with it: a thousand simulated sites in one second instead of ten
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def read_site_file(path: Path) -> SiteFile:
     if not path.is_file():
         raise SiteFileError(f"site file {path} does not exist; `fedgraft site init` writes a first one")
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
     except UnicodeDecodeError:
         raise SiteFileError(f"site file {path} is not UTF-8 text") from None
     except yaml.YAMLError as error:
@@ -109,7 +112,7 @@ def read_site_file(path: Path) -> SiteFile:
 def write_site_file(path: Path, site: SiteFile) -> None:
     """Write a site file that `read_site_file` reads back to an equal one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(_plain(asdict(site)), sort_keys=False), encoding="utf-8")
+    path.write_text(yaml.dump(_plain(asdict(site)), Dumper=_DUMPER, sort_keys=False), encoding="utf-8")
 
 
 def _absolute(site: SiteFile, folder: Path) -> SiteFile:

@@ -10,12 +10,14 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from fedgraft.client.cohort import Cohort, Keeper, Progress, ignore, load_cohort
+from fedgraft.client.images import CaseReader
 from fedgraft.client.machine import Machine, choose, keep_freed_memory, use_threads
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.phases import Phases
@@ -52,11 +54,11 @@ class Session:
     def device(self) -> torch.device:
         return self.machine.device
 
-    @property
+    @cached_property
     def local_file(self) -> Path:
         return self.site.state / "local" / f"{self.plan.digest[:16]}-{self.run}.safetensors"
 
-    @property
+    @cached_property
     def release_log(self) -> Path:
         return self.site.state / "released.jsonl"
 
@@ -74,13 +76,15 @@ class Session:
 
     def residual(self) -> dict[str, Tensor]:
         """What compression has lost so far of this site's updates."""
+        if self.plan.compression.target is None:
+            return {}
         return tensors.load(self._residual_file) if self._residual_file.is_file() else {}
 
     def keep_residual(self, residual: Mapping[str, Tensor]) -> None:
         if residual:
             tensors.save(self._residual_file, residual)
 
-    @property
+    @cached_property
     def _residual_file(self) -> Path:
         return self.local_file.with_name(f"{self.local_file.stem}-residual.safetensors")
 
@@ -110,6 +114,7 @@ class Workspace:
     _models: dict[tuple[str, str, tuple[str, ...]], Built] = field(default_factory=dict)
     _verified: set[Path] = field(default_factory=set)
     _stores: dict[Path | None, Store] = field(default_factory=dict)
+    _reader: CaseReader = field(default_factory=CaseReader)
     _sessions: dict[tuple[Path, str, int], Session] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[type[Workspace], tuple[()]]:
@@ -186,7 +191,7 @@ class Workspace:
         with self.phases.of("build"):
             backbone_digest, plan = self._plan(site, plan_digest)
             model, initial, specs, codec = self._model(site, plan, backbone_digest, machine.device)
-        keeper = Keeper(plan, model, backbone_digest, self._store(site), machine, self._count)
+        keeper = Keeper(plan, model, backbone_digest, self._store(site), machine, self._count, self._reader)
         with self.phases.of("cohort"):
             cohort = load_cohort(read_manifest(site.manifest), keeper)
         return Session(site, plan, run, model, initial, cohort, specs, codec, machine, self.phases)

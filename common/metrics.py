@@ -56,16 +56,30 @@ class Evaluation:
     def __add__(self, other: Evaluation) -> Evaluation:
         return merge((self, other))
 
-    def curve(self, scored: int) -> tuple[Counts, Counts]:
-        """Cases not of, and of, the ``scored``-th of the scored classes at each score that occurs, ascending."""
+    def curve(self, scored: int) -> Curve:
+        """The ROC curve of the ``scored``-th of the scored classes."""
         edges = (2 * scored + np.arange(3)) * BINS
         low, middle, high = np.searchsorted(self.bins, edges)
-        negatives, positives = self.bins[low:middle] - edges[0], self.bins[middle:high] - edges[1]
-        levels = np.union1d(negatives, positives)
-        sides = np.zeros((2, len(levels)), np.int64)
-        sides[0, np.searchsorted(levels, negatives)] = self.counts[low:middle]
-        sides[1, np.searchsorted(levels, positives)] = self.counts[middle:high]
-        return sides[0], sides[1]
+        negatives, levels = self.bins[low:middle] - edges[0], self.bins[middle:high] - edges[1]
+        below = np.concatenate(([0], np.cumsum(self.counts[low:middle])))
+        left, right = (np.searchsorted(negatives, levels, side) for side in ("left", "right"))
+        return Curve(self.counts[middle:high], below[left], below[right] - below[left], int(below[-1]))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What the areas under the curves of binned scores need, at each score of a positive case, ascending.
+
+    Attributes:
+        positives: ``(n,)`` int64: positive cases with the score.
+        below: ``(n,)`` int64: negative cases with a lower score; ``tied``: with the same.
+        negatives: negative cases in all.
+    """
+
+    positives: Counts
+    below: Counts
+    tied: Counts
+    negatives: int
 
 
 def scored_classes(classes: int) -> tuple[int, ...]:
@@ -135,24 +149,21 @@ def _bin(scores: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.clip(np.floor(position), 0, BINS - 1).astype(np.int64)
 
 
-def auroc(negatives: Counts, positives: Counts) -> Scalar:
-    """Area under the ROC curve of counts by ascending score; ``None`` if either side has no case."""
-    pairs = float(negatives.sum()) * float(positives.sum())
+def auroc(curve: Curve) -> Scalar:
+    """Area under the ROC curve; ``None`` if either side has no case. A tie counts half."""
+    pairs = float(curve.positives.sum()) * curve.negatives
     if pairs == 0:
         return None
-    below = np.cumsum(negatives) - negatives
-    return float((positives * (below + negatives / 2)).sum() / pairs)
+    return float((curve.positives * (curve.below + curve.tied / 2)).sum() / pairs)
 
 
-def auprc(negatives: Counts, positives: Counts) -> Scalar:
-    """Average precision of counts by ascending score; ``None`` if either side has no case."""
-    total = positives.sum()
-    if total == 0 or negatives.sum() == 0:
+def auprc(curve: Curve) -> Scalar:
+    """Average precision; ``None`` if either side has no case."""
+    if len(curve.positives) == 0 or curve.negatives == 0:
         return None
-    true = np.cumsum(positives[::-1])
-    false = np.cumsum(negatives[::-1])
-    precision = true / np.maximum(true + false, 1)
-    return float((precision * positives[::-1]).sum() / total)
+    true = np.cumsum(curve.positives[::-1])[::-1]
+    precision = true / (true + curve.negatives - curve.below)
+    return float((precision * curve.positives).sum() / true[0])
 
 
 def summarise(evaluation: Evaluation) -> dict[str, Scalar]:
@@ -170,8 +181,8 @@ def summarise(evaluation: Evaluation) -> dict[str, Scalar]:
     curves = [evaluation.curve(scored) for scored in range(len(chosen))]
     recalls = [_ratio(evaluation.confusion[c, c], evaluation.confusion[c].sum()) for c in range(classes)]
     return {
-        "auroc": _mean([auroc(*curve) for curve in curves]),
-        "auprc": _mean([auprc(*curve) for curve in curves]),
+        "auroc": _mean([auroc(curve) for curve in curves]),
+        "auprc": _mean([auprc(curve) for curve in curves]),
         "balanced_accuracy": _mean(recalls),
         "sensitivity": _mean([recalls[c] for c in chosen]),
         "specificity": _mean([_specificity(evaluation.confusion, c) for c in chosen]),

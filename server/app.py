@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
 from flwr.app import Context
@@ -21,7 +22,7 @@ from fedgraft.common.plan import Plan, from_json
 from fedgraft.server import report
 from fedgraft.server.folder import REGISTERED
 from fedgraft.server.ledger import Ledger
-from fedgraft.server.picture import Picture, picture
+from fedgraft.server.picture import picture
 from fedgraft.server.roster import Backbone
 from fedgraft.server.rounds import Federation, Outcome, Round, run
 
@@ -65,6 +66,7 @@ def serve(grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress
         )
     state = model.backbone_state()
     ledger = Ledger(out / "ledger.jsonl")
+    lines: list[dict[str, Any]] = []
     federation = Federation(
         grid=grid,
         plan=plan,
@@ -74,12 +76,13 @@ def serve(grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress
         evaluate=None if evaluate is None else lambda shared: evaluate(model, shared),
         registered=_registered(out),
         keep=lambda shared: tensors.save(out / "shared.safetensors", shared, {"plan_digest": plan.digest}),
-        finished=lambda round_: report.append_line(out / "rounds.jsonl", report.round_line(round_)),
+        finished=lambda round_: lines.append(report.append_line(out / "rounds.jsonl", report.round_line(round_))),
         progress=progress,
     )
     with picture(out / "rounds.png") as drawn:
         outcome = run(federation)
-        _write_results(out, plan, model, outcome, ledger, time.monotonic() - start, drawn)
+        result = _write_results(out, plan, model, outcome, ledger, time.monotonic() - start)
+        drawn.draw(lines, result)
     return outcome
 
 
@@ -97,15 +100,15 @@ def _registered(out: Path) -> dict[int, str]:
 
 
 def _write_results(
-    out: Path, plan: Plan, model: Model, outcome: Outcome, ledger: Ledger, seconds: float, drawn: Picture
-) -> None:
+    out: Path, plan: Plan, model: Model, outcome: Outcome, ledger: Ledger, seconds: float
+) -> dict[str, Any]:
     model.load(outcome.shared)
     metadata = {"plan_digest": plan.digest, "classes": json.dumps(plan.data.classes)}
     kept = (*model.names("frozen"), *model.names("shared"))
     tensors.save(out / "model.safetensors", model.tensors(kept), metadata)
     result = report.summary(plan, outcome, ledger, seconds)
     (out / "summary.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    drawn.draw([report.round_line(round_) for round_ in outcome.rounds], result)
+    return result
 
 
 app = build()

@@ -85,9 +85,11 @@ def round_line(round_: Round) -> dict[str, Any]:
     }
 
 
-def append_line(path: Path, line: dict[str, Any]) -> None:
+def append_line(path: Path, line: dict[str, Any]) -> dict[str, Any]:
+    """Write a line of JSON; returns it."""
     with path.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(line) + "\n")
+    return line
 
 
 def _figures(evaluation: Evaluation | None) -> dict[str, Any]:

@@ -49,6 +49,13 @@ def equal(first: Evaluation, second: Evaluation) -> bool:
     return same and math.isclose(first.loss_sum, second.loss_sum, rel_tol=1e-12)
 
 
+def of(negatives: NDArray[np.int64], positives: NDArray[np.int64]) -> Evaluation:
+    """Two classes, with these histograms of class 1's scores."""
+    flat = np.concatenate([negatives, positives])
+    (bins,) = np.nonzero(flat)
+    return Evaluation(np.diag([negatives.sum(), positives.sum()]), bins, flat[bins], 0.0)
+
+
 def test_five_cases_by_hand() -> None:
     # labels 0 0 1 1 1 at log odds -2 1 -1 2 3
     found = evaluate(two_class([-2, 1, -1, 2, 3]), np.array([0, 0, 1, 1, 1]))
@@ -89,10 +96,11 @@ def test_curves_of_hand_made_histograms() -> None:
     negatives, positives = np.zeros(BINS, np.int64), np.zeros(BINS, np.int64)
     negatives[[10, 20]] = 1, 1
     positives[[20, 30]] = 1, 2
+    curve = of(negatives, positives).curve(0)
     # six pairs: the one at 20 beats 10 and ties with 20 (1.5), each of the two at 30 beats both
-    assert auroc(negatives, positives) == pytest.approx(5.5 / 6)
+    assert auroc(curve) == pytest.approx(5.5 / 6)
     # thresholds: 2 of 2 at 30, 3 of 4 at 20
-    assert auprc(negatives, positives) == pytest.approx((2 * 1 + 1 * 3 / 4) / 3)
+    assert auprc(curve) == pytest.approx((2 * 1 + 1 * 3 / 4) / 3)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -116,8 +124,8 @@ def test_the_areas_are_exactly_those_of_the_binned_scores(size: float) -> None:
     negatives, positives = found.histograms[0]
     bins = np.concatenate([np.repeat(np.arange(BINS), side) for side in (negatives, positives)])
     labels = np.repeat([0, 1], [negatives.sum(), positives.sum()])
-    assert auroc(negatives, positives) == pytest.approx(roc_auc_score(labels, bins), abs=1e-12)
-    assert auprc(negatives, positives) == pytest.approx(average_precision_score(labels, bins), abs=1e-12)
+    assert auroc(found.curve(0)) == pytest.approx(roc_auc_score(labels, bins), abs=1e-12)
+    assert auprc(found.curve(0)) == pytest.approx(average_precision_score(labels, bins), abs=1e-12)
 
 
 @pytest.mark.parametrize("classes", [3, 5])

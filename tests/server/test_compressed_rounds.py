@@ -39,7 +39,7 @@ def test_only_what_changed_is_bit_for_bit_the_exact_result(federate: Federate, c
 def test_less_travels_and_the_result_is_near(
     federate: Federate, compose_plan: Composer, compression: str, near: float, up: float, down: float
 ) -> None:
-    """Of 2,056 bytes of a head: half in float16, a quarter and scales in int8, a tenth twice and a header more in top-k;
+    """Of 2,056 bytes of a head: half in float16, a quarter and scales in int8, a tenth twice and a header in top-k;
     what is beside them is about 400 bytes."""
     plans = [compose_plan(f"compression={c}", "rounds=3", "release.evaluation=false") for c in ("none", compression)]
     exact, less = (federate(plan, out=name) for plan, name in zip(plans, ("none", "less"), strict=True))
