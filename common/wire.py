@@ -11,13 +11,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 from torch import Tensor
 
 from fedgraft.common import arrays
-from fedgraft.common.arrays import HeldArray
 from fedgraft.common.errors import WireError
 from fedgraft.common.evaluation_record import pack_evaluation, unpack_evaluation
 from fedgraft.common.metrics import Evaluation
@@ -88,10 +86,7 @@ def specs_of(tensors: Mapping[str, Tensor]) -> dict[str, Spec]:
 
 def pack_tensors(tensors: Mapping[str, Tensor]) -> ArrayRecord:
     """Named tensors as an ArrayRecord, in the order of the sorted names; they must not be written to any more."""
-    record = ArrayRecord()
-    for name in sorted(tensors):  # one by one: given a dict, Flower copies every array
-        record[name] = HeldArray(np.asarray(tensors[name].detach().cpu().numpy(), order="C"))
-    return record
+    return arrays.record_of((name, tensors[name]) for name in sorted(tensors))
 
 
 def unpack_tensors(record: ArrayRecord, specs: Specs) -> dict[str, Tensor]:
@@ -103,7 +98,11 @@ def unpack_tensors(record: ArrayRecord, specs: Specs) -> dict[str, Tensor]:
     if set(record) != set(specs):
         missing, extra = sorted(set(specs) - set(record)), sorted(set(record) - set(specs))
         raise WireError(f"tensor names differ: {len(missing)} missing, {len(extra)} not in the plan")
-    return {name: _checked(name, record[name], specs[name]) for name in sorted(specs)}
+    tensors = {name: _checked(name, record[name], specs[name]) for name in sorted(specs)}
+    strange = arrays.newly_not_finite(record, tensors)
+    if strange is not None:
+        raise WireError(f"tensor {strange} holds a number that is not finite")
+    return tensors
 
 
 def unpack_any(record: ArrayRecord) -> dict[str, Tensor]:
@@ -289,12 +288,10 @@ def _record_bytes(record: ArrayRecord | MetricRecord | ConfigRecord) -> int:
 
 def _checked(name: str, array: Array, spec: Spec) -> Tensor:
     values = arrays.read(name, array)
-    if tuple(values.shape) != spec.shape:
-        raise WireError(f"tensor {name} has shape {tuple(values.shape)}, the plan says {spec.shape}")
-    if values.dtype.name != spec.dtype:
+    if values.shape != spec.shape:
+        raise WireError(f"tensor {name} has shape {values.shape}, the plan says {spec.shape}")
+    if arrays.dtype_name(values.dtype) != spec.dtype:
         raise WireError(f"tensor {name} has dtype {values.dtype.name}, the plan says {spec.dtype}")
-    if not arrays.is_finite(values):
-        raise WireError(f"tensor {name} holds a number that is not finite")
     return torch.from_numpy(values)
 
 

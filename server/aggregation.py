@@ -118,7 +118,7 @@ def aggregate(
     """
     if type(strategy) in (FedAvg, FedProx):
         mean = weighted_mean((update.tensors, update.examples) for _, update in replies)
-        return {key: _cast(mean[key].numpy(), key, specs, type(strategy).__name__, server_round) for key in specs}
+        return _checked({key: mean[key].numpy() for key in specs}, specs, type(strategy).__name__, server_round)
     with_loss = all(update.train_loss is not None for _, update in replies)
     messages = [_for_strategy(message, update, with_loss) for message, update in replies]
     with _named(strategy, server_round):
@@ -128,7 +128,7 @@ def aggregate(
         raise RoundError(f"round {server_round}: {name} returned no tensors for {len(messages)} update(s)")
     if set(record) != set(specs):
         raise RoundError(f"round {server_round}: {name} returned tensors under other names")
-    return {key: _cast(record[key].numpy(), key, specs, name, server_round) for key in sorted(specs)}
+    return _checked({key: record[key].numpy() for key in sorted(specs)}, specs, name, server_round)
 
 
 def _for_strategy(message: Message, update: Update, with_loss: bool) -> Message:
@@ -140,11 +140,16 @@ def _for_strategy(message: Message, update: Update, with_loss: bool) -> Message:
     return Message(content, reply_to=message)
 
 
-def _cast(values: Any, key: str, specs: Specs, strategy: str, server_round: int) -> Tensor:
-    if tuple(values.shape) != specs[key].shape or not arrays.is_finite(values):
+def _checked(values: Mapping[str, Any], specs: Specs, strategy: str, server_round: int) -> dict[str, Tensor]:
+    """A strategy's arrays as tensors in the dtypes of ``specs``."""
+    tensors = {
+        key: torch.from_numpy(np.asarray(array if array.flags.writeable else array.copy(), specs[key].dtype))
+        for key, array in values.items()
+    }
+    shaped = all(tuple(tensor.shape) == specs[key].shape for key, tensor in tensors.items())
+    if not shaped or arrays.not_finite(tensors) is not None:
         raise RoundError(f"round {server_round}: {strategy} returned a wrong shape or a number that is not finite")
-    own = values if values.flags.writeable else values.copy()
-    return torch.from_numpy(np.asarray(own, specs[key].dtype))
+    return tensors
 
 
 @contextmanager

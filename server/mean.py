@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor
 
 
@@ -19,13 +20,12 @@ def weighted_mean(updates: Iterable[tuple[Mapping[str, Tensor], float]]) -> dict
     Returns:
         new tensors; float32 sums are kept in float32, and what is not floating point is averaged in float64.
     """
-    total, sums = 0.0, dict[str, Tensor]()
+    total, names, sums = 0.0, tuple[str, ...](), list[Tensor]()
     for tensors, weight in updates:
-        total += weight
-        for name, tensor in tensors.items():
-            wide = tensor if tensor.is_floating_point() else tensor.double()
-            if name in sums:
-                sums[name].add_(wide, alpha=weight)
-            else:
-                sums[name] = wide * weight
-    return {name: value.div_(total) for name, value in sums.items()}
+        names, total = names or tuple(tensors), total + weight
+        wide = [t if t.is_floating_point() else t.double() for t in (tensors[name] for name in names)]
+        if sums:
+            torch._foreach_add_(sums, wide, alpha=weight)
+        else:
+            sums = [tensor * weight for tensor in wide]
+    return dict(zip(names, torch._foreach_div(sums, total), strict=True))

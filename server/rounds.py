@@ -14,6 +14,7 @@ from torch import Tensor
 from fedgraft.common import wire
 from fedgraft.common.compression import require_effect, up_codec
 from fedgraft.common.errors import RoundError
+from fedgraft.common.garbage import patient_collector
 from fedgraft.common.metrics import Evaluation, merge
 from fedgraft.common.plan import Plan
 from fedgraft.common.wire import Update
@@ -94,6 +95,11 @@ def run(federation: Federation) -> Outcome:
     Raises:
         RoundError: fewer than ``strategy.min_sites`` sites sent a usable answer; says who was missing and why.
     """
+    with patient_collector():
+        return _run(federation)
+
+
+def _run(federation: Federation) -> Outcome:
     plan = federation.plan
     strategy = aggregation.build_strategy(plan)
     codec = up_codec(plan.compression)

@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from fedgraft.common.arrays import not_finite
 from fedgraft.common.errors import WireError
 
 Tensors = Mapping[str, Tensor]
@@ -146,6 +147,6 @@ def finite(name: str, array: Tensor) -> Tensor:
     Raises:
         WireError: it does not.
     """
-    if not bool(torch.isfinite(array).all()):
+    if not_finite({name: array}) is not None:
         raise WireError(f"tensor {name} holds a number that is not finite")
     return array

@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 from flwr.app import Array, ArrayRecord
 from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
@@ -58,11 +59,16 @@ def test_bytes_are_made_only_when_asked_for() -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_one_number_that_is_not_finite_is_seen(bad: float, dtype: type[np.floating]) -> None:
     values = np.ones((50, 50), dtype)
-    assert arrays.is_finite(values)
+    tensors = {"fine": torch.ones(3), "n": torch.tensor(7), "a": torch.from_numpy(values)}
+    assert arrays.not_finite(tensors) is None
     values[31, 7] = bad
-    assert not arrays.is_finite(values)
+    assert arrays.not_finite(tensors) == "a"
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_numbers_whose_squares_overflow_are_finite(dtype: type[np.floating]) -> None:
-    assert arrays.is_finite(np.full(10, np.finfo(dtype).max, dtype))
+    assert arrays.not_finite({"a": torch.from_numpy(np.full(10, np.finfo(dtype).max, dtype))}) is None
+
+
+def test_no_tensor_is_finite() -> None:
+    assert arrays.not_finite({}) is None
