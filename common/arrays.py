@@ -31,13 +31,13 @@ class HeldArray(Array):
     """
 
     def __init__(self, values: Numbers) -> None:
-        described = {"dtype": dtype_name(values.dtype), "shape": values.shape, "stype": _STYPE}
-        self.__dict__.update(described, _values=values)
+        self.__dict__.update(dtype=dtype_name(values.dtype), shape=values.shape, stype=_STYPE, _values=values)
 
     @property
     def values(self) -> Numbers:
         """The array itself."""
-        return cast(Numbers, self.__dict__["_values"])
+        values: Numbers = self.__dict__["_values"]
+        return values
 
     @property
     def data(self) -> bytes:  # type: ignore[override]
@@ -103,20 +103,21 @@ def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
     return next((name for name, tensor in floating.items() if not bool(torch.isfinite(tensor).all())), None)
 
 
-def newly_not_finite(record: ArrayRecord, tensors: Mapping[str, Tensor]) -> str | None:
-    """`not_finite` of a record's tensors; an array that many sites of this process receive is looked at once."""
-    unseen = {name: tensor for name, tensor in tensors.items() if "_finite" not in record[name].__dict__}
+def newly_not_finite(held: Mapping[str, Array], tensors: Mapping[str, Tensor]) -> str | None:
+    """`not_finite` of the tensors of ``held``; an array that many sites of this process receive is looked at once."""
+    unseen = {name: tensor for name, tensor in tensors.items() if "_finite" not in held[name].__dict__}
     found = not_finite(unseen)
     if found is None:
         for name in unseen:
-            record[name].__dict__["_finite"] = True
+            held[name].__dict__["_finite"] = True
     return found
 
 
 def count_bytes(array: Array) -> int:
     """Bytes of the array in numpy's file format, as it travels."""
     if isinstance(array, HeldArray):
-        return _header_bytes(array.values.dtype.str, array.shape) + array.values.nbytes
+        values = array.values
+        return _header_bytes(values.dtype, values.shape) + values.nbytes
     return len(array.data)
 
 
@@ -127,7 +128,7 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _header_bytes(dtype: str, shape: tuple[int, ...]) -> int:
+def _header_bytes(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
     buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, {"descr": dtype, "fortran_order": False, "shape": shape})
+    np.lib.format.write_array_header_1_0(buffer, {"descr": dtype.str, "fortran_order": False, "shape": shape})
     return buffer.tell()

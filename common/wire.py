@@ -95,11 +95,12 @@ def unpack_tensors(record: ArrayRecord, specs: Specs) -> dict[str, Tensor]:
     Raises:
         WireError: names differ from ``specs``, a shape or dtype is wrong, or a number is not finite.
     """
-    if set(record) != set(specs):
-        missing, extra = sorted(set(specs) - set(record)), sorted(set(record) - set(specs))
+    held = dict(record.items())
+    if held.keys() != specs.keys():
+        missing, extra = specs.keys() - held.keys(), held.keys() - specs.keys()
         raise WireError(f"tensor names differ: {len(missing)} missing, {len(extra)} not in the plan")
-    tensors = {name: _checked(name, record[name], specs[name]) for name in sorted(specs)}
-    strange = arrays.newly_not_finite(record, tensors)
+    tensors = {name: _checked(name, held[name], specs[name]) for name in sorted(specs)}
+    strange = arrays.newly_not_finite(held, tensors)
     if strange is not None:
         raise WireError(f"tensor {strange} holds a number that is not finite")
     return tensors

@@ -28,4 +28,5 @@ def weighted_mean(updates: Iterable[tuple[Mapping[str, Tensor], float]]) -> dict
             torch._foreach_add_(sums, wide, alpha=weight)
         else:
             sums = [tensor * weight for tensor in wide]
-    return dict(zip(names, torch._foreach_div(sums, total), strict=True))
+    torch._foreach_div_(sums, total)
+    return dict(zip(names, sums, strict=True))
