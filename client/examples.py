@@ -45,10 +45,17 @@ class Examples:
 
     def batch(self, cases: Tensor, views: Tensor | None = None) -> Tensor:
         """``(B, *shape)`` float32: some cases, each as it is or in the view that ``views`` ``(B,)`` int64 names."""
+        return self.at(self.rows(cases, views))
+
+    def rows(self, cases: Tensor, views: Tensor | None = None) -> Tensor:
+        """``(B,)`` int64: where `batch`'s cases are in `stored`."""
         if self.places is None:
-            return self.stored[cases].float()
-        chosen = self.places[cases, 0 if views is None else views]
-        return self.stored[chosen].float()
+            return cases
+        return self.places[cases, 0 if views is None else views]
+
+    def at(self, rows: Tensor) -> Tensor:
+        """``(B, *shape)`` float32: some rows of `stored`."""
+        return self.stored.index_select(0, rows).float()
 
     @staticmethod
     def joined(parts: Sequence[Examples]) -> Examples:

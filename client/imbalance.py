@@ -41,7 +41,5 @@ class CrossEntropy(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """``(B, C)`` float32 and ``(B,)`` int64 -> scalar."""
-        losses = functional.cross_entropy(logits, labels, reduction="none")
-        if self.class_weights is None:
-            return losses.mean()
-        return (losses * self.class_weights.to(losses.device)[labels]).mean()
+        weights = None if self.class_weights is None else self.class_weights.to(logits.device)
+        return functional.cross_entropy(logits, labels, weights, reduction="sum") / len(labels)

@@ -18,7 +18,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from fedgraft.client.training import Step, Task, build_optimizer, count_steps, mean_loss
 from fedgraft.common.errors import PlanError
 
-FEWEST, MOST = 4, 64  # with fewer, one after another is as fast; with more, a step's cases leave the cache
+FEWEST, MOST = 6, 64  # with fewer, one after another is as fast; with more, a step's cases leave the cache
 _SIMILAR = 0.7  # members of a group take at least this share of its longest member's steps
 Weights = dict[str, Tensor]
 

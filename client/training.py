@@ -52,8 +52,9 @@ class Task:
         for _ in range(self.train.epochs):
             order = torch.randperm(len(self.examples), generator=self.generator)
             views = choose_views(len(self.examples), self.examples.views, self.generator)
-            for cases in _batches(order, self.train.batch_size):
-                yield Step(cases, self.examples.batch(cases, views[cases]), self.examples.labels[cases])
+            rows, labels = self.examples.rows(order, views[order]), self.examples.labels[order]
+            for part in _batches(len(order), self.train.batch_size):
+                yield Step(order[part], self.examples.at(rows[part]), labels[part])
 
 
 def learning_rate(train: Train, server_round: int, rounds: int) -> float:
@@ -111,8 +112,8 @@ def mean_loss(total: float, seen: int, lr: float) -> float:
 def build_optimizer(parameters: Iterable[Tensor], train: Train, lr: float) -> torch.optim.Optimizer:
     """The plan's optimizer, with fresh state."""
     if train.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr, train.momentum, weight_decay=train.weight_decay)
-    return torch.optim.AdamW(parameters, lr, weight_decay=train.weight_decay)
+        return torch.optim.SGD(parameters, lr, train.momentum, weight_decay=train.weight_decay, fused=True)
+    return torch.optim.AdamW(parameters, lr, weight_decay=train.weight_decay, fused=True)
 
 
 def count_steps(cases: int, train: Train) -> int:
@@ -122,9 +123,10 @@ def count_steps(cases: int, train: Train) -> int:
     return train.epochs * (count - joined)
 
 
-def _batches(order: Tensor, size: int) -> list[Tensor]:
+def _batches(cases: int, size: int) -> Iterator[slice]:
     """Batches of ``size``; a last one of a single case joins the one before (batch norm needs two)."""
-    batches = list(order.split(size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
+    start = 0
+    while start < cases:
+        end = start + size if start + size < cases - 1 else cases
+        yield slice(start, end)
+        start = end

@@ -6,6 +6,7 @@ and ``fedgraft site`` at a hospital never imports the simulation.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import os
@@ -98,6 +99,7 @@ def _imported(target: str) -> Callable[[Sequence[str]], int]:
     finally:
         gc.freeze()
         gc.enable()
+        atexit.register(gc.freeze)  # nor is it worth looking through at the end
 
 
 def _load(target: str) -> Callable[[Sequence[str]], int]:
