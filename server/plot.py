@@ -20,7 +20,8 @@ _INK, _FAINT, _WORST = "#1f4e79", "#b8c4d0", "#c0392b"
 
 def draw_rounds(path: Path, lines: Sequence[dict[str, Any]], summary: dict[str, Any]) -> None:
     """Write a PNG from the lines of ``rounds.jsonl`` and ``summary.json``."""
-    figure = Figure(figsize=(9, 4), layout="constrained")
+    figure = Figure(figsize=(9, 4))
+    figure.subplots_adjust(left=0.075, right=0.985, bottom=0.135, top=0.91, wspace=0.2)
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, width_ratios=(2, 1))
     worst = summary["worst_site"]["name"]
