@@ -21,6 +21,8 @@ LIMIT = math.asinh(1e6 / SOFTNESS)  # an unnormalised head trained at too high a
 
 Counts = NDArray[np.int64]
 Scalar = float | None
+Curve = list[tuple[int, int]]
+"""Negative and positive cases at each score that occurs, ascending. Plain numbers: most sites have a few cases."""
 
 
 @dataclass(frozen=True)
@@ -57,29 +59,15 @@ class Evaluation:
         return merge((self, other))
 
     def curve(self, scored: int) -> Curve:
-        """The ROC curve of the ``scored``-th of the scored classes."""
-        edges = (2 * scored + np.arange(3)) * BINS
-        low, middle, high = np.searchsorted(self.bins, edges)
-        negatives, levels = self.bins[low:middle] - edges[0], self.bins[middle:high] - edges[1]
-        below = np.concatenate(([0], np.cumsum(self.counts[low:middle])))
-        left, right = (np.searchsorted(negatives, levels, side) for side in ("left", "right"))
-        return Curve(self.counts[middle:high], below[left], below[right] - below[left], int(below[-1]))
-
-
-@dataclass(frozen=True)
-class Curve:
-    """What the areas under the curves of binned scores need, at each score of a positive case, ascending.
-
-    Attributes:
-        positives: ``(n,)`` int64: positive cases with the score.
-        below: ``(n,)`` int64: negative cases with a lower score; ``tied``: with the same.
-        negatives: negative cases in all.
-    """
-
-    positives: Counts
-    below: Counts
-    tied: Counts
-    negatives: int
+        """Cases by score of the ``scored``-th of the scored classes."""
+        start = 2 * scored * BINS
+        low, middle, high = np.searchsorted(self.bins, (start, start + BINS, start + 2 * BINS)).tolist()
+        negatives = dict(zip((self.bins[low:middle] - start).tolist(), self.counts[low:middle].tolist(), strict=True))
+        positives = dict(
+            zip((self.bins[middle:high] - start - BINS).tolist(), self.counts[middle:high].tolist(), strict=True)
+        )
+        levels = sorted(negatives.keys() | positives.keys())
+        return [(negatives.get(level, 0), positives.get(level, 0)) for level in levels]
 
 
 def scored_classes(classes: int) -> tuple[int, ...]:
@@ -151,19 +139,22 @@ def _bin(scores: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def auroc(curve: Curve) -> Scalar:
     """Area under the ROC curve; ``None`` if either side has no case. A tie counts half."""
-    pairs = float(curve.positives.sum()) * curve.negatives
-    if pairs == 0:
-        return None
-    return float((curve.positives * (curve.below + curve.tied / 2)).sum() / pairs)
+    below, area = 0, 0.0
+    for negatives, positives in curve:
+        area += positives * (below + negatives / 2)
+        below += negatives
+    pairs = below * sum(positives for _, positives in curve)
+    return area / pairs if pairs else None
 
 
 def auprc(curve: Curve) -> Scalar:
     """Average precision; ``None`` if either side has no case."""
-    if len(curve.positives) == 0 or curve.negatives == 0:
-        return None
-    true = np.cumsum(curve.positives[::-1])[::-1]
-    precision = true / (true + curve.negatives - curve.below)
-    return float((precision * curve.positives).sum() / true[0])
+    true = false = 0
+    area = 0.0
+    for negatives, positives in reversed(curve):
+        true, false = true + positives, false + negatives
+        area += positives * true / (true + false)
+    return area / true if true and false else None
 
 
 def summarise(evaluation: Evaluation) -> dict[str, Scalar]:
@@ -176,17 +167,18 @@ def summarise(evaluation: Evaluation) -> dict[str, Scalar]:
     Returns:
         ``auroc``, ``auprc``, ``balanced_accuracy``, ``sensitivity``, ``specificity``, ``loss`` (mean, nats).
     """
-    classes = len(evaluation.confusion)
-    chosen = scored_classes(classes)
+    confusion: list[list[int]] = evaluation.confusion.tolist()
+    chosen = scored_classes(len(confusion))
     curves = [evaluation.curve(scored) for scored in range(len(chosen))]
-    recalls = [_ratio(evaluation.confusion[c, c], evaluation.confusion[c].sum()) for c in range(classes)]
+    recalls = [_ratio(row[c], sum(row)) for c, row in enumerate(confusion)]
+    cases = sum(map(sum, confusion))
     return {
         "auroc": _mean([auroc(curve) for curve in curves]),
         "auprc": _mean([auprc(curve) for curve in curves]),
         "balanced_accuracy": _mean(recalls),
         "sensitivity": _mean([recalls[c] for c in chosen]),
-        "specificity": _mean([_specificity(evaluation.confusion, c) for c in chosen]),
-        "loss": evaluation.loss_sum / evaluation.cases if evaluation.cases else None,
+        "specificity": _mean([_specificity(confusion, c) for c in chosen]),
+        "loss": evaluation.loss_sum / cases if cases else None,
     }
 
 
@@ -201,13 +193,14 @@ def prevalence(evaluation: Evaluation) -> Scalar:
     return float(shares[1] if len(shares) == 2 else shares.min())
 
 
-def _specificity(confusion: Counts, c: int) -> Scalar:
-    negatives = confusion.sum() - confusion[c].sum()
-    return _ratio(negatives - (confusion[:, c].sum() - confusion[c, c]), negatives)
+def _specificity(confusion: list[list[int]], c: int) -> Scalar:
+    others = [row for true, row in enumerate(confusion) if true != c]
+    negatives = sum(map(sum, others))
+    return _ratio(negatives - sum(row[c] for row in others), negatives)
 
 
-def _ratio(part: np.integer, whole: np.integer) -> Scalar:
-    return None if whole == 0 else float(part / whole)
+def _ratio(part: int, whole: int) -> Scalar:
+    return part / whole if whole else None
 
 
 def _mean(values: list[Scalar]) -> Scalar:
