@@ -6,6 +6,7 @@ It wins over the plan: what it does not allow does not leave, whatever the plan 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -102,11 +103,16 @@ def read_site_file(path: Path) -> SiteFile:
     if not isinstance(raw, dict):
         raise SiteFileError(f"site file {path} must be a mapping of keys to values")
     try:
-        site = TypeAdapter(SiteFile).validate_python(raw)
+        site = _schema().validate_python(raw)
     except ValidationError as error:
         lines = [f"  - {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise SiteFileError(f"site file {path} has {len(lines)} problem(s):\n" + "\n".join(lines)) from error
     return _absolute(site, path.resolve().parent)
+
+
+@lru_cache(maxsize=1)
+def _schema() -> TypeAdapter[SiteFile]:
+    return TypeAdapter(SiteFile)
 
 
 def write_site_file(path: Path, site: SiteFile) -> None:
