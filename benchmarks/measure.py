@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -112,8 +112,13 @@ def resident(pid: int | str = "self") -> tuple[int, int]:
     return values.get("RssAnon", 0), values.get("RssFile", 0)
 
 
-def race(contestants: Mapping[str, Contestant], repeat: int) -> dict[str, list[Measured] | str]:
+def race(
+    contestants: Mapping[str, Contestant], repeat: int, once: Collection[str] = ()
+) -> dict[str, list[Measured] | str]:
     """Every contestant ``repeat`` times, in turn, so that a drift of the machine hits all alike.
+
+    Args:
+        once: those that are measured a single time.
 
     Returns:
         what was measured, in the order of the contestants; a text instead for one that can't run here.
@@ -121,8 +126,11 @@ def race(contestants: Mapping[str, Contestant], repeat: int) -> dict[str, list[M
     found: dict[str, list[Measured] | str] = {name: [] for name in contestants}
     with Progress() as progress:
         task = progress.add_task("measuring", total=repeat * len(contestants))
-        for _ in range(repeat):
+        for turn in range(repeat):
             for name, contestant in contestants.items():
+                if turn and name in once:
+                    progress.advance(task)
+                    continue
                 progress.update(task, description=name)
                 times = found[name]
                 if not isinstance(times, str):

@@ -1,7 +1,7 @@
 """Mergeable evaluation: counts and score histograms, so that merging sites equals pooling their cases.
 
 A case's score for class ``c`` is the log odds ``log(p_c / (1 - p_c))``. Scores are counted in `BINS` bins of equal
-width in ``asinh(score / SOFTNESS)``: about 0.9 % wide relative to the score, and fine around zero where an untrained
+width in ``asinh(score / SOFTNESS)``: about 0.23 % wide relative to the score, and fine around zero where an untrained
 head's scores lie. AUROC and AUPRC are those of the binned scores (ties within a bin count half, as in the
 Mann-Whitney statistic).
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-BINS = 4096
+BINS = 16384
 SOFTNESS = 0.01
 LIMIT = math.asinh(1e6 / SOFTNESS)  # an unnormalised head trained at too high a rate gives scores in the thousands
 

@@ -117,7 +117,7 @@ def aggregate(
         RoundError: the strategy gave nothing, other names or shapes, or a number that is not finite.
     """
     if type(strategy) in (FedAvg, FedProx):
-        mean = weighted_mean((update.tensors, update.examples) for _, update in replies)
+        mean = weighted_mean([(update.tensors, update.examples) for _, update in replies])
         return _checked({key: mean[key].numpy() for key in specs}, specs, type(strategy).__name__, server_round)
     with_loss = all(update.train_loss is not None for _, update in replies)
     messages = [_for_strategy(message, update, with_loss) for message, update in replies]

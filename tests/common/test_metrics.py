@@ -23,7 +23,7 @@ from fedgraft.common.metrics import (
 )
 
 TOLERANCE = 0.005
-FINE = 0.01  # around zero a bin is 0.00017 wide: an eighth of the spread of the smallest scores drawn here
+FINE = 0.01  # around zero a bin is 0.00002 wide: a thirtieth of the spread of the smallest scores drawn here
 
 
 def two_class(scores: list[float]) -> NDArray[np.float64]:
