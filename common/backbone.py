@@ -31,6 +31,11 @@ class InputSpec:
     std: tuple[float, ...]
     interpolation: str
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one case."""
+        return (self.channels, self.size, self.size)
+
 
 def create(
     plan: Backbone, image_size: int | None, source: Mapping[str, Any] | None = None

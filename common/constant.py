@@ -91,4 +91,4 @@ def up_to_a_stage(network: Network, cut: Cut) -> Constant:
 
 def nothing(network: Network, spec: InputSpec) -> Constant:
     """Even the first stage can change (or keeping is switched off): the images are kept."""
-    return Constant(IMAGES, (spec.channels, spec.size, spec.size), lambda images: images, network)
+    return Constant(IMAGES, spec.shape, lambda images: images, network)

@@ -9,6 +9,7 @@ output to a late one) is noticed when the cut is made, and gets none.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fedgraft.common.backbone import InputSpec
 from fedgraft.common.errors import PlanError
 from fedgraft.common.stages import Stage
 
@@ -69,13 +69,14 @@ class _Reached(Exception):  # noqa: N818
 def find_cut(
     backbone: nn.Module,
     stages: tuple[Stage, ...],
-    spec: InputSpec,
+    shape: tuple[int, ...],
     constant: Callable[[Stage], bool],
     trained: set[str],
 ) -> Cut | None:
     """The deepest cut that is exact and worth its space.
 
     Args:
+        shape: of one case: ``(C, S, S)`` for an image, ``(columns,)`` for a row of a table.
         constant: whether nothing within a stage can change.
         trained: modules (by path) on whose output an adaptation layer acts; a cut lies before the first of them.
 
@@ -92,22 +93,18 @@ def find_cut(
             break
     if not prefix or prefix[-1].output is None:
         return None
-    cut = _record(backbone, prefix, spec)
-    if (
-        cut is None
-        or torch.Size(cut.shape).numel() > spec.channels * spec.size**2
-        or not _is_exact(cut, backbone, spec)
-    ):
+    cut = _record(backbone, prefix, shape)
+    if cut is None or math.prod(cut.shape) > math.prod(shape) or not _is_exact(cut, backbone, shape):
         return None
     return cut
 
 
-def _record(backbone: nn.Module, prefix: list[Stage], spec: InputSpec) -> Cut | None:
+def _record(backbone: nn.Module, prefix: list[Stage], shape: tuple[int, ...]) -> Cut | None:
     """Run a blank image and note what each module of the prefix gives, before any hook acts on it."""
     after = prefix[-1].output or ""
     paths = [unit for stage in prefix for unit in stage.units]
     outputs: dict[str, list[object]] = {path: [] for path in paths}
-    blank = torch.zeros(1, spec.channels, spec.size, spec.size)
+    blank = torch.zeros(1, *shape)
     with ExitStack() as stack, torch.no_grad():
         for path in paths:
             module = backbone.get_submodule(path)
@@ -121,10 +118,10 @@ def _record(backbone: nn.Module, prefix: list[Stage], spec: InputSpec) -> Cut | 
     return Cut(prefix[-1].name, after, tuple(kept.shape[1:]), tensors, blank)
 
 
-def _is_exact(cut: Cut, backbone: nn.Module, spec: InputSpec) -> bool:
-    """Whether two random images give the same features from the cut as from the start."""
+def _is_exact(cut: Cut, backbone: nn.Module, shape: tuple[int, ...]) -> bool:
+    """Whether two random cases give the same features from the cut as from the start."""
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(2, spec.channels, spec.size, spec.size, generator=generator)
+    images = torch.randn(2, *shape, generator=generator)
     with torch.no_grad():
         whole = backbone.eval()(images)
         try:

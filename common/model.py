@@ -158,7 +158,7 @@ def _cut(network: Network, stages: tuple[Stage, ...], spec: InputSpec, decided: 
         return frozen and not alive
 
     adapted = {path for path, module in network.backbone.named_modules() if module._forward_hooks}
-    return find_cut(network.backbone, stages, spec, constant, adapted)
+    return find_cut(network.backbone, stages, spec.shape, constant, adapted)
 
 
 def _source(plan: Plan) -> dict[str, object]:

@@ -48,7 +48,8 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> Measured:
     given = None if plan.clock is None else plan.clock.case_seconds
     threads = torch.get_num_threads()
     keep = given.keep if given else None
-    keep = seconds_per_case(_keeping(model, cases[:_CASES])) if keep is None else keep
+    # every view is computed; that of a validation or test case, which has one, is overestimated
+    keep = plan.augment.views * seconds_per_case(_keeping(model, cases[:_CASES])) if keep is None else keep
     if model.constant.what == FEATURES:
         torch.set_num_threads(1)  # as a site does (`fedgraft.client.workspace`)
     try:

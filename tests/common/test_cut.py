@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import nn
 
 from fedgraft.common.constant import IMAGES, Tail
+from fedgraft.common.cut import find_cut
 from fedgraft.common.model import build
 from fedgraft.common.plan import Plan
+from fedgraft.common.stages import find_stages
 
 PlanOf = Callable[..., Plan]
 CUTS = {
@@ -87,3 +90,42 @@ def test_keeping_can_be_switched_off(small: PlanOf) -> None:
     model = build(small("test_resnet", "engine.keep=false"), None)
     assert model.constant.what == IMAGES
     assert model.constant.trained is model.network
+
+
+class TableEncoder(nn.Module):
+    """Rows of a table to features: a residual network over columns."""
+
+    def __init__(self, columns: int, width: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(columns, width)
+        self.blocks = nn.ModuleList(nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width)) for _ in range(4))
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.first(rows))
+        for block in self.blocks:
+            x = x + torch.relu(block(x))
+        return x
+
+
+def test_an_encoder_of_tables_is_cut_where_its_running_sum_allows_it() -> None:
+    """Behind the first layer everything follows from its output; behind a block the sum before it is needed too."""
+    torch.manual_seed(0)
+    encoder = TableEncoder(30, 16).eval()
+    stages = find_stages(encoder)
+    assert [stage.name for stage in stages] == ["stem", "blocks.0", "blocks.1", "blocks.2", "blocks.3"]
+    cut = find_cut(encoder, stages, (30,), lambda stage: stage.name == "stem", set())
+    assert cut is not None and (cut.stage, cut.shape) == ("stem", (16,))
+    rows = torch.randn(5, 30)
+    assert torch.allclose(cut.replay(encoder, cut.keep(encoder, rows)), encoder(rows), atol=1e-6)
+    assert find_cut(encoder, stages, (30,), lambda stage: stage.name in ("stem", "blocks.0"), set()) is None
+
+
+def test_an_encoder_of_tables_in_sequence_is_cut_at_any_layer() -> None:
+    torch.manual_seed(0)
+    layers = [nn.Sequential(nn.Linear(20 if n == 0 else 8, 8), nn.ReLU()) for n in range(4)]
+    encoder = nn.Sequential(*layers).eval()
+    stages = find_stages(encoder)
+    cut = find_cut(encoder, stages, (20,), lambda stage: stage.name in ("stem", "1", "2"), set())
+    assert cut is not None and cut.stage == "2"
+    rows = torch.randn(5, 20)
+    assert torch.allclose(cut.replay(encoder, cut.keep(encoder, rows)), encoder(rows), atol=1e-6)

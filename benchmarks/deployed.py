@@ -1,0 +1,160 @@
+"""A deployed round on loopback, by phase: coordinator and sites as processes of their own, over TLS.
+
+    FEDGRAFT_DATA=... python benchmarks/deployed.py [--sites 3] [--rounds 6] [--plot FILE] [OVERRIDE ...]
+
+``fedgraft coordinator start`` and ``fedgraft site start`` for each site, PneumoniaMNIST at 64 px, a head on frozen
+tf_efficientnet_lite0. Each site's own phases.jsonl says where a message's time went there; what is left of a round is
+Flower's (polling, pushing, pulling, signatures). A relay between the sites and the coordinator counts the bytes on the wire.
+
+  receive   from the start of the message's process to its arrival at the ClientApp
+  build     plan, backbone from the disk, network
+  cohort    manifest, split, and finding (or decoding and computing) what is kept of each case
+  evaluate, train, answer   as they say
+  Flower    the rest of the round, as the coordinator's clock sees it
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import measure
+from measure import FEDGRAFT, QUIET
+from plans import plan_of
+from relay import Relay
+from report import Result, publish
+
+from fedgraft.client.keys import make_key_pair
+from fedgraft.client.site import Coordinator, SiteFile, read_site_file, write_site_file
+from fedgraft.common.processes import free_port
+from fedgraft.server import sites as registry
+from fedgraft.server.folder import Folder, Settings, create
+from fedgraft.simulations.federation import lay_out
+
+PHASES = ("receive", "build", "cohort", "evaluate", "train", "answer")
+WAIT = 90.0
+Message = tuple[str, dict[str, float], int]
+
+
+def main() -> None:
+    parser = measure.parser(__doc__ or "", repeat=None)
+    parser.add_argument("--sites", type=int, default=3, help="(3)")
+    parser.add_argument("--rounds", type=int, default=6, help="at least 4: medians are of rounds 2 to the last (6)")
+    parser.add_argument("overrides", nargs="*", help="for the plan, for instance backbone.freeze=blocks.4")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        publish(measured(Path(scratch), options.sites, options.rounds, options.overrides), options.plot)
+
+
+def measured(scratch: Path, count: int, rounds: int, overrides: list[str]) -> Result:
+    shape = ("data=pneumoniamnist", "data.image_size=64", "data.test=sites", "data.test_fraction=0.2")
+    dealt = (f"partition.sites={count}", "partition.alpha=5", f"rounds={rounds}", f"strategy.min_sites={count}")
+    plan = plan_of(*shape, *dealt, *overrides)
+    federation = lay_out(plan, scratch / "cohorts", {**os.environ, "FEDGRAFT_CACHE": str(scratch / "cache")})
+    (scratch / "plan.json").write_text(plan.to_json(), encoding="utf-8")
+    settings = Settings(("localhost",), free_port(), "127.0.0.1", free_port())
+    folder, relay = create(scratch / "coordinator", settings), Relay(settings.port)
+    root, out = str(folder.root), scratch / "run"
+    with service(scratch / "coordinator.log", "coordinator is up", "coordinator", "start", root):
+        files = [site_file(scratch, folder, relay, name, path) for name, path in federation.sites.items()]
+        with all_sites(files):
+            run = [*FEDGRAFT, "coordinator", "run", root, "--plan", str(scratch / "plan.json"), "--out", str(out)]
+            subprocess.run(run, check=True, env={**os.environ, **QUIET}, stdout=subprocess.DEVNULL)
+    relay.close()
+    messages = {file.parent.name: read_phases(file) for file in files}
+    lines = [json.loads(line) for line in (out / "rounds.jsonl").read_text(encoding="utf-8").splitlines()]
+    ledger = [json.loads(line) for line in (out / "ledger.jsonl").read_text(encoding="utf-8").splitlines()]
+    return result(messages, [line["seconds"] for line in lines[1:]], ledger, relay)
+
+
+@contextmanager
+def service(log: Path, ready: str, *arguments: str) -> Iterator[None]:
+    """A ``fedgraft ... start`` until the block ends."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as stream:
+        child = subprocess.Popen([*FEDGRAFT, *arguments], stdout=stream, stderr=stream, env={**os.environ, **QUIET})
+    try:
+        deadline = time.monotonic() + WAIT
+        while ready not in log.read_text(encoding="utf-8", errors="replace"):
+            if child.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"{' '.join(arguments)} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.1)
+        yield
+    finally:
+        child.terminate()
+        child.wait(30)
+
+
+@contextmanager
+def all_sites(files: list[Path]) -> Iterator[None]:
+    if not files:
+        yield
+        return
+    start = ("site", "start", "--site", str(files[0]))
+    with service(files[0].with_name("start.log"), "connected to", *start), all_sites(files[1:]):
+        yield
+
+
+def site_file(scratch: Path, folder: Folder, relay: Relay, name: str, simulated: Path) -> Path:
+    """A registered site over a simulated one's cohort, with a store of its own."""
+    home = scratch / "sites" / name
+    public = make_key_pair(home / "site.key", name)
+    coordinator = Coordinator(f"localhost:{relay.port}", folder.authority, home / "site.key")
+    manifest = read_site_file(simulated).manifest
+    write_site_file(home / "site.yaml", SiteFile(name, manifest, home / "state", threads=1, coordinator=coordinator))
+    registry.register(folder, public, name)
+    return home / "site.yaml"
+
+
+def read_phases(site: Path) -> list[Message]:
+    """``(kind of message, seconds by phase, cases computed)``, in order."""
+    lines = (site.parent / "state" / "phases.jsonl").read_text(encoding="utf-8").splitlines()
+    return [(line["what"], line["seconds"], line["computed"]) for line in map(json.loads, lines)]
+
+
+def result(
+    messages: dict[str, list[Message]], seconds: list[float], ledger: list[dict[str, object]], relay: Relay
+) -> Result:
+    trained = {site: [m for m in some if m[0] == "train"] for site, some in messages.items()}
+    first = [m for some in messages.values() for m in some if m[0] == "query.backbone"]
+    later = [m for some in trained.values() for m in some[1:]]
+    slowest = [max(sum(some[number][1].values()) for some in trained.values()) for number in range(len(seconds))]
+    columns = {"the first message (with the backbone)": first, "later rounds, median": later}
+    rows = [
+        [phase, *(f"{statistics.median(m[1].get(phase, 0.0) for m in some):.2f}" for some in columns.values())]
+        for phase in PHASES
+    ]
+    rows.append(["cases decoded and computed", *(str(sum(m[2] for m in some)) for some in columns.values())])
+    flower = statistics.median(whole - own for whole, own in zip(seconds[1:], slowest[1:], strict=True))
+    rows.append(["Flower: the rest of the round", "", f"{flower:.2f}"])
+    whole = statistics.median(seconds[1:])
+    rows.append(["a round in all", "", f"{whole:.2f}"])
+    middle = {phase: statistics.median(m[1].get(phase, 0.0) for m in later) for phase in PHASES}
+    outside = sum(middle.values()) - middle["train"] - middle["evaluate"]
+    counted = {way: sum(int(str(e[f"bytes_{way}"])) for e in ledger) for way in ("up", "down")}
+    return Result(
+        title=f"a deployed round on loopback, {len(messages)} sites, {len(seconds)} rounds: seconds at a site",
+        command="python benchmarks/deployed.py --plot docs/performance/deployed.png",
+        columns=("phase", *columns),
+        rows=rows,
+        notes=(
+            f"From the second round on a site spends {outside:.2f} s outside evaluating and training; the site's "
+            f"process never imports torch for a message (it is forked from one that has).",
+            f"On the wire in all: {relay.down:,} bytes to the sites and {relay.up:,} from them; the ledger, which "
+            f"counts the content of messages, says {counted['down']:,} and {counted['up']:,}. The rest is Flower's polling and TLS.",
+        ),
+        bars={"later rounds, median": {**{f"ours: {p}": s for p, s in middle.items()}, "Flower: the rest": flower}},
+        unit="seconds",
+        raw={"seconds": seconds, "messages": messages, "wire": {"up": relay.up, "down": relay.down}},
+    )
+
+
+if __name__ == "__main__":
+    main()
