@@ -4,7 +4,7 @@
 
 ``fedgraft coordinator start`` and ``fedgraft site start`` for each site, PneumoniaMNIST at 64 px, a head on frozen
 tf_efficientnet_lite0. Each site's own phases.jsonl says where a message's time went there; what is left of a round is
-Flower's (polling, pushing, pulling, signatures). A relay between the sites and the coordinator counts the bytes on the wire.
+Flower's (polling, pushing, pulling, signatures). A relay between sites and coordinator counts the bytes on the wire.
 
   receive   from the start of the message's process to its arrival at the ClientApp
   build     plan, backbone from the disk, network
@@ -122,38 +122,48 @@ def read_phases(site: Path) -> list[Message]:
 def result(
     messages: dict[str, list[Message]], seconds: list[float], ledger: list[dict[str, object]], relay: Relay
 ) -> Result:
-    trained = {site: [m for m in some if m[0] == "train"] for site, some in messages.items()}
+    trained = [[m for m in some if m[0] == "train"] for some in messages.values()]
     first = [m for some in messages.values() for m in some if m[0] == "query.backbone"]
-    later = [m for some in trained.values() for m in some[1:]]
-    slowest = [max(sum(some[number][1].values()) for some in trained.values()) for number in range(len(seconds))]
-    columns = {"the first message (with the backbone)": first, "later rounds, median": later}
-    rows = [
-        [phase, *(f"{statistics.median(m[1].get(phase, 0.0) for m in some):.2f}" for some in columns.values())]
-        for phase in PHASES
-    ]
-    rows.append(["cases decoded and computed", *(str(sum(m[2] for m in some)) for some in columns.values())])
-    flower = statistics.median(whole - own for whole, own in zip(seconds[1:], slowest[1:], strict=True))
-    rows.append(["Flower: the rest of the round", "", f"{flower:.2f}"])
-    whole = statistics.median(seconds[1:])
-    rows.append(["a round in all", "", f"{whole:.2f}"])
-    middle = {phase: statistics.median(m[1].get(phase, 0.0) for m in later) for phase in PHASES}
-    outside = sum(middle.values()) - middle["train"] - middle["evaluate"]
-    counted = {way: sum(int(str(e[f"bytes_{way}"])) for e in ledger) for way in ("up", "down")}
+    later = [m for some in trained for m in some[1:]]
+    slowest = [max(sum(some[number][1].values()) for some in trained) for number in range(len(seconds))]
+    rest = statistics.median(whole - own for whole, own in zip(seconds[1:], slowest[1:], strict=True))
     return Result(
         title=f"a deployed round on loopback, {len(messages)} sites, {len(seconds)} rounds: seconds at a site",
         command="python benchmarks/deployed.py --plot docs/performance/deployed.png",
-        columns=("phase", *columns),
-        rows=rows,
-        notes=(
-            f"From the second round on a site spends {outside:.2f} s outside evaluating and training; the site's "
-            f"process never imports torch for a message (it is forked from one that has).",
-            f"On the wire in all: {relay.down:,} bytes to the sites and {relay.up:,} from them; the ledger, which "
-            f"counts the content of messages, says {counted['down']:,} and {counted['up']:,}. The rest is Flower's polling and TLS.",
-        ),
-        bars={"later rounds, median": {**{f"ours: {p}": s for p, s in middle.items()}, "Flower: the rest": flower}},
+        columns=("phase", "the first message (with the backbone)", "later rounds, median"),
+        rows=[
+            *([phase, f"{_median(first, phase):.2f}", f"{_median(later, phase):.2f}"] for phase in PHASES),
+            ["cases decoded and computed", str(sum(m[2] for m in first)), str(sum(m[2] for m in later))],
+            ["Flower: the rest of the round", "", f"{rest:.2f}"],
+            ["a round in all", "", f"{statistics.median(seconds[1:]):.2f}"],
+        ],
+        notes=_notes(later, ledger, relay),
+        bars={
+            "later rounds, median": {
+                **{f"ours: {phase}": _median(later, phase) for phase in PHASES},
+                "Flower: the rest": rest,
+            }
+        },
         unit="seconds",
         raw={"seconds": seconds, "messages": messages, "wire": {"up": relay.up, "down": relay.down}},
     )
+
+
+def _median(messages: list[Message], phase: str) -> float:
+    return statistics.median(m[1].get(phase, 0.0) for m in messages)
+
+
+def _notes(later: list[Message], ledger: list[dict[str, object]], relay: Relay) -> list[str]:
+    outside = sum(_median(later, phase) for phase in PHASES if phase not in ("train", "evaluate"))
+    most = max(int(str(e["bytes_down"])) for e in ledger if e["what"] == "train")
+    up, down = (sum(int(str(e[f"bytes_{way}"])) for e in ledger) for way in ("up", "down"))
+    return [
+        f"From the second round on a site's process spends {outside:.2f} s outside evaluating and training. "
+        "It does not import torch: it is forked from a process that has.",
+        f"No message of a round brought more than {most:,} bytes to a site: the backbone came once.",
+        f"On the wire in all, TLS and polling too: {relay.down:,} bytes to the sites, {relay.up:,} from them. "
+        f"The ledger, which counts the content of messages, says {down:,} and {up:,}.",
+    ]
 
 
 if __name__ == "__main__":
