@@ -108,17 +108,18 @@ def _sentences(plan: Plan, model: Model) -> list[str]:
     leaving = ["shared tensors", "number of training cases"]
     leaving += ["training loss"] if plan.release.train_loss else []
     leaving += [
-        "evaluation: confusion counts and score histograms (each case's score to a quarter of a percent, without saying "
-        "whose; 8 bytes per filled bin)"
+        "evaluation: confusion counts and score histograms (each case's score to a quarter of a percent, without "
+        "saying whose; 8 bytes per filled bin)"
     ] * plan.release.evaluation
     leaving += ["class counts, once (0 or at least the site's min_count)"] * plan.release.class_counts
     stages = ", ".join(stage.name for stage in model.stages)
+    kept = _kept(model, plan.engine.keep)
     shape = f"{model.spec.channels} x {model.spec.size} x {model.spec.size}"
     numbers = torch.Size(model.constant.shape).numel()
     return [
         f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this.",
         f"stays at a site: cases, and {len(model.names('local'))} local tensor(s).",
-        f"computed once per case and kept at the site: {_kept(model, plan.engine.keep)} ({numbers:,} numbers per case).",
+        f"computed once per case and kept at the site: {kept} ({numbers:,} numbers per case).",
         f"input: {shape}; {model.width} features; stages: {stages}",
         f"plan digest: {plan.digest}",
     ]
