@@ -41,7 +41,8 @@ device: auto                 # a GPU if there is one; or cpu, cuda:0
 # What may leave besides the shared tensors and the number of training cases.
 release:
   train_loss: true
-  evaluation: true           # counts and score histograms of the validation and test cases
+  evaluation: true           # counts and score histograms of the validation and test cases: each case's score to
+                             # a quarter of a percent, without saying whose
   class_counts: true         # only if every count is 0 or at least min_count
   min_count: 5
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 
 import numpy as np
 import torch
@@ -122,7 +123,8 @@ class Keeper:
 
     def _namespace(self) -> str:
         what = self.model.constant.what
-        origin = what if what == IMAGES else f"{what}|{self.model.name}|{self.backbone_digest}|{self._precision}"
+        computed = (self._precision, self.machine.device.type, torch.__version__, version("timm"))
+        origin = what if what == IMAGES else f"{what}|{self.model.name}|{self.backbone_digest}|{'|'.join(computed)}"
         return hashlib.sha256(f"{origin}|{fingerprint(self.model.spec)}".encode()).hexdigest()
 
 

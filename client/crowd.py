@@ -24,10 +24,19 @@ def carry_out_all(given: Sequence[Assignment]) -> list[Answer]:
     """
     answers: dict[int, Answer] = {}
     for places in _alike(given):
-        some = [given[place] for place in places]
-        found = _as_a_crowd(some) if len(some) > 1 and _is_crowd(some) else [_tried(_alone(one)) for one in some]
-        answers |= dict(zip(places, found, strict=True))
+        answers |= dict(zip(places, _carry_out([given[place] for place in places]), strict=True))
     return [answers[place] for place in range(len(given))]
+
+
+def _carry_out(given: Sequence[Assignment]) -> list[Answer]:
+    if len(given) > 1 and _is_crowd(given):
+        orders = [one.task.generator.get_state() for one in given]
+        try:
+            return _as_a_crowd(given)
+        except Exception:  # a head that can't be batched, or one site's trouble: each by itself, as if not tried
+            for one, order in zip(given, orders, strict=True):
+                one.task.generator.set_state(order)
+    return [_tried(_alone(one)) for one in given]
 
 
 def _alike(given: Sequence[Assignment]) -> list[list[int]]:

@@ -124,8 +124,10 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
     leaving = release.release_update(update, names, session.plan.release, session.site.release)
     encoded = session.codec.encode(shared, given.received, session.residual(), _generator(session, order.round, "up"))
     session.keep_residual(encoded.residual)
-    sent = count_bytes(encoded.payload)
-    about = {"plan": session.plan.digest, "round": order.round, "tensor_bytes": sent}
+    release.require_shared(encoded.payload, names)
+    about = {"plan": session.plan.digest, "round": order.round, "tensor_bytes": count_bytes(encoded.payload)}
+    if session.plan.compression.target is not None:
+        about["arrays"] = sorted(encoded.payload)
     release.write_down(session.release_log, "update", session.run, leaving, **about)
     return wire.pack_update(replace(leaving, tensors=encoded.payload))
 

@@ -20,9 +20,10 @@ _RANGE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 
 
 class CaseReader:
-    """Reads cases; holds the arrays of an ``.npz``, so that each row does not read the file again."""
+    """Reads cases; holds the arrays of the last ``.npz``, so that each row does not read the file again."""
 
     def __init__(self) -> None:
+        self._file = ""
         self._arrays: dict[str, NDArray[np.generic]] = {}
 
     def __call__(self, case: Case) -> Pixels:
@@ -51,6 +52,8 @@ class CaseReader:
     def _row(self, case: Case, file: str, name: str) -> Pixels:
         if not name or case.row is None:
             raise DataError(f"{case.path}: an .npz needs its array in the path (file.npz::array) and a `row`")
+        if file != self._file:
+            self._file, self._arrays = file, {}
         if case.path not in self._arrays:
             self._arrays[case.path] = read_array(Path(file), name)
         array = self._arrays[case.path]

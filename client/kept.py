@@ -90,20 +90,17 @@ class KeptOnDisk:
 
     def add(self, keys: Sequence[bytes], rows: NDArray[np.floating]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._catch_up()
-        with self._index.open("a+b") as index:
-            fcntl.flock(index, fcntl.LOCK_EX)
-            self._catch_up()
+        with self._lock.open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._catch_up(put_aside=True)
             if not self._kind.is_file():
                 self._kind.write_text(self._describe(), encoding="utf-8")
             fresh = _first_of_each(keys, self._place)
             values = np.ascontiguousarray(rows[list(fresh.values())], self._dtype)
-            index.truncate(len(self._place) * KEY_BYTES)
-            self._append(values.tobytes())
-            index.write(b"".join(fresh))
-            index.flush()
-            os.fdatasync(index.fileno())
-        self._place |= {key: len(self._place) + position for position, key in enumerate(fresh)}
+            count = len(self._place)
+            _append(self._file, count * self._row_bytes, values.tobytes())
+            _append(self._index, count * KEY_BYTES, b"".join(fresh))
+        self._place |= {key: count + position for position, key in enumerate(fresh)}
 
     def rows(self) -> Tensor:
         count = len(self._place)
@@ -118,6 +115,11 @@ class KeptOnDisk:
         return self.folder / "index.bin"
 
     @property
+    def _lock(self) -> Path:
+        """Never renamed, so that whoever holds it holds the folder."""
+        return self.folder / "lock"
+
+    @property
     def _file(self) -> Path:
         return self.folder / "rows.bin"
 
@@ -128,30 +130,44 @@ class KeptOnDisk:
     def _describe(self) -> str:
         return json.dumps({"shape": self._shape, "dtype": self._dtype.name})
 
-    def _append(self, content: bytes) -> None:
-        with self._file.open("r+b" if self._file.exists() else "w+b") as stream:
-            stream.seek(len(self._place) * self._row_bytes)
-            stream.truncate()
-            stream.write(content)
-            stream.flush()
-            os.fdatasync(stream.fileno())
+    def _catch_up(self, put_aside: bool = False) -> None:
+        """Read the keys that were added since.
 
-    def _catch_up(self) -> None:
-        """Read the keys that were added since; put a damaged folder aside."""
+        Args:
+            put_aside: whether a damaged folder may be put aside, which needs the lock; else its rows count as absent.
+
+        Raises:
+            DataError: it can't be read, or rows that were in use are gone.
+        """
         known = len(self._place)
+        content = self._unread()
+        keys = [content[at : at + KEY_BYTES] for at in range(0, len(content) - KEY_BYTES + 1, KEY_BYTES)]
+        if not keys:
+            return
+        self._place |= {key: known + position for position, key in enumerate(keys)}
+        if self._is_whole(known + len(keys)):
+            return
+        if known:
+            raise DataError(f"{self.folder} was damaged while it was in use; start again")
+        self._place = {}
+        if put_aside:
+            self._put_aside()
+
+    def _unread(self) -> bytes:
+        """What the index holds behind the keys that are known."""
+        last = next(reversed(self._place), b"")
         try:
             with self._index.open("rb") as stream:
-                stream.seek(known * KEY_BYTES)
+                stream.seek(len(self._place) * KEY_BYTES - len(last))
+                same = stream.read(len(last)) == last
                 content = stream.read()
         except FileNotFoundError:
-            self._place = {}
-            return
+            same, content = not last, b""
         except OSError as error:
             raise DataError(f"{self.folder} can't be read ({error.strerror}); is the disk full or gone?") from error
-        keys = [content[at : at + KEY_BYTES] for at in range(0, len(content) - KEY_BYTES + 1, KEY_BYTES)]
-        self._place |= {key: known + position for position, key in enumerate(keys)}
-        if self._place and not self._is_whole(known + len(keys)):
-            self._put_aside()
+        if not same:
+            raise DataError(f"{self.folder} was removed or replaced while it was in use; start again")
+        return content
 
     def _is_whole(self, count: int) -> bool:
         try:
@@ -164,8 +180,20 @@ class KeptOnDisk:
         for path in (self._index, self._file, self._kind):
             if path.exists():
                 path.replace(path.with_name(f"{path.name}.damaged"))
-        self._place = {}
         logging.getLogger(__name__).warning("a store of kept features was damaged; they are computed again")
+
+
+def _append(file: Path, at: int, content: bytes) -> None:
+    """Write ``content`` at a place, as the last of the file, and wait until it is on the disk."""
+    with file.open("r+b" if file.exists() else "w+b") as stream:
+        stream.seek(at)
+        stream.truncate()
+        stream.write(content)
+        stream.flush()
+        _to_disk(stream.fileno())
+
+
+_to_disk = getattr(os, "fdatasync", os.fsync)
 
 
 def _first_of_each(keys: Sequence[bytes], held: dict[bytes, int]) -> dict[bytes, int]:

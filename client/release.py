@@ -44,6 +44,17 @@ def release_update(update: Update, shared: Collection[str], plan: Release, permi
     )
 
 
+def require_shared(payload: Collection[str], shared: Collection[str]) -> None:
+    """The gate behind compression: ``head.weight#scale`` is a part of ``head.weight``.
+
+    Raises:
+        SiteFileError: an array belongs to a tensor whose role is not ``shared``. It does not leave.
+    """
+    private = {name for name in payload if name.partition("#")[0] not in set(shared)}
+    if private:
+        raise SiteFileError(f"{len(private)} array(s) of the update are not shared by the plan; nothing was sent")
+
+
 def release_evaluations(
     evaluations: dict[str, Evaluation], plan: Release, permission: Permission
 ) -> dict[str, Evaluation]:

@@ -55,7 +55,16 @@ def can_be_stacked(network: nn.Module, losses: Sequence[object]) -> bool:
         return False
     modules = [loss for loss in losses if isinstance(loss, nn.Module)]
     kinds = {(type(loss), *((n, b.shape) for n, b in loss.named_buffers())) for loss in modules}
-    return len(modules) == len(losses) and len(kinds) == 1 and not any(True for _ in modules[0].parameters())
+    plain = len(modules) == len(losses) and len(kinds) == 1 and not any(True for _ in modules[0].parameters())
+    return plain and all(_alike(modules[0], module) for module in modules)
+
+
+def _alike(first: nn.Module, other: nn.Module) -> bool:
+    """Whether two modules differ in their buffers only."""
+    if first is other:
+        return True
+    own, others = ({n: v for n, v in vars(module).items() if not n.startswith("_")} for module in (first, other))
+    return not any(isinstance(value, Tensor) for value in own.values()) and own == others
 
 
 def train_together(

@@ -144,17 +144,19 @@ class Workspace:
     def has_backbone(self, site: SiteFile, digest: str) -> bool:
         """Whether the site holds a backbone, whole: a damaged file is removed, so that it is sent again."""
         path = _backbone_file(site, digest)
-        if path in self._verified and path.is_file():
-            return True
+        return (path in self._verified and path.is_file()) or self._backbone(path, digest) is not None
+
+    def _backbone(self, path: Path, digest: str) -> dict[str, Tensor] | None:
+        """A backbone's tensors if its file is whole; else ``None``, and the file is gone."""
         try:
-            whole = path.is_file() and tensors.digest(tensors.load(path)) == digest
+            state = tensors.load(path) if path.is_file() else None
         except BackboneError:
-            whole = False
-        if whole:
+            state = None
+        if state is not None and (path in self._verified or tensors.digest(state) == digest):
             self._verified.add(path)
-        else:
-            path.unlink(missing_ok=True)
-        return whole
+            return state
+        path.unlink(missing_ok=True)
+        return None
 
     def accept_backbone(self, site: SiteFile, digest: str, state: dict[str, Tensor]) -> None:
         """Verify and keep a backbone.
@@ -221,9 +223,9 @@ class Workspace:
     def _model(self, site: SiteFile, plan: Plan, backbone_digest: str, device: torch.device) -> Built:
         key = (plan.digest, backbone_digest, site.allow)
         if key not in self._models:
-            if not self.has_backbone(site, backbone_digest):
+            held = self._backbone(_backbone_file(site, backbone_digest), backbone_digest)
+            if held is None:
                 raise BackboneError("the plan's backbone is not on this site's disk, or damaged; prepare again")
-            held = tensors.load(_backbone_file(site, backbone_digest))
             allowed = (*OURS, *site.allow)
             model = build(plan, held, allowed)
             model.network.to(device)

@@ -21,6 +21,8 @@ from fedgraft.common.errors import WireError
 
 Numbers = NDArray[np.generic]
 _STYPE = "numpy.ndarray"
+PLAIN = frozenset(map(np.dtype, ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "?")))
+"""What may travel: the kinds of number that numpy and torch both have."""
 
 
 class HeldArray(Array):
@@ -76,8 +78,11 @@ def _numbers(tensor: Tensor) -> Numbers:
     return np.asarray(plain.numpy(), order="C")
 
 
-def read(name: str, array: Array) -> Numbers:
+def read(what: str, array: Array) -> Numbers:
     """An array's numbers.
+
+    Args:
+        what: names it in an error: ours, never the sender's.
 
     Raises:
         WireError: they can't be decoded, or are no plain numbers.
@@ -88,9 +93,9 @@ def read(name: str, array: Array) -> Numbers:
         values = array.numpy()
     except Exception as error:
         # numpy raises several kinds for bytes that are not an array, and the bytes are the sender's
-        raise WireError(f"tensor {name} can't be decoded") from error
-    if values.dtype.kind not in "fiub" or not values.dtype.isnative:
-        raise WireError(f"tensor {name} has dtype {values.dtype}, which is not a plain number")
+        raise WireError(f"{what} can't be decoded") from error
+    if not isinstance(values, np.ndarray) or not values.dtype.isnative or values.dtype not in PLAIN:
+        raise WireError(f"{what} is not made of plain numbers")
     return values if values.flags.writeable else values.copy()
 
 

@@ -82,6 +82,12 @@ CHECKS = (
         "engine.store=memory has no effect with engine=ray, whose processes share no memory; use disk",
     ),
     Check(
+        ("engine", "backbone"),
+        lambda p: not p.engine.keep and (p.backbone.precision == "mixed" or p.backbone.keep_as != "float32"),
+        "engine.keep=false computes nothing ahead, so that backbone.precision=mixed and backbone.keep_as=float16 would "
+        "have another effect, or none; set precision to auto or float32 and keep_as to float32",
+    ),
+    Check(
         ("engine",),
         lambda p: p.engine.store == "memory" and not p.engine.keep,
         "engine.store=memory with engine.keep=false holds every image in memory and computes it anew; use disk",

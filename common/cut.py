@@ -21,6 +21,7 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.stages import Stage
 
 _CLOSE = 1e-4
+_WORTH = 2  # times the numbers of the case itself: a ViT's tokens are up to 1.75 times its image
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,8 @@ def find_cut(
         trained: modules (by path) on whose output an adaptation layer acts; a cut lies before the first of them.
 
     Returns:
-        ``None`` if the first stage can change, if what would be kept is larger than the image, or if starting at the
-        cut does not give the network's own features.
+        ``None`` if the first stage can change, or if every cut would keep more than twice the case's own numbers, or
+        not give the network's own features.
     """
     prefix: list[Stage] = []
     for stage in stages:
@@ -91,12 +92,11 @@ def find_cut(
         prefix.append(stage)
         if stage.output in trained:
             break
-    if not prefix or prefix[-1].output is None:
-        return None
-    cut = _record(backbone, prefix, shape)
-    if cut is None or math.prod(cut.shape) > math.prod(shape) or not _is_exact(cut, backbone, shape):
-        return None
-    return cut
+    for length in range(len(prefix), 0, -1):
+        cut = None if prefix[length - 1].output is None else _record(backbone, prefix[:length], shape)
+        if cut is not None and math.prod(cut.shape) <= _WORTH * math.prod(shape) and _is_exact(cut, backbone, shape):
+            return cut
+    return None
 
 
 def _record(backbone: nn.Module, prefix: list[Stage], shape: tuple[int, ...]) -> Cut | None:

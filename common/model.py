@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fedgraft.common import adapters, lite0_wheel, parts, roles
 from fedgraft.common.adapters import Adapted, Role
 from fedgraft.common.backbone import InputSpec, create, measure_width, weights_file
-from fedgraft.common.constant import Constant, nothing, up_to_a_stage, up_to_the_head
+from fedgraft.common.constant import IMAGES, Constant, nothing, up_to_a_stage, up_to_the_head
 from fedgraft.common.cut import Cut, find_cut
 from fedgraft.common.errors import BackboneError, PlanError
 from fedgraft.common.plan import Plan
@@ -132,6 +132,8 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
     network.to(memory_format=torch.channels_last)  # convolutions on CPUs are about 1.7 times faster so
     network.eval()
     constant = _constant(network, stages, spec, width, decided) if plan.engine.keep else nothing(network, spec)
+    if plan.engine.keep and plan.backbone.precision == "mixed" and constant.what == IMAGES:
+        raise PlanError("backbone.precision=mixed has no effect: no part of the backbone is constant; set it to auto")
     return Model(plan.backbone.name, network, spec, width, stages, decided, constant)
 
 

@@ -113,7 +113,7 @@ def unpack_any(record: ArrayRecord) -> dict[str, Tensor]:
     Raises:
         WireError: an array can't be decoded.
     """
-    return {name: torch.from_numpy(arrays.read(name, array)) for name, array in record.items()}
+    return {name: torch.from_numpy(arrays.read("an array", array)) for name, array in record.items()}
 
 
 def pack_prepare(plan_json: str, plan_digest: str, backbone_digest: str) -> RecordDict:
@@ -288,7 +288,7 @@ def _record_bytes(record: ArrayRecord | MetricRecord | ConfigRecord) -> int:
 
 
 def _checked(name: str, array: Array, spec: Spec) -> Tensor:
-    values = arrays.read(name, array)
+    values = arrays.read(f"tensor {name}", array)
     if values.shape != spec.shape:
         raise WireError(f"tensor {name} has shape {values.shape}, the plan says {spec.shape}")
     if arrays.dtype_name(values.dtype) != spec.dtype:

@@ -208,7 +208,6 @@ def _entry(
     bytes_down: int,
     reply: Message | None,
 ) -> Entry:
-    answered = reply is not None and reply.has_content() and not isinstance(found, Refusal)
     return Entry(
         round=number,
         what=what,
@@ -218,7 +217,7 @@ def _entry(
         reason=found.reason if isinstance(found, Refusal) else "",
         examples=found.examples if isinstance(found, Update) else None,
         bytes_down=bytes_down,
-        bytes_up=wire.count_bytes(reply.content) if answered and reply is not None else 0,
+        bytes_up=wire.count_bytes(reply.content) if reply is not None and reply.has_content() else 0,
     )
 
 

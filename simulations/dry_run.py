@@ -107,23 +107,32 @@ def _bytes_table(plan: Plan, model: Model) -> Table:
 def _sentences(plan: Plan, model: Model) -> list[str]:
     leaving = ["shared tensors", "number of training cases"]
     leaving += ["training loss"] if plan.release.train_loss else []
-    leaving += ["evaluation: confusion counts and score histograms (8 bytes per filled bin)"] * plan.release.evaluation
+    leaving += [
+        "evaluation: confusion counts and score histograms (each case's score to a quarter of a percent, without "
+        "saying whose; 8 bytes per filled bin)"
+    ] * plan.release.evaluation
     leaving += ["class counts, once (0 or at least the site's min_count)"] * plan.release.class_counts
     stages = ", ".join(stage.name for stage in model.stages)
+    kept = _kept(model, plan.engine.keep)
     shape = f"{model.spec.channels} x {model.spec.size} x {model.spec.size}"
     numbers = torch.Size(model.constant.shape).numel()
     return [
         f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this.",
         f"stays at a site: cases, and {len(model.names('local'))} local tensor(s).",
-        f"computed once per case and kept at the site: {_kept(model)} ({numbers:,} numbers per case).",
+        f"computed once per case and kept at the site: {kept} ({numbers:,} numbers per case).",
         f"input: {shape}; {model.width} features; stages: {stages}",
         f"plan digest: {plan.digest}",
     ]
 
 
-def _kept(model: Model) -> str:
+def _kept(model: Model, keep: bool) -> str:
     if model.constant.what == FEATURES:
         return "the backbone's features"
     if model.constant.what != IMAGES:
         return f"the output of {model.constant.what}"
-    return "the normalised images; nothing behind them, as even the first stage can change or its output is larger"
+    if not keep:
+        return "the normalised images only, as engine.keep=false says"
+    return (
+        "the normalised images; nothing behind them: the first stage can change, or what comes out of it is more than "
+        "twice as large, or the network can't be started behind it"
+    )

@@ -75,7 +75,7 @@ def _write_site(folder: Path, name: str, cases: tuple[Case, ...], store: Path, e
         store=store,
         keep=engine.store,
         device=engine.device,
-        threads=None if engine.threads is None else min(engine.threads, cores()),
+        threads=min(engine.threads, cores()) if engine.threads else 1 if engine.name == "ray" else None,
         workers=engine.workers,
         batch=engine.batch,
     )

@@ -162,9 +162,29 @@ def test_a_damaged_folder_is_put_aside_and_filled_again(
     damage(disk.folder)
     again = KeptOnDisk(disk.folder, SHAPE, "float32")
     assert again.places([key(1)]).tolist() == [ABSENT]
-    assert "was damaged; they are computed again" in caplog.text
     again.add([key(1)], row(4))
+    assert "was damaged; they are computed again" in caplog.text
     assert values(KeptOnDisk(disk.folder, SHAPE, "float32"), 1) == [4]
+
+
+@pytest.mark.parametrize("index", [None, b"", key(8), key(8) + key(9) + key(10)])
+def test_a_store_that_is_taken_away_while_in_use_is_an_error(disk: KeptOnDisk, index: bytes | None) -> None:
+    """Numbering its rows anew would give the cases of one site to another."""
+    disk.add([key(1), key(2)], row(1, 2))
+    (disk.folder / "index.bin").unlink()
+    if index is not None:
+        (disk.folder / "index.bin").write_bytes(index)
+    for use in (lambda: disk.places([key(1)]), lambda: disk.add([key(3)], row(3))):
+        with pytest.raises(DataError, match=r"kind was removed or replaced while it was in use; start again"):
+            use()
+
+
+def test_a_store_that_is_damaged_while_in_use_is_an_error(disk: KeptOnDisk) -> None:
+    disk.add([key(1)], row(1))
+    KeptOnDisk(disk.folder, SHAPE, "float32").add([key(2)], row(2))
+    _shorten(disk.folder)
+    with pytest.raises(DataError, match=r"kind was damaged while it was in use; start again"):
+        disk.places([key(1)])
 
 
 def test_a_folder_that_can_not_be_read_is_an_error(disk: KeptOnDisk) -> None:

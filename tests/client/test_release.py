@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from fedgraft.client.release import release_evaluations, release_offer, release_update, write_down
+from fedgraft.client.release import release_evaluations, release_offer, release_update, require_shared, write_down
 from fedgraft.client.site import Release as Permission
 from fedgraft.common.errors import SiteFileError
 from fedgraft.common.metrics import evaluate
@@ -159,3 +159,9 @@ def test_a_line_holds_no_case(tmp_path: Path) -> None:
         "tensors",
         "evaluations",
     }
+
+
+def test_an_array_of_a_tensor_that_is_not_shared_never_leaves() -> None:
+    require_shared(["head.weight", "head.weight#scale"], ["head.weight"])
+    with pytest.raises(SiteFileError, match=r"1 array\(s\) of the update are not shared by the plan; nothing was sent"):
+        require_shared(["head.weight#scale", "backbone.bn1.weight#index"], ["head.weight"])

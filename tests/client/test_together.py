@@ -115,6 +115,14 @@ class Counting(nn.Module):
         self.register_buffer("some", torch.zeros(size))
 
 
+class Plain(nn.Module):
+    """A loss that holds a number, or a tensor that is no buffer."""
+
+    def __init__(self, held: object) -> None:
+        super().__init__()
+        self.held = held
+
+
 @pytest.mark.parametrize(
     ("network", "losses", "stackable"),
     [
@@ -123,6 +131,9 @@ class Counting(nn.Module):
         (nn.Linear(3, 2), [CrossEntropy(torch.ones(2)), CrossEntropy(None)], False),
         (nn.Linear(3, 2), [Counting(2), Counting(3)], False),
         (nn.Linear(3, 2), [nn.functional.cross_entropy], False),
+        (nn.Linear(3, 2), [Plain(2.0), Plain(2.0)], True),
+        (nn.Linear(3, 2), [Plain(2.0), Plain(3.0)], False),
+        (nn.Linear(3, 2), [Plain(torch.ones(2)), Plain(torch.ones(2))], False),
         (nn.BatchNorm1d(3), [CrossEntropy(None)], False),
         (nn.Linear(3, 2).requires_grad_(False), [CrossEntropy(None)], False),
     ],

@@ -83,6 +83,26 @@ def test_it_falls_back_by_itself(
     assert len(alone) == 5
 
 
+def test_what_can_not_be_batched_is_trained_alone_with_the_same_result(
+    run: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """vmap refuses it in the middle of the first step; the order of cases begins anew."""
+    run("engine.together=false", "loss.weights=none", out="alone")
+    inner = crowd.train_together
+
+    def breaks(head: Any, start: Any, tasks: Any, device: Any) -> Any:
+        for task in tasks:
+            next(task.steps())
+        raise RuntimeError("vmap: called random operation")
+
+    monkeypatch.setattr(crowd, "train_together", breaks)
+    alone = trained_alone(monkeypatch)
+    run("loss.weights=none", out="fallen")
+    assert len(alone) == 2 * 8 and inner is not breaks
+    one, other = (safetensors.torch.load_file(tmp_path / out / "model.safetensors") for out in ("fallen", "alone"))
+    assert all(torch.equal(one[name], other[name]) for name in other)
+
+
 def test_a_site_that_fails_is_dropped_by_name_and_the_others_go_on_together(
     run: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
