@@ -143,7 +143,7 @@ def pickled() -> Array:
 def test_what_can_not_be_decoded_is_refused_and_never_unpickled(wrong: Array) -> None:
     with pytest.raises(WireError, match=r"tensor head\.bias can't be decoded"):
         wire.unpack_tensors(record(head_bias=wrong), SPECS)
-    with pytest.raises(WireError, match=r"tensor head\.bias can't be decoded"):
+    with pytest.raises(WireError, match=r"^an array can't be decoded$"):
         wire.unpack_any(record(head_bias=wrong))
 
 
