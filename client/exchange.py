@@ -17,6 +17,7 @@ from fedgraft.client.imbalance import inverse_frequency
 from fedgraft.client.training import LossFunction, Task, learning_rate, train_locally
 from fedgraft.client.workspace import Session, Workspace
 from fedgraft.common import parts, wire
+from fedgraft.common.backbone_record import unpack_backbone
 from fedgraft.common.compression import Down, down_decode
 from fedgraft.common.errors import WireError
 from fedgraft.common.metrics import Evaluation
@@ -54,7 +55,7 @@ def receive_backbone(content: RecordDict, workspace: Workspace, site_file: Path,
     """Verify and keep the backbone, then answer as to ``query.prepare``."""
     _, _, backbone_digest = wire.unpack_prepare(content)
     record = wire.unpack_arrays(content, wire.FROZEN)
-    workspace.accept_backbone(workspace.site(site_file), backbone_digest, wire.unpack_any(record))
+    workspace.accept_backbone(workspace.site(site_file), backbone_digest, unpack_backbone(record))
     return prepare(content, workspace, site_file, run)
 
 

@@ -107,8 +107,7 @@ def unpack_tensors(record: ArrayRecord, specs: Specs) -> dict[str, Tensor]:
 
 
 def unpack_any(record: ArrayRecord) -> dict[str, Tensor]:
-    """Tensors under whatever names and of whatever shapes they come: a backbone (the receiver checks its digest), or a
-    payload (its codec checks it).
+    """Tensors under whatever names and of whatever shapes they come; who asked checks them.
 
     Raises:
         WireError: an array can't be decoded.

@@ -11,6 +11,7 @@ from flwr.supercore.run import Run
 from torch import Tensor
 
 from fedgraft.common import wire
+from fedgraft.common.backbone_record import pack_backbone
 from fedgraft.common.errors import RoundError
 from fedgraft.common.plan import Plan
 from fedgraft.common.wire import Offer
@@ -39,7 +40,7 @@ def admit(grid: Grid, plan: Plan, backbone: Backbone, nodes: Iterable[int], roun
     offers = _ask(grid, plan, question, wire.PREPARE, nodes, round_, ledger)
     lacking = [node for node, offer in offers.items() if not offer.has_backbone]
     if lacking:
-        parcel = RecordDict({**question, wire.FROZEN: wire.pack_tensors(backbone.state)})
+        parcel = RecordDict({**question, wire.FROZEN: pack_backbone(backbone.state)})
         offers |= _ask(grid, plan, parcel, wire.BACKBONE, lacking, round_, ledger)
     return {node: offer for node, offer in offers.items() if offer.has_backbone}
 

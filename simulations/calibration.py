@@ -16,6 +16,7 @@ from fedgraft.client.manifest import Case
 from fedgraft.client.training import Task, train_locally
 from fedgraft.client.transforms import to_input
 from fedgraft.common import parts, wire
+from fedgraft.common.backbone_record import pack_backbone
 from fedgraft.common.constant import FEATURES
 from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan
@@ -58,7 +59,7 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> Measured:
         evaluate = seconds_per_case(_evaluating(model, plan)) if evaluate is None else evaluate
     finally:
         torch.set_num_threads(threads)
-    parcel = RecordDict({wire.FROZEN: wire.pack_tensors(model.backbone_state())})
+    parcel = RecordDict({wire.FROZEN: pack_backbone(model.backbone_state())})
     return Measured(CaseCosts(keep, train, evaluate), wire.count_bytes(parcel))
 
 

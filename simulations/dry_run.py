@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fedgraft.common import tensors, wire
+from fedgraft.common.backbone_record import pack_backbone
 from fedgraft.common.compression import down_encode, largest_payload, require_effect, up_codec
 from fedgraft.common.constant import FEATURES, IMAGES
 from fedgraft.common.model import Model, build
@@ -89,7 +90,7 @@ def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
 
 def _bytes_table(plan: Plan, model: Model) -> Table:
     down, up = message_bytes(plan, model)
-    backbone = wire.count_bytes(RecordDict({wire.FROZEN: wire.pack_tensors(model.backbone_state())}))
+    backbone = wire.count_bytes(RecordDict({wire.FROZEN: pack_backbone(model.backbone_state())}))
     question = wire.count_bytes(wire.pack_prepare(plan.to_json(), plan.digest, "0" * 64))
     table = Table(title="bytes for one site", title_justify="left")
     for name in ("what", "down", "up"):
