@@ -59,7 +59,7 @@ def main() -> None:
     for _ in range(options.repeat):
         for (graft, keep), runs in track(found.items(), "measuring"):
             runs.append(measured(graft, keep, max(2, options.rounds), options.overrides))
-    publish(result(found, options.repeat, options.rounds), options.plot)
+    publish(result(found, options.repeat, options.rounds, options.overrides), options.plot)
 
 
 def measured(graft: str, keep: bool, rounds: int, overrides: list[str]) -> Run:
@@ -73,7 +73,8 @@ def measured(graft: str, keep: bool, rounds: int, overrides: list[str]) -> Run:
     return Run(whole.seconds, per_round, whole.anonymous, lines[-1]["test"]["auroc"])
 
 
-def result(found: dict[Key, list[Run]], repeat: int, rounds: int) -> Result:
+def result(found: dict[Key, list[Run]], repeat: int, rounds: int, overrides: list[str]) -> Result:
+    options = " ".join((f"--repeat {repeat}", f"--rounds {rounds}", *overrides))
     middle = {
         key: Run(*(statistics.median(getattr(run, name) for run in runs) for name in Run.__dataclass_fields__))
         for key, runs in found.items()
@@ -90,7 +91,7 @@ def result(found: dict[Key, list[Run]], repeat: int, rounds: int) -> Result:
         )
     return Result(
         title=f"grafts in later stages, five sites, {rounds} rounds, median of {repeat}",
-        command="python benchmarks/stages.py --plot docs/performance/stages.png",
+        command=f"python benchmarks/stages.py {options} --plot docs/performance/stages.png",
         columns=(
             *("graft", "constant part", "whole process, s", "s per round", "times as fast as the other"),
             *("anonymous MB", "AUROC apart"),
