@@ -179,3 +179,11 @@ def test_features_are_kept_only_if_nothing_before_the_head_can_change(
     small: PlanOf, overrides: tuple[str, ...], constant: bool
 ) -> None:
     assert (build(small("test_resnet", *overrides), None).constant.what == FEATURES) is constant
+
+
+def test_mixed_precision_where_nothing_is_constant_is_refused(small: PlanOf) -> None:
+    with pytest.raises(
+        PlanError, match=r"backbone.precision=mixed has no effect: no part .* is constant; set it to auto"
+    ):
+        build(small("test_resnet", "backbone.freeze=none", "backbone.precision=mixed"), None)
+    build(small("test_resnet", "backbone.precision=mixed"), None)
