@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from flwr.app import RecordDict
 
 from fedgraft.client.evaluation import evaluate_splits
-from fedgraft.client.exchange import Assignment, Tensors, answer, carry_out
-from fedgraft.client.together import can_be_stacked, groups_of, train_together
+from fedgraft.client.exchange import Assignment, answer, carry_out
+from fedgraft.client.together import Trained, can_be_stacked, groups_of, train_together
 from fedgraft.common import wire
 from fedgraft.common.constant import FEATURES
+from fedgraft.common.errors import PlanError
 from fedgraft.common.metrics import Evaluation
 
 Answer = RecordDict | Exception
@@ -61,20 +62,18 @@ def _as_a_crowd(given: Sequence[Assignment]) -> list[Answer]:
     session = given[0].session
     head, prefix = session.model.constant.trained, session.model.constant.prefix
     evaluations = _evaluate(given)
-    answers: dict[int, Answer] = {}
-
-    def finish(place: int, weights: Tensors, loss: float) -> None:
-        shared = {prefix + name: tensor.cpu() for name, tensor in weights.items()}
-        answers[place] = _tried(lambda: answer(given[place], shared, loss, evaluations[place]))
-
     groups, alone = groups_of([one.task for one in given])
+    trained: dict[int, Trained | PlanError] = {}
     for group in groups:
-        trained = train_together(head, given[0].task.received, [given[k].task for k in group], session.device)
-        for place, outcome in zip(group, trained, strict=True):
-            if isinstance(outcome, Exception):
-                answers[place] = outcome
-            else:
-                finish(place, outcome.weights, outcome.loss)
+        found = train_together(head, given[0].task.received, [given[k].task for k in group], session.device)
+        trained |= dict(zip(group, found, strict=True))
+    # only now, when nothing can fall back any more: an answer is logged, and keeps what compression owes
+    answers: dict[int, Answer] = {}
+    for place, outcome in trained.items():
+        if isinstance(outcome, PlanError):
+            answers[place] = outcome
+        else:
+            answers[place] = _tried(_answered(given[place], prefix, outcome, evaluations[place]))
     for place in alone:
         answers[place] = _tried(_alone(given[place], evaluations[place]))
     return [answers[place] for place in range(len(given))]
@@ -88,6 +87,13 @@ def _evaluate(given: Sequence[Assignment]) -> list[dict[str, Evaluation]]:
     found = iter(evaluate_splits(session.model.constant.trained, splits, session.device))
     by_split = [{split: next(found) for split in wire.SPLITS} for _ in given]
     return [{split: one for split, one in some.items() if one is not None} for some in by_split]
+
+
+def _answered(
+    one: Assignment, prefix: str, outcome: Trained, evaluations: dict[str, Evaluation]
+) -> Callable[[], RecordDict]:
+    shared = {prefix + name: tensor.cpu() for name, tensor in outcome.weights.items()}
+    return lambda: answer(one, shared, outcome.loss, evaluations)
 
 
 def _alone(one: Assignment, evaluations: dict[str, Evaluation] | None = None) -> Callable[[], RecordDict]:
