@@ -21,6 +21,7 @@ from fedgraft.client.machine import Machine, automatic_batch, automatic_workers,
 from fedgraft.client.manifest import Case
 from fedgraft.client.splits import split
 from fedgraft.client.store import Store
+from fedgraft.client.targets import targets
 from fedgraft.client.transforms import fingerprint, normalise
 from fedgraft.client.views import Bank
 from fedgraft.common.constant import IMAGES
@@ -64,7 +65,7 @@ class Keeper:
         Raises:
             DataError: a label is not a class of the plan, or a file can't be used.
         """
-        labels = {name: self._labels(cases) for name, (cases, _) in parts.items()}
+        labels = {name: targets(cases, self.plan.data) for name, (cases, _) in parts.items()}
         kept = self.store.kind(self._namespace(), self.model.constant.shape, self.plan.backbone.keep_as)
         wanted = [Wanted(case, view) for cases, views in parts.values() for case in cases for view in range(views)]
         sizes = [len(cases) * views for cases, views in parts.values()]
@@ -73,14 +74,6 @@ class Keeper:
             name: Examples(kept, labels[name], some.reshape(-1, views))
             for (name, (_, views)), some in zip(parts.items(), places, strict=True)
         }
-
-    def _labels(self, cases: Sequence[Case]) -> Tensor:
-        classes = self.plan.data.classes
-        index = {name: number for number, name in enumerate(classes)}
-        strange = sum(case.label not in index for case in cases)
-        if strange:
-            raise DataError(f"{strange} case(s) have a label that is not in data.classes: {', '.join(classes)}")
-        return torch.tensor([index[case.label] for case in cases], dtype=torch.int64)
 
     def _places(self, kept: Kept, wanted: Sequence[Wanted]) -> NDArray[np.int64]:
         keys = view_keys(wanted, self._bank)

@@ -26,7 +26,8 @@ SPLITS = ("train", "val", "test")
 class Case:
     """One labelled case.
 
-    ``path`` is absolute (with ``::array`` for npz); ``row`` is ``None`` for a file that holds one case.
+    ``path`` is absolute (with ``::array`` for npz); ``row`` is ``None`` for a file that holds one case. ``columns`` are
+    the manifest's other columns, by name: subgroups, findings, survival, or a table's own values.
     """
 
     path: str
@@ -35,6 +36,11 @@ class Case:
     row: int | None = None
     group: str | None = None
     split: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
+
+    def column(self, name: str) -> str | None:
+        """The cell of another column; ``None`` if the manifest does not have it."""
+        return next((cell for known, cell in self.columns if known == name), None)
 
     @property
     def unit(self) -> str:

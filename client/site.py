@@ -5,7 +5,7 @@ It wins over the plan: what it does not allow does not leave, whatever the plan 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from fedgraft.client.limits import Limits
 from fedgraft.common.errors import SiteFileError
 from fedgraft.common.names import SITE_NAME
 
@@ -65,6 +66,8 @@ class SiteFile:
             lives (a deployed site has a new process for each message, and then computes it each time).
         workers: processes that decode cases ahead; by default chosen by the kind of files.
         batch: cases at once through the frozen part; by default chosen by the size of an image.
+        limits: what one file may cost.
+        refuse_burned_in: quarantine images that say that an annotation is burned into their pixels.
     """
 
     __pydantic_config__ = _STRICT
@@ -80,6 +83,8 @@ class SiteFile:
     keep: Literal["disk", "memory"] = "disk"
     workers: Annotated[int, Field(ge=0)] | None = None
     batch: Annotated[int, Field(ge=1)] | None = None
+    limits: Limits = field(default_factory=Limits)
+    refuse_burned_in: bool = True
 
     @property
     def shared_store(self) -> Path:

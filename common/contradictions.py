@@ -31,6 +31,21 @@ CHECKS = (
     Check(("data",), lambda p: len(set(p.data.classes)) != len(p.data.classes), "data.classes names a class twice"),
     Check(
         ("data",),
+        lambda p: p.data.task == "classification" and len(p.data.classes) < 2,
+        "data.classes must name two classes or more with data.task=classification",
+    ),
+    Check(
+        ("data",),
+        lambda p: p.data.task == "multilabel" and not p.data.classes,
+        "data.classes must name the findings with data.task=multilabel",
+    ),
+    Check(
+        ("data",),
+        lambda p: p.data.task == "survival" and bool(p.data.classes),
+        "data.classes has no effect with data.task=survival; set it to []",
+    ),
+    Check(
+        ("data",),
         lambda p: p.data.test == "sites" and p.data.test_fraction == 0,
         "data.test=sites needs data.test_fraction > 0, or there is nothing to test on",
     ),

@@ -122,9 +122,7 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
         frozen = frozen_tensors(stages, plan.backbone.freeze)
         adapted = _adapt(plan, base, stages, spec, allowed)
         torch.manual_seed(plan.seed)
-        head = parts.build(
-            plan.head.target, "head", plan.head.options, allowed, width=width, classes=len(plan.data.classes)
-        )
+        head = parts.build(plan.head.target, "head", plan.head.options, allowed, width=width, classes=plan.data.outputs)
     network = Network(base, adapted.layers, head, _training_modules(plan, base, frozen, adapted))
     decided = _roles(plan, network, frozen, adapted)
     for name, parameter in network.named_parameters():

@@ -19,14 +19,13 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from fedgraft.common.contradictions import contradictions
 from fedgraft.common.errors import PlanError
+from fedgraft.common.kinds import Count
 from fedgraft.common.schema import (
     Adaptation,
     Augment,
     Backbone,
     Clock,
     Compression,
-    Count,
-    Data,
     Engine,
     Head,
     Loss,
@@ -35,6 +34,7 @@ from fedgraft.common.schema import (
     Strategy,
     Train,
 )
+from fedgraft.common.schema_data import Data, Dicom, Table
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Plan:
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     rounds: Count
     data: Data
+    dicom: Dicom
     augment: Augment
     partition: Partition
     backbone: Backbone
@@ -56,6 +57,7 @@ class Plan:
     release: Release
     engine: Engine
     clock: Clock | None = None
+    table: Table | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as it is written in YAML; `from_dict` reads it back to an equal plan."""
@@ -74,7 +76,7 @@ class Plan:
         return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-OPTIONAL = frozenset({"clock"})  # a plan written by hand, or before there was virtual time, needs none
+OPTIONAL = frozenset({"clock", "table"})  # a plan written by hand, or before there was virtual time, needs none
 
 
 @dataclass(frozen=True)

@@ -9,34 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, JsonValue, with_config
+from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Probability = Annotated[float, Field(gt=0, le=1)]
-Options = dict[str, JsonValue]
-STRICT = ConfigDict(extra="forbid")
-
-
-@dataclass(frozen=True)
-class Data:
-    """The classes, and (for a simulation) the data set.
-
-    ``image_size`` is in pixels, ``None`` for the backbone's own. ``test``: ``sites`` = each site holds its own test
-    cases; ``coordinator`` = the data set's official test set is kept aside.
-    """
-
-    __pydantic_config__ = STRICT
-    target: str
-    classes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2)]
-    image_size: Annotated[int, Field(ge=16, le=2048)] | None
-    test: Literal["sites", "coordinator"]
-    val_fraction: Fraction
-    test_fraction: Fraction
-    options: Options = field(default_factory=dict)
+from fedgraft.common.kinds import STRICT, Count, Fraction, NotNegative, Options, Positive, Probability
 
 
 @dataclass(frozen=True)
