@@ -9,7 +9,7 @@ from flwr.app import ConfigRecord, MetricRecord, RecordDict
 from rich.console import Console
 from rich.table import Table
 
-from fedgraft.common import tensors, wire
+from fedgraft.common import tasks, tensors, wire
 from fedgraft.common.backbone_record import pack_backbone
 from fedgraft.common.compression import down_encode, largest_payload, require_effect, up_codec
 from fedgraft.common.constant import FEATURES, IMAGES
@@ -76,7 +76,7 @@ def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
     shared = model.tensors(model.names("shared"))
     sent = wire.pack_tensors(down_encode(shared, plan.compression.down))
     answered = wire.pack_tensors(largest_payload(up_codec(plan.compression), shared))
-    counts = (0,) * len(plan.data.classes) if plan.loss.weights == "global" else None
+    counts = (0,) * len(tasks.of(plan.data).counts) if plan.loss.weights == "global" else None
     config = wire.pack_config(plan.digest, counts)
     config["server-round"] = plan.rounds
     if "proximal_mu" in plan.strategy.options:
@@ -106,13 +106,12 @@ def _bytes_table(plan: Plan, model: Model) -> Table:
 
 
 def _sentences(plan: Plan, model: Model) -> list[str]:
+    task = tasks.of(plan.data)
     leaving = ["shared tensors", "number of training cases"]
     leaving += ["training loss"] if plan.release.train_loss else []
-    leaving += [
-        "evaluation: confusion counts and score histograms (each case's score to a quarter of a percent, without "
-        "saying whose; 8 bytes per filled bin)"
-    ] * plan.release.evaluation
-    leaving += ["class counts, once (0 or at least the site's min_count)"] * plan.release.class_counts
+    leaving += [f"evaluation: {task.leaving}"] * plan.release.evaluation
+    counts = "class counts" if plan.data.task == "classification" else f"counts of {', '.join(task.counts)} cases"
+    leaving += [f"{counts}, once (0 or at least the site's min_count)"] * plan.release.class_counts
     stages = ", ".join(stage.name for stage in model.stages)
     kept = _kept(model, plan.engine.keep)
     shape = f"{model.spec.channels} x {model.spec.size} x {model.spec.size}"
