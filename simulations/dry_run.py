@@ -110,8 +110,7 @@ def _sentences(plan: Plan, model: Model) -> list[str]:
     leaving = ["shared tensors", "number of training cases"]
     leaving += ["training loss"] if plan.release.train_loss else []
     leaving += [f"evaluation: {task.leaving}"] * plan.release.evaluation
-    counts = "class counts" if plan.data.task == "classification" else f"counts of {', '.join(task.counts)} cases"
-    leaving += [f"{counts}, once (0 or at least the site's min_count)"] * plan.release.class_counts
+    leaving += [f"{task.counting}, once (0 or at least the site's min_count)"] * plan.release.class_counts
     stages = ", ".join(stage.name for stage in model.stages)
     kept = _kept(model, plan.engine.keep)
     shape = f"{model.spec.channels} x {model.spec.size} x {model.spec.size}"

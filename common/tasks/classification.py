@@ -111,6 +111,7 @@ class Classification:
     figures: ClassVar[tuple[str, ...]] = FIGURES
     columns: ClassVar[dict[str, str]] = COLUMNS
     loss: ClassVar[str] = "cross_entropy"
+    counting: ClassVar[str] = "class counts"
     leaving: ClassVar[str] = (
         "confusion counts and score histograms (each case's score to a quarter of a percent, without saying whose; "
         "8 bytes per filled bin)"

@@ -137,6 +137,7 @@ class Multilabel:
     figures: ClassVar[tuple[str, ...]] = FIGURES
     columns: ClassVar[dict[str, str]] = COLUMNS
     loss: ClassVar[str] = "binary_cross_entropy"
+    counting: ClassVar[str] = "counts of each finding's known negatives and positives"
     leaving: ClassVar[str] = (
         "for each finding confusion counts and score histograms (each case's score to a quarter of a percent, without "
         "saying whose; 8 bytes per filled bin)"

@@ -81,6 +81,7 @@ class Survival:
     figures: ClassVar[tuple[str, ...]] = ("c_index", "loss")
     columns: ClassVar[dict[str, str]] = {"c_index": "C-index", "loss": "loss"}
     loss: ClassVar[str] = "cox"
+    counting: ClassVar[str] = "counts of censored cases and events"
     leaving: ClassVar[str] = (
         "cases, events, comparable, concordant and tied pairs within the site, and the negative log partial likelihood"
     )

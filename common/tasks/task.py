@@ -68,6 +68,10 @@ class Task(Protocol[E]):
         """The choice of ``conf/loss`` that suits."""
 
     @property
+    def counting(self) -> str:
+        """The `counts` in words, for ``fedgraft plan``."""
+
+    @property
     def leaving(self) -> str:
         """What an evaluation tells, in words, for ``fedgraft plan``."""
 

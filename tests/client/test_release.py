@@ -16,6 +16,7 @@ from fedgraft.client.site import Release as Permission
 from fedgraft.common.errors import SiteFileError
 from fedgraft.common.plan import Release
 from fedgraft.common.tasks.classification import Classification
+from fedgraft.common.tasks.multilabel import Multilabel
 from fedgraft.common.wire import Offer, Update
 
 ALL = Release(train_loss=True, evaluation=True, class_counts=True)
@@ -88,6 +89,22 @@ def test_evaluations_leave_if_both_sides_name_them() -> None:
 def test_an_evaluation_of_too_few_cases_does_not_leave(min_count: int, leaves: bool) -> None:
     """Six cases."""
     assert release_evaluations(EVALUATIONS, ALL, Permission(min_count=min_count)) == (EVALUATIONS if leaves else {})
+
+
+def test_what_of_findings_is_known_of_too_few_cases_does_not_leave(tmp_path: Path) -> None:
+    """Six cases; the first finding is known of all of them, the second of four."""
+    task = Multilabel(("mass", "nodule"))
+    labels = np.array([[0, 1], [1, 1], [0, 0], [1, 0], [0, np.nan], [1, np.nan]])
+    (found,) = task.evaluate_parts(np.nan_to_num(labels), labels, [6])
+    (released,) = release_evaluations({"val": found}, ALL, Permission(min_count=5)).values()
+    write_down(tmp_path / "log", "evaluation", 1, {"val": released})
+    (line,) = lines(tmp_path / "log")
+    by_finding = line["evaluations"]["val"]["findings"]
+    assert (by_finding["mass"]["cases"], by_finding["nodule"]["cases"]) == (6, 0)
+    assert by_finding["nodule"]["prevalence"] is None
+    offer = replace(OFFER, class_counts=task.count(torch.from_numpy(labels)))
+    assert release_offer(offer, ALL, Permission(min_count=3), task).class_counts == (3, 3, 0, 0)
+    assert release_offer(offer, ALL, Permission(min_count=4), task).class_counts is None
 
 
 def test_the_update_that_was_given_is_not_changed() -> None:
