@@ -18,6 +18,7 @@ from fedgraft.client import app as client_app
 from fedgraft.client.cohort import Keeper
 from fedgraft.client.evaluation import evaluate_split
 from fedgraft.client.examples import Examples
+from fedgraft.client.image_inputs import Rules, image_inputs
 from fedgraft.client.machine import choose, cores
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.store import Store
@@ -88,7 +89,7 @@ def _run(plan: Plan, out: Path, federation: Federation, display: Display, reache
             client = client_app.build(client_app.Desk(Workspace(), sites))
             run_on_ray(server, client, len(sites), config, plan.engine.threads or 1)
         else:
-            workspace = Workspace(computed=display.computed)
+            workspace = Workspace(display.computed, display.decoded)
             desk = client_app.Desk(workspace, sites, lambda site, error: trouble.append(_sentence(site, error)))
             configs = [{"site-file": str(path)} for path in sites]
             train_all = desk.train_all if plan.engine.together else None
@@ -108,7 +109,9 @@ def _central_test(plan: Plan, federation: Federation, display: Display) -> serve
         if not held:
             store = Store(federation.store / "kept" if plan.engine.store == "disk" else None)
             digest = tensors.digest(model.backbone_state())
-            held.append(Keeper(plan, model, digest, store, machine, display.computed).examples(federation.test))
+            inputs = image_inputs(plan, model.spec, Rules(), store, machine.workers, display.decoded)
+            keeper = Keeper(plan, model, digest, inputs, store, machine, display.computed)
+            held.append(keeper.examples(federation.test))
         model.load(shared)
         found = evaluate_split(model.constant.trained, held[0], machine.device)
         return empty(len(plan.data.classes)) if found is None else found
