@@ -12,13 +12,15 @@ from typing import Literal
 from rich.progress import track
 
 from fedgraft.client.executor import require_superexec
-from fedgraft.client.images import CaseReader
+from fedgraft.client.images import CaseReader, Reading
 from fedgraft.client.keys import check_private_key, public_path
+from fedgraft.client.limits import Limits
 from fedgraft.client.manifest import Case, read_manifest
 from fedgraft.client.reach import reach
 from fedgraft.client.site import Coordinator, SiteFile, read_site_file
 from fedgraft.client.task import require_flower
 from fedgraft.common.errors import FedGraftError
+from fedgraft.common.schema_data import Dicom
 from fedgraft.common.ssh_keys import key_fingerprint
 
 Grade = Literal["ok", "warning", "problem"]
@@ -82,7 +84,7 @@ def _check_manifest(site: SiteFile) -> Iterator[Finding]:
 
 def _check_decoding(cases: Sequence[Case]) -> Finding:
     """Decode every case: one that fails at `site start` shuts the whole site out of a run."""
-    reader, bad = CaseReader(), []
+    reader, bad = CaseReader(Reading(Dicom("file", 0, "middle", 3, False), Limits())), []
     for line, case in enumerate(track(cases, "decoding", transient=True), start=2):
         try:
             reader(case)
