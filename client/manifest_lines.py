@@ -105,9 +105,7 @@ class CaseLines:
         if separator and not file:
             raise DataError(f"{self._where(line)}: `path` names no file before `::`")
         if not (file.startswith(os.sep) or absolute.startswith(self._inside) or absolute == self._folder):
-            raise DataError(
-                f"{self._where(line)}: `path` leaves the manifest's folder; write it absolute if it must"
-            )
+            raise DataError(f"{self._where(line)}: `path` leaves the manifest's folder; write it absolute if it must")
         if len(absolute) > _NAME_BYTES and _too_long(absolute):
             raise DataError(f"{self._where(line)}: `path` is longer than a file's name can be")
         self._held += 2 * getsizeof(path)

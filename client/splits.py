@@ -15,7 +15,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from fedgraft.client.case import SPLITS, Case
-from fedgraft.client.units import by_unit as by_unit
 from fedgraft.client.units import unit_names
 from fedgraft.common.errors import DataError, PlanError
 from fedgraft.common.schema_data import Task

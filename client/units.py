@@ -12,8 +12,8 @@ def unit_names(cases: Sequence[Case]) -> list[str]:
     """The unit of each case: a connected component of the graph whose edges are (patient, group).
 
     Without groups it is the patient. A patient in two groups joins them, and a group joins its patients' other cases,
-    also those without a group. A unit that has groups is called by the first of them in the alphabet, and one without by
-    its patient; the name does not depend on the order of the cases.
+    also those without a group. A unit that has groups is called by the first of them in the alphabet, and one without
+    by its patient; the name does not depend on the order of the cases.
     """
     if all(case.group is None for case in cases):
         return [case.patient for case in cases]
@@ -27,7 +27,7 @@ def unit_names(cases: Sequence[Case]) -> list[str]:
     first = {root: min(nodes) for root, nodes in members.items()}  # "group" sorts before "patient"
     used = Counter(name for _, name in first.values())
     name = {
-        root: f"{name}\0" if kind == "patient" and used[name] > 1 else name  # a patient called as a group is
+        root: f"{name}\n" if kind == "patient" and used[name] > 1 else name  # called as a group; no cell holds "\n"
         for root, (kind, name) in first.items()
     }
     return [name[_root(parent, ("patient", case.patient))] for case in cases]
