@@ -16,7 +16,7 @@ MAGIC = b"PAR1"
 BATCH = 4_096
 CELL_BYTES = 131_072
 _FOOTER_BYTES = 64_000_000
-_GROUP_BYTES = 500_000_000
+GROUP_BYTES = 500_000_000
 _EXACT = 2.0**53
 
 
@@ -49,9 +49,9 @@ def _check_size(path: Path, metadata: Any, columns: int) -> None:
     if metadata.num_columns > columns:
         raise DataError(f"manifest {path} has {metadata.num_columns} columns; {columns} are the most")
     groups = (metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
-    if max(groups, default=0) > _GROUP_BYTES:
+    if max(groups, default=0) > GROUP_BYTES:
         raise DataError(
-            f"manifest {path} has a row group of more than {_GROUP_BYTES} bytes; write it with smaller row groups"
+            f"manifest {path} has a row group of more than {GROUP_BYTES} bytes; write it with smaller row groups"
         )
 
 
