@@ -120,7 +120,7 @@ def _header(path: Path, wanted: tuple[str, ...]) -> Dataset:
                 raise CaseError("unsupported")  # pydicom would inflate it whole, and a bomb with it
             dataset, complete = _parsed(start, last, wanted)
             if complete or len(start) < amount:
-                if not dataset:
+                if not (complete or dataset):
                     raise CaseError("damaged")
                 return dataset
     raise CaseError("too-large")
