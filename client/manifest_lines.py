@@ -72,7 +72,7 @@ class CaseLines:
         if path == "" or label == "" or patient == "":
             self._note_empty(line, path=path, label=label, patient=patient)
         columns = tuple([self._pair(name, cells[number].strip(), pairs) for number, name, pairs in self._others])
-        self._held += _CASE_BYTES + 8 * len(cells)
+        self._held += _CASE_BYTES + 8 * len(cells) + len(patient or "")
         if self._held > HELD_BYTES:
             raise DataError(
                 f"{self._where(line)}: the lines up to here take more than {HELD_BYTES} bytes of memory; put features "
@@ -122,7 +122,13 @@ class CaseLines:
         return pair
 
     def _text(self, cell: str) -> str:
-        return self._texts.setdefault(cell, cell) if len(self._texts) < _SHARED else cell
+        known = self._texts.get(cell)
+        if known is not None:
+            return known
+        self._held += getsizeof(cell)
+        if len(self._texts) < _SHARED:
+            self._texts[cell] = cell
+        return cell
 
 
 def _too_long(path: str) -> bool:
