@@ -16,7 +16,7 @@ from fedgraft.common.errors import DataError
 
 KNOWN = ("path", "row", "label", "patient", "group", "split")
 HELD_BYTES = 800_000_000
-_CASE_BYTES = 450  # a case with its path and patient, and its share of what the checks need
+_CASE_BYTES = 350  # a case with its path and patient, and its share of what the checks need
 _SHARED = 4_096  # different cells of a column that are looked up; the others are held one by one
 _PATH_BYTES = 4_095  # PATH_MAX of Linux, and of one name in it
 _NAME_BYTES = 255
