@@ -119,20 +119,24 @@ class Keeper:
         return hashlib.sha256(f"{origin}|{self.inputs.fingerprint}".encode()).hexdigest()
 
 
-def load_cohort(cases: Sequence[Case], keeper: Keeper) -> Cohort:
-    """Split, leave out what can't be used, and compute what is not kept yet.
+def split_usable(cases: Sequence[Case], plan: Plan, inputs: Inputs) -> dict[str, tuple[Case, ...]]:
+    """``train``, ``val`` and ``test`` of the cases that can be used; the last two may be empty.
 
     All cases are split, also those that can't be used: a file that is mended later moves no other case.
 
-    Returns:
-        ``train``, ``val`` and ``test``; the last two may be empty.
-
     Raises:
-        DataError: as `Keeper.all_examples`; no case is left to train on; or an image is in two splits.
+        DataError: no case is left to train on, or an image is in two splits.
     """
-    data, seed = keeper.plan.data, keeper.plan.seed
-    splits = split(cases, val_fraction=data.val_fraction, test_fraction=data.test_fraction, seed=seed)
-    verdicts = keeper.inputs.verdicts(cases)
+    data = plan.data
+    splits = split(
+        cases,
+        val_fraction=data.val_fraction,
+        test_fraction=data.test_fraction,
+        seed=plan.seed,
+        task=data.task,
+        classes=data.classes,
+    )
+    verdicts = inputs.verdicts(cases)
     usable = {case for case, verdict in zip(cases, verdicts, strict=True) if verdict == USABLE}
     left = {name: tuple(case for case in some if case in usable) for name, some in splits.items()}
     if not left["train"]:
@@ -141,9 +145,22 @@ def load_cohort(cases: Sequence[Case], keeper: Keeper) -> Cohort:
             f"the cohort leaves no case to train on{reasons}; lower data.val_fraction and data.test_fraction, or see "
             "fedgraft site check"
         )
-    refuse_across_splits(left, keeper.inputs.digests)
+    refuse_across_splits(left, inputs.digests)
+    return left
+
+
+def load_cohort(cases: Sequence[Case], keeper: Keeper) -> Cohort:
+    """Split, leave out what can't be used, and compute what is not kept yet.
+
+    Returns:
+        ``train``, ``val`` and ``test``; the last two may be empty.
+
+    Raises:
+        DataError: as `split_usable` and `Keeper.all_examples`.
+    """
+    splits = split_usable(cases, keeper.plan, keeper.inputs)
     views = {"train": keeper.plan.augment.views}
-    return keeper.all_examples({name: (some, views.get(name, 1)) for name, some in left.items()})
+    return keeper.all_examples({name: (some, views.get(name, 1)) for name, some in splits.items()})
 
 
 def count_reasons(verdicts: NDArray[np.uint8]) -> str:
