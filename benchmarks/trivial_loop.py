@@ -26,6 +26,7 @@ from torch import Tensor
 from trivial_arrays import SITES, named_arrays, seconds_per_round
 
 from fedgraft.common import wire
+from fedgraft.common.offer import Offer, pack_offer
 from fedgraft.server import rounds as server_rounds
 from fedgraft.server.ledger import Ledger
 from fedgraft.server.roster import Backbone
@@ -58,7 +59,7 @@ def _our_sites(arrays: Arrays, digest: str) -> ClientApp:
     @app.query("prepare")
     def prepare(message: Message, context: Context) -> Message:
         name = str(context.node_config["name"])
-        return Message(wire.pack_offer(wire.Offer(name, digest, True, EXAMPLES, None)), reply_to=message)
+        return Message(pack_offer(Offer(name, digest, True, EXAMPLES, None)), reply_to=message)
 
     @app.train()
     def train(message: Message, context: Context) -> Message:

@@ -19,6 +19,7 @@ from fedgraft.common import parts, tasks, wire
 from fedgraft.common.backbone_record import unpack_backbone
 from fedgraft.common.compression import Down, down_decode
 from fedgraft.common.errors import WireError
+from fedgraft.common.offer import Offer, pack_offer
 from fedgraft.common.tasks import Evaluation
 from fedgraft.common.tasks.losses import require_suited
 from fedgraft.common.tensors import count_bytes
@@ -42,13 +43,13 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
     site = workspace.site(site_file)
     plan = workspace.accept_plan(site, plan_json, digest, backbone_digest)
     if not workspace.has_backbone(site, backbone_digest):
-        return wire.pack_offer(wire.Offer(site.name, digest, False, 0, None))
+        return pack_offer(Offer(site.name, digest, False, 0, None))
     session = workspace.open(site_file, digest, run)
     train, task = session.cohort["train"], tasks.of(plan.data)
-    offer = wire.Offer(site.name, digest, True, len(train), task.count(train.labels))
+    offer = Offer(site.name, digest, True, len(train), task.count(train.labels), session.quarantined)
     offer = release.release_offer(offer, plan.release, site.release, task)
     release.write_down(session.release_log, "offer", run, offer, plan=digest)
-    return wire.pack_offer(offer)
+    return pack_offer(offer)
 
 
 def receive_backbone(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:

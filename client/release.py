@@ -14,9 +14,10 @@ from torch import Tensor
 
 from fedgraft.client.site import Release as Permission
 from fedgraft.common.errors import SiteFileError
+from fedgraft.common.offer import Offer
 from fedgraft.common.schema import Release
 from fedgraft.common.tasks import AnyTask, Evaluation
-from fedgraft.common.wire import Offer, Update
+from fedgraft.common.wire import Update
 
 
 def release_offer(offer: Offer, plan: Release, permission: Permission, task: AnyTask) -> Offer:

@@ -1,4 +1,4 @@
-"""What travels, as Flower records; the only file that knows their keys.
+"""What travels, as Flower records; with `fedgraft.common.offer`, all that knows their keys.
 
 Four exchanges: ``query.prepare`` (plan -> who the site is), ``query.backbone`` (frozen tensors, only to a site that
 lacks them), ``train`` (shared tensors -> update) and ``evaluate`` (shared tensors -> evaluation). Everything read
@@ -17,7 +17,6 @@ from torch import Tensor
 
 from fedgraft.common import arrays
 from fedgraft.common.errors import WireError
-from fedgraft.common.names import SITE_NAME
 from fedgraft.common.record_values import config_of, count_of, is_count, text_of
 from fedgraft.common.tasks import AnyTask, Evaluation
 
@@ -38,18 +37,6 @@ class Spec:
 
 Specs = Mapping[str, Spec]
 Decode = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A site's answer to ``query.prepare``. ``class_counts``: the task's counts of training cases, ``None`` if
-    withheld."""
-
-    site: str
-    plan_digest: str
-    has_backbone: bool
-    examples: int
-    class_counts: tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
@@ -123,45 +110,6 @@ def unpack_prepare(content: RecordDict) -> tuple[str, str, str]:
     """``(plan as JSON, plan digest, backbone digest)``."""
     record = config_of(content, PLAN)
     return text_of(record, "json"), text_of(record, "digest"), text_of(record, "backbone")
-
-
-def pack_offer(offer: Offer) -> RecordDict:
-    record = ConfigRecord(
-        {
-            "name": offer.site,
-            "plan": offer.plan_digest,
-            "has-backbone": offer.has_backbone,
-            EXAMPLES: offer.examples,
-        }
-    )
-    if offer.class_counts is not None:
-        record["class-counts"] = list(offer.class_counts)
-    return RecordDict({SITE: record})
-
-
-def unpack_offer(content: RecordDict, task: AnyTask) -> Offer:
-    """Read a site's answer to ``query.prepare``.
-
-    Raises:
-        WireError: a key is missing or ill-typed, or the counts are not the task's.
-    """
-    record = config_of(content, SITE)
-    counts, examples = record.get("class-counts"), count_of(record, EXAMPLES)
-    if counts is not None:
-        if not isinstance(counts, list) or len(counts) != len(task.counts) or not all(map(is_count, counts)):
-            raise WireError(f"class counts must be {len(task.counts)} whole numbers")
-        if not task.fits(counts, examples):  # type: ignore[arg-type]
-            raise WireError("the class counts do not fit the number of training cases")
-    site = text_of(record, "name")
-    if not SITE_NAME.fullmatch(site):
-        raise WireError("a site's name must be letters, digits, - and _ (at most 64)")
-    return Offer(
-        site=site,
-        plan_digest=text_of(record, "plan"),
-        has_backbone=record.get("has-backbone") is True,
-        examples=examples,
-        class_counts=None if counts is None else tuple(int(c) for c in counts),
-    )
 
 
 def pack_config(plan_digest: str, class_counts: tuple[int, ...] | None) -> ConfigRecord:

@@ -11,8 +11,9 @@ from flwr.app import Message, RecordDict
 
 from fedgraft.common import wire
 from fedgraft.common.errors import WireError
+from fedgraft.common.offer import Offer, unpack_offer
 from fedgraft.common.tasks import AnyTask, Evaluation
-from fedgraft.common.wire import Decode, Offer, Specs, Update
+from fedgraft.common.wire import Decode, Specs, Update
 
 _CODE = re.compile(r"fedgraft:[a-z-]{1,40}")
 
@@ -41,7 +42,7 @@ def read_offer(reply: Message | None, plan_digest: str, task: AnyTask) -> Offer 
     if isinstance(content, Refusal):
         return content
     try:
-        offer = wire.unpack_offer(content, task)
+        offer = unpack_offer(content, task)
     except WireError as error:
         return Refusal("bad-offer", str(error))
     if offer.plan_digest != plan_digest:

@@ -13,9 +13,9 @@ from torch import Tensor
 from fedgraft.common import tasks, wire
 from fedgraft.common.backbone_record import pack_backbone
 from fedgraft.common.errors import RoundError
+from fedgraft.common.offer import Offer
 from fedgraft.common.plan import Plan
 from fedgraft.common.tasks import AnyTask
-from fedgraft.common.wire import Offer
 from fedgraft.server.guard import Refusal, read_offer, same_name
 from fedgraft.server.ledger import Entry, Ledger
 from fedgraft.server.post import exchange

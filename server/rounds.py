@@ -15,6 +15,7 @@ from fedgraft.common import tasks, wire
 from fedgraft.common.compression import require_effect, up_codec
 from fedgraft.common.errors import RoundError
 from fedgraft.common.garbage import patient_collector
+from fedgraft.common.offer import Offer
 from fedgraft.common.plan import Plan
 from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.common.wire import Update
@@ -87,7 +88,7 @@ class Outcome:
 
     shared: Shared
     rounds: list[Round]
-    offers: dict[str, wire.Offer]
+    offers: dict[str, Offer]
 
 
 def run(federation: Federation) -> Outcome:

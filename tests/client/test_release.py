@@ -17,7 +17,8 @@ from fedgraft.common.errors import SiteFileError
 from fedgraft.common.plan import Release
 from fedgraft.common.tasks.classification import Classification
 from fedgraft.common.tasks.multilabel import Multilabel
-from fedgraft.common.wire import Offer, Update
+from fedgraft.common.offer import Offer
+from fedgraft.common.wire import Update
 
 ALL = Release(train_loss=True, evaluation=True, class_counts=True)
 OFFER = Offer("north", "ab" * 32, True, 20, (15, 5))

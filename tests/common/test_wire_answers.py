@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
+from fedgraft.common.offer import Offer, pack_offer, unpack_offer
 from fedgraft.common import wire
 from fedgraft.common.errors import WireError
 from fedgraft.common.tasks.classification import Classification
 
 DIGEST = "ab" * 32
-OFFER = wire.Offer("north", DIGEST, True, 17, (12, 5))
+OFFER = Offer("north", DIGEST, True, 17, (12, 5))
 TWO = Classification(("clear", "lesion"))
 (EVALUATION,) = TWO.evaluate_parts(np.array([[0.0, 1.0], [0.0, -2.0], [0.0, 3.0]]), np.array([1, 0, 0]), [3])
 HUGE = 10**9 + 1
@@ -32,7 +33,7 @@ def with_key(content: RecordDict, place: str, key: str, value: Any) -> RecordDic
 
 
 def offer_with(key: str, value: Any) -> RecordDict:
-    return with_key(wire.pack_offer(OFFER), wire.SITE, key, value)
+    return with_key(pack_offer(OFFER), wire.SITE, key, value)
 
 
 def answer_with(key: str, value: Any) -> RecordDict:
@@ -61,38 +62,38 @@ def test_prepare_without_a_plan_is_refused(content: RecordDict) -> None:
 @pytest.mark.parametrize("counts", [(12, 5), (0, 17), None])
 @pytest.mark.parametrize("has_backbone", [True, False])
 def test_an_offer_makes_a_round_trip(counts: tuple[int, ...] | None, has_backbone: bool) -> None:
-    offer = wire.Offer("north", DIGEST, has_backbone, 17, counts)
-    assert wire.unpack_offer(wire.pack_offer(offer), TWO) == offer
+    offer = Offer("north", DIGEST, has_backbone, 17, counts)
+    assert unpack_offer(pack_offer(offer), TWO) == offer
 
 
 @pytest.mark.parametrize("counts", [[1], [1, 2, 3], [1, -1], [1, HUGE], [1.0, 2.0], [True, False], ["a", "b"], 3])
 def test_class_counts_that_do_not_fit_are_refused(counts: Any) -> None:
     with pytest.raises(WireError, match="class counts must be 2 whole numbers"):
-        wire.unpack_offer(offer_with("class-counts", counts), TWO)
+        unpack_offer(offer_with("class-counts", counts), TWO)
 
 
 @pytest.mark.parametrize("counts", [[12, 6], [0, 0]])
 def test_class_counts_of_other_cases_than_were_offered_are_refused(counts: list[int]) -> None:
     with pytest.raises(WireError, match="class counts do not fit the number of training cases"):
-        wire.unpack_offer(offer_with("class-counts", counts), TWO)
+        unpack_offer(offer_with("class-counts", counts), TWO)
 
 
 @pytest.mark.parametrize("count", NOT_COUNTS)
 def test_a_number_of_cases_that_can_not_be_is_refused(count: Any) -> None:
     with pytest.raises(WireError, match="`num-examples` must be a whole number"):
-        wire.unpack_offer(offer_with(wire.EXAMPLES, count), TWO)
+        unpack_offer(offer_with(wire.EXAMPLES, count), TWO)
 
 
 @pytest.mark.parametrize("key", ["name", "plan"])
 @pytest.mark.parametrize("value", [None, "", 3])
 def test_an_offer_without_a_name_or_plan_is_refused(key: str, value: Any) -> None:
     with pytest.raises(WireError, match=f"the message lacks `{key}`"):
-        wire.unpack_offer(offer_with(key, value), TWO)
+        unpack_offer(offer_with(key, value), TWO)
 
 
 @pytest.mark.parametrize("value", [None, 1, "yes"])
 def test_only_true_means_that_a_site_has_the_backbone(value: Any) -> None:
-    assert wire.unpack_offer(offer_with("has-backbone", value), TWO).has_backbone is False
+    assert unpack_offer(offer_with("has-backbone", value), TWO).has_backbone is False
 
 
 def test_an_answer_makes_a_round_trip() -> None:
