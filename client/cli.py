@@ -47,6 +47,7 @@ release:
                              # a quarter of a percent, without saying whose
   class_counts: true         # only if every count is 0 or at least min_count
   min_count: 5
+  quarantine: true           # how many cases can't be used, by reason
 
 # Packages, besides fedgraft, from which a plan may use parts here. Leave it empty if in doubt.
 allow: []

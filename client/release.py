@@ -22,7 +22,9 @@ from fedgraft.common.wire import Update
 
 def release_offer(offer: Offer, plan: Release, permission: Permission, task: AnyTask) -> Offer:
     """Withhold class counts unless both sides allow them, and what of them lies between 0 and ``min_count``, as the
-    task says."""
+    task says; and the quarantine's counts unless both sides allow those."""
+    if not (plan.quarantine and permission.quarantine):
+        offer = replace(offer, quarantined={})
     counts = offer.class_counts
     if counts is None or not (plan.class_counts and permission.class_counts):
         return replace(offer, class_counts=None)
@@ -75,7 +77,7 @@ def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, 
     }
     line |= about
     if isinstance(sent, Offer):
-        line |= {"examples": sent.examples, "class_counts": sent.class_counts}
+        line |= {"examples": sent.examples, "class_counts": sent.class_counts, "quarantined": dict(sent.quarantined)}
     elif isinstance(sent, Update):
         line |= {
             "examples": sent.examples,

@@ -27,7 +27,7 @@ _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 class Release:
     """What may leave this site besides the shared tensors and the number of training cases.
 
-    ``class_counts`` leave only if every count is 0 or at least ``min_count`` (of findings, those that are); an
+    ``quarantine``: how many cases can't be used, by reason. ``class_counts`` leave only if every count is 0 or at least ``min_count`` (of findings, those that are); an
     ``evaluation`` (counts over one split; docs/tasks.md) only if it is of at least ``min_count`` cases.
     """
 
@@ -35,6 +35,7 @@ class Release:
     train_loss: bool = True
     evaluation: bool = True
     class_counts: bool = True
+    quarantine: bool = True
     min_count: Annotated[int, Field(ge=1)] = 5
 
 

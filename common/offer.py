@@ -93,4 +93,4 @@ def _quarantined(record: ConfigRecord) -> dict[str, int]:
         raise WireError("a quarantine reason must be a short code, each named once")
     if not all(map(is_count, counts)):
         raise WireError("a quarantine count must be a whole number")
-    return dict(zip(known, map(int, counts), strict=True))  # type: ignore[arg-type]
+    return dict(zip(known, map(int, counts), strict=True))

@@ -145,6 +145,7 @@ class Release:
     train_loss: bool
     evaluation: bool
     class_counts: bool
+    quarantine: bool
 
 
 @dataclass(frozen=True)

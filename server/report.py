@@ -10,6 +10,7 @@ null):
 - ``bytes.up``, ``bytes.down``: of message content, per site and round (mean over good train messages)
 - ``test.<figure>``: of the final model; ``test.source`` is ``coordinator`` (its own test set) or ``sites`` (merged)
 - ``sites.<name>.<figure>``, with ``cases``, ``prevalence``, ``examples`` (training cases) and ``split``
+- ``sites.<name>.quarantined``: cases that the site can't use, by reason (empty also where it does not say)
 - ``worst_site.name``, ``worst_site.<headline>``: the site with the lowest headline figure that is defined
 - ``dropped``: ledger lines that were not ok
 - ``class_counts_withheld``: sites whose class counts are not in the global class weights
@@ -66,7 +67,12 @@ def site_figures(outcome: Outcome) -> dict[str, dict[str, Any]]:
     task, by_site = outcome.rounds[-1].task, outcome.rounds[-1].by_site
     split = "test" if any("test" in splits for splits in by_site.values()) else "val"
     return {
-        name: {**_figures(task, by_site.get(name, {}).get(split)), "examples": offer.examples, "split": split}
+        name: {
+            **_figures(task, by_site.get(name, {}).get(split)),
+            "examples": offer.examples,
+            "split": split,
+            "quarantined": dict(offer.quarantined),
+        }
         for name, offer in sorted(outcome.offers.items())
     }
 

@@ -157,6 +157,10 @@ def _say_what_is_missing(console: Console, summary: dict[str, Any]) -> None:
         console.print(
             f"dropped: round {line['round']}, {line['site']} ({line['what']}): {line['reason']}", style="yellow"
         )
+    for name, site in summary["sites"].items():
+        if site["quarantined"]:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in site["quarantined"].items())
+            console.print(f"{name} can't use {sum(site['quarantined'].values())} case(s): {reasons}", style="yellow")
     withheld = summary["class_counts_withheld"]
     if withheld:
         console.print(
