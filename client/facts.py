@@ -1,0 +1,74 @@
+"""What is remembered of each image besides its pixels, so that a second look at a cohort reads no file."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedgraft.client.picture import Mark, Picture
+from fedgraft.client.unusable import REASONS, CaseError
+
+BINS = 32
+_PIXELS_COUNTED = 65536
+
+FACTS = np.dtype(
+    [
+        ("reason", "u1"),  # 0 = usable, else the number of its reason
+        ("marks", "u1"),  # picture.Mark
+        ("planes", "u1"),  # 1 grey, 3 colour
+        ("height", "<u4"),  # of the decoded image
+        ("width", "<u4"),
+        ("digest", "u1", (16,)),  # of the decoded pixels: equal digests = equal pixels
+        ("histogram", "<u4", (BINS,)),  # pixel values in [0, 1], bins of equal width
+    ]
+)
+USABLE = 0
+_NUMBERS = {code: number for number, code in enumerate(REASONS, start=1)}
+_CODES = {number: code for code, number in _NUMBERS.items()}
+
+
+def number_of(reason: str) -> int:
+    """The number under which a reason is kept."""
+    return _NUMBERS[reason]
+
+
+def reason_of(number: int) -> str | None:
+    """The code of a reason's number; ``None`` for a usable case."""
+    return _CODES.get(int(number))
+
+
+def facts_of(picture: Picture) -> NDArray[np.void]:
+    """``()`` of `FACTS`.
+
+    Raises:
+        CaseError: there is nothing to see (``blank``).
+    """
+    pixels = np.ascontiguousarray(picture.pixels)
+    height, width = pixels.shape[:2]
+    if pixels.size and pixels.min() == pixels.max():
+        raise CaseError("blank")
+    facts = np.zeros((), FACTS)
+    facts["marks"] = picture.marks
+    facts["planes"] = 1 if pixels.ndim == 2 else 3
+    facts["height"], facts["width"] = height, width
+    digest = hashlib.sha256(f"{pixels.shape}".encode())
+    digest.update(pixels.data)
+    facts["digest"] = np.frombuffer(digest.digest()[:16], np.uint8)
+    facts["histogram"] = _histogram(pixels)
+    return facts
+
+
+def refusal(reason: str, marks: Mark = Mark.NONE) -> NDArray[np.void]:
+    """``()`` of `FACTS` for a case that can't be used."""
+    facts = np.zeros((), FACTS)
+    facts["reason"], facts["marks"] = number_of(reason), marks
+    return facts
+
+
+def _histogram(pixels: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Counts in `BINS` bins, of at most `_PIXELS_COUNTED` values evenly spread over the image."""
+    flat = pixels.reshape(-1)
+    some = flat[:: max(1, len(flat) // _PIXELS_COUNTED)]
+    return np.bincount(np.minimum(some * BINS, BINS - 1).astype(np.uint8), minlength=BINS)
