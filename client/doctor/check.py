@@ -127,7 +127,7 @@ def _images(roll: Roll, looked: Roll, facts: Facts, site: SiteFile, plan: Plan |
             Finding("warning", "sample", text, "duplicates and damage elsewhere are not seen; leave it out")
         )
     findings += [*quality.marks(facts), *duplicates.duplicates(usable, good, name)]
-    grids, bars = [quality.refusal_grid(facts)], []
+    grids, bars = [quality.refusal_grid(facts)] if len(good) < len(facts) else [], []
     if len(good):
         about, histogram = quality.intensities(usable, good)
         size_findings, size_grid = quality.sizes(good, None if plan is None else plan.data.image_size)

@@ -27,12 +27,14 @@ def describe_cohort(roll: Roll, data: Data | None, least: int) -> Section:
 
     Args:
         data: of the plan, if there is one.
-        least: values of subgroups, and without a plan classes, that fewer cases have are not named.
+        least: values of subgroups, and without a plan classes, that fewer patients have are not named.
     """
     groups = subgroups(roll.cases, least, target_columns(data))
     findings = [_who(roll), *_targets(roll, data), *_splits(roll), *_subgroups(groups)]
-    sides = roll.splits or ("any",) * len(roll.cases)
-    grids = [_prevalence("by split", "split", roll, sides, data, least, SPLITS if roll.splits else ())]
+    if roll.splits is None:
+        grids = [_prevalence("all cases", "", roll, ("all",) * len(roll.cases), data, least)]
+    else:
+        grids = [_prevalence("by split", "split", roll, roll.splits, data, least, SPLITS)]
     for group in groups[:MOST_SUBGROUPS]:
         grids.append(_prevalence(f"by {shown(group.column)}", shown(group.column), roll, group.of, data, least))
     return Section("cohort", tuple(findings), tuple(grids), tuple(_class_bars(roll, data, least)))
@@ -41,7 +43,9 @@ def describe_cohort(roll: Roll, data: Data | None, least: int) -> Section:
 def _who(roll: Roll) -> Finding:
     patients = len({case.patient for case in roll.cases})
     groups = len({case.unit for case in roll.cases})
-    more = "" if all(case.group is None for case in roll.cases) else f", {groups:,} units that are not split"
+    more = (
+        "" if all(case.group is None for case in roll.cases) else f", in {count_of(groups, 'unit')} that stay together"
+    )
     return Finding("ok", "cases", f"{count_of(len(roll.cases), 'case')} of {count_of(patients, 'patient')}{more}")
 
 
@@ -149,8 +153,11 @@ def _prevalence(
 
 
 def _named(roll: Roll, data: Data | None, least: int) -> list[int]:
-    """The outcomes that may be named: a plan's, or labels that enough cases have."""
-    return [n for n, one in enumerate(roll.outcomes) if data is not None or sum(map(bool, one.of)) >= least]
+    """The outcomes that may be named: a plan's, or labels that enough patients have (fewer could be a name)."""
+    if data is not None:
+        return list(range(len(roll.outcomes)))
+    patients = [{case.patient for case, has in zip(roll.cases, one.of, strict=True) if has} for one in roll.outcomes]
+    return [number for number, having in enumerate(patients) if len(having) >= least]
 
 
 def _class_bars(roll: Roll, data: Data | None, least: int) -> Iterator[Bars]:

@@ -81,7 +81,7 @@ def measure(plan: Plan, model: Model, site: SiteFile, cases: Sequence[Case]) -> 
 
     try:
         views = plan.augment.views
-        keep(cases[:1], views)  # the first time pays for what is set up once
+        keep(cases, 1)  # the first time pays for what is set up once, for this size of batch
         _, once = keep(cases, 1)
         examples, every = keep(cases, views) if views > 1 else keep(cases, 1)
         if model.constant.what == FEATURES:

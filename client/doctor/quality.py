@@ -117,7 +117,7 @@ def intensities(roll: Roll, facts: Facts) -> tuple[Finding, Bars | None]:
     low, high = np.quantile(parts, (0.1, 0.9), axis=0)
     labels = tuple(f"{number / BINS:.2f}" for number in range(BINS))
     bands = tuple((float(a), float(b)) for a, b in zip(low, high, strict=True))
-    title = "intensities: share of pixels by value, 0 = black; mean over images, and the range of 80 % of them"
+    title = "pixel values from black (0) to white (1): mean share over images, and the range of 80 % of them"
     return found, Bars(title, labels, tuple(parts.mean(0).tolist()), bands)
 
 

@@ -29,7 +29,7 @@ def subgroups(cases: Sequence[Case], least: int, without: Collection[str] = ()) 
     """The manifest's columns with 2 to 12 values, and its ages in bands.
 
     Args:
-        least: a value that fewer cases have is not named: it becomes ``other``, since it could be a person.
+        least: a value that fewer patients have is not named, since it could be a person: it becomes ``other``.
         without: columns that say what is predicted.
     """
     names = dict.fromkeys(name for case in cases for name, _ in case.columns if name not in without)
@@ -38,7 +38,7 @@ def subgroups(cases: Sequence[Case], least: int, without: Collection[str] = ()) 
         cells = [(case.column(name) or "").strip() for case in cases]
         values = [band(cell) for cell in cells] if _AGE.fullmatch(name.strip()) else cells
         if 2 <= len({value for value in values if value}) <= MOST_VALUES:
-            named = tuple(_pooled(values, least))
+            named = tuple(_pooled(values, cases, least))
             if len(set(named)) > 1:
                 found.append(Subgroup(name, named))
     return found
@@ -54,6 +54,6 @@ def band(cell: str) -> str:
     return next(name for start, name in reversed(BANDS) if int(years[1]) >= start)
 
 
-def _pooled(values: Sequence[str], least: int) -> list[str]:
-    counts = Counter(values)
-    return [UNKNOWN if not value else value if counts[value] >= least else RARE for value in values]
+def _pooled(values: Sequence[str], cases: Sequence[Case], least: int) -> list[str]:
+    patients = Counter(value for value, _ in {(value, case.patient) for value, case in zip(values, cases, strict=True)})
+    return [UNKNOWN if not value else value if patients[value] >= least else RARE for value in values]

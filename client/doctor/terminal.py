@@ -12,6 +12,7 @@ from fedgraft.client.doctor.section import Bars, Grid, Section
 
 _STYLES: dict[Grade, str] = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 _BLOCKS = " ▁▂▃▄▅▆▇█"
+_WHAT = 18  # one width for all sections, so that they line up
 MOST_ROWS = 24
 
 
@@ -46,8 +47,8 @@ def sparkline(bars: Bars) -> str:
 
 def _findings(findings: tuple[Finding, ...]) -> Table:
     table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(max_width=24)
+    table.add_column(no_wrap=True, width=9)
+    table.add_column(width=_WHAT)
     table.add_column()
     for finding in findings:
         text = Text(finding.text)
