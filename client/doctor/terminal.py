@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -22,10 +23,13 @@ def show_section(console: Console, section: Section) -> None:
     console.print(Text(section.title, "bold"))
     console.print(_findings(section.findings))
     for grid in section.grids:
-        console.print(_grid(grid))
+        console.print(Text(f"\n  {grid.title}", "dim"))
+        console.print(Padding(_grid(grid), (0, 0, 0, 1), expand=False))
+        if len(grid.rows) > MOST_ROWS:
+            console.print(Text(f"  and {len(grid.rows) - MOST_ROWS} more rows on the page", "dim"))
     for bars in section.bars:
         if len(bars.heights) > 1 and bars.bands:
-            console.print(Text(f"  {bars.title}", "dim"))
+            console.print(Text(f"\n  {bars.title}", "dim"))
             console.print(Text(f"  |{sparkline(bars)}|"))
 
 
@@ -59,12 +63,10 @@ def _findings(findings: tuple[Finding, ...]) -> Table:
 
 
 def _grid(grid: Grid) -> Table:
-    table = Table(title=f"  {grid.title}", title_justify="left", title_style="dim", box=box.SIMPLE, show_edge=False)
+    table = Table(box=box.SIMPLE, show_edge=False)
     for at, name in enumerate(grid.header):
         numbers = at > 0 and all(row[at][:1].isdecimal() or row[at] in ("-", "") for row in grid.rows)
         table.add_column(Text(name), justify="right" if numbers else "left")
     for row in grid.rows[:MOST_ROWS]:
         table.add_row(*(Text(cell) for cell in row))
-    if len(grid.rows) > MOST_ROWS:
-        table.caption = f"and {len(grid.rows) - MOST_ROWS} more rows on the page"
     return table
