@@ -35,7 +35,7 @@ manifest: {manifest}         # CSV: path, label, patient, and row, group, split 
 state: {state}         # private to this site: local tensors, the log of what left, programs' logs
 device: auto                 # a GPU if there is one; or cpu, cuda:0
 # threads: 2                 # for computing; by default one per core
-# workers: 1                 # processes that decode files ahead; by default chosen by the kind of files
+# workers: 1                 # processes that decode files; by default one per core
 # batch: 32                  # images at once through the network; by default chosen by their size
 
 # What may leave besides the shared tensors and the number of training cases.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
@@ -12,24 +13,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedgraft.client.case_keys import view_keys
-from fedgraft.client.decoding import Wanted, decoded
+from fedgraft.client.duplicates import refuse_across_splits
 from fedgraft.client.examples import Examples
-from fedgraft.client.images import CaseReader
+from fedgraft.client.facts import USABLE, reason_of
+from fedgraft.client.inputs import Inputs, Wanted
+from fedgraft.client.intake import Progress
 from fedgraft.client.kept import ABSENT, Kept
-from fedgraft.client.machine import Machine, automatic_batch, automatic_workers, cores, memory_bytes, use_threads
+from fedgraft.client.machine import Machine, automatic_batch, memory_bytes, use_threads
 from fedgraft.client.manifest import Case
 from fedgraft.client.splits import split
 from fedgraft.client.store import Store
 from fedgraft.client.targets import targets
-from fedgraft.client.transforms import fingerprint, normalise
-from fedgraft.client.views import Bank
 from fedgraft.common.constant import IMAGES
 from fedgraft.common.errors import DataError
 from fedgraft.common.model import Model
 from fedgraft.common.plan import Plan
 
-Progress = Callable[[int], None]
 Cohort = dict[str, Examples]
 
 
@@ -41,29 +40,36 @@ def ignore(cases: int) -> None:
 class Keeper:
     """Computes the constant part of a network for a case, or finds it in the store.
 
-    ``progress`` is told how many cases were computed, as it happens; ``reader`` is used where no process decodes.
+    ``progress`` is told how many cases were computed, as it happens.
     """
 
     plan: Plan
     model: Model
     backbone_digest: str
+    inputs: Inputs
     store: Store
     machine: Machine
     progress: Progress = ignore
-    reader: CaseReader = field(default_factory=CaseReader)
 
     def examples(self, cases: Sequence[Case], views: int = 1) -> Examples:
-        """`all_examples` of one part."""
+        """`all_examples` of one part, all of whose cases must be usable.
+
+        Raises:
+            DataError: one is not; the message counts them by reason.
+        """
+        verdicts = self.inputs.verdicts(cases)
+        if (verdicts != USABLE).any():
+            raise DataError(f"{(verdicts != USABLE).sum()} case(s) can't be used: {count_reasons(verdicts)}")
         return self.all_examples({"": (cases, views)})[""]
 
     def all_examples(self, parts: Mapping[str, tuple[Sequence[Case], int]]) -> dict[str, Examples]:
-        """Cases as tensors, in their order; what is not kept is computed in one go.
+        """Usable cases as tensors, in their order; what is not kept is computed in one go.
 
         Args:
             parts: by name: cases, and in how many of its views each is wanted.
 
         Raises:
-            DataError: a label is not a class of the plan, or a file can't be used.
+            DataError: a label is not a class of the plan.
         """
         labels = {name: targets(cases, self.plan.data) for name, (cases, _) in parts.items()}
         kept = self.store.kind(self._namespace(), self.model.constant.shape, self.plan.backbone.keep_as)
@@ -76,7 +82,7 @@ class Keeper:
         }
 
     def _places(self, kept: Kept, wanted: Sequence[Wanted]) -> NDArray[np.int64]:
-        keys = view_keys(wanted, self._bank)
+        keys = self.inputs.keys(wanted)
         places = kept.places(keys)
         absent = [number for number, place in enumerate(places) if place == ABSENT]
         if not absent:
@@ -88,23 +94,15 @@ class Keeper:
 
     def _compute(self, wanted: Sequence[Wanted]) -> Iterator[tuple[slice, Tensor]]:
         """``(which part of wanted, (B, *shape) float32 on the CPU)``, batch by batch."""
-        machine, spec = self.machine, self.model.spec
-        batch = machine.batch or automatic_batch(spec.size, memory_bytes())
-        workers = (
-            automatic_workers([one.case for one in wanted], cores()) if machine.workers is None else machine.workers
-        )
+        machine, shape = self.machine, self.model.spec.shape
+        batch = machine.batch or automatic_batch(shape, memory_bytes())
         mixed = self._precision == "mixed"
-        use_threads(max(1, machine.threads - workers))
-        for part, pictures in decoded(wanted, spec, self._bank, batch, workers, self.reader):
-            images = normalise(pictures.to(machine.device), spec).expand(-1, spec.channels, -1, -1)
-            with torch.autocast(machine.device.type, torch.bfloat16, enabled=mixed):
-                values = self.model.constant.compute(images.contiguous(memory_format=torch.channels_last))
-            yield part, values.float().cpu()
         use_threads(machine.threads)
-
-    @property
-    def _bank(self) -> Bank:
-        return Bank(self.plan.augment, self.plan.seed)
+        for part, inputs in self.inputs.batches(wanted, batch):
+            layout = torch.channels_last if inputs.ndim == 4 else torch.contiguous_format
+            with torch.autocast(machine.device.type, torch.bfloat16, enabled=mixed):
+                values = self.model.constant.compute(inputs.to(machine.device).contiguous(memory_format=layout))
+            yield part, values.float().cpu()
 
     @property
     def _precision(self) -> str:
@@ -118,21 +116,37 @@ class Keeper:
         what = self.model.constant.what
         computed = (self._precision, self.machine.device.type, torch.__version__, version("timm"))
         origin = what if what == IMAGES else f"{what}|{self.model.name}|{self.backbone_digest}|{'|'.join(computed)}"
-        return hashlib.sha256(f"{origin}|{fingerprint(self.model.spec)}".encode()).hexdigest()
+        return hashlib.sha256(f"{origin}|{self.inputs.fingerprint}".encode()).hexdigest()
 
 
 def load_cohort(cases: Sequence[Case], keeper: Keeper) -> Cohort:
-    """Split, decode and compute what is not kept yet.
+    """Split, leave out what can't be used, and compute what is not kept yet.
+
+    All cases are split, also those that can't be used: a file that is mended later moves no other case.
 
     Returns:
         ``train``, ``val`` and ``test``; the last two may be empty.
 
     Raises:
-        DataError: as `Keeper.examples`, or no case is left to train on.
+        DataError: as `Keeper.all_examples`; no case is left to train on; or an image is in two splits.
     """
     data, seed = keeper.plan.data, keeper.plan.seed
     splits = split(cases, val_fraction=data.val_fraction, test_fraction=data.test_fraction, seed=seed)
-    if not splits["train"]:
-        raise DataError("the cohort leaves no case to train on; lower data.val_fraction and data.test_fraction")
+    verdicts = keeper.inputs.verdicts(cases)
+    usable = {case for case, verdict in zip(cases, verdicts, strict=True) if verdict == USABLE}
+    left = {name: tuple(case for case in some if case in usable) for name, some in splits.items()}
+    if not left["train"]:
+        reasons = f" (can't be used: {count_reasons(verdicts)})" if len(usable) < len(cases) else ""
+        raise DataError(
+            f"the cohort leaves no case to train on{reasons}; lower data.val_fraction and data.test_fraction, or see "
+            "fedgraft site check"
+        )
+    refuse_across_splits(left, keeper.inputs.digests)
     views = {"train": keeper.plan.augment.views}
-    return keeper.all_examples({name: (some, views.get(name, 1)) for name, some in splits.items()})
+    return keeper.all_examples({name: (some, views.get(name, 1)) for name, some in left.items()})
+
+
+def count_reasons(verdicts: NDArray[np.uint8]) -> str:
+    """``damaged 2, missing 1``: how many cases can't be used, by reason."""
+    counts = Counter(reason_of(verdict) for verdict in verdicts.tolist() if verdict != USABLE)
+    return ", ".join(f"{reason} {count}" for reason, count in counts.most_common())

@@ -1,8 +1,8 @@
-"""Cases to images, in processes of their own, while this process runs the network on the batch before.
+"""Files to pixels, in processes of their own: a file that crashes, stalls or swells a decoder costs that file only.
 
 The processes are forked: a new interpreter would import torch for four seconds. A forked process has none of the
-threads that OpenMP or gRPC had here, so it stays on one thread and never calls the network. Images come back through
-a pipe, not shared memory, of which a container has 64 MB.
+threads that OpenMP or gRPC had here, so it stays on one thread. Pixels come back through a pipe, not shared memory, of
+which a container has 64 MB.
 """
 
 from __future__ import annotations
@@ -11,131 +11,186 @@ import functools
 import gc
 import multiprocessing
 import os
+import resource
 import signal
 import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
-from itertools import groupby, islice
+from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from pebble import ProcessExpired, ProcessPool
 
-from fedgraft.client.images import CaseReader
+from fedgraft.client.content import digest_of
+from fedgraft.client.facts import facts_of, refusal
+from fedgraft.client.images import CaseReader, Reading
 from fedgraft.client.manifest import Case
 from fedgraft.client.transforms import resize
-from fedgraft.client.views import Bank, identity, view_of
+from fedgraft.client.unusable import CaseError
 from fedgraft.common.backbone import InputSpec
-from fedgraft.common.errors import DataError
+
+MOST = 65535  # pixels are kept as uint16: a step is 1.5e-5 of the range, less than 12-bit files have
+_OVERHEAD_BYTES = 1 << 29
+_AHEAD = 4
 
 
-class Wanted(NamedTuple):
-    """One view of one case."""
+class Order(NamedTuple):
+    """One file (or a series' folder), and the cases in it to decode."""
 
-    case: Case
-    view: int = 0
+    file: str
+    cases: tuple[Case, ...]
 
 
-def decoded(
-    wanted: Sequence[Wanted], spec: InputSpec, bank: Bank, batch: int, workers: int, reader: CaseReader | None = None
-) -> Iterator[tuple[slice, Tensor]]:
-    """Decode, resize and augment, in order, a batch ahead of who asks.
+class Taken(NamedTuple):
+    """What came of one case: ``()`` of `FACTS`, and ``(planes, S, S)`` uint16, ``None`` if it can't be used."""
+
+    facts: NDArray[np.void]
+    pixels: NDArray[np.uint16] | None
+
+
+class Answer(NamedTuple):
+    """Of an order: SHA-256 of the file (empty if it can't be read), and what came of each case, in order."""
+
+    content: bytes
+    taken: list[Taken]
+
+
+def decoded(orders: Sequence[Order], reading: Reading, spec: InputSpec, workers: int) -> Iterator[tuple[Order, Answer]]:
+    """Read, look at and resize every case, in the order of ``orders``.
 
     Args:
-        wanted: views of one case are best side by side: it is then decoded once.
-        spec: the backbone's input.
-        bank: what the views are.
-        batch: the most images at once.
-        workers: processes; 0 decodes in this one, when asked.
-        reader: reads in this process; one that is used again holds the arrays that it has read.
-
-    Yields:
-        which part of ``wanted``, and its images: ``(B, planes, S, S)`` float32 in [0, 1], not normalised
-        (`fedgraft.client.transforms.normalise`). There is one plane if all of them are grey, else ``spec.channels``.
-
-    Raises:
-        DataError: a case can't be read (the same error whatever ``workers``), or a process was killed.
+        workers: processes; 0 decodes in this one, without the limits on time and memory, and without their protection.
     """
-    parts = tuple(_parts(wanted, batch))
-    workers = min(workers, len(parts))
     if workers == 0:
-        reader = reader or CaseReader()
-        for part in parts:
-            yield part, _images(reader, wanted[part], spec, bank)
+        for order in orders:
+            yield order, take(order, CaseReader(reading), spec)
         return
-    with _processes(workers) as pool:
-        jobs = ((part, pool.submit(_in_worker, wanted[part], spec, bank)) for part in parts)
-        ahead = deque(islice(jobs, workers + 1))
+    if any(Path(order.file).suffix.lower() in ("", ".dcm") for order in orders):
+        import fedgraft.client.dicom.read  # noqa: F401 - once here, not in each process
+    again: list[Order] = []
+    with _processes(min(workers, len(orders)), reading.limits.decoded_bytes) as pool:
+        jobs = ((order, _schedule(pool, order, reading, spec)) for order in orders)
+        ahead = deque(islice(jobs, _AHEAD * workers))
         while ahead:
-            part, job = ahead.popleft()
-            images = job.result()
+            order, job = ahead.popleft()
+            answer = _result(order, job)
             ahead.extend(islice(jobs, 1))
-            yield part, torch.from_numpy(images)
+            if len(order.cases) > 1 and _was_cut_off(answer):
+                again += [Order(order.file, (case,)) for case in order.cases]
+            else:
+                yield order, answer
+    if again:
+        yield from decoded(again, reading, spec, workers)
 
 
-def _parts(wanted: Sequence[Wanted], batch: int) -> Iterator[slice]:
-    """At most ``batch`` at once; the views of one case stay together if they fit."""
-    start = end = 0
-    for _, views in groupby(wanted, lambda one: one.case):
-        count = sum(1 for _ in views)
-        if start < end and end + count - start > batch:
-            yield slice(start, end)
-            start = end
-        end += count
-        while end - start > batch:
-            yield slice(start, start + batch)
-            start += batch
-    if start < end:
-        yield slice(start, end)
+def take(order: Order, reader: CaseReader, spec: InputSpec) -> Answer:
+    """`decoded` of one order, in this process."""
+    return _answer(order, lambda case: _take(case, reader, spec))
 
 
-def _images(reader: CaseReader, wanted: Sequence[Wanted], spec: InputSpec, bank: Bank) -> Tensor:
-    images = []
-    for case, views in groupby(wanted, lambda one: one.case):
-        image, name = resize(reader(case), spec), identity(case)
-        images += [view_of(image, bank, name, view) for _, view in views]
-    planes = max(len(image) for image in images)
-    return torch.stack([image.expand(planes, -1, -1) for image in images])
+def look(order: Order, reader: CaseReader) -> Answer:
+    """`take` without pixels."""
+    return _answer(order, lambda case: _take(case, reader, None))
+
+
+def _answer(order: Order, one: Callable[[Case], Taken]) -> Answer:
+    try:
+        content = digest_of(Path(order.file))
+    except OSError:
+        return Answer(b"", [Taken(refusal("missing"), None)] * len(order.cases))
+    return Answer(content, [one(case) for case in order.cases])
+
+
+def _take(case: Case, reader: CaseReader, spec: InputSpec | None) -> Taken:
+    try:
+        picture = reader(case)
+        facts = facts_of(picture)
+        if spec is None:
+            return Taken(facts, None)
+        small = resize(picture.pixels, spec).numpy()
+    except CaseError as error:
+        return Taken(refusal(error.reason), None)
+    except MemoryError:
+        return Taken(refusal("too-large"), None)
+    return Taken(facts, np.rint(small * np.float32(MOST)).astype(np.uint16))
+
+
+def _schedule(pool: ProcessPool, order: Order, reading: Reading, spec: InputSpec) -> Future[Answer]:
+    job: Future[Answer] = pool.schedule(
+        _in_worker, args=[order, reading, spec], timeout=reading.limits.seconds * len(order.cases)
+    )
+    return job
+
+
+def _result(order: Order, job: Future[Answer]) -> Answer:
+    try:
+        return job.result()
+    except TimeoutError:
+        reason = "too-slow"
+    except ProcessExpired:
+        reason = "crashed"
+    except Exception as error:  # ours, not the file's: every reader raises `CaseError`
+        raise RuntimeError(f"decoding failed with {type(error).__name__}; please report it") from error
+    try:
+        content = digest_of(Path(order.file))
+    except OSError:
+        content, reason = b"", "missing"
+    return Answer(content, [Taken(refusal(reason), None)] * len(order.cases))
+
+
+def _was_cut_off(answer: Answer) -> bool:
+    return bool(answer.taken[0].facts["reason"] in (refusal("too-slow")["reason"], refusal("crashed")["reason"]))
 
 
 @contextmanager
-def _processes(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool that has started, and has ended when left.
-
-    Raises:
-        DataError: one of the processes was killed.
-    """
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _begin, (os.getpid(),))
-    try:
-        with warnings.catch_warnings():  # from Python 3.12 on: there are threads here, see the module's docstring
-            warnings.simplefilter("ignore", DeprecationWarning)
-            pool.submit(os.getpid)  # the first job forks all processes
-        yield pool
-    except BrokenProcessPool:
-        raise DataError(
-            "a process that decodes images was killed, most likely for want of memory; set fewer workers, "
-            "or workers=0 to decode without processes"
-        ) from None
-    except DataError as error:
-        raise error from None  # without the worker's traceback
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _processes(workers: int, decoded_bytes: int) -> Iterator[ProcessPool]:
+    """A pool that has ended when left."""
+    with warnings.catch_warnings():  # from Python 3.12 on: there are threads here, see the module's docstring
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pool = ProcessPool(
+            workers,
+            initializer=_begin,
+            initargs=[os.getpid(), decoded_bytes],
+            context=multiprocessing.get_context("fork"),
+        )
+        try:
+            yield pool
+            pool.close()
+        except BaseException:
+            pool.stop()
+            raise
+        finally:
+            pool.join()
 
 
-def _begin(parent: int) -> None:
-    """What a worker does first."""
+def _begin(parent: int, decoded_bytes: int) -> None:
+    """What a process does first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too, and is the parent's to act on
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.freeze()  # what the parent made (open channels, say) is not this process's to collect
     torch.set_num_threads(1)
+    _bound_memory(4 * decoded_bytes + _OVERHEAD_BYTES)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _bound_memory(more: int) -> None:
+    """An allocation fails that would take this process ``more`` bytes beyond what it has now."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except OSError:  # not Linux: only the limits that are computed from the header hold
+        return
+    now = pages * resource.getpagesize()
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = now + more if hard == resource.RLIM_INFINITY else min(hard, now + more)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 def _end_with(parent: int) -> None:
@@ -145,12 +200,11 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-@functools.cache
-def _reader() -> CaseReader:
-    """A worker's own, for as long as it lives: the arrays of an npz are read once."""
-    return CaseReader()
+@functools.lru_cache(maxsize=1)
+def _reader(reading: Reading) -> CaseReader:
+    """A process's own, for as long as it lives."""
+    return CaseReader(reading)
 
 
-def _in_worker(wanted: Sequence[Wanted], spec: InputSpec, bank: Bank) -> NDArray[np.float32]:
-    images: NDArray[np.float32] = _images(_reader(), wanted, spec, bank).numpy()
-    return images
+def _in_worker(order: Order, reading: Reading, spec: InputSpec) -> Answer:
+    return take(order, _reader(reading), spec)

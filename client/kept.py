@@ -33,7 +33,7 @@ class Kept(Protocol):
     def places(self, keys: Sequence[bytes]) -> NDArray[np.int64]:
         """Where each key's row is in `rows`; `ABSENT` if it is not kept."""
 
-    def add(self, keys: Sequence[bytes], rows: NDArray[np.floating]) -> None:
+    def add(self, keys: Sequence[bytes], rows: NDArray[np.number]) -> None:
         """Keep ``rows`` ``(N, *shape)``; a key that is there already stays as it is."""
 
     def rows(self) -> Tensor:
@@ -51,7 +51,7 @@ class KeptInMemory:
     def places(self, keys: Sequence[bytes]) -> NDArray[np.int64]:
         return np.array([self._place.get(key, ABSENT) for key in keys], np.int64)
 
-    def add(self, keys: Sequence[bytes], rows: NDArray[np.floating]) -> None:
+    def add(self, keys: Sequence[bytes], rows: NDArray[np.number]) -> None:
         fresh = _first_of_each(keys, self._place)
         count = len(self._place)
         if count + len(fresh) > len(self._rows):
@@ -74,7 +74,7 @@ class KeptOnDisk:
     Args:
         folder: made when first written to.
         shape: of a row.
-        dtype: ``float32`` or ``float16``.
+        dtype: numpy's name of it.
     """
 
     def __init__(self, folder: Path, shape: tuple[int, ...], dtype: str) -> None:
@@ -88,7 +88,7 @@ class KeptOnDisk:
         self._catch_up()
         return np.array([self._place.get(key, ABSENT) for key in keys], np.int64)
 
-    def add(self, keys: Sequence[bytes], rows: NDArray[np.floating]) -> None:
+    def add(self, keys: Sequence[bytes], rows: NDArray[np.number]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock.open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

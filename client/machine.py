@@ -6,21 +6,20 @@ All of it changes how fast a result comes; the result to rounding only.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from fedgraft.client.manifest import Case
 from fedgraft.common.errors import SiteFileError
 
 CGROUP = Path("/sys/fs/cgroup")
 _PIXELS_AT_ONCE = 16 * 224 * 224
+_ROWS_AT_ONCE = 1024
 _BYTES_PER_PIXEL = 1_000  # at the widest layers of timm's convolutional networks, in and out
-_SLOW_BYTES = {".png": 200_000, ".jpg": 200_000, ".jpeg": 200_000, ".dcm": 3_000_000}
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _KEPT_BYTES = 1 << 30
 
@@ -32,7 +31,7 @@ class Machine:
     Attributes:
         device: training and the frozen part run here.
         threads: torch's threads within one operation.
-        workers: processes that decode cases ahead; ``None`` decides by the kind of files.
+        workers: processes that decode files; ``None`` for one per core.
         batch: cases at once through the frozen part; ``None`` decides by the size of an image.
     """
 
@@ -79,38 +78,17 @@ def memory_bytes(cgroup: Path = CGROUP) -> int:
     return most
 
 
-def automatic_workers(cases: Sequence[Case], cores: int) -> int:
-    """Decoding processes: half of the cores for large files, none for small ones, rows of an npz, or under four cores.
-
-    The files' sizes decide, of at most 50 or so cases spread over all of them. With workers, let the network have
-    ``cores - workers`` threads: two that wait for each other on one core are slower than one.
-    """
-    if cores < 4:  # measured on two, shared with others: never faster, even at 3000 x 3000 pixels (75 ms, not 61)
-        return 0
-    some = cases[:: max(1, len(cases) // 50)]
-    slow = sum(_is_slow(Path(case.path)) for case in some)
-    # A 2048 x 2048 DICOM or PNG takes 30 to 45 ms to decode, and the network at 224 pixels 17 ms of one core, shared by
-    # all: a single decoder would let them wait. 512 x 512 takes 2 to 4 ms.
-    return cores // 2 if 2 * slow > len(some) else 0
-
-
-def _is_slow(file: Path) -> bool:
-    least = _SLOW_BYTES.get(file.suffix.lower())
-    try:
-        return least is not None and file.stat().st_size >= least
-    except OSError:  # missing: whoever reads it says so
-        return False
-
-
-def automatic_batch(size: int, memory: int) -> int:
-    """Images of ``size`` x ``size`` pixels that a network computes at once on a CPU, in at most a quarter of
-    ``memory`` bytes.
+def automatic_batch(shape: tuple[int, ...], memory: int) -> int:
+    """Cases of a shape that a network computes at once on a CPU: images ``(C, S, S)`` in at most a quarter of
+    ``memory`` bytes; rows of a table ``(F,)`` by the thousand.
 
     Per image, 16 of 224 pixels take 17 ms of one core, 8 take 19, and 1 takes 25 (``tf_efficientnet_lite0``, channels
     last); more than 16 gain nothing. That holds after `keep_freed_memory`; without it 8 are as good as 16.
     """
+    if len(shape) == 1:
+        return _ROWS_AT_ONCE
     pixels = min(_PIXELS_AT_ONCE, memory // 4 // _BYTES_PER_PIXEL)
-    return max(1, pixels // size**2)
+    return max(1, pixels // math.prod(shape[1:]))
 
 
 def keep_freed_memory() -> bool:

@@ -64,7 +64,7 @@ class SiteFile:
         coordinator: needed by ``fedgraft site start`` only.
         keep: whether what is computed once per case is kept on ``disk``, or in ``memory`` for as long as the process
             lives (a deployed site has a new process for each message, and then computes it each time).
-        workers: processes that decode cases ahead; by default chosen by the kind of files.
+        workers: processes that decode files; by default one per core; 0 decodes in the main process, unprotected.
         batch: cases at once through the frozen part; by default chosen by the size of an image.
         limits: what one file may cost.
         refuse_burned_in: quarantine images that say that an annotation is burned into their pixels.

@@ -19,7 +19,7 @@ class Store:
         self._kinds: dict[tuple[str, str], Kept] = {}
 
     def kind(self, namespace: str, shape: tuple[int, ...], dtype: str) -> Kept:
-        """The rows that ``namespace`` (hexadecimal) names; ``dtype`` is float32 or float16."""
+        """The rows that ``namespace`` (hexadecimal) names; ``dtype`` is numpy's name of it."""
         key = (namespace, dtype)
         if key not in self._kinds:
             self._kinds[key] = (

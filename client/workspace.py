@@ -16,11 +16,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fedgraft.client.cohort import Cohort, Keeper, Progress, ignore, load_cohort
-from fedgraft.client.images import CaseReader
+from fedgraft.client.cohort import Cohort, Keeper, ignore, load_cohort
+from fedgraft.client.image_inputs import Rules, image_inputs
+from fedgraft.client.inputs import Inputs
+from fedgraft.client.intake import Progress
 from fedgraft.client.machine import Machine, choose, keep_freed_memory, use_threads
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.phases import Phases
+from fedgraft.client.quarantine import write_quarantine
 from fedgraft.client.site import SiteFile, read_site_file
 from fedgraft.client.store import Store
 from fedgraft.client.training import LossFunction
@@ -49,6 +52,7 @@ class Session:
     codec: Codec
     machine: Machine
     phases: Phases
+    quarantined: dict[str, int]
 
     @property
     def device(self) -> torch.device:
@@ -101,11 +105,12 @@ Built = tuple[Model, dict[str, Tensor], wire.Specs, Codec]
 class Workspace:
     """Sessions that are open in this process.
 
-    ``computed`` is told how many cases were decoded and computed, as it happens; ``phases`` is where the time went.
+    ``decoded`` and ``computed`` are told of how many cases, as it happens; ``phases`` is where the time went.
     ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time.
     """
 
     computed: Progress = ignore
+    decoded: Progress = ignore
     phases: Phases = field(default_factory=Phases)
     lock: threading.RLock = field(default_factory=threading.RLock)
     losses: dict[tuple[str, tuple[str, ...], tuple[int, ...] | None], LossFunction] = field(default_factory=dict)
@@ -114,7 +119,6 @@ class Workspace:
     _models: dict[tuple[str, str, tuple[str, ...]], Built] = field(default_factory=dict)
     _verified: set[Path] = field(default_factory=set)
     _stores: dict[Path | None, Store] = field(default_factory=dict)
-    _reader: CaseReader = field(default_factory=CaseReader)
     _sessions: dict[tuple[Path, str, int], Session] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[type[Workspace], tuple[()]]:
@@ -193,10 +197,17 @@ class Workspace:
         with self.phases.of("build"):
             backbone_digest, plan = self._plan(site, plan_digest)
             model, initial, specs, codec = self._model(site, plan, backbone_digest, machine.device)
-        keeper = Keeper(plan, model, backbone_digest, self._store(site), machine, self._count, self._reader)
+        inputs = self._inputs(site, plan, model)
+        keeper = Keeper(plan, model, backbone_digest, inputs, self._store(site), machine, self._count)
         with self.phases.of("cohort"):
-            cohort = load_cohort(read_manifest(site.manifest), keeper)
-        return Session(site, plan, run, model, initial, cohort, specs, codec, machine, self.phases)
+            cases = read_manifest(site.manifest)
+            quarantined = write_quarantine(site.state, cases, inputs.verdicts(cases))
+            cohort = load_cohort(cases, keeper)
+        return Session(site, plan, run, model, initial, cohort, specs, codec, machine, self.phases, quarantined)
+
+    def _inputs(self, site: SiteFile, plan: Plan, model: Model) -> Inputs:
+        rules = Rules(site.limits, site.refuse_burned_in)
+        return image_inputs(plan, model.spec, rules, self._store(site), site.workers, self.decoded)
 
     def _count(self, cases: int) -> None:
         self.phases.computed += cases

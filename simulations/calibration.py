@@ -11,7 +11,8 @@ from flwr.app import RecordDict
 from fedgraft.client.doctor.measure import seconds_per_case
 from fedgraft.client.evaluation import evaluate_split
 from fedgraft.client.examples import Examples
-from fedgraft.client.images import CaseReader
+from fedgraft.client.images import CaseReader, Reading
+from fedgraft.client.limits import Limits
 from fedgraft.client.manifest import Case
 from fedgraft.client.training import Task, train_locally
 from fedgraft.client.transforms import to_input
@@ -20,6 +21,7 @@ from fedgraft.common.backbone_record import pack_backbone
 from fedgraft.common.constant import FEATURES
 from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan
+from fedgraft.common.schema_data import Dicom
 from fedgraft.simulations.clock import CaseCosts
 
 _CASES = 8
@@ -49,7 +51,7 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> Measured:
     threads = torch.get_num_threads()
     keep = given.keep if given else None
     # every view is computed; that of a validation or test case, which has one, is overestimated
-    keep = plan.augment.views * seconds_per_case(_keeping(model, cases[:_CASES])) if keep is None else keep
+    keep = plan.augment.views * seconds_per_case(_keeping(model, cases[:_CASES], plan.dicom)) if keep is None else keep
     if model.constant.what == FEATURES:
         torch.set_num_threads(1)  # as a site does (`fedgraft.client.workspace`)
     try:
@@ -62,11 +64,11 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> Measured:
     return Measured(CaseCosts(keep, train, evaluate), wire.count_bytes(parcel))
 
 
-def _keeping(model: Model, cases: Sequence[Case]) -> Callable[[], int]:
-    reader = CaseReader()
+def _keeping(model: Model, cases: Sequence[Case], dicom: Dicom) -> Callable[[], int]:
+    reader = CaseReader(Reading(dicom, Limits()))
 
     def work() -> int:
-        images = torch.stack([to_input(reader(case), model.spec) for case in cases])
+        images = torch.stack([to_input(reader(case).pixels, model.spec) for case in cases])
         model.constant.compute(images.to(memory_format=torch.channels_last))
         return len(cases)
 

@@ -22,7 +22,7 @@ _COLUMNS = ("auroc", "auprc", "balanced_accuracy", "sensitivity", "specificity")
 
 
 class Display:
-    """Two bars: cases computed (only those that were not kept from an earlier run), and rounds.
+    """Bars: cases decoded and computed (only those that were not kept from an earlier run), and rounds.
 
     Args:
         console: where to draw.
@@ -38,7 +38,8 @@ class Display:
             TimeElapsedColumn(),
         )
         self._progress = Progress(*columns, TextColumn("{task.fields[note]}"), console=console)
-        self._cases = self._progress.add_task("cases decoded and computed", total=cases, note="", visible=False)
+        self._decoded = self._progress.add_task("cases decoded", total=cases, note="", visible=False)
+        self._cases = self._progress.add_task("cases computed", total=cases, note="", visible=False)
         self._rounds = self._progress.add_task("rounds", total=rounds, note="preparing the sites")
 
     def __enter__(self) -> Display:
@@ -49,6 +50,9 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+    def decoded(self, cases: int) -> None:
+        self._progress.update(self._decoded, advance=cases, visible=True)
 
     def computed(self, cases: int) -> None:
         self._progress.update(self._cases, advance=cases, visible=True)

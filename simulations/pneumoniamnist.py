@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fedgraft.client.images import read_array
+from fedgraft.client.limits import Limits
 from fedgraft.client.manifest import Case
+from fedgraft.client.pictures import read_array
 from fedgraft.common.errors import DataError, PlanError
 from fedgraft.simulations.datasets import Source, fetch, find, places
 
@@ -66,7 +67,7 @@ def _cases(file: Path, part: str) -> tuple[Case, ...]:
 
 def _labels(file: Path, part: str) -> NDArray[np.generic]:
     """``(N,)``; 0 = normal, 1 = pneumonia."""
-    images, labels = read_array(file, f"{part}_images"), read_array(file, f"{part}_labels")
+    images, labels = read_array(file, f"{part}_images", Limits()), read_array(file, f"{part}_labels", Limits())
     if len(images) != len(labels) or not np.isin(labels, (0, 1)).all():
         raise DataError(f"{file}: {part}_labels must hold a 0 or 1 for each of {part}_images")
     return labels

@@ -18,6 +18,7 @@ from fedgraft.client import app as client_app
 from fedgraft.client.cohort import Keeper
 from fedgraft.client.evaluation import evaluate_split
 from fedgraft.client.examples import Examples
+from fedgraft.client.image_inputs import Rules, image_inputs
 from fedgraft.client.machine import choose, cores
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.store import Store
@@ -64,7 +65,9 @@ def simulate(plan: Plan, out: Path, console: Console) -> dict[str, Any]:
     console.print(f"plan {plan.digest[:12]}: {len(federation.sites)} sites, {federation.cases} cases -> {out}")
     pace = None if plan.clock is None else _pace(plan, plan.clock, federation)
     with Display(console, federation.cases + len(federation.test), plan.rounds) as display:
-        _run(plan, out, federation, display, always if pace is None else reaches(pace.profiles, plan.seed))
+        trouble = _run(plan, out, federation, display, always if pace is None else reaches(pace.profiles, plan.seed))
+    for line in trouble:
+        console.print(line, style="yellow", markup=False)
     if pace is not None:
         add_to_summary(out, write_clock(out, read_facts(out, plan), pace))
     summary: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
@@ -78,8 +81,9 @@ def _pace(plan: Plan, clock: Clock, federation: Federation) -> Pace:
     return pace_of(clock, sites, calibrate(plan, read_manifest(first / "manifest.csv")))
 
 
-def _run(plan: Plan, out: Path, federation: Federation, display: Display, reached: Reaches) -> None:
-    trouble: list[str] = []
+def _run(plan: Plan, out: Path, federation: Federation, display: Display, reached: Reaches) -> list[str]:
+    """All rounds; a sentence for each thing that went wrong at a site, once."""
+    trouble: dict[str, None] = {}
     sites = list(federation.sites.values())
     config = {"plan": plan.to_json(), "out": str(out)}
     server = server_app.build(_central_test(plan, federation, display), display.round)
@@ -88,13 +92,14 @@ def _run(plan: Plan, out: Path, federation: Federation, display: Display, reache
             client = client_app.build(client_app.Desk(Workspace(), sites))
             run_on_ray(server, client, len(sites), config, plan.engine.threads or 1)
         else:
-            workspace = Workspace(computed=display.computed)
-            desk = client_app.Desk(workspace, sites, lambda site, error: trouble.append(_sentence(site, error)))
+            workspace = Workspace(display.computed, display.decoded)
+            desk = client_app.Desk(workspace, sites, lambda site, error: trouble.setdefault(_sentence(site, error)))
             configs = [{"site-file": str(path)} for path in sites]
             train_all = desk.train_all if plan.engine.together else None
             run_in_process(server, client_app.build(desk), configs, config, train_all, reached)
     except RoundError as error:
         raise RoundError("\n".join([str(error), *trouble])) from error
+    return list(trouble)
 
 
 def _central_test(plan: Plan, federation: Federation, display: Display) -> server_app.Evaluate | None:
@@ -108,7 +113,9 @@ def _central_test(plan: Plan, federation: Federation, display: Display) -> serve
         if not held:
             store = Store(federation.store / "kept" if plan.engine.store == "disk" else None)
             digest = tensors.digest(model.backbone_state())
-            held.append(Keeper(plan, model, digest, store, machine, display.computed).examples(federation.test))
+            inputs = image_inputs(plan, model.spec, Rules(), store, machine.workers, display.decoded)
+            keeper = Keeper(plan, model, digest, inputs, store, machine, display.computed)
+            held.append(keeper.examples(federation.test))
         model.load(shared)
         found = evaluate_split(model.constant.trained, held[0], machine.device)
         return empty(len(plan.data.classes)) if found is None else found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,24 +10,29 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from fedgraft.client.doctor import columns, cost, duplicates, look, measure, quality
+from fedgraft.client.doctor import look, measure
 from fedgraft.client.doctor.cohort import describe_cohort
+from fedgraft.client.doctor.columns import describe_columns, own_columns
+from fedgraft.client.doctor.cost import cost
 from fedgraft.client.doctor.deployment import describe_deployment
 from fedgraft.client.doctor.finding import Finding
+from fedgraft.client.doctor.pictures import describe_images
 from fedgraft.client.doctor.plans import Chosen, choose_plan
 from fedgraft.client.doctor.quality import Facts
 from fedgraft.client.doctor.readiness import readiness
 from fedgraft.client.doctor.roll import Roll, enrol
 from fedgraft.client.doctor.section import Section
 from fedgraft.client.doctor.shown import count_of
-from fedgraft.client.machine import memory_bytes
+from fedgraft.client.doctor.surroundings import pixel_bytes, surroundings
+from fedgraft.client.facts import USABLE
 from fedgraft.client.manifest import SPLITS, Case, read_manifest
-from fedgraft.client.pseudonyms import Pseudonyms
 from fedgraft.client.site import SiteFile, read_site_file
 from fedgraft.common.errors import DataError, FedGraftError
+from fedgraft.common.model import Model
 from fedgraft.common.plan import Plan
 from fedgraft.common.volume import volume
 
+COST = "cost of a round"
 MEASURED_CASES = 32
 _TABLES = (".csv", ".parquet")
 
@@ -50,6 +54,21 @@ class Wish:
     pictures: bool = True
 
 
+@dataclass(frozen=True)
+class Study:
+    """A site, the plan that it is checked against, and that plan's network; ``None`` if there is none or it can't be
+    used here."""
+
+    site: SiteFile
+    chosen: Chosen | None
+    model: Model | None
+    wish: Wish
+
+    @property
+    def plan(self) -> Plan | None:
+        return None if self.chosen is None else self.chosen.plan
+
+
 def check_site(path: Path, wish: Wish) -> Iterator[Section]:
     """Look at the site file, its folders and coordinator, the cohort, its images or columns, and what the plan needs.
 
@@ -62,40 +81,77 @@ def check_site(path: Path, wish: Wish) -> Iterator[Section]:
         return
     yield Section("site file", (Finding("ok", "site file", f"site {site.name}, {path}"),))
     yield describe_deployment(site)
+    study = Study(site, None, None, wish)
     try:
         chosen = choose_plan(wish.plan, path, site)
+        study = Study(site, chosen, None if chosen is None else measure.network(chosen.plan, site), wish)
+        yield _plan_section(chosen, wish)
     except FedGraftError as error:
         yield _failed("plan", "plan", error)
-        chosen = None
-    else:
-        yield _plan_section(chosen, wish)
-    yield from _check_cohort(site, chosen, wish)
+    try:
+        yield from _check_cohort(study)
+    except OSError as error:  # its text can name a file
+        text = f"the state or store folder can't be written or read ({error.strerror})"
+        yield Section("cohort", (Finding("problem", "folders", text, "see `state` and `store` above"),))
 
 
-def _check_cohort(site: SiteFile, chosen: Chosen | None, wish: Wish) -> Iterator[Section]:
-    plan = None if chosen is None else chosen.plan
+def _check_cohort(study: Study) -> Iterator[Section]:
+    site, plan = study.site, study.plan
     try:
         cases = read_manifest(site.manifest)
         roll = enrol(cases, range(2, len(cases) + 2), plan)
     except FedGraftError as error:
         yield _failed("cohort", "manifest", error)
         return
-    least = site.release.min_count
-    yield describe_cohort(roll, None if plan is None else plan.data, least)
+    yield describe_cohort(roll, None if plan is None else plan.data, site.release.min_count)
     table = plan.table is not None if plan is not None else _is_table(cases)
     if table or any(case.columns for case in cases):
-        yield columns.describe_columns(columns.own_columns(cases), roll.lines, None if plan is None else plan.table)
-    usable = roll
-    if not table:
-        looked = roll if wish.sample is None else roll.some(look.spread(wish.sample, range(len(cases))))
-        facts = _facts(looked, site)
-        yield _images(roll, looked, facts, site, plan, wish)
-        usable = looked.some(np.flatnonzero(facts["reason"] == 0).tolist())
-    if chosen is not None:
-        # cases that were not looked at count as usable
-        ready = usable if wish.sample is None or table else roll
-        yield readiness(ready, chosen.plan, site)
-        yield _cost(usable, ready, site, chosen, wish)
+        yield describe_columns(own_columns(cases), roll.lines, None if plan is None else plan.table)
+    if table:
+        yield from _check_against_plan(study, roll, roll, 0)
+        return
+    sample = study.wish.sample
+    looked = roll if sample is None else roll.some(look.spread(sample, range(len(cases))))
+    facts = _facts(looked, study)
+    size = None if study.model is None else study.model.spec.size
+    read = look.reading(plan, site) if study.wish.pictures else None
+    yield describe_images(looked, facts, len(cases), site, size, read)
+    fine = np.flatnonzero(facts["reason"] == USABLE)
+    usable = looked.some(fine.tolist())
+    if study.model is not None:
+        # what is not looked at counts as usable, and its pixels are still to be kept
+        rest = len(cases) - len(looked.cases) if site.keep == "disk" else len(cases)
+        pixels = round(rest * pixel_bytes(usable.cases, facts[fine], study.model.spec))
+        yield from _check_against_plan(study, usable, usable if sample is None else roll, pixels)
+
+
+def _check_against_plan(study: Study, usable: Roll, ready: Roll, pixels: int) -> Iterator[Section]:
+    """Whether the cohort is large enough, and what a round costs.
+
+    Args:
+        usable: cases to measure on.
+        ready: cases that a run would use, as far as is known.
+        pixels: bytes of decoded images that are still to be kept.
+    """
+    if study.chosen is None or study.model is None:
+        return
+    plan, site, wish = study.chosen.plan, study.site, study.wish
+    yield readiness(ready, plan, site)
+    places = usable.positions("train") or list(range(len(usable.cases)))
+    if not places:
+        yield Section(COST, (Finding("warning", "time", "no usable case to measure on"),))
+        return
+    sample = [usable.cases[at] for at in look.spread(min(wish.sample or MEASURED_CASES, MEASURED_CASES), places)]
+    try:
+        measured = measure.measure(plan, study.model, site, sample)
+        counts = {name: len(ready.positions(name)) for name in SPLITS}
+        around = surroundings(site, study.chosen, wish.uplink, pixels)
+        yield cost(plan, counts, measured, volume(plan, study.model), around)
+    except DataError:  # its text may name a case
+        text = "not measured: a case of the sample does not suit the plan, see the findings above"
+        yield Section(COST, (Finding("problem", "time", text),))
+    except FedGraftError as error:
+        yield _failed(COST, "the plan here", error)
 
 
 def _plan_section(chosen: Chosen | None, wish: Wish) -> Section:
@@ -110,67 +166,18 @@ def _plan_section(chosen: Chosen | None, wish: Wish) -> Section:
     return Section("plan", tuple(found))
 
 
-def _facts(roll: Roll, site: SiteFile) -> Facts:
+def _facts(roll: Roll, study: Study) -> Facts:
+    """Through the store of a run if there is a plan: what is decoded here need not be decoded again."""
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("decoding", total=len(roll.cases))
-        return look.look(roll.cases, look.reading(), site.refuse_burned_in, lambda n: progress.advance(task, n))
 
+        def advance(cases: int) -> None:
+            progress.advance(task, cases)
 
-def _images(roll: Roll, looked: Roll, facts: Facts, site: SiteFile, plan: Plan | None, wish: Wish) -> Section:
-    fine = np.flatnonzero(facts["reason"] == 0)
-    usable, good = looked.some(fine.tolist()), facts[fine]
-    name = Pseudonyms(site.state).name
-    findings = list(quality.refusals(looked, facts))
-    if len(looked.cases) < len(roll.cases):
-        text = f"only {len(looked.cases):,} of {len(roll.cases):,} cases were decoded, as --sample says"
-        findings.append(
-            Finding("warning", "sample", text, "duplicates and damage elsewhere are not seen; leave it out")
-        )
-    findings += [*quality.marks(facts), *duplicates.duplicates(usable, good, name)]
-    grids, bars = [quality.refusal_grid(facts)] if len(good) < len(facts) else [], []
-    if len(good):
-        about, histogram = quality.intensities(usable, good)
-        size_findings, size_grid = quality.sizes(good, None if plan is None else plan.data.image_size)
-        findings += [about, *size_findings]
-        grids.append(size_grid)
-        bars += [histogram] if histogram is not None else []
-    shown = look.spread(look.MOST_THUMBNAILS, range(len(good))) if wish.pictures else []
-    films = look.thumbnails([usable.cases[at] for at in shown], look.reading(), name)
-    return Section("images", tuple(findings), tuple(grids), tuple(bars), films)
-
-
-def _cost(usable: Roll, ready: Roll, site: SiteFile, chosen: Chosen, wish: Wish) -> Section:
-    plan = chosen.plan
-    places = usable.positions("train") or list(range(len(usable.cases)))
-    if not places:
-        return Section("cost of a round", (Finding("warning", "time", "no usable case to measure on"),))
-    try:
-        model = measure.network(plan, site)
-        sample = [usable.cases[at] for at in look.spread(min(wish.sample or MEASURED_CASES, MEASURED_CASES), places)]
-        measured = measure.measure(plan, model, site, sample)
-        sent = volume(plan, model)
-    except DataError:  # its text may name a case
-        text = "not measured: a case of the sample does not suit the plan, see the findings above"
-        return Section("cost of a round", (Finding("problem", "time", text),))
-    except FedGraftError as error:
-        return _failed("cost of a round", "the plan here", error)
-    counts = {name: len(ready.positions(name)) for name in SPLITS}
-    store = site.shared_store / "backbones" / f"{chosen.backbone}.safetensors"
-    around = cost.Surroundings(
-        memory=memory_bytes(),
-        disk=_free(site.shared_store),
-        uplink=wish.uplink,
-        backbone_here=chosen.backbone is not None and store.is_file(),
-        on_disk=site.keep == "disk",
-    )
-    return cost.cost(plan, counts, measured, sent, around)
-
-
-def _free(folder: Path) -> int:
-    """Free bytes of the disk that a folder is on, or will be."""
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
+        if study.plan is None or study.model is None:
+            return look.facts_without_plan(roll.cases, study.site, advance)
+        store = look.store_of(study.site)
+        return look.inputs_of(study.plan, study.model.spec, study.site, store, advance).facts(roll.cases)
 
 
 def _is_table(cases: Sequence[Case]) -> bool:

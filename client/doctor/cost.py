@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from fedgraft.client.doctor.finding import Finding, Grade
 from fedgraft.client.doctor.measure import Measured
 from fedgraft.client.doctor.section import Grid, Section
 from fedgraft.client.doctor.shown import count_of, seconds_of, size_of
+from fedgraft.client.doctor.surroundings import Surroundings
 from fedgraft.common.plan import Plan
 from fedgraft.common.volume import Volume
 
@@ -17,18 +17,6 @@ LATE = 0.5
 MOST_MEMORY = 0.7
 MOST_DISK = 0.9
 EXAMPLE_UPLINK = 10.0
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """``memory`` and free ``disk`` of the machine in bytes; ``uplink`` in Mbit/s (10**6 bits), ``None`` if not stated;
-    ``backbone_here``: it need not be sent any more; ``on_disk``: what is kept is kept there, not in memory."""
-
-    memory: int
-    disk: int
-    uplink: float | None
-    backbone_here: bool
-    on_disk: bool
 
 
 def cost(plan: Plan, counts: Mapping[str, int], measured: Measured, volume: Volume, around: Surroundings) -> Section:
@@ -54,7 +42,8 @@ def kept_rows(plan: Plan, counts: Mapping[str, int]) -> int:
 
 def first_seconds(plan: Plan, counts: Mapping[str, int], measured: Measured) -> float:
     """Decoding and computing every case once, before the first round."""
-    return sum(counts.values()) * measured.keep + counts["train"] * (plan.augment.views - 1) * measured.view
+    cases = sum(counts.values())
+    return cases * (measured.decode + measured.compute) + counts["train"] * (plan.augment.views - 1) * measured.view
 
 
 def round_seconds(plan: Plan, counts: Mapping[str, int], measured: Measured) -> float:
@@ -88,7 +77,7 @@ def _times(
 
 
 def _memory(measured: Measured, rows: int, around: Surroundings) -> Finding:
-    kept = 0 if around.on_disk else rows * measured.row_bytes
+    kept = 0 if around.on_disk else rows * measured.row_bytes + around.pixels
     need = measured.peak_bytes + kept
     text = f"{size_of(need)} at most, measured on {count_of(measured.cases, 'case')}"
     text += (f" and with {size_of(kept)} kept in memory" if kept else "") + f"; there are {size_of(around.memory)}"
@@ -115,8 +104,8 @@ def _line(plan: Plan, volume: Volume, around: Surroundings) -> Finding:
 
 def _disk(measured: Measured, rows: int, volume: Volume, around: Surroundings) -> Finding:
     backbone = 0 if around.backbone_here else volume.backbone
-    need = (rows * measured.row_bytes if around.on_disk else 0) + backbone
-    text = f"{size_of(need)} for what is computed once and the backbone; {size_of(around.disk)} free"
+    need = (rows * measured.row_bytes + around.pixels if around.on_disk else 0) + backbone
+    text = f"{size_of(need)} at most, besides what is kept already; {size_of(around.disk)} free"
     if need > MOST_DISK * around.disk:
         return Finding("problem", "disk", text, "make room, or put `store` in site.yaml on another disk")
     return Finding("ok", "disk", text)
@@ -124,7 +113,8 @@ def _disk(measured: Measured, rows: int, volume: Volume, around: Surroundings) -
 
 def _grid(plan: Plan, measured: Measured, volume: Volume) -> Grid:
     rows = [
-        ("decode and compute a case, once", seconds_of(measured.keep)),
+        ("decode a case, once", seconds_of(measured.decode)),
+        ("compute what comes before the graft, once", seconds_of(measured.compute)),
         *(
             [("each further view of a training case, once", seconds_of(measured.view))]
             if plan.augment.views > 1

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from fedgraft.client.cohort import Keeper
+from fedgraft.client.doctor.look import inputs_of
 from fedgraft.client.evaluation import evaluate_split
 from fedgraft.client.examples import Examples
 from fedgraft.client.machine import choose, keep_freed_memory, use_threads
@@ -32,8 +33,8 @@ _NO_DIGEST = "0" * 64
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds per case: ``keep`` once for a case as it is, ``view`` once for each further view, ``train`` and
-    ``evaluate`` each time.
+    """Seconds per case: ``decode`` once; ``compute`` once, what comes before the graft; ``view`` once for each further
+    view; ``train`` and ``evaluate`` each time.
 
     Attributes:
         cases: so many were measured.
@@ -42,7 +43,8 @@ class Measured:
     """
 
     cases: int
-    keep: float
+    decode: float
+    compute: float
     view: float
     train: float
     evaluate: float
@@ -73,17 +75,21 @@ def measure(plan: Plan, model: Model, site: SiteFile, cases: Sequence[Case]) -> 
     keep_freed_memory()
     model.network.to(machine.device)
 
-    def keep(some: Sequence[Case], views: int) -> tuple[Examples, float]:
+    inputs = inputs_of(plan, model.spec, site, Store(None))
+
+    def compute(views: int) -> tuple[Examples, float]:
+        keeper = Keeper(plan, model, _NO_DIGEST, inputs, Store(None), machine)
         start = time.perf_counter()
-        keeper = Keeper(plan, model, _NO_DIGEST, Store(None), machine)
-        examples = keeper.examples(some, views)
-        return examples, (time.perf_counter() - start) / len(some)
+        examples = keeper.examples(cases, views)
+        return examples, (time.perf_counter() - start) / len(cases)
 
     try:
-        views = plan.augment.views
-        keep(cases, 1)  # the first time pays for what is set up once, for this size of batch
-        _, once = keep(cases, 1)
-        examples, every = keep(cases, views) if views > 1 else keep(cases, 1)
+        views, start = plan.augment.views, time.perf_counter()
+        inputs.verdicts(cases)
+        decode = (time.perf_counter() - start) / len(cases)
+        compute(1)  # the first time pays for what is set up once, for this size of batch
+        examples, once = compute(1)
+        examples, every = compute(views) if views > 1 else (examples, once)
         if model.constant.what == FEATURES:
             use_threads(1)  # as a site does (`fedgraft.client.workspace`)
         train, evaluate = _rounds(plan, model, _repeated(examples, 2 * plan.train.batch_size), site, machine.device)
@@ -91,7 +97,7 @@ def measure(plan: Plan, model: Model, site: SiteFile, cases: Sequence[Case]) -> 
         use_threads(threads)
     row = torch.Size(model.constant.shape).numel() * (2 if plan.backbone.keep_as == "float16" else 4)
     view = max(0.0, every - once) / (views - 1) if views > 1 else 0.0
-    return Measured(len(cases), once, view, train, evaluate, peak_bytes(), row)
+    return Measured(len(cases), decode, once, view, train, evaluate, peak_bytes(), row)
 
 
 def seconds_per_case(work: Callable[[], int], now: Callable[[], float] = time.perf_counter) -> float:

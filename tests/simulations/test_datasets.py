@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedgraft.client.images import CaseReader
+from fedgraft.client.images import Reading
 from fedgraft.common.errors import DataError, PlanError
 from fedgraft.simulations.busi import busi
 from fedgraft.simulations.datasets import data_root, fetch
@@ -122,7 +122,7 @@ def test_pneumoniamnist_of_a_folder(tmp_path: Path) -> None:
         (f"{file}::test_images", 0, "pneumonia"),
         (f"{file}::test_images", 1, "normal"),
     ]
-    np.testing.assert_allclose(CaseReader()(source.cases[5]), np.full((4, 4), 5 / 255), atol=1e-7)
+    np.testing.assert_allclose(read_case(source.cases[5]).pixels, np.full((4, 4), 5 / 255), atol=1e-7)
 
 
 def test_pneumoniamnist_with_few_normals(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_pneumoniamnist_itself(tmp_path: Path) -> None:
     assert Counter(case.label for case in source.cases) == {"normal": 1214 + 135, "pneumonia": 3494 + 389}
     assert Counter(case.label for case in source.test) == {"normal": 234, "pneumonia": 390}
     assert len({case.patient for case in (*source.cases, *source.test)}) == 5856
-    image = CaseReader()(source.cases[-1])
+    image = read_case(source.cases[-1]).pixels
     assert image.shape == (28, 28)
     assert 0 <= image.min() < image.max() <= 1
 
@@ -235,4 +235,4 @@ def test_busi_itself(tmp_path: Path) -> None:
     assert Counter(case.label for case in source.cases) == {"benign": 437, "malignant": 210, "normal": 133}
     assert len({case.unit for case in source.cases}) == 645
     assert len({case.patient for case in source.cases}) == 780
-    assert CaseReader()(source.cases[0]).shape == (256, 256)
+    assert read_case(source.cases[0]).pixels.shape == (256, 256)

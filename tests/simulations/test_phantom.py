@@ -13,7 +13,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from fedgraft.client.dicom import read_dicom
-from fedgraft.client.images import CaseReader
+from fedgraft.client.images import Reading
 from fedgraft.common.errors import PlanError
 from fedgraft.simulations import phantom as module
 from fedgraft.simulations.anatomy import draw_anatomy, draw_lesions, render
@@ -146,7 +146,7 @@ def test_shift_0_is_one_scanner(tmp_path: Path) -> None:
     assert len({replace(scanner, name="", prevalence=0) for scanner in used}) == 1
     assert [scanner.prevalence for scanner in used] == [0.40, 0.25, 0.08, 0.45]
     source = phantom(cache=tmp_path, seed=0, sites=2, shift=0, **SMALL)
-    assert {CaseReader()(case).shape for case in source.cases} == {(33, 33)}
+    assert {read_case(case).pixels.shape for case in source.cases} == {(33, 33)}
 
 
 def test_shift_moves_away_from_the_reference() -> None:

@@ -180,7 +180,7 @@ def test_a_part_from_a_package_that_is_not_allowed(tmp_path: Path, compose_plan:
     raw["head"]["_target_"] = "other.package.Head"
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(raw))
     found = {one.what: one for one in findings(check(path, plan=tmp_path / "plan.yaml"))}
-    assert found["the plan here"].grade == "problem" and "other.package.Head" in found["the plan here"].text
+    assert found["plan"].grade == "problem" and "other.package.Head" in found["plan"].text
 
 
 def test_a_phantom_hospital_of_a_simulation(tmp_path: Path, compose_plan: Composer, cache: Path) -> None:

@@ -5,15 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from fedgraft.client.doctor.cost import Surroundings, cost, first_seconds, kept_rows, round_seconds, transfer_seconds
+from fedgraft.client.doctor.cost import cost, first_seconds, kept_rows, round_seconds, transfer_seconds
 from fedgraft.client.doctor.measure import Measured
+from fedgraft.client.doctor.surroundings import Surroundings
 from fedgraft.common.plan import Plan
 from fedgraft.common.volume import Volume
 
 COUNTS = {"train": 10, "val": 4, "test": 6}
-MEASURED = Measured(8, keep=0.5, view=0.25, train=0.1, evaluate=0.05, peak_bytes=600_000_000, row_bytes=1000)
+MEASURED = Measured(
+    8, decode=0.2, compute=0.3, view=0.25, train=0.1, evaluate=0.05, peak_bytes=600_000_000, row_bytes=1000
+)
 VOLUME = Volume(question=2000, backbone=17_000_000, down=3_000_000, up=2_500_000, last=3_000_000)
-AROUND = Surroundings(memory=1_000_000_000, disk=10**12, uplink=20.0, backbone_here=False, on_disk=True)
+AROUND = Surroundings(memory=1_000_000_000, disk=10**12, uplink=20.0, backbone_here=False, on_disk=True, pixels=0)
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def found(plan: Plan, what: str, measured: Measured = MEASURED, around: Surround
 
 def test_numbers_by_hand(plan: Plan) -> None:
     assert kept_rows(plan, COUNTS) == 10 * 3 + 4 + 6
-    assert first_seconds(plan, COUNTS, MEASURED) == 20 * 0.5 + 10 * 2 * 0.25
+    assert first_seconds(plan, COUNTS, MEASURED) == 20 * (0.2 + 0.3) + 10 * 2 * 0.25
     assert round_seconds(plan, COUNTS, MEASURED) == pytest.approx(10 * 2 * 0.1 + 10 * 0.05)
     assert transfer_seconds(2_500_000, 20.0) == 1.0
 
@@ -38,7 +41,7 @@ def test_numbers_by_hand(plan: Plan) -> None:
 def test_time_before_the_first_round(plan: Plan) -> None:
     text = "about 15.0 s once, to decode and compute 20 cases (measured on 8 cases)"
     assert found(plan, "time before the first round") == f"ok       {text}"
-    slow = replace(MEASURED, keep=10.0)
+    slow = replace(MEASURED, decode=9.7)
     assert found(plan, "time before the first round", slow) == (
         "warning  about 3 min once, to decode and compute 20 cases (measured on 8 cases); the run goes on without this "
         "site until it is ready: raise strategy.timeout=100 (seconds)"
@@ -56,8 +59,8 @@ def test_time_of_a_round(plan: Plan, train: float, grade: str) -> None:
 
 def test_memory(plan: Plan) -> None:
     assert found(plan, "memory") == "ok       600 MB at most, measured on 8 cases; there are 1.0 GB"
-    in_memory = replace(AROUND, on_disk=False)
-    much = replace(MEASURED, row_bytes=5_000_000)
+    in_memory = replace(AROUND, on_disk=False, pixels=50_000_000)
+    much = replace(MEASURED, row_bytes=3_750_000)
     assert found(plan, "memory", much, in_memory) == (
         "warning  800 MB at most, measured on 8 cases and with 200 MB kept in memory; there are 1.0 GB; set a smaller "
         "`batch` or fewer `workers` in site.yaml; or keep: disk"
@@ -80,11 +83,11 @@ def test_bytes(plan: Plan) -> None:
 
 
 def test_disk(plan: Plan) -> None:
-    """40 rows of 1 kB and a backbone of 17 MB."""
-    assert found(plan, "disk") == "ok       17.0 MB for what is computed once and the backbone; 1.0 TB free"
-    here = replace(AROUND, backbone_here=True, disk=40_000)
+    """40 rows of 1 kB, 5 kB of pixels and a backbone of 17 MB."""
+    assert found(plan, "disk") == "ok       17.0 MB at most, besides what is kept already; 1.0 TB free"
+    here = replace(AROUND, backbone_here=True, disk=49_999, pixels=5000)
     assert found(plan, "disk", around=here) == (
-        "problem  40.0 kB for what is computed once and the backbone; 40.0 kB free; make room, or put `store` in "
+        "problem  45.0 kB at most, besides what is kept already; 50.0 kB free; make room, or put `store` in "
         "site.yaml on another disk"
     )
 

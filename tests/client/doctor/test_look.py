@@ -1,17 +1,19 @@
 """Reading images for their facts, and as thumbnails."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from fedgraft.client.doctor.look import look, reading, spread, thumbnails
+from fedgraft.client.doctor.look import AS_THE_FILE_SAYS, facts_without_plan, reading, spread, thumbnails
 from fedgraft.client.facts import reason_of
 from fedgraft.client.manifest import Case
-from fedgraft.client.picture import Mark, Picture
+from fedgraft.client.picture import Picture
+from fedgraft.client.site import SiteFile
 from fedgraft.client.unusable import CaseError
+from fedgraft.common.plan import Plan
 
 
 def grey(value: float = 1.0, shape: tuple[int, ...] = (300, 150)) -> np.ndarray:
@@ -24,27 +26,11 @@ def read(case: Case) -> Picture:
     """A reader of cases that are named after what they are."""
     if case.path == "broken":
         raise CaseError("damaged")
-    if case.path == "burned":
-        return Picture(grey(), Mark.BURNED_IN)
     return Picture(grey(shape=(300, 150, 3)) if case.path == "colour" else grey())
 
 
 def cases(*names: str) -> list[Case]:
     return [Case(name, "a", "p") for name in names]
-
-
-def test_facts_of_each_case() -> None:
-    done: list[int] = []
-    found = look(cases("fine", "broken", "burned", "colour", "fine"), read, True, done.append)
-    assert [reason_of(number) for number in found["reason"]] == [None, "damaged", "burned-in", None, None]
-    assert found["planes"].tolist() == [1, 0, 0, 3, 1] and found["marks"].tolist() == [0, 0, 1, 0, 0]
-    assert (found["digest"][0] == found["digest"][4]).all() and (found["digest"][0] != found["digest"][3]).any()
-    assert sum(done) == 5
-
-
-def test_a_site_may_use_burned_in_images() -> None:
-    found = look(cases("burned"), read, False, lambda _: None)
-    assert (found["reason"][0], found["marks"][0]) == (0, Mark.BURNED_IN)
 
 
 def test_thumbnails_hold_pixels_and_nothing_else() -> None:
@@ -56,13 +42,21 @@ def test_thumbnails_hold_pixels_and_nothing_else() -> None:
         assert np.asarray(image).max() == 255 and np.asarray(image)[-1].max() == 0
 
 
-def test_the_reader_raises_case_errors_only(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"no picture")
-    with pytest.raises(CaseError) as raised:
-        reading()(Case(str(tmp_path / "a.png"), "a", "p"))
-    assert raised.value.reason in ("damaged", "missing") and str(tmp_path) not in str(raised.value)
-    Image.fromarray(np.eye(4, dtype=np.uint8) * 255).save(tmp_path / "b.png")
-    assert reading()(Case(str(tmp_path / "b.png"), "a", "p")).pixels.tolist() == np.eye(4).tolist()
+def test_a_refused_image_is_counted_and_not_decoded_for_show(tmp_path: Path) -> None:
+    Image.fromarray(np.eye(40, dtype=np.uint8) * 255).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    some = cases(*(str(tmp_path / name) for name in ("a.png", "b.png", "c.png")))
+    done: list[int] = []
+    site = SiteFile("north", tmp_path / "m.csv", tmp_path / "state", workers=1)
+    found = facts_without_plan(some, site, done.append)
+    assert [reason_of(number) for number in found["reason"]] == [None, "damaged", "missing"]
+    assert (found["height"][0], found["width"][0], sum(done)) == (40, 40, 2)
+    assert reading(None, site)(some[0]).pixels.tolist() == np.eye(40).tolist()
+    assert not (tmp_path / "state").exists()
+
+
+def test_without_a_plan_files_are_read_as_the_standard_says(compose_plan: Callable[..., Plan]) -> None:
+    assert compose_plan().dicom == AS_THE_FILE_SAYS
 
 
 def test_spread() -> None:

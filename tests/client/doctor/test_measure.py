@@ -50,7 +50,7 @@ def test_a_real_measurement(
     plan = compose_plan(*extra, f"backbone.keep_as={keep_as}")
     model, threads = network(plan, site(tmp_path)), torch.get_num_threads()
     found = measure(plan, model, site(tmp_path), cases)
-    assert found.cases == 4 and min(found.keep, found.train, found.evaluate) > 0
+    assert found.cases == 4 and min(found.decode, found.compute, found.train, found.evaluate) > 0
     assert (found.view == 0) == (views == 1)
     assert found.row_bytes == model.width * width
     assert 50_000_000 < found.peak_bytes <= peak_bytes()

@@ -1,0 +1,59 @@
+"""What a file holds, by digest; a file that has not changed since is not read again to know it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fedgraft.client.kept import ABSENT, Kept
+from fedgraft.client.store import Store
+
+DIGEST_BYTES = 32
+
+
+class ContentIndex:
+    """SHA-256 of files by their stamp: path, size and time of change (of each file, for a folder)."""
+
+    def __init__(self, store: Store) -> None:
+        self._kept: Kept = store.kind(hashlib.sha256(b"content-1").hexdigest(), (DIGEST_BYTES,), "uint8")
+
+    def known(self, stamps: Sequence[bytes]) -> list[bytes | None]:
+        """The digest of what each stamp stands for, where it is known."""
+        places = self._kept.places(stamps)
+        rows = self._kept.rows().numpy()
+        return [None if place == ABSENT else rows[place].tobytes() for place in places]
+
+    def add(self, stamps: Sequence[bytes], digests: Sequence[bytes]) -> None:
+        rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
+        self._kept.add(stamps, rows)
+
+
+def stamp_of(path: Path) -> bytes | None:
+    """32 bytes that change when the file does, or any file of the folder; ``None`` if there is nothing to read."""
+    try:
+        parts = _files(path)
+        seen = [(str(file), file.stat()) for file in parts]
+    except OSError:
+        return None
+    text = "|".join(f"{name}|{status.st_size}|{status.st_mtime_ns}" for name, status in seen)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+
+
+def digest_of(path: Path) -> bytes:
+    """SHA-256 of a file; of a folder, of its files' digests in the order of their names.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    digests = []
+    for file in _files(path):
+        with file.open("rb") as stream:
+            digests.append(hashlib.file_digest(stream, "sha256").digest())
+    return digests[0] if not path.is_dir() else hashlib.sha256(b"".join(digests)).digest()
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]

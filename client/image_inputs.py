@@ -1,0 +1,117 @@
+"""Images as a network takes them: taken in once, shown in the views of the plan's bank, normalised."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedgraft.client.images import Reading
+from fedgraft.client.inputs import Wanted
+from fedgraft.client.intake import Intake, Progress
+from fedgraft.client.limits import Limits
+from fedgraft.client.machine import cores
+from fedgraft.client.manifest import Case
+from fedgraft.client.store import Store
+from fedgraft.client.transforms import fingerprint, normalise
+from fedgraft.client.views import Bank, identity, view_fingerprint, view_of
+from fedgraft.common.backbone import InputSpec
+from fedgraft.common.plan import Plan
+
+
+@dataclass(frozen=True)
+class ImageInputs:
+    """`fedgraft.client.inputs.Inputs` of a cohort of images."""
+
+    intake: Intake
+    bank: Bank
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.intake.spec)
+
+    def facts(self, cases: Sequence[Case]) -> NDArray[np.void]:
+        """``(N,)`` of `fedgraft.client.facts.FACTS`."""
+        return self.intake.facts(cases)
+
+    def verdicts(self, cases: Sequence[Case]) -> NDArray[np.uint8]:
+        reasons: NDArray[np.uint8] = self.facts(cases)["reason"]
+        return reasons
+
+    def digests(self, cases: Sequence[Case]) -> Sequence[bytes]:
+        return [digest.tobytes() for digest in self.facts(cases)["digest"]]
+
+    def keys(self, wanted: Sequence[Wanted]) -> list[bytes]:
+        keys = {}
+        for one in wanted:
+            if one.case not in keys:
+                keys[one.case] = self.intake.key(one.case)
+        return [self._view_key(keys[one.case], one) for one in wanted]
+
+    def _view_key(self, key: bytes, one: Wanted) -> bytes:
+        """A case as it is has the same key in every bank."""
+        if one.view == 0:
+            return key
+        return hashlib.sha256(key + view_fingerprint(self.bank, one.case, one.view).encode()).digest()
+
+    def batches(self, wanted: Sequence[Wanted], batch: int) -> Iterator[tuple[slice, Tensor]]:
+        for part in _parts(wanted, batch):
+            images = self._views(wanted[part])
+            yield part, normalise(images, self.intake.spec).expand(-1, self.intake.spec.channels, -1, -1)
+
+    def _views(self, wanted: Sequence[Wanted]) -> Tensor:
+        """``(B, 1 or 3, S, S)`` in [0, 1]: one plane if all of them are grey."""
+        grouped = [(case, [one.view for one in views]) for case, views in groupby(wanted, lambda one: one.case)]
+        taken = self.intake.images([case for case, _ in grouped])
+        images = [
+            view_of(image, self.bank, identity(case), view)
+            for image, (case, views) in zip(taken, grouped, strict=True)
+            for view in views
+        ]
+        planes = max(len(image) for image in images)
+        return torch.stack([image.expand(planes, -1, -1) for image in images])
+
+
+def _parts(wanted: Sequence[Wanted], batch: int) -> Iterator[slice]:
+    """At most ``batch`` at once; the views of one case stay together if they fit."""
+    start = end = 0
+    for _, views in groupby(wanted, lambda one: one.case):
+        count = sum(1 for _ in views)
+        if start < end and end + count - start > batch:
+            yield slice(start, end)
+            start = end
+        end += count
+        while end - start > batch:
+            yield slice(start, start + batch)
+            start += batch
+    if start < end:
+        yield slice(start, end)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a site lets a file cost and be (`fedgraft.client.site.SiteFile`)."""
+
+    limits: Limits = field(default_factory=Limits)
+    refuse_burned_in: bool = True
+
+
+def image_inputs(
+    plan: Plan, spec: InputSpec, rules: Rules, store: Store, workers: int | None, progress: Progress
+) -> ImageInputs:
+    """A cohort's images, as a plan wants them.
+
+    Args:
+        workers: processes that decode files; ``None`` is one per core.
+        progress: is told how many cases were decoded, as it happens.
+    """
+    reading = Reading(plan.dicom, rules.limits)
+    processes = cores() if workers is None else workers
+    intake = Intake(reading, spec, store, processes, rules.refuse_burned_in, progress)
+    return ImageInputs(intake, Bank(plan.augment, plan.seed))
