@@ -90,8 +90,9 @@ def check_site(path: Path, wish: Wish) -> Iterator[Section]:
         yield _failed("plan", "plan", error)
     try:
         yield from _check_cohort(study)
-    except OSError as error:  # its text can name a file
-        text = f"the state or store folder can't be written or read ({error.strerror})"
+    except (OSError, DataError) as error:  # what can be wrong with a case is a finding; this is a folder
+        reason = error.strerror if isinstance(error, OSError) else type(error.__cause__ or error).__name__
+        text = f"the state or store folder can't be written or read ({reason})"
         yield Section("cohort", (Finding("problem", "folders", text, "see `state` and `store` above"),))
 
 

@@ -12,14 +12,17 @@ from PIL import Image
 from rich.console import Console
 
 from fedgraft.client.doctor.check import Wish, check_site
+from fedgraft.client.doctor.cohort import describe_cohort
 from fedgraft.client.doctor.finding import Finding
 from fedgraft.client.doctor.page import render
 from fedgraft.client.doctor.section import Section
 from fedgraft.client.doctor.terminal import show_section
+from fedgraft.client.manifest import read_manifest
 from fedgraft.client.site import SiteFile, write_site_file
 from fedgraft.common.plan import Plan
 from fedgraft.simulations.federation import lay_out
 
+from .conftest import case, roll_of
 from .test_page import parsed
 
 Composer = Callable[..., Plan]
@@ -100,13 +103,10 @@ def test_nothing_of_a_hostile_manifest_is_repeated(tmp_path: Path, compose_plan:
         assert "\x1b" not in shown and "\u202e" not in shown
 
 
-def test_markup_in_a_subgroup_is_escaped(tmp_path: Path) -> None:
-    lines = [
-        {"path": f"{at}.png", "label": "a", "patient": f"p{at}", "<u>ward": ("<script>x</script>", "{{ 7*7 }}")[at % 2]}
-        for at in range(10)
-    ]
-    page = render("north", check(write_site(tmp_path, lines)))
-    reader = parsed(page)
+def test_markup_in_a_subgroup_is_escaped() -> None:
+    wards = ("<script>x</script>", "{{ 7*7 }}")
+    cases = [case(at, **{"<u>ward": wards[at % 2]}) for at in range(10)]
+    reader = parsed(render("north", [describe_cohort(roll_of(cases), None, 5)]))
     assert "<script>x</script>" in reader.text and "by <u>ward" in reader.text and "{{ 7*7 }}" in reader.text
     assert not {"script", "u"} & {tag for tag, _ in reader.elements}
 
@@ -184,7 +184,7 @@ def test_a_part_from_a_package_that_is_not_allowed(tmp_path: Path, compose_plan:
 
 
 def test_a_phantom_hospital_of_a_simulation(tmp_path: Path, compose_plan: Composer, cache: Path) -> None:
-    """As `fedgraft simulate` lays it out: real DICOM files, its plan two folders up; then two hostile lines more."""
+    """As `fedgraft simulate` lays it out: real DICOM files, its plan two folders up; then a copied film."""
     plan = compose_plan()
     federation = lay_out(plan, tmp_path / "sites", {"FEDGRAFT_CACHE": str(cache)})
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan.to_dict()))
@@ -200,9 +200,32 @@ def test_a_phantom_hospital_of_a_simulation(tmp_path: Path, compose_plan: Compos
     assert len(sections[4].thumbnails) == 32 and sections[4].thumbnails[0].caption.startswith("case-")
     page = render("alder", sections)
     assert "alder-00" not in page and "film-" not in page
-    manifest = path.parent / "manifest.csv"
-    rows = manifest.read_text().splitlines()
-    again = rows[1].split(",")
-    again[3] = "somebody-else"
-    manifest.write_text("\n".join([*rows, ",".join(again)]) + "\n")
-    assert "the same pixels under different patients" in printed(check(path))
+    film = Path(read_manifest(path.parent / "manifest.csv")[0].path)
+    (path.parent / "copy.dcm").write_bytes(film.read_bytes())
+    with (path.parent / "manifest.csv").open("a") as stream:
+        stream.write("copy.dcm,,clear,somebody else,,\n")
+    text = printed(check(path))
+    assert "the same pixels under different patients, 1 image (case-" in text and "somebody" not in text
+    assert "lines 2, 34 of the manifest" in text
+
+
+def test_a_second_check_decodes_nothing(tmp_path: Path, compose_plan: Composer) -> None:
+    """What it decoded is kept, where a run finds it: the store's pixels are of the plan's size, one row per image."""
+    lines = [{"path": f"{at}.png", "label": ("clear", "lesion")[at % 2], "patient": f"p{at}"} for at in range(8)]
+    path = write_site(tmp_path, lines, compose_plan())
+    first = list(findings(check(path, plan=tmp_path / "plan.yaml", pictures=False)))
+    rows = {file.stat().st_size for file in (tmp_path / "state" / "store" / "kept").glob("*-uint16/rows.bin")}
+    assert rows == {8 * 32 * 32 * 2}
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "state" / "store").rglob("*.bin")}
+    second = list(findings(check(path, plan=tmp_path / "plan.yaml", pictures=False)))
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "state" / "store").rglob("*.bin")} == before
+    assert [one for one in second if one.what == "quarantine"] == [one for one in first if one.what == "quarantine"]
+
+
+def test_a_store_that_can_t_be_written(tmp_path: Path, compose_plan: Composer) -> None:
+    path = write_site(tmp_path, [{"path": "a.png", "label": "clear", "patient": "p"}], compose_plan())
+    (tmp_path / "state").write_text("a file, not a folder")
+    found = [str(one) for one in findings(check(path, plan=tmp_path / "plan.yaml"))]
+    assert any(
+        line.startswith("problem  folders: the state or store folder can't be written or read (") for line in found
+    )
