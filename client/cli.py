@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fedgraft.client.doctor import command as doctor
+from fedgraft.client.draft import Draft, draft_manifest, write_draft
 from fedgraft.client.keys import make_key_pair
 from fedgraft.client.site import read_site_file
 from fedgraft.client.supervisor import PATIENCE_SECONDS, run_site
-from fedgraft.common.errors import SiteFileError
+from fedgraft.common.errors import DataError, SiteFileError
 from fedgraft.common.processes import say
 from fedgraft.common.ssh_keys import key_fingerprint
 
 EPILOG = """\
 a first time:
+  fedgraft site draft /data/films --out /data/cohort/manifest.csv      (fill in what it says)
   fedgraft site init --name north --manifest /data/cohort/manifest.csv
   fedgraft site keygen --site site.yaml          send the .pub file to the coordinator, get ca.crt
   (edit site.yaml: the coordinator's address, and what may leave)
@@ -31,7 +33,7 @@ TEMPLATE = """\
 # Relative paths are relative to this file.
 
 name: {name}                 # letters, digits, - and _; the coordinator registers you under it
-manifest: {manifest}         # CSV: path, label, patient, and row, group, split if you have them
+manifest: {manifest}         # CSV or Parquet: path, label, patient, and more (docs/cohort.md)
 state: {state}         # private to this site: local tensors, the log of what left, programs' logs
 device: auto                 # a GPU if there is one; or cpu, cuda:0
 # threads: 2                 # for computing; by default one per core
@@ -55,6 +57,28 @@ coordinator:
   key: {key}                              # made by `fedgraft site keygen`; never leaves this machine
 """
 
+DRAFT = """\
+DICOM files are known by their content, whatever they are called, and lie in any depth. Each gets a line; a folder
+that holds just one series of CT, MR or PT slices gets one line. `patient` is the Patient ID; sex, age, modality,
+scanner, body_part and view are columns for subgroups.
+
+A folder per class (no DICOM file in it) has PNG, JPEG or TIFF files below /data/films/<class>/.
+
+Nothing is overwritten, and nothing printed names a patient or a file. The manifest names both: it stays here.
+"""
+FILL_IN = {
+    "label": ", with a class of the plan; or replace the column, for multilabel by one per finding (1, 0, or empty if "
+    "unknown), for survival by `time` and `event` (1 or 0)",
+    "patient": ", with any name that all cases of a patient share",
+}
+DRAFT_EXAMPLES = """\
+examples:
+  fedgraft site draft /data/films --out manifest.csv
+  fedgraft site draft /data/films --label-from ViewPosition
+  fedgraft site draft /data/pictures --patient-pattern 'P\\d+'          lesion/P17-left.png is of patient P17
+  fedgraft site draft /data/pictures --patient-pattern '/([^/]+)/'    lesion/17/left.png is of patient 17
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one site command; returns the exit code."""
@@ -71,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_draft(commands)
     init = commands.add_parser("init", help="write a first, commented site.yaml")
     init.add_argument("--name", required=True, help="letters, digits, - and _; tell the coordinator")
     init.add_argument("--manifest", type=Path, required=True, help="the cohort's CSV file (it may come later)")
@@ -96,6 +121,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_draft(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    draft = commands.add_parser(
+        "draft",
+        help="make a first manifest from a folder of DICOM files, or from a folder per class",
+        description=DRAFT,
+        epilog=DRAFT_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    draft.add_argument("folder", type=Path, metavar="FOLDER", help="where the files lie")
+    draft.add_argument("--out", type=Path, default=Path("manifest.csv"), help="the new file (default: %(default)s)")
+    draft.add_argument(
+        "--label-from",
+        metavar="folder|KEYWORD",
+        help="what becomes the label: `folder` = the first folder below FOLDER; or a DICOM keyword, for instance "
+        "ViewPosition (default: empty, for you to fill in; `folder` if there are only pictures)",
+    )
+    draft.add_argument(
+        "--patient-pattern",
+        metavar="REGEX",
+        help="finds the patient in a file's path below FOLDER: the first group, or else the whole match",
+    )
+    draft.set_defaults(command=_draft)
+
+
 def _add_start(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     start = commands.add_parser(
         "start",
@@ -111,6 +160,31 @@ def _add_start(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     start.set_defaults(command=lambda given: run_site(given.site, given.patience))
     return start
+
+
+def _draft(given: argparse.Namespace) -> int:
+    if given.out.exists():
+        raise DataError(f"--out {given.out} exists and is not overwritten; name another file")
+    draft = draft_manifest(given.folder, given.label_from, given.patient_pattern)
+    write_draft(draft, given.out)
+    for line in _told(draft, given.out):
+        say(line)
+    return 0
+
+
+def _told(draft: Draft, out: Path) -> Iterator[str]:
+    """What was written, what was left out and why, and what to do next."""
+    patients = len({line.patient for line in draft.lines if line.patient})
+    yield f"wrote {out}: {len(draft.lines)} lines, {patients} patients; it names them: keep it at this site"
+    yield from (f"  {remark}" for remark in draft.remarks)
+    yield from (f"  left out, {count}: {reason}" for reason, count in sorted(draft.left_out.items()))
+    for name, empty in (
+        ("label", sum(not line.label for line in draft.lines)),
+        ("patient", sum(not line.patient for line in draft.lines)),
+    ):
+        if empty:
+            yield f"to fill in: `{name}` of {empty} lines{FILL_IN[name]}"
+    yield f"next: fedgraft site init --name NAME --manifest {out}   and then   fedgraft site check --site site.yaml"
 
 
 def _init(given: argparse.Namespace) -> int:

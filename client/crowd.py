@@ -9,10 +9,10 @@ from flwr.app import RecordDict
 from fedgraft.client.evaluation import evaluate_splits
 from fedgraft.client.exchange import Assignment, answer, carry_out
 from fedgraft.client.together import Trained, can_be_stacked, groups_of, train_together
-from fedgraft.common import wire
+from fedgraft.common import tasks, wire
 from fedgraft.common.constant import FEATURES
 from fedgraft.common.errors import PlanError
-from fedgraft.common.metrics import Evaluation
+from fedgraft.common.tasks import Evaluation
 
 Answer = RecordDict | Exception
 
@@ -84,7 +84,7 @@ def _evaluate(given: Sequence[Assignment]) -> list[dict[str, Evaluation]]:
     session = given[0].session
     session.load(given[0].received)
     splits = [one.session.cohort[split] for one in given for split in wire.SPLITS]
-    found = iter(evaluate_splits(session.model.constant.trained, splits, session.device))
+    found = iter(evaluate_splits(session.model.constant.trained, splits, session.device, tasks.of(session.plan.data)))
     by_split = [{split: next(found) for split in wire.SPLITS} for _ in given]
     return [{split: one for split, one in some.items() if one is not None} for some in by_split]
 

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from fedgraft.client.examples import Examples
-from fedgraft.common.metrics import Evaluation, evaluate_parts
+from fedgraft.common.tasks import AnyTask, Evaluation
 
 _NUMBERS_AT_ONCE = 1_200_000
 
 
 def predict(network: nn.Module, examples: Examples, device: torch.device) -> Tensor:
-    """Logits ``(N, C)`` float32 on the CPU, in eval mode; at least one case."""
+    """Outputs ``(N, outputs)`` float32 on the CPU, in eval mode; at least one case."""
     network.eval()
     with torch.inference_mode():
         size = max(4, _NUMBERS_AT_ONCE // examples.stored[0].numel())
@@ -23,19 +23,21 @@ def predict(network: nn.Module, examples: Examples, device: torch.device) -> Ten
     return torch.cat(batches)
 
 
-def evaluate_split(network: nn.Module, examples: Examples, device: torch.device) -> Evaluation | None:
-    """Counts over a split; ``None`` if it has no case."""
-    return evaluate_splits(network, [examples], device)[0]
+def evaluate_split(network: nn.Module, examples: Examples, device: torch.device, task: AnyTask) -> Evaluation | None:
+    """The task's evaluation of a split; ``None`` if it has no case."""
+    return evaluate_splits(network, [examples], device, task)[0]
 
 
-def evaluate_splits(network: nn.Module, splits: Sequence[Examples], device: torch.device) -> list[Evaluation | None]:
+def evaluate_splits(
+    network: nn.Module, splits: Sequence[Examples], device: torch.device, task: AnyTask
+) -> list[Evaluation | None]:
     """`evaluate_split` of many splits by one network: those that lie in one store go through it together."""
     found: list[Evaluation | None] = [None] * len(splits)
     filled = [place for place, examples in enumerate(splits) if len(examples)]
     for some in _by_store(splits, filled):
         whole = Examples.joined([splits[place] for place in some])
-        logits = predict(network, whole, device).numpy()
-        parts = evaluate_parts(logits, whole.labels.numpy(), [len(splits[place]) for place in some])
+        outputs = predict(network, whole, device).numpy()
+        parts = task.evaluate_parts(outputs, whole.labels.numpy(), [len(splits[place]) for place in some])
         for place, part in zip(some, parts, strict=True):
             found[place] = part
     return found

@@ -17,7 +17,7 @@ class Examples:
 
     Attributes:
         source: what holds the rows of these cases, and perhaps of others that share it.
-        labels: ``(N,)`` int64.
+        labels: ``N`` rows, of what the plan's task wants to know (`fedgraft.client.targets`).
         places: ``(N, V)`` int64: the row of each case's views, the case as it is first; ``None`` if case i is row i.
     """
 
@@ -64,7 +64,3 @@ class Examples:
             return parts[0]
         places = [torch.arange(len(p)) if p.places is None else p.places[:, 0] for p in parts]
         return Examples(parts[0].source, torch.cat([p.labels for p in parts]), torch.cat(places)[:, None])
-
-    def class_counts(self, classes: int) -> tuple[int, ...]:
-        """Cases by class."""
-        return tuple(int(n) for n in torch.bincount(self.labels, minlength=classes))

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from fedgraft.client import release
 from fedgraft.client.evaluation import evaluate_splits
-from fedgraft.client.imbalance import inverse_frequency
 from fedgraft.client.training import LossFunction, Task, learning_rate, train_locally
 from fedgraft.client.workspace import Session, Workspace
-from fedgraft.common import parts, wire
+from fedgraft.common import parts, tasks, wire
 from fedgraft.common.backbone_record import unpack_backbone
 from fedgraft.common.compression import Down, down_decode
 from fedgraft.common.errors import WireError
-from fedgraft.common.metrics import Evaluation
+from fedgraft.common.tasks import Evaluation
+from fedgraft.common.tasks.losses import require_suited
 from fedgraft.common.tensors import count_bytes
 
 Tensors = dict[str, Tensor]
@@ -44,9 +44,9 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
     if not workspace.has_backbone(site, backbone_digest):
         return wire.pack_offer(wire.Offer(site.name, digest, False, 0, None))
     session = workspace.open(site_file, digest, run)
-    train = session.cohort["train"]
-    counts = train.class_counts(len(plan.data.classes))
-    offer = release.release_offer(wire.Offer(site.name, digest, True, len(train), counts), plan.release, site.release)
+    train, task = session.cohort["train"], tasks.of(plan.data)
+    offer = wire.Offer(site.name, digest, True, len(train), task.count(train.labels))
+    offer = release.release_offer(offer, plan.release, site.release, task)
     release.write_down(session.release_log, "offer", run, offer, plan=digest)
     return wire.pack_offer(offer)
 
@@ -151,7 +151,7 @@ def _received(content: RecordDict, session: Session, down: Down = "exact") -> Te
 
 def _evaluate(session: Session) -> dict[str, Evaluation]:
     splits = [session.cohort[split] for split in wire.SPLITS]
-    found = evaluate_splits(session.model.constant.trained, splits, session.device)
+    found = evaluate_splits(session.model.constant.trained, splits, session.device, tasks.of(session.plan.data))
     return {split: one for split, one in zip(wire.SPLITS, found, strict=True) if one is not None}
 
 
@@ -161,19 +161,20 @@ def _loss(session: Session, order: wire.Order, workspace: Workspace) -> LossFunc
     key = (session.plan.digest, session.site.allow, counts)
     if key not in workspace.losses:
         plan, allowed = session.plan, (*parts.OURS, *session.site.allow)
-        weights = None if counts is None else inverse_frequency(counts)
+        require_suited(plan, allowed)
+        weights = None if counts is None else tasks.of(plan.data).weights(counts)
         workspace.losses[key] = parts.build(plan.loss.target, "loss", plan.loss.options, allowed, class_weights=weights)
     return workspace.losses[key]
 
 
 def _class_counts(session: Session, order: wire.Order) -> tuple[int, ...] | None:
     """The counts that ``loss.weights`` names."""
-    classes = len(session.plan.data.classes)
+    task = tasks.of(session.plan.data)
     if session.plan.loss.weights == "none":
         return None
     if session.plan.loss.weights == "local":
-        return session.cohort["train"].class_counts(classes)
-    if order.class_counts is None or len(order.class_counts) != classes:
+        return task.count(session.cohort["train"].labels)
+    if order.class_counts is None or len(order.class_counts) != len(task.counts):
         raise WireError("loss.weights=global, but the coordinator sent no class counts")
     return order.class_counts
 

@@ -1,27 +1,11 @@
-"""Rare classes: class weights, and losses that use them."""
+"""The loss of classification, with weights for rare classes."""
 
 from __future__ import annotations
 
-import torch
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torch.nn import functional
-
-from fedgraft.common.errors import PlanError
-
-
-def inverse_frequency(counts: tuple[int, ...]) -> Tensor:
-    """``w_c = N / (C * n_c)`` (King & Zeng 2001), ``(C,)`` float32, where C counts the classes that have a case.
-
-    Every class then weighs the same in the sum over cases. A class without a case gets 0.
-
-    Raises:
-        PlanError: no class has a case.
-    """
-    present = sum(count > 0 for count in counts)
-    if present == 0:
-        raise PlanError("loss.weights: no class has a training case")
-    total = sum(counts)
-    return torch.tensor([total / (present * count) if count else 0.0 for count in counts])
 
 
 class CrossEntropy(nn.Module):
@@ -33,6 +17,8 @@ class CrossEntropy(nn.Module):
     Args:
         class_weights: ``(C,)`` float32, or ``None`` for no weighting.
     """
+
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     def __init__(self, class_weights: Tensor | None) -> None:
         super().__init__()

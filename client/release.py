@@ -14,18 +14,18 @@ from torch import Tensor
 
 from fedgraft.client.site import Release as Permission
 from fedgraft.common.errors import SiteFileError
-from fedgraft.common.metrics import Evaluation, summarise
 from fedgraft.common.schema import Release
+from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.common.wire import Offer, Update
 
 
-def release_offer(offer: Offer, plan: Release, permission: Permission) -> Offer:
-    """Withhold class counts unless both sides allow them and every count is 0 or at least ``min_count``."""
+def release_offer(offer: Offer, plan: Release, permission: Permission, task: AnyTask) -> Offer:
+    """Withhold class counts unless both sides allow them, and what of them lies between 0 and ``min_count``, as the
+    task says."""
     counts = offer.class_counts
-    allowed = plan.class_counts and permission.class_counts
-    if counts is None or not allowed or any(0 < count < permission.min_count for count in counts):
+    if counts is None or not (plan.class_counts and permission.class_counts):
         return replace(offer, class_counts=None)
-    return offer
+    return replace(offer, class_counts=task.releasable(counts, permission.min_count))
 
 
 def release_update(update: Update, shared: Collection[str], plan: Release, permission: Permission) -> Update:
@@ -58,10 +58,11 @@ def require_shared(payload: Collection[str], shared: Collection[str]) -> None:
 def release_evaluations(
     evaluations: dict[str, Evaluation], plan: Release, permission: Permission
 ) -> dict[str, Evaluation]:
-    """The evaluations of splits with at least ``min_count`` cases; none if either side forbids them."""
+    """What of the evaluations rests on at least ``min_count`` cases; none if either side forbids them."""
     if not (plan.evaluation and permission.evaluation):
         return {}
-    return {split: evaluation for split, evaluation in evaluations.items() if evaluation.cases >= permission.min_count}
+    released = {split: evaluation.releasable(permission.min_count) for split, evaluation in evaluations.items()}
+    return {split: evaluation for split, evaluation in released.items() if evaluation is not None}
 
 
 def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, Evaluation], **about: Any) -> None:
@@ -93,5 +94,5 @@ def _norm(tensor: Tensor) -> float:
     return float(torch.linalg.vector_norm(tensor if tensor.is_floating_point() else tensor.double()))
 
 
-def _figures(evaluations: dict[str, Evaluation]) -> dict[str, dict[str, float | None]]:
-    return {name: {"cases": e.cases, **summarise(e)} for name, e in evaluations.items()}
+def _figures(evaluations: dict[str, Evaluation]) -> dict[str, dict[str, Any]]:
+    return {name: {"cases": e.cases, **e.figures(), **e.details()} for name, e in evaluations.items()}

@@ -27,8 +27,8 @@ _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 class Release:
     """What may leave this site besides the shared tensors and the number of training cases.
 
-    ``class_counts`` leave only if every count is 0 or at least ``min_count``; an ``evaluation`` (confusion counts and
-    score histograms of one split) only if it is of at least ``min_count`` cases.
+    ``class_counts`` leave only if every count is 0 or at least ``min_count`` (of findings, those that are); an
+    ``evaluation`` (counts over one split; docs/tasks.md) only if it is of at least ``min_count`` cases.
     """
 
     __pydantic_config__ = _STRICT

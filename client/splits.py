@@ -1,7 +1,10 @@
-"""A site's cases to train, val and test: by unit (patient or group), stratified by class.
+"""A site's cases to train, val and test: by unit (`fedgraft.client.units`), stratified by what the task predicts.
 
-A result depends on the set of cases and the seed, never on the order of the cases: units are put in the order
-of a hash of their name and the seed.
+The same cases lie in the same split at every start: a result depends on the set of cases and the seed, never on the
+order of the cases or on where their files lie. Within each stratum the units stand in the order of a hash of their name
+and the seed; the first are tested, the next validated, the rest trained on. So one unit more or less moves no unit of
+another stratum, and at most three of its own, those next to the borders (if strata stay as they are: a unit whose label
+changes leaves one stratum for another, and a class that train would lack takes a unit from another part).
 """
 
 from __future__ import annotations
@@ -9,33 +12,48 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from fedgraft.client.manifest import SPLITS, Case
-from fedgraft.common.errors import PlanError
+from fedgraft.client.case import SPLITS, Case
+from fedgraft.client.units import unit_names
+from fedgraft.common.errors import DataError, PlanError
+from fedgraft.common.schema_data import Task
 
 Units = Mapping[str, Sequence[Case]]
+Outcome = Callable[[Case], Sequence[str]]
+_YES = frozenset({"1", "1.0", "true", "yes"})
 
 
 def split(
-    cases: Iterable[Case], *, val_fraction: float, test_fraction: float, seed: int
+    cases: Iterable[Case],
+    *,
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+    task: Task = "classification",
+    classes: Sequence[str] = (),
 ) -> dict[str, tuple[Case, ...]]:
-    """Split by the manifest's own ``split`` column, or else by fractions of each class's units.
+    """Split by the manifest's own ``split`` column, or else by fractions of each stratum's units.
 
-    A class with few units gives the first to train, the second to test, the third to val. Train holds every
-    class that the cases have.
+    A unit's stratum: its most frequent label (classification), the rarest finding that it has (multilabel; rarest by
+    units that have it), whether any of its cases has the event (survival). A stratum with few units gives the first to
+    train, the second to test, the third to val. Train holds every class, every finding that is there at all, and both
+    outcomes, that the cases have.
 
     Args:
         cases: all cases of one site.
         val_fraction: of the units, 0 for an empty val.
         test_fraction: of the units, 0 for an empty test.
         seed: another seed, another split.
+        task: of the plan.
+        classes: of the plan; read for multilabel, where they name the columns of the findings.
 
     Returns:
         ``train``, ``val`` and ``test``, each sorted by path and row.
 
     Raises:
         PlanError: the fractions are negative or leave nothing to train on.
+        DataError: the given ``split`` has a unit on two sides.
     """
     if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
         raise PlanError(
@@ -44,20 +62,18 @@ def split(
         )
     ordered = sorted(cases, key=lambda case: (case.path, -1 if case.row is None else case.row))
     if ordered and all(case.split is not None for case in ordered):
-        return {name: tuple(case for case in ordered if case.split == name) for name in SPLITS}
-    units = by_unit(ordered)
-    names = sorted(units, key=lambda unit: _hash(unit, seed))
-    side = _deal(names, units, val_fraction, test_fraction)
-    _keep_classes_in_train(names, units, side)
-    return {name: tuple(case for case in ordered if side[case.unit] == name) for name in SPLITS}
-
-
-def by_unit(cases: Iterable[Case]) -> dict[str, list[Case]]:
-    """The cases of each unit."""
+        return _as_given(ordered)
+    names = unit_names(ordered)
     units: dict[str, list[Case]] = defaultdict(list)
-    for case in cases:
-        units[case.unit].append(case)
-    return dict(units)
+    for name, case in zip(names, ordered, strict=True):
+        units[name].append(case)
+    drawn = sorted(units, key=lambda unit: _hash(unit, seed))
+    outcome = _outcome(task, classes)
+    side = _deal(drawn, _strata(units, task, outcome), val_fraction, test_fraction)
+    _keep_outcomes_in_train(drawn, units, outcome, side)
+    return {
+        part: tuple(case for name, case in zip(names, ordered, strict=True) if side[name] == part) for part in SPLITS
+    }
 
 
 def unit_label(cases: Iterable[Case]) -> str:
@@ -66,13 +82,52 @@ def unit_label(cases: Iterable[Case]) -> str:
     return min(counts, key=lambda label: (-counts[label], label))
 
 
-def _deal(names: Sequence[str], units: Units, val_fraction: float, test_fraction: float) -> dict[str, str]:
+def _as_given(cases: Sequence[Case]) -> dict[str, tuple[Case, ...]]:
+    sides: dict[str, set[str | None]] = defaultdict(set)
+    for name, case in zip(unit_names(cases), cases, strict=True):
+        sides[name].add(case.split)
+    parted = sum(len(some) > 1 for some in sides.values())
+    if parted:
+        raise DataError(
+            f"{parted} patient(s) or group(s) have cases on two sides of the manifest's own `split`; name one side for "
+            "all cases of each"
+        )
+    return {name: tuple(case for case in cases if case.split == name) for name in SPLITS}
+
+
+def _outcome(task: Task, classes: Sequence[str]) -> Outcome:
+    """What a case has of that which train must hold: its label, its findings, or whether the event came."""
+    if task == "multilabel":
+        return lambda case: [name for name in classes if _is_yes(case.column(name))]
+    if task == "survival":
+        return lambda case: ["event" if _is_yes(case.column("event")) else "censored"]
+    return lambda case: [case.label]
+
+
+def _is_yes(cell: str | None) -> bool:
+    return cell is not None and cell.strip().lower() in _YES
+
+
+def _strata(units: Units, task: Task, outcome: Outcome) -> dict[str, str]:
+    """The stratum of each unit."""
+    if task == "classification":
+        return {name: unit_label(cases) for name, cases in units.items()}
+    has = {name: {one for case in cases for one in outcome(case)} for name, cases in units.items()}
+    if task == "survival":
+        return {name: "event" if "event" in some else "censored" for name, some in has.items()}
+    count = Counter(one for some in has.values() for one in some)
+    return {name: min(some, key=lambda one: (count[one], one), default="") for name, some in has.items()}
+
+
+def _deal(
+    drawn: Sequence[str], stratum: Mapping[str, str], val_fraction: float, test_fraction: float
+) -> dict[str, str]:
     """Unit -> train, val or test."""
-    classes: dict[str, list[str]] = defaultdict(list)
-    for name in names:
-        classes[unit_label(units[name])].append(name)
+    strata: dict[str, list[str]] = defaultdict(list)
+    for name in drawn:
+        strata[stratum[name]].append(name)
     side = {}
-    for members in classes.values():
+    for members in strata.values():
         tests = _share(len(members), test_fraction, len(members) - 1)
         vals = _share(len(members), val_fraction, len(members) - 1 - tests)
         for position, name in enumerate(members):
@@ -85,12 +140,12 @@ def _share(count: int, fraction: float, most: int) -> int:
     return 0 if fraction == 0 else min(max(1, math.floor(count * fraction + 0.5)), most)
 
 
-def _keep_classes_in_train(names: Sequence[str], units: Units, side: dict[str, str]) -> None:
-    """Move to train, for a class that only occurs in units of another, its first unit."""
-    missing = {case.label for cases in units.values() for case in cases}
-    missing -= {case.label for name in names if side[name] == "train" for case in units[name]}
-    for label in sorted(missing):
-        side[next(name for name in names if any(case.label == label for case in units[name]))] = "train"
+def _keep_outcomes_in_train(drawn: Sequence[str], units: Units, outcome: Outcome, side: dict[str, str]) -> None:
+    """Move to train, for an outcome that no training case has, the first unit that has it."""
+    has = {name: {one for case in units[name] for one in outcome(case)} for name in drawn}
+    trained = set().union(*(has[name] for name in drawn if side[name] == "train"))
+    for one in sorted(set().union(*has.values()) - trained):
+        side[next(name for name in drawn if one in has[name])] = "train"
 
 
 def _hash(unit: str, seed: int) -> tuple[bytes, str]:

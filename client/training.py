@@ -19,7 +19,7 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 
 class Step(NamedTuple):
-    """A batch: which cases, ``(B,)`` int64; their inputs ``(B, *shape)`` float32; their labels ``(B,)`` int64."""
+    """A batch: which cases, ``(B,)`` int64; their inputs ``(B, *shape)`` float32; their labels, ``B`` rows."""
 
     cases: Tensor
     inputs: Tensor
@@ -32,7 +32,7 @@ class Task:
 
     Attributes:
         examples: at least one case.
-        loss: ``(B, C) float32, (B,) int64 -> scalar``.
+        loss: ``(B, outputs) float32, B labels -> scalar``.
         lr: this round's rate.
         generator: draws the order of the cases.
         mu: FedProx's weight of the proximal term; 0 for none.

@@ -62,6 +62,11 @@ CHECKS = (
     ),
     *(_needs_views(name) for name in STRENGTHS),
     Check(
+        ("data", "loss"),
+        lambda p: p.data.task == "survival" and p.loss.weights != "none",
+        "loss.weights has no effect with data.task=survival: a partial likelihood has no classes; set it to none",
+    ),
+    Check(
         ("loss", "release"),
         lambda p: p.loss.weights == "global" and not p.release.class_counts,
         "loss.weights=global needs release.class_counts=true: the counts are summed over the sites",

@@ -1,4 +1,7 @@
-"""Heads: features ``(B, F)`` float32 -> logits ``(B, C)`` float32. A head is trained from the plan's initial state."""
+"""Heads: features ``(B, F)`` float32 -> outputs ``(B, C)`` float32. A head is trained from the plan's initial state.
+
+``classes``, which FedGraft gives, is the number of outputs: logits of classes, log odds of findings, or one log hazard.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from fedgraft.common.errors import PlanError
 
 
 class Linear(nn.Linear):
-    """One linear layer that starts at zero: the first round's logits are equal for all classes.
+    """One linear layer that starts at zero: the first round's outputs are equal, for all classes and cases.
 
     Args:
         normalise: give each case's features zero mean and unit variance first (layer norm without parameters, Ba et

@@ -17,10 +17,9 @@ from torch import Tensor
 
 from fedgraft.common import arrays
 from fedgraft.common.errors import WireError
-from fedgraft.common.evaluation_record import pack_evaluation, unpack_evaluation
-from fedgraft.common.metrics import Evaluation
 from fedgraft.common.names import SITE_NAME
 from fedgraft.common.record_values import config_of, count_of, is_count, text_of
+from fedgraft.common.tasks import AnyTask, Evaluation
 
 PREPARE, BACKBONE, TRAIN, EVALUATE = "query.prepare", "query.backbone", "train", "evaluate"
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
@@ -43,7 +42,8 @@ Decode = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
 @dataclass(frozen=True)
 class Offer:
-    """A site's answer to ``query.prepare``. ``class_counts``: training cases by class, ``None`` if withheld."""
+    """A site's answer to ``query.prepare``. ``class_counts``: the task's counts of training cases, ``None`` if
+    withheld."""
 
     site: str
     plan_digest: str
@@ -139,18 +139,19 @@ def pack_offer(offer: Offer) -> RecordDict:
     return RecordDict({SITE: record})
 
 
-def unpack_offer(content: RecordDict, classes: int) -> Offer:
+def unpack_offer(content: RecordDict, task: AnyTask) -> Offer:
     """Read a site's answer to ``query.prepare``.
 
     Raises:
-        WireError: a key is missing or ill-typed, or the counts are not one per class.
+        WireError: a key is missing or ill-typed, or the counts are not the task's.
     """
     record = config_of(content, SITE)
-    counts = record.get("class-counts")
-    if counts is not None and (
-        not isinstance(counts, list) or len(counts) != classes or not all(is_count(c) for c in counts)
-    ):
-        raise WireError("class counts must be one whole number per class")
+    counts, examples = record.get("class-counts"), count_of(record, EXAMPLES)
+    if counts is not None:
+        if not isinstance(counts, list) or len(counts) != len(task.counts) or not all(map(is_count, counts)):
+            raise WireError(f"class counts must be {len(task.counts)} whole numbers")
+        if not task.fits(counts, examples):  # type: ignore[arg-type]
+            raise WireError("the class counts do not fit the number of training cases")
     site = text_of(record, "name")
     if not SITE_NAME.fullmatch(site):
         raise WireError("a site's name must be letters, digits, - and _ (at most 64)")
@@ -158,7 +159,7 @@ def unpack_offer(content: RecordDict, classes: int) -> Offer:
         site=site,
         plan_digest=text_of(record, "plan"),
         has_backbone=record.get("has-backbone") is True,
-        examples=count_of(record, EXAMPLES),
+        examples=examples,
         class_counts=None if counts is None else tuple(int(c) for c in counts),
     )
 
@@ -226,11 +227,11 @@ def pack_answer(site: str, plan_digest: str, server_round: int, evaluations: Map
     """Who answers, and the evaluations by split: the whole answer to ``evaluate``, and a part of an update."""
     record = RecordDict({SITE: ConfigRecord({"name": site, "plan": plan_digest, "round": server_round})})
     for split, evaluation in evaluations.items():
-        record[f"{LOCAL_METRICS}.{split}"] = pack_evaluation(evaluation)
+        record[f"{LOCAL_METRICS}.{split}"] = evaluation.pack()
     return record
 
 
-def unpack_answer(content: RecordDict, classes: int) -> tuple[str, str, int, dict[str, Evaluation]]:
+def unpack_answer(content: RecordDict, task: AnyTask) -> tuple[str, str, int, dict[str, Evaluation]]:
     """``(site, plan digest, round, evaluations by split)``.
 
     Raises:
@@ -238,14 +239,14 @@ def unpack_answer(content: RecordDict, classes: int) -> tuple[str, str, int, dic
     """
     record = config_of(content, SITE)
     evaluations = {
-        split: unpack_evaluation(config_of(content, key), classes)
+        split: task.unpack(config_of(content, key))
         for split in SPLITS
         if (key := f"{LOCAL_METRICS}.{split}") in content
     }
     return text_of(record, "name"), text_of(record, "plan"), count_of(record, "round"), evaluations
 
 
-def unpack_update(content: RecordDict, specs: Specs, classes: int, decode: Decode | None = None) -> Update:
+def unpack_update(content: RecordDict, specs: Specs, task: AnyTask, decode: Decode | None = None) -> Update:
     """Read a site's answer to ``train``.
 
     Args:
@@ -254,7 +255,7 @@ def unpack_update(content: RecordDict, specs: Specs, classes: int, decode: Decod
     Raises:
         WireError: anything is missing, of the wrong shape or type, or not finite.
     """
-    site, plan_digest, server_round, evaluations = unpack_answer(content, classes)
+    site, plan_digest, server_round, evaluations = unpack_answer(content, task)
     record, metrics = content.get(ARRAYS), content.get(METRICS)
     if not isinstance(record, ArrayRecord) or not isinstance(metrics, MetricRecord):
         raise WireError("the update holds no tensors or no metrics")

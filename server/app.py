@@ -15,10 +15,11 @@ from torch import Tensor
 
 from fedgraft.common import tensors
 from fedgraft.common.errors import DeploymentError, PlanError
-from fedgraft.common.metrics import Evaluation, summarise
 from fedgraft.common.model import Model
 from fedgraft.common.model import build as build_model
 from fedgraft.common.plan import Plan, from_json
+from fedgraft.common.tasks import Evaluation
+from fedgraft.common.tasks.losses import require_suited
 from fedgraft.server import report
 from fedgraft.server.folder import REGISTERED
 from fedgraft.server.ledger import Ledger
@@ -55,6 +56,7 @@ def serve(grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress
     """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``model.safetensors``, ``rounds.png``
     and ``summary.json`` into ``out``."""
     start = time.monotonic()
+    require_suited(plan)
     out.mkdir(parents=True, exist_ok=True)
     (out / "plan.yaml").write_text(yaml.safe_dump(plan.to_dict(), sort_keys=False), encoding="utf-8")
     (out / "rounds.jsonl").write_text("", encoding="utf-8")
@@ -88,7 +90,8 @@ def serve(grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress
 
 def print_round(round_: Round) -> None:
     """One line per round, for the coordinator's log."""
-    central = "" if round_.central is None else f", test AUROC {summarise(round_.central)['auroc']}"
+    name, headline = round_.task.columns[round_.task.headline], round_.task.headline
+    central = "" if round_.central is None else f", test {name} {round_.central.figures()[headline]}"
     loss = "" if round_.train_loss is None else f", training loss {round_.train_loss:.4f}"
     print(f"round {round_.number}: {len(round_.sites)} site(s) updated{loss}{central}", flush=True)
 

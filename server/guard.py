@@ -11,7 +11,7 @@ from flwr.app import Message, RecordDict
 
 from fedgraft.common import wire
 from fedgraft.common.errors import WireError
-from fedgraft.common.metrics import Evaluation
+from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.common.wire import Decode, Offer, Specs, Update
 
 _CODE = re.compile(r"fedgraft:[a-z-]{1,40}")
@@ -35,13 +35,13 @@ class Expected:
     examples: int | None = None
 
 
-def read_offer(reply: Message | None, plan_digest: str, classes: int) -> Offer | Refusal:
+def read_offer(reply: Message | None, plan_digest: str, task: AnyTask) -> Offer | Refusal:
     """A site's answer to ``query.prepare``."""
     content = _content(reply)
     if isinstance(content, Refusal):
         return content
     try:
-        offer = wire.unpack_offer(content, classes)
+        offer = wire.unpack_offer(content, task)
     except WireError as error:
         return Refusal("bad-offer", str(error))
     if offer.plan_digest != plan_digest:
@@ -50,7 +50,7 @@ def read_offer(reply: Message | None, plan_digest: str, classes: int) -> Offer |
 
 
 def read_update(
-    reply: Message | None, expected: Expected, specs: Specs, classes: int, decode: Decode | None = None
+    reply: Message | None, expected: Expected, specs: Specs, task: AnyTask, decode: Decode | None = None
 ) -> Update | Refusal:
     """A site's answer to ``train``: names, shapes, dtypes, finite numbers, a count, the right plan and round.
 
@@ -60,7 +60,7 @@ def read_update(
     if isinstance(content, Refusal):
         return content
     try:
-        update = wire.unpack_update(content, specs, classes, decode)
+        update = wire.unpack_update(content, specs, task, decode)
     except WireError as error:
         return Refusal("bad-update", str(error))
     stranger = _stranger(expected, Expected(update.site, update.plan_digest, update.round))
@@ -69,13 +69,13 @@ def read_update(
     return stranger or update
 
 
-def read_evaluations(reply: Message | None, expected: Expected, classes: int) -> dict[str, Evaluation] | Refusal:
+def read_evaluations(reply: Message | None, expected: Expected, task: AnyTask) -> dict[str, Evaluation] | Refusal:
     """A site's answer to ``evaluate``, by split."""
     content = _content(reply)
     if isinstance(content, Refusal):
         return content
     try:
-        site, digest, server_round, evaluations = wire.unpack_answer(content, classes)
+        site, digest, server_round, evaluations = wire.unpack_answer(content, task)
     except WireError as error:
         return Refusal("bad-evaluation", str(error))
     return _stranger(expected, Expected(site, digest, server_round)) or evaluations

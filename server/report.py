@@ -3,17 +3,24 @@
 ``summary.json`` (keys that scripts can rely on; a figure that is undefined, for instance AUROC over one class, is
 null):
 
-- ``plan_digest``, ``seed``, ``rounds``
+- ``plan_digest``, ``seed``, ``rounds``, ``task``
+- ``headline``: the figure by which the worst site and the picture go; ``columns``: the figures that a table shows, with
+  their headings
 - ``seconds.total``, and ``seconds.per_round`` (mean)
 - ``bytes.up``, ``bytes.down``: of message content, per site and round (mean over good train messages)
 - ``test.<figure>``: of the final model; ``test.source`` is ``coordinator`` (its own test set) or ``sites`` (merged)
 - ``sites.<name>.<figure>``, with ``cases``, ``prevalence``, ``examples`` (training cases) and ``split``
-- ``worst_site.name``, ``worst_site.auroc``: the lowest AUROC that is defined
+- ``worst_site.name``, ``worst_site.<headline>``: the site with the lowest headline figure that is defined
 - ``dropped``: ledger lines that were not ok
 - ``class_counts_withheld``: sites whose class counts are not in the global class weights
 
-Figures: ``auroc``, ``auprc``, ``balanced_accuracy``, ``sensitivity``, ``specificity``, ``loss``
-(`fedgraft.common.metrics.summarise`).
+Figures by task (``fedgraft.common.tasks``; ``headline`` first):
+
+- classification: ``auroc``, ``auprc``, ``balanced_accuracy``, ``sensitivity``, ``specificity``, ``accuracy``, ``loss``
+- multilabel: the same without ``accuracy``, as macro means over the findings that have cases of both sides;
+  ``undefined`` names the others; and ``findings.<name>.<figure>``, with ``cases`` (whose label is known) and
+  ``prevalence``
+- survival: ``c_index``, ``loss`` (mean negative log partial likelihood per event), ``events``, ``comparable`` (pairs)
 """
 
 from __future__ import annotations
@@ -22,30 +29,33 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fedgraft.common.metrics import FIGURES, Evaluation, prevalence, summarise
+from fedgraft.common import tasks
 from fedgraft.common.plan import Plan
+from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.server.ledger import Ledger
 from fedgraft.server.rounds import Outcome, Round
-
-BLANK: dict[str, Any] = dict.fromkeys(FIGURES)
 
 
 def summary(plan: Plan, outcome: Outcome, ledger: Ledger, seconds: float) -> dict[str, Any]:
     """The content of ``summary.json``."""
-    last = outcome.rounds[-1]
+    task, last = tasks.of(plan.data), outcome.rounds[-1]
     up, down = ledger.mean_bytes()
     sites = site_figures(outcome)
-    defined = {name: figures["auroc"] for name, figures in sites.items() if figures["auroc"] is not None}
+    headline = task.headline
+    defined = {name: figures[headline] for name, figures in sites.items() if figures[headline] is not None}
     worst = min(defined, key=lambda name: (defined[name], name)) if defined else None
     return {
         "plan_digest": plan.digest,
         "seed": plan.seed,
         "rounds": plan.rounds,
+        "task": plan.data.task,
+        "headline": headline,
+        "columns": dict(task.columns),
         "seconds": {"total": round(seconds, 3), "per_round": _mean([r.seconds for r in outcome.rounds[1:]])},
         "bytes": {"up": up, "down": down},
-        "test": {**_figures(last.test), "source": "coordinator" if last.central is not None else "sites"},
+        "test": {**_figures(task, last.test), "source": "coordinator" if last.central is not None else "sites"},
         "sites": sites,
-        "worst_site": {"name": worst, "auroc": None if worst is None else defined[worst]},
+        "worst_site": {"name": worst, headline: None if worst is None else defined[worst]},
         "dropped": ledger.dropped(),
         "class_counts_withheld": _withheld(plan, outcome),
     }
@@ -53,10 +63,10 @@ def summary(plan: Plan, outcome: Outcome, ledger: Ledger, seconds: float) -> dic
 
 def site_figures(outcome: Outcome) -> dict[str, dict[str, Any]]:
     """Figures of the final model by site, on its test cases (on validation cases if the plan leaves it none)."""
-    by_site = outcome.rounds[-1].by_site
+    task, by_site = outcome.rounds[-1].task, outcome.rounds[-1].by_site
     split = "test" if any("test" in splits for splits in by_site.values()) else "val"
     return {
-        name: {**_figures(by_site.get(name, {}).get(split)), "examples": offer.examples, "split": split}
+        name: {**_figures(task, by_site.get(name, {}).get(split)), "examples": offer.examples, "split": split}
         for name, offer in sorted(outcome.offers.items())
     }
 
@@ -70,16 +80,17 @@ def _withheld(plan: Plan, outcome: Outcome) -> list[str]:
 
 def round_line(round_: Round) -> dict[str, Any]:
     """One line of ``rounds.jsonl``: the state after a round (round 0: untrained)."""
+    task = round_.task
     return {
         "round": round_.number,
         "updated": list(round_.sites),
         "train_loss": round_.train_loss,
         "seconds": round(round_.seconds, 4),
         "bytes": {"up": round_.bytes_up, "down": round_.bytes_down},
-        "val": _figures(round_.pooled("val")),
-        "test": _figures(round_.test),
+        "val": _figures(task, round_.pooled("val")),
+        "test": _figures(task, round_.test),
         "sites": {
-            name: {split: _figures(evaluation) for split, evaluation in splits.items()}
+            name: {split: _figures(task, evaluation) for split, evaluation in splits.items()}
             for name, splits in sorted(round_.by_site.items())
         },
     }
@@ -92,15 +103,18 @@ def append_line(path: Path, line: dict[str, Any]) -> dict[str, Any]:
     return line
 
 
-def _figures(evaluation: Evaluation | None) -> dict[str, Any]:
+def _figures(task: AnyTask, evaluation: Evaluation | None) -> dict[str, Any]:
     if evaluation is None:
-        return {**BLANK, "cases": 0, "prevalence": None}
-    figures = {name: _short(value) for name, value in summarise(evaluation).items()}
-    return {**figures, "cases": evaluation.cases, "prevalence": _short(prevalence(evaluation))}
+        return {**dict.fromkeys(task.figures), "cases": 0, "prevalence": None}
+    figures = {**evaluation.figures(), "cases": evaluation.cases, "prevalence": evaluation.prevalence}
+    found: dict[str, Any] = _short({**figures, **evaluation.details()})
+    return found
 
 
-def _short(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
+def _short(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _short(one) for name, one in value.items()}
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def _mean(values: list[float]) -> float | None:

@@ -10,10 +10,11 @@ from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 from torch import Tensor
 
-from fedgraft.common import wire
+from fedgraft.common import tasks, wire
 from fedgraft.common.backbone_record import pack_backbone
 from fedgraft.common.errors import RoundError
 from fedgraft.common.plan import Plan
+from fedgraft.common.tasks import AnyTask
 from fedgraft.common.wire import Offer
 from fedgraft.server.guard import Refusal, read_offer, same_name
 from fedgraft.server.ledger import Entry, Ledger
@@ -71,11 +72,11 @@ def refuse_impostors(roster: Roster, registered: Mapping[int, str], round_: int,
     return {node: offer for node, offer in roster.items() if registered.get(node) == offer.site}
 
 
-def class_counts(roster: Roster, classes: int) -> tuple[int, ...]:
-    """Training cases by class, summed over the sites that gave them.
+def class_counts(roster: Roster, task: AnyTask) -> tuple[int, ...]:
+    """The task's counts of training cases, summed over the sites that gave them.
 
     Raises:
-        RoundError: no site did.
+        RoundError: no site did, or one of the sums is 0.
     """
     given = [offer.class_counts for offer in roster.values() if offer.class_counts is not None]
     if not given:
@@ -83,10 +84,10 @@ def class_counts(roster: Roster, classes: int) -> tuple[int, ...]:
             "loss.weights=global, but no site gave its class counts (its site.yaml forbids it, or a count lies "
             "between 0 and min_count); use loss.weights=local"
         )
-    total = tuple(sum(counts[c] for counts in given) for c in range(classes))
+    total = tuple(sum(counts[c] for counts in given) for c in range(len(task.counts)))
     if 0 in total:
         raise RoundError(
-            f"loss.weights=global: the class counts that the sites gave hold no case of class number {total.index(0)} "
+            f"loss.weights=global: the class counts that the sites gave hold no case of {task.counts[total.index(0)]} "
             "(counts between 0 and a site's min_count are withheld); use loss.weights=local"
         )
     return total
@@ -99,7 +100,7 @@ def _ask(
     down = wire.count_bytes(content)
     found: Roster = {}
     for node, reply in replies.items():
-        offer = read_offer(reply, plan.digest, len(plan.data.classes))
+        offer = read_offer(reply, plan.digest, tasks.of(plan.data))
         up = wire.count_bytes(reply.content) if reply is not None and reply.has_content() else 0
         if isinstance(offer, Refusal):
             ledger.write(Entry(round_, "prepare", f"node {node}", node, offer.code, offer.reason, None, down, up))

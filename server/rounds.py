@@ -11,12 +11,12 @@ from flwr.app import ConfigRecord, Message
 from flwr.serverapp import Grid
 from torch import Tensor
 
-from fedgraft.common import wire
+from fedgraft.common import tasks, wire
 from fedgraft.common.compression import require_effect, up_codec
 from fedgraft.common.errors import RoundError
 from fedgraft.common.garbage import patient_collector
-from fedgraft.common.metrics import Evaluation, merge
 from fedgraft.common.plan import Plan
+from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.common.wire import Update
 from fedgraft.server import aggregation
 from fedgraft.server.guard import Expected, Refusal, read_evaluations, read_update
@@ -40,6 +40,7 @@ class Round:
     """
 
     number: int
+    task: AnyTask
     sites: tuple[str, ...] = ()
     train_loss: float | None = None
     seconds: float = 0.0
@@ -51,7 +52,7 @@ class Round:
     def pooled(self, split: str) -> Evaluation | None:
         """The sites' evaluations of a split, merged; ``None`` if no site gave one."""
         parts = [splits[split] for splits in self.by_site.values() if split in splits]
-        return merge(parts) if parts else None
+        return self.task.merge(parts) if parts else None
 
     @property
     def test(self) -> Evaluation | None:
@@ -107,7 +108,7 @@ def _run(federation: Federation) -> Outcome:
     wait_for_nodes(federation.grid, plan.strategy.min_sites, plan.strategy.timeout)
     roster: Roster = {}
     shared = federation.initial
-    rounds = [Round(0, central=_central(federation, shared))]
+    rounds = [Round(0, tasks.of(plan.data), central=_central(federation, shared))]
     federation.progress(rounds[0])
     for number in range(1, plan.rounds + 1):
         start = time.monotonic()
@@ -145,7 +146,7 @@ def _up_to_date(federation: Federation, roster: Roster, number: int) -> Roster:
 
 def _config(plan: Plan, roster: Roster) -> ConfigRecord:
     wanted = plan.loss.weights == "global"
-    return wire.pack_config(plan.digest, class_counts(roster, len(plan.data.classes)) if wanted else None)
+    return wire.pack_config(plan.digest, class_counts(roster, tasks.of(plan.data)) if wanted else None)
 
 
 def _train(
@@ -163,7 +164,7 @@ def _train(
     for node in sorted(replies, key=lambda node: roster[node].site):
         site, reply = roster[node].site, replies[node]
         expected = Expected(site, plan.digest, number, roster[node].examples)
-        update = read_update(reply, expected, specs, len(plan.data.classes), compressed)
+        update = read_update(reply, expected, specs, tasks.of(plan.data), compressed)
         entries.append(_entry(number, "train", site, node, update, sizes[id(down[node].content)], reply))
         if not isinstance(update, Refusal):
             good.append((down[node], update))
@@ -185,7 +186,7 @@ def _evaluate(federation: Federation, roster: Roster, shared: Shared) -> BySite:
     entries, down = [], wire.count_bytes(content)
     for node, offer in roster.items():
         expected = Expected(offer.site, plan.digest, plan.rounds)
-        evaluations = read_evaluations(replies[node], expected, len(plan.data.classes))
+        evaluations = read_evaluations(replies[node], expected, tasks.of(plan.data))
         entries.append(_entry(plan.rounds, "evaluate", offer.site, node, evaluations, down, replies[node]))
         if not isinstance(evaluations, Refusal):
             found[offer.site] = evaluations
@@ -226,7 +227,8 @@ def _summed(federation: Federation, number: int, updates: list[tuple[Message, Up
     known = [(loss, n) for loss, n in losses if loss is not None]
     mean = sum(loss * n for loss, n in known) / sum(n for _, n in known) if len(known) == len(losses) else None
     up, down = federation.ledger.round_bytes(number)
-    return Round(number, tuple(u.site for _, u in updates), mean, seconds, up, down)
+    task = tasks.of(federation.plan.data)
+    return Round(number, task, tuple(u.site for _, u in updates), mean, seconds, up, down)
 
 
 def _central(federation: Federation, shared: Mapping[str, Tensor]) -> Evaluation | None:

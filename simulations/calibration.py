@@ -16,7 +16,7 @@ from fedgraft.client.limits import Limits
 from fedgraft.client.manifest import Case
 from fedgraft.client.training import Task, train_locally
 from fedgraft.client.transforms import to_input
-from fedgraft.common import parts, wire
+from fedgraft.common import parts, tasks, wire
 from fedgraft.common.backbone_record import pack_backbone
 from fedgraft.common.constant import FEATURES
 from fedgraft.common.model import Model, build
@@ -91,7 +91,7 @@ def _evaluating(model: Model, plan: Plan) -> Callable[[], int]:
     examples = _examples(model, plan)
 
     def work() -> int:
-        evaluate_split(model.constant.trained, examples, _CPU)
+        evaluate_split(model.constant.trained, examples, _CPU, tasks.of(plan.data))
         return len(examples.labels)
 
     return work
@@ -101,4 +101,4 @@ def _examples(model: Model, plan: Plan) -> Examples:
     """Two batches of noise in the shape of what is kept."""
     number = max(_CASES, 2 * plan.train.batch_size)
     noise = torch.randn(number, *model.constant.shape, generator=torch.Generator().manual_seed(0))
-    return Examples(noise, torch.arange(number) % len(plan.data.classes))
+    return Examples(noise, tasks.of(plan.data).some_labels(number))

@@ -14,6 +14,9 @@ from omegaconf.errors import OmegaConfBaseException
 from fedgraft.common import parts
 from fedgraft.common.errors import FedGraftError, PlanError
 from fedgraft.common.plan import Plan, read
+from fedgraft.common.schema import Loss
+from fedgraft.common.schema_data import Data
+from fedgraft.common.tasks.losses import misfit
 from fedgraft.server.aggregation import ALLOWED, SUPPLIED
 
 CONFIG = "pkg://fedgraft.conf"
@@ -59,9 +62,18 @@ def part_problems(sections: Mapping[str, Any]) -> list[str]:
             problems += error.problems
         else:
             problems += parts.check_options(found, name, part.options, given)
-            if name == "loss" and part.weights != "none" and "class_weights" not in signature(found).parameters:
-                problems.append(f"loss.weights={part.weights} has no effect: {found.__name__} takes no class_weights")
+            if name == "loss":
+                problems += _loss_problems(found, part, sections.get("data"))
     return problems
+
+
+def _loss_problems(found: Callable[..., Any], loss: Loss, data: Data | None) -> list[str]:
+    unsuited = None if data is None else misfit(found, loss, data)
+    if unsuited is not None:
+        return [unsuited]
+    if loss.weights == "none" or "class_weights" in signature(found).parameters or (data and data.task == "survival"):
+        return []  # with survival, weights are a contradiction whatever the loss
+    return [f"loss.weights={loss.weights} has no effect: {found.__name__} takes no class_weights"]
 
 
 def run_hydra(arguments: Sequence[str], job: Callable[[Plan], None], extra: Sequence[str] = ()) -> int:

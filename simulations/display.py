@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -11,14 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from fedgraft.common.metrics import summarise
 from fedgraft.server.rounds import Round
 
-UNDEFINED = "undefined"  # a figure over one class
-_HEADINGS = ("site", "cases", "prev.", "AUROC", "AUPRC", "bal. acc.", "sens.", "spec.")
+UNDEFINED = "undefined"  # a figure over one class, or without a comparable pair
 _PARTS = ("prepare", "download", "compute", "upload", "latency", "offline", "total")
 _UNITS = {"uplink": " Mbit/s", "downlink": " Mbit/s", "speed": " of this machine"}
-_COLUMNS = ("auroc", "auprc", "balanced_accuracy", "sensitivity", "specificity")
+_WHY_UNDEFINED = {"survival": "no pair of cases can be compared"}
 
 
 class Display:
@@ -64,25 +62,27 @@ class Display:
         if round_.train_loss is not None:
             notes.append(f"loss {round_.train_loss:.4f}")
         if round_.central is not None:
-            notes.append(f"test AUROC {_number(summarise(round_.central)['auroc'])}")
+            name = round_.task.headline
+            notes.append(f"test {round_.task.columns[name]} {_number(round_.central.figures()[name])}")
         self._progress.update(self._rounds, completed=round_.number, note=", ".join(notes))
 
 
 def site_table(summary: dict[str, Any]) -> Table:
     """The final model at each site, the worst site marked, and the whole below."""
     splits = sorted({site["split"] for site in summary["sites"].values()})
+    columns = summary["columns"]
     table = _table(
         f"final model, on each site's {' and '.join(splits)} cases",
-        "* worst by AUROC; undefined: cases of one class only",
-        _HEADINGS,
+        _caption(summary),
+        ("site", "cases", "prev.", *columns.values(), *(["findings"] if summary["task"] == "multilabel" else [])),
     )
     worst = summary["worst_site"]["name"]
     for name, site in summary["sites"].items():
         mark = " *" if name == worst else ""
-        table.add_row(name + mark, *_cells(site), style="bold red" if name == worst else None)
+        table.add_row(name + mark, *_cells(site, columns), style="bold red" if name == worst else None)
     table.add_section()
     source = "official" if summary["test"]["source"] == "coordinator" else "pooled"
-    table.add_row(source, *_cells(summary["test"]), style="bold")
+    table.add_row(source, *_cells(summary["test"], columns), style="bold")
     return table
 
 
@@ -147,8 +147,20 @@ def _table(title: str, caption: str, headings: tuple[str, ...]) -> Table:
     return table
 
 
-def _cells(figures: dict[str, Any]) -> list[str]:
-    return [str(figures["cases"]), _number(figures["prevalence"]), *(_number(figures[c]) for c in _COLUMNS)]
+def _caption(summary: dict[str, Any]) -> str:
+    why = _WHY_UNDEFINED.get(summary["task"], "cases of one class only")
+    caption = f"* worst by {summary['columns'][summary['headline']]}; undefined: {why}"
+    if summary["task"] == "multilabel":
+        caption += "\nmeans over the findings with cases of both sides; summary.json's `undefined` names the others"
+    return caption
+
+
+def _cells(figures: dict[str, Any], columns: Iterable[str]) -> list[str]:
+    cells = [str(figures["cases"]), _number(figures["prevalence"]), *(_number(figures[column]) for column in columns)]
+    if "findings" in figures:
+        whole = len(figures["findings"])
+        cells.append(f"{whole - len(figures['undefined'])} of {whole}")
+    return cells
 
 
 def _number(value: float | None) -> str:

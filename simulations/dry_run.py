@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from fedgraft.common import tensors
+from fedgraft.common import tasks, tensors
 from fedgraft.common.compression import require_effect
 from fedgraft.common.constant import FEATURES, IMAGES
 from fedgraft.common.model import Model, build
@@ -87,13 +87,11 @@ def _bytes_table(plan: Plan, model: Model) -> Table:
 
 
 def _sentences(plan: Plan, model: Model) -> list[str]:
+    task = tasks.of(plan.data)
     leaving = ["shared tensors", "number of training cases"]
     leaving += ["training loss"] if plan.release.train_loss else []
-    leaving += [
-        "evaluation: confusion counts and score histograms (each case's score to a quarter of a percent, without "
-        "saying whose; 8 bytes per filled bin)"
-    ] * plan.release.evaluation
-    leaving += ["class counts, once (0 or at least the site's min_count)"] * plan.release.class_counts
+    leaving += [f"evaluation: {task.leaving}"] * plan.release.evaluation
+    leaving += [f"{task.counting}, once (0 or at least the site's min_count)"] * plan.release.class_counts
     stages = ", ".join(stage.name for stage in model.stages)
     kept = _kept(model, plan.engine.keep)
     shape = f"{model.spec.channels} x {model.spec.size} x {model.spec.size}"

@@ -1,6 +1,6 @@
 """How a simulation deals the cases of a data set to sites.
 
-A unit (`Case.unit`: a patient, or a group of near-duplicates) is never split over sites. Each function is
+A unit (`fedgraft.client.units`: a patient, or a group of near-duplicates) is never split over sites. Each function is
 named in ``conf/partition`` and returns site name -> cases.
 """
 
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedgraft.client.manifest import Case
-from fedgraft.client.splits import by_unit, unit_label
+from fedgraft.client.splits import unit_label
+from fedgraft.client.units import by_unit, unit_names
 from fedgraft.common.errors import PlanError
 from fedgraft.simulations.datasets import Source
 
@@ -34,10 +35,10 @@ def by_site(source: Source) -> Parts:
         )
     parts: dict[str, list[Case]] = defaultdict(list)
     home: dict[str, str] = {}
-    for case, site in zip(source.cases, source.site_of, strict=True):
-        if home.setdefault(case.unit, site) != site:
+    for case, unit, site in zip(source.cases, unit_names(source.cases), source.site_of, strict=True):
+        if home.setdefault(unit, site) != site:
             raise PlanError(
-                f"partition=by_site: a patient or group has cases at {home[case.unit]} and {site}; "
+                f"partition=by_site: a patient or group has cases at {home[unit]} and {site}; "
                 "use another partition, or patient names that differ between hospitals"
             )
         parts[site].append(case)
@@ -137,8 +138,8 @@ def _cut(units: int, sites: int, alpha: float, rng: np.random.Generator) -> NDAr
 
 def _parts(source: Source, names: Sequence[str], owner: Mapping[str, int]) -> Parts:
     lists: dict[str, list[Case]] = {name: [] for name in names}
-    for case in source.cases:
-        lists[names[owner[case.unit]]].append(case)
+    for case, unit in zip(source.cases, unit_names(source.cases), strict=True):
+        lists[names[owner[unit]]].append(case)
     return {name: tuple(cases) for name, cases in lists.items()}
 
 

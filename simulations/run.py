@@ -23,12 +23,12 @@ from fedgraft.client.machine import choose, cores
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.store import Store
 from fedgraft.client.workspace import Workspace
-from fedgraft.common import tensors
+from fedgraft.common import tasks, tensors
 from fedgraft.common.errors import FedGraftError, RoundError
-from fedgraft.common.metrics import Evaluation, empty
 from fedgraft.common.model import Model
 from fedgraft.common.plan import Plan
 from fedgraft.common.schema import Clock
+from fedgraft.common.tasks import Evaluation
 from fedgraft.server import app as server_app
 from fedgraft.simulations.availability import Reaches, always, reaches
 from fedgraft.simulations.calibration import calibrate
@@ -107,6 +107,7 @@ def _central_test(plan: Plan, federation: Federation, display: Display) -> serve
     if not federation.test:
         return None
     held: list[Examples] = []
+    task = tasks.of(plan.data)
     machine = choose("cpu", plan.engine.threads, plan.engine.workers, plan.engine.batch)
 
     def evaluate(model: Model, shared: dict[str, Tensor]) -> Evaluation:
@@ -117,8 +118,8 @@ def _central_test(plan: Plan, federation: Federation, display: Display) -> serve
             keeper = Keeper(plan, model, digest, inputs, store, machine, display.computed)
             held.append(keeper.examples(federation.test))
         model.load(shared)
-        found = evaluate_split(model.constant.trained, held[0], machine.device)
-        return empty(len(plan.data.classes)) if found is None else found
+        found = evaluate_split(model.constant.trained, held[0], machine.device, task)
+        return task.empty() if found is None else found
 
     return evaluate
 

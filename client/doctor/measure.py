@@ -22,7 +22,7 @@ from fedgraft.client.manifest import Case
 from fedgraft.client.site import SiteFile
 from fedgraft.client.store import Store
 from fedgraft.client.training import Task, train_locally
-from fedgraft.common import parts
+from fedgraft.common import parts, tasks
 from fedgraft.common.constant import FEATURES
 from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan
@@ -128,7 +128,7 @@ def _rounds(plan: Plan, model: Model, examples: Examples, site: SiteFile, device
         return len(examples)
 
     def evaluate() -> int:
-        evaluate_split(model.constant.trained, examples, device)
+        evaluate_split(model.constant.trained, examples, device, tasks.of(plan.data))
         return len(examples)
 
     return seconds_per_case(train), seconds_per_case(evaluate)

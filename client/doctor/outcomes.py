@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from fedgraft.client.manifest import Case
+from fedgraft.client.targets import EVENT, TIME, targets
+from fedgraft.common.errors import DataError
 from fedgraft.common.schema_data import Data
 
-TIME, EVENT = "time", "event"
 MOST_CLASSES = 30
-_TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+_SURVIVAL = Data("", "survival", (), None, "sites", 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -29,27 +31,27 @@ def outcomes(cases: Sequence[Case], data: Data | None) -> tuple[Outcome, ...]:
         data: ``None`` without a plan: each label is then a class, if there are at most 30; without labels but with
             ``time`` and ``event`` columns, the event.
     """
-    if data is not None and data.task == "multilabel":
-        return tuple(Outcome(name, _cells(cases, name)) for name in data.classes)
-    if data is not None and data.task == "survival":
-        return (Outcome(EVENT, _cells(cases, EVENT)),)
+    if data is not None and data.task != "classification":
+        names = data.classes if data.task == "multilabel" else (TIME, EVENT)
+        rows = [_target(case, data) for case in cases]
+        found = tuple(Outcome(name, tuple(_known(row, at) for row in rows)) for at, name in enumerate(names))
+        return found if data.task == "multilabel" else found[1:]
     labels = [case.label for case in cases]
     if data is not None:
-        names = data.classes
-    else:
-        names = tuple(sorted({label for label in labels if label}))
-        if not names and any(case.column(TIME) and case.column(EVENT) for case in cases):
-            return (Outcome(EVENT, _cells(cases, EVENT)),)
-    if len(names) > MOST_CLASSES and data is None:
+        return tuple(Outcome(name, tuple(label == name for label in labels)) for name in data.classes)
+    names = tuple(sorted({label for label in labels if label}))
+    if not names and any(case.column(TIME) and case.column(EVENT) for case in cases):
+        return outcomes(cases, _SURVIVAL)
+    if len(names) > MOST_CLASSES:
         return ()
     return tuple(Outcome(name, tuple(label == name for label in labels)) for name in names)
 
 
 def unreadable(cases: Sequence[Case], data: Data) -> list[int]:
-    """Positions of the cases whose target the plan can't use: another label, a cell that is neither 1, 0 nor empty, a
-    time that is not a positive number, an event that is unknown."""
-    fine = _FINE[data.task]
-    return [position for position, case in enumerate(cases) if not fine(case, data)]
+    """Positions of the cases whose target a run can't use (`fedgraft.client.targets`)."""
+    if data.task == "classification":
+        return [position for position, case in enumerate(cases) if case.label not in data.classes]
+    return [position for position, case in enumerate(cases) if _target(case, data) is None]
 
 
 def absent_columns(cases: Sequence[Case], data: Data) -> tuple[str, ...]:
@@ -63,34 +65,13 @@ def target_columns(data: Data | None) -> frozenset[str]:
     return frozenset({TIME, EVENT} if data is None or data.task == "survival" else data.classes)
 
 
-def truth(cell: str | None) -> bool | None:
-    """1, true, yes; 0, false, no; else unknown."""
-    return None if cell is None else _TRUTH.get(cell.strip().lower())
-
-
-def _cells(cases: Sequence[Case], column: str) -> tuple[bool | None, ...]:
-    return tuple(truth(case.column(column)) for case in cases)
-
-
-def _known_label(case: Case, data: Data) -> bool:
-    return case.label in data.classes
-
-
-def _readable_findings(case: Case, data: Data) -> bool:
-    cells = [case.column(name) for name in data.classes]
-    return all(cell is None or not cell.strip() or truth(cell) is not None for cell in cells)
-
-
-def _readable_survival(case: Case, data: Data) -> bool:
+def _target(case: Case, data: Data) -> Tensor | None:
     try:
-        time = float(case.column(TIME) or "")
-    except ValueError:
-        return False
-    return math.isfinite(time) and time > 0 and truth(case.column(EVENT)) is not None
+        return targets([case], data)[0]
+    except DataError:
+        return None
 
 
-_FINE: dict[str, Callable[[Case, Data], bool]] = {
-    "classification": _known_label,
-    "multilabel": _readable_findings,
-    "survival": _readable_survival,
-}
+def _known(row: Tensor | None, at: int) -> bool | None:
+    """NaN is a finding that is not known."""
+    return None if row is None or bool(row[at].isnan()) else bool(row[at] > 0)

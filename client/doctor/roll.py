@@ -56,6 +56,13 @@ def _splits(cases: Sequence[Case], plan: Plan | None) -> tuple[str, ...] | None:
     if plan is None:
         return None
     data = plan.data
-    dealt = split(cases, val_fraction=data.val_fraction, test_fraction=data.test_fraction, seed=plan.seed)
+    dealt = split(
+        cases,
+        val_fraction=data.val_fraction,
+        test_fraction=data.test_fraction,
+        seed=plan.seed,
+        task=data.task,
+        classes=data.classes,
+    )
     side = {case: name for name, some in dealt.items() for case in some}
     return tuple(side[case] for case in cases)

@@ -65,7 +65,7 @@ def test_check_without_a_site_file(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "`fedgraft site init` writes a first one" in " ".join(capsys.readouterr().out.split())
 
 
-@pytest.mark.parametrize("command", [[], ["init"], ["keygen"], ["check"], ["start"]])
+@pytest.mark.parametrize("command", [[], ["draft"], ["init"], ["keygen"], ["check"], ["start"]])
 def test_help_teaches(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*command, "--help"])

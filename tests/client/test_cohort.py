@@ -191,11 +191,6 @@ def test_no_case_gives_empty_tensors(model: Model, tmp_path: Path) -> None:
     assert examples.labels.dtype == torch.int64
 
 
-def test_class_counts_by_hand() -> None:
-    examples = Examples(torch.zeros(5, 1), torch.tensor([0, 2, 2, 0, 2]))
-    assert examples.class_counts(4) == (2, 0, 3, 0)
-
-
 def test_a_cohort_is_split_by_patient(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
     plan = plan_of("test_resnet", "data.val_fraction=0.2", "data.test_fraction=0.2")
     counter = Counter()

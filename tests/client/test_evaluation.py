@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from fedgraft.client.evaluation import evaluate_split, predict
 from fedgraft.client.examples import Examples
-from fedgraft.common.metrics import summarise
+from fedgraft.common.tasks.classification import Classification
 
 CPU = torch.device("cpu")
+TWO = Classification(("clear", "lesion"))
 
 
 class Echo(nn.Module):
@@ -52,11 +53,11 @@ def test_dropout_and_batch_statistics_do_not_act() -> None:
 
 def test_four_cases_by_hand() -> None:
     inputs = torch.tensor([[0.0, -1.0], [0.0, 2.0], [0.0, 1.0], [0.0, 3.0]])
-    found = evaluate_split(Echo(), Examples(inputs, torch.tensor([0, 0, 1, 1])), CPU)
+    found = evaluate_split(Echo(), Examples(inputs, torch.tensor([0, 0, 1, 1])), CPU, TWO)
     assert found is not None
     assert found.confusion.tolist() == [[1, 1], [0, 2]]
-    assert summarise(found)["auroc"] == pytest.approx(3 / 4)
+    assert found.figures()["auroc"] == pytest.approx(3 / 4)
 
 
 def test_a_split_without_cases_has_no_evaluation() -> None:
-    assert evaluate_split(Echo(), Examples(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64)), CPU) is None
+    assert evaluate_split(Echo(), Examples(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64)), CPU, TWO) is None

@@ -14,13 +14,16 @@ import torch
 from fedgraft.client.release import release_evaluations, release_offer, release_update, require_shared, write_down
 from fedgraft.client.site import Release as Permission
 from fedgraft.common.errors import SiteFileError
-from fedgraft.common.metrics import evaluate
 from fedgraft.common.plan import Release
+from fedgraft.common.tasks.classification import Classification
+from fedgraft.common.tasks.multilabel import Multilabel
 from fedgraft.common.wire import Offer, Update
 
 ALL = Release(train_loss=True, evaluation=True, class_counts=True)
 OFFER = Offer("north", "ab" * 32, True, 20, (15, 5))
-EVALUATIONS = {"val": evaluate(np.array([[0.0, 1.0], [0.0, -1.0]] * 3), np.array([1, 0] * 3))}
+TWO = Classification(("clear", "lesion"))
+(SIX,) = TWO.evaluate_parts(np.array([[0.0, 1.0], [0.0, -1.0]] * 3), np.array([1, 0] * 3), [6])
+EVALUATIONS = {"val": SIX}
 TENSORS = {"head.weight": torch.tensor([[3.0, 4.0]]), "head.bias": torch.tensor([1.0])}
 UPDATE = Update("north", "ab" * 32, 2, TENSORS, 20, 0.5, EVALUATIONS)
 
@@ -41,24 +44,24 @@ UPDATE = Update("north", "ab" * 32, 2, TENSORS, 20, 0.5, EVALUATIONS)
 def test_class_counts_leave_only_if_each_is_0_or_large_enough(
     counts: tuple[int, ...], min_count: int, leaves: bool
 ) -> None:
-    offer = release_offer(replace(OFFER, class_counts=counts), ALL, Permission(min_count=min_count))
+    offer = release_offer(replace(OFFER, class_counts=counts), ALL, Permission(min_count=min_count), TWO)
     assert offer.class_counts == (counts if leaves else None)
 
 
 def test_the_default_of_min_count_is_5() -> None:
-    assert release_offer(replace(OFFER, class_counts=(15, 4)), ALL, Permission()).class_counts is None
-    assert release_offer(OFFER, ALL, Permission()).class_counts == (15, 5)
+    assert release_offer(replace(OFFER, class_counts=(15, 4)), ALL, Permission(), TWO).class_counts is None
+    assert release_offer(OFFER, ALL, Permission(), TWO).class_counts == (15, 5)
 
 
 @pytest.mark.parametrize(("plan", "site"), [(False, True), (True, False), (False, False)])
 def test_class_counts_stay_unless_both_sides_name_them(plan: bool, site: bool) -> None:
-    offer = release_offer(OFFER, replace(ALL, class_counts=plan), Permission(class_counts=site))
+    offer = release_offer(OFFER, replace(ALL, class_counts=plan), Permission(class_counts=site), TWO)
     assert offer == replace(OFFER, class_counts=None)
 
 
 def test_an_offer_without_counts_stays_without() -> None:
     bare = replace(OFFER, class_counts=None)
-    assert release_offer(bare, ALL, Permission()) == bare
+    assert release_offer(bare, ALL, Permission(), TWO) == bare
 
 
 def test_an_update_that_both_sides_allow_leaves_as_it_is() -> None:
@@ -86,6 +89,22 @@ def test_evaluations_leave_if_both_sides_name_them() -> None:
 def test_an_evaluation_of_too_few_cases_does_not_leave(min_count: int, leaves: bool) -> None:
     """Six cases."""
     assert release_evaluations(EVALUATIONS, ALL, Permission(min_count=min_count)) == (EVALUATIONS if leaves else {})
+
+
+def test_what_of_findings_is_known_of_too_few_cases_does_not_leave(tmp_path: Path) -> None:
+    """Six cases; the first finding is known of all of them, the second of four."""
+    task = Multilabel(("mass", "nodule"))
+    labels = np.array([[0, 1], [1, 1], [0, 0], [1, 0], [0, np.nan], [1, np.nan]])
+    (found,) = task.evaluate_parts(np.nan_to_num(labels), labels, [6])
+    (released,) = release_evaluations({"val": found}, ALL, Permission(min_count=5)).values()
+    write_down(tmp_path / "log", "evaluation", 1, {"val": released})
+    (line,) = lines(tmp_path / "log")
+    by_finding = line["evaluations"]["val"]["findings"]
+    assert (by_finding["mass"]["cases"], by_finding["nodule"]["cases"]) == (6, 0)
+    assert by_finding["nodule"]["prevalence"] is None
+    offer = replace(OFFER, class_counts=task.count(torch.from_numpy(labels)))
+    assert release_offer(offer, ALL, Permission(min_count=3), task).class_counts == (3, 3, 0, 0)
+    assert release_offer(offer, ALL, Permission(min_count=4), task).class_counts is None
 
 
 def test_the_update_that_was_given_is_not_changed() -> None:

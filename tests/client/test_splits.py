@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fedgraft.client.manifest import SPLITS, Case
-from fedgraft.client.splits import by_unit, split, unit_label
-from fedgraft.common.errors import PlanError
+from fedgraft.client.splits import split, unit_label
+from fedgraft.common.errors import DataError, PlanError
 
 
 def cohort(**counts: int) -> list[Case]:
@@ -29,7 +29,8 @@ def random_cohort(seed: int) -> list[Case]:
         group = f"group-{patient // 2}" if rng.uniform() < 0.3 else None
         for visit in range(int(rng.integers(1, 4))):
             label = "abc"[int(rng.choice(3, p=(0.7, 0.25, 0.05)))]
-            cases.append(Case(f"/{patient}-{visit}.dcm", label, f"p{patient}", group=group))
+            group_of_visit = group if rng.uniform() < 0.8 else None
+            cases.append(Case(f"/{patient}-{visit}.dcm", label, f"p{patient}", group=group_of_visit))
     return cases
 
 
@@ -69,7 +70,7 @@ def test_no_cases() -> None:
 
 
 def test_the_manifests_own_split_wins() -> None:
-    cases = [Case(f"/{i}.png", "a", "same patient", split=SPLITS[i % 3]) for i in range(7)]
+    cases = [Case(f"/{i}.png", "a", f"p{i}", split=SPLITS[i % 3]) for i in range(7)]
     parts = split(cases, val_fraction=0.5, test_fraction=0.0, seed=0)
     assert {name: [case.path for case in part] for name, part in parts.items()} == {
         "train": ["/0.png", "/3.png", "/6.png"],
@@ -78,14 +79,23 @@ def test_the_manifests_own_split_wins() -> None:
     }
 
 
+def test_the_manifests_own_split_parts_no_unit() -> None:
+    """p0 is in train and val; p2 and p3 share a group and are in train and test."""
+    sides = (("p0", None, "train"), ("p0", None, "val"), ("p1", None, "val"), ("p2", "g", "train"), ("p3", "g", "test"))
+    cases = [Case(f"/{i}", "a", patient, group=group, split=side) for i, (patient, group, side) in enumerate(sides)]
+    with pytest.raises(DataError, match=r"2 patient\(s\) or group\(s\) have cases on two sides of the mani"):
+        split(cases, val_fraction=0.5, test_fraction=0.0, seed=0)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_what_always_holds(seed: int) -> None:
     cases = random_cohort(seed)
     parts = split(cases, val_fraction=0.15, test_fraction=0.25, seed=seed)
     assert tuple(parts) == SPLITS
     assert sorted(case.path for part in parts.values() for case in part) == sorted(c.path for c in cases)
-    units = [{case.unit for case in part} for part in parts.values()]
-    assert len(set.union(*units)) == sum(map(len, units))
+    for name_of in (lambda case: case.patient, lambda case: case.group or case.path):
+        names = [{name_of(case) for case in part} for part in parts.values()]
+        assert len(set.union(*names)) == sum(map(len, names))
     assert {case.label for case in parts["train"]} == {case.label for case in cases}
     shuffled = [cases[i] for i in np.random.default_rng(seed).permutation(len(cases))]
     assert split(shuffled, val_fraction=0.15, test_fraction=0.25, seed=seed) == parts
@@ -133,7 +143,6 @@ def test_unit_label() -> None:
 
     assert unit_label(unit("bba")) == "b"
     assert unit_label(unit("ba")) == "a"
-    assert list(by_unit(cohort(a=2))) == ["a-0", "a-1"]
 
 
 @pytest.mark.parametrize(("val", "test"), [(-0.1, 0.2), (0.1, -0.2), (0.5, 0.5), (0.9, 0.3)])
@@ -141,3 +150,79 @@ def test_fractions_out_of_range(val: float, test: float) -> None:
     message = f"data.val_fraction={val} and data.test_fraction={test} must be 0 or more, and their sum less than 1"
     with pytest.raises(PlanError, match=message):
         split(cohort(a=10), val_fraction=val, test_fraction=test, seed=0)
+
+
+def findings(*cells: str) -> list[Case]:
+    """A patient for each; ``"10-"``: the first finding is there, the second not, the third unknown."""
+    names = ("mass", "fluid", "rare")
+    return [
+        Case(f"/{i}", "", f"p{i}", columns=tuple(zip(names, one.replace("-", " ").ljust(3), strict=True)))
+        for i, one in enumerate(cells)
+    ]
+
+
+def test_multilabel_by_the_rarest_finding() -> None:
+    """8 have ``rare`` (and mass), 12 fluid (and mass), 20 mass alone, 40 none: a quarter of each is tested."""
+    cases = findings(*["1-1"] * 8, *["11 "] * 12, *["100"] * 20, *["0--"] * 40)
+    for seed in range(5):
+        parts = split(
+            cases, val_fraction=0, test_fraction=0.25, seed=seed, task="multilabel", classes=("mass", "fluid", "rare")
+        )
+        found = Counter("".join(cell for _, cell in case.columns) for case in parts["test"])
+        assert found == {"1 1": 2, "11 ": 3, "100": 5, "0  ": 10}
+
+
+def test_multilabel_trains_on_every_finding() -> None:
+    """``fluid`` only occurs beside the rarer ``rare``; of its stratum of two one trains, with or without fluid."""
+    cases = findings("011", "001", *["100"] * 9)
+    for seed in range(20):
+        train = split(
+            cases, val_fraction=0, test_fraction=0.4, seed=seed, task="multilabel", classes=("mass", "fluid", "rare")
+        )["train"]
+        assert "011" in {"".join(cell for _, cell in case.columns) for case in train}
+
+
+@pytest.mark.parametrize(("yes", "no"), [("1", "0"), ("true", "false"), ("Yes", "no"), ("1.0", "0.0")])
+def test_survival_by_event(yes: str, no: str) -> None:
+    """Of 8 patients with the event 2 are tested, of 20 without 5; a patient's second row may have it."""
+    cases = [
+        Case(
+            "/t.csv",
+            "",
+            f"p{i}",
+            row=2 * i + second,
+            columns=(("time", "3"), ("event", yes if i < 8 and second else no)),
+        )
+        for i in range(28)
+        for second in range(2)
+    ]
+    parts = split(cases, val_fraction=0, test_fraction=0.25, seed=1, task="survival")
+    tested = {case.patient for case in parts["test"]}
+    assert (sum(int(name[1:]) < 8 for name in tested), len(tested)) == (2, 7)
+    assert {case.column("event") for case in parts["train"]} == {yes, no}
+
+
+def test_the_folder_of_the_files_does_not_matter() -> None:
+    cases = random_cohort(3)
+    moved = [Case(f"/z{hash(case.path)}{case.path}", case.label, case.patient, group=case.group) for case in cases]
+    parts = split(cases, val_fraction=0.15, test_fraction=0.25, seed=3)
+    others = split(moved, val_fraction=0.15, test_fraction=0.25, seed=3)
+    for name in SPLITS:
+        assert Counter(case.path for case in parts[name]) == Counter(
+            f"/{case.path.rpartition('/')[2]}" for case in others[name]
+        )
+
+
+@pytest.mark.parametrize("fractions", [(0.15, 0.25), (0.1, 0.1), (0.2, 0.0), (0.33, 0.33)])
+def test_one_unit_more_moves_at_most_three_others_of_its_class(fractions: tuple[float, float]) -> None:
+    """For every size of a class up to 60: the units before it, and all others, but for three at the borders."""
+    val, test = fractions
+
+    def sides(cases: list[Case]) -> dict[str, str]:
+        parts = split(cases, val_fraction=val, test_fraction=test, seed=5)
+        return {case.path: name for name, part in parts.items() for case in part}
+
+    for size in range(3, 60):
+        before, after = sides(cohort(a=size, b=9)), sides(cohort(a=size + 1, b=9))
+        moved = [path for path, side in before.items() if after[path] != side]
+        assert len(moved) <= 3 and all(path.startswith("/a/") for path in moved)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from fedgraft.client.binary_cross_entropy import BinaryCrossEntropy
+from fedgraft.client.cox import CoxPartialLikelihood
 from fedgraft.client.examples import Examples
 from fedgraft.client.imbalance import CrossEntropy
 from fedgraft.client.together import FEWEST, MOST, Trained, can_be_stacked, groups_of, train_together
@@ -65,6 +68,40 @@ def test_the_weights_and_losses_are_the_same(
 
     expected = one_after_another(head, start, tasks())
     found = train_together(head, start, tasks(), CPU)
+    for want, have in zip(expected, found, strict=True):
+        assert isinstance(have, Trained)
+        assert have.loss == pytest.approx(want.loss, rel=1e-5)
+        for name in start:
+            torch.testing.assert_close(have.weights[name], want.weights[name], rtol=1e-4, atol=1e-6)
+
+
+def findings(site: int, cases: int) -> Task:
+    """Three findings, a third of the labels unknown, weights of the site's own."""
+    generator = torch.Generator().manual_seed(site)
+    inputs, labels = torch.randn(cases, 12, generator=generator), torch.rand(cases, 3, generator=generator).round()
+    labels[torch.rand(cases, 3, generator=generator) < 1 / 3] = torch.nan
+    loss = BinaryCrossEntropy(torch.arange(1.0, 7.0) + site)
+    return Task(Examples(inputs, labels), loss, SGD, SGD.lr, torch.Generator().manual_seed(site))
+
+
+def survival(site: int, cases: int) -> Task:
+    """Times with ties; a batch in which nobody has an event is likely."""
+    generator = torch.Generator().manual_seed(site)
+    time, event = torch.rand(2, cases, generator=generator)
+    labels = torch.stack([(5 * time).ceil(), (event < 0.3).float()], dim=1)
+    inputs = torch.randn(cases, 12, generator=generator)
+    return Task(
+        Examples(inputs, labels), CoxPartialLikelihood("efron"), SGD, SGD.lr, torch.Generator().manual_seed(site)
+    )
+
+
+@pytest.mark.parametrize(("make", "outputs"), [(findings, 3), (survival, 1)])
+def test_labels_of_any_shape_are_trained_together(make: Callable[[int, int], Task], outputs: int) -> None:
+    head = Linear(12, outputs, True)
+    start = start_of(head)
+    assert can_be_stacked(head, [make(site, 5).loss for site in range(2)])
+    expected = one_after_another(head, start, [make(site, cases) for site, cases in enumerate(SIZES)])
+    found = train_together(head, start, [make(site, cases) for site, cases in enumerate(SIZES)], CPU)
     for want, have in zip(expected, found, strict=True):
         assert isinstance(have, Trained)
         assert have.loss == pytest.approx(want.loss, rel=1e-5)

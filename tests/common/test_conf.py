@@ -15,7 +15,7 @@ from fedgraft.client.examples import Examples
 from fedgraft.client.manifest import Case
 from fedgraft.client.training import Task, train_locally
 from fedgraft.client.views import Bank, views_of
-from fedgraft.common import parts
+from fedgraft.common import parts, tasks
 from fedgraft.common.adapters import Adapted
 from fedgraft.common.compression import up_codec
 from fedgraft.common.errors import PlanError
@@ -40,6 +40,11 @@ ASKED = {
     "compression",
     "engine",
 }
+FITTING = {
+    "loss=binary_cross_entropy": ("data.task=multilabel",),
+    "loss=cox": ("data.task=survival", "data.classes=[]"),
+}
+"""What a choice needs besides the defaults."""
 OFFLINE = "backbone.pretrained=false"
 
 
@@ -58,7 +63,7 @@ def test_the_groups_of_the_issue_are_there() -> None:
 @pytest.mark.parametrize("choice", CHOICES)
 def test_it_composes_into_a_valid_plan_with_the_values_of_the_file(plan_of: PlanOf, choice: str) -> None:
     group, _, name = choice.partition("=")
-    plan = plan_of(choice).to_dict()
+    plan = plan_of(choice, *FITTING.get(choice, ())).to_dict()
     text = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8")
     written = yaml.safe_load(text)
     expected = written[group] if "@package _global_" in text else written
@@ -111,9 +116,12 @@ def test_an_adaptation_is_one_callable_or_none(plan_of: PlanOf, name: str) -> No
 
 @pytest.mark.parametrize("name", members("loss"))
 def test_a_loss_gives_a_finite_scalar(plan_of: PlanOf, name: str) -> None:
-    plan = plan_of(f"loss={name}")
-    loss = parts.build(plan.loss.target, "loss", plan.loss.options, class_weights=torch.tensor([1.0, 2.0]))
-    value = loss(torch.randn(4, 2), torch.tensor([0, 1, 1, 0]))
+    plan = plan_of(f"loss={name}", *FITTING.get(f"loss={name}", ()))
+    task = tasks.of(plan.data)
+    assert task.loss == name
+    weights = torch.arange(1.0, 1 + len(task.counts))
+    loss = parts.build(plan.loss.target, "loss", plan.loss.options, class_weights=weights)
+    value = loss(torch.randn(4, plan.data.outputs), task.some_labels(4))
     assert value.ndim == 0
     assert bool(torch.isfinite(value))
 

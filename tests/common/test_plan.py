@@ -240,7 +240,7 @@ def test_an_ill_typed_option_is_named_with_the_reason(default: Plan, option: str
 def test_one_class_is_not_enough(default: Plan) -> None:
     (problem,) = problems(changed(default, "data.classes", ["only"]))
     assert "data.classes" in problem
-    assert "at least 2" in problem
+    assert "two classes or more" in problem
 
 
 @pytest.mark.parametrize(

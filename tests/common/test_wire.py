@@ -13,11 +13,12 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
 from fedgraft.common import tensors, wire
 from fedgraft.common.errors import WireError
-from fedgraft.common.metrics import Evaluation, empty, evaluate
+from fedgraft.common.tasks.classification import ClassEvaluation, Classification
 
 SHARED = {"head.weight": torch.tensor([[1.0, 2.0, 3.0]]), "head.bias": torch.tensor([0.5])}
 SPECS = {"head.weight": wire.Spec((1, 3), "float32"), "head.bias": wire.Spec((1,), "float32")}
-VAL = evaluate(np.array([[0.0, 1.0], [0.0, -2.0], [0.0, 3.0]]), np.array([1, 0, 0]))
+TWO = Classification(("clear", "lesion"))
+(VAL,) = TWO.evaluate_parts(np.array([[0.0, 1.0], [0.0, -2.0], [0.0, 3.0]]), np.array([1, 0, 0]), [3])
 UPDATE = wire.Update("north", "ab" * 32, 3, SHARED, 40, 0.25, {"val": VAL})
 HUGE = 10**9 + 1
 
@@ -154,17 +155,17 @@ def test_bytes_count_the_numbers_and_little_more() -> None:
 
 
 def test_an_update_makes_a_round_trip() -> None:
-    back = wire.unpack_update(wire.pack_update(UPDATE), SPECS, 2)
+    back = wire.unpack_update(wire.pack_update(UPDATE), SPECS, TWO)
     assert tensors.digest(back.tensors) == tensors.digest(SHARED)
     assert replace(back, tensors={}, evaluations={}) == replace(UPDATE, tensors={}, evaluations={})
     assert set(back.evaluations) == {"val"}
-    assert np.array_equal(back.evaluations["val"].histograms, VAL.histograms)
+    assert np.array_equal(back.evaluations["val"].histograms.dense, VAL.histograms.dense)
     assert np.array_equal(back.evaluations["val"].confusion, VAL.confusion)
     assert back.evaluations["val"].loss_sum == VAL.loss_sum
 
 
 def test_what_is_withheld_stays_withheld() -> None:
-    back = wire.unpack_update(wire.pack_update(replace(UPDATE, train_loss=None, evaluations={})), SPECS, 2)
+    back = wire.unpack_update(wire.pack_update(replace(UPDATE, train_loss=None, evaluations={})), SPECS, TWO)
     assert (back.train_loss, back.evaluations) == (None, {})
 
 
@@ -179,13 +180,13 @@ def with_metric(name: str, value: Any) -> RecordDict:
 @pytest.mark.parametrize("count", [0, -1, 1.5, HUGE, None, [1]])
 def test_a_count_of_cases_that_can_not_be_is_refused(count: Any) -> None:
     with pytest.raises(WireError, match="number of training cases must be a whole number above 0"):
-        wire.unpack_update(with_metric(wire.EXAMPLES, count), SPECS, 2)
+        wire.unpack_update(with_metric(wire.EXAMPLES, count), SPECS, TWO)
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf"), [0.5]])
 def test_a_loss_that_is_not_finite_is_refused(loss: Any) -> None:
     with pytest.raises(WireError, match="training loss is not a finite number"):
-        wire.unpack_update(with_metric("train-loss", loss), SPECS, 2)
+        wire.unpack_update(with_metric("train-loss", loss), SPECS, TWO)
 
 
 @pytest.mark.parametrize("key", [wire.ARRAYS, wire.METRICS])
@@ -193,19 +194,19 @@ def test_an_update_without_tensors_or_metrics_is_refused(key: str) -> None:
     content = wire.pack_update(UPDATE)
     del content[key]
     with pytest.raises(WireError, match="holds no tensors or no metrics"):
-        wire.unpack_update(content, SPECS, 2)
+        wire.unpack_update(content, SPECS, TWO)
     content[key] = ConfigRecord({"a": 1})
     with pytest.raises(WireError, match="holds no tensors or no metrics"):
-        wire.unpack_update(content, SPECS, 2)
+        wire.unpack_update(content, SPECS, TWO)
 
 
 def test_an_update_of_another_plan_s_tensors_is_refused() -> None:
     with pytest.raises(WireError, match="tensor names differ"):
-        wire.unpack_update(wire.pack_update(UPDATE), {"head.weight": SPECS["head.weight"]}, 2)
+        wire.unpack_update(wire.pack_update(UPDATE), {"head.weight": SPECS["head.weight"]}, TWO)
 
 
 def test_an_empty_evaluation_makes_a_round_trip() -> None:
-    packed = wire.pack_answer("north", "ab" * 32, 1, {"test": empty(3)})
-    *_, evaluations = wire.unpack_answer(packed, 3)
-    assert isinstance(evaluations["test"], Evaluation)
+    packed = wire.pack_answer("north", "ab" * 32, 1, {"test": TWO.empty()})
+    *_, evaluations = wire.unpack_answer(packed, TWO)
+    assert isinstance(evaluations["test"], ClassEvaluation)
     assert evaluations["test"].cases == 0

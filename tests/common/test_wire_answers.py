@@ -10,11 +10,12 @@ from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 from fedgraft.common import wire
 from fedgraft.common.errors import WireError
-from fedgraft.common.metrics import evaluate
+from fedgraft.common.tasks.classification import Classification
 
 DIGEST = "ab" * 32
 OFFER = wire.Offer("north", DIGEST, True, 17, (12, 5))
-EVALUATION = evaluate(np.array([[0.0, 1.0], [0.0, -2.0], [0.0, 3.0]]), np.array([1, 0, 0]))
+TWO = Classification(("clear", "lesion"))
+(EVALUATION,) = TWO.evaluate_parts(np.array([[0.0, 1.0], [0.0, -2.0], [0.0, 3.0]]), np.array([1, 0, 0]), [3])
 HUGE = 10**9 + 1
 NOT_COUNTS = [-1, True, HUGE, 1.5, "3", None, [1]]
 
@@ -61,48 +62,55 @@ def test_prepare_without_a_plan_is_refused(content: RecordDict) -> None:
 @pytest.mark.parametrize("has_backbone", [True, False])
 def test_an_offer_makes_a_round_trip(counts: tuple[int, ...] | None, has_backbone: bool) -> None:
     offer = wire.Offer("north", DIGEST, has_backbone, 17, counts)
-    assert wire.unpack_offer(wire.pack_offer(offer), 2) == offer
+    assert wire.unpack_offer(wire.pack_offer(offer), TWO) == offer
 
 
 @pytest.mark.parametrize("counts", [[1], [1, 2, 3], [1, -1], [1, HUGE], [1.0, 2.0], [True, False], ["a", "b"], 3])
 def test_class_counts_that_do_not_fit_are_refused(counts: Any) -> None:
-    with pytest.raises(WireError, match="class counts must be one whole number per class"):
-        wire.unpack_offer(offer_with("class-counts", counts), 2)
+    with pytest.raises(WireError, match="class counts must be 2 whole numbers"):
+        wire.unpack_offer(offer_with("class-counts", counts), TWO)
+
+
+@pytest.mark.parametrize("counts", [[12, 6], [0, 0]])
+def test_class_counts_of_other_cases_than_were_offered_are_refused(counts: list[int]) -> None:
+    with pytest.raises(WireError, match="class counts do not fit the number of training cases"):
+        wire.unpack_offer(offer_with("class-counts", counts), TWO)
 
 
 @pytest.mark.parametrize("count", NOT_COUNTS)
 def test_a_number_of_cases_that_can_not_be_is_refused(count: Any) -> None:
     with pytest.raises(WireError, match="`num-examples` must be a whole number"):
-        wire.unpack_offer(offer_with(wire.EXAMPLES, count), 2)
+        wire.unpack_offer(offer_with(wire.EXAMPLES, count), TWO)
 
 
 @pytest.mark.parametrize("key", ["name", "plan"])
 @pytest.mark.parametrize("value", [None, "", 3])
 def test_an_offer_without_a_name_or_plan_is_refused(key: str, value: Any) -> None:
     with pytest.raises(WireError, match=f"the message lacks `{key}`"):
-        wire.unpack_offer(offer_with(key, value), 2)
+        wire.unpack_offer(offer_with(key, value), TWO)
 
 
 @pytest.mark.parametrize("value", [None, 1, "yes"])
 def test_only_true_means_that_a_site_has_the_backbone(value: Any) -> None:
-    assert wire.unpack_offer(offer_with("has-backbone", value), 2).has_backbone is False
+    assert wire.unpack_offer(offer_with("has-backbone", value), TWO).has_backbone is False
 
 
 def test_an_answer_makes_a_round_trip() -> None:
     content = wire.pack_answer("north", DIGEST, 4, {"val": EVALUATION, "test": EVALUATION})
-    site, digest, server_round, evaluations = wire.unpack_answer(content, 2)
+    site, digest, server_round, evaluations = wire.unpack_answer(content, TWO)
     assert (site, digest, server_round) == ("north", DIGEST, 4)
     assert list(evaluations) == ["val", "test"]
-    assert all(np.array_equal(found.histograms, EVALUATION.histograms) for found in evaluations.values())
+    assert all(np.array_equal(found.histograms.dense, EVALUATION.histograms.dense) for found in evaluations.values())
 
 
 @pytest.mark.parametrize("classes", [2, 5])
 def test_any_evaluation_makes_a_round_trip(classes: int) -> None:
     rng = np.random.default_rng(0)
-    found = evaluate(rng.normal(size=(500, classes)) * 3, rng.integers(classes, size=500))
-    *_, back = wire.unpack_answer(wire.pack_answer("north", DIGEST, 4, {"test": found}), classes)
+    task = Classification(tuple("abcde"[:classes]))
+    (found,) = task.evaluate_parts(rng.normal(size=(500, classes)) * 3, rng.integers(classes, size=500), [500])
+    *_, back = wire.unpack_answer(wire.pack_answer("north", DIGEST, 4, {"test": found}), task)
     assert np.array_equal(back["test"].confusion, found.confusion)
-    assert np.array_equal(back["test"].histograms, found.histograms)
+    assert np.array_equal(back["test"].histograms.dense, found.histograms.dense)
     assert back["test"].loss_sum == found.loss_sum
 
 
@@ -110,7 +118,7 @@ def test_any_evaluation_makes_a_round_trip(classes: int) -> None:
 def test_a_round_that_can_not_be_is_refused(value: Any) -> None:
     content = with_key(wire.pack_answer("north", DIGEST, 4, {}), wire.SITE, "round", value)
     with pytest.raises(WireError, match="`round` must be a whole number"):
-        wire.unpack_answer(content, 2)
+        wire.unpack_answer(content, TWO)
 
 
 @pytest.mark.parametrize(
@@ -118,28 +126,28 @@ def test_a_round_that_can_not_be_is_refused(value: Any) -> None:
 )
 def test_confusion_counts_that_do_not_fit_are_refused(value: Any) -> None:
     with pytest.raises(WireError, match="confusion counts must be one whole number per pair of classes"):
-        wire.unpack_answer(answer_with("confusion", value), 2)
+        wire.unpack_answer(answer_with("confusion", value), TWO)
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "0.5", 3])
 def test_an_evaluation_loss_that_is_not_finite_is_refused(value: Any) -> None:
     with pytest.raises(WireError, match="evaluation loss is not a finite number"):
-        wire.unpack_answer(answer_with("loss-sum", value), 2)
+        wire.unpack_answer(answer_with("loss-sum", value), TWO)
 
 
 @pytest.mark.parametrize("key", ["bins", "counts"])
 @pytest.mark.parametrize("value", [None, b"abc", b"\0\0\0\0\0", "text", 3])
 def test_a_histogram_that_is_not_bytes_of_whole_numbers_is_refused(key: str, value: Any) -> None:
     with pytest.raises(WireError, match=f"the evaluation lacks `{key}`"):
-        wire.unpack_answer(answer_with(key, value), 2)
+        wire.unpack_answer(answer_with(key, value), TWO)
 
 
 @pytest.mark.parametrize(
     ("key", "value"), [("bins", u4(1)), ("counts", u4(1)), ("counts", b"\0"), ("bins", u4(1, 2, 2**32 - 1))]
 )
 def test_a_histogram_of_another_size_is_refused(key: str, value: bytes) -> None:
-    with pytest.raises(WireError, match="score histogram does not fit the number of classes"):
-        wire.unpack_answer(answer_with(key, value), 2)
+    with pytest.raises(WireError, match="score histogram does not fit the plan's classes"):
+        wire.unpack_answer(answer_with(key, value), TWO)
 
 
 @pytest.mark.parametrize(
@@ -153,29 +161,29 @@ def test_a_histogram_of_another_size_is_refused(key: str, value: bytes) -> None:
 )
 def test_a_histogram_that_disagrees_with_the_confusion_counts_is_refused(key: str, value: Any) -> None:
     with pytest.raises(WireError, match="disagree on the number of cases"):
-        wire.unpack_answer(answer_with(key, value), 2)
+        wire.unpack_answer(answer_with(key, value), TWO)
 
 
 @pytest.mark.parametrize("bins", [u4(7, 7, 7), u4(3, 2, 5000)])
 def test_a_histogram_that_names_a_bin_twice_or_out_of_order_is_refused(bins: bytes) -> None:
     with pytest.raises(WireError, match="must name each bin once, in ascending order"):
-        wire.unpack_answer(answer_with("bins", bins), 2)
+        wire.unpack_answer(answer_with("bins", bins), TWO)
 
 
 def test_positives_that_disagree_with_the_confusion_counts_are_refused() -> None:
     """Three cases in all, but the histogram says that none is of class 1."""
     with pytest.raises(WireError, match="disagree"):
-        wire.unpack_answer(answer_with("bins", u4(1, 2, 3)), 2)
+        wire.unpack_answer(answer_with("bins", u4(1, 2, 3)), TWO)
 
 
 def test_an_evaluation_for_other_classes_is_refused() -> None:
     content = wire.pack_answer("north", DIGEST, 4, {"val": EVALUATION})
     with pytest.raises(WireError, match="confusion counts"):
-        wire.unpack_answer(content, 3)
+        wire.unpack_answer(content, Classification(("a", "b", "c")))
 
 
 def test_an_evaluation_of_the_wrong_kind_is_refused() -> None:
     content = wire.pack_answer("north", DIGEST, 4, {})
     content[f"{wire.LOCAL_METRICS}.val"] = ArrayRecord()
     with pytest.raises(WireError, match="the message lacks"):
-        wire.unpack_answer(content, 2)
+        wire.unpack_answer(content, TWO)

@@ -13,6 +13,8 @@ from fedgraft.server.picture import picture
 
 FIGURES = {"auroc": 0.7}
 SUMMARY: dict[str, Any] = {
+    "headline": "auroc",
+    "columns": {"auroc": "AUROC"},
     "worst_site": {"name": "north"},
     "sites": {"north": {"split": "val"}, "south": {"split": "val"}},
     "test": {"source": "sites"},

@@ -112,10 +112,11 @@ def test_a_node_under_another_name_than_it_was_registered_with_is_refused(
 def test_a_class_that_no_given_count_holds_is_an_error(federate: Federate, compose_plan: Composer) -> None:
     def none_of_class_one(message: Message, reply: Message) -> Message:
         if message.metadata.message_type.startswith("query"):
-            with_site(**{"class-counts": [20, 0]})(reply)  # type: ignore[arg-type]
+            count = reply.content.config_records["site"]["num-examples"]
+            with_site(**{"class-counts": [count, 0]})(reply)  # type: ignore[arg-type]
         return reply
 
-    with pytest.raises(RoundError, match=r"no case of class number 1.*loss.weights=local"):
+    with pytest.raises(RoundError, match=r"no case of lesion.*loss.weights=local"):
         federate(compose_plan(), dict.fromkeys(range(3), none_of_class_one))
 
 

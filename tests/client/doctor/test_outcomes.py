@@ -19,7 +19,7 @@ def test_findings_may_be_unknown(findings_data: Data) -> None:
     cases = [case(0, mass="1", nodule="no"), case(1, mass="", nodule=" TRUE "), case(2, mass="maybe", nodule="0")]
     assert outcomes(cases, findings_data) == (
         Outcome("mass", (True, None, None)),
-        Outcome("nodule", (False, True, False)),
+        Outcome("nodule", (False, True, None)),
     )
     assert unreadable(cases, findings_data) == [2]
     assert absent_columns([case(0, nodule="1")], findings_data) == ("mass",)
@@ -29,7 +29,7 @@ def test_survival_needs_a_time_and_an_event(survival_data: Data) -> None:
     cells = [("3.5", "1"), ("0", "1"), ("nan", "0"), ("later", "0"), ("2", ""), ("inf", "1")]
     cases = [case(at, time=time, event=event) for at, (time, event) in enumerate(cells)]
     assert unreadable(cases, survival_data) == [1, 2, 3, 4, 5]
-    assert outcomes(cases, survival_data) == (Outcome("event", (True, True, False, False, None, True)),)
+    assert outcomes(cases, survival_data) == (Outcome("event", (True, None, None, None, None, None)),)
     assert absent_columns([case(0)], survival_data) == ("time", "event")
 
 

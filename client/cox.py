@@ -1,0 +1,59 @@
+"""The loss of survival: Cox's negative log partial likelihood (J. R. Stat. Soc. B 34, 1972)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+
+class CoxPartialLikelihood(nn.Module):
+    """``mean over events of log sum_{j at risk} exp(h_j) - h_i``; 0, with no gradient, for a batch without an event.
+
+    The cases at risk are those of the batch: it is the site's own partial likelihood if ``train.batch_size`` is at
+    least its number of training cases, and else one of random subsets of them.
+
+    Args:
+        ties: of events at the same time: ``breslow`` (Biometrics 30, 1974) leaves all of them at risk for each;
+            ``efron`` (JASA 72, 1977) lets them leave one after another, in any order.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("survival",)
+
+    def __init__(self, ties: Literal["breslow", "efron"] = "efron") -> None:
+        super().__init__()
+        self.ties = ties
+
+    def forward(self, log_hazard: Tensor, labels: Tensor) -> Tensor:
+        """``(B, 1)`` float32 and ``(B, 2)`` float32 (time, event) -> scalar."""
+        order = torch.argsort(labels[:, 0], descending=True, stable=True)
+        hazard, time, event = log_hazard[order, 0], labels[order, 0], labels[order, 1]
+        last = _last_at_the_same_time(time)
+        at_risk = torch.logcumsumexp(hazard, dim=0).gather(0, last)
+        terms = at_risk - hazard
+        if self.ties == "efron":
+            terms = terms + _leaving(hazard - at_risk, event, last)
+        return (event * terms).sum() / event.sum().clamp(min=1)
+
+
+def _last_at_the_same_time(time: Tensor) -> Tensor:
+    """``(B,)`` int64: for each case of a descending ``time``, the place of the last one at that time."""
+    places = torch.arange(len(time), device=time.device)
+    ends = torch.cat([time[1:] != time[:-1], torch.ones(1, dtype=torch.bool, device=time.device)])
+    return torch.where(ends, places, len(time)).flip(0).cummin(0).values.flip(0)
+
+
+def _leaving(share: Tensor, event: Tensor, last: Tensor) -> Tensor:
+    """Efron's correction: ``log(1 - l / m * S)`` for the l-th (from 0) of m events at one time, who are a share S of
+    the hazard at risk.
+
+    Args:
+        share: ``(B,)`` log of each case's share; ``event`` and ``last`` as in `CoxPartialLikelihood.forward`.
+    """
+    zero = torch.zeros_like(share)
+    tied = zero.scatter_add(0, last, event).gather(0, last)
+    tied_share = zero.scatter_add(0, last, event * share.exp()).gather(0, last)
+    seen = torch.cumsum(event, dim=0)
+    left = torch.where(event > 0.5, seen.gather(0, last) - seen, 0.0)  # counted from the group's end
+    return torch.log1p(-left / tied.clamp(min=1) * tied_share)

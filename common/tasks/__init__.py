@@ -1,0 +1,28 @@
+"""The tasks that a plan can name in ``data.task``.
+
+A task is one file with a class that has what `fedgraft.common.tasks.task.Task` lists, and a line in `TASKS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from fedgraft.common.schema_data import Data
+from fedgraft.common.tasks.classification import Classification
+from fedgraft.common.tasks.multilabel import Multilabel
+from fedgraft.common.tasks.survival import Survival
+from fedgraft.common.tasks.task import AnyTask, Evaluation
+
+TASKS: Mapping[str, Callable[[tuple[str, ...]], AnyTask]] = MappingProxyType(
+    {"classification": Classification, "multilabel": Multilabel, "survival": lambda _: Survival()}
+)
+"""By the name in ``data.task``: from ``data.classes`` to the task."""
+
+
+def of(data: Data) -> AnyTask:
+    """The task of a plan's ``data`` section."""
+    return TASKS[data.task](data.classes)
+
+
+__all__ = ["TASKS", "AnyTask", "Evaluation", "of"]
