@@ -11,6 +11,9 @@ from fedgraft.client.doctor.section import Grid, Section
 from fedgraft.client.doctor.shown import count_of, shown
 from fedgraft.client.manifest import SPLITS
 from fedgraft.client.site import SiteFile
+from fedgraft.client.targets import targets
+from fedgraft.common import tasks
+from fedgraft.common.errors import DataError
 from fedgraft.common.plan import Plan
 
 LEAST_TRAIN = 20
@@ -83,12 +86,20 @@ def _release(roll: Roll, plan: Plan, site: SiteFile) -> Iterator[Finding]:
     if small and plan.release.evaluation and site.release.evaluation:
         text = f"the evaluation on {' and '.join(small)} stays here: fewer cases than release.min_count={least}"
         yield Finding("warning", "release", text, "the report shows no figures of this site on it")
-    train = roll.positions("train")
-    counts = [_count(one, train) for one in roll.outcomes]
     wanted = plan.release.class_counts and site.release.class_counts and plan.loss.weights == "global"
-    if wanted and any(0 < count < least for count in counts):
+    if wanted and not _counts_may_leave(roll, plan, least):
         text = f"class counts stay here: one lies between 0 and release.min_count={least}"
         yield Finding("warning", "release", text, "the plan's global class weights come from the other sites")
+
+
+def _counts_may_leave(roll: Roll, plan: Plan, least: int) -> bool:
+    """All of them, by the rule of the task."""
+    task = tasks.of(plan.data)
+    try:
+        counts = task.count(targets([roll.cases[at] for at in roll.positions("train")], plan.data))
+    except DataError:  # a target that can't be used is a finding of its own
+        return True
+    return task.releasable(counts, least) == counts
 
 
 def _count(outcome: Outcome, places: list[int]) -> int:

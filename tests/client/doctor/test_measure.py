@@ -58,6 +58,16 @@ def test_a_real_measurement(
     assert not (tmp_path / "state").exists()
 
 
+def test_a_plan_of_findings(compose_plan: Composer, cases: list[Case], tmp_path: Path) -> None:
+    """One finding is known of every other case."""
+    plan = compose_plan("data.task=multilabel", "loss=binary_cross_entropy")
+    some = [
+        replace(one, label="", columns=(("clear", "1"), ("lesion", ("0", "")[at % 2]))) for at, one in enumerate(cases)
+    ]
+    found = measure(plan, network(plan, site(tmp_path)), site(tmp_path), some)
+    assert min(found.train, found.evaluate) > 0
+
+
 def test_the_network_needs_no_pretrained_weights(compose_plan: Composer, tmp_path: Path) -> None:
     plan = compose_plan("backbone.pretrained=true", "backbone.weights=/no/such/file.safetensors")
     assert network(plan, site(tmp_path)).name == "test_efficientnet"
