@@ -70,7 +70,9 @@ def _times(
     else:
         yield Finding("ok", "time before the first round", text)
     text = f"about {seconds_of(each + sending)} each ({on}), {seconds_of((each + sending) * plan.rounds)} for all"
-    text += f" {plan.rounds} rounds" + ("" if around.uplink is None else f", with {seconds_of(sending)} each to send")
+    text += f" {count_of(plan.rounds, 'round')}" + (
+        "" if around.uplink is None else f", with {seconds_of(sending)} each to send"
+    )
     grade: Grade = "problem" if each + sending > timeout else "warning" if each + sending > LATE * timeout else "ok"
     todo = "" if grade == "ok" else f"strategy.timeout={timeout:g} s; ask for a longer one, or use a faster machine"
     yield Finding(grade, "time of a round", text, todo)
