@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fedgraft.client.check import check_site, exit_code
+from fedgraft.client.doctor import command as doctor
 from fedgraft.client.draft import Draft, draft_manifest, write_draft
 from fedgraft.client.keys import make_key_pair
 from fedgraft.client.site import read_site_file
@@ -112,10 +112,10 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "check",
         help="is everything in place? exit code 1 if there is a problem",
-        description="One line each for the site file, the cohort's files, folders, versions, key and "
-        "coordinator: ok, warning or problem. No line names a patient or a file of a case.",
+        description=doctor.DESCRIPTION,
     )
-    check.set_defaults(command=_check)
+    doctor.add_options(check)
+    check.set_defaults(command=doctor.run)
     start = _add_start(commands)
     for command in (keygen, check, start):
         command.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")
@@ -216,11 +216,3 @@ def _keygen(given: argparse.Namespace) -> int:
     say(f"made {site.coordinator.key} (keep it here) and {public} (send this one to the coordinator)")
     say(f"its fingerprint, to compare by telephone: {key_fingerprint(public)}")
     return 0
-
-
-def _check(given: argparse.Namespace) -> int:
-    findings = []
-    for finding in check_site(given.site):
-        say(str(finding))
-        findings.append(finding)
-    return exit_code(findings)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from flwr.app import RecordDict
 
+from fedgraft.client.doctor.measure import seconds_per_case
 from fedgraft.client.evaluation import evaluate_split
 from fedgraft.client.examples import Examples
 from fedgraft.client.images import CaseReader, Reading
@@ -24,7 +24,6 @@ from fedgraft.common.plan import Plan
 from fedgraft.common.schema_data import Dicom
 from fedgraft.simulations.clock import CaseCosts
 
-_LEAST_SECONDS = 0.3  # a head's pass takes 30 microseconds: repeat it until the clock can tell
 _CASES = 8
 _CPU = torch.device("cpu")
 
@@ -63,15 +62,6 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> Measured:
         torch.set_num_threads(threads)
     parcel = RecordDict({wire.FROZEN: pack_backbone(model.backbone_state())})
     return Measured(CaseCosts(keep, train, evaluate), wire.count_bytes(parcel))
-
-
-def seconds_per_case(work: Callable[[], int], now: Callable[[], float] = time.perf_counter) -> float:
-    """Seconds divided by cases; ``work`` is repeated, and returns how many cases it did; ``now`` is in seconds."""
-    work()  # the first time pays for what is set up once
-    start, cases = now(), 0
-    while now() - start < _LEAST_SECONDS:
-        cases += work()
-    return (now() - start) / cases
 
 
 def _keeping(model: Model, cases: Sequence[Case], dicom: Dicom) -> Callable[[], int]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from flwr.app import ConfigRecord, MetricRecord, RecordDict
 from rich.console import Console
 from rich.table import Table
 
-from fedgraft.common import tasks, tensors, wire
-from fedgraft.common.backbone_record import pack_backbone
-from fedgraft.common.compression import down_encode, largest_payload, require_effect, up_codec
+from fedgraft.common import tasks, tensors
+from fedgraft.common.compression import require_effect
 from fedgraft.common.constant import FEATURES, IMAGES
 from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan
+from fedgraft.common.volume import volume
 from fedgraft.server.aggregation import build_strategy
 from fedgraft.simulations.compose import run_hydra
 
@@ -71,37 +70,19 @@ def _grouped(model: Model) -> dict[tuple[str, str], list[str]]:
     return groups
 
 
-def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
-    """``(down, up)`` of one train message and its answer without evaluations (they depend on the number of cases)."""
-    shared = model.tensors(model.names("shared"))
-    sent = wire.pack_tensors(down_encode(shared, plan.compression.down))
-    answered = wire.pack_tensors(largest_payload(up_codec(plan.compression), shared))
-    counts = (0,) * len(tasks.of(plan.data).counts) if plan.loss.weights == "global" else None
-    config = wire.pack_config(plan.digest, counts)
-    config["server-round"] = plan.rounds
-    if "proximal_mu" in plan.strategy.options:
-        config["proximal-mu"] = 0.0
-    metrics = MetricRecord({wire.EXAMPLES: 1, **({"train-loss": 0.0} if plan.release.train_loss else {})})
-    site = ConfigRecord({"name": "site-01", "plan": plan.digest, "round": plan.rounds})
-    down = wire.count_bytes(RecordDict({wire.ARRAYS: sent, wire.CONFIG: config}))
-    up = wire.count_bytes(RecordDict({wire.ARRAYS: answered, wire.METRICS: metrics, wire.SITE: site}))
-    return down, up
-
-
 def _bytes_table(plan: Plan, model: Model) -> Table:
-    down, up = message_bytes(plan, model)
-    backbone = wire.count_bytes(RecordDict({wire.FROZEN: pack_backbone(model.backbone_state())}))
-    question = wire.count_bytes(wire.pack_prepare(plan.to_json(), plan.digest, "0" * 64))
+    sent = volume(plan, model)
     table = Table(title="bytes for one site", title_justify="left")
     for name in ("what", "down", "up"):
         table.add_column(name, justify="left" if name == "what" else "right")
-    table.add_row("once: the plan", f"{question:,}", "about 200")
-    table.add_row("once, if the site lacks it: the backbone", f"{backbone:,}", "0")
-    table.add_row("each round", f"{down:,}", f"{up:,} + evaluation")
-    exact = wire.count_bytes(wire.pack_evaluate(model.tensors(model.names("shared")), plan.digest, plan.rounds))
-    table.add_row("after the last round", f"{exact:,}", "evaluation")
-    total = 2 * question + backbone + down * plan.rounds + exact
-    table.add_row(f"in total, {plan.rounds} rounds", f"{total:,}", f"{up * plan.rounds:,} + evaluations", style="bold")
+    table.add_row("once: the plan", f"{sent.question:,}", "about 200")
+    table.add_row("once, if the site lacks it: the backbone", f"{sent.backbone:,}", "0")
+    table.add_row("each round", f"{sent.down:,}", f"{sent.up:,} + evaluation")
+    table.add_row("after the last round", f"{sent.last:,}", "evaluation")
+    total = 2 * sent.question + sent.backbone + sent.down * plan.rounds + sent.last
+    table.add_row(
+        f"in total, {plan.rounds} rounds", f"{total:,}", f"{sent.up * plan.rounds:,} + evaluations", style="bold"
+    )
     return table
 
 

@@ -46,25 +46,23 @@ def test_keygen_says_which_half_to_send(made: Path, capsys: pytest.CaptureFixtur
 
 def test_check_names_every_problem_and_no_patient(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--site", str(made)]) == 1
-    said = capsys.readouterr().out
-    grades = {line[9:].split(":")[0]: line.split()[0] for line in said.splitlines()}
-    assert grades == {
-        "site file": "ok",
-        "manifest": "ok",
-        "images": "problem",
-        "state": "ok",
-        "store": "ok",
-        "versions": "ok",
-        "key": "problem",
-        "coordinator": "problem",
-    }
-    assert "1 of 1 files do not exist or can't be read; lines 2 of the manifest" in said
+    said = " ".join(capsys.readouterr().out.split())
+    for line in (
+        "ok site file site north",
+        "problem key",
+        "problem coordinator",
+        "ok cases 1 case of 1 patient",
+        "problem quarantine",
+        "no image can be used",
+    ):
+        assert line in said
+    assert "line 2 of the manifest" in said
     assert "mueller" not in said and "p1" not in said
 
 
 def test_check_without_a_site_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--site", str(tmp_path / "site.yaml")]) == 1
-    assert "`fedgraft site init` writes a first one" in capsys.readouterr().out
+    assert "`fedgraft site init` writes a first one" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("command", [[], ["draft"], ["init"], ["keygen"], ["check"], ["start"]])

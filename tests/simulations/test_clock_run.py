@@ -20,7 +20,7 @@ from fedgraft.common.cli import main
 from fedgraft.common.errors import DataError, PlanError, RoundError
 from fedgraft.common.plan import Plan
 from fedgraft.simulations.availability import answers
-from fedgraft.simulations.calibration import calibrate, seconds_per_case
+from fedgraft.simulations.calibration import calibrate
 from fedgraft.simulations.clock_command import reckon
 from fedgraft.simulations.run import simulate
 
@@ -233,14 +233,3 @@ def test_what_is_not_given_is_measured_on_the_plan_s_own_model(
     costs = calibrate(compose_plan("clock=clinics", *overrides), cases).costs
     assert min(costs.keep, costs.train, costs.evaluate) > 0
     assert torch.get_num_threads() == threads and torch.equal(torch.get_rng_state(), before)
-
-
-def test_seconds_are_divided_by_cases_without_the_first_time() -> None:
-    """Setting up takes 9 s, each time after it 0.25 s for 50 cases."""
-    took, clock = iter([9.0]), [0.0]
-
-    def work() -> int:
-        clock[0] += next(took, 0.25)
-        return 50
-
-    assert seconds_per_case(work, lambda: clock[0]) == 0.005

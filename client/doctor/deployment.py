@@ -1,0 +1,82 @@
+"""Is everything in place to take part: folders, programs, key, and a coordinator that answers over TLS?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from fedgraft.client.doctor.finding import Finding
+from fedgraft.client.doctor.section import Section
+from fedgraft.client.executor import require_superexec
+from fedgraft.client.keys import check_private_key, public_path
+from fedgraft.client.machine import choose
+from fedgraft.client.reach import reach
+from fedgraft.client.site import Coordinator, SiteFile
+from fedgraft.client.task import require_flower
+from fedgraft.common.errors import FedGraftError
+from fedgraft.common.ssh_keys import key_fingerprint
+
+PROGRAMS = ("fedgraft", "flwr", "torch", "timm", "pydicom")
+
+
+def describe_deployment(site: SiteFile) -> Section:
+    """Look at the site's folders, its device, the programs and the coordinator."""
+    findings = [_folder("state", site.state), _folder("store", site.shared_store), _device(site), _programs()]
+    if site.coordinator is None:
+        text = "no `coordinator` section"
+        findings.append(Finding("warning", "coordinator", text, "`fedgraft site start` needs one"))
+    else:
+        findings += _coordinator(site.coordinator)
+    return Section("the site", tuple(findings))
+
+
+def _folder(what: str, folder: Path) -> Finding:
+    existing = folder
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        return Finding(
+            "problem", what, f"{folder} can't be written by this account", "make it writable, or name another"
+        )
+    if existing == folder and folder.stat().st_mode & 0o007:
+        return Finding("warning", what, f"{folder} can be read by every account", "run `chmod o-rwx` on it")
+    return Finding("ok", what, str(folder))
+
+
+def _device(site: SiteFile) -> Finding:
+    def look() -> str:
+        machine = choose(site.device, site.threads, site.workers, site.batch)
+        return f"{machine.device}, {machine.threads} thread{'s' if machine.threads > 1 else ''}"
+
+    return _graded("device", look)
+
+
+def _programs() -> Finding:
+    def look() -> str:
+        require_flower()
+        require_superexec()
+        return ", ".join(f"{name} {version(name)}" for name in PROGRAMS)
+
+    return _graded("versions", look)
+
+
+def _coordinator(coordinator: Coordinator) -> Iterator[Finding]:
+    yield _graded("key", lambda: _describe_key(coordinator))
+    found = reach(coordinator)
+    yield Finding("ok" if found.ok else "problem", "coordinator", found.sentence)
+
+
+def _describe_key(coordinator: Coordinator) -> str:
+    check_private_key(coordinator.key)
+    public = public_path(coordinator.key)
+    shown = key_fingerprint(public) if public.is_file() else f"without its {public.name}"
+    return f"{coordinator.key}, {shown} (whether it is registered shows at `site start`)"
+
+
+def _graded(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding("ok", what, look())
+    except FedGraftError as error:
+        return Finding("problem", what, str(error))

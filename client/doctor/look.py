@@ -1,0 +1,86 @@
+"""How the doctor reads a cohort's images: through the intake of a run, so that what it decodes is kept for the run."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fedgraft.client.cohort import ignore
+from fedgraft.client.doctor.section import Thumbnail
+from fedgraft.client.image_inputs import ImageInputs, Rules, image_inputs
+from fedgraft.client.images import CaseReader, Reading
+from fedgraft.client.intake import Intake, Progress
+from fedgraft.client.machine import cores
+from fedgraft.client.manifest import Case
+from fedgraft.client.picture import Picture
+from fedgraft.client.site import SiteFile
+from fedgraft.client.store import Store
+from fedgraft.client.unusable import CaseError
+from fedgraft.common.backbone import InputSpec
+from fedgraft.common.plan import Plan
+from fedgraft.common.schema_data import Dicom
+
+AS_THE_FILE_SAYS = Dicom(window="file", choice=0, frames="middle", slices=3, neighbours=False)
+"""How DICOM files are read without a plan: as ``conf/dicom/standard.yaml``."""
+THUMBNAIL = 112
+"""Pixels of a thumbnail's longer side: enough to see text, a wrong window or a wrong body part."""
+MOST_THUMBNAILS = 48
+_SMALLEST = InputSpec(1, 16, (0.0,), (1.0,), "bilinear")  # without a plan, no pixels are wanted
+Read = Callable[[Case], Picture]
+Item = TypeVar("Item")
+
+
+def inputs_of(plan: Plan, spec: InputSpec, site: SiteFile, store: Store, progress: Progress = ignore) -> ImageInputs:
+    """The cohort's images as a run takes them."""
+    rules = Rules(site.limits, site.refuse_burned_in)
+    return image_inputs(plan, spec, rules, store, site.workers, progress)
+
+
+def store_of(site: SiteFile) -> Store:
+    """Where a run at this site keeps what it decodes and computes."""
+    return Store(site.shared_store / "kept" if site.keep == "disk" else None)
+
+
+def facts_without_plan(cases: Sequence[Case], site: SiteFile, progress: Progress) -> NDArray[np.void]:
+    """`FACTS` of each case as its file says; nothing is kept."""
+    workers = cores() if site.workers is None else site.workers
+    reading = Reading(AS_THE_FILE_SAYS, site.limits)
+    return Intake(reading, _SMALLEST, Store(None), workers, site.refuse_burned_in, progress).facts(cases)
+
+
+def reading(plan: Plan | None, site: SiteFile) -> Read:
+    """A reader of cases; it raises `CaseError` only."""
+    return CaseReader(Reading(AS_THE_FILE_SAYS if plan is None else plan.dicom, site.limits))
+
+
+def thumbnails(cases: Sequence[Case], read: Read, name: Callable[[Case], str]) -> tuple[Thumbnail, ...]:
+    """Small pictures of usable cases; one that can't be read any more is left out.
+
+    A thumbnail holds pixels and nothing else: no metadata of the file goes into the PNG.
+    """
+    found = []
+    for case in cases:
+        try:
+            found.append(Thumbnail(_png(read(case).pixels), name(case)))
+        except CaseError:
+            continue
+    return tuple(found)
+
+
+def spread(number: int, among: Sequence[Item]) -> list[Item]:
+    """At most ``number`` of these, evenly spaced, the first among them."""
+    count = min(number, len(among))
+    return [among[at * len(among) // count] for at in range(count)]
+
+
+def _png(pixels: NDArray[np.float32]) -> bytes:
+    image = Image.fromarray(np.rint(pixels * 255).astype(np.uint8))
+    image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()

@@ -1,0 +1,141 @@
+"""What a case costs on this machine, measured on some of the site's own with the plan's own network.
+
+Its weights are random: they change the result, not the time, and a plan's backbone may not be here yet.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from fedgraft.client.cohort import Keeper
+from fedgraft.client.doctor.look import inputs_of
+from fedgraft.client.evaluation import evaluate_split
+from fedgraft.client.examples import Examples
+from fedgraft.client.machine import choose, keep_freed_memory, use_threads
+from fedgraft.client.manifest import Case
+from fedgraft.client.site import SiteFile
+from fedgraft.client.store import Store
+from fedgraft.client.training import Task, train_locally
+from fedgraft.common import parts, tasks
+from fedgraft.common.constant import FEATURES
+from fedgraft.common.model import Model, build
+from fedgraft.common.plan import Plan
+
+_LEAST_SECONDS = 0.3  # a head's pass takes 30 microseconds: repeat it until the clock can tell
+_NO_DIGEST = "0" * 64
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds per case: ``decode`` once; ``compute`` once, what comes before the graft; ``view`` once for each further
+    view; ``train`` and ``evaluate`` each time.
+
+    Attributes:
+        cases: so many were measured.
+        peak_bytes: the most memory that this process had, after all of it.
+        row_bytes: what is kept of one view of one case.
+    """
+
+    cases: int
+    decode: float
+    compute: float
+    view: float
+    train: float
+    evaluate: float
+    peak_bytes: int
+    row_bytes: int
+
+
+def network(plan: Plan, site: SiteFile) -> Model:
+    """The plan's network with random weights.
+
+    Raises:
+        PlanError: a part, stage or size does not suit it, or a part comes from a package that the site does not allow.
+    """
+    without = replace(plan, backbone=replace(plan.backbone, pretrained=False))
+    return build(without, None, (*parts.OURS, *site.allow))
+
+
+def measure(plan: Plan, model: Model, site: SiteFile, cases: Sequence[Case]) -> Measured:
+    """Do with ``cases`` (at least one, all usable) what a round does.
+
+    Raises:
+        DataError: a case can't be read, or its label is not the plan's.
+        SiteFileError: the site's device is not there.
+    """
+    machine = choose(site.device, site.threads, site.workers, site.batch)
+    threads = torch.get_num_threads()
+    use_threads(machine.threads)
+    keep_freed_memory()
+    model.network.to(machine.device)
+
+    inputs = inputs_of(plan, model.spec, site, Store(None))
+
+    def compute(views: int) -> tuple[Examples, float]:
+        keeper = Keeper(plan, model, _NO_DIGEST, inputs, Store(None), machine)
+        start = time.perf_counter()
+        examples = keeper.examples(cases, views)
+        return examples, (time.perf_counter() - start) / len(cases)
+
+    try:
+        views, start = plan.augment.views, time.perf_counter()
+        inputs.verdicts(cases)
+        decode = (time.perf_counter() - start) / len(cases)
+        compute(1)  # the first time pays for what is set up once, for this size of batch
+        examples, once = compute(1)
+        examples, every = compute(views) if views > 1 else (examples, once)
+        if model.constant.what == FEATURES:
+            use_threads(1)  # as a site does (`fedgraft.client.workspace`)
+        train, evaluate = _rounds(plan, model, _repeated(examples, 2 * plan.train.batch_size), site, machine.device)
+    finally:
+        use_threads(threads)
+    row = torch.Size(model.constant.shape).numel() * (2 if plan.backbone.keep_as == "float16" else 4)
+    view = max(0.0, every - once) / (views - 1) if views > 1 else 0.0
+    return Measured(len(cases), decode, once, view, train, evaluate, peak_bytes(), row)
+
+
+def seconds_per_case(work: Callable[[], int], now: Callable[[], float] = time.perf_counter) -> float:
+    """Seconds divided by cases; ``work`` is repeated, and returns how many cases it did; ``now`` is in seconds."""
+    work()  # the first time pays for what is set up once
+    start, cases = now(), 0
+    while now() - start < _LEAST_SECONDS:
+        cases += work()
+    return (now() - start) / cases
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has had so far (getrusage(2): in bytes on macOS, else in KiB)."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def _rounds(plan: Plan, model: Model, examples: Examples, site: SiteFile, device: torch.device) -> tuple[float, float]:
+    """``(training, evaluation)`` in seconds per case; the examples are at least two batches."""
+    generator = torch.Generator().manual_seed(0)
+    allowed = (*parts.OURS, *site.allow)
+    loss = parts.build(plan.loss.target, "loss", plan.loss.options, allowed, class_weights=None)
+    # so often repeated, a real rate could diverge
+    task = Task(examples, loss, replace(plan.train, epochs=1), 1e-9, generator)
+
+    def train() -> int:
+        train_locally(model.constant.trained, task, device)
+        return len(examples)
+
+    def evaluate() -> int:
+        evaluate_split(model.constant.trained, examples, device, tasks.of(plan.data))
+        return len(examples)
+
+    return seconds_per_case(train), seconds_per_case(evaluate)
+
+
+def _repeated(examples: Examples, least: int) -> Examples:
+    """The same cases again and again, until there are ``least``."""
+    order = torch.arange(max(least, len(examples))) % len(examples)
+    places = order[:, None] if examples.places is None else examples.places[order]
+    return Examples(examples.source, examples.labels[order], places)

@@ -1,0 +1,77 @@
+"""What a plan's task asks of each case, as yes, no or unknown: a class, a finding, an event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from fedgraft.client.manifest import Case
+from fedgraft.client.targets import EVENT, TIME, targets
+from fedgraft.common.errors import DataError
+from fedgraft.common.schema_data import Data
+
+MOST_CLASSES = 30
+_SURVIVAL = Data("", "survival", (), None, "sites", 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``of[i]``: whether case i has it; ``None`` = unknown."""
+
+    name: str
+    of: tuple[bool | None, ...]
+
+
+def outcomes(cases: Sequence[Case], data: Data | None) -> tuple[Outcome, ...]:
+    """One outcome per class or finding of the plan, or the event of a survival plan.
+
+    Args:
+        data: ``None`` without a plan: each label is then a class, if there are at most 30; without labels but with
+            ``time`` and ``event`` columns, the event.
+    """
+    if data is not None and data.task != "classification":
+        names = data.classes if data.task == "multilabel" else (TIME, EVENT)
+        rows = [_target(case, data) for case in cases]
+        found = tuple(Outcome(name, tuple(_known(row, at) for row in rows)) for at, name in enumerate(names))
+        return found if data.task == "multilabel" else found[1:]
+    labels = [case.label for case in cases]
+    if data is not None:
+        return tuple(Outcome(name, tuple(label == name for label in labels)) for name in data.classes)
+    names = tuple(sorted({label for label in labels if label}))
+    if not names and any(case.column(TIME) and case.column(EVENT) for case in cases):
+        return outcomes(cases, _SURVIVAL)
+    if len(names) > MOST_CLASSES:
+        return ()
+    return tuple(Outcome(name, tuple(label == name for label in labels)) for name in names)
+
+
+def unreadable(cases: Sequence[Case], data: Data) -> list[int]:
+    """Positions of the cases whose target a run can't use (`fedgraft.client.targets`)."""
+    if data.task == "classification":
+        return [position for position, case in enumerate(cases) if case.label not in data.classes]
+    return [position for position, case in enumerate(cases) if _target(case, data) is None]
+
+
+def absent_columns(cases: Sequence[Case], data: Data) -> tuple[str, ...]:
+    """Columns that the plan's task reads and the manifest does not have."""
+    wanted = {"multilabel": data.classes, "survival": (TIME, EVENT)}.get(data.task, ())
+    return tuple(name for name in wanted if all(case.column(name) is None for case in cases))
+
+
+def target_columns(data: Data | None) -> frozenset[str]:
+    """The manifest's columns that say what is predicted."""
+    return frozenset({TIME, EVENT} if data is None or data.task == "survival" else data.classes)
+
+
+def _target(case: Case, data: Data) -> Tensor | None:
+    try:
+        return targets([case], data)[0]
+    except DataError:
+        return None
+
+
+def _known(row: Tensor | None, at: int) -> bool | None:
+    """NaN is a finding that is not known."""
+    return None if row is None or bool(row[at].isnan()) else bool(row[at] > 0)

@@ -1,0 +1,51 @@
+"""Which plan a site is checked against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from fedgraft.client.site import SiteFile
+from fedgraft.common.errors import PlanError
+from fedgraft.common.plan import Plan, from_json, load_plan
+
+
+class Chosen(NamedTuple):
+    """A plan, and how it came here. ``backbone``: its backbone's digest, if the coordinator has announced it."""
+
+    plan: Plan
+    origin: str
+    backbone: str | None
+
+
+def choose_plan(named: Path | None, site_file: Path, site: SiteFile) -> Chosen | None:
+    """The plan that is named; else the newest that the coordinator has sent; else that of the simulation whose folder
+    the site file is in; else ``None``.
+
+    Raises:
+        PlanError: it is missing, can't be read or is not valid.
+    """
+    if named is not None:
+        plan = load_plan(named)
+        return Chosen(plan, f"{named}", _announced(site, plan))
+    sent = sorted((site.state / "plans").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+    if sent:
+        backbone, _, text = _read(sent[-1]).partition("\n")
+        return Chosen(from_json(text), "the newest that the coordinator has sent", backbone)
+    run = site_file.resolve().parent.parent.parent / "plan.yaml"
+    if site_file.resolve().parent.parent.name == "sites" and run.is_file():
+        plan = load_plan(run)
+        return Chosen(plan, f"{run}, of the simulation", _announced(site, plan))
+    return None
+
+
+def _announced(site: SiteFile, plan: Plan) -> str | None:
+    file = site.state / "plans" / f"{plan.digest}.json"
+    return _read(file).partition("\n")[0] if file.is_file() else None
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise PlanError(f"{file} can't be read; remove it, and the coordinator sends the plan again") from None

@@ -1,0 +1,163 @@
+"""What the images are like: refused ones by reason, what files say about de-identification, intensities, sizes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedgraft.client.doctor.finding import Finding, Grade
+from fedgraft.client.doctor.roll import Roll
+from fedgraft.client.doctor.section import Bars, Grid
+from fedgraft.client.doctor.shown import count_of, lines_of, share
+from fedgraft.client.facts import BINS, reason_of
+from fedgraft.client.picture import Mark
+from fedgraft.client.unusable import REASONS
+
+Facts = NDArray[np.void]
+ONE_BIN = 0.99
+"""An image with more of its pixels in one of 32 bins shows next to nothing."""
+LONGEST = 2.0
+"""Images are squeezed to a square: beyond this ratio of sides, anatomy is badly out of shape."""
+MOST_SIZES = 8
+_MARKS: tuple[tuple[Mark, Grade, str, str], ...] = (
+    (
+        Mark.BURNED_IN,
+        "warning",
+        "say that an annotation is burned into their pixels (0028,0301)",
+        "export them without text; with refuse_burned_in: true in site.yaml they are not used",
+    ),
+    (
+        Mark.IDENTITY_KEPT,
+        "warning",
+        "say that the patient's identity is in them (0012,0062)",
+        "de-identify them (PS3.15 annex E) before they are used for research",
+    ),
+    (
+        Mark.OVERLAY,
+        "warning",
+        "have overlay planes (60xx,3000), which may hold text; overlays are not drawn",
+        "look whether the export can leave them out",
+    ),
+    (
+        Mark.PRIVATE,
+        "warning",
+        "have private elements, which may identify a patient",
+        "let the de-identification remove them; FedGraft does not read them",
+    ),
+    (
+        Mark.BURNED_IN_UNSTATED,
+        "ok",
+        "do not say whether an annotation is burned in (0028,0301)",
+        "look at the thumbnails for text",
+    ),
+    (Mark.IDENTITY_UNSTATED, "ok", "do not say whether they were de-identified (0012,0062)", ""),
+)
+
+
+def refusals(roll: Roll, facts: Facts) -> tuple[Finding, ...]:
+    """One finding per reason: how many cases, and the manifest's lines."""
+    by_reason: dict[str, list[int]] = {}
+    for line, number in zip(roll.lines, facts["reason"], strict=True):
+        reason = reason_of(number)
+        if reason is not None:
+            by_reason.setdefault(reason, []).append(line)
+    if not by_reason:
+        return (Finding("ok", "quarantine", f"all {count_of(len(facts), 'image')} can be used"),)
+    usable = int((facts["reason"] == 0).sum())
+    grade: Grade = "warning" if usable else "problem"
+    found = [
+        Finding(
+            grade,
+            f"quarantine: {code}",
+            f"{len(lines):,} of {count_of(len(facts), 'image')}: {REASONS[code]}; {lines_of(lines)} of the manifest",
+            "correct the files or the manifest; until then runs go on without them",
+        )
+        for code, lines in sorted(by_reason.items(), key=lambda item: -len(item[1]))
+    ]
+    if not usable:
+        found.append(Finding("problem", "quarantine", "no image can be used", "nothing can be trained on at this site"))
+    return tuple(found)
+
+
+def refusal_grid(facts: Facts) -> Grid:
+    """Cases by reason."""
+    counts = Counter(reason_of(number) for number in facts["reason"])
+    rows = [("usable", f"{counts.pop(None, 0):,}", "")]
+    rows += [(str(code), f"{count:,}", REASONS[str(code)]) for code, count in counts.most_common()]
+    return Grid("quarantine", ("outcome", "images", "meaning"), tuple(rows))
+
+
+def marks(facts: Facts) -> Iterator[Finding]:
+    """What DICOM files say of de-identification (`fedgraft.client.picture.Mark`)."""
+    for mark, grade, text, todo in _MARKS:
+        number = int((facts["marks"] & mark.value != 0).sum())
+        if number:
+            yield Finding(grade, "de-identification", f"{number:,} of {count_of(len(facts), 'image')} {text}", todo)
+
+
+def intensities(roll: Roll, facts: Facts) -> tuple[Finding, Bars | None]:
+    """Pixel values in 32 bins, the mean over images with what 80 of 100 images have; and images in one bin."""
+    counts = facts["histogram"].astype(float)
+    parts = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    flat = [line for line, most in zip(roll.lines, parts.max(1, initial=0), strict=True) if most > ONE_BIN]
+    if flat:
+        found = Finding(
+            "warning",
+            "intensities",
+            f"{count_of(len(flat), 'image')} nearly all of one brightness; {lines_of(flat)} of the manifest",
+            "look at them; for CT, the plan's dicom.window may not suit these images",
+        )
+    else:
+        found = Finding("ok", "intensities", "every image uses some of the range from black to white")
+    if not len(parts):
+        return found, None
+    low, high = np.quantile(parts, (0.1, 0.9), axis=0)
+    labels = tuple(f"{number / BINS:.2f}" for number in range(BINS))
+    bands = tuple((float(a), float(b)) for a, b in zip(low, high, strict=True))
+    title = "pixel values from black (0) to white (1): mean share over images, and the range of 80 % of them"
+    return found, Bars(title, labels, tuple(parts.mean(0).tolist()), bands)
+
+
+def sizes(facts: Facts, size: int | None) -> tuple[list[Finding], Grid]:
+    """Rows, columns and planes of the images; those that are smaller than ``size``, the side of the plan's input."""
+    kinds = Counter(
+        (int(one["height"]), int(one["width"]), "colour" if one["planes"] == 3 else "grey") for one in facts
+    )
+    rows = [
+        (f"{high} x {wide}", colour, f"{n:,}", share(n, len(facts))) for (high, wide, colour), n in kinds.most_common()
+    ]
+    rest = sum(kinds.values()) - sum(n for _, n in kinds.most_common(MOST_SIZES))
+    more = [(f"{len(rows) - MOST_SIZES} others", "", f"{rest:,}", share(rest, len(facts)))] if rest else []
+    grid = Grid("image sizes", ("rows x columns", "kind", "images", "share"), (*rows[:MOST_SIZES], *more))
+    return list(_size_findings(facts, kinds, size)), grid
+
+
+def _size_findings(facts: Facts, kinds: Counter[tuple[int, int, str]], size: int | None) -> Iterator[Finding]:
+    sides = [(min(high, wide), max(high, wide)) for high, wide, _ in kinds.elements()]
+    small = sum(short < size for short, _ in sides) if size else 0
+    long = sum(wide > LONGEST * short for short, wide in sides)
+    colours = {colour for _, _, colour in kinds}
+    if small:
+        text = (
+            f"{small:,} of {count_of(len(facts), 'image')} are smaller than the plan's {size} pixels and are enlarged"
+        )
+        yield Finding("warning", "image sizes", text, "export the originals, not previews")
+    if long:
+        text = (
+            f"{long:,} of {count_of(len(facts), 'image')} are more than {LONGEST:g} times as long as wide, and squeezed"
+        )
+        yield Finding("warning", "image sizes", f"{text} to a square", "crop them before they are listed")
+    if len(colours) > 1:
+        grey = sum(n for (_, _, colour), n in kinds.items() if colour == "grey")
+        yield Finding(
+            "warning",
+            "image sizes",
+            f"{grey:,} grey and {len(facts) - grey:,} colour images",
+            "a network can tell them apart; make sure that the kind does not go with the class",
+        )
+    if not small and not long and len(colours) == 1:
+        shortest, longest = min(short for short, _ in sides), max(wide for _, wide in sides)
+        yield Finding("ok", "image sizes", f"sides of {shortest} to {longest} pixels, {colours.pop()}")

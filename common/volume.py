@@ -1,0 +1,61 @@
+"""How many bytes a plan sends, without sending any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flwr.app import ConfigRecord, MetricRecord, RecordDict
+
+from fedgraft.common import tasks, wire
+from fedgraft.common.backbone_record import pack_backbone
+from fedgraft.common.compression import down_encode, largest_payload, up_codec
+from fedgraft.common.model import Model
+from fedgraft.common.plan import Plan
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Bytes for one site, without evaluations (they depend on the number of cases).
+
+    Attributes:
+        question: once, the plan.
+        backbone: once, if the site lacks it.
+        down, up: each round.
+        last: down, after the last round.
+    """
+
+    question: int
+    backbone: int
+    down: int
+    up: int
+    last: int
+
+
+def volume(plan: Plan, model: Model) -> Volume:
+    """What one site gets and sends."""
+    down, up = message_bytes(plan, model)
+    shared = model.tensors(model.names("shared"))
+    return Volume(
+        question=wire.count_bytes(wire.pack_prepare(plan.to_json(), plan.digest, "0" * 64)),
+        backbone=wire.count_bytes(RecordDict({wire.FROZEN: pack_backbone(model.backbone_state())})),
+        down=down,
+        up=up,
+        last=wire.count_bytes(wire.pack_evaluate(shared, plan.digest, plan.rounds)),
+    )
+
+
+def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
+    """``(down, up)`` of one train message and its answer without evaluations (they depend on the number of cases)."""
+    shared = model.tensors(model.names("shared"))
+    sent = wire.pack_tensors(down_encode(shared, plan.compression.down))
+    answered = wire.pack_tensors(largest_payload(up_codec(plan.compression), shared))
+    counts = (0,) * len(tasks.of(plan.data).counts) if plan.loss.weights == "global" else None
+    config = wire.pack_config(plan.digest, counts)
+    config["server-round"] = plan.rounds
+    if "proximal_mu" in plan.strategy.options:
+        config["proximal-mu"] = 0.0
+    metrics = MetricRecord({wire.EXAMPLES: 1, **({"train-loss": 0.0} if plan.release.train_loss else {})})
+    site = ConfigRecord({"name": "site-01", "plan": plan.digest, "round": plan.rounds})
+    down = wire.count_bytes(RecordDict({wire.ARRAYS: sent, wire.CONFIG: config}))
+    up = wire.count_bytes(RecordDict({wire.ARRAYS: answered, wire.METRICS: metrics, wire.SITE: site}))
+    return down, up
