@@ -27,8 +27,9 @@ _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 class Release:
     """What may leave this site besides the shared tensors and the number of training cases.
 
-    ``quarantine``: how many cases can't be used, by reason. ``class_counts`` leave only if every count is 0 or at least ``min_count`` (of findings, those that are); an
-    ``evaluation`` (counts over one split; docs/tasks.md) only if it is of at least ``min_count`` cases.
+    ``quarantine``: how many cases can't be used, by reason. ``class_counts`` leave only if every count is 0 or at least
+    ``min_count`` (of findings, those that are); an ``evaluation`` (counts over one split; docs/tasks.md) only if it is
+    of at least ``min_count`` cases.
     """
 
     __pydantic_config__ = _STRICT
