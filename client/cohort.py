@@ -16,14 +16,18 @@ from fedgraft.client.case_keys import view_keys
 from fedgraft.client.decoding import Wanted, decoded
 from fedgraft.client.examples import Examples
 from fedgraft.client.images import CaseReader
+from fedgraft.client.inputs import Inputs
 from fedgraft.client.kept import ABSENT, Kept
 from fedgraft.client.machine import Machine, automatic_batch, automatic_workers, cores, memory_bytes, use_threads
 from fedgraft.client.manifest import Case
 from fedgraft.client.splits import split
 from fedgraft.client.store import Store
+from fedgraft.client.table_file import TableFiles
+from fedgraft.client.table_inputs import TableInputs
 from fedgraft.client.targets import targets
 from fedgraft.client.transforms import fingerprint, normalise
 from fedgraft.client.views import Bank
+from fedgraft.common.backbone import InputSpec
 from fedgraft.common.constant import IMAGES
 from fedgraft.common.errors import DataError
 from fedgraft.common.model import Model
@@ -31,6 +35,7 @@ from fedgraft.common.plan import Plan
 
 Progress = Callable[[int], None]
 Cohort = dict[str, Examples]
+ROWS_AT_ONCE = 4096
 
 
 def ignore(cases: int) -> None:
@@ -51,6 +56,12 @@ class Keeper:
     machine: Machine
     progress: Progress = ignore
     reader: CaseReader = field(default_factory=CaseReader)
+    tables: TableFiles = field(default_factory=TableFiles)
+
+    @property
+    def inputs(self) -> Inputs | None:
+        """Of a table; ``None`` for images."""
+        return inputs_of(self.plan, self.tables)
 
     def examples(self, cases: Sequence[Case], views: int = 1) -> Examples:
         """`all_examples` of one part."""
@@ -76,7 +87,8 @@ class Keeper:
         }
 
     def _places(self, kept: Kept, wanted: Sequence[Wanted]) -> NDArray[np.int64]:
-        keys = view_keys(wanted, self._bank)
+        inputs = self.inputs
+        keys = view_keys(wanted, self._bank) if inputs is None else inputs.keys(wanted)
         places = kept.places(keys)
         absent = [number for number, place in enumerate(places) if place == ABSENT]
         if not absent:
@@ -88,7 +100,12 @@ class Keeper:
 
     def _compute(self, wanted: Sequence[Wanted]) -> Iterator[tuple[slice, Tensor]]:
         """``(which part of wanted, (B, *shape) float32 on the CPU)``, batch by batch."""
+        inputs = self.inputs
+        if inputs is not None:
+            yield from self._compute_rows(inputs, wanted)
+            return
         machine, spec = self.machine, self.model.spec
+        assert isinstance(spec, InputSpec)
         batch = machine.batch or automatic_batch(spec.size, memory_bytes())
         workers = (
             automatic_workers([one.case for one in wanted], cores()) if machine.workers is None else machine.workers
@@ -101,6 +118,12 @@ class Keeper:
                 values = self.model.constant.compute(images.contiguous(memory_format=torch.channels_last))
             yield part, values.float().cpu()
         use_threads(machine.threads)
+
+    def _compute_rows(self, inputs: Inputs, wanted: Sequence[Wanted]) -> Iterator[tuple[slice, Tensor]]:
+        for part, rows in inputs.batches(wanted, self.machine.batch or ROWS_AT_ONCE):
+            with torch.autocast(self.machine.device.type, torch.bfloat16, enabled=self._precision == "mixed"):
+                values = self.model.constant.compute(rows.to(self.machine.device))
+            yield part, values.float().cpu()
 
     @property
     def _bank(self) -> Bank:
@@ -118,7 +141,28 @@ class Keeper:
         what = self.model.constant.what
         computed = (self._precision, self.machine.device.type, torch.__version__, version("timm"))
         origin = what if what == IMAGES else f"{what}|{self.model.name}|{self.backbone_digest}|{'|'.join(computed)}"
-        return hashlib.sha256(f"{origin}|{fingerprint(self.model.spec)}".encode()).hexdigest()
+        inputs, spec = self.inputs, self.model.spec
+        shaping = fingerprint(spec) if isinstance(spec, InputSpec) else inputs.fingerprint if inputs else ""
+        return hashlib.sha256(f"{origin}|{shaping}".encode()).hexdigest()
+
+
+def inputs_of(plan: Plan, tables: TableFiles) -> Inputs | None:
+    """What reads a plan's table; ``None`` if its cases are images."""
+    return None if plan.table is None else TableInputs(plan.table, tables)
+
+
+def split_usable(cases: Sequence[Case], plan: Plan, inputs: Inputs | None) -> dict[str, tuple[Case, ...]]:
+    """``train``, ``val`` and ``test`` of the cases that can be used.
+
+    Raises:
+        DataError: no case is left to train on.
+    """
+    data = plan.data
+    usable = cases if inputs is None else [case for case, fit in zip(cases, inputs.usable(cases), strict=True) if fit]
+    splits = split(usable, val_fraction=data.val_fraction, test_fraction=data.test_fraction, seed=plan.seed)
+    if not splits["train"]:
+        raise DataError("the cohort leaves no case to train on; lower data.val_fraction and data.test_fraction")
+    return splits
 
 
 def load_cohort(cases: Sequence[Case], keeper: Keeper) -> Cohort:
@@ -130,9 +174,6 @@ def load_cohort(cases: Sequence[Case], keeper: Keeper) -> Cohort:
     Raises:
         DataError: as `Keeper.examples`, or no case is left to train on.
     """
-    data, seed = keeper.plan.data, keeper.plan.seed
-    splits = split(cases, val_fraction=data.val_fraction, test_fraction=data.test_fraction, seed=seed)
-    if not splits["train"]:
-        raise DataError("the cohort leaves no case to train on; lower data.val_fraction and data.test_fraction")
+    splits = split_usable(cases, keeper.plan, keeper.inputs)
     views = {"train": keeper.plan.augment.views}
     return keeper.all_examples({name: (some, views.get(name, 1)) for name, some in splits.items()})

@@ -28,13 +28,15 @@ class Release:
     """What may leave this site besides the shared tensors and the number of training cases.
 
     ``class_counts`` leave only if every count is 0 or at least ``min_count``; an ``evaluation`` (confusion counts and
-    score histograms of one split) only if it is of at least ``min_count`` cases.
+    score histograms of one split) only if it is of at least ``min_count`` cases. ``statistics``: means, deviations and
+    categories of a table's columns, each of at least ``min_count`` training cases.
     """
 
     __pydantic_config__ = _STRICT
     train_loss: bool = True
     evaluation: bool = True
     class_counts: bool = True
+    statistics: bool = True
     min_count: Annotated[int, Field(ge=1)] = 5
 
 

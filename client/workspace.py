@@ -18,11 +18,13 @@ from torch import Tensor
 
 from fedgraft.client.cohort import Cohort, Keeper, Progress, ignore, load_cohort
 from fedgraft.client.images import CaseReader
+from fedgraft.client.limits import Limits
 from fedgraft.client.machine import Machine, choose, keep_freed_memory, use_threads
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.phases import Phases
 from fedgraft.client.site import SiteFile, read_site_file
 from fedgraft.client.store import Store
+from fedgraft.client.table_file import TableFiles
 from fedgraft.client.training import LossFunction
 from fedgraft.common import tensors, wire
 from fedgraft.common.codecs.codec import Codec
@@ -115,6 +117,7 @@ class Workspace:
     _verified: set[Path] = field(default_factory=set)
     _stores: dict[Path | None, Store] = field(default_factory=dict)
     _reader: CaseReader = field(default_factory=CaseReader)
+    _tables: dict[Limits, TableFiles] = field(default_factory=dict)
     _sessions: dict[tuple[Path, str, int], Session] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[type[Workspace], tuple[()]]:
@@ -193,10 +196,15 @@ class Workspace:
         with self.phases.of("build"):
             backbone_digest, plan = self._plan(site, plan_digest)
             model, initial, specs, codec = self._model(site, plan, backbone_digest, machine.device)
-        keeper = Keeper(plan, model, backbone_digest, self._store(site), machine, self._count, self._reader)
+        tables = self.table_files(site)
+        keeper = Keeper(plan, model, backbone_digest, self._store(site), machine, self._count, self._reader, tables)
         with self.phases.of("cohort"):
             cohort = load_cohort(read_manifest(site.manifest), keeper)
         return Session(site, plan, run, model, initial, cohort, specs, codec, machine, self.phases)
+
+    def table_files(self, site: SiteFile) -> TableFiles:
+        """Reads tables within a site's limits; sites with the same limits share what was read."""
+        return self._tables.setdefault(site.limits, TableFiles(site.limits))
 
     def _count(self, cases: int) -> None:
         self.phases.computed += cases

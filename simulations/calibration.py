@@ -9,13 +9,18 @@ from dataclasses import dataclass, replace
 import torch
 from flwr.app import RecordDict
 
+from fedgraft.client.cohort import inputs_of
+from fedgraft.client.decoding import Wanted
 from fedgraft.client.evaluation import evaluate_split
 from fedgraft.client.examples import Examples
 from fedgraft.client.images import CaseReader
+from fedgraft.client.inputs import Inputs
 from fedgraft.client.manifest import Case
+from fedgraft.client.table_file import TableFiles
 from fedgraft.client.training import Task, train_locally
 from fedgraft.client.transforms import to_input
 from fedgraft.common import parts, wire
+from fedgraft.common.backbone import InputSpec
 from fedgraft.common.backbone_record import pack_backbone
 from fedgraft.common.constant import FEATURES
 from fedgraft.common.model import Model, build
@@ -50,7 +55,7 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> Measured:
     threads = torch.get_num_threads()
     keep = given.keep if given else None
     # every view is computed; that of a validation or test case, which has one, is overestimated
-    keep = plan.augment.views * seconds_per_case(_keeping(model, cases[:_CASES])) if keep is None else keep
+    keep = plan.augment.views * seconds_per_case(_keeping(model, plan, cases[:_CASES])) if keep is None else keep
     if model.constant.what == FEATURES:
         torch.set_num_threads(1)  # as a site does (`fedgraft.client.workspace`)
     try:
@@ -72,15 +77,25 @@ def seconds_per_case(work: Callable[[], int], now: Callable[[], float] = time.pe
     return (now() - start) / cases
 
 
-def _keeping(model: Model, cases: Sequence[Case]) -> Callable[[], int]:
-    reader = CaseReader()
+def _keeping(model: Model, plan: Plan, cases: Sequence[Case]) -> Callable[[], int]:
+    inputs, reader, spec = inputs_of(plan, TableFiles()), CaseReader(), model.spec
 
     def work() -> int:
-        images = torch.stack([to_input(reader(case), model.spec) for case in cases])
+        if inputs is not None or not isinstance(spec, InputSpec):
+            return _keep_rows(model, inputs, cases)
+        images = torch.stack([to_input(reader(case), spec) for case in cases])
         model.constant.compute(images.to(memory_format=torch.channels_last))
         return len(cases)
 
     return work
+
+
+def _keep_rows(model: Model, inputs: Inputs | None, cases: Sequence[Case]) -> int:
+    assert inputs is not None
+    usable = [Wanted(case) for case, fit in zip(cases, inputs.usable(cases), strict=True) if fit]
+    for _, rows in inputs.batches(usable, len(cases)):
+        model.constant.compute(rows)
+    return len(cases)
 
 
 def _training(model: Model, plan: Plan) -> Callable[[], int]:

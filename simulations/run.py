@@ -26,7 +26,7 @@ from fedgraft.common import tensors
 from fedgraft.common.errors import FedGraftError, RoundError
 from fedgraft.common.metrics import Evaluation, empty
 from fedgraft.common.model import Model
-from fedgraft.common.plan import Plan
+from fedgraft.common.plan import Plan, load_plan
 from fedgraft.common.schema import Clock
 from fedgraft.server import app as server_app
 from fedgraft.simulations.availability import Reaches, always, reaches
@@ -38,6 +38,7 @@ from fedgraft.simulations.display import Display, clock_sentences, clock_table, 
 from fedgraft.simulations.federation import Federation, lay_out
 from fedgraft.simulations.grid import run_in_process
 from fedgraft.simulations.ray_engine import run_on_ray
+from fedgraft.simulations.table_statistics import with_local_statistics
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -75,14 +76,15 @@ def _pace(plan: Plan, clock: Clock, federation: Federation) -> Pace:
     """What virtual time assumes of the sites; measures on the first one's cases what the plan does not give."""
     sites = profiles(clock, list(federation.sites))
     first = next(iter(federation.sites.values())).parent
-    return pace_of(clock, sites, calibrate(plan, read_manifest(first / "manifest.csv")))
+    known = with_local_statistics(plan, federation.sites)
+    return pace_of(clock, sites, calibrate(known, read_manifest(first / "manifest.csv")))
 
 
 def _run(plan: Plan, out: Path, federation: Federation, display: Display, reached: Reaches) -> None:
     trouble: list[str] = []
     sites = list(federation.sites.values())
     config = {"plan": plan.to_json(), "out": str(out)}
-    server = server_app.build(_central_test(plan, federation, display), display.round)
+    server = server_app.build(_central_test(out, plan, federation, display), display.round)
     try:
         if plan.engine.name == "ray":
             client = client_app.build(client_app.Desk(Workspace(), sites))
@@ -97,8 +99,8 @@ def _run(plan: Plan, out: Path, federation: Federation, display: Display, reache
         raise RoundError("\n".join([str(error), *trouble])) from error
 
 
-def _central_test(plan: Plan, federation: Federation, display: Display) -> server_app.Evaluate | None:
-    """Scores shared tensors on the cases kept at the coordinator."""
+def _central_test(out: Path, plan: Plan, federation: Federation, display: Display) -> server_app.Evaluate | None:
+    """Scores shared tensors on the cases kept at the coordinator, by the plan that the run wrote into its folder."""
     if not federation.test:
         return None
     held: list[Examples] = []
@@ -108,7 +110,8 @@ def _central_test(plan: Plan, federation: Federation, display: Display) -> serve
         if not held:
             store = Store(federation.store / "kept" if plan.engine.store == "disk" else None)
             digest = tensors.digest(model.backbone_state())
-            held.append(Keeper(plan, model, digest, store, machine, display.computed).examples(federation.test))
+            run_plan = load_plan(out / "plan.yaml")  # with the statistics of a table in it
+            held.append(Keeper(run_plan, model, digest, store, machine, display.computed).examples(federation.test))
         model.load(shared)
         found = evaluate_split(model.constant.trained, held[0], machine.device)
         return empty(len(plan.data.classes)) if found is None else found
