@@ -80,7 +80,7 @@ CHECKS = (
     ),
     Check(
         ("backbone",),
-        lambda p: not p.backbone.pretrained and p.backbone.weights not in ("wheel", "timm"),
+        lambda p: not p.backbone.pretrained and p.backbone.weights not in ("wheel", "timm", "none"),
         "backbone.weights names a file, but backbone.pretrained=false does not load it; change one of them",
     ),
     Check(

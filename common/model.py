@@ -18,7 +18,7 @@ from fedgraft.common.errors import BackboneError, PlanError
 from fedgraft.common.plan import Plan
 from fedgraft.common.stages import Stage, find_stages, frozen_tensors
 from fedgraft.common.table import TableSpec
-from fedgraft.common.tabular import create_tabular, option_problems
+from fedgraft.common.tabular import create_tabular
 
 
 class Network(nn.Module):
@@ -167,9 +167,6 @@ def _base(plan: Plan, pretrained: bool) -> tuple[nn.Module, InputSpec | TableSpe
     """The backbone by itself, and what it takes."""
     if plan.table is not None:
         return create_tabular(plan.backbone, plan.table, pretrained)
-    problems = option_problems(plan.backbone)
-    if problems:
-        raise PlanError(problems)
     return create(plan.backbone, plan.data.image_size, _source(plan) if pretrained else None)
 
 

@@ -85,8 +85,9 @@ def table_contradictions(plan: Any) -> list[str]:
     backbone: Any = getattr(plan, "backbone", None)
     problems = [] if table is None else table_problems(table)
     tabular = backbone is not None and backbone.name.startswith(PREFIX)
-    if backbone is not None and not tabular and backbone.channels is None:
-        problems.append("backbone.channels must be 1 or 3 for images")
+    if backbone is not None and not tabular:
+        problems += [f"backbone.{name} is not an option" for name in backbone.options]
+        problems += ["backbone.channels must be 1 or 3 for images"] if backbone.channels is None else []
     if tabular and table is None:
         problems.append(
             f"backbone.name={backbone.name} needs a table: say in `table` what its columns are; for images use "
