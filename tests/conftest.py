@@ -84,7 +84,7 @@ def _hospital(folder: Path, number: int, rows: int) -> Path:
     age, sex = rng.normal(50 + 5 * number, 10, rows).round(1), rng.choice(["f", "m"], rows)
     pressure = [str(value) for value in rng.integers(90, 180, rows)]
     pressure[::10] = ["?"] * len(pressure[::10])
-    pressure[1] = "1,5"
+    pressure[1] = '"1,5"'
     lines = ["age,pressure,sex", *(f"{a},{p},{s}" for a, p, s in zip(age, pressure, sex, strict=True))]
     label = ["lesion" if a + 8 * (s == "m") > 55 else "clear" for a, s in zip(age, sex, strict=True)]
     cases = [f"table.csv,{row},{label[row]},{folder.name}-{row}" for row in range(rows)]
