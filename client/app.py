@@ -16,6 +16,7 @@ from flwr.clientapp import ClientApp
 
 from fedgraft.client import exchange
 from fedgraft.client.crowd import carry_out_all
+from fedgraft.client.describe import describe as describe_table
 from fedgraft.client.phases import since_process_start, write_phases
 from fedgraft.client.site import read_site_file
 from fedgraft.client.task import CLIENT_APP_RAISED_EXCEPTION, UNEXPECTED, reason_of
@@ -115,6 +116,10 @@ def build(desk: Desk) -> ClientApp:
     @app.query("backbone")
     def backbone(message: Message, context: Context) -> Message:
         return desk.answer(exchange.receive_backbone, message, context)
+
+    @app.query("describe")
+    def describe(message: Message, context: Context) -> Message:
+        return desk.answer(describe_table, message, context)
 
     @app.train()
     def train(message: Message, context: Context) -> Message:

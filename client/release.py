@@ -16,6 +16,8 @@ from fedgraft.client.site import Release as Permission
 from fedgraft.common.errors import SiteFileError
 from fedgraft.common.offer import Offer
 from fedgraft.common.schema import Release
+from fedgraft.common.schema_data import Table
+from fedgraft.common.statistics import TableStatistics
 from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.common.wire import Update
 
@@ -68,14 +70,14 @@ def release_evaluations(
     return {split: evaluation for split, evaluation in released.items() if evaluation is not None}
 
 
+def release_statistics(found: TableStatistics, table: Table, permission: Permission) -> TableStatistics:
+    """Sums over a table's columns, of at least as many cases as plan and site both want; none if the site forbids."""
+    return found.at_least(max(table.min_count, permission.min_count)) if permission.statistics else found.nothing()
+
+
 def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, Evaluation], **about: Any) -> None:
-    """Append one line to the site's own log of what left it: names, bytes, norms and figures; never a case."""
-    line: dict[str, Any] = {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "what": what,
-        "run": run,
-    }
-    line |= about
+    """`append_line` of an offer, an update or evaluations."""
+    line: dict[str, Any] = {}
     if isinstance(sent, Offer):
         line |= {"examples": sent.examples, "class_counts": sent.class_counts, "quarantined": dict(sent.quarantined)}
     elif isinstance(sent, Update):
@@ -87,6 +89,12 @@ def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, 
         }
     else:
         line["evaluations"] = _figures(sent)
+    append_line(log, what, run, **about, **line)
+
+
+def append_line(log: Path, what: str, run: int, **about: Any) -> None:
+    """Append one line to the site's own log of what left it: names, bytes, norms and figures; never a case."""
+    line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "what": what, "run": run, **about}
     if not log.exists():
         log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as stream:

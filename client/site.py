@@ -29,7 +29,8 @@ class Release:
 
     ``quarantine``: how many cases can't be used, by reason. ``class_counts`` leave only if every count is 0 or at least
     ``min_count`` (of findings, those that are); an ``evaluation`` (counts over one split; docs/tasks.md) only if it is
-    of at least ``min_count`` cases.
+    of at least ``min_count`` cases. ``statistics``: means, deviations and categories of a table's columns, each of at
+    least ``min_count`` training cases.
     """
 
     __pydantic_config__ = _STRICT
@@ -37,6 +38,7 @@ class Release:
     evaluation: bool = True
     class_counts: bool = True
     quarantine: bool = True
+    statistics: bool = True
     min_count: Annotated[int, Field(ge=1)] = 5
 
 

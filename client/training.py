@@ -81,14 +81,16 @@ def train_locally(network: nn.Module, task: Task, device: torch.device) -> float
     anchors = [(trained[name], near[name].to(device)) for name in trained if name in near]
     network.train()
     total, seen = 0.0, 0
-    for step in task.steps():
-        optimizer.zero_grad(set_to_none=True)
-        loss = task.loss(network(step.inputs.to(device)), step.labels.to(device))
-        whole = loss + proximal(anchors, task.mu) if anchors else loss
-        whole.backward()
-        optimizer.step()
-        total += float(loss.detach()) * len(step.cases)
-        seen += len(step.cases)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(task.generator.initial_seed())  # dropout draws from torch's own generator
+        for step in task.steps():
+            optimizer.zero_grad(set_to_none=True)
+            loss = task.loss(network(step.inputs.to(device)), step.labels.to(device))
+            whole = loss + proximal(anchors, task.mu) if anchors else loss
+            whole.backward()
+            optimizer.step()
+            total += float(loss.detach()) * len(step.cases)
+            seen += len(step.cases)
     network.eval()
     return mean_loss(total, seen, task.lr)
 

@@ -17,15 +17,18 @@ import torch
 from torch import Tensor
 
 from fedgraft.client.cohort import Cohort, Keeper, ignore, load_cohort
-from fedgraft.client.image_inputs import Rules, image_inputs
+from fedgraft.client.cohort_inputs import inputs_of
+from fedgraft.client.image_inputs import Rules
 from fedgraft.client.inputs import Inputs
 from fedgraft.client.intake import Progress
+from fedgraft.client.limits import Limits
 from fedgraft.client.machine import Machine, choose, keep_freed_memory, use_threads
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.phases import Phases
 from fedgraft.client.quarantine import write_quarantine
 from fedgraft.client.site import SiteFile, read_site_file
 from fedgraft.client.store import Store
+from fedgraft.client.table_file import TableFiles
 from fedgraft.client.training import LossFunction
 from fedgraft.common import tensors, wire
 from fedgraft.common.codecs.codec import Codec
@@ -119,6 +122,7 @@ class Workspace:
     _models: dict[tuple[str, str, tuple[str, ...]], Built] = field(default_factory=dict)
     _verified: set[Path] = field(default_factory=set)
     _stores: dict[Path | None, Store] = field(default_factory=dict)
+    _tables: dict[Limits, TableFiles] = field(default_factory=dict)
     _sessions: dict[tuple[Path, str, int], Session] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[type[Workspace], tuple[()]]:
@@ -207,7 +211,12 @@ class Workspace:
 
     def _inputs(self, site: SiteFile, plan: Plan, model: Model) -> Inputs:
         rules = Rules(site.limits, site.refuse_burned_in)
-        return image_inputs(plan, model.spec, rules, self._store(site), site.workers, self.decoded)
+        tables = self.table_files(site)
+        return inputs_of(plan, model.spec, rules, self._store(site), site.workers, self.decoded, tables)
+
+    def table_files(self, site: SiteFile) -> TableFiles:
+        """Reads tables within a site's limits; sites with the same limits share what was read."""
+        return self._tables.setdefault(site.limits, TableFiles(site.limits))
 
     def _count(self, cases: int) -> None:
         self.phases.computed += cases

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from fedgraft.common.backbone import InputSpec
+from fedgraft.common.backbone import Shaped
 from fedgraft.common.errors import PlanError
 from fedgraft.common.stages import Stage
 
@@ -41,7 +41,7 @@ class Adapted:
 class Adaptation(Protocol):
     """What a plan's ``adaptation._target_`` must be."""
 
-    def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: InputSpec) -> Adapted: ...
+    def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped) -> Adapted: ...
 
 
 class LocalBatchNorm(Adaptation):
@@ -57,7 +57,7 @@ class LocalBatchNorm(Adaptation):
             raise PlanError(f"adaptation.affine={affine} must be local (FedBN) or shared (SiloBN)")
         self.affine: Role = affine
 
-    def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: InputSpec) -> Adapted:
+    def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped) -> Adapted:
         """Claim every batch norm of the backbone.
 
         Raises:
@@ -78,12 +78,14 @@ class LocalBatchNorm(Adaptation):
 class ScaleAndShift(Adaptation):
     """SSF (Lian et al., NeurIPS 2022): ``scale * x + shift`` per channel after each stage; starts as identity."""
 
-    def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: InputSpec) -> Adapted:
+    def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped) -> Adapted:
         """Insert one layer after each stage.
 
         Raises:
-            PlanError: a stage has no single tensor as its output; the message names it.
+            PlanError: a stage has no single tensor as its output (the message names it), or there is no stage.
         """
+        if not stages:
+            raise PlanError("adaptation=ssf has no effect: the backbone has no stage; use adaptation=none")
         axes = _output_channels(backbone, stages, spec)
         layers = nn.ModuleDict()
         for stage in stages:
@@ -126,7 +128,7 @@ def _applies(layer: nn.Module) -> Callable[[nn.Module, object, Tensor], Tensor]:
     return hook
 
 
-def _output_channels(backbone: nn.Module, stages: tuple[Stage, ...], spec: InputSpec) -> dict[str, tuple[int, int]]:
+def _output_channels(backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped) -> dict[str, tuple[int, int]]:
     """``(width, axis)`` of each stage's output, seen in one forward pass of a blank image."""
     channels_last = getattr(backbone, "output_fmt", "NCHW") == "NHWC"
     found: dict[str, tuple[int, int]] = {}
@@ -144,7 +146,7 @@ def _output_channels(backbone: nn.Module, stages: tuple[Stage, ...], spec: Input
     handles = [backbone.get_submodule(path).register_forward_hook(watch(path)) for path in outputs]
     try:
         with torch.no_grad():
-            backbone.eval()(torch.zeros(1, spec.channels, spec.size, spec.size))
+            backbone.eval()(torch.zeros(1, *spec.shape))
     finally:
         for handle in handles:
             handle.remove()

@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import safetensors
 import timm
@@ -19,6 +19,14 @@ from torch import Tensor, nn
 
 from fedgraft.common.errors import BackboneError, PlanError
 from fedgraft.common.schema import Backbone
+
+
+class Shaped(Protocol):
+    """What all inputs have in common, of images (`InputSpec`) and tables (`fedgraft.common.table.TableSpec`)."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one case."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,8 @@ def create(
         BackboneError: the weights are not there or do not fit.
     """
     declared = _declared(plan.name)
+    if plan.channels is None:
+        raise PlanError("backbone.channels must be 1 or 3 for images")
     arguments: dict[str, Any] = {"num_classes": 0, "in_chans": plan.channels}
     size = image_size or declared.input_size[-1]
     if declared.fixed_input_size and size != declared.input_size[-1]:
@@ -120,8 +130,8 @@ def _names_in(file: str) -> list[str]:
         return list(stream.keys())
 
 
-def measure_width(network: nn.Module, spec: InputSpec) -> int:
-    """Features per case, measured with one blank image.
+def measure_width(network: nn.Module, spec: Shaped) -> int:
+    """Features per case, measured with one blank case.
 
     Raises:
         PlanError: the network can't take an image of this size, or does not give one vector per case.
@@ -129,10 +139,11 @@ def measure_width(network: nn.Module, spec: InputSpec) -> int:
     training = network.training
     try:
         with torch.no_grad():
-            features: Tensor = network.eval()(torch.zeros(1, spec.channels, spec.size, spec.size))
+            features: Tensor = network.eval()(torch.zeros(1, *spec.shape))
     except (RuntimeError, AssertionError) as error:
         raise PlanError(
-            f"data.image_size={spec.size} does not suit the backbone: {_first_line(error)}; null takes the model's own"
+            f"data.image_size={spec.shape[-1]} does not suit the backbone: {_first_line(error)}; "
+            "null takes the model's own"
         ) from error
     finally:
         network.train(training)

@@ -17,7 +17,7 @@ from fedgraft.common.cut import Cut
 from fedgraft.common.roles import HEAD
 
 if TYPE_CHECKING:
-    from fedgraft.common.backbone import InputSpec
+    from fedgraft.common.backbone import Shaped
     from fedgraft.common.model import Network
 
 FEATURES, IMAGES = "features", "images"
@@ -89,6 +89,6 @@ def up_to_a_stage(network: Network, cut: Cut) -> Constant:
     return Constant(f"stage {cut.stage}", cut.shape, compute, Tail(network, cut))
 
 
-def nothing(network: Network, spec: InputSpec) -> Constant:
+def nothing(network: Network, spec: Shaped) -> Constant:
     """Even the first stage can change (or keeping is switched off): the images are kept."""
     return Constant(IMAGES, spec.shape, lambda images: images, network)

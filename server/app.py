@@ -26,6 +26,7 @@ from fedgraft.server.ledger import Ledger
 from fedgraft.server.picture import picture
 from fedgraft.server.roster import Backbone
 from fedgraft.server.rounds import Federation, Outcome, Round, run
+from fedgraft.server.statistics import with_statistics
 
 Evaluate = Callable[[Model, dict[str, Tensor]], Evaluation]
 
@@ -54,10 +55,12 @@ def build(evaluate: Evaluate | None = None, progress: Callable[[Round], None] | 
 
 def serve(grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress: Callable[[Round], None]) -> Outcome:
     """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``model.safetensors``, ``rounds.png``
-    and ``summary.json`` into ``out``."""
+    and ``summary.json`` into ``out``; federated statistics of a table are in the plan that is run and written."""
     start = time.monotonic()
     require_suited(plan)
     out.mkdir(parents=True, exist_ok=True)
+    ledger, registered = Ledger(out / "ledger.jsonl"), _registered(out)
+    plan = with_statistics(grid, plan, registered, ledger)
     (out / "plan.yaml").write_text(yaml.safe_dump(plan.to_dict(), sort_keys=False), encoding="utf-8")
     (out / "rounds.jsonl").write_text("", encoding="utf-8")
     model = build_model(plan, None)
@@ -67,7 +70,6 @@ def serve(grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress
             "use data.test=sites data.test_fraction=0.2"
         )
     state = model.backbone_state()
-    ledger = Ledger(out / "ledger.jsonl")
     lines: list[dict[str, Any]] = []
     federation = Federation(
         grid=grid,
@@ -76,7 +78,7 @@ def serve(grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress
         initial=model.tensors(model.names("shared")),
         ledger=ledger,
         evaluate=None if evaluate is None else lambda shared: evaluate(model, shared),
-        registered=_registered(out),
+        registered=registered,
         keep=lambda shared: tensors.save(out / "shared.safetensors", shared, {"plan_digest": plan.digest}),
         finished=lambda round_: lines.append(report.append_line(out / "rounds.jsonl", report.round_line(round_))),
         progress=progress,

@@ -38,7 +38,7 @@ class Expected:
 
 def read_offer(reply: Message | None, plan_digest: str, task: AnyTask) -> Offer | Refusal:
     """A site's answer to ``query.prepare``."""
-    content = _content(reply)
+    content = content_of(reply)
     if isinstance(content, Refusal):
         return content
     try:
@@ -57,7 +57,7 @@ def read_update(
 
     ``decode`` reads a compressed payload.
     """
-    content = _content(reply)
+    content = content_of(reply)
     if isinstance(content, Refusal):
         return content
     try:
@@ -72,7 +72,7 @@ def read_update(
 
 def read_evaluations(reply: Message | None, expected: Expected, task: AnyTask) -> dict[str, Evaluation] | Refusal:
     """A site's answer to ``evaluate``, by split."""
-    content = _content(reply)
+    content = content_of(reply)
     if isinstance(content, Refusal):
         return content
     try:
@@ -82,10 +82,10 @@ def read_evaluations(reply: Message | None, expected: Expected, task: AnyTask) -
     return _stranger(expected, Expected(site, digest, server_round)) or evaluations
 
 
-def same_name(offers: Mapping[int, Offer]) -> set[int]:
+def same_name(claimed: Mapping[int, str]) -> set[int]:
     """Nodes that claim a name that another node claims too; none of them can be trusted to be that site."""
-    names = Counter(offer.site for offer in offers.values())
-    return {node for node, offer in offers.items() if names[offer.site] > 1}
+    names = Counter(claimed.values())
+    return {node for node, name in claimed.items() if names[name] > 1}
 
 
 def _stranger(expected: Expected, found: Expected) -> Refusal | None:
@@ -98,7 +98,8 @@ def _stranger(expected: Expected, found: Expected) -> Refusal | None:
     return None
 
 
-def _content(reply: Message | None) -> RecordDict | Refusal:
+def content_of(reply: Message | None) -> RecordDict | Refusal:
+    """What a reply holds, or why there is nothing."""
     if reply is None:
         return Refusal("no-answer", "no reply within strategy.timeout")
     if reply.has_error():

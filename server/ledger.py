@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-What = Literal["prepare", "train", "evaluate"]
+What = Literal["describe", "prepare", "train", "evaluate"]
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def admit(grid: Grid, plan: Plan, backbone: Backbone, nodes: Iterable[int], roun
 
 def refuse_twins(roster: Roster, round_: int, ledger: Ledger) -> Roster:
     """The roster in the order of the sites' names, without nodes that share a name."""
-    twins = same_name(roster)
+    twins = same_name({node: offer.site for node, offer in roster.items()})
     for node in sorted(twins):
         reason = "another node gives the same site name; set different names in site.yaml"
         ledger.write(Entry(round_, "prepare", roster[node].site, node, "same-name", reason, None, 0, 0))

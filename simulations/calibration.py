@@ -8,20 +8,21 @@ from dataclasses import dataclass, replace
 import torch
 from flwr.app import RecordDict
 
+from fedgraft.client.cohort import ignore
+from fedgraft.client.cohort_inputs import inputs_of
 from fedgraft.client.doctor.measure import seconds_per_case
 from fedgraft.client.evaluation import evaluate_split
 from fedgraft.client.examples import Examples
-from fedgraft.client.images import CaseReader, Reading
-from fedgraft.client.limits import Limits
+from fedgraft.client.image_inputs import Rules
+from fedgraft.client.inputs import Wanted
 from fedgraft.client.manifest import Case
+from fedgraft.client.store import Store
 from fedgraft.client.training import Task, train_locally
-from fedgraft.client.transforms import to_input
 from fedgraft.common import parts, tasks, wire
 from fedgraft.common.backbone_record import pack_backbone
 from fedgraft.common.constant import FEATURES
 from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan
-from fedgraft.common.schema_data import Dicom
 from fedgraft.simulations.clock import CaseCosts
 
 _CASES = 8
@@ -51,7 +52,7 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> Measured:
     threads = torch.get_num_threads()
     keep = given.keep if given else None
     # every view is computed; that of a validation or test case, which has one, is overestimated
-    keep = plan.augment.views * seconds_per_case(_keeping(model, cases[:_CASES], plan.dicom)) if keep is None else keep
+    keep = plan.augment.views * seconds_per_case(_keeping(model, plan, cases[:_CASES])) if keep is None else keep
     if model.constant.what == FEATURES:
         torch.set_num_threads(1)  # as a site does (`fedgraft.client.workspace`)
     try:
@@ -64,12 +65,13 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> Measured:
     return Measured(CaseCosts(keep, train, evaluate), wire.count_bytes(parcel))
 
 
-def _keeping(model: Model, cases: Sequence[Case], dicom: Dicom) -> Callable[[], int]:
-    reader = CaseReader(Reading(dicom, Limits()))
-
+def _keeping(model: Model, plan: Plan, cases: Sequence[Case]) -> Callable[[], int]:
     def work() -> int:
-        images = torch.stack([to_input(reader(case).pixels, model.spec) for case in cases])
-        model.constant.compute(images.to(memory_format=torch.channels_last))
+        inputs = inputs_of(plan, model.spec, Rules(), Store(None), 0, ignore)  # a new one: nothing is decoded yet
+        usable = [Wanted(case) for case, verdict in zip(cases, inputs.verdicts(cases), strict=True) if not verdict]
+        for _, some in inputs.batches(usable, len(cases)):
+            layout = torch.channels_last if some.ndim == 4 else torch.contiguous_format
+            model.constant.compute(some.contiguous(memory_format=layout))
         return len(cases)
 
     return work

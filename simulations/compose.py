@@ -16,6 +16,7 @@ from fedgraft.common.errors import FedGraftError, PlanError
 from fedgraft.common.plan import Plan, read
 from fedgraft.common.schema import Loss
 from fedgraft.common.schema_data import Data
+from fedgraft.common.tabular import option_problems
 from fedgraft.common.tasks.losses import misfit
 from fedgraft.server.aggregation import ALLOWED, SUPPLIED
 
@@ -51,7 +52,7 @@ def to_plan(config: DictConfig) -> Plan:
 
 def part_problems(sections: Mapping[str, Any]) -> list[str]:
     """What is wrong with the parts that the sections name: unknown targets, options that they do not take."""
-    problems: list[str] = []
+    problems = option_problems(sections["backbone"]) if "backbone" in sections else []
     for name, given in _SUPPLIED.items():
         part = sections.get(name)
         if part is None or part.target is None:

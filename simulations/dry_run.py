@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import torch
@@ -13,9 +14,11 @@ from fedgraft.common.compression import require_effect
 from fedgraft.common.constant import FEATURES, IMAGES
 from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan
+from fedgraft.common.table import TableSpec
 from fedgraft.common.volume import volume
 from fedgraft.server.aggregation import build_strategy
 from fedgraft.simulations.compose import run_hydra
+from fedgraft.simulations.table_statistics import statistics_of_simulation
 
 _QUIET = (
     "hydra.run.dir=.",
@@ -37,13 +40,15 @@ def show(plan: Plan, console: Console) -> None:
 
     Raises:
         PlanError, BackboneError: as `fedgraft.common.model.build`.
+        DataError: a table's statistics are federated, and the data to simulate them with is not here.
     """
+    asked, plan = plan, statistics_of_simulation(plan, os.environ)
     model = build(plan, None)
     build_strategy(plan)
     require_effect(plan.compression, model.tensors(model.names("shared")))
     console.print(_groups_table(model))
     console.print(_bytes_table(plan, model))
-    for line in _sentences(plan, model):
+    for line in _sentences(plan, model, asked):
         console.print(line, highlight=False)
 
 
@@ -86,22 +91,27 @@ def _bytes_table(plan: Plan, model: Model) -> Table:
     return table
 
 
-def _sentences(plan: Plan, model: Model) -> list[str]:
+def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
     task = tasks.of(plan.data)
     leaving = ["shared tensors", "number of training cases"]
     leaving += ["training loss"] if plan.release.train_loss else []
     leaving += [f"evaluation: {task.leaving}"] * plan.release.evaluation
     leaving += [f"{task.counting}, once (0 or at least the site's min_count)"] * plan.release.class_counts
+    leaving += ["cases that can't be used, by reason, once"] * plan.release.quarantine
+    leaving += [
+        "before the first round, of each column of the table: count, mean and M2, or categories with their cases "
+        "(nothing of fewer cases than table.min_count and the site's min_count)"
+    ] * (asked is not plan)
     stages = ", ".join(stage.name for stage in model.stages)
     kept = _kept(model, plan.engine.keep)
-    shape = f"{model.spec.channels} x {model.spec.size} x {model.spec.size}"
+    shape = " x ".join(map(str, model.spec.shape))
     numbers = torch.Size(model.constant.shape).numel()
     return [
         f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this.",
         f"stays at a site: cases, and {len(model.names('local'))} local tensor(s).",
         f"computed once per case and kept at the site: {kept} ({numbers:,} numbers per case).",
         f"input: {shape}; {model.width} features; stages: {stages}",
-        f"plan digest: {plan.digest}",
+        f"plan digest: {asked.digest}",
     ]
 
 
@@ -110,6 +120,8 @@ def _kept(model: Model, keep: bool) -> str:
         return "the backbone's features"
     if model.constant.what != IMAGES:
         return f"the output of {model.constant.what}"
+    if isinstance(model.spec, TableSpec):
+        return "the encoded row of the table; nothing behind it" + ("" if keep else ", as engine.keep=false says")
     if not keep:
         return "the normalised images only, as engine.keep=false says"
     return (

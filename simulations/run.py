@@ -16,9 +16,10 @@ from torch import Tensor
 
 from fedgraft.client import app as client_app
 from fedgraft.client.cohort import Keeper
+from fedgraft.client.cohort_inputs import inputs_of
 from fedgraft.client.evaluation import evaluate_split
 from fedgraft.client.examples import Examples
-from fedgraft.client.image_inputs import Rules, image_inputs
+from fedgraft.client.image_inputs import Rules
 from fedgraft.client.machine import choose, cores
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.store import Store
@@ -26,7 +27,7 @@ from fedgraft.client.workspace import Workspace
 from fedgraft.common import tasks, tensors
 from fedgraft.common.errors import FedGraftError, RoundError
 from fedgraft.common.model import Model
-from fedgraft.common.plan import Plan
+from fedgraft.common.plan import Plan, load_plan
 from fedgraft.common.schema import Clock
 from fedgraft.common.tasks import Evaluation
 from fedgraft.server import app as server_app
@@ -39,6 +40,7 @@ from fedgraft.simulations.display import Display, clock_sentences, clock_table, 
 from fedgraft.simulations.federation import Federation, lay_out
 from fedgraft.simulations.grid import run_in_process
 from fedgraft.simulations.ray_engine import run_on_ray
+from fedgraft.simulations.table_statistics import with_local_statistics
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -78,7 +80,8 @@ def _pace(plan: Plan, clock: Clock, federation: Federation) -> Pace:
     """What virtual time assumes of the sites; measures on the first one's cases what the plan does not give."""
     sites = profiles(clock, list(federation.sites))
     first = next(iter(federation.sites.values())).parent
-    return pace_of(clock, sites, calibrate(plan, read_manifest(first / "manifest.csv")))
+    known = with_local_statistics(plan, federation.sites)
+    return pace_of(clock, sites, calibrate(known, read_manifest(first / "manifest.csv")))
 
 
 def _run(plan: Plan, out: Path, federation: Federation, display: Display, reached: Reaches) -> list[str]:
@@ -86,7 +89,7 @@ def _run(plan: Plan, out: Path, federation: Federation, display: Display, reache
     trouble: dict[str, None] = {}
     sites = list(federation.sites.values())
     config = {"plan": plan.to_json(), "out": str(out)}
-    server = server_app.build(_central_test(plan, federation, display), display.round)
+    server = server_app.build(_central_test(out, plan, federation, display), display.round)
     try:
         if plan.engine.name == "ray":
             client = client_app.build(client_app.Desk(Workspace(), sites))
@@ -102,8 +105,8 @@ def _run(plan: Plan, out: Path, federation: Federation, display: Display, reache
     return list(trouble)
 
 
-def _central_test(plan: Plan, federation: Federation, display: Display) -> server_app.Evaluate | None:
-    """Scores shared tensors on the cases kept at the coordinator."""
+def _central_test(out: Path, plan: Plan, federation: Federation, display: Display) -> server_app.Evaluate | None:
+    """Scores shared tensors on the cases kept at the coordinator, by the plan that the run wrote into its folder."""
     if not federation.test:
         return None
     held: list[Examples] = []
@@ -114,8 +117,9 @@ def _central_test(plan: Plan, federation: Federation, display: Display) -> serve
         if not held:
             store = Store(federation.store / "kept" if plan.engine.store == "disk" else None)
             digest = tensors.digest(model.backbone_state())
-            inputs = image_inputs(plan, model.spec, Rules(), store, machine.workers, display.decoded)
-            keeper = Keeper(plan, model, digest, inputs, store, machine, display.computed)
+            known = load_plan(out / "plan.yaml")  # with the statistics of a table in it
+            inputs = inputs_of(known, model.spec, Rules(), store, machine.workers, display.decoded)
+            keeper = Keeper(known, model, digest, inputs, store, machine, display.computed)
             held.append(keeper.examples(federation.test))
         model.load(shared)
         found = evaluate_split(model.constant.trained, held[0], machine.device, task)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_module
@@ -47,3 +48,49 @@ def compose_plan() -> Composer:
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache for the session: phantom hospitals are generated once."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def table_plan(compose_plan: Composer) -> Composer:
+    """``table_plan("backbone=mlp")`` -> a plan over a table with the columns of `table_sites`, statistics federated."""
+
+    def composed(*overrides: str) -> Plan:
+        table = (
+            "{numeric: [age, pressure], categorical: [sex], missing: ['?'], indicate_missing: true, "
+            "statistics: federated, min_count: 2}"
+        )
+        chosen = [] if any(override.startswith("backbone=") for override in overrides) else ["backbone=identity"]
+        base = ("data.image_size=null", "rounds=3", "train.lr=0.1", "engine.threads=1", f"+table={table}", *chosen)
+        return compose_plan(*base, *overrides, small=False)
+
+    return composed
+
+
+@pytest.fixture
+def table_sites(tmp_path: Path) -> Callable[..., list[Path]]:
+    """``table_sites(3, 40)`` -> the site files of 3 hospitals, each with a table of 40 patients in a CSV of its own.
+
+    Of each, one cell is no number, a tenth of the pressures is missing, and the label follows from age and sex.
+    """
+
+    def made(sites: int = 3, rows: int = 40, folder: str = "hospitals") -> list[Path]:
+        return [_hospital(tmp_path / folder / f"site-{number}", number, rows) for number in range(sites)]
+
+    return made
+
+
+def _hospital(folder: Path, number: int, rows: int) -> Path:
+    rng = np.random.default_rng(number)
+    age, sex = rng.normal(50 + 5 * number, 10, rows).round(1), rng.choice(["f", "m"], rows)
+    pressure = [str(value) for value in rng.integers(90, 180, rows)]
+    pressure[::10] = ["?"] * len(pressure[::10])
+    pressure[1] = '"1,5"'
+    lines = ["age,pressure,sex", *(f"{a},{p},{s}" for a, p, s in zip(age, pressure, sex, strict=True))]
+    label = ["lesion" if a + 8 * (s == "m") > 55 else "clear" for a, s in zip(age, sex, strict=True)]
+    cases = [f"table.csv,{row},{label[row]},{folder.name}-{row}" for row in range(rows)]
+    folder.mkdir(parents=True)
+    (folder / "table.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "manifest.csv").write_text("\n".join(["path,row,label,patient", *cases]) + "\n", encoding="utf-8")
+    site = f"name: {folder.name}\nmanifest: manifest.csv\nstate: state\ndevice: cpu\nthreads: 1\n"
+    (folder / "site.yaml").write_text(site, encoding="utf-8")
+    return folder / "site.yaml"

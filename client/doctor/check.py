@@ -27,6 +27,7 @@ from fedgraft.client.doctor.surroundings import pixel_bytes, surroundings
 from fedgraft.client.facts import USABLE
 from fedgraft.client.manifest import SPLITS, Case, read_manifest
 from fedgraft.client.site import SiteFile, read_site_file
+from fedgraft.common.backbone import InputSpec
 from fedgraft.common.errors import DataError, FedGraftError
 from fedgraft.common.model import Model
 from fedgraft.common.plan import Plan
@@ -67,6 +68,12 @@ class Study:
     @property
     def plan(self) -> Plan | None:
         return None if self.chosen is None else self.chosen.plan
+
+    @property
+    def image(self) -> InputSpec | None:
+        """What the plan's network takes, if that is images."""
+        spec = None if self.model is None else self.model.spec
+        return spec if isinstance(spec, InputSpec) else None
 
 
 def check_site(path: Path, wish: Wish) -> Iterator[Section]:
@@ -114,15 +121,15 @@ def _check_cohort(study: Study) -> Iterator[Section]:
     sample = study.wish.sample
     looked = roll if sample is None else roll.some(look.spread(sample, range(len(cases))))
     facts = _facts(looked, study)
-    size = None if study.model is None else study.model.spec.size
+    size = None if study.image is None else study.image.size
     read = look.reading(plan, site) if study.wish.pictures else None
     yield describe_images(looked, facts, len(cases), site, size, read)
     fine = np.flatnonzero(facts["reason"] == USABLE)
     usable = looked.some(fine.tolist())
-    if study.model is not None:
+    if study.image is not None:
         # what is not looked at counts as usable, and its pixels are still to be kept
         rest = len(cases) - len(looked.cases) if site.keep == "disk" else len(cases)
-        pixels = round(rest * pixel_bytes(usable.cases, facts[fine], study.model.spec))
+        pixels = round(rest * pixel_bytes(usable.cases, facts[fine], study.image))
         yield from _check_against_plan(study, usable, usable if sample is None else roll, pixels)
 
 
@@ -175,10 +182,10 @@ def _facts(roll: Roll, study: Study) -> Facts:
         def advance(cases: int) -> None:
             progress.advance(task, cases)
 
-        if study.plan is None or study.model is None:
+        if study.plan is None or study.image is None:
             return look.facts_without_plan(roll.cases, study.site, advance)
         store = look.store_of(study.site)
-        return look.inputs_of(study.plan, study.model.spec, study.site, store, advance).facts(roll.cases)
+        return look.site_images(study.plan, study.image, study.site, store, advance).facts(roll.cases)
 
 
 def _is_table(cases: Sequence[Case]) -> bool:

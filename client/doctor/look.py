@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fedgraft.client.cohort import ignore
+from fedgraft.client.cohort_inputs import inputs_of
 from fedgraft.client.doctor.section import Thumbnail
 from fedgraft.client.image_inputs import ImageInputs, Rules, image_inputs
 from fedgraft.client.images import CaseReader, Reading
+from fedgraft.client.inputs import Inputs
 from fedgraft.client.intake import Intake, Progress
 from fedgraft.client.machine import cores
 from fedgraft.client.manifest import Case
@@ -24,6 +26,7 @@ from fedgraft.client.unusable import CaseError
 from fedgraft.common.backbone import InputSpec
 from fedgraft.common.plan import Plan
 from fedgraft.common.schema_data import Dicom
+from fedgraft.common.table import TableSpec
 
 AS_THE_FILE_SAYS = Dicom(window="file", choice=0, frames="middle", slices=3, neighbours=False)
 """How DICOM files are read without a plan: as ``conf/dicom/standard.yaml``."""
@@ -35,8 +38,16 @@ Read = Callable[[Case], Picture]
 Item = TypeVar("Item")
 
 
-def inputs_of(plan: Plan, spec: InputSpec, site: SiteFile, store: Store, progress: Progress = ignore) -> ImageInputs:
-    """The cohort's images as a run takes them."""
+def site_inputs(
+    plan: Plan, spec: InputSpec | TableSpec, site: SiteFile, store: Store, progress: Progress = ignore
+) -> Inputs:
+    """The cohort's cases as a run takes them."""
+    rules = Rules(site.limits, site.refuse_burned_in)
+    return inputs_of(plan, spec, rules, store, site.workers, progress)
+
+
+def site_images(plan: Plan, spec: InputSpec, site: SiteFile, store: Store, progress: Progress) -> ImageInputs:
+    """`site_inputs` of a cohort of images."""
     rules = Rules(site.limits, site.refuse_burned_in)
     return image_inputs(plan, spec, rules, store, site.workers, progress)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from fedgraft.client.cohort import Keeper
-from fedgraft.client.doctor.look import inputs_of
+from fedgraft.client.doctor.look import site_inputs
 from fedgraft.client.evaluation import evaluate_split
 from fedgraft.client.examples import Examples
 from fedgraft.client.machine import choose, keep_freed_memory, use_threads
@@ -75,7 +75,7 @@ def measure(plan: Plan, model: Model, site: SiteFile, cases: Sequence[Case]) -> 
     keep_freed_memory()
     model.network.to(machine.device)
 
-    inputs = inputs_of(plan, model.spec, site, Store(None))
+    inputs = site_inputs(plan, model.spec, site, Store(None))
 
     def compute(views: int) -> tuple[Examples, float]:
         keeper = Keeper(plan, model, _NO_DIGEST, inputs, Store(None), machine)

@@ -46,6 +46,12 @@ FITTING = {
 }
 """What a choice needs besides the defaults."""
 OFFLINE = "backbone.pretrained=false"
+TABLE = (
+    "+table={numeric: [age], categorical: [sex], missing: [], indicate_missing: false, statistics: plan, min_count: 1, "
+    "means: {age: 50.0}, deviations: {age: 10.0}, vocabulary: {sex: [f, m]}}",
+    "data.image_size=null",
+)
+TABULAR = ("identity", "mlp", "resnet_table", "ft_transformer")
 
 
 def members(group: str) -> list[str]:
@@ -63,7 +69,7 @@ def test_the_groups_of_the_issue_are_there() -> None:
 @pytest.mark.parametrize("choice", CHOICES)
 def test_it_composes_into_a_valid_plan_with_the_values_of_the_file(plan_of: PlanOf, choice: str) -> None:
     group, _, name = choice.partition("=")
-    plan = plan_of(choice, *FITTING.get(choice, ())).to_dict()
+    plan = plan_of(choice, *(TABLE if group == "backbone" and name in TABULAR else FITTING.get(choice, ()))).to_dict()
     text = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8")
     written = yaml.safe_load(text)
     expected = written[group] if "@package _global_" in text else written
@@ -185,8 +191,10 @@ def test_a_local_loop_learns(plan_of: PlanOf, name: str) -> None:
 
 @pytest.mark.parametrize("name", members("backbone"))
 def test_a_backbone_is_built(plan_of: PlanOf, name: str) -> None:
-    model = build(plan_of(f"backbone={name}", OFFLINE, "data.image_size=64"), None)
-    assert model.network(torch.zeros(1, 3, 64, 64)).shape == (1, 2)
+    needs = TABLE if name in TABULAR else ("data.image_size=64",)
+    model = build(plan_of(f"backbone={name}", OFFLINE, *needs), None)
+    assert model.spec.shape == ((2,) if name in TABULAR else (3, 64, 64))
+    assert model.network(torch.zeros(1, *model.spec.shape)).shape == (1, 2)
 
 
 @pytest.mark.parametrize("name", members("partition"))

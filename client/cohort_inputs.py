@@ -1,0 +1,37 @@
+"""Which inputs a plan's cohort has: the rows of a table, or images."""
+
+from __future__ import annotations
+
+from fedgraft.client.image_inputs import Rules, image_inputs
+from fedgraft.client.inputs import Inputs
+from fedgraft.client.intake import Progress
+from fedgraft.client.store import Store
+from fedgraft.client.table_file import TableFiles
+from fedgraft.client.table_inputs import TableInputs
+from fedgraft.common.backbone import InputSpec
+from fedgraft.common.plan import Plan
+from fedgraft.common.table import TableSpec
+
+
+def inputs_of(
+    plan: Plan,
+    spec: InputSpec | TableSpec,
+    rules: Rules,
+    store: Store,
+    workers: int | None,
+    decoded: Progress,
+    files: TableFiles | None = None,
+) -> Inputs:
+    """What a cohort's cases become.
+
+    Args:
+        spec: of the plan's model.
+        rules: what a site lets a file cost and be.
+        workers: processes that decode images; ``None`` is one per core.
+        decoded: is told how many images were decoded, as it happens.
+        files: reads tables; shared, sites on one machine read a file once.
+    """
+    if isinstance(spec, InputSpec):
+        return image_inputs(plan, spec, rules, store, workers, decoded)
+    assert plan.table is not None  # `fedgraft.common.model.build` gives a `TableSpec` to no other plan
+    return TableInputs(plan.table, files or TableFiles(rules.limits))
