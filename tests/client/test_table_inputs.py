@@ -138,5 +138,5 @@ def test_another_view_has_no_meaning(file: Path) -> None:
 def test_without_statistics_rows_are_read_but_not_encoded(file: Path) -> None:
     table = replace(TABLE, statistics="federated", means={}, deviations={}, vocabulary={})
     assert inputs(table).rows([case(file, 0)])[0].texts == ("m",)
-    with pytest.raises(PlanError, match="table.statistics=federated"):
+    with pytest.raises(PlanError, match=r"table.statistics=federated"):
         encoded(inputs(table), case(file, 0))
