@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fedgraft.client.decoding import Wanted
-from fedgraft.client.inputs import Inputs
+from fedgraft.client.facts import reason_of
+from fedgraft.client.inputs import Inputs, Wanted
 from fedgraft.client.manifest import Case
 from fedgraft.client.table_file import TableFiles
 from fedgraft.client.table_inputs import TableInputs
@@ -72,7 +72,7 @@ def test_reasons(file: Path, tmp_path: Path) -> None:
     cases = [case(file, row) for row in (0, 1, 2, 3, 5, None)] + [case(tmp_path / "gone.csv", 0)]
     reasons = [None, None, "bad-value", "inconsistent", "no-row", "no-row", "missing"]
     assert inputs().reasons(cases) == reasons
-    assert inputs().usable(cases).tolist() == [reason is None for reason in reasons]
+    assert [reason_of(verdict) for verdict in inputs().verdicts(cases)] == reasons
 
 
 def test_an_error_names_the_column_and_no_cell(file: Path) -> None:
@@ -85,7 +85,7 @@ def test_an_error_names_the_column_and_no_cell(file: Path) -> None:
 def test_columns_that_are_nowhere_are_an_error_that_names_them(file: Path) -> None:
     table = replace(TABLE, numeric=("age", "weight"), categorical=("sex", "pain"))
     with pytest.raises(DataError, match=r"has the column\(s\) weight, pain; rename them as in the plan's `table`"):
-        inputs(table).usable([case(file, 0)])
+        inputs(table).verdicts([case(file, 0)])
 
 
 def test_keys_are_of_the_content_of_the_plan_s_columns(file: Path) -> None:
@@ -138,5 +138,5 @@ def test_another_view_has_no_meaning(file: Path) -> None:
 def test_without_statistics_rows_are_read_but_not_encoded(file: Path) -> None:
     table = replace(TABLE, statistics="federated", means={}, deviations={}, vocabulary={})
     assert inputs(table).rows([case(file, 0)])[0].texts == ("m",)
-    with pytest.raises(PlanError, match="table.statistics=federated"):
+    with pytest.raises(PlanError, match=r"table.statistics=federated"):
         encoded(inputs(table), case(file, 0))

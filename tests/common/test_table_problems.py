@@ -114,9 +114,9 @@ def test_a_tabular_backbone_needs_a_table(plan_of: PlanOf) -> None:
 
 
 def test_images_need_channels_and_take_no_options(plan_of: PlanOf) -> None:
-    with pytest.raises(PlanError, match="backbone.channels must be 1 or 3 for images"):
+    with pytest.raises(PlanError, match=r"backbone.channels must be 1 or 3 for images"):
         plan_of("backbone.channels=null")
-    with pytest.raises(PlanError, match="backbone.depth is not an option"):
+    with pytest.raises(PlanError, match=r"backbone.depth is not an option"):
         plan_of("+backbone.depth=3")
 
 

@@ -179,9 +179,9 @@ def test_silent_no_ops_are_errors(model_of: Callable[..., Model]) -> None:
         model_of("backbone=mlp", "adaptation=fedbn")
     with pytest.raises(PlanError, match="adaptation=ssf has no effect: the backbone has no stage"):
         model_of("backbone=identity", "adaptation=ssf")
-    with pytest.raises(PlanError, match="backbone.batch_norm=train has no effect: no trained stage has a batch norm"):
+    with pytest.raises(PlanError, match=r"backbone.batch_norm=train has no effect: no trained stage has a batch norm"):
         model_of("backbone=mlp", "backbone.batch_norm=train")
-    with pytest.raises(PlanError, match="backbone.freeze=blocks.9 is not a stage; choose all, none or one of: stem"):
+    with pytest.raises(PlanError, match=r"backbone.freeze=blocks.9 is not a stage; choose all, none or one of: stem"):
         model_of("backbone=mlp", "backbone.freeze=blocks.9")
 
 
@@ -191,9 +191,9 @@ def test_ssf_follows_the_stages_of_an_mlp(model_of: Callable[..., Model]) -> Non
 
 
 def test_what_the_package_refuses_is_a_plan_s_error(model_of: Callable[..., Model]) -> None:
-    with pytest.raises(PlanError, match="backbone.name=table/mlp could not be built: n_blocks must be positive"):
+    with pytest.raises(PlanError, match=r"backbone.name=table/mlp could not be built: n_blocks must be positive"):
         model_of("backbone=mlp", "backbone.n_blocks=0")
-    with pytest.raises(PlanError, match="backbone.name=table/ft_transformer could not be built: d_embedding must be"):
+    with pytest.raises(PlanError, match=r"backbone.name=table/ft_transformer could not be built: d_embedding must be"):
         model_of("backbone=ft_transformer", "backbone.d_block=30")
 
 
@@ -207,9 +207,9 @@ def test_weights_are_loaded_or_refused(plan_of: PlanOf, model_of: Callable[..., 
         model_of(*named, "backbone.d_block=16")
     with pytest.raises(BackboneError, match=r"mlp.safetensors does not fit table/mlp"):
         model_of(*named, "backbone.n_blocks=3")
-    with pytest.raises(BackboneError, match="backbone.weights=wheel: a tabular encoder's weights are a .safetensors"):
+    with pytest.raises(BackboneError, match=r"backbone.weights=wheel: a tabular encoder's weights are a .safetensors"):
         model_of("backbone=mlp", "backbone.pretrained=true", "backbone.weights=wheel")
-    with pytest.raises(BackboneError, match="no.safetensors does not exist"):
+    with pytest.raises(BackboneError, match=r"no.safetensors does not exist"):
         model_of("backbone=mlp", "backbone.pretrained=true", "backbone.weights=no.safetensors")
     (tmp_path / "bad.safetensors").write_bytes(b"x" * 20)
     with pytest.raises(BackboneError, match="is not a readable safetensors file"):

@@ -115,3 +115,8 @@ def test_a_cut_off_file_is_named(tmp_path: Path) -> None:
 def test_bytes_are_those_of_the_numbers() -> None:
     # 4 float32, 1 int64, 2 bool, nothing
     assert count_bytes(SOME) == 16 + 8 + 2
+
+
+def test_no_tensors_at_all_are_saved_and_loaded(tmp_path: Path) -> None:
+    save(tmp_path / "none.safetensors", {})
+    assert load(tmp_path / "none.safetensors") == {}

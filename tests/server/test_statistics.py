@@ -137,5 +137,5 @@ def test_too_few_answers_end_the_run_and_say_who_was_missing(table_plan: PlanOf,
 
 
 def test_a_column_that_no_site_tells_of_ends_the_run(table_plan: PlanOf, table_sites: Sites) -> None:
-    with pytest.raises(PlanError, match="table.numeric names age, of which no site told anything"):
+    with pytest.raises(PlanError, match=r"table.numeric names age, of which no site told anything"):
         ask(table_plan("table.min_count=1000"), grid_of(table_sites(2)))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import yaml
@@ -15,8 +14,12 @@ from rich.console import Console
 from torch import Tensor
 
 from fedgraft.client import app as client_app
-from fedgraft.client.cohort import Keeper
+from fedgraft.client.cohort import Keeper, ignore
+from fedgraft.client.cohort_inputs import inputs_of
+from fedgraft.client.image_inputs import Rules
+from fedgraft.client.machine import choose
 from fedgraft.client.manifest import read_manifest
+from fedgraft.client.store import Store
 from fedgraft.client.workspace import Workspace
 from fedgraft.common import tensors
 from fedgraft.common.model import build
@@ -103,15 +106,14 @@ def test_a_second_start_computes_nothing_and_an_edit_one_row(
     table_plan: PlanOf, table_sites: Sites, tmp_path: Path
 ) -> None:
     (site,) = table_sites(1)
-    run(table_plan(), [site], tmp_path / "run")
+    run(table_plan("strategy.min_sites=1"), [site], tmp_path / "run")
     plan = load_plan(tmp_path / "run" / "plan.yaml")
     model, cases = build(plan, None), read_manifest(site.parent / "manifest.csv")
-    workspace, counted = Workspace(), list[int]()
-    store, machine = workspace._store(workspace.site(site)), workspace  # noqa: F841
+    counted: list[int] = []
     digest = tensors.digest(model.backbone_state())
-    from fedgraft.client.machine import choose
-
-    keeper = Keeper(plan, model, digest, store, choose("cpu", 1, 0, None), counted.append)
+    store = Store(site.parent / "state" / "store" / "kept")
+    inputs_now = inputs_of(plan, model.spec, Rules(), store, 0, ignore)
+    keeper = Keeper(plan, model, digest, inputs_now, store, choose("cpu", 1, 0, None), counted.append)
     some = [case for case in cases if case.row != 1]
     keeper.examples(some)
     assert counted == []
@@ -144,14 +146,13 @@ def test_a_backbone_pretrained_at_one_site_is_distributed_like_any(
     assert tensors.digest(tensors.load(held[0][0])) == tensors.digest(tensors.load(file))
 
 
-def table_data(folder: Path, sites: list[Path]) -> Callable[..., Source]:
+def table_data(sites: list[Path]) -> Callable[..., Source]:
     """A data set made of the sites' tables, as a function like those in `fedgraft.simulations`."""
 
-    def data(*, seed: int, test: bool = False) -> Source:
+    def data(*, held: int = 0) -> Source:
         cases = [case for site in sites for case in read_manifest(site.parent / "manifest.csv")]
-        return Source(
-            tuple(cases), tuple(Path(case.path).parent.name for case in cases), tuple(cases[:20]) if test else ()
-        )
+        site_of = tuple(Path(case.path).parent.name for case in cases)
+        return Source(tuple(cases[held:]), site_of[held:], tuple(cases[2:held]))
 
     data.__module__ = phantom.__name__
     return data
@@ -160,7 +161,7 @@ def table_data(folder: Path, sites: list[Path]) -> Callable[..., Source]:
 @pytest.fixture
 def with_data(table_sites: Sites, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table_plan: PlanOf) -> PlanOf:
     """Plans whose data set are three sites' tables."""
-    monkeypatch.setattr(phantom, "tables", table_data(tmp_path, table_sites(3)), raising=False)
+    monkeypatch.setattr(phantom, "tables", table_data(table_sites(3)), raising=False)
     monkeypatch.setenv("FEDGRAFT_CACHE", str(tmp_path / "cache"))
     gone = [f"~data.{name}" for name in ("sites", "cases", "size", "shift")]
     target = "data._target_=fedgraft.simulations.phantom.tables"
@@ -168,23 +169,16 @@ def with_data(table_sites: Sites, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_simulation_with_a_clock_and_a_central_test_set(with_data: PlanOf, tmp_path: Path) -> None:
-    plan = (
-        with_data("clock=clinics", "data.test=coordinator", "data.test_fraction=0", "+data.test_set=true")
-        if False
-        else (with_data("clock=clinics"))
-    )
+    plan = with_data("clock=clinics", "data.test=coordinator", "data.test_fraction=0.0", "+data.held=20")
     summary = simulate(plan, tmp_path / "run", Console(quiet=True))
     assert summary["clock"]
-    assert summary["test"]["cases"] > 0
+    assert (summary["test"]["source"], summary["test"]["cases"]) == ("coordinator", 18)
 
 
 def test_what_a_run_would_do_is_told_before(with_data: PlanOf) -> None:
-    console = Console(record=True, width=160, quiet=False, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    console = Console(record=True, width=160, file=StringIO())
     show(with_data("backbone=mlp"), console)
-    text = console.export_text()
+    text = " ".join(console.export_text().split())
     assert "before the first round, of each column of the table: count, mean and M2" in text
     assert "kept at the site: the encoded row of the table; nothing behind it" in text
     assert "input: 5; 32 features; stages: stem, blocks.1" in text
-
-
-Any, np  # noqa: B018
