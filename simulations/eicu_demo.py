@@ -30,7 +30,7 @@ SEX = {"Female": "F", "Male": "M"}
 def eicu_demo(*, root: Path | None, cache: Path, sites: Literal["regions", "hospitals"] = "regions") -> Source:
     """The first unit stay of each hospital stay whose end is known, as tables in ``cache``.
 
-    A patient who was at two sites is two patients: sites could not know it either (6 do so at regions, 16 at hospitals).
+    A patient who was at two sites is two patients there, as no site could know it: 6 at regions, 16 at hospitals.
 
     Args:
         root: the folder of ``FEDGRAFT_DATA``, or ``None``.

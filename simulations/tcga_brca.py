@@ -32,7 +32,7 @@ def tcga_brca(*, root: Path | None, cache: Path, sites: Literal["regions", "hosp
     Args:
         root: the folder of ``FEDGRAFT_DATA``, or ``None``.
         cache: a folder of ours; the tables are written here.
-        sites: ``regions`` = the six of FLamby; ``hospitals`` = the tissue source sites, by the code in a case's barcode.
+        sites: ``regions`` = the six of FLamby; ``hospitals`` = the 37 tissue source sites, by the code in a barcode.
 
     Raises:
         DataError: a file is not here or not as published.

@@ -19,10 +19,10 @@ from fedgraft.simulations.datasets import Source, find, places
 from fedgraft.simulations.normalised import write_table
 
 HOSPITALS = ("cleveland", "hungarian", "switzerland", "va")
-FEATURES = ("age", "sex", "cp", "trestbps", "chol", "fbs", "restecg", "thalach", "exang", "oldpeak", "slope", "ca", "thal")
+KEPT = ("age", "sex", "cp", "trestbps", "chol", "fbs", "restecg", "thalach", "exang", "oldpeak")
+FEATURES = (*KEPT, "slope", "ca", "thal")  # FLamby drops the last three, mostly missing outside Cleveland
 LABEL = "num"  # 0 = below half, 1 to 4 = narrowed vessels
 CLASSES = ("absent", "present")
-DROPPED = ("slope", "ca", "thal")  # by FLamby: mostly missing outside Cleveland
 ZERO_IS_MISSING = ("trestbps", "chol")  # mmHg and mg/dl: nobody alive has 0
 SEX = {"0": "F", "1": "M"}
 TRAIN_SHARE, SPLIT_SEED = 0.66, 43
@@ -50,7 +50,7 @@ def uci_heart(*, root: Path | None, cache: Path, rows: Literal["flamby", "all"] 
         lines = _read(_file(hospital, root, cache))
         if rows == "flamby":
             lines = _flamby(lines)
-        columns = [name for name in FEATURES if rows == "all" or name not in DROPPED]
+        columns = FEATURES if rows == "all" else KEPT
         written = [_normalised(line) for line in lines]
         table = write_table(cache / "uci_heart", f"{hospital}-{rows}", columns, written)
         split = flamby_split([_is_ill(line) for line in lines]) if rows == "flamby" else [None] * len(lines)
@@ -127,8 +127,7 @@ def _number(cell: str) -> str:
 
 
 def _flamby(lines: list[Line]) -> list[Line]:
-    kept = [name for name in FEATURES if name not in DROPPED]
-    return [line for line in lines if all(line[name] for name in kept)]
+    return [line for line in lines if all(line[name] for name in KEPT)]
 
 
 def _normalised(line: Line) -> Line:

@@ -33,7 +33,9 @@ def folder_of(root: Path, cases: dict[str, tuple[str, str, str]] = CASES, header
 def test_sites_split_and_survival(tmp_path: Path) -> None:
     root = folder_of(tmp_path / "root")
     source = tcga_brca(root=root, cache=tmp_path / "cache")
-    found = [(site, c.row, c.split, c.patient, c.columns) for site, c in zip(source.site_of or (), source.cases, strict=True)]
+    found = [
+        (site, c.row, c.split, c.patient, c.columns) for site, c in zip(source.site_of or (), source.cases, strict=True)
+    ]
     assert found == [
         ("canada", 0, "train", "TCGA-C8-A133", (("time", "0.5"), ("event", "0"))),
         ("northeast", 0, "train", "TCGA-BH-A18U", (("time", "1563"), ("event", "1"))),
