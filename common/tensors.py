@@ -34,7 +34,8 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] 
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
     os.close(handle)
     try:
-        safetensors.torch.save_file(contiguous, temporary, metadata=dict(metadata or {}))
+        # an empty mapping as metadata beside no tensor (backbone=identity has none) spoils the file
+        safetensors.torch.save_file(contiguous, temporary, metadata=dict(metadata) if metadata else None)
         Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)
