@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -209,6 +210,6 @@ def test_a_data_set_holds_cases_of_its_classes(
     if plan.data.task == "classification":
         assert {case.label for case in source.cases} == set(plan.data.classes)
     if plan.table is not None:
-        header = set(Path(source.cases[0].path).read_text(encoding="utf-8").partition("\n")[0].split(","))
-        assert {*plan.table.numeric, *plan.table.categorical} <= header
+        with Path(source.cases[0].path).open(newline="", encoding="utf-8") as stream:
+            assert {*plan.table.numeric, *plan.table.categorical} <= set(next(csv.reader(stream)))
     assert bool(source.test) == (plan.data.test == "coordinator")
