@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -61,7 +62,9 @@ def members(group: str) -> list[str]:
 def test_the_groups_of_the_issue_are_there() -> None:
     assert {choice.partition("=")[0] for choice in CHOICES} >= ASKED
     assert {"iid", "dirichlet", "quantity", "by_site"} <= set(members("partition"))
-    assert {"phantom", "pneumoniamnist", "busi"} <= set(members("data"))
+    assert {"phantom", "pneumoniamnist", "busi", "uci_heart", "tcga_brca", "eicu_demo", "nih_cxr1000"} <= set(
+        members("data")
+    )
     assert {"none", "fedbn", "silobn", "ssf"} <= set(members("adaptation"))
     assert {"none", "float16", "int8", "topk", "changed"} <= set(members("compression"))
 
@@ -72,8 +75,11 @@ def test_it_composes_into_a_valid_plan_with_the_values_of_the_file(plan_of: Plan
     plan = plan_of(choice, *(TABLE if group == "backbone" and name in TABULAR else FITTING.get(choice, ()))).to_dict()
     text = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8")
     written = yaml.safe_load(text)
-    expected = written[group] if "@package _global_" in text else written
-    assert plan[group] == expected
+    expected = written if "@package _global_" in text else {group: written}
+    for section in {group, "rounds"} & set(expected):
+        assert plan[section] == expected[section]
+    if "table" in expected:
+        assert plan["table"] == {"means": {}, "deviations": {}, "vocabulary": {}, **expected["table"]}
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -215,5 +221,11 @@ def test_a_data_set_holds_cases_of_its_classes(
     plan = plan_of(f"data={name}", *small)
     root = None if name == "phantom" else request.getfixturevalue("data_root")
     source = parts.build(plan.data.target, "data", plan.data.options, root=root, cache=tmp_path, seed=0)
-    assert {case.label for case in source.cases} == set(plan.data.classes)
+    needed = {"classification": (), "multilabel": plan.data.classes, "survival": ("time", "event")}[plan.data.task]
+    assert all(case.column(name) for case in source.cases for name in needed)
+    if plan.data.task == "classification":
+        assert {case.label for case in source.cases} == set(plan.data.classes)
+    if plan.table is not None:
+        with Path(source.cases[0].path).open(newline="", encoding="utf-8") as stream:
+            assert {*plan.table.numeric, *plan.table.categorical} <= set(next(csv.reader(stream)))
     assert bool(source.test) == (plan.data.test == "coordinator")

@@ -67,6 +67,12 @@ def test_saved_and_loaded_tensors_are_equal(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["some.safetensors"]
 
 
+@pytest.mark.parametrize("metadata", [None, {}, {"made": "here"}])
+def test_no_tensor_at_all_is_saved_and_loaded(tmp_path: Path, metadata: dict[str, str] | None) -> None:
+    save(tmp_path / "none.safetensors", {}, metadata)
+    assert load(tmp_path / "none.safetensors") == {}
+
+
 def test_a_strided_tensor_is_saved_by_value(tmp_path: Path) -> None:
     save(tmp_path / "t.safetensors", {"w": torch.arange(6.0).reshape(2, 3).t()})
     assert load(tmp_path / "t.safetensors")["w"].tolist() == [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]

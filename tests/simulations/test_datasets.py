@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from fedgraft.simulations.datasets import data_root, fetch
 from fedgraft.simulations.pneumoniamnist import pneumoniamnist
 
 CONTENT = b"published " * 20_000
+Real = Callable[[str], Path]
 
 
 class Publisher(BaseHTTPRequestHandler):
@@ -51,15 +51,6 @@ def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def md5(content: bytes) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
-
-
-def real(folder: str) -> Path:
-    """The real data sets, or skip."""
-    beside = Path(__file__).parents[3] / "shared" / "data"
-    root = Path(os.environ.get("FEDGRAFT_DATA") or beside)
-    if not (root / folder).is_dir():
-        pytest.skip(f"no real data: set FEDGRAFT_DATA to a folder that holds {folder}/")
-    return root
 
 
 def small_npz(folder: Path) -> Path:
@@ -125,6 +116,14 @@ def test_pneumoniamnist_of_a_folder(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_case(source.cases[5]).pixels, np.full((4, 4), 5 / 255), atol=1e-7)
 
 
+def test_pneumoniamnist_keeps_equal_pixels_together(tmp_path: Path) -> None:
+    small_npz(tmp_path)  # train images 0 to 2 are val images 0 to 2
+    cases = pneumoniamnist(root=tmp_path, cache=tmp_path, seed=0).cases
+    assert [case.unit for case in cases[:3]] == [case.unit for case in cases[6:]]
+    assert len({case.unit for case in cases[:3]}) == 3
+    assert [case.unit for case in cases[3:6]] == ["train-3", "train-4", "train-5"]
+
+
 def test_pneumoniamnist_with_few_normals(tmp_path: Path) -> None:
     small_npz(tmp_path)
     full = pneumoniamnist(root=tmp_path, cache=tmp_path, seed=0)
@@ -175,11 +174,14 @@ def test_pneumoniamnist_with_wrong_labels(tmp_path: Path) -> None:
         pneumoniamnist(root=tmp_path, cache=tmp_path, seed=0)
 
 
-def test_pneumoniamnist_itself(tmp_path: Path) -> None:
+def test_pneumoniamnist_itself(tmp_path: Path, real: Real) -> None:
     source = pneumoniamnist(root=real("pneumoniamnist"), cache=tmp_path, seed=0)
     assert Counter(case.label for case in source.cases) == {"normal": 1214 + 135, "pneumonia": 3494 + 389}
     assert Counter(case.label for case in source.test) == {"normal": 234, "pneumonia": 390}
     assert len({case.patient for case in (*source.cases, *source.test)}) == 5856
+    grouped = [case for case in (*source.cases, *source.test) if case.group is not None]
+    assert (len(grouped), len({case.group for case in grouped})) == (56, 27)
+    assert not {case.group for case in source.test if case.group} & {case.group for case in source.cases}
     image = read_case(source.cases[-1]).pixels
     assert image.shape == (28, 28)
     assert 0 <= image.min() < image.max() <= 1
@@ -230,7 +232,7 @@ def test_busi_nowhere_says_how_to_get_it(tmp_path: Path) -> None:
     assert "columns path, label, dup_group" in text
 
 
-def test_busi_itself(tmp_path: Path) -> None:
+def test_busi_itself(tmp_path: Path, real: Real) -> None:
     source = busi(root=real("busi"), cache=tmp_path)
     assert Counter(case.label for case in source.cases) == {"benign": 437, "malignant": 210, "normal": 133}
     assert len({case.unit for case in source.cases}) == 645

@@ -1,0 +1,70 @@
+"""Tables of public data sets, written once in one form: CSV with a header, empty where a value is missing.
+
+A case of a table is a file and a row, so each hospital gets a file of its own, as it would have.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from fedgraft.common.errors import DataError
+
+Line = Mapping[str, str]
+
+
+def read_lines(file: Path, needed: Sequence[str]) -> list[dict[str, str]]:
+    """The lines of a CSV file with a header; ``.gz`` is unpacked.
+
+    Args:
+        needed: columns that it must have.
+
+    Raises:
+        DataError: the file is not what its name says, lacks a column, or a line has too few or too many cells.
+    """
+    try:
+        text = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        reader = csv.DictReader(io.StringIO(text.decode("utf-8-sig"), newline=""))
+        missing = [name for name in needed if name not in (reader.fieldnames or ())]
+        if missing:
+            raise DataError(f"{file} lacks the column(s) {', '.join(missing)}")
+        lines = []
+        for number, line in enumerate(reader, start=2):
+            if None in line or None in line.values():
+                raise DataError(f"{file}, line {number}: {len(reader.fieldnames or ())} cells are expected")
+            lines.append(line)
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{file} is damaged: {type(error).__name__}; get it again") from error
+    return lines
+
+
+def write_table(folder: Path, name: str, columns: Sequence[str], lines: Iterable[Line]) -> Path:
+    """Write ``columns`` of ``lines`` as CSV, unless the very same table is there already.
+
+    The file is complete as soon as it has its name, which ends with a digest of its content.
+
+    Returns:
+        ``folder/<name>-<digest>.csv``, absolute.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    content = text.getvalue().encode()
+    file = folder.resolve() / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}.csv"
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".table-")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+            Path(temporary).replace(file)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    return file
