@@ -128,6 +128,8 @@ def split_usable(cases: Sequence[Case], plan: Plan, inputs: Inputs) -> dict[str,
         DataError: no case is left to train on, or an image is in two splits.
     """
     data = plan.data
+    if data.test == "given" and any(case.split is None for case in cases):
+        raise DataError("the plan says data.test=given, but the manifest names no `split`; add the column")
     splits = split(
         cases,
         val_fraction=data.val_fraction,

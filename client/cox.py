@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class CoxPartialLikelihood(nn.Module):
-    """``mean over events of log sum_{j at risk} exp(h_j) - h_i``; 0, with no gradient, for a batch without an event.
+    """``log sum_{j at risk} exp(h_j) - h_i``, summed over events; 0, with no gradient, for a batch without an event.
 
     The cases at risk are those of the batch: it is the site's own partial likelihood if ``train.batch_size`` is at
     least its number of training cases, and else one of random subsets of them.
@@ -17,13 +17,16 @@ class CoxPartialLikelihood(nn.Module):
     Args:
         ties: of events at the same time: ``breslow`` (Biometrics 30, 1974) leaves all of them at risk for each;
             ``efron`` (JASA 72, 1977) lets them leave one after another, in any order.
+        mean: what the sum is divided by: ``cases`` of the batch, so that FedAvg, which weighs a site by its cases, makes
+            a step of full batches a step on all sites' stratified partial likelihood; or ``events``, as in one place.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("survival",)
 
-    def __init__(self, ties: Literal["breslow", "efron"] = "efron") -> None:
+    def __init__(self, ties: Literal["breslow", "efron"] = "efron", mean: Literal["cases", "events"] = "cases") -> None:
         super().__init__()
         self.ties = ties
+        self.mean = mean
 
     def forward(self, log_hazard: Tensor, labels: Tensor) -> Tensor:
         """``(B, 1)`` float32 and ``(B, 2)`` float32 (time, event) -> scalar."""
@@ -34,7 +37,8 @@ class CoxPartialLikelihood(nn.Module):
         terms = at_risk - hazard
         if self.ties == "efron":
             terms = terms + _leaving(hazard - at_risk, event, last)
-        return (event * terms).sum() / event.sum().clamp(min=1)
+        total = (event * terms).sum()
+        return total / len(event) if self.mean == "cases" else total / event.sum().clamp(min=1)
 
 
 def _last_at_the_same_time(time: Tensor) -> Tensor:

@@ -53,6 +53,11 @@ CHECKS = (
     ),
     Check(
         ("data",),
+        lambda p: p.data.test == "given" and (p.data.val_fraction, p.data.test_fraction) != (0, 0),
+        "data.val_fraction and data.test_fraction have no effect with data.test=given; set both to 0",
+    ),
+    Check(
+        ("data",),
         lambda p: p.data.val_fraction + p.data.test_fraction >= 1,
         "data.val_fraction + data.test_fraction must leave cases to train on (sum below 1)",
     ),

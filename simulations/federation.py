@@ -51,6 +51,7 @@ def lay_out(plan: Plan, folder: Path, environ: Mapping[str, str]) -> Federation:
     if plan.data.test == "coordinator" and not source.test:
         raise PlanError("data.test=coordinator: this data set has no official test set; use data.test=sites")
     source = _with_pooled_test(source) if plan.data.test == "sites" else source
+    _check_given(plan.data.test, source)
     dealt: dict[str, tuple[Case, ...]] = parts.build(
         plan.partition.target, "partition", plan.partition.options, source=source, seed=plan.seed
     )
@@ -60,6 +61,22 @@ def lay_out(plan: Plan, folder: Path, environ: Mapping[str, str]) -> Federation:
     sites = {name: _write_site(folder / name, name, cases, store, plan.engine) for name, cases in sorted(dealt.items())}
     test = source.test if plan.data.test == "coordinator" else ()
     return Federation(sites, sum(map(len, dealt.values())), test, store)
+
+
+def _check_given(test: str, source: Source) -> None:
+    """Whether who splits the cases is who the plan says.
+
+    Raises:
+        PlanError: it is not.
+    """
+    given = all(case.split is not None for case in source.cases)
+    if given and test == "sites":
+        raise PlanError(
+            "this data set brings its own split, and data.val_fraction and data.test_fraction would have no effect; set "
+            "data.test=given data.val_fraction=0 data.test_fraction=0"
+        )
+    if not given and test == "given":
+        raise PlanError("data.test=given: this data set brings no split of its own; use data.test=sites")
 
 
 def _write_site(folder: Path, name: str, cases: tuple[Case, ...], store: Path, engine: Engine) -> Path:

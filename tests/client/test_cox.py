@@ -32,7 +32,7 @@ def draw(cases: int, seed: int, ties: bool) -> tuple[Tensor, Tensor]:
 def test_three_cases_by_hand(ties: Any) -> None:
     # censored at 2, events at 1 and 3; no ties
     hazard, labels = torch.tensor([[1.0], [0.0], [2.0]]), torch.tensor([[1.0, 1], [3, 1], [2, 0]])
-    loss = CoxPartialLikelihood(ties)(hazard, labels)
+    loss = CoxPartialLikelihood(ties, "events")(hazard, labels)
     assert float(loss) == pytest.approx((math.log(math.e + 1 + math.e**2) - 1) / 2)
 
 
@@ -41,7 +41,7 @@ def test_two_events_at_one_time_by_hand(ties: Any, risks: tuple[float, float]) -
     """exp(h) = 1, 2 at the events, 3 at one censored at the same time."""
     hazard, labels = torch.tensor([[1.0], [2], [3]]).log(), torch.tensor([[5.0, 1], [5, 1], [5, 0]])
     expected = (math.log(risks[0]) + math.log(risks[1]) - math.log(1) - math.log(2)) / 2
-    assert float(CoxPartialLikelihood(ties)(hazard, labels)) == pytest.approx(expected)
+    assert float(CoxPartialLikelihood(ties, "events")(hazard, labels)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -49,7 +49,7 @@ def test_efron_s_is_that_of_lifelines_with_many_ties(seed: int) -> None:
     hazard, labels = draw(150, seed, ties=True)
     table = pd.DataFrame({"x": hazard[:, 0], "time": labels[:, 0], "event": labels[:, 1]}).astype(float)
     fitted = CoxPHFitter().fit(table, "time", "event")
-    loss = CoxPartialLikelihood("efron")(hazard.double() * fitted.params_["x"], labels.double())
+    loss = CoxPartialLikelihood("efron", "events")(hazard.double() * fitted.params_["x"], labels.double())
     assert float(loss) == pytest.approx(-fitted.log_likelihood_ / float(labels[:, 1].sum()), rel=1e-6)
 
 
@@ -58,21 +58,21 @@ def test_breslow_s_is_that_of_the_evaluation(seed: int) -> None:
     hazard, labels = draw(150, seed, ties=True)
     time, event = labels.double().numpy().T
     expected = partial_likelihood(hazard[:, 0].double().numpy(), time, event == 1) / event.sum()
-    assert float(CoxPartialLikelihood("breslow")(hazard, labels)) == pytest.approx(expected, rel=1e-5)
+    assert float(CoxPartialLikelihood("breslow", "events")(hazard, labels)) == pytest.approx(expected, rel=1e-5)
 
 
 @TIES
 def test_the_gradient_is_right(ties: Any) -> None:
     hazard, labels = draw(12, 0, ties=True)
     wide = hazard.double().requires_grad_()
-    assert torch.autograd.gradcheck(lambda h: CoxPartialLikelihood(ties)(h, labels.double()), wide)
+    assert torch.autograd.gradcheck(lambda h: CoxPartialLikelihood(ties, "events")(h, labels.double()), wide)
 
 
 @TIES
 @pytest.mark.parametrize("cases", [1, 5])
 def test_a_batch_without_an_event_is_0_with_a_gradient_of_0(ties: Any, cases: int) -> None:
     hazard = torch.randn(cases, 1, requires_grad=True)
-    loss = CoxPartialLikelihood(ties)(hazard, torch.tensor([[2.0, 0.0]] * cases))
+    loss = CoxPartialLikelihood(ties, "events")(hazard, torch.tensor([[2.0, 0.0]] * cases))
     loss.backward()
     assert float(loss.detach()) == 0
     assert hazard.grad is not None and not hazard.grad.any()
@@ -83,7 +83,7 @@ def test_a_batch_without_an_event_is_0_with_a_gradient_of_0(ties: Any, cases: in
 def test_large_hazards_stay_finite(ties: Any, size: float) -> None:
     hazard, labels = draw(40, 0, ties=True)
     large = (hazard * size).requires_grad_()
-    loss = CoxPartialLikelihood(ties)(large, labels)
+    loss = CoxPartialLikelihood(ties, "events")(large, labels)
     loss.backward()
     assert large.grad is not None
     assert bool(torch.isfinite(loss)) and bool(torch.isfinite(large.grad).all())
@@ -92,7 +92,7 @@ def test_large_hazards_stay_finite(ties: Any, size: float) -> None:
 @TIES
 def test_the_order_of_cases_and_a_shift_do_not_matter(ties: Any) -> None:
     hazard, labels = draw(30, 5, ties=True)
-    loss = CoxPartialLikelihood(ties)
+    loss = CoxPartialLikelihood(ties, "events")
     order = torch.randperm(30, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(loss(hazard[order] + 7, labels[order]), loss(hazard, labels))
 
@@ -100,3 +100,18 @@ def test_the_order_of_cases_and_a_shift_do_not_matter(ties: Any) -> None:
 def test_another_rule_for_ties_is_refused() -> None:
     with pytest.raises(PlanError, match=r"loss\.ties='exact'"):
         build("fedgraft.client.cox.CoxPartialLikelihood", "loss", {"ties": "exact"})
+
+
+def test_the_mean_over_cases_makes_two_sites_sum_as_fedavg_weighs_them() -> None:
+    """Weighed by cases, two sites' losses are the sum of their partial likelihoods over all cases."""
+    generator = torch.Generator().manual_seed(1)
+    sites = [torch.rand(cases, 2, generator=generator) for cases in (5, 9)]
+    labels = [torch.stack([one[:, 0] + 0.1, (one[:, 1] > 0.4).float()], dim=1) for one in sites]
+    hazards = [torch.randn(len(one), 1, generator=generator) for one in sites]
+    means = [float(CoxPartialLikelihood("efron", "cases")(h, y)) for h, y in zip(hazards, labels, strict=True)]
+    events = [float(y[:, 1].sum()) for y in labels]
+    sums = [
+        float(CoxPartialLikelihood("efron", "events")(h, y)) * n
+        for h, y, n in zip(hazards, labels, events, strict=True)
+    ]
+    assert (5 * means[0] + 9 * means[1]) / 14 == pytest.approx(sum(sums) / 14, rel=1e-5)

@@ -213,7 +213,7 @@ def test_an_unknown_option_is_named(default: Plan, option: str) -> None:
         ("backbone.channels", 2, "1 or 3"),
         ("backbone.batch_norm", "off", "'eval' or 'train'"),
         ("loss.weights", "all", "'none', 'local' or 'global'"),
-        ("data.test", "nowhere", "'sites' or 'coordinator'"),
+        ("data.test", "nowhere", "'sites', 'given' or 'coordinator'"),
         ("data.image_size", 8, "greater than or equal to 16"),
         ("data.val_fraction", 1, "less than 1"),
         ("augment.views", 0, "greater than or equal to 1"),
