@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from fedgraft.client.limits import Limits
 from fedgraft.client.manifest import Case
 from fedgraft.common.errors import DataError
+from fedgraft.common.schema_data import Dicom
 
+AS_FILED = Dicom(window="file", choice=0, frames="middle", slices=1, neighbours=False)
 Pixels = NDArray[np.float32]
 PICTURES = (".png", ".jpg", ".jpeg")
 SUFFIXES = (".dcm", *PICTURES, ".npz")
@@ -44,9 +47,9 @@ class CaseReader:
         if case.row is not None or array:
             raise DataError(f"{case.path}: `row` and `::array` are for .npz files; this file is one case")
         if suffix == ".dcm":
-            from fedgraft.client.dicom import read_dicom  # pydicom takes half a second to import
+            from fedgraft.client.dicom.read import read_dicom  # pydicom takes half a second to import
 
-            return read_dicom(Path(file))
+            return read_dicom(Path(file), AS_FILED, Limits()).pixels
         return read_picture(Path(file))
 
     def _row(self, case: Case, file: str, name: str) -> Pixels:

@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedgraft.client.dicom.layout import Layout
+from fedgraft.client.dicom.stored import Stored, used_bits
 
 FROM_YBR = np.array([[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.772, 0.0]], np.float32)
 """The inverse of the matrix of C.7.6.3.1.2, which is that of ITU-R BT.601 with full range (JFIF)."""
 
 
-def colour(cells: NDArray[np.generic], photometric: str, layout: Layout) -> NDArray[np.float32]:
+def colour(cells: Stored, photometric: str, layout: Layout) -> NDArray[np.float32]:
     """A colour frame to RGB.
 
     Args:
@@ -21,12 +22,8 @@ def colour(cells: NDArray[np.generic], photometric: str, layout: Layout) -> NDAr
     Returns:
         ``(rows, columns, 3)`` float32 in [0, 1]; 1 is the most that Bits Stored can hold.
     """
-    bits = np.ascontiguousarray(cells)
-    if layout.shift:
-        bits = np.right_shift(bits, bits.dtype.type(layout.shift))
-    if layout.stored < 8 * bits.dtype.itemsize:
-        bits = np.bitwise_and(bits, bits.dtype.type((1 << layout.stored) - 1))
-    unit = bits.astype(np.float32) / np.float32((1 << layout.stored) - 1)
+    bits = used_bits(np.ascontiguousarray(cells), layout)
+    unit: NDArray[np.float32] = bits.astype(np.float32) / np.float32((1 << layout.stored) - 1)
     return unit if photometric == "RGB" else ybr_to_rgb(unit, (1 << layout.stored - 1) / ((1 << layout.stored) - 1))
 
 
@@ -38,4 +35,5 @@ def ybr_to_rgb(unit: NDArray[np.float32], middle: float) -> NDArray[np.float32]:
         middle: what stands for no colour difference, 128/255 with 8 bits.
     """
     centred = unit - np.array([0, middle, middle], np.float32)
-    return np.clip(centred @ FROM_YBR.T, 0, 1)
+    rgb: NDArray[np.float32] = np.clip(centred @ FROM_YBR.T, 0, 1)
+    return rgb

@@ -12,19 +12,18 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom import uid
 
 from fedgraft.client.dicom.codestream import JPEG_2000, JPEG_BASELINE, JPEG_LOSSLESS, JPEG_LS, Codestream
 from fedgraft.client.dicom.layout import Layout
+from fedgraft.client.dicom.stored import Stored
 from fedgraft.client.unusable import CaseError
 
 SYNTAXES = JPEG_BASELINE | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | {uid.RLELossless}
 """The compressed transfer syntaxes that are read."""
-Cells = NDArray[np.generic]
 
 
-def decoded(syntax: str, stream: Codestream, data: bytes, layout: Layout) -> tuple[Cells, str]:
+def decoded(syntax: str, stream: Codestream, data: bytes, layout: Layout) -> tuple[Stored, str]:
     """Decode one frame.
 
     Returns:
@@ -55,7 +54,7 @@ def decoded(syntax: str, stream: Codestream, data: bytes, layout: Layout) -> tup
     return cells, photometric
 
 
-def _rle(data: bytes, layout: Layout) -> Cells:
+def _rle(data: bytes, layout: Layout) -> Stored:
     from rle.rle import decode_frame
 
     planes = decode_frame(data, layout.rows * layout.columns, layout.allocated, "<")
@@ -65,13 +64,13 @@ def _rle(data: bytes, layout: Layout) -> Cells:
     return np.moveaxis(flat.reshape(3, layout.rows, layout.columns), 0, -1)
 
 
-def _openjpeg(stream: Codestream) -> Cells:
+def _openjpeg(stream: Codestream) -> Stored:
     from openjpeg.utils import decode
 
     return np.asarray(decode(stream.data, j2k_format=0))
 
 
-def _pillow(stream: Codestream, data: bytes, photometric: str) -> tuple[Cells, str]:
+def _pillow(stream: Codestream, data: bytes, photometric: str) -> tuple[Stored, str]:
     """Colour is as the APP14 segment says, else as Photometric Interpretation does; not what libjpeg supposes."""
     from PIL import Image
 
@@ -90,7 +89,7 @@ def _pillow(stream: Codestream, data: bytes, photometric: str) -> tuple[Cells, s
     return np.asarray(image), "YBR_FULL" if transformed and not supposed else "RGB"
 
 
-def _libjpeg(data: bytes, stream: Codestream, layout: Layout) -> Cells:
+def _libjpeg(data: bytes, stream: Codestream, layout: Layout) -> Stored:
     """12 bits, by the optional extra ``gpl``."""
     try:
         libjpeg: Any = importlib.import_module("libjpeg")
@@ -102,7 +101,7 @@ def _libjpeg(data: bytes, stream: Codestream, layout: Layout) -> Cells:
     return flat.reshape(stream.rows, stream.columns)
 
 
-def _gdcm(syntax: str, data: bytes, stream: Codestream, layout: Layout) -> Cells:
+def _gdcm(syntax: str, data: bytes, stream: Codestream, layout: Layout) -> Stored:
     import gdcm
 
     if syntax in JPEG_LS and stream.precision in (6, 7):

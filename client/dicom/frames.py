@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from struct import Struct
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fedgraft.client.dicom.elements import ITEM, SEQUENCE_END, UNDEFINED
 from fedgraft.client.dicom.header import Header
 from fedgraft.client.dicom.layout import Layout
 from fedgraft.client.dicom.source import Source
+from fedgraft.client.dicom.stored import Stored
 from fedgraft.client.limits import Limits
 from fedgraft.client.unusable import CaseError
 
@@ -22,7 +22,7 @@ Fragment = tuple[int, int]
 """Where a fragment's bytes start, and how many they are."""
 
 
-def native(header: Header, layout: Layout, frame: int, limits: Limits) -> NDArray[np.generic]:
+def native(header: Header, layout: Layout, frame: int, limits: Limits) -> Stored:
     """One uncompressed frame.
 
     Returns:
@@ -59,7 +59,7 @@ def native(header: Header, layout: Layout, frame: int, limits: Limits) -> NDArra
     return _shaped(flat.astype(stored.newbyteorder("="), copy=False), layout)
 
 
-def _shaped(flat: NDArray[np.generic], layout: Layout) -> NDArray[np.generic]:
+def _shaped(flat: Stored, layout: Layout) -> Stored:
     rows, columns = layout.rows, layout.columns
     if layout.samples == 1:
         return flat.reshape(rows, columns)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from fedgraft.client.dicom.functional_groups import FrameElements
 from fedgraft.client.dicom.layout import Layout
 from fedgraft.client.dicom.modality import Modality, modality_of, stored_range
+from fedgraft.client.dicom.stored import Stored, looked_up, used_bits
 from fedgraft.client.dicom.voi import Array, apply_voi, voi_of
 from fedgraft.client.unusable import CaseError
 from fedgraft.common.schema_data import Dicom
@@ -31,7 +33,7 @@ class Padding:
     high: float
 
 
-def grey(cells: NDArray[np.generic], frame: FrameElements, layout: Layout, dicom: Dicom) -> Pixels:
+def grey(cells: Stored, frame: FrameElements, layout: Layout, dicom: Dicom) -> Pixels:
     """Grey stored values to what is displayed.
 
     Args:
@@ -82,32 +84,20 @@ def renderer(
     return render
 
 
-def by_table(cells: NDArray[np.generic], layout: Layout, render: Callable[[Array], Array]) -> Pixels:
+def by_table(cells: Stored, layout: Layout, render: Callable[[Array], Array]) -> Pixels:
     """``render`` of each pixel's stored value, by a table of all values if that is less work."""
-    bits = cells.view(np.dtype(f"u{cells.dtype.itemsize}")) if cells.dtype.kind == "i" else cells
-    bits = _used(bits, layout)
-    if layout.stored > 16 or bits.size <= 1 << layout.stored:
-        return render(sign_extended(bits, layout)).astype(np.float32)
+    if layout.stored > 16 or cells.size <= 1 << layout.stored:
+        return render(sign_extended(used_bits(cells, layout), layout)).astype(np.float32)
     table = render(sign_extended(np.arange(1 << layout.stored, dtype=np.uint32), layout)).astype(np.float32)
-    return table.take(bits)
+    return looked_up(table, cells, layout)
 
 
-def sign_extended(bits: NDArray[np.generic], layout: Layout) -> Array:
+def sign_extended(bits: NDArray[np.unsignedinteger[Any]], layout: Layout) -> Array:
     """The lowest Bits Stored bits as numbers, PS3.5 section 8.1.1."""
     values = bits.astype(np.float64)
     if layout.signed:
         values[values >= 2.0 ** (layout.stored - 1)] -= 2.0**layout.stored
     return values
-
-
-def _used(bits: NDArray[np.generic], layout: Layout) -> NDArray[np.generic]:
-    """Without what lies in unused bits: overlays (PS3.5 section 8.1.2, retired (60xx,0102)), a sign, or nothing."""
-    whole = 8 * bits.dtype.itemsize
-    if layout.shift:
-        bits = np.right_shift(bits, bits.dtype.type(layout.shift))
-    if layout.stored < whole:
-        bits = np.bitwise_and(bits, bits.dtype.type((1 << layout.stored) - 1))
-    return bits
 
 
 def inverted(frame: FrameElements, layout: Layout) -> bool:

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from fedgraft.client.dicom.layout import Layout
 from fedgraft.client.dicom.lut import lut
+from fedgraft.client.dicom.stored import Stored, looked_up
 from fedgraft.client.dicom.values import Elements, named
 from fedgraft.client.unusable import CaseError
 
 DISCRETE, LINEAR, INDIRECT = 0, 1, 2
 
 
-def palette_colour(cells: NDArray[np.generic], dataset: Elements, layout: Layout) -> NDArray[np.float32]:
+def palette_colour(cells: Stored, dataset: Elements, layout: Layout) -> NDArray[np.float32]:
     """Look up a frame.
 
     Args:
@@ -29,9 +30,8 @@ def palette_colour(cells: NDArray[np.generic], dataset: Elements, layout: Layout
     """
     if layout.signed:
         raise CaseError("inconsistent", "PALETTE COLOR pixels are never signed (PS3.3 C.7.6.3.1.2)")
-    if layout.stored > 16 or layout.shift:
-        raise CaseError("unsupported", "PALETTE COLOR pixels have at most 16 bits, from the lowest one")
-    index = cells if layout.stored == 8 * cells.dtype.itemsize else cells & cells.dtype.type((1 << layout.stored) - 1)
+    if layout.stored > 16:
+        raise CaseError("unsupported", "PALETTE COLOR pixels have at most 16 bits")
     values = np.arange(1 << layout.stored)
     colours = np.empty((len(values), 3), np.float32)
     for channel, colour in enumerate(("Red", "Green", "Blue")):
@@ -49,7 +49,7 @@ def palette_colour(cells: NDArray[np.generic], dataset: Elements, layout: Layout
             table = lut(descriptor, data, what=segmented)
         place = np.clip(values - table.first, 0, len(table.table) - 1)
         colours[:, channel] = table.table[place] / table.top
-    return colours.take(index, axis=0)
+    return looked_up(colours, cells, layout)
 
 
 def expand_segments(data: bytes, count: int, *, wide: bool, big: bool = False) -> bytes:
@@ -83,10 +83,8 @@ def _segments(
         if kind == DISCRETE:
             fresh, place = words[place + 2 : place + 2 + length], place + 2 + length
         elif kind == LINEAR and made and length and place + 2 < len(words):
-            fresh, place = (
-                np.rint(np.linspace(made[-1], words[place + 2], length + 1)[1:]).astype(int).tolist(),
-                place + 3,
-            )
+            start, rise = made[-1], words[place + 2] - made[-1]
+            fresh, place = [start + round(rise * step / length) for step in range(1, length + 1)], place + 3
         elif kind == INDIRECT and not nested:
             target, place = _target(words[place + 2 : place + (4 if wide else 6)], wide), place + (4 if wide else 6)
             _segments(words, target, length, made, count, wide, nested=True)

@@ -22,6 +22,7 @@ from fedgraft.client.dicom.header import Header, header_of
 from fedgraft.client.dicom.layout import COLOUR, GREY, NATIVE, PALETTE, Layout, layout_of
 from fedgraft.client.dicom.palette import palette_colour
 from fedgraft.client.dicom.series import neighbours, slices_of, spread
+from fedgraft.client.dicom.stored import Stored
 from fedgraft.client.limits import Limits
 from fedgraft.client.picture import Picture
 from fedgraft.client.unusable import CaseError
@@ -130,7 +131,7 @@ def plane(header: Header, layout: Layout, dicom: Dicom, limits: Limits, frame: i
     return displayed(cells, photometric, elements, layout, dicom), aspect_of(elements)
 
 
-def stored(header: Header, layout: Layout, limits: Limits, frame: int) -> tuple[NDArray[np.generic], str]:
+def stored(header: Header, layout: Layout, limits: Limits, frame: int) -> tuple[Stored, str]:
     """The stored values of one frame, and their photometric interpretation.
 
     Raises:
@@ -144,9 +145,7 @@ def stored(header: Header, layout: Layout, limits: Limits, frame: int) -> tuple[
     return decoded(header.syntax, codestream_of(header.syntax, data, layout), data, layout)
 
 
-def displayed(
-    cells: NDArray[np.generic], photometric: str, elements: FrameElements, layout: Layout, dicom: Dicom
-) -> Pixels:
+def displayed(cells: Stored, photometric: str, elements: FrameElements, layout: Layout, dicom: Dicom) -> Pixels:
     """Stored values to what is displayed, by their photometric interpretation."""
     if photometric in GREY:
         return grey(cells, elements, layout, dicom)
