@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fedgraft.client.frame_counts import expanded
 from fedgraft.client.images import Reading
 from fedgraft.client.inputs import Wanted
 from fedgraft.client.intake import Intake, Progress
@@ -35,6 +36,9 @@ class ImageInputs:
     @property
     def fingerprint(self) -> str:
         return fingerprint(self.intake.spec)
+
+    def expanded(self, cases: Sequence[Case]) -> tuple[Case, ...]:
+        return expanded(cases, self.intake.reading, self.intake.store)
 
     def facts(self, cases: Sequence[Case]) -> NDArray[np.void]:
         """``(N,)`` of `fedgraft.client.facts.FACTS`."""

@@ -26,6 +26,9 @@ class Inputs(Protocol):
     def fingerprint(self) -> str:
         """Changes with everything that shapes an input, besides the case and the view."""
 
+    def expanded(self, cases: Sequence[Case]) -> tuple[Case, ...]:
+        """The cases of a manifest's lines: a line that names a series, for instance, is several."""
+
     def verdicts(self, cases: Sequence[Case]) -> NDArray[np.uint8]:
         """Of each case: 0 if it is usable, else the number of its reason (`fedgraft.client.unusable`)."""
 

@@ -64,6 +64,10 @@ class TableInputs:
         """
         return [self._reason(case) for case in cases]
 
+    def expanded(self, cases: Sequence[Case]) -> tuple[Case, ...]:
+        """Each is one row."""
+        return tuple(cases)
+
     def verdicts(self, cases: Sequence[Case]) -> NDArray[np.uint8]:
         reasons = self.reasons(cases)
         return np.array([USABLE if reason is None else number_of(reason) for reason in reasons], np.uint8)

@@ -24,6 +24,8 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "no-row": "the array or table has no such row",
         "bad-value": "a cell of the table is not a number where the plan says numeric",
         "blank": "all pixels are equal: there is nothing to see",
+        "no-unit": "the plan's window is in a unit, and the file does not say that its values have it",
+        "no-window": "the file has windows, but not the one that the plan's dicom.choice names",
     }
 )
 """By code: what it means. The order is that of the numbers in which verdicts are kept: append only."""

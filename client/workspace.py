@@ -204,7 +204,7 @@ class Workspace:
         inputs = self._inputs(site, plan, model)
         keeper = Keeper(plan, model, backbone_digest, inputs, self._store(site), machine, self._count)
         with self.phases.of("cohort"):
-            cases = read_manifest(site.manifest)
+            cases = inputs.expanded(read_manifest(site.manifest))
             quarantined = write_quarantine(site.state, cases, inputs.verdicts(cases))
             cohort = load_cohort(cases, keeper)
         return Session(site, plan, run, model, initial, cohort, specs, codec, machine, self.phases, quarantined)

@@ -13,6 +13,7 @@ from fedgraft.client.cohort_inputs import inputs_of
 from fedgraft.client.doctor.measure import seconds_per_case
 from fedgraft.client.evaluation import evaluate_split
 from fedgraft.client.examples import Examples
+from fedgraft.client.facts import USABLE
 from fedgraft.client.image_inputs import Rules
 from fedgraft.client.inputs import Wanted
 from fedgraft.client.manifest import Case
@@ -68,11 +69,13 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> Measured:
 def _keeping(model: Model, plan: Plan, cases: Sequence[Case]) -> Callable[[], int]:
     def work() -> int:
         inputs = inputs_of(plan, model.spec, Rules(), Store(None), 0, ignore)  # a new one: nothing is decoded yet
-        usable = [Wanted(case) for case, verdict in zip(cases, inputs.verdicts(cases), strict=True) if not verdict]
-        for _, some in inputs.batches(usable, len(cases)):
+        some_cases = inputs.expanded(cases)
+        verdicts = inputs.verdicts(some_cases)
+        usable = [Wanted(case) for case, verdict in zip(some_cases, verdicts, strict=True) if verdict == USABLE]
+        for _, some in inputs.batches(usable, len(usable)):
             layout = torch.channels_last if some.ndim == 4 else torch.contiguous_format
             model.constant.compute(some.contiguous(memory_format=layout))
-        return len(cases)
+        return max(1, len(usable))
 
     return work
 

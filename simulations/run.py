@@ -120,7 +120,7 @@ def _central_test(out: Path, plan: Plan, federation: Federation, display: Displa
             known = load_plan(out / "plan.yaml")  # with the statistics of a table in it
             inputs = inputs_of(known, model.spec, Rules(), store, machine.workers, display.decoded)
             keeper = Keeper(known, model, digest, inputs, store, machine, display.computed)
-            held.append(keeper.examples(federation.test))
+            held.append(keeper.examples(inputs.expanded(federation.test)))
         model.load(shared)
         found = evaluate_split(model.constant.trained, held[0], machine.device, task)
         return task.empty() if found is None else found

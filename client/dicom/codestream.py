@@ -1,0 +1,147 @@
+"""What a compressed frame says about itself, read before any decoder sees it, and checked against the data set.
+
+JPEG: ISO/IEC 10918-1 B.2.2 (frame header), 14495-1 C.2.2 (JPEG-LS). JPEG 2000: ISO/IEC 15444-1 A.5.1 (SIZ). RLE: PS3.5
+G.5. A decoder allocates by these numbers, and some of them decode to another size or depth without a word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct, unpack_from
+
+from pydicom import uid
+
+from fedgraft.client.dicom.layout import Layout
+from fedgraft.client.unusable import CaseError
+
+JPEG_BASELINE = frozenset({uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit})
+JPEG_LOSSLESS = frozenset({uid.JPEGLossless, uid.JPEGLosslessSV1})
+JPEG_LS = frozenset({uid.JPEGLSLossless, uid.JPEGLSNearLossless})
+JPEG_2000 = frozenset({uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K})
+FRAME_HEADERS: dict[str, tuple[int, ...]] = {
+    **dict.fromkeys(JPEG_BASELINE, (0xC0, 0xC1)),
+    **dict.fromkeys(JPEG_LOSSLESS, (0xC3,)),
+    **dict.fromkeys(JPEG_LS, (0xF7,)),
+}
+"""By transfer syntax: the SOF markers of its processes (PS3.5 section 8.2)."""
+SIZ = Struct(">HHLLLLLLLLH")
+JP2_LOOK = 4096
+"""In so many bytes the codestream of a JP2 file must start (PS3.5 A.4.4 allows no such file, some writers do it)."""
+
+
+@dataclass(frozen=True)
+class Codestream:
+    """A frame's own header, and its bytes.
+
+    ``adobe``: the colour transform of the APP14 segment (0 = RGB, 1 = YCbCr), ``None`` without one. ``rgb_names``: the
+    components are called R, G and B. ``jfif``: there is a JFIF segment.
+    """
+
+    data: bytes
+    rows: int
+    columns: int
+    samples: int
+    precision: int
+    signed: bool = False
+    jfif: bool = False
+    adobe: int | None = None
+    rgb_names: bool = False
+
+
+def codestream_of(syntax: str, data: bytes, layout: Layout) -> Codestream:
+    """Read a frame's own header.
+
+    Raises:
+        CaseError: ``damaged``: no such codestream, or it is cut off; ``inconsistent``: it contradicts the data set;
+            ``unsupported``: its components differ in size or depth.
+    """
+    if syntax == uid.RLELossless:
+        return _rle(data, layout)
+    stream = _siz(data) if syntax in JPEG_2000 else _sof(data, FRAME_HEADERS[syntax])
+    if not data.rstrip(b"\0\xff").endswith(b"\xd9"):  # EOI and EOC are both FFD9; then padding
+        raise CaseError("damaged", "the compressed frame has no end marker: it is cut off")
+    if (stream.rows, stream.columns, stream.samples) != (layout.rows, layout.columns, layout.samples):
+        raise CaseError("inconsistent", "the compressed frame has another size or number of samples than the data set")
+    if stream.precision > layout.allocated or layout.shift:
+        raise CaseError("inconsistent", "the compressed frame has another bit depth than the data set")
+    if syntax in JPEG_2000:
+        contradicts = stream.signed and not layout.signed
+        ambiguous = stream.signed != layout.signed and stream.precision != layout.stored
+    else:  # no codestream but JPEG 2000 knows a sign: its highest bit must be the sign's
+        contradicts, ambiguous = False, layout.signed and stream.precision != layout.stored
+    if contradicts or ambiguous:
+        raise CaseError("inconsistent", "the compressed frame contradicts (0028,0103) Pixel Representation")
+    return stream
+
+
+def _sof(data: bytes, wanted: tuple[int, ...]) -> Codestream:
+    """Marker by marker up to the frame header."""
+    if data[:2] != b"\xff\xd8":
+        raise CaseError("damaged", "a compressed frame does not start as its transfer syntax says")
+    jfif, adobe, place = False, None, 2
+    while place + 4 <= len(data):
+        if data[place] != 0xFF:
+            break
+        marker = data[place + 1]
+        if marker == 0xFF:  # fill byte
+            place += 1
+            continue
+        (length,) = unpack_from(">H", data, place + 2)
+        body = data[place + 4 : place + 2 + length]
+        if marker == 0xE0 and body[:5] == b"JFIF\0":
+            jfif = True
+        elif marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12:
+            adobe = body[11]
+        elif (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:
+            return _frame_header(marker, wanted, body, jfif, adobe)
+        elif marker in (0xDA, 0xD9) or length < 2:
+            break
+        place += 2 + length
+    raise CaseError("damaged", "a compressed frame has no frame header")
+
+
+def _frame_header(marker: int, wanted: tuple[int, ...], body: bytes, jfif: bool, adobe: int | None) -> Codestream:
+    if marker not in wanted:
+        raise CaseError("inconsistent", "the compressed frame is of another process than the transfer syntax says")
+    if len(body) < 6 or len(body) < 6 + 3 * body[5]:
+        raise CaseError("damaged", "the frame header of a compressed frame is cut off")
+    precision, rows, columns, samples = unpack_from(">BHHB", body)
+    names = bytes(body[6 + 3 * number] for number in range(samples))
+    return Codestream(b"", rows, columns, samples, precision, False, jfif, adobe, names == b"RGB")
+
+
+def _siz(data: bytes) -> Codestream:
+    start = data[:JP2_LOOK].find(b"\xff\x4f\xff\x51")
+    if start < 0 or (start and data[4:8] != b"jP  "):
+        raise CaseError("damaged", "a compressed frame does not start as its transfer syntax says")
+    if len(data) < start + 4 + SIZ.size:
+        raise CaseError("damaged", "the frame header of a compressed frame is cut off")
+    _, right, bottom, left, top, tile_width, tile_height, tile_left, tile_top, samples = SIZ.unpack_from(
+        data, start + 4
+    )[1:]
+    components = data[start + 4 + SIZ.size :][: 3 * samples]
+    if len(components) < 3 * samples or not samples:
+        raise CaseError("damaged", "the frame header of a compressed frame is cut off")
+    if components != components[:3] * samples or components[1:3] != b"\1\1":
+        raise CaseError("unsupported", "the components of a JPEG 2000 frame differ in size or depth")
+    if right <= left or bottom <= top or not tile_width or not tile_height:
+        raise CaseError("damaged", "a JPEG 2000 frame has no size")
+    tiles = -(-(right - tile_left) // tile_width) * -(-(bottom - tile_top) // tile_height)
+    if tile_left > left or tile_top > top or not 0 < tiles <= 65_535:  # ISO/IEC 15444-1 B.3
+        raise CaseError("damaged", "a JPEG 2000 frame has impossible tiles")
+    depth = components[0]
+    return Codestream(data[start:], bottom - top, right - left, samples, (depth & 0x7F) + 1, depth > 0x7F)
+
+
+def _rle(data: bytes, layout: Layout) -> Codestream:
+    """PS3.5 G.5: the number of segments and where they start."""
+    if len(data) < 64:
+        raise CaseError("damaged", "an RLE frame has no header")
+    count, *starts = unpack_from("<16L", data)
+    segments = layout.samples * max(layout.allocated, 8) // 8
+    if count != segments:
+        raise CaseError("inconsistent", "an RLE frame has another number of segments than samples and bits say")
+    used = starts[:segments]
+    if used != sorted(used) or used[0] < 64 or used[-1] >= len(data):
+        raise CaseError("damaged", "the segments of an RLE frame lie outside of it")
+    return Codestream(data, layout.rows, layout.columns, layout.samples, layout.allocated)

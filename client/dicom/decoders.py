@@ -1,0 +1,136 @@
+"""One compressed frame to stored values, by the fastest decoder that may be given away (docs/dicom.md).
+
+These are pydicom's own plug-ins, called without pydicom's frame around them: it warns and logs, and costs as much time
+as a small frame. Each frame has been through `fedgraft.client.dicom.codestream` before.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+from pydicom import uid
+
+from fedgraft.client.dicom.codestream import JPEG_2000, JPEG_BASELINE, JPEG_LOSSLESS, JPEG_LS, Codestream
+from fedgraft.client.dicom.layout import Layout
+from fedgraft.client.dicom.stored import Stored
+from fedgraft.client.unusable import CaseError
+
+SYNTAXES = JPEG_BASELINE | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | {uid.RLELossless}
+"""The compressed transfer syntaxes that are read."""
+
+
+def decoded(syntax: str, stream: Codestream, data: bytes, layout: Layout) -> tuple[Stored, str]:
+    """Decode one frame.
+
+    Returns:
+        ``(rows, columns)`` or ``(rows, columns, 3)`` integers, and their photometric interpretation, which is RGB where
+        the decoder has undone a colour transform.
+
+    Raises:
+        CaseError: ``damaged``, ``unsupported``, or ``inconsistent``: a value is beyond Bits Stored.
+    """
+    photometric = layout.photometric
+    if syntax == uid.RLELossless:
+        cells = _rle(data, layout)
+    elif syntax in JPEG_2000:
+        cells = _openjpeg(stream)
+        photometric = "RGB" if photometric in ("YBR_ICT", "YBR_RCT") else photometric
+    elif syntax in JPEG_BASELINE and stream.precision == 8:
+        cells, photometric = _pillow(stream, data, photometric)
+    elif syntax in JPEG_BASELINE:
+        cells = _libjpeg(data, stream, layout)
+    else:
+        cells = _gdcm(syntax, data, stream, layout)
+    if cells.shape != ((layout.rows, layout.columns, 3) if layout.samples == 3 else (layout.rows, layout.columns)):
+        raise CaseError("inconsistent", "a decoder gave another size than the data set says")
+    if syntax != uid.RLELossless and stream.precision > layout.stored:
+        low, high = (-1 << layout.stored - 1, 1 << layout.stored - 1) if layout.signed else (0, 1 << layout.stored)
+        if int(cells.min()) < low or int(cells.max()) >= high:
+            raise CaseError("inconsistent", "a decoded value is beyond (0028,0101) Bits Stored")
+    return cells, photometric
+
+
+def _rle(data: bytes, layout: Layout) -> Stored:
+    from rle.rle import decode_frame
+
+    planes = decode_frame(data, layout.rows * layout.columns, layout.allocated, "<")
+    flat = np.frombuffer(planes, np.dtype(f"<u{max(layout.allocated // 8, 1)}"))
+    if layout.samples == 1:
+        return flat.reshape(layout.rows, layout.columns)
+    return np.moveaxis(flat.reshape(3, layout.rows, layout.columns), 0, -1)
+
+
+def _openjpeg(stream: Codestream) -> Stored:
+    from openjpeg.utils import decode
+
+    return np.asarray(decode(stream.data, j2k_format=0))
+
+
+def _pillow(stream: Codestream, data: bytes, photometric: str) -> tuple[Stored, str]:
+    """Colour is as the APP14 segment says, else as Photometric Interpretation does; not what libjpeg supposes."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of large pictures: the site's limit has been applied
+        try:
+            image = Image.open(io.BytesIO(data), formats=("JPEG",))
+        except Image.DecompressionBombError:
+            raise CaseError("too-large", "the JPEG decoder takes no frame of so many pixels") from None
+    if stream.samples == 1:
+        return np.asarray(image), photometric
+    transformed = stream.adobe == 1 if stream.adobe is not None else photometric.startswith("YBR")
+    supposed = stream.jfif or (stream.adobe == 1 if stream.adobe is not None else not stream.rgb_names)
+    if supposed and not transformed:
+        image.draft("YCbCr", image.size)  # the components as they are
+    return np.asarray(image), "YBR_FULL" if transformed and not supposed else "RGB"
+
+
+def _libjpeg(data: bytes, stream: Codestream, layout: Layout) -> Stored:
+    """12 bits, by the optional extra ``gpl``."""
+    try:
+        libjpeg: Any = importlib.import_module("libjpeg")
+    except ImportError:
+        raise CaseError("unsupported", "12-bit lossy JPEG needs the optional extra fedgraft[gpl]") from None
+    if layout.samples != 1:
+        raise CaseError("unsupported", "12-bit lossy JPEG is only read if it is grey")
+    flat = np.asarray(libjpeg.decode(data, colour_transform=0))
+    return flat.reshape(stream.rows, stream.columns)
+
+
+def _gdcm(syntax: str, data: bytes, stream: Codestream, layout: Layout) -> Stored:
+    import gdcm
+
+    if syntax in JPEG_LS and stream.precision in (6, 7):
+        raise CaseError("unsupported", "JPEG-LS of 6 or 7 bits is decoded wrongly by GDCM")
+    for silence in (gdcm.Trace.WarningOff, gdcm.Trace.ErrorOff, gdcm.Trace.DebugOff):
+        silence()  # it writes to the process's standard error
+    fragment = gdcm.Fragment()
+    fragment.SetByteStringValue(data)
+    fragments = gdcm.SequenceOfFragments.New()
+    fragments.AddFragment(fragment)
+    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+    element.SetValue(fragments.__ref__())
+    image = gdcm.Image()
+    image.SetNumberOfDimensions(2)
+    image.SetDimensions((layout.columns, layout.rows, 1))
+    image.SetDataElement(element)
+    kind = gdcm.PhotometricInterpretation.GetPIType(layout.photometric)
+    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(kind))
+    if layout.samples > 1:
+        image.SetPlanarConfiguration(0)
+    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(syntax))))
+    bits = 8 if stream.precision <= 8 else 16
+    image.SetPixelFormat(
+        gdcm.PixelFormat(layout.samples, bits, stream.precision, stream.precision - 1, int(layout.signed))
+    )
+    buffer = image.GetBuffer()
+    if not isinstance(buffer, str):
+        raise CaseError("damaged", "a compressed frame can't be decoded")
+    flat = np.frombuffer(
+        buffer.encode("utf-8", "surrogateescape"), np.dtype(f"<{'i' if layout.signed else 'u'}{bits // 8}")
+    )
+    return flat.reshape((layout.rows, layout.columns) + ((3,) if layout.samples == 3 else ()))

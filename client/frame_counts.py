@@ -1,0 +1,55 @@
+"""How many frames a file has, or slices a series: counted once, and remembered until the file changes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fedgraft.client.content import stamp_of
+from fedgraft.client.images import Reading
+from fedgraft.client.kept import ABSENT
+from fedgraft.client.manifest import Case
+from fedgraft.client.store import Store
+from fedgraft.client.unusable import CaseError
+
+_UNKNOWN = 0  # it can't be counted; reading it says why
+
+
+def expanded(cases: Sequence[Case], reading: Reading, store: Store) -> tuple[Case, ...]:
+    """The cases of a manifest's lines: a series or a multi-frame file may be several (`fedgraft.client.dicom.expand`)."""
+    if not _may_be_several(cases, reading):
+        return tuple(cases)
+    from fedgraft.client.dicom.expand import expand
+    from fedgraft.client.dicom.read import frame_count
+
+    kept = store.kind(hashlib.sha256(b"frames-1").hexdigest(), (4,), "uint8")
+    fresh: dict[bytes, int] = {}
+
+    def count(path: Path) -> int:
+        stamp = stamp_of(path)
+        if stamp is None:
+            raise CaseError("missing")
+        (place,) = kept.places([stamp])
+        if place != ABSENT:
+            found = int(kept.rows().numpy()[place].copy().view("<u4")[0])
+        else:
+            try:
+                found = frame_count(path, reading.limits)
+            except CaseError:
+                found = _UNKNOWN
+            fresh[stamp] = found
+        if found == _UNKNOWN:
+            raise CaseError("damaged")
+        return found
+
+    found = expand(cases, reading.dicom, count)
+    if fresh:
+        kept.add(list(fresh), np.array(list(fresh.values()), "<u4").view(np.uint8).reshape(-1, 4))
+    return found
+
+
+def _may_be_several(cases: Sequence[Case], reading: Reading) -> bool:
+    return reading.dicom.frames == "all" or any(case.row is None and Path(case.path).is_dir() for case in cases)
