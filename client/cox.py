@@ -17,8 +17,8 @@ class CoxPartialLikelihood(nn.Module):
     Args:
         ties: of events at the same time: ``breslow`` (Biometrics 30, 1974) leaves all of them at risk for each;
             ``efron`` (JASA 72, 1977) lets them leave one after another, in any order.
-        mean: what the sum is divided by: ``cases`` of the batch, so that FedAvg, which weighs a site by its cases, makes
-            a step of full batches a step on all sites' stratified partial likelihood; or ``events``, as in one place.
+        mean: what the sum is divided by: ``cases`` of the batch, so that FedAvg, which weighs a site by its cases,
+            makes a step of full batches a step on all sites' stratified partial likelihood; or ``events``.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("survival",)

@@ -19,7 +19,10 @@ _UNKNOWN = 0  # it can't be counted; reading it says why
 
 
 def expanded(cases: Sequence[Case], reading: Reading, store: Store) -> tuple[Case, ...]:
-    """The cases of a manifest's lines: a series or a multi-frame file may be several (`fedgraft.client.dicom.expand`)."""
+    """The cases of a manifest's lines: a series or a file of many frames may be several.
+
+    See `fedgraft.client.dicom.expand`, which says when.
+    """
     if not _may_be_several(cases, reading):
         return tuple(cases)
     from fedgraft.client.dicom.expand import expand

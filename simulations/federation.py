@@ -72,8 +72,8 @@ def _check_given(test: str, source: Source) -> None:
     given = all(case.split is not None for case in source.cases)
     if given and test == "sites":
         raise PlanError(
-            "this data set brings its own split, and data.val_fraction and data.test_fraction would have no effect; set "
-            "data.test=given data.val_fraction=0 data.test_fraction=0"
+            "this data set brings its own split: data.val_fraction and data.test_fraction would have no effect; "
+            "set data.test=given data.val_fraction=0 data.test_fraction=0"
         )
     if not given and test == "given":
         raise PlanError("data.test=given: this data set brings no split of its own; use data.test=sites")
