@@ -20,8 +20,8 @@ class Data:
     ``task``: ``classification`` = one of ``classes`` (two or more); ``multilabel`` = each of ``classes`` is a finding
     that is there, is not, or is unknown; ``survival`` = time to an event, and ``classes`` is empty.
     ``image_size`` is in pixels, ``None`` for the backbone's own (and for tables). ``test``: ``sites`` = each site
-    splits off test cases (a manifest's own ``split`` wins); ``given`` = every manifest names its splits, and both fractions
-    are 0; ``coordinator`` = the data set's official test set is kept aside.
+    splits off test cases (a manifest's own ``split`` wins); ``given`` = every manifest names its splits, and both
+    fractions are 0; ``coordinator`` = the data set's official test set is kept aside.
     """
 
     __pydantic_config__ = STRICT
