@@ -55,11 +55,7 @@ def split(
         PlanError: the fractions are negative or leave nothing to train on.
         DataError: the given ``split`` has a unit on two sides.
     """
-    if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
-        raise PlanError(
-            f"data.val_fraction={val_fraction} and data.test_fraction={test_fraction} must be 0 or more, "
-            "and their sum less than 1"
-        )
+    _check_fractions(val_fraction, test_fraction)
     ordered = sorted(cases, key=lambda case: (case.path, -1 if case.row is None else case.row))
     if ordered and all(case.split is not None for case in ordered):
         return _as_given(ordered)
@@ -80,6 +76,14 @@ def unit_label(cases: Iterable[Case]) -> str:
     """The class that most cases of a unit have; among equals, the first in the alphabet."""
     counts = Counter(case.label for case in cases)
     return min(counts, key=lambda label: (-counts[label], label))
+
+
+def _check_fractions(val_fraction: float, test_fraction: float) -> None:
+    if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
+        raise PlanError(
+            f"data.val_fraction={val_fraction} and data.test_fraction={test_fraction} must be 0 or more, "
+            "and their sum less than 1"
+        )
 
 
 def _as_given(cases: Sequence[Case]) -> dict[str, tuple[Case, ...]]:
