@@ -7,6 +7,7 @@ G.5. A decoder allocates by these numbers, and some of them decode to another si
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from struct import Struct, unpack_from
 
 from pydicom import uid
@@ -142,6 +143,6 @@ def _rle(data: bytes, layout: Layout) -> Codestream:
     if count != segments:
         raise CaseError("inconsistent", "an RLE frame has another number of segments than samples and bits say")
     used = starts[:segments]
-    if used != sorted(used) or used[0] < 64 or used[-1] >= len(data):
+    if any(first >= second for first, second in pairwise(used)) or used[0] < 64 or used[-1] >= len(data):
         raise CaseError("damaged", "the segments of an RLE frame lie outside of it")
     return Codestream(data, layout.rows, layout.columns, layout.samples, layout.allocated)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 import io
 import warnings
+from itertools import pairwise
+from struct import unpack_from
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,8 @@ from fedgraft.client.unusable import CaseError
 
 SYNTAXES = JPEG_BASELINE | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | {uid.RLELossless}
 """The compressed transfer syntaxes that are read."""
+BOMB = 1 << 26
+"""Bytes: an RLE segment that might decode to more is counted through before."""
 
 
 def decoded(syntax: str, stream: Codestream, data: bytes, layout: Layout) -> tuple[Stored, str]:
@@ -34,6 +38,8 @@ def decoded(syntax: str, stream: Codestream, data: bytes, layout: Layout) -> tup
         CaseError: ``damaged``, ``unsupported``, or ``inconsistent``: a value is beyond Bits Stored.
     """
     photometric = layout.photometric
+    if layout.allocated == 1:
+        raise CaseError("unsupported", "compressed pixels of one bit are not read")
     if syntax == uid.RLELossless:
         cells = _rle(data, layout)
     elif syntax in JPEG_2000:
@@ -55,13 +61,35 @@ def decoded(syntax: str, stream: Codestream, data: bytes, layout: Layout) -> tup
 
 
 def _rle(data: bytes, layout: Layout) -> Stored:
-    from rle.rle import decode_frame
+    """Segment by segment (PS3.5 annex G): for a whole frame the library panics where a segment holds too much."""
+    from rle.rle import decode_segment
 
-    planes = decode_frame(data, layout.rows * layout.columns, layout.allocated, "<")
-    flat = np.frombuffer(planes, np.dtype(f"<u{max(layout.allocated // 8, 1)}"))
+    pixels, width = layout.rows * layout.columns, layout.allocated // 8
+    planes = np.empty((layout.samples, pixels, width), np.uint8)
+    starts = [*unpack_from(f"<{layout.samples * width}L", data, 4), len(data)]
+    for number, (start, end) in enumerate(pairwise(starts)):
+        segment = data[start:end]
+        if 64 * len(segment) > BOMB and run_lengths(segment, pixels) > pixels:
+            raise CaseError("inconsistent", "an RLE segment holds more than the pixels of a frame")
+        plain = decode_segment(segment)
+        if len(plain) != pixels:
+            raise CaseError("inconsistent", "an RLE segment holds more or less than the pixels of a frame")
+        sample, place = divmod(number, width)  # the most significant byte comes first
+        planes[sample, :, width - 1 - place] = np.frombuffer(plain, np.uint8)
+    cells = planes.reshape(-1).view(np.dtype(f"<u{width}"))
     if layout.samples == 1:
-        return flat.reshape(layout.rows, layout.columns)
-    return np.moveaxis(flat.reshape(3, layout.rows, layout.columns), 0, -1)
+        return cells.reshape(layout.rows, layout.columns)
+    return np.moveaxis(cells.reshape(3, layout.rows, layout.columns), 0, -1)
+
+
+def run_lengths(segment: bytes, most: int) -> int:
+    """How many bytes a segment decodes to, PS3.5 G.3.1; counted no further than beyond ``most``."""
+    place = count = 0
+    while place < len(segment) and count <= most:
+        head = segment[place]
+        count += head + 1 if head < 128 else 257 - head if head > 128 else 0
+        place += head + 2 if head < 128 else 2 if head > 128 else 1
+    return count
 
 
 def _openjpeg(stream: Codestream) -> Stored:
