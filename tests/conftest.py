@@ -9,7 +9,10 @@ import pytest
 import torch
 from hydra import compose, initialize_config_module
 
+from fedgraft.client.images import CaseReader, Reading
+from fedgraft.client.limits import Limits
 from fedgraft.common.plan import Plan
+from fedgraft.common.schema_data import Dicom
 from fedgraft.simulations.compose import to_plan
 
 MODEL = (
@@ -47,3 +50,14 @@ def compose_plan() -> Composer:
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache for the session: phantom hospitals are generated once."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def reading() -> Reading:
+    """How files are read by default: by the plan (tests/client/test_images.py) and by the site."""
+    return Reading(Dicom(window="file", choice=0, frames="middle", slices=3, neighbours=False), Limits())
+
+
+@pytest.fixture
+def read_case(reading: Reading) -> CaseReader:
+    return CaseReader(reading)
