@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +39,9 @@ def stamp_of(path: Path) -> bytes | None:
         seen = [(str(file), file.stat()) for file in parts]
     except OSError:
         return None
-    text = "|".join(f"{name}|{status.st_size}|{status.st_mtime_ns}" for name, status in seen)
+    if not all(stat.S_ISREG(status.st_mode) for _, status in seen):  # a device or a pipe may never end
+        return None
+    text = "|".join([str(path), *(f"{name}|{status.st_size}|{status.st_mtime_ns}" for name, status in seen)])
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 

@@ -46,7 +46,7 @@ def facts_of(picture: Picture) -> NDArray[np.void]:
     """
     pixels = np.ascontiguousarray(picture.pixels)
     height, width = pixels.shape[:2]
-    if pixels.size and pixels.min() == pixels.max():
+    if not pixels.size or pixels.min() == pixels.max():
         raise CaseError("blank")
     facts = np.zeros((), FACTS)
     facts["marks"] = picture.marks
@@ -67,7 +67,7 @@ def refusal(reason: str, marks: Mark = Mark.NONE) -> NDArray[np.void]:
 
 
 def _histogram(pixels: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Counts in `BINS` bins, of at most `_PIXELS_COUNTED` values evenly spread over the image."""
-    flat = pixels.reshape(-1)
-    some = flat[:: max(1, len(flat) // _PIXELS_COUNTED)]
+    """Counts in `BINS` bins, of at most `_PIXELS_COUNTED` pixels evenly spread over the image, all planes of each."""
+    count = pixels.shape[0] * pixels.shape[1]
+    some = pixels.reshape(count, -1)[:: -(-count // _PIXELS_COUNTED)].reshape(-1)
     return np.bincount(np.minimum(some * BINS, BINS - 1).astype(np.uint8), minlength=BINS)

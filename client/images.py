@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -69,8 +70,12 @@ class CaseReader:
         if case.path not in self._arrays:
             self._arrays[case.path] = read_array(Path(file), name, self._reading.limits)
         array = self._arrays[case.path]
-        if not 0 <= case.row < len(array):
-            raise CaseError("no-row", f"there is no row {case.row}; the array has {len(array)}")
+        rows, *shape = array.shape or (0,)
+        if not 0 <= case.row < rows:
+            raise CaseError("no-row", f"there is no row {case.row}; the array has {rows}")
+        most = self._reading.limits.pixels
+        if math.prod(shape[:2]) > most:
+            raise CaseError("too-large", f"{' x '.join(map(str, shape[:2]))} pixels; limits.pixels is {most}")
         return array_to_unit(array[case.row])
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT, TiffImageFile
 
 from fedgraft.client.limits import Limits
 from fedgraft.client.unusable import CaseError
@@ -17,7 +20,7 @@ from fedgraft.client.unusable import CaseError
 Pixels = NDArray[np.float32]
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
 _GREY_MODES = {"1": "L", "LA": "L"}
-_MOST = {"L": 255.0, "I": 65535.0, "I;16": 65535.0, "I;16B": 65535.0, "RGB": 255.0}
+_SIXTEEN_BITS = ("I", "I;16", "I;16B")
 _RANGE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 
 
@@ -37,12 +40,14 @@ def read_picture(path: Path, limits: Limits, page: int | None = None) -> Pixels:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own warnings quote the file; the limits are ours
-            with Image.open(path, formats=tuple(set(FORMATS.values()))) as opened:
+            # a stream, not a path: Pillow maps the file of a path, and then a TIFF on its side comes out scrambled
+            with path.open("rb") as stream, Image.open(stream, formats=tuple(set(FORMATS.values()))) as opened:
                 _check(opened, limits, page)
-                picture = ImageOps.exif_transpose(opened)
-                return _values(picture)
+                return _values(opened)
     except CaseError:
         raise
+    except Image.DecompressionBombError:
+        raise CaseError("too-large", "more pixels than Pillow opens") from None
     except UnidentifiedImageError:
         raise CaseError("damaged", "not a PNG, JPEG or TIFF that can be read") from None
     except MemoryError:
@@ -86,7 +91,7 @@ def array_to_unit(image: NDArray[np.generic]) -> Pixels:
     """
     if image.ndim == 3 and image.shape[-1] == 1:
         image = image[..., 0]
-    if image.ndim != 2 and not (image.ndim == 3 and image.shape[-1] == 3):
+    if not image.size or (image.ndim != 2 and not (image.ndim == 3 and image.shape[-1] == 3)):
         raise CaseError("unsupported", f"an image has the shape {image.shape}; need (H, W), (H, W, 1) or (H, W, 3)")
     if image.dtype in _RANGE:
         return image.astype(np.float32) / np.float32(_RANGE[image.dtype])
@@ -118,9 +123,16 @@ def _check(opened: Image.Image, limits: Limits, page: int | None) -> None:
         raise CaseError("too-large", f"{height} x {width} pixels; limits.pixels is {limits.pixels}")
 
 
-def _values(picture: Image.Image) -> Pixels:
-    if picture.mode == "F" or (picture.mode == "I" and picture.format == "TIFF"):
-        raise CaseError("unsupported", "pixels of 32 bits have no known range; save them as 8 or 16 bits")
-    if picture.mode not in _MOST:
+def _values(opened: Image.Image) -> Pixels:
+    tags: Mapping[int, Any] = opened.tag_v2 if isinstance(opened, TiffImageFile) else {}
+    bits = max(tags.get(BITSPERSAMPLE, (16,)))
+    if bits > 16 or set(tags.get(SAMPLEFORMAT, (1,))) != {1}:
+        raise CaseError("unsupported", "signed pixels, floats and 32 bits have no known range; save 8 or 16 bits")
+    picture = ImageOps.exif_transpose(opened)
+    if picture.mode in _SIXTEEN_BITS:  # or 12 in a TIFF
+        unit = np.asarray(picture, np.float32) / np.float32(2**bits - 1)
+        white_is_zero = bool(tags) and tags.get(PHOTOMETRIC_INTERPRETATION, 0) == 0
+        return 1 - unit if white_is_zero else unit  # Pillow sees to it at 8 bits only
+    if picture.mode not in ("L", "RGB"):
         picture = picture.convert(_GREY_MODES.get(picture.mode, "RGB"))
-    return np.asarray(picture, dtype=np.float32) / np.float32(_MOST[picture.mode])
+    return np.asarray(picture, np.float32) / np.float32(255)

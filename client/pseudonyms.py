@@ -29,7 +29,7 @@ class Pseudonyms:
 
     def name(self, case: Case) -> str:
         """``case-`` and ten hexadecimal digits; the same on every start, at this site only."""
-        content = f"{case.patient}\0{case.path}\0{case.row}".encode()
+        content = f"{case.patient}\0{case.path}\0{case.row}".encode("utf-8", "surrogateescape")
         return f"case-{hmac.new(self._key, content, hashlib.sha256).hexdigest()[:10]}"
 
 

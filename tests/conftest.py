@@ -10,7 +10,10 @@ import pytest
 import torch
 from hydra import compose, initialize_config_module
 
+from fedgraft.client.images import CaseReader, Reading
+from fedgraft.client.limits import Limits
 from fedgraft.common.plan import Plan
+from fedgraft.common.schema_data import Dicom
 from fedgraft.simulations.compose import to_plan
 
 MODEL = (
@@ -94,3 +97,14 @@ def _hospital(folder: Path, number: int, rows: int) -> Path:
     site = f"name: {folder.name}\nmanifest: manifest.csv\nstate: state\ndevice: cpu\nthreads: 1\n"
     (folder / "site.yaml").write_text(site, encoding="utf-8")
     return folder / "site.yaml"
+
+
+@pytest.fixture
+def reading() -> Reading:
+    """How files are read by default: by the plan (tests/client/test_images.py) and by the site."""
+    return Reading(Dicom(window="file", choice=0, frames="middle", slices=3, neighbours=False), Limits())
+
+
+@pytest.fixture
+def read_case(reading: Reading) -> CaseReader:
+    return CaseReader(reading)

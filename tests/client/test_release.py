@@ -14,10 +14,10 @@ import torch
 from fedgraft.client.release import release_evaluations, release_offer, release_update, require_shared, write_down
 from fedgraft.client.site import Release as Permission
 from fedgraft.common.errors import SiteFileError
+from fedgraft.common.offer import Offer
 from fedgraft.common.plan import Release
 from fedgraft.common.tasks.classification import Classification
 from fedgraft.common.tasks.multilabel import Multilabel
-from fedgraft.common.offer import Offer
 from fedgraft.common.wire import Update
 
 ALL = Release(train_loss=True, evaluation=True, class_counts=True)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
-from fedgraft.common.offer import Offer, pack_offer, unpack_offer
 from fedgraft.common import wire
 from fedgraft.common.errors import WireError
+from fedgraft.common.offer import Offer, pack_offer, unpack_offer
 from fedgraft.common.tasks.classification import Classification
 
 DIGEST = "ab" * 32

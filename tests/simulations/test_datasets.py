@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedgraft.client.images import Reading
+from fedgraft.client.images import CaseReader
 from fedgraft.common.errors import DataError, PlanError
 from fedgraft.simulations.busi import busi
 from fedgraft.simulations.datasets import data_root, fetch
@@ -103,7 +103,7 @@ def test_fetch_without_a_server_or_with_another_scheme(tmp_path: Path) -> None:
         fetch((tmp_path / "x").as_uri(), tmp_path / "y", "0")
 
 
-def test_pneumoniamnist_of_a_folder(tmp_path: Path) -> None:
+def test_pneumoniamnist_of_a_folder(tmp_path: Path, read_case: CaseReader) -> None:
     file = small_npz(tmp_path / "root")
     source = pneumoniamnist(root=tmp_path / "root", cache=tmp_path / "cache", seed=0)
     assert source.site_of is None
@@ -174,7 +174,7 @@ def test_pneumoniamnist_with_wrong_labels(tmp_path: Path) -> None:
         pneumoniamnist(root=tmp_path, cache=tmp_path, seed=0)
 
 
-def test_pneumoniamnist_itself(tmp_path: Path, real: Real) -> None:
+def test_pneumoniamnist_itself(tmp_path: Path, real: Real, read_case: CaseReader) -> None:
     source = pneumoniamnist(root=real("pneumoniamnist"), cache=tmp_path, seed=0)
     assert Counter(case.label for case in source.cases) == {"normal": 1214 + 135, "pneumonia": 3494 + 389}
     assert Counter(case.label for case in source.test) == {"normal": 234, "pneumonia": 390}
@@ -232,7 +232,7 @@ def test_busi_nowhere_says_how_to_get_it(tmp_path: Path) -> None:
     assert "columns path, label, dup_group" in text
 
 
-def test_busi_itself(tmp_path: Path, real: Real) -> None:
+def test_busi_itself(tmp_path: Path, real: Real, read_case: CaseReader) -> None:
     source = busi(root=real("busi"), cache=tmp_path)
     assert Counter(case.label for case in source.cases) == {"benign": 437, "malignant": 210, "normal": 133}
     assert len({case.unit for case in source.cases}) == 645

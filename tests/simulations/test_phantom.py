@@ -12,8 +12,8 @@ import pydicom
 import pytest
 from numpy.testing import assert_allclose
 
-from fedgraft.client.dicom import read_dicom
-from fedgraft.client.images import Reading
+from fedgraft.client.images import CaseReader
+from fedgraft.client.manifest import Case
 from fedgraft.common.errors import PlanError
 from fedgraft.simulations import phantom as module
 from fedgraft.simulations.anatomy import draw_anatomy, draw_lesions, render
@@ -82,13 +82,13 @@ def test_hospitals_differ_as_a_federation_should() -> None:
 
 
 @pytest.mark.parametrize("scanner", HOSPITALS, ids=lambda scanner: scanner.name)
-def test_what_is_written_is_read_back(tmp_path: Path, scanner: Any) -> None:
+def test_what_is_written_is_read_back(tmp_path: Path, scanner: Any, read_case: CaseReader) -> None:
     """Read through rescale, window and photometric interpretation, a film is itself to one stored step."""
     film = take(scanner, Visit(0, 0, True), (0, 0), 48)
     stored = quantise(scanner, film)
     to_dicom(scanner, stored, "p-1", (0, 0)).save_as(tmp_path / "film.dcm", enforce_file_format=True)
     low, high = stored_span(scanner)
-    image = read_dicom(tmp_path / "film.dcm")
+    image = read_case(Case(str(tmp_path / "film.dcm"), "clear", "p-1")).pixels
     if scanner.voi is None:
         used = scanner.used[1] - scanner.used[0]
         expected = (1 - scanner.used[1] if scanner.inverted else scanner.used[0]) + used * film
@@ -141,7 +141,7 @@ def test_an_interrupted_start_leaves_nothing(tmp_path: Path, monkeypatch: pytest
     assert list(tmp_path.iterdir()) == []
 
 
-def test_shift_0_is_one_scanner(tmp_path: Path) -> None:
+def test_shift_0_is_one_scanner(tmp_path: Path, read_case: CaseReader) -> None:
     used = scanners(4, 0.0)
     assert len({replace(scanner, name="", prevalence=0) for scanner in used}) == 1
     assert [scanner.prevalence for scanner in used] == [0.40, 0.25, 0.08, 0.45]

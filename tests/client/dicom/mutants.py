@@ -29,18 +29,50 @@ from fedgraft.common.schema_data import Dicom
 
 GIGABYTE = 1 << 30
 SECONDS = 10
-NAMES = (
-    "CT_small.dcm MR_small.dcm MR_small_RLE.dcm MR_small_bigendian.dcm MR_small_implicit.dcm MR_small_jp2klossless.dcm "
-    "MR_small_jpeg_ls_lossless.dcm 693_J2KI.dcm J2K_pixelrep_mismatch.dcm JPEG-LL.dcm JPEGLSNearLossless_16.dcm "
-    "SC_rgb_dcmtk_+eb+cy+s2.dcm SC_rgb_jpeg_gdcm.dcm SC_rgb_rle_16bit_2frame.dcm SC_rgb_small_odd_jpeg.dcm "
-    "SC_rgb_jls_lossy_line.dcm SC_ybr_full_422_uncompressed.dcm GDCMJ2K_TextGBR.dcm bad_sequence.dcm "
-    "examples_palette.dcm OBXXXX1A_rle.dcm emri_small.dcm emri_small_RLE.dcm emri_small_jpeg_2k_lossless.dcm "
-    "emri_small_jpeg_ls_lossless.dcm image_dfl.dcm liver_1frame.dcm rtdose.dcm rtdose_rle.dcm mlut_18.dcm vlut_04.dcm "
-    "color-pl.dcm eCT_Supplemental.dcm examples_overlay.dcm 6154 SC_rgb_expb_32bit_2frame.dcm explicit_VR-UN.dcm"
-).split()
+NAMES = [
+    "CT_small.dcm",
+    "MR_small.dcm",
+    "MR_small_RLE.dcm",
+    "MR_small_bigendian.dcm",
+    "MR_small_implicit.dcm",
+    "MR_small_jp2klossless.dcm",
+    "MR_small_jpeg_ls_lossless.dcm",
+    "693_J2KI.dcm",
+    "J2K_pixelrep_mismatch.dcm",
+    "JPEG-LL.dcm",
+    "JPEGLSNearLossless_16.dcm",
+    "SC_rgb_dcmtk_+eb+cy+s2.dcm",
+    "SC_rgb_jpeg_gdcm.dcm",
+    "SC_rgb_rle_16bit_2frame.dcm",
+    "SC_rgb_small_odd_jpeg.dcm",
+    "SC_rgb_jls_lossy_line.dcm",
+    "SC_ybr_full_422_uncompressed.dcm",
+    "GDCMJ2K_TextGBR.dcm",
+    "bad_sequence.dcm",
+    "examples_palette.dcm",
+    "OBXXXX1A_rle.dcm",
+    "emri_small.dcm",
+    "emri_small_RLE.dcm",
+    "emri_small_jpeg_2k_lossless.dcm",
+    "emri_small_jpeg_ls_lossless.dcm",
+    "image_dfl.dcm",
+    "liver_1frame.dcm",
+    "rtdose.dcm",
+    "rtdose_rle.dcm",
+    "mlut_18.dcm",
+    "vlut_04.dcm",
+    "color-pl.dcm",
+    "eCT_Supplemental.dcm",
+    "examples_overlay.dcm",
+    "6154",
+    "SC_rgb_expb_32bit_2frame.dcm",
+    "explicit_VR-UN.dcm",
+]
 ROOTS = (Path(pydicom.__file__).parent / "data", Path(next(iter(data_store.__path__))) / "data")
 HEAD = re.compile(rb"[\x08\x10\x18\x20\x28]\x00..[A-Z]{2}", re.DOTALL)
-PIXEL_HEAD = re.compile(rb"\x28\x00(?:\x02|\x04|\x06|\x08|\x10|\x11|.\x01|.\x10|.\x12).(?:US|CS|DS|IS|OW|SS)", re.DOTALL)
+PIXEL_HEAD = re.compile(
+    rb"\x28\x00(?:\x02|\x04|\x06|\x08|\x10|\x11|.\x01|.\x10|.\x12).(?:US|CS|DS|IS|OW|SS)", re.DOTALL
+)
 VRS = [b"SQ", b"UN", b"OB", b"OW", b"US", b"FD", b"DS", b"PN", b"UT", b"AT", b"ZZ", b"\0\0"]
 ABSURD = [b"\xff\xff", b"\0\0", b"\xff\x7f", b"\x01\0", b"\x10\0", b"\x20\0", b"\x0d\0"]
 LENGTHS = [0, 1, 7, 0xFF, 0xFFFE, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF]
@@ -98,7 +130,9 @@ def bomb(data: bytearray, chance: Chance) -> bytearray:
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     element = [b"\x09\0\x01\x10OB\0\0\0\0\0\x40", b"\x09\0\x01\x10OB\0\0\0\0\0\0", data[340:]][kind]
     filling = (element if kind == 1 else b"\0") * (1 << 20)
-    packed = packer.compress(bytes(element)) + b"".join(packer.compress(filling) for _ in range(8 if kind == 1 else 100))
+    packed = packer.compress(bytes(element)) + b"".join(
+        packer.compress(filling) for _ in range(8 if kind == 1 else 100)
+    )
     return bytearray(bytes(128) + b"DICM" + meta + packed + packer.flush())
 
 
@@ -163,7 +197,7 @@ def outcome(path: Path, dicom: Dicom, secrets: set[str]) -> tuple[str, str]:
         text = f"{error}"
         if any(secret in text for secret in (*secrets, path.name, str(path.parent))):
             return error.reason, "names a patient or a file"
-        if error.__cause__ or not error.__suppress_context__ and error.__context__:
+        if error.__cause__ or (not error.__suppress_context__ and error.__context__):
             return error.reason, "holds the error of a decoder"
         return error.reason, "takes more memory than there is" if error.reason == "crashed" else ""
     except BaseException as error:
