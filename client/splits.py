@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from fedgraft.client.case import SPLITS, Case
-from fedgraft.client.units import unit_names
+from fedgraft.client.units import by_unit, unit_names
 from fedgraft.common.errors import DataError, PlanError
 from fedgraft.common.schema_data import Task
 
@@ -59,17 +59,13 @@ def split(
     ordered = sorted(cases, key=lambda case: (case.path, -1 if case.row is None else case.row))
     if ordered and all(case.split is not None for case in ordered):
         return _as_given(ordered)
-    names = unit_names(ordered)
-    units: dict[str, list[Case]] = defaultdict(list)
-    for name, case in zip(names, ordered, strict=True):
-        units[name].append(case)
+    names, units = unit_names(ordered), by_unit(ordered)
     drawn = sorted(units, key=lambda unit: _hash(unit, seed))
     outcome = _outcome(task, classes)
     side = _deal(drawn, _strata(units, task, outcome), val_fraction, test_fraction)
     _keep_outcomes_in_train(drawn, units, outcome, side)
-    return {
-        part: tuple(case for name, case in zip(names, ordered, strict=True) if side[name] == part) for part in SPLITS
-    }
+    placed = [(side[name], case) for name, case in zip(names, ordered, strict=True)]
+    return {part: tuple(case for place, case in placed if place == part) for part in SPLITS}
 
 
 def unit_label(cases: Iterable[Case]) -> str:
