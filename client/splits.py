@@ -15,13 +15,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from fedgraft.client.case import SPLITS, Case
+from fedgraft.client.truth import truth
 from fedgraft.client.units import by_unit, unit_names
 from fedgraft.common.errors import DataError, PlanError
 from fedgraft.common.schema_data import Task
 
 Units = Mapping[str, Sequence[Case]]
 Outcome = Callable[[Case], Sequence[str]]
-_YES = frozenset({"1", "1.0", "true", "yes"})
 
 
 def split(
@@ -105,7 +105,7 @@ def _outcome(task: Task, classes: Sequence[str]) -> Outcome:
 
 
 def _is_yes(cell: str | None) -> bool:
-    return cell is not None and cell.strip().lower() in _YES
+    return cell is not None and truth(cell) is True
 
 
 def _strata(units: Units, task: Task, outcome: Outcome) -> dict[str, str]:
