@@ -15,13 +15,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from fedgraft.client.case import SPLITS, Case
-from fedgraft.client.units import unit_names
+from fedgraft.client.truth import truth
+from fedgraft.client.units import by_unit, unit_names
 from fedgraft.common.errors import DataError, PlanError
 from fedgraft.common.schema_data import Task
 
 Units = Mapping[str, Sequence[Case]]
 Outcome = Callable[[Case], Sequence[str]]
-_YES = frozenset({"1", "1.0", "true", "yes"})
 
 
 def split(
@@ -59,17 +59,13 @@ def split(
     ordered = sorted(cases, key=lambda case: (case.path, -1 if case.row is None else case.row))
     if ordered and all(case.split is not None for case in ordered):
         return _as_given(ordered)
-    names = unit_names(ordered)
-    units: dict[str, list[Case]] = defaultdict(list)
-    for name, case in zip(names, ordered, strict=True):
-        units[name].append(case)
+    names, units = unit_names(ordered), by_unit(ordered)
     drawn = sorted(units, key=lambda unit: _hash(unit, seed))
     outcome = _outcome(task, classes)
     side = _deal(drawn, _strata(units, task, outcome), val_fraction, test_fraction)
     _keep_outcomes_in_train(drawn, units, outcome, side)
-    return {
-        part: tuple(case for name, case in zip(names, ordered, strict=True) if side[name] == part) for part in SPLITS
-    }
+    placed = [(side[name], case) for name, case in zip(names, ordered, strict=True)]
+    return {part: tuple(case for place, case in placed if place == part) for part in SPLITS}
 
 
 def unit_label(cases: Iterable[Case]) -> str:
@@ -109,7 +105,7 @@ def _outcome(task: Task, classes: Sequence[str]) -> Outcome:
 
 
 def _is_yes(cell: str | None) -> bool:
-    return cell is not None and cell.strip().lower() in _YES
+    return cell is not None and truth(cell) is True
 
 
 def _strata(units: Units, task: Task, outcome: Outcome) -> dict[str, str]:

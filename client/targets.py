@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from fedgraft.client.manifest import Case
+from fedgraft.client.truth import truth
 from fedgraft.common.errors import DataError
 from fedgraft.common.schema_data import Data
 
-_YES, _NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
 TIME, EVENT = "time", "event"
 
 
@@ -75,8 +75,8 @@ def _cells(cases: Sequence[Case], names: Sequence[str], task: str) -> list[list[
 
 
 def _truth(cell: str) -> float | None:
-    word = cell.lower()
-    return 1.0 if word in _YES else 0.0 if word in _NO else None
+    found = truth(cell)
+    return None if found is None else float(found)
 
 
 def _time(cell: str) -> float | None:
