@@ -117,7 +117,9 @@ def test_the_commands_are_proposed(
 def test_hydra_proposes_groups_and_their_choices(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    assert proposed(f"fedgraft {command} head=", monkeypatch, capsys) == [f"head={name}" for name in ("cosine", "linear", "plain")]
+    assert proposed(f"fedgraft {command} head=", monkeypatch, capsys) == [
+        f"head={name}" for name in ("cosine", "linear", "plain")
+    ]
 
 
 def test_nothing_is_proposed_for_what_hydra_does_not_compose(
