@@ -102,7 +102,7 @@ def started(site: Path, plan: Path) -> dict[str, Any]:
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
-    opened = set(site / "opened").read_text(encoding="utf-8").splitlines()
+    opened = set((site / "opened").read_text(encoding="utf-8").splitlines())
     found: dict[str, Any] = json.loads(done.stdout)
     return {**found, "opened": opened}
 
