@@ -19,6 +19,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -75,13 +76,18 @@ def decoded(orders: Sequence[Order], reading: Reading, spec: InputSpec, workers:
         return
     if any(Path(order.file).suffix.lower() in ("", ".dcm") for order in orders):
         import fedgraft.client.dicom.read  # noqa: F401 - once here, not in each process
+    rest, done = iter(orders), 0
     again: list[Order] = []
     with _processes(min(workers, len(orders)), reading.limits.decoded_bytes) as pool:
-        jobs = ((order, _schedule(pool, order, reading, spec)) for order in orders)
+        jobs = ((order, _schedule(pool, order, reading, spec)) for order in rest)
         ahead = deque(islice(jobs, _AHEAD * workers))
         while ahead:
             order, job = ahead.popleft()
+            if done and _is_broken(job):
+                again += [order, *(other for other, _ in ahead), *rest]
+                break
             answer = _result(order, job)
+            done += 1
             ahead.extend(islice(jobs, 1))
             if len(order.cases) > 1 and _was_cut_off(answer):
                 again += [Order(order.file, (case,)) for case in order.cases]
@@ -124,10 +130,18 @@ def _take(case: Case, reader: CaseReader, spec: InputSpec | None) -> Taken:
 
 
 def _schedule(pool: ProcessPool, order: Order, reading: Reading, spec: InputSpec) -> Future[Answer]:
-    job: Future[Answer] = pool.schedule(
-        _in_worker, args=[order, reading, spec], timeout=reading.limits.seconds * len(order.cases)
-    )
+    seconds = reading.limits.seconds * len(order.cases)
+    try:
+        job: Future[Answer] = pool.schedule(_in_worker, args=[order, reading, spec], timeout=seconds)
+    except RuntimeError as error:  # the pool broke since the last answer
+        job = Future()
+        job.set_exception(BrokenProcessPool(str(error)))
     return job
+
+
+def _is_broken(job: Future[Answer]) -> bool:
+    """Whether the whole pool has ended: a process that was killed from outside may have held the others' pipe."""
+    return isinstance(job.exception(), BrokenProcessPool)
 
 
 def _result(order: Order, job: Future[Answer]) -> Answer:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pebble
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -234,16 +237,52 @@ def test_our_own_mistake_is_not_the_file_s(
 
 @pytest.mark.timeout(60)
 def test_a_process_that_is_killed_from_outside_costs_what_it_held(
-    orders: list[Order], reading: Reading, monkeypatch: pytest.MonkeyPatch
+    orders: list[Order], reading: Reading, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    hooked(monkeypatch, lambda path, page: time.sleep(0.01))
-    answers = decoded(orders[2:8] * 20, reading, SPEC, 2)
-    first = next(answers)
-    assert len(children()) == 2
-    os.kill(children()[0], signal.SIGKILL)
-    found = reasons([first, *answers])
-    assert sum(len(some) for some in found.values()) == 120
-    assert sum(reason == "crashed" for some in found.values() for reason in some) <= 1
+    """As the system does when memory runs out."""
+
+    def wait(path: Path, _: int | None) -> None:
+        if path.name == "3.png":
+            (tmp_path / "held").write_text(str(os.getpid()), encoding="ascii")
+            time.sleep(600)
+
+    hooked(monkeypatch, wait)
+    killer = threading.Thread(target=kill_who_wrote, args=(tmp_path / "held",))
+    killer.start()
+    found = reasons(list(decoded(orders[2:8], reading, SPEC, 2)))
+    killer.join()
+    assert found == {f"{number}.png": ["crashed" if number == 3 else None] for number in range(6)}
+    assert children() == []
+
+
+def kill_who_wrote(file: Path) -> None:
+    while not (file.exists() and file.read_text(encoding="ascii")):
+        time.sleep(0.01)
+    os.kill(int(file.read_text(encoding="ascii")), signal.SIGKILL)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_process_that_dies_with_the_others_pipe_costs_no_more_than_was_decoded_just_then(
+    orders: list[Order], reading: Reading, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, workers: int
+) -> None:
+    """Whoever waits for the pipe gives up, here after half a second; then others begin."""
+    monkeypatch.setattr(pebble.CONSTS, "channel_lock_timeout", 0.5)
+
+    def hold_and_end(path: Path, _: int | None) -> None:
+        if path.name == "3.png" and not (tmp_path / "held").exists():
+            (tmp_path / "held").touch()
+            frame = sys._getframe()
+            while "channel" not in frame.f_locals:
+                frame = frame.f_back  # type: ignore[assignment]
+            frame.f_locals["channel"].mutex.acquire()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    hooked(monkeypatch, hold_and_end)
+    found = reasons(list(decoded(orders[2:8] * 5, reading, SPEC, workers)))
+    assert {name: len(some) for name, some in found.items()} == {f"{number}.png": 5 for number in range(6)}
+    crashed = [name for name, some in found.items() for reason in some if reason == "crashed"]
+    assert "3.png" in crashed and len(crashed) <= workers
     assert children() == []
 
 
