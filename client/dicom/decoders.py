@@ -23,7 +23,7 @@ from fedgraft.client.unusable import CaseError
 
 SYNTAXES = JPEG_BASELINE | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | {uid.RLELossless}
 """The compressed transfer syntaxes that are read."""
-BOMB = 1 << 26
+BOMB = 1 << 28
 """Bytes: an RLE segment that might decode to more is counted through before."""
 
 
@@ -83,11 +83,14 @@ def _rle(data: bytes, layout: Layout) -> Stored:
 
 
 def run_lengths(segment: bytes, most: int) -> int:
-    """How many bytes a segment decodes to, PS3.5 G.3.1; counted no further than beyond ``most``."""
+    """How many bytes a segment decodes to, PS3.5 G.3.1; counted no further than beyond ``most``.
+
+    A byte that makes its length even may look like the head of one more run: without a byte to run, it counts nothing.
+    """
     place = count = 0
-    while place < len(segment) and count <= most:
+    while place + 1 < len(segment) and count <= most:
         head = segment[place]
-        count += head + 1 if head < 128 else 257 - head if head > 128 else 0
+        count += min(head + 1, len(segment) - place - 1) if head < 128 else 257 - head if head > 128 else 0
         place += head + 2 if head < 128 else 2 if head > 128 else 1
     return count
 
