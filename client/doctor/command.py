@@ -7,10 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fedgraft.client.doctor.check import Wish, check_site
+from fedgraft.client.doctor.check import check_site
 from fedgraft.client.doctor.finding import Finding, exit_code
 from fedgraft.client.doctor.page import render, write_page
 from fedgraft.client.doctor.section import Section
+from fedgraft.client.doctor.study import Wish
 from fedgraft.client.doctor.terminal import show_section, show_total
 from fedgraft.client.site import read_site_file
 from fedgraft.common.errors import FedGraftError, SiteFileError
@@ -68,7 +69,7 @@ def _write(console: Console, given: argparse.Namespace, sections: list[Section],
         return  # the report has said so; without a site file there is no state folder
     file = given.page if given.page is not None else site.state / "check.html"
     write_page(file, render(site.name, sections))
-    console.print(f"page: {file} (it shows patients' images and must stay at the site)", highlight=False, markup=False)
+    console.print(f"page: {file} (it must stay at the site)", highlight=False, markup=False, soft_wrap=True)
 
 
 def _require_sense(given: argparse.Namespace) -> None:

@@ -15,6 +15,11 @@ class Grid:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
+    def transposed(self) -> Grid:
+        """Rows as columns."""
+        header, *rows = zip(self.header, *self.rows, strict=True)
+        return Grid(self.title, header, tuple(rows))
+
 
 @dataclass(frozen=True)
 class Bars:
