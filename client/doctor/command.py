@@ -20,7 +20,7 @@ DESCRIPTION = """\
 Looks at the site file, the coordinator, every case of the cohort and, with a plan, at what a run would need here.
 Each finding is ok, a warning or a problem, with what to do. Nothing is sent. No line names a patient or a file of a
 case; the page with thumbnails (check.html in the site's state folder, readable by this account only) must stay at the
-site.
+site. `fedgraft site case NAME` gives the line of a case that is named by its hash.
 Exit code 0: no problem (warnings are allowed); 1: a problem; 2: a wrong option.
 """
 
