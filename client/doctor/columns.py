@@ -9,7 +9,7 @@ import numpy as np
 
 from fedgraft.client.doctor.finding import Finding
 from fedgraft.client.doctor.section import Grid
-from fedgraft.client.doctor.shown import count_of, share, shown
+from fedgraft.client.doctor.shown import count_of, number_of, share, shown
 from fedgraft.client.manifest import Case
 from fedgraft.common.schema_data import Table
 from fedgraft.common.table import CellError, read_row
@@ -117,7 +117,7 @@ def _units(known: Columns, table: Table) -> Iterator[Finding]:
             continue
         median = float(np.median(numbers))
         if abs(median - table.means[name]) > FAR * table.deviations[name]:
-            far.append(f"{shown(name)} {median:.4g} instead of {table.means[name]:.4g}")
+            far.append(f"{shown(name)} {number_of(median)} instead of {number_of(table.means[name])}")
     if far:
         text = f"the median is more than {FAR:g} of the plan's deviations from its mean: {_some(far)}"
         yield Finding("warning", "units", text, "is it another unit here?")
@@ -151,7 +151,7 @@ def _row(name: str, cells: Sequence[str], patients: Sequence[str], table: Table 
 
 def _quartiles(numbers: Sequence[float]) -> str:
     low, middle, high = np.quantile(numbers, (0.25, 0.5, 0.75))
-    return f"{middle:.4g} ({low:.4g} to {high:.4g})"
+    return f"{number_of(middle)} ({number_of(low)} to {number_of(high)})"
 
 
 def _categories(there: Sequence[tuple[str, str]], least: int) -> str:

@@ -80,14 +80,15 @@ def _enough(roll: Roll, places: list[int], name: str, task: Task) -> Iterator[Fi
     few = [(shown(one.name), count) for one in roll.outcomes if (count := one.count(True, places)) < least]
     if task == "multilabel":
         few += [(f"without {shown(o.name)}", n) for o in roll.outcomes if (n := o.count(False, places)) < least]
+    todo = "more cases, or fewer findings" if task == "multilabel" else "more cases, or fewer classes"
     none = [outcome for outcome, count in few if not count]
     some = [f"{outcome} {count}" for outcome, count in few if count]
     if none:
         lost = "nothing is learnt of them here" if name == "train" else "they have no figures here"
-        yield Finding("warning", name, f"no case of: {', '.join(none)}; {lost}", "more cases, or fewer classes")
+        yield Finding("warning", name, f"no case of: {', '.join(none)}; {lost}", todo)
     if some:
         text = f"fewer than {least} cases of: {', '.join(some)}; {what}"
-        yield Finding("warning", name, text, "more cases, or fewer classes")
+        yield Finding("warning", name, text, todo)
 
 
 def _release(roll: Roll, plan: Plan, site: SiteFile) -> Iterator[Finding]:

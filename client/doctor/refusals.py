@@ -18,6 +18,7 @@ from fedgraft.client.unusable import REASONS
 NAMES = "`fedgraft site case NAME` gives the line of a case that state/quarantine.jsonl or a log names"
 
 
+_OF_ROWS = MappingProxyType({"inconsistent": "the row has more or fewer cells than the table's header"})
 _GO_ON = "; until then runs go on without them"
 _TODO = MappingProxyType(
     {
@@ -60,7 +61,7 @@ def refusals(lines: Sequence[int], verdicts: NDArray[np.uint8], what: str) -> tu
         Finding(
             grade,
             f"quarantine: {code}",
-            f"{len(some):,} of {number}: {REASONS[code]}; {lines_of(some)} of the manifest",
+            f"{len(some):,} of {number}: {_meaning(code, what)}; {lines_of(some)} of the manifest",
             _TODO.get(code, f"correct the files or the manifest{_GO_ON}"),
         )
         for code, some in sorted(by_reason.items(), key=lambda item: -len(item[1]))
@@ -75,5 +76,9 @@ def refusal_grid(verdicts: NDArray[np.uint8], what: str) -> Grid:
     """Cases by reason."""
     counts = Counter(reason_of(verdict) for verdict in verdicts.tolist())
     rows = [("usable", f"{counts.pop(None, 0):,}", "")]
-    rows += [(str(code), f"{count:,}", REASONS[str(code)]) for code, count in counts.most_common()]
+    rows += [(str(code), f"{count:,}", _meaning(str(code), what)) for code, count in counts.most_common()]
     return Grid("quarantine", ("outcome", f"{what}s", "meaning"), tuple(rows))
+
+
+def _meaning(code: str, what: str) -> str:
+    return _OF_ROWS.get(code, REASONS[code]) if what == "row" else REASONS[code]
