@@ -157,7 +157,7 @@ def _quartiles(numbers: Sequence[float]) -> str:
 def _categories(there: Sequence[tuple[str, str]], least: int) -> str:
     patients = Counter(cell for cell, _ in set(there))
     most = [(cell, n) for cell, n in Counter(cell for cell, _ in there).most_common() if patients[cell] >= least]
-    return ", ".join(f"{shown(cell)} {share(n, len(there))}" for cell, n in most[:MOST_CATEGORIES])
+    return ", ".join(f"{shown(cell)}: {share(n, len(there))}" for cell, n in most[:MOST_CATEGORIES])
 
 
 def _some(names: Sequence[str]) -> str:
