@@ -18,7 +18,15 @@ from fedgraft.client.unusable import REASONS
 NAMES = "`fedgraft site case NAME` gives the line of a case that state/quarantine.jsonl or a log names"
 
 
-_OF_ROWS = MappingProxyType({"inconsistent": "the row has more or fewer cells than the table's header"})
+_OF_ROWS = MappingProxyType(
+    {
+        "damaged": "the table is not CSV in UTF-8, or not a readable Parquet file",
+        "inconsistent": "the row has more or fewer cells than the table's header",
+        "no-row": "the table has no such row",
+        "too-large": "the table has more bytes than limits.decoded_bytes",
+        "unsupported": "a table must be a .csv, .parquet or .pq file",
+    }
+)
 _GO_ON = "; until then runs go on without them"
 _TODO = MappingProxyType(
     {
@@ -62,7 +70,7 @@ def refusals(lines: Sequence[int], verdicts: NDArray[np.uint8], what: str) -> tu
             grade,
             f"quarantine: {code}",
             f"{len(some):,} of {number}: {_meaning(code, what)}; {lines_of(some)} of the manifest",
-            _TODO.get(code, f"correct the files or the manifest{_GO_ON}"),
+            _todo(code, what),
         )
         for code, some in sorted(by_reason.items(), key=lambda item: -len(item[1]))
     ]
@@ -78,6 +86,12 @@ def refusal_grid(verdicts: NDArray[np.uint8], what: str) -> Grid:
     rows = [("usable", f"{counts.pop(None, 0):,}", "")]
     rows += [(str(code), f"{count:,}", _meaning(str(code), what)) for code, count in counts.most_common()]
     return Grid("quarantine", ("outcome", f"{what}s", "meaning"), tuple(rows))
+
+
+def _todo(code: str, what: str) -> str:
+    if what == "row" and code == "unsupported":
+        return f"save it as CSV (UTF-8) or Parquet{_GO_ON}"
+    return _TODO.get(code, f"correct the files or the manifest{_GO_ON}")
 
 
 def _meaning(code: str, what: str) -> str:

@@ -55,3 +55,9 @@ def test_rows_have_words_of_their_own() -> None:
     assert bad.todo == "correct the cells; a mark for a missing value belongs into the plan's table.missing"
     grid = refusal_grid(given, "row")
     assert grid.header == ("outcome", "rows", "meaning") and grid.rows[1][2].startswith("the row has")
+
+
+def test_images_under_a_plan_for_a_table() -> None:
+    (found, *_) = refusals(LINES, verdicts("unsupported", "", ""), "row")
+    assert found.text == "1 of 3 rows: a table must be a .csv, .parquet or .pq file; line 2 of the manifest"
+    assert found.todo == "save it as CSV (UTF-8) or Parquet; until then runs go on without them"

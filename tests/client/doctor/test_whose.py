@@ -62,3 +62,13 @@ def test_a_site_that_named_nobody(site: SiteFile) -> None:
     with pytest.raises(DataError, match=r"has no case-names\.key: no case was named at this site yet"):
         main(["case", "case-0123456789", "--site", file_of(site)])
     assert not site.state.exists()
+
+
+@pytest.mark.parametrize("command", ["check", "case"])
+def test_help_says_whose_line_it_is(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+    assert stopped.value.code == 0
+    assert {"check": "`fedgraft site case NAME` gives the line", "case": "case-3f9a0c21d4"}[command] in " ".join(
+        capsys.readouterr().out.split()
+    )
