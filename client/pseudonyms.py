@@ -1,7 +1,7 @@
 """How a site's own reports name a case: a keyed hash, whose key never leaves the site.
 
 HMAC-SHA256 (RFC 2104) over the case's place in the cohort. Without the key a name can't be tried out against a list of
-file names or patients; with it, ``fedgraft site check`` finds the manifest's line again.
+file names or patients; with it, ``fedgraft site case`` finds the manifest's line again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from fedgraft.client.manifest import Case
 
 KEY_BYTES = 32
+KEY_FILE = "case-names.key"
 
 
 class Pseudonyms:
@@ -25,7 +26,7 @@ class Pseudonyms:
     """
 
     def __init__(self, state: Path) -> None:
-        self._key = _key(state / "case-names.key")
+        self._key = _key(state / KEY_FILE)
 
     def name(self, case: Case) -> str:
         """``case-`` and ten hexadecimal digits; the same on every start, at this site only."""
