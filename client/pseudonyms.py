@@ -13,6 +13,7 @@ import secrets
 from pathlib import Path
 
 from fedgraft.client.manifest import Case
+from fedgraft.common.errors import DataError
 
 KEY_BYTES = 32
 KEY_FILE = "case-names.key"
@@ -23,6 +24,9 @@ class Pseudonyms:
 
     Args:
         state: the site's state folder, which holds the key; it is made when first needed, for this account alone.
+
+    Raises:
+        DataError: the key is damaged.
     """
 
     def __init__(self, state: Path) -> None:
@@ -48,4 +52,7 @@ def _key(file: Path) -> bytes:
             pass
         finally:
             partial.unlink()
-    return file.read_bytes()
+    key = file.read_bytes()
+    if len(key) != KEY_BYTES:  # after a power failure, say: names by an empty key could be tried out
+        raise DataError(f"{file} is damaged; remove it, and cases get new names")
+    return key

@@ -11,13 +11,16 @@ import torch
 from hydra import compose, initialize_config_module
 from PIL import Image
 
-from fedgraft.client.cohort import Keeper, load_cohort
+from fedgraft.client.cohort import Keeper, ignore, load_cohort
+from fedgraft.client.cohort_inputs import inputs_of
+from fedgraft.client.decoding import MOST
 from fedgraft.client.examples import Examples
-from fedgraft.client.images import read_case
+from fedgraft.client.image_inputs import Rules
+from fedgraft.client.images import CaseReader
 from fedgraft.client.machine import choose
 from fedgraft.client.manifest import Case
 from fedgraft.client.store import Store
-from fedgraft.client.transforms import normalise, resize, to_input
+from fedgraft.client.transforms import normalise, resize
 from fedgraft.client.views import Bank, identity, view_of
 from fedgraft.common import tensors
 from fedgraft.common.errors import DataError
@@ -67,9 +70,24 @@ def load(cases: tuple[Case, ...], model: Model, store: Store, counter: Counter |
     return keeper(model, store, counter).examples(cases)
 
 
-def keeper(model: Model, store: Store, counter: Counter | None = None, plan: Plan | None = None) -> Keeper:
-    digest = tensors.digest(model.backbone_state())
-    return Keeper(plan or plan_of(), model, digest, store, choose("cpu", 1), counter or Counter())
+def keeper(
+    model: Model,
+    store: Store,
+    counter: Counter | None = None,
+    plan: Plan | None = None,
+    *,
+    workers: int = 0,
+    batch: int | None = None,
+) -> Keeper:
+    """As a site makes it on each start: nothing but the store outlives it."""
+    digest, plan = tensors.digest(model.backbone_state()), plan or plan_of()
+    inputs = inputs_of(plan, model.spec, Rules(), store, workers, ignore)
+    return Keeper(plan, model, digest, inputs, store, choose("cpu", 1, batch=batch), counter or Counter())
+
+
+def kept_image(case: Case, model: Model, read_case: CaseReader) -> torch.Tensor:
+    """``(1, S, S)`` of a grey case, as it is after it was kept as uint16."""
+    return (resize(read_case(case).pixels, model.spec) * MOST).round() / MOST
 
 
 def spoil(cases: tuple[Case, ...]) -> None:
@@ -80,10 +98,13 @@ def spoil(cases: tuple[Case, ...]) -> None:
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def test_features_are_those_of_the_backbone(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
+def test_features_are_those_of_the_backbone(
+    cases: tuple[Case, ...], model: Model, read_case: CaseReader, tmp_path: Path
+) -> None:
     examples = load(cases, model, Store(tmp_path / "kept"))
+    images = torch.stack([kept_image(case, model, read_case) for case in cases])
     with torch.no_grad():
-        expected = model.network.backbone(torch.stack([to_input(read_case(case), model.spec) for case in cases]))
+        expected = model.network.backbone(normalise(images, model.spec).expand(-1, 3, -1, -1))
     torch.testing.assert_close(examples.inputs, expected)
     assert examples.inputs.shape == (20, model.width)
     assert examples.labels.tolist() == [CLASSES.index(case.label) for case in cases]
@@ -99,11 +120,12 @@ def test_a_second_load_decodes_nothing(cases: tuple[Case, ...], model: Model, tm
 
 
 def test_only_what_is_new_or_changed_is_computed(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
-    kept = Store(tmp_path / "kept")
-    load(cases[:15], model, kept)
+    """Five are new, one has other pixels; one was touched, and holds what it held."""
+    load(cases[:15], model, Store(tmp_path / "kept"))
     os.utime(cases[0].path, ns=(10**18, 10**18))
+    Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(cases[1].path)
     counter = Counter()
-    load(cases, model, kept, counter)
+    load(cases, model, Store(tmp_path / "kept"), counter)
     assert counter.cases == 6
 
 
@@ -166,22 +188,49 @@ def test_a_label_that_is_no_class_is_counted_and_the_classes_named(
     cases: tuple[Case, ...], model: Model, tmp_path: Path
 ) -> None:
     strange = tuple(Case(case.path, "tumour", case.patient) for case in cases[:3]) + cases[3:]
+    counter = Counter()
     with pytest.raises(DataError) as caught:
-        load(strange, model, Store(tmp_path / "kept"))
+        load(strange, model, Store(None), counter)
     assert str(caught.value) == "3 case(s) have a label that is not in data.classes: clear, lesion"
-    assert not (tmp_path / "kept").exists()
+    assert counter.cases == 0
 
 
-def test_a_missing_file_is_an_error(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
+def test_examples_of_cases_that_can_not_be_used_are_an_error_that_names_no_file(
+    cases: tuple[Case, ...], model: Model, tmp_path: Path
+) -> None:
     Path(cases[4].path).unlink()
-    with pytest.raises(DataError, match=r"04\.png does not exist or can't be read; correct the manifest's `path`"):
+    spoil(cases[5:7])
+    with pytest.raises(DataError) as caught:
         load(cases, model, Store(tmp_path / "kept"))
+    assert str(caught.value) == "3 case(s) can't be used: damaged 2, missing 1"
 
 
-def test_a_file_that_can_not_be_decoded_is_an_error(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
-    spoil(cases[4:5])
-    with pytest.raises(DataError, match=r"04\.png"):
-        load(cases, model, Store(tmp_path / "kept"))
+def test_a_cohort_leaves_out_what_can_not_be_used_and_moves_no_other_case(
+    cases: tuple[Case, ...], model: Model, tmp_path: Path
+) -> None:
+    plan, store = plan_of("test_resnet", "data.val_fraction=0.2", "data.test_fraction=0.2"), Store(None)
+    whole = load_cohort(cases, keeper(model, store, plan=plan))
+    Path(cases[4].path).write_bytes(b"nothing")
+    Path(cases[7].path).unlink()
+    counter = Counter()
+    left = load_cohort(cases, keeper(model, store, counter, plan))
+    assert sum(len(examples) for examples in left.values()) == 18
+    assert counter.cases == 0
+    for name, examples in left.items():
+        usable = {tuple(row.tolist()) for row in examples.inputs}
+        rows = whole[name].inputs[[tuple(row.tolist()) in usable for row in whole[name].inputs]]
+        assert torch.equal(rows, examples.inputs)
+
+
+def test_a_cohort_of_which_nothing_can_be_used_says_why(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
+    spoil(cases[:19])
+    Path(cases[19].path).unlink()
+    with pytest.raises(DataError) as caught:
+        load_cohort(cases, keeper(model, Store(None)))
+    assert str(caught.value) == (
+        "the cohort leaves no case to train on (can't be used: damaged 19, missing 1); lower data.val_fraction and "
+        "data.test_fraction, or see fedgraft site check"
+    )
 
 
 def test_no_case_gives_empty_tensors(model: Model, tmp_path: Path) -> None:
@@ -245,7 +294,7 @@ def test_mixed_precision_is_near_and_not_mistaken_for_full(
 
 @pytest.mark.parametrize("batch", [1, 3, 20, 100])
 def test_the_size_of_a_batch_changes_nothing(cases: tuple[Case, ...], model: Model, tmp_path: Path, batch: int) -> None:
-    one = Keeper(plan_of(), model, "d" * 64, Store(None), choose("cpu", 1, batch=batch))
+    one = keeper(model, Store(None), batch=batch)
     torch.testing.assert_close(one.examples(cases).inputs, load(cases, model, Store(None)).inputs)
 
 
@@ -268,12 +317,12 @@ def test_every_view_is_computed_once_and_the_case_as_it_is_is_shared(
 
 
 def test_a_view_is_what_the_backbone_gives_for_the_changed_image(
-    cases: tuple[Case, ...], model: Model, tmp_path: Path
+    cases: tuple[Case, ...], model: Model, read_case: CaseReader
 ) -> None:
     plan = plan_of("test_resnet", "augment=mild")
     bank = Bank(plan.augment, plan.seed)
     examples = keeper(model, Store(None), plan=plan).examples(cases[:3], views=6)
-    image = view_of(resize(read_case(cases[1]), model.spec), bank, identity(cases[1]), 4)
+    image = view_of(kept_image(cases[1], model, read_case), bank, identity(cases[1]), 4)
     with torch.no_grad():
         expected = model.network.backbone(normalise(image, model.spec).expand(3, -1, -1)[None])
     torch.testing.assert_close(examples.batch(torch.tensor([1]), torch.tensor([4])), expected)
@@ -281,5 +330,5 @@ def test_a_view_is_what_the_backbone_gives_for_the_changed_image(
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_decoding_ahead_changes_nothing(cases: tuple[Case, ...], model: Model, tmp_path: Path, workers: int) -> None:
-    one = Keeper(plan_of(), model, "d" * 64, Store(None), choose("cpu", 1, workers=workers, batch=4))
+    one = keeper(model, Store(None), workers=workers, batch=4)
     torch.testing.assert_close(one.examples(cases).inputs, load(cases, model, Store(None)).inputs)

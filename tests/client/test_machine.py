@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fedgraft.client.machine import automatic_batch, automatic_workers, cores, memory_bytes
-from fedgraft.client.manifest import Case
+from fedgraft.client.machine import automatic_batch, cores, memory_bytes
 
 PAGE_FAULTS = """
 import resource, sys, torch
@@ -24,13 +23,6 @@ for _ in range(20):
     torch.ones(16_000_000)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
-
-
-def files(folder: Path, kind: str, kilobytes: int, count: int) -> list[Case]:
-    paths = [folder / f"{kilobytes}-{number}{kind}" for number in range(count)]
-    for path in paths:
-        path.write_bytes(b"\0" * (1000 * kilobytes))
-    return [Case(str(path), "x", "p") for path in paths]
 
 
 @pytest.mark.parametrize(
@@ -50,27 +42,17 @@ def test_a_container_s_limit_of_memory(tmp_path: Path, text: str, limit: int | N
     assert memory_bytes(tmp_path) == (limit or free)
 
 
-@pytest.mark.parametrize(("kind", "kilobytes"), [(".png", 200), (".jpg", 200), (".dcm", 3000)])
-def test_large_files_are_decoded_by_half_of_the_cores(tmp_path: Path, kind: str, kilobytes: int) -> None:
-    large, small = files(tmp_path, kind, kilobytes, 3), files(tmp_path, kind, kilobytes - 1, 2)
-    assert [automatic_workers(large + small, n) for n in (1, 3, 4, 9)] == [0, 0, 2, 4]
-    assert automatic_workers(large[:2] + small, 8) == 0
-
-
-def test_rows_of_an_array_missing_files_and_no_case_need_no_process(tmp_path: Path) -> None:
-    (tmp_path / "scans.npz").write_bytes(b"\0" * 4_000_000)
-    rows = [Case(f"{tmp_path / 'scans.npz'}::images", "x", "p", row=row) for row in range(100)]
-    assert automatic_workers(rows, 8) == 0
-    assert automatic_workers([Case(str(tmp_path / "none.png"), "x", "p")], 8) == 0
-    assert automatic_workers([], 8) == 0
-
-
 def test_images_at_once_by_hand() -> None:
     gigabyte = 10**9
-    assert automatic_batch(224, 24 * gigabyte) == 16
-    assert automatic_batch(96, 24 * gigabyte) == 87  # 802,816 / 9,216
-    assert automatic_batch(224, gigabyte) == 4  # 250,000 / 50,176
-    assert automatic_batch(2048, gigabyte) == 1
+    assert automatic_batch((3, 224, 224), 24 * gigabyte) == 16
+    assert automatic_batch((1, 224, 224), 24 * gigabyte) == 16, "the widest layers have as many channels"
+    assert automatic_batch((3, 96, 96), 24 * gigabyte) == 87  # 802,816 / 9,216
+    assert automatic_batch((3, 224, 224), gigabyte) == 4  # 250,000 / 50,176
+    assert automatic_batch((3, 2048, 2048), gigabyte) == 1
+
+
+def test_rows_of_a_table_go_by_the_thousand() -> None:
+    assert automatic_batch((13,), 10**9) == automatic_batch((500,), 10**6) == 1024
 
 
 def test_freed_memory_is_kept() -> None:

@@ -20,7 +20,8 @@ from fedgraft.common.tasks.classification import Classification
 from fedgraft.common.tasks.multilabel import Multilabel
 from fedgraft.common.wire import Update
 
-ALL = Release(train_loss=True, evaluation=True, class_counts=True)
+ALL = Release(train_loss=True, evaluation=True, class_counts=True, quarantine=True)
+NOTHING = Release(train_loss=False, evaluation=False, class_counts=False, quarantine=False)
 OFFER = Offer("north", "ab" * 32, True, 20, (15, 5))
 TWO = Classification(("clear", "lesion"))
 (SIX,) = TWO.evaluate_parts(np.array([[0.0, 1.0], [0.0, -1.0]] * 3), np.array([1, 0] * 3), [6])
@@ -58,6 +59,15 @@ def test_the_default_of_min_count_is_5() -> None:
 def test_class_counts_stay_unless_both_sides_name_them(plan: bool, site: bool) -> None:
     offer = release_offer(OFFER, replace(ALL, class_counts=plan), Permission(class_counts=site), TWO)
     assert offer == replace(OFFER, class_counts=None)
+
+
+@pytest.mark.parametrize(("plan", "site"), [(False, True), (True, False), (False, False), (True, True)])
+def test_the_quarantine_s_counts_stay_unless_both_sides_name_them(plan: bool, site: bool, tmp_path: Path) -> None:
+    offer = replace(OFFER, quarantined={"damaged": 3, "blank": 1})
+    leaving = release_offer(offer, replace(ALL, quarantine=plan), Permission(quarantine=site), TWO)
+    assert leaving == replace(offer, quarantined={"damaged": 3, "blank": 1} if plan and site else {})
+    write_down(tmp_path / "log", "offer", 1, leaving)
+    assert lines(tmp_path / "log")[0]["quarantined"] == leaving.quarantined
 
 
 def test_an_offer_without_counts_stays_without() -> None:
@@ -109,7 +119,7 @@ def test_what_of_findings_is_known_of_too_few_cases_does_not_leave(tmp_path: Pat
 
 
 def test_the_update_that_was_given_is_not_changed() -> None:
-    release_update(UPDATE, TENSORS, Release(False, False, False), Permission())
+    release_update(UPDATE, TENSORS, NOTHING, Permission())
     assert UPDATE.train_loss == 0.5
     assert UPDATE.evaluations is EVALUATIONS
 
@@ -155,7 +165,7 @@ def test_an_offer_is_written_down_with_what_left(tmp_path: Path) -> None:
 
 
 def test_what_was_withheld_is_not_written_as_released(tmp_path: Path) -> None:
-    leaving = release_update(UPDATE, TENSORS, Release(False, False, False), Permission())
+    leaving = release_update(UPDATE, TENSORS, NOTHING, Permission())
     write_down(tmp_path / "log", "update", 1, leaving)
     (line,) = lines(tmp_path / "log")
     assert (line["train_loss"], line["evaluations"]) == (None, {})

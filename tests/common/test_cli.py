@@ -12,7 +12,7 @@ import pytest
 
 from fedgraft.common import cli
 
-COMMANDS = ("simulate", "plan", "clock", "site", "coordinator")
+COMMANDS = ("simulate", "plan", "clock", "backbone", "site", "coordinator")
 SCRIPT = Path(sys.executable).with_name("fedgraft")
 
 
@@ -117,7 +117,9 @@ def test_the_commands_are_proposed(
 def test_hydra_proposes_groups_and_their_choices(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    assert proposed(f"fedgraft {command} head=", monkeypatch, capsys) == ["head=cosine", "head=linear"]
+    assert proposed(f"fedgraft {command} head=", monkeypatch, capsys) == [
+        f"head={name}" for name in ("cosine", "linear", "plain")
+    ]
 
 
 def test_nothing_is_proposed_for_what_hydra_does_not_compose(
