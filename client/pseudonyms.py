@@ -41,7 +41,7 @@ class Pseudonyms:
 def _key(file: Path) -> bytes:
     """Read the key, or make it: whole or not at all, also if two processes start at once."""
     if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial = file.with_name(f"{file.name}.{os.getpid()}")
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "wb") as stream:
