@@ -47,7 +47,9 @@ def decoded(syntax: str, stream: Codestream, data: bytes, layout: Layout, thread
     if syntax == uid.RLELossless:
         cells = _rle(data, layout)
     elif syntax in JPEG_2000:
-        cells = _gdcm(syntax, stream.data, stream, layout) if threads > 1 and by_gdcm(syntax, stream) else _openjpeg(stream)
+        cells = (
+            _gdcm(syntax, stream.data, stream, layout) if threads > 1 and by_gdcm(syntax, stream) else _openjpeg(stream)
+        )
         photometric = "RGB" if photometric in ("YBR_ICT", "YBR_RCT") else photometric
     elif syntax in JPEG_BASELINE and stream.precision == 8:
         cells, photometric = _pillow(stream, data, photometric)

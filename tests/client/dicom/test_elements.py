@@ -52,7 +52,7 @@ def test_sequences_with_and_without_lengths() -> None:
     for data in (known, unknown):
         sequence, after = stepped(data + ROWS)
         assert after.tag == 0x00280010
-        found = [stepped_in for stepped_in in items(source(data + ROWS), sequence, EXPLICIT_LITTLE)]
+        found = list(items(source(data + ROWS), sequence, EXPLICIT_LITTLE))
         assert [end - start for start, end, _ in found] == [len(ROWS)]
         assert (data + ROWS)[found[0][0] : found[0][1]] == ROWS
 
@@ -71,7 +71,7 @@ def nested(depth: int) -> bytes:
 def test_depth() -> None:
     assert len(stepped(nested(DEPTH))) == 1
     for depth in (DEPTH + 1, 100_000):
-        with pytest.raises(CaseError, match="^too-large: sequences are nested deeper than 32$"):
+        with pytest.raises(CaseError, match=r"^too-large: sequences are nested deeper than 32$"):
             stepped(nested(depth))
 
 

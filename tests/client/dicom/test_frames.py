@@ -101,7 +101,11 @@ FRAGMENTS = "inconsistent: the fragments are not those of as many frames as the 
         (item(b"") + item(A) + item(B), 3, FRAGMENTS),
         (item(b"") + item(B) + item(A) + item(C), 2, FRAGMENTS),
         (item(b""), 1, "inconsistent: a frame has no bytes"),
-        (item(pack("<L", 0)) + item(A), 2, "inconsistent: the offset table has not as many entries as there are frames"),
+        (
+            item(pack("<L", 0)) + item(A),
+            2,
+            "inconsistent: the offset table has not as many entries as there are frames",
+        ),
         (item(pack("<2L", 0, 4)) + item(A) + item(C), 2, "inconsistent: the offset table does not point at fragments"),
         (item(b"abc"), 1, "damaged: there is no Basic Offset Table, which may be empty"),
         (

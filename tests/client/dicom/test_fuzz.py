@@ -95,7 +95,9 @@ def assert_pool_survives(mutants: ModuleType, numbers: list[int], folder: Path, 
         path = folder / f"{number}.dcm"
         path.write_bytes(mutants.mutant(number, files)[2])
         orders += [Order(str(path), (Case(str(path), "", "p"),)), Order(sound.path, (sound,))]
-    found = [reason_of(answer.taken[0].facts["reason"]) for _, answer in decoded(orders, Reading(DICOM, Limits()), SPEC, 2)]
+    found = [
+        reason_of(answer.taken[0].facts["reason"]) for _, answer in decoded(orders, Reading(DICOM, Limits()), SPEC, 2)
+    ]
     assert len(found) == 2 * len(numbers)
     assert {reason or "" for reason in found[::2]} <= reasons
     assert not any(found[1::2])

@@ -57,7 +57,5 @@ def test_tables_that_are_refused(descriptor: tuple[float, ...], data: bytes, tex
 def test_a_modality_lut(show: Callable[..., NDArray[np.float32]], lut_item: Callable[..., Dataset]) -> None:
     stored, table = np.array([[-5, -2, -1, 7]], "<i2"), [lut_item([100, 200, 255], -2, 8)]
     assert_allclose(show(stored, ModalityLUTSequence=table), np.array([[100, 100, 200, 255]]) / 255, atol=1e-7)
-    found = show(
-        stored, ModalityLUTSequence=table, WindowCenter=150, WindowWidth=100, VOILUTFunction="LINEAR_EXACT"
-    )
+    found = show(stored, ModalityLUTSequence=table, WindowCenter=150, WindowWidth=100, VOILUTFunction="LINEAR_EXACT")
     assert_allclose(found, [[0, 0, 1, 1]], atol=1e-7)
