@@ -16,13 +16,22 @@ from fedgraft.client.unusable import CaseError
 GREY = Layout(2, 3, 1, "MONOCHROME2", 16, 12, 0, False, False, 1)
 COLOUR = replace(GREY, samples=3, photometric="RGB", allocated=8, stored=8)
 START, END = b"\xff\xd8", b"\xff\xd9"
+TABLE, SCAN = b"\xff\xc4\0\2", b"\xff\xda\0\2"
 ADOBE = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\1"
 JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
 
 
-def sof(marker: int = 0xC3, precision: int = 12, rows: int = 2, columns: int = 3, names: bytes = b"\1") -> bytes:
+def sof(
+    marker: int = 0xC3,
+    precision: int = 12,
+    rows: int = 2,
+    columns: int = 3,
+    names: bytes = b"\1",
+    after: bytes = TABLE + SCAN,
+) -> bytes:
     components = b"".join(bytes([name, 0x11, 0]) for name in names)
-    return bytes([0xFF, marker]) + pack(">HBHHB", 8 + 3 * len(names), precision, rows, columns, len(names)) + components
+    head = bytes([0xFF, marker]) + pack(">HBHHB", 8 + 3 * len(names), precision, rows, columns, len(names))
+    return head + components + after
 
 
 def siz(depth: int = 11, count: int = 1, tile: tuple[int, int, int, int] = (3, 2, 0, 0), size: int = 3) -> bytes:
@@ -68,6 +77,7 @@ def test_a_sign_that_only_the_data_set_knows() -> None:
 
 
 LL, J2K = uid.JPEGLosslessSV1, uid.JPEG2000Lossless
+SCANLESS = "damaged: the frame header of a compressed frame is not followed by tables and a scan"
 SIGN = "inconsistent: the compressed frame contradicts (0028,0103) Pixel Representation"
 OTHER = "inconsistent: the compressed frame has another size or number of samples than the data set"
 DEPTH = "inconsistent: the compressed frame has another bit depth than the data set"
@@ -87,6 +97,16 @@ REFUSED: list[tuple[str, bytes, dict[str, Any], str]] = [
         START + sof(0xC0) + END,
         {},
         "inconsistent: the compressed frame is of another process than the transfer syntax says",
+    ),
+    (LL, START + sof(after=b"") + END, {}, SCANLESS),
+    (LL, START + sof(after=TABLE) + END, {}, SCANLESS),
+    (LL, START + sof(after=SCAN) + END, {}, SCANLESS),
+    (LL, START + sof(after=b"\x7f\xc4\0\2" + SCAN) + END, {}, SCANLESS),
+    (
+        LL,
+        START + sof(names=b"\1\2\3").replace(b"\2\x11", b"\2\x12") + END,
+        {},
+        "unsupported: the components of a lossless JPEG or JPEG-LS frame differ in size",
     ),
     (LL, START + sof(rows=3) + END, {}, OTHER),
     (LL, START + sof(names=b"\1\2\3") + END, {}, OTHER),

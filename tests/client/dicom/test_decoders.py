@@ -29,6 +29,8 @@ from fedgraft.client.limits import Limits
 from fedgraft.client.unusable import CaseError
 
 GREY = Layout(2, 3, 1, "MONOCHROME2", 8, 8, 0, False, False, 1)
+REST = b"\1\x11\0\xff\xda\0\2\xff\xd9"
+"""Of a codestream, after the size of its frame header."""
 ROOTS = (Path(pydicom.__file__).parent / "data", Path(next(iter(data_store.__path__))) / "data")
 
 
@@ -75,7 +77,7 @@ def test_run_lengths_by_hand() -> None:
 
 def test_an_rle_bomb_is_not_inflated() -> None:
     segment = b"\x81\0" * (BOMB // 128 + 1)
-    with pytest.raises(CaseError, match="^inconsistent: an RLE segment holds more than the pixels of a frame$"):
+    with pytest.raises(CaseError, match=r"^inconsistent: an RLE segment holds more than the pixels of a frame$"):
         decode(uid.RLELossless, rle(segment), GREY)
 
 
@@ -110,26 +112,26 @@ def test_a_value_beyond_bits_stored() -> None:
 
 
 def test_compressed_pixels_of_one_bit() -> None:
-    with pytest.raises(CaseError, match="^unsupported: compressed pixels of one bit are not read$"):
+    with pytest.raises(CaseError, match=r"^unsupported: compressed pixels of one bit are not read$"):
         decode(uid.RLELossless, rle(b"\5\1\2\3\4\5\6"), replace(GREY, allocated=1, stored=1))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("libjpeg") is not None, reason="the extra is installed")
 def test_12_bits_need_the_extra() -> None:
-    header = b"\xff\xd8\xff\xc1" + pack(">HBHHB", 11, 12, 2, 3, 1) + b"\1\x11\0\xff\xd9"
+    header = b"\xff\xd8\xff\xc1" + pack(">HBHHB", 11, 12, 2, 3, 1) + REST
     with pytest.raises(CaseError, match=r"^unsupported: 12-bit lossy JPEG needs the optional extra fedgraft\[gpl\]$"):
         decode(uid.JPEGExtended12Bit, header, replace(GREY, allocated=16, stored=12))
 
 
 def test_jpeg_ls_of_7_bits() -> None:
-    header = b"\xff\xd8\xff\xf7" + pack(">HBHHB", 11, 7, 2, 3, 1) + b"\1\x11\0\xff\xd9"
-    with pytest.raises(CaseError, match="^unsupported: JPEG-LS of 6 or 7 bits is decoded wrongly by GDCM$"):
+    header = b"\xff\xd8\xff\xf7" + pack(">HBHHB", 11, 7, 2, 3, 1) + REST
+    with pytest.raises(CaseError, match=r"^unsupported: JPEG-LS of 6 or 7 bits is decoded wrongly by GDCM$"):
         decode(uid.JPEGLSLossless, header, GREY)
 
 
 def test_a_frame_that_gdcm_refuses() -> None:
-    header = b"\xff\xd8\xff\xf7" + pack(">HBHHB", 11, 8, 2, 3, 1) + b"\1\x11\0\xff\xd9"
-    with pytest.raises(CaseError, match="^damaged: a compressed frame can't be decoded$"):
+    header = b"\xff\xd8\xff\xf7" + pack(">HBHHB", 11, 8, 2, 3, 1) + REST
+    with pytest.raises(CaseError, match=r"^damaged: a compressed frame can't be decoded$"):
         decode(uid.JPEGLSLossless, header, GREY)
 
 

@@ -56,7 +56,7 @@ def test_square_by_hand() -> None:
 
 def test_square_keeps_to_the_limit() -> None:
     square(np.zeros((10, 10), np.float32), 2.0, Limits(pixels=200))
-    with pytest.raises(CaseError, match="^too-large: with square pixels the image has more than 199$"):
+    with pytest.raises(CaseError, match=r"^too-large: with square pixels the image has more than 199$"):
         square(np.zeros((10, 10), np.float32), 2.0, Limits(pixels=199))
 
 
