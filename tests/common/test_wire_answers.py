@@ -1,4 +1,4 @@
-"""What a site says about itself and its evaluations: round trips and refusals."""
+"""Preparing a site, and what it says of its evaluations: round trips and refusals."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 from fedgraft.common import wire
 from fedgraft.common.errors import WireError
-from fedgraft.common.offer import Offer, pack_offer, unpack_offer
 from fedgraft.common.tasks.classification import Classification
 
 DIGEST = "ab" * 32
-OFFER = Offer("north", DIGEST, True, 17, (12, 5))
 TWO = Classification(("clear", "lesion"))
 (EVALUATION,) = TWO.evaluate_parts(np.array([[0.0, 1.0], [0.0, -2.0], [0.0, 3.0]]), np.array([1, 0, 0]), [3])
 HUGE = 10**9 + 1
@@ -30,10 +28,6 @@ def with_key(content: RecordDict, place: str, key: str, value: Any) -> RecordDic
     config = {name: item for name, item in content.config_records[place].items() if name != key}
     content[place] = ConfigRecord(config if value is None else {**config, key: value})
     return content
-
-
-def offer_with(key: str, value: Any) -> RecordDict:
-    return with_key(pack_offer(OFFER), wire.SITE, key, value)
 
 
 def answer_with(key: str, value: Any) -> RecordDict:
@@ -57,43 +51,6 @@ def test_prepare_without_a_text_is_refused_by_name(key: str, value: Any) -> None
 def test_prepare_without_a_plan_is_refused(content: RecordDict) -> None:
     with pytest.raises(WireError, match=f"the message lacks `{wire.PLAN}`"):
         wire.unpack_prepare(content)
-
-
-@pytest.mark.parametrize("counts", [(12, 5), (0, 17), None])
-@pytest.mark.parametrize("has_backbone", [True, False])
-def test_an_offer_makes_a_round_trip(counts: tuple[int, ...] | None, has_backbone: bool) -> None:
-    offer = Offer("north", DIGEST, has_backbone, 17, counts)
-    assert unpack_offer(pack_offer(offer), TWO) == offer
-
-
-@pytest.mark.parametrize("counts", [[1], [1, 2, 3], [1, -1], [1, HUGE], [1.0, 2.0], [True, False], ["a", "b"], 3])
-def test_class_counts_that_do_not_fit_are_refused(counts: Any) -> None:
-    with pytest.raises(WireError, match="class counts must be 2 whole numbers"):
-        unpack_offer(offer_with("class-counts", counts), TWO)
-
-
-@pytest.mark.parametrize("counts", [[12, 6], [0, 0]])
-def test_class_counts_of_other_cases_than_were_offered_are_refused(counts: list[int]) -> None:
-    with pytest.raises(WireError, match="class counts do not fit the number of training cases"):
-        unpack_offer(offer_with("class-counts", counts), TWO)
-
-
-@pytest.mark.parametrize("count", NOT_COUNTS)
-def test_a_number_of_cases_that_can_not_be_is_refused(count: Any) -> None:
-    with pytest.raises(WireError, match="`num-examples` must be a whole number"):
-        unpack_offer(offer_with(wire.EXAMPLES, count), TWO)
-
-
-@pytest.mark.parametrize("key", ["name", "plan"])
-@pytest.mark.parametrize("value", [None, "", 3])
-def test_an_offer_without_a_name_or_plan_is_refused(key: str, value: Any) -> None:
-    with pytest.raises(WireError, match=f"the message lacks `{key}`"):
-        unpack_offer(offer_with(key, value), TWO)
-
-
-@pytest.mark.parametrize("value", [None, 1, "yes"])
-def test_only_true_means_that_a_site_has_the_backbone(value: Any) -> None:
-    assert unpack_offer(offer_with("has-backbone", value), TWO).has_backbone is False
 
 
 def test_an_answer_makes_a_round_trip() -> None:
