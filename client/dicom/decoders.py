@@ -18,6 +18,7 @@ from pydicom import uid
 
 from fedgraft.client.dicom.codestream import JPEG_2000, JPEG_BASELINE, JPEG_LOSSLESS, JPEG_LS, Codestream
 from fedgraft.client.dicom.layout import Layout
+from fedgraft.client.dicom.standard_error import watched
 from fedgraft.client.dicom.stored import Stored
 from fedgraft.client.unusable import CaseError
 
@@ -167,8 +168,8 @@ def _gdcm(syntax: str, data: bytes, stream: Codestream, layout: Layout) -> Store
     image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(syntax))))
     bits, signed = 8 if stream.precision <= 8 else 16, stream.signed if syntax in JPEG_2000 else layout.signed
     image.SetPixelFormat(gdcm.PixelFormat(layout.samples, bits, stream.precision, stream.precision - 1, int(signed)))
-    buffer = image.GetBuffer()
-    if not isinstance(buffer, str):
+    buffer, complained = watched(image.GetBuffer)
+    if complained or not isinstance(buffer, str):
         raise CaseError("damaged", "a compressed frame can't be decoded")
     kind = np.dtype(f"<{'i' if signed else 'u'}{bits // 8}")
     flat = np.frombuffer(buffer.encode("utf-8", "surrogateescape"), kind)
