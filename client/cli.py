@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fedgraft.client.doctor import command as doctor
+from fedgraft.client.doctor import whose
 from fedgraft.client.draft import Draft, draft_manifest, write_draft
 from fedgraft.client.keys import make_key_pair
 from fedgraft.client.site import read_site_file
@@ -117,8 +118,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.add_options(check)
     check.set_defaults(command=doctor.run)
+    case = commands.add_parser(
+        "case",
+        help="which line of the manifest a case's name (case-3f9a0c21d4) stands for",
+        description=whose.DESCRIPTION,
+    )
+    whose.add_options(case)
+    case.set_defaults(command=whose.run)
     start = _add_start(commands)
-    for command in (keygen, check, start):
+    for command in (keygen, check, case, start):
         command.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")
     return parser
 

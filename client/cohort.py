@@ -21,7 +21,7 @@ from fedgraft.client.intake import Progress
 from fedgraft.client.kept import ABSENT, Kept
 from fedgraft.client.machine import Machine, automatic_batch, memory_bytes, use_threads
 from fedgraft.client.manifest import Case
-from fedgraft.client.splits import split
+from fedgraft.client.splits import split_as_planned
 from fedgraft.client.store import Store
 from fedgraft.client.targets import targets
 from fedgraft.common.constant import IMAGES
@@ -127,17 +127,7 @@ def split_usable(cases: Sequence[Case], plan: Plan, inputs: Inputs) -> dict[str,
     Raises:
         DataError: no case is left to train on, or an image is in two splits.
     """
-    data = plan.data
-    if data.test == "given" and any(case.split is None for case in cases):
-        raise DataError("the plan says data.test=given, but the manifest names no `split`; add the column")
-    splits = split(
-        cases,
-        val_fraction=data.val_fraction,
-        test_fraction=data.test_fraction,
-        seed=plan.seed,
-        task=data.task,
-        classes=data.classes,
-    )
+    splits = split_as_planned(cases, plan.data, plan.seed)
     verdicts = inputs.verdicts(cases)
     usable = {case for case, verdict in zip(cases, verdicts, strict=True) if verdict == USABLE}
     left = {name: tuple(case for case in some if case in usable) for name, some in splits.items()}

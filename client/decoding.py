@@ -33,6 +33,7 @@ from pebble import ProcessExpired, ProcessPool
 from fedgraft.client.content import digest_of
 from fedgraft.client.facts import facts_of, refusal
 from fedgraft.client.images import CaseReader, Reading
+from fedgraft.client.machine import cores
 from fedgraft.client.manifest import Case
 from fedgraft.client.transforms import resize
 from fedgraft.client.unusable import CaseError
@@ -79,7 +80,8 @@ def decoded(orders: Sequence[Order], reading: Reading, spec: InputSpec, workers:
     rest, done = iter(orders), 0
     again: list[Order] = []
     with _processes(min(workers, len(orders)), reading.limits.decoded_bytes) as pool:
-        jobs = ((order, _schedule(pool, order, reading, spec)) for order in rest)
+        threads = max(1, cores() // workers)
+        jobs = ((order, _schedule(pool, order, reading, spec, threads)) for order in rest)
         ahead = deque(islice(jobs, _AHEAD * workers))
         while ahead:
             order, job = ahead.popleft()
@@ -129,10 +131,10 @@ def _take(case: Case, reader: CaseReader, spec: InputSpec | None) -> Taken:
     return Taken(facts, np.rint(small * np.float32(MOST)).astype(np.uint16))
 
 
-def _schedule(pool: ProcessPool, order: Order, reading: Reading, spec: InputSpec) -> Future[Answer]:
+def _schedule(pool: ProcessPool, order: Order, reading: Reading, spec: InputSpec, threads: int) -> Future[Answer]:
     seconds = reading.limits.seconds * len(order.cases)
     try:
-        job: Future[Answer] = pool.schedule(_in_worker, args=[order, reading, spec], timeout=seconds)
+        job: Future[Answer] = pool.schedule(_in_worker, args=[order, reading, spec, threads], timeout=seconds)
     except RuntimeError as error:  # the pool broke since the last answer
         job = Future()
         job.set_exception(BrokenProcessPool(str(error)))
@@ -215,10 +217,10 @@ def _end_with(parent: int) -> None:
 
 
 @functools.lru_cache(maxsize=1)
-def _reader(reading: Reading) -> CaseReader:
+def _reader(reading: Reading, threads: int) -> CaseReader:
     """A process's own, for as long as it lives."""
-    return CaseReader(reading)
+    return CaseReader(reading, threads)
 
 
-def _in_worker(order: Order, reading: Reading, spec: InputSpec) -> Answer:
-    return take(order, _reader(reading), spec)
+def _in_worker(order: Order, reading: Reading, spec: InputSpec, threads: int) -> Answer:
+    return take(order, _reader(reading, threads), spec)

@@ -13,17 +13,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.client.frame_counts import expanded
-from fedgraft.client.images import Reading
+from fedgraft.client.images import Reading, file_of
 from fedgraft.client.inputs import Wanted
 from fedgraft.client.intake import Intake, Progress
 from fedgraft.client.limits import Limits
 from fedgraft.client.machine import cores
 from fedgraft.client.manifest import Case
 from fedgraft.client.store import Store
+from fedgraft.client.table_file import CSV, PARQUET
 from fedgraft.client.transforms import fingerprint, normalise
 from fedgraft.client.views import Bank, identity, view_fingerprint, view_of
 from fedgraft.common.backbone import InputSpec
+from fedgraft.common.errors import DataError
 from fedgraft.common.plan import Plan
+
+TABLES = (*CSV, *PARQUET)
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,12 @@ class ImageInputs:
         return fingerprint(self.intake.spec)
 
     def expanded(self, cases: Sequence[Case]) -> tuple[Case, ...]:
+        rows = sum(file_of(case).lower().endswith(TABLES) for case in cases)
+        if rows:
+            raise DataError(
+                f"{rows} case(s) are rows of a table, and the plan is for images: name an image of each in the "
+                "manifest's `path`, or choose a plan with a `table`"
+            )
         return expanded(cases, self.intake.reading, self.intake.store)
 
     def facts(self, cases: Sequence[Case]) -> NDArray[np.void]:

@@ -38,10 +38,14 @@ def is_row(case: Case) -> bool:
 
 
 class CaseReader:
-    """Reads cases; holds the arrays of the last ``.npz``, so that each row does not read the file again."""
+    """Reads cases; holds the arrays of the last ``.npz``, so that each row does not read the file again.
 
-    def __init__(self, reading: Reading) -> None:
-        self._reading = reading
+    Args:
+        threads: how many CPUs a decoder may use for one image.
+    """
+
+    def __init__(self, reading: Reading, threads: int = 1) -> None:
+        self._reading, self._threads = reading, threads
         self._file = ""
         self._arrays: dict[str, NDArray[np.generic]] = {}
 
@@ -60,7 +64,8 @@ class CaseReader:
             return Picture(read_picture(Path(file), self._reading.limits, case.row))
         from fedgraft.client.dicom.read import read_dicom  # pydicom takes half a second to import
 
-        return read_dicom(Path(file), self._reading.dicom, self._reading.limits, case.row)
+        reading = self._reading
+        return read_dicom(Path(file), reading.dicom, reading.limits, case.row, threads=self._threads)
 
     def _row(self, case: Case, file: str, name: str) -> NDArray[np.float32]:
         if not name or case.row is None:

@@ -1,7 +1,7 @@
 """How a site's own reports name a case: a keyed hash, whose key never leaves the site.
 
 HMAC-SHA256 (RFC 2104) over the case's place in the cohort. Without the key a name can't be tried out against a list of
-file names or patients; with it, ``fedgraft site check`` finds the manifest's line again.
+file names or patients; with it, ``fedgraft site case`` finds the manifest's line again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from fedgraft.client.manifest import Case
 from fedgraft.common.errors import DataError
 
 KEY_BYTES = 32
+KEY_FILE = "case-names.key"
 
 
 class Pseudonyms:
@@ -29,7 +30,7 @@ class Pseudonyms:
     """
 
     def __init__(self, state: Path) -> None:
-        self._key = _key(state / "case-names.key")
+        self._key = _key(state / KEY_FILE)
 
     def name(self, case: Case) -> str:
         """``case-`` and ten hexadecimal digits; the same on every start, at this site only."""
@@ -40,7 +41,7 @@ class Pseudonyms:
 def _key(file: Path) -> bytes:
     """Read the key, or make it: whole or not at all, also if two processes start at once."""
     if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial = file.with_name(f"{file.name}.{os.getpid()}")
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "wb") as stream:

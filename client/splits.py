@@ -18,7 +18,7 @@ from fedgraft.client.case import SPLITS, Case
 from fedgraft.client.truth import truth
 from fedgraft.client.units import by_unit, unit_names
 from fedgraft.common.errors import DataError, PlanError
-from fedgraft.common.schema_data import Task
+from fedgraft.common.schema_data import Data, Task
 
 Units = Mapping[str, Sequence[Case]]
 Outcome = Callable[[Case], Sequence[str]]
@@ -66,6 +66,24 @@ def split(
     _keep_outcomes_in_train(drawn, units, outcome, side)
     placed = [(side[name], case) for name, case in zip(names, ordered, strict=True)]
     return {part: tuple(case for place, case in placed if place == part) for part in SPLITS}
+
+
+def split_as_planned(cases: Sequence[Case], data: Data, seed: int) -> dict[str, tuple[Case, ...]]:
+    """`split` as a plan says.
+
+    Raises:
+        DataError: the plan leaves the splits to the manifest, which names none; and as `split`.
+    """
+    if data.test == "given" and any(case.split is None for case in cases):
+        raise DataError("the plan says data.test=given, but the manifest names no `split`; add the column")
+    return split(
+        cases,
+        val_fraction=data.val_fraction,
+        test_fraction=data.test_fraction,
+        seed=seed,
+        task=data.task,
+        classes=data.classes,
+    )
 
 
 def unit_label(cases: Iterable[Case]) -> str:

@@ -101,7 +101,7 @@ def run_site(path: Path, patience: float = PATIENCE_SECONDS) -> int:
     coordinator = require_coordinator(site, path)
     require_flower()
     require_superexec()
-    site.state.mkdir(parents=True, exist_ok=True)
+    site.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with only_one(site.state / "site.lock", f"site {site.name}"), stop_requested() as stopping:
         _secret(site).unlink(missing_ok=True)
         write_private(_secret(site), secrets.token_bytes(48))

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from fedgraft.common.table_problems import table_contradictions
+from fedgraft.common.windows import PRESETS, is_window
 
 
 class Check(NamedTuple):
@@ -30,6 +31,16 @@ def _needs_views(name: str) -> Check:
 
 
 CHECKS = (
+    Check(
+        ("dicom",),
+        lambda p: not is_window(p.dicom.window),
+        f"dicom.window must be file, none, {', '.join(PRESETS)}, or CENTER/WIDTH with a width of 1 or more",
+    ),
+    Check(
+        ("dicom",),
+        lambda p: p.dicom.choice > 0 and p.dicom.window != "file",
+        "dicom.choice has no effect unless dicom.window=file; set it to 0",
+    ),
     Check(("data",), lambda p: len(set(p.data.classes)) != len(p.data.classes), "data.classes names a class twice"),
     Check(
         ("data",),

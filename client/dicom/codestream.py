@@ -6,7 +6,8 @@ G.5. A decoder allocates by these numbers, and some of them decode to another si
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from struct import Struct, unpack_from
 
@@ -19,12 +20,16 @@ JPEG_BASELINE = frozenset({uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit})
 JPEG_LOSSLESS = frozenset({uid.JPEGLossless, uid.JPEGLosslessSV1})
 JPEG_LS = frozenset({uid.JPEGLSLossless, uid.JPEGLSNearLossless})
 JPEG_2000 = frozenset({uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K})
+LOSSY, LOSSLESS = (0xC0, 0xC1), (0xC3,)
 FRAME_HEADERS: dict[str, tuple[int, ...]] = {
-    **dict.fromkeys(JPEG_BASELINE, (0xC0, 0xC1)),
-    **dict.fromkeys(JPEG_LOSSLESS, (0xC3,)),
+    **dict.fromkeys(JPEG_BASELINE, LOSSY),
+    **dict.fromkeys(JPEG_LOSSLESS, LOSSLESS),
     **dict.fromkeys(JPEG_LS, (0xF7,)),
 }
 """By transfer syntax: the SOF markers of its processes (PS3.5 section 8.2)."""
+FRAMES = frozenset((*range(0xC0, 0xD0), 0xF7)) - {0xC4, 0xC8, 0xCC}
+"""Markers of all frame headers there are (ISO/IEC 10918-1 table B.1, 14495-1 C.1.1)."""
+HUFFMAN_TABLE, SCAN, END = 0xC4, 0xDA, 0xD9
 SIZ = Struct(">HHLLLLLLLLH")
 JP2_LOOK = 4096
 """In so many bytes the codestream of a JP2 file must start (PS3.5 A.4.4 allows no such file, some writers do it)."""
@@ -76,39 +81,52 @@ def codestream_of(syntax: str, data: bytes, layout: Layout) -> Codestream:
 
 
 def _sof(data: bytes, wanted: tuple[int, ...]) -> Codestream:
-    """Marker by marker up to the frame header."""
+    """Marker by marker up to the first scan. GDCM's JPEG decoder aborts the process if it finds no scan or table."""
     if data[:2] != b"\xff\xd8":
         raise CaseError("damaged", "a compressed frame does not start as its transfer syntax says")
-    jfif, adobe, place = False, None, 2
-    while place + 4 <= len(data):
-        if data[place] != 0xFF:
-            break
+    stream, jfif, adobe, met = None, False, None, set()
+    for marker, body in _segments(data):
+        met.add(marker)
+        if marker == 0xE0 and body[:5] == b"JFIF\0":
+            jfif = True
+        elif marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12:
+            adobe = body[11]
+        elif marker in FRAMES and stream is None:
+            stream = _frame_header(marker, wanted, body)
+    if stream is None:
+        raise CaseError("damaged", "a compressed frame has no frame header")
+    if SCAN not in met or (wanted == LOSSLESS and HUFFMAN_TABLE not in met):
+        raise CaseError("damaged", "the frame header of a compressed frame is not followed by tables and a scan")
+    return replace(stream, jfif=jfif, adobe=adobe)
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and body of each segment up to the first scan's header, or to where there is no marker."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
         marker = data[place + 1]
         if marker == 0xFF:  # fill byte
             place += 1
             continue
         (length,) = unpack_from(">H", data, place + 2)
-        body = data[place + 4 : place + 2 + length]
-        if marker == 0xE0 and body[:5] == b"JFIF\0":
-            jfif = True
-        elif marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12:
-            adobe = body[11]
-        elif (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:
-            return _frame_header(marker, wanted, body, jfif, adobe)
-        elif marker in (0xDA, 0xD9) or length < 2:
-            break
+        if marker == END or length < 2:
+            return
+        yield marker, data[place + 4 : place + 2 + length]
+        if marker == SCAN:
+            return
         place += 2 + length
-    raise CaseError("damaged", "a compressed frame has no frame header")
 
 
-def _frame_header(marker: int, wanted: tuple[int, ...], body: bytes, jfif: bool, adobe: int | None) -> Codestream:
+def _frame_header(marker: int, wanted: tuple[int, ...], body: bytes) -> Codestream:
     if marker not in wanted:
         raise CaseError("inconsistent", "the compressed frame is of another process than the transfer syntax says")
     if len(body) < 6 or len(body) < 6 + 3 * body[5]:
         raise CaseError("damaged", "the frame header of a compressed frame is cut off")
     precision, rows, columns, samples = unpack_from(">BHHB", body)
+    if wanted != LOSSY and len({body[7 + 3 * number] for number in range(samples)}) > 1:
+        raise CaseError("unsupported", "the components of a lossless JPEG or JPEG-LS frame differ in size")
     names = bytes(body[6 + 3 * number] for number in range(samples))
-    return Codestream(b"", rows, columns, samples, precision, False, jfif, adobe, names == b"RGB")
+    return Codestream(b"", rows, columns, samples, precision, rgb_names=names == b"RGB")
 
 
 def _siz(data: bytes) -> Codestream:

@@ -40,7 +40,7 @@ def native(header: Header, layout: Layout, frame: int, limits: Limits) -> Stored
     whole = -(-bits * layout.frames // 8)
     if pixels.undefined or pixels.length not in (whole, whole + whole % 2):
         raise CaseError("inconsistent", "Pixel Data has not the length that Rows, Columns, Bits Allocated, ... say")
-    if whole > limits.decoded_bytes and source.size == limits.header_bytes + limits.decoded_bytes:
+    if source.deflated and whole > limits.decoded_bytes:
         raise CaseError("too-large", f"the deflated file has more than {limits.decoded_bytes} bytes of pixels")
     swapped = header.elements.encoding.big and pixels.vr == b"OW" and layout.allocated <= 8
     first, last = bits * frame // 8, -(-bits * (frame + 1) // 8)

@@ -31,13 +31,14 @@ from fedgraft.common.schema_data import Dicom
 Pixels = NDArray[np.float32]
 
 
-def read_dicom(path: Path, dicom: Dicom, limits: Limits, row: int | None = None) -> Picture:
+def read_dicom(path: Path, dicom: Dicom, limits: Limits, row: int | None = None, *, threads: int = 1) -> Picture:
     """Read one image.
 
     Args:
         path: a file, or a folder that holds the files of one series.
         row: the frame, of a file; of a series the ``row``-th of ``dicom.slices`` evenly spaced slices; both from 0.
             ``None``: as ``dicom.frames`` says, of a file; the middle slice, of a series.
+        threads: how many CPUs are this caller's alone; see `fedgraft.client.dicom.decoders.decoded`.
 
     Returns:
         ``(H, W)`` or, for colour and with ``dicom.neighbours``, ``(H, W, 3)``; float32 in [0, 1], 1 = white.
@@ -47,9 +48,9 @@ def read_dicom(path: Path, dicom: Dicom, limits: Limits, row: int | None = None)
     """
     try:
         if path.is_dir():
-            return _slice(path, dicom, limits, row)
+            return _slice(path, dicom, limits, row, threads)
         with header_of(path, limits) as header:
-            return _frame(header, dicom, limits, row)
+            return _frame(header, dicom, limits, row, threads)
     except CaseError:
         raise
     except MemoryError:
@@ -71,18 +72,19 @@ def frame_count(path: Path, limits: Limits) -> int:
         raise CaseError("damaged", f"the file can't be parsed ({type(error).__name__})") from None
 
 
-def _frame(header: Header, dicom: Dicom, limits: Limits, row: int | None) -> Picture:
+def _frame(header: Header, dicom: Dicom, limits: Limits, row: int | None, threads: int) -> Picture:
     layout = layout_of(header, limits)
     chosen = chosen_frame(layout.frames, dicom, row)
     if not dicom.neighbours:
-        pixels, aspect = plane(header, layout, dicom, limits, chosen)
+        pixels, aspect = plane(header, layout, dicom, limits, chosen, threads)
         return Picture(square(pixels, aspect, limits), header.marks)
-    planes = {frame: plane(header, layout, dicom, limits, frame) for frame in set(neighbours(chosen, layout.frames))}
-    stacked = _channels([planes[frame][0] for frame in neighbours(chosen, layout.frames)])
+    wanted = neighbours(chosen, layout.frames)
+    planes = {frame: plane(header, layout, dicom, limits, frame, threads) for frame in set(wanted)}
+    stacked = _channels([planes[frame][0] for frame in wanted])
     return Picture(square(stacked, planes[chosen][1], limits), header.marks)
 
 
-def _slice(folder: Path, dicom: Dicom, limits: Limits, row: int | None) -> Picture:
+def _slice(folder: Path, dicom: Dicom, limits: Limits, row: int | None, threads: int) -> Picture:
     slices = slices_of(folder, limits)
     places = spread(len(slices), dicom.slices if row is not None else 1)
     row = row or 0
@@ -94,7 +96,7 @@ def _slice(folder: Path, dicom: Dicom, limits: Limits, row: int | None) -> Pictu
     for number in set(wanted):
         with header_of(slices[number], limits) as header:
             layout = layout_of(header, limits)
-            read[number] = (*plane(header, layout, dicom, limits, 0), header.marks)
+            read[number] = (*plane(header, layout, dicom, limits, 0, threads), header.marks)
     pixels = _channels([read[number][0] for number in wanted]) if dicom.neighbours else read[chosen][0]
     marks = read[chosen][2]
     for _, _, others in read.values():
@@ -124,14 +126,16 @@ def chosen_frame(frames: int, dicom: Dicom, row: int | None) -> int:
     return chosen
 
 
-def plane(header: Header, layout: Layout, dicom: Dicom, limits: Limits, frame: int) -> tuple[Pixels, float]:
+def plane(
+    header: Header, layout: Layout, dicom: Dicom, limits: Limits, frame: int, threads: int = 1
+) -> tuple[Pixels, float]:
     """One frame as displayed, before its pixels are made square, and their aspect."""
-    cells, photometric = stored(header, layout, limits, frame)
+    cells, photometric = stored(header, layout, limits, frame, threads)
     elements = frame_elements(header.elements, frame)
     return displayed(cells, photometric, elements, layout, dicom), aspect_of(elements)
 
 
-def stored(header: Header, layout: Layout, limits: Limits, frame: int) -> tuple[Stored, str]:
+def stored(header: Header, layout: Layout, limits: Limits, frame: int, threads: int = 1) -> tuple[Stored, str]:
     """The stored values of one frame, and their photometric interpretation.
 
     Raises:
@@ -142,7 +146,7 @@ def stored(header: Header, layout: Layout, limits: Limits, frame: int) -> tuple[
     if header.syntax not in SYNTAXES:
         raise CaseError("unsupported", "(0002,0010) Transfer Syntax UID is not one that FedGraft reads")
     data = encapsulated(header, layout, frame, limits)
-    return decoded(header.syntax, codestream_of(header.syntax, data, layout), data, layout)
+    return decoded(header.syntax, codestream_of(header.syntax, data, layout), data, layout, threads)
 
 
 def displayed(cells: Stored, photometric: str, elements: FrameElements, layout: Layout, dicom: Dicom) -> Pixels:

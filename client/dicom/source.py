@@ -14,6 +14,7 @@ from fedgraft.client.limits import Limits
 from fedgraft.client.unusable import CaseError
 
 CHUNK = 16_384
+UNKNOWN = 1 << 62
 STEPS = 1_000_000
 """The most elements, items and fragments that are stepped over in one file: what a second or two allow."""
 
@@ -25,11 +26,13 @@ class Source:
 
     Args:
         read_at: offset and count to bytes; fewer only at the end.
-        size: bytes that there are, or (deflated) the most that there may be.
+        size: bytes that there are.
+        deflated: they are inflated while they are read; ``size`` is then not known, and no limit.
     """
 
-    def __init__(self, read_at: ReadAt, size: int) -> None:
+    def __init__(self, read_at: ReadAt, size: int, *, deflated: bool = False) -> None:
         self.size = size
+        self.deflated = deflated
         self._read_at = read_at
         self._chunk, self._base = b"", 0
         self._steps = 0
@@ -116,4 +119,4 @@ def inflated(deflated: Source, start: int, limits: Limits) -> Source:
                 raise CaseError("damaged", "the deflated data set can't be inflated") from None
         return bytes(plain[offset : offset + count])
 
-    return Source(read_at, most)
+    return Source(read_at, UNKNOWN, deflated=True)

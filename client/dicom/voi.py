@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,40 +10,10 @@ from fedgraft.client.dicom.lut import Lut, look_up, lut_of
 from fedgraft.client.dicom.modality import Modality
 from fedgraft.client.unusable import CaseError
 from fedgraft.common.schema_data import Dicom
+from fedgraft.common.windows import PRESETS, Window, named_window
 
 Array = NDArray[np.float64]
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
-
-
-@dataclass(frozen=True)
-class Window:
-    """``center`` and ``width`` in the unit of the modality transformation; ``function`` of `FUNCTIONS`."""
-
-    center: float
-    width: float
-    function: str = "LINEAR"
-
-
-PRESETS: Mapping[str, Window] = MappingProxyType(
-    {
-        "lung": Window(-600, 1500),
-        "mediastinum": Window(50, 350),
-        "abdomen": Window(50, 400),
-        "liver": Window(30, 150),
-        "bone": Window(400, 1800),
-        "brain": Window(40, 80),
-        "stroke": Window(40, 40),
-        "subdural": Window(75, 215),
-        "temporal_bone": Window(600, 2800),
-        "soft_tissue": Window(40, 375),
-        "vessels": Window(200, 600),
-        "spine": Window(50, 250),
-    }
-)
-"""CT windows in HU, as in Murphy A. et al., "Windowing (CT)", Radiopaedia.org, doi:10.53347/rID-52108; where it gives a
-range, its middle."""
-
-OWN = re.compile(r"([+-]?\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)")
 
 
 def voi_of(frame: FrameElements, modality: Modality, dicom: Dicom, *, signed: bool) -> Window | Lut | None:
@@ -61,8 +26,7 @@ def voi_of(frame: FrameElements, modality: Modality, dicom: Dicom, *, signed: bo
 
     Raises:
         CaseError: ``no-unit``: a preset for values that are not known to be HU, or ``CENTER/WIDTH`` for a CT without
-            a rescale; ``no-window``: the file has windows, but not so many; ``bad-window`` is the plan's error and
-            raises ``inconsistent``.
+            a rescale; ``no-window``: the file has windows, but not so many; ``inconsistent``.
     """
     if dicom.window == "none":
         return None
@@ -82,21 +46,6 @@ def voi_of(frame: FrameElements, modality: Modality, dicom: Dicom, *, signed: bo
     if not tables and not centers:
         return None
     raise CaseError("no-window", f"the plan's dicom.choice is {dicom.choice}: the file has not so many windows")
-
-
-def named_window(text: str) -> Window:
-    """A preset's or a ``CENTER/WIDTH`` window, as a plan writes it.
-
-    Raises:
-        ValueError: it is neither; the text says what is known.
-    """
-    if text in PRESETS:
-        return PRESETS[text]
-    own = OWN.fullmatch(text)
-    if own is None or float(own[2]) < 1:
-        known = ", ".join(("file", "none", *PRESETS))
-        raise ValueError(f"dicom.window={text}: use {known}, or CENTER/WIDTH with a width of 1 or more")
-    return Window(float(own[1]), float(own[2]))
 
 
 def apply_voi(values: Array, voi: Window | Lut | None, low: float, high: float) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,69 +11,31 @@ from rich.console import Console
 from rich.progress import Progress
 
 from fedgraft.client.doctor import look, measure
+from fedgraft.client.doctor.against import check_against_plan
 from fedgraft.client.doctor.cohort import describe_cohort
-from fedgraft.client.doctor.columns import describe_columns, own_columns
-from fedgraft.client.doctor.cost import cost
+from fedgraft.client.doctor.columns import own_columns
 from fedgraft.client.doctor.deployment import describe_deployment
 from fedgraft.client.doctor.finding import Finding
+from fedgraft.client.doctor.lines import lines_of_cases
 from fedgraft.client.doctor.pictures import describe_images
-from fedgraft.client.doctor.plans import Chosen, choose_plan
+from fedgraft.client.doctor.plans import Chosen, choose_plan, simulation_of
 from fedgraft.client.doctor.quality import Facts
-from fedgraft.client.doctor.readiness import readiness
 from fedgraft.client.doctor.roll import Roll, enrol
+from fedgraft.client.doctor.rows import describe_columns, describe_rows
 from fedgraft.client.doctor.section import Section
 from fedgraft.client.doctor.shown import count_of
-from fedgraft.client.doctor.surroundings import pixel_bytes, surroundings
+from fedgraft.client.doctor.stand_in import stand_in, what_is_told
+from fedgraft.client.doctor.study import Study, Wish
+from fedgraft.client.doctor.surroundings import pixel_bytes
+from fedgraft.client.doctor.table import is_table, look_at_rows
 from fedgraft.client.facts import USABLE
-from fedgraft.client.manifest import SPLITS, Case, read_manifest
+from fedgraft.client.manifest import Case, read_manifest
 from fedgraft.client.site import SiteFile, read_site_file
-from fedgraft.common.backbone import InputSpec
+from fedgraft.client.table_file import TableFiles
+from fedgraft.client.table_inputs import TableInputs
 from fedgraft.common.errors import DataError, FedGraftError
 from fedgraft.common.model import Model
 from fedgraft.common.plan import Plan
-from fedgraft.common.volume import volume
-
-COST = "cost of a round"
-MEASURED_CASES = 32
-_TABLES = (".csv", ".parquet")
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the command was asked for.
-
-    Attributes:
-        plan: a plan file; ``None`` looks for one (`fedgraft.client.doctor.plans`).
-        sample: decode only so many cases; ``None`` decodes all.
-        uplink: of the line, in Mbit/s.
-        pictures: whether a page will show thumbnails.
-    """
-
-    plan: Path | None = None
-    sample: int | None = None
-    uplink: float | None = None
-    pictures: bool = True
-
-
-@dataclass(frozen=True)
-class Study:
-    """A site, the plan that it is checked against, and that plan's network; ``None`` if there is none or it can't be
-    used here."""
-
-    site: SiteFile
-    chosen: Chosen | None
-    model: Model | None
-    wish: Wish
-
-    @property
-    def plan(self) -> Plan | None:
-        return None if self.chosen is None else self.chosen.plan
-
-    @property
-    def image(self) -> InputSpec | None:
-        """What the plan's network takes, if that is images."""
-        spec = None if self.model is None else self.model.spec
-        return spec if isinstance(spec, InputSpec) else None
 
 
 def check_site(path: Path, wish: Wish) -> Iterator[Section]:
@@ -87,11 +49,11 @@ def check_site(path: Path, wish: Wish) -> Iterator[Section]:
         yield _failed("site file", "site file", error)
         return
     yield Section("site file", (Finding("ok", "site file", f"site {site.name}, {path}"),))
-    yield describe_deployment(site)
+    yield describe_deployment(site, simulated=simulation_of(path) is not None)
     study = Study(site, None, None, wish)
     try:
         chosen = choose_plan(wish.plan, path, site)
-        study = Study(site, chosen, None if chosen is None else measure.network(chosen.plan, site), wish)
+        study = Study(site, chosen, None if chosen is None else _network(chosen.plan, site), wish)
         yield _plan_section(chosen, wish)
     except FedGraftError as error:
         yield _failed("plan", "plan", error)
@@ -106,60 +68,70 @@ def check_site(path: Path, wish: Wish) -> Iterator[Section]:
 def _check_cohort(study: Study) -> Iterator[Section]:
     site, plan = study.site, study.plan
     try:
-        cases = read_manifest(site.manifest)
-        roll = enrol(cases, range(2, len(cases) + 2), plan)
+        listed = read_manifest(site.manifest)
+        table = plan.table is not None if plan is not None else is_table(listed, site.manifest)
+        cases = listed if table else look.expanded(listed, plan, site)
+        roll = enrol(cases, lines_of_cases(listed, cases), plan)
     except FedGraftError as error:
         yield _failed("cohort", "manifest", error)
         return
     yield describe_cohort(roll, None if plan is None else plan.data, site.release.min_count)
-    table = plan.table is not None if plan is not None else _is_table(cases)
-    if table or any(case.columns for case in cases):
-        yield describe_columns(own_columns(cases), roll.lines, None if plan is None else plan.table)
-    if table:
-        yield from _check_against_plan(study, roll, roll, 0)
+    yield from _check_rows(study, roll) if table else _check_images(study, roll, listed)
+
+
+def _check_rows(study: Study, roll: Roll) -> Iterator[Section]:
+    site, table = study.site, None if study.plan is None else study.plan.table
+    files = TableFiles(site.limits)
+    try:
+        rows = look_at_rows(roll.cases, table, files)
+    except DataError:  # its text has the file's own words
+        text = "a table names one of these columns twice"
+        yield Section("table", (Finding("problem", "columns", text, "rename one"),))
         return
+    usable = roll.some(np.flatnonzero(rows.verdicts == USABLE).tolist())
+    train = [usable.cases[at] for at in usable.positions("train")]
+    told: tuple[Finding, ...] = ()
+    if (
+        study.chosen is not None
+        and table is not None
+        and table.statistics == "federated"
+        and not rows.lacking
+        and train
+    ):
+        read = TableInputs(table, files).rows(train)
+        told = (what_is_told(table, read, site),)
+        try:
+            chosen = study.chosen._replace(plan=stand_in(study.chosen.plan, table, read))
+            study = replace(study, chosen=chosen, model=measure.network(chosen.plan, site))
+        except FedGraftError as error:
+            told += (Finding("problem", "plan", str(error)),)
+    yield describe_rows(roll, rows, table, site.release.min_count, told)
+    yield from check_against_plan(study if not rows.lacking else replace(study, model=None), usable, usable, 0, files)
+
+
+def _check_images(study: Study, roll: Roll, listed: Sequence[Case]) -> Iterator[Section]:
+    site, plan, number = study.site, study.plan, len(roll.cases)
+    if own_columns(listed):
+        yield describe_columns(listed, site.release.min_count)
     sample = study.wish.sample
-    looked = roll if sample is None else roll.some(look.spread(sample, range(len(cases))))
+    looked = roll if sample is None else roll.some(look.spread(sample, range(number)))
     facts = _facts(looked, study)
     size = None if study.image is None else study.image.size
     read = look.reading(plan, site) if study.wish.pictures else None
-    yield describe_images(looked, facts, len(cases), site, size, read)
+    yield describe_images(looked, facts, number, site, size, read)
     fine = np.flatnonzero(facts["reason"] == USABLE)
     usable = looked.some(fine.tolist())
     if study.image is not None:
         # what is not looked at counts as usable, and its pixels are still to be kept
-        rest = len(cases) - len(looked.cases) if site.keep == "disk" else len(cases)
+        rest = number - len(looked.cases) if site.keep == "disk" else number
         pixels = round(rest * pixel_bytes(usable.cases, facts[fine], study.image))
-        yield from _check_against_plan(study, usable, usable if sample is None else roll, pixels)
+        yield from check_against_plan(study, usable, usable if sample is None else roll, pixels)
 
 
-def _check_against_plan(study: Study, usable: Roll, ready: Roll, pixels: int) -> Iterator[Section]:
-    """Whether the cohort is large enough, and what a round costs.
-
-    Args:
-        usable: cases to measure on.
-        ready: cases that a run would use, as far as is known.
-        pixels: bytes of decoded images that are still to be kept.
-    """
-    if study.chosen is None or study.model is None:
-        return
-    plan, site, wish = study.chosen.plan, study.site, study.wish
-    yield readiness(ready, plan, site)
-    places = usable.positions("train") or list(range(len(usable.cases)))
-    if not places:
-        yield Section(COST, (Finding("warning", "time", "no usable case to measure on"),))
-        return
-    sample = [usable.cases[at] for at in look.spread(min(wish.sample or MEASURED_CASES, MEASURED_CASES), places)]
-    try:
-        measured = measure.measure(plan, study.model, site, sample)
-        counts = {name: len(ready.positions(name)) for name in SPLITS}
-        around = surroundings(site, study.chosen, wish.uplink, pixels)
-        yield cost(plan, counts, measured, volume(plan, study.model), around)
-    except DataError:  # its text may name a case
-        text = "not measured: a case of the sample does not suit the plan, see the findings above"
-        yield Section(COST, (Finding("problem", "time", text),))
-    except FedGraftError as error:
-        yield _failed(COST, "the plan here", error)
+def _network(plan: Plan, site: SiteFile) -> Model | None:
+    """``None`` where it has to wait for a table's statistics."""
+    waits = plan.table is not None and plan.table.statistics == "federated"
+    return None if waits else measure.network(plan, site)
 
 
 def _plan_section(chosen: Chosen | None, wish: Wish) -> Section:
@@ -186,10 +158,6 @@ def _facts(roll: Roll, study: Study) -> Facts:
             return look.facts_without_plan(roll.cases, study.site, advance)
         store = look.store_of(study.site)
         return look.site_images(study.plan, study.image, study.site, store, advance).facts(roll.cases)
-
-
-def _is_table(cases: Sequence[Case]) -> bool:
-    return all(Path(case.path).suffix.lower() in _TABLES for case in cases)
 
 
 def _failed(title: str, what: str, error: FedGraftError) -> Section:

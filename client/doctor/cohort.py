@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from fedgraft.client.doctor.finding import Finding
-from fedgraft.client.doctor.outcomes import absent_columns, target_columns, unreadable
+from fedgraft.client.doctor.outcomes import absent_columns, other_findings, target_columns, unreadable
 from fedgraft.client.doctor.roll import Roll
 from fedgraft.client.doctor.section import Bars, Grid, Section
 from fedgraft.client.doctor.shown import count_of, lines_of, share, shown
@@ -15,6 +15,8 @@ from fedgraft.client.manifest import SPLITS
 from fedgraft.common.schema_data import Data
 
 MOST_SUBGROUPS = 12
+MOST_ACROSS = 4
+"""Outcomes side by side; more go below one another, so that their names can be read."""
 _TARGETS = {
     "classification": "a label that is not in the plan's data.classes ({})",
     "multilabel": "a finding's cell that is neither 1, 0 nor empty",
@@ -29,12 +31,15 @@ def describe_cohort(roll: Roll, data: Data | None, least: int) -> Section:
         data: of the plan, if there is one.
         least: values of subgroups, and without a plan classes, that fewer patients have are not named.
     """
-    groups = subgroups(roll.cases, least, target_columns(data))
-    findings = [_who(roll), *_targets(roll, data), *_splits(roll), *_subgroups(groups)]
+    others = other_findings(roll.cases, data)
+    groups = subgroups(roll.cases, least, target_columns(data) | others)
+    findings = [_who(roll), *_targets(roll, data), *_splits(roll, data), *_subgroups(groups, len(others))]
     if roll.splits is None:
         grids = [_prevalence("all cases", "", roll, ("all",) * len(roll.cases), data, least)]
     else:
         grids = [_prevalence("by split", "split", roll, roll.splits, data, least, SPLITS)]
+    if data is not None and data.task == "multilabel":
+        grids.insert(0, _findings(roll))
     for group in groups[:MOST_SUBGROUPS]:
         grids.append(_prevalence(f"by {shown(group.column)}", shown(group.column), roll, group.of, data, least))
     return Section("cohort", tuple(findings), tuple(grids), tuple(_class_bars(roll, data, least)))
@@ -46,7 +51,10 @@ def _who(roll: Roll) -> Finding:
     more = (
         "" if all(case.group is None for case in roll.cases) else f", in {count_of(groups, 'unit')} that stay together"
     )
-    return Finding("ok", "cases", f"{count_of(len(roll.cases), 'case')} of {count_of(patients, 'patient')}{more}")
+    lines = len(set(roll.lines))
+    text = f"{count_of(len(roll.cases), 'case')} of {count_of(patients, 'patient')}{more}"
+    several = f"{count_of(lines, 'line')}, " if lines < len(roll.cases) else ""
+    return Finding("ok", "cases", several + text)
 
 
 def _targets(roll: Roll, data: Data | None) -> Iterator[Finding]:
@@ -90,7 +98,11 @@ def _labels(roll: Roll) -> Finding:
     return Finding("ok", "targets", f"{text}; whether they are a plan's needs a plan")
 
 
-def _splits(roll: Roll) -> Iterator[Finding]:
+def _splits(roll: Roll, data: Data | None) -> Iterator[Finding]:
+    if data is not None and data.test == "given" and any(case.split is None for case in roll.cases):
+        text = "the plan says data.test=given, but the manifest names no `split`"
+        yield Finding("problem", "splits", text, "add the column: train, val or test on every line")
+        return
     if roll.splits is None:
         yield Finding("ok", "splits", "the manifest names none; a plan's fractions decide, by patient")
         return
@@ -118,7 +130,10 @@ def _splits(roll: Roll) -> Iterator[Finding]:
     )
 
 
-def _subgroups(groups: Sequence[Subgroup]) -> Iterator[Finding]:
+def _subgroups(groups: Sequence[Subgroup], others: int) -> Iterator[Finding]:
+    if others:
+        text = f"{count_of(others, 'column')} of yes and no taken for findings that the plan does not use"
+        yield Finding("ok", "other findings", text)
     if not groups:
         yield Finding(
             "ok", "subgroups", "no column with few values (sex, age, view, ...), so figures can't be given by subgroup"
@@ -149,7 +164,19 @@ def _prevalence(
             known = [one for at in inside if (one := roll.outcomes[number].of[at]) is not None]
             cells.append(share(sum(known), len(known)))
         rows.append(tuple(cells))
-    return Grid(title, (column, "cases", "patients", *(shown(roll.outcomes[n].name) for n in named)), tuple(rows))
+    grid = Grid(title, (column, "cases", "patients", *(shown(roll.outcomes[n].name) for n in named)), tuple(rows))
+    return grid.transposed() if len(named) > MOST_ACROSS else grid
+
+
+def _findings(roll: Roll) -> Grid:
+    """Of a multilabel plan."""
+    everybody = range(len(roll.cases))
+    rows = []
+    for one in roll.outcomes:
+        with_it, without, unknown = (one.count(having, everybody) for having in (True, False, None))
+        cells = (f"{with_it:,}", f"{without:,}", f"{unknown:,}", share(with_it, with_it + without))
+        rows.append((shown(one.name), *cells))
+    return Grid("findings", ("finding", "with it", "without", "unknown", "of the known"), tuple(rows))
 
 
 def _named(roll: Roll, data: Data | None, least: int) -> list[int]:

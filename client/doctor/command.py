@@ -7,10 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fedgraft.client.doctor.check import Wish, check_site
+from fedgraft.client.doctor.check import check_site
 from fedgraft.client.doctor.finding import Finding, exit_code
 from fedgraft.client.doctor.page import render, write_page
 from fedgraft.client.doctor.section import Section
+from fedgraft.client.doctor.study import Wish
 from fedgraft.client.doctor.terminal import show_section, show_total
 from fedgraft.client.site import read_site_file
 from fedgraft.common.errors import FedGraftError, SiteFileError
@@ -19,7 +20,7 @@ DESCRIPTION = """\
 Looks at the site file, the coordinator, every case of the cohort and, with a plan, at what a run would need here.
 Each finding is ok, a warning or a problem, with what to do. Nothing is sent. No line names a patient or a file of a
 case; the page with thumbnails (check.html in the site's state folder, readable by this account only) must stay at the
-site.
+site. `fedgraft site case NAME` gives the line of a case that is named by its hash.
 Exit code 0: no problem (warnings are allowed); 1: a problem; 2: a wrong option.
 """
 
@@ -68,7 +69,7 @@ def _write(console: Console, given: argparse.Namespace, sections: list[Section],
         return  # the report has said so; without a site file there is no state folder
     file = given.page if given.page is not None else site.state / "check.html"
     write_page(file, render(site.name, sections))
-    console.print(f"page: {file} (it shows patients' images and must stay at the site)", highlight=False, markup=False)
+    console.print(f"page: {file} (it must stay at the site)", highlight=False, markup=False, soft_wrap=True)
 
 
 def _require_sense(given: argparse.Namespace) -> None:

@@ -63,16 +63,17 @@ def _times(
     timeout, on = plan.strategy.timeout, f"measured on {count_of(measured.cases, 'case')}"
     first, each = first_seconds(plan, counts, measured), round_seconds(plan, counts, measured)
     sending = 0.0 if around.uplink is None else transfer_seconds(volume.up, around.uplink)
-    text = f"about {seconds_of(first)} once, to decode and compute {count_of(sum(counts.values()), 'case')} ({on})"
+    taken = "decode" if plan.table is None else "read"
+    text = f"about {seconds_of(first)} once, to {taken} and compute {count_of(sum(counts.values()), 'case')} ({on})"
     if first > timeout:
         todo = f"the run goes on without this site until it is ready: raise strategy.timeout={timeout:g} (seconds)"
         yield Finding("warning", "time before the first round", text, todo)
     else:
         yield Finding("ok", "time before the first round", text)
-    text = f"about {seconds_of(each + sending)} each ({on}), {seconds_of((each + sending) * plan.rounds)} for all"
-    text += f" {count_of(plan.rounds, 'round')}" + (
-        "" if around.uplink is None else f", with {seconds_of(sending)} each to send"
-    )
+    text = f"about {seconds_of(each + sending)} each ({on})"
+    if plan.rounds > 1:
+        text += f", {seconds_of((each + sending) * plan.rounds)} for all {plan.rounds:,} rounds"
+    text += "" if around.uplink is None else f", with {seconds_of(sending)} each to send"
     grade: Grade = "problem" if each + sending > timeout else "warning" if each + sending > LATE * timeout else "ok"
     todo = "" if grade == "ok" else f"strategy.timeout={timeout:g} s; ask for a longer one, or use a faster machine"
     yield Finding(grade, "time of a round", text, todo)
@@ -115,7 +116,7 @@ def _disk(measured: Measured, rows: int, volume: Volume, around: Surroundings) -
 
 def _grid(plan: Plan, measured: Measured, volume: Volume) -> Grid:
     rows = [
-        ("decode a case, once", seconds_of(measured.decode)),
+        ("decode a case, once" if plan.table is None else "read a row, once", seconds_of(measured.decode)),
         ("compute what comes before the graft, once", seconds_of(measured.compute)),
         *(
             [("each further view of a training case, once", seconds_of(measured.view))]

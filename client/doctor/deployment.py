@@ -21,10 +21,17 @@ from fedgraft.common.ssh_keys import key_fingerprint
 PROGRAMS = ("fedgraft", "flwr", "torch", "timm", "pydicom")
 
 
-def describe_deployment(site: SiteFile) -> Section:
-    """Look at the site's folders, its device, the programs and the coordinator."""
-    findings = [_folder("state", site.state), _folder("store", site.shared_store), _device(site), _programs()]
-    if site.coordinator is None:
+def describe_deployment(site: SiteFile, simulated: bool = False) -> Section:
+    """Look at the site's folders, its device, the programs and the coordinator.
+
+    Args:
+        simulated: the site is one of a simulation: others may read its folders, and it needs no coordinator.
+    """
+    folders = (("state", site.state), ("store", site.shared_store))
+    findings = [*(_folder(what, folder, simulated) for what, folder in folders), _device(site), _programs()]
+    if site.coordinator is None and simulated:
+        findings.append(Finding("ok", "coordinator", "a simulated site needs none"))
+    elif site.coordinator is None:
         text = "no `coordinator` section"
         findings.append(Finding("warning", "coordinator", text, "`fedgraft site start` needs one"))
     else:
@@ -32,7 +39,7 @@ def describe_deployment(site: SiteFile) -> Section:
     return Section("the site", tuple(findings))
 
 
-def _folder(what: str, folder: Path) -> Finding:
+def _folder(what: str, folder: Path, open_to_all: bool) -> Finding:
     existing = folder
     while not existing.exists():
         existing = existing.parent
@@ -40,7 +47,7 @@ def _folder(what: str, folder: Path) -> Finding:
         return Finding(
             "problem", what, f"{folder} can't be written by this account", "make it writable, or name another"
         )
-    if existing == folder and folder.stat().st_mode & 0o007:
+    if not open_to_all and existing == folder and folder.stat().st_mode & 0o007:
         return Finding("warning", what, f"{folder} can be read by every account", "run `chmod o-rwx` on it")
     return Finding("ok", what, str(folder))
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
 
 from fedgraft.client.doctor.finding import Finding
 from fedgraft.client.doctor.quality import Facts
 from fedgraft.client.doctor.roll import Roll
 from fedgraft.client.doctor.shown import count_of, lines_of
+from fedgraft.client.duplicates import twins
+from fedgraft.client.facts import USABLE
 from fedgraft.client.manifest import Case
 
 MOST_NAMES = 6
@@ -22,12 +25,10 @@ def duplicates(roll: Roll, facts: Facts, name: Name) -> tuple[Finding, ...]:
         facts: of every case of the roll.
         name: a case's pseudonym.
     """
-    alike: dict[bytes, list[int]] = defaultdict(list)
-    for at, one in enumerate(facts):
-        if one["reason"] == 0:
-            alike[one["digest"].tobytes()].append(at)
-    sets = [places for places in alike.values() if len(places) > 1]
-    found = tuple(_suspicious(roll, sets, name))
+    fine = np.flatnonzero(facts["reason"] == USABLE)
+    usable = roll.some(fine.tolist())
+    sets = twins(usable.cases, [digest.tobytes() for digest in facts["digest"][fine]])
+    found = tuple(_suspicious(usable, sets, name))
     if found:
         return found
     within = sum(len(places) - 1 for places in sets)
@@ -37,7 +38,7 @@ def duplicates(roll: Roll, facts: Facts, name: Name) -> tuple[Finding, ...]:
     return (Finding("ok", "duplicates", "no two images have the same pixels"),)
 
 
-def _suspicious(roll: Roll, sets: list[list[int]], name: Name) -> Iterator[Finding]:
+def _suspicious(roll: Roll, sets: Sequence[Sequence[int]], name: Name) -> Iterator[Finding]:
     splits = roll.splits
     crossing = [s for s in sets if splits is not None and len({splits[at] for at in s}) > 1]
     if crossing:
@@ -69,7 +70,7 @@ def _target(roll: Roll, at: int) -> tuple[str, tuple[bool | None, ...]]:
     return roll.cases[at].label, tuple(outcome.of[at] for outcome in roll.outcomes)
 
 
-def _where(roll: Roll, sets: list[list[int]], name: Name) -> str:
+def _where(roll: Roll, sets: Sequence[Sequence[int]], name: Name) -> str:
     """``2 images: case-1 = case-2; ...; lines ... of the manifest``."""
     pairs = [" = ".join(name(roll.cases[at]) for at in places[:MOST_NAMES]) for places in sets[:MOST_NAMES]]
     more = "; ..." if len(sets) > MOST_NAMES or any(len(places) > MOST_NAMES for places in sets) else ""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fedgraft.client import frame_counts
 from fedgraft.client.cohort import ignore
 from fedgraft.client.cohort_inputs import inputs_of
 from fedgraft.client.doctor.section import Thumbnail
@@ -22,6 +23,7 @@ from fedgraft.client.manifest import Case
 from fedgraft.client.picture import Picture
 from fedgraft.client.site import SiteFile
 from fedgraft.client.store import Store
+from fedgraft.client.table_file import TableFiles
 from fedgraft.client.unusable import CaseError
 from fedgraft.common.backbone import InputSpec
 from fedgraft.common.plan import Plan
@@ -38,16 +40,23 @@ Read = Callable[[Case], Picture]
 Item = TypeVar("Item")
 
 
+def expanded(cases: Sequence[Case], plan: Plan | None, site: SiteFile) -> tuple[Case, ...]:
+    """The images of a manifest's lines, as a run takes them: a series, or a file of many frames, may be several."""
+    if plan is None:
+        return frame_counts.expanded(cases, Reading(AS_THE_FILE_SAYS, site.limits), Store(None))
+    return frame_counts.expanded(cases, Reading(plan.dicom, site.limits), store_of(site))
+
+
 def site_inputs(
-    plan: Plan, spec: InputSpec | TableSpec, site: SiteFile, store: Store, progress: Progress = ignore
+    plan: Plan, spec: InputSpec | TableSpec, site: SiteFile, store: Store, files: TableFiles | None = None
 ) -> Inputs:
-    """The cohort's cases as a run takes them."""
+    """The cohort's cases as a run takes them; ``files``: tables that have been read."""
     rules = Rules(site.limits, site.refuse_burned_in)
-    return inputs_of(plan, spec, rules, store, site.workers, progress)
+    return inputs_of(plan, spec, rules, store, site.workers, ignore, files)
 
 
 def site_images(plan: Plan, spec: InputSpec, site: SiteFile, store: Store, progress: Progress) -> ImageInputs:
-    """`site_inputs` of a cohort of images."""
+    """A cohort of images as a run takes them; ``progress`` is told how many were decoded."""
     rules = Rules(site.limits, site.refuse_burned_in)
     return image_inputs(plan, spec, rules, store, site.workers, progress)
 

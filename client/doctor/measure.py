@@ -21,6 +21,7 @@ from fedgraft.client.machine import choose, keep_freed_memory, use_threads
 from fedgraft.client.manifest import Case
 from fedgraft.client.site import SiteFile
 from fedgraft.client.store import Store
+from fedgraft.client.table_file import TableFiles
 from fedgraft.client.training import Task, train_locally
 from fedgraft.common import parts, tasks
 from fedgraft.common.constant import FEATURES
@@ -62,8 +63,13 @@ def network(plan: Plan, site: SiteFile) -> Model:
     return build(without, None, (*parts.OURS, *site.allow))
 
 
-def measure(plan: Plan, model: Model, site: SiteFile, cases: Sequence[Case]) -> Measured:
+def measure(
+    plan: Plan, model: Model, site: SiteFile, cases: Sequence[Case], files: TableFiles | None = None
+) -> Measured:
     """Do with ``cases`` (at least one, all usable) what a round does.
+
+    Args:
+        files: tables that have been read: a whole file is not read for the sake of a few rows.
 
     Raises:
         DataError: a case can't be read, or its label is not the plan's.
@@ -75,7 +81,7 @@ def measure(plan: Plan, model: Model, site: SiteFile, cases: Sequence[Case]) -> 
     keep_freed_memory()
     model.network.to(machine.device)
 
-    inputs = site_inputs(plan, model.spec, site, Store(None))
+    inputs = site_inputs(plan, model.spec, site, Store(None), files)
 
     def compute(views: int) -> tuple[Examples, float]:
         keeper = Keeper(plan, model, _NO_DIGEST, inputs, Store(None), machine)

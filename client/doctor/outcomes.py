@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -13,6 +14,8 @@ from fedgraft.common.errors import DataError
 from fedgraft.common.schema_data import Data
 
 MOST_CLASSES = 30
+_TRUTH = frozenset({"1", "0", "1.0", "0.0", "true", "false", "yes", "no", ""})
+_SEX = re.compile(r"(patient)?[ _-]?(sex|gender)", re.IGNORECASE)
 _SURVIVAL = Data("", "survival", (), None, "sites", 0.0, 0.0)
 
 
@@ -22,6 +25,10 @@ class Outcome:
 
     name: str
     of: tuple[bool | None, ...]
+
+    def count(self, having: bool | None, among: Iterable[int]) -> int:
+        """How many of the cases at these positions have it, have it not, or are unknown."""
+        return sum(self.of[at] is having for at in among)
 
 
 def outcomes(cases: Sequence[Case], data: Data | None) -> tuple[Outcome, ...]:
@@ -58,6 +65,14 @@ def absent_columns(cases: Sequence[Case], data: Data) -> tuple[str, ...]:
     """Columns that the plan's task reads and the manifest does not have."""
     wanted = {"multilabel": data.classes, "survival": (TIME, EVENT)}.get(data.task, ())
     return tuple(name for name in wanted if all(case.column(name) is None for case in cases))
+
+
+def other_findings(cases: Sequence[Case], data: Data | None) -> frozenset[str]:
+    """Columns beside a multilabel plan's findings that hold only yes, no or nothing, as theirs do."""
+    if data is None or data.task != "multilabel" or not cases:
+        return frozenset()
+    names = [name for name, _ in cases[0].columns if name not in data.classes and not _SEX.fullmatch(name)]
+    return frozenset(name for name in names if all((case.column(name) or "").lower() in _TRUTH for case in cases))
 
 
 def target_columns(data: Data | None) -> frozenset[str]:

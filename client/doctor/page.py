@@ -46,6 +46,7 @@ def render(site_name: str, sections: Sequence[Section]) -> str:
         sections=sections,
         urgent=[finding for finding in findings if finding.grade != "ok"],
         counts=_counts(findings),
+        pictures=any(section.thumbnails for section in sections),
         made=f"{time.strftime('%Y-%m-%d %H:%M')}, fedgraft {version('fedgraft')}",
         width=_WIDTH,
         height=_HEIGHT,
@@ -61,7 +62,7 @@ def write_page(file: Path, text: str) -> None:
     """
     partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial.unlink(missing_ok=True)
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -80,7 +81,7 @@ def data_uri(thumbnail: Thumbnail) -> str:
 
 def shapes(bars: Bars) -> list[Shape]:
     """Where the bars are, from 0 to 640 across and 0 (the highest) to 150 down."""
-    top = max((*bars.heights, *(high for _, high in bars.bands)), default=0) or 1.0
+    top = bars.top
     step = _WIDTH / max(1, len(bars.heights))
     every = -(-len(bars.labels) // 12)
     found = []

@@ -7,7 +7,8 @@ import numpy as np
 from fedgraft.client.doctor import look
 from fedgraft.client.doctor.duplicates import duplicates
 from fedgraft.client.doctor.finding import Finding
-from fedgraft.client.doctor.quality import Facts, intensities, marks, refusal_grid, refusals, sizes
+from fedgraft.client.doctor.quality import Facts, intensities, marks, sizes
+from fedgraft.client.doctor.refusals import refusal_grid, refusals
 from fedgraft.client.doctor.roll import Roll
 from fedgraft.client.doctor.section import Section
 from fedgraft.client.facts import USABLE
@@ -30,13 +31,13 @@ def describe_images(
     name = Pseudonyms(site.state).name
     fine = np.flatnonzero(facts["reason"] == USABLE)
     usable, good = looked.some(fine.tolist()), facts[fine]
-    findings = list(refusals(looked, facts))
+    findings = list(refusals(looked.lines, facts["reason"], "image"))
     if len(looked.cases) < of:
         text = f"only {len(looked.cases):,} of {of:,} cases were decoded, as --sample says"
         todo = "duplicates and damage elsewhere are not seen; leave it out"
         findings.append(Finding("warning", "sample", text, todo))
     findings += [*marks(facts), *duplicates(usable, good, name)]
-    grids = [refusal_grid(facts)] if len(good) < len(facts) else []
+    grids = [refusal_grid(facts["reason"], "image")] if len(good) < len(facts) else []
     bars = []
     if len(good):
         about, histogram = intensities(usable, good)

@@ -32,11 +32,18 @@ def choose_plan(named: Path | None, site_file: Path, site: SiteFile) -> Chosen |
     if sent:
         backbone, _, text = _read(sent[-1]).partition("\n")
         return Chosen(from_json(text), "the newest that the coordinator has sent", backbone)
-    run = site_file.resolve().parent.parent.parent / "plan.yaml"
-    if site_file.resolve().parent.parent.name == "sites" and run.is_file():
+    run = simulation_of(site_file)
+    if run is not None:
         plan = load_plan(run)
         return Chosen(plan, f"{run}, of the simulation", _announced(site, plan))
     return None
+
+
+def simulation_of(site_file: Path) -> Path | None:
+    """The plan of the simulation whose folder the site file is in (``runs/.../sites/<name>/site.yaml``)."""
+    sites = site_file.resolve().parent.parent
+    plan = sites.parent / "plan.yaml"
+    return plan if sites.name == "sites" and plan.is_file() else None
 
 
 def _announced(site: SiteFile, plan: Plan) -> str | None:

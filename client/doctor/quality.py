@@ -1,4 +1,4 @@
-"""What the images are like: refused ones by reason, what files say about de-identification, intensities, sizes."""
+"""What the images are like: what files say about de-identification, intensities, sizes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from fedgraft.client.doctor.finding import Finding, Grade
 from fedgraft.client.doctor.roll import Roll
 from fedgraft.client.doctor.section import Bars, Grid
 from fedgraft.client.doctor.shown import count_of, lines_of, share
-from fedgraft.client.facts import BINS, reason_of
+from fedgraft.client.facts import BINS
 from fedgraft.client.picture import Mark
-from fedgraft.client.unusable import REASONS
 
 Facts = NDArray[np.void]
 ONE_BIN = 0.99
@@ -55,39 +54,6 @@ _MARKS: tuple[tuple[Mark, Grade, str, str], ...] = (
     ),
     (Mark.IDENTITY_UNSTATED, "ok", "do not say whether they were de-identified (0012,0062)", ""),
 )
-
-
-def refusals(roll: Roll, facts: Facts) -> tuple[Finding, ...]:
-    """One finding per reason: how many cases, and the manifest's lines."""
-    by_reason: dict[str, list[int]] = {}
-    for line, number in zip(roll.lines, facts["reason"], strict=True):
-        reason = reason_of(number)
-        if reason is not None:
-            by_reason.setdefault(reason, []).append(line)
-    if not by_reason:
-        return (Finding("ok", "quarantine", f"all {count_of(len(facts), 'image')} can be used"),)
-    usable = int((facts["reason"] == 0).sum())
-    grade: Grade = "warning" if usable else "problem"
-    found = [
-        Finding(
-            grade,
-            f"quarantine: {code}",
-            f"{len(lines):,} of {count_of(len(facts), 'image')}: {REASONS[code]}; {lines_of(lines)} of the manifest",
-            "correct the files or the manifest; until then runs go on without them",
-        )
-        for code, lines in sorted(by_reason.items(), key=lambda item: -len(item[1]))
-    ]
-    if not usable:
-        found.append(Finding("problem", "quarantine", "no image can be used", "nothing can be trained on at this site"))
-    return tuple(found)
-
-
-def refusal_grid(facts: Facts) -> Grid:
-    """Cases by reason."""
-    counts = Counter(reason_of(number) for number in facts["reason"])
-    rows = [("usable", f"{counts.pop(None, 0):,}", "")]
-    rows += [(str(code), f"{count:,}", REASONS[str(code)]) for code, count in counts.most_common()]
-    return Grid("quarantine", ("outcome", "images", "meaning"), tuple(rows))
 
 
 def marks(facts: Facts) -> Iterator[Finding]:

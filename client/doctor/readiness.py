@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fedgraft.client.doctor.cohort import MOST_ACROSS
 from fedgraft.client.doctor.finding import Finding
 from fedgraft.client.doctor.outcomes import Outcome
 from fedgraft.client.doctor.roll import Roll
@@ -15,6 +16,7 @@ from fedgraft.client.targets import targets
 from fedgraft.common import tasks
 from fedgraft.common.errors import DataError
 from fedgraft.common.plan import Plan
+from fedgraft.common.schema_data import Task
 
 LEAST_TRAIN = 20
 """Per class or finding. A class weight of an even rarer one rests on a handful of patients."""
@@ -42,20 +44,17 @@ def _training(roll: Roll, plan: Plan) -> Iterator[Finding]:
         text = "no usable case is left to train on"
         yield Finding("problem", "train", text, "lower data.val_fraction and data.test_fraction, or name other splits")
         return
-    if len(train) < plan.train.batch_size:
+    if len(train) < plan.train.batch_size and plan.data.task != "survival":  # Cox's loss wants whole risk sets
         text = f"{count_of(len(train), 'case')}, fewer than train.batch_size={plan.train.batch_size}"
-        yield Finding("warning", "train", text, "each epoch is a single step here; a smaller batch is more")
-    if plan.data.task == "survival":
-        yield from _few(roll, train, "train", LEAST_EVENTS)
-        return
-    present = [one.name for one in roll.outcomes if any(one.of[at] for at in train)]
+        yield Finding("warning", "train", text, "each epoch is a single step here; a smaller batch makes it more")
+    present = [one.name for one in roll.outcomes if one.count(True, train)]
     if plan.data.task == "classification" and len(present) == 1:
         text = f"all training cases are of one class, {shown(present[0])}"
         yield Finding(
             "warning", "train", text, "training here pulls every site's model to this class; ask whether that is wanted"
         )
         return
-    yield from _few(roll, train, "train", LEAST_TRAIN)
+    yield from _enough(roll, train, "train", plan.data.task)
 
 
 def _held_out(roll: Roll, plan: Plan) -> Iterator[Finding]:
@@ -63,20 +62,33 @@ def _held_out(roll: Roll, plan: Plan) -> Iterator[Finding]:
     for name, fraction in fractions.items():
         places = roll.positions(name)
         if places:
-            yield from _few(roll, places, name, LEAST_EVENTS if plan.data.task == "survival" else LEAST_HELD_OUT)
+            yield from _enough(roll, places, name, plan.data.task)
         elif fraction > 0:
             yield Finding("warning", name, "no case", "the site has no figures of its own on it")
 
 
-def _few(roll: Roll, places: list[int], name: str, least: int) -> Iterator[Finding]:
-    """One finding for all outcomes with fewer than ``least`` cases."""
-    few = [(one.name, count) for one in roll.outcomes if (count := _count(one, places)) < least]
-    if few:
-        text = ", ".join(f"{shown(outcome)} {count}" for outcome, count in few)
-        what = (
-            "their figures are little more than chance" if name != "train" else "hardly anything is learnt of them here"
-        )
-        yield Finding("warning", name, f"fewer than {least} cases of: {text}; {what}", "more cases, or fewer classes")
+def _enough(roll: Roll, places: list[int], name: str, task: Task) -> Iterator[Finding]:
+    """One finding for all outcomes of which a split has too few cases."""
+    least = LEAST_EVENTS if task == "survival" else LEAST_TRAIN if name == "train" else LEAST_HELD_OUT
+    what = "their figures are little more than chance" if name != "train" else "hardly anything is learnt of them here"
+    if task == "survival":
+        for events in (one.count(True, places) for one in roll.outcomes):
+            if events < least:
+                text = f"{count_of(events, 'event')} among {count_of(len(places), 'case')}, fewer than {least}; {what}"
+                yield Finding("warning", name, text, "more cases, or a longer follow-up")
+        return
+    few = [(shown(one.name), count) for one in roll.outcomes if (count := one.count(True, places)) < least]
+    if task == "multilabel":
+        few += [(f"without {shown(o.name)}", n) for o in roll.outcomes if (n := o.count(False, places)) < least]
+    todo = "more cases, or fewer findings" if task == "multilabel" else "more cases, or fewer classes"
+    none = [outcome for outcome, count in few if not count]
+    some = [f"{outcome} {count}" for outcome, count in few if count]
+    if none:
+        lost = "nothing is learnt of them here" if name == "train" else "they have no figures here"
+        yield Finding("warning", name, f"no case of: {', '.join(none)}; {lost}", todo)
+    if some:
+        text = f"fewer than {least} cases of: {', '.join(some)}; {what}"
+        yield Finding("warning", name, text, todo)
 
 
 def _release(roll: Roll, plan: Plan, site: SiteFile) -> Iterator[Finding]:
@@ -102,15 +114,20 @@ def _counts_may_leave(roll: Roll, plan: Plan, least: int) -> bool:
     return task.releasable(counts, least) == counts
 
 
-def _count(outcome: Outcome, places: list[int]) -> int:
-    return sum(outcome.of[at] is True for at in places)
-
-
 def _grid(roll: Roll, plan: Plan) -> Grid:
+    places = {name: roll.positions(name) for name in SPLITS}
+    if plan.data.task == "multilabel":
+        cells = [(shown(one.name), *(_with_without(one, some) for some in places.values())) for one in roll.outcomes]
+        return Grid("usable cases with / without a finding (+ unknown)", ("finding", *SPLITS), tuple(cells))
     rows = []
-    for name in SPLITS:
-        places = roll.positions(name)
-        counts = [f"{_count(one, places):,}" for one in roll.outcomes]
-        rows.append((name, f"{len(places):,}", f"{len({roll.cases[at].patient for at in places}):,}", *counts))
+    for name, some in places.items():
+        counts = [f"{one.count(True, some):,}" for one in roll.outcomes]
+        rows.append((name, f"{len(some):,}", f"{len({roll.cases[at].patient for at in some}):,}", *counts))
     header = ("split", "usable cases", "patients", *(shown(one.name) for one in roll.outcomes))
-    return Grid(f"usable cases for data.task={plan.data.task}", header, tuple(rows))
+    grid = Grid(f"usable cases for data.task={plan.data.task}", header, tuple(rows))
+    return grid.transposed() if len(roll.outcomes) > MOST_ACROSS else grid
+
+
+def _with_without(outcome: Outcome, places: list[int]) -> str:
+    with_it, without, unknown = (outcome.count(having, places) for having in (True, False, None))
+    return f"{with_it:,} / {without:,}" + (f" (+ {unknown:,})" if unknown else "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fedgraft.client.doctor.outcomes import Outcome, outcomes
 from fedgraft.client.manifest import Case
-from fedgraft.client.splits import split
+from fedgraft.client.splits import split_as_planned
 from fedgraft.common.plan import Plan
 
 
@@ -55,14 +55,6 @@ def _splits(cases: Sequence[Case], plan: Plan | None) -> tuple[str, ...] | None:
         return tuple(case.split or "" for case in cases)
     if plan is None:
         return None
-    data = plan.data
-    dealt = split(
-        cases,
-        val_fraction=data.val_fraction,
-        test_fraction=data.test_fraction,
-        seed=plan.seed,
-        task=data.task,
-        classes=data.classes,
-    )
+    dealt = split_as_planned(cases, plan.data, plan.seed)
     side = {case: name for name, some in dealt.items() for case in some}
     return tuple(side[case] for case in cases)

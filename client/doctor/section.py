@@ -15,6 +15,19 @@ class Grid:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
+    @property
+    def right(self) -> tuple[bool, ...]:
+        """Which columns are set to the right: those of numbers, and never the first."""
+        return tuple(
+            at > 0 and all(row[at][:1].isdecimal() or row[at] in ("-", "") for row in self.rows)
+            for at in range(len(self.header))
+        )
+
+    def transposed(self) -> Grid:
+        """Rows as columns."""
+        header, *rows = zip(self.header, *self.rows, strict=True)
+        return Grid(self.title, header, tuple(rows))
+
 
 @dataclass(frozen=True)
 class Bars:
@@ -24,6 +37,16 @@ class Bars:
     labels: tuple[str, ...]
     heights: tuple[float, ...]
     bands: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def top(self) -> float:
+        """The highest, or 1 if there is none."""
+        return max((*self.heights, *(high for _, high in self.bands)), default=0) or 1.0
+
+    @property
+    def pairs(self) -> tuple[tuple[str, float], ...]:
+        """Label and height."""
+        return tuple(zip(self.labels, self.heights, strict=True))
 
 
 @dataclass(frozen=True)

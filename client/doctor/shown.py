@@ -32,6 +32,11 @@ def share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "-"
 
 
+def number_of(number: float) -> str:
+    """In four digits, and without an exponent up to a million: ``0.0012``, ``37.25``, ``12,345``."""
+    return f"{number:,.0f}" if 1000 <= abs(number) < 1e6 else f"{number:.4g}"
+
+
 def size_of(size: float) -> str:
     """Bytes in the unit (of powers of ten) that keeps the number short."""
     for unit in _UNITS:

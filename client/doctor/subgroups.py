@@ -39,7 +39,7 @@ def subgroups(cases: Sequence[Case], least: int, without: Collection[str] = ()) 
         values = [band(cell) for cell in cells] if _AGE.fullmatch(name.strip()) else cells
         if 2 <= len({value for value in values if value}) <= MOST_VALUES:
             named = tuple(_pooled(values, cases, least))
-            if len(set(named)) > 1:
+            if len(set(named)) > 1 and not {UNKNOWN, RARE}.issuperset(named):
                 found.append(Subgroup(name, named))
     return found
 

@@ -45,7 +45,7 @@ def show_total(console: Console, findings: list[Finding]) -> None:
 
 def sparkline(bars: Bars) -> str:
     """One block character per bar."""
-    most = max(bars.heights, default=0) or 1.0
+    most = max(bars.heights, default=0) or 1.0  # without the bands, which are not shown here
     return "".join(_BLOCKS[round(height / most * (len(_BLOCKS) - 1))] for height in bars.heights)
 
 
@@ -64,9 +64,8 @@ def _findings(findings: tuple[Finding, ...]) -> Table:
 
 def _grid(grid: Grid) -> Table:
     table = Table(box=box.SIMPLE, show_edge=False)
-    for at, name in enumerate(grid.header):
-        numbers = at > 0 and all(row[at][:1].isdecimal() or row[at] in ("-", "") for row in grid.rows)
-        table.add_column(Text(name), justify="right" if numbers else "left")
+    for name, right in zip(grid.header, grid.right, strict=True):
+        table.add_column(Text(name), justify="right" if right else "left")
     for row in grid.rows[:MOST_ROWS]:
         table.add_row(*(Text(cell) for cell in row))
     return table

@@ -233,7 +233,7 @@ def marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Case]:
     }
     pixels = np.random.default_rng(0).random((4, 4), np.float32)
 
-    def read(path: Path, dicom: Dicom, limits: Limits, row: int | None) -> Picture:
+    def read(path: Path, dicom: Dicom, limits: Limits, row: int | None, threads: int) -> Picture:
         return Picture(pixels, marks[path.stem])
 
     monkeypatch.setattr("fedgraft.client.dicom.read.read_dicom", read)

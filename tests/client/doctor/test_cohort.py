@@ -1,5 +1,7 @@
 """The section about the cohort, on cohorts of a few cases."""
 
+from dataclasses import replace
+
 import pytest
 
 from fedgraft.client.doctor.cohort import describe_cohort
@@ -44,7 +46,7 @@ def test_a_value_called_all_is_not_counted_twice(two_classes: Data) -> None:
 
 def test_prevalence_is_of_known_findings(findings_data: Data) -> None:
     cases = [case(at, split="train", mass=cell, nodule="0") for at, cell in enumerate(["1", "0", "", "1"])]
-    grid = describe_cohort(roll_of(cases, findings_data), findings_data, 1).grids[0]
+    grid = describe_cohort(roll_of(cases, findings_data), findings_data, 1).grids[1]
     assert grid.rows == (("train", "4", "4", "66.7 %", "0.0 %"),)
 
 
@@ -118,3 +120,53 @@ def test_some_of_a_roll() -> None:
     roll = Roll((case(0), case(1)), (2, 3), ("train", "test"), (Outcome("a", (True, False)),))
     assert roll.some([1]) == Roll((case(1),), (3,), ("test",), (Outcome("a", (False,)),))
     assert roll.positions("test") == [1]
+
+
+def test_findings_with_without_and_unknown(findings_data: Data) -> None:
+    cases = [case(at, mass=cell, nodule="0") for at, cell in enumerate(["1", "0", "", "1"])]
+    grid = describe_cohort(roll_of(cases, findings_data), findings_data, 1).grids[0]
+    assert grid.header == ("finding", "with it", "without", "unknown", "of the known")
+    assert grid.rows == (("mass", "2", "1", "1", "66.7 %"), ("nodule", "0", "4", "0", "0.0 %"))
+
+
+def test_many_outcomes_stand_below_one_another() -> None:
+    data = Data("t", "classification", tuple("abcde"), 32, "sites", 0.2, 0.2)
+    cases = [case(at, name, sex="FM"[at % 2]) for at, name in enumerate("aabbcc")]
+    by_sex = describe_cohort(roll_of(cases, data), data, 1).grids[1]
+    assert by_sex.header == ("sex", "F", "M", "all")
+    assert by_sex.rows[0] == ("cases", "3", "3", "6") and by_sex.rows[-1] == ("e", "0.0 %", "0.0 %", "0.0 %")
+
+
+def test_events_by_subgroup(survival_data: Data) -> None:
+    """Of two women one, of two men none has the event."""
+    cells = [("F", "1"), ("F", "0"), ("M", "0"), ("M", "no")]
+    cases = [case(at, "", sex=sex, time="2", event=event) for at, (sex, event) in enumerate(cells)]
+    by_sex = describe_cohort(roll_of(cases, survival_data), survival_data, 1).grids[1]
+    assert by_sex.header == ("sex", "cases", "patients", "event")
+    assert [row[-1] for row in by_sex.rows] == ["50.0 %", "0.0 %", "25.0 %"]
+
+
+def test_findings_of_no_plan_are_no_subgroups(findings_data: Data) -> None:
+    cases = [
+        case(at, sex="01"[at % 2], hernia="01"[at % 2], view="AP" * (at % 2), mass="1", nodule="") for at in range(8)
+    ]
+    found = describe_cohort(roll_of(cases, findings_data), findings_data, 1).findings
+    assert str(found[3]) == (
+        "ok       other findings: 1 column of yes and no taken for findings that the plan does not use"
+    )
+    assert found[4].text == "sex"  # view has one value only
+
+
+def test_lines_that_are_several_cases(two_classes: Data) -> None:
+    roll = roll_of([case(0), case(1), case(2)], two_classes)
+    series = Roll(roll.cases, (2, 2, 3), roll.splits, roll.outcomes)
+    assert describe_cohort(series, two_classes, 1).findings[0].text == "2 lines, 3 cases of 3 patients"
+
+
+def test_splits_that_the_plan_wants_given(two_classes: Data) -> None:
+    given = replace(two_classes, test="given")
+    found = describe_cohort(roll_of([case(0), case(1)], given), given, 1).findings
+    assert str(found[2]) == (
+        "problem  splits: the plan says data.test=given, but the manifest names no `split`; add the column: train, val "
+        "or test on every line"
+    )

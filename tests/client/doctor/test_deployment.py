@@ -58,3 +58,10 @@ def test_key_and_coordinator(tmp_path: Path, made: bool) -> None:
     assert found["key"].grade == ("ok" if made else "problem")
     expected = "SHA256:" if made else "does not exist; `fedgraft site keygen` makes it"
     assert expected in found["key"].text
+
+
+def test_a_simulated_site_needs_no_coordinator_and_hides_nothing(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o755)
+    found = {one.what: one for one in describe_deployment(site(tmp_path), simulated=True).findings}
+    assert (found["coordinator"].grade, found["coordinator"].text) == ("ok", "a simulated site needs none")
+    assert found["state"].grade == "ok"

@@ -2,34 +2,12 @@
 
 import pytest
 
-from fedgraft.client.doctor.quality import intensities, marks, refusal_grid, refusals, sizes
+from fedgraft.client.doctor.quality import intensities, marks, sizes
 from fedgraft.client.picture import Mark
 
-from .conftest import case, facts, roll_of, seen
+from .conftest import case, facts, roll_of
 
 THREE = roll_of([case(at) for at in range(3)])
-
-
-def test_all_usable() -> None:
-    assert [str(one) for one in refusals(THREE, facts({}, {}, {}))] == ["ok       quarantine: all 3 images can be used"]
-
-
-def test_quarantine_is_counted_by_reason() -> None:
-    given = facts({"reason": "damaged"}, {}, {"reason": "missing"})
-    damaged, missing = refusals(THREE, given)
-    assert (damaged.grade, damaged.what) == ("warning", "quarantine: damaged")
-    assert damaged.text.startswith("1 of 3 images: the file is cut off") and damaged.text.endswith(
-        "line 2 of the manifest"
-    )
-    assert damaged.todo == "correct the files or the manifest; until then runs go on without them"
-    assert missing.text.endswith("line 4 of the manifest")
-    assert [row[:2] for row in refusal_grid(given).rows] == [("usable", "1"), ("damaged", "1"), ("missing", "1")]
-
-
-def test_nothing_usable_is_a_problem() -> None:
-    found = refusals(THREE, facts(*[{"reason": "missing"}] * 3))
-    assert seen(found) == [("problem", "quarantine: missing"), ("problem", "quarantine")]
-    assert found[1].text == "no image can be used"
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_fewer_than_a_batch(compose_plan: Composer) -> None:
     found = texts(dealt(plan, train=(20, 20), val=(10, 10), test=(10, 10)), plan)
     assert found == [
         "warning  train: 40 cases, fewer than train.batch_size=64; each epoch is a single step here; "
-        "a smaller batch is more"
+        "a smaller batch makes it more"
     ]
 
 
@@ -106,6 +106,31 @@ def test_survival_counts_events(compose_plan: Composer) -> None:
         for at in range(40)
     ]
     assert texts(roll_of(cases, plan.data), plan) == [
-        "warning  train: fewer than 10 cases of: event 9; hardly anything is learnt of them here; "
-        "more cases, or fewer classes"
+        "warning  train: 9 events among 40 cases, fewer than 10; hardly anything is learnt of them here; "
+        "more cases, or a longer follow-up"
     ]
+
+
+def test_a_survival_plan_may_take_all_cases_at_once(compose_plan: Composer) -> None:
+    plan = compose_plan("train.batch_size=1024")
+    plan = replace(plan, data=replace(plan.data, task="survival", classes=()))
+    cases = [case(at, "", split=("train", "val", "test")[at % 3], time="2", event="1") for at in range(30)]
+    assert texts(roll_of(cases, plan.data), plan) == ["ok       size: enough cases of every kind in every split"]
+
+
+def test_both_sides_of_every_finding(compose_plan: Composer) -> None:
+    """``mass`` is known of 25 training cases, 20 of them without it; nobody tested lacks it."""
+    plan = compose_plan()
+    plan = replace(plan, data=replace(plan.data, task="multilabel", classes=("mass",), val_fraction=0.0))
+    cells = ["1"] * 5 + ["0"] * 20 + [""] * 40
+    cases = [case(at, "", split="train", mass=cell) for at, cell in enumerate(cells)]
+    cases += [case(100 + at, "", split="test", mass="1") for at in range(10)]
+    section = readiness(roll_of(cases, plan.data), plan, SITE)
+    assert [str(one) for one in section.findings] == [
+        "warning  train: fewer than 20 cases of: mass 5; hardly anything is learnt of them here; more cases, or fewer "
+        "findings",
+        "warning  test: no case of: without mass; they have no figures here; more cases, or fewer findings",
+    ]
+    (grid,) = section.grids
+    assert grid.title == "usable cases with / without a finding (+ unknown)"
+    assert grid.rows == (("mass", "5 / 20 (+ 40)", "0 / 0", "10 / 0"),)

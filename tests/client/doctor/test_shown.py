@@ -2,7 +2,7 @@
 
 import pytest
 
-from fedgraft.client.doctor.shown import count_of, lines_of, seconds_of, share, shown, size_of
+from fedgraft.client.doctor.shown import count_of, lines_of, number_of, seconds_of, share, shown, size_of
 
 
 def test_control_sequences_and_long_text_are_not_shown() -> None:
@@ -32,6 +32,10 @@ def test_lines() -> None:
         (share(1, 8), "12.5 %"),
         (share(0, 0), "-"),
         (count_of(1, "class", "classes"), "1 class"),
+        (number_of(0.00123), "0.00123"),
+        (number_of(37.252), "37.25"),
+        (number_of(12345.6), "12,346"),
+        (number_of(2e7), "2e+07"),
         (count_of(1200, "case"), "1,200 cases"),
     ],
 )

@@ -50,3 +50,7 @@ def test_a_column_of_names_is_no_subgroup() -> None:
 def test_columns_with_one_or_many_values_and_targets_are_none() -> None:
     cases = [case(at, one="x", many=str(at), mass=str(at % 2)) for at in range(20)]
     assert subgroups(cases, 1, without={"mass"}) == []
+
+
+def test_nothing_but_rare_values_says_nothing() -> None:
+    assert subgroups([case(at, ward=ward) for at, ward in enumerate(["a", "b", ""])], 2) == []

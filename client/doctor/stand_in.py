@@ -1,0 +1,50 @@
+"""Statistics of this site's own training rows, where a plan's are to come from all sites and are not known yet.
+
+They build the network, so that it can be timed; a run uses those of all sites. Nothing of them leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fedgraft.client.doctor.finding import Finding
+from fedgraft.client.doctor.shown import count_of
+from fedgraft.client.release import release_statistics
+from fedgraft.client.site import SiteFile
+from fedgraft.common.plan import Plan
+from fedgraft.common.schema_data import Table
+from fedgraft.common.statistics import Moments, TableStatistics, describe, resolved
+from fedgraft.common.table import Row
+
+_OF_NOTHING, _WORD = Moments(1, 0.0, 0.0), {"-": 1}
+
+
+def stand_in(plan: Plan, table: Table, rows: Sequence[Row]) -> Plan:
+    """The plan with statistics of ``rows`` in it; of a column without any value, mean 0 and deviation 1.
+
+    Raises:
+        PlanError: a column's numbers can't be used.
+    """
+    known = describe(rows, table).at_least(1)
+    numeric = tuple(one if one.count else _OF_NOTHING for one in known.numeric)
+    filled = TableStatistics(numeric, tuple(counts or _WORD for counts in known.categories))
+    return replace(plan, table=resolved(table, filled))
+
+
+def what_is_told(table: Table, rows: Sequence[Row], site: SiteFile) -> Finding:
+    """What this site would answer when the coordinator asks for statistics (`fedgraft.client.describe`)."""
+    what = "statistics"
+    own = f"for the network and times below they are reckoned from the {count_of(len(rows), 'training row')} here"
+    if not site.release.statistics:
+        text = f"table.statistics=federated, and release.statistics is false: this site tells nothing; {own}"
+        return Finding("ok", what, text)
+    told = release_statistics(describe(rows, table), table, site.release)
+    silent = [name for name, one in zip(table.numeric, told.numeric, strict=True) if not one.count]
+    silent += [name for name, counts in zip(table.categorical, told.categories, strict=True) if not counts]
+    number = len(table.numeric) + len(table.categorical)
+    text = f"table.statistics=federated: sums of {number - len(silent)} of {count_of(number, 'column')} will be told"
+    least = max(table.min_count, site.release.min_count)
+    if silent:
+        text += f", of the others there are fewer than {least} cases"
+    return Finding("ok", what, f"{text}; {own}")
