@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -233,17 +234,31 @@ def test_our_own_mistake_is_not_the_file_s(
 
 
 @pytest.mark.timeout(60)
-def test_a_process_that_is_killed_from_outside_costs_what_it_held(
-    orders: list[Order], reading: Reading, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_process_that_is_killed_from_outside_costs_the_file_that_it_decoded(
+    orders: list[Order], reading: Reading, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, workers: int
 ) -> None:
-    hooked(monkeypatch, lambda path, page: time.sleep(0.01))
-    answers = decoded(orders[2:8] * 20, reading, SPEC, 2)
-    first = next(answers)
-    assert len(children()) == 2
-    os.kill(children()[0], signal.SIGKILL)
-    found = reasons([first, *answers])
-    assert sum(len(some) for some in found.values()) == 120
-    assert sum(reason == "crashed" for some in found.values() for reason in some) <= 1
+    """As by a system that is out of memory."""
+    pid = tmp_path / "pid"
+
+    def wait_for_the_end(path: Path, _: int | None) -> None:
+        if path.name == "3.png":
+            pid.write_text(f"{os.getpid()}.", encoding="ascii")
+            time.sleep(600)
+
+    def kill() -> None:
+        while not (pid.exists() and pid.read_text(encoding="ascii").endswith(".")):
+            time.sleep(0.01)
+        os.kill(int(pid.read_text(encoding="ascii")[:-1]), signal.SIGKILL)
+
+    hooked(monkeypatch, wait_for_the_end)
+    killer = threading.Thread(target=kill)
+    killer.start()
+    answers = list(decoded(orders, reading, SPEC, workers))
+    killer.join()
+    assert [order for order, _ in answers] == orders
+    assert [name for name, found in reasons(answers).items() if found != [None] * len(found)] == ["3.png"]
+    assert reasons(answers)["3.png"] == ["crashed"]
     assert children() == []
 
 
