@@ -1,4 +1,4 @@
-"""A pool of which nothing more comes is started again; a job that never ends stands here for a lock that is never free."""
+"""A pool of which nothing more comes is started again; a job that never ends stands for its lock, held by nobody."""
 
 from __future__ import annotations
 
