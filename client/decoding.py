@@ -19,8 +19,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -42,6 +41,7 @@ from fedgraft.common.backbone import InputSpec
 MOST = 65535  # pixels are kept as uint16: a step is 1.5e-5 of the range, less than 12-bit files have
 _OVERHEAD_BYTES = 1 << 29
 _AHEAD = 4
+_GRACE_SECONDS = 30.0
 
 
 class Order(NamedTuple):
@@ -77,26 +77,38 @@ def decoded(orders: Sequence[Order], reading: Reading, spec: InputSpec, workers:
         return
     if any(Path(order.file).suffix.lower() in ("", ".dcm") for order in orders):
         import fedgraft.client.dicom.read  # noqa: F401 - once here, not in each process
-    rest, done = iter(orders), 0
-    again: list[Order] = []
-    with _processes(min(workers, len(orders)), reading.limits.decoded_bytes) as pool:
-        threads = max(1, cores() // workers)
-        jobs = ((order, _schedule(pool, order, reading, spec, threads)) for order in rest)
+    left, stuck = deque(orders), None
+    while left:
+        try:
+            yield from _through_processes(left, reading, spec, workers)
+        except _StuckError:
+            if left[0] == stuck:  # twice at the same file: it is the file
+                yield left[0], _refused(left.popleft(), "crashed")
+            else:
+                stuck = left[0]
+
+
+def _through_processes(
+    left: deque[Order], reading: Reading, spec: InputSpec, workers: int
+) -> Iterator[tuple[Order, Answer]]:
+    """Answer what is ``left``, and take it off; of an order that is cut off, each case is asked for by itself.
+
+    Raises:
+        _StuckError: of the processes nothing more comes.
+    """
+    threads = max(1, cores() // workers)
+    with _processes(min(workers, len(left)), reading.limits.decoded_bytes) as pool:
+        jobs = ((order, _schedule(pool, order, reading, spec, threads)) for order in tuple(left))
         ahead = deque(islice(jobs, _AHEAD * workers))
         while ahead:
             order, job = ahead.popleft()
-            if done and _is_broken(job):
-                again += [order, *(other for other, _ in ahead), *rest]
-                break
-            answer = _result(order, job)
-            done += 1
+            answer = _result(order, job, reading.limits.seconds * len(order.cases) + _GRACE_SECONDS)
+            left.popleft()
             ahead.extend(islice(jobs, 1))
             if len(order.cases) > 1 and _was_cut_off(answer):
-                again += [Order(order.file, (case,)) for case in order.cases]
+                left.extend(Order(order.file, (case,)) for case in order.cases)
             else:
                 yield order, answer
-    if again:
-        yield from decoded(again, reading, spec, workers)
 
 
 def take(order: Order, reader: CaseReader, spec: InputSpec) -> Answer:
@@ -141,20 +153,26 @@ def _schedule(pool: ProcessPool, order: Order, reading: Reading, spec: InputSpec
     return job
 
 
-def _is_broken(job: Future[Answer]) -> bool:
-    """Whether the whole pool has ended: a process that was killed from outside may have held the others' pipe."""
-    return isinstance(job.exception(), BrokenProcessPool)
+class _StuckError(Exception):
+    """A process that was killed from outside (for want of memory, say) can hold the pool's lock for ever."""
 
 
-def _result(order: Order, job: Future[Answer]) -> Answer:
+def _result(order: Order, job: Future[Answer], patience: float) -> Answer:
+    """The answer, or the refusal that the pool's own end of the job means; orders start in turn, so the oldest has
+    started."""
     try:
-        return job.result()
+        return job.result(patience)
     except TimeoutError:
-        reason = "too-slow"
+        if not job.done():
+            raise _StuckError from None
+        return _refused(order, "too-slow")
     except ProcessExpired:
-        reason = "crashed"
+        return _refused(order, "crashed")
     except Exception as error:  # ours, not the file's: every reader raises `CaseError`
         raise RuntimeError(f"decoding failed with {type(error).__name__}; please report it") from error
+
+
+def _refused(order: Order, reason: str) -> Answer:
     try:
         content = digest_of(Path(order.file))
     except OSError:
@@ -184,7 +202,8 @@ def _processes(workers: int, decoded_bytes: int) -> Iterator[ProcessPool]:
             pool.stop()
             raise
         finally:
-            pool.join()
+            with suppress(TimeoutError):  # a pool that is stuck
+                pool.join(_GRACE_SECONDS)
 
 
 def _begin(parent: int, decoded_bytes: int) -> None:

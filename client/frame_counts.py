@@ -28,7 +28,8 @@ def expanded(cases: Sequence[Case], reading: Reading, store: Store) -> tuple[Cas
     from fedgraft.client.dicom.expand import expand
     from fedgraft.client.dicom.read import frame_count
 
-    kept = store.kind(hashlib.sha256(b"frames-1").hexdigest(), (4,), "uint8")
+    space = hashlib.sha256(f"frames-2|{reading.limits}".encode()).hexdigest()  # other limits may let it be counted
+    kept = store.kind(space, (4,), "uint8")
     fresh: dict[bytes, int] = {}
 
     def count(path: Path) -> int:

@@ -21,7 +21,6 @@ from fedgraft.client.machine import choose
 from fedgraft.client.manifest import Case
 from fedgraft.client.store import Store
 from fedgraft.client.transforms import normalise, resize
-from fedgraft.client.views import Bank, identity, view_of
 from fedgraft.common import tensors
 from fedgraft.common.errors import DataError
 from fedgraft.common.model import Model, build
@@ -257,40 +256,4 @@ def test_mixed_precision_is_near_and_not_mistaken_for_full(
 @pytest.mark.parametrize("batch", [1, 3, 20, 100])
 def test_the_size_of_a_batch_changes_nothing(cases: tuple[Case, ...], model: Model, tmp_path: Path, batch: int) -> None:
     one = keeper(model, Store(None), batch=batch)
-    torch.testing.assert_close(one.examples(cases).inputs, load(cases, model, Store(None)).inputs)
-
-
-def test_every_view_is_computed_once_and_the_case_as_it_is_is_shared(
-    cases: tuple[Case, ...], model: Model, tmp_path: Path
-) -> None:
-    """Without augmentation first: then only the five others are new; training sees all, the others see one."""
-    plan = plan_of("test_resnet", "augment=mild", "data.val_fraction=0.2")
-    store, counter = Store(tmp_path / "kept"), Counter()
-    plain = load(cases, model, store, counter)
-    cohort = load_cohort(cases, keeper(model, store, counter, plan))
-    assert counter.cases == 20, "a case is counted when it is first computed"
-    train = cohort["train"]
-    assert (train.views, cohort["val"].views) == (6, 1)
-    assert len(train.stored) == 20 + 5 * len(train)
-    views = torch.stack([train.batch(torch.arange(len(train)), torch.full((len(train),), v)) for v in range(6)])
-    assert torch.equal(views[0], train.inputs)
-    assert all(not torch.equal(views[0], views[v]) for v in range(1, 6))
-    assert {tuple(row.tolist()) for row in train.inputs} <= {tuple(row.tolist()) for row in plain.inputs}
-
-
-def test_a_view_is_what_the_backbone_gives_for_the_changed_image(
-    cases: tuple[Case, ...], model: Model, read_case: CaseReader
-) -> None:
-    plan = plan_of("test_resnet", "augment=mild")
-    bank = Bank(plan.augment, plan.seed)
-    examples = keeper(model, Store(None), plan=plan).examples(cases[:3], views=6)
-    image = view_of(kept_image(cases[1], model, read_case), bank, identity(cases[1]), 4)
-    with torch.no_grad():
-        expected = model.network.backbone(normalise(image, model.spec).expand(3, -1, -1)[None])
-    torch.testing.assert_close(examples.batch(torch.tensor([1]), torch.tensor([4])), expected)
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_decoding_ahead_changes_nothing(cases: tuple[Case, ...], model: Model, tmp_path: Path, workers: int) -> None:
-    one = keeper(model, Store(None), workers=workers, batch=4)
     torch.testing.assert_close(one.examples(cases).inputs, load(cases, model, Store(None)).inputs)

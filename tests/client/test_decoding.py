@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -236,53 +235,31 @@ def test_our_own_mistake_is_not_the_file_s(
 
 
 @pytest.mark.timeout(60)
-def test_a_process_that_is_killed_from_outside_costs_what_it_held(
-    orders: list[Order], reading: Reading, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """As the system does when memory runs out."""
-
-    def wait(path: Path, _: int | None) -> None:
-        if path.name == "3.png":
-            (tmp_path / "held").write_text(str(os.getpid()), encoding="ascii")
-            time.sleep(600)
-
-    hooked(monkeypatch, wait)
-    killer = threading.Thread(target=kill_who_wrote, args=(tmp_path / "held",))
-    killer.start()
-    found = reasons(list(decoded(orders[2:8], reading, SPEC, 2)))
-    killer.join()
-    assert found == {f"{number}.png": ["crashed" if number == 3 else None] for number in range(6)}
-    assert children() == []
-
-
-def kill_who_wrote(file: Path) -> None:
-    while not (file.exists() and file.read_text(encoding="ascii")):
-        time.sleep(0.01)
-    os.kill(int(file.read_text(encoding="ascii")), signal.SIGKILL)
-
-
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_process_that_dies_with_the_others_pipe_costs_no_more_than_was_decoded_just_then(
+def test_a_process_that_is_killed_from_outside_costs_the_file_that_it_decoded(
     orders: list[Order], reading: Reading, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, workers: int
 ) -> None:
-    """Whoever waits for the pipe gives up, here after half a second; then others begin."""
-    monkeypatch.setattr(pebble.CONSTS, "channel_lock_timeout", 0.5)
+    """As by a system that is out of memory."""
+    pid = tmp_path / "pid"
 
-    def hold_and_end(path: Path, _: int | None) -> None:
-        if path.name == "3.png" and not (tmp_path / "held").exists():
-            (tmp_path / "held").touch()
-            frame = sys._getframe()
-            while "channel" not in frame.f_locals:
-                frame = frame.f_back  # type: ignore[assignment]
-            frame.f_locals["channel"].mutex.acquire()
-            os.kill(os.getpid(), signal.SIGKILL)
+    def wait_for_the_end(path: Path, _: int | None) -> None:
+        if path.name == "3.png":
+            pid.write_text(f"{os.getpid()}.", encoding="ascii")
+            time.sleep(600)
 
-    hooked(monkeypatch, hold_and_end)
-    found = reasons(list(decoded(orders[2:8] * 5, reading, SPEC, workers)))
-    assert {name: len(some) for name, some in found.items()} == {f"{number}.png": 5 for number in range(6)}
-    crashed = [name for name, some in found.items() for reason in some if reason == "crashed"]
-    assert "3.png" in crashed and len(crashed) <= workers
+    def kill() -> None:
+        while not (pid.exists() and pid.read_text(encoding="ascii").endswith(".")):
+            time.sleep(0.01)
+        os.kill(int(pid.read_text(encoding="ascii")[:-1]), signal.SIGKILL)
+
+    hooked(monkeypatch, wait_for_the_end)
+    killer = threading.Thread(target=kill)
+    killer.start()
+    answers = list(decoded(orders, reading, SPEC, workers))
+    killer.join()
+    assert [order for order, _ in answers] == orders
+    assert [name for name, found in reasons(answers).items() if found != [None] * len(found)] == ["3.png"]
+    assert reasons(answers)["3.png"] == ["crashed"]
     assert children() == []
 
 

@@ -150,6 +150,15 @@ def test_all_frames_of_a_file_become_cases_and_are_counted_once(
     assert expanded(cases, reading, store()) == tuple(cases), "one frame is one case"
 
 
+def test_other_limits_count_anew(reading: Reading, tmp_path: Path, store: Stores) -> None:
+    """A file that had too many frames may have few enough now."""
+    slice_of(tmp_path / "cine.dcm", 0, frames=6)
+    case, every = Case(str(tmp_path / "cine.dcm"), "x", "p"), replace(reading.dicom, frames="all")
+    strict = Reading(every, replace(reading.limits, frames=5))
+    assert expanded([case], strict, store()) == (case,)
+    assert len(expanded([case], Reading(every, reading.limits), store())) == 6
+
+
 def test_a_copy_elsewhere_is_counted_there(
     series: Case, reading: Reading, store: Stores, counted: list[Path], tmp_path: Path
 ) -> None:

@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
+from pydicom.data import get_testdata_file
 
 from fedgraft.client import images, intake
 from fedgraft.client.decoding import MOST
@@ -19,10 +21,9 @@ from fedgraft.client.images import CaseReader, Reading
 from fedgraft.client.intake import Intake
 from fedgraft.client.limits import Limits
 from fedgraft.client.manifest import Case
-from fedgraft.client.picture import Mark, Picture
+from fedgraft.client.picture import Mark
 from fedgraft.client.store import Store
 from fedgraft.client.transforms import resize
-from fedgraft.common.schema_data import Dicom
 
 Taker = Callable[..., Intake]
 
@@ -223,35 +224,31 @@ def test_other_limits_look_again_and_decide_anew(cohort: list[Case], start: Take
 
 
 @pytest.fixture
-def marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Case]:
-    """DICOM files by what they say of themselves."""
-    marks = {
-        "a": Mark.BURNED_IN,
-        "b": Mark.BURNED_IN_UNSTATED | Mark.PRIVATE,
-        "c": Mark.NONE,
-        "d": Mark.BURNED_IN | Mark.OVERLAY,
-    }
-    pixels = np.random.default_rng(0).random((4, 4), np.float32)
-
-    def read(path: Path, dicom: Dicom, limits: Limits, row: int | None, threads: int) -> Picture:
-        return Picture(pixels, marks[path.stem])
-
-    monkeypatch.setattr("fedgraft.client.dicom.read.read_dicom", read)
-    for name in marks:
-        (tmp_path / f"{name}.dcm").write_text(name)
-    return [Case(str(tmp_path / f"{name}.dcm"), "x", "p") for name in marks]
+def marked(tmp_path: Path) -> list[Case]:
+    """DICOM files by what (0028,0301) Burned In Annotation is: YES, NO, not there, and YES in a file without pixels."""
+    dataset = pydicom.dcmread(str(get_testdata_file("CT_small.dcm")))
+    for name, annotation in {"a": "YES", "b": "NO", "c": None, "d": "YES"}.items():
+        dataset.pop("BurnedInAnnotation", None)
+        if annotation is not None:
+            dataset.BurnedInAnnotation = annotation
+        if name == "d":
+            del dataset.PixelData
+        dataset.save_as(tmp_path / f"{name}.dcm")
+    return [Case(str(tmp_path / f"{name}.dcm"), "x", "p") for name in "abcd"]
 
 
-def test_burned_in_annotation_is_refused_where_the_site_says_so(marked: list[Case], start: Taker) -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_burned_in_annotation_is_refused_where_the_site_says_so(marked: list[Case], start: Taker, workers: int) -> None:
     """The files are read once, whatever the site says later."""
-    assert verdicts(start(), marked) == ["burned-in", None, None, "burned-in"]
-    for path in marked:
-        touch(path.path, 1)
+    assert verdicts(start(workers=workers), marked) == ["burned-in", None, None, "no-pixels"]
+    spoil(marked)
     lenient = start(refuse_burned_in=False)
-    assert verdicts(lenient, marked) == [None] * 4
-    assert lenient.facts(marked)["marks"].tolist() == [1, 18, 0, 33]
-    assert len(lenient.images(marked)) == 4
-    assert verdicts(start(), marked) == ["burned-in", None, None, "burned-in"]
+    assert verdicts(lenient, marked) == [None, None, None, "no-pixels"]
+    said = [Mark(int(marks)) & (Mark.BURNED_IN | Mark.BURNED_IN_UNSTATED) for marks in lenient.facts(marked)["marks"]]
+    assert said[:3] == [Mark.BURNED_IN, Mark.NONE, Mark.BURNED_IN_UNSTATED]
+    assert len(lenient.images(marked[:3])) == 3
+    assert verdicts(start(), marked) == ["burned-in", None, None, "no-pixels"]
+    assert decoded(lenient) == 0
 
 
 def test_grey_networks_see_grey(cohort: list[Case], start: Taker) -> None:
