@@ -19,6 +19,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -81,11 +82,13 @@ def decoded(orders: Sequence[Order], reading: Reading, spec: InputSpec, workers:
     while left:
         try:
             yield from _through_processes(left, reading, spec, workers)
-        except _StuckError:
-            if left[0] == stuck:  # twice at the same file: it is the file
-                yield left[0], _refused(left.popleft(), "crashed")
-            else:
+        except _StuckError as error:
+            if left[0] != stuck:
                 stuck = left[0]
+            elif error.__cause__ is None:  # twice at the same file: it is the file
+                yield left[0], _refused(left.popleft(), "crashed")
+            else:  # no process can be started
+                raise RuntimeError("decoding failed with BrokenProcessPool; please report it") from error
 
 
 def _through_processes(
@@ -168,6 +171,8 @@ def _result(order: Order, job: Future[Answer], patience: float) -> Answer:
         return _refused(order, "too-slow")
     except ProcessExpired:
         return _refused(order, "crashed")
+    except BrokenProcessPool as error:  # its processes ended one after another, waiting for the lock
+        raise _StuckError from error
     except Exception as error:  # ours, not the file's: every reader raises `CaseError`
         raise RuntimeError(f"decoding failed with {type(error).__name__}; please report it") from error
 

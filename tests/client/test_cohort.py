@@ -194,6 +194,44 @@ def test_a_label_that_is_no_class_is_counted_and_the_classes_named(
     assert counter.cases == 0
 
 
+def test_examples_of_cases_that_can_not_be_used_are_an_error_that_names_no_file(
+    cases: tuple[Case, ...], model: Model, tmp_path: Path
+) -> None:
+    Path(cases[4].path).unlink()
+    spoil(cases[5:7])
+    with pytest.raises(DataError) as caught:
+        load(cases, model, Store(tmp_path / "kept"))
+    assert str(caught.value) == "3 case(s) can't be used: damaged 2, missing 1"
+
+
+def test_a_cohort_leaves_out_what_can_not_be_used_and_moves_no_other_case(
+    cases: tuple[Case, ...], model: Model, tmp_path: Path
+) -> None:
+    plan, store = plan_of("test_resnet", "data.val_fraction=0.2", "data.test_fraction=0.2"), Store(None)
+    whole = load_cohort(cases, keeper(model, store, plan=plan))
+    Path(cases[4].path).write_bytes(b"nothing")
+    Path(cases[7].path).unlink()
+    counter = Counter()
+    left = load_cohort(cases, keeper(model, store, counter, plan))
+    assert sum(len(examples) for examples in left.values()) == 18
+    assert counter.cases == 0
+    for name, examples in left.items():
+        usable = {tuple(row.tolist()) for row in examples.inputs}
+        rows = whole[name].inputs[[tuple(row.tolist()) in usable for row in whole[name].inputs]]
+        assert torch.equal(rows, examples.inputs)
+
+
+def test_a_cohort_of_which_nothing_can_be_used_says_why(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
+    spoil(cases[:19])
+    Path(cases[19].path).unlink()
+    with pytest.raises(DataError) as caught:
+        load_cohort(cases, keeper(model, Store(None)))
+    assert str(caught.value) == (
+        "the cohort leaves no case to train on (can't be used: damaged 19, missing 1); lower data.val_fraction and "
+        "data.test_fraction, or see fedgraft site check"
+    )
+
+
 def test_no_case_gives_empty_tensors(model: Model, tmp_path: Path) -> None:
     examples = load((), model, Store(tmp_path / "kept"))
     assert examples.inputs.shape == (0, model.width)

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pebble
 import pytest
 from numpy.typing import NDArray
 from PIL import Image

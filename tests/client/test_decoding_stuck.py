@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pebble
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
-from fedgraft.client import decoding
+from fedgraft.client import decoding, images
 from fedgraft.client.decoding import Answer, Order, decoded
 from fedgraft.client.facts import reason_of
 from fedgraft.client.images import Reading
+from fedgraft.client.limits import Limits
 from fedgraft.client.manifest import Case
+from fedgraft.client.pictures import read_picture
 from fedgraft.common.backbone import InputSpec
 
 SPEC = InputSpec(1, 16, (0.5,), (0.5,), "bilinear")
 
 
+@pytest.fixture
+def orders(tmp_path: Path) -> list[Order]:
+    """Six pictures."""
+    paths = [tmp_path / f"{number}.png" for number in range(6)]
+    for number, path in enumerate(paths):
+        Image.fromarray(np.arange(number, number + 64, dtype=np.uint8).reshape(8, 8)).save(path)
+    return [Order(str(path), (Case(str(path), "x", path.stem),)) for path in paths]
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(("times", "expected"), [(1, None), (2, "crashed")])
 def test_a_stuck_pool_is_started_again_and_a_file_that_is_stuck_twice_is_left_out(
-    tmp_path: Path, reading: Reading, monkeypatch: pytest.MonkeyPatch, times: int, expected: str | None
+    orders: list[Order], reading: Reading, monkeypatch: pytest.MonkeyPatch, times: int, expected: str | None
 ) -> None:
-    orders = []
-    for number in range(6):
-        path = tmp_path / f"{number}.png"
-        Image.fromarray(np.arange(number, number + 64, dtype=np.uint8).reshape(8, 8)).save(path)
-        orders.append(Order(str(path), (Case(str(path), "x", f"p{number}"),)))
     schedule, stuck = decoding._schedule, []
 
     def never(pool: Any, order: Order, *rest: Any) -> Future[Answer]:
@@ -47,3 +58,40 @@ def test_a_stuck_pool_is_started_again_and_a_file_that_is_stuck_twice_is_left_ou
     found = [reason_of(answer.taken[0].facts["reason"]) for _, answer in answers]
     assert found == [None, None, expected, None, None, None]
     assert len(stuck) == times
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_process_that_dies_with_the_lock_costs_no_more_than_was_decoded_just_then(
+    orders: list[Order], reading: Reading, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, workers: int
+) -> None:
+    """pebble's own: whoever waits for it gives up after a minute, here after half a second, and the pool breaks."""
+    monkeypatch.setattr(pebble.CONSTS, "channel_lock_timeout", 0.5)
+
+    def read(path: Path, limits: Limits, page: int | None) -> NDArray[np.float32]:
+        if path.name == "3.png" and not (tmp_path / "held").exists():
+            (tmp_path / "held").touch()
+            frame = sys._getframe()
+            while "channel" not in frame.f_locals:
+                frame = frame.f_back  # type: ignore[assignment]
+            frame.f_locals["channel"].mutex.acquire()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return read_picture(path, limits, page)
+
+    monkeypatch.setattr(images, "read_picture", read)
+    answers = list(decoded(orders * 5, reading, SPEC, workers))
+    assert [order for order, _ in answers] == orders * 5
+    crashed = [order for order, answer in answers if reason_of(answer.taken[0].facts["reason"]) == "crashed"]
+    assert orders[3] in crashed and len(crashed) <= workers
+
+
+def test_where_no_process_can_be_started_it_is_not_the_files(
+    orders: list[Order], reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    monkeypatch.setattr("pebble.pool.process.launch_process", refuse)
+    with pytest.raises(RuntimeError) as caught:
+        list(decoded(orders, reading, SPEC, 2))
+    assert str(caught.value) == "decoding failed with BrokenProcessPool; please report it"
