@@ -32,6 +32,7 @@ from pebble import ProcessExpired, ProcessPool
 from fedgraft.client.content import digest_of
 from fedgraft.client.facts import facts_of, refusal
 from fedgraft.client.images import CaseReader, Reading
+from fedgraft.client.machine import cores
 from fedgraft.client.manifest import Case
 from fedgraft.client.transforms import resize
 from fedgraft.client.unusable import CaseError
@@ -40,6 +41,7 @@ from fedgraft.common.backbone import InputSpec
 MOST = 65535  # pixels are kept as uint16: a step is 1.5e-5 of the range, less than 12-bit files have
 _OVERHEAD_BYTES = 1 << 29
 _AHEAD = 4
+_MOST_THREADS = 8  # GDCM starts one for each CPU there is, and each takes address space, which is bounded
 
 
 class Order(NamedTuple):
@@ -77,7 +79,8 @@ def decoded(orders: Sequence[Order], reading: Reading, spec: InputSpec, workers:
         import fedgraft.client.dicom.read  # noqa: F401 - once here, not in each process
     again: list[Order] = []
     with _processes(min(workers, len(orders)), reading.limits.decoded_bytes) as pool:
-        jobs = ((order, _schedule(pool, order, reading, spec)) for order in orders)
+        threads = cores() // workers if (os.cpu_count() or 1) <= _MOST_THREADS else 1
+        jobs = ((order, _schedule(pool, order, reading, spec, threads)) for order in orders)
         ahead = deque(islice(jobs, _AHEAD * workers))
         while ahead:
             order, job = ahead.popleft()
@@ -123,9 +126,9 @@ def _take(case: Case, reader: CaseReader, spec: InputSpec | None) -> Taken:
     return Taken(facts, np.rint(small * np.float32(MOST)).astype(np.uint16))
 
 
-def _schedule(pool: ProcessPool, order: Order, reading: Reading, spec: InputSpec) -> Future[Answer]:
+def _schedule(pool: ProcessPool, order: Order, reading: Reading, spec: InputSpec, threads: int) -> Future[Answer]:
     job: Future[Answer] = pool.schedule(
-        _in_worker, args=[order, reading, spec], timeout=reading.limits.seconds * len(order.cases)
+        _in_worker, args=[order, reading, spec, threads], timeout=reading.limits.seconds * len(order.cases)
     )
     return job
 
@@ -201,10 +204,10 @@ def _end_with(parent: int) -> None:
 
 
 @functools.lru_cache(maxsize=1)
-def _reader(reading: Reading) -> CaseReader:
+def _reader(reading: Reading, threads: int) -> CaseReader:
     """A process's own, for as long as it lives."""
-    return CaseReader(reading)
+    return CaseReader(reading, threads)
 
 
-def _in_worker(order: Order, reading: Reading, spec: InputSpec) -> Answer:
-    return take(order, _reader(reading), spec)
+def _in_worker(order: Order, reading: Reading, spec: InputSpec, threads: int) -> Answer:
+    return take(order, _reader(reading, threads), spec)

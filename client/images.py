@@ -40,8 +40,9 @@ def is_row(case: Case) -> bool:
 class CaseReader:
     """Reads cases; holds the arrays of the last ``.npz``, so that each row does not read the file again."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, threads: int = 1) -> None:
         self._reading = reading
+        self._threads = threads  # CPUs that are this reader's alone
         self._file = ""
         self._arrays: dict[str, NDArray[np.generic]] = {}
 
@@ -60,7 +61,7 @@ class CaseReader:
             return Picture(read_picture(Path(file), self._reading.limits, case.row))
         from fedgraft.client.dicom.read import read_dicom  # pydicom takes half a second to import
 
-        return read_dicom(Path(file), self._reading.dicom, self._reading.limits, case.row)
+        return read_dicom(Path(file), self._reading.dicom, self._reading.limits, case.row, threads=self._threads)
 
     def _row(self, case: Case, file: str, name: str) -> NDArray[np.float32]:
         if not name or case.row is None:
