@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from pebble import ProcessExpired, ProcessPool
 
 from fedgraft.client.content import digest_of
-from fedgraft.client.facts import facts_of, refusal
+from fedgraft.client.facts import facts_of, reason_of, refusal
 from fedgraft.client.images import CaseReader, Reading
 from fedgraft.client.machine import cores
 from fedgraft.client.manifest import Case
@@ -43,6 +43,7 @@ MOST = 65535  # pixels are kept as uint16: a step is 1.5e-5 of the range, less t
 _OVERHEAD_BYTES = 1 << 29
 _AHEAD = 4
 _GRACE_SECONDS = 30.0
+_MOST_THREADS = 8  # GDCM starts one for each CPU there is, and each takes address space, which is bounded
 
 
 class Order(NamedTuple):
@@ -67,7 +68,7 @@ class Answer(NamedTuple):
 
 
 def decoded(orders: Sequence[Order], reading: Reading, spec: InputSpec, workers: int) -> Iterator[tuple[Order, Answer]]:
-    """Read, look at and resize every case, in the order of ``orders``.
+    """Read, look at and resize every case, in the order of ``orders``; what is asked for again comes last.
 
     Args:
         workers: processes; 0 decodes in this one, without the limits on time and memory, and without their protection.
@@ -78,10 +79,10 @@ def decoded(orders: Sequence[Order], reading: Reading, spec: InputSpec, workers:
         return
     if any(Path(order.file).suffix.lower() in ("", ".dcm") for order in orders):
         import fedgraft.client.dicom.read  # noqa: F401 - once here, not in each process
-    left, stuck = deque(orders), None
+    left, again, stuck = deque(orders), set[Order](), None
     while left:
         try:
-            yield from _through_processes(left, reading, spec, workers)
+            yield from _through_processes(left, again, reading, spec, workers)
         except _StuckError as error:
             if left[0] != stuck:
                 stuck = left[0]
@@ -92,14 +93,20 @@ def decoded(orders: Sequence[Order], reading: Reading, spec: InputSpec, workers:
 
 
 def _through_processes(
-    left: deque[Order], reading: Reading, spec: InputSpec, workers: int
+    left: deque[Order], again: set[Order], reading: Reading, spec: InputSpec, workers: int
 ) -> Iterator[tuple[Order, Answer]]:
-    """Answer what is ``left``, and take it off; of an order that is cut off, each case is asked for by itself.
+    """Answer what is ``left``, and take it off.
+
+    Of an order that was cut off, each case is asked for by itself; and once more a case whose process died, for another
+    may have taken the memory.
+
+    Args:
+        again: single cases that were asked for again.
 
     Raises:
         _StuckError: of the processes nothing more comes.
     """
-    threads = max(1, cores() // workers)
+    threads = max(1, cores() // workers) if (os.cpu_count() or 1) <= _MOST_THREADS else 1
     with _processes(min(workers, len(left)), reading.limits.decoded_bytes) as pool:
         jobs = ((order, _schedule(pool, order, reading, spec, threads)) for order in tuple(left))
         ahead = deque(islice(jobs, _AHEAD * workers))
@@ -110,6 +117,9 @@ def _through_processes(
             ahead.extend(islice(jobs, 1))
             if len(order.cases) > 1 and _was_cut_off(answer):
                 left.extend(Order(order.file, (case,)) for case in order.cases)
+            elif _reason(answer) == "crashed" and order not in again:
+                again.add(order)
+                left.append(order)
             else:
                 yield order, answer
 
@@ -186,7 +196,11 @@ def _refused(order: Order, reason: str) -> Answer:
 
 
 def _was_cut_off(answer: Answer) -> bool:
-    return bool(answer.taken[0].facts["reason"] in (refusal("too-slow")["reason"], refusal("crashed")["reason"]))
+    return _reason(answer) in ("too-slow", "crashed")
+
+
+def _reason(answer: Answer) -> str | None:
+    return reason_of(int(answer.taken[0].facts["reason"]))
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from fedgraft.client.quarantine import write_quarantine
 from fedgraft.client.site import SiteFile, read_site_file
 from fedgraft.client.store import Store
 from fedgraft.client.table_file import TableFiles
+from fedgraft.client.targets import targets
 from fedgraft.client.training import LossFunction
 from fedgraft.common import tensors, wire
 from fedgraft.common.codecs.codec import Codec
@@ -204,7 +205,9 @@ class Workspace:
         inputs = self._inputs(site, plan, model)
         keeper = Keeper(plan, model, backbone_digest, inputs, self._store(site), machine, self._count)
         with self.phases.of("cohort"):
-            cases = inputs.expanded(read_manifest(site.manifest))
+            listed = read_manifest(site.manifest)
+            targets(listed, plan.data)  # a label that is no class is said before hours of decoding
+            cases = inputs.expanded(listed)
             quarantined = write_quarantine(site.state, cases, inputs.verdicts(cases))
             cohort = load_cohort(cases, keeper)
         return Session(site, plan, run, model, initial, cohort, specs, codec, machine, self.phases, quarantined)

@@ -58,6 +58,8 @@ class Display:
     def round(self, round_: Round) -> None:
         if round_.number == 0:
             return
+        for task in (self._decoded, self._cases):  # what can't be used, or was kept, is not counted
+            self._progress.update(task, total=self._progress.tasks[task].completed)
         notes = [f"{len(round_.sites)} site(s)"]
         if round_.train_loss is not None:
             notes.append(f"loss {round_.train_loss:.4f}")
