@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections import Counter
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -62,7 +63,7 @@ def test_a_stuck_pool_is_started_again_and_a_file_that_is_stuck_twice_is_left_ou
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_process_that_dies_with_the_lock_costs_no_more_than_was_decoded_just_then(
+def test_a_process_that_dies_with_the_lock_costs_no_file(
     orders: list[Order], reading: Reading, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, workers: int
 ) -> None:
     """pebble's own: whoever waits for it gives up after a minute, here after half a second, and the pool breaks."""
@@ -80,9 +81,8 @@ def test_a_process_that_dies_with_the_lock_costs_no_more_than_was_decoded_just_t
 
     monkeypatch.setattr(images, "read_picture", read)
     answers = list(decoded(orders * 5, reading, SPEC, workers))
-    assert [order for order, _ in answers] == orders * 5
-    crashed = [order for order, answer in answers if reason_of(answer.taken[0].facts["reason"]) == "crashed"]
-    assert orders[3] in crashed and len(crashed) <= workers
+    assert Counter(order for order, _ in answers) == Counter(orders * 5)
+    assert {reason_of(answer.taken[0].facts["reason"]) for _, answer in answers} == {None}
 
 
 def test_where_no_process_can_be_started_it_is_not_the_files(
