@@ -56,6 +56,10 @@ def decoded(syntax: str, stream: Codestream, data: bytes, layout: Layout, thread
         cells, photometric = _pillow(stream, data, photometric)
     elif syntax in JPEG_BASELINE:
         cells = _libjpeg(data, stream, layout)
+    elif syntax in JPEG_LS and stream.precision in (6, 7):
+        raise CaseError("unsupported", "JPEG-LS of 6 or 7 bits is decoded wrongly by GDCM")
+    elif syntax in JPEG_LS and layout.samples == 1 and not layout.signed:
+        cells = _charls(data, stream)
     else:
         cells = _gdcm(syntax, data, stream, layout)
     if cells.shape != ((layout.rows, layout.columns, 3) if layout.samples == 3 else (layout.rows, layout.columns)):
@@ -144,11 +148,20 @@ def _libjpeg(data: bytes, stream: Codestream, layout: Layout) -> Stored:
     return flat.reshape(stream.rows, stream.columns)
 
 
+def _charls(data: bytes, stream: Codestream) -> Stored:
+    """In half of GDCM's time, whose CharLS is an old one."""
+    from jpeg_ls import decode_pixel_data
+
+    try:
+        plain, _ = decode_pixel_data(data)
+        return np.frombuffer(plain, "<u1" if stream.precision <= 8 else "<u2").reshape(stream.rows, stream.columns)
+    except (RuntimeError, ValueError):
+        raise CaseError("damaged", "a compressed frame can't be decoded") from None
+
+
 def _gdcm(syntax: str, data: bytes, stream: Codestream, layout: Layout) -> Stored:
     import gdcm
 
-    if syntax in JPEG_LS and stream.precision in (6, 7):
-        raise CaseError("unsupported", "JPEG-LS of 6 or 7 bits is decoded wrongly by GDCM")
     for silence in (gdcm.Trace.WarningOff, gdcm.Trace.ErrorOff, gdcm.Trace.DebugOff):
         silence()  # it writes to the process's standard error
     fragment = gdcm.Fragment()
