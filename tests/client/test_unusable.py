@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +52,8 @@ def test_an_error_survives_the_way_from_another_process() -> None:
 def test_an_unknown_reason_is_our_own_mistake() -> None:
     with pytest.raises(KeyError):
         CaseError("sad")
+
+
+def test_the_docs_list_every_reason_with_its_meaning() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cohort.md").read_text(encoding="utf-8")
+    assert [code for code, text in REASONS.items() if f"| `{code}` | {text} |" not in page] == []

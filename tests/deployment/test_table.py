@@ -1,0 +1,51 @@
+"""A table with federated statistics, between real processes over TLS, gives the weights of the run in one process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import safetensors.torch
+import torch
+import yaml
+
+from fedgraft.client import app as client_app
+from fedgraft.client.workspace import Workspace
+from fedgraft.common.plan import Plan, load_plan
+from fedgraft.server import app as server_app
+from fedgraft.simulations.grid import InProcessGrid
+
+from .conftest import Deployment, Service
+
+
+def test_a_table_with_federated_statistics(
+    deployment: Deployment,
+    start_site: Callable[..., Service],
+    table_plan: Callable[..., Plan],
+    table_sites: Callable[..., list[Path]],
+    tmp_path: Path,
+) -> None:
+    plan = table_plan("strategy.min_sites=3", "strategy.timeout=120")
+    hospitals = table_sites(3)
+    app = client_app.build(client_app.Desk(Workspace(), hospitals))
+    grid = InProcessGrid(app, [{"site-file": str(site)} for site in hospitals], {})
+    expected = server_app.serve(grid, plan, tmp_path / "here", None, lambda round_: None).shared
+
+    for site in hospitals:
+        start_site(deployment.site_file(site.parent.name, site.parent / "manifest.csv"))
+    asked, out = tmp_path / "asked.yaml", tmp_path / "deployed"
+    asked.write_text(yaml.safe_dump(plan.to_dict()), encoding="utf-8")
+    root = str(deployment.folder.root)
+    done = deployment.command("coordinator", "run", root, "--plan", str(asked), "--out", str(out), seconds=240)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = safetensors.torch.load_file(out / "model.safetensors")
+    for name, tensor in expected.items():
+        assert torch.allclose(tensor, found[name], rtol=1e-5, atol=1e-6), name
+    assert load_plan(out / "plan.yaml").digest == load_plan(tmp_path / "here" / "plan.yaml").digest
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["dropped"] == []
+    assert {name: figures["quarantined"] for name, figures in summary["sites"].items()} == {
+        site.parent.name: {"bad-value": 1} for site in hospitals
+    }
