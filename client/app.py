@@ -18,6 +18,7 @@ from fedgraft.client import exchange
 from fedgraft.client.crowd import carry_out_all
 from fedgraft.client.describe import describe as describe_table
 from fedgraft.client.phases import since_process_start, write_phases
+from fedgraft.client.private import private_folder
 from fedgraft.client.site import read_site_file
 from fedgraft.client.task import CLIENT_APP_RAISED_EXCEPTION, UNEXPECTED, reason_of
 from fedgraft.client.workspace import Workspace
@@ -154,7 +155,7 @@ def write_error(site_file: Path, error: BaseException) -> None:
         "where": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
         "see": "fedgraft site check",
     }
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     with (folder / "errors.jsonl").open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(line) + "\n")
 

@@ -13,7 +13,7 @@ from fedgraft.client.images import Reading
 from fedgraft.client.kept import ABSENT
 from fedgraft.client.manifest import Case
 from fedgraft.client.store import Store
-from fedgraft.client.unusable import CaseError
+from fedgraft.client.unusable import PASSING, CaseError
 
 _UNKNOWN = 0  # it can't be counted; reading it says why
 
@@ -42,7 +42,9 @@ def expanded(cases: Sequence[Case], reading: Reading, store: Store) -> tuple[Cas
         else:
             try:
                 found = frame_count(path, reading.limits)
-            except CaseError:
+            except CaseError as error:
+                if error.reason in PASSING:
+                    raise
                 found = _UNKNOWN
             fresh[stamp] = found
         if found == _UNKNOWN:

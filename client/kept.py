@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fedgraft.client.private import private_folder
 from fedgraft.common.errors import DataError
 
 KEY_BYTES = 32
@@ -89,7 +90,7 @@ class KeptOnDisk:
         return np.array([self._place.get(key, ABSENT) for key in keys], np.int64)
 
     def add(self, keys: Sequence[bytes], rows: NDArray[np.number]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
         with self._lock.open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._catch_up(put_aside=True)

@@ -107,6 +107,7 @@ def _check_filled_in(path: Path, empty: Mapping[str, Sequence[int]], count: int)
 
 def _check_repeated(path: Path, cases: Sequence[Case]) -> None:
     """No two lines name one case."""
+    _check_rows(path, cases)
     if len({hash((case.path, case.row)) for case in cases}) == len(cases):
         return
     first: dict[tuple[str, int | None], int] = {}
@@ -117,6 +118,16 @@ def _check_repeated(path: Path, cases: Sequence[Case]) -> None:
             same = (case.label, case.patient) == (other.label, other.patient)
             what = "; delete one" if same else ", with different labels or patients; correct or delete one"
             raise DataError(f"manifest {path}: lines {before} and {line} name the same case{what}")
+
+
+def _check_rows(path: Path, cases: Sequence[Case]) -> None:
+    """A file is one line without a row, which may mean several cases of it, or lines with a row each."""
+    whole = {case.path: line for line, case in enumerate(cases, start=2) if case.row is None}
+    for line, case in enumerate(cases, start=2):
+        if case.row is not None and case.path in whole:
+            raise DataError(
+                f"manifest {path}: line {whole[case.path]} names a whole file and line {line} a `row` of it; keep one"
+            )
 
 
 def _check_given_split(path: Path, cases: Sequence[Case]) -> None:

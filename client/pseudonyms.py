@@ -13,6 +13,7 @@ import secrets
 from pathlib import Path
 
 from fedgraft.client.manifest import Case
+from fedgraft.client.private import private_folder
 from fedgraft.common.errors import DataError
 
 KEY_BYTES = 32
@@ -41,7 +42,7 @@ class Pseudonyms:
 def _key(file: Path) -> bytes:
     """Read the key, or make it: whole or not at all, also if two processes start at once."""
     if not file.is_file():
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(file.parent)
         partial = file.with_name(f"{file.name}.{os.getpid()}")
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "wb") as stream:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fedgraft.client.private import private_folder
 from fedgraft.client.site import Release as Permission
 from fedgraft.common.errors import SiteFileError
 from fedgraft.common.offer import Offer
@@ -96,7 +97,7 @@ def append_line(log: Path, what: str, run: int, **about: Any) -> None:
     """Append one line to the site's own log of what left it: names, bytes, norms and figures; never a case."""
     line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "what": what, "run": run, **about}
     if not log.exists():
-        log.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(log.parent)
     with log.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(line) + "\n")
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from fedgraft.client.executor import require_superexec
 from fedgraft.client.keys import check_private_key, public_path
+from fedgraft.client.private import private_folder
 from fedgraft.client.reach import Reach, reach
 from fedgraft.client.site import Coordinator, SiteFile, read_site_file
 from fedgraft.client.task import require_flower
@@ -101,7 +102,7 @@ def run_site(path: Path, patience: float = PATIENCE_SECONDS) -> int:
     coordinator = require_coordinator(site, path)
     require_flower()
     require_superexec()
-    site.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(site.state)
     with only_one(site.state / "site.lock", f"site {site.name}"), stop_requested() as stopping:
         _secret(site).unlink(missing_ok=True)
         write_private(_secret(site), secrets.token_bytes(48))

@@ -31,6 +31,10 @@ REASONS: Mapping[str, str] = MappingProxyType(
 """By code: what it means. The order is that of the numbers in which verdicts are kept: append only."""
 
 
+PASSING = frozenset({"missing", "too-large", "too-slow", "crashed"})
+"""Reasons that lie in the machine or the site's limits as much as in the file: it is looked at again on each start."""
+
+
 class CaseError(DataError):
     """One case can't be used.
 

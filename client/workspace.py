@@ -25,6 +25,7 @@ from fedgraft.client.limits import Limits
 from fedgraft.client.machine import Machine, choose, keep_freed_memory, use_threads
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.phases import Phases
+from fedgraft.client.private import private_folder
 from fedgraft.client.quarantine import write_quarantine
 from fedgraft.client.site import SiteFile, read_site_file
 from fedgraft.client.store import Store
@@ -274,7 +275,7 @@ def _digest(text: str) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)

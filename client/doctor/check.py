@@ -59,10 +59,11 @@ def check_site(path: Path, wish: Wish) -> Iterator[Section]:
         yield _failed("plan", "plan", error)
     try:
         yield from _check_cohort(study)
-    except (OSError, DataError) as error:  # what can be wrong with a case is a finding; this is a folder
-        reason = error.strerror if isinstance(error, OSError) else type(error.__cause__ or error).__name__
-        text = f"the state or store folder can't be written or read ({reason})"
+    except OSError as error:  # what can be wrong with a case is a finding; this is a folder
+        text = f"the state or store folder can't be written or read ({error.strerror})"
         yield Section("cohort", (Finding("problem", "folders", text, "see `state` and `store` above"),))
+    except (DataError, RuntimeError) as error:
+        yield Section("cohort", (Finding("problem", "folders", str(error), "see `state` and `store` above"),))
 
 
 def _check_cohort(study: Study) -> Iterator[Section]:

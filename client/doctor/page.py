@@ -15,6 +15,7 @@ from jinja2 import Environment, StrictUndefined
 
 from fedgraft.client.doctor.finding import Finding
 from fedgraft.client.doctor.section import Bars, Section, Thumbnail
+from fedgraft.client.private import private_folder
 from fedgraft.common.errors import SiteFileError
 
 _WIDTH, _HEIGHT, _FOOT = 640, 150, 34
@@ -62,7 +63,7 @@ def write_page(file: Path, text: str) -> None:
     """
     partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(file.parent)
         partial.unlink(missing_ok=True)
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
