@@ -56,10 +56,10 @@ def decoded(syntax: str, stream: Codestream, data: bytes, layout: Layout, thread
         cells, photometric = _pillow(stream, data, photometric)
     elif syntax in JPEG_BASELINE:
         cells = _libjpeg(data, stream, layout)
-    elif syntax in JPEG_LS and stream.precision in (6, 7):
-        raise CaseError("unsupported", "JPEG-LS of 6 or 7 bits is decoded wrongly by GDCM")
     elif syntax in JPEG_LS and layout.samples == 1 and not layout.signed:
         cells = _charls(data, stream)
+    elif syntax in JPEG_LS and stream.precision in (6, 7):
+        raise CaseError("unsupported", "JPEG-LS of 6 or 7 bits, signed or in colour, is decoded wrongly by GDCM")
     else:
         cells = _gdcm(syntax, data, stream, layout)
     if cells.shape != ((layout.rows, layout.columns, 3) if layout.samples == 3 else (layout.rows, layout.columns)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,14 @@ from fedgraft.client.dicom.lut import Lut, look_up, lut_of
 from fedgraft.client.unusable import CaseError
 
 Array = NDArray[np.float64]
+TRANSFORMATION = "PixelValueTransformationSequence"
+
+
+class Line(NamedTuple):
+    """(0028,1053) Rescale Slope and (0028,1052) Rescale Intercept."""
+
+    slope: float
+    intercept: float
 
 
 @dataclass(frozen=True)
@@ -52,17 +61,29 @@ def modality_of(frame: FrameElements, layout: Layout) -> Modality:
     table = frame.dataset.item("ModalityLUTSequence")
     if table is not None:
         return Modality(table=lut_of(table, signed=layout.signed), stated=True)
-    read = frame.macro("PixelValueTransformationSequence")
+    line = line_of(frame)
+    if line is None:
+        return Modality()
+    unit = frame.macro(TRANSFORMATION).code("RescaleType")
+    computed = frame.dataset.code("Modality") == "CT"
+    return Modality(*line, None, True, unit == "HU" or (computed and unit in ("", "US")))
+
+
+def line_of(frame: FrameElements) -> Line | None:
+    """The rescale that a frame states, or ``None``.
+
+    Raises:
+        CaseError: as `modality_of`.
+    """
+    read = frame.macro(TRANSFORMATION)
     slope, intercept = read.number("RescaleSlope"), read.number("RescaleIntercept")
     if slope is None and intercept is None:
-        return Modality()
+        return None
     if slope is None or intercept is None:
         raise CaseError("inconsistent", "only one of (0028,1053) Rescale Slope and (0028,1052) Rescale Intercept")
     if slope == 0:
         raise CaseError("inconsistent", "(0028,1053) Rescale Slope is 0")
-    unit = read.code("RescaleType")
-    computed = frame.dataset.code("Modality") == "CT"
-    return Modality(slope, intercept, None, True, unit == "HU" or (computed and unit in ("", "US")))
+    return Line(slope, intercept)
 
 
 def stored_range(bits: int, *, signed: bool) -> tuple[float, float]:

@@ -21,6 +21,7 @@ from fedgraft.client.dicom.grey import grey
 from fedgraft.client.dicom.header import Header, header_of
 from fedgraft.client.dicom.layout import COLOUR, GREY, NATIVE, PALETTE, Layout, layout_of
 from fedgraft.client.dicom.palette import palette_colour
+from fedgraft.client.dicom.scale import check_scale, rescale_of
 from fedgraft.client.dicom.series import neighbours, slices_of, spread
 from fedgraft.client.dicom.stored import Stored
 from fedgraft.client.limits import Limits
@@ -79,6 +80,10 @@ def _frame(header: Header, dicom: Dicom, limits: Limits, row: int | None, thread
         pixels, aspect = plane(header, layout, dicom, limits, chosen, threads)
         return Picture(square(pixels, aspect, limits), header.marks)
     wanted = neighbours(chosen, layout.frames)
+    groups = {frame: frame_elements(header.elements, frame) for frame in set(wanted)}
+    rescales = [rescale_of(elements, layout) for elements in groups.values()]
+    for elements in groups.values():
+        check_scale(rescales, elements, layout, dicom)
     planes = {frame: plane(header, layout, dicom, limits, frame, threads) for frame in set(wanted)}
     stacked = _channels([planes[frame][0] for frame in wanted])
     return Picture(square(stacked, planes[chosen][1], limits), header.marks)
@@ -92,10 +97,11 @@ def _slice(folder: Path, dicom: Dicom, limits: Limits, row: int | None, threads:
         raise CaseError("no-frame")
     chosen = places[row]
     wanted = neighbours(chosen, len(slices)) if dicom.neighbours else (chosen,)
-    read = {}
+    rescales, read = [one.rescale for one in slices], {}
     for number in set(wanted):
-        with header_of(slices[number], limits) as header:
+        with header_of(slices[number].path, limits) as header:
             layout = layout_of(header, limits)
+            check_scale(rescales, frame_elements(header.elements, 0), layout, dicom)
             read[number] = (*plane(header, layout, dicom, limits, 0, threads), header.marks)
     pixels = _channels([read[number][0] for number in wanted]) if dicom.neighbours else read[chosen][0]
     marks = read[chosen][2]

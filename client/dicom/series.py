@@ -12,6 +12,8 @@ from fedgraft.client.dicom.functional_groups import frame_elements
 from fedgraft.client.dicom.geometry import along_normal
 from fedgraft.client.dicom.header import header_of
 from fedgraft.client.dicom.layout import Layout, layout_of
+from fedgraft.client.dicom.modality import Line
+from fedgraft.client.dicom.scale import rescale_of
 from fedgraft.client.limits import Limits
 from fedgraft.client.unusable import CaseError
 
@@ -22,7 +24,7 @@ TURNED = 1e-3
 
 
 class Slice(NamedTuple):
-    """What a file says about its place in a series."""
+    """What a file says about its place in a series, and its rescale (`fedgraft.client.dicom.scale`)."""
 
     path: Path
     layout: Layout
@@ -30,9 +32,10 @@ class Slice(NamedTuple):
     number: int | None
     place: float | None
     orientation: tuple[float, ...]
+    rescale: Line | None
 
 
-def slices_of(folder: Path, limits: Limits) -> tuple[Path, ...]:
+def slices_of(folder: Path, limits: Limits) -> tuple[Slice, ...]:
     """The files of a series in their order in space.
 
     Sorted along the normal of (0020,0037) Image Orientation by (0020,0032) Image Position; if a file does not state
@@ -61,7 +64,7 @@ def slices_of(folder: Path, limits: Limits) -> tuple[Path, ...]:
     order = np.argsort(known, kind="stable")
     if (np.diff(known[order]) < apart).any():
         raise CaseError("mixed-series", "two slices lie at one place, or have one instance number")
-    return tuple(slices[number].path for number in order)
+    return tuple(slices[number] for number in order)
 
 
 def spread(count: int, wanted: int) -> tuple[int, ...]:
@@ -90,6 +93,7 @@ def _slice(path: Path, limits: Limits) -> Slice | None:
                 number=read.integer("InstanceNumber"),
                 place=along_normal(position, orientation),
                 orientation=orientation,
+                rescale=rescale_of(groups, layout),
             )
     except CaseError as error:
         if error.reason in ("not-dicom", "no-pixels"):

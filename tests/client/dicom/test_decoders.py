@@ -11,6 +11,7 @@ from pathlib import Path
 from struct import pack
 
 import data_store
+import jpeg_ls
 import numpy as np
 import pydicom
 import pytest
@@ -123,10 +124,28 @@ def test_12_bits_need_the_extra() -> None:
         decode(uid.JPEGExtended12Bit, header, replace(GREY, allocated=16, stored=12))
 
 
-def test_jpeg_ls_of_7_bits() -> None:
-    header = b"\xff\xd8\xff\xf7" + pack(">HBHHB", 11, 7, 2, 3, 1) + REST
-    with pytest.raises(CaseError, match=r"^unsupported: JPEG-LS of 6 or 7 bits is decoded wrongly by GDCM$"):
-        decode(uid.JPEGLSLossless, header, GREY)
+@pytest.mark.parametrize("bits", range(2, 17))
+def test_grey_jpeg_ls_of_each_depth(bits: int) -> None:
+    """The encoder takes the depth from the largest value; for noise its buffer is too small, for a ramp it is not."""
+    stored = np.linspace(0, (1 << bits) - 1, 63 * 65).reshape(63, 65).round().astype("u1" if bits <= 8 else "<u2")
+    data = jpeg_ls.encode(stored).tobytes()
+    allocated = stored.dtype.itemsize * 8
+    layout = replace(GREY, rows=63, columns=65, allocated=allocated, stored=bits)
+    assert codestream_of(uid.JPEGLSLossless, data, layout).precision == bits
+    cells, photometric = decode(uid.JPEGLSLossless, data, layout)
+    assert_array_equal(cells, stored)
+    assert photometric == "MONOCHROME2"
+
+
+@pytest.mark.parametrize("bits", [6, 7])
+@pytest.mark.parametrize("layout", [replace(GREY, signed=True), replace(GREY, samples=3, photometric="RGB")])
+def test_jpeg_ls_that_gdcm_decodes_wrongly(bits: int, layout: Layout) -> None:
+    size = 8 + 3 * layout.samples
+    components = b"".join(bytes([number + 1, 0x11, 0]) for number in range(layout.samples))
+    header = b"\xff\xd8\xff\xf7" + pack(">HBHHB", size, bits, 2, 3, layout.samples) + components + REST[3:]
+    text = "^unsupported: JPEG-LS of 6 or 7 bits, signed or in colour, is decoded wrongly by GDCM$"
+    with pytest.raises(CaseError, match=text):
+        decode(uid.JPEGLSLossless, header, layout)
 
 
 def test_a_frame_that_gdcm_refuses() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from fedgraft.client.dicom.expand import expand
 from fedgraft.client.manifest import Case
 from fedgraft.client.unusable import CaseError
@@ -35,6 +37,18 @@ def test_a_file_becomes_its_frames_if_all_are_wanted() -> None:
     assert rows(case, plan(frames="middle"), 3) == [None]
     assert rows(Case("/nowhere/a", "ill", "p1"), plan(frames="all"), 2) == [0, 1]
     assert rows(Case("/nowhere/a.png", "ill", "p1"), plan(frames="all"), 2) == [None]
+
+
+@pytest.mark.parametrize("name", ["a", "a.DCM", "a.dicom", "1.2.840.113619.2.55", "a.ima", "a.IMG"])
+def test_a_dicom_file_may_have_any_name(name: str) -> None:
+    assert rows(Case(f"/nowhere/{name}", "ill", "p1"), plan(frames="all"), 2) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "name", ["a.PNG", "a.jpg", "a.jpeg", "a.tif", "a.tiff", "a.npz", "a.npz::images", "a.csv", "a.parquet", "a.pq"]
+)
+def test_pictures_arrays_and_tables_have_no_frames(name: str) -> None:
+    assert rows(Case(f"/nowhere/{name}", "ill", "p1"), plan(frames="all"), 2) == [None]
 
 
 def test_a_case_with_a_row_stays_as_it_is(tmp_path: Path) -> None:

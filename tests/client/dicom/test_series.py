@@ -57,7 +57,7 @@ def test_slices_are_in_the_order_of_their_positions(place: Place, show: Show) ->
         folder = place(name, value, InstanceNumber=number)
     (folder / "notes.txt").write_text("no slice")
     (folder / ".secret").write_text("no slice")
-    assert [path.stem for path in slices_of(folder, Limits())] == ["b", "c", "a"]
+    assert [one.path.stem for one in slices_of(folder, Limits())] == ["b", "c", "a"]
     assert frame_count(folder, Limits()) == 3
     shown = [show(folder, plan={"slices": 3}, row=row)[0, 0] * 255 for row in range(3)]
     assert_array_equal(np.round(shown), [10, 20, 30])
@@ -67,13 +67,13 @@ def test_slices_are_in_the_order_of_their_positions(place: Place, show: Show) ->
 def test_positions_count_along_the_normal(place: Place) -> None:
     for name, y in (("a", 5), ("b", -5)):
         folder = place(name, 0, ImageOrientationPatient=CORONAL, ImagePositionPatient=[0, y, 0])
-    assert [path.stem for path in slices_of(folder, Limits())] == ["b", "a"]
+    assert [one.path.stem for one in slices_of(folder, Limits())] == ["b", "a"]
 
 
 def test_without_positions_instance_numbers_count(place: Place) -> None:
     for name, number in (("a", 12), ("b", 9)):
         folder = place(name, 0, ImagePositionPatient=None, InstanceNumber=number)
-    assert [path.stem for path in slices_of(folder, Limits())] == ["b", "a"]
+    assert [one.path.stem for one in slices_of(folder, Limits())] == ["b", "a"]
 
 
 def test_neighbours_become_channels(place: Place, show: Show) -> None:
