@@ -35,6 +35,7 @@ from fedgraft.client.facts import facts_of, reason_of, refusal
 from fedgraft.client.images import CaseReader, Reading
 from fedgraft.client.machine import cores
 from fedgraft.client.manifest import Case
+from fedgraft.client.pictures import FORMATS
 from fedgraft.client.transforms import resize
 from fedgraft.client.unusable import CaseError
 from fedgraft.common.backbone import InputSpec
@@ -77,7 +78,7 @@ def decoded(orders: Sequence[Order], reading: Reading, spec: InputSpec, workers:
         for order in orders:
             yield order, take(order, CaseReader(reading), spec)
         return
-    if any(Path(order.file).suffix.lower() in ("", ".dcm") for order in orders):
+    if any(Path(order.file).suffix.lower() not in FORMATS for order in orders):
         import fedgraft.client.dicom.read  # noqa: F401 - once here, not in each process
     left, again, stuck = deque(orders), set[Order](), None
     while left:

@@ -24,6 +24,7 @@ from fedgraft.client.manifest import Case
 from fedgraft.client.picture import Mark
 from fedgraft.client.store import Store
 from fedgraft.client.transforms import resize
+from fedgraft.common.errors import DataError
 
 Taker = Callable[..., Intake]
 
@@ -216,11 +217,40 @@ def test_another_size_decodes_files_again_but_not_those_that_can_not_be_used(coh
     assert decoded(start(spec=replace(start().spec, size=24))) == 0
 
 
-def test_other_limits_look_again_and_decide_anew(cohort: list[Case], start: Taker, reading: Reading) -> None:
-    assert verdicts(start(), cohort) == [None] * 13
+def test_wider_limits_look_again_and_narrower_ones_keep_what_was_read(
+    cohort: list[Case], start: Taker, reading: Reading
+) -> None:
+    """Limits are on what reading may cost: what has been read costs nothing more."""
     strict = start(reading=replace(reading, limits=Limits(pixels=100)))
     assert verdicts(strict, cohort) == ["too-large"] * 8 + [None] * 5
     assert verdicts(start(), cohort) == [None] * 13
+    spoil(cohort)
+    assert verdicts(start(reading=replace(reading, limits=Limits(pixels=100))), cohort) == [None] * 13
+
+
+def test_an_absent_case_is_never_another_s_pixels(cohort: list[Case], start: Taker) -> None:
+    """Known from an earlier start, at another size; and now it can't be read: `places` then says -1."""
+    taken = start()
+    assert verdicts(taken, cohort) == [None] * 13
+    file = Path(cohort[0].path)
+    file.chmod(0)
+    if os.access(file, os.R_OK):  # root reads everything: take the file away behind its stamp
+        content, status = file.read_bytes(), file.stat()
+        file.write_bytes(b"\0" * len(content))
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other = start(spec=replace(taken.spec, size=24))
+    found = verdicts(other, cohort)
+    assert found[0] in ("missing", "damaged", "not-dicom") and found[1:] == [None] * 12
+    with pytest.raises(DataError, match="was removed while it was in use; start again"):
+        other.images(cohort[:1])
+
+
+def test_a_name_chooses_the_reader_and_so_is_part_of_the_key(tmp_path: Path, start: Taker) -> None:
+    picture = tmp_path / "c.dcm"
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(picture, "PNG")
+    assert verdicts(start(), [Case(str(picture), "x", "p")]) == ["not-dicom"]
+    renamed = picture.rename(tmp_path / "c.png")
+    assert verdicts(start(), [Case(str(renamed), "x", "p")]) == [None]
 
 
 @pytest.fixture

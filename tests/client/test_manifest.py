@@ -127,6 +127,7 @@ ERRORS = [
     (f"{HEADER}{LONG},,a,SECRET,\n", "line 2: `path` is longer than a file's name can be"),
     (f"{HEADER}{'ab/' * 1500},,a,SECRET,\n", "line 2: `path` is longer than a file's name can be"),
     (f"{HEADER}1.png,,a,p,\n./1.png,,a,p,\n", "lines 2 and 3 name the same case; delete one"),
+    (f"{HEADER}ct,0,a,p,\nct,,a,p,\n", "line 3 names a whole file and line 2 a `row` of it; keep one"),
     (
         f"{HEADER}1.png,,a,p,\n1.png,,SECRET,p,\n",
         "lines 2 and 3 name the same case, with different labels or",
