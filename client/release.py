@@ -17,7 +17,7 @@ from fedgraft.common.errors import SiteFileError
 from fedgraft.common.offer import Offer
 from fedgraft.common.schema import Release
 from fedgraft.common.schema_data import Table
-from fedgraft.common.statistics import TableStatistics
+from fedgraft.common.statistics import Patients, TableStatistics
 from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.common.wire import Update
 
@@ -70,9 +70,13 @@ def release_evaluations(
     return {split: evaluation for split, evaluation in released.items() if evaluation is not None}
 
 
-def release_statistics(found: TableStatistics, table: Table, permission: Permission) -> TableStatistics:
-    """Sums over a table's columns, of at least as many cases as plan and site both want; none if the site forbids."""
-    return found.at_least(max(table.min_count, permission.min_count)) if permission.statistics else found.nothing()
+def release_statistics(
+    found: TableStatistics, patients: Patients, table: Table, permission: Permission
+) -> TableStatistics:
+    """Sums over a table's columns, of at least the patients that plan and site want; none if the site forbids."""
+    if not permission.statistics:
+        return found.nothing()
+    return found.at_least(max(table.min_count, permission.min_count), patients)
 
 
 def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, Evaluation], **about: Any) -> None:
