@@ -8,7 +8,7 @@ from flwr.app import RecordDict
 
 from fedgraft.client.cohort import split_usable
 from fedgraft.client.manifest import read_manifest
-from fedgraft.client.release import append_line, release_statistics
+from fedgraft.client.release import append_line, of_enough_patients, release_statistics
 from fedgraft.client.site import SiteFile
 from fedgraft.client.table_file import TableFiles
 from fedgraft.client.table_inputs import TableInputs
@@ -46,7 +46,8 @@ def site_statistics(plan: Plan, table: Table, site: SiteFile, files: TableFiles)
     train = split_usable(read_manifest(site.manifest), plan, inputs)["train"]
     rows = inputs.rows(train)
     patients = count_patients(rows, [case.patient for case in train], table)
-    return release_statistics(describe_rows(rows, table), patients, table, site.release)
+    found = of_enough_patients(describe_rows(rows, table), patients, table, site.release)
+    return release_statistics(found, table, site.release)
 
 
 def _figures(table: Table, found: TableStatistics) -> dict[str, object]:

@@ -70,13 +70,16 @@ def release_evaluations(
     return {split: evaluation for split, evaluation in released.items() if evaluation is not None}
 
 
-def release_statistics(
+def release_statistics(found: TableStatistics, table: Table, permission: Permission) -> TableStatistics:
+    """Sums over a table's columns, of at least as many cases as plan and site both want; none if the site forbids."""
+    return found.at_least(max(table.min_count, permission.min_count)) if permission.statistics else found.nothing()
+
+
+def of_enough_patients(
     found: TableStatistics, patients: Patients, table: Table, permission: Permission
 ) -> TableStatistics:
-    """Sums over a table's columns, of at least the patients that plan and site want; none if the site forbids."""
-    if not permission.statistics:
-        return found.nothing()
-    return found.at_least(max(table.min_count, permission.min_count), patients)
+    """Those sums that also rest on as many patients: the rows of one patient are one."""
+    return found.of_patients(max(table.min_count, permission.min_count), patients)
 
 
 def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, Evaluation], **about: Any) -> None:

@@ -52,18 +52,25 @@ class TableStatistics:
     numeric: tuple[Moments, ...]
     categories: tuple[Mapping[str, int], ...]
 
-    def at_least(self, least: int, patients: Patients) -> TableStatistics:
-        """What may be told: nothing of a column whose known values are of fewer ``patients``, no category of fewer.
+    def at_least(self, least: int) -> TableStatistics:
+        """What may be told: nothing of a column with fewer known values, no category with fewer cases.
 
         Nor is one named that has more than `MOST_TEXT` characters or unprintable ones, which is no category; of many,
         the `MOST_CATEGORIES` largest are named.
         """
         return TableStatistics(
+            numeric=tuple(one if one.count >= least else Moments() for one in self.numeric),
+            categories=tuple(_named(counts, least) for counts in self.categories),
+        )
+
+    def of_patients(self, least: int, patients: Patients) -> TableStatistics:
+        """Without columns whose known values are of fewer than ``least`` patients, and categories of fewer."""
+        return TableStatistics(
             numeric=tuple(
                 one if count >= least else Moments() for one, count in zip(self.numeric, patients.numeric, strict=True)
             ),
             categories=tuple(
-                _named({word: n for word, n in counts.items() if of[word] >= least})
+                {word: n for word, n in counts.items() if of[word] >= least}
                 for counts, of in zip(self.categories, patients.categories, strict=True)
             ),
         )
@@ -125,8 +132,8 @@ def count_patients(rows: Sequence[Row], patients: Sequence[str], table: Table) -
     return Patients(tuple(numeric), tuple(dict(Counter(word for word, _ in some)) for some in pairs))
 
 
-def _named(counts: Mapping[str, int]) -> dict[str, int]:
-    fit = [(word, n) for word, n in counts.items() if 0 < len(word) <= MOST_TEXT and word.isprintable()]
+def _named(counts: Mapping[str, int], least: int) -> dict[str, int]:
+    fit = [(word, n) for word, n in counts.items() if n >= least and 0 < len(word) <= MOST_TEXT and word.isprintable()]
     return dict(sorted(sorted(fit, key=lambda item: (-item[1], item[0]))[:MOST_CATEGORIES]))
 
 

@@ -37,9 +37,7 @@ def test_semicolons_and_tabs_where_the_first_line_has_no_comma(tmp_path: Path, m
 
 @pytest.mark.parametrize("text", ["age,sex\n50,f\n\n60,m\n", "age,sex\n\n50,f\n", "age\n50\n\n60\n"])
 def test_an_empty_line_between_rows_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(
-        CaseError, match=r"^inconsistent: a table with an empty line between its rows; delete"
-    ):
+    with pytest.raises(CaseError, match=r"^inconsistent: a table with an empty line between its rows; delete"):
         TableFiles().read(write(tmp_path, text), NAMES)
 
 

@@ -64,7 +64,7 @@ def test_describing_by_hand() -> None:
 )
 def test_what_may_be_told(least: int, numeric: Moments, categories: dict[str, int]) -> None:
     cases = rows(("1", "f"), ("2", "m"), ("", "f"), ("6", ""))
-    found = describe(cases, TABLE).at_least(least, count_patients(cases, ["a", "b", "c", "d"], TABLE))
+    found = describe(cases, TABLE).at_least(least)
     assert found == TableStatistics((numeric,), (categories,))
 
 
@@ -72,19 +72,19 @@ def test_rows_of_one_patient_count_once() -> None:
     cases = rows(("1", "f"), ("2", "f"), ("6", "f"), ("", "m"), ("", "m"))
     patients = count_patients(cases, ["a", "a", "a", "a", "b"], TABLE)
     assert patients == Patients((1,), ({"f": 1, "m": 2},))
-    assert describe(cases, TABLE).at_least(2, patients) == TableStatistics((Moments(),), ({"m": 2},))
-    assert describe(cases, TABLE).at_least(1, patients) == describe(cases, TABLE)
+    assert describe(cases, TABLE).of_patients(2, patients) == TableStatistics((Moments(),), ({"m": 2},))
+    assert describe(cases, TABLE).of_patients(1, patients) == describe(cases, TABLE)
     assert count_patients([], [], TABLE) == Patients((0,), ({},))
 
 
 def test_a_long_or_unprintable_text_is_no_category() -> None:
     counts = {"x" * 201: 9, "x" * 200: 9, "a\x00b": 9}
-    assert TableStatistics((), (counts,)).at_least(1, Patients((), (counts,))).categories == ({"x" * 200: 9},)
+    assert TableStatistics((), (counts,)).at_least(1).categories == ({"x" * 200: 9},)
 
 
 def test_of_many_categories_the_largest_are_told() -> None:
     counts = {f"c{number:04}": number for number in range(1, 1201)}
-    (told,) = TableStatistics((), (counts,)).at_least(1, Patients((), (counts,))).categories
+    (told,) = TableStatistics((), (counts,)).at_least(1).categories
     assert list(told) == [f"c{number:04}" for number in range(201, 1201)]
 
 
