@@ -8,7 +8,7 @@ from flwr.app import RecordDict
 
 from fedgraft.client.cohort import split_usable
 from fedgraft.client.manifest import read_manifest
-from fedgraft.client.release import append_line, release_statistics
+from fedgraft.client.release import append_line, of_enough_patients, release_statistics
 from fedgraft.client.site import SiteFile
 from fedgraft.client.table_file import TableFiles
 from fedgraft.client.table_inputs import TableInputs
@@ -16,7 +16,7 @@ from fedgraft.client.workspace import Workspace
 from fedgraft.common.errors import WireError
 from fedgraft.common.plan import Plan, from_json
 from fedgraft.common.schema_data import Table
-from fedgraft.common.statistics import TableStatistics
+from fedgraft.common.statistics import TableStatistics, count_patients
 from fedgraft.common.statistics import describe as describe_rows
 from fedgraft.common.statistics_record import Description, pack_description, unpack_question
 
@@ -44,7 +44,10 @@ def site_statistics(plan: Plan, table: Table, site: SiteFile, files: TableFiles)
     """What may leave a site, over its training cases: those of a run of this plan."""
     inputs = TableInputs(table, files)
     train = split_usable(read_manifest(site.manifest), plan, inputs)["train"]
-    return release_statistics(describe_rows(inputs.rows(train), table), table, site.release)
+    rows = inputs.rows(train)
+    patients = count_patients(rows, [case.patient for case in train], table)
+    found = of_enough_patients(describe_rows(rows, table), patients, table, site.release)
+    return release_statistics(found, table, site.release)
 
 
 def _figures(table: Table, found: TableStatistics) -> dict[str, object]:

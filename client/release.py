@@ -18,7 +18,7 @@ from fedgraft.common.errors import SiteFileError
 from fedgraft.common.offer import Offer
 from fedgraft.common.schema import Release
 from fedgraft.common.schema_data import Table
-from fedgraft.common.statistics import TableStatistics
+from fedgraft.common.statistics import Patients, TableStatistics
 from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.common.wire import Update
 
@@ -74,6 +74,13 @@ def release_evaluations(
 def release_statistics(found: TableStatistics, table: Table, permission: Permission) -> TableStatistics:
     """Sums over a table's columns, of at least as many cases as plan and site both want; none if the site forbids."""
     return found.at_least(max(table.min_count, permission.min_count)) if permission.statistics else found.nothing()
+
+
+def of_enough_patients(
+    found: TableStatistics, patients: Patients, table: Table, permission: Permission
+) -> TableStatistics:
+    """Those sums that also rest on as many patients: the rows of one patient are one."""
+    return found.of_patients(max(table.min_count, permission.min_count), patients)
 
 
 def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, Evaluation], **about: Any) -> None:

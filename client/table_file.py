@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from fedgraft.client.limits import Limits
@@ -39,7 +40,8 @@ class TableFiles:
         """Those of the columns ``names`` that the file has.
 
         Raises:
-            CaseError: ``missing``, ``too-large``, ``damaged`` or ``unsupported``: for every row of this file.
+            CaseError: ``missing``, ``too-large``, ``damaged``, ``unsupported`` or ``inconsistent``: for every row of
+                this file.
             DataError: the header names one of the columns twice.
         """
         try:
@@ -72,14 +74,27 @@ class TableFiles:
 def _read_csv(path: Path, names: tuple[str, ...]) -> Columns:
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            lines = csv.reader(stream)
+            first = stream.readline()
+            delimiter = next((mark for mark in ",;\t" if mark in first), ",")  # the manifest's rule (manifest_file.py)
+            lines = csv.reader(chain((first,), stream), delimiter=delimiter)
             header = next(lines, [])
             places = _places(header, names)
             found = tuple(header[place] for place in places)
-            rows = [_cells(line, len(header), places) for line in lines if line]
+            rows = [_cells(line, len(header), places) for line in _without_blank_end(lines)]
     except (UnicodeDecodeError, csv.Error, OSError):
         raise CaseError("damaged", "a table that is not UTF-8 CSV") from None
     return Columns(found, rows)
+
+
+def _without_blank_end(lines: Iterable[list[str]]) -> Iterator[list[str]]:
+    """A blank line before others would move the rows below it away from their numbers."""
+    blank = False
+    for line in lines:
+        if line and blank:
+            raise CaseError("inconsistent", "a table with an empty line between its rows; delete the line")
+        blank = not line
+        if line:
+            yield line
 
 
 def _cells(line: list[str], width: int, places: Sequence[int]) -> tuple[str, ...] | None:

@@ -17,6 +17,8 @@ from torch import Tensor
 from fedgraft.client.facts import USABLE, number_of
 from fedgraft.client.inputs import Wanted
 from fedgraft.client.manifest import Case
+from fedgraft.client.manifest_file import read_rows
+from fedgraft.client.manifest_lines import KNOWN
 from fedgraft.client.table_file import TableFiles
 from fedgraft.client.unusable import CaseError
 from fedgraft.common.errors import DataError
@@ -126,13 +128,27 @@ class TableInputs:
         return [held[name] for name in self._names]
 
     def _from_file(self, case: Case, names: tuple[str, ...]) -> dict[str, str]:
-        columns = self._files.read(Path(case.path), names)
+        try:
+            columns = self._files.read(Path(case.path), names)
+        except CaseError:
+            if _is_its_manifest(case):  # which has been read: the names are lacking, whatever its suffix and size
+                return {}
+            raise
         if case.row is None or not 0 <= case.row < len(columns.rows):
             raise CaseError("no-row")
         row = columns.rows[case.row]
         if row is None:
             raise CaseError("inconsistent", "a row of the table has more or fewer cells than its header")
         return dict(zip(columns.names, row, strict=True))
+
+
+def _is_its_manifest(case: Case) -> bool:
+    """Whether a case's file is the manifest that lists it: its columns besides the known ones are the case's."""
+    try:
+        header = next(iter(read_rows(Path(case.path))))
+    except (DataError, ValueError):
+        return False
+    return "patient" in header and [name for name in header if name not in KNOWN] == [name for name, _ in case.columns]
 
 
 def _require_first_view(wanted: Sequence[Wanted]) -> None:

@@ -70,7 +70,8 @@ class Table:
         indicate_missing: give each numeric column a second number, 1 where it is missing.
         statistics: ``plan`` = means, deviations and vocabularies are given below; ``federated`` = they come from sums
             and counts over all sites' training cases, before the first round.
-        min_count: a site names a category only if it has so many training cases of it, and a column's sums likewise.
+        min_count: a site names a category only if so many patients among its training cases have it, and a column's
+            sums likewise; 1 with ``statistics=plan``.
         means, deviations, vocabulary: by column; empty with ``statistics=federated``.
     """
 

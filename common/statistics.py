@@ -63,9 +63,36 @@ class TableStatistics:
             categories=tuple(_named(counts, least) for counts in self.categories),
         )
 
+    def of_patients(self, least: int, patients: Patients) -> TableStatistics:
+        """Without columns whose known values are of fewer than ``least`` patients, and categories of fewer."""
+        return TableStatistics(
+            numeric=tuple(
+                one if count >= least else Moments() for one, count in zip(self.numeric, patients.numeric, strict=True)
+            ),
+            categories=tuple(
+                {word: n for word, n in counts.items() if of[word] >= least}
+                for counts, of in zip(self.categories, patients.categories, strict=True)
+            ),
+        )
+
     def nothing(self) -> TableStatistics:
         """What is told by a site that tells nothing."""
         return TableStatistics(tuple(Moments() for _ in self.numeric), tuple({} for _ in self.categories))
+
+    @property
+    def is_nothing(self) -> bool:
+        return not any(one.count for one in self.numeric) and not any(self.categories)
+
+
+@dataclass(frozen=True)
+class Patients:
+    """How many different patients each of a site's sums rests on; it stays at the site. The order is the plan's.
+
+    ``numeric``: with a known value of the column; ``categories``: by category.
+    """
+
+    numeric: tuple[int, ...]
+    categories: tuple[Mapping[str, int], ...]
 
 
 def moments(values: NDArray[np.float64]) -> Moments:
@@ -94,6 +121,17 @@ def describe(rows: Sequence[Row], table: Table) -> TableStatistics:
     return TableStatistics(numeric, tuple(dict(count) for count in counts))
 
 
+def count_patients(rows: Sequence[Row], patients: Sequence[str], table: Table) -> Patients:
+    """Of a site's rows, whose patients are ``patients``."""
+    owned = list(zip(rows, patients, strict=True))
+    numeric = (
+        len({patient for row, patient in owned if not math.isnan(row.numbers[place])})
+        for place in _places(table.numeric)
+    )
+    pairs = ({(row.texts[place], patient) for row, patient in owned} for place in _places(table.categorical))
+    return Patients(tuple(numeric), tuple(dict(Counter(word for word, _ in some)) for some in pairs))
+
+
 def _named(counts: Mapping[str, int], least: int) -> dict[str, int]:
     fit = [(word, n) for word, n in counts.items() if n >= least and 0 < len(word) <= MOST_TEXT and word.isprintable()]
     return dict(sorted(sorted(fit, key=lambda item: (-item[1], item[0]))[:MOST_CATEGORIES]))
@@ -114,20 +152,21 @@ def _places(columns: Sequence[str]) -> range:
 
 
 def resolved(table: Table, statistics: TableStatistics) -> Table:
-    """The section with the numbers in it: ``statistics`` is then ``plan``, and the vocabulary in alphabetical order.
+    """The section with the numbers in it: then of ``statistics=plan``, with vocabularies in alphabetical order.
 
     Raises:
         PlanError: of a column nothing is known from any site, or its numbers can't be used.
     """
     least = table.min_count
     problems = [
-        f"table.numeric names {name}, of which no site told anything (a site tells of a column with {least} known "
-        "values or more, or its own min_count); remove it, or give the numbers with table.statistics=plan"
+        f"table.numeric names {name}, of which no site told anything (a site tells of a column with known "
+        f"values of {least} patients or more, or its own min_count); remove it, or give the numbers with "
+        "table.statistics=plan"
         for name, one in zip(table.numeric, statistics.numeric, strict=True)
         if not one.count
     ]
     problems += [
-        f"table.categorical names {name}, of which no site has a category with {least} cases or more (or its own "
+        f"table.categorical names {name}, of which no site has a category with {least} patients or more (or its own "
         "min_count); remove it, or give the vocabulary with table.statistics=plan"
         for name, counts in zip(table.categorical, statistics.categories, strict=True)
         if not counts
@@ -137,6 +176,7 @@ def resolved(table: Table, statistics: TableStatistics) -> Table:
     known = replace(
         table,
         statistics="plan",
+        min_count=1,
         means={name: one.mean for name, one in zip(table.numeric, statistics.numeric, strict=True)},
         deviations={name: one.deviation for name, one in zip(table.numeric, statistics.numeric, strict=True)},
         vocabulary={name: tuple(words) for name, words in zip(table.categorical, statistics.categories, strict=True)},

@@ -33,6 +33,10 @@ def table_problems(table: Table) -> list[str]:
         filled = [f"table.{name}" for name, value in given.items() if value]
         problems += [f"{name} has no effect with table.statistics=federated; leave it empty" for name in filled]
         return problems
+    if table.min_count != 1:
+        problems.append(
+            "table.min_count must be 1 with table.statistics=plan: no site sends statistics, so that it has no effect"
+        )
     for name, value in given.items():
         problems += _covers(name, value, table.categorical if name == "vocabulary" else table.numeric)
     problems += [

@@ -13,6 +13,7 @@ null):
 - ``sites.<name>.quarantined``: cases that the site can't use, by reason (empty also where it does not say)
 - ``worst_site.name``, ``worst_site.<headline>``: the site with the lowest headline figure that is defined
 - ``dropped``: ledger lines that were not ok
+- ``statistics_from``: sites whose sums are in the federated statistics of a table; empty without such
 - ``class_counts_withheld``: sites whose class counts are not in the global class weights
 
 Figures by task (``fedgraft.common.tasks``; ``headline`` first):
@@ -35,6 +36,7 @@ from fedgraft.common.plan import Plan
 from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.server.ledger import Ledger
 from fedgraft.server.rounds import Outcome, Round
+from fedgraft.server.statistics import used
 
 
 def summary(plan: Plan, outcome: Outcome, ledger: Ledger, seconds: float) -> dict[str, Any]:
@@ -58,6 +60,7 @@ def summary(plan: Plan, outcome: Outcome, ledger: Ledger, seconds: float) -> dic
         "sites": sites,
         "worst_site": {"name": worst, headline: None if worst is None else defined[worst]},
         "dropped": ledger.dropped(),
+        "statistics_from": used(ledger),
         "class_counts_withheld": _withheld(plan, outcome),
     }
 

@@ -18,6 +18,10 @@ from fedgraft.server.guard import Refusal, content_of, same_name
 from fedgraft.server.ledger import Entry, Ledger
 from fedgraft.server.post import exchange, wait_for_nodes
 
+GRACE = 30.0
+"""Seconds for which registered sites beyond ``strategy.min_sites`` are waited for."""
+_NOTHING = "it told nothing: release.statistics=false, or too few patients"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -32,7 +36,7 @@ def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledge
     """The plan that the run follows: ``plan`` itself, or if ``table.statistics=federated`` one with all numbers in it.
 
     Args:
-        registered: site names by node id, if the coordinator registered them.
+        registered: site names by node id, if the coordinator registered them; all are waited for, `GRACE` at most.
 
     Raises:
         RoundError: fewer than ``strategy.min_sites`` sites sent usable statistics.
@@ -42,6 +46,8 @@ def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledge
     if table is None or table.statistics == "plan":
         return plan
     nodes = wait_for_nodes(grid, plan.strategy.min_sites, plan.strategy.timeout)
+    if len(nodes) < len(registered):  # the numbers are those of all, not of the first to connect
+        nodes = wait_for_nodes(grid, len(registered), min(plan.strategy.timeout, GRACE))
     question = pack_question(plan.to_json(), plan.digest)
     replies = exchange(grid, [Message(question, node, DESCRIBE) for node in nodes], plan.strategy.timeout)
     answers = [_read(node, reply, plan, table) for node, reply in replies.items()]
@@ -51,6 +57,11 @@ def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledge
     if len(good) < plan.strategy.min_sites:
         raise RoundError(_too_few(ledger, len(good), plan.strategy.min_sites))
     return replace(plan, table=resolved(table, merge_all(_in_order(good), table)))
+
+
+def used(ledger: Ledger) -> list[str]:
+    """Names of the sites whose sums are in the plan's numbers; sites that answered but told nothing are not."""
+    return sorted(e.site for e in ledger.entries if e.what == "describe" and e.outcome == "ok" and not e.reason)
 
 
 def _in_order(good: list[Description]) -> list[TableStatistics]:
@@ -100,7 +111,7 @@ def _entry(answer: Answer, down: int) -> Entry:
         site=f"node {answer.node}" if isinstance(found, Refusal) else found.site,
         node=answer.node,
         outcome=found.code if isinstance(found, Refusal) else "ok",
-        reason=found.reason if isinstance(found, Refusal) else "",
+        reason=found.reason if isinstance(found, Refusal) else _NOTHING if found.statistics.is_nothing else "",
         examples=None,
         bytes_down=down,
         bytes_up=answer.bytes_up,

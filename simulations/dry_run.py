@@ -100,7 +100,7 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
     leaving += ["cases that can't be used, by reason, once"] * plan.release.quarantine
     leaving += [
         "before the first round, of each column of the table: count, mean and M2, or categories with their cases "
-        "(nothing of fewer cases than table.min_count and the site's min_count)"
+        "(nothing of fewer patients than table.min_count and the site's min_count)"
     ] * (asked is not plan)
     stages = ", ".join(stage.name for stage in model.stages)
     kept = _kept(model, plan.engine.keep)

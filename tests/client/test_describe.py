@@ -67,6 +67,19 @@ def test_the_larger_of_both_min_counts_wins(table_plan: PlanOf, table_sites: Sit
     assert told(wide, site) == TableStatistics((Moments(), Moments()), ({},))
 
 
+def test_patients_count_not_their_rows(table_plan: PlanOf, tmp_path: Path) -> None:
+    """40 rows of 8 patients; 4 of them have the 20 rows with f. The site wants 5 patients, which is the default."""
+    (tmp_path / "table.csv").write_text("age,pressure,sex\n" + "50,120,f\n60,130,m\n" * 20)
+    lines = "".join(f"table.csv,{row},clear,p{row % 8},train\n" for row in range(40))
+    (tmp_path / "manifest.csv").write_text(f"path,row,label,patient,split\n{lines}")
+    site = tmp_path / "site.yaml"
+    site.write_text("name: north\nmanifest: manifest.csv\nstate: state\n")
+    assert told(table_plan(), site) == TableStatistics((Moments(40, 55.0, 1000.0), Moments(40, 125.0, 1000.0)), ({},))
+    assert told(table_plan("table.min_count=9"), site) == TableStatistics((Moments(), Moments()), ({},))
+    allow(site, min_count=4)
+    assert told(table_plan(), site).categories == ({"f": 20, "m": 20},)
+
+
 def test_a_site_may_tell_nothing(table_plan: PlanOf, table_sites: Sites) -> None:
     plan, (site,) = table_plan(), table_sites(1)
     allow(site, statistics=False)

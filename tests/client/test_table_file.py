@@ -23,10 +23,26 @@ def write(folder: Path, text: str, name: str = "table.csv") -> Path:
 
 
 def test_only_the_asked_columns_in_the_asked_order(tmp_path: Path) -> None:
-    path = write(tmp_path, "﻿sex,x,age\nf,1,50\n\nm,2,\n")
+    path = write(tmp_path, "﻿sex,x,age\nf,1,50\nm,2,\n\n\n")
     found = TableFiles().read(path, NAMES)
     assert found.names == NAMES
     assert found.rows == [("50", "f"), ("", "m")]
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_semicolons_and_tabs_where_the_first_line_has_no_comma(tmp_path: Path, mark: str) -> None:
+    path = write(tmp_path, "sex;x;age\nf;1,5;50\nm;2;\n".replace(";", mark))
+    assert TableFiles().read(path, NAMES).rows == [("50", "f"), ("", "m")]
+
+
+@pytest.mark.parametrize("text", ["age,sex\n50,f\n\n60,m\n", "age,sex\n\n50,f\n", "age\n50\n\n60\n"])
+def test_an_empty_line_between_rows_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(CaseError, match=r"^inconsistent: a table with an empty line between its rows; delete"):
+        TableFiles().read(write(tmp_path, text), NAMES)
+
+
+def test_an_empty_cell_of_the_only_column_is_written_with_quotes(tmp_path: Path) -> None:
+    assert TableFiles().read(write(tmp_path, 'age\n50\n""\n60\n'), ("age",)).rows == [("50",), ("",), ("60",)]
 
 
 def test_a_column_that_is_not_there_is_left_out(tmp_path: Path) -> None:

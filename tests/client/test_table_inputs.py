@@ -9,7 +9,7 @@ import pytest
 
 from fedgraft.client.facts import reason_of
 from fedgraft.client.inputs import Inputs, Wanted
-from fedgraft.client.manifest import Case
+from fedgraft.client.manifest import Case, read_manifest
 from fedgraft.client.table_file import TableFiles
 from fedgraft.client.table_inputs import TableInputs
 from fedgraft.client.unusable import CaseError
@@ -140,3 +140,16 @@ def test_without_statistics_rows_are_read_but_not_encoded(file: Path) -> None:
     assert inputs(table).rows([case(file, 0)])[0].texts == ("m",)
     with pytest.raises(PlanError, match=r"table.statistics=federated"):
         encoded(inputs(table), case(file, 0))
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "manifest.txt", "manifest"])
+def test_a_column_that_the_manifest_lacks_is_named_whatever_its_suffix(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("label,patient,sex\na,p1,f\n", encoding="utf-8")
+    (one,) = read_manifest(tmp_path / name)
+    with pytest.raises(DataError, match=r"neither the manifest nor the table that it names has the column\(s\) age;"):
+        inputs().reasons([one])
+
+
+def test_a_file_that_is_no_manifest_stays_unsupported(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("age;sex\n50;f\n", encoding="utf-8")
+    assert inputs().reasons([case(tmp_path / "notes.txt", 0), case(tmp_path, 0)]) == ["unsupported", "unsupported"]

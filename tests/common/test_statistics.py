@@ -10,7 +10,17 @@ from sklearn.preprocessing import StandardScaler
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.schema_data import Table
-from fedgraft.common.statistics import Moments, TableStatistics, describe, merge, merge_all, moments, resolved
+from fedgraft.common.statistics import (
+    Moments,
+    Patients,
+    TableStatistics,
+    count_patients,
+    describe,
+    merge,
+    merge_all,
+    moments,
+    resolved,
+)
 from fedgraft.common.table import Encoder, Row, read_row
 
 TABLE = Table(
@@ -53,8 +63,18 @@ def test_describing_by_hand() -> None:
     [(1, Moments(3, 3.0, 14.0), {"f": 2, "m": 1}), (2, Moments(3, 3.0, 14.0), {"f": 2}), (4, Moments(), {})],
 )
 def test_what_may_be_told(least: int, numeric: Moments, categories: dict[str, int]) -> None:
-    found = describe(rows(("1", "f"), ("2", "m"), ("", "f"), ("6", "")), TABLE).at_least(least)
+    cases = rows(("1", "f"), ("2", "m"), ("", "f"), ("6", ""))
+    found = describe(cases, TABLE).at_least(least)
     assert found == TableStatistics((numeric,), (categories,))
+
+
+def test_rows_of_one_patient_count_once() -> None:
+    cases = rows(("1", "f"), ("2", "f"), ("6", "f"), ("", "m"), ("", "m"))
+    patients = count_patients(cases, ["a", "a", "a", "a", "b"], TABLE)
+    assert patients == Patients((1,), ({"f": 1, "m": 2},))
+    assert describe(cases, TABLE).of_patients(2, patients) == TableStatistics((Moments(),), ({"m": 2},))
+    assert describe(cases, TABLE).of_patients(1, patients) == describe(cases, TABLE)
+    assert count_patients([], [], TABLE) == Patients((0,), ({},))
 
 
 def test_a_long_or_unprintable_text_is_no_category() -> None:
@@ -100,7 +120,12 @@ def test_a_constant_column_has_the_deviation_one() -> None:
 def test_the_resolved_section_is_plain_data() -> None:
     found = resolved(TABLE, TableStatistics((Moments(2, 3.0, 8.0),), ({"f": 2, "m": 3},)))
     assert found == replace(
-        TABLE, statistics="plan", means={"age": 3.0}, deviations={"age": 2.0}, vocabulary={"sex": ("f", "m")}
+        TABLE,
+        statistics="plan",
+        min_count=1,
+        means={"age": 3.0},
+        deviations={"age": 2.0},
+        vocabulary={"sex": ("f", "m")},
     )
 
 
@@ -109,9 +134,9 @@ def test_a_column_of_which_nothing_is_known_is_named() -> None:
         resolved(TABLE, TableStatistics((Moments(),), ({},)))
     age, sex = caught.value.problems
     assert age.startswith(
-        "table.numeric names age, of which no site told anything (a site tells of a column with 2 known"
+        "table.numeric names age, of which no site told anything (a site tells of a column with known values of 2"
     )
-    assert sex.startswith("table.categorical names sex, of which no site has a category with 2 cases or more")
+    assert sex.startswith("table.categorical names sex, of which no site has a category with 2 patients or more")
     assert all("remove it" in problem for problem in (age, sex))
 
 

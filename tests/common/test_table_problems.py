@@ -20,14 +20,14 @@ TABLE = Table(
     missing=("?",),
     indicate_missing=False,
     statistics="plan",
-    min_count=5,
+    min_count=1,
     means={"age": 50.0},
     deviations={"age": 10.0},
     vocabulary={"sex": ("f", "m")},
 )
 CONF = (
     "+table={numeric: [age], categorical: [sex], missing: ['?'], indicate_missing: false, statistics: plan, "
-    "min_count: 5, means: {age: 50.0}, deviations: {age: 10.0}, vocabulary: {sex: [f, m]}}",
+    "min_count: 1, means: {age: 50.0}, deviations: {age: 10.0}, vocabulary: {sex: [f, m]}}",
     "data.image_size=null",
 )
 
@@ -46,6 +46,7 @@ def test_a_good_table_has_no_problem() -> None:
             "table.indicate_missing has no effect without numeric columns",
         ),
         ({"statistics": "federated"}, "table.means has no effect with table.statistics=federated; leave it empty"),
+        ({"min_count": 5}, "table.min_count must be 1 with table.statistics=plan: no site sends statistics"),
         ({"means": {}}, "table.means lacks age: table.statistics=plan needs it of each column"),
         ({"deviations": {}}, "table.deviations lacks age"),
         ({"vocabulary": {}}, "table.vocabulary lacks sex"),

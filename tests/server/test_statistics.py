@@ -16,7 +16,7 @@ from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.plan import Plan, from_dict
 from fedgraft.common.schema_data import Table
 from fedgraft.server.ledger import Ledger
-from fedgraft.server.statistics import with_statistics
+from fedgraft.server.statistics import used, with_statistics
 from fedgraft.simulations.grid import InProcessGrid
 from fedgraft.simulations.table_statistics import with_local_statistics
 
@@ -115,6 +115,41 @@ def test_a_bad_answer_is_left_out_with_a_line_in_the_ledger(
     assert reason in bad.reason
     left = sites[1:2] if outcome == "same-name" else sites[1:]
     assert table_of(found) == table_of(ask(plan, grid_of(left))[0])
+
+
+def test_a_site_that_tells_nothing_is_not_among_those_used(table_plan: PlanOf, table_sites: Sites) -> None:
+    sites = table_sites(3)
+    sites[1].write_text(f"{sites[1].read_text()}release: {{statistics: false}}\n")
+    _, ledger = ask(table_plan("strategy.min_sites=1"), grid_of(sites, {2: break_down}))
+    assert used(ledger) == ["site-0"]
+    assert ledger.entries[1].outcome == "ok"
+    assert ledger.entries[1].reason == "it told nothing: release.statistics=false, or too few patients"
+
+
+class LateGrid(InProcessGrid):
+    """The last node connects when the nodes are listed for the third time."""
+
+    listed = 0
+
+    def get_node_ids(self) -> list[int]:
+        self.listed += 1
+        nodes = sorted(super().get_node_ids())
+        return nodes if self.listed > 2 else nodes[:-1]
+
+
+def test_registered_sites_beyond_the_least_are_waited_for(table_plan: PlanOf, table_sites: Sites) -> None:
+    plan, sites = table_plan("strategy.min_sites=1", "strategy.timeout=20"), table_sites(2)
+    app = client_app.build(client_app.Desk(Workspace(), sites))
+    nodes: list[Any] = [{"partition-id": index} for index in range(2)]
+    registered = {1000: "site-0", 1001: "site-1"}
+    assert used(ask(plan, LateGrid(app, nodes, {}), registered=registered)[1]) == ["site-0", "site-1"]
+    assert used(ask(plan, LateGrid(app, nodes, {}))[1]) == ["site-0"]
+
+
+def test_the_wait_for_registered_sites_ends(table_plan: PlanOf, table_sites: Sites) -> None:
+    plan = table_plan("strategy.min_sites=1", "strategy.timeout=0.1")
+    registered = {1000: "site-0", 1001: "site-1", 1002: "away"}
+    assert used(ask(plan, grid_of(table_sites(2)), registered=registered)[1]) == ["site-0", "site-1"]
 
 
 def test_an_impostor_is_left_out(table_plan: PlanOf, table_sites: Sites) -> None:

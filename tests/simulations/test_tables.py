@@ -69,7 +69,10 @@ def test_federated_statistics_give_the_run_of_a_plan_that_holds_them(
     assert same(federated, given)
     ledgers = [(tmp_path / name / "ledger.jsonl").read_text() for name in ("asked", "given")]
     assert ["describe" in ledger for ledger in ledgers] == [True, False]
-    assert json.loads((tmp_path / "asked" / "summary.json").read_text())["plan_digest"] == written.digest
+    asked, given_numbers = (json.loads((tmp_path / name / "summary.json").read_text()) for name in ("asked", "given"))
+    assert asked["plan_digest"] == written.digest
+    assert asked["statistics_from"] == ["site-0", "site-1", "site-2"]
+    assert given_numbers["statistics_from"] == []
 
 
 @pytest.mark.parametrize("backbone", ["mlp", "resnet_table", "ft_transformer"])
