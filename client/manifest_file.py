@@ -60,6 +60,11 @@ def read_rows(path: Path) -> Iterator[Sequence[str]]:
         raise DataError(f"manifest {path} can't be read ({type(error).__name__})") from None
 
 
+def delimiter_of(first: str) -> str:
+    """What stands between the cells of a file with this first line: comma, semicolon or tab."""
+    return next((mark for mark in ",;\t" if mark in first), ",")
+
+
 def write_rows(stream: TextIO, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Write a CSV file that `read_rows` reads back to equal cells, and in which a spreadsheet finds no formula.
 
@@ -115,7 +120,7 @@ def _csv_rows(path: Path, stream: BinaryIO, start: bytes) -> Iterator[Sequence[s
         if start.startswith(magic):
             raise DataError(f"manifest {path} is {what}; {SAVE_AS}")
     lines = _Lines(path, stream)
-    delimiter = next((mark for mark in ",;\t" if mark in lines.first), ",")
+    delimiter = delimiter_of(lines.first)
     try:
         for cells in csv.reader(lines, delimiter=delimiter, strict=True):
             lines.records += 1

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from fedgraft.client.limits import Limits
+from fedgraft.client.manifest_file import delimiter_of
 from fedgraft.client.unusable import CaseError
 from fedgraft.common.errors import DataError
 
@@ -75,8 +76,7 @@ def _read_csv(path: Path, names: tuple[str, ...]) -> Columns:
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             first = stream.readline()
-            delimiter = next((mark for mark in ",;\t" if mark in first), ",")  # the manifest's rule (manifest_file.py)
-            lines = csv.reader(chain((first,), stream), delimiter=delimiter)
+            lines = csv.reader(chain((first,), stream), delimiter=delimiter_of(first))
             header = next(lines, [])
             places = _places(header, names)
             found = tuple(header[place] for place in places)

@@ -100,7 +100,7 @@ def _check_rows(study: Study, roll: Roll) -> Iterator[Section]:
         and train
     ):
         read = TableInputs(table, files).rows(train)
-        told = (what_is_told(table, read, site),)
+        told = (what_is_told(table, read, [case.patient for case in train], site),)
         try:
             chosen = study.chosen._replace(plan=stand_in(study.chosen.plan, table, read))
             study = replace(study, chosen=chosen, model=measure.network(chosen.plan, site))

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from fedgraft.client.doctor.finding import Finding
 from fedgraft.client.doctor.shown import count_of
-from fedgraft.client.release import release_statistics
+from fedgraft.client.release import of_enough_patients, release_statistics
 from fedgraft.client.site import SiteFile
 from fedgraft.common.plan import Plan
 from fedgraft.common.schema_data import Table
@@ -32,19 +32,20 @@ def stand_in(plan: Plan, table: Table, rows: Sequence[Row]) -> Plan:
     return replace(plan, table=resolved(table, filled))
 
 
-def what_is_told(table: Table, rows: Sequence[Row], site: SiteFile) -> Finding:
+def what_is_told(table: Table, rows: Sequence[Row], patients: Sequence[str], site: SiteFile) -> Finding:
     """What this site would answer when the coordinator asks for statistics (`fedgraft.client.describe`)."""
     what = "statistics"
     own = f"for the network and times below they are reckoned from the {count_of(len(rows), 'training row')} here"
     if not site.release.statistics:
         text = f"table.statistics=federated, and release.statistics is false: this site tells nothing; {own}"
         return Finding("ok", what, text)
-    told = release_statistics(describe(rows, table), table, site.release)
+    enough = of_enough_patients(describe(rows, table), count_patients(rows, patients, table), table, site.release)
+    told = release_statistics(enough, table, site.release)
     silent = [name for name, one in zip(table.numeric, told.numeric, strict=True) if not one.count]
     silent += [name for name, counts in zip(table.categorical, told.categories, strict=True) if not counts]
     number = len(table.numeric) + len(table.categorical)
     text = f"table.statistics=federated: sums of {number - len(silent)} of {count_of(number, 'column')} will be told"
     least = max(table.min_count, site.release.min_count)
     if silent:
-        text += f", of the others there are fewer than {least} cases"
+        text += f", of the others there are fewer than {least} cases or patients"
     return Finding("ok", what, f"{text}; {own}")

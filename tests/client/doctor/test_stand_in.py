@@ -28,15 +28,15 @@ def test_by_hand(compose_plan: Callable[..., Plan]) -> None:
 
 
 def test_what_leaves() -> None:
-    assert str(what_is_told(TABLE, ROWS, SITE)) == (
+    assert str(what_is_told(TABLE, ROWS, ["a", "b", "c"], SITE)) == (
         "ok       statistics: table.statistics=federated: sums of 2 of 4 columns will be told, of the others there are "
-        "fewer than 2 cases; for the network and times below they are reckoned from the 3 training rows here"
+        "fewer than 2 cases or patients; for the network and times below they are reckoned from the 3 training rows here"
     )
 
 
 def test_a_site_that_tells_nothing() -> None:
     silent = replace(SITE, release=Release(statistics=False))
-    assert what_is_told(TABLE, ROWS, silent).text == (
+    assert what_is_told(TABLE, ROWS, ["a", "b", "c"], silent).text == (
         "table.statistics=federated, and release.statistics is false: this site tells nothing; for the network and "
         "times below they are reckoned from the 3 training rows here"
     )
