@@ -14,7 +14,7 @@ from fedgraft.client.release import of_enough_patients, release_statistics
 from fedgraft.client.site import SiteFile
 from fedgraft.common.plan import Plan
 from fedgraft.common.schema_data import Table
-from fedgraft.common.statistics import Moments, TableStatistics, describe, resolved
+from fedgraft.common.statistics import Moments, TableStatistics, count_patients, describe, resolved
 from fedgraft.common.table import Row
 
 _OF_NOTHING, _WORD = Moments(1, 0.0, 0.0), {"-": 1}

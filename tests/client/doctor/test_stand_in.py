@@ -30,7 +30,8 @@ def test_by_hand(compose_plan: Callable[..., Plan]) -> None:
 def test_what_leaves() -> None:
     assert str(what_is_told(TABLE, ROWS, ["a", "b", "c"], SITE)) == (
         "ok       statistics: table.statistics=federated: sums of 2 of 4 columns will be told, of the others there are "
-        "fewer than 2 cases or patients; for the network and times below they are reckoned from the 3 training rows here"
+        "fewer than 2 cases or patients; for the network and times below they are reckoned from the 3 training rows "
+        "here"
     )
 
 
