@@ -19,6 +19,7 @@ from fedgraft.server.export import export_backbone
 PlanOf = Callable[..., Plan]
 STATISTICS = (
     "table.statistics=plan",
+    "table.min_count=1",
     "+table.means={age: 50.0, pressure: 120.0}",
     "+table.deviations={age: 10.0, pressure: 20.0}",
     "+table.vocabulary={sex: [f, m]}",

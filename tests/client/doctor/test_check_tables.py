@@ -23,7 +23,8 @@ KNOWN = {"means": {"bp": 130.0}, "deviations": {"bp": 20.0}, "vocabulary": {"sex
 def over_bp(table_plan: Composer, federated: bool) -> Plan:
     """A plan with the columns of `write_site`."""
     plan, known = table_plan("strategy=fedavg"), {} if federated else KNOWN
-    table = Table(("bp",), ("sex",), (), False, "federated" if federated else "plan", min_count=2, **known)  # type: ignore[arg-type]
+    source, least = ("federated", 2) if federated else ("plan", 1)
+    table = Table(("bp",), ("sex",), (), False, source, least, **known)  # type: ignore[arg-type]
     return replace(plan, data=replace(plan.data, classes=("clear", "lesion")), table=table)
 
 
