@@ -62,7 +62,7 @@ class Intake:
     progress: Progress
     _stamps: dict[str, bytes | None] = field(default_factory=dict)
     _contents: dict[str, bytes] = field(default_factory=dict)
-    _failed: dict[Case, NDArray[np.void]] = field(default_factory=dict)
+    _facts: dict[Case, NDArray[np.void]] = field(default_factory=dict)
 
     @cached_property
     def _reader(self) -> CaseReader:
@@ -70,16 +70,10 @@ class Intake:
 
     def facts(self, cases: Sequence[Case]) -> NDArray[np.void]:
         """``(N,)`` of `FACTS`; decodes what was not seen yet. A case with a ``reason`` can't be used."""
-        self._know_contents(cases)
-        absent = self._absent(cases)
-        if absent:
-            self._take_in([cases[place] for place in absent])
-        failed = {place: self._failed[case] for place, case in enumerate(cases) if case in self._failed}
-        readable = [p for p, case in enumerate(cases) if file_of(case) in self._contents and p not in failed]
-        found = np.full(len(cases), refusal("missing"), FACTS)
-        found[readable] = self._known_facts([cases[place] for place in readable])
-        for place, facts in failed.items():  # what went wrong in this run, whatever was seen before
-            found[place] = facts
+        fresh = [case for case in dict.fromkeys(cases) if case not in self._facts]
+        if fresh:
+            self._look_at(fresh)
+        found = np.array([self._facts[case] for case in cases], FACTS)
         if self.refuse_burned_in:
             burned = (found["marks"] & Mark.BURNED_IN != 0) & (found["reason"] == USABLE)
             found["reason"][burned] = number_of("burned-in")
@@ -91,15 +85,25 @@ class Intake:
 
     def images(self, cases: Sequence[Case]) -> list[Tensor]:
         """``(1 or 3, S, S)`` float32 in [0, 1] of each case; all of them usable. Ask for their `facts` first."""
-        planes = self._planes(self._known_facts(cases))
-        return [self._image(case, int(count)) for case, count in zip(cases, planes, strict=True)]
+        return [self._image(case) for case in cases]
 
-    def _image(self, case: Case, planes: int) -> Tensor:
+    def _image(self, case: Case) -> Tensor:
         if is_row(case):
             return resize(self._reader(case).pixels, self.spec)
-        kept = self._kept_pixels(planes)
-        (place,) = _present(kept.places([self.key(case)]))
+        kept = self._kept_pixels(self._planes(case))
+        (place,) = kept.places([self.key(case)])
+        if place == ABSENT:  # -1, which would be another case's pixels
+            raise DataError("what was kept of the cohort's cases was removed while it was in use; start again")
         return torch.from_numpy(kept.rows().numpy()[place].astype(np.float32) / np.float32(MOST))
+
+    def _look_at(self, cases: Sequence[Case]) -> None:
+        """Find what was seen on an earlier start, and decode the rest."""
+        self._know_contents(cases)
+        self._remember([case for case in cases if file_of(case) in self._contents])
+        self._facts |= {case: refusal("missing") for case in cases if self._stamps[file_of(case)] is None}
+        for case in self._without_pixels([case for case in cases if case in self._facts]):
+            del self._facts[case]
+        self._take_in([case for case in cases if case not in self._facts])
 
     def _know_contents(self, cases: Sequence[Case]) -> None:
         """Stamp the files that are new here, and find those that were seen on an earlier start."""
@@ -110,22 +114,22 @@ class Intake:
         known = self._index.known(list(there.values()))
         self._contents |= {file: content for file, content in zip(there, known, strict=True) if content is not None}
 
-    def _absent(self, cases: Sequence[Case]) -> list[int]:
-        """Positions of the cases to decode: nothing is known of them, or their pixels are not kept at this size."""
-        known = [place for place, case in enumerate(cases) if file_of(case) in self._contents]
-        keys = [self._facts_key(cases[place]) for place in known]
-        seen = {place for place, kept in zip(known, self._kept_facts.places(keys), strict=True) if kept != ABSENT}
-        files = [place for place in sorted(seen) if not is_row(cases[place])]
-        facts = self._known_facts([cases[place] for place in files])
-        for planes in (1, 3):
-            usable = (facts["reason"] == USABLE) & (self._planes(facts) == planes)
-            some = [place for place, use in zip(files, usable, strict=True) if use]
-            kept = self._kept_pixels(planes).places([self.key(cases[place]) for place in some])
-            seen -= {place for place, there in zip(some, kept, strict=True) if there == ABSENT}
-        return [place for place, case in enumerate(cases) if place not in seen and self._is_there(case)]
+    def _remember(self, cases: Sequence[Case]) -> None:
+        """Take over the facts that are kept."""
+        places = self._kept_facts.places([self._facts_key(case) for case in cases])
+        there = places != ABSENT
+        rows = np.ascontiguousarray(self._kept_facts.rows().numpy()[places[there]]).view(FACTS).reshape(-1)
+        self._facts |= dict(zip((case for case, one in zip(cases, there, strict=True) if one), rows, strict=True))
 
-    def _is_there(self, case: Case) -> bool:
-        return self._stamps[file_of(case)] is not None and case not in self._failed
+    def _without_pixels(self, cases: Sequence[Case]) -> set[Case]:
+        """Usable images whose pixels are not kept at this size; the rows of an array need none."""
+        usable = [case for case in cases if self._facts[case]["reason"] == USABLE and not is_row(case)]
+        found = set[Case]()
+        for planes in (1, 3):
+            some = [case for case in usable if self._planes(case) == planes]
+            places = self._kept_pixels(planes).places([self.key(case) for case in some])
+            found |= {case for case, place in zip(some, places, strict=True) if place == ABSENT}
+        return found
 
     def _take_in(self, cases: Sequence[Case]) -> None:
         """Decode, and keep what came every `_AT_ONCE` cases."""
@@ -149,18 +153,14 @@ class Intake:
 
     def _keep(self, held: Sequence[tuple[Order, Answer]]) -> None:
         """Pixels first, then facts, and last that the file is known: what is known is then whole."""
+        # of a file without a digest every reason is a passing one
         everything = [pair for order, answer in held for pair in zip(order.cases, answer.taken, strict=True)]
-        self._failed |= {case: one.facts for case, one in everything if one.facts["reason"] != USABLE}
+        self._facts |= {case: one.facts for case, one in everything}
         held = [(order, answer) for order, answer in held if answer.content]
         if not held:
             return
         self._contents |= {order.file: answer.content for order, answer in held}
-        taken = [
-            pair
-            for order, answer in held
-            for pair in zip(order.cases, answer.taken, strict=True)
-            if (reason_of(int(pair[1].facts["reason"])) or "") not in PASSING
-        ]
+        taken = [(case, one) for case, one in everything if reason_of(int(one.facts["reason"])) not in PASSING]
         for planes in (1, 3):
             some = [(case, one.pixels) for case, one in taken if one.pixels is not None and len(one.pixels) == planes]
             if some:
@@ -171,16 +171,9 @@ class Intake:
         stamps = {self._stamps[order.file] or b"": answer.content for order, answer in held}
         self._index.add(list(stamps), list(stamps.values()))
 
-    def _known_facts(self, cases: Sequence[Case]) -> NDArray[np.void]:
-        """``(N,)`` of `FACTS` of cases that were seen."""
-        kept = self._kept_facts
-        places = _present(kept.places([self._facts_key(case) for case in cases]))
-        return np.ascontiguousarray(kept.rows().numpy()[places]).view(FACTS).reshape(-1)
-
-    def _planes(self, facts: NDArray[np.void]) -> NDArray[np.uint8]:
+    def _planes(self, case: Case) -> int:
         """Of what is kept: a network of one channel sees colour as grey."""
-        planes: NDArray[np.uint8] = np.minimum(facts["planes"], self.spec.channels)
-        return planes
+        return min(int(self._facts[case]["planes"]), self.spec.channels)
 
     def _within(self, case: Case) -> str:
         """A case by what its file holds, where in it, and who reads it: a file's name chooses its reader."""
@@ -213,17 +206,6 @@ class Intake:
     def _kept_pixels(self, planes: int) -> Kept:
         shape = (planes, self.spec.size, self.spec.size)
         return self.store.kind(_digest("pixels-1", str(shape)).hex(), shape, "uint16")
-
-
-def _present(places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """``places``, all of which must be kept: `ABSENT` would be another case's row.
-
-    Raises:
-        DataError: one is not.
-    """
-    if (places == ABSENT).any():
-        raise DataError("what was kept of the cohort's cases was removed while it was in use; start again")
-    return places
 
 
 def _digest(*parts: str) -> bytes:
