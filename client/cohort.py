@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from fedgraft.client.duplicates import refuse_across_splits
 from fedgraft.client.examples import Examples
-from fedgraft.client.facts import USABLE, reason_of
+from fedgraft.client.facts import USABLE, count_reasons
 from fedgraft.client.inputs import Inputs, Wanted
 from fedgraft.client.intake import Progress
 from fedgraft.client.kept import ABSENT, Kept
@@ -59,7 +58,7 @@ class Keeper:
         """
         verdicts = self.inputs.verdicts(cases)
         if (verdicts != USABLE).any():
-            raise DataError(f"{(verdicts != USABLE).sum()} case(s) can't be used: {count_reasons(verdicts)}")
+            raise DataError(f"{(verdicts != USABLE).sum()} case(s) can't be used: {_listed(verdicts)}")
         return self.all_examples({"": (cases, views)})[""]
 
     def all_examples(self, parts: Mapping[str, tuple[Sequence[Case], int]]) -> dict[str, Examples]:
@@ -132,7 +131,7 @@ def split_usable(cases: Sequence[Case], plan: Plan, inputs: Inputs) -> dict[str,
     usable = {case for case, verdict in zip(cases, verdicts, strict=True) if verdict == USABLE}
     left = {name: tuple(case for case in some if case in usable) for name, some in splits.items()}
     if not left["train"]:
-        reasons = f" (can't be used: {count_reasons(verdicts)})" if len(usable) < len(cases) else ""
+        reasons = f" (can't be used: {_listed(verdicts)})" if len(usable) < len(cases) else ""
         raise DataError(
             f"the cohort leaves no case to train on{reasons}; lower data.val_fraction and data.test_fraction, or see "
             "fedgraft site check"
@@ -155,7 +154,6 @@ def load_cohort(cases: Sequence[Case], keeper: Keeper) -> Cohort:
     return keeper.all_examples({name: (some, views.get(name, 1)) for name, some in splits.items()})
 
 
-def count_reasons(verdicts: NDArray[np.uint8]) -> str:
-    """``damaged 2, missing 1``: how many cases can't be used, by reason."""
-    counts = Counter(reason_of(verdict) for verdict in verdicts.tolist() if verdict != USABLE)
-    return ", ".join(f"{reason} {count}" for reason, count in counts.most_common())
+def _listed(verdicts: NDArray[np.uint8]) -> str:
+    """``damaged 2, missing 1``."""
+    return ", ".join(f"{reason} {count}" for reason, count in count_reasons(verdicts).items())

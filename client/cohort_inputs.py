@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from fedgraft.client.image_inputs import Rules, image_inputs
+from fedgraft.client.image_inputs import image_inputs
 from fedgraft.client.inputs import Inputs
 from fedgraft.client.intake import Progress
+from fedgraft.client.limits import Rules
 from fedgraft.client.store import Store
 from fedgraft.client.table_file import TableFiles
 from fedgraft.client.table_inputs import TableInputs

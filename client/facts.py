@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
@@ -36,6 +38,12 @@ def number_of(reason: str) -> int:
 def reason_of(number: int) -> str | None:
     """The code of a reason's number; ``None`` for a usable case."""
     return _CODES.get(int(number))
+
+
+def count_reasons(verdicts: NDArray[np.uint8]) -> dict[str, int]:
+    """How many cases can't be used, by reason, most first."""
+    counts = Counter(str(reason_of(number)) for number in verdicts.tolist() if number != USABLE)
+    return dict(counts.most_common())
 
 
 def facts_of(picture: Picture) -> NDArray[np.void]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
@@ -16,7 +16,7 @@ from fedgraft.client.frame_counts import expanded
 from fedgraft.client.images import Reading, file_of
 from fedgraft.client.inputs import Wanted
 from fedgraft.client.intake import Intake, Progress
-from fedgraft.client.limits import Limits
+from fedgraft.client.limits import Rules
 from fedgraft.client.machine import cores
 from fedgraft.client.manifest import Case
 from fedgraft.client.store import Store
@@ -106,14 +106,6 @@ def _parts(wanted: Sequence[Wanted], batch: int) -> Iterator[slice]:
             start += batch
     if start < end:
         yield slice(start, end)
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What a site lets a file cost and be (`fedgraft.client.site.SiteFile`)."""
-
-    limits: Limits = field(default_factory=Limits)
-    refuse_burned_in: bool = True
 
 
 def image_inputs(

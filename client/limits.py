@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
@@ -24,3 +24,11 @@ class Limits:
     decoded_bytes: Amount = 1_000_000_000
     header_bytes: Amount = 64_000_000
     seconds: Annotated[float, Field(gt=0)] = 60.0
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a site lets a file cost and be (`fedgraft.client.site.SiteFile`)."""
+
+    limits: Limits = field(default_factory=Limits)
+    refuse_burned_in: bool = True

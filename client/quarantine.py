@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fedgraft.client.facts import USABLE, reason_of
+from fedgraft.client.facts import USABLE, count_reasons, reason_of
 from fedgraft.client.manifest import Case
 from fedgraft.client.pseudonyms import Pseudonyms
 
@@ -34,4 +33,4 @@ def write_quarantine(state: Path, cases: Sequence[Case], verdicts: NDArray[np.ui
         partial.replace(file)
     else:
         file.unlink(missing_ok=True)
-    return dict(Counter(str(reason) for _, reason in bad).most_common())
+    return count_reasons(verdicts)

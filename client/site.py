@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from fedgraft.client.limits import Limits
+from fedgraft.client.limits import Limits, Rules
 from fedgraft.common.errors import SiteFileError
 from fedgraft.common.names import SITE_NAME
 
@@ -89,6 +89,10 @@ class SiteFile:
     batch: Annotated[int, Field(ge=1)] | None = None
     limits: Limits = field(default_factory=Limits)
     refuse_burned_in: bool = True
+
+    @property
+    def rules(self) -> Rules:
+        return Rules(self.limits, self.refuse_burned_in)
 
     @property
     def shared_store(self) -> Path:

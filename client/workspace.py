@@ -18,7 +18,6 @@ from torch import Tensor
 
 from fedgraft.client.cohort import Cohort, Keeper, ignore, load_cohort
 from fedgraft.client.cohort_inputs import inputs_of
-from fedgraft.client.image_inputs import Rules
 from fedgraft.client.inputs import Inputs
 from fedgraft.client.intake import Progress
 from fedgraft.client.limits import Limits
@@ -214,9 +213,8 @@ class Workspace:
         return Session(site, plan, run, model, initial, cohort, specs, codec, machine, self.phases, quarantined)
 
     def _inputs(self, site: SiteFile, plan: Plan, model: Model) -> Inputs:
-        rules = Rules(site.limits, site.refuse_burned_in)
         tables = self.table_files(site)
-        return inputs_of(plan, model.spec, rules, self._store(site), site.workers, self.decoded, tables)
+        return inputs_of(plan, model.spec, site.rules, self._store(site), site.workers, self.decoded, tables)
 
     def table_files(self, site: SiteFile) -> TableFiles:
         """Reads tables within a site's limits; sites with the same limits share what was read."""

@@ -14,8 +14,8 @@ from fedgraft.client.doctor.measure import seconds_per_case
 from fedgraft.client.evaluation import evaluate_split
 from fedgraft.client.examples import Examples
 from fedgraft.client.facts import USABLE
-from fedgraft.client.image_inputs import Rules
 from fedgraft.client.inputs import Wanted
+from fedgraft.client.limits import Rules
 from fedgraft.client.manifest import Case
 from fedgraft.client.store import Store
 from fedgraft.client.training import Task, train_locally

@@ -19,7 +19,7 @@ from fedgraft.client.cohort import Keeper
 from fedgraft.client.cohort_inputs import inputs_of
 from fedgraft.client.evaluation import evaluate_split
 from fedgraft.client.examples import Examples
-from fedgraft.client.image_inputs import Rules
+from fedgraft.client.limits import Rules
 from fedgraft.client.machine import choose, cores
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.store import Store

@@ -14,7 +14,7 @@ from fedgraft.client import frame_counts
 from fedgraft.client.cohort import ignore
 from fedgraft.client.cohort_inputs import inputs_of
 from fedgraft.client.doctor.section import Thumbnail
-from fedgraft.client.image_inputs import ImageInputs, Rules, image_inputs
+from fedgraft.client.image_inputs import ImageInputs, image_inputs
 from fedgraft.client.images import CaseReader, Reading
 from fedgraft.client.inputs import Inputs
 from fedgraft.client.intake import Intake, Progress
@@ -42,23 +42,19 @@ Item = TypeVar("Item")
 
 def expanded(cases: Sequence[Case], plan: Plan | None, site: SiteFile) -> tuple[Case, ...]:
     """The images of a manifest's lines, as a run takes them: a series, or a file of many frames, may be several."""
-    if plan is None:
-        return frame_counts.expanded(cases, Reading(AS_THE_FILE_SAYS, site.limits), Store(None))
-    return frame_counts.expanded(cases, Reading(plan.dicom, site.limits), store_of(site))
+    return frame_counts.expanded(cases, _reading(plan, site), Store(None) if plan is None else store_of(site))
 
 
 def site_inputs(
     plan: Plan, spec: InputSpec | TableSpec, site: SiteFile, store: Store, files: TableFiles | None = None
 ) -> Inputs:
     """The cohort's cases as a run takes them; ``files``: tables that have been read."""
-    rules = Rules(site.limits, site.refuse_burned_in)
-    return inputs_of(plan, spec, rules, store, site.workers, ignore, files)
+    return inputs_of(plan, spec, site.rules, store, site.workers, ignore, files)
 
 
 def site_images(plan: Plan, spec: InputSpec, site: SiteFile, store: Store, progress: Progress) -> ImageInputs:
     """A cohort of images as a run takes them; ``progress`` is told how many were decoded."""
-    rules = Rules(site.limits, site.refuse_burned_in)
-    return image_inputs(plan, spec, rules, store, site.workers, progress)
+    return image_inputs(plan, spec, site.rules, store, site.workers, progress)
 
 
 def store_of(site: SiteFile) -> Store:
@@ -69,13 +65,16 @@ def store_of(site: SiteFile) -> Store:
 def facts_without_plan(cases: Sequence[Case], site: SiteFile, progress: Progress) -> NDArray[np.void]:
     """`FACTS` of each case as its file says; nothing is kept."""
     workers = cores() if site.workers is None else site.workers
-    reading = Reading(AS_THE_FILE_SAYS, site.limits)
-    return Intake(reading, _SMALLEST, Store(None), workers, site.refuse_burned_in, progress).facts(cases)
+    return Intake(_reading(None, site), _SMALLEST, Store(None), workers, site.refuse_burned_in, progress).facts(cases)
 
 
 def reading(plan: Plan | None, site: SiteFile) -> Read:
     """A reader of cases; it raises `CaseError` only."""
-    return CaseReader(Reading(AS_THE_FILE_SAYS if plan is None else plan.dicom, site.limits))
+    return CaseReader(_reading(plan, site))
+
+
+def _reading(plan: Plan | None, site: SiteFile) -> Reading:
+    return Reading(AS_THE_FILE_SAYS if plan is None else plan.dicom, site.limits)
 
 
 def thumbnails(cases: Sequence[Case], read: Read, name: Callable[[Case], str]) -> tuple[Thumbnail, ...]:
