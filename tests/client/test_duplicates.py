@@ -12,7 +12,8 @@ from PIL import Image
 
 from fedgraft.client.cohort import ignore, split_usable
 from fedgraft.client.duplicates import refuse_across_splits, twins
-from fedgraft.client.image_inputs import Rules, image_inputs
+from fedgraft.client.image_inputs import image_inputs
+from fedgraft.client.limits import Rules
 from fedgraft.client.manifest import Case
 from fedgraft.client.store import Store
 from fedgraft.common.backbone import InputSpec

@@ -10,11 +10,11 @@ import torch
 
 from fedgraft.client.cohort import ignore
 from fedgraft.client.facts import reason_of
-from fedgraft.client.image_inputs import ImageInputs, Rules, image_inputs
+from fedgraft.client.image_inputs import ImageInputs, image_inputs
 from fedgraft.client.images import CaseReader, Reading
 from fedgraft.client.inputs import Wanted
 from fedgraft.client.intake import Intake
-from fedgraft.client.limits import Limits
+from fedgraft.client.limits import Limits, Rules
 from fedgraft.client.machine import cores
 from fedgraft.client.manifest import Case
 from fedgraft.client.store import Store

@@ -35,7 +35,7 @@ sys.addaudithook(tell)  # the processes that decode are forked, and have it too
 
 from fedgraft.client.cohort import Keeper, load_cohort
 from fedgraft.client.cohort_inputs import inputs_of
-from fedgraft.client.image_inputs import Rules
+from fedgraft.client.limits import Rules
 from fedgraft.client.machine import choose
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.quarantine import write_quarantine

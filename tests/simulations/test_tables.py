@@ -16,7 +16,7 @@ from torch import Tensor
 from fedgraft.client import app as client_app
 from fedgraft.client.cohort import Keeper, ignore
 from fedgraft.client.cohort_inputs import inputs_of
-from fedgraft.client.image_inputs import Rules
+from fedgraft.client.limits import Rules
 from fedgraft.client.machine import choose
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.store import Store
