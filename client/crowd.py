@@ -54,6 +54,8 @@ def _is_crowd(given: Sequence[Assignment]) -> bool:
     return (
         model.constant.what == FEATURES
         and not model.names("local")
+        and all(one.task.is_plain for one in given)
+        and all(one.session.plan.personal.target is None and one.session.plan.loss.absent == "keep" for one in given)
         and can_be_stacked(model.constant.trained, [one.task.loss for one in given])
     )
 

@@ -13,7 +13,10 @@ from torch import Tensor
 
 from fedgraft.client import release
 from fedgraft.client.evaluation import evaluate_splits
-from fedgraft.client.training import LossFunction, Task, learning_rate, train_locally
+from fedgraft.client.mixing import mixing_of
+from fedgraft.client.rates import rates
+from fedgraft.client.terms import terms
+from fedgraft.client.training import LossFunction, Task, learning_rate
 from fedgraft.client.workspace import Session, Workspace
 from fedgraft.common import parts, tasks, wire
 from fedgraft.common.backbone_record import unpack_backbone
@@ -93,6 +96,9 @@ def assign(
         generator=_generator(session, order.round),
         mu=order.proximal_mu,
         received={own_name(name): tensor for name, tensor in received.items()},
+        sampler=session.sampler,
+        mixing=mixing_of(plan),
+        rates=rates(plan.train, session.model, order.round),
     )
     return Assignment(session, order, received, task)
 
@@ -104,7 +110,8 @@ def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = 
         session.load(given.received)
         evaluations = _evaluate(session) if evaluations is None else evaluations
     with phases.of("train"):
-        loss = train_locally(session.model.constant.trained, given.task, session.device)
+        task = replace(given.task, terms=terms(session, given.order))
+        loss = session.personal.train(session.model.constant.trained, task, session.device)
     with phases.of("answer"):
         session.keep_local_tensors()
         return answer(given, session.model.tensors(session.model.names("shared")), loss, evaluations)
@@ -118,7 +125,7 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
         session.plan.digest,
         order.round,
         shared,
-        len(given.task.examples),
+        len(session.cohort["train"]),
         loss,
         dict(evaluations),
     )

@@ -81,7 +81,7 @@ def train_together(
     first = tasks[0]
     start = {name: value.to(device) for name, value in start.items()}
     stacked = {name: value.expand(len(tasks), *value.shape).clone().requires_grad_() for name, value in start.items()}
-    optimizer = build_optimizer(stacked.values(), first.train, first.lr)
+    optimizer = build_optimizer(stacked, first)
     step_loss = _step_loss(network.train(), start, tasks)
     total, seen = torch.zeros(len(tasks), dtype=torch.float64), [0] * len(tasks)
     done: list[Weights] = [{} for _ in tasks]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from fedgraft.client.examples import Examples
+from fedgraft.client.mixing import Mixing
 from fedgraft.client.views import choose_views
 from fedgraft.common.errors import PlanError
+from fedgraft.common.sampling import Sampler
 from fedgraft.common.schema import Train
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
@@ -26,6 +28,20 @@ class Step(NamedTuple):
     labels: Tensor
 
 
+class Seen(NamedTuple):
+    """What a step gave: which cases, ``(B,)`` int64; labels, ``B`` rows; outputs ``(B, outputs)``; and what the head
+    took, ``(B, F)``."""
+
+    cases: Tensor
+    labels: Tensor
+    outputs: Tensor
+    features: Tensor
+
+
+Term = Callable[[Seen], Tensor]
+"""Something to be added to the loss: a scalar."""
+
+
 @dataclass(frozen=True)
 class Task:
     """One site's training in one round.
@@ -37,6 +53,10 @@ class Task:
         generator: draws the order of the cases.
         mu: FedProx's weight of the proximal term; 0 for none.
         received: the shared weights as they came, by name in the trained network; the proximal term stays near them.
+        sampler: which cases an epoch shows; ``None`` for each once.
+        mixing: mixes the cases of a batch; ``None`` for not.
+        terms: added to the loss, with the weight that each brings.
+        rates: factors of ``lr`` by a parameter's name in the trained network, where it is not 1; 0: not trained.
     """
 
     examples: Examples
@@ -46,15 +66,29 @@ class Task:
     generator: torch.Generator
     mu: float = 0.0
     received: Mapping[str, Tensor] = field(default_factory=dict)
+    sampler: Sampler | None = None
+    mixing: Mixing | None = None
+    terms: tuple[Term, ...] = ()
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a step is the loss and nothing else, at one rate for all."""
+        return self.mixing is None and not self.terms and not self.rates
 
     def steps(self) -> Iterator[Step]:
         """The cases of each step, epoch after epoch; their order and views are drawn for each epoch."""
         for _ in range(self.train.epochs):
-            order = torch.randperm(len(self.examples), generator=self.generator)
+            order = self._order()
             views = choose_views(len(self.examples), self.examples.views, self.generator)
             rows, labels = self.examples.rows(order, views[order]), self.examples.labels[order]
             for part in _batches(len(order), self.train.batch_size):
                 yield Step(order[part], self.examples.at(rows[part]), labels[part])
+
+    def _order(self) -> Tensor:
+        if self.sampler is None:
+            return torch.randperm(len(self.examples), generator=self.generator)
+        return self.sampler.order(self.examples.labels, self.generator)
 
 
 def learning_rate(train: Train, server_round: int, rounds: int) -> float:
@@ -75,8 +109,8 @@ def train_locally(network: nn.Module, task: Task, device: torch.device) -> float
     Raises:
         PlanError: the loss became infinite or not a number.
     """
-    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
-    optimizer = build_optimizer(trained.values(), task.train, task.lr)
+    trained = {n: p for n, p in network.named_parameters() if p.requires_grad and task.rates.get(n, 1.0) > 0}
+    optimizer = build_optimizer(trained, task)
     near = task.received if task.mu else {}
     anchors = [(trained[name], near[name].to(device)) for name in trained if name in near]
     network.train()
@@ -84,10 +118,10 @@ def train_locally(network: nn.Module, task: Task, device: torch.device) -> float
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(task.generator.initial_seed())  # dropout draws from torch's own generator
         for step in task.steps():
-            optimizer.zero_grad(set_to_none=True)
-            loss = task.loss(network(step.inputs.to(device)), step.labels.to(device))
+            network.zero_grad(set_to_none=True)
+            loss, added = step_loss(network, task, step, device)
             whole = loss + proximal(anchors, task.mu) if anchors else loss
-            whole.backward()
+            sum(added, whole).backward()
             optimizer.step()
             total += float(loss.detach()) * len(step.cases)
             seen += len(step.cases)
@@ -111,8 +145,40 @@ def mean_loss(total: float, seen: int, lr: float) -> float:
     return total / seen
 
 
-def build_optimizer(parameters: Iterable[Tensor], train: Train, lr: float) -> torch.optim.Optimizer:
-    """The plan's optimizer, with fresh state."""
+def step_loss(network: nn.Module, task: Task, step: Step, device: torch.device) -> tuple[Tensor, list[Tensor]]:
+    """The loss of a step, and what the task's terms add to it."""
+    inputs, labels = step.inputs.to(device), step.labels.to(device)
+    if task.mixing is not None:
+        mixed = task.mixing.mix(inputs, task.generator)
+        outputs, features = _watched(network, mixed.inputs)
+        loss = mixed.loss(task.loss, outputs, labels)
+    else:
+        outputs, features = _watched(network, inputs)
+        loss = task.loss(outputs, labels)
+    seen = Seen(step.cases, labels, outputs, features)
+    return loss, [term(seen) for term in task.terms]
+
+
+def _watched(network: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Outputs, and what the head took: ``network`` is the head itself, or has one."""
+    head, taken = getattr(network, "head", network), [inputs]
+    with_features = head.register_forward_pre_hook(lambda module, given: taken.append(given[0]))
+    try:
+        outputs: Tensor = network(inputs)
+    finally:
+        with_features.remove()
+    return outputs, taken[-1]
+
+
+def build_optimizer(parameters: Mapping[str, Tensor], task: Task) -> torch.optim.Optimizer:
+    """The plan's optimizer of some parameters by name, with fresh state."""
+    groups: dict[float, list[Tensor]] = {}
+    for name, parameter in parameters.items():
+        groups.setdefault(task.rates.get(name, 1.0), []).append(parameter)
+    return _optimizer([{"params": some, "lr": task.lr * rate} for rate, some in groups.items()], task.train, task.lr)
+
+
+def _optimizer(parameters: list[dict[str, Any]], train: Train, lr: float) -> torch.optim.Optimizer:
     if train.optimizer == "sgd":
         return torch.optim.SGD(parameters, lr, train.momentum, weight_decay=train.weight_decay, fused=True)
     return torch.optim.AdamW(parameters, lr, weight_decay=train.weight_decay, fused=True)

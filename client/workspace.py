@@ -23,6 +23,7 @@ from fedgraft.client.intake import Progress
 from fedgraft.client.limits import Limits
 from fedgraft.client.machine import Machine, choose, keep_freed_memory, use_threads
 from fedgraft.client.manifest import read_manifest
+from fedgraft.client.personal import PersonalTraining, personal_training
 from fedgraft.client.phases import Phases
 from fedgraft.client.private import private_folder
 from fedgraft.client.quarantine import write_quarantine
@@ -31,7 +32,7 @@ from fedgraft.client.store import Store
 from fedgraft.client.table_file import TableFiles
 from fedgraft.client.targets import targets
 from fedgraft.client.training import LossFunction
-from fedgraft.common import tensors, wire
+from fedgraft.common import parts, tensors, wire
 from fedgraft.common.codecs.codec import Codec
 from fedgraft.common.compression import up_codec
 from fedgraft.common.constant import FEATURES
@@ -39,6 +40,7 @@ from fedgraft.common.errors import BackboneError, WireError
 from fedgraft.common.model import Model, build
 from fedgraft.common.parts import OURS
 from fedgraft.common.plan import Plan, from_json
+from fedgraft.common.sampling import Sampler
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,23 @@ class Session:
     @property
     def device(self) -> torch.device:
         return self.machine.device
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """Packages from which parts may come."""
+        return (*OURS, *self.site.allow)
+
+    @cached_property
+    def sampler(self) -> Sampler | None:
+        chosen = self.plan.sampling
+        if chosen.target is None:
+            return None
+        sampler: Sampler = parts.build(chosen.target, "sampling", chosen.options, self.allowed)
+        return sampler
+
+    @cached_property
+    def personal(self) -> PersonalTraining:
+        return personal_training(self.plan, self.allowed)
 
     @cached_property
     def local_file(self) -> Path:

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
+from fedgraft.common.alignment_problems import ALIGNMENT_CHECKS
+from fedgraft.common.augment_problems import AUGMENT_CHECKS
+from fedgraft.common.check import Check
+from fedgraft.common.harmonise_problems import HARMONISE_CHECKS
+from fedgraft.common.loss_problems import LOSS_CHECKS
+from fedgraft.common.personal_problems import PERSONAL_CHECKS
 from fedgraft.common.table_problems import table_contradictions
+from fedgraft.common.transfer_problems import TRANSFER_CHECKS
 from fedgraft.common.windows import PRESETS, is_window
-
-
-class Check(NamedTuple):
-    """``wrong`` is asked only if all of ``sections`` could be read."""
-
-    sections: tuple[str, ...]
-    wrong: Callable[[Any], bool]
-    text: str
-
-
-STRENGTHS = ("rotate", "shift", "zoom", "brightness", "contrast", "flip")
-"""What can make a view of ``augment`` differ from the case as it is."""
-
-
-def _needs_views(name: str) -> Check:
-    def wrong(plan: Any) -> bool:
-        return plan.augment.views == 1 and bool(getattr(plan.augment, name))
-
-    text = f"augment.{name} has no effect with augment.views=1, the case as it is; set augment.views to 2 or more"
-    return Check(("augment",), wrong, text)
-
 
 CHECKS = (
     Check(
@@ -72,13 +58,6 @@ CHECKS = (
         lambda p: p.data.val_fraction + p.data.test_fraction >= 1,
         "data.val_fraction + data.test_fraction must leave cases to train on (sum below 1)",
     ),
-    Check(
-        ("augment",),
-        lambda p: p.augment.views > 1 and not any(getattr(p.augment, name) for name in STRENGTHS),
-        "augment.views above 1 has no effect with every strength at 0; set one of "
-        f"{', '.join(f'augment.{name}' for name in STRENGTHS)}, or augment.views=1",
-    ),
-    *(_needs_views(name) for name in STRENGTHS),
     Check(
         ("data", "loss"),
         lambda p: p.data.task == "survival" and p.loss.weights != "none",
@@ -148,6 +127,12 @@ CHECKS = (
         lambda p: p.engine.name == "ray" and p.clock is not None and bool(p.clock.availabilities()),
         "engine=ray can't simulate clock availability below 1: all its sites always answer; use engine=inprocess",
     ),
+    *AUGMENT_CHECKS,
+    *TRANSFER_CHECKS,
+    *ALIGNMENT_CHECKS,
+    *PERSONAL_CHECKS,
+    *LOSS_CHECKS,
+    *HARMONISE_CHECKS,
 )
 
 

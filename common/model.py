@@ -11,10 +11,12 @@ from torch import Tensor, nn
 
 from fedgraft.common import adapters, lite0_wheel, parts, roles
 from fedgraft.common.adapters import Adapted, Role
+from fedgraft.common.alignment import Alignment
 from fedgraft.common.backbone import InputSpec, Shaped, create, measure_width, weights_file
 from fedgraft.common.constant import IMAGES, Constant, nothing, up_to_a_stage, up_to_the_head
 from fedgraft.common.cut import Cut, find_cut
 from fedgraft.common.errors import BackboneError, PlanError
+from fedgraft.common.personal import Personalisation
 from fedgraft.common.plan import Plan
 from fedgraft.common.stages import Stage, find_stages, frozen_tensors
 from fedgraft.common.table import TableSpec
@@ -24,16 +26,23 @@ from fedgraft.common.tabular import create_tabular
 class Network(nn.Module):
     """Images ``(B, C, H, W)``, or rows of a table ``(B, F)``, float32 -> ``(B, outputs)`` float32.
 
-    Only ``training_modules`` leave eval mode while training: a frozen batch norm keeps its statistics.
+    Only ``training_modules`` leave eval mode while training: a frozen batch norm keeps its statistics. ``reference``
+    holds what features are aligned to; it has no part in the forward pass.
     """
 
     def __init__(
-        self, backbone: nn.Module, layers: nn.ModuleDict, head: nn.Module, training_modules: frozenset[str]
+        self,
+        backbone: nn.Module,
+        layers: nn.ModuleDict,
+        head: nn.Module,
+        training_modules: frozenset[str],
+        reference: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.adapters = layers
         self.head = head
+        self.reference = nn.Module() if reference is None else reference
         self.training_modules = training_modules
 
     def forward(self, images: Tensor) -> Tensor:
@@ -124,8 +133,9 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
         adapted = _adapt(plan, base, stages, spec, allowed)
         torch.manual_seed(plan.seed)
         head = parts.build(plan.head.target, "head", plan.head.options, allowed, width=width, classes=plan.data.outputs)
-    network = Network(base, adapted.layers, head, _training_modules(plan, base, stages, frozen, adapted))
-    decided = _roles(plan, network, frozen, adapted)
+    training = _training_modules(plan, base, stages, frozen, adapted)
+    network = Network(base, adapted.layers, head, training, _reference(plan, width, allowed))
+    decided = _roles(plan, network, frozen, adapted, allowed)
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(decided[name] != "frozen")
     if plan.table is None:
@@ -148,7 +158,7 @@ def _constant(
 
 def _head_only(decided: Mapping[str, Role], network: Network) -> bool:
     """Whether the head is all that can change."""
-    trained = (name for name, role in decided.items() if role != "frozen")
+    trained = (name for name, role in decided.items() if role != "frozen" and not name.startswith(roles.REFERENCE))
     return all(name.startswith(roles.HEAD) for name in trained) and not network.training_modules
 
 
@@ -216,11 +226,25 @@ def _batch_norms(plan: Plan, base: nn.Module, frozen: frozenset[str]) -> frozens
     return frozenset(free)
 
 
-def _roles(plan: Plan, network: Network, frozen: frozenset[str], adapted: Adapted) -> dict[str, Role]:
+def _reference(plan: Plan, width: int, allowed: Iterable[str]) -> nn.Module | None:
+    if plan.alignment.target is None:
+        return None
+    alignment: Alignment = parts.build(plan.alignment.target, "alignment", plan.alignment.options, allowed)
+    return alignment.reference(width, plan.data.outputs)
+
+
+def _roles(
+    plan: Plan, network: Network, frozen: frozenset[str], adapted: Adapted, allowed: Iterable[str]
+) -> dict[str, Role]:
+    local: tuple[str, ...] = ()
+    if plan.personal.target is not None:
+        personal: Personalisation = parts.build(plan.personal.target, "personal", plan.personal.options, allowed)
+        local = personal.local()
     return roles.assign(
         network.state_dict(),
         frozenset(name for name, _ in network.named_parameters()),
         frozenset(roles.BACKBONE + name for name in frozen),
         {roles.BACKBONE + name: role for name, role in adapted.claims.items()},
         plan.backbone.batch_norm == "train",
+        local,
     )

@@ -15,13 +15,30 @@ from typing import Any, get_type_hints
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from torch import nn
 
+from fedgraft.common.adapt import Adapting
 from fedgraft.common.adapters import Adaptation
+from fedgraft.common.alignment import Alignment
 from fedgraft.common.codecs.codec import Codec
 from fedgraft.common.errors import PlanError
+from fedgraft.common.harmonise import Harmoniser
+from fedgraft.common.initial import Initial
+from fedgraft.common.personal import Personalisation
+from fedgraft.common.sampling import Sampler
 
 OURS = ("fedgraft",)
 KINDS: Mapping[str, type] = MappingProxyType(
-    {"head": nn.Module, "loss": nn.Module, "adaptation": Adaptation, "compression": Codec}
+    {
+        "head": nn.Module,
+        "loss": nn.Module,
+        "adaptation": Adaptation,
+        "compression": Codec,
+        "initial": Initial,
+        "alignment": Alignment,
+        "personal": Personalisation,
+        "adapt": Adapting,
+        "sampling": Sampler,
+        "harmonise": Harmoniser,
+    }
 )
 """What a part that a site instantiates must be, by the plan's section."""
 

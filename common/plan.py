@@ -9,10 +9,10 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
@@ -35,11 +35,16 @@ from fedgraft.common.schema import (
     Train,
 )
 from fedgraft.common.schema_data import Data, Dicom, Table
+from fedgraft.common.schema_graft import Adapt, Alignment, Harmonise, Initial, Personal, Sampling
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run is a function of its plan, its data and its seed."""
+    """A run is a function of its plan, its data and its seed.
+
+    ``hold_out``: names of sites that never train; they evaluate the final model. ``select``: which round's model is the
+    final one: the ``last``, or the ``best`` by the headline figure on the sites' validation cases.
+    """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     rounds: Count
@@ -58,6 +63,14 @@ class Plan:
     engine: Engine
     clock: Clock | None = None
     table: Table | None = None
+    initial: Initial = field(default_factory=Initial)
+    alignment: Alignment = field(default_factory=Alignment)
+    personal: Personal = field(default_factory=Personal)
+    adapt: Adapt = field(default_factory=Adapt)
+    sampling: Sampling = field(default_factory=Sampling)
+    harmonise: Harmonise = field(default_factory=Harmonise)
+    hold_out: tuple[str, ...] = ()
+    select: Literal["last", "best"] = "last"
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as it is written in YAML; `from_dict` reads it back to an equal plan."""
@@ -76,7 +89,10 @@ class Plan:
         return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-OPTIONAL = frozenset({"clock", "table"})  # a plan written by hand, or before there was virtual time, needs none
+OPTIONAL = frozenset(
+    each.name for each in fields(Plan) if each.default is not MISSING or each.default_factory is not MISSING
+)
+"""What a plan written by hand, or before there was such a section, does without."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fedgraft.common.adapters import Role
 
-BACKBONE, ADAPTERS, HEAD = "backbone.", "adapters.", "head."
+BACKBONE, ADAPTERS, HEAD, REFERENCE = "backbone.", "adapters.", "head.", "reference."
 
 
 def assign(
@@ -21,6 +21,7 @@ def assign(
     frozen: frozenset[str],
     claims: Mapping[str, Role],
     average_statistics: bool,
+    local: tuple[str, ...],
 ) -> dict[str, Role]:
     """Decide every tensor's role.
 
@@ -31,8 +32,12 @@ def assign(
         claims: what the adaptation claims, by name in ``state``; it wins over ``frozen``.
         average_statistics: whether floating-point buffers of trained stages are shared (``backbone.batch_norm=train``)
             or stay as pretrained.
+        local: beginnings of names that are local instead of shared.
     """
-    return {name: _role(name, tensor, parameters, frozen, claims, average_statistics) for name, tensor in state.items()}
+    decided = {
+        name: _role(name, tensor, parameters, frozen, claims, average_statistics) for name, tensor in state.items()
+    }
+    return {name: "local" if role == "shared" and name.startswith(local) else role for name, role in decided.items()}
 
 
 def _role(
@@ -43,6 +48,8 @@ def _role(
     claims: Mapping[str, Role],
     average_statistics: bool,
 ) -> Role:
+    if name.startswith(REFERENCE):
+        return "shared"
     if name in claims:
         return "local" if claims[name] == "shared" and not tensor.is_floating_point() else claims[name]
     if name in frozen:

@@ -33,6 +33,12 @@ class Augment:
     brightness: Fraction
     contrast: Fraction
     flip: bool
+    gamma: Fraction = 0.0
+    noise: Fraction = 0.0
+    blur: NotNegative = 0.0
+    erase: Fraction = 0.0
+    mixup: NotNegative = 0.0
+    cutmix: NotNegative = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,17 +94,32 @@ class Head:
 
 @dataclass(frozen=True)
 class Loss:
-    """The local loss. ``weights``: class weights from no counts, a site's own, or all sites' summed counts."""
+    """The local loss.
+
+    ``weights``: class weights from no counts, a site's own, or all sites' summed counts. ``scheme``: how they follow
+    from the counts (`fedgraft.common.tasks.weights`); ``beta`` of the effective number, else ``None``. ``prior``: whose
+    counts a loss gets that asks for ``class_counts``. ``absent``: what happens to the logits of classes of which a site
+    has no training case.
+    """
 
     __pydantic_config__ = STRICT
     target: str
     weights: Literal["none", "local", "global"]
+    scheme: Literal["inverse", "square_root", "effective"] = "inverse"
+    beta: Fraction | None = None
+    prior: Literal["none", "local", "global"] = "none"
+    absent: Literal["keep", "mask", "distil"] = "keep"
     options: Options = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Train:
-    """The local loop. ``schedule``: how the learning rate goes over the rounds (``cosine`` ends near zero)."""
+    """The local loop.
+
+    ``schedule``: how the learning rate goes over the rounds (``cosine`` ends near zero). ``layer_decay``: each trained
+    stage's rate is so many times that of the next one (1: all the same). ``unfreeze``: rounds until the next of the
+    free stages, from the head down, is trained too (0: all from the first round).
+    """
 
     __pydantic_config__ = STRICT
     optimizer: Literal["sgd", "adamw"]
@@ -108,6 +129,8 @@ class Train:
     batch_size: Count
     epochs: Count
     schedule: Literal["constant", "cosine"]
+    layer_decay: Probability = 1.0
+    unfreeze: Annotated[int, Field(ge=0)] = 0
 
 
 @dataclass(frozen=True)
@@ -157,7 +180,7 @@ class Engine:
     ``keep``: compute the constant part of the network once per case and keep it; ``False`` runs it again each time.
     ``store``: where it is kept. ``together``: train sites with the same small graft in one batched computation.
     ``threads``, ``workers`` (that decode) and ``batch`` (cases at once through the constant part): ``None`` chooses
-    from the machine.
+    from the machine. ``allow``: packages besides ``fedgraft`` from which parts may come, here and at simulated sites.
     """
 
     __pydantic_config__ = STRICT
@@ -169,6 +192,7 @@ class Engine:
     keep: bool
     store: Literal["disk", "memory"]
     together: bool
+    allow: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.common.wire import Update
 from fedgraft.server import aggregation
 from fedgraft.server.guard import Expected, Refusal, read_evaluations, read_update
+from fedgraft.server.initial import initial_shared
 from fedgraft.server.ledger import Entry, Ledger, What
 from fedgraft.server.post import exchange, wait_for_nodes
 from fedgraft.server.roster import Backbone, Roster, RosterGrid, admit, class_counts, refuse_impostors, refuse_twins
@@ -107,13 +108,13 @@ def _run(federation: Federation) -> Outcome:
     codec = up_codec(plan.compression)
     require_effect(plan.compression, federation.initial)
     wait_for_nodes(federation.grid, plan.strategy.min_sites, plan.strategy.timeout)
-    roster: Roster = {}
-    shared = federation.initial
+    roster = _up_to_date(federation, {}, 1)
+    shared = initial_shared(federation.grid, plan, roster, federation.initial, federation.ledger)
     rounds = [Round(0, tasks.of(plan.data), central=_central(federation, shared))]
     federation.progress(rounds[0])
     for number in range(1, plan.rounds + 1):
         start = time.monotonic()
-        roster = _up_to_date(federation, roster, number)
+        roster = roster if number == 1 else _up_to_date(federation, roster, number)
         messages = aggregation.configure(
             strategy, plan, number, shared, _config(plan, roster), RosterGrid(federation.grid, roster)
         )

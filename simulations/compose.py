@@ -27,9 +27,15 @@ _SUPPLIED = {
     "partition": {"source", "seed"},
     "adaptation": set[str](),
     "head": {"width", "classes"},
-    "loss": {"class_weights"},
+    "loss": {"class_weights", "class_counts"},
     "strategy": SUPPLIED,
     "compression": set[str](),
+    "initial": set[str](),
+    "alignment": set[str](),
+    "personal": set[str](),
+    "adapt": set[str](),
+    "sampling": set[str](),
+    "harmonise": set[str](),
 }
 
 
@@ -53,12 +59,13 @@ def to_plan(config: DictConfig) -> Plan:
 def part_problems(sections: Mapping[str, Any]) -> list[str]:
     """What is wrong with the parts that the sections name: unknown targets, options that they do not take."""
     problems = option_problems(sections["backbone"]) if "backbone" in sections else []
+    own = (*parts.OURS, *(sections["engine"].allow if "engine" in sections else ()))
     for name, given in _SUPPLIED.items():
         part = sections.get(name)
         if part is None or part.target is None:
             continue
         try:
-            found = parts.resolve(part.target, name, ALLOWED if name == "strategy" else parts.OURS)
+            found = parts.resolve(part.target, name, (*own, *ALLOWED) if name == "strategy" else own)
         except PlanError as error:
             problems += error.problems
         else:

@@ -47,14 +47,14 @@ TABLE: dict[str, tuple[frozenset[str], dict[str, Role], bool, str]] = {
 @pytest.mark.parametrize("case", TABLE)
 def test_the_table(case: str) -> None:
     frozen, claims, averaged, expected = TABLE[case]
-    roles = assign(STATE, PARAMETERS, frozen, claims, averaged)
+    roles = assign(STATE, PARAMETERS, frozen, claims, averaged, ())
     assert " ".join(roles[name][0] for name in STATE) == expected
 
 
 @pytest.mark.parametrize("case", TABLE)
 def test_an_integer_is_never_shared(case: str) -> None:
     frozen, claims, averaged, _ = TABLE[case]
-    roles = assign(STATE, PARAMETERS, frozen, claims, averaged)
+    roles = assign(STATE, PARAMETERS, frozen, claims, averaged, ())
     assert all(roles[name] != "shared" for name, tensor in STATE.items() if not tensor.is_floating_point())
 
 

@@ -1,0 +1,32 @@
+"""How a head starts: what a plan's ``initial._target_`` must be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+Sums = dict[str, Tensor]
+"""Float64 tensors by name; those of several sites add up to those of all their cases."""
+
+
+@runtime_checkable
+class Initial(Protocol):
+    """Head tensors from what all sites sum up over their training cases before the first round."""
+
+    def sums(self, features: Tensor, labels: Tensor, classes: int) -> Sums:
+        """At a site: sums over its training cases; an empty dictionary if none are needed.
+
+        Args:
+            features: what the head takes, ``(N, F)`` float32.
+            labels: ``(N,)`` int64.
+        """
+
+    def head(self, sums: Sums, built: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """At the coordinator: the head's tensors by name in its state.
+
+        Args:
+            sums: over all sites.
+            built: the head as it was built.
+        """

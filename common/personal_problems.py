@@ -1,0 +1,7 @@
+"""Options of ``personal``, ``adapt`` and ``hold_out`` that contradict each other or would have no effect."""
+
+from __future__ import annotations
+
+from fedgraft.common.check import Check
+
+PERSONAL_CHECKS: tuple[Check, ...] = ()
