@@ -23,6 +23,7 @@ COMMANDS = {
     "plan": ("fedgraft.simulations.dry_run:main", "print what a run would do and send, without training"),
     "clock": ("fedgraft.simulations.clock_command:main", "how long a run would have taken at other sites"),
     "backbone": ("fedgraft.server.export:main", "a trained backbone as a file that a plan can name: export, show"),
+    "embed-classes": ("fedgraft.server.embed_classes:main", "describe classes in words: a head before any training"),
     "site": ("fedgraft.client.cli:main", "at the hospital: init, keygen, check, start"),
     "coordinator": (
         "fedgraft.server.cli:main",

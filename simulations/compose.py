@@ -30,7 +30,7 @@ _SUPPLIED = {
     "loss": {"class_weights", "class_counts"},
     "strategy": SUPPLIED,
     "compression": set[str](),
-    "initial": set[str](),
+    "initial": {"classes"},
     "alignment": set[str](),
     "personal": set[str](),
     "adapt": set[str](),
