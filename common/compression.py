@@ -54,13 +54,13 @@ def up_codec(section: Compression, allowed: Iterable[str] = parts.OURS) -> Codec
     return codec
 
 
-def require_effect(section: Compression, tensors: Mapping[str, Tensor]) -> None:
+def require_effect(section: Compression, tensors: Mapping[str, Tensor], allowed: Iterable[str] = parts.OURS) -> None:
     """Refuse a compression that would leave every one of the shared tensors as it is.
 
     Raises:
         PlanError: it would.
     """
-    codec = up_codec(section)
+    codec = up_codec(section, allowed)
     if not isinstance(codec, Exact | Changed) and not any(rounded(name, tensor) for name, tensor in tensors.items()):
         raise PlanError(
             f"compression={type(codec).__name__} has no effect: no shared tensor is rounded (those of fewer than "

@@ -24,6 +24,7 @@ from fedgraft.common.harmonise import Harmoniser
 from fedgraft.common.initial import Initial
 from fedgraft.common.personal import Personalisation
 from fedgraft.common.sampling import Sampler
+from fedgraft.common.schema import Engine
 
 OURS = ("fedgraft",)
 KINDS: Mapping[str, type] = MappingProxyType(
@@ -41,6 +42,11 @@ KINDS: Mapping[str, type] = MappingProxyType(
     }
 )
 """What a part that a site instantiates must be, by the plan's section."""
+
+
+def trusted(engine: Engine) -> tuple[str, ...]:
+    """Packages from which parts may come where the plan was written: at the coordinator, and in a simulation."""
+    return (*OURS, *engine.allow)
 
 
 def resolve(target: str, option: str, allowed: Iterable[str] = OURS) -> Callable[..., Any]:

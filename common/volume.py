@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flwr.app import ConfigRecord, MetricRecord, RecordDict
 
-from fedgraft.common import tasks, wire
+from fedgraft.common import parts, tasks, wire
 from fedgraft.common.backbone_record import pack_backbone
 from fedgraft.common.compression import down_encode, largest_payload, up_codec
 from fedgraft.common.model import Model
@@ -48,7 +48,7 @@ def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
     """``(down, up)`` of one train message and its answer without evaluations (they depend on the number of cases)."""
     shared = model.tensors(model.names("shared"))
     sent = wire.pack_tensors(down_encode(shared, plan.compression.down))
-    answered = wire.pack_tensors(largest_payload(up_codec(plan.compression), shared))
+    answered = wire.pack_tensors(largest_payload(up_codec(plan.compression, parts.trusted(plan.engine)), shared))
     counts = (0,) * len(tasks.of(plan.data).counts) if plan.loss.weights == "global" else None
     config = wire.pack_config(plan.digest, counts)
     config["server-round"] = plan.rounds

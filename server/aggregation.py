@@ -20,10 +20,16 @@ from fedgraft.common import arrays, parts, wire
 from fedgraft.common.compression import down_encode
 from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.plan import Plan
+from fedgraft.common.schema import Engine
 from fedgraft.common.wire import Specs, Update
 from fedgraft.server.mean import weighted_mean
 
-ALLOWED = (*parts.OURS, "flwr.serverapp.strategy")
+FLOWER = "flwr.serverapp.strategy"
+
+
+def allowed(engine: Engine) -> tuple[str, ...]:
+    """Packages from which a strategy may come."""
+    return (*parts.trusted(engine), FLOWER)
 
 
 _FIXED: dict[str, Any] = {
@@ -55,7 +61,7 @@ def build_strategy(plan: Plan) -> Strategy:
     Raises:
         PlanError: not a Flower strategy, or an option that it does not take.
     """
-    found = parts.resolve(plan.strategy.target, "strategy", ALLOWED)
+    found = parts.resolve(plan.strategy.target, "strategy", allowed(plan.engine))
     if not (inspect.isclass(found) and issubclass(found, Strategy)):
         raise PlanError(f"strategy._target_={plan.strategy.target} is not a flwr.serverapp.strategy.Strategy")
     if plan.strategy.target.rpartition(".")[2].startswith("DifferentialPrivacyClientSide"):
@@ -73,7 +79,7 @@ def build_strategy(plan: Plan) -> Strategy:
 def _build(plan: Plan, target: str, options: Mapping[str, Any]) -> Any:
     """A strategy; an option that has a ``_target_`` is built first (the strategy that a wrapper wraps)."""
     built = {name: _build_nested(plan, value) for name, value in options.items()}
-    return parts.build(target, "strategy", built, ALLOWED, **supplied(plan))
+    return parts.build(target, "strategy", built, allowed(plan.engine), **supplied(plan))
 
 
 def _build_nested(plan: Plan, value: Any) -> Any:

@@ -13,7 +13,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 from torch import Tensor
 
-from fedgraft.common import tensors
+from fedgraft.common import parts, tensors
 from fedgraft.common.errors import DeploymentError, PlanError
 from fedgraft.common.model import Model
 from fedgraft.common.model import build as build_model
@@ -57,13 +57,13 @@ def serve(grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress
     """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``model.safetensors``, ``rounds.png``
     and ``summary.json`` into ``out``; federated statistics of a table are in the plan that is run and written."""
     start = time.monotonic()
-    require_suited(plan)
+    require_suited(plan, parts.trusted(plan.engine))
     out.mkdir(parents=True, exist_ok=True)
     ledger, registered = Ledger(out / "ledger.jsonl"), _registered(out)
     plan = with_statistics(grid, plan, registered, ledger)
     (out / "plan.yaml").write_text(yaml.safe_dump(plan.to_dict(), sort_keys=False), encoding="utf-8")
     (out / "rounds.jsonl").write_text("", encoding="utf-8")
-    model = build_model(plan, None)
+    model = build_model(plan, None, parts.trusted(plan.engine))
     if evaluate is not None and model.needs_its_site:
         raise PlanError(
             "data.test=coordinator can't score a model whose adaptation layers stay at the sites; "

@@ -11,7 +11,7 @@ from flwr.app import ConfigRecord, Message
 from flwr.serverapp import Grid
 from torch import Tensor
 
-from fedgraft.common import tasks, wire
+from fedgraft.common import parts, tasks, wire
 from fedgraft.common.compression import require_effect, up_codec
 from fedgraft.common.errors import RoundError
 from fedgraft.common.garbage import patient_collector
@@ -105,8 +105,8 @@ def run(federation: Federation) -> Outcome:
 def _run(federation: Federation) -> Outcome:
     plan = federation.plan
     strategy = aggregation.build_strategy(plan)
-    codec = up_codec(plan.compression)
-    require_effect(plan.compression, federation.initial)
+    codec = up_codec(plan.compression, parts.trusted(plan.engine))
+    require_effect(plan.compression, federation.initial, parts.trusted(plan.engine))
     wait_for_nodes(federation.grid, plan.strategy.min_sites, plan.strategy.timeout)
     roster = _up_to_date(federation, {}, 1)
     shared = initial_shared(federation.grid, plan, roster, federation.initial, federation.ledger)

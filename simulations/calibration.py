@@ -48,7 +48,7 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> Measured:
         DataError: a case can't be decoded.
         PlanError, BackboneError: as `fedgraft.common.model.build`.
     """
-    model = build(plan, None)
+    model = build(plan, None, parts.trusted(plan.engine))
     given = None if plan.clock is None else plan.clock.case_seconds
     threads = torch.get_num_threads()
     keep = given.keep if given else None
@@ -82,7 +82,7 @@ def _keeping(model: Model, plan: Plan, cases: Sequence[Case]) -> Callable[[], in
 
 def _training(model: Model, plan: Plan) -> Callable[[], int]:
     examples, generator = _examples(model, plan), torch.Generator().manual_seed(0)
-    loss = parts.build(plan.loss.target, "loss", plan.loss.options, class_weights=None)
+    loss = parts.build(plan.loss.target, "loss", plan.loss.options, parts.trusted(plan.engine), class_weights=None)
     train, rate = replace(plan.train, epochs=1), 1e-9  # so often repeated, on noise, a real rate could diverge
 
     def work() -> int:

@@ -18,7 +18,7 @@ from fedgraft.common.schema import Loss
 from fedgraft.common.schema_data import Data
 from fedgraft.common.tabular import option_problems
 from fedgraft.common.tasks.losses import misfit
-from fedgraft.server.aggregation import ALLOWED, SUPPLIED
+from fedgraft.server.aggregation import FLOWER, SUPPLIED
 
 CONFIG = "pkg://fedgraft.conf"
 _COMPLETION = {"-sc", "--shell-completion", "--shell_completion"}
@@ -59,13 +59,14 @@ def to_plan(config: DictConfig) -> Plan:
 def part_problems(sections: Mapping[str, Any]) -> list[str]:
     """What is wrong with the parts that the sections name: unknown targets, options that they do not take."""
     problems = option_problems(sections["backbone"]) if "backbone" in sections else []
-    own = (*parts.OURS, *(sections["engine"].allow if "engine" in sections else ()))
+    engine = sections.get("engine")
+    own = parts.OURS if engine is None else parts.trusted(engine)
     for name, given in _SUPPLIED.items():
         part = sections.get(name)
         if part is None or part.target is None:
             continue
         try:
-            found = parts.resolve(part.target, name, (*own, *ALLOWED) if name == "strategy" else own)
+            found = parts.resolve(part.target, name, (*own, FLOWER) if name == "strategy" else own)
         except PlanError as error:
             problems += error.problems
         else:

@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from fedgraft.common import tasks, tensors
+from fedgraft.common import parts, tasks, tensors
 from fedgraft.common.compression import require_effect
 from fedgraft.common.constant import FEATURES, IMAGES
 from fedgraft.common.model import Model, build
@@ -43,9 +43,9 @@ def show(plan: Plan, console: Console) -> None:
         DataError: a table's statistics are federated, and the data to simulate them with is not here.
     """
     asked, plan = plan, statistics_of_simulation(plan, os.environ)
-    model = build(plan, None)
+    model = build(plan, None, parts.trusted(plan.engine))
     build_strategy(plan)
-    require_effect(plan.compression, model.tensors(model.names("shared")))
+    require_effect(plan.compression, model.tensors(model.names("shared")), parts.trusted(plan.engine))
     console.print(_groups_table(model))
     console.print(_bytes_table(plan, model))
     for line in _sentences(plan, model, asked):

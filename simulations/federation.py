@@ -44,16 +44,16 @@ def lay_out(plan: Plan, folder: Path, environ: Mapping[str, str]) -> Federation:
         DataError: the data set is neither there nor to be had.
         PlanError: a site would be left without cases, or the coordinator without its test set.
     """
-    cache = cache_folder(environ)
+    cache, trusted = cache_folder(environ), parts.trusted(plan.engine)
     source: Source = parts.build(
-        plan.data.target, "data", plan.data.options, root=data_root(environ), cache=cache, seed=plan.seed
+        plan.data.target, "data", plan.data.options, trusted, root=data_root(environ), cache=cache, seed=plan.seed
     )
     if plan.data.test == "coordinator" and not source.test:
         raise PlanError("data.test=coordinator: this data set has no official test set; use data.test=sites")
     source = _with_pooled_test(source) if plan.data.test == "sites" else source
     _check_given(plan.data.test, source)
     dealt: dict[str, tuple[Case, ...]] = parts.build(
-        plan.partition.target, "partition", plan.partition.options, source=source, seed=plan.seed
+        plan.partition.target, "partition", plan.partition.options, trusted, source=source, seed=plan.seed
     )
     if plan.strategy.min_sites > len(dealt):
         raise PlanError(f"strategy.min_sites={plan.strategy.min_sites}, but the partition has {len(dealt)} site(s)")
@@ -95,6 +95,7 @@ def _write_site(folder: Path, name: str, cases: tuple[Case, ...], store: Path, e
         threads=min(engine.threads, cores()) if engine.threads else 1 if engine.name == "ray" else None,
         workers=engine.workers,
         batch=engine.batch,
+        allow=engine.allow,
     )
     write_site_file(path, site)
     return path

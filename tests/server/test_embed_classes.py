@@ -20,7 +20,8 @@ from fedgraft.common.initial_embeddings import Embeddings
 from fedgraft.server import image_text
 from fedgraft.server.embed_classes import main, read_prompts
 from fedgraft.simulations.phantom import phantom
-from tests.server.image_text_model import SENTENCES, SIZE, films, train_model, write_model
+
+from .image_text_model import SENTENCES, SIZE, films, train_model, write_model
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
@@ -121,7 +122,7 @@ def test_it_says_what_to_set_in_a_plan(vit: Path, tmp_path: Path, capsys: pytest
 def test_prompts_that_are_none(tmp_path: Path, text: str) -> None:
     path = tmp_path / "prompts.yaml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match="two classes or more, each with a list of prompts|is not readable YAML"):
+    with pytest.raises(DataError, match=r"two classes or more, each with a list of prompts|is not readable YAML"):
         read_prompts(path)
 
 
@@ -170,7 +171,7 @@ def test_a_file_of_other_classes_or_sizes_is_refused(vit: Path, tmp_path: Path) 
     main(_arguments(vit, tmp_path))
     file = str(tmp_path / "classes.safetensors")
     fitting = dict(ClassEmbedding(64, 2, 32).state_dict())
-    with pytest.raises(PlanError, match="is of clear, lesion; data.classes must be the same, in this order"):
+    with pytest.raises(PlanError, match=r"is of clear, lesion; data.classes must be the same, in this order"):
         Embeddings(file, ("lesion", "clear")).head({}, fitting)
     with pytest.raises(PlanError, match=r"does not fit the head \(projection, weight\): set head.dims=32"):
         Embeddings(file, ("clear", "lesion")).head({}, dict(ClassEmbedding(64, 2, 16).state_dict()))
@@ -182,7 +183,7 @@ def test_a_file_of_other_classes_or_sizes_is_refused(vit: Path, tmp_path: Path) 
 
 
 def test_dims_must_be_positive() -> None:
-    with pytest.raises(PlanError, match="head.dims=0 must be 1 or more, or null"):
+    with pytest.raises(PlanError, match=r"head.dims=0 must be 1 or more, or null"):
         ClassEmbedding(8, 2, 0)
 
 
