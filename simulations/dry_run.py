@@ -14,6 +14,7 @@ from fedgraft.common.compression import require_effect
 from fedgraft.common.constant import FEATURES, IMAGES
 from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan
+from fedgraft.common.switched_on import switched_on
 from fedgraft.common.table import TableSpec
 from fedgraft.common.volume import volume
 from fedgraft.server.aggregation import build_strategy
@@ -46,6 +47,8 @@ def show(plan: Plan, console: Console) -> None:
     model = build(plan, None, parts.trusted(plan.engine))
     build_strategy(plan)
     require_effect(plan.compression, model.tensors(model.names("shared")), parts.trusted(plan.engine))
+    for line in switched_on(plan):
+        console.print(line, highlight=False, markup=False)
     console.print(_groups_table(model))
     console.print(_bytes_table(plan, model))
     for line in _sentences(plan, model, asked):
