@@ -14,13 +14,16 @@ from fedgraft.common.initial import COUNTS, Initial, Sums
 from fedgraft.common.initial_head import build_initial, no_sums
 from fedgraft.common.plan import Plan
 from fedgraft.common.roles import HEAD
-from fedgraft.common.sums_record import SUMS, pack_sums_question
+from fedgraft.common.sums_record import SUMS, SiteSums, pack_sums_question
 from fedgraft.server.guard import Expected, Refusal, read_sums
 from fedgraft.server.ledger import Entry, Ledger
 from fedgraft.server.post import exchange
 from fedgraft.server.roster import Roster
 
-_WITHHELD = "it told no sums: release.statistics or release.class_counts forbids it, or a class has fewer patients than min_count"
+_WITHHELD = (
+    "it told no sums: release.statistics or release.class_counts forbids it, or fewer patients than min_count have a "
+    "class that is there"
+)
 
 
 def initial_shared(
@@ -63,28 +66,31 @@ def total(sums: Sequence[Sums]) -> Sums:
 
 
 def _ask(grid: Grid, plan: Plan, roster: Roster, specs: wire.Specs, initial: Initial, ledger: Ledger) -> Sums:
+    """Every training site's sums, added up."""
     asked = {node: offer for node, offer in roster.items() if offer.site not in plan.hold_out}
     question = pack_sums_question(plan.digest)
     replies = exchange(grid, [Message(question, node, SUMS) for node in asked], plan.strategy.timeout)
-    down, good = wire.count_bytes(question), []
+    good, down = [], wire.count_bytes(question)
     for node, offer in asked.items():
-        answer = read_sums(replies[node], Expected(offer.site, plan.digest, 0, offer.examples), specs)
-        given = None if isinstance(answer, Refusal) else answer.sums
-        outcome, reason = (answer.code, answer.reason) if isinstance(answer, Refusal) else ("ok", "")
-        up = _up(replies[node])
-        ledger.write(
-            Entry(0, "sums", offer.site, node, outcome, reason or ("" if given else _WITHHELD), None, down, up)
-        )
-        good += [] if given is None else [given]
+        found = read_sums(replies[node], Expected(offer.site, plan.digest, 0, offer.examples), specs)
+        ledger.write(_entry(found, offer.site, node, down, replies[node]))
+        if not isinstance(found, Refusal) and found.sums is not None:
+            good.append(found.sums)
     missing = [f"  - {e.site}: {e.reason}" for e in ledger.entries if e.what == "sums" and e.reason]
+    name = type(initial).__name__
     if missing and getattr(initial, "every_site", False):
-        head = (
-            f"initial={type(initial).__name__} needs the sums of every site; use initial=prototypes or none. Missing:"
-        )
+        head = f"initial={name} needs the sums of every site; use initial=prototypes or none. Missing:"
         raise RoundError("\n".join((head, *missing)))
     if not good:
-        raise RoundError("\n".join((f"initial={type(initial).__name__}: no site told its sums", *missing)))
+        raise RoundError("\n".join((f"initial={name}: no site told its sums; use initial=none", *missing)))
     return _of_every_class(total(good), plan, missing)
+
+
+def _entry(found: SiteSums | Refusal, site: str, node: int, down: int, reply: Message | None) -> Entry:
+    up = wire.count_bytes(reply.content) if reply is not None and reply.has_content() else 0
+    if isinstance(found, Refusal):
+        return Entry(0, "sums", site, node, found.code, found.reason, None, down, up)
+    return Entry(0, "sums", site, node, "ok", "" if found.sums is not None else _WITHHELD, None, down, up)
 
 
 def _of_every_class(sums: Sums, plan: Plan, missing: list[str]) -> Sums:
@@ -106,7 +112,3 @@ def _fitting(found: Mapping[str, Tensor], head: Mapping[str, Tensor], plan: Plan
     if arrays.not_finite(found) is not None:
         raise RoundError(f"initial={name} gave a number that is not finite; use another initial")
     return found
-
-
-def _up(reply: Message | None) -> int:
-    return wire.count_bytes(reply.content) if reply is not None and reply.has_content() else 0

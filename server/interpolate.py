@@ -11,8 +11,10 @@ from torch import Tensor
 from fedgraft.common.errors import RoundError
 from fedgraft.common.metrics import Scalar
 from fedgraft.common.roles import HEAD
+from fedgraft.common.tasks import AnyTask, Evaluation
 
 Shared = dict[str, Tensor]
+BySite = dict[str, dict[str, Evaluation]]
 
 
 @dataclass(frozen=True)
@@ -37,19 +39,26 @@ def interpolated(
 
 
 def best_share(
-    initial: Mapping[str, Tensor], final: Shared, shares: Sequence[float], figure: Callable[[Shared], Scalar]
+    initial: Mapping[str, Tensor],
+    final: Shared,
+    shares: Sequence[float],
+    task: AnyTask,
+    evaluate: Callable[[Shared], BySite],
 ) -> Choice:
-    """The share of the trained head with the largest figure; of equal ones the largest share.
+    """The share of the trained head with the largest headline figure on the sites' validation cases, pooled; of equal
+    ones the largest share. Without shares, the final tensors.
 
     Args:
-        figure: of shared tensors, on the sites' validation cases, larger is better; ``None`` if it is undefined.
+        evaluate: shared tensors -> every site's evaluations by split.
 
     Raises:
-        RoundError: it is undefined for every share.
+        RoundError: the figure is undefined for every share.
     """
+    if not shares:
+        return Choice(final, {})
     names = {name for name in final if name.startswith(HEAD)}
     tried = {share: interpolated(initial, final, share, names) for share in sorted(shares)}
-    figures = {share: figure(shared) for share, shared in tried.items()}
+    figures = {share: _figure(evaluate(shared), task) for share, shared in tried.items()}
     known = [(value, share) for share, value in figures.items() if value is not None]
     if not known:
         raise RoundError(
@@ -57,3 +66,11 @@ def best_share(
             "defined, so that nothing tells which share is best; use initial.interpolate=[]"
         )
     return Choice(tried[max(known)[1]], figures)
+
+
+def _figure(by_site: BySite, task: AnyTask) -> Scalar:
+    parts = [splits["val"] for splits in by_site.values() if "val" in splits]
+    if not parts:
+        return None
+    value: Scalar = task.merge(parts).figures()[task.headline]
+    return value

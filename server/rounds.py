@@ -23,7 +23,7 @@ from fedgraft.common.wire import Update
 from fedgraft.server import aggregation
 from fedgraft.server.guard import Expected, Refusal, read_evaluations, read_update
 from fedgraft.server.initial import initial_shared
-from fedgraft.server.interpolate import best_share
+from fedgraft.server.interpolate import Choice, best_share
 from fedgraft.server.ledger import Entry, Ledger, What
 from fedgraft.server.post import exchange, wait_for_nodes
 from fedgraft.server.roster import Backbone, Roster, RosterGrid, admit, class_counts, refuse_impostors, refuse_twins
@@ -132,29 +132,22 @@ def _run(federation: Federation) -> Outcome:
         rounds.append(_summed(federation, number, updates, time.monotonic() - start))
         rounds[-1].central = _central(federation, shared)
         federation.progress(rounds[-1])
-    shared, interpolations = _interpolate(federation, roster, start_from, shared, rounds[-1])
-    rounds[-1].by_site = _evaluate(federation, roster, shared)
+    choice = _interpolate(federation, roster, start_from, shared, rounds[-1])
+    rounds[-1].by_site = _evaluate(federation, roster, choice.shared)
     federation.finished(rounds[-1])
-    return Outcome(shared, rounds, {offer.site: offer for offer in roster.values()}, interpolations)
+    return Outcome(choice.shared, rounds, {offer.site: offer for offer in roster.values()}, choice.figures)
 
 
-def _interpolate(
-    federation: Federation, roster: Roster, initial: Shared, final: Shared, last: Round
-) -> tuple[Shared, dict[float, Scalar]]:
-    """The final tensors with the share of the trained head that the sites' validation cases like best."""
-    shares, task = federation.plan.initial.interpolate, last.task
-    if not shares:
-        return final, {}
-
-    def figure(shared: Shared) -> Scalar:
-        by_site = _evaluate(federation, roster, shared, "interpolate")
-        pooled = Round(last.number, task, by_site=by_site).pooled("val")
-        return None if pooled is None else pooled.figures()[task.headline]
-
-    choice = best_share(initial, final, shares, figure)
-    last.central = _central(federation, choice.shared)
-    federation.keep(choice.shared)
-    return choice.shared, choice.figures
+def _interpolate(federation: Federation, roster: Roster, initial: Shared, final: Shared, last: Round) -> Choice:
+    """What ``initial.interpolate`` makes of the final tensors; sites that never trained have no say in it."""
+    plan = federation.plan
+    trained = {node: offer for node, offer in roster.items() if offer.site not in plan.hold_out}
+    evaluate = partial(_evaluate, federation, trained, what="interpolate")
+    choice = best_share(initial, final, plan.initial.interpolate, last.task, evaluate)
+    if choice.figures:
+        last.central = _central(federation, choice.shared)
+        federation.keep(choice.shared)
+    return choice
 
 
 def _up_to_date(federation: Federation, roster: Roster, number: int) -> Roster:
