@@ -17,6 +17,7 @@ from flwr.clientapp import ClientApp
 from fedgraft.client import exchange
 from fedgraft.client.crowd import carry_out_all
 from fedgraft.client.describe import describe as describe_table
+from fedgraft.client.initial import tell_sums
 from fedgraft.client.phases import since_process_start, write_phases
 from fedgraft.client.private import private_folder
 from fedgraft.client.site import read_site_file
@@ -121,6 +122,10 @@ def build(desk: Desk) -> ClientApp:
     @app.query("describe")
     def describe(message: Message, context: Context) -> Message:
         return desk.answer(describe_table, message, context)
+
+    @app.query("sums")
+    def sums(message: Message, context: Context) -> Message:
+        return desk.answer(tell_sums, message, context)
 
     @app.train()
     def train(message: Message, context: Context) -> Message:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,19 @@ def release_evaluations(
         return {}
     released = {split: evaluation.releasable(permission.min_count) for split, evaluation in evaluations.items()}
     return {split: evaluation for split, evaluation in released.items() if evaluation is not None}
+
+
+def may_tell_sums(counts: Sequence[int], patients: Sequence[int], plan: Release, permission: Permission) -> bool:
+    """Whether sums by class may leave: both sides allow class counts, the site statistics, and every class has no case,
+    or ``min_count`` patients or more. One class alone can't be left out: the site's number of cases is known.
+
+    Args:
+        counts: training cases by class.
+        patients: how many patients have a case of each class.
+    """
+    allowed = plan.class_counts and permission.class_counts and permission.statistics
+    few = any(count > 0 and some < permission.min_count for count, some in zip(counts, patients, strict=True))
+    return allowed and not few
 
 
 def release_statistics(found: TableStatistics, table: Table, permission: Permission) -> TableStatistics:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -115,7 +116,7 @@ def train_locally(network: nn.Module, task: Task, device: torch.device) -> float
     anchors = [(trained[name], near[name].to(device)) for name in trained if name in near]
     network.train()
     total, seen = 0.0, 0
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), without_gradients(network, trained):
         torch.manual_seed(task.generator.initial_seed())  # dropout draws from torch's own generator
         for step in task.steps():
             network.zero_grad(set_to_none=True)
@@ -127,6 +128,19 @@ def train_locally(network: nn.Module, task: Task, device: torch.device) -> float
             seen += len(step.cases)
     network.eval()
     return mean_loss(total, seen, task.lr)
+
+
+@contextmanager
+def without_gradients(network: nn.Module, trained: Mapping[str, Tensor]) -> Iterator[None]:
+    """Within the block nothing is computed for parameters that are not in ``trained``."""
+    resting = [p for name, p in network.named_parameters() if p.requires_grad and name not in trained]
+    for parameter in resting:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in resting:
+            parameter.requires_grad_(True)
 
 
 def proximal(anchors: Iterable[tuple[Tensor, Tensor]], mu: float) -> Tensor:

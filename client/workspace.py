@@ -221,7 +221,7 @@ class Workspace:
         with self.phases.of("build"):
             backbone_digest, plan = self._plan(site, plan_digest)
             model, initial, specs, codec = self._model(site, plan, backbone_digest, machine.device)
-        inputs = self._inputs(site, plan, model)
+        inputs = self.inputs(site, plan, model)
         keeper = Keeper(plan, model, backbone_digest, inputs, self._store(site), machine, self._count)
         with self.phases.of("cohort"):
             listed = read_manifest(site.manifest)
@@ -231,7 +231,8 @@ class Workspace:
             cohort = load_cohort(cases, keeper)
         return Session(site, plan, run, model, initial, cohort, specs, codec, machine, self.phases, quarantined)
 
-    def _inputs(self, site: SiteFile, plan: Plan, model: Model) -> Inputs:
+    def inputs(self, site: SiteFile, plan: Plan, model: Model) -> Inputs:
+        """How a site's cases become what the model takes."""
         tables = self.table_files(site)
         return inputs_of(plan, model.spec, site.rules, self._store(site), site.workers, self.decoded, tables)
 

@@ -1,6 +1,7 @@
 """Heads: features ``(B, F)`` float32 -> outputs ``(B, C)`` float32. A head is trained from the plan's initial state.
 
 ``classes``, which FedGraft gives, is the number of outputs: logits of classes, log odds of findings, or one log hazard.
+``inputs`` is what a head makes of features before its weights see them; a head without it takes them as they are.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fedgraft.common.errors import PlanError
+from fedgraft.common.kinds import Count, Fraction
 
 
 class Linear(nn.Linear):
@@ -27,10 +29,12 @@ class Linear(nn.Linear):
         nn.init.zeros_(self.bias)
         self.normalise = normalise
 
+    def inputs(self, features: Tensor) -> Tensor:
+        """What the weights see, ``(B, F)`` float32: the features, normalised per case if the head does that."""
+        return functional.layer_norm(features, (self.in_features,)) if self.normalise else features
+
     def forward(self, features: Tensor) -> Tensor:
-        if self.normalise:
-            features = functional.layer_norm(features, (self.in_features,))
-        return super().forward(features)
+        return super().forward(self.inputs(features))
 
 
 class Cosine(nn.Module):
@@ -48,5 +52,37 @@ class Cosine(nn.Module):
         nn.init.normal_(self.weight, std=width**-0.5)
         self.scale = scale
 
+    def inputs(self, features: Tensor) -> Tensor:
+        """What the weights see, ``(B, F)`` float32: the features' directions, of length 1."""
+        return functional.normalize(features)
+
     def forward(self, features: Tensor) -> Tensor:
-        return self.scale * functional.linear(functional.normalize(features), functional.normalize(self.weight))
+        return self.scale * functional.linear(self.inputs(features), functional.normalize(self.weight))
+
+
+class MLP(nn.Module):
+    """One hidden layer (GELU, Hendrycks & Gimpel 2016) and a linear one that starts at zero: the first round's outputs
+    are equal, for all classes and cases.
+
+    Args:
+        hidden: numbers in the hidden layer.
+        dropout: share of them that training leaves out (Srivastava et al., JMLR 2014); 0 for none.
+        normalise: as of `Linear`.
+    """
+
+    def __init__(self, width: int, classes: int, hidden: Count, dropout: Fraction, normalise: bool) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(width, hidden)
+        self.output = nn.Linear(hidden, classes)
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+        self.dropout = nn.Dropout(dropout)
+        self.normalise = normalise
+
+    def inputs(self, features: Tensor) -> Tensor:
+        """What the weights see, ``(B, F)`` float32."""
+        return functional.layer_norm(features, (self.hidden.in_features,)) if self.normalise else features
+
+    def forward(self, features: Tensor) -> Tensor:
+        outputs: Tensor = self.output(self.dropout(functional.gelu(self.hidden(self.inputs(features)))))
+        return outputs

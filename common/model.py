@@ -15,7 +15,9 @@ from fedgraft.common.alignment import Alignment
 from fedgraft.common.backbone import InputSpec, Shaped, create, measure_width, weights_file
 from fedgraft.common.constant import IMAGES, Constant, nothing, up_to_a_stage, up_to_the_head
 from fedgraft.common.cut import Cut, find_cut
+from fedgraft.common.depths import require_depths
 from fedgraft.common.errors import BackboneError, PlanError
+from fedgraft.common.initial_head import require_initial
 from fedgraft.common.personal import Personalisation
 from fedgraft.common.plan import Plan
 from fedgraft.common.stages import Stage, find_stages, frozen_tensors
@@ -136,6 +138,8 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
     training = _training_modules(plan, base, stages, frozen, adapted)
     network = Network(base, adapted.layers, head, training, _reference(plan, width, allowed))
     decided = _roles(plan, network, frozen, adapted, allowed)
+    require_initial(plan, head, decided, allowed)
+    require_depths(plan.train, plan.rounds, (name for name, _ in network.named_parameters()), decided, stages)
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(decided[name] != "frozen")
     if plan.table is None:

@@ -2,6 +2,53 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fedgraft.common.check import Check
 
-TRANSFER_CHECKS: tuple[Check, ...] = ()
+_SUMMING = {"fedgraft.common.prototypes.Prototypes": "prototypes", "fedgraft.common.analytic.Analytic": "analytic"}
+_ALIKE = (None, "fedgraft.common.zeros.Zeros")
+
+
+def _sums(plan: Any) -> bool:
+    return plan.initial.target in _SUMMING
+
+
+TRANSFER_CHECKS: tuple[Check, ...] = (
+    Check(
+        ("initial", "data"),
+        lambda p: _sums(p) and p.data.task != "classification",
+        "initial=prototypes and initial=analytic need data.task=classification: one class per case; use initial=none",
+    ),
+    Check(
+        ("initial", "release"),
+        lambda p: _sums(p) and not p.release.class_counts,
+        "initial=prototypes and initial=analytic need release.class_counts=true: their sums hold the cases by class",
+    ),
+    Check(
+        ("initial",),
+        lambda p: bool(p.initial.interpolate) and p.initial.target in _ALIKE,
+        "initial.interpolate needs an initial head that tells classes apart (initial=prototypes, analytic or "
+        "embeddings): between nothing and the trained head, only the size of the outputs changes",
+    ),
+    Check(
+        ("initial",),
+        lambda p: len(set(p.initial.interpolate)) != len(p.initial.interpolate),
+        "initial.interpolate names a share twice",
+    ),
+    Check(
+        ("initial",),
+        lambda p: tuple(p.initial.interpolate) == (1.0,),
+        "initial.interpolate=[1.0] has no effect: it is the trained head; name other shares too, or set it to []",
+    ),
+    Check(
+        ("initial", "release"),
+        lambda p: bool(p.initial.interpolate) and not p.release.evaluation,
+        "initial.interpolate needs release.evaluation=true: the sites' validation cases tell which share is best",
+    ),
+    Check(
+        ("initial", "data"),
+        lambda p: bool(p.initial.interpolate) and p.data.test != "given" and p.data.val_fraction == 0,
+        "initial.interpolate needs data.val_fraction > 0: the sites' validation cases tell which share is best",
+    ),
+)

@@ -11,7 +11,9 @@ from flwr.app import Message, RecordDict
 
 from fedgraft.common import wire
 from fedgraft.common.errors import WireError
+from fedgraft.common.initial import COUNTS
 from fedgraft.common.offer import Offer, unpack_offer
+from fedgraft.common.sums_record import SiteSums, unpack_sums
 from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.common.wire import Decode, Specs, Update
 
@@ -80,6 +82,23 @@ def read_evaluations(reply: Message | None, expected: Expected, task: AnyTask) -
     except WireError as error:
         return Refusal("bad-evaluation", str(error))
     return _stranger(expected, Expected(site, digest, server_round)) or evaluations
+
+
+def read_sums(reply: Message | None, expected: Expected, specs: Specs) -> SiteSums | Refusal:
+    """A site's answer to ``query.sums``; its counts, if it tells any, are those of all its training cases."""
+    content = content_of(reply)
+    if isinstance(content, Refusal):
+        return content
+    try:
+        found = unpack_sums(content, specs)
+    except WireError as error:
+        return Refusal("bad-sums", str(error))
+    stranger = _stranger(expected, Expected(found.site, found.plan_digest, expected.round))
+    if stranger is None and found.sums is not None and COUNTS in found.sums:
+        cases = int(found.sums[COUNTS].sum())
+        if cases != expected.examples:
+            return Refusal("wrong-count", f"sums of {cases} cases, but {expected.examples} when it was prepared")
+    return stranger or found
 
 
 def same_name(claimed: Mapping[int, str]) -> set[int]:

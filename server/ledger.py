@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-What = Literal["describe", "prepare", "train", "evaluate"]
+What = Literal["describe", "prepare", "sums", "train", "interpolate", "evaluate"]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ null):
 - ``worst_site.name``, ``worst_site.<headline>``: the site with the lowest headline figure that is defined
 - ``dropped``: ledger lines that were not ok
 - ``statistics_from``: sites whose sums are in the federated statistics of a table; empty without such
+- ``initial_without``: sites whose sums are not in the head's start (``initial``); empty without such
+- ``interpolations.<share>``: the headline figure on validation cases of each share of the trained head that
+  ``initial.interpolate`` names; the final model, and the last line of ``rounds.jsonl``, is the best; empty without
 - ``class_counts_withheld``: sites whose class counts are not in the global class weights
 
 Figures by task (``fedgraft.common.tasks``; ``headline`` first):
@@ -34,6 +37,7 @@ from typing import Any
 from fedgraft.common import tasks
 from fedgraft.common.plan import Plan
 from fedgraft.common.tasks import AnyTask, Evaluation
+from fedgraft.server.initial import withheld
 from fedgraft.server.ledger import Ledger
 from fedgraft.server.rounds import Outcome, Round
 from fedgraft.server.statistics import used
@@ -61,6 +65,8 @@ def summary(plan: Plan, outcome: Outcome, ledger: Ledger, seconds: float) -> dic
         "worst_site": {"name": worst, headline: None if worst is None else defined[worst]},
         "dropped": ledger.dropped(),
         "statistics_from": used(ledger),
+        "initial_without": withheld(ledger),
+        "interpolations": {f"{share:g}": _short(value) for share, value in outcome.interpolations.items()},
         "class_counts_withheld": _withheld(plan, outcome),
     }
 

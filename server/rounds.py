@@ -15,6 +15,7 @@ from fedgraft.common import parts, tasks, wire
 from fedgraft.common.compression import require_effect, up_codec
 from fedgraft.common.errors import RoundError
 from fedgraft.common.garbage import patient_collector
+from fedgraft.common.metrics import Scalar
 from fedgraft.common.offer import Offer
 from fedgraft.common.plan import Plan
 from fedgraft.common.tasks import AnyTask, Evaluation
@@ -22,6 +23,7 @@ from fedgraft.common.wire import Update
 from fedgraft.server import aggregation
 from fedgraft.server.guard import Expected, Refusal, read_evaluations, read_update
 from fedgraft.server.initial import initial_shared
+from fedgraft.server.interpolate import Choice, best_share
 from fedgraft.server.ledger import Entry, Ledger, What
 from fedgraft.server.post import exchange, wait_for_nodes
 from fedgraft.server.roster import Backbone, Roster, RosterGrid, admit, class_counts, refuse_impostors, refuse_twins
@@ -85,11 +87,15 @@ class Federation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The final shared tensors, every round, and the sites' offers by name."""
+    """The final shared tensors, every round, and the sites' offers by name.
+
+    ``interpolations``: the validation figure of each share of the trained head that ``initial.interpolate`` names.
+    """
 
     shared: Shared
     rounds: list[Round]
     offers: dict[str, Offer]
+    interpolations: dict[float, Scalar] = field(default_factory=dict)
 
 
 def run(federation: Federation) -> Outcome:
@@ -109,7 +115,7 @@ def _run(federation: Federation) -> Outcome:
     require_effect(plan.compression, federation.initial, parts.trusted(plan.engine))
     wait_for_nodes(federation.grid, plan.strategy.min_sites, plan.strategy.timeout)
     roster = _up_to_date(federation, {}, 1)
-    shared = initial_shared(federation.grid, plan, roster, federation.initial, federation.ledger)
+    start_from = shared = initial_shared(federation.grid, plan, roster, federation.initial, federation.ledger)
     rounds = [Round(0, tasks.of(plan.data), central=_central(federation, shared))]
     federation.progress(rounds[0])
     for number in range(1, plan.rounds + 1):
@@ -126,9 +132,22 @@ def _run(federation: Federation) -> Outcome:
         rounds.append(_summed(federation, number, updates, time.monotonic() - start))
         rounds[-1].central = _central(federation, shared)
         federation.progress(rounds[-1])
-    rounds[-1].by_site = _evaluate(federation, roster, shared)
+    choice = _interpolate(federation, roster, start_from, shared, rounds[-1])
+    rounds[-1].by_site = _evaluate(federation, roster, choice.shared)
     federation.finished(rounds[-1])
-    return Outcome(shared, rounds, {offer.site: offer for offer in roster.values()})
+    return Outcome(choice.shared, rounds, {offer.site: offer for offer in roster.values()}, choice.figures)
+
+
+def _interpolate(federation: Federation, roster: Roster, initial: Shared, final: Shared, last: Round) -> Choice:
+    """What ``initial.interpolate`` makes of the final tensors; sites that never trained have no say in it."""
+    plan = federation.plan
+    trained = {node: offer for node, offer in roster.items() if offer.site not in plan.hold_out}
+    evaluate = partial(_evaluate, federation, trained, what="interpolate")
+    choice = best_share(initial, final, plan.initial.interpolate, last.task, evaluate)
+    if choice.figures:
+        last.central = _central(federation, choice.shared)
+        federation.keep(choice.shared)
+    return choice
 
 
 def _up_to_date(federation: Federation, roster: Roster, number: int) -> Roster:
@@ -178,8 +197,8 @@ def _train(
     return good
 
 
-def _evaluate(federation: Federation, roster: Roster, shared: Shared) -> BySite:
-    """Ask every prepared site to evaluate the final model."""
+def _evaluate(federation: Federation, roster: Roster, shared: Shared, what: What = "evaluate") -> BySite:
+    """Ask every prepared site to evaluate a model after the last round."""
     plan = federation.plan
     content = wire.pack_evaluate(shared, plan.digest, plan.rounds)
     messages = [Message(content, node, wire.EVALUATE) for node in roster]
@@ -189,7 +208,7 @@ def _evaluate(federation: Federation, roster: Roster, shared: Shared) -> BySite:
     for node, offer in roster.items():
         expected = Expected(offer.site, plan.digest, plan.rounds)
         evaluations = read_evaluations(replies[node], expected, tasks.of(plan.data))
-        entries.append(_entry(plan.rounds, "evaluate", offer.site, node, evaluations, down, replies[node]))
+        entries.append(_entry(plan.rounds, what, offer.site, node, evaluations, down, replies[node]))
         if not isinstance(evaluations, Refusal):
             found[offer.site] = evaluations
     federation.ledger.write(*entries)

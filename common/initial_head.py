@@ -1,0 +1,55 @@
+"""Whether a plan's ``initial`` suits the model, and what sites are to sum up for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from fedgraft.common import parts
+from fedgraft.common.adapters import Role
+from fedgraft.common.errors import PlanError
+from fedgraft.common.initial import Initial, Sums
+from fedgraft.common.linear_shape import WEIGHT
+from fedgraft.common.plan import Plan
+from fedgraft.common.roles import HEAD
+
+
+def require_initial(plan: Plan, head: nn.Module, roles: Mapping[str, Role], allowed: Iterable[str]) -> None:
+    """Refuse a start that the head can't have. The part itself is not built: only the coordinator may hold its file.
+
+    Raises:
+        PlanError: says why, and what to choose instead.
+    """
+    if plan.initial.target is None:
+        return
+    found = parts.resolve(plan.initial.target, "initial", allowed)
+    if any(role == "local" for name, role in roles.items() if name.startswith(HEAD)):
+        raise PlanError(
+            f"initial={found.__name__} gives all sites one head, but personal keeps the head at each site; "
+            "use initial=none, or another personal"
+        )
+    misfit = getattr(found, "misfit", None)
+    reason = "" if misfit is None else misfit(head, plan.initial.options)
+    if reason:
+        raise PlanError(f"initial={found.__name__}: {reason}")
+
+
+def build_initial(plan: Plan, allowed: Iterable[str]) -> Initial:
+    """What the plan's ``initial`` names, which it must."""
+    if plan.initial.target is None:
+        raise PlanError("the plan names no initial._target_")
+    initial: Initial = parts.build(plan.initial.target, "initial", plan.initial.options, allowed)
+    return initial
+
+
+def no_sums(initial: Initial, head: Mapping[str, Tensor], classes: int) -> Sums:
+    """The sums over no case: their names and shapes are those of every site's; empty if none are needed.
+
+    Args:
+        head: the head's tensors by name; of a head with a ``weight (C, F)``, features have F numbers.
+    """
+    weight = head.get(WEIGHT)
+    width = weight.shape[1] if weight is not None and weight.ndim == 2 else 0
+    return initial.sums(torch.zeros(0, width), torch.zeros(0, dtype=torch.int64), classes)
