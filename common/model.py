@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fedgraft.common import adapters, lite0_wheel, parts, roles
 from fedgraft.common.adapters import Adapted, Role
+from fedgraft.common.adapters.places import is_within, stage_of
 from fedgraft.common.alignment import Alignment
 from fedgraft.common.backbone import InputSpec, Shaped, create, measure_width, weights_file
 from fedgraft.common.constant import IMAGES, Constant, nothing, up_to_a_stage, up_to_the_head
@@ -132,6 +133,9 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
         width = measure_width(base, spec)
         stages = find_stages(base)
         frozen = frozen_tensors(stages, plan.backbone.freeze)
+        for name, parameter in base.named_parameters():
+            parameter.requires_grad_(name not in frozen)
+        torch.manual_seed(plan.seed)
         adapted = _adapt(plan, base, stages, spec, allowed)
         torch.manual_seed(plan.seed)
         head = parts.build(plan.head.target, "head", plan.head.options, allowed, width=width, classes=plan.data.outputs)
@@ -145,18 +149,24 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
     if plan.table is None:
         network.to(memory_format=torch.channels_last)  # convolutions on CPUs are about 1.7 times faster so
     network.eval()
-    constant = _constant(network, stages, spec, width, decided) if plan.engine.keep else nothing(network, spec)
+    keep = plan.engine.keep
+    constant = _constant(network, stages, spec, width, decided, adapted.follows) if keep else nothing(network, spec)
     if plan.engine.keep and plan.backbone.precision == "mixed" and constant.what == IMAGES:
         raise PlanError("backbone.precision=mixed has no effect: no part of the backbone is constant; set it to auto")
     return Model(plan.backbone.name, network, spec, width, stages, decided, constant)
 
 
 def _constant(
-    network: Network, stages: tuple[Stage, ...], spec: Shaped, width: int, decided: Mapping[str, Role]
+    network: Network,
+    stages: tuple[Stage, ...],
+    spec: Shaped,
+    width: int,
+    decided: Mapping[str, Role],
+    follows: frozenset[str],
 ) -> Constant:
     if _head_only(decided, network):
         return up_to_the_head(network, width)
-    cut = _cut(network, stages, spec, decided)
+    cut = _cut(network, stages, spec, decided, follows)
     return nothing(network, spec) if cut is None else up_to_a_stage(network, cut)
 
 
@@ -166,15 +176,20 @@ def _head_only(decided: Mapping[str, Role], network: Network) -> bool:
     return all(name.startswith(roles.HEAD) for name in trained) and not network.training_modules
 
 
-def _cut(network: Network, stages: tuple[Stage, ...], spec: Shaped, decided: Mapping[str, Role]) -> Cut | None:
+def _cut(
+    network: Network, stages: tuple[Stage, ...], spec: Shaped, decided: Mapping[str, Role], follows: frozenset[str]
+) -> Cut | None:
+    hooked = {path for path, m in network.backbone.named_modules() if m._forward_hooks or m._forward_pre_hooks}
+    changing = network.training_modules | (hooked - follows)
+    if any(stage_of(path, stages) is None for path in changing):
+        return None  # what lies outside of every stage may come before any of them
+
     def constant(stage: Stage) -> bool:
         frozen = all(decided[roles.BACKBONE + name] == "frozen" for name in stage.tensors)
-        within = tuple(f"{unit}." for unit in stage.units)
-        alive = any(path in stage.units or path.startswith(within) for path in network.training_modules)
-        return frozen and not alive
+        within = {path for path in follows if path != stage.output} | changing
+        return frozen and not any(is_within(path, stage) for path in within)
 
-    adapted = {path for path, module in network.backbone.named_modules() if module._forward_hooks}
-    return find_cut(network.backbone, stages, spec.shape, constant, adapted)
+    return find_cut(network.backbone, stages, spec.shape, constant, set(follows))
 
 
 def _base(plan: Plan, pretrained: bool) -> tuple[nn.Module, InputSpec | TableSpec]:
@@ -240,10 +255,10 @@ def _reference(plan: Plan, width: int, allowed: Iterable[str]) -> nn.Module | No
 def _roles(
     plan: Plan, network: Network, frozen: frozenset[str], adapted: Adapted, allowed: Iterable[str]
 ) -> dict[str, Role]:
-    local: tuple[str, ...] = ()
+    local: tuple[str, ...] = (roles.ADAPTERS,) if adapted.role == "local" else ()
     if plan.personal.target is not None:
         personal: Personalisation = parts.build(plan.personal.target, "personal", plan.personal.options, allowed)
-        local = personal.local()
+        local += personal.local()
     return roles.assign(
         network.state_dict(),
         frozenset(name for name, _ in network.named_parameters()),

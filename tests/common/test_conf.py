@@ -65,7 +65,9 @@ def test_the_groups_of_the_issue_are_there() -> None:
     assert {"phantom", "pneumoniamnist", "busi", "uci_heart", "tcga_brca", "eicu_demo", "nih_cxr1000"} <= set(
         members("data")
     )
-    assert {"none", "fedbn", "silobn", "ssf"} <= set(members("adaptation"))
+    assert {"none", "fedbn", "silobn", "ssf", "lora", "residual", "bottleneck", "adaptformer"} <= set(
+        members("adaptation")
+    )
     assert {"none", "float16", "int8", "topk", "changed"} <= set(members("compression"))
 
 
@@ -111,7 +113,8 @@ def test_a_head_gives_one_logit_per_class(plan_of: PlanOf, name: str) -> None:
 
 @pytest.mark.parametrize("name", members("adaptation"))
 def test_an_adaptation_fits_a_small_network(small: PlanOf, name: str) -> None:
-    model = build(small("test_resnet", f"adaptation={name}"), None)
+    backbone = "test_vit" if name in ("bottleneck", "adaptformer") else "test_resnet"
+    model = build(small(backbone, f"adaptation={name}"), None)
     images = torch.randn(2, 3, 64, 64)
     assert model.network(images).shape == (2, 2)
     assert set(model.roles) == set(model.network.state_dict())

@@ -22,6 +22,13 @@ CASES = [
     ("test_efficientnet", "blocks.2", "none", "augment=mild"),
     ("test_vit", "all", "none", "augment=mild"),
     ("test_efficientnet", "all", "ssf", "augment=mild"),
+    ("test_efficientnet", "all", "fedbn", "adaptation.stages=blocks.3"),
+    ("test_efficientnet", "all", "lora", "adaptation.stages=blocks.3"),
+    ("test_efficientnet", "blocks.3", "residual", "adaptation.stages=blocks.2"),
+    ("test_vit", "all", "lora", "adaptation.stages=blocks.3"),
+    ("test_vit", "all", "bottleneck", "adaptation.stages=blocks.2"),
+    ("test_vit", "blocks.4", "adaptformer", "adaptation.role=local"),
+    ("test_vit", "all", "ssf", "adaptation.stages=blocks.2"),
 ]
 
 

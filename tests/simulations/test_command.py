@@ -118,4 +118,7 @@ def test_help_teaches_by_example(capsys: pytest.CaptureFixture[str]) -> None:
         main(["simulate", "--help"])
     assert stopped.value.code in (0, None)
     text = capsys.readouterr().out
-    assert "fedgraft simulate data=busi" in text and "adaptation: fedbn, none, silobn, ssf" in text
+    assert (
+        "fedgraft simulate data=busi" in text
+        and "adaptation: adaptformer, bottleneck, fedbn, lora, none, residual, silobn, ssf" in text
+    )

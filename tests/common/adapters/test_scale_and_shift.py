@@ -1,4 +1,4 @@
-"""Adaptation layers: what they claim, where they sit, and that they act."""
+"""Scale and shift: where the layers sit, and that they act."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from fedgraft.common.adapters import LocalBatchNorm, ScaleAndShift, batch_norms
+from fedgraft.common.adapters import ScaleAndShift
 from fedgraft.common.backbone import InputSpec
 from fedgraft.common.constant import FEATURES
 from fedgraft.common.errors import PlanError
@@ -25,61 +25,8 @@ CHANNELS_LAST = ("test_mambaout", "swin_tiny_patch4_window7_224")
 MIXED = ("nest_tiny",)
 
 
-class Tiny(nn.Module):
-    """A convolution, a batch norm with statistics, one without."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 4, 1)
-        self.bn = nn.BatchNorm2d(4)
-        self.loose = nn.BatchNorm2d(4, track_running_stats=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.loose(self.bn(self.conv(x))).mean((2, 3))
-
-
 def image(size: int = 64, count: int = 2) -> Tensor:
     return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(1))
-
-
-def test_fedbn_claims_everything_of_every_batch_norm() -> None:
-    adapted = LocalBatchNorm("local")(Tiny(), (), SPEC)
-    assert adapted.claims == {
-        "bn.weight": "local",
-        "bn.bias": "local",
-        "bn.running_mean": "local",
-        "bn.running_var": "local",
-        "bn.num_batches_tracked": "local",
-    }
-    assert adapted.training_modules == {"bn"}
-    assert len(adapted.layers) == 0
-
-
-def test_silobn_shares_the_affine_parameters_only() -> None:
-    claims = LocalBatchNorm("shared")(Tiny(), (), SPEC).claims
-    assert {name for name, role in claims.items() if role == "shared"} == {"bn.weight", "bn.bias"}
-    assert {name for name, role in claims.items() if role == "local"} == {
-        "bn.running_mean",
-        "bn.running_var",
-        "bn.num_batches_tracked",
-    }
-
-
-@pytest.mark.parametrize("affine", ["frozen", "global", ""])
-def test_another_role_for_affine_parameters_is_refused(affine: str) -> None:
-    with pytest.raises(PlanError, match=rf"adaptation\.affine={affine} must be local \(FedBN\) or shared \(SiloBN\)"):
-        LocalBatchNorm(affine)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("adaptation", ["fedbn", "silobn"])
-def test_local_batch_norm_without_batch_norm_is_an_error(small: PlanOf, adaptation: str) -> None:
-    with pytest.raises(PlanError, match=r"adaptation: local batch norm has no effect.*use adaptation=ssf"):
-        build(small("test_vit", f"adaptation={adaptation}"), None)
-
-
-def test_only_batch_norms_with_statistics_are_found() -> None:
-    assert set(batch_norms(Tiny())) == {"bn"}
-    assert len(batch_norms(timm.create_model("resnet18", num_classes=0))) == 20
 
 
 @pytest.mark.parametrize("name", [*CNNS, *TOKENS, "test_mambaout"])
@@ -148,7 +95,7 @@ def test_scale_and_shift_by_hand() -> None:
 
 def test_scale_and_shift_without_a_stage_is_an_error() -> None:
     with pytest.raises(PlanError, match="adaptation=ssf can't follow stage stem"):
-        ScaleAndShift()(Tiny(), (Stage("stem", ("conv.weight",), None),), SPEC)
+        ScaleAndShift()(nn.Conv2d(3, 4, 1), (Stage("stem", ("weight",), None),), SPEC)
 
 
 def test_scale_and_shift_is_shared_and_the_backbone_frozen(small: PlanOf) -> None:
@@ -158,3 +105,14 @@ def test_scale_and_shift_is_shared_and_the_backbone_frozen(small: PlanOf) -> Non
     assert {model.roles[name] for name in names} == {"shared"}
     assert {role for name, role in model.roles.items() if name.startswith("backbone.")} == {"frozen"}
     assert model.constant.what != FEATURES
+
+
+def test_it_can_start_at_a_stage_and_stay_at_the_site(small: PlanOf) -> None:
+    model = build(
+        small("test_efficientnet", "adaptation=ssf", "adaptation.stages=blocks.2", "adaptation.role=local"), None
+    )
+    assert set(model.network.adapters) == {"blocks_2", "blocks_3", "blocks_4"}
+    assert {model.roles[name] for name in model.roles if name.startswith("adapters.")} == {"local"}
+    assert model.constant.what == "stage blocks.2"
+    assert set(model.names("shared")) == {name for name in model.roles if name.startswith("head.")}
+    assert model.needs_its_site

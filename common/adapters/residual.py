@@ -1,0 +1,72 @@
+"""Residual adapters: a 1x1 convolution beside each wider one (Rebuffi et al., CVPR 2018)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fedgraft.common.adapters.adaptation import Adaptation, Adapted, TrainedRole
+from fedgraft.common.adapters.places import Place, find_places, is_trained, named, put_beside, sampled, stages_from
+from fedgraft.common.backbone import Shaped
+from fedgraft.common.errors import PlanError
+from fedgraft.common.stages import Stage
+
+
+class ResidualConvolutions(Adaptation):
+    """Parallel residual adapters (section 3): ``f * x + a * x`` with ``a`` of 1x1; starts at ``a = 0``.
+
+    ``a`` has the groups of ``f``: beside a depthwise convolution it is one number per channel. With ``role=shared``,
+    only beside frozen weights: a trained one can make the same change at its centre.
+
+    Args:
+        role: ``shared``, or ``local`` for layers that stay at the site.
+        stages: ``all``, or the first stage that gets layers.
+    """
+
+    def __init__(self, role: TrainedRole = "shared", stages: str = "all") -> None:
+        self.role: TrainedRole = role
+        self.stages = stages
+
+    def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped) -> Adapted:
+        """Insert a layer beside each convolution wider than 1x1, but those that cut an image into patches.
+
+        Raises:
+            PlanError: there is none.
+        """
+
+        def fits(path: str, module: nn.Module) -> bool:
+            return _is_wide(module) and (self.role == "local" or not is_trained(module))
+
+        found = find_places(backbone, stages_from(stages, self.stages), spec, fits)
+        inserted = [(place, _Pointwise(place.module)) for place in found if _is_aligned(place)]
+        if not inserted:
+            raise PlanError(
+                "adaptation=residual has no effect: there is no convolution wider than its stride that it can act "
+                "beside (with adaptation.role=shared only frozen ones count); set backbone.freeze=all and "
+                "adaptation.stages=all, or use adaptation=lora"
+            )
+        for place, layer in inserted:
+            put_beside(place.module, layer)
+        return Adapted(layers=named(inserted), role=self.role)
+
+
+class _Pointwise(nn.Module):
+    def __init__(self, beside: nn.Module) -> None:
+        super().__init__()
+        assert isinstance(beside, nn.Conv2d)
+        self.weight = nn.Parameter(torch.zeros(beside.out_channels, beside.in_channels // beside.groups, 1, 1))
+        self.stride, self.groups = beside.stride, beside.groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.conv2d(x, self.weight, stride=self.stride, groups=self.groups)
+
+
+def _is_wide(module: nn.Module) -> bool:
+    """Whether neighbouring outputs see common inputs. A patch embedding's do not: its centre is one pixel of many."""
+    return isinstance(module, nn.Conv2d) and all(k > s for k, s in zip(module.kernel_size, module.stride, strict=True))
+
+
+def _is_aligned(place: Place) -> bool:
+    """Whether the convolution pads so that the 1x1's output has its size."""
+    return isinstance(place.module, nn.Conv2d) and place.given[2:] == sampled(place.taken, place.module.stride)
