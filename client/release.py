@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,15 @@ def of_enough_patients(
 ) -> TableStatistics:
     """Those sums that also rest on as many patients: the rows of one patient are one."""
     return found.of_patients(max(table.min_count, permission.min_count), patients)
+
+
+def releasable_moments(patients: Sequence[int], permission: Permission, by_class: bool) -> tuple[bool, ...]:
+    """Of which groups of training cases moments of the features may leave, by the number of each group's patients.
+
+    A class's share of the cases travels with its moments, so that those by class need ``class_counts`` too.
+    """
+    allowed = permission.statistics and (permission.class_counts or not by_class)
+    return tuple(allowed and count >= permission.min_count for count in patients)
 
 
 def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, Evaluation], **about: Any) -> None:
