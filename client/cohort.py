@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fedgraft.client.alignment.groups import patients_of, scanners_of
 from fedgraft.client.duplicates import refuse_across_splits
 from fedgraft.client.examples import Examples
 from fedgraft.client.facts import USABLE, count_reasons
@@ -76,9 +77,15 @@ class Keeper:
         sizes = [len(cases) * views for cases, views in parts.values()]
         places = torch.from_numpy(self._places(kept, wanted)).split(sizes)
         return {
-            name: Examples(kept, labels[name], some.reshape(-1, views))
-            for (name, (_, views)), some in zip(parts.items(), places, strict=True)
+            name: Examples(kept, labels[name], some.reshape(-1, views), *self._whose(cases))
+            for (name, (cases, views)), some in zip(parts.items(), places, strict=True)
         }
+
+    def _whose(self, cases: Sequence[Case]) -> tuple[Tensor | None, Tensor | None]:
+        """Patients and scanners of some cases, as far as the plan's alignment asks."""
+        asked = self.plan.alignment
+        patients = None if asked.target is None else patients_of(cases)
+        return patients, None if asked.column is None else scanners_of(cases, asked.column)
 
     def _places(self, kept: Kept, wanted: Sequence[Wanted]) -> NDArray[np.int64]:
         keys = self.inputs.keys(wanted)

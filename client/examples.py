@@ -19,11 +19,15 @@ class Examples:
         source: what holds the rows of these cases, and perhaps of others that share it.
         labels: ``N`` rows, of what the plan's task wants to know (`fedgraft.client.targets`).
         places: ``(N, V)`` int64: the row of each case's views, the case as it is first; ``None`` if case i is row i.
+        patients, scanners: ``(N,)`` int64, equal for equal ones (`fedgraft.client.alignment.groups`); ``None`` unless
+            the plan's ``alignment`` asks.
     """
 
     source: Tensor | Kept
     labels: Tensor
     places: Tensor | None = None
+    patients: Tensor | None = None
+    scanners: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -96,6 +96,15 @@ def of_enough_patients(
     return found.of_patients(max(table.min_count, permission.min_count), patients)
 
 
+def releasable_moments(patients: Sequence[int], permission: Permission, by_class: bool) -> tuple[bool, ...]:
+    """Of which groups of training cases moments of the features may leave, by the number of each group's patients.
+
+    A class's share of the cases travels with its moments, so that those by class need ``class_counts`` too.
+    """
+    allowed = permission.statistics and (permission.class_counts or not by_class)
+    return tuple(allowed and count >= permission.min_count for count in patients)
+
+
 def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, Evaluation], **about: Any) -> None:
     """`append_line` of an offer, an update or evaluations."""
     line: dict[str, Any] = {}

@@ -64,7 +64,7 @@ def require_effect(section: Compression, tensors: Mapping[str, Tensor], allowed:
     if not isinstance(codec, Exact | Changed) and not any(rounded(name, tensor) for name, tensor in tensors.items()):
         raise PlanError(
             f"compression={type(codec).__name__} has no effect: no shared tensor is rounded (those of fewer than "
-            f"{SMALL} numbers and batch norm's statistics never are); use compression=none"
+            f"{SMALL} numbers, batch norm's statistics and an alignment's moments never are); use compression=none"
         )
 
 

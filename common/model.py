@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fedgraft.common import adapters, lite0_wheel, parts, roles
 from fedgraft.common.adapters import Adapted, Role
 from fedgraft.common.adapters.places import is_within, stage_of
-from fedgraft.common.alignment import Alignment
+from fedgraft.common.alignment import Alignment, require_movable, require_scanners
 from fedgraft.common.backbone import InputSpec, Shaped, create, measure_width, weights_file
 from fedgraft.common.constant import IMAGES, Constant, nothing, up_to_a_stage, up_to_the_head
 from fedgraft.common.cut import Cut, find_cut
@@ -109,8 +109,9 @@ class Model:
 
     @property
     def needs_its_site(self) -> bool:
-        """Whether a trained model is whole only at a site: floating-point tensors are local."""
-        return any(self.state[name].is_floating_point() for name in self.names("local"))
+        """Whether a trained model is whole only at a site: floating-point tensors of its forward pass are local."""
+        local = (name for name in self.names("local") if not name.startswith(roles.REFERENCE))
+        return any(self.state[name].is_floating_point() for name in local)
 
 
 def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[str] = parts.OURS) -> Model:
@@ -145,7 +146,9 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
     require_initial(plan, head, decided, allowed)
     require_depths(plan.train, plan.rounds, (name for name, _ in network.named_parameters()), decided, stages)
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(decided[name] != "frozen")
+        parameter.requires_grad_(decided[name] != "frozen" and not name.startswith(roles.REFERENCE))
+    if plan.alignment.target is not None:
+        require_movable(network)
     if plan.table is None:
         network.to(memory_format=torch.channels_last)  # convolutions on CPUs are about 1.7 times faster so
     network.eval()
@@ -249,7 +252,8 @@ def _reference(plan: Plan, width: int, allowed: Iterable[str]) -> nn.Module | No
     if plan.alignment.target is None:
         return None
     alignment: Alignment = parts.build(plan.alignment.target, "alignment", plan.alignment.options, allowed)
-    return alignment.reference(width, plan.data.outputs)
+    require_scanners(alignment, plan.alignment.column)
+    return alignment.reference(width, plan.data.outputs if plan.alignment.per_class else 1)
 
 
 def _roles(

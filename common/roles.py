@@ -2,6 +2,7 @@
 
 ``frozen``: constant, part of the backbone that is sent once. ``shared``: aggregated every round. ``local``: never
 leaves the site. Integer buffers (batch norm's ``num_batches_tracked``) are never averaged: they are frozen or local.
+Of ``reference.*``, what features are aligned to, buffers are shared and parameters (a site's discriminator) local.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def _role(
     average_statistics: bool,
 ) -> Role:
     if name.startswith(REFERENCE):
-        return "shared"
+        return "local" if name in parameters else "shared"
     if name in claims:
         return "local" if claims[name] == "shared" and not tensor.is_floating_point() else claims[name]
     if name in frozen:

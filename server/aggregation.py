@@ -22,6 +22,7 @@ from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.plan import Plan
 from fedgraft.common.schema import Engine
 from fedgraft.common.wire import Specs, Update
+from fedgraft.server.averaged import averaged, require_moments
 from fedgraft.server.mean import weighted_mean
 
 FLOWER = "flwr.serverapp.strategy"
@@ -99,11 +100,14 @@ def configure(
 ) -> list[Message]:
     """The round's train messages. Which sites are sampled depends on the plan's seed and the round only.
 
-    A strategy sees the tensors as they are; what travels is rounded as ``compression.down`` says.
+    A strategy sees the tensors as they are, but those that are `averaged`; what travels is rounded as
+    ``compression.down`` says.
     """
+    apart = averaged(strategy, shared)
+    seen = {name: tensor for name, tensor in shared.items() if name not in apart}
     with _seeded(f"{plan.seed}|{server_round}"), _named(strategy, server_round):
-        messages = list(strategy.configure_train(server_round, wire.pack_tensors(shared), config, grid))
-    if plan.compression.down != "exact":
+        messages = list(strategy.configure_train(server_round, wire.pack_tensors(seen), config, grid))
+    if plan.compression.down != "exact" or apart:
         sent = wire.pack_tensors(down_encode(shared, plan.compression.down))
         for message in messages:
             message.content[wire.ARRAYS] = sent
@@ -120,13 +124,34 @@ def aggregate(
             summation, so sort it.
 
     Raises:
-        RoundError: the strategy gave nothing, other names or shapes, or a number that is not finite.
+        RoundError: the strategy gave nothing, other names or shapes, or a number that is not finite; or no site gave
+            what an alignment needs.
     """
     if type(strategy) in (FedAvg, FedProx):
-        mean = weighted_mean([(update.tensors, update.examples) for _, update in replies])
-        return _checked({key: mean[key].numpy() for key in specs}, specs, type(strategy).__name__, server_round)
+        found = _mean(replies, specs, type(strategy).__name__, server_round)
+    else:
+        apart = {name: specs[name] for name in averaged(strategy, specs)}
+        moved = {name: spec for name, spec in specs.items() if name not in apart}
+        found = _moved(strategy, server_round, replies, moved)
+        found |= _mean(replies, apart, "the mean", server_round) if apart else {}
+    require_moments(server_round, found)
+    return found
+
+
+def _mean(
+    replies: Sequence[tuple[Message, Update]], specs: Specs, strategy: str, server_round: int
+) -> dict[str, Tensor]:
+    """The mean of the tensors of ``specs``, weighted by cases."""
+    mean = weighted_mean([({name: u.tensors[name] for name in specs}, u.examples) for _, u in replies])
+    return _checked({key: mean[key].numpy() for key in specs}, specs, strategy, server_round)
+
+
+def _moved(
+    strategy: Strategy, server_round: int, replies: Sequence[tuple[Message, Update]], specs: Specs
+) -> dict[str, Tensor]:
+    """What the strategy makes of the tensors of ``specs``."""
     with_loss = all(update.train_loss is not None for _, update in replies)
-    messages = [_for_strategy(message, update, with_loss) for message, update in replies]
+    messages = [_for_strategy(message, update, specs, with_loss) for message, update in replies]
     with _named(strategy, server_round):
         record, _ = strategy.aggregate_train(server_round, messages)
     name = type(strategy).__name__
@@ -137,12 +162,12 @@ def aggregate(
     return _checked({key: record[key].numpy() for key in sorted(specs)}, specs, name, server_round)
 
 
-def _for_strategy(message: Message, update: Update, with_loss: bool) -> Message:
+def _for_strategy(message: Message, update: Update, specs: Specs, with_loss: bool) -> Message:
     """A clean reply; the loss is in it only if every site gave one (QFedAvg must not get a made-up one)."""
     metrics = MetricRecord({wire.EXAMPLES: update.examples})
     if with_loss and update.train_loss is not None:
         metrics["train_loss"] = update.train_loss
-    content = RecordDict({wire.ARRAYS: wire.pack_tensors(update.tensors), wire.METRICS: metrics})
+    content = RecordDict({wire.ARRAYS: wire.pack_tensors({n: update.tensors[n] for n in specs}), wire.METRICS: metrics})
     return Message(content, reply_to=message)
 
 

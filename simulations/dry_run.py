@@ -102,6 +102,9 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
     leaving += [f"{task.counting}, once (0 or at least the site's min_count)"] * plan.release.class_counts
     leaving += ["cases that can't be used, by reason, once"] * plan.release.quarantine
     leaving += [
+        "means over its training cases of what features are aligned to (reference.*; at least min_count patients)"
+    ] * (plan.alignment.target is not None)
+    leaving += [
         "before the first round, of each column of the table: count, mean and M2, or categories with their cases "
         "(nothing of fewer patients than table.min_count and the site's min_count)"
     ] * (asked is not plan)

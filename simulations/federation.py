@@ -57,6 +57,7 @@ def lay_out(plan: Plan, folder: Path, environ: Mapping[str, str]) -> Federation:
     )
     if plan.strategy.min_sites > len(dealt):
         raise PlanError(f"strategy.min_sites={plan.strategy.min_sites}, but the partition has {len(dealt)} site(s)")
+    _check_scanners(plan, dealt)
     store = cache / "store"
     sites = {name: _write_site(folder / name, name, cases, store, plan.engine) for name, cases in sorted(dealt.items())}
     test = source.test if plan.data.test == "coordinator" else ()
@@ -77,6 +78,21 @@ def _check_given(test: str, source: Source) -> None:
         )
     if not given and test == "given":
         raise PlanError("data.test=given: this data set brings no split of its own; use data.test=sites")
+
+
+def _check_scanners(plan: Plan, dealt: Mapping[str, tuple[Case, ...]]) -> None:
+    """Whether ``alignment.column`` tells scanners of some site apart.
+
+    Raises:
+        PlanError: every site has one value in it, or none.
+    """
+    column = plan.alignment.column
+    if column is not None and all(
+        len({case.column(column) for case in some} - {None, ""}) < 2 for some in dealt.values()
+    ):
+        raise PlanError(
+            f"alignment.column={column} has no effect: at no site does that column hold two values; set it to null"
+        )
 
 
 def _write_site(folder: Path, name: str, cases: tuple[Case, ...], store: Path, engine: Engine) -> Path:

@@ -69,9 +69,10 @@ Read = Callable[[str, Parts, Shape], Tensor]
 def rounded(name: str, tensor: Tensor) -> bool:
     """Whether a codec may round this tensor; every other one is sent as it is.
 
-    Batch norm's running statistics are not steps that add up: a rounded variance could come out negative.
+    Batch norm's running statistics, and the moments that features are aligned to, are not steps that add up: a rounded
+    variance could come out negative.
     """
-    statistic = name.endswith(("running_mean", "running_var"))
+    statistic = name.endswith(("running_mean", "running_var")) or name.startswith("reference.")
     return tensor.dtype == torch.float32 and tensor.numel() >= SMALL and not statistic
 
 

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from fedgraft.client.release import release_evaluations, release_offer, release_update, require_shared, write_down
+from fedgraft.client.release import (
+    releasable_moments,
+    release_evaluations,
+    release_offer,
+    release_update,
+    require_shared,
+    write_down,
+)
 from fedgraft.client.site import Release as Permission
 from fedgraft.common.errors import SiteFileError
 from fedgraft.common.offer import Offer
@@ -195,3 +202,20 @@ def test_an_array_of_a_tensor_that_is_not_shared_never_leaves() -> None:
     require_shared(["head.weight", "head.weight#scale"], ["head.weight"])
     with pytest.raises(SiteFileError, match=r"1 array\(s\) of the update are not shared by the plan; nothing was sent"):
         require_shared(["head.weight#scale", "backbone.bn1.weight#index"], ["head.weight"])
+
+
+@pytest.mark.parametrize(
+    ("permission", "by_class", "leaves"),
+    [
+        (Permission(min_count=5), False, (True, False)),
+        (Permission(min_count=5), True, (True, False)),
+        (Permission(min_count=1), True, (True, True)),
+        (Permission(statistics=False, min_count=1), False, (False, False)),
+        (Permission(class_counts=False, min_count=1), True, (False, False)),
+        (Permission(class_counts=False, min_count=1), False, (True, True)),
+    ],
+)
+def test_moments_of_a_group_leave_if_it_has_enough_patients(
+    permission: Permission, by_class: bool, leaves: tuple[bool, ...]
+) -> None:
+    assert releasable_moments((5, 4), permission, by_class) == leaves

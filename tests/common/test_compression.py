@@ -86,6 +86,7 @@ def test_what_must_not_be_rounded() -> None:
     assert rounded("w", torch.zeros(SMALL))
     assert not rounded("w", torch.zeros(SMALL - 1))
     assert not rounded("w", torch.zeros(0))
+    assert not rounded("reference.second", torch.zeros(1, SMALL, SMALL))
 
 
 @pytest.mark.parametrize("codec", CODECS, ids=repr)

@@ -40,6 +40,7 @@ ASKED = {
     "strategy",
     "compression",
     "engine",
+    "alignment",
 }
 FITTING = {
     "loss=binary_cross_entropy": ("data.task=multilabel",),
@@ -127,6 +128,17 @@ def test_an_adaptation_is_one_callable_or_none(plan_of: PlanOf, name: str) -> No
     if plan.adaptation.target is not None:
         assert callable(parts.build(plan.adaptation.target, "adaptation", plan.adaptation.options))
         assert Adapted().claims == {}
+
+
+@pytest.mark.parametrize("name", members("alignment"))
+def test_an_alignment_has_a_penalty_between_features_and_the_reference(plan_of: PlanOf, name: str) -> None:
+    chosen = plan_of(f"alignment={name}").alignment
+    assert (name == "none") == (chosen.target is None)
+    if chosen.target is not None:
+        alignment = parts.build(chosen.target, "alignment", chosen.options)
+        reference, features = alignment.reference(80, 1), torch.randn(40, 80)
+        reference.fill({0: 40}, {0: alignment.sums(reference, features)})
+        assert bool(torch.isfinite(alignment.penalty(reference)(features[:8], 0)))
 
 
 @pytest.mark.parametrize("name", members("loss"))

@@ -60,7 +60,7 @@ def test_an_integer_is_never_shared(case: str) -> None:
 
 def test_an_integer_is_not_shared_even_if_an_adaptation_claims_it() -> None:
     claims: dict[str, Role] = {"backbone.bn.num_batches_tracked": "shared"}
-    roles = assign(STATE, PARAMETERS, BACKBONE, claims, False)
+    roles = assign(STATE, PARAMETERS, BACKBONE, claims, False, ())
     assert roles["backbone.bn.num_batches_tracked"] != "shared"
 
 
@@ -110,3 +110,13 @@ def test_trained_is_what_is_not_frozen(small: PlanOf, freeze: str, adaptation: s
     model = build(small("test_resnet", f"backbone.freeze={freeze}", f"adaptation={adaptation}"), None)
     for name, parameter in model.network.named_parameters():
         assert parameter.requires_grad == (model.roles[name] != "frozen"), name
+
+
+def test_of_the_reference_buffers_are_shared_and_parameters_local() -> None:
+    state = {"reference.share": FLOAT, "reference.discriminator.weight": FLOAT, "head.weight": FLOAT}
+    parameters = frozenset({"reference.discriminator.weight", "head.weight"})
+    assert assign(state, parameters, frozenset(), {}, False, ()) == {
+        "reference.share": "shared",
+        "reference.discriminator.weight": "local",
+        "head.weight": "shared",
+    }

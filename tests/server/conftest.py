@@ -51,7 +51,10 @@ class Result:
 
 @pytest.fixture
 def federate(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """``federate(plan, {1: tamper})``: run a plan with site number 1 sending what ``tamper`` makes of its replies."""
+    """``federate(plan, {1: tamper})``: run a plan with site number 1 sending what ``tamper`` makes of its replies.
+
+    ``edit`` changes each site's folder before the run; ``laid_out`` is the plan by which they are written, if another.
+    """
     monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
 
     def go(
@@ -60,8 +63,12 @@ def federate(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
         fresh: bool = False,
         out: str = "sites",
         registered: dict[int, str] | None = None,
+        edit: Callable[[Path], None] = lambda folder: None,
+        laid_out: Plan | None = None,
     ) -> Result:
-        federation = lay_out(plan, tmp_path / out, os.environ)
+        federation = lay_out(laid_out or plan, tmp_path / out, os.environ)
+        for site in federation.sites.values():
+            edit(site.parent)
         sites = list(federation.sites.values())
         client: ClientApp = Tampered(sites, tamper or {}, fresh)  # type: ignore[assignment]
         grid = InProcessGrid(client, [{"partition-id": index} for index in range(len(sites))], {})

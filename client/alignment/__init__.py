@@ -1,0 +1,1 @@
+"""Losses that make the features before the head alike at all sites."""
