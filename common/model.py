@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fedgraft.common import adapters, lite0_wheel, parts, roles
+from fedgraft.common.adapt import Adapting
 from fedgraft.common.adapters import Adapted, Role
 from fedgraft.common.adapters.places import is_within, stage_of
 from fedgraft.common.alignment import Alignment, require_movable, require_scanners
@@ -19,7 +20,7 @@ from fedgraft.common.cut import Cut, find_cut
 from fedgraft.common.depths import require_depths
 from fedgraft.common.errors import BackboneError, PlanError
 from fedgraft.common.initial_head import require_initial
-from fedgraft.common.personal import Personalisation
+from fedgraft.common.personal import Personalisation, require_effect
 from fedgraft.common.plan import Plan
 from fedgraft.common.stages import Stage, find_stages, frozen_tensors
 from fedgraft.common.table import TableSpec
@@ -145,6 +146,9 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
     decided = _roles(plan, network, frozen, adapted, allowed)
     require_initial(plan, head, decided, allowed)
     require_depths(plan.train, plan.rounds, (name for name, _ in network.named_parameters()), decided, stages)
+    if plan.adapt.target is not None:
+        adapting: Adapting = parts.build(plan.adapt.target, "adapt", plan.adapt.options, allowed)
+        adapting.require_effect(network)
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(decided[name] != "frozen" and not name.startswith(roles.REFERENCE))
     if plan.alignment.target is not None:
@@ -263,7 +267,7 @@ def _roles(
     if plan.personal.target is not None:
         personal: Personalisation = parts.build(plan.personal.target, "personal", plan.personal.options, allowed)
         local += personal.local()
-    return roles.assign(
+    decided = roles.assign(
         network.state_dict(),
         frozenset(name for name, _ in network.named_parameters()),
         frozenset(roles.BACKBONE + name for name in frozen),
@@ -271,3 +275,5 @@ def _roles(
         plan.backbone.batch_norm == "train",
         local,
     )
+    require_effect(local, decided, plan.hold_out)
+    return decided

@@ -66,7 +66,7 @@ def serve(grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress
     model = build_model(plan, None, parts.trusted(plan.engine))
     if evaluate is not None and model.needs_its_site:
         raise PlanError(
-            "data.test=coordinator can't score a model whose adaptation layers stay at the sites; "
+            "data.test=coordinator can't score a model of which a part (layers, a head) stays at the sites; "
             "use data.test=sites data.test_fraction=0.2"
         )
     state = model.backbone_state()

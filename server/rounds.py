@@ -1,4 +1,7 @@
-"""The loop: prepare, then rounds of send, check, aggregate, evaluate; at the end one evaluation by every site."""
+"""The loop: prepare, then rounds of send, check, aggregate, evaluate; at the end one evaluation by every site.
+
+Sites that the plan holds out take part in the first and the last of these only.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.common.wire import Update
 from fedgraft.server import aggregation
 from fedgraft.server.guard import Expected, Refusal, read_evaluations, read_update
+from fedgraft.server.held_out import least_nodes, require_prepared, training
 from fedgraft.server.initial import initial_shared
 from fedgraft.server.interpolate import Choice, best_share
 from fedgraft.server.ledger import Entry, Ledger, What
@@ -113,16 +117,19 @@ def _run(federation: Federation) -> Outcome:
     strategy = aggregation.build_strategy(plan)
     codec = up_codec(plan.compression, parts.trusted(plan.engine))
     require_effect(plan.compression, federation.initial, parts.trusted(plan.engine))
-    wait_for_nodes(federation.grid, plan.strategy.min_sites, plan.strategy.timeout)
+    wait_for_nodes(federation.grid, least_nodes(plan), plan.strategy.timeout)
     roster = _up_to_date(federation, {}, 1)
-    start_from = shared = initial_shared(federation.grid, plan, roster, federation.initial, federation.ledger)
+    require_prepared(roster, plan, federation.ledger)
+    trainers = training(roster, plan)
+    start_from = shared = initial_shared(federation.grid, plan, trainers, federation.initial, federation.ledger)
     rounds = [Round(0, tasks.of(plan.data), central=_central(federation, shared))]
     federation.progress(rounds[0])
     for number in range(1, plan.rounds + 1):
         start = time.monotonic()
         roster = roster if number == 1 else _up_to_date(federation, roster, number)
+        trainers = training(roster, plan)
         messages = aggregation.configure(
-            strategy, plan, number, shared, _config(plan, roster), RosterGrid(federation.grid, roster)
+            strategy, plan, number, shared, _config(plan, trainers), RosterGrid(federation.grid, trainers)
         )
         updates = _train(federation, roster, messages, number, partial(codec.decode, received=shared))
         rounds[-1].by_site = {u.site: u.evaluations for _, u in updates}
@@ -141,8 +148,7 @@ def _run(federation: Federation) -> Outcome:
 def _interpolate(federation: Federation, roster: Roster, initial: Shared, final: Shared, last: Round) -> Choice:
     """What ``initial.interpolate`` makes of the final tensors; sites that never trained have no say in it."""
     plan = federation.plan
-    trained = {node: offer for node, offer in roster.items() if offer.site not in plan.hold_out}
-    evaluate = partial(_evaluate, federation, trained, what="interpolate")
+    evaluate = partial(_evaluate, federation, training(roster, plan), what="interpolate")
     choice = best_share(initial, final, plan.initial.interpolate, last.task, evaluate)
     if choice.figures:
         last.central = _central(federation, choice.shared)
@@ -160,14 +166,18 @@ def _up_to_date(federation: Federation, roster: Roster, number: int) -> Roster:
     known = refuse_impostors(kept, federation.registered, number, federation.ledger)
     ready = refuse_twins(known, number, federation.ledger)
     least = federation.plan.strategy.min_sites
-    if len(ready) < least:
-        raise RoundError(_too_few(federation.ledger, number, "ready", len(ready), least))
+    count = len(training(ready, federation.plan))
+    if count < least:
+        raise RoundError(_too_few(federation.ledger, number, "ready to train", count, least))
     return ready
 
 
 def _config(plan: Plan, roster: Roster) -> ConfigRecord:
-    wanted = plan.loss.weights == "global"
-    return wire.pack_config(plan.digest, class_counts(roster, tasks.of(plan.data)) if wanted else None)
+    return wire.pack_config(plan.digest, _counts(plan, roster))
+
+
+def _counts(plan: Plan, roster: Roster) -> tuple[int, ...] | None:
+    return class_counts(roster, tasks.of(plan.data)) if plan.loss.weights == "global" else None
 
 
 def _train(
@@ -200,7 +210,8 @@ def _train(
 def _evaluate(federation: Federation, roster: Roster, shared: Shared, what: What = "evaluate") -> BySite:
     """Ask every prepared site to evaluate a model after the last round."""
     plan = federation.plan
-    content = wire.pack_evaluate(shared, plan.digest, plan.rounds)
+    counts = _counts(plan, training(roster, plan)) if plan.personal.target is not None else None
+    content = wire.pack_evaluate(shared, plan.digest, plan.rounds, counts)
     messages = [Message(content, node, wire.EVALUATE) for node in roster]
     replies = exchange(federation.grid, messages, plan.strategy.timeout)
     found: BySite = {}

@@ -55,13 +55,26 @@ def lay_out(plan: Plan, folder: Path, environ: Mapping[str, str]) -> Federation:
     dealt: dict[str, tuple[Case, ...]] = parts.build(
         plan.partition.target, "partition", plan.partition.options, trusted, source=source, seed=plan.seed
     )
-    if plan.strategy.min_sites > len(dealt):
-        raise PlanError(f"strategy.min_sites={plan.strategy.min_sites}, but the partition has {len(dealt)} site(s)")
     _check_scanners(plan, dealt)
+    _check_sites(plan, sorted(dealt))
     store = cache / "store"
     sites = {name: _write_site(folder / name, name, cases, store, plan.engine) for name, cases in sorted(dealt.items())}
     test = source.test if plan.data.test == "coordinator" else ()
     return Federation(sites, sum(map(len, dealt.values())), test, store)
+
+
+def _check_sites(plan: Plan, names: list[str]) -> None:
+    """
+    Raises:
+        PlanError: a site to be held out is not there, or too few are left to train.
+    """
+    unknown = [name for name in plan.hold_out if name not in names]
+    if unknown:
+        raise PlanError(f"hold_out names {', '.join(unknown)}, but the partition's sites are {', '.join(names)}")
+    least, count = plan.strategy.min_sites, len(names) - len(plan.hold_out)
+    if least > count:
+        left = f", of which {len(plan.hold_out)} are held out" if plan.hold_out else ""
+        raise PlanError(f"strategy.min_sites={least}, but the partition has {len(names)} site(s){left}")
 
 
 def _check_given(test: str, source: Source) -> None:
