@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from fedgraft.client.loss import absent_term
 from fedgraft.client.training import Term
 from fedgraft.common import wire
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from fedgraft.client.workspace import Session
 
 Source = Callable[["Session", wire.Order], Term | None]
-SOURCES: tuple[Source, ...] = ()
+SOURCES: tuple[Source, ...] = (absent_term,)
 
 
 def terms(session: Session, order: wire.Order) -> tuple[Term, ...]:

@@ -14,7 +14,7 @@ null):
 - ``worst_site.name``, ``worst_site.<headline>``: the site with the lowest headline figure that is defined
 - ``dropped``: ledger lines that were not ok
 - ``statistics_from``: sites whose sums are in the federated statistics of a table; empty without such
-- ``class_counts_withheld``: sites whose class counts are not in the global class weights
+- ``class_counts_withheld``: sites whose class counts are not in the global class counts
 
 Figures by task (``fedgraft.common.tasks``; ``headline`` first):
 
@@ -81,8 +81,8 @@ def site_figures(outcome: Outcome) -> dict[str, dict[str, Any]]:
 
 
 def _withheld(plan: Plan, outcome: Outcome) -> list[str]:
-    """Sites that took part without giving the class counts that ``loss.weights=global`` sums."""
-    if plan.loss.weights != "global":
+    """Sites that took part without giving the class counts that global weights, or a global prior, sum."""
+    if not plan.loss.asks_all_counts:
         return []
     return sorted(name for name, offer in outcome.offers.items() if offer.class_counts is None)
 

@@ -20,11 +20,12 @@ from fedgraft.common.plan import Plan
 from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.common.wire import Update
 from fedgraft.server import aggregation
+from fedgraft.server.class_counts import class_counts, require_imbalance
 from fedgraft.server.guard import Expected, Refusal, read_evaluations, read_update
 from fedgraft.server.initial import initial_shared
 from fedgraft.server.ledger import Entry, Ledger, What
 from fedgraft.server.post import exchange, wait_for_nodes
-from fedgraft.server.roster import Backbone, Roster, RosterGrid, admit, class_counts, refuse_impostors, refuse_twins
+from fedgraft.server.roster import Backbone, Roster, RosterGrid, admit, refuse_impostors, refuse_twins
 
 BySite = dict[str, dict[str, Evaluation]]
 Shared = dict[str, Tensor]
@@ -109,6 +110,7 @@ def _run(federation: Federation) -> Outcome:
     require_effect(plan.compression, federation.initial)
     wait_for_nodes(federation.grid, plan.strategy.min_sites, plan.strategy.timeout)
     roster = _up_to_date(federation, {}, 1)
+    require_imbalance(plan, roster.values())
     shared = initial_shared(federation.grid, plan, roster, federation.initial, federation.ledger)
     rounds = [Round(0, tasks.of(plan.data), central=_central(federation, shared))]
     federation.progress(rounds[0])
@@ -147,8 +149,7 @@ def _up_to_date(federation: Federation, roster: Roster, number: int) -> Roster:
 
 
 def _config(plan: Plan, roster: Roster) -> ConfigRecord:
-    wanted = plan.loss.weights == "global"
-    return wire.pack_config(plan.digest, class_counts(roster, tasks.of(plan.data)) if wanted else None)
+    return wire.pack_config(plan.digest, class_counts(plan, roster.values()))
 
 
 def _train(
