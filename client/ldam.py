@@ -31,7 +31,7 @@ class LDAM(nn.Module):
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     def __init__(
-        self, class_weights: Tensor | None, class_counts: Tensor, max_margin: float = 0.5, scale: float = 30.0
+        self, class_weights: Tensor | None, class_counts: Tensor, max_margin: float = 0.5, scale: float = 1.0
     ) -> None:
         super().__init__()
         if not max_margin > 0:

@@ -82,7 +82,7 @@ class Session:
 
     @cached_property
     def training(self) -> Examples:
-        """What is trained on: the training cases, perhaps with new ones made from them. Their number is the cohort's."""
+        """What is trained on: the training cases, perhaps with new ones made from them, which count nowhere."""
         return with_made(self.cohort["train"], self.sampler, self.plan.seed, self.site.name)
 
     @cached_property

@@ -125,9 +125,9 @@ def auprc(curve: Curve) -> Scalar:
 def sensitivity_at(curve: Curve, specificity: float) -> Scalar:
     """The sensitivity where the ROC curve reaches a specificity; ``None`` if either side has no case.
 
-    The curve joins the points of neighbouring thresholds by straight lines, as its area does (a tie counts half;
-    Fawcett, Pattern Recognit. Lett. 2006): between two thresholds the sensitivity is interpolated. Where the curve rises
-    at that very specificity, it is the upper end.
+    Straight lines join the points of neighbouring thresholds (Fawcett, Pattern Recognit. Lett. 2006, as for the area):
+    between two thresholds the sensitivity is interpolated. Where the curve rises at that very specificity, it is the
+    upper end.
 
     Args:
         specificity: above 0 and at most 1.

@@ -1,4 +1,4 @@
-"""What the coordinator knows of the sites' classes: their sums, and whether what is done about imbalance does anything."""
+"""What the coordinator knows of the sites' classes: their sums, and whether there is an imbalance to make up for."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def require_imbalance(plan: Plan, offers: Iterable[Offer]) -> None:
     task, given = tasks.of(plan.data), _given(offers)
     whole = bool(given) and len(given) == len(offers)
     problems = []
-    if given and plan.loss.weights == "global":
+    if given and plan.loss.weights == "global" and 0 not in _sum(given):  # a 0 is an error of its own
         problems += _weights_of_one(plan, task, [_sum(given)], "over all sites")
     if whole and plan.loss.weights == "local":
         problems += _weights_of_one(plan, task, given, "at every site")
     if given and plan.loss.prior == "global" and len(set(_sum(given))) == 1:
         problems.append(
-            "loss.prior=global has no effect: over all sites every class has as many training cases; use "
+            "loss.prior=global has no effect: over all sites the classes have equally many training cases; use "
             "loss=cross_entropy loss.weights=none"
         )
     if whole and plan.loss.absent != "keep" and all(all(task.learnable(counts)) for counts in given):
@@ -63,7 +63,10 @@ def require_imbalance(plan: Plan, offers: Iterable[Offer]) -> None:
             f"loss.absent={plan.loss.absent} has no effect: every site has training cases of everything; set it to keep"
         )
     if whole and plan.sampling.target is not None and all(len(set(filter(None, some))) == 1 for some in given):
-        problems.append("sampling has no effect: at every site each class has as many training cases; set it to none")
+        problems.append(
+            "sampling has no effect: at every site the classes that are there have equally many training cases; set "
+            "sampling=none"
+        )
     if problems:
         raise PlanError(problems)
 
@@ -75,8 +78,8 @@ def _weights_of_one(plan: Plan, task: AnyTask, counts: Iterable[Counts], where: 
         if any(count and abs(weight - 1) > 1e-6 for weight, count in zip(weights, some, strict=True)):
             return []
     return [
-        f"loss.weights={plan.loss.weights} has no effect: {where} every class has as many training cases, so that each "
-        "weight is 1; set loss.weights=none"
+        f"loss.weights={plan.loss.weights} has no effect: {where} the classes that are there have equally many "
+        "training cases, so that every weight is 1; set loss.weights=none"
     ]
 
 

@@ -50,8 +50,9 @@ class _Adasyn:
 
     def fit_resample(self, vectors: Any, labels: Any) -> tuple[Any, Any]:
         try:
-            return self._sampler.fit_resample(vectors, labels)
+            grown_vectors, grown_labels = self._sampler.fit_resample(vectors, labels)
         except (RuntimeError, ValueError) as error:
             if "Not any neigbours" in str(error) or "No samples will be generated" in str(error):
                 return vectors, labels
             raise
+        return grown_vectors, grown_labels
