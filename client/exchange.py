@@ -14,19 +14,19 @@ from torch import Tensor
 from fedgraft.client import release
 from fedgraft.client.adapting import adapted, adapts
 from fedgraft.client.evaluation import evaluate_splits
+from fedgraft.client.loss import build_loss, counted
 from fedgraft.client.mixing import mixing_of
 from fedgraft.client.own_copy import own_copy, train_own_copy
 from fedgraft.client.rates import rates
 from fedgraft.client.terms import terms
 from fedgraft.client.training import LossFunction, Task, learning_rate
 from fedgraft.client.workspace import Session, Workspace
-from fedgraft.common import parts, tasks, wire
+from fedgraft.common import tasks, wire
 from fedgraft.common.backbone_record import unpack_backbone
 from fedgraft.common.compression import Down, down_decode
 from fedgraft.common.errors import WireError
 from fedgraft.common.offer import Offer, pack_offer
 from fedgraft.common.tasks import Evaluation
-from fedgraft.common.tasks.losses import require_suited
 from fedgraft.common.tensors import count_bytes
 
 Tensors = dict[str, Tensor]
@@ -168,7 +168,7 @@ def _task(session: Session, order: wire.Order, received: Tensors, workspace: Wor
     """The training that the plan means in a round, without what terms add; ``use`` names another order of cases."""
     plan, own_name = session.plan, session.model.constant.own_name
     return Task(
-        examples=session.cohort["train"],
+        examples=session.training,
         loss=_loss(session, order, workspace),
         train=plan.train,
         lr=learning_rate(plan.train, order.round, plan.rounds),
@@ -186,27 +186,12 @@ def _held_out(session: Session) -> bool:
 
 
 def _loss(session: Session, order: wire.Order, workspace: Workspace) -> LossFunction:
-    """The plan's loss with this round's class weights; built once for as long as the counts stay the same."""
-    counts = _class_counts(session, order)
+    """The plan's loss for this round; built once for as long as the counts that it depends on stay the same."""
+    counts = counted(session, order)
     key = (session.plan.digest, session.site.allow, counts)
     if key not in workspace.losses:
-        plan, allowed = session.plan, (*parts.OURS, *session.site.allow)
-        require_suited(plan, allowed)
-        weights = None if counts is None else tasks.of(plan.data).weights(counts)
-        workspace.losses[key] = parts.build(plan.loss.target, "loss", plan.loss.options, allowed, class_weights=weights)
+        workspace.losses[key] = build_loss(session.plan, counts, session.allowed)
     return workspace.losses[key]
-
-
-def _class_counts(session: Session, order: wire.Order) -> tuple[int, ...] | None:
-    """The counts that ``loss.weights`` names."""
-    task = tasks.of(session.plan.data)
-    if session.plan.loss.weights == "none":
-        return None
-    if session.plan.loss.weights == "local":
-        return task.count(session.cohort["train"].labels)
-    if order.class_counts is None or len(order.class_counts) != len(task.counts):
-        raise WireError("loss.weights=global, but the coordinator sent no class counts")
-    return order.class_counts
 
 
 def _generator(session: Session, server_round: int, use: str = "") -> torch.Generator:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fedgraft.client.alignment.term import alignment_term
+from fedgraft.client.loss import absent_term
 from fedgraft.client.training import Term
 from fedgraft.common import wire
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from fedgraft.client.workspace import Session
 
 Source = Callable[["Session", wire.Order], Term | None]
-SOURCES: tuple[Source, ...] = (alignment_term,)
+SOURCES: tuple[Source, ...] = (alignment_term, absent_term)
 
 
 def terms(session: Session, order: wire.Order) -> tuple[Term, ...]:

@@ -19,10 +19,13 @@ from torch import Tensor
 from fedgraft.client.adapting import adapts, model_at
 from fedgraft.client.cohort import Cohort, Keeper, ignore, load_cohort
 from fedgraft.client.cohort_inputs import inputs_of
+from fedgraft.client.examples import Examples
 from fedgraft.client.inputs import Inputs
 from fedgraft.client.intake import Progress
 from fedgraft.client.limits import Limits
+from fedgraft.client.loss import Counted
 from fedgraft.client.machine import Machine, choose, keep_freed_memory, use_threads
+from fedgraft.client.made import with_made
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.personal import PersonalTraining, personal_training
 from fedgraft.client.phases import Phases
@@ -77,6 +80,11 @@ class Session:
             return None
         sampler: Sampler = parts.build(chosen.target, "sampling", chosen.options, self.allowed)
         return sampler
+
+    @cached_property
+    def training(self) -> Examples:
+        """What is trained on: the training cases, perhaps with new ones made from them, which count nowhere."""
+        return with_made(self.cohort["train"], self.sampler, self.plan.seed, self.site.name)
 
     @cached_property
     def personal(self) -> PersonalTraining:
@@ -137,7 +145,7 @@ class Workspace:
     decoded: Progress = ignore
     phases: Phases = field(default_factory=Phases)
     lock: threading.RLock = field(default_factory=threading.RLock)
-    losses: dict[tuple[str, tuple[str, ...], tuple[int, ...] | None], LossFunction] = field(default_factory=dict)
+    losses: dict[tuple[str, tuple[str, ...], Counted], LossFunction] = field(default_factory=dict)
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
     _plans: dict[str, Plan] = field(default_factory=dict)
     _models: dict[tuple[str, str, tuple[str, ...], bool], Built] = field(default_factory=dict)

@@ -122,6 +122,28 @@ def auprc(curve: Curve) -> Scalar:
     return area / true if true and false else None
 
 
+def sensitivity_at(curve: Curve, specificity: float) -> Scalar:
+    """The sensitivity where the ROC curve reaches a specificity; ``None`` if either side has no case.
+
+    Straight lines join the points of neighbouring thresholds (Fawcett, Pattern Recognit. Lett. 2006, as for the area):
+    between two thresholds the sensitivity is interpolated. Where the curve rises at that very specificity, it is the
+    upper end.
+
+    Args:
+        specificity: above 0 and at most 1.
+    """
+    negatives, positives = (sum(side) for side in zip(*curve, strict=True)) if curve else (0, 0)
+    if not negatives or not positives:
+        return None
+    allowed = round((1 - specificity) * negatives, 9)  # 1 - 0.9 is a little less than 0.1
+    false = true = 0
+    for more_false, more_true in reversed(curve):
+        if false + more_false > allowed:
+            return (true + more_true * (allowed - false) / more_false) / positives
+        false, true = false + more_false, true + more_true
+    return true / positives
+
+
 def ratio(part: float, whole: float) -> Scalar:
     """``part / whole``; ``None`` if there is no whole."""
     return part / whole if whole else None

@@ -25,6 +25,7 @@ from fedgraft.common.plan import Plan
 from fedgraft.common.stages import Stage, find_stages, frozen_tensors
 from fedgraft.common.table import TableSpec
 from fedgraft.common.tabular import create_tabular
+from fedgraft.common.vectors import require_vectors
 
 
 class Network(nn.Module):
@@ -160,6 +161,8 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
     constant = _constant(network, stages, spec, width, decided, adapted.follows) if keep else nothing(network, spec)
     if plan.engine.keep and plan.backbone.precision == "mixed" and constant.what == IMAGES:
         raise PlanError("backbone.precision=mixed has no effect: no part of the backbone is constant; set it to auto")
+    codes = constant.what == IMAGES and isinstance(spec, TableSpec) and bool(spec.cardinalities)
+    require_vectors(plan.sampling, constant.shape, codes, allowed)
     return Model(plan.backbone.name, network, spec, width, stages, decided, constant)
 
 

@@ -111,6 +111,11 @@ class Loss:
     absent: Literal["keep", "mask", "distil"] = "keep"
     options: Options = field(default_factory=dict)
 
+    @property
+    def asks_all_counts(self) -> bool:
+        """Whether sites need the counts of all sites."""
+        return "global" in (self.weights, self.prior)
+
 
 @dataclass(frozen=True)
 class Train:

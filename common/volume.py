@@ -49,7 +49,7 @@ def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
     shared = model.tensors(model.names("shared"))
     sent = wire.pack_tensors(down_encode(shared, plan.compression.down))
     answered = wire.pack_tensors(largest_payload(up_codec(plan.compression, parts.trusted(plan.engine)), shared))
-    counts = (0,) * len(tasks.of(plan.data).counts) if plan.loss.weights == "global" else None
+    counts = (0,) * len(tasks.of(plan.data).counts) if plan.loss.asks_all_counts else None
     config = wire.pack_config(plan.digest, counts)
     config["server-round"] = plan.rounds
     if "proximal_mu" in plan.strategy.options:

@@ -19,7 +19,7 @@ null):
 - ``initial_without``: sites whose sums are not in the head's start (``initial``); empty without such
 - ``interpolations.<share>``: the headline figure on validation cases of each share of the trained head that
   ``initial.interpolate`` names; the final model, and the last line of ``rounds.jsonl``, is the best; empty without
-- ``class_counts_withheld``: sites whose class counts are not in the global class weights
+- ``class_counts_withheld``: sites whose class counts are not in the global class counts
 
 Figures by task (``fedgraft.common.tasks``; ``headline`` first):
 
@@ -90,8 +90,8 @@ def site_figures(outcome: Outcome) -> dict[str, dict[str, Any]]:
 
 
 def _withheld(plan: Plan, outcome: Outcome) -> list[str]:
-    """Sites that trained without giving the class counts that ``loss.weights=global`` sums."""
-    if plan.loss.weights != "global":
+    """Sites that trained without giving the class counts that global weights, or a global prior, sum."""
+    if not plan.loss.asks_all_counts:
         return []
     trained = (offer for name, offer in outcome.offers.items() if name not in plan.hold_out)
     return sorted(offer.site for offer in trained if offer.class_counts is None)

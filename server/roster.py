@@ -12,10 +12,8 @@ from torch import Tensor
 
 from fedgraft.common import tasks, wire
 from fedgraft.common.backbone_record import pack_backbone
-from fedgraft.common.errors import RoundError
 from fedgraft.common.offer import Offer
 from fedgraft.common.plan import Plan
-from fedgraft.common.tasks import AnyTask
 from fedgraft.server.guard import Refusal, read_offer, same_name
 from fedgraft.server.ledger import Entry, Ledger
 from fedgraft.server.post import exchange
@@ -70,27 +68,6 @@ def refuse_impostors(roster: Roster, registered: Mapping[int, str], round_: int,
             reason = f"the node is registered as {name}; `name` in site.yaml must be the same"
             ledger.write(Entry(round_, "prepare", offer.site, node, "wrong-name", reason, None, 0, 0))
     return {node: offer for node, offer in roster.items() if registered.get(node) == offer.site}
-
-
-def class_counts(roster: Roster, task: AnyTask) -> tuple[int, ...]:
-    """The task's counts of training cases, summed over the sites that gave them.
-
-    Raises:
-        RoundError: no site did, or one of the sums is 0.
-    """
-    given = [offer.class_counts for offer in roster.values() if offer.class_counts is not None]
-    if not given:
-        raise RoundError(
-            "loss.weights=global, but no site gave its class counts (its site.yaml forbids it, or a count lies "
-            "between 0 and min_count); use loss.weights=local"
-        )
-    total = tuple(sum(counts[c] for counts in given) for c in range(len(task.counts)))
-    if 0 in total:
-        raise RoundError(
-            f"loss.weights=global: the class counts that the sites gave hold no case of {task.counts[total.index(0)]} "
-            "(counts between 0 and a site's min_count are withheld); use loss.weights=local"
-        )
-    return total
 
 
 def _ask(

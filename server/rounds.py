@@ -24,13 +24,14 @@ from fedgraft.common.plan import Plan
 from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.common.wire import Update
 from fedgraft.server import aggregation
+from fedgraft.server.class_counts import class_counts, require_imbalance
 from fedgraft.server.guard import Expected, Refusal, read_evaluations, read_update
 from fedgraft.server.held_out import least_nodes, require_prepared, training
 from fedgraft.server.initial import initial_shared
 from fedgraft.server.interpolate import Choice, best_share
 from fedgraft.server.ledger import Entry, Ledger, What
 from fedgraft.server.post import exchange, wait_for_nodes
-from fedgraft.server.roster import Backbone, Roster, RosterGrid, admit, class_counts, refuse_impostors, refuse_twins
+from fedgraft.server.roster import Backbone, Roster, RosterGrid, admit, refuse_impostors, refuse_twins
 
 BySite = dict[str, dict[str, Evaluation]]
 Shared = dict[str, Tensor]
@@ -121,6 +122,7 @@ def _run(federation: Federation) -> Outcome:
     roster = _up_to_date(federation, {}, 1)
     require_prepared(roster, plan, federation.ledger)
     trainers = training(roster, plan)
+    require_imbalance(plan, trainers.values())
     start_from = shared = initial_shared(federation.grid, plan, trainers, federation.initial, federation.ledger)
     rounds = [Round(0, tasks.of(plan.data), central=_central(federation, shared))]
     federation.progress(rounds[0])
@@ -173,11 +175,7 @@ def _up_to_date(federation: Federation, roster: Roster, number: int) -> Roster:
 
 
 def _config(plan: Plan, roster: Roster) -> ConfigRecord:
-    return wire.pack_config(plan.digest, _counts(plan, roster))
-
-
-def _counts(plan: Plan, roster: Roster) -> tuple[int, ...] | None:
-    return class_counts(roster, tasks.of(plan.data)) if plan.loss.weights == "global" else None
+    return wire.pack_config(plan.digest, class_counts(plan, roster.values()))
 
 
 def _train(
@@ -210,7 +208,7 @@ def _train(
 def _evaluate(federation: Federation, roster: Roster, shared: Shared, what: What = "evaluate") -> BySite:
     """Ask every prepared site to evaluate a model after the last round."""
     plan = federation.plan
-    counts = _counts(plan, training(roster, plan)) if plan.personal.target is not None else None
+    counts = class_counts(plan, training(roster, plan).values()) if plan.personal.target is not None else None
     content = wire.pack_evaluate(shared, plan.digest, plan.rounds, counts)
     messages = [Message(content, node, wire.EVALUATE) for node in roster]
     replies = exchange(federation.grid, messages, plan.strategy.timeout)

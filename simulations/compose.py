@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from inspect import signature
 from typing import Any, cast
 
 import hydra
@@ -17,7 +16,7 @@ from fedgraft.common.plan import Plan, read
 from fedgraft.common.schema import Loss
 from fedgraft.common.schema_data import Data
 from fedgraft.common.tabular import option_problems
-from fedgraft.common.tasks.losses import misfit
+from fedgraft.common.tasks.losses import misfit, without_effect
 from fedgraft.server.aggregation import FLOWER, SUPPLIED
 
 CONFIG = "pkg://fedgraft.conf"
@@ -80,9 +79,8 @@ def _loss_problems(found: Callable[..., Any], loss: Loss, data: Data | None) -> 
     unsuited = None if data is None else misfit(found, loss, data)
     if unsuited is not None:
         return [unsuited]
-    if loss.weights == "none" or "class_weights" in signature(found).parameters or (data and data.task == "survival"):
-        return []  # with survival, weights are a contradiction whatever the loss
-    return [f"loss.weights={loss.weights} has no effect: {found.__name__} takes no class_weights"]
+    # with survival, weights and priors are a contradiction whatever the loss
+    return [] if data and data.task == "survival" else without_effect(found, loss)
 
 
 def run_hydra(arguments: Sequence[str], job: Callable[[Plan], None], extra: Sequence[str] = ()) -> int:

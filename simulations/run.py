@@ -169,6 +169,6 @@ def _say_what_is_missing(console: Console, summary: dict[str, Any]) -> None:
     if withheld:
         console.print(
             f"class counts withheld (a count between 0 and min_count, or forbidden) by {', '.join(withheld)}: "
-            "the global class weights come from the other sites",
+            "the global class counts come from the other sites",
             style="yellow",
         )

@@ -98,10 +98,10 @@ def _release(roll: Roll, plan: Plan, site: SiteFile) -> Iterator[Finding]:
     if small and plan.release.evaluation and site.release.evaluation:
         text = f"the evaluation on {' and '.join(small)} stays here: fewer cases than release.min_count={least}"
         yield Finding("warning", "release", text, "the report shows no figures of this site on it")
-    wanted = plan.release.class_counts and site.release.class_counts and plan.loss.weights == "global"
+    wanted = plan.release.class_counts and site.release.class_counts and plan.loss.asks_all_counts
     if wanted and not _counts_may_leave(roll, plan, least):
         text = f"class counts stay here: one lies between 0 and release.min_count={least}"
-        yield Finding("warning", "release", text, "the plan's global class weights come from the other sites")
+        yield Finding("warning", "release", text, "the plan's global class counts come from the other sites")
 
 
 def _counts_may_leave(roll: Roll, plan: Plan, least: int) -> bool:

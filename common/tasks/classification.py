@@ -27,10 +27,20 @@ from fedgraft.common.metrics import (
     no_scores,
     places,
     ratio,
+    sensitivity_at,
 )
-from fedgraft.common.tasks.weights import inverse_frequency
+from fedgraft.common.tasks.weights import Scheme, class_weights
 
-FIGURES = ("auroc", "auprc", "balanced_accuracy", "sensitivity", "specificity", "accuracy", "loss")
+FIGURES = (
+    "auroc",
+    "auprc",
+    "balanced_accuracy",
+    "sensitivity",
+    "specificity",
+    "sensitivity_at_90_specificity",
+    "accuracy",
+    "loss",
+)
 COLUMNS = {
     "auroc": "AUROC",
     "auprc": "AUPRC",
@@ -69,9 +79,10 @@ class ClassEvaluation:
     def figures(self) -> dict[str, Scalar]:
         """`FIGURES`.
 
-        Two classes: AUROC, AUPRC, sensitivity and specificity are those of class 1. More: AUROC, AUPRC and specificity
-        are macro means of one class against the rest, sensitivity the mean recall. Balanced accuracy is the mean
-        recall. ``None`` means undefined: a class that the figure needs has no case. ``loss`` is the mean, in nats.
+        Two classes: AUROC, AUPRC, sensitivity and specificity are those of class 1. More: AUROC, AUPRC, specificity and
+        the sensitivity at 90 % specificity (`fedgraft.common.metrics.sensitivity_at`) are macro means of one class
+        against the rest, sensitivity the mean recall. Balanced accuracy is the mean recall. ``None`` means undefined: a
+        class that the figure needs has no case. ``loss`` is the mean, in nats.
         """
         confusion: list[list[int]] = self.confusion.tolist()
         chosen = scored_classes(len(confusion))
@@ -84,6 +95,7 @@ class ClassEvaluation:
             "balanced_accuracy": mean(recalls),
             "sensitivity": mean([recalls[c] for c in chosen]),
             "specificity": mean([_specificity(confusion, c) for c in chosen]),
+            "sensitivity_at_90_specificity": mean([sensitivity_at(curve, 0.9) for curve in curves]),
             "accuracy": ratio(sum(row[c] for c, row in enumerate(confusion)), cases),
             "loss": ratio(self.loss_sum, cases),
         }
@@ -132,8 +144,12 @@ class Classification:
         """All of them, if every one is 0 or at least ``min_count``."""
         return None if any(0 < count < min_count for count in counts) else counts
 
-    def weights(self, counts: tuple[int, ...]) -> Tensor:
-        return inverse_frequency(counts)
+    def weights(self, counts: tuple[int, ...], scheme: Scheme = "inverse", beta: float | None = None) -> Tensor:
+        return class_weights(counts, scheme, beta)
+
+    def learnable(self, counts: tuple[int, ...]) -> tuple[bool, ...]:
+        """A class that has a case."""
+        return tuple(count > 0 for count in counts)
 
     def some_labels(self, cases: int) -> Tensor:
         return torch.arange(cases) % len(self.classes)

@@ -1,8 +1,14 @@
-"""Which losses suit a task: a loss class names its tasks in ``tasks``; one that names none is for classification."""
+"""Which losses suit a plan: a loss class names its tasks in ``tasks``; one that names none is for classification.
+
+It asks for class weights or counts by taking ``class_weights`` or ``class_counts``, and says by ``leaves_out_absent``
+that its own prior already leaves out classes that have no case.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from inspect import signature
+from typing import Any
 
 from fedgraft.common import parts, tasks
 from fedgraft.common.errors import PlanError
@@ -22,14 +28,39 @@ def misfit(found: object, loss: Loss, data: Data) -> str | None:
     )
 
 
+def without_effect(found: Callable[..., Any], loss: Loss) -> list[str]:
+    """What ``loss`` asks of the class ``found`` that it does not do, and what the class needs and is not given."""
+    takes = signature(found).parameters
+    name = getattr(found, "__name__", loss.target)
+    problems = []
+    if loss.weights != "none" and "class_weights" not in takes:
+        problems.append(f"loss.weights={loss.weights} has no effect: {name} takes no class_weights")
+    if loss.prior != "none" and "class_counts" not in takes:
+        problems.append(
+            f"loss.prior={loss.prior} has no effect: {name} takes no class_counts; set it to none, or use "
+            "loss=logit_adjusted or ldam"
+        )
+    if loss.prior == "none" and "class_counts" in takes:
+        problems.append(f"loss.prior=none, but {name} needs class counts; set it to global or local")
+    if loss.prior == "local" and loss.absent == "mask" and getattr(found, "leaves_out_absent", False):
+        problems.append(
+            f"loss.absent=mask has no effect: with loss.prior=local, {name} leaves out absent classes already; set it "
+            "to keep"
+        )
+    return problems
+
+
 def require_suited(plan: Plan, allowed: Iterable[str] = parts.OURS) -> None:
-    """Refuse a plan whose loss is for another task. A loss of a package that is not allowed here is left to the sites.
+    """Refuse a plan whose loss is for another task, or leaves an option of the plan without effect. A loss of a package
+    that is not allowed here is left to the sites.
 
     Raises:
         PlanError: says what to set.
     """
     if not plan.loss.target.startswith(tuple(f"{package}." for package in allowed)):
         return
-    problem = misfit(parts.resolve(plan.loss.target, "loss", allowed), plan.loss, plan.data)
-    if problem is not None:
-        raise PlanError(problem)
+    found = parts.resolve(plan.loss.target, "loss", allowed)
+    problem = misfit(found, plan.loss, plan.data)
+    problems = [problem] if problem is not None else without_effect(found, plan.loss)
+    if problems:
+        raise PlanError(problems)

@@ -29,11 +29,20 @@ from fedgraft.common.metrics import (
     no_scores,
     places,
     ratio,
+    sensitivity_at,
 )
 from fedgraft.common.record_values import count_of
-from fedgraft.common.tasks.weights import inverse_frequency_by_finding
+from fedgraft.common.tasks.weights import Scheme, finding_weights
 
-FIGURES = ("auroc", "auprc", "balanced_accuracy", "sensitivity", "specificity", "loss")
+FIGURES = (
+    "auroc",
+    "auprc",
+    "balanced_accuracy",
+    "sensitivity",
+    "specificity",
+    "sensitivity_at_90_specificity",
+    "loss",
+)
 COLUMNS = {
     "auroc": "AUROC",
     "auprc": "AUPRC",
@@ -122,6 +131,7 @@ class FindingEvaluation:
             "balanced_accuracy": mean([sensitivity, specificity]),
             "sensitivity": sensitivity,
             "specificity": specificity,
+            "sensitivity_at_90_specificity": sensitivity_at(curve, 0.9),
             "loss": ratio(float(self.loss_sums[place]), known),
             "cases": known,
             "prevalence": ratio(true_positive + false_negative, known),
@@ -162,8 +172,12 @@ class Multilabel:
         kept = [(0, 0) if any(0 < count < min_count for count in pair) else pair for pair in pairs]
         return tuple(count for pair in kept for count in pair) if any(map(any, kept)) else None
 
-    def weights(self, counts: tuple[int, ...]) -> Tensor:
-        return inverse_frequency_by_finding(counts)
+    def weights(self, counts: tuple[int, ...], scheme: Scheme = "inverse", beta: float | None = None) -> Tensor:
+        return finding_weights(counts, scheme, beta)
+
+    def learnable(self, counts: tuple[int, ...]) -> tuple[bool, ...]:
+        """A finding of which both sides have a case: of one alone only a bias is learnt."""
+        return tuple(absent > 0 and present > 0 for absent, present in zip(counts[::2], counts[1::2], strict=True))
 
     def some_labels(self, cases: int) -> Tensor:
         return ((torch.arange(cases)[:, None] + torch.arange(len(self.findings))) % 2).float()

@@ -25,6 +25,7 @@ from fedgraft.common.errors import PlanError, WireError
 from fedgraft.common.evaluation_record import finite_of
 from fedgraft.common.metrics import Scalar, ratio
 from fedgraft.common.record_values import count_of
+from fedgraft.common.tasks.weights import Scheme
 
 Floats = NDArray[np.float64]
 _PAIRS = ("comparable", "concordant", "tied")
@@ -97,7 +98,11 @@ class Survival:
         """Both of them, if each is 0 or at least ``min_count``."""
         return None if any(0 < count < min_count for count in counts) else counts
 
-    def weights(self, counts: tuple[int, ...]) -> Tensor:
+    def learnable(self, counts: tuple[int, ...]) -> tuple[bool, ...]:
+        """The log hazard, from whatever cases."""
+        return (True,)
+
+    def weights(self, counts: tuple[int, ...], scheme: Scheme = "inverse", beta: float | None = None) -> Tensor:
         raise PlanError("loss.weights has no effect with data.task=survival; set it to none")
 
     def some_labels(self, cases: int) -> Tensor:

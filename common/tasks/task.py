@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.metrics import Scalar
+from fedgraft.common.tasks.weights import Scheme
 
 
 class Evaluation(Protocol):
@@ -84,8 +85,11 @@ class Task(Protocol[E]):
     def releasable(self, counts: tuple[int, ...], min_count: int) -> tuple[int, ...] | None:
         """What of the counts may leave a site; ``None`` = nothing."""
 
-    def weights(self, counts: tuple[int, ...]) -> Tensor:
-        """The ``class_weights`` of a loss, float32, from counts.
+    def learnable(self, counts: tuple[int, ...]) -> tuple[bool, ...]:
+        """For each output, whether a site with these counts has the cases to learn it from."""
+
+    def weights(self, counts: tuple[int, ...], scheme: Scheme = "inverse", beta: float | None = None) -> Tensor:
+        """The ``class_weights`` of a loss, float32, from counts (`fedgraft.common.tasks.weights`).
 
         Raises:
             PlanError: no case is counted, or the task has no weights.

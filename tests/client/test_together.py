@@ -12,11 +12,18 @@ from torch import Tensor, nn
 from fedgraft.client.binary_cross_entropy import BinaryCrossEntropy
 from fedgraft.client.cox import CoxPartialLikelihood
 from fedgraft.client.examples import Examples
+from fedgraft.client.focal import FocalLoss
 from fedgraft.client.imbalance import CrossEntropy
+from fedgraft.client.ldam import LDAM
+from fedgraft.client.logit_adjusted import LogitAdjusted
+from fedgraft.client.sampling.balanced import Balanced
+from fedgraft.client.sampling.over import Oversampling
+from fedgraft.client.sampling.under import Undersampling
 from fedgraft.client.together import FEWEST, MOST, Trained, can_be_stacked, groups_of, train_together
 from fedgraft.client.training import Task, train_locally
 from fedgraft.common.errors import PlanError
 from fedgraft.common.heads import Cosine, Linear
+from fedgraft.common.sampling import Sampler
 from fedgraft.common.schema import Train
 
 SGD = Train("sgd", lr=0.1, momentum=0.9, weight_decay=0.01, batch_size=8, epochs=2, schedule="constant")
@@ -142,6 +149,47 @@ def test_a_large_crowd_is_cut_into_groups() -> None:
     groups, alone = groups_of([task(k, 20, SGD) for k in range(2 * MOST + 1)])
     assert [len(group) for group in groups] == [MOST, MOST]
     assert len(alone) == 1
+
+
+def skewed(loss: Callable[[Tensor], nn.Module], sampler: Sampler | None) -> Callable[[int, int], Task]:
+    """Sites with other class counts; the loss follows from them."""
+
+    def make(site: int, cases: int) -> Task:
+        generator = torch.Generator().manual_seed(site)
+        labels = (torch.rand(cases, generator=generator) < 0.2 + site / 10).long()
+        labels[:2] = torch.tensor([0, 1])
+        examples = Examples(torch.randn(cases, 12, generator=generator) + labels[:, None], labels)
+        counts = torch.bincount(labels, minlength=3).float()
+        return Task(examples, loss(counts), SGD, SGD.lr, torch.Generator().manual_seed(site), sampler=sampler)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("loss", "sampler"),
+    [
+        (lambda counts: FocalLoss(counts), None),
+        (lambda counts: LogitAdjusted(counts), None),
+        (lambda counts: LDAM(None, counts), None),
+        (lambda counts: CrossEntropy(None), Oversampling()),
+        (lambda counts: FocalLoss(None), Undersampling()),
+        (lambda counts: CrossEntropy(None), Balanced()),
+    ],
+    ids=["focal", "logit-adjusted", "ldam", "over", "under", "balanced"],
+)
+def test_losses_by_counts_and_samplings_are_trained_together(
+    loss: Callable[[Tensor], nn.Module], sampler: Sampler | None
+) -> None:
+    head, make = Linear(12, 3, True), skewed(loss, sampler)
+    start = start_of(head)
+    assert can_be_stacked(head, [make(site, 5).loss for site in range(2)])
+    expected = one_after_another(head, start, [make(site, cases) for site, cases in enumerate(SIZES)])
+    found = train_together(head, start, [make(site, cases) for site, cases in enumerate(SIZES)], CPU)
+    for want, have in zip(expected, found, strict=True):
+        assert isinstance(have, Trained)
+        assert have.loss == pytest.approx(want.loss, rel=1e-5)
+        for name in start:
+            torch.testing.assert_close(have.weights[name], want.weights[name], rtol=1e-4, atol=1e-6)
 
 
 class Counting(nn.Module):

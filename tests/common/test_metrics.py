@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_curve
 
-from fedgraft.common.metrics import BINS, Histograms, auprc, auroc, count_places, mean, merge_histograms, places, ratio
+from fedgraft.common.metrics import (
+    BINS,
+    Curve,
+    Histograms,
+    auprc,
+    auroc,
+    count_places,
+    mean,
+    merge_histograms,
+    places,
+    ratio,
+    sensitivity_at,
+)
 
 
 def test_curves_of_hand_made_histograms() -> None:
@@ -32,3 +45,34 @@ def test_what_has_no_whole_is_undefined() -> None:
     assert mean([1.0, 3.0]) == 2.0
     assert mean([1.0, None]) is None
     assert mean([]) is None
+
+
+def test_sensitivity_at_a_specificity_by_hand() -> None:
+    # ten negatives, four positives; ascending scores. From the top: 2 positives, 1 negative, 1 positive, the rest
+    curve = [(9, 1), (0, 1), (1, 0), (0, 2)]
+    assert sensitivity_at(curve, 0.9) == pytest.approx(3 / 4)  # one false positive is allowed, and the rise after it
+    assert sensitivity_at(curve, 0.95) == pytest.approx(2 / 4)  # half of a step that gains nothing
+    assert sensitivity_at(curve, 1.0) == pytest.approx(2 / 4)
+    # nine more false positives bring the last positive: at 0.45 half of them
+    assert sensitivity_at(curve, 0.45) == pytest.approx((3 + 4.5 / 9) / 4)
+
+
+def test_sensitivity_is_interpolated_between_two_thresholds() -> None:
+    # the first threshold has 4 of 10 negatives and 8 of 8 positives: a quarter of the way there is 0.1
+    assert sensitivity_at([(6, 0), (4, 8)], 0.9) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("curve", [[], [(3, 0)], [(0, 3), (0, 1)]])
+def test_sensitivity_at_a_specificity_needs_both_sides(curve: Curve) -> None:
+    assert sensitivity_at(curve, 0.9) is None
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_sensitivity_at_a_specificity_against_scikit_learn(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores, labels = rng.integers(0, 30, 157), rng.integers(0, 2, 157)
+    curve = [
+        (int(((scores == s) & (labels == 0)).sum()), int(((scores == s) & (labels == 1)).sum())) for s in range(30)
+    ]
+    false, true, _ = roc_curve(labels, scores, drop_intermediate=False)
+    assert sensitivity_at(curve, 0.9) == pytest.approx(np.interp(0.1, false, true))

@@ -1,0 +1,96 @@
+"""The plan's loss at one site: with class weights, class counts, and what the site lacks taken into account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+
+from fedgraft.client.absent import MaskedClasses, MaskedFindings, class_divergence, distilled, finding_divergence
+from fedgraft.client.evaluation import predict
+from fedgraft.client.training import LossFunction, Term
+from fedgraft.common import parts, tasks, wire
+from fedgraft.common.errors import WireError
+from fedgraft.common.plan import Plan
+from fedgraft.common.tasks.losses import require_suited
+
+if TYPE_CHECKING:
+    from fedgraft.client.workspace import Session
+
+Whose = Literal["none", "local", "global"]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a loss depends on besides the plan: two sites with the same can share one.
+
+    Attributes:
+        weighed: the counts that class weights follow from; ``None`` for no weights.
+        prior: the counts that the loss itself asks for; ``None`` for none.
+        learnable: by output, whether the site has the cases to learn it from; ``None`` if that changes nothing.
+    """
+
+    weighed: tuple[int, ...] | None
+    prior: tuple[int, ...] | None
+    learnable: tuple[bool, ...] | None
+
+
+def counted(session: Session, order: wire.Order) -> Counted:
+    """The counts that this round's loss at this site depends on.
+
+    Raises:
+        WireError: the plan wants global counts, and the coordinator sent none.
+    """
+    chosen, task = session.plan.loss, tasks.of(session.plan.data)
+    if chosen.weights == chosen.prior == "none" and chosen.absent == "keep":
+        return Counted(None, None, None)
+    own = task.count(session.cohort["train"].labels)
+    learnable = None if chosen.absent == "keep" else task.learnable(own)
+    return Counted(
+        _whose("weights", chosen.weights, own, order.class_counts),
+        _whose("prior", chosen.prior, own, order.class_counts),
+        None if learnable is None or all(learnable) else learnable,
+    )
+
+
+def build_loss(plan: Plan, counts: Counted, allowed: tuple[str, ...]) -> LossFunction:
+    """The loss that the plan names.
+
+    Raises:
+        PlanError: it is not allowed, does not suit the task, or does not take an option.
+    """
+    require_suited(plan, allowed)
+    chosen, task = plan.loss, tasks.of(plan.data)
+    weights = None if counts.weighed is None else task.weights(counts.weighed, chosen.scheme, chosen.beta)
+    supplied: dict[str, Tensor | None] = {"class_weights": weights}
+    if counts.prior is not None:
+        supplied["class_counts"] = torch.tensor(counts.prior, dtype=torch.float32)
+    loss: nn.Module = parts.build(chosen.target, "loss", chosen.options, allowed, **supplied)
+    if counts.learnable is None:
+        return loss
+    masked = MaskedFindings if plan.data.task == "multilabel" else MaskedClasses
+    return masked(loss, torch.tensor(counts.learnable))
+
+
+def absent_term(session: Session, order: wire.Order) -> Term | None:
+    """The source of `fedgraft.client.terms` for ``loss.absent=distil``; the session's model is as it came."""
+    if session.plan.loss.absent != "distil":
+        return None
+    learnable = counted(session, order).learnable
+    if learnable is None:
+        return None
+    received = predict(session.model.constant.trained, session.training, session.device)
+    divergence = finding_divergence if session.plan.data.task == "multilabel" else class_divergence
+    return distilled(received, torch.tensor(learnable), divergence)
+
+
+def _whose(option: str, whose: Whose, own: tuple[int, ...], of_all: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    if whose == "none":
+        return None
+    if whose == "local":
+        return own
+    if of_all is None or len(of_all) != len(own):
+        raise WireError(f"loss.{option}=global, but the coordinator sent no class counts")
+    return of_all

@@ -1,0 +1,1 @@
+"""Which training cases an epoch shows (`fedgraft.common.sampling`): one file for each way."""
