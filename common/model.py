@@ -16,6 +16,7 @@ from fedgraft.common.backbone import InputSpec, Shaped, create, measure_width, w
 from fedgraft.common.constant import IMAGES, Constant, nothing, up_to_a_stage, up_to_the_head
 from fedgraft.common.cut import Cut, find_cut
 from fedgraft.common.errors import BackboneError, PlanError
+from fedgraft.common.mixable import require_mixable
 from fedgraft.common.personal import Personalisation
 from fedgraft.common.plan import Plan
 from fedgraft.common.stages import Stage, find_stages, frozen_tensors
@@ -144,6 +145,7 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
     constant = _constant(network, stages, spec, width, decided) if plan.engine.keep else nothing(network, spec)
     if plan.engine.keep and plan.backbone.precision == "mixed" and constant.what == IMAGES:
         raise PlanError("backbone.precision=mixed has no effect: no part of the backbone is constant; set it to auto")
+    require_mixable(plan, constant, base)
     return Model(plan.backbone.name, network, spec, width, stages, decided, constant)
 
 
