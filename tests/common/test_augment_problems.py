@@ -48,7 +48,7 @@ def test_a_blur_is_in_parts_of_the_side(plan_of: PlanOf) -> None:
         (("engine.keep=false",), "mixes what is kept of the cases; with engine.keep=false it would mix images"),
         (
             ("loss.absent=distil",),
-            "would compare outputs of mixed cases to the received model's outputs of whole ones with loss.absent=distil",
+            "would compare outputs of mixed cases to the received model's outputs of whole ones with loss.absent",
         ),
         (
             ("+alignment.anything=1", "alignment._target_=fedgraft.client.cox.Cox"),

@@ -47,7 +47,7 @@ def test_a_stage_that_puts_channels_last_is_refused(small: PlanOf) -> None:
     kept = Constant("stage layers.0", (8, 8, 8), lambda images: images, swin)
     require_mixable(plan, kept, swin)
     swin.output_fmt = "NHWC"  # type: ignore[assignment]
-    with pytest.raises(PlanError, match="the stage layers.0 "):
+    with pytest.raises(PlanError, match=r"the stage layers\.0 "):
         require_mixable(plan, kept, swin)
 
 
