@@ -47,7 +47,8 @@ release:
   evaluation: true           # counts and score histograms of the validation and test cases: each case's score to
                              # a quarter of a percent, without saying whose
   class_counts: true         # only if every count is 0 or at least min_count
-  statistics: true           # of a table: sums and categories of at least min_count training cases
+  statistics: true           # of a table: sums and categories of at least min_count training cases; of
+                             # images, for harmonising: means over the training cases of min_count patients
   min_count: 5
   quarantine: true           # how many cases can't be used, by reason
 

@@ -83,6 +83,11 @@ def of_enough_patients(
     return found.of_patients(max(table.min_count, permission.min_count), patients)
 
 
+def release_means(patients: int, permission: Permission) -> bool:
+    """Whether means over the training images of so many patients may leave."""
+    return permission.statistics and patients >= permission.min_count
+
+
 def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, Evaluation], **about: Any) -> None:
     """`append_line` of an offer, an update or evaluations."""
     line: dict[str, Any] = {}

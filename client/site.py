@@ -30,7 +30,7 @@ class Release:
     ``quarantine``: how many cases can't be used, by reason. ``class_counts`` leave only if every count is 0 or at least
     ``min_count`` (of findings, those that are); an ``evaluation`` (counts over one split; docs/tasks.md) only if it is
     of at least ``min_count`` cases. ``statistics``: means, deviations and categories of a table's columns, each of at
-    least ``min_count`` patients among the training cases.
+    least ``min_count`` patients among the training cases; and means over training images, for harmonising.
     """
 
     __pydantic_config__ = _STRICT

@@ -16,6 +16,7 @@ from fedgraft.common.backbone import InputSpec, Shaped, create, measure_width, w
 from fedgraft.common.constant import IMAGES, Constant, nothing, up_to_a_stage, up_to_the_head
 from fedgraft.common.cut import Cut, find_cut
 from fedgraft.common.errors import BackboneError, PlanError
+from fedgraft.common.harmony import require_reference_fits
 from fedgraft.common.mixable import require_mixable
 from fedgraft.common.personal import Personalisation
 from fedgraft.common.plan import Plan
@@ -146,6 +147,7 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
     if plan.engine.keep and plan.backbone.precision == "mixed" and constant.what == IMAGES:
         raise PlanError("backbone.precision=mixed has no effect: no part of the backbone is constant; set it to auto")
     require_mixable(plan, constant, base)
+    require_reference_fits(plan, spec, allowed)
     return Model(plan.backbone.name, network, spec, width, stages, decided, constant)
 
 
