@@ -8,15 +8,13 @@ from pathlib import Path
 from flwr.app import RecordDict
 
 from fedgraft.client.cohort import split_usable
-from fedgraft.client.describe_images import site_means
-from fedgraft.client.image_inputs import ImageInputs, image_inputs
+from fedgraft.client.describe_images import images_of, site_means
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.release import append_line, of_enough_patients, release_statistics
 from fedgraft.client.site import SiteFile
 from fedgraft.client.table_file import TableFiles
 from fedgraft.client.table_inputs import TableInputs
 from fedgraft.client.workspace import Workspace
-from fedgraft.common.backbone import input_spec
 from fedgraft.common.errors import WireError
 from fedgraft.common.harmony import harmony_of, wants_reference
 from fedgraft.common.image_statistics_record import pack_image_description
@@ -48,7 +46,7 @@ def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: in
     harmony = harmony_of(plan, (*OURS, *site.allow))
     if harmony is None or not wants_reference(plan):
         raise WireError("the plan asks for no statistics of a table, and for none of images")
-    means = site_means(plan, site, _images(plan, site, workspace), harmony)
+    means = site_means(plan, site, images_of(plan, site, workspace.store(site), workspace.decoded), harmony)
     append_line(log, "statistics", run, plan=digest, images={"cases": means.cases, "means": list(means.means)})
     return pack_image_description(site.name, digest, means)
 
@@ -61,12 +59,6 @@ def site_statistics(plan: Plan, table: Table, site: SiteFile, files: TableFiles)
     patients = count_patients(rows, [case.patient for case in train], table)
     found = of_enough_patients(describe_rows(rows, table), patients, table, site.release)
     return release_statistics(found, table, site.release)
-
-
-def _images(plan: Plan, site: SiteFile, workspace: Workspace) -> ImageInputs:
-    """The images of a run: what is decoded here need not be decoded again."""
-    spec, store = input_spec(plan.backbone, plan.data.image_size), workspace.store(site)
-    return image_inputs(plan, spec, site.rules, store, site.workers, workspace.decoded, (*OURS, *site.allow))
 
 
 def _figures(table: Table, found: TableStatistics) -> dict[str, object]:

@@ -21,7 +21,7 @@ from fedgraft.server.aggregation import build_strategy
 from fedgraft.simulations.compose import run_hydra
 from fedgraft.simulations.table_statistics import statistics_of_simulation
 
-_QUIET = (
+QUIET = (
     "hydra.run.dir=.",
     "hydra.output_subdir=null",
     "hydra.sweep.dir=.",
@@ -33,7 +33,7 @@ _QUIET = (
 
 def main(arguments: Sequence[str]) -> int:
     """The command; takes the overrides of ``fedgraft simulate``."""
-    return run_hydra(arguments, lambda plan: show(plan, Console()), _QUIET)
+    return run_hydra(arguments, lambda plan: show(plan, Console()), QUIET)
 
 
 def show(plan: Plan, console: Console) -> None:
