@@ -47,7 +47,8 @@ release:
   evaluation: true           # counts and score histograms of the validation and test cases: each case's score to
                              # a quarter of a percent, without saying whose
   class_counts: true         # only if every count is 0 or at least min_count
-  statistics: true           # of a table, and moments of aligned features: each of at least min_count patients
+  statistics: true           # of a table, moments of aligned features, and means over images for harmonising: each of
+                             # at least min_count patients
   min_count: 5
   quarantine: true           # how many cases can't be used, by reason
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fedgraft.client.image_inputs import image_inputs
 from fedgraft.client.inputs import Inputs
 from fedgraft.client.intake import Progress
@@ -10,6 +12,7 @@ from fedgraft.client.store import Store
 from fedgraft.client.table_file import TableFiles
 from fedgraft.client.table_inputs import TableInputs
 from fedgraft.common.backbone import InputSpec
+from fedgraft.common.parts import OURS
 from fedgraft.common.plan import Plan
 from fedgraft.common.table import TableSpec
 
@@ -22,6 +25,7 @@ def inputs_of(
     workers: int | None,
     decoded: Progress,
     files: TableFiles | None = None,
+    allowed: Iterable[str] = OURS,
 ) -> Inputs:
     """What a cohort's cases become.
 
@@ -31,8 +35,9 @@ def inputs_of(
         workers: processes that decode images; ``None`` is one per core.
         decoded: is told how many images were decoded, as it happens.
         files: reads tables; shared, sites on one machine read a file once.
+        allowed: packages from which what harmonises images may come.
     """
     if isinstance(spec, InputSpec):
-        return image_inputs(plan, spec, rules, store, workers, decoded)
+        return image_inputs(plan, spec, rules, store, workers, decoded, allowed)
     assert plan.table is not None  # `fedgraft.common.model.build` gives a `TableSpec` to no other plan
     return TableInputs(plan.table, files or TableFiles(rules.limits))

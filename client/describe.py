@@ -1,4 +1,5 @@
-"""A site's answer to ``query.describe``: sums over its table's columns, before there is a model."""
+"""A site's answer to ``query.describe``: sums over its table's columns, or means over its images (for harmonising),
+before there is a model."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from pathlib import Path
 from flwr.app import RecordDict
 
 from fedgraft.client.cohort import split_usable
+from fedgraft.client.describe_images import images_of, site_means
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.release import append_line, of_enough_patients, release_statistics
 from fedgraft.client.site import SiteFile
@@ -14,11 +16,14 @@ from fedgraft.client.table_file import TableFiles
 from fedgraft.client.table_inputs import TableInputs
 from fedgraft.client.workspace import Workspace
 from fedgraft.common.errors import WireError
+from fedgraft.common.harmony import harmony_of, wants_reference
+from fedgraft.common.image_statistics_record import pack_image_description
+from fedgraft.common.parts import OURS
 from fedgraft.common.plan import Plan, from_json
 from fedgraft.common.schema_data import Table
 from fedgraft.common.statistics import TableStatistics, count_patients
 from fedgraft.common.statistics import describe as describe_rows
-from fedgraft.common.statistics_record import Description, pack_description, unpack_question
+from fedgraft.common.statistics_record import pack_description, unpack_question
 
 
 def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
@@ -32,12 +37,18 @@ def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: in
     plan = from_json(plan_json)
     if plan.digest != digest:
         raise WireError("the plan does not have the digest that the coordinator announced")
-    if plan.table is None or plan.table.statistics != "federated":
-        raise WireError("the plan asks for no statistics of a table")
     site = workspace.site(site_file)
-    found = site_statistics(plan, plan.table, site, workspace.table_files(site))
-    append_line(site.state / "released.jsonl", "statistics", run, plan=digest, **_figures(plan.table, found))
-    return pack_description(Description(site.name, digest, found))
+    log = site.state / "released.jsonl"
+    if plan.table is not None and plan.table.statistics == "federated":
+        found = site_statistics(plan, plan.table, site, workspace.table_files(site))
+        append_line(log, "statistics", run, plan=digest, **_figures(plan.table, found))
+        return pack_description(site.name, digest, found)
+    harmony = harmony_of(plan, (*OURS, *site.allow))
+    if harmony is None or not wants_reference(plan):
+        raise WireError("the plan asks for no statistics of a table, and for none of images")
+    means = site_means(plan, site, images_of(plan, site, workspace.store(site), workspace.decoded), harmony)
+    append_line(log, "statistics", run, plan=digest, images={"cases": means.cases, "means": list(means.means)})
+    return pack_image_description(site.name, digest, means)
 
 
 def site_statistics(plan: Plan, table: Table, site: SiteFile, files: TableFiles) -> TableStatistics:

@@ -1,9 +1,9 @@
-"""Images as a network takes them: taken in once, shown in the views of the plan's bank, normalised."""
+"""Images as a network takes them: taken in once, harmonised, shown in the views of the plan's bank, normalised."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -25,6 +25,8 @@ from fedgraft.client.transforms import fingerprint, normalise
 from fedgraft.client.views import Bank, identity, view_fingerprint, view_of
 from fedgraft.common.backbone import InputSpec
 from fedgraft.common.errors import DataError
+from fedgraft.common.harmony import Harmony, harmony_of
+from fedgraft.common.parts import OURS
 from fedgraft.common.plan import Plan
 
 TABLES = (*CSV, *PARQUET)
@@ -36,10 +38,12 @@ class ImageInputs:
 
     intake: Intake
     bank: Bank
+    harmony: Harmony | None = None
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint(self.intake.spec)
+        own = fingerprint(self.intake.spec)
+        return own if self.harmony is None else f"{own}|{self.harmony.fingerprint}"
 
     def expanded(self, cases: Sequence[Case]) -> tuple[Case, ...]:
         rows = sum(file_of(case).lower().endswith(TABLES) for case in cases)
@@ -76,13 +80,18 @@ class ImageInputs:
 
     def batches(self, wanted: Sequence[Wanted], batch: int) -> Iterator[tuple[slice, Tensor]]:
         for part in _parts(wanted, batch):
-            images = self._views(wanted[part])
+            images = self.views(wanted[part])
             yield part, normalise(images, self.intake.spec).expand(-1, self.intake.spec.channels, -1, -1)
 
-    def _views(self, wanted: Sequence[Wanted]) -> Tensor:
+    def harmonised(self, cases: Sequence[Case]) -> list[Tensor]:
+        """``(1 or 3, S, S)`` float32 in [0, 1] of each case, made like those of other sites if the plan says so."""
+        taken = self.intake.images(cases)
+        return taken if self.harmony is None else [self.harmony.apply(image) for image in taken]
+
+    def views(self, wanted: Sequence[Wanted]) -> Tensor:
         """``(B, 1 or 3, S, S)`` in [0, 1]: one plane if all of them are grey."""
         grouped = [(case, [one.view for one in views]) for case, views in groupby(wanted, lambda one: one.case)]
-        taken = self.intake.images([case for case, _ in grouped])
+        taken = self.harmonised([case for case, _ in grouped])
         images = [
             view_of(image, self.bank, identity(case), view)
             for image, (case, views) in zip(taken, grouped, strict=True)
@@ -109,15 +118,22 @@ def _parts(wanted: Sequence[Wanted], batch: int) -> Iterator[slice]:
 
 
 def image_inputs(
-    plan: Plan, spec: InputSpec, rules: Rules, store: Store, workers: int | None, progress: Progress
+    plan: Plan,
+    spec: InputSpec,
+    rules: Rules,
+    store: Store,
+    workers: int | None,
+    progress: Progress,
+    allowed: Iterable[str] = OURS,
 ) -> ImageInputs:
     """A cohort's images, as a plan wants them.
 
     Args:
         workers: processes that decode files; ``None`` is one per core.
         progress: is told how many cases were decoded, as it happens.
+        allowed: packages from which what harmonises them may come.
     """
     reading = Reading(plan.dicom, rules.limits)
     processes = cores() if workers is None else workers
     intake = Intake(reading, spec, store, processes, rules.refuse_burned_in, progress)
-    return ImageInputs(intake, Bank(plan.augment, plan.seed))
+    return ImageInputs(intake, Bank(plan.augment, plan.seed), harmony_of(plan, allowed))

@@ -105,6 +105,11 @@ def releasable_moments(patients: Sequence[int], permission: Permission, by_class
     return tuple(allowed and count >= permission.min_count for count in patients)
 
 
+def release_means(patients: int, permission: Permission) -> bool:
+    """Whether means over the training images of so many patients may leave."""
+    return permission.statistics and patients >= permission.min_count
+
+
 def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, Evaluation], **about: Any) -> None:
     """`append_line` of an offer, an update or evaluations."""
     line: dict[str, Any] = {}

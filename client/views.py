@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from fedgraft.client.manifest import Case
+from fedgraft.client.view_changes import Change, Erased, changed
 from fedgraft.common.schema import Augment
+
+_NO_STRENGTHS = ("views", "mixup", "cutmix")  # of what a plan's `augment` says, what shapes no single view
+_ASPECT = 2.0  # an erased rectangle is at most so many times as high as wide, or as wide as high
 
 
 @dataclass(frozen=True)
@@ -29,23 +31,6 @@ class Bank:
 
     augment: Augment
     seed: int
-
-
-@dataclass(frozen=True)
-class Change:
-    """How a view differs from the case as it is.
-
-    ``rotate`` in degrees counter-clockwise; ``right`` and ``down`` in parts of the image's side; ``zoom``,
-    ``brightness`` and ``contrast`` are factors; ``flip`` mirrors left to right.
-    """
-
-    rotate: float = 0.0
-    right: float = 0.0
-    down: float = 0.0
-    zoom: float = 1.0
-    brightness: float = 1.0
-    contrast: float = 1.0
-    flip: bool = False
 
 
 def identity(case: Case) -> str:
@@ -58,7 +43,7 @@ def view_fingerprint(bank: Bank, case: Case, view: int) -> str:
     """Changes whenever `view_of` would make another view of the same image; ``""`` for view 0, whatever the bank."""
     if view == 0:
         return ""
-    strengths = {name: value for name, value in asdict(bank.augment).items() if name != "views"}
+    strengths = {name: value for name, value in asdict(bank.augment).items() if name not in _NO_STRENGTHS}
     return hashlib.sha256(json.dumps(["views-1", strengths, bank.seed, identity(case), view]).encode()).hexdigest()
 
 
@@ -86,7 +71,10 @@ def drawn(bank: Bank, name: str, view: int) -> Change:
     """What view number ``view``, 1 or more, of the case ``name`` is."""
     seed = hashlib.sha256(json.dumps([bank.seed, name, view]).encode()).digest()
     # all are drawn whatever the strengths, so that one strength does not change what another draws
-    rotate, right, down, zoom, brightness, contrast, flip = np.random.default_rng(list(seed)).uniform(-1, 1, 7).tolist()
+    rng = np.random.default_rng(list(seed))
+    rotate, right, down, zoom, brightness, contrast, flip = rng.uniform(-1, 1, 7).tolist()
+    gamma, noise, blur = rng.uniform(-1, 1, 3).tolist()
+    area, aspect, across, along, noise_seed = rng.uniform(0, 1, 5).tolist()
     most = bank.augment
     return Change(
         rotate=rotate * most.rotate,
@@ -96,38 +84,12 @@ def drawn(bank: Bank, name: str, view: int) -> Change:
         brightness=1 + brightness * most.brightness,
         contrast=1 + contrast * most.contrast,
         flip=most.flip and flip < 0,
+        gamma=(1 + most.gamma) ** gamma,
+        noise=abs(noise) * most.noise,
+        noise_seed=int(noise_seed * 2**53) if most.noise else 0,
+        blur=abs(blur) * most.blur,
+        erase=Erased(area * most.erase, _ASPECT ** (2 * aspect - 1), across, along) if most.erase else None,
     )
-
-
-def changed(image: Tensor, change: Change) -> Tensor:
-    """Mirror, move, brightness, contrast, in this order; a step that changes nothing is left out.
-
-    ``(1 or 3, S, S)`` float32 in [0, 1], in and out.
-    """
-    from torchvision.transforms.v2 import functional as photo  # half a second to import, for augmented views only
-
-    if change.flip:
-        image = photo.horizontal_flip(image)
-    if (change.rotate, change.right, change.down, change.zoom) != (0, 0, 0, 1):
-        image = moved(image, change)
-    if change.brightness != 1:
-        image = photo.adjust_brightness(image, change.brightness)
-    if change.contrast != 1:
-        image = photo.adjust_contrast(image, change.contrast)  # around the image's own mean
-    return image
-
-
-def moved(image: Tensor, change: Change) -> Tensor:
-    """Rotate and zoom about the centre, then shift: one bilinear interpolation, ``(C, S, S)`` in and out.
-
-    torch's ``grid_sample`` and not torchvision's ``affine``, which can fill with a constant only.
-    """
-    angle = math.radians(change.rotate)
-    back = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]) / change.zoom
-    shift = 2 * torch.tensor([[change.right], [change.down]])  # the image's side is 2 long in affine_grid's units
-    grid = functional.affine_grid(torch.hstack([back, -back @ shift])[None], [1, *image.shape], align_corners=False)
-    sampled = functional.grid_sample(image[None], grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return sampled[0].clamp(0, 1)  # rounding may leave the range by 1e-7
 
 
 def choose_views(cases: int, views: int, generator: torch.Generator) -> Tensor:

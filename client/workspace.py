@@ -231,7 +231,7 @@ class Workspace:
             backbone_digest, plan = self._plan(site, plan_digest)
             model, initial, specs, codec = self._model(site, plan, backbone_digest, machine.device)
         inputs = self.inputs(site, plan, model)
-        keeper = Keeper(plan, model, backbone_digest, inputs, self._store(site), machine, self._count)
+        keeper = Keeper(plan, model, backbone_digest, inputs, self.store(site), machine, self._count)
         with self.phases.of("cohort"):
             listed = read_manifest(site.manifest)
             targets(listed, plan.data)  # a label that is no class is said before hours of decoding
@@ -242,8 +242,8 @@ class Workspace:
 
     def inputs(self, site: SiteFile, plan: Plan, model: Model) -> Inputs:
         """How a site's cases become what the model takes."""
-        tables = self.table_files(site)
-        return inputs_of(plan, model.spec, site.rules, self._store(site), site.workers, self.decoded, tables)
+        tables, allowed = self.table_files(site), (*OURS, *site.allow)
+        return inputs_of(plan, model.spec, site.rules, self.store(site), site.workers, self.decoded, tables, allowed)
 
     def table_files(self, site: SiteFile) -> TableFiles:
         """Reads tables within a site's limits; sites with the same limits share what was read."""
@@ -253,7 +253,8 @@ class Workspace:
         self.phases.computed += cases
         self.computed(cases)
 
-    def _store(self, site: SiteFile) -> Store:
+    def store(self, site: SiteFile) -> Store:
+        """What a site's cases became; shared by sites with one folder."""
         folder = site.shared_store / "kept" if site.keep == "disk" else None
         if folder not in self._stores:
             self._stores[folder] = Store(folder)

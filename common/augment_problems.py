@@ -6,8 +6,11 @@ from typing import Any
 
 from fedgraft.common.check import Check
 
-STRENGTHS = ("rotate", "shift", "zoom", "brightness", "contrast", "flip")
+STRENGTHS = ("rotate", "shift", "zoom", "brightness", "contrast", "flip", "gamma", "noise", "blur", "erase")
 """What can make a view of ``augment`` differ from the case as it is."""
+MIXES = ("mixup", "cutmix")
+"""What makes one case of two."""
+_WIDEST_BLUR = 0.2
 
 
 def _needs_views(name: str) -> Check:
@@ -18,6 +21,45 @@ def _needs_views(name: str) -> Check:
     return Check(("augment",), wrong, text)
 
 
+def _mixing_checks(name: str) -> tuple[Check, ...]:
+    """What does not go together with ``augment.mixup`` or ``augment.cutmix``."""
+
+    def mixes(plan: Any) -> bool:
+        return bool(getattr(plan.augment, name) > 0)
+
+    option = f"augment.{name}"
+    return (
+        Check(
+            ("augment", "train"),
+            lambda p: mixes(p) and p.train.batch_size == 1,
+            f"{option} has no effect with train.batch_size=1: cases of one batch are mixed; use 2 or more",
+        ),
+        Check(
+            ("augment", "data"),
+            lambda p: mixes(p) and p.data.task == "survival",
+            f"{option} has no meaning with data.task=survival: a partial likelihood ranks whole cases, and half a case "
+            "has no time; set it to 0",
+        ),
+        Check(
+            ("augment", "engine"),
+            lambda p: mixes(p) and not p.engine.keep,
+            f"{option} mixes what is kept of the cases; with engine.keep=false it would mix images, and the result "
+            "would depend on the engine; set engine.keep=true",
+        ),
+        Check(
+            ("augment", "alignment"),
+            lambda p: mixes(p) and p.alignment.target is not None,
+            f"{option} would give the alignment loss features of no case; set {option}=0 or alignment=none",
+        ),
+        Check(
+            ("augment", "loss"),
+            lambda p: mixes(p) and p.loss.absent == "distil",
+            f"{option} would compare outputs of mixed cases to the received model's outputs of whole ones with "
+            f"loss.absent=distil; set {option}=0 or loss.absent=mask",
+        ),
+    )
+
+
 AUGMENT_CHECKS = (
     Check(
         ("augment",),
@@ -26,4 +68,11 @@ AUGMENT_CHECKS = (
         f"{', '.join(f'augment.{name}' for name in STRENGTHS)}, or augment.views=1",
     ),
     *(_needs_views(name) for name in STRENGTHS),
+    Check(
+        ("augment",),
+        lambda p: p.augment.blur > _WIDEST_BLUR,
+        f"augment.blur is in parts of the image's side, of which more than {_WIDEST_BLUR} leaves nothing to see; 0.01 "
+        "is a pixel of 100",
+    ),
+    *(check for name in MIXES for check in _mixing_checks(name)),
 )

@@ -63,13 +63,10 @@ def create(
         PlanError: timm has no such model, or the model takes no such image size.
         BackboneError: the weights are not there or do not fit.
     """
-    declared = _declared(plan.name)
-    if plan.channels is None:
-        raise PlanError("backbone.channels must be 1 or 3 for images")
-    arguments: dict[str, Any] = {"num_classes": 0, "in_chans": plan.channels}
-    size = image_size or declared.input_size[-1]
-    if declared.fixed_input_size and size != declared.input_size[-1]:
-        arguments["img_size"] = size
+    declared, spec = _declared(plan.name), input_spec(plan, image_size)
+    arguments: dict[str, Any] = {"num_classes": 0, "in_chans": spec.channels}
+    if declared.fixed_input_size and spec.size != declared.input_size[-1]:
+        arguments["img_size"] = spec.size
     if source is not None:
         arguments |= {"pretrained": True, "pretrained_cfg_overlay": dict(source)}
     try:
@@ -78,9 +75,21 @@ def create(
         raise BackboneError(_why_not(plan, source, error)) from error
     if source:
         _require_all(network, plan, source, declared)
-    return network, InputSpec(
+    return network, spec
+
+
+def input_spec(plan: Backbone, image_size: int | None) -> InputSpec:
+    """What the plan's network takes, without building it.
+
+    Raises:
+        PlanError: timm has no such model, or ``backbone.channels`` is not set.
+    """
+    declared = _declared(plan.name)
+    if plan.channels is None:
+        raise PlanError("backbone.channels must be 1 or 3 for images")
+    return InputSpec(
         channels=plan.channels,
-        size=size,
+        size=image_size or declared.input_size[-1],
         mean=_per_channel(declared.mean, plan.channels),
         std=_per_channel(declared.std, plan.channels),
         interpolation=declared.interpolation,

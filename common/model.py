@@ -19,7 +19,9 @@ from fedgraft.common.constant import IMAGES, Constant, nothing, up_to_a_stage, u
 from fedgraft.common.cut import Cut, find_cut
 from fedgraft.common.depths import require_depths
 from fedgraft.common.errors import BackboneError, PlanError
+from fedgraft.common.harmony import require_reference_fits
 from fedgraft.common.initial_head import require_initial
+from fedgraft.common.mixable import require_mixable
 from fedgraft.common.personal import Personalisation, require_effect
 from fedgraft.common.plan import Plan
 from fedgraft.common.stages import Stage, find_stages, frozen_tensors
@@ -163,6 +165,8 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
         raise PlanError("backbone.precision=mixed has no effect: no part of the backbone is constant; set it to auto")
     codes = constant.what == IMAGES and isinstance(spec, TableSpec) and bool(spec.cardinalities)
     require_vectors(plan.sampling, constant.shape, codes, allowed)
+    require_mixable(plan, constant, base)
+    require_reference_fits(plan, spec, allowed)
     return Model(plan.backbone.name, network, spec, width, stages, decided, constant)
 
 

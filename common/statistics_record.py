@@ -1,4 +1,4 @@
-"""A site's sums over its table as Flower records, and back."""
+"""A site's sums over its table as Flower records, and back; who answers, and to which plan."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import pairwise
 from flwr.app import ConfigRecord, RecordDict
 
 from fedgraft.common.errors import WireError
+from fedgraft.common.image_statistics import ImageStatistics
 from fedgraft.common.names import SITE_NAME
 from fedgraft.common.record_values import config_of, is_count, text_of
 from fedgraft.common.schema_data import Table
@@ -17,17 +18,18 @@ from fedgraft.common.table import LARGEST
 from fedgraft.common.table_problems import MOST_CATEGORIES, MOST_TEXT
 
 DESCRIBE = "query.describe"
-_SITE, _STATISTICS, _PLAN = "site", "statistics", "plan"
+STATISTICS = "statistics"
+_SITE, _PLAN = "site", "plan"
 _ROUNDING = 1e-6  # M2 and mean are rounded: at a bound, they may pass it by so much of it
 
 
 @dataclass(frozen=True)
 class Description:
-    """A site's answer to ``query.describe``."""
+    """A site's answer to ``query.describe``: of a table, or of images (`fedgraft.common.image_statistics_record`)."""
 
     site: str
     plan_digest: str
-    statistics: TableStatistics
+    statistics: TableStatistics | ImageStatistics
 
 
 def pack_question(plan_json: str, plan_digest: str) -> RecordDict:
@@ -44,8 +46,27 @@ def unpack_question(content: RecordDict) -> tuple[str, str]:
     return text_of(record, "json"), text_of(record, "digest")
 
 
-def pack_description(answer: Description) -> RecordDict:
-    numeric = answer.statistics.numeric
+def pack_site(name: str, plan_digest: str) -> RecordDict:
+    """Who answers, and to which plan."""
+    return RecordDict({_SITE: ConfigRecord({"name": name, "plan": plan_digest})})
+
+
+def unpack_site(content: RecordDict) -> tuple[str, str]:
+    """``(the site's name, the plan's digest)``.
+
+    Raises:
+        WireError: one of them is missing, or the name is none.
+    """
+    site = config_of(content, _SITE)
+    name = text_of(site, "name")
+    if not SITE_NAME.fullmatch(name):
+        raise WireError("a site's name must be letters, digits, - and _ (at most 64)")
+    return name, text_of(site, "plan")
+
+
+def pack_description(site: str, plan_digest: str, found: TableStatistics) -> RecordDict:
+    """Answer ``query.describe`` of a plan for a table."""
+    numeric = found.numeric
     record = ConfigRecord(
         {
             "counts": [one.count for one in numeric],
@@ -53,11 +74,12 @@ def pack_description(answer: Description) -> RecordDict:
             "m2": [one.m2 for one in numeric],
         }
     )
-    for place, counts in enumerate(answer.statistics.categories):
+    for place, counts in enumerate(found.categories):
         record[f"categories.{place}"] = list(counts)
         record[f"cases.{place}"] = list(counts.values())
-    site = ConfigRecord({"name": answer.site, "plan": answer.plan_digest})
-    return RecordDict({_SITE: site, _STATISTICS: record})
+    content = pack_site(site, plan_digest)
+    content[STATISTICS] = record
+    return content
 
 
 def unpack_description(content: RecordDict, table: Table) -> Description:
@@ -67,13 +89,11 @@ def unpack_description(content: RecordDict, table: Table) -> Description:
         WireError: a key is missing or ill-typed, a number is not finite, out of range or contradicts the others, or
             a category is too long, too rare, named twice, or one of too many.
     """
-    site, record = config_of(content, _SITE), config_of(content, _STATISTICS)
-    name = text_of(site, "name")
-    if not SITE_NAME.fullmatch(name):
-        raise WireError("a site's name must be letters, digits, - and _ (at most 64)")
+    name, plan_digest = unpack_site(content)
+    record = config_of(content, STATISTICS)
     numeric = _numeric(record, len(table.numeric), table.min_count)
     categories = tuple(_categories(record, place, table) for place in range(len(table.categorical)))
-    return Description(name, text_of(site, "plan"), TableStatistics(numeric, categories))
+    return Description(name, plan_digest, TableStatistics(numeric, categories))
 
 
 def _numeric(record: ConfigRecord, columns: int, least: int) -> tuple[Moments, ...]:

@@ -1,4 +1,5 @@
-"""Before the first round: sums over the table's columns from every site, and the plan with the numbers in it."""
+"""Before the first round: sums over the table's columns, or means over images, from every site; and the plan with the
+numbers in it."""
 
 from __future__ import annotations
 
@@ -11,13 +12,12 @@ from flwr.serverapp import Grid
 from fedgraft.common import wire
 from fedgraft.common.errors import RoundError, WireError
 from fedgraft.common.plan import Plan
-from fedgraft.common.schema_data import Table
-from fedgraft.common.statistics import TableStatistics, merge_all, resolved
-from fedgraft.common.statistics_record import DESCRIBE, Description, pack_question, unpack_description
+from fedgraft.common.statistics_record import DESCRIBE, Description, pack_question
 from fedgraft.server.guard import Refusal, content_of, same_name
 from fedgraft.server.held_out import least_nodes
 from fedgraft.server.ledger import Entry, Ledger
 from fedgraft.server.post import exchange, wait_for_nodes
+from fedgraft.server.statistics_wanted import Wanted, wanted_of
 
 GRACE = 30.0
 """Seconds for which registered sites beyond ``strategy.min_sites`` are waited for."""
@@ -34,31 +34,34 @@ class Answer:
 
 
 def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledger: Ledger) -> Plan:
-    """The plan that the run follows: ``plan`` itself, or if ``table.statistics=federated`` one with all numbers in it.
+    """The plan that the run follows: ``plan`` itself, or one with all numbers in it, if the sites are asked for them
+    (``table.statistics=federated``; ``harmonise`` with ``reference=[]``).
+
+    What sites of ``hold_out`` tell is not used.
 
     Args:
         registered: site names by node id, if the coordinator registered them; all are waited for, `GRACE` at most.
 
     Raises:
         RoundError: fewer than ``strategy.min_sites`` sites sent usable statistics.
-        PlanError: of a column nothing is known from any site.
+        PlanError: of a column, or of images, nothing is known from any site.
     """
-    table = plan.table
-    if table is None or table.statistics == "plan":
+    wanted = wanted_of(plan)
+    if wanted is None:
         return plan
     nodes = wait_for_nodes(grid, least_nodes(plan), plan.strategy.timeout)
     if len(nodes) < len(registered):  # the numbers are those of all, not of the first to connect
         nodes = wait_for_nodes(grid, len(registered), min(plan.strategy.timeout, GRACE))
     question = pack_question(plan.to_json(), plan.digest)
     replies = exchange(grid, [Message(question, node, DESCRIBE) for node in nodes], plan.strategy.timeout)
-    answers = [_read(node, reply, plan, table) for node, reply in replies.items()]
+    answers = [_read(node, reply, plan, wanted) for node, reply in replies.items()]
     answers = _without_strangers(answers, registered)
-    ledger.write(*(_entry(answer, wire.count_bytes(question)) for answer in answers))
+    ledger.write(*(_entry(answer, wire.count_bytes(question), plan) for answer in answers))
     told = [answer.found for answer in answers if isinstance(answer.found, Description)]
     good = [found for found in told if found.site not in plan.hold_out]
     if len(good) < plan.strategy.min_sites:
-        raise RoundError(_too_few(ledger, len(good), plan.strategy.min_sites))
-    return replace(plan, table=resolved(table, merge_all(_in_order(good), table)))
+        raise RoundError(_too_few(ledger, wanted.of, len(good), plan.strategy.min_sites))
+    return wanted.known(good)
 
 
 def used(ledger: Ledger) -> list[str]:
@@ -66,18 +69,13 @@ def used(ledger: Ledger) -> list[str]:
     return sorted(e.site for e in ledger.entries if e.what == "describe" and e.outcome == "ok" and not e.reason)
 
 
-def _in_order(good: list[Description]) -> list[TableStatistics]:
-    """By the sites' names, so that the last digits do not depend on who answered first."""
-    return [one.statistics for one in sorted(good, key=lambda one: one.site)]
-
-
-def _read(node: int, reply: Message | None, plan: Plan, table: Table) -> Answer:
+def _read(node: int, reply: Message | None, plan: Plan, wanted: Wanted) -> Answer:
     content = content_of(reply)
     if isinstance(content, Refusal):
         return Answer(node, content, 0)
     size = wire.count_bytes(content)
     try:
-        found = unpack_description(content, table)
+        found = wanted.read(content)
     except WireError as error:
         return Answer(node, Refusal("bad-statistics", str(error)), size)
     if found.plan_digest != plan.digest:
@@ -105,7 +103,15 @@ def _judged(answer: Answer, is_twin: bool, registered: Mapping[int, str]) -> Ans
     return answer
 
 
-def _entry(answer: Answer, down: int) -> Entry:
+def _reason(found: Description | Refusal, plan: Plan) -> str:
+    if isinstance(found, Refusal):
+        return found.reason
+    if found.site in plan.hold_out:
+        return "it is one of hold_out: what it told is not used"
+    return _NOTHING if found.statistics.is_nothing else ""
+
+
+def _entry(answer: Answer, down: int, plan: Plan) -> Entry:
     found = answer.found
     return Entry(
         round=0,
@@ -113,14 +119,14 @@ def _entry(answer: Answer, down: int) -> Entry:
         site=f"node {answer.node}" if isinstance(found, Refusal) else found.site,
         node=answer.node,
         outcome=found.code if isinstance(found, Refusal) else "ok",
-        reason=found.reason if isinstance(found, Refusal) else _NOTHING if found.statistics.is_nothing else "",
+        reason=_reason(found, plan),
         examples=None,
         bytes_down=down,
         bytes_up=answer.bytes_up,
     )
 
 
-def _too_few(ledger: Ledger, count: int, least: int) -> str:
+def _too_few(ledger: Ledger, of: str, count: int, least: int) -> str:
     missing = [f"  - {e.site}: {e.outcome} ({e.reason})" for e in ledger.entries if e.outcome != "ok"]
-    head = f"statistics of the table: {count} site(s) sent them, strategy.min_sites={least} are needed"
+    head = f"statistics of {of}: {count} site(s) sent them, strategy.min_sites={least} are needed"
     return "\n".join((head, *(missing or ["  - no other site is connected"])))

@@ -23,6 +23,7 @@ from fedgraft.common import parts, tasks, wire
 from fedgraft.common.backbone_record import pack_backbone
 from fedgraft.common.constant import FEATURES
 from fedgraft.common.model import Model, build
+from fedgraft.common.parts import OURS
 from fedgraft.common.plan import Plan
 from fedgraft.simulations.clock import CaseCosts
 
@@ -67,8 +68,12 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> Measured:
 
 
 def _keeping(model: Model, plan: Plan, cases: Sequence[Case]) -> Callable[[], int]:
+    allowed = (*OURS, *plan.engine.allow)
+
     def work() -> int:
-        inputs = inputs_of(plan, model.spec, Rules(), Store(None), 0, ignore)  # a new one: nothing is decoded yet
+        inputs = inputs_of(
+            plan, model.spec, Rules(), Store(None), 0, ignore, None, allowed
+        )  # a new one: nothing is decoded yet
         some_cases = inputs.expanded(cases)
         verdicts = inputs.verdicts(some_cases)
         usable = [Wanted(case) for case, verdict in zip(some_cases, verdicts, strict=True) if verdict == USABLE]

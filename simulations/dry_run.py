@@ -12,6 +12,7 @@ from rich.table import Table
 from fedgraft.common import parts, tasks, tensors
 from fedgraft.common.compression import require_effect
 from fedgraft.common.constant import FEATURES, IMAGES
+from fedgraft.common.harmony import wants_reference
 from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan
 from fedgraft.common.switched_on import switched_on
@@ -21,7 +22,7 @@ from fedgraft.server.aggregation import build_strategy
 from fedgraft.simulations.compose import run_hydra
 from fedgraft.simulations.table_statistics import statistics_of_simulation
 
-_QUIET = (
+QUIET = (
     "hydra.run.dir=.",
     "hydra.output_subdir=null",
     "hydra.sweep.dir=.",
@@ -33,7 +34,7 @@ _QUIET = (
 
 def main(arguments: Sequence[str]) -> int:
     """The command; takes the overrides of ``fedgraft simulate``."""
-    return run_hydra(arguments, lambda plan: show(plan, Console()), _QUIET)
+    return run_hydra(arguments, lambda plan: show(plan, Console()), QUIET)
 
 
 def show(plan: Plan, console: Console) -> None:
@@ -108,6 +109,10 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
         "before the first round, of each column of the table: count, mean and M2, or categories with their cases "
         "(nothing of fewer patients than table.min_count and the site's min_count)"
     ] * (asked is not plan)
+    leaving += [
+        "before the first round, means over its training images, for harmonising (nothing of fewer patients than the "
+        "site's min_count)"
+    ] * wants_reference(plan)
     stages = ", ".join(stage.name for stage in model.stages)
     kept = _kept(model, plan.engine.keep)
     shape = " x ".join(map(str, model.spec.shape))

@@ -27,6 +27,7 @@ from fedgraft.client.workspace import Workspace
 from fedgraft.common import tasks, tensors
 from fedgraft.common.errors import FedGraftError, RoundError
 from fedgraft.common.model import Model
+from fedgraft.common.parts import OURS
 from fedgraft.common.plan import Plan, load_plan
 from fedgraft.common.schema import Clock
 from fedgraft.common.tasks import Evaluation
@@ -118,7 +119,8 @@ def _central_test(out: Path, plan: Plan, federation: Federation, display: Displa
             store = Store(federation.store / "kept" if plan.engine.store == "disk" else None)
             digest = tensors.digest(model.backbone_state())
             known = load_plan(out / "plan.yaml")  # with the statistics of a table in it
-            inputs = inputs_of(known, model.spec, Rules(), store, machine.workers, display.decoded)
+            allowed = (*OURS, *plan.engine.allow)
+            inputs = inputs_of(known, model.spec, Rules(), store, machine.workers, display.decoded, None, allowed)
             keeper = Keeper(known, model, digest, inputs, store, machine, display.computed)
             held.append(keeper.examples(inputs.expanded(federation.test)))
         model.load(shared)

@@ -1,4 +1,7 @@
-"""Federated statistics of a table over simulated sites, for what needs a model before a run asks for them."""
+"""Federated statistics of a table over simulated sites, for what needs a model before a run asks for them.
+
+Of images, which would all have to be decoded, only stand-ins: a model does not depend on the numbers.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,16 @@ from pathlib import Path
 from fedgraft.client.describe import site_statistics
 from fedgraft.client.site import read_site_file
 from fedgraft.client.table_file import TableFiles
+from fedgraft.common.backbone import input_spec
+from fedgraft.common.harmony import wants_reference, with_stand_in
+from fedgraft.common.parts import OURS
 from fedgraft.common.plan import Plan
 from fedgraft.common.statistics import merge_all, resolved
 from fedgraft.simulations.federation import lay_out
 
 
 def with_local_statistics(plan: Plan, sites: Mapping[str, Path]) -> Plan:
-    """The plan that a run over these sites would follow, if all of them answer.
+    """The plan that a run over these sites would follow, if all of them answer; of images only what takes as long.
 
     Args:
         sites: site files by name.
@@ -26,10 +32,13 @@ def with_local_statistics(plan: Plan, sites: Mapping[str, Path]) -> Plan:
         DataError: a cohort can't be used.
     """
     table = plan.table
+    if wants_reference(plan):
+        size = input_spec(plan.backbone, plan.data.image_size).size
+        return with_stand_in(plan, size, (*OURS, *plan.engine.allow))
     if table is None or table.statistics == "plan":
         return plan
-    files = TableFiles()
-    found = [site_statistics(plan, table, read_site_file(sites[name]), files) for name in sorted(sites)]
+    files, told = TableFiles(), sorted(set(sites) - set(plan.hold_out))
+    found = [site_statistics(plan, table, read_site_file(sites[name]), files) for name in told]
     return replace(plan, table=resolved(table, merge_all(found, table)))
 
 

@@ -34,7 +34,9 @@ from fedgraft.client.site import SiteFile, read_site_file
 from fedgraft.client.table_file import TableFiles
 from fedgraft.client.table_inputs import TableInputs
 from fedgraft.common.errors import DataError, FedGraftError
+from fedgraft.common.harmony import wants_reference, with_stand_in
 from fedgraft.common.model import Model
+from fedgraft.common.parts import OURS
 from fedgraft.common.plan import Plan
 
 
@@ -126,7 +128,15 @@ def _check_images(study: Study, roll: Roll, listed: Sequence[Case]) -> Iterator[
         # what is not looked at counts as usable, and its pixels are still to be kept
         rest = number - len(looked.cases) if site.keep == "disk" else number
         pixels = round(rest * pixel_bytes(usable.cases, facts[fine], study.image))
-        yield from check_against_plan(study, usable, usable if sample is None else roll, pixels)
+        yield from check_against_plan(_timed(study), usable, usable if sample is None else roll, pixels)
+
+
+def _timed(study: Study) -> Study:
+    """With stand-ins for numbers that harmonising gets from all sites: here only the time it takes matters."""
+    if study.chosen is None or study.image is None or not wants_reference(study.chosen.plan):
+        return study
+    plan = with_stand_in(study.chosen.plan, study.image.size, (*OURS, *study.site.allow))
+    return replace(study, chosen=study.chosen._replace(plan=plan))
 
 
 def _network(plan: Plan, site: SiteFile) -> Model | None:

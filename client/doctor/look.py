@@ -26,6 +26,7 @@ from fedgraft.client.store import Store
 from fedgraft.client.table_file import TableFiles
 from fedgraft.client.unusable import CaseError
 from fedgraft.common.backbone import InputSpec
+from fedgraft.common.parts import OURS
 from fedgraft.common.plan import Plan
 from fedgraft.common.schema_data import Dicom
 from fedgraft.common.table import TableSpec
@@ -49,12 +50,12 @@ def site_inputs(
     plan: Plan, spec: InputSpec | TableSpec, site: SiteFile, store: Store, files: TableFiles | None = None
 ) -> Inputs:
     """The cohort's cases as a run takes them; ``files``: tables that have been read."""
-    return inputs_of(plan, spec, site.rules, store, site.workers, ignore, files)
+    return inputs_of(plan, spec, site.rules, store, site.workers, ignore, files, (*OURS, *site.allow))
 
 
 def site_images(plan: Plan, spec: InputSpec, site: SiteFile, store: Store, progress: Progress) -> ImageInputs:
     """A cohort of images as a run takes them; ``progress`` is told how many were decoded."""
-    return image_inputs(plan, spec, site.rules, store, site.workers, progress)
+    return image_inputs(plan, spec, site.rules, store, site.workers, progress, (*OURS, *site.allow))
 
 
 def store_of(site: SiteFile) -> Store:

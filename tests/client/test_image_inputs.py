@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from fedgraft.client.store import Store
 from fedgraft.client.transforms import normalise, resize, to_input
 from fedgraft.client.views import Bank, identity, view_of
 from fedgraft.common.backbone import InputSpec
+from fedgraft.common.harmony import harmony_of
 from fedgraft.common.plan import Plan
 
 SPEC = InputSpec(channels=3, size=16, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bicubic")
@@ -127,6 +129,23 @@ def test_the_fingerprint_changes_with_everything_that_is_applied_after_what_is_k
     assert len({inputs(spec).fingerprint for spec in specs}) == 4
 
 
+def test_harmonising_comes_before_the_views_and_is_in_the_fingerprint(
+    cohort: list[Case], inputs: Maker, read_case: CaseReader, compose_plan: Planner
+) -> None:
+    numbers = [0.1 + 0.08 * number for number in range(11)] * 3
+    plan = compose_plan("augment=mild", "harmonise=histogram", f"harmonise.reference={numbers}")
+    made = replace(inputs(SPEC, "augment=mild"), harmony=harmony_of(plan))
+    made.facts(cohort)
+    ((_, batch),) = made.batches([Wanted(cohort[4]), Wanted(cohort[4], 3)], 4)
+    harmony = made.harmony
+    assert harmony is not None
+    image = harmony.apply(resize(read_case(cohort[4]).pixels, SPEC))
+    torch.testing.assert_close(batch[0], normalise(image, SPEC), rtol=0, atol=2e-4)
+    view = view_of(image, made.bank, identity(cohort[4]), 3)
+    torch.testing.assert_close(batch[1], normalise(view, SPEC), rtol=0, atol=2e-4)
+    assert made.fingerprint != inputs(SPEC, "augment=mild").fingerprint
+
+
 def test_verdicts_and_digests_are_those_of_the_facts(cohort: list[Case], inputs: Maker) -> None:
     made = inputs()
     strange = [cohort[0], Case("/none.png", "x", "p"), cohort[0]]
@@ -144,6 +163,9 @@ def test_a_plan_and_a_site_s_rules_become_an_intake(compose_plan: Planner) -> No
     assert image_inputs(plan, SPEC, Rules(), Store(None), 0, ignore).intake.workers == 0
     assert Rules() == Rules(Limits(), refuse_burned_in=True)
     assert made.bank == Bank(plan.augment, plan.seed)
+    assert made.harmony is None
+    plan = compose_plan("harmonise=fourier")
+    assert image_inputs(plan, SPEC, Rules(), Store(None), 0, ignore).harmony == harmony_of(plan)
 
 
 def test_a_line_that_is_one_case_stays_as_it_is(cohort: list[Case], inputs: Maker) -> None:

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from fedgraft.client.manifest import Case
-from fedgraft.client.views import (
-    Bank,
-    Change,
-    changed,
-    choose_views,
-    drawn,
-    identity,
-    moved,
-    view_fingerprint,
-    view_of,
-    views_of,
-)
+from fedgraft.client.view_changes import Change
+from fedgraft.client.views import Bank, choose_views, drawn, identity, view_fingerprint, view_of, views_of
 from fedgraft.common.schema import Augment
 
 OFF = Augment(views=6, rotate=0.0, shift=0.0, zoom=0.0, brightness=0.0, contrast=0.0, flip=False)
@@ -34,7 +25,17 @@ STRENGTHS: dict[str, Any] = {
     "brightness": 0.4,
     "contrast": 0.5,
     "flip": True,
+    "gamma": 0.4,
+    "noise": 0.1,
+    "blur": 0.05,
+    "erase": 0.2,
 }
+GONE: dict[str, dict[str, Any]] = {
+    "shift": {"right": 0.0, "down": 0.0},
+    "noise": {"noise": 0.0, "noise_seed": 0},
+    "erase": {"erase": None},
+}
+"""What of a change goes with a strength, where that is not the property of its name."""
 BANK = Bank(replace(OFF, **STRENGTHS), seed=3)
 CASE = Case("/data/a.npz::images", "x", "patient-1", row=4)
 
@@ -76,9 +77,8 @@ def test_a_view_does_not_depend_on_how_many_there_are() -> None:
 @pytest.mark.parametrize("name", sorted(STRENGTHS))
 def test_without_its_strength_a_property_stays_and_the_others_are_as_before(name: str) -> None:
     before, without = drawn(BANK, "a", 1), drawn(replace(BANK, augment=replace(BANK.augment, **{name: 0})), "a", 1)
-    still = Change()
-    expected = {name: getattr(still, name)} if name != "shift" else {"right": 0.0, "down": 0.0}
-    assert without == replace(before, **expected)
+    assert without == replace(before, **(GONE[name] if name in GONE else {name: getattr(Change(), name)}))
+    assert without != before or name == "flip"
 
 
 def test_with_every_strength_at_zero_all_views_are_the_case_bit_for_bit() -> None:
@@ -89,72 +89,38 @@ def test_with_every_strength_at_zero_all_views_are_the_case_bit_for_bit() -> Non
 def test_what_is_drawn_fills_its_range() -> None:
     many = [drawn(BANK, str(number), 1) for number in range(2000)]
     limits = {"rotate": (-30, 30), "right": (-0.2, 0.2), "down": (-0.2, 0.2), "zoom": (1 / 1.3, 1.3)}
-    for name, (least, most) in (limits | {"brightness": (0.6, 1.4), "contrast": (0.5, 1.5)}).items():
+    limits |= {"brightness": (0.6, 1.4), "contrast": (0.5, 1.5), "gamma": (1 / 1.4, 1.4), "noise": (0, 0.1)}
+    for name, (least, most) in (limits | {"blur": (0, 0.05)}).items():
         values = np.array([getattr(change, name) for change in many])
         assert least <= values.min() < least + 0.01 * (most - least), name
         assert most - 0.01 * (most - least) < values.max() <= most, name
     assert 900 < sum(change.flip for change in many) < 1100  # 1000 +- 4.5 standard deviations
+    assert len({change.noise_seed for change in many}) == 2000
+
+
+def test_erased_rectangles_fill_their_range() -> None:
+    holes = [hole for hole in (drawn(BANK, str(number), 1).erase for number in range(2000)) if hole is not None]
+    assert len(holes) == 2000
+    for name, (least, most) in {"area": (0, 0.2), "aspect": (0.5, 2), "right": (0, 1), "down": (0, 1)}.items():
+        values = np.array([getattr(hole, name) for hole in holes])
+        assert least <= values.min() < least + 0.01 * (most - least), name
+        assert most - 0.01 * (most - least) < values.max() <= most, name
+
+
+def test_what_was_drawn_before_there_were_gamma_noise_blur_and_erase_is_drawn_still() -> None:
+    """The numbers of commit 5cff910: a bank of stored views stays valid."""
+    change = drawn(BANK, "a", 1)
+    seed = hashlib.sha256(json.dumps([3, "a", 1]).encode()).digest()
+    first = np.random.default_rng(list(seed)).uniform(-1, 1, 7)
+    assert [change.rotate, change.right, change.contrast] == [30 * first[0], 0.2 * first[1], 1 + 0.5 * first[5]]
 
 
 def test_strong_views_stay_in_the_range() -> None:
     wild = Bank(Augment(views=40, rotate=180.0, shift=0.9, zoom=0.9, brightness=0.9, contrast=0.9, flip=True), 0)
+    wild = replace(wild, augment=replace(wild.augment, gamma=0.9, noise=0.9, blur=2.0, erase=0.9))
     views = views_of((noise(3) > 0.5).float(), wild, "a")
     assert float(views.min()) >= 0
     assert float(views.max()) <= 1
-
-
-def test_mirroring_by_hand() -> None:
-    image = torch.tensor([[[0.0, 0.25], [0.5, 1.0]]])
-    assert changed(image, Change(flip=True)).tolist() == [[[0.25, 0.0], [1.0, 0.5]]]
-
-
-def test_brightness_and_contrast_by_hand() -> None:
-    image = torch.tensor([[[0.0, 0.2], [0.4, 1.0]]])  # mean 0.4
-    torch.testing.assert_close(changed(image, Change(brightness=1.5)), torch.tensor([[[0.0, 0.3], [0.6, 1.0]]]))
-    torch.testing.assert_close(changed(image, Change(contrast=0.5)), torch.tensor([[[0.2, 0.3], [0.4, 0.7]]]))
-
-
-@pytest.mark.parametrize(("angle", "turns"), [(90.0, 1), (180.0, 2), (-90.0, 3)])
-def test_quarter_turns_are_numpy_s(angle: float, turns: int) -> None:
-    image = noise(3)
-    expected = np.rot90(image.numpy(), turns, axes=(1, 2)).copy()
-    torch.testing.assert_close(moved(image, Change(rotate=angle)), torch.from_numpy(expected), atol=1e-4, rtol=0)
-
-
-@pytest.mark.parametrize("angle", [-17.0, 5.0, 45.0])
-def test_any_rotation_is_scipy_s(angle: float) -> None:
-    image = noise()
-    expected = ndimage.rotate(image[0].numpy(), angle, reshape=False, order=1, mode="nearest")
-    np.testing.assert_allclose(moved(image, Change(rotate=angle))[0].numpy(), expected, atol=1e-4)
-
-
-def test_a_zoom_is_scipy_s() -> None:
-    image, middle = noise(), 15.5
-    expected = ndimage.affine_transform(
-        image[0].numpy(), np.eye(2) / 1.25, offset=middle - middle / 1.25, order=1, mode="nearest"
-    )
-    np.testing.assert_allclose(moved(image, Change(zoom=1.25))[0].numpy(), expected, atol=1e-5)
-
-
-def test_a_shift_by_whole_pixels_repeats_the_edge() -> None:
-    image = noise(size=4)
-    given = moved(image, Change(right=0.25, down=-0.5))[0].numpy()  # one pixel to the right, two up
-    plain = image[0].numpy()
-    expected = plain[np.ix_([2, 3, 3, 3], [0, 0, 1, 2])]
-    np.testing.assert_allclose(given, expected, atol=1e-6)
-
-
-def test_the_shift_comes_after_rotation_and_zoom() -> None:
-    """A bright pixel 4 right of the centre goes up by a quarter turn, twice as far out, then 3 to the right."""
-    image = torch.zeros(1, 33, 33)
-    image[0, 16, 20] = 1.0
-    given = moved(image, Change(rotate=90.0, zoom=1.5, right=3 / 33))
-    assert np.unravel_index(int(given.argmax()), (33, 33)) == (10, 19)
-
-
-def test_a_constant_image_stays_as_it_is_wherever_it_is_moved() -> None:
-    image = torch.full((1, 16, 16), 0.3)
-    torch.testing.assert_close(moved(image, Change(rotate=33.0, right=0.4, zoom=0.5)), image)
 
 
 def test_an_identity_is_the_patient_the_file_s_name_the_array_and_the_row() -> None:
@@ -188,7 +154,8 @@ def test_a_fingerprint_changes_with_seed_case_and_number_and_not_with_the_number
         view_fingerprint(BANK, CASE, 2),
     )
     assert len({base, *others}) == 4
-    assert view_fingerprint(replace(BANK, augment=replace(BANK.augment, views=9)), CASE, 1) == base
+    for name in ("views", "mixup", "cutmix"):
+        assert view_fingerprint(replace(BANK, augment=replace(BANK.augment, **{name: 9})), CASE, 1) == base
 
 
 def test_each_epoch_draws_views_evenly() -> None:

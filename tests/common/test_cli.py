@@ -12,7 +12,7 @@ import pytest
 
 from fedgraft.common import cli
 
-COMMANDS = ("simulate", "plan", "clock", "backbone", "site", "coordinator")
+COMMANDS = ("simulate", "plan", "augment", "clock", "backbone", "site", "coordinator")
 SCRIPT = Path(sys.executable).with_name("fedgraft")
 
 

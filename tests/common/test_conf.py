@@ -21,6 +21,7 @@ from fedgraft.common import parts, tasks
 from fedgraft.common.adapters import Adapted
 from fedgraft.common.compression import up_codec
 from fedgraft.common.errors import PlanError
+from fedgraft.common.harmonise import Harmoniser
 from fedgraft.common.model import build
 from fedgraft.common.plan import Plan
 from fedgraft.common.sampling import Sampler
@@ -46,6 +47,7 @@ ASKED = {
     "personal",
     "adapt",
     "sampling",
+    "harmonise",
 }
 FITTING = {
     "loss=binary_cross_entropy": ("data.task=multilabel",),
@@ -76,6 +78,8 @@ def test_the_groups_of_the_issue_are_there() -> None:
     assert {"none", "fedbn", "silobn", "ssf", "lora", "residual", "bottleneck", "adaptformer"} <= set(
         members("adaptation")
     )
+    assert {"radiograph", "ultrasound", "fundus", "histology", "ct", "mr"} <= set(members("augment"))
+    assert {"none", "histogram", "fourier"} <= set(members("harmonise"))
     assert {"none", "float16", "int8", "topk", "changed"} <= set(members("compression"))
 
 
@@ -109,6 +113,18 @@ def test_an_augmentation_makes_its_views(plan_of: PlanOf, name: str) -> None:
     assert (name == "none") == (augment.views == 1)
     assert torch.equal(views[0], image)
     assert not any(torch.equal(view, image) for view in views[1:])
+
+
+@pytest.mark.parametrize("name", members("harmonise"))
+def test_a_harmoniser_gives_an_image_of_the_same_shape(plan_of: PlanOf, name: str) -> None:
+    plan = plan_of(f"harmonise={name}")
+    assert (name == "none") == (plan.harmonise.target is None)
+    if plan.harmonise.target is not None:
+        part: Harmoniser = parts.build(plan.harmonise.target, "harmonise", plan.harmonise.options)
+        image = torch.rand(1, 24, 24, generator=torch.Generator().manual_seed(0))
+        other = part.apply(image, part.describe(image**2).tolist())
+        assert other.shape == image.shape
+        assert not torch.allclose(other, image, atol=0.05)
 
 
 @pytest.mark.parametrize("name", members("head"))
