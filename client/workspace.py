@@ -122,6 +122,8 @@ class Session:
 
 
 Built = tuple[Model, dict[str, Tensor], wire.Specs, Codec]
+Stores = dict[Path | None, Store]
+"""By their folder; ``None`` is the memory."""
 
 
 @dataclass
@@ -129,19 +131,20 @@ class Workspace:
     """Sessions that are open in this process.
 
     ``decoded`` and ``computed`` are told of how many cases, as it happens; ``phases`` is where the time went.
-    ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time.
+    ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time. ``stores``:
+    what is kept of cases.
     """
 
     computed: Progress = ignore
     decoded: Progress = ignore
     phases: Phases = field(default_factory=Phases)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    stores: Stores = field(default_factory=dict)
     losses: dict[tuple[str, tuple[str, ...], tuple[int, ...] | None], LossFunction] = field(default_factory=dict)
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
     _plans: dict[str, Plan] = field(default_factory=dict)
     _models: dict[tuple[str, str, tuple[str, ...]], Built] = field(default_factory=dict)
     _verified: set[Path] = field(default_factory=set)
-    _stores: dict[Path | None, Store] = field(default_factory=dict)
     _tables: dict[Limits, TableFiles] = field(default_factory=dict)
     _sessions: dict[tuple[Path, str, int], Session] = field(default_factory=dict)
 
@@ -245,9 +248,9 @@ class Workspace:
 
     def _store(self, site: SiteFile) -> Store:
         folder = site.shared_store / "kept" if site.keep == "disk" else None
-        if folder not in self._stores:
-            self._stores[folder] = Store(folder)
-        return self._stores[folder]
+        if folder not in self.stores:
+            self.stores[folder] = Store(folder)
+        return self.stores[folder]
 
     def _plan(self, site: SiteFile, digest: str) -> tuple[str, Plan]:
         path = _plan_file(site, digest)

@@ -26,6 +26,7 @@ from fedgraft.server.ledger import Ledger
 from fedgraft.server.picture import picture
 from fedgraft.server.roster import Backbone
 from fedgraft.server.rounds import Federation, Outcome, Round, run
+from fedgraft.server.select import require_selectable
 from fedgraft.server.statistics import with_statistics
 
 Evaluate = Callable[[Model, dict[str, Tensor]], Evaluation]
@@ -69,6 +70,7 @@ def serve(grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress
             "data.test=coordinator can't score a model whose adaptation layers stay at the sites; "
             "use data.test=sites data.test_fraction=0.2"
         )
+    require_selectable(plan, model)
     state = model.backbone_state()
     lines: list[dict[str, Any]] = []
     federation = Federation(

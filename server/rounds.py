@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from flwr.app import ConfigRecord, Message
@@ -15,11 +15,12 @@ from fedgraft.common import tasks, wire
 from fedgraft.common.compression import require_effect, up_codec
 from fedgraft.common.errors import RoundError
 from fedgraft.common.garbage import patient_collector
+from fedgraft.common.metrics import Scalar
 from fedgraft.common.offer import Offer
 from fedgraft.common.plan import Plan
 from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.common.wire import Update
-from fedgraft.server import aggregation
+from fedgraft.server import aggregation, select
 from fedgraft.server.guard import Expected, Refusal, read_evaluations, read_update
 from fedgraft.server.initial import initial_shared
 from fedgraft.server.ledger import Entry, Ledger, What
@@ -51,10 +52,15 @@ class Round:
     by_site: BySite = field(default_factory=dict)
     central: Evaluation | None = None
 
-    def pooled(self, split: str) -> Evaluation | None:
-        """The sites' evaluations of a split, merged; ``None`` if no site gave one."""
-        parts = [splits[split] for splits in self.by_site.values() if split in splits]
+    def pooled(self, split: str, without: Collection[str] = ()) -> Evaluation | None:
+        """The evaluations of a split by all sites but those ``without``, merged; ``None`` if no site gave one."""
+        parts = [splits[split] for site, splits in self.by_site.items() if split in splits and site not in without]
         return self.task.merge(parts) if parts else None
+
+    def val_figure(self, without: Collection[str] = ()) -> Scalar:
+        """The headline figure over the validation cases of all sites but those ``without``."""
+        val = self.pooled("val", without)
+        return None if val is None else val.figures()[self.task.headline]
 
     @property
     def test(self) -> Evaluation | None:
@@ -85,11 +91,15 @@ class Federation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The final shared tensors, every round, and the sites' offers by name."""
+    """The final shared tensors, every round, the sites' offers by name, and the round of the final model.
+
+    ``final``: evaluated after the last round; with ``select=best`` it can be an earlier one.
+    """
 
     shared: Shared
     rounds: list[Round]
     offers: dict[str, Offer]
+    final: Round
 
 
 def run(federation: Federation) -> Outcome:
@@ -112,6 +122,7 @@ def _run(federation: Federation) -> Outcome:
     shared = initial_shared(federation.grid, plan, roster, federation.initial, federation.ledger)
     rounds = [Round(0, tasks.of(plan.data), central=_central(federation, shared))]
     federation.progress(rounds[0])
+    best: select.Candidate | None = None
     for number in range(1, plan.rounds + 1):
         start = time.monotonic()
         roster = roster if number == 1 else _up_to_date(federation, roster, number)
@@ -121,6 +132,8 @@ def _run(federation: Federation) -> Outcome:
         updates = _train(federation, roster, messages, number, partial(codec.decode, received=shared))
         rounds[-1].by_site = {u.site: u.evaluations for _, u in updates}
         federation.finished(rounds[-1])
+        if plan.select == "best":
+            best = select.better(best, number - 1, rounds[-1].val_figure(), shared)
         shared = aggregation.aggregate(strategy, number, updates, wire.specs_of(federation.initial))
         federation.keep(shared)
         rounds.append(_summed(federation, number, updates, time.monotonic() - start))
@@ -128,7 +141,23 @@ def _run(federation: Federation) -> Outcome:
         federation.progress(rounds[-1])
     rounds[-1].by_site = _evaluate(federation, roster, shared)
     federation.finished(rounds[-1])
-    return Outcome(shared, rounds, {offer.site: offer for offer in roster.values()})
+    final, shared = _final(federation, roster, rounds, best, shared)
+    return Outcome(shared, rounds, {offer.site: offer for offer in roster.values()}, final)
+
+
+def _final(
+    federation: Federation, roster: Roster, rounds: list[Round], best: select.Candidate | None, last: Shared
+) -> tuple[Round, Shared]:
+    """The round whose model is the final one, evaluated by every site, and that model."""
+    plan, final = federation.plan, rounds[-1]
+    if plan.select == "last":
+        return final, last
+    chosen = select.require_candidate(select.better(best, final.number, final.val_figure(plan.hold_out), last))
+    if chosen.number == final.number:
+        return final, last
+    shared = dict(chosen.shared)
+    federation.keep(shared)
+    return replace(rounds[chosen.number], by_site=_evaluate(federation, roster, shared)), shared
 
 
 def _up_to_date(federation: Federation, roster: Roster, number: int) -> Roster:

@@ -18,6 +18,7 @@ from fedgraft.common.table import TableSpec
 from fedgraft.common.volume import volume
 from fedgraft.server.aggregation import build_strategy
 from fedgraft.simulations.compose import run_hydra
+from fedgraft.simulations.study_options import Study
 from fedgraft.simulations.table_statistics import statistics_of_simulation
 
 _QUIET = (
@@ -32,7 +33,14 @@ _QUIET = (
 
 def main(arguments: Sequence[str]) -> int:
     """The command; takes the overrides of ``fedgraft simulate``."""
-    return run_hydra(arguments, lambda plan: show(plan, Console()), _QUIET)
+    return run_hydra(arguments, _job, _QUIET)
+
+
+def _job(plan: Plan, study: Study) -> None:
+    console = Console()
+    show(plan, console)
+    if study.is_asked:
+        console.print(f"study: {study.sentence(plan)}", highlight=False)
 
 
 def show(plan: Plan, console: Console) -> None:
