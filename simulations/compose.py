@@ -93,7 +93,7 @@ def _loss_problems(found: Callable[..., Any], loss: Loss, data: Data | None) -> 
 
 
 def run_hydra(arguments: Sequence[str], job: Callable[[Plan, Study], None], extra: Sequence[str] = ()) -> int:
-    """Compose a plan and a study from the command line and run ``job`` on them; with ``-m`` once per point of the sweep.
+    """Compose plan and study from the command line and run ``job`` on them; with ``-m`` once per point of the sweep.
 
     Args:
         arguments: what followed the command.
