@@ -41,13 +41,13 @@ def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: in
 
 
 def site_statistics(plan: Plan, table: Table, site: SiteFile, files: TableFiles) -> TableStatistics:
-    """What may leave a site, over its training cases: those of a run of this plan."""
+    """What may leave a site, over its training cases: those of a run of this plan; nothing if the plan holds it out."""
     inputs = TableInputs(table, files)
     train = split_usable(read_manifest(site.manifest), plan, inputs)["train"]
     rows = inputs.rows(train)
     patients = count_patients(rows, [case.patient for case in train], table)
     found = of_enough_patients(describe_rows(rows, table), patients, table, site.release)
-    return release_statistics(found, table, site.release)
+    return found.nothing() if site.name in plan.hold_out else release_statistics(found, table, site.release)
 
 
 def _figures(table: Table, found: TableStatistics) -> dict[str, object]:

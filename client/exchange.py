@@ -49,7 +49,8 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
         return pack_offer(Offer(site.name, digest, False, 0, None))
     session = workspace.open(site_file, digest, run)
     train, task = session.cohort["train"], tasks.of(plan.data)
-    offer = Offer(site.name, digest, True, len(train), task.count(train.labels), session.quarantined)
+    counts = None if site.name in plan.hold_out else task.count(train.labels)
+    offer = Offer(site.name, digest, True, len(train), counts, session.quarantined)
     offer = release.release_offer(offer, plan.release, site.release, task)
     release.write_down(session.release_log, "offer", run, offer, plan=digest)
     return pack_offer(offer)
@@ -86,6 +87,8 @@ def assign(
     """
     order = wire.unpack_order(content)
     session = workspace.open(site_file, order.plan_digest, run)
+    if session.site.name in session.plan.hold_out:
+        raise WireError("the plan holds this site out: it never trains, and evaluates the final model")
     plan, own_name = session.plan, session.model.constant.own_name
     received = _received(content, session, plan.compression.down) if received is None else received
     task = Task(

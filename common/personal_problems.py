@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from fedgraft.common.check import Check
 
-PERSONAL_CHECKS: tuple[Check, ...] = ()
+PERSONAL_CHECKS: tuple[Check, ...] = (
+    Check(("hold_out",), lambda p: len(set(p.hold_out)) != len(p.hold_out), "hold_out names a site twice"),
+)

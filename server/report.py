@@ -14,6 +14,8 @@ null):
 - ``sites.<name>.<figure>``, with ``cases``, ``prevalence``, ``examples`` (training cases) and ``split``
 - ``sites.<name>.quarantined``: cases that the site can't use, by reason (empty also where it does not say)
 - ``worst_site.name``, ``worst_site.<headline>``: the site with the lowest headline figure that is defined
+- ``held_out``: sites that never trained; their cases count in ``sites`` and, if the coordinator has no test set, in
+  ``test``
 - ``dropped``: ledger lines that were not ok
 - ``statistics_from``: sites whose sums are in the federated statistics of a table; empty without such
 - ``class_counts_withheld``: sites whose class counts are not in the global class weights
@@ -63,6 +65,7 @@ def summary(plan: Plan, outcome: Outcome, ledger: Ledger, seconds: float) -> dic
         "val": _figures(task, last.pooled("val", plan.hold_out)),
         "sites": sites,
         "worst_site": {"name": worst, headline: None if worst is None else defined[worst]},
+        "held_out": list(plan.hold_out),
         "dropped": ledger.dropped(),
         "statistics_from": used(ledger),
         "class_counts_withheld": _withheld(plan, outcome),
@@ -85,10 +88,11 @@ def site_figures(outcome: Outcome) -> dict[str, dict[str, Any]]:
 
 
 def _withheld(plan: Plan, outcome: Outcome) -> list[str]:
-    """Sites that took part without giving the class counts that ``loss.weights=global`` sums."""
+    """Sites that trained without giving the class counts that ``loss.weights=global`` sums."""
     if plan.loss.weights != "global":
         return []
-    return sorted(name for name, offer in outcome.offers.items() if offer.class_counts is None)
+    trained = (offer for name, offer in outcome.offers.items() if name not in plan.hold_out)
+    return sorted(offer.site for offer in trained if offer.class_counts is None)
 
 
 def round_line(round_: Round) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""The loop: prepare, then rounds of send, check, aggregate, evaluate; at the end one evaluation by every site."""
+"""The loop: prepare, then rounds of send, check, aggregate, evaluate; at the end one evaluation by every site.
+
+Sites that the plan holds out take part in the first and the last of these only.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.common.wire import Update
 from fedgraft.server import aggregation, select
 from fedgraft.server.guard import Expected, Refusal, read_evaluations, read_update
+from fedgraft.server.held_out import least_nodes, require_prepared, training
 from fedgraft.server.initial import initial_shared
 from fedgraft.server.ledger import Entry, Ledger, What
 from fedgraft.server.post import exchange, wait_for_nodes
@@ -117,17 +121,19 @@ def _run(federation: Federation) -> Outcome:
     strategy = aggregation.build_strategy(plan)
     codec = up_codec(plan.compression)
     require_effect(plan.compression, federation.initial)
-    wait_for_nodes(federation.grid, plan.strategy.min_sites, plan.strategy.timeout)
+    wait_for_nodes(federation.grid, least_nodes(plan), plan.strategy.timeout)
     roster = _up_to_date(federation, {}, 1)
-    shared = initial_shared(federation.grid, plan, roster, federation.initial, federation.ledger)
+    require_prepared(roster, plan, federation.ledger)
+    shared = initial_shared(federation.grid, plan, training(roster, plan), federation.initial, federation.ledger)
     rounds = [Round(0, tasks.of(plan.data), central=_central(federation, shared))]
     federation.progress(rounds[0])
     best: select.Candidate | None = None
     for number in range(1, plan.rounds + 1):
         start = time.monotonic()
         roster = roster if number == 1 else _up_to_date(federation, roster, number)
+        trainers = training(roster, plan)
         messages = aggregation.configure(
-            strategy, plan, number, shared, _config(plan, roster), RosterGrid(federation.grid, roster)
+            strategy, plan, number, shared, _config(plan, trainers), RosterGrid(federation.grid, trainers)
         )
         updates = _train(federation, roster, messages, number, partial(codec.decode, received=shared))
         rounds[-1].by_site = {u.site: u.evaluations for _, u in updates}
@@ -170,8 +176,9 @@ def _up_to_date(federation: Federation, roster: Roster, number: int) -> Roster:
     known = refuse_impostors(kept, federation.registered, number, federation.ledger)
     ready = refuse_twins(known, number, federation.ledger)
     least = federation.plan.strategy.min_sites
-    if len(ready) < least:
-        raise RoundError(_too_few(federation.ledger, number, "ready", len(ready), least))
+    count = len(training(ready, federation.plan))
+    if count < least:
+        raise RoundError(_too_few(federation.ledger, number, "ready to train", count, least))
     return ready
 
 

@@ -15,12 +15,13 @@ from fedgraft.common.schema_data import Table
 from fedgraft.common.statistics import TableStatistics, merge_all, resolved
 from fedgraft.common.statistics_record import DESCRIBE, Description, pack_question, unpack_description
 from fedgraft.server.guard import Refusal, content_of, same_name
+from fedgraft.server.held_out import least_nodes
 from fedgraft.server.ledger import Entry, Ledger
 from fedgraft.server.post import exchange, wait_for_nodes
 
 GRACE = 30.0
 """Seconds for which registered sites beyond ``strategy.min_sites`` are waited for."""
-_NOTHING = "it told nothing: release.statistics=false, or too few patients"
+_NOTHING = "it told nothing: release.statistics=false, too few patients, or the plan holds it out"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledge
     table = plan.table
     if table is None or table.statistics == "plan":
         return plan
-    nodes = wait_for_nodes(grid, plan.strategy.min_sites, plan.strategy.timeout)
+    nodes = wait_for_nodes(grid, least_nodes(plan), plan.strategy.timeout)
     if len(nodes) < len(registered):  # the numbers are those of all, not of the first to connect
         nodes = wait_for_nodes(grid, len(registered), min(plan.strategy.timeout, GRACE))
     question = pack_question(plan.to_json(), plan.digest)
@@ -53,7 +54,8 @@ def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledge
     answers = [_read(node, reply, plan, table) for node, reply in replies.items()]
     answers = _without_strangers(answers, registered)
     ledger.write(*(_entry(answer, wire.count_bytes(question)) for answer in answers))
-    good = [answer.found for answer in answers if isinstance(answer.found, Description)]
+    told = [answer.found for answer in answers if isinstance(answer.found, Description)]
+    good = [found for found in told if found.site not in plan.hold_out]
     if len(good) < plan.strategy.min_sites:
         raise RoundError(_too_few(ledger, len(good), plan.strategy.min_sites))
     return replace(plan, table=resolved(table, merge_all(_in_order(good), table)))

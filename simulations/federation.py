@@ -76,8 +76,7 @@ def deal(plan: Plan, environ: Mapping[str, str]) -> Dealt:
     dealt: dict[str, tuple[Case, ...]] = parts.build(
         plan.partition.target, "partition", plan.partition.options, source=source, seed=plan.seed
     )
-    if plan.strategy.min_sites > len(dealt):
-        raise PlanError(f"strategy.min_sites={plan.strategy.min_sites}, but the partition has {len(dealt)} site(s)")
+    _check_sites(plan, sorted(dealt))
     return Dealt(dict(sorted(dealt.items())), source.test if plan.data.test == "coordinator" else ())
 
 
@@ -86,6 +85,20 @@ def write_sites(plan: Plan, dealt: Dealt, folder: Path, environ: Mapping[str, st
     store = cache_folder(environ) / "store"
     sites = {name: _write_site(folder / name, name, cases, store, plan.engine) for name, cases in dealt.sites.items()}
     return Federation(sites, sum(map(len, dealt.sites.values())), dealt.test, store)
+
+
+def _check_sites(plan: Plan, names: list[str]) -> None:
+    """
+    Raises:
+        PlanError: a site to be held out is not there, or too few are left to train.
+    """
+    unknown = [name for name in plan.hold_out if name not in names]
+    if unknown:
+        raise PlanError(f"hold_out names {', '.join(unknown)}, but the partition's sites are {', '.join(names)}")
+    least, count = plan.strategy.min_sites, len(names) - len(plan.hold_out)
+    if least > count:
+        left = f", of which {len(plan.hold_out)} are held out" if plan.hold_out else ""
+        raise PlanError(f"strategy.min_sites={least}, but the partition has {len(names)} site(s){left}")
 
 
 def _check_given(test: str, source: Source) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,8 @@ def test_a_site_that_tells_nothing_is_not_among_those_used(table_plan: PlanOf, t
     _, ledger = ask(table_plan("strategy.min_sites=1"), grid_of(sites, {2: break_down}))
     assert used(ledger) == ["site-0"]
     assert ledger.entries[1].outcome == "ok"
-    assert ledger.entries[1].reason == "it told nothing: release.statistics=false, or too few patients"
+    told = "it told nothing: release.statistics=false, too few patients, or the plan holds it out"
+    assert ledger.entries[1].reason == told
 
 
 class LateGrid(InProcessGrid):
@@ -174,3 +176,14 @@ def test_too_few_answers_end_the_run_and_say_who_was_missing(table_plan: PlanOf,
 def test_a_column_that_no_site_tells_of_ends_the_run(table_plan: PlanOf, table_sites: Sites) -> None:
     with pytest.raises(PlanError, match=r"table.numeric names age, of which no site told anything"):
         ask(table_plan("table.min_count=1000"), grid_of(table_sites(2)))
+
+
+def test_a_site_that_is_held_out_is_neither_used_nor_counted(table_plan: PlanOf, table_sites: Sites) -> None:
+    sites = table_sites(3)
+    plan = replace(table_plan("strategy.timeout=10"), hold_out=("site-1",))
+    found, ledger = ask(plan, grid_of(sites))
+    alone, _ = ask(table_plan(), grid_of([sites[0], sites[2]]))
+    assert table_of(found) == table_of(alone)
+    assert used(ledger) == ["site-0", "site-2"]
+    with pytest.raises(RoundError, match=r"1 site\(s\) sent them, strategy.min_sites=2"):
+        ask(replace(table_plan("strategy.timeout=0.5"), hold_out=("site-1", "site-2")), grid_of(sites))
