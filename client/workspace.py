@@ -130,9 +130,8 @@ Stores = dict[Path | None, Store]
 class Workspace:
     """Sessions that are open in this process.
 
-    ``decoded`` and ``computed`` are told of how many cases, as it happens; ``phases`` is where the time went.
-    ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time. ``stores``:
-    what is kept of cases.
+    ``decoded`` and ``computed`` are told of how many cases; ``phases`` is where the time went; ``stores``: what is kept.
+    ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time.
     """
 
     computed: Progress = ignore

@@ -17,7 +17,7 @@ _TITLES = {
     "federated": "federated",
     "local": "each site alone",
     "pooled": "pooled",
-    "leave_one_site_out": "site left out",
+    "leave_one_site_out": "trained without it",
 }
 
 
@@ -53,7 +53,7 @@ def cost_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
         )
         for method, cost in found["cost"].items()
     ]
-    return ("method", "chosen lr, by seed", "runs", "time", "bytes down", "bytes up"), rows
+    return ("method", "lr by seed (or how often)", "runs", "time", "bytes down", "bytes up"), rows
 
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
