@@ -130,7 +130,7 @@ Stores = dict[Path | None, Store]
 class Workspace:
     """Sessions that are open in this process.
 
-    ``decoded`` and ``computed`` are told of how many cases; ``phases`` is where the time went; ``stores``: what is kept.
+    ``decoded``, ``computed`` are told of how many cases; ``phases``: where the time went; ``stores``: what is kept.
     ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time.
     """
 

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,13 @@ from fedgraft.simulations.study_options import Study
 from fedgraft.simulations.table_statistics import with_local_statistics
 
 
+@dataclass(frozen=True)
+class Series:
+    """What runs one after another share: what is kept of cases. Their rounds are not drawn."""
+
+    stores: Stores = field(default_factory=dict)
+
+
 def main(arguments: Sequence[str]) -> int:
     """The command; `fedgraft simulate --help` teaches it."""
     return run_hydra(arguments, _job)
@@ -62,20 +70,20 @@ def simulate(plan: Plan, out: Path, console: Console) -> dict[str, Any]:
     Raises:
         FedGraftError: the plan, its data or a round failed; the message holds what went wrong at the sites.
     """
-    return simulate_over(plan, lay_out(plan, out / "sites", os.environ), out, console, {})
+    return simulate_over(plan, lay_out(plan, out / "sites", os.environ), out, console)
 
 
-def simulate_over(plan: Plan, federation: Federation, out: Path, console: Console, stores: Stores) -> dict[str, Any]:
-    """`simulate` over sites that have been laid out; what is kept of cases lies in ``stores``, for the next run too."""
+def simulate_over(
+    plan: Plan, federation: Federation, out: Path, console: Console, series: Series | None = None
+) -> dict[str, Any]:
+    """`simulate` over sites that have been laid out, by itself or as one of a series."""
     logging.getLogger("flwr").setLevel(logging.WARNING)
     torch.set_num_threads(plan.engine.threads or cores())
     console.print(f"plan {plan.digest[:12]}: {len(federation.sites)} sites, {federation.cases} cases -> {out}")
     pace = None if plan.clock is None else _pace(plan, plan.clock, federation)
     reached = always if pace is None else reaches(pace.profiles, plan.seed)
     with Display(console, federation.cases + len(federation.test), plan.rounds) as display:
-        trouble = _run(
-            plan, out, federation, Workspace(display.computed, display.decoded, stores=stores), display, reached
-        )
+        trouble = _run(plan, out, federation, display, reached, series)
     for line in trouble:
         console.print(line, style="yellow", markup=False)
     if pace is not None:
@@ -93,18 +101,20 @@ def _pace(plan: Plan, clock: Clock, federation: Federation) -> Pace:
 
 
 def _run(
-    plan: Plan, out: Path, federation: Federation, workspace: Workspace, display: Display, reached: Reaches
+    plan: Plan, out: Path, federation: Federation, display: Display, reached: Reaches, series: Series | None
 ) -> list[str]:
     """All rounds; a sentence for each thing that went wrong at a site, once."""
     trouble: dict[str, None] = {}
     sites = list(federation.sites.values())
     config = {"plan": plan.to_json(), "out": str(out)}
-    server = server_app.build(_central_test(out, plan, federation, display), display.round)
+    server = server_app.build(_central_test(out, plan, federation, display), display.round, draw=series is None)
     try:
         if plan.engine.name == "ray":
             client = client_app.build(client_app.Desk(Workspace(), sites))
             run_on_ray(server, client, len(sites), config, plan.engine.threads or 1)
         else:
+            stores = {} if series is None else series.stores
+            workspace = Workspace(display.computed, display.decoded, stores=stores)
             desk = client_app.Desk(workspace, sites, lambda site, error: trouble.setdefault(_sentence(site, error)))
             configs = [{"site-file": str(path)} for path in sites]
             train_all = desk.train_all if plan.engine.together else None

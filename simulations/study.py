@@ -28,13 +28,12 @@ from typing import Any
 
 from rich.console import Console
 
-from fedgraft.client.workspace import Stores
 from fedgraft.common import tasks
 from fedgraft.common.errors import DataError, FedGraftError, PlanError, RoundError
 from fedgraft.common.plan import Plan
 from fedgraft.simulations.baselines import FEDERATED, Arrangement, arrangements, require_suited
 from fedgraft.simulations.federation import Dealt, deal, write_sites
-from fedgraft.simulations.run import simulate_over
+from fedgraft.simulations.run import Series, simulate_over
 from fedgraft.simulations.study_options import Study
 from fedgraft.simulations.study_plot import draw_study
 from fedgraft.simulations.study_report import markdown, print_study
@@ -45,17 +44,18 @@ MODEL = "model.safetensors"
 
 @dataclass(frozen=True)
 class Bench:
-    """Where a study's runs are made: its folder, what is kept of cases, and where it says what happens."""
+    """Where a study's runs are made: its folder, what they share, and where it says what happens."""
 
     out: Path
-    stores: Stores
+    series: Series
     console: Console
 
 
 def run_study(plan: Plan, study: Study, out: Path, console: Console) -> dict[str, Any]:
     """Every run of a study; writes ``study.json``, ``study.md``, ``study.png`` and ``runs/`` into ``out``.
 
-    A run's folder is that of ``fedgraft simulate``; of its models only the federation's are kept, at the chosen rate.
+    A run's folder is that of ``fedgraft simulate`` without ``rounds.png``; of the models only the federation's is kept,
+    at the chosen rate.
 
     Returns:
         the content of ``study.json``.
@@ -65,7 +65,7 @@ def run_study(plan: Plan, study: Study, out: Path, console: Console) -> dict[str
         FedGraftError: the federation failed. A baseline that fails is shown as such, with the reason.
     """
     require_suited(plan, study, os.environ)
-    bench, trained = Bench(out, {}, console), []
+    bench, trained = Bench(out, Series(), console), []
     for seed in study.seeds or (plan.seed,):
         seeded = replace(plan, seed=seed)
         dealt = deal(seeded, os.environ)
@@ -108,10 +108,13 @@ def choose(tried: Sequence[Trained], fallback: float | None) -> Trained:
     known = [one for one in ended if one.val is not None]
     if known:
         return max(known, key=lambda one: one.val or 0.0)
-    if len(tried) == 1 or not ended:
-        return tried[0]
+    if len(ended) < 2:
+        return (ended or list(tried))[0]
     if fallback is None:
-        raise RoundError("lrs: the federation has no defined figure on validation cases to choose by; leave lrs out")
+        raise RoundError(
+            "lrs: the federation has no defined figure on validation cases to choose by (they are of one class, or a "
+            "site withholds those of fewer than its min_count); raise data.val_fraction, or leave lrs out"
+        )
     taken = next(one for one in tried if one.lr == fallback)
     return replace(taken, chosen_without_val=True)
 
@@ -123,7 +126,7 @@ def _run(arrangement: Arrangement, lr: float, bench: Bench) -> Trained:
     at = f"seed {plan.seed}, {arrangement.name}, lr {lr:g}"
     try:
         federation = write_sites(plan, arrangement.dealt, folder / "sites", os.environ)
-        summary = simulate_over(plan, federation, folder, Console(quiet=True), bench.stores)
+        summary = simulate_over(plan, federation, folder, Console(quiet=True), bench.series)
     except (RoundError, DataError, PlanError) as error:
         bench.console.print(f"{at}: failed", style="yellow")
         return Trained(
@@ -131,6 +134,9 @@ def _run(arrangement: Arrangement, lr: float, bench: Bench) -> Trained:
         )
     found = _read(arrangement, plan.seed, lr, summary)
     bench.console.print(f"{at}: {found.seconds:.1f} s, val {summary['headline']} {found.val}", highlight=False)
+    for line in summary["dropped"]:
+        said = f"  dropped: round {line['round']}, {line['site']} ({line['what']}): {line['reason']}"
+        bench.console.print(said, style="yellow", markup=False)
     return found
 
 
