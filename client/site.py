@@ -30,8 +30,8 @@ class Release:
     ``quarantine``: how many cases can't be used, by reason. ``class_counts`` leave only if every count is 0 or at least
     ``min_count`` (of findings, those that are); an ``evaluation`` (counts over one split; docs/tasks.md) only if it is
     of at least ``min_count`` cases. ``statistics``: means, deviations and categories of a table's columns, moments of
-    the features that an alignment shares, and means over images for harmonising, each of at least ``min_count`` patients
-    among the training cases.
+    the features that an alignment shares, and means over images for harmonising, each of at least ``min_count``
+    patients among the training cases.
     """
 
     __pydantic_config__ = _STRICT

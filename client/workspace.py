@@ -131,13 +131,15 @@ class Session:
 
 
 Built = tuple[Model, dict[str, Tensor], wire.Specs, Codec]
+Stores = dict[Path | None, Store]
+"""By their folder; ``None`` is the memory."""
 
 
 @dataclass
 class Workspace:
     """Sessions that are open in this process.
 
-    ``decoded`` and ``computed`` are told of how many cases, as it happens; ``phases`` is where the time went.
+    ``decoded``, ``computed`` are told of how many cases; ``phases``: where the time went; ``stores``: what is kept.
     ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time.
     """
 
@@ -145,12 +147,12 @@ class Workspace:
     decoded: Progress = ignore
     phases: Phases = field(default_factory=Phases)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    stores: Stores = field(default_factory=dict)
     losses: dict[tuple[str, tuple[str, ...], Counted], LossFunction] = field(default_factory=dict)
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
     _plans: dict[str, Plan] = field(default_factory=dict)
     _models: dict[tuple[str, str, tuple[str, ...], bool], Built] = field(default_factory=dict)
     _verified: set[Path] = field(default_factory=set)
-    _stores: dict[Path | None, Store] = field(default_factory=dict)
     _tables: dict[Limits, TableFiles] = field(default_factory=dict)
     _sessions: dict[tuple[Path, str, int], Session] = field(default_factory=dict)
 
@@ -256,9 +258,9 @@ class Workspace:
     def store(self, site: SiteFile) -> Store:
         """What a site's cases became; shared by sites with one folder."""
         folder = site.shared_store / "kept" if site.keep == "disk" else None
-        if folder not in self._stores:
-            self._stores[folder] = Store(folder)
-        return self._stores[folder]
+        if folder not in self.stores:
+            self.stores[folder] = Store(folder)
+        return self.stores[folder]
 
     def _plan(self, site: SiteFile, digest: str) -> tuple[str, Plan]:
         path = _plan_file(site, digest)

@@ -12,6 +12,7 @@ from fedgraft.common.check import Check
 from fedgraft.common.harmonise_problems import HARMONISE_CHECKS
 from fedgraft.common.loss_problems import LOSS_CHECKS
 from fedgraft.common.personal_problems import PERSONAL_CHECKS
+from fedgraft.common.select_problems import SELECT_CHECKS
 from fedgraft.common.table_problems import table_contradictions
 from fedgraft.common.transfer_problems import TRANSFER_CHECKS
 from fedgraft.common.windows import PRESETS, is_window
@@ -133,6 +134,7 @@ CHECKS = (
     *PERSONAL_CHECKS,
     *LOSS_CHECKS,
     *HARMONISE_CHECKS,
+    *SELECT_CHECKS,
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,21 @@ from fedgraft.server.ledger import Ledger
 from fedgraft.server.picture import picture
 from fedgraft.server.roster import Backbone
 from fedgraft.server.rounds import Federation, Outcome, Round, run
+from fedgraft.server.select import require_selectable
 from fedgraft.server.statistics import with_statistics
 
 Evaluate = Callable[[Model, dict[str, Tensor]], Evaluation]
 
 
-def build(evaluate: Evaluate | None = None, progress: Callable[[Round], None] | None = None) -> ServerApp:
+def build(
+    evaluate: Evaluate | None = None, progress: Callable[[Round], None] | None = None, draw: bool = True
+) -> ServerApp:
     """A ServerApp; reads ``plan`` (JSON) and ``out`` (folder) from the run's configuration.
 
     Args:
         evaluate: scores shared tensors on a test set that the coordinator holds, given its model.
         progress: is shown each round once it is aggregated; by default a line is printed.
+        draw: write ``rounds.png``.
     """
     app = ServerApp()
 
@@ -48,12 +53,19 @@ def build(evaluate: Evaluate | None = None, progress: Callable[[Round], None] | 
             raise DeploymentError(
                 "the run's configuration names no `out` folder; start it with fedgraft coordinator run"
             )
-        serve(grid, plan, Path(out), evaluate, progress or print_round)
+        serve(grid, plan, Path(out), evaluate, progress or print_round, draw)
 
     return app
 
 
-def serve(grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress: Callable[[Round], None]) -> Outcome:
+def serve(
+    grid: Grid,
+    plan: Plan,
+    out: Path,
+    evaluate: Evaluate | None,
+    progress: Callable[[Round], None],
+    draw: bool = True,
+) -> Outcome:
     """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``model.safetensors``, ``rounds.png``
     and ``summary.json`` into ``out``; federated statistics of a table are in the plan that is run and written."""
     start = time.monotonic()
@@ -69,6 +81,7 @@ def serve(grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress
             "data.test=coordinator can't score a model of which a part (layers, a head) stays at the sites; "
             "use data.test=sites data.test_fraction=0.2"
         )
+    require_selectable(plan, model)
     state = model.backbone_state()
     lines: list[dict[str, Any]] = []
     federation = Federation(
@@ -83,10 +96,11 @@ def serve(grid: Grid, plan: Plan, out: Path, evaluate: Evaluate | None, progress
         finished=lambda round_: lines.append(report.append_line(out / "rounds.jsonl", report.round_line(round_))),
         progress=progress,
     )
-    with picture(out / "rounds.png") as drawn:
+    with picture(out / "rounds.png") if draw else nullcontext() as drawn:
         outcome = run(federation)
         result = _write_results(out, plan, model, outcome, ledger, time.monotonic() - start)
-        drawn.draw(lines, result)
+        if drawn is not None:
+            drawn.draw(lines, result)
     return outcome
 
 

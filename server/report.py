@@ -4,11 +4,13 @@
 null):
 
 - ``plan_digest``, ``seed``, ``rounds``, ``task``
+- ``final_round``: whose model is the final one (``select``)
 - ``headline``: the figure by which the worst site and the picture go; ``columns``: the figures that a table shows, with
   their headings
 - ``seconds.total``, and ``seconds.per_round`` (mean)
 - ``bytes.up``, ``bytes.down``: of message content, per site and round (mean over good train messages)
 - ``test.<figure>``: of the final model; ``test.source`` is ``coordinator`` (its own test set) or ``sites`` (merged)
+- ``val.<figure>``: of the final model on the validation cases of the sites that train, merged
 - ``sites.<name>.<figure>``, with ``cases``, ``prevalence``, ``examples`` (training cases) and ``split``
 - ``sites.<name>.quarantined``: cases that the site can't use, by reason (empty also where it does not say)
 - ``worst_site.name``, ``worst_site.<headline>``: the site with the lowest headline figure that is defined
@@ -47,7 +49,7 @@ from fedgraft.server.statistics import used
 
 def summary(plan: Plan, outcome: Outcome, ledger: Ledger, seconds: float) -> dict[str, Any]:
     """The content of ``summary.json``."""
-    task, last = tasks.of(plan.data), outcome.rounds[-1]
+    task, last = tasks.of(plan.data), outcome.final
     up, down = ledger.mean_bytes()
     sites = site_figures(outcome)
     headline = task.headline
@@ -57,12 +59,14 @@ def summary(plan: Plan, outcome: Outcome, ledger: Ledger, seconds: float) -> dic
         "plan_digest": plan.digest,
         "seed": plan.seed,
         "rounds": plan.rounds,
+        "final_round": last.number,
         "task": plan.data.task,
         "headline": headline,
         "columns": dict(task.columns),
         "seconds": {"total": round(seconds, 3), "per_round": _mean([r.seconds for r in outcome.rounds[1:]])},
         "bytes": {"up": up, "down": down},
         "test": {**_figures(task, last.test), "source": "coordinator" if last.central is not None else "sites"},
+        "val": _figures(task, last.pooled("val", plan.hold_out)),
         "sites": sites,
         "worst_site": {"name": worst, headline: None if worst is None else defined[worst]},
         "held_out": list(plan.hold_out),
@@ -76,7 +80,7 @@ def summary(plan: Plan, outcome: Outcome, ledger: Ledger, seconds: float) -> dic
 
 def site_figures(outcome: Outcome) -> dict[str, dict[str, Any]]:
     """Figures of the final model by site, on its test cases (on validation cases if the plan leaves it none)."""
-    task, by_site = outcome.rounds[-1].task, outcome.rounds[-1].by_site
+    task, by_site = outcome.final.task, outcome.final.by_site
     split = "test" if any("test" in splits for splits in by_site.values()) else "val"
     return {
         name: {

@@ -6,8 +6,8 @@ Sites that the plan holds out take part in the first and the last of these only.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from flwr.app import ConfigRecord, Message
@@ -23,7 +23,7 @@ from fedgraft.common.offer import Offer
 from fedgraft.common.plan import Plan
 from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.common.wire import Update
-from fedgraft.server import aggregation
+from fedgraft.server import aggregation, select
 from fedgraft.server.class_counts import class_counts, require_imbalance
 from fedgraft.server.guard import Expected, Refusal, read_evaluations, read_update
 from fedgraft.server.held_out import least_nodes, require_prepared, training
@@ -58,10 +58,15 @@ class Round:
     by_site: BySite = field(default_factory=dict)
     central: Evaluation | None = None
 
-    def pooled(self, split: str) -> Evaluation | None:
-        """The sites' evaluations of a split, merged; ``None`` if no site gave one."""
-        parts = [splits[split] for splits in self.by_site.values() if split in splits]
+    def pooled(self, split: str, without: Collection[str] = ()) -> Evaluation | None:
+        """The evaluations of a split by all sites but those ``without``, merged; ``None`` if no site gave one."""
+        parts = [splits[split] for site, splits in self.by_site.items() if split in splits and site not in without]
         return self.task.merge(parts) if parts else None
+
+    def val_figure(self, without: Collection[str] = ()) -> Scalar:
+        """The headline figure over the validation cases of all sites but those ``without``."""
+        val = self.pooled("val", without)
+        return None if val is None else val.figures()[self.task.headline]
 
     @property
     def test(self) -> Evaluation | None:
@@ -92,14 +97,16 @@ class Federation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The final shared tensors, every round, and the sites' offers by name.
+    """The final shared tensors, every round, the sites' offers by name, and the round of the final model.
 
-    ``interpolations``: the validation figure of each share of the trained head that ``initial.interpolate`` names.
+    ``final``: evaluated after the last round; with ``select=best`` it can be an earlier one. ``interpolations``: the
+    validation figure of each share of the trained head that ``initial.interpolate`` names.
     """
 
     shared: Shared
     rounds: list[Round]
     offers: dict[str, Offer]
+    final: Round
     interpolations: dict[float, Scalar] = field(default_factory=dict)
 
 
@@ -126,6 +133,7 @@ def _run(federation: Federation) -> Outcome:
     start_from = shared = initial_shared(federation.grid, plan, trainers, federation.initial, federation.ledger)
     rounds = [Round(0, tasks.of(plan.data), central=_central(federation, shared))]
     federation.progress(rounds[0])
+    best: select.Candidate | None = None
     for number in range(1, plan.rounds + 1):
         start = time.monotonic()
         roster = roster if number == 1 else _up_to_date(federation, roster, number)
@@ -136,6 +144,8 @@ def _run(federation: Federation) -> Outcome:
         updates = _train(federation, roster, messages, number, partial(codec.decode, received=shared))
         rounds[-1].by_site = {u.site: u.evaluations for _, u in updates}
         federation.finished(rounds[-1])
+        if plan.select == "best":
+            best = select.better(best, number - 1, rounds[-1].val_figure(), shared)
         shared = aggregation.aggregate(strategy, number, updates, wire.specs_of(federation.initial))
         federation.keep(shared)
         rounds.append(_summed(federation, number, updates, time.monotonic() - start))
@@ -144,7 +154,8 @@ def _run(federation: Federation) -> Outcome:
     choice = _interpolate(federation, roster, start_from, shared, rounds[-1])
     rounds[-1].by_site = _evaluate(federation, roster, choice.shared)
     federation.finished(rounds[-1])
-    return Outcome(choice.shared, rounds, {offer.site: offer for offer in roster.values()}, choice.figures)
+    final, shared = _final(federation, roster, rounds, best, choice.shared)
+    return Outcome(shared, rounds, {offer.site: offer for offer in roster.values()}, final, choice.figures)
 
 
 def _interpolate(federation: Federation, roster: Roster, initial: Shared, final: Shared, last: Round) -> Choice:
@@ -156,6 +167,21 @@ def _interpolate(federation: Federation, roster: Roster, initial: Shared, final:
         last.central = _central(federation, choice.shared)
         federation.keep(choice.shared)
     return choice
+
+
+def _final(
+    federation: Federation, roster: Roster, rounds: list[Round], best: select.Candidate | None, last: Shared
+) -> tuple[Round, Shared]:
+    """The round whose model is the final one, evaluated by every site, and that model."""
+    plan, final = federation.plan, rounds[-1]
+    if plan.select == "last":
+        return final, last
+    chosen = select.require_candidate(select.better(best, final.number, final.val_figure(plan.hold_out), last))
+    if chosen.number == final.number:
+        return final, last
+    shared = dict(chosen.shared)
+    federation.keep(shared)
+    return replace(rounds[chosen.number], by_site=_evaluate(federation, roster, shared)), shared
 
 
 def _up_to_date(federation: Federation, roster: Roster, number: int) -> Roster:

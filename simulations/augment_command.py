@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
     if given.plan is not None:
         show(load_plan(given.plan), given.site, given.cases, given.out)
         return 0
-    return run_hydra(overrides, lambda plan: show(plan, given.site, given.cases, given.out), QUIET)
+    return run_hydra(overrides, lambda plan, _: show(plan, given.site, given.cases, given.out), QUIET)
 
 
 def show(plan: Plan, site: Path | None, cases: int, out: Path) -> None:

@@ -18,6 +18,7 @@ from fedgraft.common.schema_data import Data
 from fedgraft.common.tabular import option_problems
 from fedgraft.common.tasks.losses import misfit, without_effect
 from fedgraft.server.aggregation import FLOWER, SUPPLIED
+from fedgraft.simulations.study_options import Study, contradictions, split_off
 
 CONFIG = "pkg://fedgraft.conf"
 _COMPLETION = {"-sc", "--shell-completion", "--shell_completion"}
@@ -39,7 +40,12 @@ _SUPPLIED = {
 
 
 def to_plan(config: DictConfig) -> Plan:
-    """A checked plan from what Hydra composed.
+    """`to_study` without the study."""
+    return to_study(config)[0]
+
+
+def to_study(config: DictConfig) -> tuple[Plan, Study]:
+    """A checked plan, and the study of it, from what Hydra composed.
 
     Raises:
         PlanError: every option that is wrong, unknown or missing, in one list.
@@ -48,11 +54,13 @@ def to_plan(config: DictConfig) -> Plan:
         raw = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise PlanError(str(error).splitlines()[0]) from error
-    reading = read(cast(dict[str, Any], raw))
-    problems = [*reading.problems, *part_problems(reading.sections)]
+    study, raw_plan, problems = split_off(cast(dict[str, Any], raw))
+    reading = read(raw_plan)
+    adapted = {**reading.sections, "adapt": study.adapt} if study.adapt.target is not None else reading.sections
+    problems += [*reading.problems, *part_problems(adapted), *contradictions(study, reading.sections)]
     if problems:
         raise PlanError(problems)
-    return Plan(**reading.sections)
+    return Plan(**reading.sections), study
 
 
 def part_problems(sections: Mapping[str, Any]) -> list[str]:
@@ -83,8 +91,8 @@ def _loss_problems(found: Callable[..., Any], loss: Loss, data: Data | None) -> 
     return [] if data and data.task == "survival" else without_effect(found, loss)
 
 
-def run_hydra(arguments: Sequence[str], job: Callable[[Plan], None], extra: Sequence[str] = ()) -> int:
-    """Compose the plan from the command line and run ``job`` on it; with ``-m`` once per point of the sweep.
+def run_hydra(arguments: Sequence[str], job: Callable[[Plan, Study], None], extra: Sequence[str] = ()) -> int:
+    """Compose plan and study from the command line and run ``job`` on them; with ``-m`` once per point of the sweep.
 
     Args:
         arguments: what followed the command.
@@ -95,7 +103,7 @@ def run_hydra(arguments: Sequence[str], job: Callable[[Plan], None], extra: Sequ
     @hydra.main(version_base="1.3", config_path=CONFIG, config_name="plan")
     def composed(config: DictConfig) -> None:
         try:
-            job(to_plan(config))
+            job(*to_study(config))
         except FedGraftError as error:
             failures.append(error)
 

@@ -20,6 +20,7 @@ from fedgraft.common.table import TableSpec
 from fedgraft.common.volume import volume
 from fedgraft.server.aggregation import build_strategy
 from fedgraft.simulations.compose import run_hydra
+from fedgraft.simulations.study_options import Study
 from fedgraft.simulations.table_statistics import statistics_of_simulation
 
 QUIET = (
@@ -34,7 +35,14 @@ QUIET = (
 
 def main(arguments: Sequence[str]) -> int:
     """The command; takes the overrides of ``fedgraft simulate``."""
-    return run_hydra(arguments, lambda plan: show(plan, Console()), QUIET)
+    return run_hydra(arguments, _job, QUIET)
+
+
+def _job(plan: Plan, study: Study) -> None:
+    console = Console()
+    show(plan, console)
+    if study.is_asked:
+        console.print(f"study: {study.sentence(plan)}", highlight=False)
 
 
 def show(plan: Plan, console: Console) -> None:

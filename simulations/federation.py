@@ -22,6 +22,14 @@ from fedgraft.simulations.datasets import Source, data_root
 
 
 @dataclass(frozen=True)
+class Dealt:
+    """``sites``: each one's cases, in the order of their names. ``test``: cases kept at the coordinator."""
+
+    sites: dict[str, tuple[Case, ...]]
+    test: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
 class Federation:
     """``sites``: each one's site file, in the order of their names. ``test``: cases kept at the coordinator.
     ``store``: a folder that all sites share."""
@@ -41,6 +49,15 @@ def lay_out(plan: Plan, folder: Path, environ: Mapping[str, str]) -> Federation:
     """Get the plan's data set, deal its cases to sites, and write the sites' folders below ``folder``.
 
     Raises:
+        DataError, PlanError: as `deal`.
+    """
+    return write_sites(plan, deal(plan, environ), folder, environ)
+
+
+def deal(plan: Plan, environ: Mapping[str, str]) -> Dealt:
+    """Get the plan's data set, and deal its cases to sites.
+
+    Raises:
         DataError: the data set is neither there nor to be had.
         PlanError: a site would be left without cases, or the coordinator without its test set.
     """
@@ -57,10 +74,14 @@ def lay_out(plan: Plan, folder: Path, environ: Mapping[str, str]) -> Federation:
     )
     _check_scanners(plan, dealt)
     _check_sites(plan, sorted(dealt))
-    store = cache / "store"
-    sites = {name: _write_site(folder / name, name, cases, store, plan.engine) for name, cases in sorted(dealt.items())}
-    test = source.test if plan.data.test == "coordinator" else ()
-    return Federation(sites, sum(map(len, dealt.values())), test, store)
+    return Dealt(dict(sorted(dealt.items())), source.test if plan.data.test == "coordinator" else ())
+
+
+def write_sites(plan: Plan, dealt: Dealt, folder: Path, environ: Mapping[str, str]) -> Federation:
+    """The sites' folders below ``folder``."""
+    store = cache_folder(environ) / "store"
+    sites = {name: _write_site(folder / name, name, cases, store, plan.engine) for name, cases in dealt.sites.items()}
+    return Federation(sites, sum(map(len, dealt.sites.values())), dealt.test, store)
 
 
 def _check_sites(plan: Plan, names: list[str]) -> None:

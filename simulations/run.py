@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from fedgraft.client.limits import Rules
 from fedgraft.client.machine import choose, cores
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.store import Store
-from fedgraft.client.workspace import Workspace
+from fedgraft.client.workspace import Stores, Workspace
 from fedgraft.common import tasks, tensors
 from fedgraft.common.errors import FedGraftError, RoundError
 from fedgraft.common.model import Model
@@ -41,7 +42,15 @@ from fedgraft.simulations.display import Display, clock_sentences, clock_table, 
 from fedgraft.simulations.federation import Federation, lay_out
 from fedgraft.simulations.grid import run_in_process
 from fedgraft.simulations.ray_engine import run_on_ray
+from fedgraft.simulations.study_options import Study
 from fedgraft.simulations.table_statistics import with_local_statistics
+
+
+@dataclass(frozen=True)
+class Series:
+    """What runs one after another share: what is kept of cases. Their rounds are not drawn."""
+
+    stores: Stores = field(default_factory=dict)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -62,13 +71,20 @@ def simulate(plan: Plan, out: Path, console: Console) -> dict[str, Any]:
     Raises:
         FedGraftError: the plan, its data or a round failed; the message holds what went wrong at the sites.
     """
+    return simulate_over(plan, lay_out(plan, out / "sites", os.environ), out, console)
+
+
+def simulate_over(
+    plan: Plan, federation: Federation, out: Path, console: Console, series: Series | None = None
+) -> dict[str, Any]:
+    """`simulate` over sites that have been laid out, by itself or as one of a series."""
     logging.getLogger("flwr").setLevel(logging.WARNING)
     torch.set_num_threads(plan.engine.threads or cores())
-    federation = lay_out(plan, out / "sites", os.environ)
     console.print(f"plan {plan.digest[:12]}: {len(federation.sites)} sites, {federation.cases} cases -> {out}")
     pace = None if plan.clock is None else _pace(plan, plan.clock, federation)
+    reached = always if pace is None else reaches(pace.profiles, plan.seed)
     with Display(console, federation.cases + len(federation.test), plan.rounds) as display:
-        trouble = _run(plan, out, federation, display, always if pace is None else reaches(pace.profiles, plan.seed))
+        trouble = _run(plan, out, federation, display, reached, series)
     for line in trouble:
         console.print(line, style="yellow", markup=False)
     if pace is not None:
@@ -85,18 +101,21 @@ def _pace(plan: Plan, clock: Clock, federation: Federation) -> Pace:
     return pace_of(clock, sites, calibrate(known, read_manifest(first / "manifest.csv")))
 
 
-def _run(plan: Plan, out: Path, federation: Federation, display: Display, reached: Reaches) -> list[str]:
+def _run(
+    plan: Plan, out: Path, federation: Federation, display: Display, reached: Reaches, series: Series | None
+) -> list[str]:
     """All rounds; a sentence for each thing that went wrong at a site, once."""
     trouble: dict[str, None] = {}
     sites = list(federation.sites.values())
     config = {"plan": plan.to_json(), "out": str(out)}
-    server = server_app.build(_central_test(out, plan, federation, display), display.round)
+    server = server_app.build(_central_test(out, plan, federation, display), display.round, draw=series is None)
     try:
         if plan.engine.name == "ray":
             client = client_app.build(client_app.Desk(Workspace(), sites))
             run_on_ray(server, client, len(sites), config, plan.engine.threads or 1)
         else:
-            workspace = Workspace(display.computed, display.decoded)
+            stores = {} if series is None else series.stores
+            workspace = Workspace(display.computed, display.decoded, stores=stores)
             desk = client_app.Desk(workspace, sites, lambda site, error: trouble.setdefault(_sentence(site, error)))
             configs = [{"site-file": str(path)} for path in sites]
             train_all = desk.train_all if plan.engine.together else None
@@ -136,9 +155,14 @@ def _sentence(site_file: Path, error: BaseException) -> str:
     return f"  at {site_file.parent.name}: {what}"
 
 
-def _job(plan: Plan) -> None:
+def _job(plan: Plan, study: Study) -> None:
     console = Console()
     out = Path(HydraConfig.get().runtime.output_dir)
+    if study.is_asked:
+        from fedgraft.simulations.study import run_study  # which imports this file
+
+        run_study(plan, study, out, console)
+        return
     summary = simulate(plan, out, console)
     console.print(site_table(summary))
     _say_what_is_missing(console, summary)

@@ -1,0 +1,132 @@
+"""The numbers of a study: means and deviations over seeds, differences with their intervals, the worst site.
+
+Everything is computed from one figure by method, seed and site; plain arithmetic, no files.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtrit
+
+Figure = float | None
+Values = Mapping[str, Sequence[Mapping[str, Figure]]]
+"""Of each method, for each seed in the same order: the figure by site; ``None`` or absent if undefined."""
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Spread:
+    """``sd``: with n - 1 below the root; ``None`` for one value. ``mean`` is ``None`` if there is no value."""
+
+    mean: Figure
+    sd: Figure
+    values: tuple[Figure, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The mean of paired differences, and its 95 % interval by Student's t; no interval of fewer than two."""
+
+    mean: Figure
+    low: Figure
+    high: Figure
+    values: tuple[Figure, ...]
+
+
+def spread(values: Sequence[Figure]) -> Spread:
+    """Over the values that are there."""
+    known = [value for value in values if value is not None]
+    mean = math.fsum(known) / len(known) if known else None
+    return Spread(mean, float(np.std(known, ddof=1)) if len(known) > 1 else None, tuple(values))
+
+
+def difference(values: Sequence[Figure]) -> Difference:
+    """``mean -+ t(0.975, n - 1) sd / sqrt(n)`` over the n values that are there."""
+    whole = spread(values)
+    if whole.mean is None or whole.sd is None:
+        return Difference(whole.mean, None, None, tuple(values))
+    count = sum(value is not None for value in values)
+    half = float(stdtrit(count - 1, (1 + LEVEL) / 2)) * whole.sd / math.sqrt(count)
+    return Difference(whole.mean, whole.mean - half, whole.mean + half, tuple(values))
+
+
+def by_site(values: Values, method: str, site: str) -> Spread:
+    return spread([figures.get(site) for figures in values[method]])
+
+
+def over_sites(values: Values, method: str) -> Spread:
+    """Over seeds, of the mean over those sites that have a figure under every method with that seed."""
+    return spread([_mean([figures[s] for s in _common(values, seed)]) for seed, figures in enumerate(values[method])])
+
+
+def worst_site(values: Values, method: str, sites: Sequence[str]) -> tuple[str, Spread] | None:
+    """The site with the lowest mean over seeds; ``None`` if no site has a figure."""
+    found = {site: by_site(values, method, site) for site in sites}
+    means = {site: one.mean for site, one in found.items() if one.mean is not None}
+    if not means:
+        return None
+    name = min(means, key=lambda site: (means[site], site))
+    return name, found[name]
+
+
+def difference_at(values: Values, method: str, baseline: str, site: str) -> Difference:
+    """Method minus baseline at a site, paired by seed."""
+    pairs = zip(values[method], values[baseline], strict=True)
+    return difference([_minus(one.get(site), other.get(site)) for one, other in pairs])
+
+
+def difference_over_sites(values: Values, method: str, baseline: str) -> Difference:
+    """Method minus baseline, paired by seed: the mean over the sites that have both figures."""
+    found: list[Figure] = []
+    for one, other in zip(values[method], values[baseline], strict=True):
+        pairs = [_minus(one.get(site), other.get(site)) for site in one]
+        found.append(_mean([pair for pair in pairs if pair is not None]))
+    return difference(found)
+
+
+def verdict(found: Difference, heading: str) -> str:
+    """Whether federation helped, in words; ``found`` is federated minus local over sites."""
+    if found.mean is None:
+        return "Whether federation helped can't be said: no site has both figures."
+    if found.low is None or found.high is None:
+        return (
+            f"Whether federation helped can't be said from one seed: federated - local is {found.mean:+.3f} {heading} "
+            "(mean over sites), without an interval; give seeds=[0,1,2]."
+        )
+    said = f"federated - local is {found.mean:+.3f} {heading} [{found.low:+.3f}, {found.high:+.3f}] (mean over sites)"
+    if found.low > 0:
+        return f"Federation helped here: {said}; the interval lies above 0."
+    if found.high < 0:
+        return f"Federation did not help here: {said}; the interval lies below 0, each site alone is better."
+    return f"Federation did not help here: {said}; the interval contains 0."
+
+
+def plain(found: Spread | Difference) -> dict[str, Any]:
+    """As it is written in ``study.json``."""
+    return {
+        name: [_short(one) for one in value] if isinstance(value, tuple) else _short(value)
+        for name, value in vars(found).items()
+    }
+
+
+def _common(values: Values, seed: int) -> list[str]:
+    first = next(iter(values.values()))[seed]
+    return [site for site in first if all(some[seed].get(site) is not None for some in values.values())]
+
+
+def _minus(one: Figure, other: Figure) -> Figure:
+    return None if one is None or other is None else one - other
+
+
+def _mean(values: Sequence[Figure]) -> Figure:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known else None
+
+
+def _short(value: Figure) -> Figure:
+    return None if value is None else round(value, 6)

@@ -1,0 +1,53 @@
+"""The picture of a study: each site's figure under each method, with its deviation over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+_COLOURS = {"federated": "#1f4e79", "local": "#e6842a", "pooled": "#5d9e5f", "leave_one_site_out": "#8e6bb0"}
+_MARKERS = {"federated": "o", "local": "s", "pooled": "D", "leave_one_site_out": "^"}
+MEAN = "mean over sites"
+
+
+def draw_study(path: Path, found: Mapping[str, Any]) -> None:
+    """Write a PNG from the content of ``study.json``; the last row is the mean over sites."""
+    rows, methods = [*found["sites"], MEAN], found["methods"]
+    figure = Figure(figsize=(9, 1.8 + 0.42 * len(rows)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for place, method in enumerate(methods):
+        shown = [_of(found, row, method) for row in rows]
+        axes.errorbar(
+            [_number(one["mean"]) for one in shown],
+            [row + 0.16 * (place - (len(methods) - 1) / 2) for row in range(len(rows))],
+            xerr=[one["sd"] or 0.0 for one in shown],
+            fmt=_MARKERS[method],
+            color=_COLOURS[method],
+            label=method.replace("_", " "),
+            capsize=2,
+            ms=6,
+        )
+    axes.axhline(len(rows) - 1.5, color="#c9ced4", lw=1)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.invert_yaxis()
+    seeds = len(found["seeds"])
+    over = f"mean and deviation over {seeds} seeds" if seeds > 1 else "one seed"
+    axes.set(xlabel=f"test {found['heading']}", title=f"{found['heading']} by site and method ({over})")
+    figure.legend(frameon=False, ncols=len(methods), loc="outside lower center")
+    axes.grid(axis="x", alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=130)
+
+
+def _of(found: Mapping[str, Any], row: str, method: str) -> Mapping[str, Any]:
+    of: Mapping[str, Any] = found["mean_over_sites"][method] if row == MEAN else found["by_site"][row][method]
+    return of
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
