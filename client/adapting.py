@@ -19,7 +19,7 @@ from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan
 
 if TYPE_CHECKING:
-    from fedgraft.client.workspace import Session
+    from fedgraft.client.session import Session
 
 SIZE = 64
 """Cases at once: the same on every machine, since batch statistics depend on it."""

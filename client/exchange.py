@@ -18,9 +18,10 @@ from fedgraft.client.loss import build_loss, counted
 from fedgraft.client.mixing import mixing_of
 from fedgraft.client.own_copy import own_copy, train_own_copy
 from fedgraft.client.rates import rates
+from fedgraft.client.session import Session
 from fedgraft.client.terms import terms
 from fedgraft.client.training import LossFunction, Task, learning_rate
-from fedgraft.client.workspace import Session, Workspace
+from fedgraft.client.workspace import Workspace
 from fedgraft.common import tasks, wire
 from fedgraft.common.backbone_record import unpack_backbone
 from fedgraft.common.compression import Down, down_decode

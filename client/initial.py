@@ -12,8 +12,9 @@ from fedgraft.client.cohort import split_usable
 from fedgraft.client.examples import Examples
 from fedgraft.client.manifest import Case, read_manifest
 from fedgraft.client.release import append_line, may_tell_sums
+from fedgraft.client.session import Session
 from fedgraft.client.targets import targets
-from fedgraft.client.workspace import Session, Workspace
+from fedgraft.client.workspace import Workspace
 from fedgraft.common import tasks
 from fedgraft.common.errors import WireError
 from fedgraft.common.initial import COUNTS, Sums

@@ -17,7 +17,7 @@ from fedgraft.common.plan import Plan
 from fedgraft.common.tasks.losses import require_suited
 
 if TYPE_CHECKING:
-    from fedgraft.client.workspace import Session
+    from fedgraft.client.session import Session
 
 Whose = Literal["none", "local", "global"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from fedgraft.client.session import Session
 from fedgraft.client.training import Task
-from fedgraft.client.workspace import Session
 from fedgraft.common import tensors
 from fedgraft.common.roles import REFERENCE
 

@@ -11,7 +11,7 @@ from fedgraft.client.training import Term
 from fedgraft.common import wire
 
 if TYPE_CHECKING:
-    from fedgraft.client.workspace import Session
+    from fedgraft.client.session import Session
 
 Source = Callable[["Session", wire.Order], Term | None]
 SOURCES: tuple[Source, ...] = (alignment_term, absent_term)

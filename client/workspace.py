@@ -8,35 +8,31 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from fedgraft.client.adapting import adapts, model_at
-from fedgraft.client.cohort import Cohort, Keeper, ignore, load_cohort
+from fedgraft.client.cohort import Keeper, ignore, load_cohort
 from fedgraft.client.cohort_inputs import inputs_of
-from fedgraft.client.examples import Examples
 from fedgraft.client.inputs import Inputs
 from fedgraft.client.intake import Progress
 from fedgraft.client.limits import Limits
 from fedgraft.client.loss import Counted
-from fedgraft.client.machine import Machine, choose, keep_freed_memory, use_threads
-from fedgraft.client.made import with_made
+from fedgraft.client.machine import choose, keep_freed_memory, use_threads
 from fedgraft.client.manifest import read_manifest
-from fedgraft.client.personal import PersonalTraining, personal_training
 from fedgraft.client.phases import Phases
 from fedgraft.client.private import private_folder
 from fedgraft.client.quarantine import write_quarantine
+from fedgraft.client.session import Session
 from fedgraft.client.site import SiteFile, read_site_file
 from fedgraft.client.store import Store
 from fedgraft.client.table_file import TableFiles
 from fedgraft.client.targets import targets
 from fedgraft.client.training import LossFunction
-from fedgraft.common import parts, tensors, wire
+from fedgraft.common import tensors, wire
 from fedgraft.common.codecs.codec import Codec
 from fedgraft.common.compression import up_codec
 from fedgraft.common.constant import FEATURES
@@ -44,91 +40,6 @@ from fedgraft.common.errors import BackboneError, WireError
 from fedgraft.common.model import Model
 from fedgraft.common.parts import OURS
 from fedgraft.common.plan import Plan, from_json
-from fedgraft.common.sampling import Sampler
-
-
-@dataclass(frozen=True)
-class Session:
-    """One site in one run. ``initial`` holds the shared and local tensors that an untrained model has; ``specs`` what
-    the shared ones must be like."""
-
-    site: SiteFile
-    plan: Plan
-    run: int
-    model: Model
-    initial: dict[str, Tensor]
-    cohort: Cohort
-    specs: wire.Specs
-    codec: Codec
-    machine: Machine
-    phases: Phases
-    quarantined: dict[str, int]
-
-    @property
-    def device(self) -> torch.device:
-        return self.machine.device
-
-    @property
-    def allowed(self) -> tuple[str, ...]:
-        """Packages from which parts may come."""
-        return (*OURS, *self.site.allow)
-
-    @cached_property
-    def sampler(self) -> Sampler | None:
-        chosen = self.plan.sampling
-        if chosen.target is None:
-            return None
-        sampler: Sampler = parts.build(chosen.target, "sampling", chosen.options, self.allowed)
-        return sampler
-
-    @cached_property
-    def training(self) -> Examples:
-        """What is trained on: the training cases, perhaps with new ones made from them, which count nowhere."""
-        return with_made(self.cohort["train"], self.sampler, self.plan.seed, self.site.name)
-
-    @cached_property
-    def personal(self) -> PersonalTraining:
-        return personal_training(self.plan, self.allowed)
-
-    @cached_property
-    def local_file(self) -> Path:
-        return self.site.state / "local" / f"{self.plan.digest[:16]}-{self.run}.safetensors"
-
-    @cached_property
-    def release_log(self) -> Path:
-        return self.site.state / "released.jsonl"
-
-    def local_tensors(self) -> dict[str, Tensor]:
-        """The site's own tensors: as it last left them in this run, or as they start."""
-        names = self.model.names("local")
-        if not names:
-            return {}
-        held = tensors.load(self.local_file) if self.local_file.is_file() else {}
-        return {name: held.get(name, self.initial[name]) for name in names}
-
-    def load(self, received: Mapping[str, Tensor]) -> None:
-        """Put what came and what is this site's own into the network."""
-        self.model.load({**received, **self.local_tensors()})
-
-    def residual(self) -> dict[str, Tensor]:
-        """What compression has lost so far of this site's updates."""
-        if self.plan.compression.target is None:
-            return {}
-        return tensors.load(self._residual_file) if self._residual_file.is_file() else {}
-
-    def keep_residual(self, residual: Mapping[str, Tensor]) -> None:
-        if residual:
-            tensors.save(self._residual_file, residual)
-
-    @cached_property
-    def _residual_file(self) -> Path:
-        return self.local_file.with_name(f"{self.local_file.stem}-residual.safetensors")
-
-    def keep_local_tensors(self) -> None:
-        names = self.model.names("local")
-        if names:
-            tensors.save(self.local_file, self.model.tensors(names))
-
 
 Built = tuple[Model, dict[str, Tensor], wire.Specs, Codec]
 Stores = dict[Path | None, Store]

@@ -18,7 +18,7 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.reference import Reference
 
 if TYPE_CHECKING:
-    from fedgraft.client.workspace import Session
+    from fedgraft.client.session import Session
 
 FEWEST = 2
 """Cases that a covariance, or a pair of different ones, needs."""
