@@ -119,7 +119,12 @@ CHECKS = (
     Check(
         ("train", "backbone", "adaptation"),
         lambda p: (
-            p.train.batch_size == 1 and (p.backbone.batch_norm == "train" or "BatchNorm" in str(p.adaptation.target))
+            p.train.batch_size == 1
+            and (
+                p.backbone.batch_norm == "train"
+                or "BatchNorm" in str(p.adaptation.target)
+                or p.adaptation.options.get("batch_norm", "none") != "none"
+            )
         ),
         "train.batch_size=1 gives batch norm no statistics to learn from; use 2 or more",
     ),

@@ -73,10 +73,17 @@ def trained_backbone(plan: Plan, model: dict[str, Tensor]) -> dict[str, Tensor]:
         model: what the run wrote: frozen and shared tensors by their names in the model.
 
     Raises:
-        BackboneError: the backbone has no tensors, or some of its weights stayed at the sites.
+        BackboneError: the backbone has no tensors, some of its weights stayed at the sites, or the run trained
+            adaptation layers.
     """
     unread = replace(plan, backbone=replace(plan.backbone, pretrained=False))  # its weights are in the model
-    start = build(unread, None).backbone_state()
+    built = build(unread, None)
+    if len(built.network.adapters):
+        raise BackboneError(
+            "the run trained adaptation layers, which a backbone's file does not hold; a run with adaptation=none "
+            "gives a whole backbone"
+        )
+    start = built.backbone_state()
     held = {name.removeprefix(BACKBONE): tensor for name, tensor in model.items() if name.startswith(BACKBONE)}
     if not start:
         raise BackboneError(f"{plan.backbone.name} has no weights to export")

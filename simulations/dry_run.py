@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fedgraft.common import parts, tasks, tensors
+from fedgraft.common.adapters.places import stage_of_layer
 from fedgraft.common.compression import require_effect
 from fedgraft.common.constant import FEATURES, IMAGES
 from fedgraft.common.harmony import wants_reference
@@ -82,7 +83,8 @@ def _grouped(model: Model) -> dict[tuple[str, str], list[str]]:
     stage_of = {f"backbone.{name}": f"backbone {stage.name}" for stage in model.stages for name in stage.tensors}
     groups: dict[tuple[str, str], list[str]] = {}
     for name, role in model.roles.items():
-        group = stage_of.get(name) or name.partition(".")[0]
+        inserted = stage_of_layer(name, model.stages)
+        group = f"adapters {inserted.name}" if inserted else stage_of.get(name) or name.partition(".")[0]
         groups.setdefault((group, role), []).append(name)
     return groups
 

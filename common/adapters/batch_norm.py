@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Literal
+
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -10,6 +13,8 @@ from fedgraft.common.adapters.places import stage_of, stages_from
 from fedgraft.common.backbone import Shaped
 from fedgraft.common.errors import PlanError
 from fedgraft.common.stages import Stage
+
+Besides = Literal["none", "fedbn", "silobn"]
 
 
 class LocalBatchNorm(Adaptation):
@@ -51,6 +56,20 @@ class LocalBatchNorm(Adaptation):
             claims |= {f"{path}.{name}": "local" for name, _ in module.named_buffers()}
             claims |= {f"{path}.{name}": self.affine for name, _ in module.named_parameters()}
         return Adapted(claims=claims, training_modules=frozenset(norms))
+
+
+def with_local_batch_norm(
+    adapted: Adapted, kind: Besides, first: str, backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped
+) -> Adapted:
+    """Layers and local batch norm in one, from stage ``first`` on; residual adapters were made so.
+
+    Raises:
+        PlanError: there is no batch norm.
+    """
+    if kind == "none":
+        return adapted
+    norms = LocalBatchNorm("local" if kind == "fedbn" else "shared", first)(backbone, stages, spec)
+    return replace(adapted, claims=norms.claims, training_modules=norms.training_modules)
 
 
 def batch_norms(network: nn.Module) -> dict[str, _BatchNorm]:

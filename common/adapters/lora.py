@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fedgraft.common.adapters.adaptation import Adaptation, Adapted, TrainedRole
+from fedgraft.common.adapters.batch_norm import Besides, with_local_batch_norm
 from fedgraft.common.adapters.places import (
     Place,
     find_places,
@@ -37,12 +38,21 @@ class Lora(Adaptation):
         alpha: scale, divided by ``rank``.
         role: ``shared``, or ``local`` for layers that stay at the site.
         stages: ``all``, or the first stage that gets layers.
+        batch_norm: ``fedbn`` or ``silobn`` makes batch norm local besides.
     """
 
-    def __init__(self, rank: Count, alpha: Positive, role: TrainedRole = "shared", stages: str = "all") -> None:
+    def __init__(
+        self,
+        rank: Count,
+        alpha: Positive,
+        role: TrainedRole = "shared",
+        stages: str = "all",
+        batch_norm: Besides = "none",
+    ) -> None:
         self.rank, self.scale = rank, alpha / rank
         self.role: TrainedRole = role
         self.stages = stages
+        self.batch_norm: Besides = batch_norm
 
     def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped) -> Adapted:
         """Insert a layer beside each linear layer and 1x1 convolution that is not grouped.
@@ -64,7 +74,8 @@ class Lora(Adaptation):
             )
         for place, layer in inserted:
             put_beside(place.module, layer)
-        return Adapted(layers=named(inserted), role=self.role)
+        adapted = Adapted(layers=named(inserted), role=self.role)
+        return with_local_batch_norm(adapted, self.batch_norm, self.stages, backbone, stages, spec)
 
 
 class _LowRank(nn.Module):

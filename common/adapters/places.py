@@ -48,6 +48,17 @@ def stage_of(path: str, stages: Iterable[Stage]) -> Stage | None:
     return next((stage for stage in stages if is_within(path, stage)), None)
 
 
+def stage_of_layer(name: str, stages: Iterable[Stage]) -> Stage | None:
+    """The stage of an adaptation layer's tensor, from its name in the model's state (``adapters.blocks_3....``)."""
+    prefix, _, rest = name.partition(".")
+    own = rest.partition(".")[0]
+    return next((stage for stage in stages if prefix == "adapters" and _layer_name(stage.name) == own), None)
+
+
+def _layer_name(path: str) -> str:
+    return path.replace(".", "_")
+
+
 def is_within(path: str, stage: Stage) -> bool:
     """Whether a module is one of the stage's units, or part of one."""
     return any(path == unit or path.startswith(f"{unit}.") for unit in stage.units)
@@ -106,10 +117,10 @@ def named(layers: Iterable[tuple[Place, nn.Module]]) -> nn.ModuleDict:
     """Layers by their stage's name and their module's path within it, with ``_`` for dots."""
     grouped = nn.ModuleDict()
     for place, layer in layers:
-        stage = place.stage.replace(".", "_")
+        stage = _layer_name(place.stage)
         if stage not in grouped:
             grouped[stage] = nn.ModuleDict()
-        own = place.path.removeprefix(f"{place.stage}.").replace(".", "_")
+        own = _layer_name(place.path.removeprefix(f"{place.stage}."))
         group = grouped[stage]
         assert isinstance(group, nn.ModuleDict)
         group[own] = layer

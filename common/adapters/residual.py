@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fedgraft.common.adapters.adaptation import Adaptation, Adapted, TrainedRole
+from fedgraft.common.adapters.batch_norm import Besides, with_local_batch_norm
 from fedgraft.common.adapters.places import Place, find_places, is_trained, named, put_beside, sampled, stages_from
 from fedgraft.common.backbone import Shaped
 from fedgraft.common.errors import PlanError
@@ -22,11 +23,13 @@ class ResidualConvolutions(Adaptation):
     Args:
         role: ``shared``, or ``local`` for layers that stay at the site.
         stages: ``all``, or the first stage that gets layers.
+        batch_norm: ``fedbn`` or ``silobn`` makes batch norm local besides.
     """
 
-    def __init__(self, role: TrainedRole = "shared", stages: str = "all") -> None:
+    def __init__(self, role: TrainedRole = "shared", stages: str = "all", batch_norm: Besides = "none") -> None:
         self.role: TrainedRole = role
         self.stages = stages
+        self.batch_norm: Besides = batch_norm
 
     def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped) -> Adapted:
         """Insert a layer beside each convolution wider than 1x1, but those that cut an image into patches.
@@ -48,7 +51,8 @@ class ResidualConvolutions(Adaptation):
             )
         for place, layer in inserted:
             put_beside(place.module, layer)
-        return Adapted(layers=named(inserted), role=self.role)
+        adapted = Adapted(layers=named(inserted), role=self.role)
+        return with_local_batch_norm(adapted, self.batch_norm, self.stages, backbone, stages, spec)
 
 
 class _Pointwise(nn.Module):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fedgraft.common.adapters.adaptation import Adaptation, Adapted, TrainedRole
+from fedgraft.common.adapters.batch_norm import Besides, with_local_batch_norm
 from fedgraft.common.adapters.places import Shape, put_after, shapes_seen, stages_from
 from fedgraft.common.backbone import Shaped
 from fedgraft.common.errors import PlanError
@@ -18,11 +19,13 @@ class ScaleAndShift(Adaptation):
     Args:
         role: ``shared``, or ``local`` for layers that stay at the site.
         stages: ``all``, or the first stage that gets a layer.
+        batch_norm: ``fedbn`` or ``silobn`` makes batch norm local besides.
     """
 
-    def __init__(self, role: TrainedRole = "shared", stages: str = "all") -> None:
+    def __init__(self, role: TrainedRole = "shared", stages: str = "all", batch_norm: Besides = "none") -> None:
         self.role: TrainedRole = role
         self.stages = stages
+        self.batch_norm: Besides = batch_norm
 
     def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped) -> Adapted:
         """Insert one layer after each stage.
@@ -45,7 +48,8 @@ class ScaleAndShift(Adaptation):
             layers[stage.name.replace(".", "_")] = layer
             put_after(module, layer)
             follows.add(stage.output)
-        return Adapted(layers=layers, follows=frozenset(follows), role=self.role)
+        adapted = Adapted(layers=layers, follows=frozenset(follows), role=self.role)
+        return with_local_batch_norm(adapted, self.batch_norm, self.stages, backbone, stages, spec)
 
 
 class _ScaleAndShift(nn.Module):

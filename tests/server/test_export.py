@@ -95,3 +95,9 @@ def test_weights_that_stayed_at_the_sites_are_named(table_plan: PlanOf, tmp_path
     plan = table_plan("backbone=resnet_table", "backbone.batch_norm=eval", "adaptation=fedbn", *STATISTICS)
     with pytest.raises(BackboneError, match=r"8 tensor\(s\) of the backbone stayed at the sites \(first: blocks.0"):
         export_backbone(finished_run(tmp_path / "run", plan), tmp_path / "w.safetensors")
+
+
+def test_layers_trained_beside_a_backbone_are_not_dropped_in_silence(table_plan: PlanOf, tmp_path: Path) -> None:
+    plan = table_plan("backbone=mlp", "backbone.freeze=all", "backbone.dropout=0", "adaptation=ssf", *STATISTICS)
+    with pytest.raises(BackboneError, match=r"trained adaptation layers, which a backbone's file does not hold"):
+        export_backbone(finished_run(tmp_path / "run", plan), tmp_path / "w.safetensors")

@@ -25,6 +25,7 @@ CASES = [
     ("test_efficientnet", "all", "fedbn", "adaptation.stages=blocks.3"),
     ("test_efficientnet", "all", "lora", "adaptation.stages=blocks.3"),
     ("test_efficientnet", "blocks.3", "residual", "adaptation.stages=blocks.2"),
+    ("test_efficientnet", "all", "lora", "adaptation.stages=blocks.3", "adaptation.batch_norm=fedbn"),
     ("test_vit", "all", "lora", "adaptation.stages=blocks.3"),
     ("test_vit", "all", "bottleneck", "adaptation.stages=blocks.2"),
     ("test_vit", "blocks.4", "adaptformer", "adaptation.role=local"),

@@ -89,3 +89,27 @@ def test_stages_without_batch_norm_are_an_error() -> None:
     stages = find_stages(network)
     with pytest.raises(PlanError, match=r"stage 1 and those behind it have no batch norm; use adaptation\.stages=all"):
         LocalBatchNorm("local", stages="1")(network, stages, SPEC)
+
+
+@pytest.mark.parametrize("adaptation", ["lora", "residual", "ssf"])
+@pytest.mark.parametrize(("batch_norm", "affine"), [("fedbn", "local"), ("silobn", "shared")])
+def test_layers_and_local_batch_norm_in_one(small: PlanOf, adaptation: str, batch_norm: str, affine: str) -> None:
+    more = (f"adaptation.batch_norm={batch_norm}", "adaptation.stages=blocks.3")
+    model = build(small("test_efficientnet", f"adaptation={adaptation}", *more), None)
+    assert {model.roles[name] for name in model.roles if name.startswith("adapters.")} == {"shared"}
+    assert model.roles["backbone.blocks.3.0.bn1.running_mean"] == "local"
+    assert model.roles["backbone.blocks.3.0.bn1.weight"] == affine
+    assert model.roles["backbone.blocks.2.0.bn1.running_mean"] == "frozen"
+    assert "blocks.3.0.bn1" in model.network.training_modules
+    assert model.constant.what == "stage blocks.2"
+
+
+@pytest.mark.parametrize("adaptation", ["lora", "ssf"])
+def test_layers_and_local_batch_norm_need_batch_norm(small: PlanOf, adaptation: str) -> None:
+    with pytest.raises(PlanError, match="local batch norm has no effect, the backbone has no batch norm"):
+        build(small("test_vit", f"adaptation={adaptation}", "adaptation.batch_norm=fedbn"), None)
+
+
+def test_a_single_case_gives_no_statistics(small: PlanOf) -> None:
+    with pytest.raises(PlanError, match="batch_size=1 gives batch norm no statistics"):
+        small("test_efficientnet", "adaptation=lora", "adaptation.batch_norm=silobn", "train.batch_size=1")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fedgraft.common.adapters.places import find_places, named, put_after, put_beside, stages_from
+from fedgraft.common.adapters.places import find_places, named, put_after, put_beside, stage_of_layer, stages_from
 from fedgraft.common.backbone import InputSpec
 from fedgraft.common.errors import PlanError
 from fedgraft.common.model import build
@@ -113,3 +113,12 @@ def test_what_is_constant_ends_before_the_first_layer(
         whole = model.network(images)
         assert torch.allclose(whole, model.constant.trained(model.constant.compute(images).clone()), atol=1e-4)
     assert float(whole.abs().sum()) > 0
+
+
+def test_a_layer_s_tensor_names_its_stage(small: PlanOf) -> None:
+    model = build(small("test_vit", "adaptation=bottleneck"), None)
+    layers = [name for name in model.roles if name.startswith("adapters.")]
+    found = {stage_of_layer(name, model.stages) for name in layers}
+    assert [stage for stage in model.stages if stage in found] == list(model.stages[1:])
+    assert stage_of_layer("adapters.blocks_3.mlp.up.bias", model.stages) == model.stages[4]
+    assert stage_of_layer("backbone.blocks.3.mlp.fc1.bias", model.stages) is None
