@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from fedgraft.client.release import release_evaluations, release_offer, release_update, require_shared, write_down
+from fedgraft.client.release import (
+    may_tell_sums,
+    release_evaluations,
+    release_offer,
+    release_update,
+    require_shared,
+    write_down,
+)
 from fedgraft.client.site import Release as Permission
 from fedgraft.common.errors import SiteFileError
 from fedgraft.common.offer import Offer
@@ -195,3 +202,25 @@ def test_an_array_of_a_tensor_that_is_not_shared_never_leaves() -> None:
     require_shared(["head.weight", "head.weight#scale"], ["head.weight"])
     with pytest.raises(SiteFileError, match=r"1 array\(s\) of the update are not shared by the plan; nothing was sent"):
         require_shared(["head.weight#scale", "backbone.bn1.weight#index"], ["head.weight"])
+
+
+@pytest.mark.parametrize(
+    ("counts", "patients", "min_count", "leave"),
+    [
+        ((15, 5), (15, 5), 5, True),
+        ((15, 0), (15, 0), 5, True),
+        ((15, 5), (15, 4), 5, False),  # five images of four patients
+        ((15, 5), (15, 4), 4, True),
+        ((100, 3, 50), (100, 3, 50), 5, False),
+    ],
+)
+def test_sums_by_class_leave_only_if_every_class_has_enough_patients(
+    counts: tuple[int, ...], patients: tuple[int, ...], min_count: int, leave: bool
+) -> None:
+    assert may_tell_sums(counts, patients, ALL, Permission(min_count=min_count)) == leave
+
+
+@pytest.mark.parametrize("forbidden", [{"statistics": False}, {"class_counts": False}])
+def test_sums_stay_if_the_site_forbids_statistics_or_class_counts(forbidden: dict[str, bool]) -> None:
+    assert not may_tell_sums((9, 9), (9, 9), ALL, Permission(**forbidden))  # type: ignore[arg-type]
+    assert not may_tell_sums((9, 9), (9, 9), NOTHING, Permission())
