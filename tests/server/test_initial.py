@@ -226,3 +226,14 @@ def test_what_is_no_head_is_refused(
     monkeypatch.setattr("fedgraft.server.initial.build_initial", lambda plan, allowed: Strange())
     with pytest.raises(RoundError, match=words):
         found.start()
+
+
+def test_a_site_that_restarts_for_every_message_gives_the_same_result(
+    federate: Callable[..., Any], compose_plan: PlanOf
+) -> None:
+    """Also with a head that takes a trained stage's features, and stages whose turn comes later."""
+    free = ("backbone.freeze=blocks.2", "train.unfreeze=1", "train.layer_decay=0.5", "rounds=4")
+    plan = compose_plan("initial=prototypes", "initial.interpolate=[0.5,1.0]", *free)
+    stays, restarts = federate(plan, out="stays"), federate(plan, fresh=True, out="restarts")
+    assert all(torch.equal(tensor, restarts.outcome.shared[name]) for name, tensor in stays.outcome.shared.items())
+    assert stays.outcome.interpolations == restarts.outcome.interpolations
