@@ -15,6 +15,10 @@ from fedgraft.common.tasks import AnyTask, Evaluation
 
 Shared = dict[str, Tensor]
 BySite = dict[str, dict[str, Evaluation]]
+_NOTHING = (
+    "initial.interpolate: no site gave an evaluation of its validation cases (of at least its min_count) in which the "
+    "headline figure is defined, so that nothing tells which share is best; use initial.interpolate=[]"
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,16 @@ def interpolated(
         name: tensor if name not in names or share == 1 else (1 - share) * initial[name] + share * tensor
         for name, tensor in final.items()
     }
+
+
+def require_figure(shares: Sequence[float], by_site: BySite, task: AnyTask) -> None:
+    """Say in the first round, not after the last, that nothing will tell which share is best.
+
+    Raises:
+        RoundError: there are shares, and no evaluation in which the headline figure is defined.
+    """
+    if shares and _figure([by_site[site]["val"] for site in sorted(_with_val(by_site))], task) is None:
+        raise RoundError(_NOTHING)
 
 
 def best_share(
@@ -66,10 +80,7 @@ def best_share(
     }
     known = [(value, share) for share, value in figures.items() if value is not None]
     if not known:
-        raise RoundError(
-            "initial.interpolate: no site gave an evaluation of its validation cases in which the headline figure is "
-            "defined, so that nothing tells which share is best; use initial.interpolate=[]"
-        )
+        raise RoundError(_NOTHING)
     return Choice(tried[max(known)[1]], figures)
 
 

@@ -23,7 +23,7 @@ from fedgraft.common.wire import Update
 from fedgraft.server import aggregation
 from fedgraft.server.guard import Expected, Refusal, read_evaluations, read_update
 from fedgraft.server.initial import initial_shared
-from fedgraft.server.interpolate import Choice, best_share
+from fedgraft.server.interpolate import Choice, best_share, require_figure
 from fedgraft.server.ledger import Entry, Ledger, What
 from fedgraft.server.post import exchange, wait_for_nodes
 from fedgraft.server.roster import Backbone, Roster, RosterGrid, admit, class_counts, refuse_impostors, refuse_twins
@@ -126,6 +126,7 @@ def _run(federation: Federation) -> Outcome:
         )
         updates = _train(federation, roster, messages, number, partial(codec.decode, received=shared))
         rounds[-1].by_site = {u.site: u.evaluations for _, u in updates}
+        require_figure(plan.initial.interpolate if number == 1 else (), rounds[-1].by_site, rounds[-1].task)
         federation.finished(rounds[-1])
         shared = aggregation.aggregate(strategy, number, updates, wire.specs_of(federation.initial))
         federation.keep(shared)

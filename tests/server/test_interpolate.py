@@ -12,7 +12,7 @@ import torch
 from fedgraft.common.errors import RoundError
 from fedgraft.common.plan import Plan
 from fedgraft.common.tasks.classification import ClassEvaluation, Classification
-from fedgraft.server.interpolate import BySite, Shared, best_share, interpolated
+from fedgraft.server.interpolate import BySite, Shared, best_share, interpolated, require_figure
 
 TWO = Classification(("clear", "lesion"))
 START = {"head.weight": torch.tensor([[0.0, 4.0]]), "adapters.a": torch.tensor([1.0])}
@@ -74,6 +74,15 @@ def test_shares_are_compared_over_the_same_sites() -> None:
 def test_without_validation_cases_nothing_can_be_chosen() -> None:
     with pytest.raises(RoundError, match=r"initial\.interpolate: no site gave an evaluation of its validation cases"):
         best_share(START, END, (0.5, 1.0), TWO, lambda shared: {"north": {}})
+
+
+def test_it_is_said_in_the_first_round(federate: Callable[..., Any], compose_plan: Callable[..., Plan]) -> None:
+    """Two validation cases at each site are fewer than min_count."""
+    plan = compose_plan("initial=prototypes", "initial.interpolate=[0.5,1.0]", "data.val_fraction=0.07", "rounds=50")
+    with pytest.raises(RoundError, match=r"initial\.interpolate: no site gave an evaluation"):
+        federate(plan)
+    require_figure((), {}, TWO)
+    require_figure((0.5, 1.0), {"north": {"val": scored(2)}}, TWO)
 
 
 def test_a_run_ends_with_the_best(federate: Callable[..., Any], compose_plan: Callable[..., Plan]) -> None:

@@ -125,7 +125,13 @@ def test_simulate_says_whose_sums_are_missing_and_what_each_share_was_worth(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One hospital has fewer than five patients with the class."""
-    start = ["initial=prototypes", "initial.interpolate=[0.5,1.0]", "hydra.run.dir=run"]
+    start = [
+        "initial=prototypes",
+        "initial.interpolate=[0.5,1.0]",
+        "data.sites=3",
+        "data.cases=60",
+        "hydra.run.dir=run",
+    ]
     assert main(["simulate", *SMALL, *start]) == 0
     text, summary = capsys.readouterr().out, json.loads((tmp_path / "run" / "summary.json").read_text())
     assert list(summary["interpolations"]) == ["0.5", "1"]
