@@ -15,6 +15,10 @@ from fedgraft.common.tasks import AnyTask, Evaluation
 
 Shared = dict[str, Tensor]
 BySite = dict[str, dict[str, Evaluation]]
+_NOTHING = (
+    "initial.interpolate: no site gave an evaluation of its validation cases (of at least its min_count) in which the "
+    "headline figure is defined, so that nothing tells which share is best; use initial.interpolate=[]"
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,16 @@ def interpolated(
     }
 
 
+def require_figure(shares: Sequence[float], by_site: BySite, task: AnyTask) -> None:
+    """Say in the first round, not after the last, that nothing will tell which share is best.
+
+    Raises:
+        RoundError: there are shares, and no evaluation in which the headline figure is defined.
+    """
+    if shares and _figure([by_site[site]["val"] for site in sorted(_with_val(by_site))], task) is None:
+        raise RoundError(_NOTHING)
+
+
 def best_share(
     initial: Mapping[str, Tensor],
     final: Shared,
@@ -46,7 +60,8 @@ def best_share(
     evaluate: Callable[[Shared], BySite],
 ) -> Choice:
     """The share of the trained head with the largest headline figure on the sites' validation cases, pooled; of equal
-    ones the largest share. Without shares, the final tensors.
+    ones the largest share. Without shares, the final tensors. A site that fails to answer for one share
+    counts for none.
 
     Args:
         evaluate: shared tensors -> every site's evaluations by split.
@@ -58,18 +73,22 @@ def best_share(
         return Choice(final, {})
     names = {name for name in final if name.startswith(HEAD)}
     tried = {share: interpolated(initial, final, share, names) for share in sorted(shares)}
-    figures = {share: _figure(evaluate(shared), task) for share, shared in tried.items()}
+    found = {share: evaluate(shared) for share, shared in tried.items()}
+    sites = set.intersection(*map(_with_val, found.values()))
+    figures = {
+        share: _figure([by_site[site]["val"] for site in sorted(sites)], task) for share, by_site in found.items()
+    }
     known = [(value, share) for share, value in figures.items() if value is not None]
     if not known:
-        raise RoundError(
-            "initial.interpolate: no site gave an evaluation of its validation cases in which the headline figure is "
-            "defined, so that nothing tells which share is best; use initial.interpolate=[]"
-        )
+        raise RoundError(_NOTHING)
     return Choice(tried[max(known)[1]], figures)
 
 
-def _figure(by_site: BySite, task: AnyTask) -> Scalar:
-    parts = [splits["val"] for splits in by_site.values() if "val" in splits]
+def _with_val(by_site: BySite) -> set[str]:
+    return {site for site, splits in by_site.items() if "val" in splits}
+
+
+def _figure(parts: Sequence[Evaluation], task: AnyTask) -> Scalar:
     if not parts:
         return None
     value: Scalar = task.merge(parts).figures()[task.headline]

@@ -28,7 +28,7 @@ from fedgraft.server.class_counts import class_counts, require_imbalance
 from fedgraft.server.guard import Expected, Refusal, read_evaluations, read_update
 from fedgraft.server.held_out import least_nodes, require_prepared, training
 from fedgraft.server.initial import initial_shared
-from fedgraft.server.interpolate import Choice, best_share
+from fedgraft.server.interpolate import Choice, best_share, require_figure
 from fedgraft.server.ledger import Entry, Ledger, What
 from fedgraft.server.post import exchange, wait_for_nodes
 from fedgraft.server.roster import Backbone, Roster, RosterGrid, admit, refuse_impostors, refuse_twins
@@ -143,6 +143,7 @@ def _run(federation: Federation) -> Outcome:
         )
         updates = _train(federation, roster, messages, number, partial(codec.decode, received=shared))
         rounds[-1].by_site = {u.site: u.evaluations for _, u in updates}
+        require_figure(plan.initial.interpolate if number == 1 else (), rounds[-1].by_site, rounds[-1].task)
         federation.finished(rounds[-1])
         if plan.select == "best":
             best = select.better(best, number - 1, rounds[-1].val_figure(), shared)

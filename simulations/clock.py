@@ -75,7 +75,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Step:
-    """The ledger's ``prepare``, ``train`` or ``evaluate`` of one round; ``sites`` are those that were asked."""
+    """What the ledger asks in one round (``prepare``, ``train``, ...); ``sites`` are those that were asked."""
 
     round: int
     what: What
@@ -131,15 +131,19 @@ def _counts(entry: Entry) -> bool:
 
 
 def _message(entries: Sequence[Entry], facts: Facts, pace: Pace) -> Parts:
-    """A ``train`` or ``evaluate`` message; a site whose reply was refused has worked all the same."""
+    """A message after preparing; a site whose reply was refused has worked all the same. To ``interpolate``, a site is
+    asked once for each share."""
     entry = entries[-1]
     waits = {"unreachable": pace.offline, "no-answer": facts.timeout}
     if entry.outcome in waits:
         return Parts(offline=waits[entry.outcome])
     work, costs = facts.work[entry.site], pace.costs
     passes = facts.epochs if entry.what == "train" else 0
-    seconds = work.train * passes * costs.train + work.evaluated * costs.evaluate
-    return _parts(pace, entry.site, entry.bytes_down, entry.bytes_up, seconds, messages=1)
+    forward = work.train if entry.what == "sums" else work.evaluated
+    seconds = work.train * passes * costs.train + forward * costs.evaluate
+    times = len(entries) if entry.what == "interpolate" else 1
+    down, up = times * entry.bytes_down, times * entry.bytes_up
+    return _parts(pace, entry.site, down, up, times * seconds, messages=times)
 
 
 def _prepare(entries: Sequence[Entry], facts: Facts, pace: Pace) -> Parts:

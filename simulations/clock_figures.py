@@ -2,7 +2,8 @@
 
 `figures` is the content of ``summary.json``'s ``clock`` (all times in seconds):
 
-- ``total_seconds`` = ``prepare_seconds`` + ``rounds_seconds`` + ``evaluation_seconds``; ``rounds``: how many
+- ``total_seconds`` = ``prepare_seconds`` + ``rounds_seconds`` + ``evaluation_seconds``; ``rounds``: how many. What
+  ``initial`` asks of sites counts as preparing, what ``initial.interpolate`` asks as evaluation
 - ``waited_for.<name>``: in how many rounds that site was the slowest
 - ``slowest``: the site whose rounds add up to the longest wait: ``name``, ``rounds``, and the greatest ``part`` of
   that wait with its ``share``
@@ -34,9 +35,9 @@ def figures(facts: Facts, pace: Pace) -> dict[str, Any]:
     slowest = _slowest(rounds)
     return {
         "total_seconds": _total(steps),
-        "prepare_seconds": _total(_of(steps, "prepare")),
+        "prepare_seconds": _total([*_of(steps, "prepare"), *_of(steps, "sums")]),
         "rounds_seconds": _total(rounds),
-        "evaluation_seconds": _total(_of(steps, "evaluate")),
+        "evaluation_seconds": _total([*_of(steps, "interpolate"), *_of(steps, "evaluate")]),
         "rounds": len(rounds),
         "waited_for": dict(Counter(step.waited_for for step in rounds).most_common()),
         "slowest": slowest,

@@ -14,6 +14,8 @@ from fedgraft.common.adapters.places import stage_of_layer
 from fedgraft.common.compression import require_effect
 from fedgraft.common.constant import FEATURES, IMAGES
 from fedgraft.common.harmony import wants_reference
+from fedgraft.common.initial import Sums
+from fedgraft.common.initial_head import build_initial, no_sums
 from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan
 from fedgraft.common.switched_on import switched_on
@@ -96,11 +98,17 @@ def _bytes_table(plan: Plan, model: Model) -> Table:
         table.add_column(name, justify="left" if name == "what" else "right")
     table.add_row("once: the plan", f"{sent.question:,}", "about 200")
     table.add_row("once, if the site lacks it: the backbone", f"{sent.backbone:,}", "0")
+    sums = _sums(plan, model)
+    if sums:
+        table.add_row("once: sums for the head's start", "about 70", f"{tensors.count_bytes(sums):,}")
     table.add_row("each round", f"{sent.down:,}", f"{sent.up:,} + evaluation")
     table.add_row("after the last round", f"{sent.last:,}", "evaluation")
     total = 2 * sent.question + sent.backbone + sent.down * plan.rounds + sent.last
     table.add_row(
-        f"in total, {plan.rounds} rounds", f"{total:,}", f"{sent.up * plan.rounds:,} + evaluations", style="bold"
+        f"in total, {plan.rounds} rounds",
+        f"{total:,}",
+        f"{sent.up * plan.rounds + tensors.count_bytes(sums):,} + evaluations",
+        style="bold",
     )
     return table
 
@@ -123,6 +131,11 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
         "before the first round, means over its training images, for harmonising (nothing of fewer patients than the "
         "site's min_count)"
     ] * wants_reference(plan)
+    sums = _sums(plan, model)
+    leaving += [
+        f"before the first round, over training cases: {', '.join(sorted(sums))} ({tensors.count_bytes(sums):,} bytes; "
+        "nothing if a class that is there has fewer patients than the site's min_count)"
+    ] * bool(sums)
     stages = ", ".join(stage.name for stage in model.stages)
     kept = _kept(model, plan.engine.keep)
     shape = " x ".join(map(str, model.spec.shape))
@@ -134,6 +147,14 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
         f"input: {shape}; {model.width} features; stages: {stages}",
         f"plan digest: {asked.digest}",
     ]
+
+
+def _sums(plan: Plan, model: Model) -> Sums:
+    """What ``initial`` asks of a site; empty for nothing."""
+    if plan.initial.target is None:
+        return {}
+    initial = build_initial(plan, (*parts.trusted(plan.engine), *plan.engine.allow))
+    return no_sums(initial, model.network.head.state_dict(), plan.data.outputs)
 
 
 def _kept(model: Model, keep: bool) -> str:

@@ -191,6 +191,14 @@ def _say_what_is_missing(console: Console, summary: dict[str, Any]) -> None:
         if site["quarantined"]:
             reasons = ", ".join(f"{reason} {count}" for reason, count in site["quarantined"].items())
             console.print(f"{name} can't use {sum(site['quarantined'].values())} case(s): {reasons}", style="yellow")
+    if summary["initial_without"]:
+        console.print(
+            f"the head's start is without the sums of {', '.join(summary['initial_without'])}; ledger.jsonl says why",
+            style="yellow",
+        )
+    if summary["interpolations"]:
+        shares = ", ".join(f"{share}: {value}" for share, value in summary["interpolations"].items())
+        console.print(f"shares of the trained head, by {summary['headline']} on validation cases: {shares}")
     withheld = summary["class_counts_withheld"]
     if withheld:
         console.print(

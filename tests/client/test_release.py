@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from fedgraft.client.release import (
+    may_tell_sums,
     releasable_moments,
     release_evaluations,
     release_offer,
@@ -219,3 +220,25 @@ def test_moments_of_a_group_leave_if_it_has_enough_patients(
     permission: Permission, by_class: bool, leaves: tuple[bool, ...]
 ) -> None:
     assert releasable_moments((5, 4), permission, by_class) == leaves
+
+
+@pytest.mark.parametrize(
+    ("counts", "patients", "min_count", "leave"),
+    [
+        ((15, 5), (15, 5), 5, True),
+        ((15, 0), (15, 0), 5, True),
+        ((15, 5), (15, 4), 5, False),  # five images of four patients
+        ((15, 5), (15, 4), 4, True),
+        ((100, 3, 50), (100, 3, 50), 5, False),
+    ],
+)
+def test_sums_by_class_leave_only_if_every_class_has_enough_patients(
+    counts: tuple[int, ...], patients: tuple[int, ...], min_count: int, leave: bool
+) -> None:
+    assert may_tell_sums(counts, patients, ALL, Permission(min_count=min_count)) == leave
+
+
+@pytest.mark.parametrize("forbidden", [{"statistics": False}, {"class_counts": False}])
+def test_sums_stay_if_the_site_forbids_statistics_or_class_counts(forbidden: dict[str, bool]) -> None:
+    assert not may_tell_sums((9, 9), (9, 9), ALL, Permission(**forbidden))  # type: ignore[arg-type]
+    assert not may_tell_sums((9, 9), (9, 9), NOTHING, Permission())

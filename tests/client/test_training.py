@@ -220,3 +220,26 @@ def test_the_optimizer_equals_torch_s_own(optimizer: str) -> None:
 def test_divergence_is_an_error_that_names_the_learning_rate(lr: float) -> None:
     with pytest.raises(PlanError, match=r"training diverged: .*train\.lr=1e\+\d\d; lower train\.lr"):
         fit(two_by_four(), some(40), replace(SGD, lr=lr, batch_size=4, epochs=3, weight_decay=0.5))
+
+
+def test_a_rate_of_zero_rests_and_costs_no_gradient() -> None:
+    """Its gradient is never computed while training, and it can be trained again after."""
+    network = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
+    before = network[0].weight.detach().clone()
+    seen: list[bool] = []
+    network[0].register_forward_hook(lambda module, given, output: seen.append(output.requires_grad))
+    task = Task(some(8), functional.cross_entropy, SGD, SGD.lr, torch.Generator(), rates={"0.weight": 0, "0.bias": 0})
+    train_locally(network, task, CPU)
+    assert seen == [False]
+    assert torch.equal(network[0].weight, before)
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_a_rate_is_a_factor_of_the_round_s() -> None:
+    """Of two equal steps of SGD, that of the weight with a tenth of the rate is a tenth as long."""
+    once, slower = two_by_four(), two_by_four()
+    start = once.weight.detach().clone()
+    for network, rates in ((once, {}), (slower, {"weight": 0.1})):
+        task = Task(some(8), functional.cross_entropy, SGD, SGD.lr, torch.Generator().manual_seed(0), rates=rates)
+        train_locally(network, task, CPU)
+    torch.testing.assert_close(10 * (slower.weight.detach() - start), once.weight.detach() - start)

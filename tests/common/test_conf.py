@@ -22,6 +22,7 @@ from fedgraft.common.adapters import Adapted
 from fedgraft.common.compression import up_codec
 from fedgraft.common.errors import PlanError
 from fedgraft.common.harmonise import Harmoniser
+from fedgraft.common.initial_head import build_initial
 from fedgraft.common.model import build
 from fedgraft.common.plan import Plan
 from fedgraft.common.sampling import Sampler
@@ -38,6 +39,7 @@ ASKED = {
     "backbone",
     "adaptation",
     "head",
+    "initial",
     "loss",
     "train",
     "strategy",
@@ -80,6 +82,7 @@ def test_the_groups_of_the_issue_are_there() -> None:
     )
     assert {"radiograph", "ultrasound", "fundus", "histology", "ct", "mr"} <= set(members("augment"))
     assert {"none", "histogram", "fourier"} <= set(members("harmonise"))
+    assert {"none", "zeros", "prototypes", "analytic"} <= set(members("initial"))
     assert {"none", "float16", "int8", "topk", "changed"} <= set(members("compression"))
 
 
@@ -133,6 +136,18 @@ def test_a_head_gives_one_logit_per_class(plan_of: PlanOf, name: str) -> None:
     head = parts.build(plan.head.target, "head", plan.head.options, width=5, classes=3)
     assert head(torch.randn(4, 5)).shape == (4, 3)
     assert {parameter.dtype for parameter in head.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", members("initial"))
+def test_a_start_gives_the_head_tensors_of_its_own_shapes(plan_of: PlanOf, name: str) -> None:
+    plan = plan_of(f"initial={name}")
+    if name in ("none", "embeddings"):  # the head as it is built; a file (tests/server/test_embed_classes.py)
+        return
+    initial = build_initial(plan, parts.OURS)
+    head = parts.build(plan.head.target, "head", plan.head.options, width=5, classes=3)
+    sums = initial.sums(torch.randn(9, 5), torch.arange(9) % 3, 3)
+    found = initial.head(sums, dict(head.named_parameters()))
+    assert {name: tensor.shape for name, tensor in found.items()} == {"weight": (3, 5), "bias": (3,)}
 
 
 @pytest.mark.parametrize("name", members("adaptation"))

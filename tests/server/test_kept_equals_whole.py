@@ -21,6 +21,8 @@ CASES = [
     ("test_vit", "all", "ssf"),
     ("test_efficientnet", "blocks.2", "none", "augment=mild"),
     ("test_vit", "all", "none", "augment=mild"),
+    ("test_efficientnet", "blocks.2", "none", "train.unfreeze=1", "train.layer_decay=0.5", "rounds=4"),
+    ("test_vit", "blocks.3", "none", "train.unfreeze=1", "initial=prototypes", "rounds=4"),
     ("test_efficientnet", "all", "ssf", "augment=mild"),
     ("test_efficientnet", "all", "fedbn", "adaptation.stages=blocks.3"),
     ("test_efficientnet", "all", "lora", "adaptation.stages=blocks.3"),

@@ -193,3 +193,20 @@ def test_sites_that_the_run_does_not_have_are_named_with_those_it_has() -> None:
         "clock.sites.west is no site of this run; this run has north, south, or by position #1 to #2",
         "clock.sites.#3 is no site of this run; this run has north, south, or by position #1 to #2",
     )
+
+
+def test_to_interpolate_is_one_message_for_each_share() -> None:
+    """Two messages of 1 MB each way (8 Mbit at the line's speed) and two passes over the evaluated cases."""
+    once = timeline(facts(entry(1, "interpolate", "north")), PACE)[0].sites["north"]
+    twice = timeline(facts(*[entry(1, "interpolate", "north")] * 2), PACE)[0].sites["north"]
+    assert twice == Parts(*(2 * part for part in (once.download, once.compute, once.upload, once.latency)))
+
+
+def test_sums_are_one_pass_over_training_cases_and_part_of_preparing() -> None:
+    entries = (entry(0, "sums", "north"), entry(1, "train", "north"), entry(1, "evaluate", "north"))
+    step = timeline(facts(*entries), PACE)[0]
+    assert step.sites["north"].compute == pytest.approx(2.0)  # 100 cases x 20 ms
+    found = figures(facts(*entries), PACE)
+    assert found["prepare_seconds"] == pytest.approx(step.seconds)
+    parts = found["prepare_seconds"] + found["rounds_seconds"] + found["evaluation_seconds"]
+    assert found["total_seconds"] == pytest.approx(parts)

@@ -118,7 +118,32 @@ def test_help_teaches_by_example(capsys: pytest.CaptureFixture[str]) -> None:
         main(["simulate", "--help"])
     assert stopped.value.code in (0, None)
     text = capsys.readouterr().out
-    assert (
-        "fedgraft simulate data=busi" in text
-        and "adaptation: adaptformer, bottleneck, fedbn, lora, none, residual, silobn, ssf" in text
-    )
+    assert "fedgraft simulate data=busi" in text
+    assert "adaptation: adaptformer, bottleneck, fedbn, lora, none, residual, silobn, ssf" in text
+
+
+def test_simulate_says_whose_sums_are_missing_and_what_each_share_was_worth(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One hospital has fewer than five patients with the class."""
+    start = [
+        "initial=prototypes",
+        "initial.interpolate=[0.5,1.0]",
+        "data.sites=3",
+        "data.cases=60",
+        "hydra.run.dir=run",
+    ]
+    assert main(["simulate", *SMALL, *start]) == 0
+    text, summary = capsys.readouterr().out, json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert list(summary["interpolations"]) == ["0.5", "1"]
+    assert f"shares of the trained head, by auroc on validation cases: 0.5: {summary['interpolations']['0.5']}" in text
+    assert summary["initial_without"]
+    assert f"the head's start is without the sums of {', '.join(summary['initial_without'])}" in " ".join(text.split())
+
+
+def test_plan_tells_what_a_site_sums_up(capsys: pytest.CaptureFixture[str]) -> None:
+    """Counts of 2 classes, 2 x 256 sums and 256 * 257 / 2 moments of each class, 8 bytes each."""
+    assert main(["plan", *SMALL, "initial=analytic"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"{8 * (2 + 2 * 256 + 2 * 256 * 257 // 2):,}" in text
+    assert "before the first round, over training cases: counts, moments, sums (" in text
