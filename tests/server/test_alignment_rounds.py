@@ -192,5 +192,7 @@ def test_a_manifest_without_the_column_is_that_site_s_error(federate: Federate, 
 
 
 def test_a_column_that_tells_no_site_s_scanners_apart_is_refused(federate: Federate, compose_plan: Composer) -> None:
-    with pytest.raises(PlanError, match=r"alignment.column=scanner has no effect: at no site does that column hold two"):
+    with pytest.raises(
+        PlanError, match=r"alignment.column=scanner has no effect: at no site does that column hold two"
+    ):
         federate(compose_plan(*CORAL, "alignment.column=scanner"))
