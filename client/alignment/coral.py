@@ -14,7 +14,8 @@ from fedgraft.common.reference import Reference
 
 class Coral:
     """``|C - C_ref|_F^2 / (4 k^2)`` (equation 1), and with ``means`` also ``|m - m_ref|^2 / k`` (as in DomainBed,
-    Gulrajani & Lopez-Paz, ICLR 2021), over ``k`` directions of the features.
+    Gulrajani & Lopez-Paz, ICLR 2021), over ``k`` directions of the features, in units of the reference's variance.
+    Without a unit the penalty would fall as the features of all sites shrink together, which aligns nothing.
 
     Args:
         dimensions: at most so many directions, 2 or more.
@@ -38,18 +39,19 @@ class Coral:
 
     def penalty(self, reference: Reference) -> Penalty:
         known = {group: Gaussian.of_means(means) for group, means in reference.means().items()}
+        units = {group: gaussian.variance() for group, gaussian in known.items()}
 
         def against(features: Tensor, group: int) -> Tensor:
-            return self.distance(Gaussian.of_sample(reference.space(features)), known[group])
+            return self.distance(Gaussian.of_sample(reference.space(features)), known[group], units[group])
 
         return against
 
     def between(self, reference: Reference, some: Tensor, others: Tensor) -> Tensor:
         one, other = (Gaussian.of_sample(reference.space(features)) for features in (some, others))
-        return self.distance(one, other)
+        return self.distance(one, other, (one.variance() + other.variance()).detach() / 2)
 
-    def distance(self, one: Gaussian, other: Gaussian) -> Tensor:
-        """Between two Gaussians of ``k`` dimensions."""
+    def distance(self, one: Gaussian, other: Gaussian, unit: Tensor) -> Tensor:
+        """Between two Gaussians of ``k`` dimensions; ``unit`` is the variance that counts as 1."""
         k = len(one.mean)
-        apart = ((one.covariance - other.covariance) ** 2).sum() / (4 * k**2)
-        return apart + ((one.mean - other.mean) ** 2).mean() if self.means else apart
+        apart = ((one.covariance - other.covariance) ** 2).sum() / (4 * k**2 * unit**2)
+        return apart + ((one.mean - other.mean) ** 2).mean() / unit if self.means else apart

@@ -40,6 +40,12 @@ class Gaussian:
         """Of points ``(B, k)``, B at least 2; the covariance is the unbiased one."""
         return cls(points.mean(dim=0), torch.cov(points.T).reshape(points.shape[1], points.shape[1]))
 
+    def variance(self) -> Tensor:
+        """The mean of the variances, a scalar to divide by: at least 1e-4 of the mean square, since float32's rounding
+        of the moments is not much below, and 1e-12."""
+        variance = self.covariance.diagonal().mean()
+        return torch.maximum(variance, 1e-4 * self.mean.square().mean()).clamp(min=1e-12)
+
     def root(self) -> Tensor:
         """``(k, k)`` float32 ``R`` with ``R R^T`` = covariance; what rounding made negative counts as 0."""
         values, vectors = torch.linalg.eigh(self.covariance.double())

@@ -48,7 +48,8 @@ def test_the_paper_s_formula(normalise: bool, dimensions: int) -> None:
         return x if dimensions == 7 else x @ directions.double().numpy().T  # type: ignore[operator, union-attr]
 
     difference = np.cov(seen(own), rowvar=False) - np.cov(seen(others), rowvar=False, bias=True)
-    expected = (difference**2).sum() / (4 * dimensions**2)
+    unit = np.cov(seen(others), rowvar=False, bias=True).diagonal().mean()
+    expected = (difference**2).sum() / (4 * dimensions**2) / unit**2
     assert float(coral.penalty(reference)(own, 0)) == pytest.approx(expected, rel=1e-4)
 
 
@@ -57,7 +58,17 @@ def test_two_scanners_are_compared_by_both_samples() -> None:
     square = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
     reference = coral.reference(2, 1)
     assert float(coral.between(reference, square, square)) == 0
-    assert float(coral.between(reference, 2 * square, square)) == pytest.approx(2 * 4**2 / 16)  # 16/3 - 4/3 = 4
+    unit = (16 / 3 + 4 / 3) / 2
+    assert float(coral.between(reference, 2 * square, square)) == pytest.approx(2 * 4**2 / 16 / unit**2)  # 16/3 - 4/3
+
+
+def test_the_scale_of_all_features_is_no_matter_and_equal_ones_give_no_infinity() -> None:
+    generator = torch.Generator().manual_seed(3)
+    own, others = torch.randn(30, 5, generator=generator), torch.randn(50, 5, generator=generator) + 1
+    coral = Coral(dimensions=3, normalise=False, means=True)
+    once, thrice = (coral.penalty(filled(coral, k * others))(k * own, 0) for k in (1, 3))
+    assert float(thrice) == pytest.approx(float(once), rel=1e-4)
+    assert float(coral.penalty(filled(coral, torch.ones(4, 5)))(torch.ones(4, 5), 0)) < 1e-6
 
 
 def test_a_step_down_the_penalty_draws_the_features_to_the_reference() -> None:
