@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,6 @@ import torch
 
 from fedgraft.client.adapting import SIZE, Batches, adapted, model_at
 from fedgraft.client.examples import Examples
-from fedgraft.client.workspace import Session
 from fedgraft.common.constant import FEATURES, IMAGES
 from fedgraft.common.errors import DataError
 from fedgraft.common.model import build
@@ -51,11 +51,8 @@ def test_only_the_site_that_adapts_runs_the_whole_network(compose_plan: Composer
 
 
 def test_a_site_with_one_training_case_is_told_so(compose_plan: Composer) -> None:
-    class One:
-        plan = compose_plan("adapt=adabn", "hold_out=[birch]")
-        cohort = {"train": batches(1).examples}
-
-    session: Session = One()  # type: ignore[assignment]
+    plan = compose_plan("adapt=adabn", "hold_out=[birch]")
+    session: Any = SimpleNamespace(plan=plan, cohort={"train": batches(1).examples})
     with pytest.raises(DataError, match="adapt needs two training cases or more"), adapted(session):
         pass
 
