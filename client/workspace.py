@@ -22,9 +22,9 @@ from fedgraft.client.examples import Examples
 from fedgraft.client.inputs import Inputs
 from fedgraft.client.intake import Progress
 from fedgraft.client.limits import Limits
-from fedgraft.client.loss import Counted
+from fedgraft.client.loss import Losses
 from fedgraft.client.machine import Machine, choose, keep_freed_memory, use_threads
-from fedgraft.client.made import with_made
+from fedgraft.client.made import sampler_of, with_made
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.personal import PersonalTraining, personal_training
 from fedgraft.client.phases import Phases
@@ -34,14 +34,12 @@ from fedgraft.client.site import SiteFile, read_site_file
 from fedgraft.client.store import Store
 from fedgraft.client.table_file import TableFiles
 from fedgraft.client.targets import targets
-from fedgraft.client.training import LossFunction
 from fedgraft.common import parts, tensors, wire
 from fedgraft.common.codecs.codec import Codec
 from fedgraft.common.compression import up_codec
 from fedgraft.common.constant import FEATURES
 from fedgraft.common.errors import BackboneError, WireError
 from fedgraft.common.model import Model, build
-from fedgraft.common.parts import OURS
 from fedgraft.common.plan import Plan, from_json
 from fedgraft.common.sampling import Sampler
 
@@ -70,15 +68,11 @@ class Session:
     @property
     def allowed(self) -> tuple[str, ...]:
         """Packages from which parts may come."""
-        return (*OURS, *self.site.allow)
+        return (*parts.OURS, *self.site.allow)
 
     @cached_property
     def sampler(self) -> Sampler | None:
-        chosen = self.plan.sampling
-        if chosen.target is None:
-            return None
-        sampler: Sampler = parts.build(chosen.target, "sampling", chosen.options, self.allowed)
-        return sampler
+        return sampler_of(self.plan.sampling, self.allowed)
 
     @cached_property
     def training(self) -> Examples:
@@ -144,7 +138,7 @@ class Workspace:
     decoded: Progress = ignore
     phases: Phases = field(default_factory=Phases)
     lock: threading.RLock = field(default_factory=threading.RLock)
-    losses: dict[tuple[str, tuple[str, ...], Counted], LossFunction] = field(default_factory=dict)
+    losses: Losses = field(default_factory=dict)
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
     _plans: dict[str, Plan] = field(default_factory=dict)
     _models: dict[tuple[str, str, tuple[str, ...]], Built] = field(default_factory=dict)
@@ -275,7 +269,7 @@ class Workspace:
             held = self._backbone(_backbone_file(site, backbone_digest), backbone_digest)
             if held is None:
                 raise BackboneError("the plan's backbone is not on this site's disk, or damaged; prepare again")
-            allowed = (*OURS, *site.allow)
+            allowed = (*parts.OURS, *site.allow)
             model = build(plan, held, allowed)
             model.network.to(device)
             shared = model.tensors(model.names("shared"))
