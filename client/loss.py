@@ -37,6 +37,10 @@ class Counted:
     learnable: tuple[bool, ...] | None
 
 
+Losses = dict[tuple[str, tuple[str, ...], Counted], LossFunction]
+"""Losses that were built, by the plan's digest, the packages that the site allows, and the counts."""
+
+
 def counted(session: Session, order: wire.Order) -> Counted:
     """The counts that this round's loss at this site depends on.
 

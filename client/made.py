@@ -7,7 +7,21 @@ import hashlib
 import torch
 
 from fedgraft.client.examples import Examples
+from fedgraft.common import parts
 from fedgraft.common.sampling import Sampler
+from fedgraft.common.schema_graft import Sampling
+
+
+def sampler_of(sampling: Sampling, allowed: tuple[str, ...]) -> Sampler | None:
+    """What the plan's ``sampling`` names; ``None`` for each case once.
+
+    Raises:
+        PlanError: it is not allowed, or an option does not fit.
+    """
+    if sampling.target is None:
+        return None
+    sampler: Sampler = parts.build(sampling.target, "sampling", sampling.options, allowed)
+    return sampler
 
 
 def with_made(cases: Examples, sampler: Sampler | None, seed: int, site: str) -> Examples:

@@ -13,11 +13,11 @@ from torch import Tensor
 from fedgraft.client.cohort import Cohort
 from fedgraft.client.examples import Examples
 from fedgraft.client.machine import Machine
-from fedgraft.client.made import with_made
+from fedgraft.client.made import sampler_of, with_made
 from fedgraft.client.personal import PersonalTraining, personal_training
 from fedgraft.client.phases import Phases
 from fedgraft.client.site import SiteFile
-from fedgraft.common import parts, tensors, wire
+from fedgraft.common import tensors, wire
 from fedgraft.common.codecs.codec import Codec
 from fedgraft.common.model import Model
 from fedgraft.common.parts import OURS
@@ -53,11 +53,7 @@ class Session:
 
     @cached_property
     def sampler(self) -> Sampler | None:
-        chosen = self.plan.sampling
-        if chosen.target is None:
-            return None
-        sampler: Sampler = parts.build(chosen.target, "sampling", chosen.options, self.allowed)
-        return sampler
+        return sampler_of(self.plan.sampling, self.allowed)
 
     @cached_property
     def training(self) -> Examples:

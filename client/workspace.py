@@ -20,7 +20,7 @@ from fedgraft.client.cohort_inputs import inputs_of
 from fedgraft.client.inputs import Inputs
 from fedgraft.client.intake import Progress
 from fedgraft.client.limits import Limits
-from fedgraft.client.loss import Counted
+from fedgraft.client.loss import Losses
 from fedgraft.client.machine import choose, keep_freed_memory, use_threads
 from fedgraft.client.manifest import read_manifest
 from fedgraft.client.phases import Phases
@@ -31,7 +31,6 @@ from fedgraft.client.site import SiteFile, read_site_file
 from fedgraft.client.store import Store
 from fedgraft.client.table_file import TableFiles
 from fedgraft.client.targets import targets
-from fedgraft.client.training import LossFunction
 from fedgraft.common import tensors, wire
 from fedgraft.common.codecs.codec import Codec
 from fedgraft.common.compression import up_codec
@@ -59,7 +58,7 @@ class Workspace:
     phases: Phases = field(default_factory=Phases)
     lock: threading.RLock = field(default_factory=threading.RLock)
     stores: Stores = field(default_factory=dict)
-    losses: dict[tuple[str, tuple[str, ...], Counted], LossFunction] = field(default_factory=dict)
+    losses: Losses = field(default_factory=dict)
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
     _plans: dict[str, Plan] = field(default_factory=dict)
     _models: dict[tuple[str, str, tuple[str, ...], bool], Built] = field(default_factory=dict)

@@ -90,7 +90,7 @@ def test_what_the_site_file_holds_back(compose_plan: Composer) -> None:
         "warning  release: the evaluation on val stays here: fewer cases than release.min_count=5; the report shows no "
         "figures of this site on it",
         "warning  release: class counts stay here: one lies between 0 and release.min_count=5; the plan's global class "
-        "weights come from the other sites",
+        "counts come from the other sites",
     ]
     closed = SiteFile("north", Path("/m"), Path("/s"), release=Release(evaluation=False, class_counts=False))
     assert not [text for text in texts(roll, plan, closed) if " release: " in text]

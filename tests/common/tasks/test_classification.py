@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, balanced_accuracy_score, log_loss, recall_score, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    log_loss,
+    recall_score,
+    roc_auc_score,
+    roc_curve,
+)
 
 from fedgraft.common.metrics import BINS, auprc, auroc
 from fedgraft.common.tasks.classification import ClassEvaluation, Classification
@@ -230,3 +237,15 @@ def test_an_evaluation_of_parts_is_that_of_each_part() -> None:
 
 def test_made_up_labels_are_of_every_class() -> None:
     assert task(3).some_labels(4).tolist() == [0, 1, 2, 0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sensitivity_at_90_specificity_against_scikit_learn(seed: int) -> None:
+    logits, labels = draw(300, 2, seed)
+    false, true, _ = roc_curve(labels, logits[:, 1] - logits[:, 0], drop_intermediate=False)
+    found = evaluate(logits, labels).figures()["sensitivity_at_90_specificity"]
+    assert found == pytest.approx(np.interp(0.1, false, true), abs=0.02)  # cases of one bin are tied
+
+
+def test_learnable_is_a_class_that_has_a_case() -> None:
+    assert task(3).learnable((2, 0, 1)) == (True, False, True)

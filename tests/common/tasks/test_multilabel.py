@@ -191,3 +191,15 @@ def test_a_record_that_lacks_a_value_is_refused(key: str) -> None:
     record = evaluate(OUTPUTS, LABELS).pack()
     with pytest.raises(WireError):
         TASK.unpack(ConfigRecord({name: value for name, value in record.items() if name != key}))
+
+
+def test_a_finding_is_learnable_from_both_sides_only() -> None:
+    assert Multilabel(("a", "b", "c")).learnable((3, 1, 4, 0, 0, 0)) == (True, False, False)
+
+
+def test_sensitivity_at_a_specificity_of_a_finding() -> None:
+    logits = np.linspace(-1, 1, 30)[:, None]
+    labels = (np.arange(30) >= 20).astype(np.float64)[:, None]
+    (found,) = Multilabel(("a",)).evaluate_parts(logits, labels, [30])
+    assert found.figures()["sensitivity_at_90_specificity"] == 1.0
+    assert found.details()["findings"]["a"]["sensitivity_at_90_specificity"] == 1.0
