@@ -13,7 +13,7 @@ null):
 - ``sites.<name>.quarantined``: cases that the site can't use, by reason (empty also where it does not say)
 - ``worst_site.name``, ``worst_site.<headline>``: the site with the lowest headline figure that is defined
 - ``dropped``: ledger lines that were not ok
-- ``statistics_from``: sites whose sums are in the federated statistics of a table; empty without such
+- ``statistics_from``: sites whose numbers are in the federated statistics of a table or of images; empty without such
 - ``class_counts_withheld``: sites whose class counts are not in the global class weights
 
 Figures by task (``fedgraft.common.tasks``; ``headline`` first):
