@@ -17,7 +17,7 @@ null):
 - ``held_out``: sites that never trained; their cases count in ``sites`` and, if the coordinator has no test set, in
   ``test``
 - ``dropped``: ledger lines that were not ok
-- ``statistics_from``: sites whose sums are in the federated statistics of a table; empty without such
+- ``statistics_from``: sites whose numbers are in the federated statistics of a table or of images; empty without such
 - ``initial_without``: sites whose sums are not in the head's start (``initial``); empty without such
 - ``interpolations.<share>``: the headline figure on validation cases of each share of the trained head that
   ``initial.interpolate`` names; the final model, and the last line of ``rounds.jsonl``, is the best; empty without
