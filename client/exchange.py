@@ -12,8 +12,10 @@ from flwr.app import RecordDict
 from torch import Tensor
 
 from fedgraft.client import release
+from fedgraft.client.adapting import adapted, adapts
 from fedgraft.client.evaluation import evaluate_splits
 from fedgraft.client.mixing import mixing_of
+from fedgraft.client.own_copy import own_copy, train_own_copy
 from fedgraft.client.rates import rates
 from fedgraft.client.terms import terms
 from fedgraft.client.training import LossFunction, Task, learning_rate
@@ -49,7 +51,7 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
         return pack_offer(Offer(site.name, digest, False, 0, None))
     session = workspace.open(site_file, digest, run)
     train, task = session.cohort["train"], tasks.of(plan.data)
-    counts = None if site.name in plan.hold_out else task.count(train.labels)
+    counts = None if _held_out(session) else task.count(train.labels)
     offer = Offer(site.name, digest, True, len(train), counts, session.quarantined)
     offer = release.release_offer(offer, plan.release, site.release, task)
     release.write_down(session.release_log, "offer", run, offer, plan=digest)
@@ -73,8 +75,13 @@ def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: in
     """Evaluate the model that came on the site's validation and test cases."""
     order = wire.unpack_order(content)
     session = workspace.open(site_file, order.plan_digest, run)
-    session.load(_received(content, session))
-    return answer_evaluate(session, order, _evaluate(session))
+    received = _received(content, session)
+    session.load(received)
+    with adapted(session) if adapts(session.plan, session.site.name) else own_copy(session):
+        if session.plan.personal.target is not None and not _held_out(session):
+            task = replace(_task(session, order, received, workspace, "finish"), terms=terms(session, order))
+            session.personal.finish(session.model.constant.trained, task, session.device)
+        return answer_evaluate(session, order, _evaluate(session))
 
 
 def assign(
@@ -87,23 +94,10 @@ def assign(
     """
     order = wire.unpack_order(content)
     session = workspace.open(site_file, order.plan_digest, run)
-    if session.site.name in session.plan.hold_out:
+    if _held_out(session):
         raise WireError("the plan holds this site out: it never trains, and evaluates the final model")
-    plan, own_name = session.plan, session.model.constant.own_name
-    received = _received(content, session, plan.compression.down) if received is None else received
-    task = Task(
-        examples=session.cohort["train"],
-        loss=_loss(session, order, workspace),
-        train=plan.train,
-        lr=learning_rate(plan.train, order.round, plan.rounds),
-        generator=_generator(session, order.round),
-        mu=order.proximal_mu,
-        received={own_name(name): tensor for name, tensor in received.items()},
-        sampler=session.sampler,
-        mixing=mixing_of(plan),
-        rates=rates(plan.train, session.model, order.round),
-    )
-    return Assignment(session, order, received, task)
+    received = _received(content, session, session.plan.compression.down) if received is None else received
+    return Assignment(session, order, received, _task(session, order, received, workspace))
 
 
 def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = None) -> RecordDict:
@@ -111,13 +105,17 @@ def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = 
     session, phases = given.session, given.session.phases
     with phases.of("evaluate"):
         session.load(given.received)
-        evaluations = _evaluate(session) if evaluations is None else evaluations
+        with own_copy(session):
+            evaluations = _evaluate(session) if evaluations is None else evaluations
     with phases.of("train"):
         task = replace(given.task, terms=terms(session, given.order))
         loss = session.personal.train(session.model.constant.trained, task, session.device)
-    with phases.of("answer"):
+        shared = session.model.tensors(session.model.names("shared"))
         session.keep_local_tensors()
-        return answer(given, session.model.tensors(session.model.names("shared")), loss, evaluations)
+        own = replace(task, generator=_generator(session, given.order.round, "own"))
+        train_own_copy(session, given.received, own)
+    with phases.of("answer"):
+        return answer(given, shared, loss, evaluations)
 
 
 def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping[str, Evaluation]) -> RecordDict:
@@ -164,6 +162,27 @@ def _evaluate(session: Session) -> dict[str, Evaluation]:
     splits = [session.cohort[split] for split in wire.SPLITS]
     found = evaluate_splits(session.model.constant.trained, splits, session.device, tasks.of(session.plan.data))
     return {split: one for split, one in zip(wire.SPLITS, found, strict=True) if one is not None}
+
+
+def _task(session: Session, order: wire.Order, received: Tensors, workspace: Workspace, use: str = "") -> Task:
+    """The training that the plan means in a round, without what terms add; ``use`` names another order of cases."""
+    plan, own_name = session.plan, session.model.constant.own_name
+    return Task(
+        examples=session.cohort["train"],
+        loss=_loss(session, order, workspace),
+        train=plan.train,
+        lr=learning_rate(plan.train, order.round, plan.rounds),
+        generator=_generator(session, order.round, use),
+        mu=order.proximal_mu,
+        received={own_name(name): tensor for name, tensor in received.items()},
+        sampler=session.sampler,
+        mixing=mixing_of(plan),
+        rates=rates(plan.train, session.model, order.round),
+    )
+
+
+def _held_out(session: Session) -> bool:
+    return session.site.name in session.plan.hold_out
 
 
 def _loss(session: Session, order: wire.Order, workspace: Workspace) -> LossFunction:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fedgraft.client.training import Task, train_locally
 from fedgraft.common import parts
@@ -19,15 +19,16 @@ class PersonalTraining(Personalisation, Protocol):
     def train(self, network: nn.Module, task: Task, device: torch.device) -> float:
         """Train what is shared (and local), in place; returns the mean loss per case."""
 
-    def own(self, network: nn.Module, task: Task, device: torch.device, held: dict[str, Tensor]) -> dict[str, Tensor]:
-        """After the update was taken: the site's own copy of trained tensors, by name in the model's state.
+    def own(self, network: nn.Module, task: Task, device: torch.device) -> bool:
+        """After a round's update was taken: train the site's own copy of the model, in place.
 
         Args:
-            network: holds what came, before any training; may be changed.
-            held: what this gave in the last round; empty in the first.
+            network: the copy as this left it in the site's last round; in the first, the model that came.
+            task: ``received`` is what came in this round.
 
         Returns:
-            what is kept at the site, and evaluated there instead of the shared tensors; empty for nothing.
+            whether there is such a copy: it is kept on the site's disk, and evaluated there instead of the shared
+            model. If not, the network is as it was.
         """
 
     def finish(self, network: nn.Module, task: Task, device: torch.device) -> None:
@@ -43,8 +44,8 @@ class OneForAll(PersonalTraining):
     def train(self, network: nn.Module, task: Task, device: torch.device) -> float:
         return train_locally(network, task, device)
 
-    def own(self, network: nn.Module, task: Task, device: torch.device, held: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {}
+    def own(self, network: nn.Module, task: Task, device: torch.device) -> bool:
+        return False
 
     def finish(self, network: nn.Module, task: Task, device: torch.device) -> None:
         return None

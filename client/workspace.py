@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fedgraft.client.adapting import adapts, model_at
 from fedgraft.client.cohort import Cohort, Keeper, ignore, load_cohort
 from fedgraft.client.cohort_inputs import inputs_of
 from fedgraft.client.inputs import Inputs
@@ -37,7 +38,7 @@ from fedgraft.common.codecs.codec import Codec
 from fedgraft.common.compression import up_codec
 from fedgraft.common.constant import FEATURES
 from fedgraft.common.errors import BackboneError, WireError
-from fedgraft.common.model import Model, build
+from fedgraft.common.model import Model
 from fedgraft.common.parts import OURS
 from fedgraft.common.plan import Plan, from_json
 from fedgraft.common.sampling import Sampler
@@ -142,7 +143,7 @@ class Workspace:
     losses: dict[tuple[str, tuple[str, ...], tuple[int, ...] | None], LossFunction] = field(default_factory=dict)
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
     _plans: dict[str, Plan] = field(default_factory=dict)
-    _models: dict[tuple[str, str, tuple[str, ...]], Built] = field(default_factory=dict)
+    _models: dict[tuple[str, str, tuple[str, ...], bool], Built] = field(default_factory=dict)
     _verified: set[Path] = field(default_factory=set)
     _tables: dict[Limits, TableFiles] = field(default_factory=dict)
     _sessions: dict[tuple[Path, str, int], Session] = field(default_factory=dict)
@@ -264,13 +265,13 @@ class Workspace:
         return backbone_digest, self._plans[digest]
 
     def _model(self, site: SiteFile, plan: Plan, backbone_digest: str, device: torch.device) -> Built:
-        key = (plan.digest, backbone_digest, site.allow)
+        key = (plan.digest, backbone_digest, site.allow, adapts(plan, site.name))
         if key not in self._models:
             held = self._backbone(_backbone_file(site, backbone_digest), backbone_digest)
             if held is None:
                 raise BackboneError("the plan's backbone is not on this site's disk, or damaged; prepare again")
             allowed = (*OURS, *site.allow)
-            model = build(plan, held, allowed)
+            model = model_at(site.name, plan, held, allowed)
             model.network.to(device)
             shared = model.tensors(model.names("shared"))
             initial = {**shared, **model.tensors(model.names("local"))}

@@ -12,12 +12,19 @@ from torch import Tensor, nn
 class Adapting(Protocol):
     """Changes a network by a site's unlabelled cases."""
 
+    def require_effect(self, network: nn.Module) -> None:
+        """Called when the model is built, at the coordinator and at every site.
+
+        Raises:
+            PlanError: the network has nothing to adapt.
+        """
+
     def __call__(self, network: nn.Module, batches: Iterable[Tensor]) -> None:
         """In place.
 
         Args:
             network: whole: ``(B, *shape) -> (B, outputs)``.
-            batches: the site's inputs, ``(B, *shape)`` float32; may be gone through several times.
+            batches: the site's inputs, ``(B, *shape)`` float32, B > 1; may be gone through several times.
 
         Raises:
             PlanError: the network has nothing to adapt.

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from fedgraft.common import adapters, lite0_wheel, parts, roles
+from fedgraft.common.adapt import Adapting
 from fedgraft.common.adapters import Adapted, Role
 from fedgraft.common.alignment import Alignment
 from fedgraft.common.backbone import InputSpec, Shaped, create, measure_width, weights_file
 from fedgraft.common.constant import IMAGES, Constant, nothing, up_to_a_stage, up_to_the_head
 from fedgraft.common.cut import Cut, find_cut
 from fedgraft.common.errors import BackboneError, PlanError
-from fedgraft.common.personal import Personalisation
+from fedgraft.common.personal import Personalisation, require_effect
 from fedgraft.common.plan import Plan
 from fedgraft.common.stages import Stage, find_stages, frozen_tensors
 from fedgraft.common.table import TableSpec
@@ -136,6 +137,9 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
     training = _training_modules(plan, base, stages, frozen, adapted)
     network = Network(base, adapted.layers, head, training, _reference(plan, width, allowed))
     decided = _roles(plan, network, frozen, adapted, allowed)
+    if plan.adapt.target is not None:
+        adapting: Adapting = parts.build(plan.adapt.target, "adapt", plan.adapt.options, allowed)
+        adapting.require_effect(network)
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(decided[name] != "frozen")
     if plan.table is None:
@@ -240,7 +244,7 @@ def _roles(
     if plan.personal.target is not None:
         personal: Personalisation = parts.build(plan.personal.target, "personal", plan.personal.options, allowed)
         local = personal.local()
-    return roles.assign(
+    decided = roles.assign(
         network.state_dict(),
         frozenset(name for name, _ in network.named_parameters()),
         frozenset(roles.BACKBONE + name for name in frozen),
@@ -248,3 +252,5 @@ def _roles(
         plan.backbone.batch_norm == "train",
         local,
     )
+    require_effect(local, decided, plan.hold_out)
+    return decided

@@ -120,8 +120,12 @@ def pack_config(plan_digest: str, class_counts: tuple[int, ...] | None) -> Confi
     return config
 
 
-def pack_evaluate(shared: Mapping[str, Tensor], plan_digest: str, server_round: int) -> RecordDict:
-    config = ConfigRecord({"plan": plan_digest, "server-round": server_round})
+def pack_evaluate(
+    shared: Mapping[str, Tensor], plan_digest: str, server_round: int, class_counts: tuple[int, ...] | None = None
+) -> RecordDict:
+    """An ``evaluate`` message; ``class_counts`` for sites that train on before they evaluate (``personal``)."""
+    config = pack_config(plan_digest, class_counts)
+    config["server-round"] = server_round
     return RecordDict({ARRAYS: pack_tensors(shared), CONFIG: config})
 
 

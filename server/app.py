@@ -78,7 +78,7 @@ def serve(
     model = build_model(plan, None)
     if evaluate is not None and model.needs_its_site:
         raise PlanError(
-            "data.test=coordinator can't score a model whose adaptation layers stay at the sites; "
+            "data.test=coordinator can't score a model of which a part (layers, a head) stays at the sites; "
             "use data.test=sites data.test_fraction=0.2"
         )
     require_selectable(plan, model)

@@ -183,8 +183,11 @@ def _up_to_date(federation: Federation, roster: Roster, number: int) -> Roster:
 
 
 def _config(plan: Plan, roster: Roster) -> ConfigRecord:
-    wanted = plan.loss.weights == "global"
-    return wire.pack_config(plan.digest, class_counts(roster, tasks.of(plan.data)) if wanted else None)
+    return wire.pack_config(plan.digest, _counts(plan, roster))
+
+
+def _counts(plan: Plan, roster: Roster) -> tuple[int, ...] | None:
+    return class_counts(roster, tasks.of(plan.data)) if plan.loss.weights == "global" else None
 
 
 def _train(
@@ -217,7 +220,8 @@ def _train(
 def _evaluate(federation: Federation, roster: Roster, shared: Shared) -> BySite:
     """Ask every prepared site to evaluate the final model."""
     plan = federation.plan
-    content = wire.pack_evaluate(shared, plan.digest, plan.rounds)
+    counts = _counts(plan, training(roster, plan)) if plan.personal.target is not None else None
+    content = wire.pack_evaluate(shared, plan.digest, plan.rounds, counts)
     messages = [Message(content, node, wire.EVALUATE) for node in roster]
     replies = exchange(federation.grid, messages, plan.strategy.timeout)
     found: BySite = {}

@@ -14,6 +14,7 @@ from flwr.serverapp.strategy import Strategy
 
 from fedgraft.client.examples import Examples
 from fedgraft.client.manifest import Case
+from fedgraft.client.personal import personal_training
 from fedgraft.client.training import Task, train_locally
 from fedgraft.client.views import Bank, views_of
 from fedgraft.common import parts, tasks
@@ -40,10 +41,13 @@ ASKED = {
     "strategy",
     "compression",
     "engine",
+    "personal",
+    "adapt",
 }
 FITTING = {
     "loss=binary_cross_entropy": ("data.task=multilabel",),
     "loss=cox": ("data.task=survival", "data.classes=[]"),
+    "adapt=adabn": ("hold_out=[alder]",),
 }
 """What a choice needs besides the defaults."""
 OFFLINE = "backbone.pretrained=false"
@@ -124,6 +128,27 @@ def test_an_adaptation_is_one_callable_or_none(plan_of: PlanOf, name: str) -> No
     if plan.adaptation.target is not None:
         assert callable(parts.build(plan.adaptation.target, "adaptation", plan.adaptation.options))
         assert Adapted().claims == {}
+
+
+@pytest.mark.parametrize("name", members("personal"))
+def test_a_personalisation_trains(plan_of: PlanOf, name: str) -> None:
+    plan = plan_of(f"personal={name}")
+    personal = personal_training(plan, parts.OURS)
+    assert personal.local() == (("head.",) if name in ("fedper", "fedrep") else ())
+    head = torch.nn.ModuleDict({"head": torch.nn.Linear(4, 2), "body": torch.nn.Linear(4, 4)})
+    head.forward = lambda x: head["head"](head["body"](x))  # type: ignore[method-assign]
+    examples = Examples(torch.eye(4), torch.tensor([0, 1, 0, 1]))
+    loss = torch.nn.functional.cross_entropy
+    task = Task(examples, loss, plan.train, plan.train.lr, torch.Generator().manual_seed(0))
+    assert personal.train(head, task, torch.device("cpu")) > 0
+
+
+@pytest.mark.parametrize("name", members("adapt"))
+def test_an_adaptation_of_a_new_site_is_one_callable_or_none(plan_of: PlanOf, name: str) -> None:
+    adapt = plan_of(f"adapt={name}", *FITTING.get(f"adapt={name}", ())).adapt
+    assert (name == "none") == (adapt.target is None)
+    if adapt.target is not None:
+        parts.build(adapt.target, "adapt", adapt.options).require_effect(torch.nn.BatchNorm1d(2))
 
 
 @pytest.mark.parametrize("name", members("loss"))
