@@ -123,8 +123,7 @@ class Session:
 
 
 Built = tuple[Model, dict[str, Tensor], wire.Specs, Codec]
-Stores = dict[Path | None, Store]
-"""By their folder; ``None`` is the memory."""
+Stores = dict[Path | None, Store]  # by folder; None: in memory
 
 
 @dataclass
