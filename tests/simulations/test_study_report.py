@@ -78,7 +78,7 @@ def test_without_local_there_is_no_verdict() -> None:
 def test_what_is_undefined_is_marked_and_counts_in_no_mean() -> None:
     runs = [
         trained("federated", "", 0, {"a": 0.8, "b": None}),
-        trained("local", "a", 0, {"a": 0.7}, chosen_without_val=True),
+        trained("local", "a", 0, {"a": 0.7}, chosen_without_val=True, without_columns=("ca",)),
         Trained("local", "b", 0, 0.1, ("b",), failed="no case\nto train on"),
     ]
     found = summarise(runs, Classification(("clear", "lesion")))
@@ -89,6 +89,7 @@ def test_what_is_undefined_is_marked_and_counts_in_no_mean() -> None:
     for words in (
         "Marked `*`, no AUROC with some seed or method",
         "b. With that seed such a site counts in no method's mean",
+        "Trained without columns that nobody measured there: local-a: ca.",
         "took the federation's rate: local-a.",
         "Failed: local-b, seed 0: no case",
     ):
