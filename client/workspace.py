@@ -41,8 +41,7 @@ from fedgraft.common.parts import OURS
 from fedgraft.common.plan import Plan, from_json
 
 Built = tuple[Model, dict[str, Tensor], wire.Specs, Codec]
-Stores = dict[Path | None, Store]
-"""By their folder; ``None`` is the memory."""
+Stores = dict[Path | None, Store]  # by folder; None: in memory
 
 
 @dataclass

@@ -19,7 +19,7 @@ from fedgraft.client.splits import split_as_planned
 from fedgraft.client.store import Store
 from fedgraft.common import parts
 from fedgraft.common.errors import PlanError
-from fedgraft.common.model import build
+from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan, from_dict
 from fedgraft.common.roles import HEAD
 from fedgraft.common.schema import Compression, Strategy
@@ -73,30 +73,33 @@ def arrangements(plan: Plan, study: Study, dealt: Dealt, environ: Mapping[str, s
 
 
 def require_suited(plan: Plan, study: Study, environ: Mapping[str, str]) -> None:
-    """Whether a baseline's model is whole where it is tested.
+    """Whether a baseline's model is whole where it is tested, and a site that is left out can adapt it.
 
     Raises:
         PlanError: it is not; names the baseline.
     """
-    if plan.adaptation.target is None and plan.personal.target is None:
+    if all(section.target is None for section in (plan.adaptation, plan.personal, study.adapt)):
         return
-    allowed = (*parts.OURS, *plan.engine.allow)
     known = statistics_of_simulation(plan, environ)
     problems = []
-    if POOLED in study.baselines and build(alone(known), None, allowed).needs_its_site:
+    if POOLED in study.baselines and _built(alone(known)).needs_its_site:
         problems.append(
             f"baselines=pooled: the layers of adaptation._target_={plan.adaptation.target} stay where they were "
             "trained, and no site could test them; leave pooled out, or use adaptation=none or a shared one"
         )
-    if LEFT_OUT in study.baselines and any(
-        name.startswith(HEAD) for name in build(known, None, allowed).names("local")
-    ):
+    if LEFT_OUT in study.baselines and any(name.startswith(HEAD) for name in _built(known).names("local")):
         problems.append(
             "baselines=leave_one_site_out: the head stays at each site, and a site that was left out has none; leave "
             "leave_one_site_out out, or use personal=none"
         )
+    elif study.adapt.target is not None:
+        _built(replace(known, adapt=study.adapt))
     if problems:
         raise PlanError(problems)
+
+
+def _built(plan: Plan) -> Model:
+    return build(plan, None, (*parts.OURS, *plan.engine.allow))
 
 
 def alone(plan: Plan) -> Plan:

@@ -13,6 +13,7 @@ otherwise, and its validation cases may be this one's test cases. Each site alon
 - ``verdict``: in words, if ``local`` is among the baselines
 - ``chosen_lr.<run>``: by seed; ``chosen_without_val``: runs that took the federation's rate
 - ``cost.<method>``: ``runs``, ``seconds``, ``bytes_up`` and ``bytes_down`` (per site and round)
+- ``without_columns.<run>``: columns of the table that nobody measured where it was trained
 - ``failed``: runs without a result, and why
 - ``figures.<method>``: for each seed, all figures by site
 """
@@ -38,6 +39,7 @@ from fedgraft.simulations.study_options import Study
 from fedgraft.simulations.study_plot import draw_study
 from fedgraft.simulations.study_report import markdown, print_study
 from fedgraft.simulations.study_summary import Trained, summarise
+from fedgraft.simulations.table_statistics import without_unknown
 
 MODEL = "model.safetensors"
 
@@ -124,15 +126,18 @@ def _run(arrangement: Arrangement, lr: float, bench: Bench) -> Trained:
     plan = replace(arrangement.plan, train=replace(arrangement.plan.train, lr=lr))
     folder = _folder(arrangement, lr, bench)
     at = f"seed {plan.seed}, {arrangement.name}, lr {lr:g}"
+    dropped: tuple[str, ...] = ()
     try:
         federation = write_sites(plan, arrangement.dealt, folder / "sites", os.environ)
+        if arrangement.method != FEDERATED:
+            plan, dropped = without_unknown(plan, federation.sites)
         summary = simulate_over(plan, federation, folder, Console(quiet=True), bench.series)
     except (RoundError, DataError, PlanError) as error:
         bench.console.print(f"{at}: failed", style="yellow")
         return Trained(
             arrangement.method, arrangement.site, plan.seed, lr, tested=arrangement.tested, failed=str(error)
         )
-    found = _read(arrangement, plan.seed, lr, summary)
+    found = replace(_read(arrangement, plan.seed, lr, summary), without_columns=dropped)
     bench.console.print(f"{at}: {found.seconds:.1f} s, val {summary['headline']} {found.val}", highlight=False)
     for line in summary["dropped"]:
         said = f"  dropped: round {line['round']}, {line['site']} ({line['what']}): {line['reason']}"

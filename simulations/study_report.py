@@ -76,6 +76,8 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
             f"No {found['heading']} on their validation cases, so that they took the federation's rate: "
             f"{', '.join(found['chosen_without_val'])}."
         )
+    for run, columns in found["without_columns"].items():
+        said.append(f"Trained without columns that nobody measured there: {run}: {', '.join(columns)}.")
     return said + [f"Failed: {one['run']}, seed {one['seed']}: {one['why']}" for one in found["failed"]]
 
 

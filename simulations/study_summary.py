@@ -33,6 +33,7 @@ class Trained:
         runs: at how many rates it was tried; ``seconds`` are those of all.
         failed: why there is no result.
         chosen_without_val: its validation figure is undefined, and it has the federation's rate.
+        without_columns: of the table, which no site that trained knows anything of.
     """
 
     method: str
@@ -48,6 +49,7 @@ class Trained:
     bytes_down: int = 0
     failed: str | None = None
     chosen_without_val: bool = False
+    without_columns: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -77,6 +79,7 @@ def summarise(trained: Sequence[Trained], task: AnyTask) -> dict[str, Any]:
         "chosen_lr": {name: [one.lr for one in trained if one.name == name] for name in _names(trained)},
         "chosen_without_val": _names([one for one in trained if one.chosen_without_val]),
         "cost": {method: _cost([one for one in trained if one.method == method]) for method in methods},
+        "without_columns": {one.name: list(one.without_columns) for one in trained if one.without_columns},
         "failed": [{"run": one.name, "seed": one.seed, "why": one.failed} for one in trained if one.failed],
         "figures": figures,
     }

@@ -42,6 +42,23 @@ def with_local_statistics(plan: Plan, sites: Mapping[str, Path]) -> Plan:
     return replace(plan, table=resolved(table, merge_all(found, table)))
 
 
+def without_unknown(plan: Plan, sites: Mapping[str, Path]) -> tuple[Plan, tuple[str, ...]]:
+    """The plan without those columns of which the sites that train know nothing, and these columns' names.
+
+    What one hospital alone, or some of them, would do: nobody there ever measured it.
+    """
+    table = plan.table
+    if table is None or table.statistics == "plan":
+        return plan, ()
+    files = TableFiles()
+    names = [name for name in sorted(sites) if name not in plan.hold_out]
+    found = merge_all([site_statistics(plan, table, read_site_file(sites[name]), files) for name in names], table)
+    numeric = tuple(name for name, one in zip(table.numeric, found.numeric, strict=True) if one.count)
+    categorical = tuple(name for name, counts in zip(table.categorical, found.categories, strict=True) if counts)
+    dropped = tuple(name for name in (*table.numeric, *table.categorical) if name not in (*numeric, *categorical))
+    return replace(plan, table=replace(table, numeric=numeric, categorical=categorical)), dropped
+
+
 def statistics_of_simulation(plan: Plan, environ: Mapping[str, str]) -> Plan:
     """`with_local_statistics` of the sites that `fedgraft simulate` would lay out."""
     if plan.table is None or plan.table.statistics == "plan":

@@ -141,6 +141,24 @@ def test_layers_that_stay_at_a_site_can_t_be_pooled(compose_plan: Composer, envi
         require_suited(plan, ALL, environ)
 
 
+def test_a_head_that_stays_at_a_site_can_t_be_left_out(compose_plan: Composer, environ: dict[str, str]) -> None:
+    plan = compose_plan("personal=fedper", "adaptation=ssf")
+    require_suited(plan, Study(("local", "pooled")), environ)
+    with pytest.raises(PlanError, match=r"baselines=leave_one_site_out: the head stays at each site"):
+        require_suited(plan, ALL, environ)
+
+
+def test_what_can_t_be_adapted_at_a_site_left_out_is_said_at_once(
+    compose_plan: Composer, environ: dict[str, str]
+) -> None:
+    """A vision transformer has no batch norm."""
+    adabn = compose_plan("adapt=adabn", "hold_out=[a]").adapt
+    require_suited(compose_plan(), replace(ALL, adapt=adabn), environ)
+    transformer = compose_plan("backbone.name=test_vit", "data.image_size=160")
+    with pytest.raises(PlanError, match="adapt"):
+        require_suited(transformer, replace(ALL, adapt=adabn), environ)
+
+
 def test_what_a_baseline_s_plan_contradicts_is_named_with_it(
     compose_plan: Composer, dealt: Dealt, environ: dict[str, str]
 ) -> None:
