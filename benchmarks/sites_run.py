@@ -27,7 +27,7 @@ from fedgraft.client.workspace import Workspace
 from fedgraft.common import parts
 from fedgraft.common.plan import Plan
 from fedgraft.server import app as server_app
-from fedgraft.server.rounds import Round
+from fedgraft.server.round import Round
 from fedgraft.simulations.datasets import Source, data_root
 from fedgraft.simulations.federation import cache_folder
 from fedgraft.simulations.grid import run_in_process

@@ -12,7 +12,7 @@ from fedgraft.client.release import release_means
 from fedgraft.client.site import SiteFile
 from fedgraft.client.store import Store
 from fedgraft.common.backbone import input_spec
-from fedgraft.common.harmony import Harmony
+from fedgraft.common.harmony import Harmony, require_reference_fits
 from fedgraft.common.image_statistics import ImageStatistics
 from fedgraft.common.parts import OURS
 from fedgraft.common.plan import Plan
@@ -30,8 +30,12 @@ def site_means(plan: Plan, site: SiteFile, inputs: ImageInputs, harmony: Harmony
     """What may leave a site: means over its training images, those of a run of this plan, each as it is (no views).
 
     Raises:
+        PlanError: an image takes more numbers than may travel.
         DataError: the cohort can't be used.
     """
+    require_reference_fits(plan, inputs.intake.spec, (*OURS, *site.allow))
+    if site.name in plan.hold_out:
+        return ImageStatistics()
     train = split_usable(inputs.expanded(read_manifest(site.manifest)), plan, inputs)["train"]
     if not release_means(len({case.patient for case in train}), site.release):
         return ImageStatistics()

@@ -33,8 +33,8 @@ def tell_sums(content: RecordDict, workspace: Workspace, site_file: Path, run: i
     """
     digest = unpack_sums_question(content)
     session = workspace.open(site_file, digest, run)
-    if session.plan.initial.target is None:
-        raise WireError("the plan asks for no sums")
+    if session.plan.initial.target is None or session.site.name in session.plan.hold_out:
+        raise WireError("the plan asks this site for no sums")
     found = site_sums(session, workspace)
     about = {"withheld": True} if found is None else _figures(found)
     append_line(session.release_log, "sums", run, plan=digest, **about)

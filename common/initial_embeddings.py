@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from fedgraft.common.embedding_file import read
 from fedgraft.common.errors import PlanError
 from fedgraft.common.initial import Initial, Sums
+
+LOG_SCALE = "log_scale"
 
 
 class Embeddings(Initial):
@@ -24,6 +26,11 @@ class Embeddings(Initial):
         self.file = file
         self.classes = classes
 
+    @staticmethod
+    def misfit(head: nn.Module, options: Mapping[str, object]) -> str:
+        """Why it can't start a head; ``""`` if it can."""
+        return "" if LOG_SCALE in dict(head.named_parameters()) else "use head=embeddings, which has a place for them"
+
     def sums(self, features: Tensor, labels: Tensor, classes: int) -> Sums:
         return {}
 
@@ -31,12 +38,10 @@ class Embeddings(Initial):
         """The head's tensors.
 
         Raises:
-            PlanError: the head is another one, or the file's sizes or classes are not the plan's.
+            PlanError: the file's sizes or classes are not the plan's.
         """
-        if "log_scale" not in built:
-            raise PlanError("initial=embeddings needs head=embeddings: another head has no place for them")
         found = read(Path(self.file), self.classes)
-        started = {"weight": found.embeddings, "log_scale": found.scale.log()}
+        started = {"weight": found.embeddings, LOG_SCALE: found.scale.log()}
         if found.projection is not None:
             started["projection"] = found.projection
         wrong = sorted(

@@ -40,7 +40,9 @@ def build_initial(plan: Plan, allowed: Iterable[str]) -> Initial:
     """What the plan's ``initial`` names, which it must."""
     if plan.initial.target is None:
         raise PlanError("the plan names no initial._target_")
-    initial: Initial = parts.build(plan.initial.target, "initial", plan.initial.options, allowed)
+    initial: Initial = parts.build(
+        plan.initial.target, "initial", plan.initial.options, allowed, classes=plan.data.classes
+    )
     return initial
 
 

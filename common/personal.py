@@ -30,13 +30,12 @@ def require_effect(kept: Iterable[str], roles: Mapping[str, str], hold_out: Iter
     kept = tuple(kept)
     if not kept:
         return
+    head = any(name.startswith("head.") for name in kept)
+    what, option = ("a local head", "personal=none") if head else ("local layers", "adaptation.role=shared")
     if not any(role == "shared" and not name.startswith("reference.") for name, role in roles.items()):
         raise PlanError(
-            "personal: with a local head nothing is shared, the head is all that is trained; free a stage "
-            "(backbone.freeze), choose an adaptation whose tensors are shared (adaptation=ssf), or personal=none"
+            f"with {what} nothing is shared; free a stage (backbone.freeze), choose an adaptation whose tensors are "
+            f"shared (adaptation=ssf), or {option}"
         )
     if hold_out := tuple(hold_out):
-        raise PlanError(
-            f"personal: a local head is never trained at {', '.join(hold_out)}, which hold_out names; use "
-            "personal=none, ditto or finetune, whose shared model has a head"
-        )
+        raise PlanError(f"{what} would never be trained at {', '.join(hold_out)}, which hold_out names; use {option}")

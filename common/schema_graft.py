@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fedgraft.common.kinds import STRICT, NotNegative, Options, Probability
+from fedgraft.common.kinds import STRICT, NotNegative, Options, Share
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -26,7 +26,7 @@ class Initial:
 
     __pydantic_config__ = STRICT
     target: str | None = None
-    interpolate: tuple[Probability, ...] = ()
+    interpolate: tuple[Share, ...] = ()
     options: Options = field(default_factory=dict)
 
 

@@ -42,6 +42,12 @@ TRANSFER_CHECKS: tuple[Check, ...] = (
         "initial.interpolate=[1.0] has no effect: it is the trained head; name other shares too, or set it to []",
     ),
     Check(
+        ("initial", "personal"),
+        lambda p: bool(p.initial.interpolate) and p.personal.target is not None,
+        "initial.interpolate chooses the model that all sites share, and with `personal` a site evaluates one of its "
+        "own; set initial.interpolate=[], or personal=none",
+    ),
+    Check(
         ("initial", "release"),
         lambda p: bool(p.initial.interpolate) and not p.release.evaluation,
         "initial.interpolate needs release.evaluation=true: the sites' validation cases tell which share is best",

@@ -26,7 +26,8 @@ from fedgraft.server.folder import REGISTERED
 from fedgraft.server.ledger import Ledger
 from fedgraft.server.picture import picture
 from fedgraft.server.roster import Backbone
-from fedgraft.server.rounds import Federation, Outcome, Round, run
+from fedgraft.server.round import Federation, Outcome, Round
+from fedgraft.server.rounds import run
 from fedgraft.server.select import require_selectable
 from fedgraft.server.statistics import with_statistics
 
@@ -72,10 +73,9 @@ def serve(
     require_suited(plan, parts.trusted(plan.engine))
     out.mkdir(parents=True, exist_ok=True)
     ledger, registered = Ledger(out / "ledger.jsonl"), _registered(out)
-    plan = with_statistics(grid, plan, registered, ledger)
+    plan, model = _resolved(grid, plan, registered, ledger)
     (out / "plan.yaml").write_text(yaml.safe_dump(plan.to_dict(), sort_keys=False), encoding="utf-8")
     (out / "rounds.jsonl").write_text("", encoding="utf-8")
-    model = build_model(plan, None, parts.trusted(plan.engine))
     if evaluate is not None and model.needs_its_site:
         raise PlanError(
             "data.test=coordinator can't score a model of which a part (layers, a head) stays at the sites; "
@@ -102,6 +102,15 @@ def serve(
         if drawn is not None:
             drawn.draw(lines, result)
     return outcome
+
+
+def _resolved(grid: Grid, plan: Plan, registered: dict[int, str], ledger: Ledger) -> tuple[Plan, Model]:
+    """The plan with all numbers in it, and its model. What is wrong with a model of images is said before any site
+    decodes one; that of a table needs the table's statistics."""
+    trusted = parts.trusted(plan.engine)
+    model = None if plan.table is not None else build_model(plan, None, trusted)
+    plan = with_statistics(grid, plan, registered, ledger)
+    return plan, build_model(plan, None, trusted) if model is None else model
 
 
 def print_round(round_: Round) -> None:

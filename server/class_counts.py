@@ -72,8 +72,10 @@ def require_imbalance(plan: Plan, offers: Iterable[Offer]) -> None:
 
 
 def _weights_of_one(plan: Plan, task: AnyTask, counts: Iterable[Counts], where: str) -> list[str]:
-    """The weights of classes without a case are of no account."""
+    """The weights of classes without a case are of no account; of a finding without counts nothing is known."""
     for some in counts:
+        if plan.data.task == "multilabel" and 0 in some:
+            return []
         weights = task.weights(some, plan.loss.scheme, plan.loss.beta).tolist()
         if any(count and abs(weight - 1) > 1e-6 for weight, count in zip(weights, some, strict=True)):
             return []

@@ -90,7 +90,9 @@ def write(
         f"  initial=embeddings initial.file={out}",
     ]
     if backbone is not None:
-        tensors.save(backbone, image_text.backbone(found), {"backbone": found.tower})
+        state = image_text.backbone(found)
+        image_text.require_same_features(found, state)
+        tensors.save(backbone, state, {"backbone": found.tower})
         lines[1] += f" backbone.weights={backbone}"
     else:
         lines.append("and the weights of the same image tower in backbone.weights: --backbone-out writes them")

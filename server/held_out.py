@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+
+from flwr.serverapp import Grid
 
 from fedgraft.common.errors import RoundError
 from fedgraft.common.plan import Plan
@@ -18,6 +21,14 @@ def training(roster: Roster, plan: Plan) -> Roster:
 def least_nodes(plan: Plan) -> int:
     """How many nodes to wait for: ``strategy.min_sites`` that train, and those that are held out."""
     return plan.strategy.min_sites + len(plan.hold_out)
+
+
+def wait_for_held_out(grid: Grid, plan: Plan, registered: Mapping[int, str]) -> None:
+    """Wait until the nodes that are registered under the held-out names are connected, ``strategy.timeout`` at most."""
+    wanted = {node for node, name in registered.items() if name in plan.hold_out}
+    deadline = time.monotonic() + plan.strategy.timeout
+    while not wanted <= set(grid.get_node_ids()) and time.monotonic() < deadline:
+        time.sleep(1)
 
 
 def require_prepared(roster: Roster, plan: Plan, ledger: Ledger) -> None:

@@ -122,6 +122,34 @@ def backbone(found: ImageText) -> dict[str, Tensor]:
     return state
 
 
+def require_same_features(found: ImageText, state: Mapping[str, Tensor]) -> None:
+    """Whether timm's network of that name, with these weights, gives the features of the image tower.
+
+    Raises:
+        BackboneError: it does not: the tower pools in another way, or takes images of another size.
+    """
+    trunk, tower = found.model.visual.trunk, timm.create_model(found.tower, num_classes=0)
+    declared = _declared(trunk)
+    pixels = torch.rand(2, *_declared(tower)["input_size"], generator=torch.Generator().manual_seed(0))
+    try:
+        tower.load_state_dict(dict(state), strict=True)
+        with torch.inference_mode():
+            ours = tower.eval()(_normalised(pixels, declared["mean"], declared["std"]))
+            theirs = trunk(_normalised(pixels, found.mean, found.std))
+        same = torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3)
+    except (RuntimeError, AssertionError):
+        same = False
+    if not same:
+        raise BackboneError(
+            f"the image tower is not {found.tower} as timm builds it (its pooling or image size differs), so that its "
+            "features can't be had from backbone.name and a file of weights"
+        )
+
+
+def _normalised(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    return (pixels - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+
+
 def _identifier(name: str) -> tuple[str, str | None]:
     if Path(name).is_dir():
         return f"local-dir:{Path(name).resolve()}", None

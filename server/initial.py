@@ -9,7 +9,7 @@ from flwr.serverapp import Grid
 from torch import Tensor
 
 from fedgraft.common import arrays, parts, wire
-from fedgraft.common.errors import RoundError
+from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.initial import COUNTS, Initial, Sums
 from fedgraft.common.initial_head import build_initial, no_sums
 from fedgraft.common.plan import Plan
@@ -37,12 +37,32 @@ def initial_shared(
     """
     if plan.initial.target is None:
         return built
-    initial = build_initial(plan, (*parts.OURS, *plan.engine.allow))
-    head = head_of(built)
-    specs = wire.specs_of(no_sums(initial, head, plan.data.outputs))
+    initial, head, specs = _wanted(plan, built)
     sums = _ask(grid, plan, roster, specs, initial, ledger) if specs else {}
     found = _fitting(initial.head(sums, head), head, plan)
     return {**built, **{HEAD + name: tensor for name, tensor in found.items()}}
+
+
+def require_start(plan: Plan, built: Mapping[str, Tensor]) -> None:
+    """Find out what is wrong with the plan's ``initial`` before any site is asked for anything.
+
+    Raises:
+        PlanError: its file or options do not suit, or sums by class are asked for where a case has no class.
+        RoundError: as `initial_shared`, where no sums are needed.
+    """
+    if plan.initial.target is None:
+        return
+    initial, head, specs = _wanted(plan, built)
+    if not specs:
+        _fitting(initial.head({}, head), head, plan)
+    elif plan.data.task != "classification":
+        raise PlanError(f"initial={type(initial).__name__} sums up over classes, and needs data.task=classification")
+
+
+def _wanted(plan: Plan, built: Mapping[str, Tensor]) -> tuple[Initial, dict[str, Tensor], wire.Specs]:
+    """The plan's ``initial``, the head as it was built, and what each site's sums must be like."""
+    initial, head = build_initial(plan, parts.trusted(plan.engine)), head_of(built)
+    return initial, head, wire.specs_of(no_sums(initial, head, plan.data.outputs))
 
 
 def head_of(shared: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -67,11 +87,10 @@ def total(sums: Sequence[Sums]) -> Sums:
 
 def _ask(grid: Grid, plan: Plan, roster: Roster, specs: wire.Specs, initial: Initial, ledger: Ledger) -> Sums:
     """Every training site's sums, added up."""
-    asked = {node: offer for node, offer in roster.items() if offer.site not in plan.hold_out}
     question = pack_sums_question(plan.digest)
-    replies = exchange(grid, [Message(question, node, SUMS) for node in asked], plan.strategy.timeout)
+    replies = exchange(grid, [Message(question, node, SUMS) for node in roster], plan.strategy.timeout)
     good, down = [], wire.count_bytes(question)
-    for node, offer in asked.items():
+    for node, offer in roster.items():
         found = read_sums(replies[node], Expected(offer.site, plan.digest, 0, offer.examples), specs)
         ledger.write(_entry(found, offer.site, node, down, replies[node]))
         if not isinstance(found, Refusal) and found.sums is not None:

@@ -43,7 +43,7 @@ from fedgraft.common.plan import Plan
 from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.server.initial import withheld
 from fedgraft.server.ledger import Ledger
-from fedgraft.server.rounds import Outcome, Round
+from fedgraft.server.round import Outcome, Round
 from fedgraft.server.statistics import used
 
 

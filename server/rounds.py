@@ -6,108 +6,30 @@ Sites that the plan holds out take part in the first and the last of these only.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from flwr.app import ConfigRecord, Message
-from flwr.serverapp import Grid
 from torch import Tensor
 
 from fedgraft.common import parts, tasks, wire
 from fedgraft.common.compression import require_effect, up_codec
 from fedgraft.common.errors import RoundError
 from fedgraft.common.garbage import patient_collector
-from fedgraft.common.metrics import Scalar
-from fedgraft.common.offer import Offer
 from fedgraft.common.plan import Plan
-from fedgraft.common.tasks import AnyTask, Evaluation
+from fedgraft.common.tasks import Evaluation
 from fedgraft.common.wire import Update
 from fedgraft.server import aggregation, select
 from fedgraft.server.class_counts import class_counts, require_imbalance
 from fedgraft.server.guard import Expected, Refusal, read_evaluations, read_update
-from fedgraft.server.held_out import least_nodes, require_prepared, training
-from fedgraft.server.initial import initial_shared
+from fedgraft.server.held_out import least_nodes, require_prepared, training, wait_for_held_out
+from fedgraft.server.initial import initial_shared, require_start
 from fedgraft.server.interpolate import Choice, best_share, require_figure
 from fedgraft.server.ledger import Entry, Ledger, What
 from fedgraft.server.post import exchange, wait_for_nodes
-from fedgraft.server.roster import Backbone, Roster, RosterGrid, admit, refuse_impostors, refuse_twins
-
-BySite = dict[str, dict[str, Evaluation]]
-Shared = dict[str, Tensor]
-
-
-@dataclass
-class Round:
-    """What is known of one round. Round 0 is the untrained model.
-
-    Attributes:
-        train_loss: mean over the sites' training cases, ``None`` if a site withheld it.
-        bytes_up: content of the round's train messages, summed over the sites that were asked; so is ``bytes_down``.
-        by_site: evaluations of the model *after* this round, by site and split (``val``, ``test``).
-        central: evaluation of the same model on the coordinator's own test set, if it has one.
-    """
-
-    number: int
-    task: AnyTask
-    sites: tuple[str, ...] = ()
-    train_loss: float | None = None
-    seconds: float = 0.0
-    bytes_up: int = 0
-    bytes_down: int = 0
-    by_site: BySite = field(default_factory=dict)
-    central: Evaluation | None = None
-
-    def pooled(self, split: str, without: Collection[str] = ()) -> Evaluation | None:
-        """The evaluations of a split by all sites but those ``without``, merged; ``None`` if no site gave one."""
-        parts = [splits[split] for site, splits in self.by_site.items() if split in splits and site not in without]
-        return self.task.merge(parts) if parts else None
-
-    def val_figure(self, without: Collection[str] = ()) -> Scalar:
-        """The headline figure over the validation cases of all sites but those ``without``."""
-        val = self.pooled("val", without)
-        return None if val is None else val.figures()[self.task.headline]
-
-    @property
-    def test(self) -> Evaluation | None:
-        """On the coordinator's own test set if it has one, else on the sites' test cases, merged."""
-        return self.central if self.central is not None else self.pooled("test")
-
-
-@dataclass(frozen=True)
-class Federation:
-    """What a run works with.
-
-    ``registered``: site names by node id, if the coordinator registered them. ``evaluate`` scores shared tensors on the
-    coordinator's own test set. ``progress`` is shown each round as soon as it is aggregated, ``finished`` once its
-    evaluation is in; ``keep`` gets the shared tensors after each round.
-    """
-
-    grid: Grid
-    plan: Plan
-    backbone: Backbone
-    initial: Shared
-    ledger: Ledger
-    registered: Mapping[int, str] = field(default_factory=dict)
-    evaluate: Callable[[Shared], Evaluation] | None = None
-    finished: Callable[[Round], None] = lambda round_: None
-    progress: Callable[[Round], None] = lambda round_: None
-    keep: Callable[[Shared], None] = lambda shared: None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The final shared tensors, every round, the sites' offers by name, and the round of the final model.
-
-    ``final``: evaluated after the last round; with ``select=best`` it can be an earlier one. ``interpolations``: the
-    validation figure of each share of the trained head that ``initial.interpolate`` names.
-    """
-
-    shared: Shared
-    rounds: list[Round]
-    offers: dict[str, Offer]
-    final: Round
-    interpolations: dict[float, Scalar] = field(default_factory=dict)
+from fedgraft.server.roster import Roster, RosterGrid, admit, refuse_impostors, refuse_twins
+from fedgraft.server.round import BySite, Federation, Outcome, Round, Shared
 
 
 def run(federation: Federation) -> Outcome:
@@ -123,9 +45,11 @@ def run(federation: Federation) -> Outcome:
 def _run(federation: Federation) -> Outcome:
     plan = federation.plan
     strategy = aggregation.build_strategy(plan)
+    require_start(plan, federation.initial)
     codec = up_codec(plan.compression, parts.trusted(plan.engine))
     require_effect(plan.compression, federation.initial, parts.trusted(plan.engine))
     wait_for_nodes(federation.grid, least_nodes(plan), plan.strategy.timeout)
+    wait_for_held_out(federation.grid, plan, federation.registered)
     roster = _up_to_date(federation, {}, 1)
     require_prepared(roster, plan, federation.ledger)
     trainers = training(roster, plan)
@@ -147,6 +71,7 @@ def _run(federation: Federation) -> Outcome:
         federation.finished(rounds[-1])
         if plan.select == "best":
             best = select.better(best, number - 1, rounds[-1].val_figure(), shared)
+            select.require_candidate(best)  # said in round 1, not after the last
         shared = aggregation.aggregate(strategy, number, updates, wire.specs_of(federation.initial))
         federation.keep(shared)
         rounds.append(_summed(federation, number, updates, time.monotonic() - start))

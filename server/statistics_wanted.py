@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from flwr.app import RecordDict
 
+from fedgraft.common import parts
 from fedgraft.common.backbone import input_spec
-from fedgraft.common.harmony import harmony_of, wants_reference, with_reference
+from fedgraft.common.harmony import harmony_of, require_reference_fits, wants_reference, with_reference
 from fedgraft.common.image_statistics import ImageStatistics, pooled_means
 from fedgraft.common.image_statistics_record import unpack_image_description
-from fedgraft.common.parts import OURS
 from fedgraft.common.plan import Plan
 from fedgraft.common.schema_data import Table
 from fedgraft.common.statistics import TableStatistics, merge_all, resolved
@@ -54,9 +54,11 @@ def _of_the_table(plan: Plan, table: Table) -> Wanted:
 
 
 def _of_the_images(plan: Plan) -> Wanted:
-    harmony = harmony_of(plan, (*OURS, *plan.engine.allow))
+    harmony = harmony_of(plan, parts.trusted(plan.engine))
     assert harmony is not None  # `wants_reference`
-    numbers = harmony.numbers(input_spec(plan.backbone, plan.data.image_size).size)
+    spec = input_spec(plan.backbone, plan.data.image_size)
+    require_reference_fits(plan, spec, parts.trusted(plan.engine))
+    numbers = harmony.numbers(spec.size)
 
     def known(answers: Sequence[Description]) -> Plan:
         found = [one.statistics for one in _by_name(answers) if isinstance(one.statistics, ImageStatistics)]

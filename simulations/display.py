@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from fedgraft.server.rounds import Round
+from fedgraft.server.round import Round
 
 UNDEFINED = "undefined"  # a figure over one class, or without a comparable pair
 _PARTS = ("prepare", "download", "compute", "upload", "latency", "offline", "total")

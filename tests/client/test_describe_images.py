@@ -18,6 +18,7 @@ from fedgraft.client.splits import split_as_planned
 from fedgraft.client.transforms import resize
 from fedgraft.client.workspace import Workspace
 from fedgraft.common.backbone import input_spec
+from fedgraft.common.errors import PlanError
 from fedgraft.common.harmony import harmony_of
 from fedgraft.common.image_statistics import ImageStatistics
 from fedgraft.common.image_statistics_record import unpack_image_description
@@ -83,3 +84,13 @@ def test_too_few_patients_or_no_permission_tell_nothing(
     """Ten patients, of whom not all train: 20 pictures would be enough, their patients are not."""
     site.write_text(f"{site.read_text()}release: {json.dumps(release)}\n")
     assert told(compose_plan("harmonise=histogram"), site) == ImageStatistics()
+
+
+def test_a_held_out_site_tells_nothing(compose_plan: PlanOf, site: Path) -> None:
+    assert told(compose_plan("harmonise=histogram", "hold_out=[north]"), site) == ImageStatistics()
+
+
+def test_more_numbers_than_travel_with_a_plan_are_not_computed(compose_plan: PlanOf, site: Path) -> None:
+    plan = compose_plan("harmonise=fourier", "harmonise.band=0.49", "data.image_size=256")
+    with pytest.raises(PlanError, match=r"more than the 20000 that travel with a plan; lower harmonise.band"):
+        describe(pack_question(plan.to_json(), plan.digest), Workspace(), site, 7)

@@ -109,5 +109,12 @@ def test_what_leaves_is_what_is_written_down(opened: Callable[..., Opened]) -> N
 
 def test_a_plan_that_does_not_ask_gets_no_answer(opened: Callable[..., Opened]) -> None:
     session, workspace, site = opened()
-    with pytest.raises(WireError, match="the plan asks for no sums"):
+    with pytest.raises(WireError, match="the plan asks this site for no sums"):
+        tell_sums(pack_sums_question(session.plan.digest), workspace, site, 7)
+
+
+def test_a_held_out_site_is_not_asked(opened: Callable[..., Opened]) -> None:
+    session, workspace, site = opened("initial=prototypes", "hold_out=[alder]")
+    assert session.site.name == "alder"
+    with pytest.raises(WireError, match="the plan asks this site for no sums"):
         tell_sums(pack_sums_question(session.plan.digest), workspace, site, 7)

@@ -27,6 +27,10 @@ MULTILABEL = ("data.task=multilabel", "loss=binary_cross_entropy")
         (("initial=prototypes", "initial.interpolate=[0.5,0.5]"), "initial.interpolate names a share twice"),
         (("initial=prototypes", "initial.interpolate=[1.0]"), r"interpolate=\[1.0\] has no effect"),
         (
+            ("initial=prototypes", "initial.interpolate=[0.5]", "personal=ditto"),
+            "with `personal` a site evaluates one of its own",
+        ),
+        (
             ("initial=prototypes", "initial.interpolate=[0.5]", "release.evaluation=false"),
             "initial.interpolate needs release.evaluation=true",
         ),
@@ -46,7 +50,7 @@ def test_a_contradiction_is_said(plan_of: PlanOf, overrides: tuple[str, ...], wo
     [
         ("initial=zeros",),
         ("initial=analytic", "initial.alpha=10", "initial.balanced=false"),
-        ("initial=prototypes", "initial.margin=4", "initial.interpolate=[0.5,1.0]"),
+        ("initial=prototypes", "initial.margin=4", "initial.interpolate=[0.0,0.5,1.0]"),
     ],
 )
 def test_these_are_plans(plan_of: PlanOf, overrides: tuple[str, ...]) -> None:

@@ -18,7 +18,8 @@ from fedgraft.common.model import build
 from fedgraft.common.plan import Plan
 from fedgraft.server.ledger import Ledger
 from fedgraft.server.roster import Backbone
-from fedgraft.server.rounds import Federation, Outcome, run
+from fedgraft.server.round import Federation, Outcome
+from fedgraft.server.rounds import run
 from fedgraft.simulations.federation import lay_out
 from fedgraft.simulations.grid import InProcessGrid
 

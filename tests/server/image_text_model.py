@@ -25,13 +25,19 @@ SENTENCES = {
 
 
 def write_model(
-    folder: Path, tower: str, *, mean: tuple[float, ...] = HALF, std: tuple[float, ...] = HALF, proj: str = "linear"
+    folder: Path,
+    tower: str,
+    *,
+    mean: tuple[float, ...] = HALF,
+    std: tuple[float, ...] = HALF,
+    proj: str = "linear",
+    pool: str = "",
 ) -> Path:
     """A randomly initialised model; the text tower is open_clip's own, whose vocabulary its package carries."""
     config = {
         "model_cfg": {
             "embed_dim": 32,
-            "vision_cfg": {"timm_model_name": tower, "timm_pool": "", "timm_proj": proj, "image_size": SIZE},
+            "vision_cfg": {"timm_model_name": tower, "timm_pool": pool, "timm_proj": proj, "image_size": SIZE},
             "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
         },
         "preprocess_cfg": {"mean": mean, "std": std},

@@ -86,3 +86,11 @@ def test_what_changes_something_or_may_is_not(
     compose_plan: Composer, overrides: tuple[str, ...], given: tuple[Counts, ...]
 ) -> None:
     require_imbalance(compose_plan(*overrides), offers(*given))
+
+
+def test_of_a_finding_without_counts_nothing_is_known(compose_plan: Composer) -> None:
+    """Its rare side is withheld: that the other finding is even does not make every weight 1."""
+    plan = compose_plan("data.task=multilabel", "loss=binary_cross_entropy", "loss.weights=local")
+    require_imbalance(plan, offers((50, 50, 0, 0)))
+    with pytest.raises(PlanError, match=r"loss\.weights=local has no effect"):
+        require_imbalance(plan, offers((50, 50, 40, 40)))

@@ -19,7 +19,8 @@ from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan
 from fedgraft.server.ledger import Ledger
 from fedgraft.server.roster import Backbone
-from fedgraft.server.rounds import Federation, run
+from fedgraft.server.round import Federation
+from fedgraft.server.rounds import run
 from fedgraft.simulations.grid import InProcessGrid
 
 Composer = Callable[..., Plan]

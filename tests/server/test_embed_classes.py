@@ -175,8 +175,8 @@ def test_a_file_of_other_classes_or_sizes_is_refused(vit: Path, tmp_path: Path) 
         Embeddings(file, ("lesion", "clear")).head({}, fitting)
     with pytest.raises(PlanError, match=r"does not fit the head \(projection, weight\): set head.dims=32"):
         Embeddings(file, ("clear", "lesion")).head({}, dict(ClassEmbedding(64, 2, 16).state_dict()))
-    with pytest.raises(PlanError, match="initial=embeddings needs head=embeddings"):
-        Embeddings(file, ("clear", "lesion")).head({}, {"weight": torch.zeros(2, 64)})
+    assert Embeddings.misfit(ClassEmbedding(64, 2, None), {}) == ""
+    assert Embeddings.misfit(torch.nn.Linear(64, 2), {}) == "use head=embeddings, which has a place for them"
     tensors.save(tmp_path / "other.safetensors", {"weight": torch.zeros(2)})
     with pytest.raises(BackboneError, match="holds no class embeddings"):
         embedding_file.read(tmp_path / "other.safetensors", ("clear", "lesion"))
@@ -197,3 +197,11 @@ def test_open_clip_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(BackboneError, match=r"needs open_clip: pip install 'fedgraft\[clip\]'"):
         image_text.load("anything")
+
+
+def test_a_tower_that_pools_in_another_way_is_refused(tmp_path: Path) -> None:
+    """Its weights fit timm's network of the same name, whose features are others."""
+    model = write_model(tmp_path / "mean", "test_vit", pool="avg")
+    with pytest.raises(BackboneError, match="the image tower is not test_vit as timm builds it"):
+        main([*_arguments(model, tmp_path), "--backbone-out", str(tmp_path / "tower.safetensors")])
+    assert not (tmp_path / "tower.safetensors").exists()

@@ -13,6 +13,8 @@ from flwr.app import Message
 from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.plan import Plan
 from fedgraft.server import rounds
+from fedgraft.server.held_out import wait_for_held_out
+from fedgraft.simulations.grid import InProcessGrid
 
 Federate = Callable[..., Any]
 Composer = Callable[..., Plan]
@@ -103,3 +105,18 @@ def test_a_site_that_the_plan_holds_out_refuses_to_train(
 def test_a_name_twice_is_an_error(compose_plan: Composer) -> None:
     with pytest.raises(PlanError, match="hold_out names a site twice"):
         compose_plan("hold_out=[birch,birch]")
+
+
+def test_the_start_waits_for_the_held_out_site(compose_plan: Composer) -> None:
+    """Three others are connected before it is."""
+    here = [{1, 2, 3}, {1, 2, 3, 4}]
+
+    class Arriving(InProcessGrid):
+        def __init__(self) -> None:
+            pass
+
+        def get_node_ids(self) -> set[int]:
+            return here.pop(0) if len(here) > 1 else here[0]
+
+    wait_for_held_out(Arriving(), held_out(compose_plan(), "birch"), {4: "birch", 1: "alder"})
+    assert here == [{1, 2, 3, 4}]

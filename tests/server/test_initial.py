@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from torch import Tensor
 from fedgraft.client import app as client_app
 from fedgraft.client.workspace import Workspace
 from fedgraft.common import arrays, tensors
-from fedgraft.common.errors import RoundError
+from fedgraft.common.errors import BackboneError, PlanError, RoundError
 from fedgraft.common.initial import Initial, Sums
 from fedgraft.common.model import build
 from fedgraft.common.plan import Plan
-from fedgraft.server.initial import head_of, initial_shared, total, withheld
+from fedgraft.server.held_out import training
+from fedgraft.server.initial import head_of, initial_shared, require_start, total, withheld
 from fedgraft.server.ledger import Ledger
 from fedgraft.server.roster import Backbone, admit
 from fedgraft.server.statistics import with_statistics
@@ -57,6 +59,7 @@ class Hospitals:
         state = self.model.backbone_state()
         backbone = Backbone(state, tensors.digest(state))
         roster = admit(self.grid, self.plan, backbone, self.grid.get_node_ids(), 1, Ledger(None))
+        roster = training(roster, self.plan)
         built = self.model.tensors(self.model.names("shared"))
         return initial_shared(self.grid, self.plan, roster, built, self.ledger)
 
@@ -237,3 +240,16 @@ def test_a_site_that_restarts_for_every_message_gives_the_same_result(
     stays, restarts = federate(plan, out="stays"), federate(plan, fresh=True, out="restarts")
     assert all(torch.equal(tensor, restarts.outcome.shared[name]) for name, tensor in stays.outcome.shared.items())
     assert stays.outcome.interpolations == restarts.outcome.interpolations
+
+
+def test_sums_of_a_plan_without_classes_are_refused_before_anyone_is_asked(table_plan: PlanOf) -> None:
+    plan = table_plan("initial=prototypes", *HEAD)
+    multilabel = replace(plan, data=replace(plan.data, task="multilabel"))
+    with pytest.raises(PlanError, match=r"initial=Prototypes sums up over classes, and needs data.task=classification"):
+        require_start(multilabel, {"head.weight": torch.zeros(2, 4), "head.bias": torch.zeros(2)})
+
+
+def test_a_file_that_is_not_there_is_said_before_anyone_is_asked(table_plan: PlanOf) -> None:
+    plan = table_plan("head=embeddings", "initial=embeddings", "initial.file=nowhere.safetensors")
+    with pytest.raises(BackboneError, match=r"nowhere.safetensors does not exist"):
+        require_start(plan, {"head.weight": torch.zeros(2, 4), "head.log_scale": torch.zeros(())})

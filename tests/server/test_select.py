@@ -78,3 +78,13 @@ def test_a_run_ends_with_the_best_round_s_model(
     assert not torch.equal(weights["best"]["head.weight"], weights["last"]["head.weight"])
     kept = safetensors.torch.load_file(tmp_path / "best" / "shared.safetensors")
     assert torch.equal(kept["head.weight"], weights["best"]["head.weight"])
+
+
+def test_that_nothing_can_decide_is_said_in_the_first_round(
+    compose_plan: Composer, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every site withholds evaluations of so few cases."""
+    monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
+    with pytest.raises(RoundError, match="select=best: in no round did the sites tell a defined figure"):
+        simulate(compose_plan("select=best", "data.val_fraction=0.05"), tmp_path / "run", Console(file=StringIO()))
+    assert len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()) == 1
