@@ -52,10 +52,10 @@ class Reference(nn.Module):
         }
 
     def fill(self, counts: Mapping[int, int], sums: Mapping[int, Mapping[str, Tensor]]) -> None:
-        """Put in a site's own; a group that is not named becomes unknown.
+        """Put in a site's own, of all its cases; a group that is not named has none of them.
 
         Args:
-            counts: cases by group, each above 0.
+            counts: cases by group, each above 0; empty if nothing is told, and all becomes unknown.
             sums: over these cases, by group and name.
         """
         cases = sum(counts.values())
