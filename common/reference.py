@@ -19,7 +19,8 @@ class Reference(nn.Module):
 
     Args:
         groups: G; the classes, or 1.
-        shapes: of the statistics of one case, by name.
+        shapes: of the statistics of one case, by name; a square ``second`` is of ``z z^T``, whose diagonal the
+            coordinator checks.
         space: features ``(N, F)`` -> where they are compared ``(N, k)``. Its buffers are not persistent.
         discriminator: a site's own, or ``None``.
     """

@@ -30,6 +30,7 @@ from fedgraft.server.held_out import least_nodes, require_prepared, training
 from fedgraft.server.initial import initial_shared
 from fedgraft.server.interpolate import Choice, best_share, require_figure
 from fedgraft.server.ledger import Entry, Ledger, What
+from fedgraft.server.moments import require_moments, with_known_moments
 from fedgraft.server.post import exchange, wait_for_nodes
 from fedgraft.server.roster import Backbone, Roster, RosterGrid, admit, refuse_impostors, refuse_twins
 
@@ -147,7 +148,9 @@ def _run(federation: Federation) -> Outcome:
         federation.finished(rounds[-1])
         if plan.select == "best":
             best = select.better(best, number - 1, rounds[-1].val_figure(), shared)
-        shared = aggregation.aggregate(strategy, number, updates, wire.specs_of(federation.initial))
+        found = aggregation.aggregate(strategy, number, updates, wire.specs_of(federation.initial))
+        shared = with_known_moments(found, shared)
+        require_moments(number, shared, may_follow=len(messages) < len(trainers) and number < plan.rounds)
         federation.keep(shared)
         rounds.append(_summed(federation, number, updates, time.monotonic() - start))
         rounds[-1].central = _central(federation, shared)
