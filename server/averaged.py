@@ -6,9 +6,7 @@ from collections.abc import Iterable
 
 from flwr.serverapp.strategy import FedAdagrad, FedAdam, FedAvg, FedAvgM, FedProx, FedYogi, Strategy
 
-from fedgraft.common.roles import REFERENCE
-
-_STATISTICS = ("running_mean", "running_var")
+from fedgraft.common.roles import REFERENCE, STATISTICS
 
 
 def averaged(strategy: Strategy, names: Iterable[str]) -> frozenset[str]:
@@ -21,4 +19,4 @@ def averaged(strategy: Strategy, names: Iterable[str]) -> frozenset[str]:
     if type(strategy) in (FedAvg, FedProx):
         return frozenset()
     steps = isinstance(strategy, FedAdagrad | FedAdam | FedYogi | FedAvgM)
-    return frozenset(n for n in names if n.startswith(REFERENCE) or (steps and n.endswith(_STATISTICS)))
+    return frozenset(n for n in names if n.startswith(REFERENCE) or (steps and n.endswith(STATISTICS)))

@@ -13,6 +13,7 @@ from fedgraft.common.errors import RoundError
 from fedgraft.common.initial import COUNTS, Initial, Sums
 from fedgraft.common.initial_head import build_initial, no_sums
 from fedgraft.common.plan import Plan
+from fedgraft.common.privacy_problems import require_protected_sums
 from fedgraft.common.roles import HEAD
 from fedgraft.common.sums_record import SUMS, SiteSums, pack_sums_question
 from fedgraft.server.guard import Expected, Refusal, read_sums
@@ -32,6 +33,7 @@ def initial_shared(
     """``built``, with the head's tensors replaced if the plan says so.
 
     Raises:
+        PlanError: the plan's strategy is for differential privacy, which sums have not.
         RoundError: no site told its sums, not all did that the plan's ``initial`` needs, no site has a case of some
             class, or what came of the sums does not fit the head.
     """
@@ -40,6 +42,8 @@ def initial_shared(
     initial = build_initial(plan, (*parts.OURS, *plan.engine.allow))
     head = head_of(built)
     specs = wire.specs_of(no_sums(initial, head, plan.data.outputs))
+    if specs:
+        require_protected_sums(plan, type(initial).__name__)
     sums = _ask(grid, plan, roster, specs, initial, ledger) if specs else {}
     found = _fitting(initial.head(sums, head), head, plan)
     return {**built, **{HEAD + name: tensor for name, tensor in found.items()}}
