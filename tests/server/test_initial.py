@@ -17,7 +17,7 @@ from torch import Tensor
 from fedgraft.client import app as client_app
 from fedgraft.client.workspace import Workspace
 from fedgraft.common import arrays, tensors
-from fedgraft.common.errors import RoundError
+from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.initial import Initial, Sums
 from fedgraft.common.model import build
 from fedgraft.common.plan import Plan
@@ -237,3 +237,25 @@ def test_a_site_that_restarts_for_every_message_gives_the_same_result(
     stays, restarts = federate(plan, out="stays"), federate(plan, fresh=True, out="restarts")
     assert all(torch.equal(tensor, restarts.outcome.shared[name]) for name, tensor in stays.outcome.shared.items())
     assert stays.outcome.interpolations == restarts.outcome.interpolations
+
+
+class Asking(Strange):
+    def sums(self, features: Tensor, labels: Tensor, classes: int) -> Sums:
+        return {"sum": features.sum(dim=0).double()}
+
+
+def test_an_initial_of_somebody_else_s_that_asks_for_sums_is_refused_beside_differential_privacy(
+    table_plan: PlanOf, table_sites: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private = (
+        "strategy._target_=flwr.serverapp.strategy.DifferentialPrivacyServerSideFixedClipping",
+        "+strategy.strategy._target_=flwr.serverapp.strategy.FedAvg",
+        "+strategy.noise_multiplier=0.1",
+        "+strategy.clipping_norm=1.0",
+        "+strategy.num_sampled_clients=2",
+    )
+    found = Hospitals(table_plan("initial=zeros", *HEAD, *private), table_sites(2, 60))
+    monkeypatch.setattr("fedgraft.server.initial.build_initial", lambda plan, allowed: Asking())
+    with pytest.raises(PlanError, match=r"initial=Asking asks sites for sums over their cases that a Differential"):
+        found.start()
+    assert found.ledger.entries == []
