@@ -15,7 +15,6 @@ from fedgraft.client.release import append_line, may_tell_sums
 from fedgraft.client.session import Session
 from fedgraft.client.targets import targets
 from fedgraft.client.workspace import Workspace
-from fedgraft.common import tasks
 from fedgraft.common.errors import WireError
 from fedgraft.common.initial import COUNTS, Sums
 from fedgraft.common.initial_head import build_initial
@@ -45,9 +44,8 @@ def site_sums(session: Session, workspace: Workspace) -> Sums | None:
     """The plan's sums over this site's training cases, of the model before any training; ``None`` if they may not
     leave."""
     train, outputs = session.cohort["train"], session.plan.data.outputs
-    counts = tasks.of(session.plan.data).count(train.labels)
     patients = _patients(session, _training_cases(session, workspace))
-    if not may_tell_sums(counts, patients, session.plan.release, session.site.release):
+    if not may_tell_sums(patients, session.plan.release, session.site.release):
         return None
     session.load({name: session.initial[name] for name in session.model.names("shared")})
     features = head_inputs(session.model.constant.trained, train, session.device)

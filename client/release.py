@@ -71,17 +71,15 @@ def release_evaluations(
     return {split: evaluation for split, evaluation in released.items() if evaluation is not None}
 
 
-def may_tell_sums(counts: Sequence[int], patients: Sequence[int], plan: Release, permission: Permission) -> bool:
-    """Whether sums by class may leave: both sides allow class counts, the site statistics, and every class has no case,
-    or ``min_count`` patients or more. One class alone can't be left out: the site's number of cases is known.
+def may_tell_sums(patients: Sequence[int], plan: Release, permission: Permission) -> bool:
+    """Whether sums by class may leave: both sides allow class counts, the site statistics, and no class is too small
+    (`_none_small`).
 
     Args:
-        counts: training cases by class.
-        patients: how many patients have a case of each class.
+        patients: how many patients have a training case of each class.
     """
     allowed = plan.class_counts and permission.class_counts and permission.statistics
-    few = any(count > 0 and some < permission.min_count for count, some in zip(counts, patients, strict=True))
-    return allowed and not few
+    return allowed and _none_small(patients, permission)
 
 
 def release_statistics(found: TableStatistics, table: Table, permission: Permission) -> TableStatistics:
@@ -96,13 +94,25 @@ def of_enough_patients(
     return found.of_patients(max(table.min_count, permission.min_count), patients)
 
 
-def releasable_moments(patients: Sequence[int], permission: Permission, by_class: bool) -> tuple[bool, ...]:
-    """Of which groups of training cases moments of the features may leave, by the number of each group's patients.
+def may_tell_moments(patients: Sequence[int], permission: Permission) -> bool:
+    """Whether moments of the features may leave, by group of training cases: all groups' or none (`_none_small`).
 
-    A class's share of the cases travels with its moments, so that those by class need ``class_counts`` too.
+    A group's share of the cases travels with its moments, so that those by class need ``class_counts`` too.
+
+    Args:
+        patients: how many patients have a case of each group: of each class, or one number for all cases.
     """
-    allowed = permission.statistics and (permission.class_counts or not by_class)
-    return tuple(allowed and count >= permission.min_count for count in patients)
+    allowed = permission.statistics and (permission.class_counts or len(patients) == 1)
+    return allowed and _none_small(patients, permission)
+
+
+def _none_small(patients: Sequence[int], permission: Permission) -> bool:
+    """Whether each group of cases is of no patient, or of ``min_count`` or more.
+
+    A small group can't just be left out: the site's number of cases is known, and so are its sums over all cases if
+    another plan asks for them; what is missing from the groups that were told is the group that was not.
+    """
+    return not any(0 < count < permission.min_count for count in patients)
 
 
 def release_means(patients: int, permission: Permission) -> bool:

@@ -15,6 +15,7 @@ from fedgraft.common.harmony import require_reference_fits
 from fedgraft.common.initial_head import require_initial
 from fedgraft.common.mixable import require_mixable
 from fedgraft.common.plan import Plan
+from fedgraft.common.privacy_problems import require_no_statistics
 from fedgraft.common.table import TableSpec
 from fedgraft.common.vectors import require_vectors
 
@@ -37,6 +38,7 @@ def require_acting(plan: Plan, model: Model, allowed: Iterable[str]) -> None:
         adapting.require_effect(network)
     if plan.alignment.target is not None:
         require_movable(network)
+    require_no_statistics(plan, model.names("shared"))
     if plan.engine.keep and plan.backbone.precision == "mixed" and constant.what == IMAGES:
         raise PlanError("backbone.precision=mixed has no effect: no part of the backbone is constant; set it to auto")
     codes = constant.what == IMAGES and isinstance(model.spec, TableSpec) and bool(model.spec.cardinalities)

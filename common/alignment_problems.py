@@ -50,10 +50,4 @@ ALIGNMENT_CHECKS: tuple[Check, ...] = (
         "alignment compares features of whole cases, and augment.mixup and cutmix train on mixed ones; set both to 0, "
         "or alignment=none",
     ),
-    Check(
-        ("alignment", "strategy"),
-        lambda p: _on(p) and "DifferentialPrivacy" in p.strategy.target,
-        "alignment shares moments of features that a DifferentialPrivacy... strategy would neither clip nor add noise "
-        "to; use another strategy, or alignment=none",
-    ),
 )

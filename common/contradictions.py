@@ -12,6 +12,7 @@ from fedgraft.common.check import Check
 from fedgraft.common.harmonise_problems import HARMONISE_CHECKS
 from fedgraft.common.loss_problems import LOSS_CHECKS
 from fedgraft.common.personal_problems import PERSONAL_CHECKS
+from fedgraft.common.privacy_problems import PRIVACY_CHECKS
 from fedgraft.common.select_problems import SELECT_CHECKS
 from fedgraft.common.table_problems import table_contradictions
 from fedgraft.common.transfer_problems import TRANSFER_CHECKS
@@ -137,6 +138,7 @@ CHECKS = (
     *TRANSFER_CHECKS,
     *ALIGNMENT_CHECKS,
     *PERSONAL_CHECKS,
+    *PRIVACY_CHECKS,
     *LOSS_CHECKS,
     *HARMONISE_CHECKS,
     *SELECT_CHECKS,

@@ -19,7 +19,8 @@ class Reference(nn.Module):
 
     Args:
         groups: G; the classes, or 1.
-        shapes: of the statistics of one case, by name.
+        shapes: of the statistics of one case, by name; a square ``second`` is of ``z z^T``, whose diagonal the
+            coordinator checks.
         space: features ``(N, F)`` -> where they are compared ``(N, k)``. Its buffers are not persistent.
         discriminator: a site's own, or ``None``.
     """
@@ -52,10 +53,10 @@ class Reference(nn.Module):
         }
 
     def fill(self, counts: Mapping[int, int], sums: Mapping[int, Mapping[str, Tensor]]) -> None:
-        """Put in a site's own; a group that is not named becomes unknown.
+        """Put in a site's own, of all its cases; a group that is not named has none of them.
 
         Args:
-            counts: cases by group, each above 0.
+            counts: cases by group, each above 0; empty if nothing is told, and all becomes unknown.
             sums: over these cases, by group and name.
         """
         cases = sum(counts.values())

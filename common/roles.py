@@ -14,6 +14,8 @@ from torch import Tensor
 from fedgraft.common.adapters import Role
 
 BACKBONE, ADAPTERS, HEAD, REFERENCE = "backbone.", "adapters.", "head.", "reference."
+STATISTICS = ("running_mean", "running_var")
+"""How the names of batch norm's running statistics end."""
 
 
 def assign(

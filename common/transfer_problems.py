@@ -10,19 +10,20 @@ _SUMMING = {"fedgraft.common.prototypes.Prototypes": "prototypes", "fedgraft.com
 _ALIKE = (None, "fedgraft.common.zeros.Zeros")
 
 
-def _sums(plan: Any) -> bool:
+def asks_sums(plan: Any) -> bool:
+    """Whether the plan's ``initial`` is one of ours that is made of sums over all sites' training cases."""
     return plan.initial.target in _SUMMING
 
 
 TRANSFER_CHECKS: tuple[Check, ...] = (
     Check(
         ("initial", "data"),
-        lambda p: _sums(p) and p.data.task != "classification",
+        lambda p: asks_sums(p) and p.data.task != "classification",
         "initial=prototypes and initial=analytic need data.task=classification: one class per case; use initial=none",
     ),
     Check(
         ("initial", "release"),
-        lambda p: _sums(p) and not p.release.class_counts,
+        lambda p: asks_sums(p) and not p.release.class_counts,
         "initial=prototypes and initial=analytic need release.class_counts=true: their sums hold the cases by class",
     ),
     Check(

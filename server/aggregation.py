@@ -22,7 +22,7 @@ from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.plan import Plan
 from fedgraft.common.schema import Engine
 from fedgraft.common.wire import Specs, Update
-from fedgraft.server.averaged import averaged, require_moments
+from fedgraft.server.averaged import averaged
 from fedgraft.server.mean import weighted_mean
 
 FLOWER = "flwr.serverapp.strategy"
@@ -124,8 +124,7 @@ def aggregate(
             summation, so sort it.
 
     Raises:
-        RoundError: the strategy gave nothing, other names or shapes, or a number that is not finite; or no site gave
-            what an alignment needs.
+        RoundError: the strategy gave nothing, other names or shapes, or a number that is not finite.
     """
     if type(strategy) in (FedAvg, FedProx):
         found = _mean(replies, specs, type(strategy).__name__, server_round)
@@ -134,7 +133,6 @@ def aggregate(
         moved = {name: spec for name, spec in specs.items() if name not in apart}
         found = _moved(strategy, server_round, replies, moved)
         found |= _mean(replies, apart, "the mean", server_round) if apart else {}
-    require_moments(server_round, found)
     return found
 
 

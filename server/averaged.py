@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from flwr.serverapp.strategy import FedAdagrad, FedAdam, FedAvg, FedAvgM, FedProx, FedYogi, Strategy
-from torch import Tensor
 
-from fedgraft.common.errors import RoundError
-from fedgraft.common.roles import REFERENCE
-
-_SHARE = f"{REFERENCE}share"
-_STATISTICS = ("running_mean", "running_var")
+from fedgraft.common.roles import REFERENCE, STATISTICS
 
 
 def averaged(strategy: Strategy, names: Iterable[str]) -> frozenset[str]:
@@ -24,18 +19,4 @@ def averaged(strategy: Strategy, names: Iterable[str]) -> frozenset[str]:
     if type(strategy) in (FedAvg, FedProx):
         return frozenset()
     steps = isinstance(strategy, FedAdagrad | FedAdam | FedYogi | FedAvgM)
-    return frozenset(n for n in names if n.startswith(REFERENCE) or (steps and n.endswith(_STATISTICS)))
-
-
-def require_moments(server_round: int, shared: Mapping[str, Tensor]) -> None:
-    """Refuse to go on with an alignment to nothing.
-
-    Raises:
-        RoundError: no site gave moments of its features.
-    """
-    if _SHARE in shared and not bool((shared[_SHARE] > 0).any()):
-        raise RoundError(
-            f"round {server_round}: alignment has no effect: no site released moments of its features "
-            "(release.statistics, release.min_count and, by class, release.class_counts in the sites' own files); set "
-            "alignment=none, or alignment.per_class=false if classes are too small"
-        )
+    return frozenset(n for n in names if n.startswith(REFERENCE) or (steps and n.endswith(STATISTICS)))

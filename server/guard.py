@@ -16,6 +16,7 @@ from fedgraft.common.offer import Offer, unpack_offer
 from fedgraft.common.sums_record import SiteSums, unpack_sums
 from fedgraft.common.tasks import AnyTask, Evaluation
 from fedgraft.common.wire import Decode, Specs, Update
+from fedgraft.server.moments import impossible
 
 _CODE = re.compile(r"fedgraft:[a-z-]{1,40}")
 
@@ -55,7 +56,8 @@ def read_offer(reply: Message | None, plan_digest: str, task: AnyTask) -> Offer 
 def read_update(
     reply: Message | None, expected: Expected, specs: Specs, task: AnyTask, decode: Decode | None = None
 ) -> Update | Refusal:
-    """A site's answer to ``train``: names, shapes, dtypes, finite numbers, a count, the right plan and round.
+    """A site's answer to ``train``: names, shapes, dtypes, finite numbers, a count, the right plan and round, and
+    moments of features that can be.
 
     ``decode`` reads a compressed payload.
     """
@@ -69,7 +71,8 @@ def read_update(
     stranger = _stranger(expected, Expected(update.site, update.plan_digest, update.round))
     if stranger is None and expected.examples not in (None, update.examples):
         return Refusal("wrong-count", f"{update.examples} training cases, but {expected.examples} when it was prepared")
-    return stranger or update
+    reason = impossible(update.tensors)
+    return stranger or (Refusal("bad-update", f"reference: {reason}") if reason else update)
 
 
 def read_evaluations(reply: Message | None, expected: Expected, task: AnyTask) -> dict[str, Evaluation] | Refusal:

@@ -13,6 +13,7 @@ from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.initial import COUNTS, Initial, Sums
 from fedgraft.common.initial_head import build_initial, no_sums
 from fedgraft.common.plan import Plan
+from fedgraft.common.privacy_problems import require_protected_sums
 from fedgraft.common.roles import HEAD
 from fedgraft.common.sums_record import SUMS, SiteSums, pack_sums_question
 from fedgraft.server.guard import Expected, Refusal, read_sums
@@ -32,6 +33,7 @@ def initial_shared(
     """``built``, with the head's tensors replaced if the plan says so.
 
     Raises:
+        PlanError: the plan's strategy is for differential privacy, which sums have not.
         RoundError: no site told its sums, not all did that the plan's ``initial`` needs, no site has a case of some
             class, or what came of the sums does not fit the head.
     """
@@ -55,7 +57,9 @@ def require_start(plan: Plan, built: Mapping[str, Tensor]) -> None:
     initial, head, specs = _wanted(plan, built)
     if not specs:
         _fitting(initial.head({}, head), head, plan)
-    elif plan.data.task != "classification":
+        return
+    require_protected_sums(plan, type(initial).__name__)
+    if plan.data.task != "classification":
         raise PlanError(f"initial={type(initial).__name__} sums up over classes, and needs data.task=classification")
 
 

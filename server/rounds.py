@@ -27,6 +27,7 @@ from fedgraft.server.held_out import least_nodes, require_prepared, training, wa
 from fedgraft.server.initial import initial_shared, require_start
 from fedgraft.server.interpolate import Choice, best_share, require_figure
 from fedgraft.server.ledger import Entry, Ledger, What
+from fedgraft.server.moments import require_moments, with_known_moments
 from fedgraft.server.post import exchange, wait_for_nodes
 from fedgraft.server.roster import Roster, RosterGrid, admit, refuse_impostors, refuse_twins
 from fedgraft.server.round import BySite, Federation, Outcome, Round, Shared
@@ -72,7 +73,9 @@ def _run(federation: Federation) -> Outcome:
         if plan.select == "best":
             best = select.better(best, number - 1, rounds[-1].val_figure(), shared)
             select.require_candidate(best)  # said in round 1, not after the last
-        shared = aggregation.aggregate(strategy, number, updates, wire.specs_of(federation.initial))
+        found = aggregation.aggregate(strategy, number, updates, wire.specs_of(federation.initial))
+        shared = with_known_moments(found, shared)
+        require_moments(number, shared, may_follow=len(messages) < len(trainers) and number < plan.rounds)
         federation.keep(shared)
         rounds.append(_summed(federation, number, updates, time.monotonic() - start))
         rounds[-1].central = _central(federation, shared)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from fedgraft.client.evaluation import predict
 from fedgraft.client.examples import Examples
-from fedgraft.client.release import releasable_moments
+from fedgraft.client.release import may_tell_moments
 from fedgraft.client.site import Release as Permission
 from fedgraft.common.alignment import Alignment
 from fedgraft.common.reference import Reference
@@ -28,20 +28,19 @@ def features_before_head(network: nn.Module, examples: Examples, device: torch.d
 def contribute(
     alignment: Alignment, reference: Reference, features: Tensor, examples: Examples, permission: Permission
 ) -> None:
-    """Fill the reference with a site's own means.
+    """Fill the reference with a site's own means, of all groups or of none.
 
-    A group of too few patients, and every group if the site's file forbids it, is left out: share 0. The others then
-    count as if they were all that the site has, so that nothing tells how many were left out.
+    If a group has fewer patients than ``min_count`` (and any), or the site's file forbids it, all shares are 0: the
+    other groups' exact shares and sums, beside the known number of cases, would tell the one that is left out.
 
     Args:
         features: ``(N, F)`` float32, of the cases of ``examples`` in their order.
     """
-    groups = len(reference.share)
-    members = group_members(examples.labels, groups)
+    members = group_members(examples.labels, len(reference.share))
     assert examples.patients is not None
     patients = [len(examples.patients[some].unique()) for some in members]
-    allowed = releasable_moments(patients, permission, by_class=groups > 1)
-    chosen = {group: members[group] for group, may_leave in enumerate(allowed) if may_leave}
+    told = members if may_tell_moments(patients, permission) else []
+    chosen = {group: some for group, some in enumerate(told) if len(some) > 0}
     where = reference.share.device
     sums = {group: alignment.sums(reference, features[some].to(where)) for group, some in chosen.items()}
     reference.fill({group: len(some) for group, some in chosen.items()}, sums)

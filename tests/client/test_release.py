@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from fedgraft.client.release import (
+    may_tell_moments,
     may_tell_sums,
-    releasable_moments,
     release_evaluations,
     release_offer,
     release_update,
@@ -206,39 +206,43 @@ def test_an_array_of_a_tensor_that_is_not_shared_never_leaves() -> None:
 
 
 @pytest.mark.parametrize(
-    ("permission", "by_class", "leaves"),
+    ("patients", "permission", "leave"),
     [
-        (Permission(min_count=5), False, (True, False)),
-        (Permission(min_count=5), True, (True, False)),
-        (Permission(min_count=1), True, (True, True)),
-        (Permission(statistics=False, min_count=1), False, (False, False)),
-        (Permission(class_counts=False, min_count=1), True, (False, False)),
-        (Permission(class_counts=False, min_count=1), False, (True, True)),
+        ((61, 39, 5), Permission(min_count=5), True),
+        ((61, 39, 4), Permission(min_count=5), False),  # all or nothing: 104 cases are known
+        ((61, 39, 1), Permission(min_count=5), False),
+        ((61, 39, 0), Permission(min_count=5), True),
+        ((4, 1), Permission(min_count=1), True),
+        ((4,), Permission(min_count=5), False),
+        ((5,), Permission(min_count=5), True),
+        ((9,), Permission(statistics=False), False),
+        ((9, 9), Permission(class_counts=False), False),
+        ((9,), Permission(class_counts=False), True),
     ],
 )
-def test_moments_of_a_group_leave_if_it_has_enough_patients(
-    permission: Permission, by_class: bool, leaves: tuple[bool, ...]
+def test_moments_leave_only_if_every_group_has_enough_patients(
+    patients: tuple[int, ...], permission: Permission, leave: bool
 ) -> None:
-    assert releasable_moments((5, 4), permission, by_class) == leaves
+    assert may_tell_moments(patients, permission) == leave
 
 
 @pytest.mark.parametrize(
-    ("counts", "patients", "min_count", "leave"),
+    ("patients", "min_count", "leave"),
     [
-        ((15, 5), (15, 5), 5, True),
-        ((15, 0), (15, 0), 5, True),
-        ((15, 5), (15, 4), 5, False),  # five images of four patients
-        ((15, 5), (15, 4), 4, True),
-        ((100, 3, 50), (100, 3, 50), 5, False),
+        ((15, 5), 5, True),
+        ((15, 0), 5, True),
+        ((15, 4), 5, False),
+        ((15, 4), 4, True),
+        ((100, 3, 50), 5, False),
     ],
 )
 def test_sums_by_class_leave_only_if_every_class_has_enough_patients(
-    counts: tuple[int, ...], patients: tuple[int, ...], min_count: int, leave: bool
+    patients: tuple[int, ...], min_count: int, leave: bool
 ) -> None:
-    assert may_tell_sums(counts, patients, ALL, Permission(min_count=min_count)) == leave
+    assert may_tell_sums(patients, ALL, Permission(min_count=min_count)) == leave
 
 
 @pytest.mark.parametrize("forbidden", [{"statistics": False}, {"class_counts": False}])
 def test_sums_stay_if_the_site_forbids_statistics_or_class_counts(forbidden: dict[str, bool]) -> None:
-    assert not may_tell_sums((9, 9), (9, 9), ALL, Permission(**forbidden))  # type: ignore[arg-type]
-    assert not may_tell_sums((9, 9), (9, 9), NOTHING, Permission())
+    assert not may_tell_sums((9, 9), ALL, Permission(**forbidden))  # type: ignore[arg-type]
+    assert not may_tell_sums((9, 9), NOTHING, Permission())

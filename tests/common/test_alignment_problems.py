@@ -11,13 +11,6 @@ from fedgraft.common.model import build
 from fedgraft.common.plan import Plan
 
 PlanOf = Callable[..., Plan]
-DP = (
-    "strategy._target_=flwr.serverapp.strategy.DifferentialPrivacyServerSideFixedClipping",
-    "+strategy.strategy._target_=flwr.serverapp.strategy.FedAvg",
-    "+strategy.noise_multiplier=0.1",
-    "+strategy.clipping_norm=1.0",
-    "+strategy.num_sampled_clients=3",
-)
 CORAL = "alignment=coral"
 
 
@@ -40,7 +33,6 @@ CORAL = "alignment=coral"
         ),
         ((CORAL, "augment=mild", "augment.mixup=0.2"), r"augment.mixup and cutmix train on mixed ones"),
         ((CORAL, "augment=mild", "augment.cutmix=0.2"), r"augment.mixup and cutmix train on mixed ones"),
-        ((CORAL, *DP), r"a DifferentialPrivacy... strategy would neither clip nor add noise"),
     ],
 )
 def test_a_contradiction_is_named(plan_of: PlanOf, overrides: tuple[str, ...], words: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from flwr.app import Message
+from flwr.app import Array, ArrayRecord, Message
 
 from fedgraft.client.workspace import Workspace
 from fedgraft.common import tensors
@@ -19,6 +19,7 @@ from fedgraft.common.plan import Plan
 
 Federate = Callable[..., Any]
 Composer = Callable[..., Plan]
+SITES = ("alder", "birch", "cedar")
 FREE = "backbone.freeze=blocks.2"
 CORAL = (FREE, "alignment=coral", "alignment.dimensions=6")
 SMALL = {
@@ -156,6 +157,57 @@ def test_moments_that_no_site_gives_end_the_run(federate: Federate, compose_plan
 
     with pytest.raises(RoundError, match=r"round 1: alignment has no effect: no site released moments"):
         federate(compose_plan(*CORAL), edit=forbid)
+
+
+ONE_OF_THREE = ("strategy.fraction=0.34", "strategy.min_sites=1", "rounds=4")
+
+
+def forbid_all_but(*names: str) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        text = (folder / "site.yaml").read_text()
+        if folder.name not in names:
+            (folder / "site.yaml").write_text(text.replace("  statistics: true", "  statistics: false"))
+
+    return edit
+
+
+def test_a_round_of_sites_that_give_nothing_keeps_the_known_moments(federate: Federate, compose_plan: Composer) -> None:
+    """One site of three is asked each round; only that of the first gives moments."""
+    plan = compose_plan(*CORAL, *ONE_OF_THREE)
+    result, watches = watched(federate, plan, out="all")
+    asked = {site: [e.round for e in result.ledger.entries if e.what == "train" and e.site == site] for site in SITES}
+    (first,) = [site for site, rounds in asked.items() if 1 in rounds]
+    assert len([rounds for rounds in asked.values() if rounds]) > 1
+    result, watches = watched(federate, plan, edit=forbid_all_but(first), out="one")
+    (index,) = [number for number, site in enumerate(SITES) if site == first]
+    last = max(asked[first])
+    share = result.outcome.shared["reference.share"]
+    assert share.tolist() == [1.0]
+    second = watches[index].answered[-1][1]["reference.second"]
+    assert np.array_equal(result.outcome.shared["reference.second"].numpy(), second)
+    assert last < 4
+
+
+def test_moments_that_no_asked_site_ever_gave_end_the_run_after_its_last_round(
+    federate: Federate, compose_plan: Composer
+) -> None:
+    with pytest.raises(RoundError, match=r"round 4: alignment has no effect: no site released moments"):
+        federate(compose_plan(*CORAL, *ONE_OF_THREE), edit=forbid_all_but())
+
+
+@pytest.mark.parametrize("share", [-1000.0, 1e30])
+def test_a_site_with_an_impossible_share_is_left_out(federate: Federate, compose_plan: Composer, share: float) -> None:
+    def lie(message: Message, reply: Message) -> Message:
+        if message.metadata.message_type == "train":
+            arrays = reply.content.array_records["arrays"]
+            reply.content["arrays"] = ArrayRecord({**arrays, "reference.share": Array(np.full(1, share, np.float32))})
+        return reply
+
+    result = federate(compose_plan(*CORAL), {1: lie})
+    refused = [entry for entry in result.ledger.entries if entry.outcome != "ok"]
+    assert {(entry.site, entry.outcome) for entry in refused} == {("birch", "bad-update")}
+    assert {entry.reason for entry in refused} == {"reference: a share of its training cases is below 0 or above 1"}
+    assert result.outcome.shared["reference.share"].tolist() == [1.0]
 
 
 def with_scanners(*names: str) -> Callable[[Path], None]:

@@ -253,3 +253,25 @@ def test_a_file_that_is_not_there_is_said_before_anyone_is_asked(table_plan: Pla
     plan = table_plan("head=embeddings", "initial=embeddings", "initial.file=nowhere.safetensors")
     with pytest.raises(BackboneError, match=r"nowhere.safetensors does not exist"):
         require_start(plan, {"head.weight": torch.zeros(2, 4), "head.log_scale": torch.zeros(())})
+
+
+class Asking(Strange):
+    def sums(self, features: Tensor, labels: Tensor, classes: int) -> Sums:
+        return {"sum": features.sum(dim=0).double()}
+
+
+def test_an_initial_of_somebody_else_s_that_asks_for_sums_is_refused_beside_differential_privacy(
+    table_plan: PlanOf, table_sites: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private = (
+        "strategy._target_=flwr.serverapp.strategy.DifferentialPrivacyServerSideFixedClipping",
+        "+strategy.strategy._target_=flwr.serverapp.strategy.FedAvg",
+        "+strategy.noise_multiplier=0.1",
+        "+strategy.clipping_norm=1.0",
+        "+strategy.num_sampled_clients=2",
+    )
+    found = Hospitals(table_plan("initial=zeros", *HEAD, *private), table_sites(2, 60))
+    monkeypatch.setattr("fedgraft.server.initial.build_initial", lambda plan, allowed: Asking())
+    with pytest.raises(PlanError, match=r"initial=Asking asks sites for sums over their cases that a Differential"):
+        require_start(found.plan, found.model.tensors(found.model.names("shared")))
+    assert found.ledger.entries == []

@@ -19,6 +19,8 @@ from fedgraft.common.plan import Plan
 Federate = Callable[..., Any]
 Composer = Callable[..., Plan]
 FREE = "backbone.freeze=blocks.1"
+NEVER = ("data.classes=[clear,lesion,never]", "loss.weights=none", "train.lr=0.1")
+"""A class that no site has."""
 CHOICES = [
     ("personal=fedper", FREE),
     ("personal=fedrep", FREE),
@@ -94,6 +96,29 @@ def test_dittos_copy_near_enough_is_the_shared_model_that_came(federate: Federat
     counts = [offer.examples for _, offer in sorted(result.outcome.offers.items())]
     mean = sum(n * (copy["head.weight"] - zero) for n, copy in zip(counts, copies, strict=True)) / sum(counts)
     assert torch.allclose(mean, result.outcome.shared["head.weight"] - zero, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("with_term", "without"),
+    [
+        (("alignment=coral", FREE), (FREE,)),
+        (("alignment=adversarial", "alignment.weight=1", FREE), (FREE,)),
+        (("loss.absent=distil", *NEVER), ("loss.absent=mask", *NEVER)),
+    ],
+    ids=["coral", "adversarial", "distil"],
+)
+def test_what_is_added_to_the_loss_acts_on_dittos_copy_too(
+    federate: Federate, compose_plan: Composer, with_term: tuple[str, ...], without: tuple[str, ...]
+) -> None:
+    """Up to the round that counts both runs are the same: an alignment acts from the second on, distilling at once."""
+    rounds = f"rounds={1 if NEVER[0] in with_term else 2}"
+    aligned, plain = (
+        federate(compose_plan("personal=ditto", "train.batch_size=8", rounds, *overrides), out=out)
+        for out, overrides in (("with", with_term), ("without", without))
+    )
+    copies = [[safetensors.torch.load_file(path) for path in own_files(run.folder)] for run in (aligned, plain)]
+    assert len(copies[0]) == len(copies[1]) == 3
+    assert all(any(not torch.equal(one[name], two[name]) for name in two) for one, two in zip(*copies, strict=True))
 
 
 def test_finetuning_changes_the_final_evaluation_only(federate: Federate, compose_plan: Composer) -> None:

@@ -82,18 +82,33 @@ def test_what_may_not_leave_is_all_zeros(groups: int, permission: Release) -> No
     assert reference.means() == {}
 
 
-def test_it_is_patients_that_count_and_a_class_of_too_few_leaves_no_trace_of_their_number() -> None:
-    """Class 1 has six cases of two patients. Class 0 counts as all that the site has, however many are left out."""
+@pytest.mark.parametrize("few", [0, 1, 2])
+def test_a_class_of_too_few_patients_withholds_all_classes(few: int) -> None:
+    """61, 39 and 3 cases: shares of two classes would tell the third's number, for that of all cases is known."""
+    coral, counts = Coral(4, False, True), [61, 39]
+    counts.insert(few, 3)
+    one = site([label for label, count in enumerate(counts) for _ in range(count)], 0)
+    reference = contributed(coral, 3, one, Release(min_count=5))
+    assert all(not bool(tensor.any()) for tensor in reference.state_dict().values())
+    told = contributed(coral, 3, one, Release(min_count=3))
+    assert told.share.tolist() == pytest.approx([count / 103 for count in counts])
+    assert contributed(coral, 1, one, Release(min_count=5)).share.tolist() == [1.0]
+
+
+def test_it_is_patients_that_count() -> None:
+    """Class 1 has six cases of two patients; all eleven cases are of seven."""
     coral = Coral(4, False, True)
-    labels = [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]
-    features, examples = site(labels, 0, [0, 1, 2, 3, 4, 5, 5, 5, 6, 6, 6])
-    reference = contributed(coral, 2, (features, examples), Release(min_count=5))
-    assert reference.share.tolist() == [1.0, 0.0]
-    assert not bool(reference.get_buffer("second")[1].any())
-    assert set(reference.means()) == {0}
-    some = Examples(features[:7], examples.labels[:7], patients=torch.arange(7))
-    fewer = contributed(coral, 2, (features[:7], some), Release(min_count=5))
-    assert all(torch.equal(fewer.state_dict()[n], tensor) for n, tensor in reference.state_dict().items())
+    one = site([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1], 0, [0, 1, 2, 3, 4, 5, 5, 5, 6, 6, 6])
+    assert contributed(coral, 2, one, Release(min_count=5)).share.tolist() == [0.0, 0.0]
+    assert contributed(coral, 2, one, Release(min_count=2)).share.tolist() == pytest.approx([5 / 11, 6 / 11])
+    assert contributed(coral, 1, one, Release(min_count=7)).share.tolist() == [1.0]
+    assert contributed(coral, 1, one, Release(min_count=8)).share.tolist() == [0.0]
+
+
+def test_a_class_without_any_case_withholds_nothing() -> None:
+    reference = contributed(Coral(4, False, True), 3, site([0] * 5 + [2] * 5, 0), Release(min_count=5))
+    assert reference.share.tolist() == [0.5, 0.0, 0.5]
+    assert set(reference.means()) == {0, 2}
 
 
 def test_shares_of_classes_are_class_counts() -> None:
