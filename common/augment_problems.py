@@ -47,11 +47,6 @@ def _mixing_checks(name: str) -> tuple[Check, ...]:
             "would depend on the engine; set engine.keep=true",
         ),
         Check(
-            ("augment", "alignment"),
-            lambda p: mixes(p) and p.alignment.target is not None,
-            f"{option} would give the alignment loss features of no case; set {option}=0 or alignment=none",
-        ),
-        Check(
             ("augment", "loss"),
             lambda p: mixes(p) and p.loss.absent == "distil",
             f"{option} would compare outputs of mixed cases to the received model's outputs of whole ones with "

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from fedgraft.common.adapters import Role
+from fedgraft.common.adapters.places import stage_of_layer
 from fedgraft.common.errors import PlanError
-from fedgraft.common.roles import ADAPTERS, BACKBONE
+from fedgraft.common.roles import BACKBONE
 from fedgraft.common.schema import Train
 from fedgraft.common.stages import Stage
 
@@ -14,8 +15,8 @@ from fedgraft.common.stages import Stage
 def depths(names: Iterable[str], stages: tuple[Stage, ...]) -> dict[str, int]:
     """0 for the head, 1 for the last stage that holds one of ``names``, 2 for the one before it, and so on.
 
-    An adaptation layer lies in the stage after one of whose modules it is named (``adapters.blocks_3.scale``); one that
-    belongs to no stage is trained like the head.
+    An adaptation layer lies in the stage after which it is named (``adapters.blocks_3.scale``); one that belongs to no
+    stage is trained like the head.
 
     Args:
         names: of trained parameters, in the model's state.
@@ -69,14 +70,6 @@ def opened(train: Train, server_round: int) -> int:
 
 
 def _adapted(name: str, stages: tuple[Stage, ...]) -> int | None:
-    """The number of the stage to which an adaptation layer belongs, by the longest of its modules' paths."""
-    if not name.startswith(ADAPTERS):
-        return None
-    layer = name.removeprefix(ADAPTERS).partition(".")[0] + "_"
-    found = [
-        (len(flat), number)
-        for number, stage in enumerate(stages)
-        for path in (stage.name, *stage.units)
-        if layer.startswith(flat := path.replace(".", "_") + "_")
-    ]
-    return max(found)[1] if found else None
+    """The number of the stage to which an adaptation layer belongs."""
+    stage = stage_of_layer(name, stages)
+    return None if stage is None else stages.index(stage)

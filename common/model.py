@@ -10,24 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from fedgraft.common import adapters, lite0_wheel, parts, roles
-from fedgraft.common.adapt import Adapting
+from fedgraft.common.acting import require_acting
 from fedgraft.common.adapters import Adapted, Role
 from fedgraft.common.adapters.places import is_within, stage_of
-from fedgraft.common.alignment import Alignment, require_movable, require_scanners
+from fedgraft.common.alignment import Alignment, require_scanners
 from fedgraft.common.backbone import InputSpec, Shaped, create, measure_width, weights_file
-from fedgraft.common.constant import IMAGES, Constant, nothing, up_to_a_stage, up_to_the_head
+from fedgraft.common.constant import Constant, nothing, up_to_a_stage, up_to_the_head
 from fedgraft.common.cut import Cut, find_cut
-from fedgraft.common.depths import require_depths
 from fedgraft.common.errors import BackboneError, PlanError
-from fedgraft.common.harmony import require_reference_fits
-from fedgraft.common.initial_head import require_initial
-from fedgraft.common.mixable import require_mixable
 from fedgraft.common.personal import Personalisation, require_effect
 from fedgraft.common.plan import Plan
 from fedgraft.common.stages import Stage, find_stages, frozen_tensors
 from fedgraft.common.table import TableSpec
 from fedgraft.common.tabular import create_tabular
-from fedgraft.common.vectors import require_vectors
 
 
 class Network(nn.Module):
@@ -147,27 +142,16 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
     training = _training_modules(plan, base, stages, frozen, adapted)
     network = Network(base, adapted.layers, head, training, _reference(plan, width, allowed))
     decided = _roles(plan, network, frozen, adapted, allowed)
-    require_initial(plan, head, decided, allowed)
-    require_depths(plan.train, plan.rounds, (name for name, _ in network.named_parameters()), decided, stages)
-    if plan.adapt.target is not None:
-        adapting: Adapting = parts.build(plan.adapt.target, "adapt", plan.adapt.options, allowed)
-        adapting.require_effect(network)
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(decided[name] != "frozen" and not name.startswith(roles.REFERENCE))
-    if plan.alignment.target is not None:
-        require_movable(network)
     if plan.table is None:
         network.to(memory_format=torch.channels_last)  # convolutions on CPUs are about 1.7 times faster so
     network.eval()
     keep = plan.engine.keep
     constant = _constant(network, stages, spec, width, decided, adapted.follows) if keep else nothing(network, spec)
-    if plan.engine.keep and plan.backbone.precision == "mixed" and constant.what == IMAGES:
-        raise PlanError("backbone.precision=mixed has no effect: no part of the backbone is constant; set it to auto")
-    codes = constant.what == IMAGES and isinstance(spec, TableSpec) and bool(spec.cardinalities)
-    require_vectors(plan.sampling, constant.shape, codes, allowed)
-    require_mixable(plan, constant, base)
-    require_reference_fits(plan, spec, allowed)
-    return Model(plan.backbone.name, network, spec, width, stages, decided, constant)
+    model = Model(plan.backbone.name, network, spec, width, stages, decided, constant)
+    require_acting(plan, model, allowed)
+    return model
 
 
 def _constant(

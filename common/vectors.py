@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from fedgraft.common import parts
 from fedgraft.common.errors import PlanError
+from fedgraft.common.plan import Plan
 from fedgraft.common.sampling import Sampler
-from fedgraft.common.schema_graft import Sampling
 
 
-def require_vectors(sampling: Sampling, shape: tuple[int, ...], codes: bool, allowed: Iterable[str]) -> None:
+def require_vectors(plan: Plan, shape: tuple[int, ...], codes: bool, allowed: Iterable[str]) -> None:
     """Refuse to make new cases of what can't be interpolated.
 
     Args:
@@ -20,6 +20,7 @@ def require_vectors(sampling: Sampling, shape: tuple[int, ...], codes: bool, all
     Raises:
         PlanError: says what to set.
     """
+    sampling = plan.sampling
     if sampling.target is None:
         return
     sampler: Sampler = parts.build(sampling.target, "sampling", sampling.options, allowed)
@@ -36,3 +37,5 @@ def require_vectors(sampling: Sampling, shape: tuple[int, ...], codes: bool, all
             f"{made}, and between two codes of a categorical column there is nothing; use backbone=identity, whose "
             "features are numbers, or sampling=over"
         )
+    if plan.alignment.column is not None:
+        raise PlanError(f"{made}, which no scanner took: set alignment.column=null, or sampling=over")

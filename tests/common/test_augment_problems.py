@@ -50,10 +50,6 @@ def test_a_blur_is_in_parts_of_the_side(plan_of: PlanOf) -> None:
             ("loss.absent=distil",),
             "would compare outputs of mixed cases to the received model's outputs of whole ones with loss.absent",
         ),
-        (
-            ("+alignment.anything=1", "alignment._target_=fedgraft.client.cox.Cox"),
-            "would give the alignment loss features of no case",
-        ),
     ],
 )
 def test_what_can_t_be_mixed(plan_of: PlanOf, name: str, overrides: tuple[str, ...], text: str) -> None:

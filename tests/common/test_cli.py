@@ -12,7 +12,7 @@ import pytest
 
 from fedgraft.common import cli
 
-COMMANDS = ("simulate", "plan", "augment", "clock", "backbone", "site", "coordinator")
+COMMANDS = ("simulate", "plan", "augment", "clock", "backbone", "embed-classes", "site", "coordinator")
 SCRIPT = Path(sys.executable).with_name("fedgraft")
 
 
@@ -118,7 +118,7 @@ def test_hydra_proposes_groups_and_their_choices(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     assert proposed(f"fedgraft {command} head=", monkeypatch, capsys) == [
-        f"head={name}" for name in ("cosine", "linear", "plain")
+        f"head={name}" for name in ("cosine", "embeddings", "linear", "mlp", "plain")
     ]
 
 

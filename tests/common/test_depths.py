@@ -33,10 +33,10 @@ def test_depths_by_hand() -> None:
 
 
 def test_an_adaptation_layer_belongs_to_the_stage_it_is_named_after() -> None:
-    names = ["adapters.blocks_1.scale", "adapters.blocks_10_attn_qkv.down", "adapters.stem.scale", "adapters.last.up"]
+    names = ["adapters.blocks_1.scale", "adapters.blocks_10.attn_qkv.down", "adapters.stem.scale", "adapters.norm.up"]
     assert depths([*names, "adapters.domain.weight"], STAGES) == {
-        "adapters.last.up": 1,
-        "adapters.blocks_10_attn_qkv.down": 2,
+        "adapters.norm.up": 1,
+        "adapters.blocks_10.attn_qkv.down": 2,
         "adapters.blocks_1.scale": 3,
         "adapters.stem.scale": 4,
         "adapters.domain.weight": 0,

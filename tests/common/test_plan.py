@@ -134,9 +134,16 @@ def test_the_digest_changes_with_every_option_but_the_engine(default: Plan) -> N
         "engine.threads": 3,
         "engine.workers": 3,
         "engine.batch": 3,
+        "engine.allow": ["ours"],
+        "loss.scheme": "square_root",
+        "hold_out": ["alder"],
+        "select": "best",
     }
     # valid only in company
     excused = {"release.class_counts", "backbone.batch_norm", "backbone.pretrained", "engine.name", "engine.keep"}
+    excused |= {"loss.beta", "loss.prior", "loss.absent", "train.layer_decay", "train.unfreeze"}
+    sections = ("alignment.", "personal.", "adapt.", "sampling.", "initial.", "harmonise.")
+    excused |= {option for option, _ in leaves(default.to_dict()) if option.startswith(sections)}
     excused |= {"compression.down", "clock", "table"}
     excused |= {option for option, _ in leaves(default.to_dict()) if option.startswith("augment.")}
     options = [option for option, _ in leaves(default.to_dict())]
@@ -162,6 +169,10 @@ def test_the_digest_changes_with_options_that_are_valid_in_company(default: Plan
     base = plan_of(*free).digest
     for extra in ("backbone.batch_norm=train", "backbone.pretrained=false", "release.class_counts=false"):
         assert plan_of(*free, extra).digest != base
+    ours = ("alignment=coral", "personal=ditto", "initial=prototypes", "harmonise=histogram", "loss.absent=mask")
+    ours += ("sampling=over", "train.layer_decay=0.5", "train.unfreeze=1", "adaptation=ssf")
+    digests = {plan_of(*free, extra).digest for extra in ours}
+    assert len(digests - {base}) == len(ours)
     half = plan_of("compression=float16").digest
     assert plan_of("compression=float16", "compression.down=int8").digest != half
 
