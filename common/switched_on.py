@@ -10,7 +10,7 @@ from typing import Any
 from fedgraft.common.plan import Plan
 
 _PARTS = ("adaptation", "initial", "alignment", "personal", "adapt", "sampling", "harmonise", "compression")
-_BARE = ("augment", "loss", "train", "backbone")
+_BARE = ("augment", "train", "backbone")
 """Sections that are always on; of them, what differs from off."""
 _STRENGTHS = ("rotate", "shift", "zoom", "brightness", "contrast", "flip")
 _OFF: Mapping[str, Any] = MappingProxyType(

@@ -63,7 +63,12 @@ class _Pointwise(nn.Module):
         self.stride, self.groups = beside.stride, beside.groups
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.conv2d(x, self.weight, stride=self.stride, groups=self.groups)
+        down, right = self.stride
+        sampled = x[:, :, ::down, ::right]
+        if self.weight.shape[1] == 1 and len(self.weight) == self.groups:
+            # not a depthwise convolution: torch 2.14's writes past its memory with a 1x1 kernel in channels-last order
+            return sampled * self.weight.view(-1, 1, 1)
+        return functional.conv2d(sampled, self.weight, groups=self.groups)
 
 
 def _is_wide(module: nn.Module) -> bool:
