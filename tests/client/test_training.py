@@ -13,6 +13,7 @@ from fedgraft.client.examples import Examples
 from fedgraft.client.training import Task, count_steps, learning_rate, train_locally
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan import Train
+from fedgraft.common.sampling import Sampler
 
 SGD = Train("sgd", lr=0.1, momentum=0.0, weight_decay=0.0, batch_size=32, epochs=1, schedule="constant")
 CPU = torch.device("cpu")
@@ -243,3 +244,76 @@ def test_a_rate_is_a_factor_of_the_round_s() -> None:
         task = Task(some(8), functional.cross_entropy, SGD, SGD.lr, torch.Generator().manual_seed(0), rates=rates)
         train_locally(network, task, CPU)
     torch.testing.assert_close(10 * (slower.weight.detach() - start), once.weight.detach() - start)
+
+
+def two_stages() -> nn.Sequential:
+    """Two stages with a batch norm and a dropout each, and a head."""
+
+    def stage() -> nn.Sequential:
+        return nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout(0.5))
+
+    return nn.Sequential(stage(), stage(), nn.Linear(4, 2))
+
+
+def test_what_rests_is_in_eval_mode_with_its_norms_and_dropouts() -> None:
+    """The first stage waits for its turn: all that it does to a case is what it does when it is evaluated."""
+    network = two_stages()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    rates = {name: 0.0 for name, _ in network.named_parameters() if name.startswith("0.")}
+    seen: list[Tensor] = []
+    network[0].register_forward_hook(lambda module, given, output: seen.append(output))
+    task = Task(some(8), functional.cross_entropy, SGD, SGD.lr, torch.Generator().manual_seed(0), rates=rates)
+    order = torch.randperm(8, generator=torch.Generator().manual_seed(0))
+    train_locally(network, task, CPU)
+    after = network.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items() if name.startswith("0."))
+    assert int(after["1.1.num_batches_tracked"]) == 1
+    assert not torch.equal(after["1.1.running_mean"], before["1.1.running_mean"])
+    torch.testing.assert_close(seen[0], network[0](some(8).inputs[order]))  # which is in eval mode now
+
+
+def test_a_module_of_which_a_part_is_trained_does_not_rest() -> None:
+    network = two_stages()
+    rates = {name: 0.0 for name, _ in network.named_parameters() if not name.startswith("0.1.")}
+    train_locally(network, Task(some(8), functional.cross_entropy, SGD, SGD.lr, torch.Generator(), rates=rates), CPU)
+    tracked = {name: int(value) for name, value in network.state_dict().items() if name.endswith("tracked")}
+    assert tracked == {"0.1.num_batches_tracked": 1, "1.1.num_batches_tracked": 0}
+
+
+class InOrder(Sampler):
+    """Case 0 five hundred times, then case 1 once."""
+
+    def makes(self) -> bool:
+        return False
+
+    def order(self, labels: Tensor, generator: torch.Generator) -> Tensor:
+        return torch.tensor([0] * 500 + [1])
+
+    def made(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        return vectors, labels
+
+
+def banked(sampler: Sampler | None) -> Task:
+    """Two cases in three views; the input is the number of its row."""
+    places = torch.tensor([[0, 1, 2], [3, 4, 5]])
+    examples = Examples(torch.arange(6.0)[:, None], torch.tensor([0, 1]), places)
+    return Task(examples, functional.cross_entropy, SGD, SGD.lr, torch.Generator().manual_seed(0), sampler=sampler)
+
+
+def test_a_case_that_an_epoch_repeats_shows_all_its_views() -> None:
+    steps = list(banked(InOrder()).steps())
+    rows = torch.cat([step.inputs[:, 0] for step in steps])
+    assert torch.cat([step.cases for step in steps]).tolist() == [0] * 500 + [1]
+    shown = torch.bincount(rows[:500].long(), minlength=3)
+    assert len(shown) == 3
+    assert int(shown.min()) > 130  # of 500; 167 are expected
+    assert float(rows[500]) >= 3
+
+
+def test_without_a_sampler_the_views_are_drawn_by_case() -> None:
+    """After the order, one for each case: what earlier runs drew."""
+    (step,) = banked(None).steps()
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(2, generator=generator)
+    views = torch.randint(3, (2,), generator=generator)
+    assert step.inputs[:, 0].tolist() == [3 * int(case) + int(views[case]) for case in order]
