@@ -85,6 +85,12 @@ class Task:
             for part in _batches(len(order), self.train.batch_size):
                 yield Step(order[part], self.examples.at(rows[part]), labels[part])
 
+    def shown(self) -> int:
+        """How many cases an epoch shows; the task's own generator is left alone."""
+        if self.sampler is None:
+            return len(self.examples)
+        return len(self.sampler.order(self.examples.labels, torch.Generator().manual_seed(0)))
+
     def _epoch(self) -> tuple[Tensor, Tensor]:
         """Cases in order, and the view of each: one that is shown several times shows a view drawn for each time."""
         cases, views = len(self.examples), self.examples.views
@@ -220,7 +226,7 @@ def _optimizer(parameters: list[dict[str, Any]], train: Train, lr: float) -> tor
 
 
 def count_steps(cases: int, train: Train) -> int:
-    """How many steps `Task.steps` has."""
+    """How many steps `Task.steps` has, if an epoch shows so many cases (`Task.shown`)."""
     count = -(-cases // train.batch_size)
     joined = count > 1 and cases - (count - 1) * train.batch_size == 1
     return train.epochs * (count - joined)
