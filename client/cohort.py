@@ -40,7 +40,7 @@ def ignore(cases: int) -> None:
 class Keeper:
     """Computes the constant part of a network for a case, or finds it in the store.
 
-    ``progress`` is told how many cases were computed, as it happens.
+    ``progress`` is told how many cases were computed, as it happens; a case counts once all its views are there.
     """
 
     plan: Plan
@@ -93,9 +93,12 @@ class Keeper:
         absent = [number for number, place in enumerate(places) if place == ABSENT]
         if not absent:
             return places
+        # a case's views stand one after another: where another case follows, it is done
+        after = [wanted[number].case for number in absent[1:]]
+        last = {n for n, case in zip(absent, [*after, None], strict=True) if wanted[n].case is not case}
         for part, values in self._compute([wanted[number] for number in absent]):
             kept.add([keys[number] for number in absent[part]], values.numpy())
-            self.progress(sum(wanted[number].view == 0 for number in absent[part]))
+            self.progress(sum(number in last for number in absent[part]))
         return kept.places(keys)
 
     def _compute(self, wanted: Sequence[Wanted]) -> Iterator[tuple[slice, Tensor]]:
@@ -147,8 +150,11 @@ def split_usable(cases: Sequence[Case], plan: Plan, inputs: Inputs) -> dict[str,
     return left
 
 
-def load_cohort(cases: Sequence[Case], keeper: Keeper) -> Cohort:
+def load_cohort(cases: Sequence[Case], keeper: Keeper, trains: bool = True) -> Cohort:
     """Split, leave out what can't be used, and compute what is not kept yet.
+
+    Args:
+        trains: whether the site does; one that never trains needs each case as it is, and no other view.
 
     Returns:
         ``train``, ``val`` and ``test``; the last two may be empty.
@@ -157,7 +163,7 @@ def load_cohort(cases: Sequence[Case], keeper: Keeper) -> Cohort:
         DataError: as `split_usable` and `Keeper.all_examples`.
     """
     splits = split_usable(cases, keeper.plan, keeper.inputs)
-    views = {"train": keeper.plan.augment.views}
+    views = {"train": keeper.plan.augment.views if trains else 1}
     return keeper.all_examples({name: (some, views.get(name, 1)) for name, some in splits.items()})
 
 

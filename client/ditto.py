@@ -38,10 +38,12 @@ class Ditto(PersonalTraining):
     def train(self, network: nn.Module, task: Task, device: torch.device) -> float:
         return train_locally(network, task, device)
 
-    def own(self, network: nn.Module, task: Task, device: torch.device) -> bool:
+    def has_copy(self) -> bool:
+        return True
+
+    def own(self, network: nn.Module, task: Task, device: torch.device) -> None:
         train = replace(task.train, epochs=self.epochs or task.train.epochs)
         train_locally(network, replace(task, mu=self.mu, train=train), device)
-        return True
 
     def finish(self, network: nn.Module, task: Task, device: torch.device) -> None:
         return None

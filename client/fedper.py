@@ -19,8 +19,11 @@ class FedPer(PersonalTraining):
     def train(self, network: nn.Module, task: Task, device: torch.device) -> float:
         return train_locally(network, task, device)
 
-    def own(self, network: nn.Module, task: Task, device: torch.device) -> bool:
+    def has_copy(self) -> bool:
         return False
+
+    def own(self, network: nn.Module, task: Task, device: torch.device) -> None:
+        return None
 
     def finish(self, network: nn.Module, task: Task, device: torch.device) -> None:
         return None

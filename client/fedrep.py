@@ -44,8 +44,11 @@ class FedRep(PersonalTraining):
         losses = [train_locally(network, phase, device) * phase.train.epochs for phase in phases]
         return sum(losses) / sum(phase.train.epochs for phase in phases)
 
-    def own(self, network: nn.Module, task: Task, device: torch.device) -> bool:
+    def has_copy(self) -> bool:
         return False
+
+    def own(self, network: nn.Module, task: Task, device: torch.device) -> None:
+        return None
 
     def finish(self, network: nn.Module, task: Task, device: torch.device) -> None:
         return None

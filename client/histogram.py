@@ -49,10 +49,11 @@ class Landmarks:
 def _mapped(plane: Tensor, own: NDArray[np.float64], standard: NDArray[np.float64]) -> Tensor:
     """``(S, S)`` float32 in [0, 1], in and out.
 
-    Landmarks that coincide, as those of a black background do, go to the mean of where they should: the function stays
-    one that rises, without a step.
+    Landmarks that coincide go to the mean of where they should: the function stays one that rises, without a step.
+    Those at 0 and 1, as the landmarks of a black background are, stay there.
     """
     given, target = np.array([0.0, *own, 1.0]), np.array([0.0, *standard, 1.0])
     knots, which, counts = np.unique(given, return_inverse=True, return_counts=True)
     values = np.bincount(which, target) / counts
+    values[0], values[-1] = 0.0, 1.0
     return torch.from_numpy(np.interp(plane.numpy(), knots, values).astype(np.float32)).clamp(0, 1)

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch import Tensor, nn
 
 from fedgraft.client.absent import MaskedClasses, MaskedFindings, class_divergence, distilled, finding_divergence
 from fedgraft.client.evaluation import predict
 from fedgraft.client.training import LossFunction, Term
-from fedgraft.common import parts, tasks, wire
+from fedgraft.common import tasks, wire
 from fedgraft.common.errors import WireError
 from fedgraft.common.plan import Plan
-from fedgraft.common.tasks.losses import require_suited
+from fedgraft.common.tasks.losses import built, require_suited
 
 if TYPE_CHECKING:
     from fedgraft.client.session import Session
@@ -66,12 +65,7 @@ def build_loss(plan: Plan, counts: Counted, allowed: tuple[str, ...]) -> LossFun
         PlanError: it is not allowed, does not suit the task, or does not take an option.
     """
     require_suited(plan, allowed)
-    chosen, task = plan.loss, tasks.of(plan.data)
-    weights = None if counts.weighed is None else task.weights(counts.weighed, chosen.scheme, chosen.beta)
-    supplied: dict[str, Tensor | None] = {"class_weights": weights}
-    if counts.prior is not None:
-        supplied["class_counts"] = torch.tensor(counts.prior, dtype=torch.float32)
-    loss: nn.Module = parts.build(chosen.target, "loss", chosen.options, allowed, **supplied)
+    loss = built(plan, counts.weighed, counts.prior, allowed)
     if counts.learnable is None:
         return loss
     masked = MaskedFindings if plan.data.task == "multilabel" else MaskedClasses

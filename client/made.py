@@ -30,7 +30,7 @@ def with_made(cases: Examples, sampler: Sampler | None, seed: int, site: str) ->
     A made case is the same in every view.
 
     Args:
-        cases: each kept as a vector, if the sampler makes new ones (`fedgraft.common.sampling.require_vectors`).
+        cases: each kept as a vector, if the sampler makes new ones (`fedgraft.common.vectors.require_vectors`).
     """
     if sampler is None or not sampler.makes():
         return cases

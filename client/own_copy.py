@@ -20,13 +20,13 @@ def train_own_copy(session: Session, received: Mapping[str, Tensor], task: Task)
     Args:
         received: what came in this round, by name in the model's state.
     """
-    if session.plan.personal.target is None:
+    if not session.personal.has_copy():
         return
     held = _held(session)
     session.model.load(received)
     session.model.load(held or {name: session.initial[name] for name in session.model.names("local")})
-    if session.personal.own(session.model.constant.trained, task, session.device):
-        tensors.save(_file(session), session.model.tensors(_names(session)))
+    session.personal.own(session.model.constant.trained, task, session.device)
+    tensors.save(_file(session), session.model.tensors(_names(session)))
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def own_copy(session: Session) -> Iterator[None]:
 
 def _held(session: Session) -> dict[str, Tensor]:
     path = _file(session)
-    return tensors.load(path) if session.plan.personal.target is not None and path.is_file() else {}
+    return tensors.load(path) if session.personal.has_copy() and path.is_file() else {}
 
 
 def _names(session: Session) -> tuple[str, ...]:

@@ -19,16 +19,16 @@ class PersonalTraining(Personalisation, Protocol):
     def train(self, network: nn.Module, task: Task, device: torch.device) -> float:
         """Train what is shared (and local), in place; returns the mean loss per case."""
 
-    def own(self, network: nn.Module, task: Task, device: torch.device) -> bool:
-        """After a round's update was taken: train the site's own copy of the model, in place.
+    def has_copy(self) -> bool:
+        """Whether a site trains a copy of the model for itself: it is kept on the site's disk, and evaluated there
+        instead of the shared model."""
+
+    def own(self, network: nn.Module, task: Task, device: torch.device) -> None:
+        """After a round's update was taken: train the site's own copy, in place; called only if there is one.
 
         Args:
             network: the copy as this left it in the site's last round; in the first, the model that came.
             task: ``received`` is what came in this round.
-
-        Returns:
-            whether there is such a copy: it is kept on the site's disk, and evaluated there instead of the shared
-            model. If not, the network is as it was.
         """
 
     def finish(self, network: nn.Module, task: Task, device: torch.device) -> None:
@@ -44,8 +44,11 @@ class OneForAll(PersonalTraining):
     def train(self, network: nn.Module, task: Task, device: torch.device) -> float:
         return train_locally(network, task, device)
 
-    def own(self, network: nn.Module, task: Task, device: torch.device) -> bool:
+    def has_copy(self) -> bool:
         return False
+
+    def own(self, network: nn.Module, task: Task, device: torch.device) -> None:
+        return None
 
     def finish(self, network: nn.Module, task: Task, device: torch.device) -> None:
         return None

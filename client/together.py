@@ -36,7 +36,7 @@ def groups_of(tasks: Sequence[Task]) -> tuple[list[list[int]], list[int]]:
 
     A group's members need about as many steps as each other: those that are done wait for the longest.
     """
-    length = [count_steps(len(task.examples), task.train) for task in tasks]
+    length = [count_steps(task.shown(), task.train) for task in tasks]
     groups: list[list[int]] = []
     for place in sorted(range(len(tasks)), key=lambda place: -length[place]):
         last = groups[-1] if groups else []

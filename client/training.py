@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -80,16 +80,25 @@ class Task:
     def steps(self) -> Iterator[Step]:
         """The cases of each step, epoch after epoch; their order and views are drawn for each epoch."""
         for _ in range(self.train.epochs):
-            order = self._order()
-            views = choose_views(len(self.examples), self.examples.views, self.generator)
-            rows, labels = self.examples.rows(order, views[order]), self.examples.labels[order]
+            order, views = self._epoch()
+            rows, labels = self.examples.rows(order, views), self.examples.labels[order]
             for part in _batches(len(order), self.train.batch_size):
                 yield Step(order[part], self.examples.at(rows[part]), labels[part])
 
-    def _order(self) -> Tensor:
+    def shown(self) -> int:
+        """How many cases an epoch shows; the task's own generator is left alone."""
         if self.sampler is None:
-            return torch.randperm(len(self.examples), generator=self.generator)
-        return self.sampler.order(self.examples.labels, self.generator)
+            return len(self.examples)
+        return len(self.sampler.order(self.examples.labels, torch.Generator().manual_seed(0)))
+
+    def _epoch(self) -> tuple[Tensor, Tensor]:
+        """Cases in order, and the view of each: one that is shown several times shows a view drawn for each time."""
+        cases, views = len(self.examples), self.examples.views
+        if self.sampler is None:
+            order = torch.randperm(cases, generator=self.generator)
+            return order, choose_views(cases, views, self.generator)[order]
+        order = self.sampler.order(self.examples.labels, self.generator)
+        return order, choose_views(len(order), views, self.generator)
 
 
 def learning_rate(train: Train, server_round: int, rounds: int) -> float:
@@ -116,7 +125,7 @@ def train_locally(network: nn.Module, task: Task, device: torch.device) -> float
     anchors = [(trained[name], near[name].to(device)) for name in trained if name in near]
     network.train()
     total, seen = 0.0, 0
-    with torch.random.fork_rng(devices=[]), without_gradients(network, trained):
+    with torch.random.fork_rng(devices=[]), at_rest(network, trained):
         torch.manual_seed(task.generator.initial_seed())  # dropout draws from torch's own generator
         for step in task.steps():
             network.zero_grad(set_to_none=True)
@@ -131,9 +140,15 @@ def train_locally(network: nn.Module, task: Task, device: torch.device) -> float
 
 
 @contextmanager
-def without_gradients(network: nn.Module, trained: Mapping[str, Tensor]) -> Iterator[None]:
-    """Within the block nothing is computed for parameters that are not in ``trained``."""
-    resting = [p for name, p in network.named_parameters() if p.requires_grad and name not in trained]
+def at_rest(network: nn.Module, trained: Mapping[str, Tensor]) -> Iterator[None]:
+    """Within the block what is not in ``trained`` rests.
+
+    Nothing is computed for its parameters, and a module that holds no others is in eval mode: its batch norms
+    normalise by their running statistics and keep them, and its dropouts drop nothing. ``network`` is in train mode.
+    """
+    resting = {p for name, p in network.named_parameters() if p.requires_grad and name not in trained}
+    for module in _resting_modules(network, resting, set(trained.values())):
+        module.eval()
     for parameter in resting:
         parameter.requires_grad_(False)
     try:
@@ -141,6 +156,18 @@ def without_gradients(network: nn.Module, trained: Mapping[str, Tensor]) -> Iter
     finally:
         for parameter in resting:
             parameter.requires_grad_(True)
+
+
+def _resting_modules(module: nn.Module, resting: Set[Tensor], trained: Set[Tensor]) -> Iterator[nn.Module]:
+    """The outermost modules with parameters at rest and none that is trained."""
+    for child in module.children():
+        own = set(child.parameters())
+        if own.isdisjoint(resting):
+            continue
+        if own.isdisjoint(trained):
+            yield child
+        else:
+            yield from _resting_modules(child, resting, trained)
 
 
 def proximal(anchors: Iterable[tuple[Tensor, Tensor]], mu: float) -> Tensor:
@@ -199,7 +226,7 @@ def _optimizer(parameters: list[dict[str, Any]], train: Train, lr: float) -> tor
 
 
 def count_steps(cases: int, train: Train) -> int:
-    """How many steps `Task.steps` has."""
+    """How many steps `Task.steps` has, if an epoch shows so many cases (`Task.shown`)."""
     count = -(-cases // train.batch_size)
     joined = count > 1 and cases - (count - 1) * train.batch_size == 1
     return train.epochs * (count - joined)

@@ -74,10 +74,25 @@ def draw_sheet(path: Path, rows: Sequence[Sequence[Shown]]) -> None:
         axes.imshow(planes if planes.shape[2] == 3 else planes[..., 0], cmap="gray", vmin=0, vmax=1)
         axes.set_title(shown.title, fontsize=6)
         axes.set_axis_off()
+    require_new(path)
     try:
         path.touch(mode=0o600, exist_ok=False)
-        figure.savefig(path, dpi=150, metadata={"Software": None})
-    except FileExistsError:
-        raise DataError(f"{path} exists and is not overwritten; name another file with --out") from None
     except OSError as error:
         raise DataError(f"{path} can't be written ({error.strerror})") from error
+    try:
+        figure.savefig(path, dpi=150, metadata={"Software": None})
+    except BaseException as error:
+        path.unlink(missing_ok=True)  # half a picture, or none
+        if isinstance(error, OSError):
+            raise DataError(f"{path} can't be written ({error.strerror})") from error
+        raise
+
+
+def require_new(path: Path) -> None:
+    """Refuse to overwrite a file.
+
+    Raises:
+        DataError: there is one already.
+    """
+    if path.exists():
+        raise DataError(f"{path} exists and is not overwritten; name another file with --out")

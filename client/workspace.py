@@ -148,7 +148,7 @@ class Workspace:
             targets(listed, plan.data)  # a label that is no class is said before hours of decoding
             cases = inputs.expanded(listed)
             quarantined = write_quarantine(site.state, cases, inputs.verdicts(cases))
-            cohort = load_cohort(cases, keeper)
+            cohort = load_cohort(cases, keeper, site.name not in plan.hold_out)
         return Session(site, plan, run, model, initial, cohort, specs, codec, machine, self.phases, quarantined)
 
     def inputs(self, site: SiteFile, plan: Plan, model: Model) -> Inputs:

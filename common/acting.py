@@ -17,6 +17,7 @@ from fedgraft.common.mixable import require_mixable
 from fedgraft.common.plan import Plan
 from fedgraft.common.privacy_problems import require_no_statistics
 from fedgraft.common.table import TableSpec
+from fedgraft.common.tasks.losses import require_suited
 from fedgraft.common.vectors import require_vectors
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def require_acting(plan: Plan, model: Model, allowed: Iterable[str]) -> None:
     Raises:
         PlanError: names the option, and what to set.
     """
+    require_suited(plan, allowed)
     network, constant = model.network, model.constant
     parameters = (name for name, _ in network.named_parameters())
     require_initial(plan, network.head, model.roles, allowed)

@@ -62,7 +62,7 @@ def harmony_of(plan: Plan, allowed: Iterable[str] = parts.OURS) -> Harmony | Non
     if chosen.target is None:
         return None
     harmoniser: Harmoniser = parts.build(chosen.target, "harmonise", chosen.options, allowed)
-    text = json.dumps(["harmonise-1", asdict(chosen)], sort_keys=True)
+    text = json.dumps(["harmonise-2", asdict(chosen)], sort_keys=True)
     return Harmony(harmoniser, chosen.reference, hashlib.sha256(text.encode()).hexdigest())
 
 

@@ -45,12 +45,6 @@ LOSS_CHECKS: tuple[Check, ...] = (
     _survival("prior", "none"),
     _survival("absent", "keep"),
     Check(
-        ("loss", "augment"),
-        lambda p: p.loss.absent == "distil" and (p.augment.mixup > 0 or p.augment.cutmix > 0),
-        "loss.absent=distil has no received outputs of mixed cases; set augment.mixup and augment.cutmix to 0, or "
-        "loss.absent=mask",
-    ),
-    Check(
         ("data", "sampling"),
         lambda p: p.data.task != "classification" and p.sampling.target is not None,
         "sampling goes by a case's one class, which only data.task=classification has; set sampling=none",

@@ -16,8 +16,9 @@ from fedgraft.client.manifest import read_manifest
 from fedgraft.client.site import SiteFile, read_site_file
 from fedgraft.client.splits import split_as_planned
 from fedgraft.client.store import Store
-from fedgraft.client.view_sheet import Shown, draw_sheet, row_of
+from fedgraft.client.view_sheet import Shown, draw_sheet, require_new, row_of
 from fedgraft.common.errors import DataError, PlanError
+from fedgraft.common.harmony import wants_reference
 from fedgraft.common.plan import Plan, load_plan
 from fedgraft.common.processes import say
 from fedgraft.simulations.compose import run_hydra
@@ -73,7 +74,7 @@ def show(plan: Plan, site: Path | None, cases: int, out: Path) -> None:
         site: a site file; ``None`` for the sites that ``fedgraft simulate`` would lay out.
 
     Raises:
-        PlanError: the plan changes no image.
+        PlanError: the plan changes no image, or refers to numbers that ``site`` alone does not know.
         DataError: no case can be used, or ``out`` exists.
     """
     if plan.table is not None:
@@ -83,6 +84,12 @@ def show(plan: Plan, site: Path | None, cases: int, out: Path) -> None:
             "--show has nothing to show: augment.views=1 and harmonise=none leave each case as it is; choose for "
             "instance augment=mild, or harmonise=histogram"
         )
+    if site is not None and wants_reference(plan):
+        raise PlanError(
+            "harmonise.reference=[]: one site does not know the numbers that all sites share; show the plan of a run, "
+            "which has them: --plan RUN/plan.yaml"
+        )
+    require_new(out)  # before minutes of decoding
     rows = _of_simulation(plan, cases, os.environ) if site is None else _rows(plan, read_site_file(site), cases)
     if not rows:
         raise DataError("none of the cases that were tried can be used; see `fedgraft site check`")

@@ -16,7 +16,10 @@ from fedgraft.client.examples import Examples
 from fedgraft.client.facts import USABLE
 from fedgraft.client.inputs import Wanted
 from fedgraft.client.limits import Rules
+from fedgraft.client.loss import Counted, build_loss
+from fedgraft.client.made import sampler_of
 from fedgraft.client.manifest import Case
+from fedgraft.client.mixing import mixing_of
 from fedgraft.client.store import Store
 from fedgraft.client.training import Task, train_locally
 from fedgraft.common import parts, tasks, wire
@@ -87,11 +90,17 @@ def _keeping(model: Model, plan: Plan, cases: Sequence[Case]) -> Callable[[], in
 
 def _training(model: Model, plan: Plan) -> Callable[[], int]:
     examples, generator = _examples(model, plan), torch.Generator().manual_seed(0)
-    loss = parts.build(plan.loss.target, "loss", plan.loss.options, parts.trusted(plan.engine), class_weights=None)
+    allowed = parts.trusted(plan.engine)
+    counts = tasks.of(plan.data).count(examples.labels)  # made up: other weights and priors cost the same
+    weighed, prior = (None if asked == "none" else counts for asked in (plan.loss.weights, plan.loss.prior))
+    loss = build_loss(plan, Counted(weighed, prior, None), allowed)
+    sampler, mixing = sampler_of(plan.sampling, allowed), mixing_of(plan)
     train, rate = replace(plan.train, epochs=1), 1e-9  # so often repeated, on noise, a real rate could diverge
 
     def work() -> int:
-        train_locally(model.constant.trained, Task(examples, loss, train, rate, generator), _CPU)
+        train_locally(
+            model.constant.trained, Task(examples, loss, train, rate, generator, sampler=sampler, mixing=mixing), _CPU
+        )
         return len(examples.labels)
 
     return work

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable
 from inspect import signature
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
 from fedgraft.common import parts, tasks
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan import Plan
@@ -51,8 +54,8 @@ def without_effect(found: Callable[..., Any], loss: Loss) -> list[str]:
 
 
 def require_suited(plan: Plan, allowed: Iterable[str] = parts.OURS) -> None:
-    """Refuse a plan whose loss is for another task, or leaves an option of the plan without effect. A loss of a package
-    that is not allowed here is left to the sites.
+    """Refuse a plan whose loss is for another task, leaves an option of the plan without effect, or does not take the
+    value of one of its own. A loss of a package that is not allowed here is left to the sites.
 
     Raises:
         PlanError: says what to set.
@@ -64,3 +67,28 @@ def require_suited(plan: Plan, allowed: Iterable[str] = parts.OURS) -> None:
     problems = [problem] if problem is not None else without_effect(found, plan.loss)
     if problems:
         raise PlanError(problems)
+    task = tasks.of(plan.data)
+    counts = task.count(task.some_labels(2 * plan.data.outputs))  # such as a site could have
+    weighed, prior = (None if asked == "none" else counts for asked in (plan.loss.weights, plan.loss.prior))
+    built(plan, weighed, prior, allowed)
+
+
+def built(
+    plan: Plan, weighed: tuple[int, ...] | None, prior: tuple[int, ...] | None, allowed: Iterable[str]
+) -> nn.Module:
+    """The plan's loss, which knows nothing of what a site lacks.
+
+    Args:
+        weighed: the counts that class weights follow from; ``None`` for no weights.
+        prior: the counts that the loss itself asks for; ``None`` for none.
+
+    Raises:
+        PlanError: it is not allowed, or does not take an option.
+    """
+    chosen, task = plan.loss, tasks.of(plan.data)
+    weights = None if weighed is None else task.weights(weighed, chosen.scheme, chosen.beta)
+    supplied: dict[str, Tensor | None] = {"class_weights": weights}
+    if prior is not None:
+        supplied["class_counts"] = torch.tensor(prior, dtype=torch.float32)
+    loss: nn.Module = parts.build(chosen.target, "loss", chosen.options, allowed, **supplied)
+    return loss

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,14 +30,29 @@ def test_every_view_is_computed_once_and_the_case_as_it_is_is_shared(
     store, counter = Store(tmp_path / "kept"), Counter()
     plain = load(cases, model, store, counter)
     cohort = load_cohort(cases, keeper(model, store, counter, plan))
-    assert counter.cases == 20, "a case is counted when it is first computed"
     train = cohort["train"]
+    assert counter.cases == 20 + len(train), "a case counts when its last view was computed, also if it was kept"
     assert (train.views, cohort["val"].views) == (6, 1)
     assert len(train.stored) == 20 + 5 * len(train)
     views = torch.stack([train.batch(torch.arange(len(train)), torch.full((len(train),), v)) for v in range(6)])
     assert torch.equal(views[0], train.inputs)
     assert all(not torch.equal(views[0], views[v]) for v in range(1, 6))
     assert {tuple(row.tolist()) for row in train.inputs} <= {tuple(row.tolist()) for row in plain.inputs}
+
+
+def test_each_case_counts_once_and_as_it_is_done(cases: tuple[Case, ...], model: Model) -> None:
+    """Six views a case, in batches of four rows at most, each of one case: its first four views, and the rest."""
+    told: list[int] = []
+    plan = plan_of("test_resnet", "augment=mild")
+    one = replace(keeper(model, Store(None), batch=4, plan=plan), progress=told.append)
+    one.examples(cases[:4], views=6)
+    assert told == [0, 1] * 4
+
+
+def test_a_site_that_never_trains_computes_each_case_as_it_is(cases: tuple[Case, ...], model: Model) -> None:
+    cohort = load_cohort(cases, keeper(model, Store(None), plan=plan_of("test_resnet", "augment=mild")), trains=False)
+    assert cohort["train"].views == 1
+    assert len(cohort["train"].stored) == 20
 
 
 def test_a_view_is_what_the_backbone_gives_for_the_changed_image(

@@ -65,15 +65,30 @@ def test_an_image_that_has_the_reference_s_landmarks_stays_as_it_is() -> None:
     torch.testing.assert_close(DECILES.apply(scene(3), DECILES.describe(scene(3)).tolist()), scene(3))
 
 
-def test_a_black_background_becomes_one_grey_and_the_order_of_greys_stays() -> None:
-    """35 % are 0: the landmarks 1, 10, 20, 30 and the fixed 0 coincide, and go to their mean."""
+def test_a_black_background_stays_black_and_the_order_of_greys_stays() -> None:
+    """31 % are 0: the landmarks 1, 10, 20 and 30 coincide with the fixed 0, whatever the reference has there."""
     image = scene()
-    image[0, :, :23] = 0.0
-    reference = [0.0, 0.0, 0.01, 0.02, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9] * 3
+    image.view(-1)[torch.randperm(64 * 64, generator=torch.Generator().manual_seed(1))[: round(0.31 * 64 * 64)]] = 0.0
+    reference = [0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9] * 3
+    assert DECILES.describe(image)[3] == 0 < DECILES.describe(image)[4]
     given = DECILES.apply(image, reference)
-    assert given[image == 0].unique().tolist() == pytest.approx([0.006])
+    assert given[image == 0].unique().tolist() == [0.0]
     order = image.flatten().argsort(stable=True)
     assert bool((given.flatten()[order].diff() >= 0).all())
+
+
+def test_saturated_pixels_stay_white() -> None:
+    """A quarter is 1: the landmarks 80, 90 and 99 coincide with the fixed 1."""
+    image = scene()
+    image[0, :, :16] = 1.0
+    given = DECILES.apply(image, torch.linspace(0.1, 0.6, 11).repeat(3).tolist())
+    assert given[image == 1].unique().tolist() == [1.0]
+
+
+def test_landmarks_that_coincide_elsewhere_go_to_their_mean() -> None:
+    """Both landmarks of a grey of 0.5 are at 0.5, and should be at 0.2 and 0.8."""
+    given = Landmarks([40.0, 60.0]).apply(torch.full((1, 4, 4), 0.5), [0.2, 0.8] * 3)
+    assert given.unique().tolist() == pytest.approx([0.5])
 
 
 @pytest.mark.parametrize("value", [0.0, 0.4, 1.0])

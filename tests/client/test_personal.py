@@ -13,6 +13,7 @@ from fedgraft.client.examples import Examples
 from fedgraft.client.fedper import FedPer
 from fedgraft.client.fedrep import FedRep
 from fedgraft.client.finetune import FineTune
+from fedgraft.client.personal import OneForAll
 from fedgraft.client.training import Task, train_locally
 from fedgraft.common.errors import PlanError
 from fedgraft.common.schema import Train
@@ -91,7 +92,6 @@ def test_fedper_trains_as_without_it() -> None:
     network, plain = Small(), Small()
     assert FedPer().train(network, task_of(), CPU) == train_locally(plain, task_of(), CPU)
     assert all(torch.equal(network.state_dict()[name], tensor) for name, tensor in plain.state_dict().items())
-    assert not FedPer().own(network, task_of(), CPU)
 
 
 def test_dittos_copy_takes_the_step_of_its_equation() -> None:
@@ -101,7 +101,7 @@ def test_dittos_copy_takes_the_step_of_its_equation() -> None:
         copy.head.bias += 1.0
     expected = step(copy, "")
     expected["head.bias"] = expected["head.bias"] - 0.1 * 2.0 * 1.0
-    assert Ditto(mu=2.0).own(copy, task_of(received=state(shared), mu=7.0), CPU)
+    Ditto(mu=2.0).own(copy, task_of(received=state(shared), mu=7.0), CPU)
     for name, tensor in expected.items():
         assert torch.allclose(copy.state_dict()[name], tensor, atol=1e-6), name
 
@@ -149,3 +149,8 @@ def test_finetuning_goes_on_from_the_final_model_at_its_own_rate_without_a_proxi
 def test_an_option_without_sense_is_refused(build: object, words: str) -> None:
     with pytest.raises(PlanError, match=words):
         build()  # type: ignore[operator]
+
+
+def test_only_ditto_keeps_a_copy() -> None:
+    kinds = OneForAll(), FedPer(), FedRep(head_epochs=1), FineTune(epochs=1), Ditto(mu=1.0)
+    assert [kind.has_copy() for kind in kinds] == [False, False, False, False, True]

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import torch
+from torch.nn import functional
 
+from fedgraft.client.examples import Examples
 from fedgraft.client.rates import rates
+from fedgraft.client.training import Task, train_locally
 from fedgraft.common.depths import names_of_depths
 from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan
@@ -76,3 +80,20 @@ def test_a_layer_after_a_stage_waits_for_its_turn(compose_plan: Composer) -> Non
     second = rates(plan.train, model, 2)
     assert rate_of(second, f"adapters.{last}.") == set()  # its turn: 1
     assert rate_of(second, "adapters.stem.") == {0.0}
+
+
+def test_the_norms_of_a_stage_that_waits_for_its_turn_keep_their_statistics(compose_plan: Composer) -> None:
+    plan, model = made(compose_plan, *FREE, "train.unfreeze=2", "backbone.batch_norm=train")
+    trained = model.constant.trained
+    examples = Examples(torch.randn(8, *model.constant.shape), torch.arange(8) % plan.data.outputs)
+    moved = []
+    for number in (1, 3):  # the head alone; then with the last stage
+        before = {name: value.clone() for name, value in model.state.items() if "running_" in name}
+        loss, generator = functional.cross_entropy, torch.Generator().manual_seed(0)
+        task = Task(examples, loss, plan.train, 0.1, generator, rates=rates(plan.train, model, number))
+        train_locally(trained, task, torch.device("cpu"))
+        moved.append({name for name, value in before.items() if not torch.equal(model.state[name], value)})
+    last = names_of_depths([n for n, p in model.network.named_parameters() if p.requires_grad], model.stages)[1]
+    (stage,) = (s for s in model.stages if s.name == last)
+    assert moved == [set(), {f"backbone.{name}" for name in stage.tensors if "running_" in name}]
+    assert moved[1]

@@ -141,6 +141,16 @@ def test_groups_hold_sites_of_similar_length() -> None:
     assert groups_of(tasks) == ([[0, 2, 7, 3, 4, 5]], [1, 6])
 
 
+def test_groups_go_by_the_cases_that_a_sampling_shows() -> None:
+    """All have 96 cases, 12 batches of 8; undersampled to the 4 of the rarer class twice, 6 of the sites have one."""
+    labels = (torch.arange(96) < 4).long()
+    tasks = [
+        replace(task(k, 96, replace(SGD, epochs=1)), sampler=Undersampling() if k % 2 else None) for k in range(12)
+    ]
+    tasks = [replace(one, examples=replace(one.examples, labels=labels)) for one in tasks]
+    assert groups_of(tasks) == ([[0, 2, 4, 6, 8, 10], [1, 3, 5, 7, 9, 11]], [])
+
+
 def test_fewer_sites_than_pay_are_trained_by_themselves() -> None:
     assert groups_of([task(k, 20, SGD) for k in range(FEWEST - 1)]) == ([], list(range(FEWEST - 1)))
 

@@ -243,3 +243,37 @@ def test_a_rate_is_a_factor_of_the_round_s() -> None:
         task = Task(some(8), functional.cross_entropy, SGD, SGD.lr, torch.Generator().manual_seed(0), rates=rates)
         train_locally(network, task, CPU)
     torch.testing.assert_close(10 * (slower.weight.detach() - start), once.weight.detach() - start)
+
+
+def two_stages() -> nn.Sequential:
+    """Two stages with a batch norm and a dropout each, and a head."""
+
+    def stage() -> nn.Sequential:
+        return nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout(0.5))
+
+    return nn.Sequential(stage(), stage(), nn.Linear(4, 2))
+
+
+def test_what_rests_is_in_eval_mode_with_its_norms_and_dropouts() -> None:
+    """The first stage waits for its turn: all that it does to a case is what it does when it is evaluated."""
+    network = two_stages()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    rates = {name: 0.0 for name, _ in network.named_parameters() if name.startswith("0.")}
+    seen: list[Tensor] = []
+    network[0].register_forward_hook(lambda module, given, output: seen.append(output))
+    task = Task(some(8), functional.cross_entropy, SGD, SGD.lr, torch.Generator().manual_seed(0), rates=rates)
+    order = torch.randperm(8, generator=torch.Generator().manual_seed(0))
+    train_locally(network, task, CPU)
+    after = network.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items() if name.startswith("0."))
+    assert int(after["1.1.num_batches_tracked"]) == 1
+    assert not torch.equal(after["1.1.running_mean"], before["1.1.running_mean"])
+    torch.testing.assert_close(seen[0], network[0](some(8).inputs[order]))  # which is in eval mode now
+
+
+def test_a_module_of_which_a_part_is_trained_does_not_rest() -> None:
+    network = two_stages()
+    rates = {name: 0.0 for name, _ in network.named_parameters() if not name.startswith("0.1.")}
+    train_locally(network, Task(some(8), functional.cross_entropy, SGD, SGD.lr, torch.Generator(), rates=rates), CPU)
+    tracked = {name: int(value) for name, value in network.state_dict().items() if name.endswith("tracked")}
+    assert tracked == {"0.1.num_batches_tracked": 1, "1.1.num_batches_tracked": 0}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
 from fedgraft.client.image_inputs import ImageInputs
@@ -97,3 +100,15 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     with pytest.raises(DataError, match=r"can't be written \(No such file or directory\)"):
         draw_sheet(tmp_path / "nowhere" / "sheet.png", [row])
+
+
+def test_a_picture_that_could_not_be_written_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full while it is drawn."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Figure, "savefig", full)
+    with pytest.raises(DataError, match=r"sheet\.png can't be written \(No space left on device\)"):
+        draw_sheet(tmp_path / "sheet.png", [[Shown(torch.zeros(1, 4, 4), "the case")]])
+    assert not list(tmp_path.iterdir())

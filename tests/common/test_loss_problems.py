@@ -43,11 +43,6 @@ SURVIVAL = ("data.task=survival", "data.classes=[]", "loss=cox")
             "loss.absent has no effect with data.task=survival, which has no classes; set it to keep",
         ),
         (
-            ("loss.absent=distil", "augment.mixup=0.2"),
-            "loss.absent=distil has no received outputs of mixed cases; set augment.mixup and augment.cutmix to 0, or "
-            "loss.absent=mask",
-        ),
-        (
             (*SURVIVAL, "sampling=over"),
             "sampling goes by a case's one class, which only data.task=classification has; set sampling=none",
         ),

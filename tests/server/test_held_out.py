@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from flwr.app import Message
 
+from fedgraft.client.workspace import Workspace
+from fedgraft.common import tensors
 from fedgraft.common.errors import PlanError, RoundError
+from fedgraft.common.model import build
 from fedgraft.common.plan import Plan
 from fedgraft.server import rounds
 from fedgraft.server.held_out import wait_for_held_out
+from fedgraft.simulations.federation import lay_out
 from fedgraft.simulations.grid import InProcessGrid
 
 Federate = Callable[..., Any]
@@ -34,6 +39,21 @@ def test_a_held_out_site_is_prepared_and_evaluated_and_never_asked_to_train(
     assert [round_.sites for round_ in result.outcome.rounds[1:]] == [("alder", "cedar")] * 2
     assert set(result.outcome.rounds[-1].by_site) == {"alder", "birch", "cedar"}
     assert set(result.outcome.rounds[0].by_site) == {"alder", "cedar"}
+
+
+def test_its_cases_are_computed_as_they_are_and_in_no_other_view(
+    compose_plan: Composer, cache: Path, tmp_path: Path
+) -> None:
+    plan = held_out(compose_plan("augment=mild"), "birch")
+    sites = lay_out(plan, tmp_path / "sites", {"FEDGRAFT_CACHE": str(cache)}).sites
+    workspace, state = Workspace(), build(plan, None).backbone_state()
+    views = {}
+    for name in ("alder", "birch"):
+        site, digest = workspace.site(sites[name]), tensors.digest(state)
+        workspace.accept_plan(site, plan.to_json(), plan.digest, digest)
+        workspace.accept_backbone(site, digest, state)
+        views[name] = workspace.open(sites[name], plan.digest, 1).cohort["train"].views
+    assert views == {"alder": 6, "birch": 1}
 
 
 def test_its_class_counts_are_neither_told_nor_counted(federate: Federate, compose_plan: Composer) -> None:

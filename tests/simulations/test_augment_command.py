@@ -63,8 +63,16 @@ def test_a_site_s_own_cases_by_overrides_or_by_a_plan(compose_plan: PlanOf, tmp_
     Path("plan.yaml").write_text(yaml.safe_dump(plan.to_dict()))
     assert main(["--show", "--site", str(site), "--out", "b.png", "--plan", "plan.yaml"]) == 0
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
-    with pytest.raises(PlanError, match=r"harmonise\.reference=\[\]: the numbers that all sites share are not known"):
+    with pytest.raises(PlanError, match=r"one site does not know the numbers .* which has them: --plan RUN/plan\.yaml"):
         main(["--show", "--site", str(site), "--out", "c.png", "harmonise=histogram", *SMALL])
+
+
+def test_a_file_that_is_there_is_found_before_anything_is_decoded(compose_plan: PlanOf, tmp_path: Path) -> None:
+    """The site file is not even read."""
+    (tmp_path / "a.png").write_text("mine")
+    with pytest.raises(DataError, match=r"a\.png exists and is not overwritten; name another file with --out"):
+        show(compose_plan("augment=mild"), tmp_path / "no-site.yaml", 1, tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_text() == "mine"
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,17 @@ def test_given_costs_are_not_measured_and_the_backbone_is_that_of_the_ledger(go:
     assert parcel - question == found.backbone
 
 
-@pytest.mark.parametrize("overrides", [(), ("backbone.freeze=none",), ("engine.keep=false",)])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("backbone.freeze=none",),
+        ("engine.keep=false",),
+        ("loss=logit_adjusted",),
+        ("loss=ldam", "loss.weights=local"),
+        ("loss.weights=none", "sampling=over", "augment.mixup=0.2"),
+    ],
+)
 def test_what_is_not_given_is_measured_on_the_plan_s_own_model(
     go: Go, compose_plan: Composer, overrides: tuple[str, ...]
 ) -> None:
