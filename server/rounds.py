@@ -63,11 +63,6 @@ class Round:
         parts = [splits[split] for site, splits in self.by_site.items() if split in splits and site not in without]
         return self.task.merge(parts) if parts else None
 
-    def val_figure(self, without: Collection[str] = ()) -> Scalar:
-        """The headline figure over the validation cases of all sites but those ``without``."""
-        val = self.pooled("val", without)
-        return None if val is None else val.figures()[self.task.headline]
-
     @property
     def test(self) -> Evaluation | None:
         """On the coordinator's own test set if it has one, else on the sites' test cases, merged."""
@@ -115,6 +110,7 @@ def run(federation: Federation) -> Outcome:
 
     Raises:
         RoundError: fewer than ``strategy.min_sites`` sites sent a usable answer; says who was missing and why.
+        UndefinedFigureError: ``select=best``, and nothing to choose by.
     """
     with patient_collector():
         return _run(federation)
@@ -146,7 +142,7 @@ def _run(federation: Federation) -> Outcome:
         require_figure(plan.initial.interpolate if number == 1 else (), rounds[-1].by_site, rounds[-1].task)
         federation.finished(rounds[-1])
         if plan.select == "best":
-            best = select.better(best, number - 1, rounds[-1].val_figure(), shared)
+            best = select.better(best, number - 1, rounds[-1].task, rounds[-1].by_site, shared)
         shared = aggregation.aggregate(strategy, number, updates, wire.specs_of(federation.initial))
         federation.keep(shared)
         rounds.append(_summed(federation, number, updates, time.monotonic() - start))
@@ -174,10 +170,10 @@ def _final(
     federation: Federation, roster: Roster, rounds: list[Round], best: select.Candidate | None, last: Shared
 ) -> tuple[Round, Shared]:
     """The round whose model is the final one, evaluated by every site, and that model."""
-    plan, final = federation.plan, rounds[-1]
-    if plan.select == "last":
+    final = rounds[-1]
+    if best is None:
         return final, last
-    chosen = select.require_candidate(select.better(best, final.number, final.val_figure(plan.hold_out), last))
+    chosen = select.better(best, final.number, final.task, final.by_site, last)
     if chosen.number == final.number:
         return final, last
     shared = dict(chosen.shared)
