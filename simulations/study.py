@@ -126,10 +126,10 @@ def choose(tried: Sequence[Trained], fallback: float | None) -> Trained:
     """The run with the best validation figure, among equals the first.
 
     A rate at which training failed, or diverged at a site, is only chosen if it did at all. None of the others has a
-    figure: then the one at the rate nearest to ``fallback``, by ratio.
+    figure: then the one at the rate nearest to ``fallback``, by ratio; without a fallback, the only one.
 
     Raises:
-        RoundError: none has one, and there is no fallback.
+        RoundError: none of several has one, and there is no fallback.
     """
     ended = [one for one in tried if one.failed is None]
     sound = [one for one in ended if not one.diverged] or ended
@@ -138,6 +138,8 @@ def choose(tried: Sequence[Trained], fallback: float | None) -> Trained:
         return max(known, key=lambda one: one.val or 0.0)
     if len(tried) == 1 or not sound:
         return tried[0]
+    if fallback is None and len(sound) == 1:
+        return sound[0]
     if fallback is None:
         raise RoundError(
             "lrs: the federation has no defined figure on validation cases to choose by (they are of one class, or a "

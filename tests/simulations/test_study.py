@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from fedgraft.client.manifest import Case
 from fedgraft.common.errors import BackboneError, DataError, FedGraftError, PlanError, RoundError
 from fedgraft.common.plan import Plan
 from fedgraft.simulations import study, study_run
@@ -52,7 +53,8 @@ def test_a_study_of_every_baseline(run: Run, compose_plan: Composer, tmp_path: P
     out = tmp_path / "study"
     assert found == json.loads((out / "study.json").read_text())
     assert found["methods"] == ["federated", "local", "pooled", "leave_one_site_out"]
-    assert found["sites"] == list(SITES) and found["seeds"] == [0, 1] and found["failed"] == []
+    assert found["sites"] == list(SITES) and found["seeds"] == [0, 1] and found["failed"] == found["budget"] == []
+    assert found["dropped"] == [] and found["counted"] == [list(SITES)] * 2
     assert [found["cost"][method]["runs"] for method in found["methods"]] == [2, 4, 2, 4]
     _the_federation_is_a_plain_run(compose_plan, found, tmp_path)
     _pooled_trains_on_the_sum(out / "runs" / "seed-0")
@@ -118,17 +120,28 @@ def test_with_a_test_set_at_the_coordinator_each_method_is_tested_there(
     assert figures["local"]["alder"]["cases"] == figures["pooled"]["birch"]["cases"] == 32
 
 
+def labelled(cases: tuple[Case, ...], *labels: str) -> tuple[Case, ...]:
+    """The same cases with these labels by turns, each of a patient of its own."""
+    return tuple(
+        replace(case, label=labels[n % len(labels)], patient=f"{case.patient}-{n}") for n, case in enumerate(cases)
+    )
+
+
 def test_at_a_site_of_one_class_a_baseline_is_trained_without_what_has_no_effect_there(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """Birch has both classes, equally often: its weights are 1 too, and its validation figure is defined."""
+
     def dealt(plan: Plan, environ: Mapping[str, str]) -> Dealt:
         sites = deal(plan, environ).sites
-        return Dealt({**sites, "alder": tuple(case for case in sites["alder"] if case.label == "clear")}, ())
+        return Dealt(
+            {"alder": labelled(sites["alder"], "clear"), "birch": labelled(sites["birch"], "clear", "lesion")}, ()
+        )
 
     monkeypatch.setattr(study, "deal", dealt)
     found = run(Study(("local",)), "loss.weights=global", "select=best", "data.val_fraction=0.2")
     assert found["failed"] == [] and found["figures"]["local"][0]["alder"]["loss"] is not None
-    assert found["without_options"] == {"local-alder": ["loss.weights"]}
+    assert found["without_options"] == {f"local-{site}": ["loss.weights"] for site in SITES}
     assert found["last_without_val"] == ["local-alder"]
     assert found["counted"] == [["birch"]]
     for left in ("shared.safetensors", "local"):

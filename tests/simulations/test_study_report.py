@@ -117,7 +117,8 @@ def test_a_method_without_any_figure_is_named() -> None:
 def test_the_report_is_markdown_with_all_tables(
     found: dict[str, Any], compose_plan: Callable[..., Plan], tmp_path: Path
 ) -> None:
-    text = markdown(found, compose_plan())
+    text = markdown({**found, "budget": ["Not the same budget: twice as often."]}, compose_plan())
+    assert "\nNot the same budget: twice as often.\n" in text
     assert "2 rounds of 1 epoch(s), seeds 0, 1." in text
     assert "| a | 0.850 ± 0.071 | 0.700 ± 0.000 |" in text
     assert text.count("\n## ") == 3 and found["verdict"] in text
