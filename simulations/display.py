@@ -21,7 +21,7 @@ _WHY_UNDEFINED = {"survival": "no pair of cases can be compared"}
 
 def bars(console: Console) -> Progress:
     """Bars whose tasks have a ``note``."""
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description:<15}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, TextColumn("{task.fields[note]}"), console=console)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from fedgraft.common.errors import FedGraftError, InertError, UndefinedFigureError
 from fedgraft.common.plan import Plan
@@ -42,7 +43,7 @@ def train_one(arrangement: Arrangement, lr: float, bench: Bench) -> Trained:
     try:
         found = _with_effect(replace(arrangement, plan=plan), folder, bench)
     except FedGraftError as error:
-        bench.console.print(f"{at}: failed", style="yellow", highlight=False)
+        bench.console.print(Text(f"{at}: failed", style="yellow"))
         return Trained(
             arrangement.method, arrangement.site, plan.seed, lr, tested=arrangement.tested, failed=str(error)
         )
@@ -52,7 +53,7 @@ def train_one(arrangement: Arrangement, lr: float, bench: Bench) -> Trained:
     bench.console.print(f"{at}: {found.seconds:.1f} s, validation figure {found.val}", highlight=False)
     for line in found.dropped:
         said = f"  dropped: round {line['round']}, {line['site']} ({line['what']}): {line['reason']}"
-        bench.console.print(said, style="yellow", markup=False)
+        bench.console.print(Text(said, style="yellow"))  # the print's own style would colour the bars too
     return found
 
 

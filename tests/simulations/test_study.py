@@ -99,7 +99,9 @@ def test_a_rate_at_which_training_diverges_is_not_chosen(run: Run, tmp_path: Pat
 
 
 def test_a_federation_that_fails_ends_the_study_and_says_where(run: Run) -> None:
-    with pytest.raises(FedGraftError, match=r"^seed 3, federated, lr 1e\+38: (.|\n)*training diverged"):
+    with pytest.raises(
+        FedGraftError, match=r"^seed 3, federated, lr 1e\+38: (.|\n)*`diverged`(.|\n)*training diverged"
+    ):
         run(Study(("local",), seeds=(3,), lrs=(1e38,)), "train.epochs=9")
 
 
