@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from fedgraft.client.examples import Examples
 from fedgraft.client.mixing import Mixing
 from fedgraft.client.views import choose_views
-from fedgraft.common.errors import PlanError
+from fedgraft.common.errors import DivergenceError
 from fedgraft.common.sampling import Sampler
 from fedgraft.common.schema import Train
 
@@ -117,7 +117,7 @@ def train_locally(network: nn.Module, task: Task, device: torch.device) -> float
         the mean loss per case over all epochs, without the proximal term.
 
     Raises:
-        PlanError: the loss became infinite or not a number.
+        DivergenceError: the loss became infinite or not a number.
     """
     trained = {n: p for n, p in network.named_parameters() if p.requires_grad and task.rates.get(n, 1.0) > 0}
     optimizer = build_optimizer(trained, task)
@@ -179,10 +179,10 @@ def mean_loss(total: float, seen: int, lr: float) -> float:
     """``total / seen``.
 
     Raises:
-        PlanError: it is not finite.
+        DivergenceError: it is not finite.
     """
     if not math.isfinite(total):
-        raise PlanError(f"training diverged: the loss is not finite with train.lr={lr:g}; lower train.lr")
+        raise DivergenceError(f"training diverged: the loss is not finite with train.lr={lr:g}; lower train.lr")
     return total / seen
 
 

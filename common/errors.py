@@ -6,7 +6,7 @@ An error also carries a short ``code``. At a site the code is all that leaves th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class FedGraftError(Exception):
@@ -29,6 +29,24 @@ class PlanError(FedGraftError):
         lines = "\n".join(f"  - {problem}" for problem in self.problems)
         count = len(self.problems)
         super().__init__(f"the plan has {count} problem{'s' if count != 1 else ''}:\n{lines}")
+
+
+class InertError(PlanError):
+    """Options of a valid plan would change nothing with the cases that the sites have.
+
+    Args:
+        problems: as `PlanError`, by the option that each is about (``loss.weights``, ``sampling``).
+    """
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.options = tuple(problems)
+        super().__init__(tuple(problems.values()))
+
+
+class DivergenceError(PlanError):
+    """Training went to numbers that are not finite."""
+
+    code = "diverged"
 
 
 class DataError(FedGraftError):
@@ -59,6 +77,10 @@ class RoundError(FedGraftError):
     """A round could not be completed: too few sites sent a usable update."""
 
     code = "round"
+
+
+class UndefinedFigureError(RoundError):
+    """No validation case by which a model could be chosen gives a defined figure."""
 
 
 class DeploymentError(FedGraftError):

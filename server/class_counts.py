@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fedgraft.common import tasks
-from fedgraft.common.errors import PlanError, RoundError
+from fedgraft.common.errors import InertError, RoundError
 from fedgraft.common.offer import Offer
 from fedgraft.common.plan import Plan
 from fedgraft.common.tasks import AnyTask
@@ -43,46 +43,46 @@ def require_imbalance(plan: Plan, offers: Iterable[Offer]) -> None:
     """Refuse what would change nothing with the cases that the sites have, as far as they gave their counts.
 
     Raises:
-        PlanError: every weight would be 1, all priors equal, no class absent, or nothing to sample.
+        InertError: every weight would be 1, all priors equal, no class absent, or nothing to sample.
     """
     offers = list(offers)
     task, given = tasks.of(plan.data), _given(offers)
     whole = bool(given) and len(given) == len(offers)
-    problems = []
+    problems: dict[str, str] = {}
     if given and plan.loss.weights == "global" and 0 not in _sum(given):  # a 0 is an error of its own
-        problems += _weights_of_one(plan, task, [_sum(given)], "over all sites")
+        problems |= _weights_of_one(plan, task, [_sum(given)], "over all sites")
     if whole and plan.loss.weights == "local":
-        problems += _weights_of_one(plan, task, given, "at every site")
+        problems |= _weights_of_one(plan, task, given, "at every site")
     if given and plan.loss.prior == "global" and len(set(_sum(given))) == 1:
-        problems.append(
+        problems["loss.prior"] = (
             "loss.prior=global has no effect: over all sites the classes have equally many training cases; use "
             "loss=cross_entropy loss.weights=none"
         )
     if whole and plan.loss.absent != "keep" and all(all(task.learnable(counts)) for counts in given):
-        problems.append(
+        problems["loss.absent"] = (
             f"loss.absent={plan.loss.absent} has no effect: every site has training cases of everything; set it to keep"
         )
     if whole and plan.sampling.target is not None and all(len(set(filter(None, some))) == 1 for some in given):
-        problems.append(
+        problems["sampling"] = (
             "sampling has no effect: at every site the classes that are there have equally many training cases; set "
             "sampling=none"
         )
     if problems:
-        raise PlanError(problems)
+        raise InertError(problems)
 
 
-def _weights_of_one(plan: Plan, task: AnyTask, counts: Iterable[Counts], where: str) -> list[str]:
+def _weights_of_one(plan: Plan, task: AnyTask, counts: Iterable[Counts], where: str) -> dict[str, str]:
     """The weights of classes without a case are of no account; of a finding without counts nothing is known."""
     for some in counts:
         if plan.data.task == "multilabel" and 0 in some:
-            return []
+            return {}
         weights = task.weights(some, plan.loss.scheme, plan.loss.beta).tolist()
         if any(count and abs(weight - 1) > 1e-6 for weight, count in zip(weights, some, strict=True)):
-            return []
-    return [
-        f"loss.weights={plan.loss.weights} has no effect: {where} the classes that are there have equally many "
-        "training cases, so that every weight is 1; set loss.weights=none"
-    ]
+            return {}
+    return {
+        "loss.weights": f"loss.weights={plan.loss.weights} has no effect: {where} the classes that are there have "
+        "equally many training cases, so that every weight is 1; set loss.weights=none"
+    }
 
 
 def _given(offers: Iterable[Offer]) -> list[Counts]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from fedgraft.common.errors import RoundError
+from fedgraft.common.errors import RoundError, UndefinedFigureError
 from fedgraft.common.metrics import Scalar
 from fedgraft.common.roles import HEAD
 from fedgraft.common.tasks import AnyTask, Evaluation
@@ -46,10 +46,10 @@ def require_figure(shares: Sequence[float], by_site: BySite, task: AnyTask) -> N
     """Say in the first round, not after the last, that nothing will tell which share is best.
 
     Raises:
-        RoundError: there are shares, and no evaluation in which the headline figure is defined.
+        UndefinedFigureError: there are shares, and no evaluation in which the headline figure is defined.
     """
     if shares and _figure([by_site[site]["val"] for site in sorted(_with_val(by_site))], task) is None:
-        raise RoundError(_NOTHING)
+        raise UndefinedFigureError(_NOTHING)
 
 
 def best_share(

@@ -45,11 +45,6 @@ class Round:
         parts = [splits[split] for site, splits in self.by_site.items() if split in splits and site not in without]
         return self.task.merge(parts) if parts else None
 
-    def val_figure(self, without: Collection[str] = ()) -> Scalar:
-        """The headline figure over the validation cases of all sites but those ``without``."""
-        val = self.pooled("val", without)
-        return None if val is None else val.figures()[self.task.headline]
-
     @property
     def test(self) -> Evaluation | None:
         """On the coordinator's own test set if it has one, else on the sites' test cases, merged."""

@@ -38,6 +38,7 @@ def run(federation: Federation) -> Outcome:
 
     Raises:
         RoundError: fewer than ``strategy.min_sites`` sites sent a usable answer; says who was missing and why.
+        UndefinedFigureError: ``select=best``, and nothing to choose by.
     """
     with patient_collector():
         return _run(federation)
@@ -71,8 +72,7 @@ def _run(federation: Federation) -> Outcome:
         require_figure(plan.initial.interpolate if number == 1 else (), rounds[-1].by_site, rounds[-1].task)
         federation.finished(rounds[-1])
         if plan.select == "best":
-            best = select.better(best, number - 1, rounds[-1].val_figure(), shared)
-            select.require_candidate(best)  # said in round 1, not after the last
+            best = select.better(best, number - 1, rounds[-1].task, rounds[-1].by_site, shared)
         found = aggregation.aggregate(strategy, number, updates, wire.specs_of(federation.initial))
         shared = with_known_moments(found, shared)
         require_moments(number, shared, may_follow=len(messages) < len(trainers) and number < plan.rounds)
@@ -102,10 +102,10 @@ def _final(
     federation: Federation, roster: Roster, rounds: list[Round], best: select.Candidate | None, last: Shared
 ) -> tuple[Round, Shared]:
     """The round whose model is the final one, evaluated by every site, and that model."""
-    plan, final = federation.plan, rounds[-1]
-    if plan.select == "last":
+    final = rounds[-1]
+    if best is None:
         return final, last
-    chosen = select.require_candidate(select.better(best, final.number, final.val_figure(plan.hold_out), last))
+    chosen = select.better(best, final.number, final.task, final.by_site, last)
     if chosen.number == final.number:
         return final, last
     shared = dict(chosen.shared)

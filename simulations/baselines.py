@@ -1,13 +1,15 @@
 """What a federation is compared with: each site alone, all cases together, all sites but the one that tests.
 
 Every method trains the plan's graft from the same start, and shows each of its training cases ``rounds x train.epochs``
-times; every site's cases are in the same splits under each. Where one site trains there is nothing to aggregate, align
-or send, so that `alone` takes away what would act on that.
+times; but where sites train something of their own besides (`fedgraft.simulations.budget`), the federation shows them
+more often. Every site's cases are in the same splits under each. Where one site trains there is nothing to aggregate,
+align or send, so that `alone` takes away what would act on that; `without` takes away what these cases leave without
+effect, as equal classes do with weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -23,7 +25,7 @@ from fedgraft.common.model import Model, build
 from fedgraft.common.plan import Plan, from_dict
 from fedgraft.common.roles import HEAD
 from fedgraft.common.schema import Compression, Strategy
-from fedgraft.common.schema_graft import Adapt, Alignment, Personal
+from fedgraft.common.schema_graft import Adapt, Alignment, Personal, Sampling
 from fedgraft.simulations.federation import Dealt, cache_folder
 from fedgraft.simulations.study_options import Study
 from fedgraft.simulations.table_statistics import statistics_of_simulation
@@ -31,6 +33,9 @@ from fedgraft.simulations.table_statistics import statistics_of_simulation
 FEDERATED, LOCAL, POOLED, LEFT_OUT = "federated", "local", "pooled", "leave_one_site_out"
 Whose = Literal["none", "local", "global"]
 FEDAVG = "flwr.serverapp.strategy.FedAvg"
+CROSS_ENTROPY = "fedgraft.client.imbalance.CrossEntropy"
+FINAL = ("select", "initial.interpolate")
+"""What chooses the final model by validation cases."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,27 @@ def alone(plan: Plan) -> Plan:
         adapt=Adapt(),
         clock=None,
         hold_out=(),
+    )
+
+
+def without(plan: Plan, options: Collection[str]) -> Plan:
+    """The plan less options of `fedgraft.common.errors.InertError`, or of `FINAL`.
+
+    Without a prior, the loss that asks for one becomes cross-entropy, which it is with equal priors.
+    """
+    loss, initial = plan.loss, plan.initial
+    if "loss.weights" in options:
+        loss = replace(loss, weights="none", scheme="inverse", beta=None)
+    if "loss.prior" in options:
+        loss = replace(loss, target=CROSS_ENTROPY, prior="none", options={})
+    if "loss.absent" in options:
+        loss = replace(loss, absent="keep")
+    return replace(
+        plan,
+        loss=loss,
+        sampling=Sampling() if "sampling" in options else plan.sampling,
+        select="last" if "select" in options else plan.select,
+        initial=replace(initial, interpolate=()) if "initial.interpolate" in options else initial,
     )
 
 

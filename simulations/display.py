@@ -19,6 +19,42 @@ _UNITS = {"uplink": " Mbit/s", "downlink": " Mbit/s", "speed": " of this machine
 _WHY_UNDEFINED = {"survival": "no pair of cases can be compared"}
 
 
+def bars(console: Console) -> Progress:
+    """Bars whose tasks have a ``note``."""
+    columns = (TextColumn("{task.description:<15}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, TextColumn("{task.fields[note]}"), console=console)
+
+
+class Runs:
+    """The bar of runs that follow each other: ``run 2 of 9``."""
+
+    def __init__(self, console: Console) -> None:
+        self.bars = bars(console)
+        self._begun, self._expected = 0, 0
+        self._task = self.bars.add_task("runs", total=None, note="")
+
+    def __enter__(self) -> Runs:
+        self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bars.stop()
+
+    def expect(self, runs: int) -> None:
+        """How many there will be in all."""
+        self._expected = runs
+
+    def begin(self, note: str) -> None:
+        self._begun += 1
+        self.bars.update(self._task, description=f"run {self._begun} of {self._expected}", note=note)
+        self.bars.update(self._task, completed=self._begun - 1, total=self._expected)
+
+    def end(self) -> None:
+        self.bars.update(self._task, completed=self._begun)
+
+
 class Display:
     """Bars: cases decoded and computed (only those that were not kept from an earlier run), and rounds.
 
@@ -26,28 +62,29 @@ class Display:
         console: where to draw.
         cases: how many cases there are.
         rounds: how many rounds the plan has.
+        within: bars that are drawn already; these join them, and leave at the end.
     """
 
-    def __init__(self, console: Console, cases: int, rounds: int) -> None:
-        columns = (
-            TextColumn("{task.description:<28}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        self._progress = Progress(*columns, TextColumn("{task.fields[note]}"), console=console)
+    def __init__(self, console: Console, cases: int, rounds: int, within: Progress | None = None) -> None:
+        self._within = within is not None
+        self._progress = bars(console) if within is None else within
         self._decoded = self._progress.add_task("cases decoded", total=cases, note="", visible=False)
         self._cases = self._progress.add_task("cases computed", total=cases, note="", visible=False)
         self._rounds = self._progress.add_task("rounds", total=rounds, note="preparing the sites")
 
     def __enter__(self) -> Display:
-        self._progress.start()
+        if not self._within:
+            self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if not self._within:
+            self._progress.stop()
+            return
+        for task in (self._decoded, self._cases, self._rounds):
+            self._progress.remove_task(task)
 
     def decoded(self, cases: int) -> None:
         self._progress.update(self._decoded, advance=cases, visible=True)
@@ -58,8 +95,9 @@ class Display:
     def round(self, round_: Round) -> None:
         if round_.number == 0:
             return
-        for task in (self._decoded, self._cases):  # what can't be used, or was kept, is not counted
-            self._progress.update(task, total=self._progress.tasks[task].completed)
+        for task in self._progress.tasks:  # what can't be used, or was kept, is not counted
+            if task.id in (self._decoded, self._cases):
+                self._progress.update(task.id, total=task.completed)
         notes = [f"{len(round_.sites)} site(s)"]
         if round_.train_loss is not None:
             notes.append(f"loss {round_.train_loss:.4f}")

@@ -22,6 +22,7 @@ from fedgraft.common.switched_on import switched_on
 from fedgraft.common.table import TableSpec
 from fedgraft.common.volume import volume
 from fedgraft.server.aggregation import build_strategy
+from fedgraft.simulations.baselines import require_suited
 from fedgraft.simulations.compose import run_hydra
 from fedgraft.simulations.study_options import Study
 from fedgraft.simulations.table_statistics import statistics_of_simulation
@@ -45,6 +46,7 @@ def _job(plan: Plan, study: Study) -> None:
     console = Console()
     show(plan, console)
     if study.is_asked:
+        require_suited(plan, study, os.environ)
         console.print(f"study: {study.sentence(plan)}", highlight=False)
 
 

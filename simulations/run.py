@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
+from rich.progress import Progress
 from torch import Tensor
 
 from fedgraft.client import app as client_app
@@ -48,9 +49,10 @@ from fedgraft.simulations.table_statistics import with_local_statistics
 
 @dataclass(frozen=True)
 class Series:
-    """What runs one after another share: what is kept of cases. Their rounds are not drawn."""
+    """What runs one after another share: what is kept of cases, and the bars. Their rounds are not drawn."""
 
     stores: Stores = field(default_factory=dict)
+    bars: Progress | None = None
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -83,7 +85,8 @@ def simulate_over(
     console.print(f"plan {plan.digest[:12]}: {len(federation.sites)} sites, {federation.cases} cases -> {out}")
     pace = None if plan.clock is None else _pace(plan, plan.clock, federation)
     reached = always if pace is None else reaches(pace.profiles, plan.seed)
-    with Display(console, federation.cases + len(federation.test), plan.rounds) as display:
+    bars = None if series is None else series.bars
+    with Display(console, federation.cases + len(federation.test), plan.rounds, bars) as display:
         trouble = _run(plan, out, federation, display, reached, series)
     for line in trouble:
         console.print(line, style="yellow", markup=False)
@@ -121,7 +124,7 @@ def _run(
             train_all = desk.train_all if plan.engine.together else None
             run_in_process(server, client_app.build(desk), configs, config, train_all, reached)
     except RoundError as error:
-        raise RoundError("\n".join([str(error), *trouble])) from error
+        raise type(error)("\n".join([str(error), *trouble])) from error
     return list(trouble)
 
 

@@ -59,14 +59,29 @@ def by_site(values: Values, method: str, site: str) -> Spread:
     return spread([figures.get(site) for figures in values[method]])
 
 
+def common_sites(values: Values) -> list[list[str]]:
+    """By seed, the sites that have a figure under every method; a method without any figure at all is left aside.
+
+    What is said of several sites goes by these, so that methods are compared over the same ones.
+    """
+    there = [some for some in values.values() if any(one is not None for seed in some for one in seed.values())]
+    first = next(iter(values.values()))
+    return [
+        [site for site in some if there and all(method[seed].get(site) is not None for method in there)]
+        for seed, some in enumerate(first)
+    ]
+
+
 def over_sites(values: Values, method: str) -> Spread:
-    """Over seeds, of the mean over those sites that have a figure under every method with that seed."""
-    return spread([_mean([figures[s] for s in _common(values, seed)]) for seed, figures in enumerate(values[method])])
+    """Over seeds, of the mean over the `common_sites` of each."""
+    return spread([_mean(list(figures.values())) for figures in _counted(values, method)])
 
 
-def worst_site(values: Values, method: str, sites: Sequence[str]) -> tuple[str, Spread] | None:
-    """The site with the lowest mean over seeds; ``None`` if no site has a figure."""
-    found = {site: by_site(values, method, site) for site in sites}
+def worst_site(values: Values, method: str) -> tuple[str, Spread] | None:
+    """The site with the lowest mean over the seeds with which it is common; ``None`` if there is none."""
+    counted = _counted(values, method)
+    sites = {site for figures in counted for site, figure in figures.items() if figure is not None}
+    found = {site: spread([figures.get(site) for figures in counted]) for site in sites}
     means = {site: one.mean for site, one in found.items() if one.mean is not None}
     if not means:
         return None
@@ -81,12 +96,9 @@ def difference_at(values: Values, method: str, baseline: str, site: str) -> Diff
 
 
 def difference_over_sites(values: Values, method: str, baseline: str) -> Difference:
-    """Method minus baseline, paired by seed: the mean over the sites that have both figures."""
-    found: list[Figure] = []
-    for one, other in zip(values[method], values[baseline], strict=True):
-        pairs = [_minus(one.get(site), other.get(site)) for site in one]
-        found.append(_mean([pair for pair in pairs if pair is not None]))
-    return difference(found)
+    """Method minus baseline, paired by seed, of their `over_sites`."""
+    pairs = zip(over_sites(values, method).values, over_sites(values, baseline).values, strict=True)
+    return difference([_minus(one, other) for one, other in pairs])
 
 
 def verdict(found: Difference, heading: str) -> str:
@@ -114,9 +126,10 @@ def plain(found: Spread | Difference) -> dict[str, Any]:
     }
 
 
-def _common(values: Values, seed: int) -> list[str]:
-    first = next(iter(values.values()))[seed]
-    return [site for site in first if all(some[seed].get(site) is not None for some in values.values())]
+def _counted(values: Values, method: str) -> list[dict[str, Figure]]:
+    """By seed, the method's figures at the common sites."""
+    pairs = zip(common_sites(values), values[method], strict=True)
+    return [{site: figures.get(site) for site in sites} for sites, figures in pairs]
 
 
 def _minus(one: Figure, other: Figure) -> Figure:

@@ -92,6 +92,11 @@ def contradictions(study: Study, sections: Mapping[str, Any]) -> list[str]:
         found.append("baselines, seeds and lrs compare the sites' evaluations; set release.evaluation=true")
     if data is not None and len(study.lrs) > 1 and data.test != "given" and data.val_fraction == 0:
         found.append("lrs needs validation cases to choose by; set data.val_fraction above 0, or leave lrs out")
+    if study.is_asked and data is not None and data.test == "sites" and data.test_fraction == 0:
+        found.append(
+            "baselines, seeds and lrs compare test figures, and data.test_fraction=0 leaves the sites no test cases; "
+            "set data.test_fraction=0.2"
+        )
     if "leave_one_site_out" in study.baselines:
         if data is not None and data.test == "coordinator":
             found.append(

@@ -53,7 +53,7 @@ def cost_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
         )
         for method, cost in found["cost"].items()
     ]
-    return ("method", "lr by seed (or how often)", "runs", "time", "bytes down", "bytes up"), rows
+    return ("method", "lr by seed (or how often)", "runs", "time of rounds", "bytes down", "bytes up"), rows
 
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
@@ -69,15 +69,27 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     if undefined:
         said.append(
             f"Marked `*`, no {found['heading']} with some seed or method (for instance test cases of one class): "
-            f"{', '.join(undefined)}. With that seed such a site counts in no method's mean over sites."
+            f"{', '.join(undefined)}."
         )
+    said.append(_counted(found))
+    said += found.get("budget", [])
     if found["chosen_without_val"]:
         said.append(
-            f"No {found['heading']} on their validation cases, so that they took the federation's rate: "
-            f"{', '.join(found['chosen_without_val'])}."
+            f"No {found['heading']} on their validation cases, so that they took the federation's rate, or the nearest "
+            f"at which training ended: {', '.join(found['chosen_without_val'])}."
+        )
+    if found["last_without_val"]:
+        said.append(
+            f"No {found['heading']} on their validation cases, so that they took the last round's model: "
+            f"{', '.join(found['last_without_val'])}."
         )
     for run, columns in found["without_columns"].items():
         said.append(f"Trained without columns that nobody measured there: {run}: {', '.join(columns)}.")
+    for run, options in found["without_options"].items():
+        said.append(f"Trained without options that have no effect with the cases there: {run}: {', '.join(options)}.")
+    for one in found["dropped"]:
+        where = f"{one['run']}, seed {one['seed']}, lr {one['lr']:g}, round {one['round']}"
+        said.append(f"Dropped: {where}: {one['site']} ({one['what']}): {one['reason']}.")
     return said + [f"Failed: {one['run']}, seed {one['seed']}: {one['why']}" for one in found["failed"]]
 
 
@@ -110,6 +122,17 @@ def markdown(found: Mapping[str, Any], plan: Plan) -> str:
         lines += [f"## {title}", "", _line(headings), _line(["---"] + ["---:"] * (len(headings) - 1))]
         lines += [*map(_line, rows), ""]
     return "\n".join([*lines, "![The figure of each site by method](study.png)", ""])
+
+
+def _counted(found: Mapping[str, Any]) -> str:
+    """Over how many sites means, differences and the worst site are."""
+    whole, counts = len(found["sites"]), [len(sites) for sites in found["counted"]]
+    what = "Means over sites, their differences and the worst site are over"
+    by_seed = ", ".join(f"{count} with seed {seed}" for seed, count in zip(found["seeds"], counts, strict=True))
+    some = f"the sites with a figure under every method, of {whole}: {by_seed}"
+    said = f"{what} {f'all {whole} site(s)' if set(counts) == {whole} else some}."
+    aside = [_TITLES[name] for name, one in found["mean_over_sites"].items() if one["mean"] is None and any(counts)]
+    return f"{said} Left aside, without any figure: {', '.join(aside)}." if aside else said
 
 
 def _tables(found: Mapping[str, Any]) -> list[tuple[str, tuple[tuple[str, ...], Rows], int]]:

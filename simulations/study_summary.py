@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fedgraft.common.errors import DivergenceError
 from fedgraft.common.tasks import AnyTask
-from fedgraft.simulations.baselines import FEDERATED, LOCAL
+from fedgraft.simulations.baselines import FEDERATED, FINAL, LOCAL
 from fedgraft.simulations.study_figures import (
     Figure,
     Values,
     by_site,
+    common_sites,
     difference_at,
     difference_over_sites,
     over_sites,
@@ -31,9 +33,12 @@ class Trained:
         val: the headline figure on the validation cases of the sites that trained.
         figures: by site; empty if it failed.
         runs: at how many rates it was tried; ``seconds`` are those of all.
+        seconds: of the rounds.
         failed: why there is no result.
-        chosen_without_val: its validation figure is undefined, and it has the federation's rate.
+        chosen_without_val: its validation figure is undefined, and it has the federation's rate or the nearest.
         without_columns: of the table, which no site that trained knows anything of.
+        without_options: of the plan, which have no effect with the cases of the sites that trained.
+        dropped: of ``summary.json``.
     """
 
     method: str
@@ -50,10 +55,19 @@ class Trained:
     failed: str | None = None
     chosen_without_val: bool = False
     without_columns: tuple[str, ...] = ()
+    without_options: tuple[str, ...] = ()
+    dropped: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def name(self) -> str:
         return f"{self.method}-{self.site}" if self.site else self.method
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a site's training did: it said so, or sent numbers that are not finite."""
+        said = f"`{DivergenceError.code}`"
+        reasons = [line["reason"] for line in self.dropped if line["what"] == "train"]
+        return any(said in reason or "not finite" in reason for reason in reasons)
 
 
 def summarise(trained: Sequence[Trained], task: AnyTask) -> dict[str, Any]:
@@ -74,12 +88,18 @@ def summarise(trained: Sequence[Trained], task: AnyTask) -> dict[str, Any]:
         "methods": methods,
         "by_site": {site: {method: plain(by_site(values, method, site)) for method in methods} for site in sites},
         "mean_over_sites": {method: plain(over_sites(values, method)) for method in methods},
-        "worst_site": {method: _worst(values, method, sites) for method in methods},
+        "counted": common_sites(values),
+        "worst_site": {method: _worst(values, method) for method in methods},
         "difference": {baseline: _difference(values, baseline, sites) for baseline in methods[1:]},
         "chosen_lr": {name: [one.lr for one in trained if one.name == name] for name in _names(trained)},
         "chosen_without_val": _names([one for one in trained if one.chosen_without_val]),
+        "last_without_val": _names([one for one in trained if set(FINAL) & set(one.without_options)]),
         "cost": {method: _cost([one for one in trained if one.method == method]) for method in methods},
-        "without_columns": {one.name: list(one.without_columns) for one in trained if one.without_columns},
+        "without_columns": _united((one.name, one.without_columns) for one in trained),
+        "without_options": _united((one.name, [o for o in one.without_options if o not in FINAL]) for one in trained),
+        "dropped": [
+            {"run": one.name, "seed": one.seed, "lr": one.lr, **line} for one in trained for line in one.dropped
+        ],
         "failed": [{"run": one.name, "seed": one.seed, "why": one.failed} for one in trained if one.failed],
         "figures": figures,
     }
@@ -98,8 +118,8 @@ def _figures(trained: Sequence[Trained], method: str, seed: int) -> dict[str, di
     }
 
 
-def _worst(values: Values, method: str, sites: Sequence[str]) -> dict[str, Any] | None:
-    found = worst_site(values, method, sites)
+def _worst(values: Values, method: str) -> dict[str, Any] | None:
+    found = worst_site(values, method)
     return None if found is None else {"site": found[0], **plain(found[1])}
 
 
@@ -119,6 +139,14 @@ def _cost(trained: Sequence[Trained]) -> dict[str, Any]:
         "bytes_up": round(sum(one.bytes_up for one in whole) / len(whole)) if whole else None,
         "bytes_down": round(sum(one.bytes_down for one in whole) / len(whole)) if whole else None,
     }
+
+
+def _united(given: Iterable[tuple[str, Iterable[str]]]) -> dict[str, list[str]]:
+    """By run, over seeds; without runs that have none."""
+    found: dict[str, dict[str, None]] = {}
+    for name, some in given:
+        found.setdefault(name, {}).update(dict.fromkeys(some))
+    return {name: list(some) for name, some in found.items() if some}
 
 
 def _names(trained: Sequence[Trained]) -> list[str]:

@@ -3,35 +3,66 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 from rich.console import Console
 
-from fedgraft.common.errors import PlanError, RoundError
+from fedgraft.common.errors import PlanError, UndefinedFigureError
 from fedgraft.common.model import build
 from fedgraft.common.plan import Plan
-from fedgraft.server.select import Candidate, better, require_candidate, require_selectable
+from fedgraft.common.tasks import Evaluation
+from fedgraft.common.tasks.classification import Classification
+from fedgraft.server.select import Candidate, better, first, require_selectable
 from fedgraft.simulations.run import simulate
 
 Composer = Callable[..., Plan]
 
 
-def test_the_first_of_the_best_is_kept_and_undefined_never_wins() -> None:
+TASK = Classification(("clear", "lesion"))
+RIGHT, EVEN, WRONG = [0.1, 0.9], [0.5, 0.5], [0.9, 0.1]  # AUROC 1, 0.5 and 0 of a clear case and one of lesion
+
+
+def told(**scores: list[float]) -> dict[str, dict[str, Evaluation]]:
+    """By site, the evaluation of one clear case and one of lesion with these scores."""
+    return {site: {"val": evaluated(some, [0, 1])} for site, some in scores.items()}
+
+
+def evaluated(scores: list[float], labels: list[int]) -> Evaluation:
+    outputs = np.log([[1 - score, score] for score in scores])
+    return TASK.evaluate_parts(outputs, np.array(labels), [len(labels)])[0]
+
+
+def chosen(*rounds: Mapping[str, Mapping[str, Evaluation]]) -> Candidate:
     best: Candidate | None = None
-    for number, figure in enumerate([None, 0.6, 0.8, None, 0.8, 0.7]):
-        best = better(best, number, figure, {"w": torch.tensor(float(number))})
+    for number, by_site in enumerate(rounds):
+        best = better(best, number, TASK, by_site, {"w": torch.tensor(float(number))})
     assert best is not None
-    assert (best.number, best.figure, best.shared["w"].item()) == (2, 0.8, 2.0)
+    return best
 
 
-def test_no_figure_at_all_is_an_error() -> None:
-    with pytest.raises(RoundError, match="select=best: in no round did the sites tell a defined figure"):
-        require_candidate(better(None, 0, None, {}))
+def test_the_first_of_the_best_is_kept() -> None:
+    best = chosen(told(a=EVEN), told(a=WRONG), told(a=RIGHT), told(a=RIGHT), told(a=EVEN))
+    assert (best.number, best.figure, best.shared["w"].item()) == (2, 1.0, 2.0)
+
+
+def test_rounds_are_compared_over_the_sites_of_the_first() -> None:
+    """Without b, on which the model is worst, round 1 would seem best; c came later and has no say."""
+    first = told(a=EVEN, b=WRONG)
+    assert chosen(first, told(a=RIGHT), told(a=RIGHT, b=EVEN)).number == 2
+    assert chosen(first, told(a=EVEN, b=WRONG, c=RIGHT)).number == 0
+    assert chosen(first, {**told(a=RIGHT), "b": {}}).number == 0
+
+
+@pytest.mark.parametrize("by_site", [{}, {"a": {}}, {"a": {"val": evaluated(EVEN, [1, 1])}}])
+def test_no_figure_in_the_first_round_is_an_error(by_site: Mapping[str, Mapping[str, Evaluation]]) -> None:
+    with pytest.raises(UndefinedFigureError, match="select=best: in the first round the sites told no defined figure"):
+        first(TASK, by_site, {})
 
 
 def test_tensors_that_stay_at_the_sites_can_t_be_had_back(compose_plan: Composer) -> None:
@@ -78,13 +109,3 @@ def test_a_run_ends_with_the_best_round_s_model(
     assert not torch.equal(weights["best"]["head.weight"], weights["last"]["head.weight"])
     kept = safetensors.torch.load_file(tmp_path / "best" / "shared.safetensors")
     assert torch.equal(kept["head.weight"], weights["best"]["head.weight"])
-
-
-def test_that_nothing_can_decide_is_said_in_the_first_round(
-    compose_plan: Composer, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every site withholds evaluations of so few cases."""
-    monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
-    with pytest.raises(RoundError, match="select=best: in no round did the sites tell a defined figure"):
-        simulate(compose_plan("select=best", "data.val_fraction=0.05"), tmp_path / "run", Console(file=StringIO()))
-    assert len((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()) == 1

@@ -13,7 +13,7 @@ from fedgraft.client.splits import split_as_planned
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan import Plan
 from fedgraft.common.schema_graft import Adapt
-from fedgraft.simulations.baselines import Arrangement, alone, arrangements, require_suited, with_splits
+from fedgraft.simulations.baselines import Arrangement, alone, arrangements, require_suited, with_splits, without
 from fedgraft.simulations.federation import Dealt
 from fedgraft.simulations.study_options import Study
 
@@ -119,6 +119,18 @@ def test_alone_takes_away_what_acts_between_sites(compose_plan: Composer) -> Non
         None,
     )
     assert (one.train, one.augment, one.backbone, one.head) == (plan.train, plan.augment, plan.backbone, plan.head)
+
+
+def test_without_takes_away_what_it_is_told(compose_plan: Composer) -> None:
+    plan = compose_plan("loss.scheme=effective", "loss.beta=0.9", "loss.absent=mask", "select=best")
+    assert without(plan, ()) == plan
+    less = without(plan, ("loss.weights", "loss.absent", "select"))
+    assert less == compose_plan("loss.weights=none")
+    flat = without(compose_plan("loss=logit_adjusted", "loss.tau=2"), ("loss.prior",))
+    assert flat == compose_plan("loss.weights=none")
+    assert without(compose_plan("sampling=over", "loss.weights=none"), ("sampling",)) == flat
+    between = compose_plan("initial=prototypes", "initial.interpolate=[0.5]")
+    assert without(between, ("initial.interpolate",)) == compose_plan("initial=prototypes")
 
 
 def test_the_splits_given_are_the_site_s_own(compose_plan: Composer, dealt: Dealt, environ: dict[str, str]) -> None:

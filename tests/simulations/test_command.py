@@ -147,3 +147,8 @@ def test_plan_tells_what_a_site_sums_up(capsys: pytest.CaptureFixture[str]) -> N
     text = " ".join(capsys.readouterr().out.split())
     assert f"{8 * (2 + 2 * 256 + 2 * 256 * 257 // 2):,}" in text
     assert "before the first round, over training cases: counts, moments, sums (" in text
+
+
+def test_plan_refuses_the_baselines_that_simulate_refuses(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", *SMALL, "adaptation=fedbn", "baselines=[pooled]"]) == 2
+    assert "baselines=pooled: the layers of adaptation._target_" in capsys.readouterr().err

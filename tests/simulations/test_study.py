@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fedgraft.common.errors import FedGraftError, PlanError, RoundError
+from fedgraft.client.manifest import Case
+from fedgraft.common.errors import BackboneError, DataError, FedGraftError, PlanError, RoundError
 from fedgraft.common.plan import Plan
-from fedgraft.simulations import study
-from fedgraft.simulations.federation import Dealt, deal
-from fedgraft.simulations.run import simulate
+from fedgraft.simulations import study, study_run
+from fedgraft.simulations.federation import Dealt, Federation, deal
+from fedgraft.simulations.run import simulate, simulate_over
 from fedgraft.simulations.study import choose, run_study
 from fedgraft.simulations.study_options import Study
 from fedgraft.simulations.study_summary import Trained
@@ -52,7 +53,8 @@ def test_a_study_of_every_baseline(run: Run, compose_plan: Composer, tmp_path: P
     out = tmp_path / "study"
     assert found == json.loads((out / "study.json").read_text())
     assert found["methods"] == ["federated", "local", "pooled", "leave_one_site_out"]
-    assert found["sites"] == list(SITES) and found["seeds"] == [0, 1] and found["failed"] == []
+    assert found["sites"] == list(SITES) and found["seeds"] == [0, 1] and found["failed"] == found["budget"] == []
+    assert found["dropped"] == [] and found["counted"] == [list(SITES)] * 2
     assert [found["cost"][method]["runs"] for method in found["methods"]] == [2, 4, 2, 4]
     _the_federation_is_a_plain_run(compose_plan, found, tmp_path)
     _pooled_trains_on_the_sum(out / "runs" / "seed-0")
@@ -97,7 +99,9 @@ def test_a_rate_at_which_training_diverges_is_not_chosen(run: Run, tmp_path: Pat
 
 
 def test_a_federation_that_fails_ends_the_study_and_says_where(run: Run) -> None:
-    with pytest.raises(FedGraftError, match=r"^seed 3, federated, lr 1e\+38: (.|\n)*training diverged"):
+    with pytest.raises(
+        FedGraftError, match=r"^seed 3, federated, lr 1e\+38: (.|\n)*`diverged`(.|\n)*training diverged"
+    ):
         run(Study(("local",), seeds=(3,), lrs=(1e38,)), "train.epochs=9")
 
 
@@ -118,6 +122,59 @@ def test_with_a_test_set_at_the_coordinator_each_method_is_tested_there(
     assert figures["local"]["alder"]["cases"] == figures["pooled"]["birch"]["cases"] == 32
 
 
+def labelled(cases: tuple[Case, ...], *labels: str) -> tuple[Case, ...]:
+    """The same cases with these labels by turns, each of a patient of its own."""
+    return tuple(
+        replace(case, label=labels[n % len(labels)], patient=f"{case.patient}-{n}") for n, case in enumerate(cases)
+    )
+
+
+def test_at_a_site_of_one_class_a_baseline_is_trained_without_what_has_no_effect_there(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Birch has both classes, equally often: its weights are 1 too, and its validation figure is defined."""
+
+    def dealt(plan: Plan, environ: Mapping[str, str]) -> Dealt:
+        sites = deal(plan, environ).sites
+        return Dealt(
+            {"alder": labelled(sites["alder"], "clear"), "birch": labelled(sites["birch"], "clear", "lesion")}, ()
+        )
+
+    monkeypatch.setattr(study, "deal", dealt)
+    found = run(Study(("local",)), "loss.weights=global", "select=best", "data.val_fraction=0.2")
+    assert found["failed"] == [] and found["figures"]["local"][0]["alder"]["loss"] is not None
+    assert found["without_options"] == {f"local-{site}": ["loss.weights"] for site in SITES}
+    assert found["last_without_val"] == ["local-alder"]
+    assert found["counted"] == [["birch"]]
+    for left in ("shared.safetensors", "local"):
+        assert not list(tmp_path.rglob(left))
+
+
+def test_what_ended_is_written_when_a_later_seed_fails(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And any of our errors is a baseline's result."""
+
+    def dealt(plan: Plan, environ: Mapping[str, str]) -> Dealt:
+        if plan.seed == 1:
+            raise DataError("no such data")
+        return deal(plan, environ)
+
+    def simulated(plan: Plan, federation: Federation, *others: Any) -> dict[str, Any]:
+        if len(federation.sites) == 1:
+            raise BackboneError("damaged")
+        return simulate_over(plan, federation, *others)
+
+    monkeypatch.setattr(study, "deal", dealt)
+    monkeypatch.setattr(study_run, "simulate_over", simulated)
+    with pytest.raises(FedGraftError, match=r"^no such data\n.*study.md and study.json hold the seeds before: 0$"):
+        run(Study(("local",), seeds=(0, 1)))
+    found = json.loads((tmp_path / "study" / "study.json").read_text())
+    assert found["seeds"] == [0]
+    assert [(one["run"], one["why"]) for one in found["failed"]] == [(f"local-{s}", "damaged") for s in SITES]
+    assert "run 3 of 6" in (tmp_path / "printed").read_text()
+
+
 def tried(lr: float, val: float | None, failed: str | None = None) -> Trained:
     return Trained("local", "alder", 0, lr, ("alder",), val=val, failed=failed)
 
@@ -127,11 +184,22 @@ def test_the_rate_with_the_best_validation_figure_is_chosen() -> None:
     assert choose([tried(1, None, "diverged"), tried(2, 0.3)], None).lr == 2
 
 
+def test_a_rate_at_which_a_site_diverged_counts_as_failed() -> None:
+    line = {"round": 3, "what": "train", "site": "alder", "outcome": "site-error", "reason": "reported `diverged`"}
+    diverged = replace(tried(1, 0.9), dropped=(line,))
+    assert choose([diverged, tried(2, 0.3)], None).lr == 2
+    assert choose([diverged, tried(2, None)], fallback=1).lr == 2
+    assert choose([diverged, tried(2, None, "no")], None).lr == 1
+    assert choose([replace(diverged, dropped=({**line, "reason": "no answer"},)), tried(2, 0.3)], None).lr == 1
+
+
 def test_without_a_validation_figure_it_is_the_federation_s_rate() -> None:
     chosen = choose([tried(1, None), tried(2, None)], fallback=2)
     assert (chosen.lr, chosen.chosen_without_val) == (2, True)
     assert not choose([tried(1, None)], fallback=2).chosen_without_val
     assert choose([tried(1, None, "no"), tried(2, None, "no")], fallback=2).failed == "no"
+    nearest = choose([tried(0.1, None), tried(1, None, "no"), tried(3, None), tried(9, None)], fallback=1)
+    assert (nearest.lr, nearest.failed, nearest.chosen_without_val) == (3, None, True)
     with pytest.raises(RoundError, match="lrs: the federation has no defined figure on validation cases"):
         choose([tried(1, None), tried(2, None)], fallback=None)
 

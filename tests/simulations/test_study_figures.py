@@ -9,6 +9,7 @@ from scipy.stats import ttest_rel
 from fedgraft.simulations.study_figures import (
     Difference,
     by_site,
+    common_sites,
     difference,
     difference_at,
     difference_over_sites,
@@ -69,10 +70,30 @@ def test_differences_are_paired_by_seed_and_site() -> None:
 
 
 def test_the_worst_site_has_the_lowest_mean_over_seeds() -> None:
-    found = worst_site(VALUES, "federated", ["a", "b", "c"])
+    found = worst_site(VALUES, "federated")
     assert found is not None and found[0] == "c" and found[1].mean == 0.5
-    assert worst_site({"federated": [{"a": None}]}, "federated", ["a"]) is None
+    assert worst_site({"federated": [{"a": None}]}, "federated") is None
     assert by_site(VALUES, "federated", "b").mean == pytest.approx(0.65)
+
+
+def test_means_differences_and_the_worst_site_go_by_the_same_sites() -> None:
+    """Alone, c is the worst by the one seed that counts (0.6), and not by both (0.75)."""
+    assert common_sites(VALUES) == [["a", "b"], ["a", "b", "c"]]
+    found = worst_site(VALUES, "local")
+    assert found is not None and (found[0], found[1].values) == ("c", (None, 0.6))
+    means = [over_sites(VALUES, method).values for method in ("federated", "local")]
+    expected = tuple(pytest.approx(one - other) for one, other in zip(*means, strict=True))
+    assert difference_over_sites(VALUES, "federated", "local").values == expected
+
+
+def test_a_method_that_failed_as_a_whole_is_left_aside() -> None:
+    values = {**VALUES, "pooled": [{"a": None}, {}]}
+    assert common_sites(values) == common_sites(VALUES)
+    assert over_sites(values, "federated") == over_sites(VALUES, "federated")
+    assert over_sites(values, "pooled").mean is difference_over_sites(values, "federated", "pooled").mean is None
+    assert worst_site(values, "pooled") is None
+    once = {**VALUES, "pooled": [{"a": 0.5}, {}]}
+    assert common_sites(once) == [["a"], []] and over_sites(once, "local").values == (0.7, None)
 
 
 @pytest.mark.parametrize(

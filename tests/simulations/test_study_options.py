@@ -50,6 +50,7 @@ def test_the_sentence_of_fedgraft_plan_names_all_that_would_be_run(ask: Ask) -> 
         (["seed=7", "seeds=[0,1]"], "seed=7 has no effect beside seeds=[0, 1]"),
         (["seeds=[0]", "release.evaluation=false"], "set release.evaluation=true"),
         (["lrs=[1,2]", "data.val_fraction=0"], "lrs needs validation cases to choose by; set data.val_fraction"),
+        (["seeds=[0]", "data.test_fraction=0"], "data.test_fraction=0 leaves the sites no test cases; set data.test_f"),
         (
             ["baselines=[leave_one_site_out]", "data=pneumoniamnist"],
             "data.test=coordinator leaves it no test cases; use data.test=sites data.test_fraction=0.2",

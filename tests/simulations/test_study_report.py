@@ -62,23 +62,28 @@ def test_the_tables(found: dict[str, Any]) -> None:
 
 
 def test_the_sentences_say_who_is_better_alone(found: dict[str, Any]) -> None:
-    verdict, alone = sentences(found)
+    verdict, alone, counted = sentences(found)
     assert verdict.startswith("Federation did not help here: federated - local is -0.075 AUROC")
     assert verdict.endswith("the interval contains 0.")
     assert alone == "Alone is better (the interval of the difference lies below 0) at: b."
+    assert counted == "Means over sites, their differences and the worst site are over all 2 site(s)."
 
 
 def test_without_local_there_is_no_verdict() -> None:
     runs = [trained("federated", "", 0, {"a": 0.8}), trained("pooled", "", 0, {"a": 0.9})]
     found = summarise(runs, Classification(("clear", "lesion")))
-    assert "verdict" not in found and sentences(found) == []
+    assert "verdict" not in found and len(sentences(found)) == 1
     assert found["difference"]["pooled"]["mean_over_sites"]["mean"] == pytest.approx(-0.1)
 
 
 def test_what_is_undefined_is_marked_and_counts_in_no_mean() -> None:
+    inert = {"without_options": ("loss.weights", "select")}
+    dropped = ({"round": 2, "what": "train", "site": "a", "outcome": "site-error", "reason": "it `diverged`"},)
     runs = [
         trained("federated", "", 0, {"a": 0.8, "b": None}),
-        trained("local", "a", 0, {"a": 0.7}, chosen_without_val=True, without_columns=("ca",)),
+        trained(
+            "local", "a", 0, {"a": 0.7}, chosen_without_val=True, without_columns=("ca",), **inert, dropped=dropped
+        ),
         Trained("local", "b", 0, 0.1, ("b",), failed="no case\nto train on"),
     ]
     found = summarise(runs, Classification(("clear", "lesion")))
@@ -88,19 +93,32 @@ def test_what_is_undefined_is_marked_and_counts_in_no_mean() -> None:
     said = "\n".join(sentences(found))
     for words in (
         "Marked `*`, no AUROC with some seed or method",
-        "b. With that seed such a site counts in no method's mean",
+        "over the sites with a figure under every method, of 2: 1 with seed 0.",
+        "took the last round's model: local-a.",
+        "Trained without options that have no effect with the cases there: local-a: loss.weights.",
+        "Dropped: local-a, seed 0, lr 0.1, round 2: a (train): it `diverged`.",
         "Trained without columns that nobody measured there: local-a: ca.",
-        "took the federation's rate: local-a.",
+        "took the federation's rate, or the nearest at which training ended: local-a.",
         "Failed: local-b, seed 0: no case",
     ):
         assert words in said
     assert found["cost"]["local"]["bytes_up"] == 10
+    assert found["dropped"] == [{"run": "local-a", "seed": 0, "lr": 0.1, **dropped[0]}]
+    assert runs[1].diverged and not runs[0].diverged
+
+
+def test_a_method_without_any_figure_is_named() -> None:
+    runs = [trained("federated", "", 0, {"a": 0.8}), Trained("pooled", "", 0, 0.1, ("a",), failed="no")]
+    found = summarise(runs, Classification(("clear", "lesion")))
+    assert found["counted"] == [["a"]] and found["mean_over_sites"]["federated"]["values"] == [0.8]
+    assert "over all 1 site(s). Left aside, without any figure: pooled." in "\n".join(sentences(found))
 
 
 def test_the_report_is_markdown_with_all_tables(
     found: dict[str, Any], compose_plan: Callable[..., Plan], tmp_path: Path
 ) -> None:
-    text = markdown(found, compose_plan())
+    text = markdown({**found, "budget": ["Not the same budget: twice as often."]}, compose_plan())
+    assert "\nNot the same budget: twice as often.\n" in text
     assert "2 rounds of 1 epoch(s), seeds 0, 1." in text
     assert "| a | 0.850 ± 0.071 | 0.700 ± 0.000 |" in text
     assert text.count("\n## ") == 3 and found["verdict"] in text
