@@ -64,7 +64,13 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plan_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The smallest plan: an untrained network of a hundred thousand parameters, one round."""
     overrides = ["backbone=timm", "backbone.name=test_resnet", "backbone.pretrained=false", "rounds=1"]
-    overrides += ["data.image_size=32", "strategy.min_sites=1", "strategy.timeout=90", "train.batch_size=8"]
+    overrides += [
+        "data.image_size=32",
+        "strategy.min_sites=1",
+        "strategy.timeout=90",
+        "train.batch_size=8",
+        "loss.weights=none",
+    ]
     with hydra.initialize_config_module("fedgraft.conf", version_base="1.3"):
         plan = to_plan(hydra.compose("plan", overrides))
     path = tmp_path_factory.mktemp("plan") / "plan.json"

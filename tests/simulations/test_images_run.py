@@ -65,7 +65,7 @@ def test_a_run_with_mixed_cases(compose_plan: PlanOf, tmp_path: Path, overrides:
 def test_what_can_t_be_mixed_ends_a_run_before_round_1(compose_plan: PlanOf, tmp_path: Path) -> None:
     with pytest.raises(PlanError, match=r"augment\.cutmix cuts rectangles"):
         simulate(compose_plan("augment.cutmix=1"), tmp_path / "out", QUIET)
-    assert (tmp_path / "out" / "rounds.jsonl").read_text() == ""
+    assert not (tmp_path / "out" / "rounds.jsonl").exists()
 
 
 def test_the_dry_run_says_what_harmonising_takes_from_a_site(compose_plan: PlanOf) -> None:
