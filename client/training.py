@@ -128,7 +128,7 @@ def train_locally(network: nn.Module, task: Task, device: torch.device) -> float
     with torch.random.fork_rng(devices=[]), at_rest(network, trained):
         torch.manual_seed(task.generator.initial_seed())  # dropout draws from torch's own generator
         for step in task.steps():
-            network.zero_grad(set_to_none=True)
+            optimizer.zero_grad(set_to_none=True)
             loss, added = step_loss(network, task, step, device)
             whole = loss + proximal(anchors, task.mu) if anchors else loss
             sum(added, whole).backward()
@@ -189,13 +189,9 @@ def mean_loss(total: float, seen: int, lr: float) -> float:
 def step_loss(network: nn.Module, task: Task, step: Step, device: torch.device) -> tuple[Tensor, list[Tensor]]:
     """The loss of a step, and what the task's terms add to it."""
     inputs, labels = step.inputs.to(device), step.labels.to(device)
-    if task.mixing is not None:
-        mixed = task.mixing.mix(inputs, task.generator)
-        outputs, features = _watched(network, mixed.inputs)
-        loss = mixed.loss(task.loss, outputs, labels)
-    else:
-        outputs, features = _watched(network, inputs)
-        loss = task.loss(outputs, labels)
+    mixed = None if task.mixing is None else task.mixing.mix(inputs, task.generator)
+    outputs, features = _watched(network, inputs if mixed is None else mixed.inputs)
+    loss = task.loss(outputs, labels) if mixed is None else mixed.loss(task.loss, outputs, labels)
     seen = Seen(step.cases, labels, outputs, features)
     return loss, [term(seen) for term in task.terms]
 

@@ -12,18 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fedgraft.common.adapters.adaptation import Adaptation, Adapted, TrainedRole
-from fedgraft.common.adapters.batch_norm import Besides, with_local_batch_norm
+from fedgraft.common.adapters.batch_norm import Besides
+from fedgraft.common.adapters.beside import Beside
 from fedgraft.common.adapters.places import (
     Place,
-    find_places,
-    is_trained,
-    named,
-    put_beside,
     sampled,
-    stages_from,
 )
 from fedgraft.common.backbone import Shaped
-from fedgraft.common.errors import PlanError
 from fedgraft.common.kinds import Count, Positive
 from fedgraft.common.stages import Stage
 
@@ -50,9 +45,7 @@ class Lora(Adaptation):
         batch_norm: Besides = "none",
     ) -> None:
         self.rank, self.scale = rank, alpha / rank
-        self.role: TrainedRole = role
-        self.stages = stages
-        self.batch_norm: Besides = batch_norm
+        self.beside = Beside(role, stages, batch_norm)
 
     def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped) -> Adapted:
         """Insert a layer beside each linear layer and 1x1 convolution that is not grouped.
@@ -60,22 +53,16 @@ class Lora(Adaptation):
         Raises:
             PlanError: there is none.
         """
-
-        def fits(path: str, module: nn.Module) -> bool:
-            return _is_pointwise(module) and (self.role == "local" or not is_trained(module))
-
-        found = find_places(backbone, stages_from(stages, self.stages), spec, fits)
-        inserted = [(place, _layer(place, self.rank, self.scale)) for place in found if _is_aligned(place)]
-        if not inserted:
-            raise PlanError(
-                "adaptation=lora has no effect: there is no linear layer or 1x1 convolution that it can act beside "
-                "(with adaptation.role=shared only frozen ones count); set backbone.freeze=all and "
-                "adaptation.stages=all, or use another adaptation"
-            )
-        for place, layer in inserted:
-            put_beside(place.module, layer)
-        adapted = Adapted(layers=named(inserted), role=self.role)
-        return with_local_batch_norm(adapted, self.batch_norm, self.stages, backbone, stages, spec)
+        return self.beside.insert(
+            backbone,
+            stages,
+            spec,
+            _is_pointwise,
+            lambda place: _layer(place, self.rank, self.scale) if _is_aligned(place) else None,
+            "adaptation=lora has no effect: there is no linear layer or 1x1 convolution that it can act beside "
+            "(with adaptation.role=shared only frozen ones count); set backbone.freeze=all and "
+            "adaptation.stages=all, or use another adaptation",
+        )
 
 
 class _LowRank(nn.Module):

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fedgraft.common.adapters.adaptation import Adaptation, Adapted, TrainedRole
-from fedgraft.common.adapters.batch_norm import Besides, with_local_batch_norm
-from fedgraft.common.adapters.places import Place, find_places, is_trained, named, put_beside, sampled, stages_from
+from fedgraft.common.adapters.batch_norm import Besides
+from fedgraft.common.adapters.beside import Beside
+from fedgraft.common.adapters.places import Place, sampled
 from fedgraft.common.backbone import Shaped
-from fedgraft.common.errors import PlanError
 from fedgraft.common.stages import Stage
 
 
@@ -27,9 +27,7 @@ class ResidualConvolutions(Adaptation):
     """
 
     def __init__(self, role: TrainedRole = "shared", stages: str = "all", batch_norm: Besides = "none") -> None:
-        self.role: TrainedRole = role
-        self.stages = stages
-        self.batch_norm: Besides = batch_norm
+        self.beside = Beside(role, stages, batch_norm)
 
     def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped) -> Adapted:
         """Insert a layer beside each convolution wider than 1x1, but those that cut an image into patches.
@@ -37,22 +35,16 @@ class ResidualConvolutions(Adaptation):
         Raises:
             PlanError: there is none.
         """
-
-        def fits(path: str, module: nn.Module) -> bool:
-            return _is_wide(module) and (self.role == "local" or not is_trained(module))
-
-        found = find_places(backbone, stages_from(stages, self.stages), spec, fits)
-        inserted = [(place, _Pointwise(place.module)) for place in found if _is_aligned(place)]
-        if not inserted:
-            raise PlanError(
-                "adaptation=residual has no effect: there is no convolution wider than its stride that it can act "
-                "beside (with adaptation.role=shared only frozen ones count); set backbone.freeze=all and "
-                "adaptation.stages=all, or use adaptation=lora"
-            )
-        for place, layer in inserted:
-            put_beside(place.module, layer)
-        adapted = Adapted(layers=named(inserted), role=self.role)
-        return with_local_batch_norm(adapted, self.batch_norm, self.stages, backbone, stages, spec)
+        return self.beside.insert(
+            backbone,
+            stages,
+            spec,
+            _is_wide,
+            lambda place: _Pointwise(place.module) if _is_aligned(place) else None,
+            "adaptation=residual has no effect: there is no convolution wider than its stride that it can act "
+            "beside (with adaptation.role=shared only frozen ones count); set backbone.freeze=all and "
+            "adaptation.stages=all, or use adaptation=lora",
+        )
 
 
 class _Pointwise(nn.Module):
