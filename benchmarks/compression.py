@@ -25,8 +25,8 @@ from plans import plan_of
 from report import Result, publish
 from rich.progress import track
 
-from fedgraft.common import wire
-from fedgraft.common.model import build
+from fedgraft.common.models.build import build
+from fedgraft.common.wire import messages
 
 CODECS = ("none", "float16", "int8", "topk", "changed")
 PLAN = (
@@ -97,7 +97,7 @@ def result(
 def full_model() -> int:
     """Bytes of the whole network's tensors in one message."""
     state = build(plan_of(*PLAN, "backbone.pretrained=false"), None).network.state_dict()
-    return wire.count_bytes(RecordDict({wire.ARRAYS: wire.pack_tensors(state)}))
+    return messages.count_bytes(RecordDict({messages.ARRAYS: messages.pack_tensors(state)}))
 
 
 def _cells(runs: list[dict[str, Any]], up: float, whole: int) -> list[str]:

@@ -31,12 +31,12 @@ from plans import plan_of
 from relay import Relay
 from report import Result, publish
 
-from fedgraft.client.keys import make_key_pair
-from fedgraft.client.site import Coordinator, SiteFile, read_site_file, write_site_file
-from fedgraft.common.processes import free_port
-from fedgraft.server import sites as registry
-from fedgraft.server.folder import Folder, Settings, create
-from fedgraft.simulations.federation import lay_out
+from fedgraft.client.site.keys import make_key_pair
+from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file, write_site_file
+from fedgraft.common.runtime.processes import free_port
+from fedgraft.server.deployment import sites
+from fedgraft.server.deployment.folder import Folder, Settings, create
+from fedgraft.simulations.federation.sites import lay_out
 
 PHASES = ("receive", "build", "cohort", "evaluate", "train", "answer")
 WAIT = 90.0
@@ -109,7 +109,7 @@ def site_file(scratch: Path, folder: Folder, relay: Relay, name: str, simulated:
     coordinator = Coordinator(f"localhost:{relay.port}", folder.authority, home / "site.key")
     manifest = read_site_file(simulated).manifest
     write_site_file(home / "site.yaml", SiteFile(name, manifest, home / "state", threads=1, coordinator=coordinator))
-    registry.register(folder, public, name)
+    sites.register(folder, public, name)
     return home / "site.yaml"
 
 

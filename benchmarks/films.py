@@ -8,9 +8,9 @@ from pathlib import Path
 import gdcm
 import numpy as np
 
-from fedgraft.simulations.anatomy import draw_anatomy, render
-from fedgraft.simulations.phantom import to_dicom
-from fedgraft.simulations.scanners import REFERENCE, expose, quantise
+from fedgraft.simulations.datasets.phantom.anatomy import draw_anatomy, render
+from fedgraft.simulations.datasets.phantom.phantom import to_dicom
+from fedgraft.simulations.datasets.phantom.scanners import REFERENCE, expose, quantise
 
 SYNTAXES = {
     "uncompressed": gdcm.TransferSyntax.ExplicitVRLittleEndian,

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save_file
 
-from fedgraft.client.manifest import Case, read_manifest
-from fedgraft.client.splits import split
-from fedgraft.common import lite0_wheel
+from fedgraft.client.cohort.case import Case
+from fedgraft.client.cohort.manifest.manifest import read_manifest
+from fedgraft.client.cohort.splits import split
+from fedgraft.common.models import lite0_weights
 
 LABELS = {"normal": 0, "pneumonia": 1}
 
@@ -37,7 +38,7 @@ def write(sites: Path, handout: Path, val_fraction: float, seed: int) -> None:
         np.savez(
             handout / "test.npz", images=arrays["test_images"], labels=arrays["test_labels"].reshape(-1).astype(int)
         )
-    state = lite0_wheel.state_dict(lite0_wheel.MODEL)
+    state = lite0_weights.state_dict(lite0_weights.MODEL)
     backbone = {name: tensor.contiguous() for name, tensor in state.items() if not name.startswith("classifier.")}
     save_file(backbone, handout / "backbone.safetensors")
 

@@ -92,14 +92,14 @@ def timed(contestant: str, files: Sequence[str], folder: Path) -> float:
 def _ours(files: Sequence[str], folder: Path, workers: int) -> float:
     import numpy as np
 
-    import fedgraft.client.dicom.read  # noqa: F401 - as pydicom is imported above
-    from fedgraft.client.images import Reading
-    from fedgraft.client.intake import Intake
-    from fedgraft.client.limits import Limits
-    from fedgraft.client.manifest import Case
-    from fedgraft.client.store import Store
-    from fedgraft.common.backbone import InputSpec
-    from fedgraft.common.schema_data import Dicom
+    import fedgraft.client.images.dicom.read  # noqa: F401 - as pydicom is imported above
+    from fedgraft.client.cohort.case import Case
+    from fedgraft.client.images.ingest import Intake
+    from fedgraft.client.images.reader import Reading
+    from fedgraft.client.site.limits import Limits
+    from fedgraft.client.site.row_store import Store
+    from fedgraft.common.interfaces.inputs import InputSpec
+    from fedgraft.common.plan.data_sections import Dicom
 
     cases = [Case(file, "", f"patient-{number}") for number, file in enumerate(files)]
     spec = InputSpec(3, 224, (0.5,) * 3, (0.5,) * 3, "bicubic")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hydra import compose, initialize_config_module
 
-from fedgraft.common.plan import Plan
-from fedgraft.simulations.compose import to_plan
+from fedgraft.common.plan.plan import Plan
+from fedgraft.simulations.commands.compose import to_plan
 
 
 def plan_of(*overrides: str) -> Plan:

@@ -20,17 +20,18 @@ import measure
 import numpy as np
 from plans import plan_of
 
-from fedgraft.client import app as client_app
-from fedgraft.client.manifest import Case, write_manifest
-from fedgraft.client.site import SiteFile, write_site_file
-from fedgraft.client.workspace import Workspace
-from fedgraft.common import parts
-from fedgraft.common.plan import Plan
-from fedgraft.server import app as server_app
-from fedgraft.server.round import Round
-from fedgraft.simulations.datasets import Source, data_root
-from fedgraft.simulations.federation import cache_folder
-from fedgraft.simulations.grid import run_in_process
+from fedgraft.client.app import client_app
+from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.cohort.case import Case
+from fedgraft.client.cohort.manifest.manifest import write_manifest
+from fedgraft.client.site.site_file import SiteFile, write_site_file
+from fedgraft.common.plan import parts
+from fedgraft.common.plan.plan import Plan
+from fedgraft.server import app
+from fedgraft.server.rounds.state import Round
+from fedgraft.simulations.datasets.source import Source, data_root
+from fedgraft.simulations.engine.grid import run_in_process
+from fedgraft.simulations.federation.sites import cache_folder
 
 CASES = 40
 
@@ -67,9 +68,11 @@ def main(sites: int, rounds: int, folder: Path, out: Path, overrides: list[str])
         memory.append(measure.resident())
 
     config = {"plan": plan.to_json(), "out": str(folder / "run")}
-    desk = client_app.Desk(Workspace(), files, lambda site, error: print(f"{site}: {error!r}", file=sys.stderr))
+    desk = client_app.MessageHandler(
+        Workspace(), files, lambda site, error: print(f"{site}: {error!r}", file=sys.stderr)
+    )
     run_in_process(
-        server_app.build(None, progress),
+        app.build(None, progress),
         client_app.build(desk),
         [{"site-file": str(file)} for file in files],
         config,

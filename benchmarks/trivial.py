@@ -6,7 +6,7 @@ Two sizes: head (2 x 1280 + 2 float32) and full (the 245 float32 tensors of tf_e
 left is packing, checking, aggregation and bookkeeping. The time of a round is the slope over a run's rounds, without
 the first two.
 
-  ours                 fedgraft.server.rounds over the in-process grid; the sites read and write as FedGraft's do
+  ours                 fedgraft.server.rounds.loop over the in-process grid; the sites read and write as FedGraft's do
   Flower's loop        strategy.start over the same grid; the sites decode and encode the arrays, and nothing is checked
   Flower's Ray         the same app on Flower's Ray simulation
   pfl                  trivial_pfl.py, by the interpreter that --peers names: one process, nothing is packed

@@ -25,12 +25,13 @@ from plans import plan_of
 from torch import Tensor
 from trivial_arrays import SITES, named_arrays, seconds_per_round
 
-from fedgraft.common import wire
-from fedgraft.common.offer import Offer, pack_offer
-from fedgraft.server import rounds as server_rounds
-from fedgraft.server.ledger import Ledger
-from fedgraft.server.roster import Backbone
-from fedgraft.simulations.grid import InProcessGrid
+from fedgraft.common.wire import messages
+from fedgraft.common.wire.offer import Offer, pack_offer
+from fedgraft.server.rounds import loop
+from fedgraft.server.rounds import state as server_rounds
+from fedgraft.server.rounds.ledger import Ledger
+from fedgraft.server.rounds.roster import DistributedBackbone
+from fedgraft.simulations.engine.grid import InProcessGrid
 
 Arrays = Mapping[str, Tensor]
 EXAMPLES = 100
@@ -40,21 +41,21 @@ def ours(arrays: Arrays, rounds: int) -> list[float]:
     """FedGraft's own loop: every check, the strategy, the ledger."""
     plan = plan_of("data=pneumoniamnist", f"partition.sites={SITES}", f"rounds={rounds}", "loss.weights=local")
     stamps: list[float] = []
-    federation = server_rounds.Federation(
+    federation = server_rounds.RunContext(
         grid=InProcessGrid(_our_sites(arrays, plan.digest), [{"name": f"site-{i}"} for i in range(SITES)], {}),
         plan=plan,
-        backbone=Backbone({}, "0" * 64),
+        backbone=DistributedBackbone({}, "0" * 64),
         initial=dict(arrays),
         ledger=Ledger(None),
         progress=lambda _: stamps.append(perf_counter()),
     )
-    server_rounds.run(federation)
+    loop.run(federation)
     return stamps
 
 
 def _our_sites(arrays: Arrays, digest: str) -> ClientApp:
     """What `fedgraft.client` does with a message, without a cohort and without training."""
-    app, specs = ClientApp(), wire.specs_of(arrays)
+    app, specs = ClientApp(), messages.specs_of(arrays)
 
     @app.query("prepare")
     def prepare(message: Message, context: Context) -> Message:
@@ -63,15 +64,15 @@ def _our_sites(arrays: Arrays, digest: str) -> ClientApp:
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
-        name, order = str(context.node_config["name"]), wire.unpack_order(message.content)
-        received = wire.unpack_tensors(wire.unpack_arrays(message.content, wire.ARRAYS), specs)
-        update = wire.Update(name, digest, order.round, received, EXAMPLES, None, {})
-        return Message(wire.pack_update(update), reply_to=message)
+        name, order = str(context.node_config["name"]), messages.unpack_order(message.content)
+        received = messages.unpack_tensors(messages.unpack_arrays(message.content, messages.ARRAYS), specs)
+        update = messages.Update(name, digest, order.round, received, EXAMPLES, None, {})
+        return Message(messages.pack_update(update), reply_to=message)
 
     @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:
-        name, order = str(context.node_config["name"]), wire.unpack_order(message.content)
-        return Message(wire.pack_answer(name, digest, order.round, {}), reply_to=message)
+        name, order = str(context.node_config["name"]), messages.unpack_order(message.content)
+        return Message(messages.pack_answer(name, digest, order.round, {}), reply_to=message)
 
     return app
 

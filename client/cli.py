@@ -7,15 +7,15 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fedgraft.client.doctor import command as doctor
-from fedgraft.client.doctor import whose
-from fedgraft.client.draft import Draft, draft_manifest, write_draft
-from fedgraft.client.keys import make_key_pair
-from fedgraft.client.site import read_site_file
-from fedgraft.client.supervisor import PATIENCE_SECONDS, run_site
+from fedgraft.client.check import case_lookup
+from fedgraft.client.check import command as doctor
+from fedgraft.client.cohort.draft import Draft, draft_manifest, write_draft
+from fedgraft.client.deployment.supervisor import PATIENCE_SECONDS, run_site
+from fedgraft.client.site.keys import make_key_pair
+from fedgraft.client.site.site_file import read_site_file
 from fedgraft.common.errors import DataError, SiteFileError
-from fedgraft.common.processes import say
-from fedgraft.common.ssh_keys import key_fingerprint
+from fedgraft.common.runtime.processes import say
+from fedgraft.common.runtime.ssh_keys import key_fingerprint
 
 EPILOG = """\
 a first time:
@@ -122,10 +122,10 @@ def _parser() -> argparse.ArgumentParser:
     case = commands.add_parser(
         "case",
         help="which line of the manifest a case's name (case-3f9a0c21d4) stands for",
-        description=whose.DESCRIPTION,
+        description=case_lookup.DESCRIPTION,
     )
-    whose.add_options(case)
-    case.set_defaults(command=whose.run)
+    case_lookup.add_options(case)
+    case.set_defaults(command=case_lookup.run)
     start = _add_start(commands)
     for command in (keygen, check, case, start):
         command.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")

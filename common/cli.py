@@ -16,15 +16,21 @@ from importlib.metadata import version
 from typing import cast
 
 from fedgraft.common.errors import FedGraftError
-from fedgraft.common.flower import QUIET
+from fedgraft.common.runtime.flower import QUIET
 
 COMMANDS = {
-    "simulate": ("fedgraft.simulations.run:main", "train over simulated hospitals on this machine"),
-    "plan": ("fedgraft.simulations.dry_run:main", "print what a run would do and send, without training"),
-    "augment": ("fedgraft.simulations.augment_command:main", "a picture of cases beside their augmented views"),
-    "clock": ("fedgraft.simulations.clock_command:main", "how long a run would have taken at other sites"),
-    "backbone": ("fedgraft.server.export:main", "a trained backbone as a file that a plan can name: export, show"),
-    "embed-classes": ("fedgraft.server.embed_classes:main", "describe classes in words: a head before any training"),
+    "simulate": ("fedgraft.simulations.commands.simulate:main", "train over simulated hospitals on this machine"),
+    "plan": ("fedgraft.simulations.commands.plan:main", "print what a run would do and send, without training"),
+    "augment": ("fedgraft.simulations.commands.augment:main", "a picture of cases beside their augmented views"),
+    "clock": ("fedgraft.simulations.commands.clock:main", "how long a run would have taken at other sites"),
+    "backbone": (
+        "fedgraft.server.weights.export:main",
+        "a trained backbone as a file that a plan can name: export, show",
+    ),
+    "embed-classes": (
+        "fedgraft.server.weights.embed_classes:main",
+        "describe classes in words: a head before any training",
+    ),
     "site": ("fedgraft.client.cli:main", "at the hospital: init, keygen, check, start"),
     "coordinator": (
         "fedgraft.server.cli:main",

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+PREFIX = "fedgraft:"
+UNEXPECTED = "unexpected"
+CLIENT_APP_RAISED_EXCEPTION = 2  # flwr.common.constant.ErrorCode
+
 
 class FedGraftError(Exception):
     """Base of all errors that are the user's to solve; shown without a traceback, exit code 2."""
@@ -87,3 +91,20 @@ class DeploymentError(FedGraftError):
     """A coordinator or site process could not be started, reached or authenticated."""
 
     code = "deployment"
+
+
+def known_codes(root: type[FedGraftError] = FedGraftError) -> frozenset[str]:
+    """The codes of our own errors: the only words about a failure that may leave a site."""
+    below = frozenset[str]().union(*(known_codes(kind) for kind in root.__subclasses__()))
+    return below | {root.code, UNEXPECTED}
+
+
+def reason_of(error: BaseException) -> str:
+    """All that an exception may say outside this site: ``fedgraft:`` and its code."""
+    return PREFIX + (error.code if isinstance(error, FedGraftError) else UNEXPECTED)
+
+
+def safe_reason(reason: str | None) -> str:
+    """The reason itself if it is ``fedgraft:`` and a known code, else ``fedgraft:unexpected``."""
+    code = (reason or "").removeprefix(PREFIX)
+    return PREFIX + (code if code in known_codes() else UNEXPECTED)

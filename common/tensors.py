@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -58,3 +57,18 @@ def load(path: Path) -> dict[str, Tensor]:
 def count_bytes(tensors: Mapping[str, Tensor]) -> int:
     """Bytes of the bare numbers, without names or framing."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+def about(path: Path) -> dict[str, str]:
+    """What a file says of itself; empty if it says nothing.
+
+    Raises:
+        BackboneError: it is missing, or no safetensors file.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as stream:
+            return dict(stream.metadata() or {})
+    except FileNotFoundError:
+        raise BackboneError(f"{path} does not exist") from None
+    except safetensors.SafetensorError as error:
+        raise BackboneError(f"{path} is not a readable safetensors file") from error

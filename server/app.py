@@ -14,22 +14,23 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 from torch import Tensor
 
-from fedgraft.common import parts, tensors
+from fedgraft.common import tensors
 from fedgraft.common.errors import DeploymentError, PlanError
-from fedgraft.common.model import Model
-from fedgraft.common.model import build as build_model
-from fedgraft.common.plan import Plan, from_json
-from fedgraft.common.tasks import Evaluation
-from fedgraft.common.tasks.losses import require_suited
-from fedgraft.server import report
-from fedgraft.server.folder import REGISTERED
-from fedgraft.server.ledger import Ledger
-from fedgraft.server.picture import picture
-from fedgraft.server.roster import Backbone
-from fedgraft.server.round import Federation, Outcome, Round
-from fedgraft.server.rounds import run
-from fedgraft.server.select import require_selectable
-from fedgraft.server.statistics import with_statistics
+from fedgraft.common.interfaces.task import Evaluation
+from fedgraft.common.losses.suitability import require_suited
+from fedgraft.common.models.build import build as build_model
+from fedgraft.common.models.model import Model
+from fedgraft.common.plan import parts
+from fedgraft.common.plan.plan import Plan, from_json
+from fedgraft.server.deployment.folder import REGISTERED
+from fedgraft.server.reports import summary
+from fedgraft.server.reports.plot_process import picture
+from fedgraft.server.rounds.ledger import Ledger
+from fedgraft.server.rounds.loop import run
+from fedgraft.server.rounds.roster import DistributedBackbone
+from fedgraft.server.rounds.selection import require_selectable
+from fedgraft.server.rounds.state import Round, RunContext, RunOutcome
+from fedgraft.server.rounds.statistics import with_statistics
 
 Evaluate = Callable[[Model, dict[str, Tensor]], Evaluation]
 
@@ -66,7 +67,7 @@ def serve(
     evaluate: Evaluate | None,
     progress: Callable[[Round], None],
     draw: bool = True,
-) -> Outcome:
+) -> RunOutcome:
     """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``model.safetensors``, ``rounds.png``
     and ``summary.json`` into ``out``; federated statistics of a table are in the plan that is run and written."""
     start = time.monotonic()
@@ -84,16 +85,16 @@ def serve(
     require_selectable(plan, model)
     state = model.backbone_state()
     lines: list[dict[str, Any]] = []
-    federation = Federation(
+    federation = RunContext(
         grid=grid,
         plan=plan,
-        backbone=Backbone(state, tensors.digest(state)),
+        backbone=DistributedBackbone(state, tensors.digest(state)),
         initial=model.tensors(model.names("shared")),
         ledger=ledger,
         evaluate=None if evaluate is None else lambda shared: evaluate(model, shared),
         registered=registered,
         keep=lambda shared: tensors.save(out / "shared.safetensors", shared, {"plan_digest": plan.digest}),
-        finished=lambda round_: lines.append(report.append_line(out / "rounds.jsonl", report.round_line(round_))),
+        finished=lambda round_: lines.append(summary.append_line(out / "rounds.jsonl", summary.round_line(round_))),
         progress=progress,
     )
     with picture(out / "rounds.png") if draw else nullcontext() as drawn:
@@ -128,13 +129,13 @@ def _registered(out: Path) -> dict[int, str]:
 
 
 def _write_results(
-    out: Path, plan: Plan, model: Model, outcome: Outcome, ledger: Ledger, seconds: float
+    out: Path, plan: Plan, model: Model, outcome: RunOutcome, ledger: Ledger, seconds: float
 ) -> dict[str, Any]:
     model.load(outcome.shared)
     metadata = {"plan_digest": plan.digest, "classes": json.dumps(plan.data.classes)}
     kept = (*model.names("frozen"), *model.names("shared"))
     tensors.save(out / "model.safetensors", model.tensors(kept), metadata)
-    result = report.summary(plan, outcome, ledger, seconds)
+    result = summary.summary(plan, outcome, ledger, seconds)
     (out / "summary.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return result
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fedgraft.common.errors import DeploymentError
-from fedgraft.common.plan import load_plan
-from fedgraft.common.processes import say
-from fedgraft.server import control, launch, sites
-from fedgraft.server.coordinator import serve
-from fedgraft.server.folder import Folder, Settings, create, renew
-from fedgraft.server.pki import validity
+from fedgraft.common.plan.plan import load_plan
+from fedgraft.common.runtime.processes import say
+from fedgraft.server.deployment import flower_cli, launch, sites
+from fedgraft.server.deployment.folder import Folder, Settings, create, renew
+from fedgraft.server.deployment.pki import validity
+from fedgraft.server.deployment.supervisor import serve
 
 EPILOG = """\
 a first federation:
@@ -158,15 +158,15 @@ def _status(given: argparse.Namespace) -> int:
     folder = Folder(given.folder.resolve())
     settings = folder.settings()
     say(f"address: {settings.hosts[0]}:{settings.port}\ncertificate: {validity(folder.certificate).sentence}")
-    control.require_running(folder)
+    flower_cli.require_running(folder)
     say(f"running\n\n{sites.table(folder)}\n")
-    states = control.run_states(folder)
+    states = flower_cli.run_states(folder)
     say("\n".join(f"run {s.run_id}  {s.status}  {s.elapsed}  {s.details}".rstrip() for s in states) or "no runs yet")
     return 0
 
 
 def _stop(given: argparse.Namespace) -> int:
     folder = Folder(given.folder.resolve())
-    control.stop_run(folder, given.run_id)
-    say(f"run {given.run_id}: {control.run_state(folder, given.run_id).status}")
+    flower_cli.stop_run(folder, given.run_id)
+    say(f"run {given.run_id}: {flower_cli.run_state(folder, given.run_id).status}")
     return 0

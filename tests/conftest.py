@@ -10,11 +10,11 @@ import pytest
 import torch
 from hydra import compose, initialize_config_module
 
-from fedgraft.client.images import CaseReader, Reading
-from fedgraft.client.limits import Limits
-from fedgraft.common.plan import Plan
-from fedgraft.common.schema_data import Dicom
-from fedgraft.simulations.compose import to_plan
+from fedgraft.client.images.reader import CaseReader, Reading
+from fedgraft.client.site.limits import Limits
+from fedgraft.common.plan.data_sections import Dicom
+from fedgraft.common.plan.plan import Plan
+from fedgraft.simulations.commands.compose import to_plan
 
 MODEL = (
     "backbone=timm",

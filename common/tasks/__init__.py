@@ -1,6 +1,6 @@
 """The tasks that a plan can name in ``data.task``.
 
-A task is one file with a class that has what `fedgraft.common.tasks.task.Task` lists, and a line in `TASKS`.
+A task is one file with a class that has what `fedgraft.common.interfaces.task.Task` lists, and a line in `TASKS`.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from fedgraft.common.schema_data import Data
+from fedgraft.common.interfaces.task import AnyTask
+from fedgraft.common.plan.data_sections import Data
 from fedgraft.common.tasks.classification import Classification
 from fedgraft.common.tasks.multilabel import Multilabel
 from fedgraft.common.tasks.survival import Survival
-from fedgraft.common.tasks.task import AnyTask, Evaluation
 
 TASKS: Mapping[str, Callable[[tuple[str, ...]], AnyTask]] = MappingProxyType(
     {"classification": Classification, "multilabel": Multilabel, "survival": lambda _: Survival()}
@@ -23,6 +23,3 @@ TASKS: Mapping[str, Callable[[tuple[str, ...]], AnyTask]] = MappingProxyType(
 def of(data: Data) -> AnyTask:
     """The task of a plan's ``data`` section."""
     return TASKS[data.task](data.classes)
-
-
-__all__ = ["TASKS", "AnyTask", "Evaluation", "of"]

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.errors import WireError
-from fedgraft.common.evaluation_record import counts_of, finite_of, pack_histograms, unpack_histograms
-from fedgraft.common.metrics import (
+from fedgraft.common.interfaces.task import Scalar, Scheme
+from fedgraft.common.tasks.metrics import (
     Counts,
     Histograms,
-    Scalar,
     auprc,
     auroc,
     count_places,
@@ -29,7 +28,8 @@ from fedgraft.common.metrics import (
     ratio,
     sensitivity_at,
 )
-from fedgraft.common.tasks.weights import Scheme, class_weights
+from fedgraft.common.tasks.records import counts_of, finite_of, pack_histograms, unpack_histograms
+from fedgraft.common.tasks.weights import class_weights
 
 FIGURES = (
     "auroc",
@@ -80,9 +80,9 @@ class ClassEvaluation:
         """`FIGURES`.
 
         Two classes: AUROC, AUPRC, sensitivity and specificity are those of class 1. More: AUROC, AUPRC, specificity and
-        the sensitivity at 90 % specificity (`fedgraft.common.metrics.sensitivity_at`) are macro means of one class
-        against the rest, sensitivity the mean recall. Balanced accuracy is the mean recall. ``None`` means undefined: a
-        class that the figure needs has no case. ``loss`` is the mean, in nats.
+        the sensitivity at 90 % specificity (`fedgraft.common.tasks.metrics.sensitivity_at`) are macro means of one
+        class against the rest, sensitivity the mean recall. Balanced accuracy is the mean recall. ``None`` means
+        undefined: a class that the figure needs has no case. ``loss`` is the mean, in nats.
         """
         confusion: list[list[int]] = self.confusion.tolist()
         chosen = scored_classes(len(confusion))

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.errors import WireError
-from fedgraft.common.evaluation_record import counts_of, pack_histograms, unpack_histograms
-from fedgraft.common.metrics import (
+from fedgraft.common.interfaces.task import Scalar, Scheme
+from fedgraft.common.tasks.metrics import (
     Counts,
     Histograms,
-    Scalar,
     auprc,
     auroc,
     count_places,
@@ -31,8 +30,9 @@ from fedgraft.common.metrics import (
     ratio,
     sensitivity_at,
 )
-from fedgraft.common.record_values import count_of
-from fedgraft.common.tasks.weights import Scheme, finding_weights
+from fedgraft.common.tasks.records import counts_of, pack_histograms, unpack_histograms
+from fedgraft.common.tasks.weights import finding_weights
+from fedgraft.common.wire.values import count_of
 
 FIGURES = (
     "auroc",

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.errors import PlanError, WireError
-from fedgraft.common.evaluation_record import finite_of
-from fedgraft.common.metrics import Scalar, ratio
-from fedgraft.common.record_values import count_of
-from fedgraft.common.tasks.weights import Scheme
+from fedgraft.common.interfaces.task import Scalar, Scheme
+from fedgraft.common.tasks.metrics import ratio
+from fedgraft.common.tasks.records import finite_of
+from fedgraft.common.wire.values import count_of
 
 Floats = NDArray[np.float64]
 _PAIRS = ("comparable", "concordant", "tied")

@@ -13,14 +13,12 @@ Weights are scaled to a mean of 1 over cases, so that a learning rate keeps its 
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from fedgraft.common.errors import PlanError
-
-Scheme = Literal["inverse", "square_root", "effective"]
+from fedgraft.common.interfaces.task import Scheme
 
 
 def class_weights(counts: tuple[int, ...], scheme: Scheme = "inverse", beta: float | None = None) -> Tensor:

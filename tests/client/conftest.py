@@ -12,11 +12,11 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from fedgraft.client.images import Reading
-from fedgraft.client.intake import Intake
-from fedgraft.client.manifest import Case
-from fedgraft.client.store import Store
-from fedgraft.common.backbone import InputSpec
+from fedgraft.client.cohort.case import Case
+from fedgraft.client.images.ingest import Intake
+from fedgraft.client.images.reader import Reading
+from fedgraft.client.site.row_store import Store
+from fedgraft.common.interfaces.inputs import InputSpec
 
 SPEC = InputSpec(channels=3, size=16, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bicubic")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fedgraft.client.cli import main
-from fedgraft.client.site import read_site_file
+from fedgraft.client.site.site_file import read_site_file
 from fedgraft.common.errors import SiteFileError
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from hydra import compose, initialize_config_module
 
-from fedgraft.common.plan import Plan
-from fedgraft.simulations.compose import to_plan
+from fedgraft.common.plan.plan import Plan
+from fedgraft.simulations.commands.compose import to_plan
 
 PlanOf = Callable[..., Plan]
 

@@ -12,18 +12,19 @@ import torch
 import yaml
 from flwr.serverapp.strategy import Strategy
 
-from fedgraft.client.examples import Examples
-from fedgraft.client.manifest import Case
-from fedgraft.client.training import Task, train_locally
-from fedgraft.client.views import Bank, views_of
-from fedgraft.common import parts, tasks
-from fedgraft.common.adapters import Adapted
-from fedgraft.common.compression import up_codec
+from fedgraft.client.augmentation.views import Bank, views_of
+from fedgraft.client.cohort.case import Case
+from fedgraft.client.features.examples import Examples
+from fedgraft.client.training.loop import LocalTraining, train_locally
+from fedgraft.common import tasks
+from fedgraft.common.compression.compression import up_codec
 from fedgraft.common.errors import PlanError
-from fedgraft.common.model import build
-from fedgraft.common.plan import Plan
-from fedgraft.server.aggregation import build_strategy
-from fedgraft.simulations.datasets import Source
+from fedgraft.common.interfaces.adaptation import Adapted
+from fedgraft.common.models.build import build
+from fedgraft.common.plan import parts
+from fedgraft.common.plan.plan import Plan
+from fedgraft.server.aggregation.strategies import build_strategy
+from fedgraft.simulations.datasets.source import Source
 
 PlanOf = Callable[..., Plan]
 CONF = Path(str(files("fedgraft.conf")))
@@ -78,7 +79,7 @@ def test_the_groups_of_the_issue_are_there() -> None:
     )
     assert {"radiograph", "ultrasound", "fundus", "histology", "ct", "mr"} <= set(members("augment"))
     assert {"none", "histogram", "fourier"} <= set(members("harmonise"))
-    assert {"none", "zeros", "prototypes", "analytic"} <= set(members("initial"))
+    assert {"none", "zeros", "prototypes", "ridge"} <= set(members("initial"))
     assert {"none", "float16", "int8", "topk", "changed"} <= set(members("compression"))
 
 
@@ -204,7 +205,7 @@ def test_a_local_loop_learns(plan_of: PlanOf, name: str) -> None:
     generator = torch.Generator().manual_seed(0)
     for _ in range(20):
         loss = torch.nn.functional.cross_entropy
-        train_locally(head, Task(examples, loss, train, train.lr, generator), torch.device("cpu"))
+        train_locally(head, LocalTraining(examples, loss, train, train.lr, generator), torch.device("cpu"))
     assert float(torch.nn.functional.cross_entropy(head(examples.inputs), examples.labels).detach()) < before
 
 

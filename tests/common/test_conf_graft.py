@@ -7,14 +7,14 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from fedgraft.client.examples import Examples
-from fedgraft.client.personal import personal_training
-from fedgraft.client.training import Task
-from fedgraft.common import parts
-from fedgraft.common.harmonise import Harmoniser
-from fedgraft.common.initial_head import build_initial
-from fedgraft.common.plan import Plan
-from fedgraft.common.sampling import Sampler
+from fedgraft.client.features.examples import Examples
+from fedgraft.client.training.loop import LocalTraining
+from fedgraft.client.training.personalisation import personal_training
+from fedgraft.common.heads.start import build_initial
+from fedgraft.common.interfaces.harmoniser import Harmoniser
+from fedgraft.common.interfaces.sampler import Sampler
+from fedgraft.common.plan import parts
+from fedgraft.common.plan.plan import Plan
 
 from .test_conf import FITTING, members
 
@@ -65,7 +65,7 @@ def test_a_personalisation_trains(plan_of: PlanOf, name: str) -> None:
     head.forward = lambda x: head["head"](head["body"](x))  # type: ignore[method-assign]
     examples = Examples(torch.eye(4), torch.tensor([0, 1, 0, 1]))
     loss = torch.nn.functional.cross_entropy
-    task = Task(examples, loss, plan.train, plan.train.lr, torch.Generator().manual_seed(0))
+    task = LocalTraining(examples, loss, plan.train, plan.train.lr, torch.Generator().manual_seed(0))
     assert personal.train(head, task, torch.device("cpu")) > 0
 
 

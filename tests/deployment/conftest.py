@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from fedgraft.client.keys import make_key_pair
-from fedgraft.client.site import Coordinator, SiteFile, write_site_file
-from fedgraft.common.processes import free_port
-from fedgraft.server import sites
-from fedgraft.server.folder import Folder, Settings, create
+from fedgraft.client.site.keys import make_key_pair
+from fedgraft.client.site.site_file import Coordinator, SiteFile, write_site_file
+from fedgraft.common.runtime.processes import free_port
+from fedgraft.server.deployment import sites
+from fedgraft.server.deployment.folder import Folder, Settings, create
 
 FEDGRAFT = (sys.executable, "-P", "-m", "fedgraft.common.cli")
 SECONDS = 60.0

@@ -12,8 +12,8 @@ import safetensors.torch
 import torch
 from rich.console import Console
 
-from fedgraft.common.plan import Plan
-from fedgraft.simulations.run import simulate
+from fedgraft.common.plan.plan import Plan
+from fedgraft.simulations.engine.run import simulate
 
 from .conftest import Deployment, Service
 

@@ -10,11 +10,11 @@ import safetensors.torch
 import torch
 import yaml
 
-from fedgraft.client import app as client_app
-from fedgraft.client.workspace import Workspace
-from fedgraft.common.plan import Plan, load_plan
+from fedgraft.client.app import client_app
+from fedgraft.client.app.workspace import Workspace
+from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.server import app as server_app
-from fedgraft.simulations.grid import InProcessGrid
+from fedgraft.simulations.engine.grid import InProcessGrid
 
 from .conftest import Deployment, Service
 
@@ -28,7 +28,7 @@ def test_a_table_with_federated_statistics(
 ) -> None:
     plan = table_plan("strategy.min_sites=3", "strategy.timeout=120")
     hospitals = table_sites(3)
-    app = client_app.build(client_app.Desk(Workspace(), hospitals))
+    app = client_app.build(client_app.MessageHandler(Workspace(), hospitals))
     grid = InProcessGrid(app, [{"site-file": str(site)} for site in hospitals], {})
     expected = server_app.serve(grid, plan, tmp_path / "here", None, lambda round_: None).shared
 

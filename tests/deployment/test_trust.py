@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fedgraft.client.manifest import Case, write_manifest
-from fedgraft.client.site import Coordinator, read_site_file, write_site_file
-from fedgraft.common.flower import executable, quiet_environment
-from fedgraft.server import control, launch
-from fedgraft.server.pki import make_authority
-from fedgraft.simulations.compose import to_plan
+from fedgraft.client.cohort.case import Case
+from fedgraft.client.cohort.manifest.manifest import write_manifest
+from fedgraft.client.site.site_file import Coordinator, read_site_file, write_site_file
+from fedgraft.common.runtime.flower import executable, quiet_environment
+from fedgraft.server.deployment import flower_cli, launch
+from fedgraft.server.deployment.pki import make_authority
+from fedgraft.simulations.commands.compose import to_plan
 
 from .conftest import Deployment, Service
 
@@ -174,7 +175,7 @@ def hostile_bundle(folder: Path, touched: Path) -> Path:
     (bundle / "pyproject.toml").write_text(settings)
     (bundle / "hostile_server.py").write_text(HOSTILE_SERVER)
     for name in (
-        "fedgraft/client/app.py",
+        "fedgraft/client/app/client_app.py",
         "fedgraft/__init__.py",
         "torch.py",
         "numpy/__init__.py",
@@ -203,7 +204,7 @@ def test_code_in_a_bundle_has_no_effect_at_a_site(
     bundle = hostile_bundle(tmp_path, touched)
     config = tmp_path / "run.toml"
     config.write_text(f'out = "{tmp_path / "replies.json"}"\nplan = "{kind}"\n')
-    run = control.submit(deployment.folder, bundle, config)
+    run = flower_cli.submit(deployment.folder, bundle, config)
     assert launch.follow(deployment.folder, run) == 0
     replies = json.loads((tmp_path / "replies.json").read_text())
     assert (len(replies), set(replies)) == (4, said)

@@ -11,17 +11,17 @@ import pytest
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from fedgraft.client import app as client_app
-from fedgraft.client.workspace import Workspace
+from fedgraft.client.app import client_app
+from fedgraft.client.app.workspace import Workspace
 from fedgraft.common import tensors
-from fedgraft.common.model import build
-from fedgraft.common.plan import Plan
-from fedgraft.server.ledger import Ledger
-from fedgraft.server.roster import Backbone
-from fedgraft.server.round import Federation, Outcome
-from fedgraft.server.rounds import run
-from fedgraft.simulations.federation import lay_out
-from fedgraft.simulations.grid import InProcessGrid
+from fedgraft.common.models.build import build
+from fedgraft.common.plan.plan import Plan
+from fedgraft.server.rounds.ledger import Ledger
+from fedgraft.server.rounds.loop import run
+from fedgraft.server.rounds.roster import DistributedBackbone
+from fedgraft.server.rounds.state import RunContext, RunOutcome
+from fedgraft.simulations.engine.grid import InProcessGrid
+from fedgraft.simulations.federation.sites import lay_out
 
 Tamper = Callable[[Message, Message], Message]
 
@@ -34,10 +34,10 @@ class Tampered:
 
     def __init__(self, sites: list[Path], tamper: dict[int, Tamper], fresh: bool) -> None:
         self._sites, self._tamper, self._fresh = sites, tamper, fresh
-        self._app = client_app.build(client_app.Desk(Workspace(), sites))
+        self._app = client_app.build(client_app.MessageHandler(Workspace(), sites))
 
     def __call__(self, message: Message, context: Context) -> Message:
-        app = client_app.build(client_app.Desk(Workspace(), self._sites)) if self._fresh else self._app
+        app = client_app.build(client_app.MessageHandler(Workspace(), self._sites)) if self._fresh else self._app
         reply = app(message, context)
         index = int(str(context.node_config["partition-id"]))
         return self._tamper[index](message, reply) if index in self._tamper else reply
@@ -45,7 +45,7 @@ class Tampered:
 
 @dataclass(frozen=True)
 class Result:
-    outcome: Outcome
+    outcome: RunOutcome
     ledger: Ledger
     folder: Path
 
@@ -77,8 +77,8 @@ def federate(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
         state = model.backbone_state()
         ledger = Ledger(tmp_path / out / "ledger.jsonl")
         initial = model.tensors(model.names("shared"))
-        backbone = Backbone(state, tensors.digest(state))
-        outcome = run(Federation(grid, plan, backbone, initial, ledger, registered=registered or {}))
+        backbone = DistributedBackbone(state, tensors.digest(state))
+        outcome = run(RunContext(grid, plan, backbone, initial, ledger, registered=registered or {}))
         return Result(outcome, ledger, tmp_path / out)
 
     return go

@@ -11,17 +11,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedgraft.client import app as client_app
-from fedgraft.client.workspace import Workspace
+from fedgraft.client.app import client_app
+from fedgraft.client.app.workspace import Workspace
 from fedgraft.common import tensors
 from fedgraft.common.errors import PlanError
-from fedgraft.common.model import Model, build
-from fedgraft.common.plan import Plan
-from fedgraft.server.ledger import Ledger
-from fedgraft.server.roster import Backbone
-from fedgraft.server.round import Federation
-from fedgraft.server.rounds import run
-from fedgraft.simulations.grid import InProcessGrid
+from fedgraft.common.models.build import build
+from fedgraft.common.models.model import Model
+from fedgraft.common.plan.plan import Plan
+from fedgraft.server.rounds.ledger import Ledger
+from fedgraft.server.rounds.loop import run
+from fedgraft.server.rounds.roster import DistributedBackbone
+from fedgraft.server.rounds.state import RunContext
+from fedgraft.simulations.engine.grid import InProcessGrid
 
 Composer = Callable[..., Plan]
 Sites = Callable[..., list[Path]]
@@ -128,8 +129,8 @@ def test_layers_that_stay_at_a_site_last_there_and_differ(
 
 def federated(plan: Plan, model: Model, sites: list[Path]) -> dict[str, Tensor]:
     """The shared tensors after all rounds of a plan over the hospitals of these site files."""
-    app = client_app.build(client_app.Desk(Workspace(), sites))
+    app = client_app.build(client_app.MessageHandler(Workspace(), sites))
     grid = InProcessGrid(app, [{"partition-id": index} for index in range(len(sites))], {})
     state = model.backbone_state()
-    backbone = Backbone(state, tensors.digest(state))
-    return run(Federation(grid, plan, backbone, model.tensors(model.names("shared")), Ledger(None))).shared
+    backbone = DistributedBackbone(state, tensors.digest(state))
+    return run(RunContext(grid, plan, backbone, model.tensors(model.names("shared")), Ledger(None))).shared

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from fedgraft.common.plan import Plan
+from fedgraft.common.plan.plan import Plan
 
 CASES = [
     ("test_efficientnet", "all", "none"),

@@ -23,10 +23,10 @@ import data_store
 import numpy as np
 import pydicom
 
-from fedgraft.client.dicom.read import frame_count, read_dicom
-from fedgraft.client.limits import Limits
-from fedgraft.client.unusable import CaseError
-from fedgraft.common.schema_data import Dicom
+from fedgraft.client.cohort.quarantine import CaseError
+from fedgraft.client.images.dicom.read import frame_count, read_dicom
+from fedgraft.client.site.limits import Limits
+from fedgraft.common.plan.data_sections import Dicom
 
 GIGABYTE = 1 << 30
 SECONDS = 10

@@ -17,8 +17,8 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from fedgraft.common.metrics import BINS, auprc, auroc
 from fedgraft.common.tasks.classification import ClassEvaluation, Classification
+from fedgraft.common.tasks.metrics import BINS, auprc, auroc
 
 TOLERANCE = 0.005
 FINE = 0.01  # around zero a bin is 0.00002 wide: a thirtieth of the spread of the smallest scores drawn here

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from fedgraft.common.errors import PlanError
-from fedgraft.common.tasks.weights import Scheme, class_weights, finding_weights
+from fedgraft.common.interfaces.task import Scheme
+from fedgraft.common.tasks.weights import class_weights, finding_weights
 
 
 @pytest.mark.parametrize(

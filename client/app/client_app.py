@@ -1,0 +1,176 @@
+"""The site's Flower ClientApp. Every exception leaves as a short code; its text stays in the house."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from flwr.app import Context, Error, Message, RecordDict
+from flwr.clientapp import ClientApp
+
+from fedgraft.client.app import handlers
+from fedgraft.client.app.head_sums import tell_sums
+from fedgraft.client.app.many_sites import carry_out_all
+from fedgraft.client.app.statistics import describe as describe_table
+from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.site.site_file import read_site_file
+from fedgraft.client.site.timing import since_process_start, write_phases
+from fedgraft.common.errors import CLIENT_APP_RAISED_EXCEPTION, UNEXPECTED, FedGraftError, SiteFileError, reason_of
+from fedgraft.common.runtime.files import private_folder
+
+Handler = Callable[[RecordDict, Workspace, Path, int], RecordDict]
+Witness = Callable[[Path, BaseException], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class MessageHandler:
+    """Answers messages, and lets no exception's text out.
+
+    Attributes:
+        workspace: what is kept between messages.
+        site_files: the sites of a simulation, by Flower's partition id; a deployed site is named by its
+            ``--node-config site-file=...`` instead.
+        witness: is shown each exception before it is reduced to a code; by default it goes, without its
+            text, to ``errors.jsonl`` in the site's state folder.
+        keep_phases: write down, at the site, where each message's time went (`fedgraft.client.site.timing`).
+    """
+
+    workspace: Workspace
+    site_files: Sequence[Path] = ()
+    witness: Witness | None = None
+    keep_phases: bool = False
+
+    def answer(self, handler: Handler, message: Message, context: Context) -> Message:
+        """One message."""
+        before = since_process_start() if self.keep_phases else None
+
+        def handled(site_file: Path) -> RecordDict:
+            answer = handler(message.content, self.workspace, site_file, context.run_id)
+            if self.keep_phases:
+                state = self.workspace.site(site_file).state
+                write_phases(state, message.metadata.message_type, before, self.workspace.phases)
+            return answer
+
+        return Message(self._attempt(handled, context), reply_to=message)
+
+    def train_all(self, asked: Sequence[tuple[Message, Context]]) -> list[Message]:
+        """``train`` messages to several sites of this process, carried out together where that applies.
+
+        What a message holds is read once, also if several sites were sent the same.
+        """
+        received: dict[int, handlers.Tensors] = {}
+
+        def assign(message: Message, context: Context) -> handlers.Assignment | Error:
+            def read(site_file: Path) -> handlers.Assignment:
+                content = message.content
+                known = received.get(id(content))
+                given = handlers.assign(content, self.workspace, site_file, context.run_id, known)
+                received[id(content)] = given.received
+                return given
+
+            return self._attempt(read, context)
+
+        found = [assign(message, context) for message, context in asked]
+        given = {place: one for place, one in enumerate(found) if isinstance(one, handlers.Assignment)}
+        with self.workspace.lock:
+            answers = dict(zip(given, carry_out_all(list(given.values())), strict=True))
+        return [
+            Message(self._outcome(answers.get(place, one), context), reply_to=message)
+            for place, ((message, context), one) in enumerate(zip(asked, found, strict=True))
+        ]
+
+    def _outcome(self, answer: object, context: Context) -> RecordDict | Error:
+        if isinstance(answer, Exception):
+            return self._reduced(answer, _site_file(context, self.site_files))
+        assert isinstance(answer, RecordDict | Error)
+        return answer
+
+    def _attempt(self, work: Callable[[Path], T], context: Context) -> T | Error:
+        site_file = Path()
+        try:
+            site_file = _site_file(context, self.site_files)
+            with self.workspace.lock:
+                return work(site_file)
+        except Exception as error:  # whatever it is, its text must not leave
+            return self._reduced(error, site_file)
+
+    def _reduced(self, error: Exception, site_file: Path) -> Error:
+        _show(self.witness or write_error, site_file, error)
+        return Error(CLIENT_APP_RAISED_EXCEPTION, reason_of(error))
+
+
+def build(desk: MessageHandler) -> ClientApp:
+    """A ClientApp that passes every message to a desk."""
+    app = ClientApp()
+
+    @app.query("prepare")
+    def prepare(message: Message, context: Context) -> Message:
+        return desk.answer(handlers.prepare, message, context)
+
+    @app.query("backbone")
+    def backbone(message: Message, context: Context) -> Message:
+        return desk.answer(handlers.receive_backbone, message, context)
+
+    @app.query("describe")
+    def describe(message: Message, context: Context) -> Message:
+        return desk.answer(describe_table, message, context)
+
+    @app.query("sums")
+    def sums(message: Message, context: Context) -> Message:
+        return desk.answer(tell_sums, message, context)
+
+    @app.train()
+    def train(message: Message, context: Context) -> Message:
+        return desk.answer(handlers.train, message, context)
+
+    @app.evaluate()
+    def evaluate(message: Message, context: Context) -> Message:
+        return desk.answer(handlers.evaluate, message, context)
+
+    return app
+
+
+def _show(see: Witness, site_file: Path, error: BaseException) -> None:
+    """A witness that fails must not let an exception's text out either."""
+    try:
+        see(site_file, error)
+    except Exception as second:
+        print(f"the error could not be written down: {type(second).__name__}", file=sys.stderr)
+
+
+def write_error(site_file: Path, error: BaseException) -> None:
+    """Append kind, code and place of an error to ``errors.jsonl``, not its text: that can name a patient's file."""
+    try:
+        folder = read_site_file(site_file).state
+    except FedGraftError:
+        folder = site_file.parent
+    frames = traceback.extract_tb(error.__traceback__)
+    line = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "kind": type(error).__name__,
+        "code": error.code if isinstance(error, FedGraftError) else UNEXPECTED,
+        "where": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
+        "see": "fedgraft site check",
+    }
+    private_folder(folder)
+    with (folder / "errors.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
+
+
+def _site_file(context: Context, site_files: Sequence[Path]) -> Path:
+    if "site-file" in context.node_config:
+        return Path(str(context.node_config["site-file"]))
+    partition = context.node_config.get("partition-id")
+    if isinstance(partition, int) and partition < len(site_files):
+        return site_files[partition]
+    raise SiteFileError("the SuperNode was started without --node-config 'site-file=...'; use fedgraft site start")
+
+
+app = build(MessageHandler(Workspace(), keep_phases=True))

@@ -1,0 +1,204 @@
+"""What a site does for each kind of message: records in, records out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from flwr.app import RecordDict
+from torch import Tensor
+
+from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.augmentation.mixing import mixing_of
+from fedgraft.client.site import release
+from fedgraft.client.training.evaluation import evaluate_splits
+from fedgraft.client.training.loop import LocalTraining, LossFunction
+from fedgraft.client.training.loss import build_loss, counted, terms
+from fedgraft.client.training.personal_copy import own_copy, train_own_copy
+from fedgraft.client.training.schedules import learning_rate, rates
+from fedgraft.client.training.session import Session
+from fedgraft.client.training.test_time import adapted, adapts
+from fedgraft.common import tasks
+from fedgraft.common.compression.compression import Down, down_decode
+from fedgraft.common.errors import WireError
+from fedgraft.common.interfaces.task import Evaluation
+from fedgraft.common.tensors import count_bytes
+from fedgraft.common.wire import messages
+from fedgraft.common.wire.backbone import unpack_backbone
+from fedgraft.common.wire.offer import Offer, pack_offer
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What one ``train`` message asks of one site: the tensors that came, and the training that follows from them."""
+
+    session: Session
+    order: messages.Instruction
+    received: Tensors
+    task: LocalTraining
+
+
+def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
+    """Keep the plan; say who this site is, and whether it needs the backbone."""
+    plan_json, digest, backbone_digest = messages.unpack_prepare(content)
+    site = workspace.site(site_file)
+    plan = workspace.accept_plan(site, plan_json, digest, backbone_digest)
+    if not workspace.has_backbone(site, backbone_digest):
+        return pack_offer(Offer(site.name, digest, False, 0, None))
+    session = workspace.open(site_file, digest, run)
+    train, task = session.cohort["train"], tasks.of(plan.data)
+    counts = None if _held_out(session) else task.count(train.labels)
+    offer = Offer(site.name, digest, True, len(train), counts, session.quarantined)
+    offer = release.release_offer(offer, plan.release, site.release, task)
+    release.write_down(session.release_log, "offer", run, offer, plan=digest)
+    return pack_offer(offer)
+
+
+def receive_backbone(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
+    """Verify and keep the backbone, then answer as to ``query.prepare``."""
+    _, _, backbone_digest = messages.unpack_prepare(content)
+    record = messages.unpack_arrays(content, messages.FROZEN)
+    workspace.accept_backbone(workspace.site(site_file), backbone_digest, unpack_backbone(record))
+    return prepare(content, workspace, site_file, run)
+
+
+def train(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
+    """Evaluate the model that came, then train it on the site's own cases."""
+    return carry_out(assign(content, workspace, site_file, run))
+
+
+def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
+    """Evaluate the model that came on the site's validation and test cases."""
+    order = messages.unpack_order(content)
+    session = workspace.open(site_file, order.plan_digest, run)
+    received = _received(content, session)
+    session.load(received)
+    with adapted(session) if adapts(session.plan, session.site.name) else own_copy(session):
+        if session.plan.personal.target is not None and not _held_out(session):
+            task = replace(_task(session, order, received, workspace, "finish"), terms=terms(session, order))
+            session.personal.finish(session.model.constant.trained, task, session.device)
+        return answer_evaluate(session, order, _evaluate(session))
+
+
+def assign(
+    content: RecordDict, workspace: Workspace, site_file: Path, run: int, received: Tensors | None = None
+) -> Assignment:
+    """Read a ``train`` message.
+
+    Args:
+        received: its tensors, if they have been unpacked for another site of this process.
+    """
+    order = messages.unpack_order(content)
+    session = workspace.open(site_file, order.plan_digest, run)
+    if _held_out(session):
+        raise WireError("the plan holds this site out: it never trains, and evaluates the final model")
+    received = _received(content, session, session.plan.compression.down) if received is None else received
+    return Assignment(session, order, received, _task(session, order, received, workspace))
+
+
+def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = None) -> RecordDict:
+    """Evaluate the model that came (unless that is done), train it, and answer."""
+    session, phases = given.session, given.session.phases
+    with phases.of("evaluate"):
+        session.load(given.received)
+        with own_copy(session):
+            evaluations = _evaluate(session) if evaluations is None else evaluations
+    with phases.of("train"):
+        task = replace(given.task, terms=terms(session, given.order))
+        loss = session.personal.train(session.model.constant.trained, task, session.device)
+        shared = session.model.tensors(session.model.names("shared"))
+        session.keep_local_tensors()
+        own = replace(task, generator=_generator(session, given.order.round, "own"))
+        train_own_copy(session, given.received, own)
+    with phases.of("answer"):
+        return answer(given, shared, loss, evaluations)
+
+
+def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping[str, Evaluation]) -> RecordDict:
+    """What leaves after training."""
+    session, order = given.session, given.order
+    update = messages.Update(
+        session.site.name,
+        session.plan.digest,
+        order.round,
+        shared,
+        len(session.cohort["train"]),
+        loss,
+        dict(evaluations),
+    )
+    names = session.model.names("shared")
+    leaving = release.release_update(update, names, session.plan.release, session.site.release)
+    encoded = session.codec.encode(shared, given.received, session.residual(), _generator(session, order.round, "up"))
+    session.keep_residual(encoded.residual)
+    release.require_shared(encoded.payload, names)
+    about = {"plan": session.plan.digest, "round": order.round, "tensor_bytes": count_bytes(encoded.payload)}
+    if session.plan.compression.target is not None:
+        about["arrays"] = sorted(encoded.payload)
+    release.write_down(session.release_log, "update", session.run, leaving, **about)
+    return messages.pack_update(replace(leaving, tensors=encoded.payload))
+
+
+def answer_evaluate(session: Session, order: messages.Instruction, evaluations: dict[str, Evaluation]) -> RecordDict:
+    """What leaves after an evaluation."""
+    leaving = release.release_evaluations(evaluations, session.plan.release, session.site.release)
+    release.write_down(
+        session.release_log, "evaluation", session.run, leaving, plan=session.plan.digest, round=order.round
+    )
+    return messages.pack_answer(session.site.name, session.plan.digest, order.round, leaving)
+
+
+def _received(content: RecordDict, session: Session, down: Down = "exact") -> Tensors:
+    record = messages.unpack_arrays(content, messages.ARRAYS)
+    if down == "exact":
+        return messages.unpack_tensors(record, session.specs)
+    return down_decode(messages.unpack_any(record), session.specs, down)
+
+
+def _evaluate(session: Session) -> dict[str, Evaluation]:
+    splits = [session.cohort[split] for split in messages.SPLITS]
+    found = evaluate_splits(session.model.constant.trained, splits, session.device, tasks.of(session.plan.data))
+    return {split: one for split, one in zip(messages.SPLITS, found, strict=True) if one is not None}
+
+
+def _task(
+    session: Session, order: messages.Instruction, received: Tensors, workspace: Workspace, use: str = ""
+) -> LocalTraining:
+    """The training that the plan means in a round, without what terms add; ``use`` names another order of cases."""
+    plan, own_name = session.plan, session.model.constant.own_name
+    return LocalTraining(
+        examples=session.training,
+        loss=_loss(session, order, workspace),
+        train=plan.train,
+        lr=learning_rate(plan.train, order.round, plan.rounds),
+        generator=_generator(session, order.round, use),
+        mu=order.proximal_mu,
+        received={own_name(name): tensor for name, tensor in received.items()},
+        sampler=session.sampler,
+        mixing=mixing_of(plan),
+        rates=rates(plan.train, session.model, order.round),
+    )
+
+
+def _held_out(session: Session) -> bool:
+    return session.site.name in session.plan.hold_out
+
+
+def _loss(session: Session, order: messages.Instruction, workspace: Workspace) -> LossFunction:
+    """The plan's loss for this round; built once for as long as the counts that it depends on stay the same."""
+    counts = counted(session, order)
+    key = (session.plan.digest, session.site.allow, counts)
+    if key not in workspace.losses:
+        workspace.losses[key] = build_loss(session.plan, counts, session.allowed)
+    return workspace.losses[key]
+
+
+def _generator(session: Session, server_round: int, use: str = "") -> torch.Generator:
+    """Draws a site's order of cases, or what ``use`` names: from the plan's seed, the site's name and the round."""
+    text = f"{session.plan.seed}|{session.site.name}|{server_round}{use}"
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+    return torch.Generator().manual_seed(seed)

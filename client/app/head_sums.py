@@ -1,0 +1,91 @@
+"""A site's answer to ``query.sums``: sums over its training cases, from which the coordinator makes the first head."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from flwr.app import RecordDict
+from torch import Tensor, nn
+
+from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.cohort.case import Case
+from fedgraft.client.cohort.manifest.manifest import read_manifest
+from fedgraft.client.cohort.targets import targets
+from fedgraft.client.features.examples import Examples
+from fedgraft.client.features.extraction import split_usable
+from fedgraft.client.site.release import append_line, may_tell_sums
+from fedgraft.client.training.session import Session
+from fedgraft.common.errors import WireError
+from fedgraft.common.heads.start import build_initial
+from fedgraft.common.interfaces.head_start import COUNTS, Sums
+from fedgraft.common.wire.head_sums import SiteSums, pack_sums, unpack_sums_question
+
+_NUMBERS_AT_ONCE = 1_200_000
+
+
+def tell_sums(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
+    """Sum up what plan and site file both allow, and write it down.
+
+    Raises:
+        WireError: the plan was never prepared here, or asks for no sums.
+        DataError: the cohort can't be used.
+    """
+    digest = unpack_sums_question(content)
+    session = workspace.open(site_file, digest, run)
+    if session.plan.initial.target is None or session.site.name in session.plan.hold_out:
+        raise WireError("the plan asks this site for no sums")
+    found = site_sums(session, workspace)
+    about = {"withheld": True} if found is None else _figures(found)
+    append_line(session.release_log, "sums", run, plan=digest, **about)
+    return pack_sums(SiteSums(session.site.name, digest, found))
+
+
+def site_sums(session: Session, workspace: Workspace) -> Sums | None:
+    """The plan's sums over this site's training cases, of the model before any training; ``None`` if they may not
+    leave."""
+    train, outputs = session.cohort["train"], session.plan.data.outputs
+    patients = _patients(session, _training_cases(session, workspace))
+    if not may_tell_sums(patients, session.plan.release, session.site.release):
+        return None
+    session.load({name: session.initial[name] for name in session.model.names("shared")})
+    features = head_inputs(session.model.constant.trained, train, session.device)
+    return build_initial(session.plan, session.allowed).sums(features, train.labels, outputs)
+
+
+def head_inputs(network: nn.Module, examples: Examples, device: torch.device) -> Tensor:
+    """What the weights of the network's head see of each case as it is: ``(N, F)`` float32, on the CPU."""
+    head: nn.Module = getattr(network, "head", network)
+    made = getattr(head, "inputs", None)
+    seen: list[Tensor] = []
+
+    def note(module: nn.Module, given: tuple[Tensor]) -> None:
+        seen.append((given[0] if made is None else made(given[0])).cpu())
+
+    network.eval()
+    handle = head.register_forward_pre_hook(note)
+    try:
+        with torch.inference_mode():
+            size = max(4, _NUMBERS_AT_ONCE // examples.stored[0].numel())
+            for some in torch.arange(len(examples)).split(size):
+                network(examples.batch(some).to(device))
+    finally:
+        handle.remove()
+    return torch.cat(seen).clone()
+
+
+def _training_cases(session: Session, workspace: Workspace) -> tuple[Case, ...]:
+    inputs = workspace.inputs(session.site, session.plan, session.model)
+    return split_usable(inputs.expanded(read_manifest(session.site.manifest)), session.plan, inputs)["train"]
+
+
+def _patients(session: Session, cases: tuple[Case, ...]) -> tuple[int, ...]:
+    """How many patients have a case of each class."""
+    pairs = {(int(label), case.patient) for label, case in zip(targets(cases, session.plan.data), cases, strict=True)}
+    return tuple(sum(label == c for label, _ in pairs) for c in range(session.plan.data.outputs))
+
+
+def _figures(found: Sums) -> dict[str, object]:
+    """What left: names with shapes and norms, and the counts."""
+    tensors = {name: [list(one.shape), round(float(one.norm()), 6)] for name, one in sorted(found.items())}
+    return {"tensors": tensors, "counts": [int(count) for count in found.get(COUNTS, ())]}

@@ -1,0 +1,110 @@
+"""``train`` messages to many sites of one process: evaluated and trained together where that gives the same result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from flwr.app import RecordDict
+
+from fedgraft.client.app.handlers import Assignment, answer, carry_out
+from fedgraft.client.training.evaluation import evaluate_splits
+from fedgraft.client.training.vectorised import TrainedTogether, can_be_stacked, groups_of, train_together
+from fedgraft.common import tasks
+from fedgraft.common.errors import PlanError
+from fedgraft.common.interfaces.task import Evaluation
+from fedgraft.common.models.frozen_part import FEATURES
+from fedgraft.common.wire import messages
+
+Answer = RecordDict | Exception
+
+
+def carry_out_all(given: Sequence[Assignment]) -> list[Answer]:
+    """What each site answers, or what went wrong there.
+
+    Sites that received the same tensors for the same head on kept features, and have no tensors of their own, are
+    evaluated in one pass and trained in groups; all others one after another.
+    """
+    answers: dict[int, Answer] = {}
+    for places in _alike(given):
+        answers |= dict(zip(places, _carry_out([given[place] for place in places]), strict=True))
+    return [answers[place] for place in range(len(given))]
+
+
+def _carry_out(given: Sequence[Assignment]) -> list[Answer]:
+    if len(given) > 1 and _is_crowd(given):
+        orders = [one.task.generator.get_state() for one in given]
+        try:
+            return _as_a_crowd(given)
+        except Exception:  # a head that can't be batched, or one site's trouble: each by itself, as if not tried
+            for one, order in zip(given, orders, strict=True):
+                one.task.generator.set_state(order)
+    return [_tried(_alone(one)) for one in given]
+
+
+def _alike(given: Sequence[Assignment]) -> list[list[int]]:
+    """Places of assignments with one network, one set of received tensors and one rate."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for place, one in enumerate(given):
+        key = (id(one.session.model), id(one.received), one.order.round, one.task.mu, one.session.plan.digest)
+        groups.setdefault(key, []).append(place)
+    return list(groups.values())
+
+
+def _is_crowd(given: Sequence[Assignment]) -> bool:
+    model = given[0].session.model
+    return (
+        model.constant.what == FEATURES
+        and not model.names("local")
+        and all(one.task.is_plain for one in given)
+        and all(one.session.plan.personal.target is None and one.session.plan.loss.absent == "keep" for one in given)
+        and can_be_stacked(model.constant.trained, [one.task.loss for one in given])
+    )
+
+
+def _as_a_crowd(given: Sequence[Assignment]) -> list[Answer]:
+    session = given[0].session
+    head, prefix = session.model.constant.trained, session.model.constant.prefix
+    evaluations = _evaluate(given)
+    groups, alone = groups_of([one.task for one in given])
+    trained: dict[int, TrainedTogether | PlanError] = {}
+    for group in groups:
+        found = train_together(head, given[0].task.received, [given[k].task for k in group], session.device)
+        trained |= dict(zip(group, found, strict=True))
+    # only now, when nothing can fall back any more: an answer is logged, and keeps what compression owes
+    answers: dict[int, Answer] = {}
+    for place, outcome in trained.items():
+        if isinstance(outcome, PlanError):
+            answers[place] = outcome
+        else:
+            answers[place] = _tried(_answered(given[place], prefix, outcome, evaluations[place]))
+    for place in alone:
+        answers[place] = _tried(_alone(given[place], evaluations[place]))
+    return [answers[place] for place in range(len(given))]
+
+
+def _evaluate(given: Sequence[Assignment]) -> list[dict[str, Evaluation]]:
+    """The received model on every site's splits."""
+    session = given[0].session
+    session.load(given[0].received)
+    splits = [one.session.cohort[split] for one in given for split in messages.SPLITS]
+    found = iter(evaluate_splits(session.model.constant.trained, splits, session.device, tasks.of(session.plan.data)))
+    by_split = [{split: next(found) for split in messages.SPLITS} for _ in given]
+    return [{split: one for split, one in some.items() if one is not None} for some in by_split]
+
+
+def _answered(
+    one: Assignment, prefix: str, outcome: TrainedTogether, evaluations: dict[str, Evaluation]
+) -> Callable[[], RecordDict]:
+    shared = {prefix + name: tensor.cpu() for name, tensor in outcome.weights.items()}
+    return lambda: answer(one, shared, outcome.loss, evaluations)
+
+
+def _alone(one: Assignment, evaluations: dict[str, Evaluation] | None = None) -> Callable[[], RecordDict]:
+    return lambda: carry_out(one, evaluations)
+
+
+def _tried(work: Callable[[], RecordDict]) -> Answer:
+    try:
+        return work()
+    except Exception as error:  # one site's trouble is its own; the caller reduces it to a code
+        return error

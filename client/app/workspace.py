@@ -1,0 +1,220 @@
+"""What a ClientApp needs at hand for one site and one plan, and what it keeps between messages.
+
+Flower starts a new process for every message of a deployed run, so everything lasting is on the site's disk; in a
+simulation one `Workspace` serves all sites, and they share one copy of the backbone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fedgraft.client.cohort.inputs import Inputs, Progress
+from fedgraft.client.cohort.manifest.manifest import read_manifest
+from fedgraft.client.cohort.quarantine import write_quarantine
+from fedgraft.client.cohort.targets import targets
+from fedgraft.client.features.extraction import FeatureExtractor, ignore, load_cohort
+from fedgraft.client.features.inputs import inputs_of
+from fedgraft.client.site.limits import Limits
+from fedgraft.client.site.machine import choose, keep_freed_memory, use_threads
+from fedgraft.client.site.row_store import Store
+from fedgraft.client.site.site_file import SiteFile, read_site_file
+from fedgraft.client.site.timing import Phases
+from fedgraft.client.tables.files import TableFiles
+from fedgraft.client.training.loss import Losses
+from fedgraft.client.training.session import Session
+from fedgraft.client.training.test_time import adapts, model_at
+from fedgraft.common import tensors
+from fedgraft.common.compression.compression import up_codec
+from fedgraft.common.errors import BackboneError, WireError
+from fedgraft.common.interfaces.codec import Codec
+from fedgraft.common.models.frozen_part import FEATURES
+from fedgraft.common.models.model import Model
+from fedgraft.common.plan.parts import OURS
+from fedgraft.common.plan.plan import Plan, from_json
+from fedgraft.common.runtime.files import private_folder
+from fedgraft.common.wire import messages
+
+Built = tuple[Model, dict[str, Tensor], messages.Specs, Codec]
+Stores = dict[Path | None, Store]  # by folder; None: in memory
+
+
+@dataclass
+class Workspace:
+    """Sessions that are open in this process.
+
+    ``decoded``, ``computed`` are told of how many cases; ``phases``: where the time went; ``stores``: what is kept.
+    ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time.
+    """
+
+    computed: Progress = ignore
+    decoded: Progress = ignore
+    phases: Phases = field(default_factory=Phases)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    stores: Stores = field(default_factory=dict)
+    losses: Losses = field(default_factory=dict)
+    _sites: dict[Path, SiteFile] = field(default_factory=dict)
+    _plans: dict[str, Plan] = field(default_factory=dict)
+    _models: dict[tuple[str, str, tuple[str, ...], bool], Built] = field(default_factory=dict)
+    _verified: set[Path] = field(default_factory=set)
+    _tables: dict[Limits, TableFiles] = field(default_factory=dict)
+    _sessions: dict[tuple[Path, str, int], Session] = field(default_factory=dict)
+
+    def __reduce__(self) -> tuple[type[Workspace], tuple[()]]:
+        """Another process (a Ray worker) starts with an empty workspace."""
+        return Workspace, ()
+
+    def site(self, path: Path) -> SiteFile:
+        if path not in self._sites:
+            self._sites[path] = read_site_file(path)
+        return self._sites[path]
+
+    def accept_plan(self, site: SiteFile, plan_json: str, announced: str, backbone_digest: str) -> Plan:
+        """Read and keep a plan that the coordinator sent.
+
+        Raises:
+            WireError: its digest is not the one announced.
+            PlanError: it is not valid.
+        """
+        held = self._plans.get(announced)
+        plan = held if held is not None and held.to_json() == plan_json else from_json(plan_json)
+        if plan.digest != announced:
+            raise WireError("the plan does not have the digest that the coordinator announced")
+        _replace(_plan_file(site, announced), f"{_digest(backbone_digest)}\n{plan_json}")
+        self._plans[announced] = plan
+        return plan
+
+    def has_backbone(self, site: SiteFile, digest: str) -> bool:
+        """Whether the site holds a backbone, whole: a damaged file is removed, so that it is sent again."""
+        path = _backbone_file(site, digest)
+        return (path in self._verified and path.is_file()) or self._backbone(path, digest) is not None
+
+    def _backbone(self, path: Path, digest: str) -> dict[str, Tensor] | None:
+        """A backbone's tensors if its file is whole; else ``None``, and the file is gone."""
+        try:
+            state = tensors.load(path) if path.is_file() else None
+        except BackboneError:
+            state = None
+        if state is not None and (path in self._verified or tensors.digest(state) == digest):
+            self._verified.add(path)
+            return state
+        path.unlink(missing_ok=True)
+        return None
+
+    def accept_backbone(self, site: SiteFile, digest: str, state: dict[str, Tensor]) -> None:
+        """Verify and keep a backbone.
+
+        Raises:
+            BackboneError: it does not have the digest that the plan's coordinator announced.
+        """
+        if self.has_backbone(site, digest):
+            return
+        if tensors.digest(state) != digest:
+            raise BackboneError("the backbone received does not have the announced digest; nothing was kept")
+        tensors.save(_backbone_file(site, digest), state)
+
+    def open(self, path: Path, plan_digest: str, run: int) -> Session:
+        """Everything for one message.
+
+        Raises:
+            WireError: the plan was never prepared here.
+            BackboneError: the backbone is not here.
+            DataError: the cohort can't be used.
+        """
+        key = (path, plan_digest, run)
+        if key not in self._sessions:
+            self._sessions[key] = self._open(self.site(path), plan_digest, run)
+        session = self._sessions[key]
+        # a head on kept features is too small to share among threads
+        use_threads(1 if session.model.constant.what == FEATURES else session.machine.threads)
+        return session
+
+    def _open(self, site: SiteFile, plan_digest: str, run: int) -> Session:
+        machine = choose(site.device, site.threads, site.workers, site.batch)
+        use_threads(machine.threads)
+        keep_freed_memory()
+        with self.phases.of("build"):
+            backbone_digest, plan = self._plan(site, plan_digest)
+            model, initial, specs, codec = self._model(site, plan, backbone_digest, machine.device)
+        inputs = self.inputs(site, plan, model)
+        keeper = FeatureExtractor(plan, model, backbone_digest, inputs, self.store(site), machine, self._count)
+        with self.phases.of("cohort"):
+            listed = read_manifest(site.manifest)
+            targets(listed, plan.data)  # a label that is no class is said before hours of decoding
+            cases = inputs.expanded(listed)
+            quarantined = write_quarantine(site.state, cases, inputs.verdicts(cases))
+            cohort = load_cohort(cases, keeper, site.name not in plan.hold_out)
+        return Session(site, plan, run, model, initial, cohort, specs, codec, machine, self.phases, quarantined)
+
+    def inputs(self, site: SiteFile, plan: Plan, model: Model) -> Inputs:
+        """How a site's cases become what the model takes."""
+        tables, allowed = self.table_files(site), (*OURS, *site.allow)
+        return inputs_of(plan, model.spec, site.rules, self.store(site), site.workers, self.decoded, tables, allowed)
+
+    def table_files(self, site: SiteFile) -> TableFiles:
+        """Reads tables within a site's limits; sites with the same limits share what was read."""
+        return self._tables.setdefault(site.limits, TableFiles(site.limits))
+
+    def _count(self, cases: int) -> None:
+        self.phases.computed += cases
+        self.computed(cases)
+
+    def store(self, site: SiteFile) -> Store:
+        """What a site's cases became; shared by sites with one folder."""
+        folder = site.shared_store / "kept" if site.keep == "disk" else None
+        if folder not in self.stores:
+            self.stores[folder] = Store(folder)
+        return self.stores[folder]
+
+    def _plan(self, site: SiteFile, digest: str) -> tuple[str, Plan]:
+        path = _plan_file(site, digest)
+        if not path.is_file():
+            raise WireError("this site was not prepared for the plan; the coordinator must send `prepare` first")
+        backbone_digest, _, text = path.read_text(encoding="utf-8").partition("\n")
+        if digest not in self._plans:
+            plan = from_json(text)
+            if plan.digest != digest:
+                raise WireError("the kept plan is damaged; prepare again")
+            self._plans[digest] = plan
+        return backbone_digest, self._plans[digest]
+
+    def _model(self, site: SiteFile, plan: Plan, backbone_digest: str, device: torch.device) -> Built:
+        key = (plan.digest, backbone_digest, site.allow, adapts(plan, site.name))
+        if key not in self._models:
+            held = self._backbone(_backbone_file(site, backbone_digest), backbone_digest)
+            if held is None:
+                raise BackboneError("the plan's backbone is not on this site's disk, or damaged; prepare again")
+            allowed = (*OURS, *site.allow)
+            model = model_at(site.name, plan, held, allowed)
+            model.network.to(device)
+            shared = model.tensors(model.names("shared"))
+            initial = {**shared, **model.tensors(model.names("local"))}
+            self._models[key] = (model, initial, messages.specs_of(shared), up_codec(plan.compression, allowed))
+        return self._models[key]
+
+
+def _plan_file(site: SiteFile, digest: str) -> Path:
+    return site.state / "plans" / f"{_digest(digest)}.json"
+
+
+def _backbone_file(site: SiteFile, digest: str) -> Path:
+    return site.shared_store / "backbones" / f"{_digest(digest)}.safetensors"
+
+
+def _digest(text: str) -> str:
+    """``text`` if it is a SHA-256 in hex: it becomes part of a path, and came over the wire."""
+    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+        raise WireError("a digest must be 64 hexadecimal digits")
+    return text
+
+
+def _replace(path: Path, text: str) -> None:
+    private_folder(path.parent)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

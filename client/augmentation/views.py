@@ -1,0 +1,102 @@
+"""A fixed bank of augmented views of each case, so that what comes before the cut is computed once per case and view.
+
+View 0 is the case as it is. Every other view is drawn from the plan's seed, the case's identity and the view's number,
+and from nothing else: the order of the files, the other cases and the manifest's folder don't matter, and a bank of
+twelve views begins with the bank of six. What moves into the image at its borders repeats the image's edge: black where
+the background is black, tissue where the image is cut off.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import PurePath
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedgraft.client.augmentation.transforms import Change, Erased, changed
+from fedgraft.client.cohort.case import Case
+from fedgraft.common.plan.sections import Augment
+
+_NO_STRENGTHS = ("views", "mixup", "cutmix")  # of what a plan's `augment` says, what shapes no single view
+_ASPECT = 2.0  # an erased rectangle is at most so many times as high as wide, or as wide as high
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Which views there are: what a plan says of them, and its seed."""
+
+    augment: Augment
+    seed: int
+
+
+def identity(case: Case) -> str:
+    """A case by its patient, its file's name without the folder, the array in it, and the row."""
+    file, _, array = case.path.partition("::")
+    return json.dumps([case.patient, PurePath(file).name, array, case.row])
+
+
+def view_fingerprint(bank: Bank, case: Case, view: int) -> str:
+    """Changes whenever `view_of` would make another view of the same image; ``""`` for view 0, whatever the bank."""
+    if view == 0:
+        return ""
+    strengths = {name: value for name, value in asdict(bank.augment).items() if name not in _NO_STRENGTHS}
+    return hashlib.sha256(json.dumps(["views-1", strengths, bank.seed, identity(case), view]).encode()).hexdigest()
+
+
+def view_of(image: Tensor, bank: Bank, name: str, view: int) -> Tensor:
+    """One view.
+
+    Args:
+        image: ``(1 or 3, S, S)`` float32 in [0, 1], resized and not normalised
+        (`fedgraft.client.images.transforms.resize`). bank: all views there are.
+        name: the case's `identity`.
+        view: 0 (which gives ``image`` itself) to ``bank.augment.views - 1``.
+
+    Returns:
+        the shape of ``image``, float32 in [0, 1].
+    """
+    return image if view == 0 else changed(image, drawn(bank, name, view))
+
+
+def views_of(image: Tensor, bank: Bank, name: str) -> Tensor:
+    """All views of an image, ``(V, 1 or 3, S, S)``; the rest as `view_of`."""
+    return torch.stack([view_of(image, bank, name, view) for view in range(bank.augment.views)])
+
+
+def drawn(bank: Bank, name: str, view: int) -> Change:
+    """What view number ``view``, 1 or more, of the case ``name`` is."""
+    seed = hashlib.sha256(json.dumps([bank.seed, name, view]).encode()).digest()
+    # all are drawn whatever the strengths, so that one strength does not change what another draws
+    rng = np.random.default_rng(list(seed))
+    rotate, right, down, zoom, brightness, contrast, flip = rng.uniform(-1, 1, 7).tolist()
+    gamma, noise, blur = rng.uniform(-1, 1, 3).tolist()
+    area, aspect, across, along, noise_seed = rng.uniform(0, 1, 5).tolist()
+    most = bank.augment
+    return Change(
+        rotate=rotate * most.rotate,
+        right=right * most.shift,
+        down=down * most.shift,
+        zoom=(1 + most.zoom) ** zoom,
+        brightness=1 + brightness * most.brightness,
+        contrast=1 + contrast * most.contrast,
+        flip=most.flip and flip < 0,
+        gamma=(1 + most.gamma) ** gamma,
+        noise=abs(noise) * most.noise,
+        noise_seed=int(noise_seed * 2**53) if most.noise else 0,
+        blur=abs(blur) * most.blur,
+        erase=Erased(area * most.erase, _ASPECT ** (2 * aspect - 1), across, along) if most.erase else None,
+    )
+
+
+def choose_views(cases: int, views: int, generator: torch.Generator) -> Tensor:
+    """The view that each case shows in an epoch, evenly drawn: ``(cases,)`` int64.
+
+    With one view nothing is drawn from ``generator``.
+    """
+    if views == 1:
+        return torch.zeros(cases, dtype=torch.int64)
+    return torch.randint(views, (cases,), generator=generator)

@@ -1,0 +1,83 @@
+"""The cases that the doctor looks at, with what the manifest and the plan say of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from fedgraft.client.check.outcomes import Outcome, outcomes
+from fedgraft.client.cohort.case import Case
+from fedgraft.client.cohort.splits import split_as_planned
+from fedgraft.common.plan.plan import Plan
+
+
+@dataclass(frozen=True)
+class CaseTable:
+    """``cases[i]`` stands in the manifest's line ``lines[i]`` and is in ``splits[i]``.
+
+    Attributes:
+        lines: the header is line 1. Slices of one series share a line.
+        splits: ``train``, ``val`` or ``test``; ``None`` if neither the manifest nor a plan says.
+        outcomes: what is predicted of each case.
+    """
+
+    cases: tuple[Case, ...]
+    lines: tuple[int, ...]
+    splits: tuple[str, ...] | None
+    outcomes: tuple[Outcome, ...]
+
+    def some(self, positions: Sequence[int]) -> CaseTable:
+        """Only the cases at these positions."""
+        return CaseTable(
+            tuple(self.cases[at] for at in positions),
+            tuple(self.lines[at] for at in positions),
+            None if self.splits is None else tuple(self.splits[at] for at in positions),
+            tuple(Outcome(one.name, tuple(one.of[at] for at in positions)) for one in self.outcomes),
+        )
+
+    def positions(self, name: str) -> list[int]:
+        """Where the cases of a split are."""
+        return [] if self.splits is None else [at for at, side in enumerate(self.splits) if side == name]
+
+
+def enrol(cases: Sequence[Case], lines: Sequence[int], plan: Plan | None) -> CaseTable:
+    """Split the cases as a run would, and read their outcomes.
+
+    Raises:
+        PlanError: the plan's fractions leave nothing to train on.
+    """
+    found = outcomes(cases, None if plan is None else plan.data)
+    return CaseTable(tuple(cases), tuple(lines), _splits(cases, plan), found)
+
+
+def _splits(cases: Sequence[Case], plan: Plan | None) -> tuple[str, ...] | None:
+    if cases and all(case.split is not None for case in cases):
+        return tuple(case.split or "" for case in cases)
+    if plan is None:
+        return None
+    dealt = split_as_planned(cases, plan.data, plan.seed)
+    side = {case: name for name, some in dealt.items() for case in some}
+    return tuple(side[case] for case in cases)
+
+
+def lines_of_cases(listed: Sequence[Case], expanded: Sequence[Case]) -> tuple[int, ...]:
+    """One line for each expanded case; the header is line 1.
+
+    Args:
+        listed: the manifest's cases, one a line.
+        expanded: what `fedgraft.client.cohort.inputs.Inputs.expanded` made of them: in their order, each at least one.
+    """
+    lines, at, last = [], -1, -1
+    for case in expanded:
+        row = -1 if case.row is None else case.row
+        if at < 0 or row <= last or not _is_of(case, listed[at]):
+            at, last = at + 1, -1
+        if not _is_of(case, listed[at]):
+            raise ValueError("the expanded cases are not those of the manifest, in its order")
+        last = row
+        lines.append(at + 2)
+    return tuple(lines)
+
+
+def _is_of(case: Case, line: Case) -> bool:
+    return case == line or (line.row is None and replace(case, row=None) == line)

@@ -1,0 +1,199 @@
+"""What a case costs on this machine, measured on some of the site's own with the plan's own network.
+
+Its weights are random: they change the result, not the time, and a plan's backbone may not be here yet.
+"""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fedgraft.client.check.reading import site_inputs
+from fedgraft.client.check.request import Chosen
+from fedgraft.client.cohort.case import Case
+from fedgraft.client.features.examples import Examples
+from fedgraft.client.features.extraction import FeatureExtractor
+from fedgraft.client.images.reader import is_row
+from fedgraft.client.site.machine import choose, keep_freed_memory, memory_bytes, use_threads
+from fedgraft.client.site.row_store import Store
+from fedgraft.client.site.site_file import SiteFile
+from fedgraft.client.tables.files import TableFiles
+from fedgraft.client.training.evaluation import evaluate_split
+from fedgraft.client.training.loop import LocalTraining, train_locally
+from fedgraft.common import tasks
+from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.models.build import build
+from fedgraft.common.models.frozen_part import FEATURES
+from fedgraft.common.models.model import Model
+from fedgraft.common.plan import parts
+from fedgraft.common.plan.plan import Plan
+
+_PIXEL_BYTES = 2  # `fedgraft.client.images.ingest` keeps uint16
+
+
+_LEAST_SECONDS = 0.3  # a head's pass takes 30 microseconds: repeat it until the clock can tell
+_NO_DIGEST = "0" * 64
+
+
+@dataclass(frozen=True)
+class CaseTimes:
+    """Seconds per case: ``decode`` once; ``compute`` once, what comes before the graft; ``view`` once for each further
+    view; ``train`` and ``evaluate`` each time.
+
+    Attributes:
+        cases: so many were measured.
+        peak_bytes: the most memory that this process had, after all of it.
+        row_bytes: what is kept of one view of one case.
+    """
+
+    cases: int
+    decode: float
+    compute: float
+    view: float
+    train: float
+    evaluate: float
+    peak_bytes: int
+    row_bytes: int
+
+
+def network(plan: Plan, site: SiteFile) -> Model:
+    """The plan's network with random weights.
+
+    Raises:
+        PlanError: a part, stage or size does not suit it, or a part comes from a package that the site does not allow.
+    """
+    without = replace(plan, backbone=replace(plan.backbone, pretrained=False))
+    return build(without, None, (*parts.OURS, *site.allow))
+
+
+def measure(
+    plan: Plan, model: Model, site: SiteFile, cases: Sequence[Case], files: TableFiles | None = None
+) -> CaseTimes:
+    """Do with ``cases`` (at least one, all usable) what a round does.
+
+    Args:
+        files: tables that have been read: a whole file is not read for the sake of a few rows.
+
+    Raises:
+        DataError: a case can't be read, or its label is not the plan's.
+        SiteFileError: the site's device is not there.
+    """
+    machine = choose(site.device, site.threads, site.workers, site.batch)
+    threads = torch.get_num_threads()
+    use_threads(machine.threads)
+    keep_freed_memory()
+    model.network.to(machine.device)
+
+    inputs = site_inputs(plan, model.spec, site, Store(None), files)
+
+    def compute(views: int) -> tuple[Examples, float]:
+        keeper = FeatureExtractor(plan, model, _NO_DIGEST, inputs, Store(None), machine)
+        start = time.perf_counter()
+        examples = keeper.examples(cases, views)
+        return examples, (time.perf_counter() - start) / len(cases)
+
+    try:
+        views, start = plan.augment.views, time.perf_counter()
+        inputs.verdicts(cases)
+        decode = (time.perf_counter() - start) / len(cases)
+        compute(1)  # the first time pays for what is set up once, for this size of batch
+        examples, once = compute(1)
+        examples, every = compute(views) if views > 1 else (examples, once)
+        if model.constant.what == FEATURES:
+            use_threads(1)  # as a site does (`fedgraft.client.app.workspace`)
+        train, evaluate = _rounds(plan, model, _repeated(examples, 2 * plan.train.batch_size), site, machine.device)
+    finally:
+        use_threads(threads)
+    row = torch.Size(model.constant.shape).numel() * (2 if plan.backbone.keep_as == "float16" else 4)
+    view = max(0.0, every - once) / (views - 1) if views > 1 else 0.0
+    return CaseTimes(len(cases), decode, once, view, train, evaluate, peak_bytes(), row)
+
+
+def seconds_per_case(work: Callable[[], int], now: Callable[[], float] = time.perf_counter) -> float:
+    """Seconds divided by cases; ``work`` is repeated, and returns how many cases it did; ``now`` is in seconds."""
+    work()  # the first time pays for what is set up once
+    start, cases = now(), 0
+    while now() - start < _LEAST_SECONDS:
+        cases += work()
+    return (now() - start) / cases
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has had so far (getrusage(2): in bytes on macOS, else in KiB)."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def _rounds(plan: Plan, model: Model, examples: Examples, site: SiteFile, device: torch.device) -> tuple[float, float]:
+    """``(training, evaluation)`` in seconds per case; the examples are at least two batches."""
+    generator = torch.Generator().manual_seed(0)
+    allowed = (*parts.OURS, *site.allow)
+    loss = parts.build(plan.loss.target, "loss", plan.loss.options, allowed, class_weights=None)
+    # so often repeated, a real rate could diverge
+    task = LocalTraining(examples, loss, replace(plan.train, epochs=1), 1e-9, generator)
+
+    def train() -> int:
+        train_locally(model.constant.trained, task, device)
+        return len(examples)
+
+    def evaluate() -> int:
+        evaluate_split(model.constant.trained, examples, device, tasks.of(plan.data))
+        return len(examples)
+
+    return seconds_per_case(train), seconds_per_case(evaluate)
+
+
+def _repeated(examples: Examples, least: int) -> Examples:
+    """The same cases again and again, until there are ``least``."""
+    order = torch.arange(max(least, len(examples))) % len(examples)
+    places = order[:, None] if examples.places is None else examples.places[order]
+    return Examples(examples.source, examples.labels[order], places)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """``memory`` and free ``disk`` of the machine in bytes; ``uplink`` in Mbit/s (10**6 bits), ``None`` if not stated;
+    ``backbone_here``: it need not be sent any more; ``on_disk``: what is kept is kept there, not in memory; ``pixels``:
+    bytes of decoded images that are still to be kept."""
+
+    memory: int
+    disk: int
+    uplink: float | None
+    backbone_here: bool
+    on_disk: bool
+    pixels: int
+
+
+def surroundings(site: SiteFile, chosen: Chosen, uplink: float | None, pixels: int) -> Surroundings:
+    """This machine's, now."""
+    backbone = site.shared_store / "backbones" / f"{chosen.backbone}.safetensors"
+    return Surroundings(
+        memory=memory_bytes(),
+        disk=shutil.disk_usage(existing(site.shared_store)).free,
+        uplink=uplink,
+        backbone_here=chosen.backbone is not None and backbone.is_file(),
+        on_disk=site.keep == "disk",
+        pixels=pixels,
+    )
+
+
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest one above that exists."""
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def pixel_bytes(cases: Sequence[Case], facts: NDArray[np.void], spec: InputSpec) -> float:
+    """Bytes that an intake keeps of a case, on the average of these; the rows of an array are not kept again."""
+    planes = [0 if is_row(case) else min(int(p), spec.channels) for case, p in zip(cases, facts["planes"], strict=True)]
+    return spec.size**2 * _PIXEL_BYTES * sum(planes) / len(planes) if planes else 0.0

@@ -1,0 +1,99 @@
+"""Which plan a site is checked against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from fedgraft.client.site.site_file import SiteFile
+from fedgraft.common.errors import PlanError
+from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.models.model import Model
+from fedgraft.common.plan.plan import Plan, from_json, load_plan
+
+
+class Chosen(NamedTuple):
+    """A plan, and how it came here. ``backbone``: its backbone's digest, if the coordinator has announced it."""
+
+    plan: Plan
+    origin: str
+    backbone: str | None
+
+
+def choose_plan(named: Path | None, site_file: Path, site: SiteFile) -> Chosen | None:
+    """The plan that is named; else the newest that the coordinator has sent; else that of the simulation whose folder
+    the site file is in; else ``None``.
+
+    Raises:
+        PlanError: it is missing, can't be read or is not valid.
+    """
+    if named is not None:
+        plan = load_plan(named)
+        return Chosen(plan, f"{named}", _announced(site, plan))
+    sent = sorted((site.state / "plans").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+    if sent:
+        backbone, _, text = _read(sent[-1]).partition("\n")
+        return Chosen(from_json(text), "the newest that the coordinator has sent", backbone)
+    run = simulation_of(site_file)
+    if run is not None:
+        plan = load_plan(run)
+        return Chosen(plan, f"{run}, of the simulation", _announced(site, plan))
+    return None
+
+
+def simulation_of(site_file: Path) -> Path | None:
+    """The plan of the simulation whose folder the site file is in (``runs/.../sites/<name>/site.yaml``)."""
+    sites = site_file.resolve().parent.parent
+    plan = sites.parent / "plan.yaml"
+    return plan if sites.name == "sites" and plan.is_file() else None
+
+
+def _announced(site: SiteFile, plan: Plan) -> str | None:
+    file = site.state / "plans" / f"{plan.digest}.json"
+    return _read(file).partition("\n")[0] if file.is_file() else None
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise PlanError(f"{file} can't be read; remove it, and the coordinator sends the plan again") from None
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """What the command was asked for.
+
+    Attributes:
+        plan: a plan file; ``None`` looks for one (`fedgraft.client.check.request`).
+        sample: decode only so many cases; ``None`` decodes all.
+        uplink: of the line, in Mbit/s.
+        pictures: whether a page will show thumbnails.
+    """
+
+    plan: Path | None = None
+    sample: int | None = None
+    uplink: float | None = None
+    pictures: bool = True
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """A site, the plan that it is checked against, and that plan's network; ``None`` if there is none, or it can't be
+    built (yet)."""
+
+    site: SiteFile
+    chosen: Chosen | None
+    model: Model | None
+    wish: CheckRequest
+
+    @property
+    def plan(self) -> Plan | None:
+        return None if self.chosen is None else self.chosen.plan
+
+    @property
+    def image(self) -> InputSpec | None:
+        """What the plan's network takes, if that is images."""
+        spec = None if self.model is None else self.model.spec
+        return spec if isinstance(spec, InputSpec) else None

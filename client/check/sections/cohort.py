@@ -1,0 +1,193 @@
+"""Who is in the cohort: cases, patients, classes, prevalence by split and subgroup."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from fedgraft.client.check.cases import CaseTable
+from fedgraft.client.check.formatting import count_of, lines_of, share, shown
+from fedgraft.client.check.outcomes import absent_columns, other_findings, target_columns, unreadable
+from fedgraft.client.check.report import Bars, Finding, Grid, Section
+from fedgraft.client.check.sections.subgroups import Subgroup, subgroups
+from fedgraft.client.cohort.case import SPLITS
+from fedgraft.common.plan.data_sections import Data
+
+MOST_SUBGROUPS = 12
+MOST_ACROSS = 4
+"""Outcomes side by side; more go below one another, so that their names can be read."""
+_TARGETS = {
+    "classification": "a label that is not in the plan's data.classes ({})",
+    "multilabel": "a finding's cell that is neither 1, 0 nor empty",
+    "survival": "a `time` that is not a number above 0, or an `event` that is not 1 or 0",
+}
+
+
+def describe_cohort(roll: CaseTable, data: Data | None, least: int) -> Section:
+    """Counts and prevalences.
+
+    Args:
+        data: of the plan, if there is one.
+        least: values of subgroups, and without a plan classes, that fewer patients have are not named.
+    """
+    others = other_findings(roll.cases, data)
+    groups = subgroups(roll.cases, least, target_columns(data) | others)
+    findings = [_who(roll), *_targets(roll, data), *_splits(roll, data), *_subgroups(groups, len(others))]
+    if roll.splits is None:
+        grids = [_prevalence("all cases", "", roll, ("all",) * len(roll.cases), data, least)]
+    else:
+        grids = [_prevalence("by split", "split", roll, roll.splits, data, least, SPLITS)]
+    if data is not None and data.task == "multilabel":
+        grids.insert(0, _findings(roll))
+    for group in groups[:MOST_SUBGROUPS]:
+        grids.append(_prevalence(f"by {shown(group.column)}", shown(group.column), roll, group.of, data, least))
+    return Section("cohort", tuple(findings), tuple(grids), tuple(_class_bars(roll, data, least)))
+
+
+def _who(roll: CaseTable) -> Finding:
+    patients = len({case.patient for case in roll.cases})
+    groups = len({case.unit for case in roll.cases})
+    more = (
+        "" if all(case.group is None for case in roll.cases) else f", in {count_of(groups, 'unit')} that stay together"
+    )
+    lines = len(set(roll.lines))
+    text = f"{count_of(len(roll.cases), 'case')} of {count_of(patients, 'patient')}{more}"
+    several = f"{count_of(lines, 'line')}, " if lines < len(roll.cases) else ""
+    return Finding("ok", "cases", several + text)
+
+
+def _targets(roll: CaseTable, data: Data | None) -> Iterator[Finding]:
+    if data is None:
+        yield _labels(roll)
+        return
+    absent = absent_columns(roll.cases, data)
+    if absent:
+        yield Finding(
+            "problem",
+            "targets",
+            f"the plan's data.task={data.task} needs the column(s) {', '.join(map(shown, absent))}",
+            "add them to the manifest (docs/cohort.md)",
+        )
+        return
+    bad = unreadable(roll.cases, data)
+    if bad:
+        yield Finding(
+            "problem",
+            "targets",
+            f"{count_of(len(bad), 'case')} with {_TARGETS[data.task].format(', '.join(map(shown, data.classes)))}; "
+            f"{lines_of([roll.lines[at] for at in bad])} of the manifest",
+            "correct the manifest, or leave these lines out",
+        )
+    else:
+        yield Finding("ok", "targets", f"every case fits the plan's data.task={data.task}")
+
+
+def _labels(roll: CaseTable) -> Finding:
+    labels = {case.label for case in roll.cases if case.label}
+    if not labels and not roll.outcomes:
+        return Finding("warning", "targets", "the manifest has no labels", "name a plan with --plan to check its task")
+    if labels and not roll.outcomes:
+        return Finding(
+            "warning",
+            "targets",
+            f"{len(labels)} different labels: too many to be classes of a plan",
+            "put a class into `label`; other text belongs into a column of its own",
+        )
+    text = f"{count_of(len(labels), 'label')}" if labels else "times and events"
+    return Finding("ok", "targets", f"{text}; whether they are a plan's needs a plan")
+
+
+def _splits(roll: CaseTable, data: Data | None) -> Iterator[Finding]:
+    if data is not None and data.test == "given" and any(case.split is None for case in roll.cases):
+        text = "the plan says data.test=given, but the manifest names no `split`"
+        yield Finding("problem", "splits", text, "add the column: train, val or test on every line")
+        return
+    if roll.splits is None:
+        yield Finding("ok", "splits", "the manifest names none; a plan's fractions decide, by patient")
+        return
+    sides: dict[str, set[str]] = defaultdict(set)
+    lines: dict[str, list[int]] = defaultdict(list)
+    for case, line, side in zip(roll.cases, roll.lines, roll.splits, strict=True):
+        for unit in {f"patient {case.patient}", f"unit {case.unit}"}:
+            sides[unit].add(side)
+            lines[unit].append(line)
+    crossing = {case.patient for case in roll.cases if len(sides[f"patient {case.patient}"]) > 1}
+    crossing_units = {case.unit for case in roll.cases if len(sides[f"unit {case.unit}"]) > 1}
+    number = max(len(crossing), len(crossing_units))
+    counts = ", ".join(f"{name} {roll.splits.count(name):,}" for name in SPLITS)
+    if not crossing and not crossing_units:
+        yield Finding("ok", "splits", f"{counts} cases; no patient is in two of them")
+        return
+    where = [n for who in crossing for n in lines[f"patient {who}"]]
+    where += [n for who in crossing_units for n in lines[f"unit {who}"]]
+    yield Finding(
+        "problem",
+        "splits",
+        f"{counts} cases; {count_of(number, 'patient or group', 'patients or groups')} "
+        f"in more than one split: figures would be too good; {lines_of(where)} of the manifest",
+        "give all cases of a patient, and of a group, one `split`; or leave `split` out",
+    )
+
+
+def _subgroups(groups: Sequence[Subgroup], others: int) -> Iterator[Finding]:
+    if others:
+        text = f"{count_of(others, 'column')} of yes and no taken for findings that the plan does not use"
+        yield Finding("ok", "other findings", text)
+    if not groups:
+        yield Finding(
+            "ok", "subgroups", "no column with few values (sex, age, view, ...), so figures can't be given by subgroup"
+        )
+        return
+    names = ", ".join(shown(group.column) for group in groups[:MOST_SUBGROUPS])
+    more = f", and {len(groups) - MOST_SUBGROUPS} more that are not shown" if len(groups) > MOST_SUBGROUPS else ""
+    yield Finding("ok", "subgroups", f"{names}{more}")
+
+
+def _prevalence(
+    title: str,
+    column: str,
+    roll: CaseTable,
+    of: Sequence[str],
+    data: Data | None,
+    least: int,
+    order: Sequence[str] = (),
+) -> Grid:
+    """Cases, patients and the share of each outcome among the cases where it is known."""
+    named, everybody = _named(roll, data, least), range(len(of))
+    parts = {name: [at for at in everybody if of[at] == name] for name in order or sorted(set(of))}
+    listed = [(name, inside) for name, inside in parts.items() if inside]
+    rows = []
+    for value, inside in (*listed, *([("all", list(everybody))] if len(listed) > 1 else [])):
+        cells = [shown(value), f"{len(inside):,}", f"{len({roll.cases[at].patient for at in inside}):,}"]
+        for number in named:
+            known = [one for at in inside if (one := roll.outcomes[number].of[at]) is not None]
+            cells.append(share(sum(known), len(known)))
+        rows.append(tuple(cells))
+    grid = Grid(title, (column, "cases", "patients", *(shown(roll.outcomes[n].name) for n in named)), tuple(rows))
+    return grid.transposed() if len(named) > MOST_ACROSS else grid
+
+
+def _findings(roll: CaseTable) -> Grid:
+    """Of a multilabel plan."""
+    everybody = range(len(roll.cases))
+    rows = []
+    for one in roll.outcomes:
+        with_it, without, unknown = (one.count(having, everybody) for having in (True, False, None))
+        cells = (f"{with_it:,}", f"{without:,}", f"{unknown:,}", share(with_it, with_it + without))
+        rows.append((shown(one.name), *cells))
+    return Grid("findings", ("finding", "with it", "without", "unknown", "of the known"), tuple(rows))
+
+
+def _named(roll: CaseTable, data: Data | None, least: int) -> list[int]:
+    """The outcomes that may be named: a plan's, or labels that enough patients have (fewer could be a name)."""
+    if data is not None:
+        return list(range(len(roll.outcomes)))
+    patients = [{case.patient for case, has in zip(roll.cases, one.of, strict=True) if has} for one in roll.outcomes]
+    return [number for number, having in enumerate(patients) if len(having) >= least]
+
+
+def _class_bars(roll: CaseTable, data: Data | None, least: int) -> Iterator[Bars]:
+    named = _named(roll, data, least)
+    if named:
+        heights = tuple(float(sum(map(bool, roll.outcomes[n].of))) for n in named)
+        yield Bars("cases by outcome", tuple(shown(roll.outcomes[n].name) for n in named), heights)

@@ -1,0 +1,78 @@
+"""Images that are in a cohort more than once: the same pixels under two patients, two labels, or in two splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from fedgraft.client.check.cases import CaseTable
+from fedgraft.client.check.formatting import count_of, lines_of
+from fedgraft.client.check.report import Finding
+from fedgraft.client.cohort.case import Case
+from fedgraft.client.cohort.duplicates import twins
+from fedgraft.client.cohort.quarantine import USABLE
+from fedgraft.client.images.facts import Facts
+
+MOST_NAMES = 6
+Name = Callable[[Case], str]
+
+
+def duplicates(roll: CaseTable, facts: Facts, name: Name) -> tuple[Finding, ...]:
+    """Compare pixel digests of the usable images.
+
+    Args:
+        facts: of every case of the roll.
+        name: a case's pseudonym.
+    """
+    fine = np.flatnonzero(facts["reason"] == USABLE)
+    usable = roll.some(fine.tolist())
+    sets = twins(usable.cases, [digest.tobytes() for digest in facts["digest"][fine]])
+    found = tuple(_suspicious(usable, sets, name))
+    if found:
+        return found
+    within = sum(len(places) - 1 for places in sets)
+    if within:
+        text = f"{count_of(within, 'image')} twice or more, each time of one patient, with one label, in one split"
+        return (Finding("ok", "duplicates", text),)
+    return (Finding("ok", "duplicates", "no two images have the same pixels"),)
+
+
+def _suspicious(roll: CaseTable, sets: Sequence[Sequence[int]], name: Name) -> Iterator[Finding]:
+    splits = roll.splits
+    crossing = [s for s in sets if splits is not None and len({splits[at] for at in s}) > 1]
+    if crossing:
+        yield Finding(
+            "problem",
+            "duplicates",
+            f"the same pixels in more than one split, {_where(roll, crossing, name)}: figures would be too good",
+            "give all cases of one such image the same `group`, or keep one of them",
+        )
+    patients = [s for s in sets if len({roll.cases[at].patient for at in s}) > 1]
+    if patients:
+        yield Finding(
+            "warning",
+            "duplicates",
+            f"the same pixels under different patients, {_where(roll, patients, name)}",
+            "find out whose image it is; if in doubt give them one `group`, or leave both out",
+        )
+    labels = [s for s in sets if len({_target(roll, at) for at in s}) > 1]
+    if labels:
+        yield Finding(
+            "warning",
+            "duplicates",
+            f"the same pixels with different labels, {_where(roll, labels, name)}",
+            "correct the labels, or leave both out",
+        )
+
+
+def _target(roll: CaseTable, at: int) -> tuple[str, tuple[bool | None, ...]]:
+    return roll.cases[at].label, tuple(outcome.of[at] for outcome in roll.outcomes)
+
+
+def _where(roll: CaseTable, sets: Sequence[Sequence[int]], name: Name) -> str:
+    """``2 images: case-1 = case-2; ...; lines ... of the manifest``."""
+    pairs = [" = ".join(name(roll.cases[at]) for at in places[:MOST_NAMES]) for places in sets[:MOST_NAMES]]
+    more = "; ..." if len(sets) > MOST_NAMES or any(len(places) > MOST_NAMES for places in sets) else ""
+    lines = lines_of([roll.lines[at] for places in sets for at in places])
+    return f"{count_of(len(sets), 'image')} ({'; '.join(pairs)}{more}; {lines} of the manifest)"

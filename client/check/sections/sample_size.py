@@ -1,0 +1,132 @@
+"""Is the cohort large enough for the plan? Cases per class, finding or event in each split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fedgraft.client.check.cases import CaseTable
+from fedgraft.client.check.formatting import count_of, shown
+from fedgraft.client.check.outcomes import Outcome
+from fedgraft.client.check.report import Finding, Grid, Section
+from fedgraft.client.check.sections.cohort import MOST_ACROSS
+from fedgraft.client.cohort.case import SPLITS
+from fedgraft.client.cohort.targets import targets
+from fedgraft.client.site.site_file import SiteFile
+from fedgraft.common import tasks
+from fedgraft.common.errors import DataError
+from fedgraft.common.plan.data_sections import Task
+from fedgraft.common.plan.plan import Plan
+
+LEAST_TRAIN = 20
+"""Per class or finding. A class weight of an even rarer one rests on a handful of patients."""
+LEAST_HELD_OUT = 10
+"""Per class in val and test. The 95 % interval of a sensitivity on ten cases is 0.6 wide: +-1.96 sqrt(.25 / 10)."""
+LEAST_EVENTS = 10
+"""Of a survival plan, in each split: fewer give a C-index that could be anything."""
+
+
+def readiness(roll: CaseTable, plan: Plan, site: SiteFile) -> Section:
+    """Compare what can be used with the plan.
+
+    Args:
+        roll: the usable cases only, split.
+    """
+    findings = [*_training(roll, plan), *_held_out(roll, plan), *_release(roll, plan, site)]
+    if not any(finding.grade != "ok" for finding in findings):
+        findings.insert(0, Finding("ok", "size", "enough cases of every kind in every split"))
+    return Section("ready for the plan?", tuple(findings), (_grid(roll, plan),))
+
+
+def _training(roll: CaseTable, plan: Plan) -> Iterator[Finding]:
+    train = roll.positions("train")
+    if not train:
+        text = "no usable case is left to train on"
+        yield Finding("problem", "train", text, "lower data.val_fraction and data.test_fraction, or name other splits")
+        return
+    if len(train) < plan.train.batch_size and plan.data.task != "survival":  # Cox's loss wants whole risk sets
+        text = f"{count_of(len(train), 'case')}, fewer than train.batch_size={plan.train.batch_size}"
+        yield Finding("warning", "train", text, "each epoch is a single step here; a smaller batch makes it more")
+    present = [one.name for one in roll.outcomes if one.count(True, train)]
+    if plan.data.task == "classification" and len(present) == 1:
+        text = f"all training cases are of one class, {shown(present[0])}"
+        yield Finding(
+            "warning", "train", text, "training here pulls every site's model to this class; ask whether that is wanted"
+        )
+        return
+    yield from _enough(roll, train, "train", plan.data.task)
+
+
+def _held_out(roll: CaseTable, plan: Plan) -> Iterator[Finding]:
+    fractions = {"val": plan.data.val_fraction, "test": plan.data.test_fraction}
+    for name, fraction in fractions.items():
+        places = roll.positions(name)
+        if places:
+            yield from _enough(roll, places, name, plan.data.task)
+        elif fraction > 0:
+            yield Finding("warning", name, "no case", "the site has no figures of its own on it")
+
+
+def _enough(roll: CaseTable, places: list[int], name: str, task: Task) -> Iterator[Finding]:
+    """One finding for all outcomes of which a split has too few cases."""
+    least = LEAST_EVENTS if task == "survival" else LEAST_TRAIN if name == "train" else LEAST_HELD_OUT
+    what = "their figures are little more than chance" if name != "train" else "hardly anything is learnt of them here"
+    if task == "survival":
+        for events in (one.count(True, places) for one in roll.outcomes):
+            if events < least:
+                text = f"{count_of(events, 'event')} among {count_of(len(places), 'case')}, fewer than {least}; {what}"
+                yield Finding("warning", name, text, "more cases, or a longer follow-up")
+        return
+    few = [(shown(one.name), count) for one in roll.outcomes if (count := one.count(True, places)) < least]
+    if task == "multilabel":
+        few += [(f"without {shown(o.name)}", n) for o in roll.outcomes if (n := o.count(False, places)) < least]
+    todo = "more cases, or fewer findings" if task == "multilabel" else "more cases, or fewer classes"
+    none = [outcome for outcome, count in few if not count]
+    some = [f"{outcome} {count}" for outcome, count in few if count]
+    if none:
+        lost = "nothing is learnt of them here" if name == "train" else "they have no figures here"
+        yield Finding("warning", name, f"no case of: {', '.join(none)}; {lost}", todo)
+    if some:
+        text = f"fewer than {least} cases of: {', '.join(some)}; {what}"
+        yield Finding("warning", name, text, todo)
+
+
+def _release(roll: CaseTable, plan: Plan, site: SiteFile) -> Iterator[Finding]:
+    """What the site's own file will hold back because there are too few cases (`fedgraft.client.site.release`)."""
+    least = site.release.min_count
+    small = [name for name in ("val", "test") if 0 < len(roll.positions(name)) < least]
+    if small and plan.release.evaluation and site.release.evaluation:
+        text = f"the evaluation on {' and '.join(small)} stays here: fewer cases than release.min_count={least}"
+        yield Finding("warning", "release", text, "the report shows no figures of this site on it")
+    wanted = plan.release.class_counts and site.release.class_counts and plan.loss.asks_all_counts
+    if wanted and not _counts_may_leave(roll, plan, least):
+        text = f"class counts stay here: one lies between 0 and release.min_count={least}"
+        yield Finding("warning", "release", text, "the plan's global class counts come from the other sites")
+
+
+def _counts_may_leave(roll: CaseTable, plan: Plan, least: int) -> bool:
+    """All of them, by the rule of the task."""
+    task = tasks.of(plan.data)
+    try:
+        counts = task.count(targets([roll.cases[at] for at in roll.positions("train")], plan.data))
+    except DataError:  # a target that can't be used is a finding of its own
+        return True
+    return task.releasable(counts, least) == counts
+
+
+def _grid(roll: CaseTable, plan: Plan) -> Grid:
+    places = {name: roll.positions(name) for name in SPLITS}
+    if plan.data.task == "multilabel":
+        cells = [(shown(one.name), *(_with_without(one, some) for some in places.values())) for one in roll.outcomes]
+        return Grid("usable cases with / without a finding (+ unknown)", ("finding", *SPLITS), tuple(cells))
+    rows = []
+    for name, some in places.items():
+        counts = [f"{one.count(True, some):,}" for one in roll.outcomes]
+        rows.append((name, f"{len(some):,}", f"{len({roll.cases[at].patient for at in some}):,}", *counts))
+    header = ("split", "usable cases", "patients", *(shown(one.name) for one in roll.outcomes))
+    grid = Grid(f"usable cases for data.task={plan.data.task}", header, tuple(rows))
+    return grid.transposed() if len(roll.outcomes) > MOST_ACROSS else grid
+
+
+def _with_without(outcome: Outcome, places: list[int]) -> str:
+    with_it, without, unknown = (outcome.count(having, places) for having in (True, False, None))
+    return f"{with_it:,} / {without:,}" + (f" (+ {unknown:,})" if unknown else "")

@@ -1,0 +1,49 @@
+"""One case of a cohort, as a manifest's line describes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CSV, PARQUET = (".csv",), (".parquet", ".pq")
+
+
+_YES, _NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
+
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One labelled case.
+
+    ``path`` is absolute (with ``::array`` for npz); ``row`` is ``None`` for a file that holds one case. ``label`` is
+    ``""`` where the manifest has none (multilabel, survival). ``columns`` are the manifest's other columns, by name:
+    subgroups, findings, survival, or a table's own values.
+    """
+
+    path: str
+    label: str
+    patient: str
+    row: int | None = None
+    group: str | None = None
+    split: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
+
+    def column(self, name: str) -> str | None:
+        """The cell of another column; ``None`` if the manifest does not have it."""
+        return next((cell for known, cell in self.columns if known == name), None)
+
+    @property
+    def unit(self) -> str:
+        """What must stay on one side of a split: the group if named, else the patient.
+
+        `fedgraft.client.cohort.units` joins the groups that share a patient.
+        """
+        return self.group if self.group is not None else self.patient
+
+
+def truth(cell: str) -> bool | None:
+    """What a cell says, in any case of letters; ``None`` if it is none of the words."""
+    word = cell.strip().lower()
+    return True if word in _YES else False if word in _NO else None

@@ -1,0 +1,1 @@
+"""The manifest: one line a case, from CSV or Parquet."""

@@ -1,0 +1,59 @@
+"""How a site's own reports name a case: a keyed hash, whose key never leaves the site.
+
+HMAC-SHA256 (RFC 2104) over the case's place in the cohort. Without the key a name can't be tried out against a list of
+file names or patients; with it, ``fedgraft site case`` finds the manifest's line again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from fedgraft.client.cohort.case import Case
+from fedgraft.common.errors import DataError
+from fedgraft.common.runtime.files import private_folder
+
+KEY_BYTES = 32
+KEY_FILE = "case-names.key"
+
+
+class Pseudonyms:
+    """Names for cases.
+
+    Args:
+        state: the site's state folder, which holds the key; it is made when first needed, for this account alone.
+
+    Raises:
+        DataError: the key is damaged.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self._key = _key(state / KEY_FILE)
+
+    def name(self, case: Case) -> str:
+        """``case-`` and ten hexadecimal digits; the same on every start, at this site only."""
+        content = f"{case.patient}\0{case.path}\0{case.row}".encode("utf-8", "surrogateescape")
+        return f"case-{hmac.new(self._key, content, hashlib.sha256).hexdigest()[:10]}"
+
+
+def _key(file: Path) -> bytes:
+    """Read the key, or make it: whole or not at all, also if two processes start at once."""
+    if not file.is_file():
+        private_folder(file.parent)
+        partial = file.with_name(f"{file.name}.{os.getpid()}")
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(secrets.token_bytes(KEY_BYTES))
+        try:
+            os.link(partial, file)
+        except FileExistsError:  # another process was first
+            pass
+        finally:
+            partial.unlink()
+    key = file.read_bytes()
+    if len(key) != KEY_BYTES:  # after a power failure, say: names by an empty key could be tried out
+        raise DataError(f"{file} is damaged; remove it, and cases get new names")
+    return key

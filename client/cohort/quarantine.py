@@ -1,0 +1,104 @@
+"""The cases that a site can't use, written down: by pseudonym and reason, never by file, patient or content."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedgraft.client.cohort.case import Case
+from fedgraft.client.cohort.pseudonyms import Pseudonyms
+from fedgraft.common.errors import DataError
+
+USABLE = 0
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "missing": "the file does not exist or can't be opened",
+        "not-dicom": "not a DICOM file: no DICM prefix (PS3.10 section 7.1)",
+        "damaged": "the file is cut off, or its elements or pixels can't be parsed",
+        "no-pixels": "the DICOM file holds no image",
+        "unsupported": "a transfer syntax, photometric interpretation or kind of pixel that FedGraft does not read",
+        "inconsistent": "lengths, shapes or values contradict each other: the pixels would be wrong",
+        "too-large": "beyond one of the site's limits (pixels, frames, decoded bytes or header)",
+        "too-slow": "decoding took longer than the site's limit",
+        "crashed": "the decoder ended its process, or ran out of memory",
+        "burned-in": "(0028,0301) Burned In Annotation is YES, and the site refuses such images",
+        "no-frame": "the file has no such frame, or the series no such slice",
+        "mixed-series": "the slices of a series differ in size, orientation or meaning, or two lie at one place",
+        "no-row": "the array or table has no such row",
+        "bad-value": "a cell of the table is not a number where the plan says numeric",
+        "blank": "all pixels are equal: there is nothing to see",
+        "no-unit": "the plan's window is in a unit, and the file does not say that its values have it",
+        "no-window": "the file has windows, but not the one that the plan's dicom.choice names",
+    }
+)
+"""By code: what it means. The order is that of the numbers in which verdicts are kept: append only."""
+
+
+_NUMBERS = {code: number for number, code in enumerate(REASONS, start=1)}
+_CODES = {number: code for code, number in _NUMBERS.items()}
+PASSING = frozenset({"missing", "too-large", "too-slow", "crashed"})
+"""Reasons that lie in the machine or the site's limits as much as in the file: it is looked at again on each start."""
+
+
+FILE = "quarantine.jsonl"
+
+
+def write_quarantine(state: Path, cases: Sequence[Case], verdicts: NDArray[np.uint8]) -> dict[str, int]:
+    """Replace ``quarantine.jsonl`` in a site's state folder: a line for each case that can't be used.
+
+    Returns:
+        how many, by reason, most first.
+    """
+    bad = [(case, reason_of(verdict)) for case, verdict in zip(cases, verdicts, strict=True) if verdict != USABLE]
+    file = state / FILE
+    if bad:
+        names = Pseudonyms(state)
+        lines = [json.dumps({"case": names.name(case), "reason": reason}) + "\n" for case, reason in bad]
+        partial = file.with_name(f"{FILE}.{os.getpid()}")
+        partial.write_text("".join(lines), encoding="utf-8")
+        partial.replace(file)
+    else:
+        file.unlink(missing_ok=True)
+    return count_reasons(verdicts)
+
+
+def number_of(reason: str) -> int:
+    """The number under which a reason is kept."""
+    return _NUMBERS[reason]
+
+
+def reason_of(number: int) -> str | None:
+    """The code of a reason's number; ``None`` for a usable case."""
+    return _CODES.get(int(number))
+
+
+def count_reasons(verdicts: NDArray[np.uint8]) -> dict[str, int]:
+    """How many cases can't be used, by reason, most first."""
+    counts = Counter(str(reason_of(number)) for number in verdicts.tolist() if number != USABLE)
+    return dict(counts.most_common())
+
+
+class CaseError(DataError):
+    """One case can't be used.
+
+    Args:
+        reason: a code of `REASONS`.
+        text: technical, for the site's own screen: names an element or a limit, never a patient, a file or its content.
+    """
+
+    code = "case-unusable"
+
+    def __init__(self, reason: str, text: str = "") -> None:
+        self.reason = reason
+        self.text = text or REASONS[reason]
+        super().__init__(f"{reason}: {self.text}")
+
+    def __reduce__(self) -> tuple[type[CaseError], tuple[str, str]]:
+        return CaseError, (self.reason, self.text)

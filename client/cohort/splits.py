@@ -1,0 +1,170 @@
+"""A site's cases to train, val and test: by unit (`fedgraft.client.cohort.units`), stratified by what the task
+predicts.
+
+The same cases lie in the same split at every start: a result depends on the set of cases and the seed, never on the
+order of the cases or on where their files lie. Within each stratum the units stand in the order of a hash of their name
+and the seed; the first are tested, the next validated, the rest trained on. So one unit more or less moves no unit of
+another stratum, and at most three of its own, those next to the borders (if strata stay as they are: a unit whose label
+changes leaves one stratum for another, and a class that train would lack takes a unit from another part).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from fedgraft.client.cohort.case import SPLITS, Case, truth
+from fedgraft.client.cohort.units import by_unit, unit_names
+from fedgraft.common.errors import DataError, PlanError
+from fedgraft.common.plan.data_sections import Data, Task
+
+Units = Mapping[str, Sequence[Case]]
+Outcome = Callable[[Case], Sequence[str]]
+
+
+def split(
+    cases: Iterable[Case],
+    *,
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+    task: Task = "classification",
+    classes: Sequence[str] = (),
+) -> dict[str, tuple[Case, ...]]:
+    """Split by the manifest's own ``split`` column, or else by fractions of each stratum's units.
+
+    A unit's stratum: its most frequent label (classification), the rarest finding that it has (multilabel; rarest by
+    units that have it), whether any of its cases has the event (survival). A stratum with few units gives the first to
+    train, the second to test, the third to val. Train holds every class, every finding that is there at all, and both
+    outcomes, that the cases have.
+
+    Args:
+        cases: all cases of one site.
+        val_fraction: of the units, 0 for an empty val.
+        test_fraction: of the units, 0 for an empty test.
+        seed: another seed, another split.
+        task: of the plan.
+        classes: of the plan; read for multilabel, where they name the columns of the findings.
+
+    Returns:
+        ``train``, ``val`` and ``test``, each sorted by path and row.
+
+    Raises:
+        PlanError: the fractions are negative or leave nothing to train on.
+        DataError: the given ``split`` has a unit on two sides.
+    """
+    _check_fractions(val_fraction, test_fraction)
+    ordered = sorted(cases, key=lambda case: (case.path, -1 if case.row is None else case.row))
+    if ordered and all(case.split is not None for case in ordered):
+        return _as_given(ordered)
+    names, units = unit_names(ordered), by_unit(ordered)
+    drawn = sorted(units, key=lambda unit: _hash(unit, seed))
+    outcome = _outcome(task, classes)
+    side = _deal(drawn, _strata(units, task, outcome), val_fraction, test_fraction)
+    _keep_outcomes_in_train(drawn, units, outcome, side)
+    placed = [(side[name], case) for name, case in zip(names, ordered, strict=True)]
+    return {part: tuple(case for place, case in placed if place == part) for part in SPLITS}
+
+
+def split_as_planned(cases: Sequence[Case], data: Data, seed: int) -> dict[str, tuple[Case, ...]]:
+    """`split` as a plan says.
+
+    Raises:
+        DataError: the plan leaves the splits to the manifest, which names none; and as `split`.
+    """
+    if data.test == "given" and any(case.split is None for case in cases):
+        raise DataError("the plan says data.test=given, but the manifest names no `split`; add the column")
+    return split(
+        cases,
+        val_fraction=data.val_fraction,
+        test_fraction=data.test_fraction,
+        seed=seed,
+        task=data.task,
+        classes=data.classes,
+    )
+
+
+def unit_label(cases: Iterable[Case]) -> str:
+    """The class that most cases of a unit have; among equals, the first in the alphabet."""
+    counts = Counter(case.label for case in cases)
+    return min(counts, key=lambda label: (-counts[label], label))
+
+
+def _check_fractions(val_fraction: float, test_fraction: float) -> None:
+    if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
+        raise PlanError(
+            f"data.val_fraction={val_fraction} and data.test_fraction={test_fraction} must be 0 or more, "
+            "and their sum less than 1"
+        )
+
+
+def _as_given(cases: Sequence[Case]) -> dict[str, tuple[Case, ...]]:
+    sides: dict[str, set[str | None]] = defaultdict(set)
+    for name, case in zip(unit_names(cases), cases, strict=True):
+        sides[name].add(case.split)
+    parted = sum(len(some) > 1 for some in sides.values())
+    if parted:
+        raise DataError(
+            f"{parted} patient(s) or group(s) have cases on two sides of the manifest's own `split`; name one side for "
+            "all cases of each"
+        )
+    return {name: tuple(case for case in cases if case.split == name) for name in SPLITS}
+
+
+def _outcome(task: Task, classes: Sequence[str]) -> Outcome:
+    """What a case has of that which train must hold: its label, its findings, or whether the event came."""
+    if task == "multilabel":
+        return lambda case: [name for name in classes if _is_yes(case.column(name))]
+    if task == "survival":
+        return lambda case: ["event" if _is_yes(case.column("event")) else "censored"]
+    return lambda case: [case.label]
+
+
+def _is_yes(cell: str | None) -> bool:
+    return cell is not None and truth(cell) is True
+
+
+def _strata(units: Units, task: Task, outcome: Outcome) -> dict[str, str]:
+    """The stratum of each unit."""
+    if task == "classification":
+        return {name: unit_label(cases) for name, cases in units.items()}
+    has = {name: {one for case in cases for one in outcome(case)} for name, cases in units.items()}
+    if task == "survival":
+        return {name: "event" if "event" in some else "censored" for name, some in has.items()}
+    count = Counter(one for some in has.values() for one in some)
+    return {name: min(some, key=lambda one: (count[one], one), default="") for name, some in has.items()}
+
+
+def _deal(
+    drawn: Sequence[str], stratum: Mapping[str, str], val_fraction: float, test_fraction: float
+) -> dict[str, str]:
+    """Unit -> train, val or test."""
+    strata: dict[str, list[str]] = defaultdict(list)
+    for name in drawn:
+        strata[stratum[name]].append(name)
+    side = {}
+    for members in strata.values():
+        tests = _share(len(members), test_fraction, len(members) - 1)
+        vals = _share(len(members), val_fraction, len(members) - 1 - tests)
+        for position, name in enumerate(members):
+            side[name] = "test" if position < tests else "val" if position < tests + vals else "train"
+    return side
+
+
+def _share(count: int, fraction: float, most: int) -> int:
+    """``fraction`` of ``count``, rounded; at least 1 if the fraction is not 0; at most ``most``."""
+    return 0 if fraction == 0 else min(max(1, math.floor(count * fraction + 0.5)), most)
+
+
+def _keep_outcomes_in_train(drawn: Sequence[str], units: Units, outcome: Outcome, side: dict[str, str]) -> None:
+    """Move to train, for an outcome that no training case has, the first unit that has it."""
+    has = {name: {one for case in units[name] for one in outcome(case)} for name in drawn}
+    trained = set().union(*(has[name] for name in drawn if side[name] == "train"))
+    for one in sorted(set().union(*has.values()) - trained):
+        side[next(name for name in drawn if one in has[name])] = "train"
+
+
+def _hash(unit: str, seed: int) -> tuple[bytes, str]:
+    return hashlib.blake2b(f"split:{seed}:{unit}".encode(), digest_size=8).digest(), unit

@@ -1,0 +1,112 @@
+"""Can this site reach its coordinator? One HTTPS request, and one sentence for each way it can fail."""
+
+from __future__ import annotations
+
+import email.utils
+import http.client
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+
+from fedgraft.client.site.site_file import Coordinator
+
+SECONDS = 10.0
+AHEAD_SECONDS = 5.0
+BEHIND_SECONDS = 300.0
+"""Flower refuses a site whose clock is further off (``SYSTEM_TIME_TOLERANCE``, ``TIMESTAMP_TOLERANCE``)."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What one request found.
+
+    Attributes:
+        ok: the coordinator answered, with a certificate that the site's CA vouches for.
+        lasting: waiting will not help; somebody must change something.
+        sentence: what was found and what to do about it.
+    """
+
+    ok: bool
+    lasting: bool
+    sentence: str
+
+
+def split_address(address: str) -> tuple[str, int] | None:
+    """``host:port`` or ``[v6]:port`` as a pair; ``None`` if it is neither."""
+    host, _, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 65536:
+        return None
+    return host, int(port)
+
+
+def reach(coordinator: Coordinator, seconds: float = SECONDS) -> Reach:
+    """Ask the coordinator's ``/health`` over TLS, trusting only the site's CA file."""
+    parts = split_address(coordinator.address)
+    if parts is None:
+        return _never(f"coordinator.address {coordinator.address!r} must be host:port, without https://")
+    try:
+        context = ssl.create_default_context(cafile=str(coordinator.ca))
+    except (OSError, ssl.SSLError) as error:
+        return _never(f"coordinator.ca {coordinator.ca} can't be used ({error}); it must be the coordinator's ca.crt")
+    connection = http.client.HTTPSConnection(*parts, timeout=seconds, context=context)
+    try:
+        connection.request("GET", "/health")
+        answer = connection.getresponse()
+        answer.read()
+    except ssl.SSLCertVerificationError as error:
+        return _never(_certificate_sentence(coordinator, parts[0], error))
+    except socket.gaierror:
+        return _later(f"the name {parts[0]} of the coordinator is not known to this machine's DNS")
+    except (OSError, http.client.HTTPException) as error:
+        return _later(f"the coordinator at {coordinator.address} can't be reached ({_reason(error)})")
+    finally:
+        connection.close()
+    return _judge(coordinator, answer)
+
+
+def _judge(coordinator: Coordinator, answer: http.client.HTTPResponse) -> Reach:
+    if answer.status in (502, 503, 504):
+        return _later(f"the coordinator at {coordinator.address} is starting or stopping")
+    if answer.status != 200:
+        return _never(f"{coordinator.address} answers with status {answer.status}: it is no FedGraft coordinator")
+    stamp = email.utils.parsedate_tz(answer.headers.get("date", ""))
+    if stamp is not None:
+        ahead = time.time() - email.utils.mktime_tz(stamp)
+        if not -BEHIND_SECONDS < ahead < AHEAD_SECONDS:
+            way = "ahead of" if ahead > 0 else "behind"
+            return _later(
+                f"this machine's clock is {abs(ahead):.0f} s {way} the coordinator's, which refuses "
+                "signatures that far off; set both by NTP"
+            )
+    return Reach(ok=True, lasting=False, sentence=f"the coordinator at {coordinator.address} answers")
+
+
+def _certificate_sentence(coordinator: Coordinator, host: str, error: ssl.SSLCertVerificationError) -> str:
+    text = error.verify_message
+    if "mismatch" in text.lower():
+        return (
+            f"the coordinator's certificate is not made out to {host}; use the address that the coordinator "
+            "gave you, or ask for a certificate with this name"
+        )
+    if "expired" in text or "not yet valid" in text:
+        return f"the coordinator's certificate does not hold today ({text}); renew it, or set the clock right"
+    return (
+        f"the coordinator at {coordinator.address} is not the one that coordinator.ca ({coordinator.ca}) "
+        f"vouches for ({text}); ask for its present ca.crt"
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _later(sentence: str) -> Reach:
+    return Reach(ok=False, lasting=False, sentence=sentence)
+
+
+def _never(sentence: str) -> Reach:
+    return Reach(ok=False, lasting=True, sentence=sentence)

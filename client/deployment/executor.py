@@ -1,0 +1,122 @@
+"""Starts a process for each message that reaches this site, and only for messages to a ClientApp.
+
+This takes the place of Flower's ``flower-superexec`` beside a SuperNode in process isolation. It is
+Flower's own loop (authentication with the site's secret, polling, retries) with an executor of ours, so
+that no program is found through ``PATH`` and the bundle's code is never looked at
+(`fedgraft.client.deployment.message_process`).
+
+Each message gets a process of its own, forked from a server process that has imported torch and the
+ClientApp once: isolation without the five to ten seconds that these imports take. The token of a task
+travels through a pipe, not on a command line that every account of the machine can read.
+
+Run as ``python -m fedgraft.client.deployment.executor`` by `fedgraft.client.deployment.supervisor`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import multiprocessing
+import multiprocessing.forkserver as forkserver
+import os
+import sys
+from collections.abc import Sequence
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+from fedgraft.client.deployment.message_process import CLIENT_APP, answer, refuse, require_flower
+from fedgraft.common.errors import DeploymentError
+
+CLIENT_TASK = "flwr-clientapp"
+AGENT_TASK = "flwr-agentapp"
+PRELOAD = (
+    "fedgraft.client.deployment.message_process",
+    "flwr.supernode.runtime.run_clientapp",
+    CLIENT_APP.partition(":")[0],
+)
+
+
+class TrustedExecutor:
+    """Flower's executor protocol: say what can be run, and run it."""
+
+    def __init__(self, context: ForkServerContext) -> None:
+        self._context = context
+        self._tasks: list[ForkServerProcess] = []
+
+    def get_eligible_capacity(self, supported: set[Any], **_: Any) -> tuple[set[Any], set[str]]:
+        """ClientApp tasks to run, AgentApp tasks to turn down; nothing else is even asked for."""
+        return {kind for kind in supported if kind in (CLIENT_TASK, AGENT_TASK)}, set()
+
+    def wait_for_capacity(self, *_: Any, **__: Any) -> None:
+        """There is always room: a SuperNode has one message at a time."""
+
+    def launch(self, spec: Any) -> Any:
+        """Start the process of one task."""
+        results = importlib.import_module("flwr.supercore.superexec.executor").LaunchResult
+        if spec.task_type == CLIENT_TASK:
+            arguments = (spec.runtime_api_address, spec.token, os.getpid())
+            process = self._context.Process(target=answer, args=arguments)
+        elif spec.task_type == AGENT_TASK:
+            process = self._context.Process(target=refuse, args=(spec.runtime_api_address, spec.token))
+        else:
+            return results.failed("this site runs ClientApp tasks only")
+        process.start()
+        self._tasks.append(process)
+        return results.accepted()
+
+    def reconcile(self) -> None:
+        """Forget the processes that have ended."""
+        self._tasks = [task for task in self._tasks if task.is_alive()]
+
+    def close(self) -> None:
+        """Stop what is still running."""
+        for task in self._tasks:
+            task.terminate()
+
+
+def require_superexec() -> Any:
+    """Flower's loop module, after checking that our executor will be the one it uses.
+
+    Raises:
+        DeploymentError: this flwr is built differently.
+    """
+    try:
+        loop = importlib.import_module("flwr.supercore.superexec.run_superexec")
+        uses_ours = "get_executor" in loop.run_superexec.__code__.co_names and hasattr(loop, "get_executor")
+        commands = importlib.import_module("flwr.supercore.constant").TASK_TYPE_TO_COMMAND.values()
+        known = {CLIENT_TASK, AGENT_TASK} <= set(commands)
+    except (ImportError, AttributeError) as error:
+        raise DeploymentError(f"this flwr has no SuperExec that can be made safe: {error}") from error
+    if not (uses_ours and known):
+        raise DeploymentError("this flwr's SuperExec can't be given our executor; install the flwr that we ask for")
+    return loop
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until a signal stops it."""
+    parser = argparse.ArgumentParser(description="run the installed ClientApp for a SuperNode on this machine")
+    parser.add_argument("--runtime-api-address", required=True)
+    parser.add_argument("--secret", type=Path, required=True)
+    given = parser.parse_args(argv)
+    try:
+        require_flower()
+        loop = require_superexec()
+    except DeploymentError as error:
+        print(f"executor: {error}", file=sys.stderr)
+        return 2
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOAD))
+    forkserver.ensure_running()  # now, not when the first message comes
+    loop.get_executor = lambda *_, **__: TrustedExecutor(context)
+    loop.run_superexec(
+        runtime_api_address=given.runtime_api_address,
+        insecure=True,  # loopback
+        superexec_auth_secret=given.secret.read_bytes(),
+        runtime_dependency_install=False,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,140 @@
+"""Answer one message of a run with the ClientApp that this site installed.
+
+Flower's own ``flwr-clientapp`` unpacks the app bundle that the coordinator sent, puts its folder first on
+``sys.path`` and runs what it finds there; and when something fails, it sends the exception's text back. A
+site does neither. Here Flower's runner does the talking, with three of its parts exchanged:
+
+- installing the bundle: nothing is unpacked;
+- loading the ClientApp: always `CLIENT_APP`, from what is installed;
+- sending the reply: an error leaves with a short code as its reason, whatever the runner wrote into it. The
+  text goes to the site's own log.
+
+`require_flower` checks before anything runs that this version of Flower still works that way.
+"""
+
+from __future__ import annotations
+
+import importlib
+import random
+import sys
+import traceback
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+from flwr.app import Context, Error, Message
+
+from fedgraft.common.errors import CLIENT_APP_RAISED_EXCEPTION, DeploymentError, reason_of, safe_reason
+
+CLIENT_APP = "fedgraft.client.app.client_app:app"
+
+
+EXCHANGED = ("install_from_fab", "get_load_client_app_fn", "push_message")
+"""Names in Flower's runner that we exchange; its code must use each, or the exchange has no effect."""
+
+
+def require_flower() -> Any:
+    """Flower's runner module, after checking that it can be made safe.
+
+    Raises:
+        DeploymentError: this flwr is built differently; running it could execute shipped code.
+    """
+    try:
+        runner = importlib.import_module("flwr.supernode.runtime.run_clientapp")
+        used = set(runner.run_clientapp.__code__.co_names)
+    except (ImportError, AttributeError) as error:
+        raise DeploymentError(_incompatible(str(error))) from error
+    missing = [name for name in EXCHANGED if name not in used or not hasattr(runner, name)]
+    if missing:
+        raise DeploymentError(_incompatible(f"its runner does not use {', '.join(missing)}"))
+    return runner
+
+
+def make_safe(runner: Any) -> None:
+    """Exchange the parts of Flower's runner that would trust the coordinator (this process only)."""
+    push = runner.push_message
+
+    def send(client: Any, message: Any, context: Any) -> None:
+        push(client, without_text(message), context)
+
+    runner.install_from_fab = lambda *_, **__: Path()
+    runner.get_load_client_app_fn = lambda *_, **__: lambda *_: run_installed_app
+    runner.push_message = send
+
+
+def without_text(reply: Message) -> Message:
+    """The same reply; an error's text is replaced by a short code if it is not one already."""
+    if reply.has_error():
+        reply.error = Error(code=reply.error.code, reason=safe_reason(reply.error.reason))
+    return reply
+
+
+def answer(address: str, token: str, parent: int) -> None:
+    """Take the message that ``token`` stands for, answer it, end the process. The target of a child
+    process."""
+    runner = require_flower()
+    make_safe(runner)
+    _fresh_randomness()
+    runner.run_clientapp(
+        runtime_api_address=address,
+        token=token,
+        insecure=True,  # loopback
+        parent_pid=parent,
+        runtime_dependency_install=False,
+    )
+
+
+def refuse(address: str, token: str) -> None:
+    """Turn down a task that is no ClientApp's, so that the SuperNode answers with an error and stays usable.
+
+    A coordinator could submit an "AgentApp", for which Flower's own SuperExec would run another program that
+    unpacks the bundle.
+    """
+    runner = require_flower()
+    interceptor = importlib.import_module("flwr.supercore.interceptors").RuntimeTokenHttpInterceptor(token)
+    client = runner.RuntimeHttpClient.from_server_address(
+        server_address=address,
+        insecure=True,
+        root_certificates=None,
+        interceptors=[interceptor],
+    )
+    try:
+        client.PullTaskInput(runner.PullTaskInputRequest())
+        client.PullMessages(runner.PullAppMessagesRequest())
+        runner.push_task_output(client, None, runner.SubStatus.FAILED, "task-refused")
+    finally:
+        client.close()
+
+
+def run_installed_app(message: Message, context: Context) -> Message:
+    """Call the installed ClientApp; an exception becomes an error reply with a short code."""
+    try:
+        module, _, name = CLIENT_APP.partition(":")
+        app = getattr(importlib.import_module(module), name)
+        return cast(Message, app(message=message, context=context))
+    except Exception as error:
+        _log_failure(error)
+        return Message(Error(CLIENT_APP_RAISED_EXCEPTION, reason_of(error)), reply_to=message)
+
+
+def _log_failure(error: Exception) -> None:
+    """Where it happened, without the exception's text (it can name a patient), unless that names a module."""
+    traceback.print_tb(error.__traceback__)
+    print(f"{type(error).__name__}{f': {error}' if isinstance(error, ImportError) else ''}", file=sys.stderr)
+
+
+def _fresh_randomness() -> None:
+    """Processes forked from one preloaded parent share its generators' states; start each from the
+    system's."""
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    if "torch" in sys.modules:
+        sys.modules["torch"].seed()
+
+
+def _incompatible(what: str) -> str:
+    return (
+        f"flwr {version('flwr')} can't be run safely at a site: {what}; "
+        "install the flwr version that this fedgraft asks for (`pip install fedgraft`)"
+    )

@@ -1,0 +1,64 @@
+"""What a file holds, by digest; a file that has not changed since is not read again to know it."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fedgraft.client.site.row_store import ABSENT, RowStore, Store
+
+DIGEST_BYTES = 32
+
+
+class ContentIndex:
+    """SHA-256 of files by their stamp: path, size and time of change (of each file, for a folder)."""
+
+    def __init__(self, store: Store) -> None:
+        self._kept: RowStore = store.kind(hashlib.sha256(b"content-1").hexdigest(), (DIGEST_BYTES,), "uint8")
+
+    def known(self, stamps: Sequence[bytes]) -> list[bytes | None]:
+        """The digest of what each stamp stands for, where it is known."""
+        places = self._kept.places(stamps)
+        rows = self._kept.rows().numpy()
+        return [None if place == ABSENT else rows[place].tobytes() for place in places]
+
+    def add(self, stamps: Sequence[bytes], digests: Sequence[bytes]) -> None:
+        rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
+        self._kept.add(stamps, rows)
+
+
+def stamp_of(path: Path) -> bytes | None:
+    """32 bytes that change when the file does, or any file of the folder; ``None`` if there is nothing to read."""
+    try:
+        parts = _files(path)
+        seen = [(str(file), file.stat()) for file in parts]
+    except OSError:
+        return None
+    if not all(stat.S_ISREG(status.st_mode) for _, status in seen):  # a device or a pipe may never end
+        return None
+    text = "|".join([str(path), *(f"{name}|{status.st_size}|{status.st_mtime_ns}" for name, status in seen)])
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+
+
+def digest_of(path: Path) -> bytes:
+    """SHA-256 of a file; of a folder, of its files' digests in the order of their names.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    digests = []
+    for file in _files(path):
+        with file.open("rb") as stream:
+            digests.append(hashlib.file_digest(stream, "sha256").digest())
+    return digests[0] if not path.is_dir() else hashlib.sha256(b"".join(digests)).digest()
+
+
+def _files(path: Path) -> list[Path]:
+    """A folder's files, without hidden ones, which no reader looks at."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))

@@ -1,0 +1,138 @@
+"""PNG, JPEG and TIFF files, and rows of arrays, to float pixels."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT, TiffImageFile
+
+from fedgraft.client.cohort.quarantine import CaseError
+from fedgraft.client.site.limits import Limits
+
+Pixels = NDArray[np.float32]
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
+_GREY_MODES = {"1": "L", "LA": "L"}
+_SIXTEEN_BITS = ("I", "I;16", "I;16B")
+_RANGE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
+
+
+def read_picture(path: Path, limits: Limits, page: int | None = None) -> Pixels:
+    """Read a PNG, JPEG or TIFF of 8 or 16 bits: ``(H, W)`` if it is grey, else ``(H, W, 3)``; float32 in [0, 1].
+
+    Transparency is dropped; the orientation that EXIF names is applied; 0 is black, also where a TIFF says otherwise.
+
+    Args:
+        page: of a TIFF with several; needed for those, and for no other.
+
+    Raises:
+        CaseError: the file is missing, damaged, too large or of another kind.
+    """
+    if not path.is_file():
+        raise CaseError("missing")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own warnings quote the file; the limits are ours
+            # a stream, not a path: Pillow maps the file of a path, and then a TIFF on its side comes out scrambled
+            with path.open("rb") as stream, Image.open(stream, formats=tuple(set(FORMATS.values()))) as opened:
+                _check(opened, limits, page)
+                return _values(opened)
+    except CaseError:
+        raise
+    except Image.DecompressionBombError:
+        raise CaseError("too-large", "more pixels than Pillow opens") from None
+    except UnidentifiedImageError:
+        raise CaseError("damaged", "not a PNG, JPEG or TIFF that can be read") from None
+    except MemoryError:
+        raise CaseError("too-large") from None
+    except Exception as error:  # a damaged file makes a decoder raise anything
+        raise CaseError("damaged", f"the picture can't be decoded ({type(error).__name__})") from None
+
+
+def read_array(path: Path, name: str, limits: Limits) -> NDArray[np.generic]:
+    """Read one array of an ``.npz``, never unpickling.
+
+    Raises:
+        CaseError: the file or the array is missing, damaged, too large, or holds objects.
+    """
+    if not path.is_file():
+        raise CaseError("missing")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if f"{name}.npy" not in archive.namelist():
+                raise CaseError("no-row", "the .npz has no array of this name")
+            entry = archive.getinfo(f"{name}.npy")
+            if entry.file_size > limits.decoded_bytes:
+                raise CaseError("too-large", f"the array has {entry.file_size} bytes; limits.decoded_bytes is less")
+            with archive.open(entry) as stream:
+                array: NDArray[np.generic] = npy.read_array(stream, allow_pickle=False)
+                return array
+    except CaseError:
+        raise
+    except Exception as error:  # likewise zip and zlib
+        raise CaseError("damaged", f"not an .npz of plain arrays ({type(error).__name__})") from None
+
+
+def array_to_unit(image: NDArray[np.generic]) -> Pixels:
+    """Integers or floats to float32 in [0, 1].
+
+    Args:
+        image: ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``, uint8, uint16, bool, or floats in [0, 1].
+
+    Raises:
+        CaseError: another shape or dtype, or floats that are not in [0, 1].
+    """
+    if image.ndim == 3 and image.shape[-1] == 1:
+        image = image[..., 0]
+    if not image.size or (image.ndim != 2 and not (image.ndim == 3 and image.shape[-1] == 3)):
+        raise CaseError("unsupported", f"an image has the shape {image.shape}; need (H, W), (H, W, 1) or (H, W, 3)")
+    if image.dtype in _RANGE:
+        return image.astype(np.float32) / np.float32(_RANGE[image.dtype])
+    if image.dtype != np.bool_ and not np.issubdtype(image.dtype, np.floating):
+        raise CaseError(
+            "unsupported", f"dtype {image.dtype} has no known range; use uint8, uint16, or floats in [0, 1]"
+        )
+    unit = image.astype(np.float32)
+    if not (np.isfinite(unit).all() and unit.min() >= 0 and unit.max() <= 1):
+        raise CaseError("inconsistent", f"an image of dtype {image.dtype} must lie in [0, 1]; scale it")
+    return unit
+
+
+def _check(opened: Image.Image, limits: Limits, page: int | None) -> None:
+    """Before anything is decoded."""
+    pages = getattr(opened, "n_frames", 1)
+    if pages > limits.frames:
+        raise CaseError("too-large", f"{pages} pages; limits.frames is {limits.frames}")
+    if page is None and pages > 1:
+        raise CaseError("no-frame", f"the picture has {pages} pages; name one in the manifest's `row`, from 0")
+    if page is not None and pages == 1:
+        raise CaseError("no-frame", "`row` names a page, but the picture has only one; leave `row` empty")
+    if page is not None:
+        if page >= pages:
+            raise CaseError("no-frame", f"there is no page {page}; the picture has {pages}")
+        opened.seek(page)
+    width, height = opened.size
+    if width * height > limits.pixels:
+        raise CaseError("too-large", f"{height} x {width} pixels; limits.pixels is {limits.pixels}")
+
+
+def _values(opened: Image.Image) -> Pixels:
+    tags: Mapping[int, Any] = opened.tag_v2 if isinstance(opened, TiffImageFile) else {}
+    bits = max(tags.get(BITSPERSAMPLE, (16,)))
+    if bits > 16 or set(tags.get(SAMPLEFORMAT, (1,))) != {1}:
+        raise CaseError("unsupported", "signed pixels, floats and 32 bits have no known range; save 8 or 16 bits")
+    picture = ImageOps.exif_transpose(opened)
+    if picture.mode in _SIXTEEN_BITS:  # or 12 in a TIFF
+        unit = np.asarray(picture, np.float32) / np.float32(2**bits - 1)
+        white_is_zero = bool(tags) and tags.get(PHOTOMETRIC_INTERPRETATION, 0) == 0
+        return 1 - unit if white_is_zero else unit  # Pillow sees to it at 8 bits only
+    if picture.mode not in ("L", "RGB"):
+        picture = picture.convert(_GREY_MODES.get(picture.mode, "RGB"))
+    return np.asarray(picture, np.float32) / np.float32(255)

@@ -1,0 +1,59 @@
+"""Image -> model input: resize, channels, normalisation, all as the backbone declares them."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from fedgraft.common.interfaces.inputs import InputSpec
+
+_MODES = {"bicubic": "bicubic", "bilinear": "bilinear"}
+
+
+def to_input(image: NDArray[np.float32], spec: InputSpec) -> Tensor:
+    """One case as the backbone wants it: `resize`, then `normalise`.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, 3)`` float32 in [0, 1].
+        spec: the backbone's input.
+
+    Returns:
+        ``(channels, size, size)`` float32, normalised.
+    """
+    return normalise(resize(image, spec), spec)
+
+
+def resize(image: NDArray[np.float32], spec: InputSpec) -> Tensor:
+    """``(H, W)`` or ``(H, W, 3)`` float32 in [0, 1] to ``(planes, size, size)``, still in [0, 1].
+
+    A grey image has one plane; a colour image has three, or becomes luma (ITU-R BT.601) if the backbone has one
+    channel.
+    """
+    pixels = torch.from_numpy(np.ascontiguousarray(image, np.float32))
+    planes = pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
+    if planes.shape[0] == 3 and spec.channels == 1:
+        planes = torch.tensordot(torch.tensor([[0.299, 0.587, 0.114]]), planes, dims=1)
+    mode = _MODES.get(spec.interpolation, "bicubic")
+    resized: Tensor = functional.interpolate(
+        planes[None], (spec.size, spec.size), mode=mode, antialias=True, align_corners=False
+    )
+    return resized[0].clamp(0, 1)
+
+
+def normalise(images: Tensor, spec: InputSpec) -> Tensor:
+    """``(..., planes, S, S)`` float32 in [0, 1] to ``(..., channels, S, S)``, by the backbone's mean and std.
+
+    A single plane is repeated for three channels.
+    """
+    mean, std = (torch.tensor(values)[:, None, None].to(images.device) for values in (spec.mean, spec.std))
+    return (images - mean) / std
+
+
+def fingerprint(spec: InputSpec) -> str:
+    """Changes whenever `to_input` would give other numbers for the same image."""
+    return hashlib.sha256(f"resize-1|{spec}".encode()).hexdigest()

@@ -1,1 +1,0 @@
-"""Which training cases an epoch shows (`fedgraft.common.sampling`): one file for each way."""

@@ -1,0 +1,154 @@
+"""The last gate: nothing leaves that plan and site file do not both name; what leaves is written down."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fedgraft.client.site.site_file import ReleasePolicy as Permission
+from fedgraft.common.errors import SiteFileError
+from fedgraft.common.interfaces.task import AnyTask, Evaluation
+from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.sections import Release
+from fedgraft.common.runtime.files import private_folder
+from fedgraft.common.tables.statistics import Patients, TableStatistics
+from fedgraft.common.wire.messages import Update
+from fedgraft.common.wire.offer import Offer
+
+
+def release_offer(offer: Offer, plan: Release, permission: Permission, task: AnyTask) -> Offer:
+    """Withhold class counts unless both sides allow them, and what of them lies between 0 and ``min_count``, as the
+    task says; and the quarantine's counts unless both sides allow those."""
+    if not (plan.quarantine and permission.quarantine):
+        offer = replace(offer, quarantined={})
+    counts = offer.class_counts
+    if counts is None or not (plan.class_counts and permission.class_counts):
+        return replace(offer, class_counts=None)
+    return replace(offer, class_counts=task.releasable(counts, permission.min_count))
+
+
+def release_update(update: Update, shared: Collection[str], plan: Release, permission: Permission) -> Update:
+    """Withhold metrics that are not allowed.
+
+    Raises:
+        SiteFileError: the update holds a tensor whose role is not ``shared``. It does not leave.
+    """
+    private = sorted(set(update.tensors) - set(shared))
+    if private:
+        raise SiteFileError(f"{len(private)} tensor(s) of the update are not shared by the plan; nothing was sent")
+    return replace(
+        update,
+        train_loss=update.train_loss if plan.train_loss and permission.train_loss else None,
+        evaluations=release_evaluations(update.evaluations, plan, permission),
+    )
+
+
+def require_shared(payload: Collection[str], shared: Collection[str]) -> None:
+    """The gate behind compression: ``head.weight#scale`` is a part of ``head.weight``.
+
+    Raises:
+        SiteFileError: an array belongs to a tensor whose role is not ``shared``. It does not leave.
+    """
+    private = {name for name in payload if name.partition("#")[0] not in set(shared)}
+    if private:
+        raise SiteFileError(f"{len(private)} array(s) of the update are not shared by the plan; nothing was sent")
+
+
+def release_evaluations(
+    evaluations: dict[str, Evaluation], plan: Release, permission: Permission
+) -> dict[str, Evaluation]:
+    """What of the evaluations rests on at least ``min_count`` cases; none if either side forbids them."""
+    if not (plan.evaluation and permission.evaluation):
+        return {}
+    released = {split: evaluation.releasable(permission.min_count) for split, evaluation in evaluations.items()}
+    return {split: evaluation for split, evaluation in released.items() if evaluation is not None}
+
+
+def may_tell_sums(patients: Sequence[int], plan: Release, permission: Permission) -> bool:
+    """Whether sums by class may leave: both sides allow class counts, the site statistics, and no class is too small
+    (`_none_small`).
+
+    Args:
+        patients: how many patients have a training case of each class.
+    """
+    allowed = plan.class_counts and permission.class_counts and permission.statistics
+    return allowed and _none_small(patients, permission)
+
+
+def release_statistics(found: TableStatistics, table: Table, permission: Permission) -> TableStatistics:
+    """Sums over a table's columns, of at least as many cases as plan and site both want; none if the site forbids."""
+    return found.at_least(max(table.min_count, permission.min_count)) if permission.statistics else found.nothing()
+
+
+def of_enough_patients(
+    found: TableStatistics, patients: Patients, table: Table, permission: Permission
+) -> TableStatistics:
+    """Those sums that also rest on as many patients: the rows of one patient are one."""
+    return found.of_patients(max(table.min_count, permission.min_count), patients)
+
+
+def may_tell_moments(patients: Sequence[int], permission: Permission) -> bool:
+    """Whether moments of the features may leave, by group of training cases: all groups' or none (`_none_small`).
+
+    A group's share of the cases travels with its moments, so that those by class need ``class_counts`` too.
+
+    Args:
+        patients: how many patients have a case of each group: of each class, or one number for all cases.
+    """
+    allowed = permission.statistics and (permission.class_counts or len(patients) == 1)
+    return allowed and _none_small(patients, permission)
+
+
+def _none_small(patients: Sequence[int], permission: Permission) -> bool:
+    """Whether each group of cases is of no patient, or of ``min_count`` or more.
+
+    A small group can't just be left out: the site's number of cases is known, and so are its sums over all cases if
+    another plan asks for them; what is missing from the groups that were told is the group that was not.
+    """
+    return not any(0 < count < permission.min_count for count in patients)
+
+
+def release_means(patients: int, permission: Permission) -> bool:
+    """Whether means over the training images of so many patients may leave."""
+    return permission.statistics and patients >= permission.min_count
+
+
+def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, Evaluation], **about: Any) -> None:
+    """`append_line` of an offer, an update or evaluations."""
+    line: dict[str, Any] = {}
+    if isinstance(sent, Offer):
+        line |= {"examples": sent.examples, "class_counts": sent.class_counts, "quarantined": dict(sent.quarantined)}
+    elif isinstance(sent, Update):
+        line |= {
+            "examples": sent.examples,
+            "train_loss": sent.train_loss,
+            "tensors": {name: round(_norm(tensor), 6) for name, tensor in sorted(sent.tensors.items())},
+            "evaluations": _figures(sent.evaluations),
+        }
+    else:
+        line["evaluations"] = _figures(sent)
+    append_line(log, what, run, **about, **line)
+
+
+def append_line(log: Path, what: str, run: int, **about: Any) -> None:
+    """Append one line to the site's own log of what left it: names, bytes, norms and figures; never a case."""
+    line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "what": what, "run": run, **about}
+    if not log.exists():
+        private_folder(log.parent)
+    with log.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
+
+
+def _norm(tensor: Tensor) -> float:
+    return float(torch.linalg.vector_norm(tensor if tensor.is_floating_point() else tensor.double()))
+
+
+def _figures(evaluations: dict[str, Evaluation]) -> dict[str, dict[str, Any]]:
+    return {name: {"cases": e.cases, **e.figures(), **e.details()} for name, e in evaluations.items()}

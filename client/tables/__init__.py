@@ -1,0 +1,1 @@
+"""Tables: files to cells, cells to the network's input."""

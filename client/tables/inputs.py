@@ -1,0 +1,155 @@
+"""Cases of a table to what a tabular backbone takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedgraft.client.cohort.case import Case
+from fedgraft.client.cohort.inputs import CaseView
+from fedgraft.client.cohort.manifest.csv_file import read_rows
+from fedgraft.client.cohort.manifest.lines import KNOWN
+from fedgraft.client.cohort.quarantine import USABLE, CaseError, number_of
+from fedgraft.client.tables.files import TableFiles
+from fedgraft.common.errors import DataError
+from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.tables.encoding import CellError, Encoder, Row, read_row
+
+
+class TableInputs:
+    """Rows of a table as inputs; see `fedgraft.client.cohort.inputs.Inputs`.
+
+    A cell is looked up among the manifest's own columns first, then in the row of the file that the case names.
+
+    Args:
+        table: the plan's section. Rows can be read before its statistics are known, but not encoded.
+        files: reads the files; shared, so that sites on one machine read a file once.
+    """
+
+    def __init__(self, table: Table, files: TableFiles) -> None:
+        self._table, self._files = table, files
+        self._names = (*table.numeric, *table.categorical)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with everything of the section that changes a number."""
+        shaping = {
+            name: value for name, value in asdict(self._table).items() if name not in ("statistics", "min_count")
+        }
+        return hashlib.sha256(f"table-1|{json.dumps(shaping, sort_keys=True)}".encode()).hexdigest()
+
+    def keys(self, wanted: Sequence[CaseView]) -> list[bytes]:
+        """32 bytes each, of the cells that the plan names: rows with the same cells share one, wherever they lie.
+
+        Raises:
+            CaseError: a case can't be used.
+        """
+        _require_first_view(wanted)
+        cells = (self._cells(one.case) for one in wanted)
+        return [hashlib.sha256(json.dumps(some).encode()).digest() for some in cells]
+
+    def reasons(self, cases: Sequence[Case]) -> list[str | None]:
+        """Why each case can't be used; ``None`` if it can.
+
+        Raises:
+            DataError: the table lacks columns that the plan names.
+        """
+        return [self._reason(case) for case in cases]
+
+    def expanded(self, cases: Sequence[Case]) -> tuple[Case, ...]:
+        """Each is one row."""
+        return tuple(cases)
+
+    def verdicts(self, cases: Sequence[Case]) -> NDArray[np.uint8]:
+        reasons = self.reasons(cases)
+        return np.array([USABLE if reason is None else number_of(reason) for reason in reasons], np.uint8)
+
+    def digests(self, cases: Sequence[Case]) -> None:
+        """Two patients may well have the same few values."""
+
+    def rows(self, cases: Sequence[Case]) -> list[Row]:
+        """The cells of usable cases as numbers and texts.
+
+        Raises:
+            CaseError: a case can't be used.
+        """
+        return [self._row(case) for case in cases]
+
+    def batches(self, wanted: Sequence[CaseView], batch: int) -> Iterator[tuple[slice, Tensor]]:
+        """``(which part of wanted, (B, F) float32)``.
+
+        Raises:
+            PlanError: the plan's statistics are not known yet.
+            CaseError: a case can't be used.
+        """
+        _require_first_view(wanted)
+        for start in range(0, len(wanted), batch):
+            part = slice(start, min(start + batch, len(wanted)))
+            yield part, torch.from_numpy(self._encoder(self.rows([one.case for one in wanted[part]])))
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        return Encoder(self._table)
+
+    def _reason(self, case: Case) -> str | None:
+        try:
+            self._row(case)
+        except CaseError as error:
+            return error.reason
+        return None
+
+    def _row(self, case: Case) -> Row:
+        try:
+            return read_row(self._table, dict(zip(self._names, self._cells(case), strict=True)))
+        except CellError as error:
+            raise CaseError("bad-value", str(error)) from None
+
+    def _cells(self, case: Case) -> list[str]:
+        """In the order of the plan's columns."""
+        own = dict(case.columns)
+        elsewhere = tuple(name for name in self._names if name not in own)
+        held = {**self._from_file(case, elsewhere), **own} if elsewhere else own
+        lacking = [name for name in self._names if name not in held]
+        if lacking:
+            raise DataError(
+                f"neither the manifest nor the table that it names has the column(s) {', '.join(lacking)}; "
+                "rename them as in the plan's `table`"
+            )
+        return [held[name] for name in self._names]
+
+    def _from_file(self, case: Case, names: tuple[str, ...]) -> dict[str, str]:
+        try:
+            columns = self._files.read(Path(case.path), names)
+        except CaseError:
+            if _is_its_manifest(case):  # which has been read: the names are lacking, whatever its suffix and size
+                return {}
+            raise
+        if case.row is None or not 0 <= case.row < len(columns.rows):
+            raise CaseError("no-row")
+        row = columns.rows[case.row]
+        if row is None:
+            raise CaseError("inconsistent", "a row of the table has more or fewer cells than its header")
+        return dict(zip(columns.names, row, strict=True))
+
+
+def _is_its_manifest(case: Case) -> bool:
+    """Whether a case's file is the manifest that lists it: its columns besides the known ones are the case's."""
+    try:
+        header = next(iter(read_rows(Path(case.path))))
+    except (DataError, ValueError):
+        return False
+    return "patient" in header and [name for name in header if name not in KNOWN] == [name for name, _ in case.columns]
+
+
+def _require_first_view(wanted: Sequence[CaseView]) -> None:
+    if any(one.view for one in wanted):
+        raise DataError("a row of a table has no other view than itself; set augment.views=1")

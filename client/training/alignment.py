@@ -1,0 +1,129 @@
+"""What an alignment adds to the loss of a site's round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from fedgraft.client.cohort.groups import UNKNOWN
+from fedgraft.client.features.examples import Examples
+from fedgraft.client.site.release import may_tell_moments
+from fedgraft.client.site.site_file import ReleasePolicy as Permission
+from fedgraft.client.training.evaluation import predict
+from fedgraft.client.training.loop import StepOutput
+from fedgraft.common.errors import PlanError
+from fedgraft.common.interfaces.alignment import Alignment, ComparesScanners, Penalty, Reference
+from fedgraft.common.plan import parts
+from fedgraft.common.wire import messages
+
+if TYPE_CHECKING:
+    from fedgraft.client.training.session import Session
+
+
+FEWEST = 2
+"""Cases that a covariance, or a pair of different ones, needs."""
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """``weight`` times the mean penalty of a step's groups, and the mean of that between scanners.
+
+    Attributes:
+        known: whether the reference knows a group, for each.
+        between: compares a site's own scanners; ``None`` if they are not compared.
+        scanners: ``(N,)`` int64 of the training cases, with ``between``.
+    """
+
+    weight: float
+    known: tuple[bool, ...]
+    penalty: Penalty
+    between: Callable[[Tensor, Tensor], Tensor] | None = None
+    scanners: Tensor | None = None
+
+    def __call__(self, seen: StepOutput) -> Tensor:
+        members = group_members(seen.labels, len(self.known))
+        against = [
+            self.penalty(seen.features[some], group)
+            for group, some in enumerate(members)
+            if self.known[group] and len(some) >= FEWEST
+        ]
+        apart = [penalty for some in members for penalty in self._between(seen, some)]
+        means = [torch.stack(each).mean() for each in (against, apart) if each]
+        return self.weight * sum(means, seen.features.new_zeros(()))
+
+    def _between(self, seen: StepOutput, some: Tensor) -> Iterator[Tensor]:
+        """Each scanner's cases against those of the others, among some cases of a step."""
+        if self.between is None or self.scanners is None:
+            return
+        scanners = self.scanners[seen.cases].to(some.device)[some]
+        for scanner in scanners[scanners != UNKNOWN].unique():
+            own, rest = some[scanners == scanner], some[(scanners != scanner) & (scanners != UNKNOWN)]
+            if min(len(own), len(rest)) >= FEWEST:
+                yield self.between(seen.features[own], seen.features[rest])
+
+
+def alignment_term(session: Session, order: messages.Instruction) -> Aligned | None:
+    """The term against the reference that came; then the network's reference is filled with the site's own means."""
+    chosen, examples = session.plan.alignment, session.cohort["train"]
+    if chosen.target is None:
+        return None
+    alignment: Alignment = parts.build(chosen.target, "alignment", chosen.options, session.allowed)
+    reference = session.model.network.reference
+    if not isinstance(reference, Reference):
+        raise PlanError(f"alignment._target_={chosen.target}: what its `reference` gives is no Reference")
+    known = tuple((reference.share > 0).tolist())
+    penalty = alignment.penalty(reference)
+    features = features_before_head(session.model.constant.trained, examples, session.device)
+    contribute(alignment, reference, features, examples, session.site.release)
+    if chosen.column is None or not isinstance(alignment, ComparesScanners):
+        return Aligned(chosen.weight, known, penalty) if any(known) else None
+    compares = alignment
+
+    def between(some: Tensor, others: Tensor) -> Tensor:
+        return compares.between(reference, some, others)
+
+    return Aligned(chosen.weight, known, penalty, between, examples.scanners)
+
+
+def features_before_head(network: nn.Module, examples: Examples, device: torch.device) -> Tensor:
+    """``(N, F)`` float32 on the CPU: what the head takes of each case as it is, in eval mode; at least one case."""
+    taken: list[Tensor] = []
+    head = getattr(network, "head", network)
+    watching = head.register_forward_pre_hook(lambda module, given: taken.append(given[0].cpu()))
+    try:
+        predict(network, examples, device)
+    finally:
+        watching.remove()
+    return torch.cat(taken)
+
+
+def contribute(
+    alignment: Alignment, reference: Reference, features: Tensor, examples: Examples, permission: Permission
+) -> None:
+    """Fill the reference with a site's own means, of all groups or of none.
+
+    If a group has fewer patients than ``min_count`` (and any), or the site's file forbids it, all shares are 0: the
+    other groups' exact shares and sums, beside the known number of cases, would tell the one that is left out.
+
+    Args:
+        features: ``(N, F)`` float32, of the cases of ``examples`` in their order.
+    """
+    members = group_members(examples.labels, len(reference.share))
+    assert examples.patients is not None
+    patients = [len(examples.patients[some].unique()) for some in members]
+    told = members if may_tell_moments(patients, permission) else []
+    chosen = {group: some for group, some in enumerate(told) if len(some) > 0}
+    where = reference.share.device
+    sums = {group: alignment.sums(reference, features[some].to(where)) for group, some in chosen.items()}
+    reference.fill({group: len(some) for group, some in chosen.items()}, sums)
+
+
+def group_members(labels: Tensor, groups: int) -> list[Tensor]:
+    """Positions of each group's cases, int64: of each class, or all in the one group."""
+    if groups == 1:
+        return [torch.arange(len(labels), device=labels.device)]
+    return [(labels == group).nonzero().flatten() for group in range(groups)]

@@ -1,0 +1,50 @@
+"""Evaluate a network on splits of sites' cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from fedgraft.client.features.examples import Examples
+from fedgraft.common.interfaces.task import AnyTask, Evaluation
+
+_NUMBERS_AT_ONCE = 1_200_000
+
+
+def predict(network: nn.Module, examples: Examples, device: torch.device) -> Tensor:
+    """Outputs ``(N, outputs)`` float32 on the CPU, in eval mode; at least one case."""
+    network.eval()
+    with torch.inference_mode():
+        size = max(4, _NUMBERS_AT_ONCE // examples.stored[0].numel())
+        cases = torch.arange(len(examples)).split(size)
+        batches = [network(examples.batch(some).to(device)).cpu() for some in cases]
+    return torch.cat(batches)
+
+
+def evaluate_split(network: nn.Module, examples: Examples, device: torch.device, task: AnyTask) -> Evaluation | None:
+    """The task's evaluation of a split; ``None`` if it has no case."""
+    return evaluate_splits(network, [examples], device, task)[0]
+
+
+def evaluate_splits(
+    network: nn.Module, splits: Sequence[Examples], device: torch.device, task: AnyTask
+) -> list[Evaluation | None]:
+    """`evaluate_split` of many splits by one network: those that lie in one store go through it together."""
+    found: list[Evaluation | None] = [None] * len(splits)
+    filled = [place for place, examples in enumerate(splits) if len(examples)]
+    for some in _by_store(splits, filled):
+        whole = Examples.joined([splits[place] for place in some])
+        outputs = predict(network, whole, device).numpy()
+        parts = task.evaluate_parts(outputs, whole.labels.numpy(), [len(splits[place]) for place in some])
+        for place, part in zip(some, parts, strict=True):
+            found[place] = part
+    return found
+
+
+def _by_store(splits: Sequence[Examples], places: Sequence[int]) -> list[list[int]]:
+    stores: dict[int, list[int]] = {}
+    for place in places:
+        stores.setdefault(id(splits[place].source), []).append(place)
+    return list(stores.values())

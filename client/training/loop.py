@@ -1,0 +1,232 @@
+"""The local loop: some epochs over the site's training cases, starting from what the coordinator sent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from fedgraft.client.augmentation.mixing import Mixing
+from fedgraft.client.augmentation.views import choose_views
+from fedgraft.client.features.examples import Examples
+from fedgraft.common.errors import DivergenceError
+from fedgraft.common.interfaces.sampler import Sampler
+from fedgraft.common.plan.sections import Train
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+class TrainingStep(NamedTuple):
+    """A batch: which cases, ``(B,)`` int64; their inputs ``(B, *shape)`` float32; their labels, ``B`` rows."""
+
+    cases: Tensor
+    inputs: Tensor
+    labels: Tensor
+
+
+class StepOutput(NamedTuple):
+    """What a step gave: which cases, ``(B,)`` int64; labels, ``B`` rows; outputs ``(B, outputs)``; and what the head
+    took, ``(B, F)``."""
+
+    cases: Tensor
+    labels: Tensor
+    outputs: Tensor
+    features: Tensor
+
+
+Term = Callable[[StepOutput], Tensor]
+"""Something to be added to the loss: a scalar."""
+
+
+@dataclass(frozen=True)
+class LocalTraining:
+    """One site's training in one round.
+
+    Attributes:
+        examples: at least one case.
+        loss: ``(B, outputs) float32, B labels -> scalar``.
+        lr: this round's rate.
+        generator: draws the order of the cases.
+        mu: FedProx's weight of the proximal term; 0 for none.
+        received: the shared weights as they came, by name in the trained network; the proximal term stays near them.
+        sampler: which cases an epoch shows; ``None`` for each once.
+        mixing: mixes the cases of a batch; ``None`` for not.
+        terms: added to the loss, with the weight that each brings.
+        rates: factors of ``lr`` by a parameter's name in the trained network, where it is not 1; 0: not trained.
+    """
+
+    examples: Examples
+    loss: LossFunction
+    train: Train
+    lr: float
+    generator: torch.Generator
+    mu: float = 0.0
+    received: Mapping[str, Tensor] = field(default_factory=dict)
+    sampler: Sampler | None = None
+    mixing: Mixing | None = None
+    terms: tuple[Term, ...] = ()
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a step is the loss and nothing else, at one rate for all."""
+        return self.mixing is None and not self.terms and not self.rates
+
+    def steps(self) -> Iterator[TrainingStep]:
+        """The cases of each step, epoch after epoch; their order and views are drawn for each epoch."""
+        for _ in range(self.train.epochs):
+            order, views = self._epoch()
+            rows, labels = self.examples.rows(order, views), self.examples.labels[order]
+            for part in _batches(len(order), self.train.batch_size):
+                yield TrainingStep(order[part], self.examples.at(rows[part]), labels[part])
+
+    def shown(self) -> int:
+        """How many cases an epoch shows; the task's own generator is left alone."""
+        if self.sampler is None:
+            return len(self.examples)
+        return len(self.sampler.order(self.examples.labels, torch.Generator().manual_seed(0)))
+
+    def _epoch(self) -> tuple[Tensor, Tensor]:
+        """Cases in order, and the view of each: one that is shown several times shows a view drawn for each time."""
+        cases, views = len(self.examples), self.examples.views
+        if self.sampler is None:
+            order = torch.randperm(cases, generator=self.generator)
+            return order, choose_views(cases, views, self.generator)[order]
+        order = self.sampler.order(self.examples.labels, self.generator)
+        return order, choose_views(len(order), views, self.generator)
+
+
+def train_locally(network: nn.Module, task: LocalTraining, device: torch.device) -> float:
+    """Train in place every parameter of ``network`` that requires a gradient.
+
+    With ``task.mu`` the loss gains ``mu / 2 * sum |w - w_received|^2`` (FedProx, Li et al., MLSys 2020, equation 2).
+
+    Returns:
+        the mean loss per case over all epochs, without the proximal term.
+
+    Raises:
+        DivergenceError: the loss became infinite or not a number.
+    """
+    trained = {n: p for n, p in network.named_parameters() if p.requires_grad and task.rates.get(n, 1.0) > 0}
+    optimizer = build_optimizer(trained, task)
+    near = task.received if task.mu else {}
+    anchors = [(trained[name], near[name].to(device)) for name in trained if name in near]
+    network.train()
+    total, seen = 0.0, 0
+    with torch.random.fork_rng(devices=[]), at_rest(network, trained):
+        torch.manual_seed(task.generator.initial_seed())  # dropout draws from torch's own generator
+        for step in task.steps():
+            optimizer.zero_grad(set_to_none=True)
+            loss, added = step_loss(network, task, step, device)
+            whole = loss + proximal(anchors, task.mu) if anchors else loss
+            sum(added, whole).backward()
+            optimizer.step()
+            total += float(loss.detach()) * len(step.cases)
+            seen += len(step.cases)
+    network.eval()
+    return mean_loss(total, seen, task.lr)
+
+
+@contextmanager
+def at_rest(network: nn.Module, trained: Mapping[str, Tensor]) -> Iterator[None]:
+    """Within the block what is not in ``trained`` rests.
+
+    Nothing is computed for its parameters, and a module that holds no others is in eval mode: its batch norms
+    normalise by their running statistics and keep them, and its dropouts drop nothing. ``network`` is in train mode.
+    """
+    resting = {p for name, p in network.named_parameters() if p.requires_grad and name not in trained}
+    for module in _resting_modules(network, resting, set(trained.values())):
+        module.eval()
+    for parameter in resting:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in resting:
+            parameter.requires_grad_(True)
+
+
+def _resting_modules(module: nn.Module, resting: Set[Tensor], trained: Set[Tensor]) -> Iterator[nn.Module]:
+    """The outermost modules with parameters at rest and none that is trained."""
+    for child in module.children():
+        own = set(child.parameters())
+        if own.isdisjoint(resting):
+            continue
+        if own.isdisjoint(trained):
+            yield child
+        else:
+            yield from _resting_modules(child, resting, trained)
+
+
+def proximal(anchors: Iterable[tuple[Tensor, Tensor]], mu: float) -> Tensor:
+    """FedProx's term over pairs of a parameter and what was received of it; the pairs are not empty."""
+    return mu / 2 * torch.stack([((w - received) ** 2).sum() for w, received in anchors]).sum()
+
+
+def mean_loss(total: float, seen: int, lr: float) -> float:
+    """``total / seen``.
+
+    Raises:
+        DivergenceError: it is not finite.
+    """
+    if not math.isfinite(total):
+        raise DivergenceError(f"training diverged: the loss is not finite with train.lr={lr:g}; lower train.lr")
+    return total / seen
+
+
+def step_loss(
+    network: nn.Module, task: LocalTraining, step: TrainingStep, device: torch.device
+) -> tuple[Tensor, list[Tensor]]:
+    """The loss of a step, and what the task's terms add to it."""
+    inputs, labels = step.inputs.to(device), step.labels.to(device)
+    mixed = None if task.mixing is None else task.mixing.mix(inputs, task.generator)
+    outputs, features = _watched(network, inputs if mixed is None else mixed.inputs)
+    loss = task.loss(outputs, labels) if mixed is None else mixed.loss(task.loss, outputs, labels)
+    seen = StepOutput(step.cases, labels, outputs, features)
+    return loss, [term(seen) for term in task.terms]
+
+
+def _watched(network: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Outputs, and what the head took: ``network`` is the head itself, or has one."""
+    head, taken = getattr(network, "head", network), [inputs]
+    with_features = head.register_forward_pre_hook(lambda module, given: taken.append(given[0]))
+    try:
+        outputs: Tensor = network(inputs)
+    finally:
+        with_features.remove()
+    return outputs, taken[-1]
+
+
+def build_optimizer(parameters: Mapping[str, Tensor], task: LocalTraining) -> torch.optim.Optimizer:
+    """The plan's optimizer of some parameters by name, with fresh state."""
+    groups: dict[float, list[Tensor]] = {}
+    for name, parameter in parameters.items():
+        groups.setdefault(task.rates.get(name, 1.0), []).append(parameter)
+    return _optimizer([{"params": some, "lr": task.lr * rate} for rate, some in groups.items()], task.train, task.lr)
+
+
+def _optimizer(parameters: list[dict[str, Any]], train: Train, lr: float) -> torch.optim.Optimizer:
+    if train.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr, train.momentum, weight_decay=train.weight_decay, fused=True)
+    return torch.optim.AdamW(parameters, lr, weight_decay=train.weight_decay, fused=True)
+
+
+def count_steps(cases: int, train: Train) -> int:
+    """How many steps `LocalTraining.steps` has, if an epoch shows so many cases (`LocalTraining.shown`)."""
+    count = -(-cases // train.batch_size)
+    joined = count > 1 and cases - (count - 1) * train.batch_size == 1
+    return train.epochs * (count - joined)
+
+
+def _batches(cases: int, size: int) -> Iterator[slice]:
+    """Batches of ``size``; a last one of a single case joins the one before (batch norm needs two)."""
+    start = 0
+    while start < cases:
+        end = start + size if start + size < cases - 1 else cases
+        yield slice(start, end)
+        start = end

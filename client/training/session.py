@@ -1,0 +1,106 @@
+"""One site in one run: all that a message needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fedgraft.client.features.examples import Examples
+from fedgraft.client.features.extraction import Cohort
+from fedgraft.client.site.machine import Machine
+from fedgraft.client.site.site_file import SiteFile
+from fedgraft.client.site.timing import Phases
+from fedgraft.client.training.personalisation import personal_training
+from fedgraft.client.training.sampling import sampler_of, with_made
+from fedgraft.common import tensors
+from fedgraft.common.interfaces.codec import Codec
+from fedgraft.common.interfaces.personalisation import PersonalTraining
+from fedgraft.common.interfaces.sampler import Sampler
+from fedgraft.common.models.model import Model
+from fedgraft.common.plan.parts import OURS
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.wire import messages
+
+
+@dataclass(frozen=True)
+class Session:
+    """One site in one run. ``initial`` holds the shared and local tensors that an untrained model has; ``specs`` what
+    the shared ones must be like."""
+
+    site: SiteFile
+    plan: Plan
+    run: int
+    model: Model
+    initial: dict[str, Tensor]
+    cohort: Cohort
+    specs: messages.Specs
+    codec: Codec
+    machine: Machine
+    phases: Phases
+    quarantined: dict[str, int]
+
+    @property
+    def device(self) -> torch.device:
+        return self.machine.device
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """Packages from which parts may come."""
+        return (*OURS, *self.site.allow)
+
+    @cached_property
+    def sampler(self) -> Sampler | None:
+        return sampler_of(self.plan.sampling, self.allowed)
+
+    @cached_property
+    def training(self) -> Examples:
+        """What is trained on: the training cases, perhaps with new ones made from them, which count nowhere."""
+        return with_made(self.cohort["train"], self.sampler, self.plan.seed, self.site.name)
+
+    @cached_property
+    def personal(self) -> PersonalTraining:
+        return personal_training(self.plan, self.allowed)
+
+    @cached_property
+    def local_file(self) -> Path:
+        return self.site.state / "local" / f"{self.plan.digest[:16]}-{self.run}.safetensors"
+
+    @cached_property
+    def release_log(self) -> Path:
+        return self.site.state / "released.jsonl"
+
+    def local_tensors(self) -> dict[str, Tensor]:
+        """The site's own tensors: as it last left them in this run, or as they start."""
+        names = self.model.names("local")
+        if not names:
+            return {}
+        held = tensors.load(self.local_file) if self.local_file.is_file() else {}
+        return {name: held.get(name, self.initial[name]) for name in names}
+
+    def load(self, received: Mapping[str, Tensor]) -> None:
+        """Put what came and what is this site's own into the network."""
+        self.model.load({**received, **self.local_tensors()})
+
+    def residual(self) -> dict[str, Tensor]:
+        """What compression has lost so far of this site's updates."""
+        if self.plan.compression.target is None:
+            return {}
+        return tensors.load(self._residual_file) if self._residual_file.is_file() else {}
+
+    def keep_residual(self, residual: Mapping[str, Tensor]) -> None:
+        if residual:
+            tensors.save(self._residual_file, residual)
+
+    @cached_property
+    def _residual_file(self) -> Path:
+        return self.local_file.with_name(f"{self.local_file.stem}-residual.safetensors")
+
+    def keep_local_tensors(self) -> None:
+        names = self.model.names("local")
+        if names:
+            tensors.save(self.local_file, self.model.tensors(names))

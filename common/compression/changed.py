@@ -1,0 +1,60 @@
+"""Only what changed is sent, bit for bit: what the site did not train costs nothing and nothing is rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fedgraft.common.compression.changes import SMALL, Parts, check_names, checked
+from fedgraft.common.compression.sparse import INDEX, VALUE, places, put
+from fedgraft.common.interfaces.codec import Codec, Encoded, Tensors
+
+
+@dataclass(frozen=True)
+class Changed(Codec):
+    """Tensors whose bits differ from what was received: whole, or only the numbers that differ if that is smaller."""
+
+    def encode(
+        self, tensors: Tensors, received: Tensors, residual: Tensors, generator: torch.Generator | None
+    ) -> Encoded:
+        parts = {name: _write(tensor, received[name]) for name, tensor in tensors.items()}
+        return Encoded({name + suffix: part for name in parts for suffix, part in parts[name].items()})
+
+    def decode(self, payload: Tensors, received: Tensors) -> dict[str, Tensor]:
+        parts = {name: _parts_of(name, payload) for name in received}
+        check_names(payload, {name + suffix for name in parts for suffix in parts[name]})
+        return {name: _read(name, parts[name], old) for name, old in received.items()}
+
+
+def _write(tensor: Tensor, old: Tensor) -> Parts:
+    index = (_bits(tensor) != _bits(old)).any(dim=1).nonzero().flatten()
+    if len(index) == 0:
+        return {}
+    # an index costs 4 bytes; below SMALL a second array costs more than it saves
+    saved = tensor.numel() * tensor.element_size() - len(index) * (4 + tensor.element_size())
+    return places(tensor.flatten(), index) if saved > 4 * SMALL else {"": tensor}
+
+
+def _parts_of(name: str, payload: Mapping[str, Tensor]) -> Parts:
+    """What came of a tensor: nothing, the whole, or indices and values; both arrays if either came."""
+    if name in payload:
+        return {"": payload[name]}
+    found = [suffix for suffix in (INDEX, VALUE) if name + suffix in payload]
+    if not found:
+        return {}
+    check_names([name + suffix for suffix in found], [name + INDEX, name + VALUE])
+    return {suffix: payload[name + suffix] for suffix in found}
+
+
+def _read(name: str, parts: Parts, old: Tensor) -> Tensor:
+    if not parts:
+        return old.clone()
+    return checked(name, parts[""], tuple(old.shape), old.dtype) if "" in parts else put(name, parts, old)
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    """(n, bytes of a number) uint8: equal bits are equal even for -0.0 and 0.0, which are equal numbers."""
+    return tensor.contiguous().reshape(-1, 1).view(torch.uint8)

@@ -1,0 +1,1 @@
+"""Making the images of all sites alike before the network sees them."""

@@ -1,0 +1,59 @@
+"""Histogram standardisation (Nyúl & Udupa, On Standardizing the MR Image Intensity Scale, Magn. Reson. Med. 1999).
+
+An image's landmarks are percentiles of its pixels. The standard landmarks are the means of all training images', and a
+piecewise linear function takes each image's own to them. Two things differ from the paper: images lie in [0, 1]
+already, as their windows say, so that landmarks are averaged as they are and not stretched first; and 0 and 1 stay
+where they are, so that nothing leaves the range. Colour: each plane by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedgraft.common.errors import PlanError
+from fedgraft.common.harmonisation.image_statistics import of_planes, three_planes
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """`fedgraft.common.interfaces.harmoniser.Harmoniser` by percentiles, rising, each above 0 and below 100."""
+
+    percentiles: Sequence[float]
+
+    def __post_init__(self) -> None:
+        given = tuple(self.percentiles)
+        numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in given)
+        if not given or not numbers or any(a >= b for a, b in zip((0, *given), (*given, 100), strict=True)):
+            raise PlanError("harmonise.percentiles must be numbers above 0 and below 100, each larger than the last")
+
+    def describe(self, image: Tensor) -> Tensor:
+        """The landmarks of three planes, ``(3 L,)`` float64."""
+        return torch.from_numpy(np.concatenate([self._of(plane) for plane in three_planes(image)]))
+
+    def apply(self, image: Tensor, reference: Sequence[float]) -> Tensor:
+        standard = of_planes(torch.tensor(reference, dtype=torch.float64).reshape(3, -1), len(image))
+        planes = [_mapped(plane, self._of(plane), to.numpy()) for plane, to in zip(image, standard, strict=True)]
+        return torch.stack(planes)
+
+    def _of(self, plane: Tensor) -> NDArray[np.float64]:
+        """``(S, S)`` -> ``(L,)``."""
+        return np.asarray(np.percentile(plane.double().numpy(), list(self.percentiles)), np.float64)
+
+
+def _mapped(plane: Tensor, own: NDArray[np.float64], standard: NDArray[np.float64]) -> Tensor:
+    """``(S, S)`` float32 in [0, 1], in and out.
+
+    Landmarks that coincide go to the mean of where they should: the function stays one that rises, without a step.
+    Those at 0 and 1, as the landmarks of a black background are, stay there.
+    """
+    given, target = np.array([0.0, *own, 1.0]), np.array([0.0, *standard, 1.0])
+    knots, which, counts = np.unique(given, return_inverse=True, return_counts=True)
+    values = np.bincount(which, target) / counts
+    values[0], values[-1] = 0.0, 1.0
+    return torch.from_numpy(np.interp(plane.numpy(), knots, values).astype(np.float32)).clamp(0, 1)

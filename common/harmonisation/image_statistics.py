@@ -1,0 +1,51 @@
+"""Means over images that sites can add up: `fedgraft.common.interfaces.harmoniser.Harmoniser.describe` of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from fedgraft.common.errors import PlanError
+
+
+@dataclass(frozen=True)
+class ImageStatistics:
+    """``means``, ``(K,)``, over ``cases`` images; no case and no number if nothing is told."""
+
+    cases: int = 0
+    means: tuple[float, ...] = ()
+
+    @property
+    def is_nothing(self) -> bool:
+        return self.cases == 0
+
+
+def pooled_means(found: Sequence[ImageStatistics]) -> tuple[float, ...]:
+    """The means over all sites' images, ``(K,)``: what the pooled images would give, up to rounding.
+
+    Raises:
+        PlanError: no site told anything.
+    """
+    told = [one for one in found if not one.is_nothing]
+    if not told:
+        raise PlanError(
+            "harmonise.reference=[] takes means over the sites' images, of which no site told anything "
+            "(release.statistics=false, or fewer training patients than min_count); write the numbers into "
+            "harmonise.reference, or use harmonise=none"
+        )
+    cases = np.array([one.cases for one in told], np.float64)
+    means = np.array([one.means for one in told], np.float64)
+    return tuple((cases @ means / cases.sum()).tolist())
+
+
+def three_planes(image: Tensor) -> Tensor:
+    """``(1 or 3, S, S)`` -> ``(3, S, S)``."""
+    return image.expand(3, -1, -1)
+
+
+def of_planes(numbers: Tensor, planes: int) -> Tensor:
+    """``(3, K)`` numbers of three planes -> ``(planes, K)``: for a grey image their mean."""
+    return numbers if planes == 3 else numbers.mean(0, keepdim=True)

@@ -1,0 +1,1 @@
+"""Heads, and how they start: zeros, prototypes, ridge regression, class embeddings."""

@@ -1,0 +1,95 @@
+"""A head that starts from a file of class embeddings: zero-shot classification before the first round."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from fedgraft.common import tensors
+from fedgraft.common.errors import BackboneError, PlanError
+from fedgraft.common.interfaces.head_start import HeadStart, Sums
+from fedgraft.common.tensors import about
+
+EMBEDDINGS, PROJECTION, SCALE = "embeddings", "projection", "scale"
+
+
+LOG_SCALE = "log_scale"
+
+
+class Embeddings(HeadStart):
+    """What ``fedgraft embed-classes`` wrote, for ``head=embeddings``. Read at the coordinator only.
+
+    Args:
+        classes: of the plan.
+        file: the path of the file.
+    """
+
+    def __init__(self, file: str, classes: tuple[str, ...]) -> None:
+        self.file = file
+        self.classes = classes
+
+    @staticmethod
+    def misfit(head: nn.Module, options: Mapping[str, object]) -> str:
+        """Why it can't start a head; ``""`` if it can."""
+        return "" if LOG_SCALE in dict(head.named_parameters()) else "use head=embeddings, which has a place for them"
+
+    def sums(self, features: Tensor, labels: Tensor, classes: int) -> Sums:
+        return {}
+
+    def head(self, sums: Sums, built: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The head's tensors.
+
+        Raises:
+            PlanError: the file's sizes or classes are not the plan's.
+        """
+        found = read(Path(self.file), self.classes)
+        started = {"weight": found.embeddings, LOG_SCALE: found.scale.log()}
+        if found.projection is not None:
+            started["projection"] = found.projection
+        wrong = sorted(
+            name
+            for name in {*built, *started}
+            if name not in built or name not in started or built[name].shape != started[name].shape
+        )
+        if wrong:
+            sizes = "null" if found.projection is None else str(len(found.projection))
+            raise PlanError(
+                f"initial.file={self.file} does not fit the head ({', '.join(wrong)}): set head.dims={sizes}, and the "
+                "backbone to the image tower that the file was made with"
+            )
+        return started
+
+
+@dataclass(frozen=True)
+class ClassEmbeddings:
+    """One direction per class.
+
+    Attributes:
+        embeddings: ``(C, D)`` float32.
+        projection: of features to that space, ``(D, F)`` float32; ``None`` if features lie there already.
+        scale: scalar, the factor of the cosines.
+    """
+
+    embeddings: Tensor
+    projection: Tensor | None
+    scale: Tensor
+
+
+def read(path: Path, classes: Sequence[str]) -> ClassEmbeddings:
+    """Read a file.
+
+    Raises:
+        BackboneError: it is missing, or no such file.
+        PlanError: it is of other classes, or in another order.
+    """
+    held, said = tensors.load(path), about(path)
+    if EMBEDDINGS not in held or SCALE not in held or "classes" not in said:
+        raise BackboneError(f"{path} holds no class embeddings; fedgraft embed-classes writes such files")
+    known = json.loads(said["classes"])
+    if known != list(classes):
+        raise PlanError(f"initial.file={path} is of {', '.join(known)}; data.classes must be the same, in this order")
+    return ClassEmbeddings(held[EMBEDDINGS], held.get(PROJECTION), held[SCALE])

@@ -1,0 +1,1 @@
+"""What a part of each kind must be: one protocol a file. Imports nothing but errors."""

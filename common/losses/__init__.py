@@ -1,0 +1,1 @@
+"""Losses, one a file, and which of them suits which task."""

@@ -1,0 +1,40 @@
+"""Backbone, layers and head as one module."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class Network(nn.Module):
+    """Images ``(B, C, H, W)``, or rows of a table ``(B, F)``, float32 -> ``(B, outputs)`` float32.
+
+    Only ``training_modules`` leave eval mode while training: a frozen batch norm keeps its statistics. ``reference``
+    holds what features are aligned to; it has no part in the forward pass.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        layers: nn.ModuleDict,
+        head: nn.Module,
+        training_modules: frozenset[str],
+        reference: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.adapters = layers
+        self.head = head
+        self.reference = nn.Module() if reference is None else reference
+        self.training_modules = training_modules
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.backbone(images))
+        return logits
+
+    def train(self, mode: bool = True) -> Network:
+        super().train(mode)
+        self.backbone.eval()
+        if mode:
+            for path in self.training_modules:
+                self.backbone.get_submodule(path).train()
+        return self

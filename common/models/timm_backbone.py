@@ -1,0 +1,160 @@
+"""A backbone: any timm network without its classifier, and what it says about itself.
+
+Nothing is retyped that the model declares: mean, std, input size and interpolation come from
+timm's ``pretrained_cfg``; the feature width is measured.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import timm
+import torch
+from torch import Tensor, nn
+
+from fedgraft.common.errors import BackboneError, PlanError
+from fedgraft.common.interfaces.inputs import InputSpec, Shaped
+from fedgraft.common.plan.sections import Backbone
+
+
+def create(
+    plan: Backbone, image_size: int | None, source: Mapping[str, Any] | None = None
+) -> tuple[nn.Module, InputSpec]:
+    """Build the network.
+
+    Args:
+        plan: the plan's ``backbone`` section.
+        image_size: pixels, or ``None`` for the model's own.
+        source: where pretrained weights come from, as an overlay of timm's ``pretrained_cfg``
+            (an empty one lets timm download); ``None`` leaves the weights random.
+
+    Returns:
+        the network (``(B, C, H, W) -> (B, F)``) and its input.
+
+    Raises:
+        PlanError: timm has no such model, or the model takes no such image size.
+        BackboneError: the weights are not there or do not fit.
+    """
+    declared, spec = _declared(plan.name), input_spec(plan, image_size)
+    arguments: dict[str, Any] = {"num_classes": 0, "in_chans": spec.channels}
+    if declared.fixed_input_size and spec.size != declared.input_size[-1]:
+        arguments["img_size"] = spec.size
+    if source is not None:
+        arguments |= {"pretrained": True, "pretrained_cfg_overlay": dict(source)}
+    try:
+        network = timm.create_model(plan.name, **arguments)
+    except Exception as error:  # timm raises what its hub client, safetensors or load_state_dict raise
+        raise BackboneError(_why_not(plan, source, error)) from error
+    if source:
+        _require_all(network, plan, source, declared)
+    return network, spec
+
+
+def input_spec(plan: Backbone, image_size: int | None) -> InputSpec:
+    """What the plan's network takes, without building it.
+
+    Raises:
+        PlanError: timm has no such model, or ``backbone.channels`` is not set.
+    """
+    declared = _declared(plan.name)
+    if plan.channels is None:
+        raise PlanError("backbone.channels must be 1 or 3 for images")
+    return InputSpec(
+        channels=plan.channels,
+        size=image_size or declared.input_size[-1],
+        mean=_per_channel(declared.mean, plan.channels),
+        std=_per_channel(declared.std, plan.channels),
+        interpolation=declared.interpolation,
+    )
+
+
+def _declared(name: str) -> Any:
+    """timm's ``PretrainedCfg`` of a model."""
+    if not timm.is_model(name):
+        near = ", ".join(difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5))
+        raise PlanError(f"backbone.name={name} is not a timm model; near it: {near or 'see timm.list_models()'}")
+    declared = timm.get_pretrained_cfg(name)
+    if declared is None:
+        raise PlanError(f"backbone.name={name}: timm declares no input size for it; use another model")
+    return declared
+
+
+def _why_not(plan: Backbone, source: Mapping[str, Any] | None, error: Exception) -> str:
+    if source is None:
+        return f"backbone.name={plan.name} could not be built: {_first_line(error)}"
+    if not source:
+        return (
+            f"backbone.weights=timm: the download of {plan.name} failed; without a network name a .safetensors file "
+            f"in backbone.weights. {_first_line(error)}"
+        )
+    return f"backbone.weights={plan.weights} does not fit {plan.name} or is damaged: {_first_line(error)}"
+
+
+def _require_all(network: nn.Module, plan: Backbone, source: Mapping[str, Any], declared: Any) -> None:
+    """timm loads without a classifier only loosely: say so if a tensor of the network was not in the source."""
+    held = set(source["state_dict"] if "state_dict" in source else _names_in(source["file"]))
+    classifier = declared.classifier or ()
+    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    needed = {name for name in network.state_dict() if not name.endswith("num_batches_tracked")}
+    missing = sorted(needed - held)
+    surplus = sorted(name for name in held - set(network.state_dict()) if not name.startswith(heads))
+    if missing or surplus:
+        first = (missing or surplus)[0]
+        raise BackboneError(
+            f"backbone.weights={plan.weights} does not fit {plan.name}: {len(missing)} of {len(needed)} tensors are "
+            f"missing and {len(surplus)} belong to another network (first: {first})"
+        )
+
+
+def _names_in(file: str) -> list[str]:
+    with safetensors.safe_open(file, framework="pt") as stream:
+        return list(stream.keys())
+
+
+def measure_width(network: nn.Module, spec: Shaped) -> int:
+    """Features per case, measured with one blank case.
+
+    Raises:
+        PlanError: the network can't take an image of this size, or does not give one vector per case.
+    """
+    training = network.training
+    try:
+        with torch.no_grad():
+            features: Tensor = network.eval()(torch.zeros(1, *spec.shape))
+    except (RuntimeError, AssertionError) as error:
+        raise PlanError(
+            f"data.image_size={spec.shape[-1]} does not suit the backbone: {_first_line(error)}; "
+            "null takes the model's own"
+        ) from error
+    finally:
+        network.train(training)
+    if features.ndim != 2:
+        raise PlanError(f"the backbone gives features of shape {tuple(features.shape)}, not one vector per case")
+    return features.shape[1]
+
+
+def weights_file(path: str) -> dict[str, Any]:
+    """The overlay for weights in a safetensors file.
+
+    Raises:
+        BackboneError: not a ``.safetensors`` file, or it does not exist.
+    """
+    if not path.endswith(".safetensors"):
+        raise BackboneError(
+            f"backbone.weights={path} must be wheel, timm or a .safetensors file (nothing is unpickled)"
+        )
+    if not Path(path).is_file():
+        raise BackboneError(f"backbone.weights={path}: the file does not exist")
+    return {"file": str(Path(path).resolve())}
+
+
+def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    return tuple(values) if channels == len(values) else (sum(values) / len(values),) * channels
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,63 @@
+"""How many bytes a plan sends, without sending any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flwr.app import ConfigRecord, MetricRecord, RecordDict
+
+from fedgraft.common import tasks
+from fedgraft.common.compression.compression import down_encode, largest_payload, up_codec
+from fedgraft.common.models.model import Model
+from fedgraft.common.plan import parts
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.wire import messages
+from fedgraft.common.wire.backbone import pack_backbone
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Bytes for one site, without evaluations (they depend on the number of cases).
+
+    Attributes:
+        question: once, the plan.
+        backbone: once, if the site lacks it.
+        down, up: each round.
+        last: down, after the last round.
+    """
+
+    question: int
+    backbone: int
+    down: int
+    up: int
+    last: int
+
+
+def volume(plan: Plan, model: Model) -> Volume:
+    """What one site gets and sends."""
+    down, up = message_bytes(plan, model)
+    shared = model.tensors(model.names("shared"))
+    return Volume(
+        question=messages.count_bytes(messages.pack_prepare(plan.to_json(), plan.digest, "0" * 64)),
+        backbone=messages.count_bytes(RecordDict({messages.FROZEN: pack_backbone(model.backbone_state())})),
+        down=down,
+        up=up,
+        last=messages.count_bytes(messages.pack_evaluate(shared, plan.digest, plan.rounds)),
+    )
+
+
+def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
+    """``(down, up)`` of one train message and its answer without evaluations (they depend on the number of cases)."""
+    shared = model.tensors(model.names("shared"))
+    sent = messages.pack_tensors(down_encode(shared, plan.compression.down))
+    answered = messages.pack_tensors(largest_payload(up_codec(plan.compression, parts.trusted(plan.engine)), shared))
+    counts = (0,) * len(tasks.of(plan.data).counts) if plan.loss.asks_all_counts else None
+    config = messages.pack_config(plan.digest, counts)
+    config["server-round"] = plan.rounds
+    if "proximal_mu" in plan.strategy.options:
+        config["proximal-mu"] = 0.0
+    metrics = MetricRecord({messages.EXAMPLES: 1, **({"train-loss": 0.0} if plan.release.train_loss else {})})
+    site = ConfigRecord({"name": "site-01", "plan": plan.digest, "round": plan.rounds})
+    down = messages.count_bytes(RecordDict({messages.ARRAYS: sent, messages.CONFIG: config}))
+    up = messages.count_bytes(RecordDict({messages.ARRAYS: answered, messages.METRICS: metrics, messages.SITE: site}))
+    return down, up

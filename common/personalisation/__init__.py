@@ -1,0 +1,1 @@
+"""What each site keeps for itself: FedPer, FedRep, Ditto, fine-tuning."""

@@ -1,0 +1,88 @@
+"""Options of ``augment`` that contradict each other or would have no effect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fedgraft.common.plan.types import Check
+
+HARMONISE_CHECKS: tuple[Check, ...] = (
+    Check(
+        ("harmonise",),
+        lambda p: p.harmonise.target is None and bool(p.harmonise.reference),
+        "harmonise.reference has no effect with harmonise=none; choose harmonise=histogram or fourier, or set it to []",
+    ),
+    Check(
+        ("harmonise", "table"),
+        lambda p: p.harmonise.target is not None and p.table is not None,
+        "harmonise is for images and has no effect on a table, whose columns table.statistics scales; use "
+        "harmonise=none",
+    ),
+)
+
+
+STRENGTHS = ("rotate", "shift", "zoom", "brightness", "contrast", "flip", "gamma", "noise", "blur", "erase")
+"""What can make a view of ``augment`` differ from the case as it is."""
+MIXES = ("mixup", "cutmix")
+"""What makes one case of two."""
+_WIDEST_BLUR = 0.2
+
+
+def _needs_views(name: str) -> Check:
+    def wrong(plan: Any) -> bool:
+        return plan.augment.views == 1 and bool(getattr(plan.augment, name))
+
+    text = f"augment.{name} has no effect with augment.views=1, the case as it is; set augment.views to 2 or more"
+    return Check(("augment",), wrong, text)
+
+
+def _mixing_checks(name: str) -> tuple[Check, ...]:
+    """What does not go together with ``augment.mixup`` or ``augment.cutmix``."""
+
+    def mixes(plan: Any) -> bool:
+        return bool(getattr(plan.augment, name) > 0)
+
+    option = f"augment.{name}"
+    return (
+        Check(
+            ("augment", "train"),
+            lambda p: mixes(p) and p.train.batch_size == 1,
+            f"{option} has no effect with train.batch_size=1: cases of one batch are mixed; use 2 or more",
+        ),
+        Check(
+            ("augment", "data"),
+            lambda p: mixes(p) and p.data.task == "survival",
+            f"{option} has no meaning with data.task=survival: a partial likelihood ranks whole cases, and half a case "
+            "has no time; set it to 0",
+        ),
+        Check(
+            ("augment", "engine"),
+            lambda p: mixes(p) and not p.engine.keep,
+            f"{option} mixes what is kept of the cases; with engine.keep=false it would mix images, and the result "
+            "would depend on the engine; set engine.keep=true",
+        ),
+        Check(
+            ("augment", "loss"),
+            lambda p: mixes(p) and p.loss.absent == "distil",
+            f"{option} would compare outputs of mixed cases to the received model's outputs of whole ones with "
+            f"loss.absent=distil; set {option}=0 or loss.absent=mask",
+        ),
+    )
+
+
+AUGMENT_CHECKS = (
+    Check(
+        ("augment",),
+        lambda p: p.augment.views > 1 and not any(getattr(p.augment, name) for name in STRENGTHS),
+        "augment.views above 1 has no effect with every strength at 0; set one of "
+        f"{', '.join(f'augment.{name}' for name in STRENGTHS)}, or augment.views=1",
+    ),
+    *(_needs_views(name) for name in STRENGTHS),
+    Check(
+        ("augment",),
+        lambda p: p.augment.blur > _WIDEST_BLUR,
+        f"augment.blur is in parts of the image's side, of which more than {_WIDEST_BLUR} leaves nothing to see; 0.01 "
+        "is a pixel of 100",
+    ),
+    *(check for name in MIXES for check in _mixing_checks(name)),
+)

@@ -1,0 +1,95 @@
+"""Options of ``initial`` and of ``train`` that contradict each other or would have no effect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fedgraft.common.plan.types import Check
+
+SELECT_CHECKS: tuple[Check, ...] = (
+    Check(
+        ("select", "data"),
+        lambda p: p.select == "best" and p.data.test != "given" and p.data.val_fraction == 0,
+        "select=best needs validation cases to choose by; set data.val_fraction above 0, or select=last",
+    ),
+    Check(
+        ("select", "release"),
+        lambda p: p.select == "best" and not p.release.evaluation,
+        "select=best needs release.evaluation=true: it chooses by the sites' evaluations",
+    ),
+    Check(
+        ("select", "strategy"),
+        lambda p: p.select == "best" and p.strategy.fraction < 1,
+        "select=best with strategy.fraction below 1 compares rounds by the validation cases of other sites each time; "
+        "set strategy.fraction=1, or select=last",
+    ),
+    Check(
+        ("select", "personal"),
+        lambda p: p.select == "best" and p.personal.target is not None,
+        "select=best chooses the model that all sites share, and with `personal` a site uses one of its own; use "
+        "select=last, or personal=none",
+    ),
+    Check(
+        ("select", "initial"),
+        lambda p: p.select == "best" and bool(p.initial.interpolate),
+        "select=best and initial.interpolate each choose the final model; set initial.interpolate=[], or select=last",
+    ),
+)
+
+
+_SUMMING = {
+    "fedgraft.common.heads.prototypes.Prototypes": "prototypes",
+    "fedgraft.common.heads.ridge.Ridge": "ridge",
+}
+_ALIKE = (None, "fedgraft.common.heads.start.Zeros")
+
+
+def asks_sums(plan: Any) -> bool:
+    """Whether the plan's ``initial`` is one of ours that is made of sums over all sites' training cases."""
+    return plan.initial.target in _SUMMING
+
+
+TRANSFER_CHECKS: tuple[Check, ...] = (
+    Check(
+        ("initial", "data"),
+        lambda p: asks_sums(p) and p.data.task != "classification",
+        "initial=prototypes and initial=ridge need data.task=classification: one class per case; use initial=none",
+    ),
+    Check(
+        ("initial", "release"),
+        lambda p: asks_sums(p) and not p.release.class_counts,
+        "initial=prototypes and initial=ridge need release.class_counts=true: their sums hold the cases by class",
+    ),
+    Check(
+        ("initial",),
+        lambda p: bool(p.initial.interpolate) and p.initial.target in _ALIKE,
+        "initial.interpolate needs an initial head that tells classes apart (initial=prototypes, ridge or "
+        "embeddings): between nothing and the trained head, only the size of the outputs changes",
+    ),
+    Check(
+        ("initial",),
+        lambda p: len(set(p.initial.interpolate)) != len(p.initial.interpolate),
+        "initial.interpolate names a share twice",
+    ),
+    Check(
+        ("initial",),
+        lambda p: tuple(p.initial.interpolate) == (1.0,),
+        "initial.interpolate=[1.0] has no effect: it is the trained head; name other shares too, or set it to []",
+    ),
+    Check(
+        ("initial", "personal"),
+        lambda p: bool(p.initial.interpolate) and p.personal.target is not None,
+        "initial.interpolate chooses the model that all sites share, and with `personal` a site evaluates one of its "
+        "own; set initial.interpolate=[], or personal=none",
+    ),
+    Check(
+        ("initial", "release"),
+        lambda p: bool(p.initial.interpolate) and not p.release.evaluation,
+        "initial.interpolate needs release.evaluation=true: the sites' validation cases tell which share is best",
+    ),
+    Check(
+        ("initial", "data"),
+        lambda p: bool(p.initial.interpolate) and p.data.test != "given" and p.data.val_fraction == 0,
+        "initial.interpolate needs data.val_fraction > 0: the sites' validation cases tell which share is best",
+    ),
+)

@@ -1,0 +1,153 @@
+"""Parts named by dotted path: a loss, a head, an adaptation layer, a strategy, a data set.
+
+A plan is data; a part is what a ``_target_`` in it becomes. Only packages on an allow-list are imported
+(Hydra's own ``instantiate`` has only a short deny-list), and an option that the target does not take is an error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, get_type_hints
+
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from torch import nn
+
+from fedgraft.common.errors import PlanError
+from fedgraft.common.interfaces.adaptation import Adaptation
+from fedgraft.common.interfaces.alignment import Alignment
+from fedgraft.common.interfaces.codec import Codec
+from fedgraft.common.interfaces.harmoniser import Harmoniser
+from fedgraft.common.interfaces.head_start import HeadStart
+from fedgraft.common.interfaces.personalisation import Personalisation
+from fedgraft.common.interfaces.sampler import Sampler
+from fedgraft.common.interfaces.test_time import Adapting
+from fedgraft.common.plan.sections import Engine
+
+OURS = ("fedgraft",)
+KINDS: Mapping[str, type] = MappingProxyType(
+    {
+        "head": nn.Module,
+        "loss": nn.Module,
+        "adaptation": Adaptation,
+        "compression": Codec,
+        "initial": HeadStart,
+        "alignment": Alignment,
+        "personal": Personalisation,
+        "adapt": Adapting,
+        "sampling": Sampler,
+        "harmonise": Harmoniser,
+    }
+)
+"""What a part that a site instantiates must be, by the plan's section."""
+
+
+def trusted(engine: Engine) -> tuple[str, ...]:
+    """Packages from which parts may come where the plan was written: at the coordinator, and in a simulation."""
+    return (*OURS, *engine.allow)
+
+
+def resolve(target: str, option: str, allowed: Iterable[str] = OURS) -> Callable[..., Any]:
+    """Import what a dotted path names.
+
+    Args:
+        target: ``package.module.name``.
+        option: the plan's section, for the message.
+        allowed: packages (and all below them) from which a target may come.
+
+    Raises:
+        PlanError: the path is outside ``allowed``, or nothing callable is there.
+    """
+    allowed = tuple(allowed)
+    if not _within(target, allowed):
+        raise PlanError(f"{option}._target_={target} is not in an allowed package ({', '.join(allowed)})")
+    module, _, name = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise PlanError(f"{option}._target_={target} can't be imported: {error}") from error
+    problem = _misfit(found, option, allowed)
+    if problem:
+        raise PlanError(f"{option}._target_={target} {problem}")
+    return found  # type: ignore[no-any-return]
+
+
+def _misfit(found: object, option: str, allowed: tuple[str, ...]) -> str:
+    """Why what was found is no part: a plan that came over the wire must not call whatever it can name."""
+    if not callable(found):
+        return "is not a class or function"
+    if not _within(str(getattr(found, "__module__", "")), allowed):
+        return "is only imported there; name the module that defines it"
+    kind = KINDS.get(option)
+    if kind is not None and not (inspect.isclass(found) and issubclass(found, kind)):
+        return f"is not a {kind.__name__}"
+    return ""
+
+
+def _within(path: str, allowed: Iterable[str]) -> bool:
+    return any(path == name or path.startswith(f"{name}.") for name in allowed)
+
+
+def check_options(
+    found: Callable[..., Any], option: str, options: Mapping[str, Any], supplied: Iterable[str] = ()
+) -> list[str]:
+    """What is wrong with ``options`` as keyword arguments of ``found``; an empty list if nothing.
+
+    Args:
+        supplied: names that FedGraft itself passes, which a plan must not set.
+    """
+    supplied = set(supplied)
+    parameters = inspect.signature(found).parameters
+    free = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    takes = [n for n in parameters if n not in supplied and n != "self"]
+    problems = [f"{option}.{name} is set by FedGraft; remove it" for name in options if name in supplied]
+    if not free:
+        known = ", ".join(takes) or "none"
+        unknown = (n for n in options if n not in parameters)
+        problems += [f"{option}.{name} is not an option of {found.__name__}; it takes: {known}" for name in unknown]
+    problems += _ill_typed(found, option, options)
+    needed = (n for n in takes if parameters[n].default is inspect.Parameter.empty)
+    problems += [
+        f"{option}.{name} is required by {found.__name__}"
+        for name in needed
+        if name not in options
+        and parameters[name].kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    ]
+    return problems
+
+
+def _ill_typed(found: Callable[..., Any], option: str, options: Mapping[str, Any]) -> list[str]:
+    """Options whose value is not what the target's annotation says; what pydantic can't judge passes."""
+    try:
+        hints = get_type_hints(found.__init__ if inspect.isclass(found) else found, include_extras=True)
+    except (NameError, TypeError):
+        return []
+    problems = []
+    for name, value in options.items():
+        if name not in hints or isinstance(value, dict | list):
+            continue
+        try:
+            TypeAdapter(hints[name]).validate_python(value, strict=True)
+        except ValidationError as error:
+            problems.append(f"{option}.{name}={value!r}: {error.errors()[0]['msg'].lower()}")
+        except PydanticUserError:
+            continue
+    return problems
+
+
+def build(target: str, option: str, options: Mapping[str, Any], allowed: Iterable[str] = OURS, **supplied: Any) -> Any:
+    """Call what ``target`` names with the plan's options and what FedGraft supplies.
+
+    Only those of ``supplied`` that the target takes are passed.
+
+    Raises:
+        PlanError: not allowed, not importable, or an option does not fit.
+    """
+    found = resolve(target, option, allowed)
+    parameters = inspect.signature(found).parameters
+    problems = check_options(found, option, options, supplied)
+    if problems:
+        raise PlanError(problems)
+    return found(**options, **{name: value for name, value in supplied.items() if name in parameters})

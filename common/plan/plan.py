@@ -1,0 +1,212 @@
+"""The plan: everything a run will do, as plain data with a digest.
+
+Composed by Hydra from ``fedgraft.conf``, or read from a ``plan.yaml`` that an earlier run wrote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+import yaml
+from pydantic import Field, TypeAdapter, ValidationError
+
+from fedgraft.common.errors import PlanError
+from fedgraft.common.plan.checks.checks import contradictions
+from fedgraft.common.plan.data_sections import Data, Dicom, Table
+from fedgraft.common.plan.graft_sections import Adapt, AlignmentSection, Harmonise, InitialSection, Personal, Sampling
+from fedgraft.common.plan.sections import (
+    AdaptationSection,
+    Augment,
+    Backbone,
+    Clock,
+    Compression,
+    Engine,
+    Head,
+    Loss,
+    Partition,
+    Release,
+    Strategy,
+    Train,
+)
+from fedgraft.common.plan.types import Count
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run is a function of its plan, its data and its seed.
+
+    ``hold_out``: names of sites that never train; they evaluate the final model. ``select``: which round's model is the
+    final one: the ``last``, or the ``best`` by the headline figure on the sites' validation cases.
+    """
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    rounds: Count
+    data: Data
+    dicom: Dicom
+    augment: Augment
+    partition: Partition
+    backbone: Backbone
+    adaptation: AdaptationSection
+    head: Head
+    loss: Loss
+    train: Train
+    strategy: Strategy
+    compression: Compression
+    release: Release
+    engine: Engine
+    clock: Clock | None = None
+    table: Table | None = None
+    initial: InitialSection = field(default_factory=InitialSection)
+    alignment: AlignmentSection = field(default_factory=AlignmentSection)
+    personal: Personal = field(default_factory=Personal)
+    adapt: Adapt = field(default_factory=Adapt)
+    sampling: Sampling = field(default_factory=Sampling)
+    harmonise: Harmonise = field(default_factory=Harmonise)
+    hold_out: tuple[str, ...] = ()
+    select: Literal["last", "best"] = "last"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as it is written in YAML; `from_dict` reads it back to an equal plan."""
+        return {name: _unfold(value) for name, value in json.loads(json.dumps(asdict(self))).items()}
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no spaces."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the canonical JSON without ``engine``; of ``clock`` it holds availabilities below 1 only."""
+        plain = {name: value for name, value in self.to_dict().items() if name not in ("engine", "clock")}
+        if self.clock is not None and self.clock.availabilities():
+            plain["availability"] = self.clock.availabilities()
+        return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+OPTIONAL = frozenset(
+    each.name for each in fields(Plan) if each.default is not MISSING or each.default_factory is not MISSING
+)
+"""What a plan written by hand, or before there was such a section, does without."""
+
+
+@dataclass(frozen=True)
+class PlanReading:
+    """What could be read of a plan: its valid sections, and every problem."""
+
+    sections: dict[str, Any]
+    problems: tuple[str, ...]
+
+
+def read(raw: Mapping[str, Any]) -> PlanReading:
+    """Check plain data section by section, so that one mistake does not hide another."""
+    expected = get_type_hints(Plan, include_extras=True)
+    sections: dict[str, Any] = {}
+    problems = [f"{name} is not an option" for name in raw if name not in expected]
+    for name, kind in expected.items():
+        if name not in raw:
+            problems += [] if name in OPTIONAL else [f"{name} is missing"]
+            continue
+        try:
+            sections[name] = TypeAdapter(kind).validate_python(_fold(kind, raw[name]))
+        except ValidationError as error:
+            problems += [_sentence(name, item) for item in error.errors()]
+    for name, section in sections.items():
+        problems += [f"{path} is not a finite number" for path in _not_finite(getattr(section, "options", {}), name)]
+    return PlanReading(sections, tuple(problems + contradictions(sections)))
+
+
+def from_dict(raw: Mapping[str, Any]) -> Plan:
+    """Build a plan from plain data, as composed by Hydra or read from YAML or JSON.
+
+    Raises:
+        PlanError: lists every missing, unknown, ill-typed or contradictory option.
+    """
+    reading = read(raw)
+    if reading.problems:
+        raise PlanError(reading.problems)
+    return Plan(**reading.sections)
+
+
+def from_json(text: str) -> Plan:
+    """Read a plan from JSON.
+
+    Raises:
+        PlanError: not JSON, or not a valid plan.
+    """
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise PlanError(f"the plan is not valid JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise PlanError("the plan must be a mapping of sections")
+    return from_dict(raw)
+
+
+def load_plan(path: Path) -> Plan:
+    """Read a plan from a ``.yaml`` or ``.json`` file.
+
+    Raises:
+        PlanError: the file is missing, is not text, YAML or JSON, or is not a valid plan.
+    """
+    if not path.is_file():
+        raise PlanError(f"plan file {path} does not exist; a simulation writes one as plan.yaml in its run folder")
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":
+            return from_json(text)
+        raw = yaml.safe_load(text)
+    except UnicodeDecodeError as error:
+        raise PlanError(f"plan file {path} is not UTF-8 text") from error
+    except yaml.YAMLError as error:
+        raise PlanError(f"plan file {path} is not valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise PlanError(f"plan file {path} must be a mapping of sections")
+    return from_dict(raw)
+
+
+def _fold(section: Any, value: Any) -> Any:
+    """``{_target_: t, known: 1, other: 2}`` -> ``{target: t, known: 1, options: {other: 2}}``, if it has options."""
+    names = {f.name for f in fields(section)} if is_dataclass(section) else set()
+    if "options" not in names or not isinstance(value, Mapping):
+        return value
+    known = names - {"options", "target"}
+    folded = {name: item for name, item in value.items() if name in known}
+    folded["options"] = {n: item for n, item in value.items() if n not in known and n != "_target_"}
+    if "_target_" in value:
+        folded["target" if "target" in names else "_target_"] = value["_target_"]
+    return folded
+
+
+def _unfold(value: Any) -> Any:
+    if not isinstance(value, dict) or "options" not in value:
+        return value
+    target = {"_target_": value["target"]} if "target" in value else {}
+    rest = {name: item for name, item in value.items() if name not in ("target", "options")}
+    return {**target, **rest, **value["options"]}
+
+
+def _not_finite(value: Any, path: str) -> Iterator[str]:
+    """Paths of the numbers that JSON does not have."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield path
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _not_finite(item, f"{path}.{name}")
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _not_finite(item, path)
+
+
+def _sentence(section: str, error: Mapping[str, Any]) -> str:
+    where = ".".join((section, *(str(part) for part in error["loc"]))).replace(".target", "._target_")
+    if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        return f"{where} is not an option"
+    if error["type"] in ("missing", "missing_argument"):
+        return f"{where} is missing"
+    return f"{where}={error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"

@@ -1,0 +1,45 @@
+"""Everything that a plan switches on, a line each: what a reader of the plan must know without knowing the defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
+from types import MappingProxyType
+from typing import Any
+
+from fedgraft.common.plan.plan import Plan
+
+_PARTS = ("adaptation", "initial", "alignment", "personal", "adapt", "sampling", "harmonise", "compression")
+_BARE = ("augment", "train", "backbone")
+"""Sections that are always on; of them, what differs from off."""
+_STRENGTHS = ("rotate", "shift", "zoom", "brightness", "contrast", "flip")
+_OFF: Mapping[str, Any] = MappingProxyType(
+    {"views": 1, "batch_norm": "eval", "freeze": "all", "keep_as": "float32", **dict.fromkeys(_STRENGTHS, 0)}
+)
+
+
+def switched_on(plan: Plan) -> tuple[str, ...]:
+    """``section: Part, option=value, ...`` for each part, and ``section: option=value, ...`` for what else is on."""
+    lines = [f"head: {_called(plan.head)}", f"loss: {_called(plan.loss)}, weights={plan.loss.weights}"]
+    lines += [f"strategy: {_called(plan.strategy)}"]
+    lines += [f"{name}: {_called(part)}" for name in _PARTS if (part := getattr(plan, name)).target is not None]
+    lines += [f"{name}: {', '.join(on)}" for name in _BARE if (on := list(_differing(getattr(plan, name))))]
+    lines += [f"hold_out: {', '.join(plan.hold_out)}"] * bool(plan.hold_out)
+    lines += [f"select: {plan.select}"] * (plan.select != "last")
+    return tuple(lines)
+
+
+def _called(part: Any) -> str:
+    named = [f"{name}={value}" for name, value in part.options.items()]
+    own = [] if part.target is None else [part.target.rpartition(".")[2]]
+    return ", ".join([*own, *_differing(part), *named])
+
+
+def _differing(section: Any) -> Iterator[str]:
+    """The fields that have an off position, and are not in it."""
+    for each in fields(section):
+        value = getattr(section, each.name)
+        off = _OFF.get(each.name, each.default)
+        if each.name in ("target", "options") or off is MISSING or value == off:
+            continue
+        yield f"{each.name}={value}"

@@ -1,0 +1,29 @@
+"""Kinds of numbers in a plan, which pydantic checks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import ConfigDict, Field, JsonValue
+
+SITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Probability = Annotated[float, Field(gt=0, le=1)]
+Options = dict[str, JsonValue]
+STRICT = ConfigDict(extra="forbid")
+
+
+class Check(NamedTuple):
+    """``wrong`` is asked only if all of ``sections`` could be read."""
+
+    sections: tuple[str, ...]
+    wrong: Callable[[Any], bool]
+    text: str

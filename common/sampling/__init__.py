@@ -1,0 +1,1 @@
+"""Which training cases an epoch shows: one file for each way."""

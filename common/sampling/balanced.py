@@ -1,0 +1,40 @@
+"""Class-balanced sampling: first a class is drawn, then a case of it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fedgraft.common.errors import PlanError
+from fedgraft.common.interfaces.sampler import Sampler
+
+
+class Balanced(Sampler):
+    """As many draws as there are cases, with replacement; a class's probability is in proportion to ``n_c^power``.
+
+    Kang et al., Decoupling representation and classifier for long-tailed recognition, ICLR 2020, equation 1.
+
+    Args:
+        power: 0 for equally probable classes, 0.5 for square-root sampling; below 1, where every case is equally
+            probable and nothing is balanced.
+
+    Raises:
+        PlanError: ``power`` is out of range.
+    """
+
+    def __init__(self, power: float = 0.0) -> None:
+        if not 0 <= power < 1:
+            raise PlanError(f"sampling.power={power} must be 0 or more and below 1, where nothing would be balanced")
+        self._power = power
+
+    def makes(self) -> bool:
+        return False
+
+    def order(self, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """The cases of one epoch; see `fedgraft.common.interfaces.sampler.Sampler`."""
+        counts = torch.bincount(labels).double()
+        weights = counts[labels] ** (self._power - 1)  # of a case: n_c^power, shared among the n_c cases
+        return torch.multinomial(weights, len(labels), replacement=True, generator=generator)
+
+    def made(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        return vectors, labels

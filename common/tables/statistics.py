@@ -1,0 +1,187 @@
+"""Sums over a table's columns that sites can add up: means, deviations and vocabularies of all, from those of each.
+
+A site's sums travel as count, mean and M2 (the sum of squared differences from the mean), and are merged pairwise
+(Chan, Golub & LeVeque, Updating Formulae and a Pairwise Algorithm for Computing Sample Variances, 1979): a plain sum of
+squares loses its digits where the mean is large beside the deviation. Merging sites gives what the pooled table would.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedgraft.common.errors import PlanError
+from fedgraft.common.plan.checks.table import table_problems
+from fedgraft.common.plan.data_sections import MOST_CATEGORIES, MOST_TEXT, Table
+from fedgraft.common.tables.encoding import Row
+
+T = TypeVar("T")
+_EPSILON = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Of the known values of one column; all 0 if there are none, or if too few to be told."""
+
+    count: int = 0
+    mean: float = 0.0
+    m2: float = 0.0
+
+    @property
+    def deviation(self) -> float:
+        """Of the population (divided by n); 1 for a constant column, whose scaled values are then 0.
+
+        What counts as constant is scikit-learn's rule (`StandardScaler`): a variance that rounding alone can give.
+        """
+        variance = self.m2 / self.count
+        rounding = self.count * _EPSILON * variance + (self.count * self.mean * _EPSILON) ** 2
+        return 1.0 if variance <= rounding else math.sqrt(variance)
+
+
+@dataclass(frozen=True)
+class TableStatistics:
+    """``numeric`` and ``categories`` (cases by category) in the order of the plan's columns."""
+
+    numeric: tuple[Moments, ...]
+    categories: tuple[Mapping[str, int], ...]
+
+    def at_least(self, least: int) -> TableStatistics:
+        """What may be told: nothing of a column with fewer known values, no category with fewer cases.
+
+        Nor is one named that has more than `MOST_TEXT` characters or unprintable ones, which is no category; of many,
+        the `MOST_CATEGORIES` largest are named.
+        """
+        return TableStatistics(
+            numeric=tuple(one if one.count >= least else Moments() for one in self.numeric),
+            categories=tuple(_named(counts, least) for counts in self.categories),
+        )
+
+    def of_patients(self, least: int, patients: Patients) -> TableStatistics:
+        """Without columns whose known values are of fewer than ``least`` patients, and categories of fewer."""
+        return TableStatistics(
+            numeric=tuple(
+                one if count >= least else Moments() for one, count in zip(self.numeric, patients.numeric, strict=True)
+            ),
+            categories=tuple(
+                {word: n for word, n in counts.items() if of[word] >= least}
+                for counts, of in zip(self.categories, patients.categories, strict=True)
+            ),
+        )
+
+    def nothing(self) -> TableStatistics:
+        """What is told by a site that tells nothing."""
+        return TableStatistics(tuple(Moments() for _ in self.numeric), tuple({} for _ in self.categories))
+
+    @property
+    def is_nothing(self) -> bool:
+        return not any(one.count for one in self.numeric) and not any(self.categories)
+
+
+@dataclass(frozen=True)
+class Patients:
+    """How many different patients each of a site's sums rests on; it stays at the site. The order is the plan's.
+
+    ``numeric``: with a known value of the column; ``categories``: by category.
+    """
+
+    numeric: tuple[int, ...]
+    categories: tuple[Mapping[str, int], ...]
+
+
+def moments(values: NDArray[np.float64]) -> Moments:
+    """Of ``(N,)`` float64; NaN is missing."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return Moments()
+    mean = float(known.mean())
+    return Moments(len(known), mean, float(np.square(known - mean).sum()))
+
+
+def merge(one: Moments, other: Moments) -> Moments:
+    """Of the values of both."""
+    if not one.count or not other.count:
+        return other if other.count else one
+    count, apart = one.count + other.count, other.mean - one.mean
+    mean = one.mean + apart * (other.count / count)
+    return Moments(count, mean, one.m2 + other.m2 + apart**2 * one.count * (other.count / count))
+
+
+def describe(rows: Sequence[Row], table: Table) -> TableStatistics:
+    """All of a site's rows; `TableStatistics.at_least` says what may leave."""
+    numbers = np.stack([row.numbers for row in rows]) if rows else np.zeros((0, len(table.numeric)))
+    numeric = tuple(moments(numbers[:, place]) for place in range(len(table.numeric)))
+    counts = (Counter(row.texts[place] for row in rows) for place in range(len(table.categorical)))
+    return TableStatistics(numeric, tuple(dict(count) for count in counts))
+
+
+def count_patients(rows: Sequence[Row], patients: Sequence[str], table: Table) -> Patients:
+    """Of a site's rows, whose patients are ``patients``."""
+    owned = list(zip(rows, patients, strict=True))
+    numeric = (
+        len({patient for row, patient in owned if not math.isnan(row.numbers[place])})
+        for place in _places(table.numeric)
+    )
+    pairs = ({(row.texts[place], patient) for row, patient in owned} for place in _places(table.categorical))
+    return Patients(tuple(numeric), tuple(dict(Counter(word for word, _ in some)) for some in pairs))
+
+
+def _named(counts: Mapping[str, int], least: int) -> dict[str, int]:
+    fit = [(word, n) for word, n in counts.items() if n >= least and 0 < len(word) <= MOST_TEXT and word.isprintable()]
+    return dict(sorted(sorted(fit, key=lambda item: (-item[1], item[0]))[:MOST_CATEGORIES]))
+
+
+def merge_all(parts: Iterable[TableStatistics], table: Table) -> TableStatistics:
+    """Of the rows of all sites; in another order of ``parts`` it differs in the last digits only."""
+    given = list(parts)
+    numeric = tuple(reduce(merge, (one.numeric[place] for one in given), Moments()) for place in _places(table.numeric))
+    counts = (
+        sum((Counter(one.categories[place]) for one in given), Counter[str]()) for place in _places(table.categorical)
+    )
+    return TableStatistics(numeric, tuple(dict(sorted(count.items())) for count in counts))
+
+
+def _places(columns: Sequence[str]) -> range:
+    return range(len(columns))
+
+
+def resolved(table: Table, statistics: TableStatistics) -> Table:
+    """The section with the numbers in it: then of ``statistics=plan``, with vocabularies in alphabetical order.
+
+    Raises:
+        PlanError: of a column nothing is known from any site, or its numbers can't be used.
+    """
+    least = table.min_count
+    problems = [
+        f"table.numeric names {name}, of which no site told anything (a site tells of a column with known "
+        f"values of {least} patients or more, or its own min_count); remove it, or give the numbers with "
+        "table.statistics=plan"
+        for name, one in zip(table.numeric, statistics.numeric, strict=True)
+        if not one.count
+    ]
+    problems += [
+        f"table.categorical names {name}, of which no site has a category with {least} patients or more (or its own "
+        "min_count); remove it, or give the vocabulary with table.statistics=plan"
+        for name, counts in zip(table.categorical, statistics.categories, strict=True)
+        if not counts
+    ]
+    if problems:
+        raise PlanError(problems)
+    known = replace(
+        table,
+        statistics="plan",
+        min_count=1,
+        means={name: one.mean for name, one in zip(table.numeric, statistics.numeric, strict=True)},
+        deviations={name: one.deviation for name, one in zip(table.numeric, statistics.numeric, strict=True)},
+        vocabulary={name: tuple(words) for name, words in zip(table.categorical, statistics.categories, strict=True)},
+    )
+    problems = table_problems(known)
+    if problems:
+        raise PlanError(problems)
+    return known

@@ -1,0 +1,158 @@
+"""Mergeable scores: histograms that add up, so that merging sites equals pooling their cases.
+
+A score is the log odds ``log(p / (1 - p))`` of one class or finding. Scores are counted in `BINS` bins of equal width
+in ``asinh(score / SOFTNESS)``: about 0.23 % wide relative to the score, and fine around zero where an untrained head's
+scores lie. AUROC and AUPRC are those of the binned scores (ties within a bin count half, as in the Mann-Whitney
+statistic).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedgraft.common.interfaces.task import Scalar
+
+BINS = 16384
+SOFTNESS = 0.01
+LIMIT = math.asinh(1e6 / SOFTNESS)  # an unnormalised head trained at too high a rate gives scores in the thousands
+
+Counts = NDArray[np.int64]
+
+
+Curve = list[tuple[int, int]]
+"""Negative and positive cases at each score that occurs, ascending. Plain numbers: most sites have a few cases."""
+
+
+@dataclass(frozen=True)
+class Histograms:
+    """For each of some scores, two histograms: of the cases that do not have it, and of those that do.
+
+    Only filled bins are held: an evaluation of six cases is small, and a thousand sites have thousands of them.
+
+    Attributes:
+        scores: how many scores each case has.
+        bins: ``(n,)`` int64, ascending: the filled bins, as places in the flattened `dense`.
+        counts: ``(n,)`` int64, above 0: the cases in each.
+    """
+
+    scores: int
+    bins: Counts
+    counts: Counts
+
+    @property
+    def dense(self) -> Counts:
+        """``(S, 2, BINS)`` int64: negatives and positives of each score."""
+        flat = np.zeros(self.scores * 2 * BINS, np.int64)
+        flat[self.bins] = self.counts
+        return flat.reshape(-1, 2, BINS)
+
+    @property
+    def sides(self) -> Counts:
+        """``(S, 2)`` int64: negative and positive cases of each score."""
+        weighed = np.bincount(self.bins // BINS, self.counts, minlength=self.scores * 2)
+        return weighed.astype(np.int64).reshape(-1, 2)
+
+    def curve(self, score: int) -> Curve:
+        """Cases by value of the ``score``-th score."""
+        start = 2 * score * BINS
+        low, middle, high = np.searchsorted(self.bins, (start, start + BINS, start + 2 * BINS)).tolist()
+        negatives = dict(zip((self.bins[low:middle] - start).tolist(), self.counts[low:middle].tolist(), strict=True))
+        positives = dict(
+            zip((self.bins[middle:high] - start - BINS).tolist(), self.counts[middle:high].tolist(), strict=True)
+        )
+        levels = sorted(negatives.keys() | positives.keys())
+        return [(negatives.get(level, 0), positives.get(level, 0)) for level in levels]
+
+    def without(self, scores: Sequence[int]) -> Histograms:
+        """The same, with no case in the histograms of ``scores``."""
+        kept = ~np.isin(self.bins // (2 * BINS), list(scores))
+        return Histograms(self.scores, self.bins[kept], self.counts[kept])
+
+
+def no_scores(scores: int) -> Histograms:
+    """The histograms of no case."""
+    return Histograms(scores, np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+def places(values: NDArray[np.floating], positive: NDArray[np.bool_]) -> Counts:
+    """Where `count_places` counts a score: ``(N, S)`` values and sides -> ``(N, S)`` int64."""
+    first = 2 * np.arange(values.shape[1]) + positive
+    return first * BINS + _bin(values.astype(np.float64))
+
+
+def count_places(places: Counts, scores: int) -> Histograms:
+    """The histograms of cases at ``places``, of any shape."""
+    bins, counts = np.unique(places, return_counts=True)
+    return Histograms(scores, bins, counts)
+
+
+def merge_histograms(parts: Sequence[Histograms]) -> Histograms:
+    """The histograms of all cases of ``parts`` (at least one)."""
+    bins, counts = (np.concatenate([getattr(part, name) for part in parts]) for name in ("bins", "counts"))
+    flat = np.zeros(parts[0].scores * 2 * BINS, np.int64)
+    np.add.at(flat, bins, counts)
+    (filled,) = np.nonzero(flat)
+    return Histograms(parts[0].scores, filled, flat[filled])
+
+
+def _bin(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    position = (np.arcsinh(scores / SOFTNESS) / LIMIT + 1) / 2 * BINS
+    return np.clip(np.floor(position), 0, BINS - 1).astype(np.int64)
+
+
+def auroc(curve: Curve) -> Scalar:
+    """Area under the ROC curve; ``None`` if either side has no case. A tie counts half."""
+    below, area = 0, 0.0
+    for negatives, positives in curve:
+        area += positives * (below + negatives / 2)
+        below += negatives
+    pairs = below * sum(positives for _, positives in curve)
+    return area / pairs if pairs else None
+
+
+def auprc(curve: Curve) -> Scalar:
+    """Average precision; ``None`` if either side has no case."""
+    true = false = 0
+    area = 0.0
+    for negatives, positives in reversed(curve):
+        true, false = true + positives, false + negatives
+        area += positives * true / (true + false)
+    return area / true if true and false else None
+
+
+def sensitivity_at(curve: Curve, specificity: float) -> Scalar:
+    """The sensitivity where the ROC curve reaches a specificity; ``None`` if either side has no case.
+
+    Straight lines join the points of neighbouring thresholds (Fawcett, Pattern Recognit. Lett. 2006, as for the area):
+    between two thresholds the sensitivity is interpolated. Where the curve rises at that very specificity, it is the
+    upper end.
+
+    Args:
+        specificity: above 0 and at most 1.
+    """
+    negatives, positives = (sum(side) for side in zip(*curve, strict=True)) if curve else (0, 0)
+    if not negatives or not positives:
+        return None
+    allowed = round((1 - specificity) * negatives, 9)  # 1 - 0.9 is a little less than 0.1
+    false = true = 0
+    for more_false, more_true in reversed(curve):
+        if false + more_false > allowed:
+            return (true + more_true * (allowed - false) / more_false) / positives
+        false, true = false + more_false, true + more_true
+    return true / positives
+
+
+def ratio(part: float, whole: float) -> Scalar:
+    """``part / whole``; ``None`` if there is no whole."""
+    return part / whole if whole else None
+
+
+def mean(values: Sequence[Scalar]) -> Scalar:
+    """The mean; ``None`` if there is no value, or if one is not defined."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None

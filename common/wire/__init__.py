@@ -1,0 +1,1 @@
+"""Every record that travels between coordinator and sites."""

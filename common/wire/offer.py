@@ -1,0 +1,96 @@
+"""A site's answer to ``query.prepare``: who it is, and what it offers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flwr.app import ConfigRecord, RecordDict
+
+from fedgraft.common.errors import WireError
+from fedgraft.common.interfaces.task import AnyTask
+from fedgraft.common.plan.types import SITE_NAME
+from fedgraft.common.wire.messages import EXAMPLES, SITE
+from fedgraft.common.wire.values import config_of, count_of, is_count, text_of
+
+_REASON = re.compile(r"[a-z]+(-[a-z]+){0,3}")
+_MOST_REASONS = 64
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a site offers.
+
+    Attributes:
+        examples: training cases.
+        class_counts: the task's counts of training cases, ``None`` if withheld.
+        quarantined: how many cases the site can't use, by reason; empty if there are none, or withheld.
+    """
+
+    site: str
+    plan_digest: str
+    has_backbone: bool
+    examples: int
+    class_counts: tuple[int, ...] | None
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+
+
+def pack_offer(offer: Offer) -> RecordDict:
+    record = ConfigRecord(
+        {
+            "name": offer.site,
+            "plan": offer.plan_digest,
+            "has-backbone": offer.has_backbone,
+            EXAMPLES: offer.examples,
+        }
+    )
+    if offer.class_counts is not None:
+        record["class-counts"] = list(offer.class_counts)
+    if offer.quarantined:
+        record["quarantine-reasons"] = list(offer.quarantined)
+        record["quarantine-counts"] = list(offer.quarantined.values())
+    return RecordDict({SITE: record})
+
+
+def unpack_offer(content: RecordDict, task: AnyTask) -> Offer:
+    """Read what a site sent.
+
+    Raises:
+        WireError: a key is missing or ill-typed, or the counts are not the task's.
+    """
+    record = config_of(content, SITE)
+    site, examples = text_of(record, "name"), count_of(record, EXAMPLES)
+    if not SITE_NAME.fullmatch(site):
+        raise WireError("a site's name must be letters, digits, - and _ (at most 64)")
+    return Offer(
+        site=site,
+        plan_digest=text_of(record, "plan"),
+        has_backbone=record.get("has-backbone") is True,
+        examples=examples,
+        class_counts=_class_counts(record, task, examples),
+        quarantined=_quarantined(record),
+    )
+
+
+def _class_counts(record: ConfigRecord, task: AnyTask, examples: int) -> tuple[int, ...] | None:
+    counts = record.get("class-counts")
+    if counts is None:
+        return None
+    if not isinstance(counts, list) or len(counts) != len(task.counts) or not all(map(is_count, counts)):
+        raise WireError(f"class counts must be {len(task.counts)} whole numbers")
+    if not task.fits(counts, examples):  # type: ignore[arg-type]
+        raise WireError("the class counts do not fit the number of training cases")
+    return tuple(int(count) for count in counts)
+
+
+def _quarantined(record: ConfigRecord) -> dict[str, int]:
+    reasons, counts = record.get("quarantine-reasons", []), record.get("quarantine-counts", [])
+    if not isinstance(reasons, list) or not isinstance(counts, list) or len(reasons) != len(counts):
+        raise WireError("the quarantine must be a count for each reason")
+    known = [reason for reason in reasons if isinstance(reason, str) and _REASON.fullmatch(reason)]
+    if len(known) != len(reasons) or len(set(known)) != len(known) or len(known) > _MOST_REASONS:
+        raise WireError("a quarantine reason must be a short code, each named once")
+    if not all(map(is_count, counts)):
+        raise WireError("a quarantine count must be a whole number")
+    return dict(zip(known, map(int, counts), strict=True))

@@ -1,0 +1,62 @@
+"""The weighted mean of updates, tensor by tensor: what FedAvg and FedProx compute at the server.
+
+Bit for bit what Flower's own arithmetic for them gives, with one temporary a tensor instead of one for every update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from flwr.serverapp.strategy import FedAdagrad, FedAdam, FedAvg, FedAvgM, FedProx, FedYogi, Strategy
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedgraft.common.interfaces.roles import REFERENCE, STATISTICS
+
+Numbers = NDArray[np.floating[Any]]
+
+
+def weighted_mean(updates: Sequence[tuple[Mapping[str, Tensor], float]]) -> dict[str, Tensor]:
+    """``sum_k (w_k / sum w) x_k`` by name (McMahan et al., AISTATS 2017, algorithm 1).
+
+    Args:
+        updates: tensors and weight of each, at least one; weights above 0, equal names and shapes.
+
+    Returns:
+        new tensors; float32 sums are kept in float32, and what is not floating point is averaged in float64.
+    """
+    total = sum(weight for _, weight in updates)
+    parts = [weight / total for _, weight in updates]
+    return {name: _mean((tensors[name] for tensors, _ in updates), parts) for name in updates[0][0]}
+
+
+def _mean(tensors: Iterable[Tensor], parts: Sequence[float]) -> Tensor:
+    arrays = (_floating(tensor.numpy()) for tensor in tensors)
+    pairs = zip(arrays, parts, strict=True)
+    first, part = next(pairs)
+    mean = np.asarray(np.multiply(first, part, dtype=first.dtype))
+    scratch = np.empty_like(mean)
+    for array, part in pairs:
+        np.multiply(array, part, out=scratch)
+        np.add(mean, scratch, out=mean)
+    return torch.from_numpy(mean)
+
+
+def _floating(array: Numbers) -> Numbers:
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def averaged(strategy: Strategy, names: Iterable[str]) -> frozenset[str]:
+    """The names that the coordinator averages itself, weighted by cases.
+
+    These are the moments that features are aligned to, because only their mean is the one of the pooled cases; and with
+    a strategy that takes steps of its own, batch norm's running statistics: after a step of Adam or of momentum a
+    variance could be negative. FedAvg and FedProx are that mean; they keep all.
+    """
+    if type(strategy) in (FedAvg, FedProx):
+        return frozenset()
+    steps = isinstance(strategy, FedAdagrad | FedAdam | FedYogi | FedAvgM)
+    return frozenset(n for n in names if n.startswith(REFERENCE) or (steps and n.endswith(STATISTICS)))

@@ -1,0 +1,203 @@
+"""Flower's strategies, asked only for arithmetic: who takes part, and the new shared tensors from good updates."""
+
+from __future__ import annotations
+
+import inspect
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+import torch
+from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import FedAvg, FedProx, Strategy
+from torch import Tensor
+
+from fedgraft.common.compression.compression import down_encode
+from fedgraft.common.errors import PlanError, RoundError
+from fedgraft.common.plan import parts
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.sections import Engine
+from fedgraft.common.wire import arrays
+from fedgraft.common.wire import messages as wire
+from fedgraft.common.wire.messages import Specs, Update
+from fedgraft.server.aggregation.mean import averaged, weighted_mean
+
+FLOWER = "flwr.serverapp.strategy"
+
+
+def allowed(engine: Engine) -> tuple[str, ...]:
+    """Packages from which a strategy may come."""
+    return (*parts.trusted(engine), FLOWER)
+
+
+_FIXED: dict[str, Any] = {
+    "fraction_evaluate": 1.0,
+    "min_evaluate_nodes": 1,
+    "weighted_by_key": wire.EXAMPLES,
+    "arrayrecord_key": wire.ARRAYS,
+    "configrecord_key": wire.CONFIG,
+    "train_metrics_aggr_fn": None,
+    "evaluate_metrics_aggr_fn": None,
+}
+_FROM_PLAN = {
+    "fraction_train": attrgetter("strategy.fraction"),
+    "min_train_nodes": attrgetter("strategy.min_sites"),
+    "min_available_nodes": attrgetter("strategy.min_sites"),
+}
+SUPPLIED = frozenset((*_FIXED, *_FROM_PLAN))
+"""What FedGraft itself passes to a strategy; a plan must not set these."""
+
+
+def supplied(plan: Plan) -> dict[str, Any]:
+    """The values of `SUPPLIED` for this plan."""
+    return {**_FIXED, **{name: read(plan) for name, read in _FROM_PLAN.items()}}
+
+
+def build_strategy(plan: Plan) -> Strategy:
+    """The plan's strategy.
+
+    Raises:
+        PlanError: not a Flower strategy, or an option that it does not take.
+    """
+    found = parts.resolve(plan.strategy.target, "strategy", allowed(plan.engine))
+    if not (inspect.isclass(found) and issubclass(found, Strategy)):
+        raise PlanError(f"strategy._target_={plan.strategy.target} is not a flwr.serverapp.strategy.Strategy")
+    if plan.strategy.target.rpartition(".")[2].startswith("DifferentialPrivacyClientSide"):
+        raise PlanError(
+            f"strategy._target_={plan.strategy.target} relies on a Flower mod at the sites that FedGraft does not "
+            "install: nothing would be clipped; use a DifferentialPrivacyServerSide... strategy"
+        )
+    try:
+        built: Strategy = _build(plan, plan.strategy.target, plan.strategy.options)
+    except (TypeError, ValueError) as error:
+        raise PlanError(f"strategy: {error}") from error
+    return built
+
+
+def _build(plan: Plan, target: str, options: Mapping[str, Any]) -> Any:
+    """A strategy; an option that has a ``_target_`` is built first (the strategy that a wrapper wraps)."""
+    built = {name: _build_nested(plan, value) for name, value in options.items()}
+    return parts.build(target, "strategy", built, allowed(plan.engine), **supplied(plan))
+
+
+def _build_nested(plan: Plan, value: Any) -> Any:
+    if not isinstance(value, dict) or "_target_" not in value:
+        return value
+    inner = {name: item for name, item in value.items() if name != "_target_"}
+    return _build(plan, str(value["_target_"]), inner)
+
+
+def configure(
+    strategy: Strategy,
+    plan: Plan,
+    server_round: int,
+    shared: Mapping[str, Tensor],
+    config: ConfigRecord,
+    grid: Grid,
+) -> list[Message]:
+    """The round's train messages. Which sites are sampled depends on the plan's seed and the round only.
+
+    A strategy sees the tensors as they are, but those that are `averaged`; what travels is rounded as
+    ``compression.down`` says.
+    """
+    apart = averaged(strategy, shared)
+    seen = {name: tensor for name, tensor in shared.items() if name not in apart}
+    with _seeded(f"{plan.seed}|{server_round}"), _named(strategy, server_round):
+        messages = list(strategy.configure_train(server_round, wire.pack_tensors(seen), config, grid))
+    if plan.compression.down != "exact" or apart:
+        sent = wire.pack_tensors(down_encode(shared, plan.compression.down))
+        for message in messages:
+            message.content[wire.ARRAYS] = sent
+    return messages
+
+
+def aggregate(
+    strategy: Strategy, server_round: int, replies: Sequence[tuple[Message, Update]], specs: Specs
+) -> dict[str, Tensor]:
+    """The new shared tensors, in the dtypes of ``specs``.
+
+    Args:
+        replies: at least one good update with the message that brought it; the order decides the order of
+            summation, so sort it.
+
+    Raises:
+        RoundError: the strategy gave nothing, other names or shapes, or a number that is not finite.
+    """
+    if type(strategy) in (FedAvg, FedProx):
+        found = _mean(replies, specs, type(strategy).__name__, server_round)
+    else:
+        apart = {name: specs[name] for name in averaged(strategy, specs)}
+        moved = {name: spec for name, spec in specs.items() if name not in apart}
+        found = _moved(strategy, server_round, replies, moved)
+        found |= _mean(replies, apart, "the mean", server_round) if apart else {}
+    return found
+
+
+def _mean(
+    replies: Sequence[tuple[Message, Update]], specs: Specs, strategy: str, server_round: int
+) -> dict[str, Tensor]:
+    """The mean of the tensors of ``specs``, weighted by cases."""
+    mean = weighted_mean([({name: u.tensors[name] for name in specs}, u.examples) for _, u in replies])
+    return _checked({key: mean[key].numpy() for key in specs}, specs, strategy, server_round)
+
+
+def _moved(
+    strategy: Strategy, server_round: int, replies: Sequence[tuple[Message, Update]], specs: Specs
+) -> dict[str, Tensor]:
+    """What the strategy makes of the tensors of ``specs``."""
+    with_loss = all(update.train_loss is not None for _, update in replies)
+    messages = [_for_strategy(message, update, specs, with_loss) for message, update in replies]
+    with _named(strategy, server_round):
+        record, _ = strategy.aggregate_train(server_round, messages)
+    name = type(strategy).__name__
+    if record is None:
+        raise RoundError(f"round {server_round}: {name} returned no tensors for {len(messages)} update(s)")
+    if set(record) != set(specs):
+        raise RoundError(f"round {server_round}: {name} returned tensors under other names")
+    return _checked({key: record[key].numpy() for key in sorted(specs)}, specs, name, server_round)
+
+
+def _for_strategy(message: Message, update: Update, specs: Specs, with_loss: bool) -> Message:
+    """A clean reply; the loss is in it only if every site gave one (QFedAvg must not get a made-up one)."""
+    metrics = MetricRecord({wire.EXAMPLES: update.examples})
+    if with_loss and update.train_loss is not None:
+        metrics["train_loss"] = update.train_loss
+    content = RecordDict({wire.ARRAYS: wire.pack_tensors({n: update.tensors[n] for n in specs}), wire.METRICS: metrics})
+    return Message(content, reply_to=message)
+
+
+def _checked(values: Mapping[str, Any], specs: Specs, strategy: str, server_round: int) -> dict[str, Tensor]:
+    """A strategy's arrays as tensors in the dtypes of ``specs``."""
+    tensors = {
+        key: torch.from_numpy(np.asarray(array if array.flags.writeable else array.copy(), specs[key].dtype))
+        for key, array in values.items()
+    }
+    shaped = all(tuple(tensor.shape) == specs[key].shape for key, tensor in tensors.items())
+    if not shaped or arrays.not_finite(tensors) is not None:
+        raise RoundError(f"round {server_round}: {strategy} returned a wrong shape or a number that is not finite")
+    return tensors
+
+
+@contextmanager
+def _named(strategy: Strategy, server_round: int) -> Iterator[None]:
+    """Whatever a strategy raises becomes an error that names it."""
+    try:
+        yield
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise RoundError(f"round {server_round}: strategy {type(strategy).__name__} failed ({what})") from error
+
+
+@contextmanager
+def _seeded(text: str) -> Iterator[None]:
+    """Flower's strategies sample with the global ``random``: seed it, and leave it as it was."""
+    before = random.getstate()
+    random.seed(text)
+    try:
+        yield
+    finally:
+        random.setstate(before)

@@ -1,0 +1,1 @@
+"""The coordinator's processes, keys and folder, and the gateway that hospitals reach."""

@@ -1,0 +1,165 @@
+"""The coordinator's folder: certificates, database, registered sites, logs and runs, each at a fixed place.
+
+Back up ``ca.key``, ``ca.crt``, ``link/`` and ``sites.json``: with them a coordinator can be rebuilt without
+any change at the sites.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from fedgraft.common.errors import DeploymentError
+from fedgraft.common.runtime.files import write_private
+from fedgraft.server.deployment.pki import issue_server_certificate, make_authority
+
+REGISTERED = "registered.json"  # in a run's folder: site names by node id, for the ServerApp
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+CONNECTION = "link"
+"""The name of our SuperLink in the Flower CLI's own configuration."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What ``coordinator.yaml`` says.
+
+    Attributes:
+        hosts: names and addresses by which sites reach this machine; the certificate shows them all.
+        port: the public port (the gateway's).
+        listen: the address that the gateway binds; ``0.0.0.0`` for every network of this machine.
+        internal_port: the SuperLink's own port, on loopback only.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+    hosts: Annotated[tuple[str, ...], Field(min_length=1)]
+    port: Port = 8443
+    listen: str = "0.0.0.0"
+    internal_port: Port = 8444
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where everything of one coordinator lies."""
+
+    root: Path
+
+    @property
+    def settings_file(self) -> Path:
+        return self.root / "coordinator.yaml"
+
+    @property
+    def authority(self) -> Path:
+        return self.root / "ca.crt"
+
+    @property
+    def authority_key(self) -> Path:
+        return self.root / "ca.key"
+
+    @property
+    def certificate(self) -> Path:
+        return self.root / "server.crt"
+
+    @property
+    def certificate_key(self) -> Path:
+        return self.root / "server.key"
+
+    @property
+    def secret(self) -> Path:
+        return self.root / "superexec.secret"
+
+    @property
+    def link(self) -> Path:
+        return self.root / "link"
+
+    @property
+    def cli_home(self) -> Path:
+        return self.root / "cli"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def sites_file(self) -> Path:
+        return self.root / "sites.json"
+
+    def settings(self) -> Settings:
+        """Read ``coordinator.yaml``; every problem in it is reported at once.
+
+        Raises:
+            DeploymentError: the folder is no coordinator's, or the file is wrong.
+        """
+        if not self.settings_file.is_file():
+            raise DeploymentError(
+                f"{self.root} holds no coordinator.yaml; `fedgraft coordinator init` makes such a folder"
+            )
+        try:
+            raw = yaml.safe_load(self.settings_file.read_text(encoding="utf-8"))
+            return TypeAdapter(Settings).validate_python(raw)
+        except yaml.YAMLError as error:
+            raise DeploymentError(f"{self.settings_file} is not valid YAML: {error}") from error
+        except ValidationError as error:
+            lines = [f"  - {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            raise DeploymentError(f"{self.settings_file} is wrong:\n" + "\n".join(lines)) from error
+
+
+@dataclass(frozen=True)
+class RegisteredSite:
+    """A site that the SuperLink knows; Flower keeps no names, so we do."""
+
+    name: str
+    node_id: str
+    fingerprint: str
+
+
+def create(root: Path, settings: Settings) -> Folder:
+    """Make a new coordinator's folder: authority, certificate, secret and settings.
+
+    Raises:
+        DeploymentError: there is one already, or a host is neither a name nor an address.
+    """
+    folder = Folder(root.resolve())
+    if folder.settings_file.exists() or folder.authority_key.exists():
+        raise DeploymentError(f"{root} is a coordinator's folder already; nothing was changed")
+    if settings.port == settings.internal_port:
+        raise DeploymentError("--port and --internal-port must differ")
+    folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_authority(folder.authority, folder.authority_key)
+    renew(folder, settings)
+    write_private(folder.secret, secrets.token_bytes(48))
+    folder.link.mkdir(mode=0o700)
+    content = {**asdict(settings), "hosts": list(settings.hosts)}
+    folder.settings_file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return folder
+
+
+def renew(folder: Folder, settings: Settings) -> None:
+    """Issue a new server certificate from the same authority; sites need not do anything."""
+    issue_server_certificate(
+        folder.authority, folder.authority_key, folder.certificate, folder.certificate_key, settings.hosts
+    )
+
+
+def read_sites(folder: Folder) -> tuple[RegisteredSite, ...]:
+    """The sites that were registered here, in that order."""
+    if not folder.sites_file.is_file():
+        return ()
+    return tuple(RegisteredSite(**entry) for entry in json.loads(folder.sites_file.read_text(encoding="utf-8")))
+
+
+def write_sites(folder: Folder, sites: tuple[RegisteredSite, ...]) -> None:
+    """Replace the list of registered sites in one step."""
+    temporary = folder.sites_file.with_suffix(".new")
+    temporary.write_text(json.dumps([asdict(site) for site in sites], indent=2) + "\n", encoding="utf-8")
+    temporary.replace(folder.sites_file)

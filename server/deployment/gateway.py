@@ -1,0 +1,231 @@
+"""The coordinator's only public port: a TLS gateway that lets sites reach Flower's Fleet API, nothing else.
+
+One port of a SuperLink serves three APIs. Fleet is for sites, and asks for a registered key. Control
+(submit runs, register sites, read logs) and Runtime have no authentication of their own in open-source
+Flower, so they must not be reachable from outside. The gateway compares the path **as it was sent** with a
+closed list: nothing is decoded or normalised. ``/v1/fleet/../control``, ``%2e%2e`` and ``//`` are not on it.
+
+Run as ``python -m fedgraft.server.deployment.gateway`` by `fedgraft.server.deployment.supervisor`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
+
+
+FLEET_CALLS = (
+    "activate-node",
+    "deactivate-node",
+    "send-node-heartbeat",
+    "pull-messages",
+    "push-messages",
+    "get-run",
+    "get-fab",
+    "push-object",
+    "pull-object",
+    "confirm-message-received",
+)
+"""What a SuperNode with a key calls; ``register-node`` and ``unregister-node`` are for sites without one."""
+
+FLEET_PATHS = frozenset(f"/v1/fleet/{call}".encode() for call in FLEET_CALLS)
+HEALTH_PATH = b"/health"
+BODY_LIMIT_BYTES = 64 * 1024 * 1024  # Flower sends arrays in pieces of 5 MB
+HEADER_SECONDS = 15.0
+BODY_SECONDS = 60.0
+CONNECTION_LIMIT = 512
+HOP_BY_HOP = frozenset(
+    {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"}
+    | {b"te", b"trailer", b"transfer-encoding", b"upgrade", b"host", b"expect"}
+)
+"""Headers of one connection (RFC 9110, section 7.6.1); they are never passed on."""
+
+
+class RefusedError(Exception):
+    """The gateway answers itself, with an HTTP status and a line of text."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+def check_request(method: str, raw_path: bytes, query: bytes) -> None:
+    """Let through exactly the calls that a site makes.
+
+    Raises:
+        RefusedError: 403 for anything else; it never says what exists behind the gateway.
+    """
+    fleet = method == "POST" and raw_path in FLEET_PATHS
+    health = method in ("GET", "HEAD") and raw_path == HEALTH_PATH
+    if query or not (fleet or health):
+        raise RefusedError(403, "only the Fleet API is reachable here")
+
+
+class Gateway:
+    """The ASGI application; ``client`` speaks to the SuperLink on loopback."""
+
+    def __init__(self, client: httpx.AsyncClient, body_limit: int = BODY_LIMIT_BYTES) -> None:
+        self.client = client
+        self.body_limit = body_limit
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            response = await self._ask(scope, receive)
+        except RefusedError as refusal:
+            await _answer(send, refusal)
+        except httpx.TimeoutException:
+            await _answer(send, RefusedError(504, "the coordinator does not answer"))
+        except httpx.TransportError:
+            await _answer(send, RefusedError(502, "the coordinator is starting or stopping; try again"))
+        else:
+            await _relay(response, send)
+
+    async def _ask(self, scope: HTTPScope, receive: ASGIReceiveCallable) -> httpx.Response:
+        path, headers = scope["raw_path"], list(scope["headers"])
+        check_request(scope["method"], path, scope["query_string"])
+        self._check_length(headers)
+        request = self.client.build_request(
+            scope["method"],
+            path.decode("ascii"),
+            headers=[(name, value) for name, value in headers if name.lower() not in HOP_BY_HOP],
+            content=self._body(receive) if scope["method"] == "POST" else None,
+        )
+        return await self.client.send(request, stream=True)
+
+    def _check_length(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        for name, value in headers:
+            if name == b"content-length" and not (value.isdigit() and int(value) <= self.body_limit):
+                raise RefusedError(413, "the body is too large")
+
+    async def _body(self, receive: ASGIReceiveCallable) -> AsyncIterator[bytes]:
+        """The request's body as it arrives; a chunked one is bounded as well."""
+        received = 0
+        while True:
+            try:
+                event = await asyncio.wait_for(receive(), BODY_SECONDS)
+            except TimeoutError:
+                raise RefusedError(408, "the body did not arrive in time") from None
+            if event["type"] != "http.request":
+                raise RefusedError(400, "the sender went away")
+            received += len(event["body"])
+            if received > self.body_limit:
+                raise RefusedError(413, "the body is too large")
+            if event["body"]:
+                yield event["body"]
+            if not event["more_body"]:
+                return
+
+
+class PatientProtocol(H11Protocol):
+    """uvicorn's HTTP protocol with a limit on how long a request's headers may take (it has none itself)."""
+
+    _header_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch_headers()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel_timer()
+        super().connection_lost(exc)
+
+    def _watch_headers(self) -> None:
+        awaiting = self.cycle is None or self.cycle.response_complete
+        if not awaiting:
+            self._cancel_timer()
+        elif self._header_timer is None:
+            self._header_timer = self.loop.call_later(HEADER_SECONDS, self._close_if_waiting)
+
+    def _close_if_waiting(self) -> None:
+        self._header_timer = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+    def _cancel_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+
+async def _relay(response: httpx.Response, send: ASGISendCallable) -> None:
+    """Pass the SuperLink's answer on, piece by piece."""
+    try:
+        headers = [(name.lower(), value) for name, value in response.headers.raw]
+        kept = [(name, value) for name, value in headers if name not in HOP_BY_HOP and name != b"server"]
+        await send({"type": "http.response.start", "status": response.status_code, "headers": kept})
+        async for chunk in response.aiter_raw():
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        await response.aclose()
+
+
+async def _answer(send: ASGISendCallable, refusal: RefusedError) -> None:
+    body = refusal.text.encode()
+    length = str(len(body)).encode()
+    headers = [(b"content-type", b"text/plain"), (b"content-length", length), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def upstream(superlink: str, authority: str) -> httpx.AsyncClient:
+    """A client for the SuperLink at ``superlink``, for instance ``https://127.0.0.1:8444``."""
+    return httpx.AsyncClient(
+        base_url=superlink,
+        verify=ssl.create_default_context(cafile=authority),
+        timeout=httpx.Timeout(10.0, read=120.0, write=60.0, pool=30.0),
+        limits=httpx.Limits(max_connections=CONNECTION_LIMIT, max_keepalive_connections=32),
+        trust_env=False,
+    )
+
+
+def server_settings(application: Any, host: str, port: int, certificate: str, key: str) -> uvicorn.Config:
+    """How the public port is served."""
+    return uvicorn.Config(
+        application,
+        host=host,
+        port=port,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+        http=PatientProtocol,
+        ws="none",
+        lifespan="off",
+        server_header=False,
+        date_header=False,  # the SuperLink's own is passed on
+        proxy_headers=False,
+        limit_concurrency=CONNECTION_LIMIT,
+        log_level="warning",
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until a signal stops it."""
+    parser = argparse.ArgumentParser(description="TLS gateway in front of a loopback SuperLink")
+    for name in ("--listen", "--port", "--superlink", "--authority", "--certificate", "--key"):
+        parser.add_argument(name, required=True)
+    given = parser.parse_args(argv)
+    application = Gateway(upstream(given.superlink, given.authority))
+    settings = server_settings(application, given.listen, int(given.port), given.certificate, given.key)
+    uvicorn.Server(settings).run()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

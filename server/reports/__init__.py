@@ -1,0 +1,1 @@
+"""What a run leaves to read: its summary, and the picture of its rounds."""

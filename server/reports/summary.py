@@ -1,0 +1,144 @@
+"""What a run leaves behind: ``summary.json``, ``rounds.jsonl``, and the table by site.
+
+``summary.json`` (keys that scripts can rely on; a figure that is undefined, for instance AUROC over one class, is
+null):
+
+- ``plan_digest``, ``seed``, ``rounds``, ``task``
+- ``final_round``: whose model is the final one (``select``)
+- ``headline``: the figure by which the worst site and the picture go; ``columns``: the figures that a table shows, with
+  their headings
+- ``seconds.total``, and ``seconds.per_round`` (mean)
+- ``bytes.up``, ``bytes.down``: of message content, per site and round (mean over good train messages)
+- ``test.<figure>``: of the final model; ``test.source`` is ``coordinator`` (its own test set) or ``sites`` (merged)
+- ``val.<figure>``: of the final model on the validation cases of the sites that train, merged
+- ``sites.<name>.<figure>``, with ``cases``, ``prevalence``, ``examples`` (training cases) and ``split``
+- ``sites.<name>.quarantined``: cases that the site can't use, by reason (empty also where it does not say)
+- ``worst_site.name``, ``worst_site.<headline>``: the site with the lowest headline figure that is defined
+- ``held_out``: sites that never trained; their cases count in ``sites`` and, if the coordinator has no test set, in
+  ``test``
+- ``dropped``: ledger lines that were not ok
+- ``statistics_from``: sites whose numbers are in the federated statistics of a table or of images; empty without such
+- ``initial_without``: sites whose sums are not in the head's start (``initial``); empty without such
+- ``interpolations.<share>``: the headline figure on validation cases of each share of the trained head that
+  ``initial.interpolate`` names; the final model, and the last line of ``rounds.jsonl``, is the best; empty without
+- ``class_counts_withheld``: sites whose class counts are not in the global class counts
+
+Figures by task (``fedgraft.common.tasks``; ``headline`` first):
+
+- classification: ``auroc``, ``auprc``, ``balanced_accuracy``, ``sensitivity``, ``specificity``, ``accuracy``, ``loss``
+- multilabel: the same without ``accuracy``, as macro means over the findings that have cases of both sides;
+  ``undefined`` names the others; and ``findings.<name>.<figure>``, with ``cases`` (whose label is known) and
+  ``prevalence``
+- survival: ``c_index``, ``loss`` (mean negative log partial likelihood per event), ``events``, ``comparable`` (pairs)
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fedgraft.common import tasks
+from fedgraft.common.interfaces.task import AnyTask, Evaluation
+from fedgraft.common.plan.plan import Plan
+from fedgraft.server.rounds.head_start import withheld
+from fedgraft.server.rounds.ledger import Ledger
+from fedgraft.server.rounds.state import Round, RunOutcome
+from fedgraft.server.rounds.statistics import used
+
+
+def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float) -> dict[str, Any]:
+    """The content of ``summary.json``."""
+    task, last = tasks.of(plan.data), outcome.final
+    up, down = ledger.mean_bytes()
+    sites = site_figures(outcome)
+    headline = task.headline
+    defined = {name: figures[headline] for name, figures in sites.items() if figures[headline] is not None}
+    worst = min(defined, key=lambda name: (defined[name], name)) if defined else None
+    return {
+        "plan_digest": plan.digest,
+        "seed": plan.seed,
+        "rounds": plan.rounds,
+        "final_round": last.number,
+        "task": plan.data.task,
+        "headline": headline,
+        "columns": dict(task.columns),
+        "seconds": {"total": round(seconds, 3), "per_round": _mean([r.seconds for r in outcome.rounds[1:]])},
+        "bytes": {"up": up, "down": down},
+        "test": {**_figures(task, last.test), "source": "coordinator" if last.central is not None else "sites"},
+        "val": _figures(task, last.pooled("val", plan.hold_out)),
+        "sites": sites,
+        "worst_site": {"name": worst, headline: None if worst is None else defined[worst]},
+        "held_out": list(plan.hold_out),
+        "dropped": ledger.dropped(),
+        "statistics_from": used(ledger),
+        "initial_without": withheld(ledger),
+        "interpolations": {f"{share:g}": _short(value) for share, value in outcome.interpolations.items()},
+        "class_counts_withheld": _withheld(plan, outcome),
+    }
+
+
+def site_figures(outcome: RunOutcome) -> dict[str, dict[str, Any]]:
+    """Figures of the final model by site, on its test cases (on validation cases if the plan leaves it none)."""
+    task, by_site = outcome.final.task, outcome.final.by_site
+    split = "test" if any("test" in splits for splits in by_site.values()) else "val"
+    return {
+        name: {
+            **_figures(task, by_site.get(name, {}).get(split)),
+            "examples": offer.examples,
+            "split": split,
+            "quarantined": dict(offer.quarantined),
+        }
+        for name, offer in sorted(outcome.offers.items())
+    }
+
+
+def _withheld(plan: Plan, outcome: RunOutcome) -> list[str]:
+    """Sites that trained without giving the class counts that global weights, or a global prior, sum."""
+    if not plan.loss.asks_all_counts:
+        return []
+    trained = (offer for name, offer in outcome.offers.items() if name not in plan.hold_out)
+    return sorted(offer.site for offer in trained if offer.class_counts is None)
+
+
+def round_line(round_: Round) -> dict[str, Any]:
+    """One line of ``rounds.jsonl``: the state after a round (round 0: untrained)."""
+    task = round_.task
+    return {
+        "round": round_.number,
+        "updated": list(round_.sites),
+        "train_loss": round_.train_loss,
+        "seconds": round(round_.seconds, 4),
+        "bytes": {"up": round_.bytes_up, "down": round_.bytes_down},
+        "val": _figures(task, round_.pooled("val")),
+        "test": _figures(task, round_.test),
+        "sites": {
+            name: {split: _figures(task, evaluation) for split, evaluation in splits.items()}
+            for name, splits in sorted(round_.by_site.items())
+        },
+    }
+
+
+def append_line(path: Path, line: dict[str, Any]) -> dict[str, Any]:
+    """Write a line of JSON; returns it."""
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
+    return line
+
+
+def _figures(task: AnyTask, evaluation: Evaluation | None) -> dict[str, Any]:
+    if evaluation is None:
+        return {**dict.fromkeys(task.figures), "cases": 0, "prevalence": None}
+    figures = {**evaluation.figures(), "cases": evaluation.cases, "prevalence": evaluation.prevalence}
+    found: dict[str, Any] = _short({**figures, **evaluation.details()})
+    return found
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _short(one) for name, one in value.items()}
+    return round(value, 6) if isinstance(value, float) else value
+
+
+def _mean(values: list[float]) -> float | None:
+    return round(sum(values) / len(values), 4) if values else None

@@ -1,0 +1,93 @@
+"""What the coordinator knows of the sites' classes: their sums, and whether there is an imbalance to make up for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fedgraft.common import tasks
+from fedgraft.common.errors import InertError, RoundError
+from fedgraft.common.interfaces.task import AnyTask
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.wire.offer import Offer
+
+Counts = tuple[int, ...]
+
+
+def class_counts(plan: Plan, offers: Iterable[Offer]) -> Counts | None:
+    """The task's counts of training cases, summed over the sites that gave them; ``None`` if the plan has no use for
+    them.
+
+    Raises:
+        RoundError: no site gave any, or one of the sums is 0.
+    """
+    if not plan.loss.asks_all_counts:
+        return None
+    task, given = tasks.of(plan.data), _given(offers)
+    option = "weights" if plan.loss.weights == "global" else "prior"
+    if not given:
+        raise RoundError(
+            f"loss.{option}=global, but no site gave its class counts (its site.yaml forbids it, or a count lies "
+            f"between 0 and min_count); use loss.{option}=local"
+        )
+    total = _sum(given)
+    if 0 in total:
+        raise RoundError(
+            f"loss.{option}=global: the class counts that the sites gave hold no case of "
+            f"{task.counts[total.index(0)]} (counts between 0 and a site's min_count are withheld); "
+            f"use loss.{option}=local"
+        )
+    return total
+
+
+def require_imbalance(plan: Plan, offers: Iterable[Offer]) -> None:
+    """Refuse what would change nothing with the cases that the sites have, as far as they gave their counts.
+
+    Raises:
+        InertError: every weight would be 1, all priors equal, no class absent, or nothing to sample.
+    """
+    offers = list(offers)
+    task, given = tasks.of(plan.data), _given(offers)
+    whole = bool(given) and len(given) == len(offers)
+    problems: dict[str, str] = {}
+    if given and plan.loss.weights == "global" and 0 not in _sum(given):  # a 0 is an error of its own
+        problems |= _weights_of_one(plan, task, [_sum(given)], "over all sites")
+    if whole and plan.loss.weights == "local":
+        problems |= _weights_of_one(plan, task, given, "at every site")
+    if given and plan.loss.prior == "global" and len(set(_sum(given))) == 1:
+        problems["loss.prior"] = (
+            "loss.prior=global has no effect: over all sites the classes have equally many training cases; use "
+            "loss=cross_entropy loss.weights=none"
+        )
+    if whole and plan.loss.absent != "keep" and all(all(task.learnable(counts)) for counts in given):
+        problems["loss.absent"] = (
+            f"loss.absent={plan.loss.absent} has no effect: every site has training cases of everything; set it to keep"
+        )
+    if whole and plan.sampling.target is not None and all(len(set(filter(None, some))) == 1 for some in given):
+        problems["sampling"] = (
+            "sampling has no effect: at every site the classes that are there have equally many training cases; set "
+            "sampling=none"
+        )
+    if problems:
+        raise InertError(problems)
+
+
+def _weights_of_one(plan: Plan, task: AnyTask, counts: Iterable[Counts], where: str) -> dict[str, str]:
+    """The weights of classes without a case are of no account; of a finding without counts nothing is known."""
+    for some in counts:
+        if plan.data.task == "multilabel" and 0 in some:
+            return {}
+        weights = task.weights(some, plan.loss.scheme, plan.loss.beta).tolist()
+        if any(count and abs(weight - 1) > 1e-6 for weight, count in zip(weights, some, strict=True)):
+            return {}
+    return {
+        "loss.weights": f"loss.weights={plan.loss.weights} has no effect: {where} the classes that are there have "
+        "equally many training cases, so that every weight is 1; set loss.weights=none"
+    }
+
+
+def _given(offers: Iterable[Offer]) -> list[Counts]:
+    return [offer.class_counts for offer in offers if offer.class_counts is not None]
+
+
+def _sum(given: Iterable[Counts]) -> Counts:
+    return tuple(sum(counts) for counts in zip(*given, strict=True))

@@ -1,0 +1,133 @@
+"""Checks every reply before a strategy sees it; a bad or missing one drops that site for that round, with a reason."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flwr.app import Message, RecordDict
+
+from fedgraft.common.errors import WireError
+from fedgraft.common.interfaces.head_start import COUNTS
+from fedgraft.common.interfaces.task import AnyTask, Evaluation
+from fedgraft.common.wire import messages
+from fedgraft.common.wire.head_sums import SiteSums, unpack_sums
+from fedgraft.common.wire.messages import Decode, Specs, Update
+from fedgraft.common.wire.offer import Offer, unpack_offer
+from fedgraft.server.aggregation.moments import impossible
+
+_CODE = re.compile(r"fedgraft:[a-z-]{1,40}")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a reply was not used. ``code`` is short and fixed; ``reason`` is our own text, never the sender's."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a reply must say of itself. ``site`` and ``examples`` are what the node gave when it was prepared."""
+
+    site: str
+    plan_digest: str
+    round: int
+    examples: int | None = None
+
+
+def read_offer(reply: Message | None, plan_digest: str, task: AnyTask) -> Offer | Refusal:
+    """A site's answer to ``query.prepare``."""
+    content = content_of(reply)
+    if isinstance(content, Refusal):
+        return content
+    try:
+        offer = unpack_offer(content, task)
+    except WireError as error:
+        return Refusal("bad-offer", str(error))
+    if offer.plan_digest != plan_digest:
+        return Refusal("wrong-plan", "the site prepared another plan than this one")
+    return offer
+
+
+def read_update(
+    reply: Message | None, expected: Expected, specs: Specs, task: AnyTask, decode: Decode | None = None
+) -> Update | Refusal:
+    """A site's answer to ``train``: names, shapes, dtypes, finite numbers, a count, the right plan and round, and
+    moments of features that can be.
+
+    ``decode`` reads a compressed payload.
+    """
+    content = content_of(reply)
+    if isinstance(content, Refusal):
+        return content
+    try:
+        update = messages.unpack_update(content, specs, task, decode)
+    except WireError as error:
+        return Refusal("bad-update", str(error))
+    stranger = _stranger(expected, Expected(update.site, update.plan_digest, update.round))
+    if stranger is None and expected.examples not in (None, update.examples):
+        return Refusal("wrong-count", f"{update.examples} training cases, but {expected.examples} when it was prepared")
+    reason = impossible(update.tensors)
+    return stranger or (Refusal("bad-update", f"reference: {reason}") if reason else update)
+
+
+def read_evaluations(reply: Message | None, expected: Expected, task: AnyTask) -> dict[str, Evaluation] | Refusal:
+    """A site's answer to ``evaluate``, by split."""
+    content = content_of(reply)
+    if isinstance(content, Refusal):
+        return content
+    try:
+        site, digest, server_round, evaluations = messages.unpack_answer(content, task)
+    except WireError as error:
+        return Refusal("bad-evaluation", str(error))
+    return _stranger(expected, Expected(site, digest, server_round)) or evaluations
+
+
+def read_sums(reply: Message | None, expected: Expected, specs: Specs) -> SiteSums | Refusal:
+    """A site's answer to ``query.sums``; its counts, if it tells any, are those of all its training cases."""
+    content = content_of(reply)
+    if isinstance(content, Refusal):
+        return content
+    try:
+        found = unpack_sums(content, specs)
+    except WireError as error:
+        return Refusal("bad-sums", str(error))
+    stranger = _stranger(expected, Expected(found.site, found.plan_digest, expected.round))
+    if stranger is None and found.sums is not None and COUNTS in found.sums:
+        cases = int(found.sums[COUNTS].sum())
+        if cases != expected.examples:
+            return Refusal("wrong-count", f"sums of {cases} cases, but {expected.examples} when it was prepared")
+    return stranger or found
+
+
+def same_name(claimed: Mapping[int, str]) -> set[int]:
+    """Nodes that claim a name that another node claims too; none of them can be trusted to be that site."""
+    names = Counter(claimed.values())
+    return {node for node, name in claimed.items() if names[name] > 1}
+
+
+def _stranger(expected: Expected, found: Expected) -> Refusal | None:
+    if found.site != expected.site:
+        return Refusal("wrong-site", f"the reply comes under another name than {expected.site}")
+    if found.plan_digest != expected.plan_digest:
+        return Refusal("wrong-plan", "the reply belongs to another plan")
+    if found.round != expected.round:
+        return Refusal("wrong-round", f"the reply belongs to round {found.round}")
+    return None
+
+
+def content_of(reply: Message | None) -> RecordDict | Refusal:
+    """What a reply holds, or why there is nothing."""
+    if reply is None:
+        return Refusal("no-answer", "no reply within strategy.timeout")
+    if reply.has_error():
+        reason = reply.error.reason or ""
+        if _CODE.fullmatch(reason):
+            code = reason.removeprefix("fedgraft:")
+            return Refusal("site-error", f"the site reported `{code}`; its own errors.jsonl says where")
+        return Refusal("unreachable", f"Flower reported error code {reply.error.code}")
+    return reply.content

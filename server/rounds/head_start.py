@@ -1,0 +1,138 @@
+"""The shared tensors before the first round: as they were built, with a head that the plan's ``initial`` makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flwr.app import Message
+from flwr.serverapp import Grid
+from torch import Tensor
+
+from fedgraft.common.errors import PlanError, RoundError
+from fedgraft.common.heads.start import build_initial, no_sums
+from fedgraft.common.interfaces.head_start import COUNTS, HeadStart, Sums
+from fedgraft.common.interfaces.roles import HEAD
+from fedgraft.common.plan import parts
+from fedgraft.common.plan.checks.privacy import require_protected_sums
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.wire import arrays, messages
+from fedgraft.common.wire.head_sums import SUMS, SiteSums, pack_sums_question
+from fedgraft.server.rounds.exchange import exchange
+from fedgraft.server.rounds.guard import Expected, Refusal, read_sums
+from fedgraft.server.rounds.ledger import Entry, Ledger
+from fedgraft.server.rounds.roster import Roster
+
+_WITHHELD = (
+    "it told no sums: release.statistics or release.class_counts forbids it, or fewer patients than min_count have a "
+    "class that is there"
+)
+
+
+def initial_shared(
+    grid: Grid, plan: Plan, roster: Roster, built: dict[str, Tensor], ledger: Ledger
+) -> dict[str, Tensor]:
+    """``built``, with the head's tensors replaced if the plan says so.
+
+    Raises:
+        PlanError: the plan's strategy is for differential privacy, which sums have not.
+        RoundError: no site told its sums, not all did that the plan's ``initial`` needs, no site has a case of some
+            class, or what came of the sums does not fit the head.
+    """
+    if plan.initial.target is None:
+        return built
+    initial, head, specs = _wanted(plan, built)
+    sums = _ask(grid, plan, roster, specs, initial, ledger) if specs else {}
+    found = _fitting(initial.head(sums, head), head, plan)
+    return {**built, **{HEAD + name: tensor for name, tensor in found.items()}}
+
+
+def require_start(plan: Plan, built: Mapping[str, Tensor]) -> None:
+    """Find out what is wrong with the plan's ``initial`` before any site is asked for anything.
+
+    Raises:
+        PlanError: its file or options do not suit, or sums by class are asked for where a case has no class.
+        RoundError: as `initial_shared`, where no sums are needed.
+    """
+    if plan.initial.target is None:
+        return
+    initial, head, specs = _wanted(plan, built)
+    if not specs:
+        _fitting(initial.head({}, head), head, plan)
+        return
+    require_protected_sums(plan, type(initial).__name__)
+    if plan.data.task != "classification":
+        raise PlanError(f"initial={type(initial).__name__} sums up over classes, and needs data.task=classification")
+
+
+def _wanted(plan: Plan, built: Mapping[str, Tensor]) -> tuple[HeadStart, dict[str, Tensor], messages.Specs]:
+    """The plan's ``initial``, the head as it was built, and what each site's sums must be like."""
+    initial, head = build_initial(plan, parts.trusted(plan.engine)), head_of(built)
+    return initial, head, messages.specs_of(no_sums(initial, head, plan.data.outputs))
+
+
+def head_of(shared: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The head's tensors, by name in the head's own state."""
+    return {name.removeprefix(HEAD): tensor for name, tensor in shared.items() if name.startswith(HEAD)}
+
+
+def withheld(ledger: Ledger) -> list[str]:
+    """Names of the sites that were asked for sums and are not in the head's start."""
+    return sorted(e.site for e in ledger.entries if e.what == "sums" and (e.outcome != "ok" or e.reason))
+
+
+def total(sums: Sequence[Sums]) -> Sums:
+    """The sums over the cases of all sites (at least one)."""
+    first, *others = sums
+    found = {name: tensor.clone() for name, tensor in first.items()}
+    for one in others:
+        for name, tensor in one.items():
+            found[name] += tensor
+    return found
+
+
+def _ask(grid: Grid, plan: Plan, roster: Roster, specs: messages.Specs, initial: HeadStart, ledger: Ledger) -> Sums:
+    """Every training site's sums, added up."""
+    question = pack_sums_question(plan.digest)
+    replies = exchange(grid, [Message(question, node, SUMS) for node in roster], plan.strategy.timeout)
+    good, down = [], messages.count_bytes(question)
+    for node, offer in roster.items():
+        found = read_sums(replies[node], Expected(offer.site, plan.digest, 0, offer.examples), specs)
+        ledger.write(_entry(found, offer.site, node, down, replies[node]))
+        if not isinstance(found, Refusal) and found.sums is not None:
+            good.append(found.sums)
+    missing = [f"  - {e.site}: {e.reason}" for e in ledger.entries if e.what == "sums" and e.reason]
+    name = type(initial).__name__
+    if missing and getattr(initial, "every_site", False):
+        head = f"initial={name} needs the sums of every site; use initial=prototypes or none. Missing:"
+        raise RoundError("\n".join((head, *missing)))
+    if not good:
+        raise RoundError("\n".join((f"initial={name}: no site told its sums; use initial=none", *missing)))
+    return _of_every_class(total(good), plan, missing)
+
+
+def _entry(found: SiteSums | Refusal, site: str, node: int, down: int, reply: Message | None) -> Entry:
+    up = messages.count_bytes(reply.content) if reply is not None and reply.has_content() else 0
+    if isinstance(found, Refusal):
+        return Entry(0, "sums", site, node, found.code, found.reason, None, down, up)
+    return Entry(0, "sums", site, node, "ok", "" if found.sums is not None else _WITHHELD, None, down, up)
+
+
+def _of_every_class(sums: Sums, plan: Plan, missing: list[str]) -> Sums:
+    counts = sums.get(COUNTS)
+    if counts is None:
+        return sums
+    absent = [name for name, count in zip(plan.data.classes, counts.tolist(), strict=True) if count == 0]
+    if absent:
+        head = f"initial: no site that told its sums has a training case of {', '.join(absent)}; use initial=none"
+        raise RoundError("\n".join((head, *missing)))
+    return sums
+
+
+def _fitting(found: Mapping[str, Tensor], head: Mapping[str, Tensor], plan: Plan) -> Mapping[str, Tensor]:
+    given, wanted = messages.specs_of(found), messages.specs_of(head)
+    name = str(plan.initial.target).rpartition(".")[2]
+    if not found or any(given[one] != wanted.get(one) for one in given):
+        raise RoundError(f"initial={name} gave tensors that are not the head's; use another head or initial")
+    if arrays.not_finite(found) is not None:
+        raise RoundError(f"initial={name} gave a number that is not finite; use another initial")
+    return found

@@ -1,0 +1,52 @@
+"""Sites that the plan holds out: they are prepared and evaluate the final model, and have no part in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from flwr.serverapp import Grid
+
+from fedgraft.common.errors import RoundError
+from fedgraft.common.plan.plan import Plan
+from fedgraft.server.rounds.ledger import Ledger
+from fedgraft.server.rounds.roster import Roster
+
+
+def training(roster: Roster, plan: Plan) -> Roster:
+    """The sites that train, in their order: only their updates, class counts and sums enter the model."""
+    return {node: offer for node, offer in roster.items() if offer.site not in plan.hold_out}
+
+
+def least_nodes(plan: Plan) -> int:
+    """How many nodes to wait for: ``strategy.min_sites`` that train, and those that are held out."""
+    return plan.strategy.min_sites + len(plan.hold_out)
+
+
+def wait_for_held_out(grid: Grid, plan: Plan, registered: Mapping[int, str]) -> None:
+    """Wait until the nodes that are registered under the held-out names are connected, ``strategy.timeout`` at most."""
+    wanted = {node for node, name in registered.items() if name in plan.hold_out}
+    deadline = time.monotonic() + plan.strategy.timeout
+    while not wanted <= set(grid.get_node_ids()) and time.monotonic() < deadline:
+        time.sleep(1)
+
+
+def require_prepared(roster: Roster, plan: Plan, ledger: Ledger) -> None:
+    """Refuse to start without a site that is to be held out: a misspelt name would let it train.
+
+    Raises:
+        RoundError: no prepared site has such a name; says who is there, and what was refused.
+    """
+    present = [offer.site for offer in roster.values()]
+    absent = [name for name in plan.hold_out if name not in present]
+    if absent:
+        raise RoundError(_absent(absent, present, ledger))
+
+
+def _absent(absent: Sequence[str], present: Sequence[str], ledger: Ledger) -> str:
+    head = (
+        f"hold_out names {', '.join(absent)}, but no such site is ready (ready: {', '.join(present) or 'none'}); "
+        "correct the name, or start the run when the site is connected"
+    )
+    refused = [f"  - {e.site}: {e.outcome} ({e.reason})" for e in ledger.entries if e.outcome != "ok"]
+    return "\n".join((head, *refused))

@@ -1,0 +1,126 @@
+"""The roster: which nodes are prepared for the plan, and under which site's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from flwr.app import Message, RecordDict
+from flwr.serverapp import Grid
+from flwr.supercore.run import Run
+from torch import Tensor
+
+from fedgraft.common import tasks
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.wire import messages as wire
+from fedgraft.common.wire.backbone import pack_backbone
+from fedgraft.common.wire.offer import Offer
+from fedgraft.server.rounds.exchange import exchange
+from fedgraft.server.rounds.guard import Refusal, read_offer, same_name
+from fedgraft.server.rounds.ledger import Entry, Ledger
+
+Roster = dict[int, Offer]
+
+
+@dataclass(frozen=True)
+class DistributedBackbone:
+    """The backbone as it is distributed: its state, and the digest that names it."""
+
+    state: dict[str, Tensor]
+    digest: str
+
+
+def admit(
+    grid: Grid, plan: Plan, backbone: DistributedBackbone, nodes: Iterable[int], round_: int, ledger: Ledger
+) -> Roster:
+    """Prepare some nodes: send the plan, then the backbone to those that lack it.
+
+    Returns:
+        the nodes that are ready. The others have a line in the ledger.
+    """
+    question = wire.pack_prepare(plan.to_json(), plan.digest, backbone.digest)
+    offers = _ask(grid, plan, question, wire.PREPARE, nodes, round_, ledger)
+    lacking = [node for node, offer in offers.items() if not offer.has_backbone]
+    if lacking:
+        parcel = RecordDict({**question, wire.FROZEN: pack_backbone(backbone.state)})
+        offers |= _ask(grid, plan, parcel, wire.BACKBONE, lacking, round_, ledger)
+    return {node: offer for node, offer in offers.items() if offer.has_backbone}
+
+
+def drop_duplicate_names(roster: Roster, round_: int, ledger: Ledger) -> Roster:
+    """The roster in the order of the sites' names, without nodes that share a name."""
+    twins = same_name({node: offer.site for node, offer in roster.items()})
+    for node in sorted(twins):
+        reason = "another node gives the same site name; set different names in site.yaml"
+        ledger.write(Entry(round_, "prepare", roster[node].site, node, "same-name", reason, None, 0, 0))
+    single = (item for item in roster.items() if item[0] not in twins)
+    return dict(sorted(single, key=lambda item: item[1].site))
+
+
+def refuse_impostors(roster: Roster, registered: Mapping[int, str], round_: int, ledger: Ledger) -> Roster:
+    """The roster without nodes that give another name than the one they were registered under.
+
+    Args:
+        registered: names by node id, as the coordinator admitted them; empty for a simulation.
+    """
+    if not registered:
+        return roster
+    for node, offer in roster.items():
+        if registered.get(node) != offer.site:
+            name = registered.get(node, "nobody")
+            reason = f"the node is registered as {name}; `name` in site.yaml must be the same"
+            ledger.write(Entry(round_, "prepare", offer.site, node, "wrong-name", reason, None, 0, 0))
+    return {node: offer for node, offer in roster.items() if registered.get(node) == offer.site}
+
+
+def _ask(
+    grid: Grid, plan: Plan, content: RecordDict, kind: str, nodes: Iterable[int], round_: int, ledger: Ledger
+) -> Roster:
+    replies = exchange(grid, [Message(content, node, kind) for node in nodes], plan.strategy.timeout)
+    down = wire.count_bytes(content)
+    found: Roster = {}
+    for node, reply in replies.items():
+        offer = read_offer(reply, plan.digest, tasks.of(plan.data))
+        up = wire.count_bytes(reply.content) if reply is not None and reply.has_content() else 0
+        if isinstance(offer, Refusal):
+            ledger.write(Entry(round_, "prepare", f"node {node}", node, offer.code, offer.reason, None, down, up))
+            continue
+        ledger.write(Entry(round_, "prepare", offer.site, node, "ok", "", offer.examples, down, up))
+        found[node] = offer
+    return found
+
+
+class RosterGrid(Grid):
+    """The prepared nodes as a Flower strategy sees them; it samples from `get_node_ids` and sends nothing itself."""
+
+    def __init__(self, grid: Grid, roster: Roster) -> None:
+        self._grid, self._roster = grid, roster
+
+    def get_node_ids(self) -> Iterable[int]:
+        return list(self._roster)
+
+    def set_run(self, run: Run) -> None:
+        self._grid.set_run(run)
+
+    @property
+    def run(self) -> Run:
+        return self._grid.run
+
+    def create_message(
+        self,
+        content: RecordDict,
+        message_type: str,
+        dst_node_id: int,
+        group_id: str,
+        ttl: float | None = None,
+    ) -> Message:
+        return self._grid.create_message(content, message_type, dst_node_id, group_id, ttl)
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        return self._grid.push_messages(messages)
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        return self._grid.pull_messages(message_ids)
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+        return self._grid.send_and_receive(messages, timeout=timeout)

@@ -1,0 +1,128 @@
+"""What a case costs on this machine: the scale of virtual time, measured on the plan's own model for about a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from flwr.app import RecordDict
+
+from fedgraft.client.augmentation.mixing import mixing_of
+from fedgraft.client.check.measure import seconds_per_case
+from fedgraft.client.cohort.case import Case
+from fedgraft.client.cohort.inputs import CaseView
+from fedgraft.client.cohort.quarantine import USABLE
+from fedgraft.client.features.examples import Examples
+from fedgraft.client.features.extraction import ignore
+from fedgraft.client.features.inputs import inputs_of
+from fedgraft.client.site.limits import Rules
+from fedgraft.client.site.row_store import Store
+from fedgraft.client.training.evaluation import evaluate_split
+from fedgraft.client.training.loop import LocalTraining, train_locally
+from fedgraft.client.training.loss import Counted, build_loss
+from fedgraft.client.training.sampling import sampler_of
+from fedgraft.common import tasks
+from fedgraft.common.models.build import build
+from fedgraft.common.models.frozen_part import FEATURES
+from fedgraft.common.models.model import Model
+from fedgraft.common.plan import parts
+from fedgraft.common.plan.parts import OURS
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.wire import messages
+from fedgraft.common.wire.backbone import pack_backbone
+from fedgraft.simulations.clock.timeline import CaseCosts
+
+_CASES = 8
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class MeasuredCosts:
+    """``costs`` at speed 1, and the bytes of the message that brings the backbone."""
+
+    costs: CaseCosts
+    backbone: int
+
+
+def calibrate(plan: Plan, cases: Sequence[Case]) -> MeasuredCosts:
+    """Measure what a case costs here; a number that ``clock.case_seconds`` gives is taken as it is.
+
+    Args:
+        cases: at least one; the first few are decoded.
+
+    Raises:
+        DataError: a case can't be decoded.
+        PlanError, BackboneError: as `fedgraft.common.models.build.build`.
+    """
+    model = build(plan, None, parts.trusted(plan.engine))
+    given = None if plan.clock is None else plan.clock.case_seconds
+    threads = torch.get_num_threads()
+    keep = given.keep if given else None
+    # every view is computed; that of a validation or test case, which has one, is overestimated
+    keep = plan.augment.views * seconds_per_case(_keeping(model, plan, cases[:_CASES])) if keep is None else keep
+    if model.constant.what == FEATURES:
+        torch.set_num_threads(1)  # as a site does (`fedgraft.client.app.workspace`)
+    try:
+        train, evaluate = (given.train, given.evaluate) if given else (None, None)
+        train = seconds_per_case(_training(model, plan)) if train is None else train
+        evaluate = seconds_per_case(_evaluating(model, plan)) if evaluate is None else evaluate
+    finally:
+        torch.set_num_threads(threads)
+    parcel = RecordDict({messages.FROZEN: pack_backbone(model.backbone_state())})
+    return MeasuredCosts(CaseCosts(keep, train, evaluate), messages.count_bytes(parcel))
+
+
+def _keeping(model: Model, plan: Plan, cases: Sequence[Case]) -> Callable[[], int]:
+    allowed = (*OURS, *plan.engine.allow)
+
+    def work() -> int:
+        inputs = inputs_of(
+            plan, model.spec, Rules(), Store(None), 0, ignore, None, allowed
+        )  # a new one: nothing is decoded yet
+        some_cases = inputs.expanded(cases)
+        verdicts = inputs.verdicts(some_cases)
+        usable = [CaseView(case) for case, verdict in zip(some_cases, verdicts, strict=True) if verdict == USABLE]
+        for _, some in inputs.batches(usable, len(usable)):
+            layout = torch.channels_last if some.ndim == 4 else torch.contiguous_format
+            model.constant.compute(some.contiguous(memory_format=layout))
+        return max(1, len(usable))
+
+    return work
+
+
+def _training(model: Model, plan: Plan) -> Callable[[], int]:
+    examples, generator = _examples(model, plan), torch.Generator().manual_seed(0)
+    allowed = parts.trusted(plan.engine)
+    counts = tasks.of(plan.data).count(examples.labels)  # made up: other weights and priors cost the same
+    weighed, prior = (None if asked == "none" else counts for asked in (plan.loss.weights, plan.loss.prior))
+    loss = build_loss(plan, Counted(weighed, prior, None), allowed)
+    sampler, mixing = sampler_of(plan.sampling, allowed), mixing_of(plan)
+    train, rate = replace(plan.train, epochs=1), 1e-9  # so often repeated, on noise, a real rate could diverge
+
+    def work() -> int:
+        train_locally(
+            model.constant.trained,
+            LocalTraining(examples, loss, train, rate, generator, sampler=sampler, mixing=mixing),
+            _CPU,
+        )
+        return len(examples.labels)
+
+    return work
+
+
+def _evaluating(model: Model, plan: Plan) -> Callable[[], int]:
+    examples = _examples(model, plan)
+
+    def work() -> int:
+        evaluate_split(model.constant.trained, examples, _CPU, tasks.of(plan.data))
+        return len(examples.labels)
+
+    return work
+
+
+def _examples(model: Model, plan: Plan) -> Examples:
+    """Two batches of noise in the shape of what is kept."""
+    number = max(_CASES, 2 * plan.train.batch_size)
+    noise = torch.randn(number, *model.constant.shape, generator=torch.Generator().manual_seed(0))
+    return Examples(noise, tasks.of(plan.data).some_labels(number))

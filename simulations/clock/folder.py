@@ -1,0 +1,87 @@
+"""Virtual time of a run's folder: what happened is read there; ``clock.jsonl`` and ``clock.png`` are written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fedgraft.common.errors import DataError
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.sections import Clock, Profile
+from fedgraft.server.rounds.ledger import Entry
+from fedgraft.simulations.clock.case_cost import MeasuredCosts
+from fedgraft.simulations.clock.figures import figures, line
+from fedgraft.simulations.clock.plot import draw_clock
+from fedgraft.simulations.clock.timeline import Facts, Pace, Work, timeline
+
+
+def pace_of(clock: Clock, sites: Mapping[str, Profile], measured: MeasuredCosts) -> Pace:
+    """What a plan's clock assumes of the run's sites."""
+    return Pace(sites, clock.latency, clock.offline_seconds, measured.costs, measured.backbone)
+
+
+def read_facts(folder: Path, plan: Plan) -> Facts:
+    """What happened in the run of a folder.
+
+    A site's evaluated cases are those of its evaluations; if it withheld them all, the plan's fractions are assumed.
+
+    Raises:
+        DataError: the folder holds no ended run.
+    """
+    entries = tuple(Entry(**fields) for fields in read_lines(folder / "ledger.jsonl"))
+    evaluated = _evaluated(read_lines(folder / "rounds.jsonl"))
+    if not any(entry.what == "evaluate" for entry in entries):
+        raise DataError(f"{folder} holds a run that did not end: its ledger has no last evaluation")
+    ready = [entry for entry in entries if entry.what == "prepare" and entry.outcome == "ok"]
+    trained = {entry.site: entry.examples or 0 for entry in ready}
+    held_out = plan.data.val_fraction + plan.data.test_fraction
+    work = {
+        name: Work(cases, evaluated.get(name) or round(cases * held_out / (1 - held_out)))
+        for name, cases in trained.items()
+    }
+    return Facts(entries, work, plan.train.epochs, plan.strategy.timeout)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of a run's ``.jsonl`` file.
+
+    Raises:
+        DataError: it is not there.
+    """
+    if not path.is_file():
+        raise DataError(f"{path.parent} holds no {path.name}; name the folder of a run that has ended")
+    return [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
+
+
+def write_clock(folder: Path, facts: Facts, pace: Pace) -> dict[str, Any]:
+    """Write ``clock.jsonl`` and ``clock.png``; returns `fedgraft.simulations.clock.figures.figures`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(line(step)) + "\n" for step in timeline(facts, pace)]
+    (folder / "clock.jsonl").write_text("".join(lines), encoding="utf-8")
+    found = figures(facts, pace)
+    draw_clock(folder / "clock.png", found)
+    return found
+
+
+def add_to_summary(folder: Path, found: Mapping[str, Any]) -> None:
+    """Put the figures into the run's ``summary.json``, under ``clock``."""
+    path = folder / "summary.json"
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**summary, "clock": found}, indent=2) + "\n", encoding="utf-8")
+
+
+def site_names(folder: Path, entries: Sequence[Entry]) -> list[str]:
+    """The sites of a run: a simulation's folders, or (deployed) who was prepared."""
+    folders = [path.parent.name for path in sorted(folder.glob("sites/*/site.yaml"))]
+    return folders or sorted({e.site for e in entries if e.what == "prepare" and e.outcome == "ok"})
+
+
+def _evaluated(rounds: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """The most cases of a site that one of its evaluations held, over all splits."""
+    most: dict[str, int] = {}
+    for found in rounds:
+        for name, splits in found["sites"].items():
+            most[name] = max(most.get(name, 0), sum(split["cases"] for split in splits.values()))
+    return most

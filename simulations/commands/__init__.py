@@ -1,0 +1,1 @@
+"""The commands of a researcher: simulate, plan, augment, clock."""

@@ -1,0 +1,117 @@
+"""``fedgraft augment --show``: a picture of cases beside what a plan makes of them, before anything is trained."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from fedgraft.client.app.statistics import images_of
+from fedgraft.client.check.reading import spread, store_of
+from fedgraft.client.cohort.manifest.manifest import read_manifest
+from fedgraft.client.cohort.quarantine import USABLE
+from fedgraft.client.cohort.splits import split_as_planned
+from fedgraft.client.features.extraction import ignore
+from fedgraft.client.images.contact_sheet import Shown, draw_sheet, require_new, row_of
+from fedgraft.client.site.row_store import Store
+from fedgraft.client.site.site_file import SiteFile, read_site_file
+from fedgraft.common.errors import DataError, PlanError
+from fedgraft.common.harmonisation.reference import wants_reference
+from fedgraft.common.plan.plan import Plan, load_plan
+from fedgraft.common.runtime.processes import say
+from fedgraft.simulations.commands.compose import run_hydra
+from fedgraft.simulations.commands.plan import QUIET
+from fedgraft.simulations.federation.local_statistics import with_local_means
+from fedgraft.simulations.federation.sites import lay_out
+
+DESCRIPTION = """\
+Draws training cases beside what a plan makes of them: harmonised, and in each view of augment.views. The cases are a
+simulated data set's, or with --site a hospital's own. The picture has no name, path or number of a case in it; a
+patient's images they are all the same. Mixed cases (augment.mixup, augment.cutmix) are not drawn: what is mixed is what
+is kept of a case, mostly no image.
+"""
+EPILOG = """\
+examples:
+  fedgraft augment --show augment=radiograph data=pneumoniamnist
+  fedgraft augment --show harmonise=histogram augment=mild          phantom hospitals, one case of each
+  fedgraft augment --show --site site.yaml augment=ultrasound data.image_size=224
+  fedgraft augment --show --site site.yaml --plan plan.yaml         as the coordinator's plan says
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command; besides its own options it takes the overrides of ``fedgraft simulate``."""
+    parser = argparse.ArgumentParser(
+        prog="fedgraft augment",
+        usage="fedgraft augment --show [--out FILE] [--cases N] [--site site.yaml] [--plan plan.yaml | OVERRIDE ...]",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--show", action="store_true", required=True, help="draw the picture")
+    parser.add_argument("--out", type=Path, default=Path("augment.png"), help="the new file (default: %(default)s)")
+    parser.add_argument("--cases", type=int, default=4, metavar="N", help="rows of the picture (default: %(default)s)")
+    parser.add_argument("--site", type=Path, help="cases of this site's manifest, instead of a simulated data set's")
+    parser.add_argument("--plan", type=Path, help="a plan.yaml, instead of overrides")
+    given, overrides = parser.parse_known_args(arguments)
+    if given.cases < 1:
+        raise PlanError(f"--cases {given.cases} must be 1 or more")
+    if given.plan is not None and overrides:
+        raise PlanError(f"--plan and the override {overrides[0]} contradict each other; leave one out")
+    if given.plan is not None:
+        show(load_plan(given.plan), given.site, given.cases, given.out)
+        return 0
+    return run_hydra(overrides, lambda plan, _: show(plan, given.site, given.cases, given.out), QUIET)
+
+
+def show(plan: Plan, site: Path | None, cases: int, out: Path) -> None:
+    """Draw ``cases`` rows into ``out``.
+
+    Args:
+        site: a site file; ``None`` for the sites that ``fedgraft simulate`` would lay out.
+
+    Raises:
+        PlanError: the plan changes no image, or refers to numbers that ``site`` alone does not know.
+        DataError: no case can be used, or ``out`` exists.
+    """
+    if plan.table is not None:
+        raise PlanError("--show is for images, and the plan is for a table; choose another data set")
+    if plan.augment.views == 1 and plan.harmonise.target is None:
+        raise PlanError(
+            "--show has nothing to show: augment.views=1 and harmonise=none leave each case as it is; choose for "
+            "instance augment=mild, or harmonise=histogram"
+        )
+    if site is not None and wants_reference(plan):
+        raise PlanError(
+            "harmonise.reference=[]: one site does not know the numbers that all sites share; show the plan of a run, "
+            "which has them: --plan RUN/plan.yaml"
+        )
+    require_new(out)  # before minutes of decoding
+    rows = _of_simulation(plan, cases, os.environ) if site is None else _rows(plan, read_site_file(site), cases)
+    if not rows:
+        raise DataError("none of the cases that were tried can be used; see `fedgraft site check`")
+    draw_sheet(out, rows)
+    say(f"wrote {out}: {len(rows)} case(s) in {len(rows[0])} images; they are patients' own: keep it where they are")
+
+
+def _of_simulation(plan: Plan, cases: int, environ: Mapping[str, str]) -> list[list[Shown]]:
+    """Cases of as many sites as there are rows."""
+    with tempfile.TemporaryDirectory(prefix="fedgraft-augment-") as folder:
+        federation = lay_out(plan, Path(folder), environ)
+        store = Store(federation.store / "kept" if plan.engine.store == "disk" else None)
+        plan = with_local_means(plan, federation.sites, store)
+        sites = [read_site_file(path) for path in spread(cases, list(federation.sites.values()))]
+        shares = [cases // len(sites) + (place < cases % len(sites)) for place in range(len(sites))]
+        return [row for site, share in zip(sites, shares, strict=True) for row in _rows(plan, site, share)]
+
+
+def _rows(plan: Plan, site: SiteFile, cases: int) -> list[list[Shown]]:
+    """Training cases, evenly spread over the manifest; of those that can't be used, none."""
+    inputs = images_of(plan, site, store_of(site), ignore)
+    train = split_as_planned(inputs.expanded(read_manifest(site.manifest)), plan.data, plan.seed)["train"]
+    chosen = spread(cases, train) if train else []
+    usable = [case for case, verdict in zip(chosen, inputs.verdicts(chosen), strict=True) if verdict == USABLE]
+    return [row_of(case, inputs) for case in usable]

@@ -1,0 +1,75 @@
+"""``fedgraft simulate``: a run, or a study, and what of it is worth saying."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from rich.console import Console
+
+from fedgraft.common.plan.plan import Plan
+from fedgraft.simulations.clock.report import clock_sentences, clock_table
+from fedgraft.simulations.commands.compose import run_hydra
+from fedgraft.simulations.engine.display import site_table
+from fedgraft.simulations.engine.run import simulate
+from fedgraft.simulations.study.options import Study
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command; `fedgraft simulate --help` teaches it."""
+    return run_hydra(arguments, _job)
+
+
+def _job(plan: Plan, study: Study) -> None:
+    console = Console()
+    out = Path(HydraConfig.get().runtime.output_dir)
+    if study.is_asked:
+        from fedgraft.simulations.study.study import run_study  # which imports this file
+
+        run_study(plan, study, out, console)
+        return
+    summary = simulate(plan, out, console)
+    console.print(site_table(summary))
+    _say_what_is_missing(console, summary)
+    _say_how_long(console, summary, out)
+    up, down = summary["bytes"]["up"], summary["bytes"]["down"]
+    seconds = summary["seconds"]["total"]
+    console.print(f"{seconds:.1f} s; per site and round {down:,} bytes down, {up:,} up; see {out}/rounds.png")
+
+
+def _say_how_long(console: Console, summary: dict[str, Any], out: Path) -> None:
+    if "clock" in summary:
+        console.print(clock_table(summary["clock"]))
+        for sentence in clock_sentences(summary["clock"]):
+            console.print(sentence, highlight=False)
+        console.print(
+            f"see {out}/clock.png; with other lines and machines: fedgraft clock {out} clock.default.uplink=..."
+        )
+
+
+def _say_what_is_missing(console: Console, summary: dict[str, Any]) -> None:
+    for line in summary["dropped"]:
+        console.print(
+            f"dropped: round {line['round']}, {line['site']} ({line['what']}): {line['reason']}", style="yellow"
+        )
+    for name, site in summary["sites"].items():
+        if site["quarantined"]:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in site["quarantined"].items())
+            console.print(f"{name} can't use {sum(site['quarantined'].values())} case(s): {reasons}", style="yellow")
+    if summary["initial_without"]:
+        console.print(
+            f"the head's start is without the sums of {', '.join(summary['initial_without'])}; ledger.jsonl says why",
+            style="yellow",
+        )
+    if summary["interpolations"]:
+        shares = ", ".join(f"{share}: {value}" for share, value in summary["interpolations"].items())
+        console.print(f"shares of the trained head, by {summary['headline']} on validation cases: {shares}")
+    withheld = summary["class_counts_withheld"]
+    if withheld:
+        console.print(
+            f"class counts withheld (a count between 0 and min_count, or forbidden) by {', '.join(withheld)}: "
+            "the global class counts come from the other sites",
+            style="yellow",
+        )

@@ -1,0 +1,1 @@
+"""Hospitals drawn by a program: real DICOM files of different scanners."""

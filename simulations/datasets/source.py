@@ -1,0 +1,114 @@
+"""What a public data set is to a simulation, where it lies, and how it comes here.
+
+A data set is one function in a file of its own (`phantom`, `pneumoniamnist`, `busi`), named in ``conf/data``.
+It takes what it needs of ``root`` (the folder that ``FEDGRAFT_DATA`` names), ``cache`` (ours to write) and
+``seed``, and options of its own, and returns a `Source`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import tempfile
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from fedgraft.client.cohort.case import Case
+from fedgraft.common.errors import DataError
+
+VARIABLE = "FEDGRAFT_DATA"
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Source:
+    """The cases of a data set.
+
+    Attributes:
+        cases: all but the official test set.
+        site_of: the hospital of each case, in the same order; ``None`` if the data set does not say.
+        test: the official test set; empty if there is none.
+    """
+
+    cases: tuple[Case, ...]
+    site_of: tuple[str, ...] | None = None
+    test: tuple[Case, ...] = ()
+
+
+def data_root(environ: Mapping[str, str]) -> Path | None:
+    """The folder that ``FEDGRAFT_DATA`` names, or ``None`` if it is not set.
+
+    Raises:
+        DataError: it names what is not a folder.
+    """
+    value = environ.get(VARIABLE)
+    if not value:
+        return None
+    root = Path(value).expanduser().resolve()
+    if not root.is_dir():
+        raise DataError(f"{VARIABLE}={value} is not a folder; unset it, or name the one that holds the data sets")
+    return root
+
+
+def find(name: str, root: Path | None, cache: Path) -> Path | None:
+    """The file ``name`` (relative) under ``root``, else under ``cache``, else ``None``."""
+    folders = (cache,) if root is None else (root, cache)
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+
+
+def places(name: str, root: Path | None, cache: Path) -> str:
+    """Where `find` looked, for an error's text: what to set, or where to put the file."""
+    said = f"{VARIABLE} is not set" if root is None else f"{VARIABLE}={root} does not hold {name}"
+    return f"{said}; set {VARIABLE} to a folder that holds {name}, or put the file at {cache / name}"
+
+
+def fetch(url: str, file: Path, md5: str, *, timeout: float = 10.0) -> None:
+    """Download a publisher's file, check it, and only then give it its name.
+
+    Args:
+        url: ``https://`` (or ``http://``, since the digest is checked).
+        file: where it shall lie; its folder is made.
+        md5: hexadecimal, as the publisher gives it.
+        timeout: seconds without an answer.
+
+    Raises:
+        DataError: no network, no such file, a wrong digest, or another scheme.
+    """
+    if urllib.parse.urlsplit(url).scheme not in ("https", "http"):
+        raise DataError(f"{url}: only https:// and http:// are downloaded")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".download-")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        digest = _download(url, temporary, timeout)
+        if digest != md5:
+            raise DataError(f"{url}: md5 is {digest}, not {md5}; the download is damaged or the file has changed")
+        temporary.replace(file)
+    except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
+        raise DataError(f"{url}: the download failed ({error})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _download(url: str, file: Path, timeout: float) -> str:
+    """Write what ``url`` gives to ``file``; returns its md5."""
+    digest = hashlib.md5(usedforsecurity=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with urllib.request.urlopen(url, timeout=timeout) as answer, file.open("wb") as stream:
+        size = answer.headers.get("Content-Length")
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("download", total=None if size is None else int(size))
+            while chunk := answer.read(_CHUNK):
+                digest.update(chunk)
+                stream.write(chunk)
+                progress.advance(task, len(chunk))
+    return digest.hexdigest()

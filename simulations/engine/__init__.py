@@ -1,0 +1,1 @@
+"""Running a plan over simulated sites, in this process or on Ray."""

@@ -1,0 +1,146 @@
+"""What a researcher sees: progress while it runs, and the table by site at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from fedgraft.server.rounds.state import Round
+from fedgraft.simulations.clock.report import _table
+
+UNDEFINED = "undefined"  # a figure over one class, or without a comparable pair
+
+
+_WHY_UNDEFINED = {"survival": "no pair of cases can be compared"}
+
+
+def bars(console: Console) -> Progress:
+    """Bars whose tasks have a ``note``."""
+    columns = (TextColumn("{task.description:<15}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, TextColumn("{task.fields[note]}"), console=console)
+
+
+class Runs:
+    """The bar of runs that follow each other: ``run 2 of 9``."""
+
+    def __init__(self, console: Console) -> None:
+        self.bars = bars(console)
+        self._begun, self._expected = 0, 0
+        self._task = self.bars.add_task("runs", total=None, note="")
+
+    def __enter__(self) -> Runs:
+        self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bars.stop()
+
+    def expect(self, runs: int) -> None:
+        """How many there will be in all."""
+        self._expected = runs
+
+    def begin(self, note: str) -> None:
+        self._begun += 1
+        self.bars.update(self._task, description=f"run {self._begun} of {self._expected}", note=note)
+        self.bars.update(self._task, completed=self._begun - 1, total=self._expected)
+
+    def end(self) -> None:
+        self.bars.update(self._task, completed=self._begun)
+
+
+class Display:
+    """Bars: cases decoded and computed (only those that were not kept from an earlier run), and rounds.
+
+    Args:
+        console: where to draw.
+        cases: how many cases there are.
+        rounds: how many rounds the plan has.
+        within: bars that are drawn already; these join them, and leave at the end.
+    """
+
+    def __init__(self, console: Console, cases: int, rounds: int, within: Progress | None = None) -> None:
+        self._within = within is not None
+        self._progress = bars(console) if within is None else within
+        self._decoded = self._progress.add_task("cases decoded", total=cases, note="", visible=False)
+        self._cases = self._progress.add_task("cases computed", total=cases, note="", visible=False)
+        self._rounds = self._progress.add_task("rounds", total=rounds, note="preparing the sites")
+
+    def __enter__(self) -> Display:
+        if not self._within:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._within:
+            self._progress.stop()
+            return
+        for task in (self._decoded, self._cases, self._rounds):
+            self._progress.remove_task(task)
+
+    def decoded(self, cases: int) -> None:
+        self._progress.update(self._decoded, advance=cases, visible=True)
+
+    def computed(self, cases: int) -> None:
+        self._progress.update(self._cases, advance=cases, visible=True)
+
+    def round(self, round_: Round) -> None:
+        if round_.number == 0:
+            return
+        for task in self._progress.tasks:  # what can't be used, or was kept, is not counted
+            if task.id in (self._decoded, self._cases):
+                self._progress.update(task.id, total=task.completed)
+        notes = [f"{len(round_.sites)} site(s)"]
+        if round_.train_loss is not None:
+            notes.append(f"loss {round_.train_loss:.4f}")
+        if round_.central is not None:
+            name = round_.task.headline
+            notes.append(f"test {round_.task.columns[name]} {_number(round_.central.figures()[name])}")
+        self._progress.update(self._rounds, completed=round_.number, note=", ".join(notes))
+
+
+def site_table(summary: dict[str, Any]) -> Table:
+    """The final model at each site, the worst site marked, and the whole below."""
+    splits = sorted({site["split"] for site in summary["sites"].values()})
+    columns = summary["columns"]
+    table = _table(
+        f"final model, on each site's {' and '.join(splits)} cases",
+        _caption(summary),
+        ("site", "cases", "prev.", *columns.values(), *(["findings"] if summary["task"] == "multilabel" else [])),
+    )
+    worst = summary["worst_site"]["name"]
+    for name, site in summary["sites"].items():
+        mark = " *" if name == worst else ""
+        table.add_row(name + mark, *_cells(site, columns), style="bold red" if name == worst else None)
+    table.add_section()
+    source = "official" if summary["test"]["source"] == "coordinator" else "pooled"
+    table.add_row(source, *_cells(summary["test"], columns), style="bold")
+    return table
+
+
+def _caption(summary: dict[str, Any]) -> str:
+    why = _WHY_UNDEFINED.get(summary["task"], "cases of one class only")
+    caption = f"* worst by {summary['columns'][summary['headline']]}; undefined: {why}"
+    if summary["task"] == "multilabel":
+        caption += "\nmeans over the findings with cases of both sides; summary.json's `undefined` names the others"
+    return caption
+
+
+def _cells(figures: dict[str, Any], columns: Iterable[str]) -> list[str]:
+    cells = [str(figures["cases"]), _number(figures["prevalence"]), *(_number(figures[column]) for column in columns)]
+    if "findings" in figures:
+        whole = len(figures["findings"])
+        cells.append(f"{whole - len(figures['undefined'])} of {whole}")
+    return cells
+
+
+def _number(value: float | None) -> str:
+    return UNDEFINED if value is None else f"{value:.3f}"

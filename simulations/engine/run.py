@@ -1,0 +1,151 @@
+"""``fedgraft simulate``: many sites on this machine, with the client and server of a deployed run."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor
+
+from fedgraft.client.app import client_app
+from fedgraft.client.app.workspace import Stores, Workspace
+from fedgraft.client.cohort.manifest.manifest import read_manifest
+from fedgraft.client.features.examples import Examples
+from fedgraft.client.features.extraction import FeatureExtractor
+from fedgraft.client.features.inputs import inputs_of
+from fedgraft.client.site.limits import Rules
+from fedgraft.client.site.machine import choose, cores
+from fedgraft.client.site.row_store import Store
+from fedgraft.client.training.evaluation import evaluate_split
+from fedgraft.common import tasks, tensors
+from fedgraft.common.errors import FedGraftError, RoundError
+from fedgraft.common.interfaces.task import Evaluation
+from fedgraft.common.models.model import Model
+from fedgraft.common.plan.parts import OURS
+from fedgraft.common.plan.plan import Plan, load_plan
+from fedgraft.common.plan.sections import Clock
+from fedgraft.server import app
+from fedgraft.simulations.clock.case_cost import calibrate
+from fedgraft.simulations.clock.folder import add_to_summary, pace_of, read_facts, write_clock
+from fedgraft.simulations.clock.timeline import Pace, profiles
+from fedgraft.simulations.engine.display import Display
+from fedgraft.simulations.engine.grid import run_in_process
+from fedgraft.simulations.engine.ray import run_on_ray
+from fedgraft.simulations.federation.availability import Reaches, always, reaches
+from fedgraft.simulations.federation.local_statistics import with_local_statistics
+from fedgraft.simulations.federation.sites import SimulatedSites, lay_out
+
+
+@dataclass(frozen=True)
+class Series:
+    """What runs one after another share: what is kept of cases, and the bars. Their rounds are not drawn."""
+
+    stores: Stores = field(default_factory=dict)
+    bars: Progress | None = None
+
+
+def simulate(plan: Plan, out: Path, console: Console) -> dict[str, Any]:
+    """Run a plan over simulated sites.
+
+    Args:
+        out: the run's folder; gets what `fedgraft.server.app.serve` writes, the sites' folders, and with a clock
+            ``clock.jsonl`` and ``clock.png``.
+
+    Returns:
+        the content of ``summary.json``.
+
+    Raises:
+        FedGraftError: the plan, its data or a round failed; the message holds what went wrong at the sites.
+    """
+    return simulate_over(plan, lay_out(plan, out / "sites", os.environ), out, console)
+
+
+def simulate_over(
+    plan: Plan, federation: SimulatedSites, out: Path, console: Console, series: Series | None = None
+) -> dict[str, Any]:
+    """`simulate` over sites that have been laid out, by itself or as one of a series."""
+    logging.getLogger("flwr").setLevel(logging.WARNING)
+    torch.set_num_threads(plan.engine.threads or cores())
+    console.print(f"plan {plan.digest[:12]}: {len(federation.sites)} sites, {federation.cases} cases -> {out}")
+    pace = None if plan.clock is None else _pace(plan, plan.clock, federation)
+    reached = always if pace is None else reaches(pace.profiles, plan.seed)
+    bars = None if series is None else series.bars
+    with Display(console, federation.cases + len(federation.test), plan.rounds, bars) as display:
+        trouble = _run(plan, out, federation, display, reached, series)
+    for line in trouble:
+        console.print(line, style="yellow", markup=False)
+    if pace is not None:
+        add_to_summary(out, write_clock(out, read_facts(out, plan), pace))
+    summary: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    return summary
+
+
+def _pace(plan: Plan, clock: Clock, federation: SimulatedSites) -> Pace:
+    """What virtual time assumes of the sites; measures on the first one's cases what the plan does not give."""
+    sites = profiles(clock, list(federation.sites))
+    first = next(iter(federation.sites.values())).parent
+    known = with_local_statistics(plan, federation.sites)
+    return pace_of(clock, sites, calibrate(known, read_manifest(first / "manifest.csv")))
+
+
+def _run(
+    plan: Plan, out: Path, federation: SimulatedSites, display: Display, reached: Reaches, series: Series | None
+) -> list[str]:
+    """All rounds; a sentence for each thing that went wrong at a site, once."""
+    trouble: dict[str, None] = {}
+    sites = list(federation.sites.values())
+    config = {"plan": plan.to_json(), "out": str(out)}
+    server = app.build(_central_test(out, plan, federation, display), display.round, draw=series is None)
+    try:
+        if plan.engine.name == "ray":
+            client = client_app.build(client_app.MessageHandler(Workspace(), sites))
+            run_on_ray(server, client, len(sites), config, plan.engine.threads or 1)
+        else:
+            stores = {} if series is None else series.stores
+            workspace = Workspace(display.computed, display.decoded, stores=stores)
+            desk = client_app.MessageHandler(
+                workspace, sites, lambda site, error: trouble.setdefault(_sentence(site, error))
+            )
+            configs = [{"site-file": str(path)} for path in sites]
+            train_all = desk.train_all if plan.engine.together else None
+            run_in_process(server, client_app.build(desk), configs, config, train_all, reached)
+    except RoundError as error:
+        raise type(error)("\n".join([str(error), *trouble])) from error
+    return list(trouble)
+
+
+def _central_test(out: Path, plan: Plan, federation: SimulatedSites, display: Display) -> app.Evaluate | None:
+    """Scores shared tensors on the cases kept at the coordinator, by the plan that the run wrote into its folder."""
+    if not federation.test:
+        return None
+    held: list[Examples] = []
+    task = tasks.of(plan.data)
+    machine = choose("cpu", plan.engine.threads, plan.engine.workers, plan.engine.batch)
+
+    def evaluate(model: Model, shared: dict[str, Tensor]) -> Evaluation:
+        if not held:
+            store = Store(federation.store / "kept" if plan.engine.store == "disk" else None)
+            digest = tensors.digest(model.backbone_state())
+            known = load_plan(out / "plan.yaml")  # with the statistics of a table in it
+            allowed = (*OURS, *plan.engine.allow)
+            inputs = inputs_of(known, model.spec, Rules(), store, machine.workers, display.decoded, None, allowed)
+            keeper = FeatureExtractor(known, model, digest, inputs, store, machine, display.computed)
+            held.append(keeper.examples(inputs.expanded(federation.test)))
+        model.load(shared)
+        found = evaluate_split(model.constant.trained, held[0], machine.device, task)
+        return task.empty() if found is None else found
+
+    return evaluate
+
+
+def _sentence(site_file: Path, error: BaseException) -> str:
+    """What happened at a simulated site; here, on one's own machine, with its text."""
+    what = str(error) if isinstance(error, FedGraftError) else f"{type(error).__name__}: {error}"
+    return f"  at {site_file.parent.name}: {what}"

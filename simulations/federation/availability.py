@@ -1,0 +1,52 @@
+"""A simulated site that is not there: asked to train, it does not answer, as Flower tells of an unreachable node.
+
+Who is away in which round is drawn from the plan's seed, the site's name and the round, so that it is the same in every
+process and whatever else is drawn. Only ``train`` messages are lost: a site that was never prepared would be another
+federation, and the last evaluation is the researcher's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Mapping
+
+from flwr.app import Error, Message
+
+from fedgraft.common.plan.sections import Profile
+from fedgraft.common.wire import messages
+
+NODE_UNAVAILABLE = 5  # flwr.common.constant.ErrorCode
+Reaches = Callable[[int, Message], bool]
+"""Whether a message reaches a site, given by its index in the order of names."""
+
+
+def always(site: int, message: Message) -> bool:
+    """The `Reaches` of a federation in which every site answers."""
+    return True
+
+
+def answers(availability: float, seed: int, site: str, server_round: int) -> bool:
+    """Whether a site answers in a round; true with probability ``availability``."""
+    digest = hashlib.sha256(f"availability|{seed}|{site}|{server_round}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64 < availability
+
+
+def reaches(profiles: Mapping[str, Profile], seed: int) -> Reaches:
+    """The `Reaches` of sites with these profiles, by name."""
+    sites = sorted(profiles)
+
+    def reached(site: int, message: Message) -> bool:
+        if message.metadata.message_type != messages.TRAIN:
+            return True
+        server_round = messages.unpack_order(message.content).round
+        return answers(profiles[sites[site]].availability, seed, sites[site], server_round)
+
+    return reached
+
+
+def no_answer(message: Message) -> Message:
+    """What Flower gives the coordinator in place of an unreachable node's reply."""
+    reply = Message(Error(NODE_UNAVAILABLE, "Node Unavailable"), reply_to=message)
+    reply.metadata.__dict__["_message_id"] = uuid.uuid4().hex
+    return reply

@@ -1,0 +1,90 @@
+"""Federated statistics of a table over simulated sites, for what needs a model before a run asks for them.
+
+Of images, which would all have to be decoded, only stand-ins: a model does not depend on the numbers.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from fedgraft.client.app.statistics import images_of, site_means, site_statistics
+from fedgraft.client.features.extraction import ignore
+from fedgraft.client.site.row_store import Store
+from fedgraft.client.site.site_file import read_site_file
+from fedgraft.client.tables.files import TableFiles
+from fedgraft.common.harmonisation.image_statistics import pooled_means
+from fedgraft.common.harmonisation.reference import harmony_of, wants_reference, with_reference, with_stand_in
+from fedgraft.common.models.timm_backbone import input_spec
+from fedgraft.common.plan.parts import OURS
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.tables.statistics import merge_all, resolved
+from fedgraft.simulations.federation.sites import lay_out
+
+
+def with_local_statistics(plan: Plan, sites: Mapping[str, Path]) -> Plan:
+    """The plan that a run over these sites would follow, if all of them answer; of images only what takes as long.
+
+    Args:
+        sites: site files by name.
+
+    Raises:
+        PlanError: of a column nothing is known from any site.
+        DataError: a cohort can't be used.
+    """
+    table = plan.table
+    if wants_reference(plan):
+        size = input_spec(plan.backbone, plan.data.image_size).size
+        return with_stand_in(plan, size, (*OURS, *plan.engine.allow))
+    if table is None or table.statistics == "plan":
+        return plan
+    files, told = TableFiles(), sorted(set(sites) - set(plan.hold_out))
+    found = [site_statistics(plan, table, read_site_file(sites[name]), files) for name in told]
+    return replace(plan, table=resolved(table, merge_all(found, table)))
+
+
+def without_unknown(plan: Plan, sites: Mapping[str, Path]) -> tuple[Plan, tuple[str, ...]]:
+    """The plan without those columns of which the sites that train know nothing, and these columns' names.
+
+    What one hospital alone, or some of them, would do: nobody there ever measured it.
+    """
+    table = plan.table
+    if table is None or table.statistics == "plan":
+        return plan, ()
+    files = TableFiles()
+    names = [name for name in sorted(sites) if name not in plan.hold_out]
+    found = merge_all([site_statistics(plan, table, read_site_file(sites[name]), files) for name in names], table)
+    numeric = tuple(name for name, one in zip(table.numeric, found.numeric, strict=True) if one.count)
+    categorical = tuple(name for name, counts in zip(table.categorical, found.categories, strict=True) if counts)
+    dropped = tuple(name for name in (*table.numeric, *table.categorical) if name not in (*numeric, *categorical))
+    return replace(plan, table=replace(table, numeric=numeric, categorical=categorical)), dropped
+
+
+def statistics_of_simulation(plan: Plan, environ: Mapping[str, str]) -> Plan:
+    """`with_local_statistics` of the sites that `fedgraft simulate` would lay out."""
+    if plan.table is None or plan.table.statistics == "plan":
+        return plan
+    with tempfile.TemporaryDirectory(prefix="fedgraft-plan-") as folder:
+        return with_local_statistics(plan, lay_out(plan, Path(folder), environ).sites)
+
+
+def with_local_means(plan: Plan, sites: Mapping[str, Path], store: Store) -> Plan:
+    """The plan that a run over these sites would follow, if all of them answer; decodes all their training images.
+
+    Args:
+        sites: site files by name.
+        store: where they keep what their cases become.
+
+    Raises:
+        PlanError: no site tells anything.
+        DataError: a cohort can't be used.
+    """
+    harmony = harmony_of(plan, (*OURS, *plan.engine.allow))
+    if harmony is None or not wants_reference(plan):
+        return plan
+    told = [read_site_file(sites[name]) for name in sorted(set(sites) - set(plan.hold_out))]
+    return with_reference(
+        plan, pooled_means([site_means(plan, site, images_of(plan, site, store, ignore), harmony) for site in told])
+    )

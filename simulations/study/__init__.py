@@ -1,0 +1,1 @@
+"""A plan beside its baselines, over seeds and rates, with a verdict."""

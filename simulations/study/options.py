@@ -1,0 +1,145 @@
+"""What turns ``fedgraft simulate`` into a study: ``baselines``, ``seeds`` and ``lrs``, beside a plan.
+
+They are no part of the plan: no site is told of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from fedgraft.common.errors import PlanError
+from fedgraft.common.plan.graft_sections import Adapt
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.types import Positive
+from fedgraft.simulations.federation.sites import Partitioned
+
+Baseline = Literal["local", "pooled", "leave_one_site_out"]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+_IN_WORDS = {
+    "local": "each site alone",
+    "pooled": "all cases together",
+    "leave_one_site_out": "all sites but one, for each one",
+}
+OPTIONS = ("baselines", "seeds", "lrs")
+
+
+@dataclass(frozen=True)
+class Study:
+    """Runs to compare.
+
+    Attributes:
+        baselines: besides the federation: each site alone, all cases together, all sites but one.
+        seeds: everything is run with each; empty for the plan's own.
+        lrs: rates in place of ``train.lr``, of which each method takes the best on validation cases; empty for the
+            plan's own.
+        adapt: the plan's section, kept for the sites that ``leave_one_site_out`` leaves out.
+    """
+
+    baselines: tuple[Baseline, ...] = ()
+    seeds: tuple[Seed, ...] = ()
+    lrs: tuple[Positive, ...] = ()
+    adapt: Adapt = field(default_factory=Adapt)
+
+    @property
+    def is_asked(self) -> bool:
+        return bool(self.baselines or self.seeds or self.lrs)
+
+    def sentence(self, plan: Plan) -> str:
+        """What would be run."""
+        seeds, lrs = self.seeds or (plan.seed,), self.lrs or (plan.train.lr,)
+        methods = ("the federation", *(_IN_WORDS[baseline] for baseline in self.baselines))
+        return (
+            f"with each of the seeds {', '.join(map(str, seeds))}, at each of the rates "
+            f"{', '.join(f'{lr:g}' for lr in lrs)}: {', '.join(methods)}"
+        )
+
+
+def split_off(raw: Mapping[str, Any]) -> tuple[Study, dict[str, Any], list[str]]:
+    """What Hydra composed, as a study, the plan's plain data, and every problem of the former.
+
+    A plan with ``adapt`` and without ``hold_out`` has no effect, except in a study that leaves sites out one by one:
+    there it moves to the study.
+    """
+    plan = {name: value for name, value in raw.items() if name not in OPTIONS}
+    given: dict[str, Any] = {}
+    problems = []
+    kinds = get_type_hints(Study, include_extras=True)
+    for name in OPTIONS:
+        try:
+            given[name] = TypeAdapter(kinds[name]).validate_python(raw.get(name, ()))
+        except ValidationError as error:
+            problems += [_sentence(name, item) for item in error.errors()]
+            continue
+        if len(set(given[name])) < len(given[name]):
+            problems.append(f"{name} names one twice")
+    adapt = Adapt()
+    if "leave_one_site_out" in given.get("baselines", ()) and not plan.get("hold_out"):
+        adapt, plan = _adapt(plan.get("adapt")), {**plan, "adapt": {"_target_": None}}
+    return Study(**given, adapt=adapt), plan, problems
+
+
+def contradictions(study: Study, sections: Mapping[str, Any]) -> list[str]:
+    """What of a study has no effect, or can't be done, with these sections of a plan."""
+    found = []
+    data, release = sections.get("data"), sections.get("release")
+    seed, held_out = sections.get("seed", 0), sections.get("hold_out", ())
+    if study.seeds and seed and seed not in study.seeds:
+        found.append(f"seed={seed} has no effect beside seeds={list(study.seeds)}; add it there, or leave it out")
+    if study.is_asked and release is not None and not release.evaluation:
+        found.append("baselines, seeds and lrs compare the sites' evaluations; set release.evaluation=true")
+    if data is not None and len(study.lrs) > 1 and data.test != "given" and data.val_fraction == 0:
+        found.append("lrs needs validation cases to choose by; set data.val_fraction above 0, or leave lrs out")
+    if study.is_asked and data is not None and data.test == "sites" and data.test_fraction == 0:
+        found.append(
+            "baselines, seeds and lrs compare test figures, and data.test_fraction=0 leaves the sites no test cases; "
+            "set data.test_fraction=0.2"
+        )
+    if "leave_one_site_out" in study.baselines:
+        if data is not None and data.test == "coordinator":
+            found.append(
+                "baselines=leave_one_site_out tests at the site that was left out, and data.test=coordinator leaves "
+                "it no test cases; use data.test=sites data.test_fraction=0.2"
+            )
+        if held_out:
+            found.append("hold_out and baselines=leave_one_site_out both choose who is left out; leave out one of them")
+    return found
+
+
+def _adapt(raw: object) -> Adapt:
+    given = dict(raw) if isinstance(raw, Mapping) else {}
+    target = given.pop("_target_", None)
+    return Adapt(target=target, options=given)
+
+
+def _sentence(name: str, error: Mapping[str, Any]) -> str:
+    message = f"{error['msg'][0].lower()}{error['msg'][1:]}"
+    return f"{name}={error['input']!r}: {message}"
+
+
+def require_cases(plan: Plan, study: Study, dealt: Partitioned) -> None:
+    """Fractions are checked with the options (`fedgraft.simulations.study.options.contradictions`).
+
+    Raises:
+        PlanError: no case is a test case, or several ``lrs`` have no validation case to be chosen by.
+    """
+    if plan.data.test != "given":
+        return
+    splits = {case.split for cases in dealt.sites.values() for case in cases}
+    problems = []
+    if "test" not in splits:
+        problems.append(
+            "baselines, seeds and lrs compare test figures, and this data set's own split has no test cases; use a "
+            "data set (or option of it) without a split, with data.test=sites data.test_fraction=0.2"
+        )
+    if len(study.lrs) > 1 and "val" not in splits:
+        problems.append(
+            "lrs needs validation cases to choose by, and this data set's own split has none; leave lrs out, or use a "
+            "data set (or option of it) without a split, with data.test=sites data.val_fraction=0.15"
+        )
+    if problems:
+        raise PlanError(problems)

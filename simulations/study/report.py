@@ -1,0 +1,185 @@
+"""A study in words and tables: on the console, and as ``study.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from fedgraft.common.plan.plan import Plan
+
+Rows = list[tuple[str, ...]]
+UNDEFINED = "undefined"
+_TITLES = {
+    "federated": "federated",
+    "local": "each site alone",
+    "pooled": "pooled",
+    "leave_one_site_out": "trained without it",
+}
+
+
+def figure_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
+    """Headings, and a row for each site, the mean over sites, and the worst site."""
+    methods = found["methods"]
+    rows = [(site, *(_spread(found["by_site"][site][method]) for method in methods)) for site in found["sites"]]
+    rows.append(("mean over sites", *(_spread(found["mean_over_sites"][method]) for method in methods)))
+    rows.append(("worst site", *(_worst(found["worst_site"][method]) for method in methods)))
+    return ("site", *(_TITLES[method] for method in methods)), rows
+
+
+def difference_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
+    """Headings, and federated minus each baseline, by site and over sites."""
+    baselines = list(found["difference"])
+    rows = [
+        (site, *(_difference(found["difference"][baseline]["by_site"][site]) for baseline in baselines))
+        for site in found["sites"]
+    ]
+    whole = (_difference(found["difference"][baseline]["mean_over_sites"]) for baseline in baselines)
+    return ("federated minus", *(_TITLES[name] for name in baselines)), [*rows, ("mean over sites", *whole)]
+
+
+def cost_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
+    """Headings, and what each method took."""
+    rows = [
+        (
+            _TITLES[method],
+            _rates(found, method),
+            str(cost["runs"]),
+            f"{cost['seconds']:.1f} s",
+            *(UNDEFINED if cost[way] is None else f"{cost[way]:,}" for way in ("bytes_down", "bytes_up")),
+        )
+        for method, cost in found["cost"].items()
+    ]
+    return ("method", "lr by seed (or how often)", "runs", "time of rounds", "bytes down", "bytes up"), rows
+
+
+def sentences(found: Mapping[str, Any]) -> list[str]:
+    """What the tables say, and what they leave out."""
+    said = [found["verdict"]] if "verdict" in found else []
+    local = found["difference"].get("local", {"by_site": {}})["by_site"]
+    better_alone = [site for site, one in local.items() if one["high"] is not None and one["high"] < 0]
+    if better_alone:
+        said.append(f"Alone is better (the interval of the difference lies below 0) at: {', '.join(better_alone)}.")
+    undefined = [
+        site for site, by_method in found["by_site"].items() if any(None in one["values"] for one in by_method.values())
+    ]
+    if undefined:
+        said.append(
+            f"Marked `*`, no {found['heading']} with some seed or method (for instance test cases of one class): "
+            f"{', '.join(undefined)}."
+        )
+    said.append(_counted(found))
+    said += found.get("budget", [])
+    if found["chosen_without_val"]:
+        said.append(
+            f"No {found['heading']} on their validation cases, so that they took the federation's rate, or the nearest "
+            f"at which training ended: {', '.join(found['chosen_without_val'])}."
+        )
+    if found["last_without_val"]:
+        said.append(
+            f"No {found['heading']} on their validation cases, so that they took the last round's model: "
+            f"{', '.join(found['last_without_val'])}."
+        )
+    for run, columns in found["without_columns"].items():
+        said.append(f"Trained without columns that nobody measured there: {run}: {', '.join(columns)}.")
+    for run, options in found["without_options"].items():
+        said.append(f"Trained without options that have no effect with the cases there: {run}: {', '.join(options)}.")
+    for one in found["dropped"]:
+        where = f"{one['run']}, seed {one['seed']}, lr {one['lr']:g}, round {one['round']}"
+        said.append(f"Dropped: {where}: {one['site']} ({one['what']}): {one['reason']}.")
+    return said + [f"Failed: {one['run']}, seed {one['seed']}: {one['why']}" for one in found["failed"]]
+
+
+def print_study(found: Mapping[str, Any], console: Console) -> None:
+    """Tables and sentences."""
+    for title, (headings, rows), last in _tables(found):
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        for place, heading in enumerate(headings):
+            table.add_column(heading, justify="right" if place else "left")
+        for place, row in enumerate(rows):
+            if last and place == len(rows) - last:
+                table.add_section()
+            table.add_row(*row)
+        console.print(table)
+    for sentence in sentences(found):
+        console.print(sentence, markup=False, highlight=False)
+
+
+def markdown(found: Mapping[str, Any], plan: Plan) -> str:
+    """The content of ``study.md``."""
+    lines = [
+        "# Study",
+        "",
+        f"{plan.rounds} rounds of {plan.train.epochs} epoch(s), seeds {_listed(found['seeds'])}.",
+        "",
+    ]
+    for sentence in sentences(found):
+        lines += [sentence.replace("\n", " "), ""]
+    for title, (headings, rows), _ in _tables(found):
+        lines += [f"## {title}", "", _line(headings), _line(["---"] + ["---:"] * (len(headings) - 1))]
+        lines += [*map(_line, rows), ""]
+    return "\n".join([*lines, "![The figure of each site by method](study.png)", ""])
+
+
+def _counted(found: Mapping[str, Any]) -> str:
+    """Over how many sites means, differences and the worst site are."""
+    whole, counts = len(found["sites"]), [len(sites) for sites in found["counted"]]
+    what = "Means over sites, their differences and the worst site are over"
+    by_seed = ", ".join(f"{count} with seed {seed}" for seed, count in zip(found["seeds"], counts, strict=True))
+    some = f"the sites with a figure under every method, of {whole}: {by_seed}"
+    said = f"{what} {f'all {whole} site(s)' if set(counts) == {whole} else some}."
+    aside = [_TITLES[name] for name, one in found["mean_over_sites"].items() if one["mean"] is None and any(counts)]
+    return f"{said} Left aside, without any figure: {', '.join(aside)}." if aside else said
+
+
+def _tables(found: Mapping[str, Any]) -> list[tuple[str, tuple[tuple[str, ...], Rows], int]]:
+    """Title, content, and how many rows at the end stand apart."""
+    heading, seeds = found["heading"], len(found["seeds"])
+    over = f"mean and deviation over {seeds} seeds" if seeds > 1 else "one seed"
+    tables = [(f"Test {heading} by site, {over}", figure_rows(found), 2)]
+    if found["difference"]:
+        interval = "mean and 95 % interval, paired by seed" if seeds > 1 else "one seed, no interval"
+        tables.append((f"Difference in {heading}, {interval}", difference_rows(found), 1))
+    return [*tables, ("Cost (bytes per site and round)", cost_rows(found), 0)]
+
+
+def _spread(one: Mapping[str, Any]) -> str:
+    if one["mean"] is None:
+        return UNDEFINED
+    mark = " *" if None in one["values"] else ""
+    return f"{one['mean']:.3f}{_deviation(one)}{mark}"
+
+
+def _worst(one: Mapping[str, Any] | None) -> str:
+    return UNDEFINED if one is None else f"{one['mean']:.3f}{_deviation(one)} {one['site']}"
+
+
+def _deviation(one: Mapping[str, Any]) -> str:
+    return "" if one["sd"] is None else f" ± {one['sd']:.3f}"
+
+
+def _difference(one: Mapping[str, Any]) -> str:
+    if one["mean"] is None:
+        return UNDEFINED
+    interval = "" if one["low"] is None else f" [{one['low']:+.3f}, {one['high']:+.3f}]"
+    return f"{one['mean']:+.3f}{interval}"
+
+
+def _rates(found: Mapping[str, Any], method: str) -> str:
+    """``0.01, 0.03``; of a method with a training for each site, the rates that they chose, each with its count."""
+    runs = [rates for name, rates in found["chosen_lr"].items() if name == method or name.startswith(f"{method}-")]
+    if len(runs) == 1:
+        return ", ".join(f"{rate:g}" for rate in runs[0])
+    every = [rate for rates in runs for rate in rates]
+    return ", ".join(f"{rate:g} ({every.count(rate)})" for rate in sorted(set(every)))
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))

@@ -1,0 +1,148 @@
+"""A study: a plan's federation beside its baselines, over seeds, each method at the rate that is best for it.
+
+Test cases choose nothing. A rate is chosen for each seed anew, by that seed's validation cases: another seed splits
+otherwise, and its validation cases may be this one's test cases. Each site alone chooses its own.
+
+``study.json`` (a figure that is undefined is null; lists by seed are in the order of ``seeds``):
+
+- ``headline``, ``heading``: the figure that is compared; ``seeds``, ``sites``, ``methods``
+- ``by_site.<site>.<method>``, ``mean_over_sites.<method>``: ``mean``, ``sd``, ``values`` (by seed)
+- ``counted``: by seed, the sites with a figure under every method that has any; means over sites, their differences and
+  the worst site go by these alone
+- ``worst_site.<method>``: the same with its ``site``
+- ``difference.<baseline>.mean_over_sites``, ``difference.<baseline>.by_site.<site>``: federated minus baseline, with
+  ``mean``, ``low``, ``high``, ``values``
+- ``verdict``: in words, if ``local`` is among the baselines
+- ``chosen_lr.<run>``: by seed; ``chosen_without_val``: runs that took the federation's rate, or the nearest to it at
+  which training ended; ``last_without_val``: runs that took the last round's model in spite of ``select=best`` (or of
+  ``initial.interpolate``), for want of a validation figure
+- ``cost.<method>``: ``runs``, ``seconds`` (of all rounds, without decoding), ``bytes_up`` and ``bytes_down`` (per site
+  and round)
+- ``budget``: sentences, if the federation shows its training cases more or less often than a site alone
+- ``without_columns.<run>``: columns of the table that nobody measured where it was trained; ``without_options.<run>``:
+  options that have no effect with the cases there (``loss.weights``, ``loss.prior``, ``loss.absent``, ``sampling``)
+- ``dropped``: sites that were left out of a round or an evaluation of a chosen run, and why
+- ``failed``: runs without a result, and why
+- ``figures.<method>``: for each seed, all figures by site
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from fedgraft.common import tasks
+from fedgraft.common.errors import FedGraftError, RoundError
+from fedgraft.common.plan.plan import Plan
+from fedgraft.simulations.engine.display import Runs
+from fedgraft.simulations.engine.run import Series
+from fedgraft.simulations.federation.sites import deal
+from fedgraft.simulations.study.baselines import FEDERATED, LOCAL, POOLED, Arrangement, arrangements, require_suited
+from fedgraft.simulations.study.budget import budget_sentences
+from fedgraft.simulations.study.options import Study, require_cases
+from fedgraft.simulations.study.plot import draw_study
+from fedgraft.simulations.study.report import markdown, print_study
+from fedgraft.simulations.study.summary import Trained, summarise
+from fedgraft.simulations.study.training import MODEL, Bench, run_folder, train_one
+
+
+def run_study(plan: Plan, study: Study, out: Path, console: Console) -> dict[str, Any]:
+    """Every run of a study; writes ``study.json``, ``study.md``, ``study.png`` and ``runs/`` into ``out``.
+
+    A run's folder is that of ``fedgraft simulate`` without ``rounds.png`` and without tensors; of the models only the
+    federation's is kept, at the chosen rate.
+
+    Returns:
+        the content of ``study.json``.
+
+    Raises:
+        PlanError: a baseline can't be had of this plan, or there are no cases to test by.
+        FedGraftError: the federation failed; if seeds before this one ended, they are written. A baseline that fails is
+            shown as such, with the reason.
+    """
+    require_suited(plan, study, os.environ)
+    trained: list[Trained] = []
+    with Runs(console) as runs:
+        bench = Bench(out, Series(bars=runs.bars), console, runs)
+        for seed in study.seeds or (plan.seed,):
+            try:
+                trained += _of_seed(replace(plan, seed=seed), study, bench)
+            except FedGraftError as error:
+                if not trained:
+                    raise
+                ended = ", ".join(map(str, _write(plan, study, trained, out)["seeds"]))
+                raise FedGraftError(f"{error}\n{out}/study.md and study.json hold the seeds before: {ended}") from error
+    found = _write(plan, study, trained, out)
+    print_study(found, console)
+    console.print(f"see {out}/study.md and {out}/study.png")
+    return found
+
+
+def _write(plan: Plan, study: Study, trained: Sequence[Trained], out: Path) -> dict[str, Any]:
+    compared = {LOCAL, POOLED} & set(study.baselines)
+    found = {**summarise(trained, tasks.of(plan.data)), "budget": budget_sentences(plan) if compared else []}
+    (out / "study.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    (out / "study.md").write_text(markdown(found, plan), encoding="utf-8")
+    draw_study(out / "study.png", found)
+    return found
+
+
+def _of_seed(plan: Plan, study: Study, bench: Bench) -> list[Trained]:
+    """All arrangements of one seed, each at its best rate; the federation is the first."""
+    dealt = deal(plan, os.environ)
+    require_cases(plan, study, dealt)
+    given, lrs = arrangements(plan, study, dealt, os.environ), study.lrs or (plan.train.lr,)
+    bench.runs.expect(len(given) * len(lrs) * (len(study.seeds) or 1))
+    found: list[Trained] = []
+    for arrangement in given:
+        found.append(_at_its_best(arrangement, lrs, found[0].lr if found else None, bench))
+    return found
+
+
+def _at_its_best(arrangement: Arrangement, lrs: Sequence[float], fallback: float | None, bench: Bench) -> Trained:
+    """
+    Raises:
+        FedGraftError: it is the federation, and it failed.
+    """
+    tried = [train_one(arrangement, lr, bench) for lr in lrs]
+    best = choose(tried, fallback)
+    if best.failed is not None and best.method == FEDERATED:
+        raise FedGraftError(f"seed {best.seed}, {best.name}, lr {best.lr:g}: {best.failed}")
+    for one in tried:
+        if one.lr != best.lr or one.method != FEDERATED:
+            (run_folder(arrangement, one.lr, bench) / MODEL).unlink(missing_ok=True)
+    return replace(best, runs=len(tried), seconds=sum(one.seconds for one in tried))
+
+
+def choose(tried: Sequence[Trained], fallback: float | None) -> Trained:
+    """The run with the best validation figure, among equals the first.
+
+    A rate at which training failed, or diverged at a site, is only chosen if it did at all. None of the others has a
+    figure: then the one at the rate nearest to ``fallback``, by ratio; without a fallback, the only one.
+
+    Raises:
+        RoundError: none of several has one, and there is no fallback.
+    """
+    ended = [one for one in tried if one.failed is None]
+    sound = [one for one in ended if not one.diverged] or ended
+    known = [one for one in sound if one.val is not None]
+    if known:
+        return max(known, key=lambda one: one.val or 0.0)
+    if len(tried) == 1 or not sound:
+        return tried[0]
+    if fallback is None and len(sound) == 1:
+        return sound[0]
+    if fallback is None:
+        raise RoundError(
+            "lrs: the federation has no defined figure on validation cases to choose by (they are of one class, or a "
+            "site withholds those of fewer than its min_count); raise data.val_fraction, or leave lrs out"
+        )
+    nearest = min(sound, key=lambda one: abs(math.log(one.lr / fallback)))
+    return replace(nearest, chosen_without_val=True)

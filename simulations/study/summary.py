@@ -1,0 +1,153 @@
+"""From the runs of a study to the content of ``study.json`` (`fedgraft.simulations.study.study` lists its keys)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fedgraft.common.errors import DivergenceError
+from fedgraft.common.interfaces.task import AnyTask
+from fedgraft.simulations.study.baselines import FEDERATED, FINAL, LOCAL
+from fedgraft.simulations.study.figures import (
+    Figure,
+    Values,
+    by_site,
+    common_sites,
+    difference_at,
+    difference_over_sites,
+    over_sites,
+    plain,
+    verdict,
+    worst_site,
+)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One training of a study, at the rate that was chosen for it.
+
+    Attributes:
+        site: that trained alone or was left out; ``""`` for none.
+        tested: the sites whose figures it gives.
+        val: the headline figure on the validation cases of the sites that trained.
+        figures: by site; empty if it failed.
+        runs: at how many rates it was tried; ``seconds`` are those of all.
+        seconds: of the rounds.
+        failed: why there is no result.
+        chosen_without_val: its validation figure is undefined, and it has the federation's rate or the nearest.
+        without_columns: of the table, which no site that trained knows anything of.
+        without_options: of the plan, which have no effect with the cases of the sites that trained.
+        dropped: of ``summary.json``.
+    """
+
+    method: str
+    site: str
+    seed: int
+    lr: float
+    tested: tuple[str, ...]
+    val: Figure = None
+    figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    runs: int = 1
+    seconds: float = 0.0
+    bytes_up: int = 0
+    bytes_down: int = 0
+    failed: str | None = None
+    chosen_without_val: bool = False
+    without_columns: tuple[str, ...] = ()
+    without_options: tuple[str, ...] = ()
+    dropped: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.method}-{self.site}" if self.site else self.method
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a site's training did: it said so, or sent numbers that are not finite."""
+        said = f"`{DivergenceError.code}`"
+        reasons = [line["reason"] for line in self.dropped if line["what"] == "train"]
+        return any(said in reason or "not finite" in reason for reason in reasons)
+
+
+def summarise(trained: Sequence[Trained], task: AnyTask) -> dict[str, Any]:
+    """The content of ``study.json``; the first method is the federation."""
+    seeds = list(dict.fromkeys(one.seed for one in trained))
+    methods = list(dict.fromkeys(one.method for one in trained))
+    sites = sorted({site for one in trained for site in one.tested})
+    figures = {method: [_figures(trained, method, seed) for seed in seeds] for method in methods}
+    values: Values = {
+        method: [{site: some.get(site, {}).get(task.headline) for site in sites} for some in by_seed]
+        for method, by_seed in figures.items()
+    }
+    found: dict[str, Any] = {
+        "headline": task.headline,
+        "heading": task.columns[task.headline],
+        "seeds": seeds,
+        "sites": sites,
+        "methods": methods,
+        "by_site": {site: {method: plain(by_site(values, method, site)) for method in methods} for site in sites},
+        "mean_over_sites": {method: plain(over_sites(values, method)) for method in methods},
+        "counted": common_sites(values),
+        "worst_site": {method: _worst(values, method) for method in methods},
+        "difference": {baseline: _difference(values, baseline, sites) for baseline in methods[1:]},
+        "chosen_lr": {name: [one.lr for one in trained if one.name == name] for name in _names(trained)},
+        "chosen_without_val": _names([one for one in trained if one.chosen_without_val]),
+        "last_without_val": _names([one for one in trained if set(FINAL) & set(one.without_options)]),
+        "cost": {method: _cost([one for one in trained if one.method == method]) for method in methods},
+        "without_columns": _united((one.name, one.without_columns) for one in trained),
+        "without_options": _united((one.name, [o for o in one.without_options if o not in FINAL]) for one in trained),
+        "dropped": [
+            {"run": one.name, "seed": one.seed, "lr": one.lr, **line} for one in trained for line in one.dropped
+        ],
+        "failed": [{"run": one.name, "seed": one.seed, "why": one.failed} for one in trained if one.failed],
+        "figures": figures,
+    }
+    if LOCAL in methods:
+        found["verdict"] = verdict(difference_over_sites(values, FEDERATED, LOCAL), found["heading"])
+    return found
+
+
+def _figures(trained: Sequence[Trained], method: str, seed: int) -> dict[str, dict[str, Any]]:
+    """All figures of a method with a seed, by site; each site is tested by one training of the method."""
+    return {
+        site: dict(figures)
+        for one in trained
+        if (one.method, one.seed) == (method, seed)
+        for site, figures in one.figures.items()
+    }
+
+
+def _worst(values: Values, method: str) -> dict[str, Any] | None:
+    found = worst_site(values, method)
+    return None if found is None else {"site": found[0], **plain(found[1])}
+
+
+def _difference(values: Values, baseline: str, sites: Sequence[str]) -> dict[str, Any]:
+    return {
+        "mean_over_sites": plain(difference_over_sites(values, FEDERATED, baseline)),
+        "by_site": {site: plain(difference_at(values, FEDERATED, baseline, site)) for site in sites},
+    }
+
+
+def _cost(trained: Sequence[Trained]) -> dict[str, Any]:
+    """Bytes: the mean over those that have a result."""
+    whole = [one for one in trained if one.failed is None]
+    return {
+        "runs": sum(one.runs for one in trained),
+        "seconds": round(sum(one.seconds for one in trained), 3),
+        "bytes_up": round(sum(one.bytes_up for one in whole) / len(whole)) if whole else None,
+        "bytes_down": round(sum(one.bytes_down for one in whole) / len(whole)) if whole else None,
+    }
+
+
+def _united(given: Iterable[tuple[str, Iterable[str]]]) -> dict[str, list[str]]:
+    """By run, over seeds; without runs that have none."""
+    found: dict[str, dict[str, None]] = {}
+    for name, some in given:
+        found.setdefault(name, {}).update(dict.fromkeys(some))
+    return {name: list(some) for name, some in found.items() if some}
+
+
+def _names(trained: Sequence[Trained]) -> list[str]:
+    return list(dict.fromkeys(one.name for one in trained))

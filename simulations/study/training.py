@@ -1,0 +1,124 @@
+"""One training of a study: what its cases leave without effect is taken away, what it leaves on disk too."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from fedgraft.common.errors import FedGraftError, InertError, UndefinedFigureError
+from fedgraft.common.plan.plan import Plan
+from fedgraft.simulations.engine.display import Runs
+from fedgraft.simulations.engine.run import Series, simulate_over
+from fedgraft.simulations.federation.local_statistics import without_unknown
+from fedgraft.simulations.federation.sites import write_sites
+from fedgraft.simulations.study.baselines import FEDERATED, FINAL, Arrangement, without
+from fedgraft.simulations.study.summary import Trained
+
+MODEL = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a study's runs are made: its folder, what they share, where it says what happens, and its bar."""
+
+    out: Path
+    series: Series
+    console: Console
+    runs: Runs
+
+
+def train_one(arrangement: Arrangement, lr: float, bench: Bench) -> Trained:
+    """One training; that it failed is a result too."""
+    plan = replace(arrangement.plan, train=replace(arrangement.plan.train, lr=lr))
+    folder = run_folder(arrangement, lr, bench)
+    at = f"seed {plan.seed}, {arrangement.name}, lr {lr:g}"
+    bench.runs.begin(at)
+    try:
+        found = _with_effect(replace(arrangement, plan=plan), folder, bench)
+    except FedGraftError as error:
+        bench.console.print(Text(f"{at}: failed", style="yellow"))
+        return Trained(
+            arrangement.method, arrangement.site, plan.seed, lr, tested=arrangement.tested, failed=str(error)
+        )
+    finally:
+        bench.runs.end()
+        _clean(folder)
+    bench.console.print(f"{at}: {found.seconds:.1f} s, validation figure {found.val}", highlight=False)
+    for line in found.dropped:
+        said = f"  dropped: round {line['round']}, {line['site']} ({line['what']}): {line['reason']}"
+        bench.console.print(Text(said, style="yellow"))  # the print's own style would colour the bars too
+    return found
+
+
+def run_folder(arrangement: Arrangement, lr: float, bench: Bench) -> Path:
+    return bench.out / "runs" / f"seed-{arrangement.plan.seed}" / arrangement.name / f"lr-{lr:g}"
+
+
+def _with_effect(arrangement: Arrangement, folder: Path, bench: Bench) -> Trained:
+    """A baseline's run, less the options that have no effect with the cases of those who train there.
+
+    The run's own checks say which, before they train or after one round. The federation's are an error, as in any run.
+    """
+    removed: tuple[str, ...] = ()
+    while True:
+        try:
+            return replace(_run(arrangement, folder, bench), without_options=removed)
+        except (InertError, UndefinedFigureError) as error:
+            options = error.options if isinstance(error, InertError) else _choosing(arrangement.plan)
+            less = without(arrangement.plan, options)
+            if arrangement.method == FEDERATED or less == arrangement.plan:
+                raise
+            arrangement, removed = replace(arrangement, plan=less), (*removed, *options)
+
+
+def _choosing(plan: Plan) -> tuple[str, ...]:
+    """Which of `FINAL` the plan uses: a plan has one at most."""
+    select, interpolate = FINAL
+    return (select,) if plan.select == "best" else (interpolate,)
+
+
+def _run(arrangement: Arrangement, folder: Path, bench: Bench) -> Trained:
+    plan = arrangement.plan
+    columns: tuple[str, ...] = ()
+    federation = write_sites(plan, arrangement.dealt, folder / "sites", os.environ)
+    if arrangement.method != FEDERATED:
+        plan, columns = without_unknown(plan, federation.sites)
+    summary = simulate_over(plan, federation, folder, Console(quiet=True), bench.series)
+    return replace(_read(arrangement, summary), without_columns=columns)
+
+
+def _read(arrangement: Arrangement, summary: Mapping[str, Any]) -> Trained:
+    """What of a run's ``summary.json`` a study needs; with a test set at the coordinator, it is each site's figure."""
+    central = summary["test"]["source"] == "coordinator"
+    return Trained(
+        method=arrangement.method,
+        site=arrangement.site,
+        seed=arrangement.plan.seed,
+        lr=arrangement.plan.train.lr,
+        tested=arrangement.tested,
+        val=summary["val"][summary["headline"]],
+        figures={
+            site: summary["test"] if central else summary["sites"][site]
+            for site in arrangement.tested
+            if central or site in summary["sites"]
+        },
+        # the first run alone decodes, before its first round
+        seconds=summary["seconds"]["per_round"] * summary["rounds"],
+        bytes_up=summary["bytes"]["up"],
+        bytes_down=summary["bytes"]["down"],
+        dropped=tuple(summary["dropped"]),
+    )
+
+
+def _clean(folder: Path) -> None:
+    """Remove the tensors of rounds that are over, at the coordinator and at the sites; ``MODEL`` stays."""
+    (folder / "shared.safetensors").unlink(missing_ok=True)
+    for local in folder.glob("sites/*/state/local"):
+        shutil.rmtree(local)

@@ -1,0 +1,47 @@
+"""A backbone travels as one array."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from flwr.app import Array, ArrayRecord, RecordDict
+
+from fedgraft.common import tensors
+from fedgraft.common.errors import WireError
+from fedgraft.common.wire import messages
+from fedgraft.common.wire.backbone import PARCEL, pack_backbone, unpack_backbone
+
+STATE = {
+    "conv.weight": torch.randn(8, 3, 5, 5).to(memory_format=torch.channels_last),
+    "bn.num_batches_tracked": torch.tensor(7),
+}
+
+
+def test_it_makes_a_round_trip_with_its_digest_in_one_array() -> None:
+    record = pack_backbone(STATE)
+    assert list(record) == [PARCEL]
+    assert tensors.digest(unpack_backbone(record)) == tensors.digest(STATE)
+
+
+def test_bytes_count_the_numbers_and_little_more() -> None:
+    counted = messages.count_bytes(RecordDict({messages.FROZEN: pack_backbone({"w": torch.zeros(100, 100)})}))
+    assert 40_000 <= counted < 40_500
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (ArrayRecord(), "lacks the backbone"),
+        (ArrayRecord({PARCEL: Array(np.ones(3, np.float32))}), "lacks the backbone"),
+        (ArrayRecord({PARCEL: Array(np.ones(3, np.uint8))}), "no safetensors file"),
+        (
+            ArrayRecord({PARCEL: Array(np.frombuffer(pack_backbone(STATE)[PARCEL].numpy().tobytes()[:-9], np.uint8))}),
+            "no saf",
+        ),
+        (ArrayRecord({PARCEL: Array("uint8", (1,), "numpy.ndarray", b"no array")}), "the backbone can't be decoded"),
+    ],
+)
+def test_what_is_no_backbone_is_refused(record: ArrayRecord, words: str) -> None:
+    with pytest.raises(WireError, match=words):
+        unpack_backbone(record)
