@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_module
 
 from fedgraft.client.images.reader import CaseReader, Reading
 from fedgraft.client.site.limits import Limits
-from fedgraft.common.plan.data_sections import Dicom
+from fedgraft.common.plan.data_sections import DicomSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.commands.compose import to_plan
 
@@ -102,7 +102,7 @@ def _hospital(folder: Path, number: int, rows: int) -> Path:
 @pytest.fixture
 def reading() -> Reading:
     """How files are read by default: by the plan (tests/client/test_images.py) and by the site."""
-    return Reading(Dicom(window="file", choice=0, frames="middle", slices=3, neighbours=False), Limits())
+    return Reading(DicomSection(window="file", choice=0, frames="middle", slices=3, neighbours=False), Limits())
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from fedgraft.common.errors import WireError
 from fedgraft.common.harmonisation.image_statistics import ImageStatistics
 from fedgraft.common.harmonisation.reference import Harmony, harmony_of, require_reference_fits, wants_reference
 from fedgraft.common.models.timm_backbone import input_spec
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.parts import OURS
 from fedgraft.common.plan.plan import Plan, from_json
 from fedgraft.common.tables.statistics import TableStatistics, count_patients
@@ -57,7 +57,7 @@ def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: in
     return pack_image_description(site.name, digest, means)
 
 
-def site_statistics(plan: Plan, table: Table, site: SiteFile, files: TableFiles) -> TableStatistics:
+def site_statistics(plan: Plan, table: TableSection, site: SiteFile, files: TableFiles) -> TableStatistics:
     """What may leave a site, over its training cases: those of a run of this plan; nothing if the plan holds it out."""
     inputs = TableInputs(table, files)
     train = split_usable(read_manifest(site.manifest), plan, inputs)["train"]
@@ -67,7 +67,7 @@ def site_statistics(plan: Plan, table: Table, site: SiteFile, files: TableFiles)
     return found.nothing() if site.name in plan.hold_out else release_statistics(found, table, site.release)
 
 
-def _figures(table: Table, found: TableStatistics) -> dict[str, object]:
+def _figures(table: TableSection, found: TableStatistics) -> dict[str, object]:
     """What left, by column."""
     return {
         "numeric": {

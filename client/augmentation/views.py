@@ -19,7 +19,7 @@ from torch import Tensor
 
 from fedgraft.client.augmentation.transforms import Change, Erased, changed
 from fedgraft.client.cohort.case import Case
-from fedgraft.common.plan.sections import Augment
+from fedgraft.common.plan.sections import AugmentSection
 
 _NO_STRENGTHS = ("views", "mixup", "cutmix")  # of what a plan's `augment` says, what shapes no single view
 _ASPECT = 2.0  # an erased rectangle is at most so many times as high as wide, or as wide as high
@@ -29,7 +29,7 @@ _ASPECT = 2.0  # an erased rectangle is at most so many times as high as wide, o
 class Bank:
     """Which views there are: what a plan says of them, and its seed."""
 
-    augment: Augment
+    augment: AugmentSection
     seed: int
 
 

@@ -11,12 +11,12 @@ from torch import Tensor
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.targets import EVENT, TIME, targets
 from fedgraft.common.errors import DataError
-from fedgraft.common.plan.data_sections import Data
+from fedgraft.common.plan.data_sections import DataSection
 
 MOST_CLASSES = 30
 _TRUTH = frozenset({"1", "0", "1.0", "0.0", "true", "false", "yes", "no", ""})
 _SEX = re.compile(r"(patient)?[ _-]?(sex|gender)", re.IGNORECASE)
-_SURVIVAL = Data("", "survival", (), None, "sites", 0.0, 0.0)
+_SURVIVAL = DataSection("", "survival", (), None, "sites", 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Outcome:
         return sum(self.of[at] is having for at in among)
 
 
-def outcomes(cases: Sequence[Case], data: Data | None) -> tuple[Outcome, ...]:
+def outcomes(cases: Sequence[Case], data: DataSection | None) -> tuple[Outcome, ...]:
     """One outcome per class or finding of the plan, or the event of a survival plan.
 
     Args:
@@ -54,20 +54,20 @@ def outcomes(cases: Sequence[Case], data: Data | None) -> tuple[Outcome, ...]:
     return tuple(Outcome(name, tuple(label == name for label in labels)) for name in names)
 
 
-def unreadable(cases: Sequence[Case], data: Data) -> list[int]:
+def unreadable(cases: Sequence[Case], data: DataSection) -> list[int]:
     """Positions of the cases whose target a run can't use (`fedgraft.client.cohort.targets`)."""
     if data.task == "classification":
         return [position for position, case in enumerate(cases) if case.label not in data.classes]
     return [position for position, case in enumerate(cases) if _target(case, data) is None]
 
 
-def absent_columns(cases: Sequence[Case], data: Data) -> tuple[str, ...]:
+def absent_columns(cases: Sequence[Case], data: DataSection) -> tuple[str, ...]:
     """Columns that the plan's task reads and the manifest does not have."""
     wanted = {"multilabel": data.classes, "survival": (TIME, EVENT)}.get(data.task, ())
     return tuple(name for name in wanted if all(case.column(name) is None for case in cases))
 
 
-def other_findings(cases: Sequence[Case], data: Data | None) -> frozenset[str]:
+def other_findings(cases: Sequence[Case], data: DataSection | None) -> frozenset[str]:
     """Columns beside a multilabel plan's findings that hold only yes, no or nothing, as theirs do."""
     if data is None or data.task != "multilabel" or not cases:
         return frozenset()
@@ -75,12 +75,12 @@ def other_findings(cases: Sequence[Case], data: Data | None) -> frozenset[str]:
     return frozenset(name for name in names if all((case.column(name) or "").lower() in _TRUTH for case in cases))
 
 
-def target_columns(data: Data | None) -> frozenset[str]:
+def target_columns(data: DataSection | None) -> frozenset[str]:
     """The manifest's columns that say what is predicted."""
     return frozenset({TIME, EVENT} if data is None or data.task == "survival" else data.classes)
 
 
-def _target(case: Case, data: Data) -> Tensor | None:
+def _target(case: Case, data: DataSection) -> Tensor | None:
     try:
         return targets([case], data)[0]
     except DataError:

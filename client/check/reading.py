@@ -26,11 +26,11 @@ from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.tables.files import TableFiles
 from fedgraft.common.interfaces.inputs import InputSpec, TableSpec
-from fedgraft.common.plan.data_sections import Dicom
+from fedgraft.common.plan.data_sections import DicomSection
 from fedgraft.common.plan.parts import OURS
 from fedgraft.common.plan.plan import Plan
 
-AS_THE_FILE_SAYS = Dicom(window="file", choice=0, frames="middle", slices=3, neighbours=False)
+AS_THE_FILE_SAYS = DicomSection(window="file", choice=0, frames="middle", slices=3, neighbours=False)
 """How DICOM files are read without a plan: as ``conf/dicom/standard.yaml``."""
 THUMBNAIL = 112
 """Pixels of a thumbnail's longer side: enough to see text, a wrong window or a wrong body part."""

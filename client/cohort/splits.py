@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fedgraft.client.cohort.case import SPLITS, Case, truth
 from fedgraft.client.cohort.units import by_unit, unit_names
 from fedgraft.common.errors import DataError, PlanError
-from fedgraft.common.plan.data_sections import Data, Task
+from fedgraft.common.plan.data_sections import DataSection, TaskName
 
 Units = Mapping[str, Sequence[Case]]
 Outcome = Callable[[Case], Sequence[str]]
@@ -30,7 +30,7 @@ def split(
     val_fraction: float,
     test_fraction: float,
     seed: int,
-    task: Task = "classification",
+    task: TaskName = "classification",
     classes: Sequence[str] = (),
 ) -> dict[str, tuple[Case, ...]]:
     """Split by the manifest's own ``split`` column, or else by fractions of each stratum's units.
@@ -68,7 +68,7 @@ def split(
     return {part: tuple(case for place, case in placed if place == part) for part in SPLITS}
 
 
-def split_as_planned(cases: Sequence[Case], data: Data, seed: int) -> dict[str, tuple[Case, ...]]:
+def split_as_planned(cases: Sequence[Case], data: DataSection, seed: int) -> dict[str, tuple[Case, ...]]:
     """`split` as a plan says.
 
     Raises:
@@ -113,7 +113,7 @@ def _as_given(cases: Sequence[Case]) -> dict[str, tuple[Case, ...]]:
     return {name: tuple(case for case in cases if case.split == name) for name in SPLITS}
 
 
-def _outcome(task: Task, classes: Sequence[str]) -> Outcome:
+def _outcome(task: TaskName, classes: Sequence[str]) -> Outcome:
     """What a case has of that which train must hold: its label, its findings, or whether the event came."""
     if task == "multilabel":
         return lambda case: [name for name in classes if _is_yes(case.column(name))]
@@ -126,7 +126,7 @@ def _is_yes(cell: str | None) -> bool:
     return cell is not None and truth(cell) is True
 
 
-def _strata(units: Units, task: Task, outcome: Outcome) -> dict[str, str]:
+def _strata(units: Units, task: TaskName, outcome: Outcome) -> dict[str, str]:
     """The stratum of each unit."""
     if task == "classification":
         return {name: unit_label(cases) for name, cases in units.items()}

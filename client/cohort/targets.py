@@ -11,12 +11,12 @@ from torch import Tensor
 
 from fedgraft.client.cohort.case import Case, truth
 from fedgraft.common.errors import DataError
-from fedgraft.common.plan.data_sections import Data
+from fedgraft.common.plan.data_sections import DataSection
 
 TIME, EVENT = "time", "event"
 
 
-def targets(cases: Sequence[Case], data: Data) -> Tensor:
+def targets(cases: Sequence[Case], data: DataSection) -> Tensor:
     """The label of each case.
 
     A finding, and an event, is 1 or 0 (also true or false, yes or no, 1.0 or 0.0, in any case of letters). A finding
@@ -33,7 +33,7 @@ def targets(cases: Sequence[Case], data: Data) -> Tensor:
     return _OF_TASK[data.task](cases, data)
 
 
-def _classes(cases: Sequence[Case], data: Data) -> Tensor:
+def _classes(cases: Sequence[Case], data: DataSection) -> Tensor:
     index = {name: number for number, name in enumerate(data.classes)}
     strange = sum(case.label not in index for case in cases)
     if strange:
@@ -41,7 +41,7 @@ def _classes(cases: Sequence[Case], data: Data) -> Tensor:
     return torch.tensor([index[case.label] for case in cases], dtype=torch.int64)
 
 
-def _findings(cases: Sequence[Case], data: Data) -> Tensor:
+def _findings(cases: Sequence[Case], data: DataSection) -> Tensor:
     rows = _cells(cases, data.classes, data.task)
     values = [[math.nan if cell == "" else _truth(cell) for cell in row] for row in rows]
     strange = [any(value is None for value in row) for row in values]
@@ -52,7 +52,7 @@ def _findings(cases: Sequence[Case], data: Data) -> Tensor:
     return torch.tensor(values, dtype=torch.float32).reshape(len(cases), len(data.classes))
 
 
-def _survival(cases: Sequence[Case], data: Data) -> Tensor:
+def _survival(cases: Sequence[Case], data: DataSection) -> Tensor:
     rows = _cells(cases, (TIME, EVENT), data.task)
     times, events = [_time(time) for time, _ in rows], [_truth(event) for _, event in rows]
     for name, values, what in (
@@ -87,6 +87,6 @@ def _time(cell: str) -> float | None:
     return time if math.isfinite(time) and time > 0 else None
 
 
-_OF_TASK: Mapping[str, Callable[[Sequence[Case], Data], Tensor]] = MappingProxyType(
+_OF_TASK: Mapping[str, Callable[[Sequence[Case], DataSection], Tensor]] = MappingProxyType(
     {"classification": _classes, "multilabel": _findings, "survival": _survival}
 )

@@ -16,7 +16,7 @@ from fedgraft.client.images.dicom.series import spread
 from fedgraft.client.images.raster import FORMATS
 from fedgraft.client.images.reader import Reading
 from fedgraft.client.site.row_store import ABSENT, Store
-from fedgraft.common.plan.data_sections import Dicom
+from fedgraft.common.plan.data_sections import DicomSection
 
 OTHERS = frozenset({*FORMATS, ".npz", *CSV, *PARQUET})
 """Suffixes of files that are not DICOM."""
@@ -68,7 +68,7 @@ def _may_be_several(cases: Sequence[Case], reading: Reading) -> bool:
     return reading.dicom.frames == "all" or any(case.row is None and Path(case.path).is_dir() for case in cases)
 
 
-def expand(cases: Iterable[Case], dicom: Dicom, frame_count: Callable[[Path], int]) -> tuple[Case, ...]:
+def expand(cases: Iterable[Case], dicom: DicomSection, frame_count: Callable[[Path], int]) -> tuple[Case, ...]:
     """Make a case of each slice or frame that the plan wants.
 
     A folder becomes ``dicom.slices`` cases, evenly spaced, or as many as it has slices; with ``dicom.frames=all`` a
@@ -83,7 +83,7 @@ def expand(cases: Iterable[Case], dicom: Dicom, frame_count: Callable[[Path], in
     return tuple(found for case in cases for found in _expanded(case, dicom, frame_count))
 
 
-def _expanded(case: Case, dicom: Dicom, frame_count: Callable[[Path], int]) -> Iterable[Case]:
+def _expanded(case: Case, dicom: DicomSection, frame_count: Callable[[Path], int]) -> Iterable[Case]:
     path = Path(case.path)
     folder = path.is_dir()
     if case.row is not None or not (folder or (dicom.frames == "all" and _may_be_dicom(case.path))):

@@ -16,14 +16,14 @@ from fedgraft.client.cohort.quarantine import CaseError
 from fedgraft.client.images.image import DecodedImage
 from fedgraft.client.images.raster import FORMATS, array_to_unit, read_array, read_picture
 from fedgraft.client.site.limits import Limits
-from fedgraft.common.plan.data_sections import Dicom
+from fedgraft.common.plan.data_sections import DicomSection
 
 
 @dataclass(frozen=True)
 class Reading:
     """How files are read: the plan's ``dicom`` section, and the site's limits."""
 
-    dicom: Dicom
+    dicom: DicomSection
     limits: Limits
 
 

@@ -15,15 +15,15 @@ from torch import Tensor
 from fedgraft.client.site.site_file import ReleasePolicy as Permission
 from fedgraft.common.errors import SiteFileError
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
-from fedgraft.common.plan.data_sections import Table
-from fedgraft.common.plan.sections import Release
+from fedgraft.common.plan.data_sections import TableSection
+from fedgraft.common.plan.sections import ReleaseSection
 from fedgraft.common.runtime.files import private_folder
 from fedgraft.common.tables.statistics import Patients, TableStatistics
 from fedgraft.common.wire.messages import Update
 from fedgraft.common.wire.offer import Offer
 
 
-def release_offer(offer: Offer, plan: Release, permission: Permission, task: AnyTask) -> Offer:
+def release_offer(offer: Offer, plan: ReleaseSection, permission: Permission, task: AnyTask) -> Offer:
     """Withhold class counts unless both sides allow them, and what of them lies between 0 and ``min_count``, as the
     task says; and the quarantine's counts unless both sides allow those."""
     if not (plan.quarantine and permission.quarantine):
@@ -34,7 +34,7 @@ def release_offer(offer: Offer, plan: Release, permission: Permission, task: Any
     return replace(offer, class_counts=task.releasable(counts, permission.min_count))
 
 
-def release_update(update: Update, shared: Collection[str], plan: Release, permission: Permission) -> Update:
+def release_update(update: Update, shared: Collection[str], plan: ReleaseSection, permission: Permission) -> Update:
     """Withhold metrics that are not allowed.
 
     Raises:
@@ -62,7 +62,7 @@ def require_shared(payload: Collection[str], shared: Collection[str]) -> None:
 
 
 def release_evaluations(
-    evaluations: dict[str, Evaluation], plan: Release, permission: Permission
+    evaluations: dict[str, Evaluation], plan: ReleaseSection, permission: Permission
 ) -> dict[str, Evaluation]:
     """What of the evaluations rests on at least ``min_count`` cases; none if either side forbids them."""
     if not (plan.evaluation and permission.evaluation):
@@ -71,7 +71,7 @@ def release_evaluations(
     return {split: evaluation for split, evaluation in released.items() if evaluation is not None}
 
 
-def may_tell_sums(patients: Sequence[int], plan: Release, permission: Permission) -> bool:
+def may_tell_sums(patients: Sequence[int], plan: ReleaseSection, permission: Permission) -> bool:
     """Whether sums by class may leave: both sides allow class counts, the site statistics, and no class is too small
     (`_none_small`).
 
@@ -82,13 +82,13 @@ def may_tell_sums(patients: Sequence[int], plan: Release, permission: Permission
     return allowed and _none_small(patients, permission)
 
 
-def release_statistics(found: TableStatistics, table: Table, permission: Permission) -> TableStatistics:
+def release_statistics(found: TableStatistics, table: TableSection, permission: Permission) -> TableStatistics:
     """Sums over a table's columns, of at least as many cases as plan and site both want; none if the site forbids."""
     return found.at_least(max(table.min_count, permission.min_count)) if permission.statistics else found.nothing()
 
 
 def of_enough_patients(
-    found: TableStatistics, patients: Patients, table: Table, permission: Permission
+    found: TableStatistics, patients: Patients, table: TableSection, permission: Permission
 ) -> TableStatistics:
     """Those sums that also rest on as many patients: the rows of one patient are one."""
     return found.of_patients(max(table.min_count, permission.min_count), patients)

@@ -21,7 +21,7 @@ from fedgraft.client.cohort.manifest.lines import KNOWN
 from fedgraft.client.cohort.quarantine import USABLE, CaseError, number_of
 from fedgraft.client.tables.files import TableFiles
 from fedgraft.common.errors import DataError
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.tables.encoding import CellError, Encoder, Row, read_row
 
 
@@ -35,7 +35,7 @@ class TableInputs:
         files: reads the files; shared, so that sites on one machine read a file once.
     """
 
-    def __init__(self, table: Table, files: TableFiles) -> None:
+    def __init__(self, table: TableSection, files: TableFiles) -> None:
         self._table, self._files = table, files
         self._names = (*table.numeric, *table.categorical)
 

@@ -16,7 +16,7 @@ from fedgraft.client.augmentation.views import choose_views
 from fedgraft.client.features.examples import Examples
 from fedgraft.common.errors import DivergenceError
 from fedgraft.common.interfaces.sampler import Sampler
-from fedgraft.common.plan.sections import Train
+from fedgraft.common.plan.sections import TrainSection
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -62,7 +62,7 @@ class LocalTraining:
 
     examples: Examples
     loss: LossFunction
-    train: Train
+    train: TrainSection
     lr: float
     generator: torch.Generator
     mu: float = 0.0
@@ -210,13 +210,13 @@ def build_optimizer(parameters: Mapping[str, Tensor], task: LocalTraining) -> to
     return _optimizer([{"params": some, "lr": task.lr * rate} for rate, some in groups.items()], task.train, task.lr)
 
 
-def _optimizer(parameters: list[dict[str, Any]], train: Train, lr: float) -> torch.optim.Optimizer:
+def _optimizer(parameters: list[dict[str, Any]], train: TrainSection, lr: float) -> torch.optim.Optimizer:
     if train.optimizer == "sgd":
         return torch.optim.SGD(parameters, lr, train.momentum, weight_decay=train.weight_decay, fused=True)
     return torch.optim.AdamW(parameters, lr, weight_decay=train.weight_decay, fused=True)
 
 
-def count_steps(cases: int, train: Train) -> int:
+def count_steps(cases: int, train: TrainSection) -> int:
     """How many steps `LocalTraining.steps` has, if an epoch shows so many cases (`LocalTraining.shown`)."""
     count = -(-cases // train.batch_size)
     joined = count > 1 and cases - (count - 1) * train.batch_size == 1

@@ -9,10 +9,10 @@ import torch
 from fedgraft.client.features.examples import Examples
 from fedgraft.common.interfaces.sampler import Sampler
 from fedgraft.common.plan import parts
-from fedgraft.common.plan.graft_sections import Sampling
+from fedgraft.common.plan.graft_sections import SamplingSection
 
 
-def sampler_of(sampling: Sampling, allowed: tuple[str, ...]) -> Sampler | None:
+def sampler_of(sampling: SamplingSection, allowed: tuple[str, ...]) -> Sampler | None:
     """What the plan's ``sampling`` names; ``None`` for each case once.
 
     Raises:

@@ -6,17 +6,17 @@ import math
 
 from fedgraft.common.models.depths import depths, opened
 from fedgraft.common.models.model import Model
-from fedgraft.common.plan.sections import Train
+from fedgraft.common.plan.sections import TrainSection
 
 
-def learning_rate(train: Train, server_round: int, rounds: int) -> float:
+def learning_rate(train: TrainSection, server_round: int, rounds: int) -> float:
     """The rate of round ``server_round`` (1-based) of ``rounds``: constant, or half a cosine from ``lr`` towards 0."""
     if train.schedule == "constant":
         return train.lr
     return train.lr * 0.5 * (1 + math.cos(math.pi * (server_round - 1) / rounds))
 
 
-def rates(train: Train, model: Model, server_round: int) -> dict[str, float]:
+def rates(train: TrainSection, model: Model, server_round: int) -> dict[str, float]:
     """Factors of the round's rate, by a parameter's name in ``model.constant.trained``, where it is not 1.
 
     ``layer_decay ** depth`` (`fedgraft.common.models.depths`), and 0 for what is not unfrozen yet.

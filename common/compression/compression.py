@@ -23,7 +23,7 @@ from fedgraft.common.compression.int8 import Int8
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.plan import parts
-from fedgraft.common.plan.sections import Compression
+from fedgraft.common.plan.sections import CompressionSection
 
 Down = Literal["exact", "float16", "int8"]
 _DOWN: Mapping[Down, Codec] = MappingProxyType(
@@ -40,7 +40,7 @@ class ShapeAndType(Protocol):
     def dtype(self) -> str: ...
 
 
-def up_codec(section: Compression, allowed: Iterable[str] = parts.OURS) -> Codec:
+def up_codec(section: CompressionSection, allowed: Iterable[str] = parts.OURS) -> Codec:
     """How a site's update is written.
 
     Args:
@@ -55,7 +55,9 @@ def up_codec(section: Compression, allowed: Iterable[str] = parts.OURS) -> Codec
     return codec
 
 
-def require_effect(section: Compression, tensors: Mapping[str, Tensor], allowed: Iterable[str] = parts.OURS) -> None:
+def require_effect(
+    section: CompressionSection, tensors: Mapping[str, Tensor], allowed: Iterable[str] = parts.OURS
+) -> None:
     """Refuse a compression that would leave every one of the shared tensors as it is.
 
     Raises:

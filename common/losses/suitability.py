@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan import parts
-from fedgraft.common.plan.data_sections import Data
+from fedgraft.common.plan.data_sections import DataSection
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.plan.sections import Loss
+from fedgraft.common.plan.sections import LossSection
 
 
-def misfit(found: object, loss: Loss, data: Data) -> str | None:
+def misfit(found: object, loss: LossSection, data: DataSection) -> str | None:
     """What is wrong with ``loss``, which names the class ``found``, for the task of ``data``; ``None`` if nothing."""
     meant = getattr(found, "tasks", ("classification",))
     if data.task in meant:
@@ -32,7 +32,7 @@ def misfit(found: object, loss: Loss, data: Data) -> str | None:
     )
 
 
-def without_effect(found: Callable[..., Any], loss: Loss) -> list[str]:
+def without_effect(found: Callable[..., Any], loss: LossSection) -> list[str]:
     """What ``loss`` asks of the class ``found`` that it does not do, and what the class needs and is not given."""
     takes = signature(found).parameters
     name = getattr(found, "__name__", loss.target)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fedgraft.common import tensors
 from fedgraft.common.errors import BackboneError
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tensors import about
 
@@ -30,7 +30,7 @@ def save_backbone(path: Path, state: Mapping[str, Tensor], plan: Plan) -> None:
     tensors.save(path, state, said)
 
 
-def require_same_table(path: Path, table: Table) -> None:
+def require_same_table(path: Path, table: TableSection) -> None:
     """Raises:
     BackboneError: the file says that it was trained on other columns or another vocabulary.
     """

@@ -8,7 +8,7 @@ from fedgraft.common.adaptation.insertion import stage_of_layer
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.adaptation import Stage
 from fedgraft.common.interfaces.roles import BACKBONE, Role
-from fedgraft.common.plan.sections import Train
+from fedgraft.common.plan.sections import TrainSection
 
 
 def depths(names: Iterable[str], stages: tuple[Stage, ...]) -> dict[str, int]:
@@ -39,7 +39,7 @@ def names_of_depths(names: Iterable[str], stages: tuple[Stage, ...]) -> list[str
 
 
 def require_depths(
-    train: Train, rounds: int, parameters: Iterable[str], roles: Mapping[str, Role], stages: tuple[Stage, ...]
+    train: TrainSection, rounds: int, parameters: Iterable[str], roles: Mapping[str, Role], stages: tuple[Stage, ...]
 ) -> None:
     """Refuse rates by stage that would have no effect.
 
@@ -63,7 +63,7 @@ def require_depths(
         )
 
 
-def opened(train: Train, server_round: int) -> int:
+def opened(train: TrainSection, server_round: int) -> int:
     """How many of the stages below the head are trained in a round (1-based), if there are so many."""
     return 10**9 if train.unfreeze == 0 else (server_round - 1) // train.unfreeze
 

@@ -20,8 +20,8 @@ from fedgraft.common.errors import BackboneError, PlanError
 from fedgraft.common.interfaces.inputs import TableSpec
 from fedgraft.common.models.backbone_file import require_same_table
 from fedgraft.common.plan import parts
-from fedgraft.common.plan.data_sections import PREFIX, Table
-from fedgraft.common.plan.sections import Backbone
+from fedgraft.common.plan.data_sections import PREFIX, TableSection
+from fedgraft.common.plan.sections import BackboneSection
 from fedgraft.common.tables.encoding import table_spec
 
 
@@ -166,7 +166,7 @@ ENCODERS: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
 )
 
 
-def option_problems(plan: Backbone) -> list[str]:
+def option_problems(plan: BackboneSection) -> list[str]:
     """What is wrong with an encoder's name and options; nothing of a timm model's, which takes no options."""
     if not plan.name.startswith(PREFIX):
         return []
@@ -176,7 +176,7 @@ def option_problems(plan: Backbone) -> list[str]:
     return parts.check_options(found, "backbone", plan.options, {"spec"})
 
 
-def create_tabular(plan: Backbone, table: Table, pretrained: bool) -> tuple[nn.Module, TableSpec]:
+def create_tabular(plan: BackboneSection, table: TableSection, pretrained: bool) -> tuple[nn.Module, TableSpec]:
     """Build the encoder; random weights are drawn from torch's generator.
 
     Args:
@@ -199,7 +199,7 @@ def create_tabular(plan: Backbone, table: Table, pretrained: bool) -> tuple[nn.M
     return network, spec
 
 
-def _load(network: nn.Module, plan: Backbone, table: Table) -> None:
+def _load(network: nn.Module, plan: BackboneSection, table: TableSection) -> None:
     if not plan.weights.endswith(".safetensors"):
         raise BackboneError(
             f"backbone.weights={plan.weights}: a tabular encoder's weights are a .safetensors file "

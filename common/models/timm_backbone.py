@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from fedgraft.common.errors import BackboneError, PlanError
 from fedgraft.common.interfaces.inputs import InputSpec, Shaped
-from fedgraft.common.plan.sections import Backbone
+from fedgraft.common.plan.sections import BackboneSection
 
 
 def create(
-    plan: Backbone, image_size: int | None, source: Mapping[str, Any] | None = None
+    plan: BackboneSection, image_size: int | None, source: Mapping[str, Any] | None = None
 ) -> tuple[nn.Module, InputSpec]:
     """Build the network.
 
@@ -54,7 +54,7 @@ def create(
     return network, spec
 
 
-def input_spec(plan: Backbone, image_size: int | None) -> InputSpec:
+def input_spec(plan: BackboneSection, image_size: int | None) -> InputSpec:
     """What the plan's network takes, without building it.
 
     Raises:
@@ -83,7 +83,7 @@ def _declared(name: str) -> Any:
     return declared
 
 
-def _why_not(plan: Backbone, source: Mapping[str, Any] | None, error: Exception) -> str:
+def _why_not(plan: BackboneSection, source: Mapping[str, Any] | None, error: Exception) -> str:
     if source is None:
         return f"backbone.name={plan.name} could not be built: {_first_line(error)}"
     if not source:
@@ -94,7 +94,7 @@ def _why_not(plan: Backbone, source: Mapping[str, Any] | None, error: Exception)
     return f"backbone.weights={plan.weights} does not fit {plan.name} or is damaged: {_first_line(error)}"
 
 
-def _require_all(network: nn.Module, plan: Backbone, source: Mapping[str, Any], declared: Any) -> None:
+def _require_all(network: nn.Module, plan: BackboneSection, source: Mapping[str, Any], declared: Any) -> None:
     """timm loads without a classifier only loosely: say so if a tensor of the network was not in the source."""
     held = set(source["state_dict"] if "state_dict" in source else _names_in(source["file"]))
     classifier = declared.classifier or ()

@@ -19,11 +19,11 @@ SURVIVAL_COLUMNS = ("time", "event")
 
 
 Names = tuple[Annotated[str, Field(min_length=1)], ...]
-Task = Literal["classification", "multilabel", "survival"]
+TaskName = Literal["classification", "multilabel", "survival"]
 
 
 @dataclass(frozen=True)
-class Data:
+class DataSection:
     """What is predicted, and (for a simulation) the data set.
 
     ``task``: ``classification`` = one of ``classes`` (two or more); ``multilabel`` = each of ``classes`` is a finding
@@ -35,7 +35,7 @@ class Data:
 
     __pydantic_config__ = STRICT
     target: str
-    task: Task
+    task: TaskName
     classes: Names
     image_size: Annotated[int, Field(ge=16, le=2048)] | None
     test: Literal["sites", "given", "coordinator"]
@@ -50,7 +50,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Dicom:
+class DicomSection:
     """How a DICOM file becomes an image; the same at every site.
 
     ``window``: ``file`` = the file's own VOI LUT or window, else its whole range; ``none`` = the whole range; a preset
@@ -69,7 +69,7 @@ class Dicom:
 
 
 @dataclass(frozen=True)
-class Table:
+class TableSection:
     """How a table's columns become numbers; the same at every site.
 
     Attributes:

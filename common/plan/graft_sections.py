@@ -47,7 +47,7 @@ class AlignmentSection:
 
 
 @dataclass(frozen=True)
-class Personal:
+class PersonalSection:
     """What of the model is each site's own; ``target`` is ``None`` for one model for all."""
 
     __pydantic_config__ = STRICT
@@ -56,7 +56,7 @@ class Personal:
 
 
 @dataclass(frozen=True)
-class Adapt:
+class AdaptSection:
     """What is done with the model at a site that never trained (``hold_out``); ``target`` is ``None`` for nothing."""
 
     __pydantic_config__ = STRICT
@@ -65,7 +65,7 @@ class Adapt:
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SamplingSection:
     """Which training cases an epoch shows; ``target`` is ``None`` for each once."""
 
     __pydantic_config__ = STRICT
@@ -74,7 +74,7 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Harmonise:
+class HarmoniseSection:
     """How images of different scanners are made alike before anything else; ``target`` is ``None`` for not.
 
     ``reference``: numbers that all sites share, as the target reads them; empty: means over all sites' training cases,

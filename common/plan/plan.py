@@ -19,21 +19,28 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.checks.checks import contradictions
-from fedgraft.common.plan.data_sections import Data, Dicom, Table
-from fedgraft.common.plan.graft_sections import Adapt, AlignmentSection, Harmonise, InitialSection, Personal, Sampling
+from fedgraft.common.plan.data_sections import DataSection, DicomSection, TableSection
+from fedgraft.common.plan.graft_sections import (
+    AdaptSection,
+    AlignmentSection,
+    HarmoniseSection,
+    InitialSection,
+    PersonalSection,
+    SamplingSection,
+)
 from fedgraft.common.plan.sections import (
     AdaptationSection,
-    Augment,
-    Backbone,
-    Clock,
-    Compression,
-    Engine,
-    Head,
-    Loss,
-    Partition,
-    Release,
-    Strategy,
-    Train,
+    AugmentSection,
+    BackboneSection,
+    ClockSection,
+    CompressionSection,
+    EngineSection,
+    HeadSection,
+    LossSection,
+    PartitionSection,
+    ReleaseSection,
+    StrategySection,
+    TrainSection,
 )
 from fedgraft.common.plan.types import Count
 
@@ -48,27 +55,27 @@ class Plan:
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     rounds: Count
-    data: Data
-    dicom: Dicom
-    augment: Augment
-    partition: Partition
-    backbone: Backbone
+    data: DataSection
+    dicom: DicomSection
+    augment: AugmentSection
+    partition: PartitionSection
+    backbone: BackboneSection
     adaptation: AdaptationSection
-    head: Head
-    loss: Loss
-    train: Train
-    strategy: Strategy
-    compression: Compression
-    release: Release
-    engine: Engine
-    clock: Clock | None = None
-    table: Table | None = None
+    head: HeadSection
+    loss: LossSection
+    train: TrainSection
+    strategy: StrategySection
+    compression: CompressionSection
+    release: ReleaseSection
+    engine: EngineSection
+    clock: ClockSection | None = None
+    table: TableSection | None = None
     initial: InitialSection = field(default_factory=InitialSection)
     alignment: AlignmentSection = field(default_factory=AlignmentSection)
-    personal: Personal = field(default_factory=Personal)
-    adapt: Adapt = field(default_factory=Adapt)
-    sampling: Sampling = field(default_factory=Sampling)
-    harmonise: Harmonise = field(default_factory=Harmonise)
+    personal: PersonalSection = field(default_factory=PersonalSection)
+    adapt: AdaptSection = field(default_factory=AdaptSection)
+    sampling: SamplingSection = field(default_factory=SamplingSection)
+    harmonise: HarmoniseSection = field(default_factory=HarmoniseSection)
     hold_out: tuple[str, ...] = ()
     select: Literal["last", "best"] = "last"
 

@@ -16,7 +16,7 @@ from fedgraft.common.plan.types import STRICT, Count, Fraction, NotNegative, Opt
 
 
 @dataclass(frozen=True)
-class Augment:
+class AugmentSection:
     """The bank of views of each training case. View 0 is the case as it is; the others are drawn once and for all.
 
     ``views`` counts all of them; 1 is no augmentation. The rest is the most that a view may differ, evenly drawn
@@ -42,7 +42,7 @@ class Augment:
 
 
 @dataclass(frozen=True)
-class Partition:
+class PartitionSection:
     """How a simulation deals the cases to sites."""
 
     __pydantic_config__ = STRICT
@@ -51,7 +51,7 @@ class Partition:
 
 
 @dataclass(frozen=True)
-class Backbone:
+class BackboneSection:
     """Any timm model, or ``table/...``: a tabular encoder (`fedgraft.common.models.table_backbone`), with its arguments
     as options.
 
@@ -85,7 +85,7 @@ class AdaptationSection:
 
 
 @dataclass(frozen=True)
-class Head:
+class HeadSection:
     """What turns features into logits."""
 
     __pydantic_config__ = STRICT
@@ -94,7 +94,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Loss:
+class LossSection:
     """The local loss.
 
     ``weights``: class weights from no counts, a site's own, or all sites' summed counts. ``scheme``: how they follow
@@ -119,7 +119,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Train:
+class TrainSection:
     """The local loop.
 
     ``schedule``: how the learning rate goes over the rounds (``cosine`` ends near zero). ``layer_decay``: each trained
@@ -140,7 +140,7 @@ class Train:
 
 
 @dataclass(frozen=True)
-class Strategy:
+class StrategySection:
     """A Flower strategy class and its arguments, and who must answer.
 
     ``fraction`` of the sites is asked each round; fewer than ``min_sites`` usable updates end the run with an
@@ -156,7 +156,7 @@ class Strategy:
 
 
 @dataclass(frozen=True)
-class Compression:
+class CompressionSection:
     """How a round's tensors are written for the wire; ``target``, the codec of a site's update, is ``None`` for exact.
 
     ``down``: what the coordinator sends each round, exact or rounded to float16 or to int8 with a scale per row.
@@ -169,7 +169,7 @@ class Compression:
 
 
 @dataclass(frozen=True)
-class Release:
+class ReleaseSection:
     """What a site's update carries besides shared tensors and the number of training cases."""
 
     __pydantic_config__ = STRICT
@@ -180,7 +180,7 @@ class Release:
 
 
 @dataclass(frozen=True)
-class Engine:
+class EngineSection:
     """Where a simulation runs. Has no part in the digest: the result does not depend on it.
 
     ``keep``: compute the constant part of the network once per case and keep it; ``False`` runs it again each time.
@@ -237,7 +237,7 @@ class CaseSeconds:
 
 
 @dataclass(frozen=True)
-class Clock:
+class ClockSection:
     """Virtual time: how long a simulation would have taken at real sites (`fedgraft.simulations.clock.timeline`).
 
     ``sites``: by name, or by position in the order of names (``#1``). ``latency``: seconds that a message takes besides

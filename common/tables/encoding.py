@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.inputs import TableSpec
-from fedgraft.common.plan.data_sections import LARGEST, Table
+from fedgraft.common.plan.data_sections import LARGEST, TableSection
 
 Numbers = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ class Row:
     texts: tuple[str, ...]
 
 
-def table_spec(table: Table) -> TableSpec:
+def table_spec(table: TableSection) -> TableSpec:
     """What a table's rows look like once encoded.
 
     Raises:
@@ -52,7 +52,7 @@ def table_spec(table: Table) -> TableSpec:
     return TableSpec(width, tuple(1 + len(table.vocabulary[name]) for name in table.categorical))
 
 
-def require_statistics(table: Table) -> None:
+def require_statistics(table: TableSection) -> None:
     """Raises:
     PlanError: means, deviations and vocabulary are to come from the sites, and have not.
     """
@@ -63,7 +63,7 @@ def require_statistics(table: Table) -> None:
         )
 
 
-def read_row(table: Table, cells: Mapping[str, str]) -> Row:
+def read_row(table: TableSection, cells: Mapping[str, str]) -> Row:
     """The cells that the plan names, read.
 
     Args:
@@ -102,7 +102,7 @@ class Encoder:
         PlanError: the plan has no statistics yet.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: TableSection) -> None:
         from sklearn.impute import MissingIndicator, SimpleImputer  # a second to import, for tables only
         from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.checks.table import table_problems
-from fedgraft.common.plan.data_sections import MOST_CATEGORIES, MOST_TEXT, Table
+from fedgraft.common.plan.data_sections import MOST_CATEGORIES, MOST_TEXT, TableSection
 from fedgraft.common.tables.encoding import Row
 
 T = TypeVar("T")
@@ -113,7 +113,7 @@ def merge(one: Moments, other: Moments) -> Moments:
     return Moments(count, mean, one.m2 + other.m2 + apart**2 * one.count * (other.count / count))
 
 
-def describe(rows: Sequence[Row], table: Table) -> TableStatistics:
+def describe(rows: Sequence[Row], table: TableSection) -> TableStatistics:
     """All of a site's rows; `TableStatistics.at_least` says what may leave."""
     numbers = np.stack([row.numbers for row in rows]) if rows else np.zeros((0, len(table.numeric)))
     numeric = tuple(moments(numbers[:, place]) for place in range(len(table.numeric)))
@@ -121,7 +121,7 @@ def describe(rows: Sequence[Row], table: Table) -> TableStatistics:
     return TableStatistics(numeric, tuple(dict(count) for count in counts))
 
 
-def count_patients(rows: Sequence[Row], patients: Sequence[str], table: Table) -> Patients:
+def count_patients(rows: Sequence[Row], patients: Sequence[str], table: TableSection) -> Patients:
     """Of a site's rows, whose patients are ``patients``."""
     owned = list(zip(rows, patients, strict=True))
     numeric = (
@@ -137,7 +137,7 @@ def _named(counts: Mapping[str, int], least: int) -> dict[str, int]:
     return dict(sorted(sorted(fit, key=lambda item: (-item[1], item[0]))[:MOST_CATEGORIES]))
 
 
-def merge_all(parts: Iterable[TableStatistics], table: Table) -> TableStatistics:
+def merge_all(parts: Iterable[TableStatistics], table: TableSection) -> TableStatistics:
     """Of the rows of all sites; in another order of ``parts`` it differs in the last digits only."""
     given = list(parts)
     numeric = tuple(reduce(merge, (one.numeric[place] for one in given), Moments()) for place in _places(table.numeric))
@@ -151,7 +151,7 @@ def _places(columns: Sequence[str]) -> range:
     return range(len(columns))
 
 
-def resolved(table: Table, statistics: TableStatistics) -> Table:
+def resolved(table: TableSection, statistics: TableStatistics) -> TableSection:
     """The section with the numbers in it: then of ``statistics=plan``, with vocabularies in alphabetical order.
 
     Raises:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from fedgraft.common.interfaces.task import AnyTask
-from fedgraft.common.plan.data_sections import Data
+from fedgraft.common.plan.data_sections import DataSection
 from fedgraft.common.tasks.classification import Classification
 from fedgraft.common.tasks.multilabel import Multilabel
 from fedgraft.common.tasks.survival import Survival
@@ -20,6 +20,6 @@ TASKS: Mapping[str, Callable[[tuple[str, ...]], AnyTask]] = MappingProxyType(
 """By the name in ``data.task``: from ``data.classes`` to the task."""
 
 
-def of(data: Data) -> AnyTask:
+def of(data: DataSection) -> AnyTask:
     """The task of a plan's ``data`` section."""
     return TASKS[data.task](data.classes)

@@ -10,7 +10,7 @@ from flwr.app import ConfigRecord, RecordDict
 
 from fedgraft.common.errors import WireError
 from fedgraft.common.harmonisation.image_statistics import ImageStatistics
-from fedgraft.common.plan.data_sections import LARGEST, MOST_CATEGORIES, MOST_TEXT, Table
+from fedgraft.common.plan.data_sections import LARGEST, MOST_CATEGORIES, MOST_TEXT, TableSection
 from fedgraft.common.plan.types import SITE_NAME
 from fedgraft.common.tables.statistics import Moments, TableStatistics
 from fedgraft.common.wire.values import config_of, is_count, text_of
@@ -84,7 +84,7 @@ def pack_description(site: str, plan_digest: str, found: TableStatistics) -> Rec
     return content
 
 
-def unpack_description(content: RecordDict, table: Table) -> Description:
+def unpack_description(content: RecordDict, table: TableSection) -> Description:
     """Read a site's answer.
 
     Raises:
@@ -119,7 +119,7 @@ def _moments(count: object, mean: object, m2: object, least: int) -> Moments:
     return one
 
 
-def _categories(record: ConfigRecord, place: int, table: Table) -> dict[str, int]:
+def _categories(record: ConfigRecord, place: int, table: TableSection) -> dict[str, int]:
     words, cases = record.get(f"categories.{place}"), record.get(f"cases.{place}")
     if not isinstance(words, list) or not isinstance(cases, list) or len(words) != len(cases):
         raise WireError("the statistics must hold categories and their cases for each categorical column")
@@ -136,7 +136,7 @@ def _categories(record: ConfigRecord, place: int, table: Table) -> dict[str, int
     return {str(word): int(count) for word, count in zip(words, cases, strict=True)}  # type: ignore[call-overload]
 
 
-def _is_category(word: str, table: Table) -> bool:
+def _is_category(word: str, table: TableSection) -> bool:
     return 0 < len(word) <= MOST_TEXT and word == word.strip() and word.isprintable() and word not in table.missing
 
 

@@ -20,7 +20,7 @@ from fedgraft.common.compression.compression import down_encode
 from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.plan.sections import Engine
+from fedgraft.common.plan.sections import EngineSection
 from fedgraft.common.wire import arrays
 from fedgraft.common.wire import messages as wire
 from fedgraft.common.wire.messages import Specs, Update
@@ -29,7 +29,7 @@ from fedgraft.server.aggregation.mean import averaged, weighted_mean
 FLOWER = "flwr.serverapp.strategy"
 
 
-def allowed(engine: Engine) -> tuple[str, ...]:
+def allowed(engine: EngineSection) -> tuple[str, ...]:
     """Packages from which a strategy may come."""
     return (*parts.trusted(engine), FLOWER)
 

@@ -14,7 +14,7 @@ from fedgraft.common.harmonisation.image_statistics import ImageStatistics, pool
 from fedgraft.common.harmonisation.reference import harmony_of, require_reference_fits, wants_reference, with_reference
 from fedgraft.common.models.timm_backbone import input_spec
 from fedgraft.common.plan import parts
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tables.statistics import TableStatistics, merge_all, resolved
 from fedgraft.common.wire import messages
@@ -170,7 +170,7 @@ def wanted_of(plan: Plan) -> StatisticsRequest | None:
     return _of_the_images(plan) if wants_reference(plan) else None
 
 
-def _of_the_table(plan: Plan, table: Table) -> StatisticsRequest:
+def _of_the_table(plan: Plan, table: TableSection) -> StatisticsRequest:
     def known(answers: Sequence[Description]) -> Plan:
         found = [one.statistics for one in _by_name(answers) if isinstance(one.statistics, TableStatistics)]
         return replace(plan, table=resolved(table, merge_all(found, table)))

@@ -9,7 +9,7 @@ from typing import Any
 
 from fedgraft.common.errors import DataError
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.plan.sections import Clock, Profile
+from fedgraft.common.plan.sections import ClockSection, Profile
 from fedgraft.server.rounds.ledger import Entry
 from fedgraft.simulations.clock.case_cost import MeasuredCosts
 from fedgraft.simulations.clock.figures import figures, line
@@ -17,7 +17,7 @@ from fedgraft.simulations.clock.plot import draw_clock
 from fedgraft.simulations.clock.timeline import Facts, Pace, Work, timeline
 
 
-def pace_of(clock: Clock, sites: Mapping[str, Profile], measured: MeasuredCosts) -> Pace:
+def pace_of(clock: ClockSection, sites: Mapping[str, Profile], measured: MeasuredCosts) -> Pace:
     """What a plan's clock assumes of the run's sites."""
     return Pace(sites, clock.latency, clock.offline_seconds, measured.costs, measured.backbone)
 

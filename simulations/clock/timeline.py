@@ -12,7 +12,7 @@ from dataclasses import astuple, dataclass, replace
 from itertools import groupby
 
 from fedgraft.common.errors import PlanError
-from fedgraft.common.plan.sections import Clock, Profile
+from fedgraft.common.plan.sections import ClockSection, Profile
 from fedgraft.server.rounds.ledger import Entry, What
 
 _MEGABIT = 1e6
@@ -91,7 +91,7 @@ class Step:
         return self.sites[self.waited_for].total
 
 
-def profiles(clock: Clock, names: Sequence[str]) -> dict[str, Profile]:
+def profiles(clock: ClockSection, names: Sequence[str]) -> dict[str, Profile]:
     """Each site's profile: the default, then what its position (``#1`` is the first name) and its name change.
 
     Raises:

@@ -18,7 +18,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.common.errors import DataError, PlanError
 from fedgraft.common.plan.plan import Plan, from_dict, load_plan
-from fedgraft.common.plan.sections import Clock, Profile
+from fedgraft.common.plan.sections import ClockSection, Profile
 from fedgraft.server.rounds.ledger import Entry
 from fedgraft.simulations.clock.case_cost import MeasuredCosts, calibrate
 from fedgraft.simulations.clock.figures import figures
@@ -146,7 +146,7 @@ def _measured(run: Path, plan: Plan) -> MeasuredCosts:
     return MeasuredCosts(CaseCosts(**{**held["case_seconds"], **given}), held["backbone_bytes"])
 
 
-def _some_cases(run: Path, clock: Clock) -> tuple[Case, ...]:
+def _some_cases(run: Path, clock: ClockSection) -> tuple[Case, ...]:
     """Cases to measure keeping on; none are needed if its seconds are given."""
     if clock.case_seconds.keep is not None:
         return ()

@@ -14,9 +14,9 @@ from fedgraft.common.errors import FedGraftError, PlanError
 from fedgraft.common.losses.suitability import misfit, without_effect
 from fedgraft.common.models.table_backbone import option_problems
 from fedgraft.common.plan import parts
-from fedgraft.common.plan.data_sections import Data
+from fedgraft.common.plan.data_sections import DataSection
 from fedgraft.common.plan.plan import Plan, read
-from fedgraft.common.plan.sections import Loss
+from fedgraft.common.plan.sections import LossSection
 from fedgraft.server.aggregation.strategies import FLOWER, SUPPLIED
 from fedgraft.simulations.study.options import Study, contradictions, split_off
 
@@ -83,7 +83,7 @@ def part_problems(sections: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _loss_problems(found: Callable[..., Any], loss: Loss, data: Data | None) -> list[str]:
+def _loss_problems(found: Callable[..., Any], loss: LossSection, data: DataSection | None) -> list[str]:
     unsuited = None if data is None else misfit(found, loss, data)
     if unsuited is not None:
         return [unsuited]

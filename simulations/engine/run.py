@@ -30,7 +30,7 @@ from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.parts import OURS
 from fedgraft.common.plan.plan import Plan, load_plan
-from fedgraft.common.plan.sections import Clock
+from fedgraft.common.plan.sections import ClockSection
 from fedgraft.server import app
 from fedgraft.simulations.clock.case_cost import calibrate
 from fedgraft.simulations.clock.folder import add_to_summary, pace_of, read_facts, write_clock
@@ -87,7 +87,7 @@ def simulate_over(
     return summary
 
 
-def _pace(plan: Plan, clock: Clock, federation: SimulatedSites) -> Pace:
+def _pace(plan: Plan, clock: ClockSection, federation: SimulatedSites) -> Pace:
     """What virtual time assumes of the sites; measures on the first one's cases what the plan does not give."""
     sites = profiles(clock, list(federation.sites))
     first = next(iter(federation.sites.values())).parent

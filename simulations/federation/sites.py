@@ -18,7 +18,7 @@ from fedgraft.client.site.site_file import SiteFile, write_site_file
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.plan.sections import Engine
+from fedgraft.common.plan.sections import EngineSection
 from fedgraft.simulations.datasets.source import Source, data_root
 
 
@@ -130,7 +130,7 @@ def _check_scanners(plan: Plan, dealt: Mapping[str, tuple[Case, ...]]) -> None:
         )
 
 
-def _write_site(folder: Path, name: str, cases: tuple[Case, ...], store: Path, engine: Engine) -> Path:
+def _write_site(folder: Path, name: str, cases: tuple[Case, ...], store: Path, engine: EngineSection) -> Path:
     folder = folder.resolve()
     if folder.exists():
         shutil.rmtree(folder)  # an earlier run in the same folder left its local tensors

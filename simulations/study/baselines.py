@@ -24,9 +24,9 @@ from fedgraft.common.interfaces.roles import HEAD
 from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan import parts
-from fedgraft.common.plan.graft_sections import Adapt, AlignmentSection, Personal, Sampling
+from fedgraft.common.plan.graft_sections import AdaptSection, AlignmentSection, PersonalSection, SamplingSection
 from fedgraft.common.plan.plan import Plan, from_dict
-from fedgraft.common.plan.sections import Compression, Strategy
+from fedgraft.common.plan.sections import CompressionSection, StrategySection
 from fedgraft.simulations.federation.local_statistics import statistics_of_simulation
 from fedgraft.simulations.federation.sites import Partitioned, cache_folder
 from fedgraft.simulations.study.options import Study
@@ -118,11 +118,11 @@ def alone(plan: Plan) -> Plan:
     return replace(
         plan,
         loss=loss,
-        strategy=Strategy(FEDAVG, fraction=1.0, min_sites=1, timeout=plan.strategy.timeout),
-        compression=Compression(target=None, down="exact"),
-        personal=Personal(),
+        strategy=StrategySection(FEDAVG, fraction=1.0, min_sites=1, timeout=plan.strategy.timeout),
+        compression=CompressionSection(target=None, down="exact"),
+        personal=PersonalSection(),
         alignment=AlignmentSection(),
-        adapt=Adapt(),
+        adapt=AdaptSection(),
         clock=None,
         hold_out=(),
     )
@@ -143,7 +143,7 @@ def without(plan: Plan, options: Collection[str]) -> Plan:
     return replace(
         plan,
         loss=loss,
-        sampling=Sampling() if "sampling" in options else plan.sampling,
+        sampling=SamplingSection() if "sampling" in options else plan.sampling,
         select="last" if "select" in options else plan.select,
         initial=replace(initial, interpolate=()) if "initial.interpolate" in options else initial,
     )

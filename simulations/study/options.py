@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from pydantic import Field, TypeAdapter, ValidationError
 
 from fedgraft.common.errors import PlanError
-from fedgraft.common.plan.graft_sections import Adapt
+from fedgraft.common.plan.graft_sections import AdaptSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.types import Positive
 from fedgraft.simulations.federation.sites import Partitioned
@@ -43,7 +43,7 @@ class Study:
     baselines: tuple[Baseline, ...] = ()
     seeds: tuple[Seed, ...] = ()
     lrs: tuple[Positive, ...] = ()
-    adapt: Adapt = field(default_factory=Adapt)
+    adapt: AdaptSection = field(default_factory=AdaptSection)
 
     @property
     def is_asked(self) -> bool:
@@ -77,7 +77,7 @@ def split_off(raw: Mapping[str, Any]) -> tuple[Study, dict[str, Any], list[str]]
             continue
         if len(set(given[name])) < len(given[name]):
             problems.append(f"{name} names one twice")
-    adapt = Adapt()
+    adapt = AdaptSection()
     if "leave_one_site_out" in given.get("baselines", ()) and not plan.get("hold_out"):
         adapt, plan = _adapt(plan.get("adapt")), {**plan, "adapt": {"_target_": None}}
     return Study(**given, adapt=adapt), plan, problems
@@ -110,10 +110,10 @@ def contradictions(study: Study, sections: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _adapt(raw: object) -> Adapt:
+def _adapt(raw: object) -> AdaptSection:
     given = dict(raw) if isinstance(raw, Mapping) else {}
     target = given.pop("_target_", None)
-    return Adapt(target=target, options=given)
+    return AdaptSection(target=target, options=given)
 
 
 def _sentence(name: str, error: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from fedgraft.client.check.outcomes import absent_columns, other_findings, targe
 from fedgraft.client.check.report import Bars, Finding, Grid, Section
 from fedgraft.client.check.sections.subgroups import Subgroup, subgroups
 from fedgraft.client.cohort.case import SPLITS
-from fedgraft.common.plan.data_sections import Data
+from fedgraft.common.plan.data_sections import DataSection
 
 MOST_SUBGROUPS = 12
 MOST_ACROSS = 4
@@ -23,7 +23,7 @@ _TARGETS = {
 }
 
 
-def describe_cohort(roll: CaseTable, data: Data | None, least: int) -> Section:
+def describe_cohort(roll: CaseTable, data: DataSection | None, least: int) -> Section:
     """Counts and prevalences.
 
     Args:
@@ -56,7 +56,7 @@ def _who(roll: CaseTable) -> Finding:
     return Finding("ok", "cases", several + text)
 
 
-def _targets(roll: CaseTable, data: Data | None) -> Iterator[Finding]:
+def _targets(roll: CaseTable, data: DataSection | None) -> Iterator[Finding]:
     if data is None:
         yield _labels(roll)
         return
@@ -97,7 +97,7 @@ def _labels(roll: CaseTable) -> Finding:
     return Finding("ok", "targets", f"{text}; whether they are a plan's needs a plan")
 
 
-def _splits(roll: CaseTable, data: Data | None) -> Iterator[Finding]:
+def _splits(roll: CaseTable, data: DataSection | None) -> Iterator[Finding]:
     if data is not None and data.test == "given" and any(case.split is None for case in roll.cases):
         text = "the plan says data.test=given, but the manifest names no `split`"
         yield Finding("problem", "splits", text, "add the column: train, val or test on every line")
@@ -148,7 +148,7 @@ def _prevalence(
     column: str,
     roll: CaseTable,
     of: Sequence[str],
-    data: Data | None,
+    data: DataSection | None,
     least: int,
     order: Sequence[str] = (),
 ) -> Grid:
@@ -178,7 +178,7 @@ def _findings(roll: CaseTable) -> Grid:
     return Grid("findings", ("finding", "with it", "without", "unknown", "of the known"), tuple(rows))
 
 
-def _named(roll: CaseTable, data: Data | None, least: int) -> list[int]:
+def _named(roll: CaseTable, data: DataSection | None, least: int) -> list[int]:
     """The outcomes that may be named: a plan's, or labels that enough patients have (fewer could be a name)."""
     if data is not None:
         return list(range(len(roll.outcomes)))
@@ -186,7 +186,7 @@ def _named(roll: CaseTable, data: Data | None, least: int) -> list[int]:
     return [number for number, having in enumerate(patients) if len(having) >= least]
 
 
-def _class_bars(roll: CaseTable, data: Data | None, least: int) -> Iterator[Bars]:
+def _class_bars(roll: CaseTable, data: DataSection | None, least: int) -> Iterator[Bars]:
     named = _named(roll, data, least)
     if named:
         heights = tuple(float(sum(map(bool, roll.outcomes[n].of))) for n in named)

@@ -10,7 +10,7 @@ import numpy as np
 from fedgraft.client.check.formatting import count_of, number_of, share, shown
 from fedgraft.client.check.report import Finding, Grid
 from fedgraft.client.cohort.case import Case
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.tables.encoding import CellError, read_row
 
 MOST_MISSING = 0.5
@@ -30,7 +30,7 @@ def own_columns(cases: Sequence[Case]) -> dict[str, list[str]]:
     return {name: [case.columns[at][1] for case in cases] for at, name in enumerate(names)}
 
 
-def against_plan(columns: Columns, lacking: Sequence[str], table: Table) -> Iterator[Finding]:
+def against_plan(columns: Columns, lacking: Sequence[str], table: TableSection) -> Iterator[Finding]:
     """Whether the plan's columns are there, and hold what the plan says.
 
     Args:
@@ -77,7 +77,7 @@ def emptiness(columns: Columns, absent: Collection[str], learnt: bool) -> Iterat
         yield Finding("ok", "missing values", text)
 
 
-def column_grid(columns: Columns, patients: Sequence[str], table: Table | None, least: int) -> Grid:
+def column_grid(columns: Columns, patients: Sequence[str], table: TableSection | None, least: int) -> Grid:
     """Each column's kind, missing values, different values, and what they are like.
 
     Args:
@@ -104,10 +104,10 @@ def is_number(cell: str) -> bool:
     return True
 
 
-_ONE_NUMBER = Table(("",), (), missing=(), indicate_missing=False, statistics="federated", min_count=1)
+_ONE_NUMBER = TableSection(("",), (), missing=(), indicate_missing=False, statistics="federated", min_count=1)
 
 
-def _units(known: Columns, table: Table) -> Iterator[Finding]:
+def _units(known: Columns, table: TableSection) -> Iterator[Finding]:
     """Medians that are far from the plan's means."""
     far = []
     for name in table.numeric if table.statistics == "plan" else ():
@@ -122,7 +122,7 @@ def _units(known: Columns, table: Table) -> Iterator[Finding]:
         yield Finding("warning", "units", text, "is it another unit here?")
 
 
-def _vocabulary(name: str, known: Sequence[str], table: Table) -> Iterator[Finding]:
+def _vocabulary(name: str, known: Sequence[str], table: TableSection) -> Iterator[Finding]:
     vocabulary = set(table.vocabulary.get(name, ()))
     strange = sum(cell not in vocabulary for cell in known) if vocabulary else 0
     if strange:
@@ -134,7 +134,9 @@ def _vocabulary(name: str, known: Sequence[str], table: Table) -> Iterator[Findi
         yield Finding("warning", "vocabulary", text, "group them into fewer, or leave the column out of the plan")
 
 
-def _row(name: str, cells: Sequence[str], patients: Sequence[str], table: Table | None, least: int) -> tuple[str, ...]:
+def _row(
+    name: str, cells: Sequence[str], patients: Sequence[str], table: TableSection | None, least: int
+) -> tuple[str, ...]:
     absent = frozenset(table.missing) if table is not None else frozenset()
     there = [(cell, who) for cell, who in zip(cells, patients, strict=True) if not is_missing(cell, absent)]
     words = {cell for cell, _ in there}

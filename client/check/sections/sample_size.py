@@ -14,7 +14,7 @@ from fedgraft.client.cohort.targets import targets
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common import tasks
 from fedgraft.common.errors import DataError
-from fedgraft.common.plan.data_sections import Task
+from fedgraft.common.plan.data_sections import TaskName
 from fedgraft.common.plan.plan import Plan
 
 LEAST_TRAIN = 20
@@ -66,7 +66,7 @@ def _held_out(roll: CaseTable, plan: Plan) -> Iterator[Finding]:
             yield Finding("warning", name, "no case", "the site has no figures of its own on it")
 
 
-def _enough(roll: CaseTable, places: list[int], name: str, task: Task) -> Iterator[Finding]:
+def _enough(roll: CaseTable, places: list[int], name: str, task: TaskName) -> Iterator[Finding]:
     """One finding for all outcomes of which a split has too few cases."""
     least = LEAST_EVENTS if task == "survival" else LEAST_TRAIN if name == "train" else LEAST_HELD_OUT
     what = "their figures are little more than chance" if name != "train" else "hardly anything is learnt of them here"

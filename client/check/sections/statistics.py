@@ -12,7 +12,7 @@ from fedgraft.client.check.formatting import count_of
 from fedgraft.client.check.report import Finding
 from fedgraft.client.site.release import of_enough_patients, release_statistics
 from fedgraft.client.site.site_file import SiteFile
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tables.encoding import Row
 from fedgraft.common.tables.statistics import Moments, TableStatistics, count_patients, describe, resolved
@@ -20,7 +20,7 @@ from fedgraft.common.tables.statistics import Moments, TableStatistics, count_pa
 _OF_NOTHING, _WORD = Moments(1, 0.0, 0.0), {"-": 1}
 
 
-def stand_in(plan: Plan, table: Table, rows: Sequence[Row]) -> Plan:
+def stand_in(plan: Plan, table: TableSection, rows: Sequence[Row]) -> Plan:
     """The plan with statistics of ``rows`` in it; of a column without any value, mean 0 and deviation 1.
 
     Raises:
@@ -32,7 +32,7 @@ def stand_in(plan: Plan, table: Table, rows: Sequence[Row]) -> Plan:
     return replace(plan, table=resolved(table, filled))
 
 
-def what_is_told(table: Table, rows: Sequence[Row], patients: Sequence[str], site: SiteFile) -> Finding:
+def what_is_told(table: TableSection, rows: Sequence[Row], patients: Sequence[str], site: SiteFile) -> Finding:
     """What this site would answer when the coordinator asks for statistics (`fedgraft.client.app.statistics`)."""
     what = "statistics"
     own = f"for the network and times below they are reckoned from the {count_of(len(rows), 'training row')} here"

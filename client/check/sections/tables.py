@@ -19,7 +19,7 @@ from fedgraft.client.cohort.manifest.lines import KNOWN
 from fedgraft.client.cohort.quarantine import USABLE, CaseError, number_of
 from fedgraft.client.tables.files import TableFiles
 from fedgraft.client.tables.inputs import TableInputs
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 
 MOST_COLUMNS = 200
 """Of the files, without a plan that says which matter."""
@@ -49,7 +49,7 @@ def is_table(cases: Sequence[Case], manifest: Path) -> bool:
     return all(path == itself or Path(path).suffix.lower() in (*CSV, *PARQUET) for path in paths)
 
 
-def look_at_rows(cases: Sequence[Case], table: Table | None, files: TableFiles) -> Rows:
+def look_at_rows(cases: Sequence[Case], table: TableSection | None, files: TableFiles) -> Rows:
     """Read every row as a run would, and what else the manifest says of it.
 
     Args:
@@ -76,15 +76,15 @@ def look_at_rows(cases: Sequence[Case], table: Table | None, files: TableFiles) 
     return Rows(verdicts, tuple(places), columns, () if table is None else lacking)
 
 
-def without(table: Table, lacking: Sequence[str]) -> Table:
+def without(table: TableSection, lacking: Sequence[str]) -> TableSection:
     """The plan's section without some of its columns."""
     numeric = tuple(name for name in table.numeric if name not in lacking)
     return replace(table, numeric=numeric, categorical=tuple(n for n in table.categorical if n not in lacking))
 
 
-def _as_text(names: tuple[str, ...]) -> Table:
+def _as_text(names: tuple[str, ...]) -> TableSection:
     """A section that takes every cell as it is."""
-    return Table((), names, missing=(), indicate_missing=False, statistics="federated", min_count=1)
+    return TableSection((), names, missing=(), indicate_missing=False, statistics="federated", min_count=1)
 
 
 def _lacking(cases: Sequence[Case], wanted: Sequence[str], files: TableFiles) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ def _header(path: Path) -> Sequence[str]:
 
 
 def describe_rows(
-    roll: CaseTable, rows: Rows, table: Table | None, least: int, more: tuple[Finding, ...] = ()
+    roll: CaseTable, rows: Rows, table: TableSection | None, least: int, more: tuple[Finding, ...] = ()
 ) -> Section:
     """What was seen of the rows.
 

@@ -18,7 +18,7 @@ from fedgraft.client.images.dicom.layout import Layout, Stored, looked_up, used_
 from fedgraft.client.images.dicom.modality import Modality, modality_of, stored_range
 from fedgraft.client.images.dicom.values import FrameElements
 from fedgraft.client.images.dicom.voi import Array, apply_voi, voi_of
-from fedgraft.common.plan.data_sections import Dicom
+from fedgraft.common.plan.data_sections import DicomSection
 
 Pixels = NDArray[np.float32]
 SHAPES = ("", "IDENTITY", "INVERSE")
@@ -32,7 +32,7 @@ class Padding:
     high: float
 
 
-def grey(cells: Stored, frame: FrameElements, layout: Layout, dicom: Dicom) -> Pixels:
+def grey(cells: Stored, frame: FrameElements, layout: Layout, dicom: DicomSection) -> Pixels:
     """Grey stored values to what is displayed.
 
     Args:
@@ -66,7 +66,7 @@ def grey(cells: Stored, frame: FrameElements, layout: Layout, dicom: Dicom) -> P
 
 
 def renderer(
-    frame: FrameElements, layout: Layout, modality: Modality, dicom: Dicom, low: float, high: float
+    frame: FrameElements, layout: Layout, modality: Modality, dicom: DicomSection, low: float, high: float
 ) -> Callable[[Array], Array]:
     """All steps of a frame as one function of stored values, float64, which lie between ``low`` and ``high``."""
     bottom, top = modality.range(low, high)

@@ -25,12 +25,14 @@ from fedgraft.client.images.dicom.values import FrameElements, frame_elements
 from fedgraft.client.images.dicom.voi import check_scale, rescale_of
 from fedgraft.client.images.image import DecodedImage
 from fedgraft.client.site.limits import Limits
-from fedgraft.common.plan.data_sections import Dicom
+from fedgraft.common.plan.data_sections import DicomSection
 
 Pixels = NDArray[np.float32]
 
 
-def read_dicom(path: Path, dicom: Dicom, limits: Limits, row: int | None = None, *, threads: int = 1) -> DecodedImage:
+def read_dicom(
+    path: Path, dicom: DicomSection, limits: Limits, row: int | None = None, *, threads: int = 1
+) -> DecodedImage:
     """Read one image.
 
     Args:
@@ -71,7 +73,7 @@ def frame_count(path: Path, limits: Limits) -> int:
         raise CaseError("damaged", f"the file can't be parsed ({type(error).__name__})") from None
 
 
-def _frame(header: Header, dicom: Dicom, limits: Limits, row: int | None, threads: int) -> DecodedImage:
+def _frame(header: Header, dicom: DicomSection, limits: Limits, row: int | None, threads: int) -> DecodedImage:
     layout = layout_of(header, limits)
     chosen = chosen_frame(layout.frames, dicom, row)
     if not dicom.neighbours:
@@ -87,7 +89,7 @@ def _frame(header: Header, dicom: Dicom, limits: Limits, row: int | None, thread
     return DecodedImage(square(stacked, planes[chosen][1], limits), header.marks)
 
 
-def _slice(folder: Path, dicom: Dicom, limits: Limits, row: int | None, threads: int) -> DecodedImage:
+def _slice(folder: Path, dicom: DicomSection, limits: Limits, row: int | None, threads: int) -> DecodedImage:
     slices = slices_of(folder, limits)
     places = spread(len(slices), dicom.slices if row is not None else 1)
     row = row or 0
@@ -115,7 +117,7 @@ def _channels(planes: list[Pixels]) -> Pixels:
     return np.stack(planes, axis=-1)
 
 
-def chosen_frame(frames: int, dicom: Dicom, row: int | None) -> int:
+def chosen_frame(frames: int, dicom: DicomSection, row: int | None) -> int:
     """Which frame is meant; the middle one of an even number is the later one.
 
     Raises:
@@ -131,7 +133,7 @@ def chosen_frame(frames: int, dicom: Dicom, row: int | None) -> int:
 
 
 def plane(
-    header: Header, layout: Layout, dicom: Dicom, limits: Limits, frame: int, threads: int = 1
+    header: Header, layout: Layout, dicom: DicomSection, limits: Limits, frame: int, threads: int = 1
 ) -> tuple[Pixels, float]:
     """One frame as displayed, before its pixels are made square, and their aspect."""
     cells, photometric = stored(header, layout, limits, frame, threads)
@@ -153,7 +155,7 @@ def stored(header: Header, layout: Layout, limits: Limits, frame: int, threads: 
     return decoded(header.syntax, codestream_of(header.syntax, data, layout), data, layout, threads)
 
 
-def displayed(cells: Stored, photometric: str, elements: FrameElements, layout: Layout, dicom: Dicom) -> Pixels:
+def displayed(cells: Stored, photometric: str, elements: FrameElements, layout: Layout, dicom: DicomSection) -> Pixels:
     """Stored values to what is displayed, by their photometric interpretation."""
     if photometric in GREY:
         return grey(cells, elements, layout, dicom)

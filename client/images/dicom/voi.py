@@ -13,13 +13,13 @@ from fedgraft.client.images.dicom.lut import Lut, look_up, lut_of
 from fedgraft.client.images.dicom.modality import Modality, RescaleLine, line_of, modality_of
 from fedgraft.client.images.dicom.values import FrameElements
 from fedgraft.common.plan.ct_windows import PRESETS, Window, named_window
-from fedgraft.common.plan.data_sections import Dicom
+from fedgraft.common.plan.data_sections import DicomSection
 
 Array = NDArray[np.float64]
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
-def voi_of(frame: FrameElements, modality: Modality, dicom: Dicom, *, signed: bool) -> Window | Lut | None:
+def voi_of(frame: FrameElements, modality: Modality, dicom: DicomSection, *, signed: bool) -> Window | Lut | None:
     """What the plan's ``dicom.window`` and ``dicom.choice`` mean for a frame; ``None`` = its whole range.
 
     The file's own choices are its VOI LUTs and then its windows.
@@ -116,7 +116,9 @@ def rescale_of(frame: FrameElements, layout: Layout) -> RescaleLine | None:
     return line_of(frame) or RescaleLine(1.0, 0.0)
 
 
-def check_scale(rescales: Iterable[RescaleLine | None], frame: FrameElements, layout: Layout, dicom: Dicom) -> None:
+def check_scale(
+    rescales: Iterable[RescaleLine | None], frame: FrameElements, layout: Layout, dicom: DicomSection
+) -> None:
     """Refuse a slice or frame that no window puts on the scale of the others.
 
     Args:

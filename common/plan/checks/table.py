@@ -13,12 +13,12 @@ from fedgraft.common.plan.data_sections import (
     MOST_TEXT,
     PREFIX,
     SURVIVAL_COLUMNS,
-    Data,
-    Table,
+    DataSection,
+    TableSection,
 )
 
 
-def table_problems(table: Table) -> list[str]:
+def table_problems(table: TableSection) -> list[str]:
     """One sentence for each problem of the section itself."""
     columns = Counter((*table.numeric, *table.categorical))
     problems = [f"table: column {name} is named {times} times" for name, times in columns.items() if times > 1]
@@ -87,7 +87,7 @@ def _vocabulary(name: str, words: tuple[str, ...], missing: tuple[str, ...]) -> 
 
 def table_contradictions(plan: Any) -> list[str]:
     """What contradicts itself where a table meets the other sections; ``plan`` has those that could be read."""
-    table: Table | None = getattr(plan, "table", None)
+    table: TableSection | None = getattr(plan, "table", None)
     backbone: Any = getattr(plan, "backbone", None)
     problems = [] if table is None else table_problems(table)
     tabular = backbone is not None and backbone.name.startswith(PREFIX)
@@ -132,7 +132,7 @@ _TABULAR: tuple[tuple[Callable[[Any], bool], str], ...] = (
 )
 
 
-def _beside(plan: Any, table: Table, backbone: Any) -> list[str]:
+def _beside(plan: Any, table: TableSection, backbone: Any) -> list[str]:
     problems = []
     augment, head, data = (getattr(plan, name, None) for name in ("augment", "head", "data"))
     if augment is not None and augment.views > 1:
@@ -148,7 +148,7 @@ def _beside(plan: Any, table: Table, backbone: Any) -> list[str]:
     return problems
 
 
-def _beside_data(data: Data, table: Table) -> list[str]:
+def _beside_data(data: DataSection, table: TableSection) -> list[str]:
     problems = []
     if data.image_size is not None:
         problems.append("data.image_size has no effect on a table; set it to null")

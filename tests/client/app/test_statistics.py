@@ -16,7 +16,7 @@ from fedgraft.client.cohort.splits import split
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.client.tables.files import TableFiles
 from fedgraft.common.errors import WireError
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tables.statistics import Moments, TableStatistics
 from fedgraft.common.wire.statistics import pack_question, unpack_description
@@ -29,7 +29,7 @@ def told(plan: Plan, site: Path) -> TableStatistics:
     return site_statistics(plan, table_of(plan), read_site_file(site), TableFiles())
 
 
-def table_of(plan: Plan) -> Table:
+def table_of(plan: Plan) -> TableSection:
     assert plan.table is not None
     return plan.table
 

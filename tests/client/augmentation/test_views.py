@@ -15,9 +15,9 @@ from torch import Tensor
 from fedgraft.client.augmentation.transforms import Change
 from fedgraft.client.augmentation.views import Bank, choose_views, drawn, identity, view_fingerprint, view_of, views_of
 from fedgraft.client.cohort.case import Case
-from fedgraft.common.plan.sections import Augment
+from fedgraft.common.plan.sections import AugmentSection
 
-OFF = Augment(views=6, rotate=0.0, shift=0.0, zoom=0.0, brightness=0.0, contrast=0.0, flip=False)
+OFF = AugmentSection(views=6, rotate=0.0, shift=0.0, zoom=0.0, brightness=0.0, contrast=0.0, flip=False)
 STRENGTHS: dict[str, Any] = {
     "rotate": 30.0,
     "shift": 0.2,
@@ -116,7 +116,7 @@ def test_what_was_drawn_before_there_were_gamma_noise_blur_and_erase_is_drawn_st
 
 
 def test_strong_views_stay_in_the_range() -> None:
-    wild = Bank(Augment(views=40, rotate=180.0, shift=0.9, zoom=0.9, brightness=0.9, contrast=0.9, flip=True), 0)
+    wild = Bank(AugmentSection(views=40, rotate=180.0, shift=0.9, zoom=0.9, brightness=0.9, contrast=0.9, flip=True), 0)
     wild = replace(wild, augment=replace(wild.augment, gamma=0.9, noise=0.9, blur=2.0, erase=0.9))
     views = views_of((noise(3) > 0.5).float(), wild, "a")
     assert float(views.min()) >= 0

@@ -16,7 +16,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.quarantine import number_of
 from fedgraft.client.images.facts import FACTS
 from fedgraft.client.images.image import DeidentificationFlag
-from fedgraft.common.plan.data_sections import Data
+from fedgraft.common.plan.data_sections import DataSection
 
 
 def case(at: int, label: str = "sick", patient: str = "", split: str | None = None, **columns: str) -> Case:
@@ -24,7 +24,7 @@ def case(at: int, label: str = "sick", patient: str = "", split: str | None = No
     return Case(f"/c/{at}.png", label, patient or f"p{at}", split=split, columns=tuple(columns.items()))
 
 
-def roll_of(cases: Sequence[Case], data: Data | None = None) -> CaseTable:
+def roll_of(cases: Sequence[Case], data: DataSection | None = None) -> CaseTable:
     """As `enrol`, with the splits that the cases name."""
     splits = tuple(one.split or "" for one in cases) if all(one.split for one in cases) else None
     return CaseTable(tuple(cases), tuple(range(2, len(cases) + 2)), splits, outcomes(cases, data))
@@ -51,15 +51,15 @@ def seen(findings: Sequence[Finding]) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def two_classes() -> Data:
-    return Data("t", "classification", ("sick", "well"), 32, "sites", 0.2, 0.2)
+def two_classes() -> DataSection:
+    return DataSection("t", "classification", ("sick", "well"), 32, "sites", 0.2, 0.2)
 
 
 @pytest.fixture
-def findings_data() -> Data:
-    return Data("t", "multilabel", ("mass", "nodule"), 32, "sites", 0.2, 0.2)
+def findings_data() -> DataSection:
+    return DataSection("t", "multilabel", ("mass", "nodule"), 32, "sites", 0.2, 0.2)
 
 
 @pytest.fixture
-def survival_data() -> Data:
-    return Data("t", "survival", (), None, "sites", 0.2, 0.2)
+def survival_data() -> DataSection:
+    return DataSection("t", "survival", (), None, "sites", 0.2, 0.2)

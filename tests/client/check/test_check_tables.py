@@ -10,7 +10,7 @@ import yaml
 from fedgraft.client.check.page import render
 from fedgraft.client.check.report import Section
 from fedgraft.client.site.site_file import SiteFile, write_site_file
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.plan import Plan
 
 from .test_check import STRANGE, check, findings, grades, printed
@@ -24,7 +24,7 @@ def over_bp(table_plan: Composer, federated: bool) -> Plan:
     """A plan with the columns of `write_site`."""
     plan, known = table_plan("strategy=fedavg"), {} if federated else KNOWN
     source, least = ("federated", 2) if federated else ("plan", 1)
-    table = Table(("bp",), ("sex",), (), False, source, least, **known)  # type: ignore[arg-type]
+    table = TableSection(("bp",), ("sex",), (), False, source, least, **known)  # type: ignore[arg-type]
     return replace(plan, data=replace(plan.data, classes=("clear", "lesion")), table=table)
 
 

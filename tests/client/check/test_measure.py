@@ -14,7 +14,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import DataError, PlanError
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.plan.sections import Head
+from fedgraft.common.plan.sections import HeadSection
 
 Composer = Callable[..., Plan]
 
@@ -74,7 +74,7 @@ def test_the_network_needs_no_pretrained_weights(compose_plan: Composer, tmp_pat
 
 
 def test_a_part_that_the_site_does_not_allow(compose_plan: Composer, tmp_path: Path) -> None:
-    plan = replace(compose_plan(), head=Head("other.package.Head"))
+    plan = replace(compose_plan(), head=HeadSection("other.package.Head"))
     with pytest.raises(PlanError, match=r"other\.package"):
         network(plan, site(tmp_path))
 

@@ -1,12 +1,12 @@
 """What the task asks of a case."""
 
 from fedgraft.client.check.outcomes import Outcome, absent_columns, outcomes, unreadable
-from fedgraft.common.plan.data_sections import Data
+from fedgraft.common.plan.data_sections import DataSection
 
 from .conftest import case
 
 
-def test_one_outcome_per_class_of_the_plan(two_classes: Data) -> None:
+def test_one_outcome_per_class_of_the_plan(two_classes: DataSection) -> None:
     cases = [case(0, "sick"), case(1, "well"), case(2, "other")]
     assert outcomes(cases, two_classes) == (
         Outcome("sick", (True, False, False)),
@@ -15,7 +15,7 @@ def test_one_outcome_per_class_of_the_plan(two_classes: Data) -> None:
     assert unreadable(cases, two_classes) == [2]
 
 
-def test_findings_may_be_unknown(findings_data: Data) -> None:
+def test_findings_may_be_unknown(findings_data: DataSection) -> None:
     cases = [case(0, mass="1", nodule="no"), case(1, mass="", nodule=" TRUE "), case(2, mass="maybe", nodule="0")]
     assert outcomes(cases, findings_data) == (
         Outcome("mass", (True, None, None)),
@@ -25,7 +25,7 @@ def test_findings_may_be_unknown(findings_data: Data) -> None:
     assert absent_columns([case(0, nodule="1")], findings_data) == ("mass",)
 
 
-def test_survival_needs_a_time_and_an_event(survival_data: Data) -> None:
+def test_survival_needs_a_time_and_an_event(survival_data: DataSection) -> None:
     cells = [("3.5", "1"), ("0", "1"), ("nan", "0"), ("later", "0"), ("2", ""), ("inf", "1")]
     cases = [case(at, time=time, event=event) for at, (time, event) in enumerate(cells)]
     assert unreadable(cases, survival_data) == [1, 2, 3, 4, 5]

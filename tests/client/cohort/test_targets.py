@@ -11,11 +11,11 @@ import torch
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.targets import targets
 from fedgraft.common.errors import DataError
-from fedgraft.common.plan.data_sections import Data
+from fedgraft.common.plan.data_sections import DataSection
 
 
-def data(task: Any, *classes: str) -> Data:
-    return Data("nowhere", task, classes, None, "sites", 0.1, 0.1)
+def data(task: Any, *classes: str) -> DataSection:
+    return DataSection("nowhere", task, classes, None, "sites", 0.1, 0.1)
 
 
 def case(label: str = "", **columns: str) -> Case:
@@ -84,5 +84,5 @@ def test_an_event_is_never_unknown(event: str) -> None:
 
 
 @pytest.mark.parametrize(("plan", "shape"), [(CLASSES, (0,)), (FINDINGS, (0, 2)), (SURVIVAL, (0, 2))])
-def test_no_case_gives_no_row(plan: Data, shape: tuple[int, ...]) -> None:
+def test_no_case_gives_no_row(plan: DataSection, shape: tuple[int, ...]) -> None:
     assert targets([], plan).shape == shape

@@ -26,7 +26,7 @@ import pydicom
 from fedgraft.client.cohort.quarantine import CaseError
 from fedgraft.client.images.dicom.read import frame_count, read_dicom
 from fedgraft.client.site.limits import Limits
-from fedgraft.common.plan.data_sections import Dicom
+from fedgraft.common.plan.data_sections import DicomSection
 
 GIGABYTE = 1 << 30
 SECONDS = 10
@@ -173,10 +173,10 @@ def mutant(number: int, files: dict[str, bytes]) -> tuple[str, str, bytes]:
     return kind.__name__, name, bytes(data)
 
 
-def settings(number: int) -> Dicom:
+def settings(number: int) -> DicomSection:
     chance = random.Random(-number)
     window = chance.choice(["file", "file", "none", "lung", "40/400"])
-    return Dicom(window, 0, chance.choice(["first", "middle"]), 1, chance.random() < 0.2)
+    return DicomSection(window, 0, chance.choice(["first", "middle"]), 1, chance.random() < 0.2)
 
 
 def identifiers(data: bytes) -> set[str]:
@@ -191,7 +191,7 @@ def identifiers(data: bytes) -> set[str]:
     return {text for text in found if len(text) > 3 and text.strip("0.") and not (text.isdecimal() and len(text) < 6)}
 
 
-def outcome(path: Path, dicom: Dicom, secrets: set[str], threads: int = 1) -> tuple[str, str]:
+def outcome(path: Path, dicom: DicomSection, secrets: set[str], threads: int = 1) -> tuple[str, str]:
     """``read`` or a reason; and what is wrong with that, if anything."""
     try:
         frame_count(path, Limits())

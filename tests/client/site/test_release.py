@@ -22,14 +22,14 @@ from fedgraft.client.site.release import (
 )
 from fedgraft.client.site.site_file import ReleasePolicy as Permission
 from fedgraft.common.errors import SiteFileError
-from fedgraft.common.plan.sections import Release
+from fedgraft.common.plan.sections import ReleaseSection
 from fedgraft.common.tasks.classification import Classification
 from fedgraft.common.tasks.multilabel import Multilabel
 from fedgraft.common.wire.messages import Update
 from fedgraft.common.wire.offer import Offer
 
-ALL = Release(train_loss=True, evaluation=True, class_counts=True, quarantine=True)
-NOTHING = Release(train_loss=False, evaluation=False, class_counts=False, quarantine=False)
+ALL = ReleaseSection(train_loss=True, evaluation=True, class_counts=True, quarantine=True)
+NOTHING = ReleaseSection(train_loss=False, evaluation=False, class_counts=False, quarantine=False)
 OFFER = Offer("north", "ab" * 32, True, 20, (15, 5))
 TWO = Classification(("clear", "lesion"))
 (SIX,) = TWO.evaluate_parts(np.array([[0.0, 1.0], [0.0, -1.0]] * 3), np.array([1, 0] * 3), [6])

@@ -14,9 +14,9 @@ from fedgraft.client.cohort.quarantine import CaseError, reason_of
 from fedgraft.client.tables.files import TableFiles
 from fedgraft.client.tables.inputs import TableInputs
 from fedgraft.common.errors import DataError, PlanError
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 
-TABLE = Table(
+TABLE = TableSection(
     numeric=("age",),
     categorical=("sex",),
     missing=("?",),
@@ -36,7 +36,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def inputs(table: Table = TABLE) -> TableInputs:
+def inputs(table: TableSection = TABLE) -> TableInputs:
     return TableInputs(table, TableFiles())
 
 

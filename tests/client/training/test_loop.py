@@ -13,9 +13,9 @@ from fedgraft.client.features.examples import Examples
 from fedgraft.client.training.loop import LocalTraining, count_steps, train_locally
 from fedgraft.client.training.schedules import learning_rate
 from fedgraft.common.errors import PlanError
-from fedgraft.common.plan.sections import Train
+from fedgraft.common.plan.sections import TrainSection
 
-SGD = Train("sgd", lr=0.1, momentum=0.0, weight_decay=0.0, batch_size=32, epochs=1, schedule="constant")
+SGD = TrainSection("sgd", lr=0.1, momentum=0.0, weight_decay=0.0, batch_size=32, epochs=1, schedule="constant")
 CPU = torch.device("cpu")
 
 
@@ -40,7 +40,7 @@ def some(cases: int, seed: int = 0) -> Examples:
     return Examples(inputs, (inputs[:, 0] > 0).long())
 
 
-def fit(network: nn.Module, examples: Examples, train: Train, mu: float = 0.0, seed: int = 0) -> float:
+def fit(network: nn.Module, examples: Examples, train: TrainSection, mu: float = 0.0, seed: int = 0) -> float:
     received = {name: p.detach().clone() for name, p in network.named_parameters()}
     generator = torch.Generator().manual_seed(seed)
     loss = functional.cross_entropy

@@ -9,9 +9,9 @@ from torch.nn import functional
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.training.loop import LocalTraining
 from fedgraft.common.interfaces.sampler import Sampler
-from fedgraft.common.plan.sections import Train
+from fedgraft.common.plan.sections import TrainSection
 
-SGD = Train("sgd", lr=0.1, momentum=0.0, weight_decay=0.0, batch_size=32, epochs=1, schedule="constant")
+SGD = TrainSection("sgd", lr=0.1, momentum=0.0, weight_decay=0.0, batch_size=32, epochs=1, schedule="constant")
 
 
 class InOrder(Sampler):

@@ -16,10 +16,10 @@ from fedgraft.common.personalisation.fedper import FedPer
 from fedgraft.common.personalisation.fedrep import FedRep
 from fedgraft.common.personalisation.finetune import FineTune
 from fedgraft.common.personalisation.shared import OneForAll
-from fedgraft.common.plan.sections import Train
+from fedgraft.common.plan.sections import TrainSection
 
 CPU = torch.device("cpu")
-TRAIN = Train("sgd", 0.1, 0.0, 0.0, 8, 1, "constant")
+TRAIN = TrainSection("sgd", 0.1, 0.0, 0.0, 8, 1, "constant")
 
 
 class Small(nn.Module):

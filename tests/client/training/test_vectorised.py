@@ -21,19 +21,19 @@ from fedgraft.common.losses.cross_entropy import CrossEntropy
 from fedgraft.common.losses.focal import FocalLoss
 from fedgraft.common.losses.ldam import LDAM
 from fedgraft.common.losses.logit_adjusted import LogitAdjusted
-from fedgraft.common.plan.sections import Train
+from fedgraft.common.plan.sections import TrainSection
 from fedgraft.common.sampling.balanced import Balanced
 from fedgraft.common.sampling.oversampling import Oversampling
 from fedgraft.common.sampling.undersampling import Undersampling
 
-SGD = Train("sgd", lr=0.1, momentum=0.9, weight_decay=0.01, batch_size=8, epochs=2, schedule="constant")
+SGD = TrainSection("sgd", lr=0.1, momentum=0.9, weight_decay=0.01, batch_size=8, epochs=2, schedule="constant")
 ADAMW = replace(SGD, optimizer="adamw", momentum=0.0, lr=0.01)
 CPU = torch.device("cpu")
 SIZES = (33, 30, 41, 29, 9, 32)
 
 
 def task(
-    site: int, cases: int, train: Train, mu: float = 0.0, weights: tuple[float, ...] | None = None
+    site: int, cases: int, train: TrainSection, mu: float = 0.0, weights: tuple[float, ...] | None = None
 ) -> LocalTraining:
     """Site number ``site``: its own cases, its own class weights."""
     generator = torch.Generator().manual_seed(site)
@@ -63,7 +63,7 @@ def one_after_another(head: nn.Module, start: dict[str, Tensor], tasks: list[Loc
     "head", [Linear(12, 2, True), Linear(12, 2, False), Cosine(12, 2, 4.0)], ids=lambda h: str(h)[:6]
 )
 def test_the_weights_and_losses_are_the_same(
-    head: nn.Module, weights: tuple[float, ...] | None, mu: float, train: Train
+    head: nn.Module, weights: tuple[float, ...] | None, mu: float, train: TrainSection
 ) -> None:
     """Sites of six sizes: batches of one, of part and of full size, and sites that are done before others."""
     start = {

@@ -19,7 +19,7 @@ from fedgraft.common.compression.top_k import TopK
 from fedgraft.common.errors import PlanError, WireError
 from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.plan.sections import Compression
+from fedgraft.common.plan.sections import CompressionSection
 from fedgraft.common.tensors import count_bytes
 from fedgraft.common.wire.messages import pack_tensors, specs_of
 
@@ -61,7 +61,7 @@ def test_the_default_is_exact_both_ways_and_who_rounds_up_rounds_down(plan_of: P
 def test_a_fraction_outside_0_to_1_is_named(plan_of: PlanOf, fraction: float) -> None:
     with pytest.raises(PlanError, match=rf"compression\.fraction={fraction}: input should be (greater|less) than"):
         plan_of("compression=topk", f"compression.fraction={fraction}")
-    topk = Compression("fedgraft.common.compression.top_k.TopK", "exact", {"fraction": fraction})
+    topk = CompressionSection("fedgraft.common.compression.top_k.TopK", "exact", {"fraction": fraction})
     with pytest.raises(PlanError, match=rf"compression\.fraction={fraction}"):
         up_codec(topk)
 

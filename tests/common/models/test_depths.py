@@ -11,7 +11,7 @@ from fedgraft.common.interfaces.adaptation import Stage
 from fedgraft.common.models.build import build
 from fedgraft.common.models.depths import depths, names_of_depths, opened
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.plan.sections import Train
+from fedgraft.common.plan.sections import TrainSection
 
 PlanOf = Callable[..., Plan]
 STAGES = (
@@ -46,7 +46,7 @@ def test_an_adaptation_layer_belongs_to_the_stage_it_is_named_after() -> None:
 
 @pytest.mark.parametrize(("unfreeze", "expected"), [(1, [0, 1, 2, 3]), (2, [0, 0, 1, 1]), (3, [0, 0, 0, 1])])
 def test_what_is_open_in_rounds_1_to_4(unfreeze: int, expected: list[int]) -> None:
-    train = Train("sgd", 0.1, 0.0, 0.0, 32, 1, "constant", unfreeze=unfreeze)
+    train = TrainSection("sgd", 0.1, 0.0, 0.0, 32, 1, "constant", unfreeze=unfreeze)
     assert [opened(train, number) for number in range(1, 5)] == expected
 
 

@@ -13,10 +13,10 @@ from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.inputs import TableSpec
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.tables.encoding import CellError, Encoder, read_row, table_spec
 
-TABLE = Table(
+TABLE = TableSection(
     numeric=("age", "pressure"),
     categorical=("sex", "pain"),
     missing=("?", "-9"),
@@ -29,7 +29,7 @@ TABLE = Table(
 )
 
 
-def encoded(table: Table, *rows: tuple[str, ...]) -> list[list[float]]:
+def encoded(table: TableSection, *rows: tuple[str, ...]) -> list[list[float]]:
     columns = (*table.numeric, *table.categorical)
     found: list[list[float]] = Encoder(table)(
         [read_row(table, dict(zip(columns, row, strict=True))) for row in rows]

@@ -9,7 +9,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from fedgraft.common.errors import PlanError
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.tables.encoding import Encoder, Row, read_row
 from fedgraft.common.tables.statistics import (
     Moments,
@@ -23,7 +23,7 @@ from fedgraft.common.tables.statistics import (
     resolved,
 )
 
-TABLE = Table(
+TABLE = TableSection(
     numeric=("age",), categorical=("sex",), missing=(), indicate_missing=False, statistics="federated", min_count=2
 )
 NAN = float("nan")

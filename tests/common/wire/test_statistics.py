@@ -8,7 +8,7 @@ import pytest
 from flwr.app import ConfigRecord, RecordDict
 
 from fedgraft.common.errors import WireError
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.tables.statistics import Moments, TableStatistics
 from fedgraft.common.wire.statistics import (
     Description,
@@ -18,7 +18,7 @@ from fedgraft.common.wire.statistics import (
     unpack_question,
 )
 
-TABLE = Table(
+TABLE = TableSection(
     numeric=("age", "bp"),
     categorical=("sex",),
     missing=("?",),

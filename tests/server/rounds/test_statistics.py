@@ -14,7 +14,7 @@ from flwr.clientapp import ClientApp
 from fedgraft.client.app import client_app
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.common.errors import PlanError, RoundError
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.plan import Plan, from_dict
 from fedgraft.server.rounds.ledger import Ledger
 from fedgraft.server.rounds.statistics import used, with_statistics
@@ -59,7 +59,7 @@ def break_down(reply: Message) -> None:
     reply.__dict__["_content"], reply.__dict__["_error"] = None, Error(2, "fedgraft:data-unusable")
 
 
-def table_of(plan: Plan) -> Table:
+def table_of(plan: Plan) -> TableSection:
     assert plan.table is not None
     return plan.table
 

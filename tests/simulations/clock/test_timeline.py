@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fedgraft.common.errors import PlanError
-from fedgraft.common.plan.sections import CaseSeconds, Clock, Profile
+from fedgraft.common.plan.sections import CaseSeconds, ClockSection, Profile
 from fedgraft.server.rounds.ledger import Entry
 from fedgraft.simulations.clock.figures import figures, line
 from fedgraft.simulations.clock.report import clock_sentences, duration
@@ -170,8 +170,10 @@ def test_durations_read_like_a_person_s(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def clock(**sites: Any) -> Clock:
-    return Clock(FAST, {name.replace("_", "#"): some for name, some in sites.items()}, 6, 60, CaseSeconds(1, 1, 1))
+def clock(**sites: Any) -> ClockSection:
+    return ClockSection(
+        FAST, {name.replace("_", "#"): some for name, some in sites.items()}, 6, 60, CaseSeconds(1, 1, 1)
+    )
 
 
 def test_a_site_s_profile_is_the_default_but_for_what_it_names() -> None:

@@ -11,7 +11,7 @@ import pytest
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.splits import split_as_planned
 from fedgraft.common.errors import PlanError
-from fedgraft.common.plan.graft_sections import Adapt
+from fedgraft.common.plan.graft_sections import AdaptSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.federation.sites import Partitioned
 from fedgraft.simulations.study.baselines import Arrangement, alone, arrangements, require_suited, with_splits, without
@@ -108,7 +108,7 @@ def test_a_site_that_is_left_out_is_held_out_and_adapted(
     compose_plan: Composer, dealt: Partitioned, environ: dict[str, str]
 ) -> None:
     plan = compose_plan("strategy.min_sites=3")
-    study = replace(ALL, adapt=Adapt("fedgraft.x", {}))
+    study = replace(ALL, adapt=AdaptSection("fedgraft.x", {}))
     one = named(arrangements(plan, study, dealt, environ))["leave_one_site_out-c"]
     assert one.plan.hold_out == one.tested == ("c",)
     assert one.plan.strategy.min_sites == 2 and one.plan.adapt.target == "fedgraft.x" and one.dealt == dealt

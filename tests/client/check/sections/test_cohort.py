@@ -8,14 +8,14 @@ from fedgraft.client.check.cases import CaseTable
 from fedgraft.client.check.outcomes import Outcome
 from fedgraft.client.check.sections.cohort import describe_cohort
 from fedgraft.client.cohort.case import Case
-from fedgraft.common.plan.data_sections import Data
+from fedgraft.common.plan.data_sections import DataSection
 
 from ..conftest import case, roll_of, seen
 
 OK = [("ok", "cases"), ("ok", "targets"), ("ok", "splits"), ("ok", "subgroups")]
 
 
-def test_prevalence_by_split_and_subgroup(two_classes: Data) -> None:
+def test_prevalence_by_split_and_subgroup(two_classes: DataSection) -> None:
     rows = [
         ("sick", "a", "train", "F"),
         ("well", "a", "train", "F"),
@@ -38,19 +38,19 @@ def test_prevalence_by_split_and_subgroup(two_classes: Data) -> None:
     assert section.bars[0].labels == ("sick", "well") and section.bars[0].heights == (3.0, 1.0)
 
 
-def test_a_value_called_all_is_not_counted_twice(two_classes: Data) -> None:
+def test_a_value_called_all_is_not_counted_twice(two_classes: DataSection) -> None:
     cases = [case(at, split="train", view=view) for at, view in enumerate(["all", "all", "PA"])]
     rows = describe_cohort(roll_of(cases, two_classes), two_classes, 1).grids[1].rows
     assert [row[:2] for row in rows] == [("PA", "1"), ("all", "2"), ("all", "3")]
 
 
-def test_prevalence_is_of_known_findings(findings_data: Data) -> None:
+def test_prevalence_is_of_known_findings(findings_data: DataSection) -> None:
     cases = [case(at, split="train", mass=cell, nodule="0") for at, cell in enumerate(["1", "0", "", "1"])]
     grid = describe_cohort(roll_of(cases, findings_data), findings_data, 1).grids[1]
     assert grid.rows == (("train", "4", "4", "66.7 %", "0.0 %"),)
 
 
-def test_a_patient_in_two_splits_is_a_problem(two_classes: Data) -> None:
+def test_a_patient_in_two_splits_is_a_problem(two_classes: DataSection) -> None:
     cases = [case(0, split="train", patient="x"), case(1, split="train"), case(2, split="test", patient="x")]
     finding = describe_cohort(roll_of(cases, two_classes), two_classes, 1).findings[2]
     assert finding.grade == "problem"
@@ -58,14 +58,14 @@ def test_a_patient_in_two_splits_is_a_problem(two_classes: Data) -> None:
     assert "give all cases of a patient, and of a group, one `split`" in finding.todo
 
 
-def test_a_group_in_two_splits_is_a_problem(two_classes: Data) -> None:
+def test_a_group_in_two_splits_is_a_problem(two_classes: DataSection) -> None:
     cases = [Case("/0", "sick", "a", group="g", split="train"), Case("/1", "sick", "b", group="g", split="val")]
     findings = describe_cohort(roll_of(cases, two_classes), two_classes, 1).findings
     assert findings[2].grade == "problem"
     assert findings[0].text == "2 cases of 2 patients, in 1 unit that stay together"
 
 
-def test_labels_that_the_plan_does_not_have_are_named_by_line_only(two_classes: Data) -> None:
+def test_labels_that_the_plan_does_not_have_are_named_by_line_only(two_classes: DataSection) -> None:
     cases = [case(0, split="train"), case(1, "Huber, Anna", split="train")]
     finding = describe_cohort(roll_of(cases, two_classes), two_classes, 1).findings[1]
     assert finding.grade == "problem" and "Huber" not in str(finding)
@@ -75,7 +75,7 @@ def test_labels_that_the_plan_does_not_have_are_named_by_line_only(two_classes: 
     assert finding.todo == "correct the manifest, or leave these lines out"
 
 
-def test_columns_that_the_task_needs(survival_data: Data) -> None:
+def test_columns_that_the_task_needs(survival_data: DataSection) -> None:
     finding = describe_cohort(roll_of([case(0, split="train")], survival_data), survival_data, 1).findings[1]
     assert finding.grade == "problem"
     assert finding.text == "the plan's data.task=survival needs the column(s) time, event"
@@ -122,7 +122,7 @@ def test_some_of_a_roll() -> None:
     assert roll.positions("test") == [1]
 
 
-def test_findings_with_without_and_unknown(findings_data: Data) -> None:
+def test_findings_with_without_and_unknown(findings_data: DataSection) -> None:
     cases = [case(at, mass=cell, nodule="0") for at, cell in enumerate(["1", "0", "", "1"])]
     grid = describe_cohort(roll_of(cases, findings_data), findings_data, 1).grids[0]
     assert grid.header == ("finding", "with it", "without", "unknown", "of the known")
@@ -130,14 +130,14 @@ def test_findings_with_without_and_unknown(findings_data: Data) -> None:
 
 
 def test_many_outcomes_stand_below_one_another() -> None:
-    data = Data("t", "classification", tuple("abcde"), 32, "sites", 0.2, 0.2)
+    data = DataSection("t", "classification", tuple("abcde"), 32, "sites", 0.2, 0.2)
     cases = [case(at, name, sex="FM"[at % 2]) for at, name in enumerate("aabbcc")]
     by_sex = describe_cohort(roll_of(cases, data), data, 1).grids[1]
     assert by_sex.header == ("sex", "F", "M", "all")
     assert by_sex.rows[0] == ("cases", "3", "3", "6") and by_sex.rows[-1] == ("e", "0.0 %", "0.0 %", "0.0 %")
 
 
-def test_events_by_subgroup(survival_data: Data) -> None:
+def test_events_by_subgroup(survival_data: DataSection) -> None:
     """Of two women one, of two men none has the event."""
     cells = [("F", "1"), ("F", "0"), ("M", "0"), ("M", "no")]
     cases = [case(at, "", sex=sex, time="2", event=event) for at, (sex, event) in enumerate(cells)]
@@ -146,7 +146,7 @@ def test_events_by_subgroup(survival_data: Data) -> None:
     assert [row[-1] for row in by_sex.rows] == ["50.0 %", "0.0 %", "25.0 %"]
 
 
-def test_findings_of_no_plan_are_no_subgroups(findings_data: Data) -> None:
+def test_findings_of_no_plan_are_no_subgroups(findings_data: DataSection) -> None:
     cases = [
         case(at, sex="01"[at % 2], hernia="01"[at % 2], view="AP" * (at % 2), mass="1", nodule="") for at in range(8)
     ]
@@ -157,13 +157,13 @@ def test_findings_of_no_plan_are_no_subgroups(findings_data: Data) -> None:
     assert found[4].text == "sex"  # view has one value only
 
 
-def test_lines_that_are_several_cases(two_classes: Data) -> None:
+def test_lines_that_are_several_cases(two_classes: DataSection) -> None:
     roll = roll_of([case(0), case(1), case(2)], two_classes)
     series = CaseTable(roll.cases, (2, 2, 3), roll.splits, roll.outcomes)
     assert describe_cohort(series, two_classes, 1).findings[0].text == "2 lines, 3 cases of 3 patients"
 
 
-def test_splits_that_the_plan_wants_given(two_classes: Data) -> None:
+def test_splits_that_the_plan_wants_given(two_classes: DataSection) -> None:
     given = replace(two_classes, test="given")
     found = describe_cohort(roll_of([case(0), case(1)], given), given, 1).findings
     assert str(found[2]) == (

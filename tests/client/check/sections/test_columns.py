@@ -1,17 +1,17 @@
 """Columns of a table."""
 
 from fedgraft.client.check.sections.columns import against_plan, column_grid, emptiness, own_columns
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 
 from ..conftest import case
 
 
-def table(**changes: object) -> Table:
+def table(**changes: object) -> TableSection:
     given = {"numeric": ("bp",), "categorical": ("sex",), "missing": ("?",), "indicate_missing": False}
-    return Table(**{**given, "statistics": "federated", "min_count": 1, **changes})  # type: ignore[arg-type]
+    return TableSection(**{**given, "statistics": "federated", "min_count": 1, **changes})  # type: ignore[arg-type]
 
 
-def resolved(**changes: object) -> Table:
+def resolved(**changes: object) -> TableSection:
     known = {"means": {"bp": 130.0}, "deviations": {"bp": 10.0}, "vocabulary": {"sex": ("F", "M")}}
     return table(statistics="plan", **{**known, **changes})
 

@@ -9,11 +9,11 @@ import pytest
 
 from fedgraft.client.check.sections.statistics import stand_in, what_is_told
 from fedgraft.client.site.site_file import ReleasePolicy, SiteFile
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tables.encoding import Row
 
-TABLE = Table(("bp", "ph"), ("sex", "ward"), (), indicate_missing=False, statistics="federated", min_count=2)
+TABLE = TableSection(("bp", "ph"), ("sex", "ward"), (), indicate_missing=False, statistics="federated", min_count=2)
 ROWS = [Row(np.array([value, np.nan]), (sex, "")) for value, sex in ((1.0, "F"), (3.0, "M"), (5.0, "F"))]
 SITE = SiteFile("north", Path("/m.csv"), Path("/state"), release=ReleasePolicy(min_count=1))
 

@@ -9,13 +9,15 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.quarantine import reason_of
 from fedgraft.client.tables.files import TableFiles
 from fedgraft.common.errors import DataError
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 
-TABLE = Table(("bp", "chol"), ("sex",), missing=("?",), indicate_missing=False, statistics="federated", min_count=1)
+TABLE = TableSection(
+    ("bp", "chol"), ("sex",), missing=("?",), indicate_missing=False, statistics="federated", min_count=1
+)
 TEXT = "bp,chol,ward\n120,5,a\nhigh,6,b\n,7\n130,?,c\n"
 
 
-def rows(folder: Path, table: Table | None, text: str = TEXT, **own: str) -> Rows:
+def rows(folder: Path, table: TableSection | None, text: str = TEXT, **own: str) -> Rows:
     """Lines for rows 0 to 4 of a table (which has rows 0 to 3), and one for a file that is not there."""
     (folder / "t.csv").write_text(text)
     columns = tuple(own.items())

@@ -19,7 +19,7 @@ from fedgraft.client.cohort.quarantine import CaseError
 from fedgraft.client.images.dicom.header import Header, header_of
 from fedgraft.client.images.dicom.read import read_dicom
 from fedgraft.client.site.limits import Limits
-from fedgraft.common.plan.data_sections import Dicom
+from fedgraft.common.plan.data_sections import DicomSection
 
 SECRET = "Doe^Secret"
 Make = Callable[..., Dataset]
@@ -95,7 +95,9 @@ def show(save: Callable[..., Path]) -> Callable[..., NDArray[np.float32]]:
         path = source
         if not isinstance(source, Path):
             path = save(source if isinstance(source, Dataset) else made(source, bits, **elements))
-        dicom = Dicom(**{"window": "file", "choice": 0, "frames": "middle", "slices": 1, "neighbours": False, **plan})
+        dicom = DicomSection(
+            **{"window": "file", "choice": 0, "frames": "middle", "slices": 1, "neighbours": False, **plan}
+        )
         return read_dicom(path, dicom, Limits(**limits), row).pixels
 
     return shown

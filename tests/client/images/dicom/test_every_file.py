@@ -27,9 +27,9 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply
 from fedgraft.client.cohort.quarantine import CaseError
 from fedgraft.client.images.dicom.read import frame_count, read_dicom
 from fedgraft.client.site.limits import Limits
-from fedgraft.common.plan.data_sections import Dicom
+from fedgraft.common.plan.data_sections import DicomSection
 
-FIRST = Dicom(window="file", choice=0, frames="first", slices=1, neighbours=False)
+FIRST = DicomSection(window="file", choice=0, frames="first", slices=1, neighbours=False)
 PYDICOM = Path(pydicom.__file__).parent / "data"
 STORE = Path(next(iter(data_store.__path__))) / "data"
 NO_DICOM = (".py", ".pyc", ".json", ".txt", ".md", ".dump", ".icc")

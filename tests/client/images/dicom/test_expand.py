@@ -10,14 +10,16 @@ import pytest
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.quarantine import CaseError
 from fedgraft.client.images.expansion import expand
-from fedgraft.common.plan.data_sections import Dicom
+from fedgraft.common.plan.data_sections import DicomSection
 
 
-def plan(**change: Any) -> Dicom:
-    return Dicom(**{"window": "file", "choice": 0, "frames": "middle", "slices": 1, "neighbours": False, **change})
+def plan(**change: Any) -> DicomSection:
+    return DicomSection(
+        **{"window": "file", "choice": 0, "frames": "middle", "slices": 1, "neighbours": False, **change}
+    )
 
 
-def rows(case: Case, dicom: Dicom, count: int) -> list[int | None]:
+def rows(case: Case, dicom: DicomSection, count: int) -> list[int | None]:
     cases = expand([case], dicom, lambda path: count)
     assert {(one.path, one.label, one.patient) for one in cases} == {(case.path, case.label, case.patient)}
     return [one.row for one in cases]

@@ -24,7 +24,7 @@ from fedgraft.client.images.decode_pool import DecodeRequest, decoded
 from fedgraft.client.images.reader import Reading
 from fedgraft.client.site.limits import Limits
 from fedgraft.common.interfaces.inputs import InputSpec
-from fedgraft.common.plan.data_sections import Dicom
+from fedgraft.common.plan.data_sections import DicomSection
 
 SCRIPT = Path(__file__).with_name("mutants.py")
 COUNT = 4_000
@@ -32,7 +32,7 @@ POOLED = 60
 """So many mutants are also read in the process pool."""
 MOST_CRASHES = 20
 SPEC = InputSpec(3, 32, (0.5,) * 3, (0.5,) * 3, "bilinear")
-DICOM = Dicom("file", 0, "middle", 1, False)
+DICOM = DicomSection("file", 0, "middle", 1, False)
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import pytest
 from fedgraft.client.cohort.quarantine import CaseError
 from fedgraft.client.images.dicom.read import read_dicom
 from fedgraft.client.site.limits import Limits
-from fedgraft.common.plan.data_sections import Dicom
+from fedgraft.common.plan.data_sections import DicomSection
 
-AS_FILED = Dicom(window="file", choice=0, frames="first", slices=1, neighbours=False)
+AS_FILED = DicomSection(window="file", choice=0, frames="first", slices=1, neighbours=False)
 
 
 def test_a_private_element_of_more_than_all_limits_together_is_too_large(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from fedgraft.client.images.dicom import read
 from fedgraft.client.images.dicom.modality import stored_range
 from fedgraft.client.images.dicom.read import chosen_frame, frame_count
 from fedgraft.client.site.limits import Limits
-from fedgraft.common.plan.data_sections import Dicom
+from fedgraft.common.plan.data_sections import DicomSection
 
 Show = Callable[..., NDArray[np.float32]]
 Make = Callable[..., Dataset]
@@ -48,7 +48,7 @@ def test_agrees_with_pydicom(
 
 def test_which_frame() -> None:
     def frame(count: int, frames: Any, row: int | None = None) -> int:
-        return chosen_frame(count, Dicom("file", 0, frames, 1, False), row)
+        return chosen_frame(count, DicomSection("file", 0, frames, 1, False), row)
 
     assert [frame(count, "middle") for count in (1, 2, 3, 4)] == [0, 1, 1, 2]
     assert frame(4, "first") == 0

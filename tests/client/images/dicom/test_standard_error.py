@@ -12,9 +12,9 @@ from fedgraft.client.cohort.quarantine import CaseError
 from fedgraft.client.images.dicom.decoders import watched
 from fedgraft.client.images.dicom.read import read_dicom
 from fedgraft.client.site.limits import Limits
-from fedgraft.common.plan.data_sections import Dicom
+from fedgraft.common.plan.data_sections import DicomSection
 
-AS_FILED = Dicom(window="file", choice=0, frames="first", slices=1, neighbours=False)
+AS_FILED = DicomSection(window="file", choice=0, frames="first", slices=1, neighbours=False)
 LOSSLESS = Path(next(iter(data_store.__path__))) / "data" / "JPEG-LL.dcm"
 
 

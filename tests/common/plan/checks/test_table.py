@@ -10,11 +10,11 @@ import pytest
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.checks.table import table_problems
-from fedgraft.common.plan.data_sections import Table
+from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.plan import Plan, from_dict
 
 PlanOf = Callable[..., Plan]
-TABLE = Table(
+TABLE = TableSection(
     numeric=("age",),
     categorical=("sex",),
     missing=("?",),
