@@ -2,15 +2,23 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 STAMP := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+# Two processes; the tests of a file stay in one, so that what they share is made once. ARGS="-n 0" runs all in one.
+PYTEST := $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
-.PHONY: simulate test format clean
+.PHONY: help simulate test quick lint docs format clean
 .DEFAULT_GOAL := help
 export FLWR_TELEMETRY_ENABLED := 0
 export FLWR_DISABLE_UPDATE_CHECK := 1
 
 help:
 	@echo "make simulate [ARGS='data=busi partition.sites=5']   train over simulated hospitals"
-	@echo "make test                                            lint, types and tests"
+	@echo "make test [ARGS='-k dicom']                          format, lint, types, docs and all tests"
+	@echo "make quick [ARGS='tests/common']                     format, lint, types and the tests without other processes"
+	@echo "make docs                                            the pages of docs/ as a site in build/site; a dead link fails"
+	@echo "make lint                                            format, lint and types, without changing a file"
+	@echo "make format                                          write the code in the project's format"
+	@echo "make clean                                           remove .venv, runs and build"
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -22,22 +30,32 @@ $(STAMP): pyproject.toml $(VENV)/.created
 	$(VENV)/bin/python -m pip install --quiet --editable .
 	touch $@
 
-$(VENV)/.installed-dev: pyproject.toml $(STAMP)
+$(DEV): pyproject.toml $(STAMP)
 	$(VENV)/bin/python -m pip install --quiet --editable '.[dev,ray]'
 	touch $@
 
 simulate: $(STAMP)
 	$(VENV)/bin/fedgraft simulate $(ARGS)
 
-test: $(VENV)/.installed-dev
+test: lint docs
+	$(PYTEST) $(ARGS)
+
+quick: lint
+	$(PYTEST) -m "not processes" $(ARGS)
+
+lint: $(DEV)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest $(ARGS)
 
-format: $(VENV)/.installed-dev
+# Without --quiet, under which MkDocs counts no warnings and --strict passes a dead link.
+docs: $(DEV)
+	$(VENV)/bin/mkdocs build --strict
+	@echo "docs: build/site/index.html"
+
+format: $(DEV)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs build

@@ -21,7 +21,7 @@ LIGHT = ["backbone=timm", "backbone.name=test_efficientnet", "backbone.pretraine
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     """The folder that holds the page's package."""
-    files = dict(re.findall(r"```python (\S+)\n(.*?)```", PAGE, re.DOTALL))
+    files = dict(re.findall(r"```python\n# (\S+)\n(.*?)```", PAGE, re.DOTALL))
     assert sorted(files) == ["ours/bias.py", "ours/loss.py", "ours/momentum.py", "ours/squares.py"]
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
