@@ -20,7 +20,6 @@ from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.losses.suitability import require_suited
 from fedgraft.common.models.build import build as build_model
 from fedgraft.common.models.model import Model
-from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan, from_json
 from fedgraft.server.deployment.folder import REGISTERED
 from fedgraft.server.reports import summary
@@ -71,7 +70,7 @@ def serve(
     """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``model.safetensors``, ``rounds.png``
     and ``summary.json`` into ``out``; federated statistics of a table are in the plan that is run and written."""
     start = time.monotonic()
-    require_suited(plan, parts.trusted(plan.engine))
+    require_suited(plan, plan.engine.trusted)
     out.mkdir(parents=True, exist_ok=True)
     ledger, registered = Ledger(out / "ledger.jsonl"), _registered(out)
     plan, model = _resolved(grid, plan, registered, ledger)
@@ -108,7 +107,7 @@ def serve(
 def _resolved(grid: Grid, plan: Plan, registered: dict[int, str], ledger: Ledger) -> tuple[Plan, Model]:
     """The plan with all numbers in it, and its model. What is wrong with a model of images is said before any site
     decodes one; that of a table needs the table's statistics."""
-    trusted = parts.trusted(plan.engine)
+    trusted = plan.engine.trusted
     model = None if plan.table is not None else build_model(plan, None, trusted)
     plan = with_statistics(grid, plan, registered, ledger)
     return plan, build_model(plan, None, trusted) if model is None else model

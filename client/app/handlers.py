@@ -193,7 +193,7 @@ def _loss(session: Session, order: messages.Instruction, workspace: Workspace) -
     counts = counted(session, order)
     key = (session.plan.digest, session.site.allow, counts)
     if key not in workspace.losses:
-        workspace.losses[key] = build_loss(session.plan, counts, session.allowed)
+        workspace.losses[key] = build_loss(session.plan, counts, session.site.trusted)
     return workspace.losses[key]
 
 

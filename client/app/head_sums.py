@@ -50,7 +50,7 @@ def site_sums(session: Session, workspace: Workspace) -> Sums | None:
         return None
     session.load({name: session.initial[name] for name in session.model.names("shared")})
     features = head_inputs(session.model.constant.trained, train, session.device)
-    return build_initial(session.plan, session.allowed).sums(features, train.labels, outputs)
+    return build_initial(session.plan, session.site.trusted).sums(features, train.labels, outputs)
 
 
 def head_inputs(network: nn.Module, examples: Examples, device: torch.device) -> Tensor:

@@ -23,7 +23,6 @@ from fedgraft.common.harmonisation.image_statistics import ImageStatistics
 from fedgraft.common.harmonisation.reference import Harmony, harmony_of, require_reference_fits, wants_reference
 from fedgraft.common.models.timm_backbone import input_spec
 from fedgraft.common.plan.data_sections import TableSection
-from fedgraft.common.plan.parts import OURS
 from fedgraft.common.plan.plan import Plan, from_json
 from fedgraft.common.tables.statistics import TableStatistics, count_patients
 from fedgraft.common.tables.statistics import describe as describe_rows
@@ -49,7 +48,7 @@ def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: in
         found = site_statistics(plan, plan.table, site, workspace.table_files(site))
         append_line(log, "statistics", run, plan=digest, **_figures(plan.table, found))
         return pack_description(site.name, digest, found)
-    harmony = harmony_of(plan, (*OURS, *site.allow))
+    harmony = harmony_of(plan, site.trusted)
     if harmony is None or not wants_reference(plan):
         raise WireError("the plan asks for no statistics of a table, and for none of images")
     means = site_means(plan, site, images_of(plan, site, workspace.store(site), workspace.decoded), harmony)
@@ -81,7 +80,7 @@ def _figures(table: TableSection, found: TableStatistics) -> dict[str, object]:
 def images_of(plan: Plan, site: SiteFile, store: Store, decoded: Progress) -> ImageInputs:
     """A site's images as a run takes them, before there is a model: what is decoded here need not be decoded again."""
     spec = input_spec(plan.backbone, plan.data.image_size)
-    return image_inputs(plan, spec, site.rules, store, site.workers, decoded, (*OURS, *site.allow))
+    return image_inputs(plan, spec, site.rules, store, site.workers, decoded, site.trusted)
 
 
 def site_means(plan: Plan, site: SiteFile, inputs: ImageInputs, harmony: Harmony) -> ImageStatistics:
@@ -91,7 +90,7 @@ def site_means(plan: Plan, site: SiteFile, inputs: ImageInputs, harmony: Harmony
         PlanError: an image takes more numbers than may travel.
         DataError: the cohort can't be used.
     """
-    require_reference_fits(plan, inputs.intake.spec, (*OURS, *site.allow))
+    require_reference_fits(plan, inputs.intake.spec, site.trusted)
     if site.name in plan.hold_out:
         return ImageStatistics()
     train = split_usable(inputs.expanded(read_manifest(site.manifest)), plan, inputs)["train"]

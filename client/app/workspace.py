@@ -35,7 +35,6 @@ from fedgraft.common.errors import BackboneError, WireError
 from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.models.model import Model
-from fedgraft.common.plan.parts import OURS
 from fedgraft.common.plan.plan import Plan, from_json
 from fedgraft.common.runtime.files import private_folder
 from fedgraft.common.wire import messages
@@ -153,7 +152,7 @@ class Workspace:
 
     def inputs(self, site: SiteFile, plan: Plan, model: Model) -> Inputs:
         """How a site's cases become what the model takes."""
-        tables, allowed = self.table_files(site), (*OURS, *site.allow)
+        tables, allowed = self.table_files(site), site.trusted
         return inputs_of(plan, model.spec, site.rules, self.store(site), site.workers, self.decoded, tables, allowed)
 
     def table_files(self, site: SiteFile) -> TableFiles:
@@ -189,7 +188,7 @@ class Workspace:
             held = self._backbone(_backbone_file(site, backbone_digest), backbone_digest)
             if held is None:
                 raise BackboneError("the plan's backbone is not on this site's disk, or damaged; prepare again")
-            allowed = (*OURS, *site.allow)
+            allowed = site.trusted
             model = model_at(site.name, plan, held, allowed)
             model.network.to(device)
             shared = model.tensors(model.names("shared"))

@@ -35,7 +35,6 @@ from fedgraft.common.errors import DataError, FedGraftError
 from fedgraft.common.harmonisation.reference import wants_reference, with_stand_in
 from fedgraft.common.models.model import Model
 from fedgraft.common.models.traffic import volume
-from fedgraft.common.plan.parts import OURS
 from fedgraft.common.plan.plan import Plan
 
 COST = "cost of a round"
@@ -137,7 +136,7 @@ def _timed(study: CheckContext) -> CheckContext:
     """With stand-ins for numbers that harmonising gets from all sites: here only the time it takes matters."""
     if study.chosen is None or study.image is None or not wants_reference(study.chosen.plan):
         return study
-    plan = with_stand_in(study.chosen.plan, study.image.size, (*OURS, *study.site.allow))
+    plan = with_stand_in(study.chosen.plan, study.image.size, study.site.trusted)
     return replace(study, chosen=study.chosen._replace(plan=plan))
 
 

@@ -72,7 +72,7 @@ def network(plan: Plan, site: SiteFile) -> Model:
         PlanError: a part, stage or size does not suit it, or a part comes from a package that the site does not allow.
     """
     without = replace(plan, backbone=replace(plan.backbone, pretrained=False))
-    return build(without, None, (*parts.OURS, *site.allow))
+    return build(without, None, site.trusted)
 
 
 def measure(
@@ -136,7 +136,7 @@ def peak_bytes() -> int:
 def _rounds(plan: Plan, model: Model, examples: Examples, site: SiteFile, device: torch.device) -> tuple[float, float]:
     """``(training, evaluation)`` in seconds per case; the examples are at least two batches."""
     generator = torch.Generator().manual_seed(0)
-    allowed = (*parts.OURS, *site.allow)
+    allowed = site.trusted
     loss = parts.build(plan.loss.target, "loss", plan.loss.options, allowed, class_weights=None)
     # so often repeated, a real rate could diverge
     task = LocalTraining(examples, loss, replace(plan.train, epochs=1), 1e-9, generator)

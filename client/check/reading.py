@@ -27,7 +27,6 @@ from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.tables.files import TableFiles
 from fedgraft.common.interfaces.inputs import InputSpec, TableSpec
 from fedgraft.common.plan.data_sections import DicomSection
-from fedgraft.common.plan.parts import OURS
 from fedgraft.common.plan.plan import Plan
 
 AS_THE_FILE_SAYS = DicomSection(window="file", choice=0, frames="middle", slices=3, neighbours=False)
@@ -49,12 +48,12 @@ def site_inputs(
     plan: Plan, spec: InputSpec | TableSpec, site: SiteFile, store: Store, files: TableFiles | None = None
 ) -> Inputs:
     """The cohort's cases as a run takes them; ``files``: tables that have been read."""
-    return inputs_of(plan, spec, site.rules, store, site.workers, ignore, files, (*OURS, *site.allow))
+    return inputs_of(plan, spec, site.rules, store, site.workers, ignore, files, site.trusted)
 
 
 def site_images(plan: Plan, spec: InputSpec, site: SiteFile, store: Store, progress: Progress) -> ImageInputs:
     """A cohort of images as a run takes them; ``progress`` is told how many were decoded."""
-    return image_inputs(plan, spec, site.rules, store, site.workers, progress, (*OURS, *site.allow))
+    return image_inputs(plan, spec, site.rules, store, site.workers, progress, site.trusted)
 
 
 def store_of(site: SiteFile) -> Store:

@@ -11,8 +11,8 @@ from fedgraft.client.site.row_store import Store
 from fedgraft.client.tables.files import TableFiles
 from fedgraft.client.tables.inputs import TableInputs
 from fedgraft.common.interfaces.inputs import InputSpec, TableSpec
-from fedgraft.common.plan.parts import OURS
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.types import OURS
 
 
 def inputs_of(

@@ -25,8 +25,8 @@ from fedgraft.client.site.row_store import Store
 from fedgraft.common.errors import DataError
 from fedgraft.common.harmonisation.reference import Harmony, harmony_of
 from fedgraft.common.interfaces.inputs import InputSpec
-from fedgraft.common.plan.parts import OURS
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.types import OURS
 
 TABLES = (*CSV, *PARQUET)
 

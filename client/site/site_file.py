@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from fedgraft.client.site.limits import Limits, Rules
 from fedgraft.common.errors import SiteFileError
-from fedgraft.common.plan.types import SITE_NAME
+from fedgraft.common.plan.types import OURS, SITE_NAME
 
 _STRICT = ConfigDict(extra="forbid")
 # libyaml's, where PyYAML was built with it: a thousand simulated sites in one second instead of ten
@@ -90,6 +90,11 @@ class SiteFile:
     batch: Annotated[int, Field(ge=1)] | None = None
     limits: Limits = field(default_factory=Limits)
     refuse_burned_in: bool = True
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """Packages from which a plan's parts may come here, whatever the plan says."""
+        return (*OURS, *self.allow)
 
     @property
     def rules(self) -> Rules:

@@ -71,7 +71,7 @@ def alignment_term(session: Session, order: messages.Instruction) -> Aligned | N
     chosen, examples = session.plan.alignment, session.cohort["train"]
     if chosen.target is None:
         return None
-    alignment: Alignment = parts.build(chosen.target, "alignment", chosen.options, session.allowed)
+    alignment: Alignment = parts.build(chosen.target, "alignment", chosen.options, session.site.trusted)
     reference = session.model.network.reference
     if not isinstance(reference, Reference):
         raise PlanError(f"alignment._target_={chosen.target}: what its `reference` gives is no Reference")

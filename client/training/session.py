@@ -22,7 +22,6 @@ from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.interfaces.personalisation import PersonalTraining
 from fedgraft.common.interfaces.sampler import Sampler
 from fedgraft.common.models.model import Model
-from fedgraft.common.plan.parts import OURS
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
 
@@ -48,14 +47,9 @@ class Session:
     def device(self) -> torch.device:
         return self.machine.device
 
-    @property
-    def allowed(self) -> tuple[str, ...]:
-        """Packages from which parts may come."""
-        return (*OURS, *self.site.allow)
-
     @cached_property
     def sampler(self) -> Sampler | None:
-        return sampler_of(self.plan.sampling, self.allowed)
+        return sampler_of(self.plan.sampling, self.site.trusted)
 
     @cached_property
     def training(self) -> Examples:
@@ -64,7 +58,7 @@ class Session:
 
     @cached_property
     def personal(self) -> PersonalTraining:
-        return personal_training(self.plan, self.allowed)
+        return personal_training(self.plan, self.site.trusted)
 
     @cached_property
     def local_file(self) -> Path:

@@ -64,7 +64,7 @@ def adapted(session: Session) -> Iterator[None]:
     examples, chosen = session.cohort["train"], session.plan.adapt
     if len(examples) < 2:
         raise DataError("adapt needs two training cases or more: one has no variance")
-    adapting: Adapting = parts.build(str(chosen.target), "adapt", chosen.options, session.allowed)
+    adapting: Adapting = parts.build(str(chosen.target), "adapt", chosen.options, session.site.trusted)
     before = session.model.tensors(session.model.state)
     try:
         adapting(session.model.network, Batches(examples, session.device))

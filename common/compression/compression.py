@@ -24,6 +24,7 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.sections import CompressionSection
+from fedgraft.common.plan.types import OURS
 
 Down = Literal["exact", "float16", "int8"]
 _DOWN: Mapping[Down, Codec] = MappingProxyType(
@@ -40,7 +41,7 @@ class ShapeAndType(Protocol):
     def dtype(self) -> str: ...
 
 
-def up_codec(section: CompressionSection, allowed: Iterable[str] = parts.OURS) -> Codec:
+def up_codec(section: CompressionSection, allowed: Iterable[str] = OURS) -> Codec:
     """How a site's update is written.
 
     Args:
@@ -55,9 +56,7 @@ def up_codec(section: CompressionSection, allowed: Iterable[str] = parts.OURS) -
     return codec
 
 
-def require_effect(
-    section: CompressionSection, tensors: Mapping[str, Tensor], allowed: Iterable[str] = parts.OURS
-) -> None:
+def require_effect(section: CompressionSection, tensors: Mapping[str, Tensor], allowed: Iterable[str] = OURS) -> None:
     """Refuse a compression that would leave every one of the shared tensors as it is.
 
     Raises:

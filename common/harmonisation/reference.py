@@ -15,6 +15,7 @@ from fedgraft.common.interfaces.harmoniser import Harmoniser
 from fedgraft.common.interfaces.inputs import Shaped
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.types import OURS
 
 MOST_NUMBERS = 20_000
 """Of a reference: it travels with the plan."""
@@ -52,7 +53,7 @@ class Harmony:
         return len(self.harmoniser.describe(torch.zeros(1, size, size)))
 
 
-def harmony_of(plan: Plan, allowed: Iterable[str] = parts.OURS) -> Harmony | None:
+def harmony_of(plan: Plan, allowed: Iterable[str] = OURS) -> Harmony | None:
     """What the plan's ``harmonise`` says; ``None`` for nothing.
 
     Raises:
@@ -76,7 +77,7 @@ def with_reference(plan: Plan, reference: Iterable[float]) -> Plan:
     return replace(plan, harmonise=replace(plan.harmonise, reference=tuple(reference)))
 
 
-def with_stand_in(plan: Plan, size: int, allowed: Iterable[str] = parts.OURS) -> Plan:
+def with_stand_in(plan: Plan, size: int, allowed: Iterable[str] = OURS) -> Plan:
     """The plan with the numbers of a grey ramp, where only the time that harmonising takes matters."""
     harmony = harmony_of(plan, allowed)
     assert harmony is not None
@@ -84,7 +85,7 @@ def with_stand_in(plan: Plan, size: int, allowed: Iterable[str] = parts.OURS) ->
     return with_reference(plan, harmony.harmoniser.describe(ramp).tolist())
 
 
-def require_reference_fits(plan: Plan, spec: Shaped, allowed: Iterable[str] = parts.OURS) -> None:
+def require_reference_fits(plan: Plan, spec: Shaped, allowed: Iterable[str] = OURS) -> None:
     """Check the plan's shared numbers against the size of its images.
 
     Raises:

@@ -19,6 +19,7 @@ from fedgraft.common.plan import parts
 from fedgraft.common.plan.data_sections import DataSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.sections import LossSection
+from fedgraft.common.plan.types import OURS
 
 
 def misfit(found: object, loss: LossSection, data: DataSection) -> str | None:
@@ -54,7 +55,7 @@ def without_effect(found: Callable[..., Any], loss: LossSection) -> list[str]:
     return problems
 
 
-def require_suited(plan: Plan, allowed: Iterable[str] = parts.OURS) -> None:
+def require_suited(plan: Plan, allowed: Iterable[str] = OURS) -> None:
     """Refuse a plan whose loss is for another task, leaves an option of the plan without effect, or does not take the
     value of one of its own. A loss of a package that is not allowed here is left to the sites.
 

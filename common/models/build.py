@@ -29,9 +29,10 @@ from fedgraft.common.models.table_backbone import create_tabular
 from fedgraft.common.models.timm_backbone import create, measure_width, weights_file
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.types import OURS
 
 
-def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[str] = parts.OURS) -> Model:
+def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[str] = OURS) -> Model:
     """Build the plan's model; the same plan and backbone give the same initial state everywhere.
 
     Args:

@@ -9,7 +9,6 @@ from flwr.app import ConfigRecord, MetricRecord, RecordDict
 from fedgraft.common import tasks
 from fedgraft.common.compression.compression import down_encode, largest_payload, up_codec
 from fedgraft.common.models.model import Model
-from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.backbone import pack_backbone
@@ -50,7 +49,7 @@ def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
     """``(down, up)`` of one train message and its answer without evaluations (they depend on the number of cases)."""
     shared = model.tensors(model.names("shared"))
     sent = messages.pack_tensors(down_encode(shared, plan.compression.down))
-    answered = messages.pack_tensors(largest_payload(up_codec(plan.compression, parts.trusted(plan.engine)), shared))
+    answered = messages.pack_tensors(largest_payload(up_codec(plan.compression, plan.engine.trusted), shared))
     counts = (0,) * len(tasks.of(plan.data).counts) if plan.loss.asks_all_counts else None
     config = messages.pack_config(plan.digest, counts)
     config["server-round"] = plan.rounds

@@ -24,9 +24,8 @@ from fedgraft.common.interfaces.head_start import HeadStart
 from fedgraft.common.interfaces.personalisation import Personalisation
 from fedgraft.common.interfaces.sampler import Sampler
 from fedgraft.common.interfaces.test_time import Adapting
-from fedgraft.common.plan.sections import EngineSection
+from fedgraft.common.plan.types import OURS
 
-OURS = ("fedgraft",)
 KINDS: Mapping[str, type] = MappingProxyType(
     {
         "head": nn.Module,
@@ -42,11 +41,6 @@ KINDS: Mapping[str, type] = MappingProxyType(
     }
 )
 """What a part that a site instantiates must be, by the plan's section."""
-
-
-def trusted(engine: EngineSection) -> tuple[str, ...]:
-    """Packages from which parts may come where the plan was written: at the coordinator, and in a simulation."""
-    return (*OURS, *engine.allow)
 
 
 def resolve(target: str, option: str, allowed: Iterable[str] = OURS) -> Callable[..., Any]:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from fedgraft.common.plan.types import STRICT, Count, Fraction, NotNegative, Options, Positive, Probability
+from fedgraft.common.plan.types import OURS, STRICT, Count, Fraction, NotNegative, Options, Positive, Probability
 
 
 @dataclass(frozen=True)
@@ -199,6 +199,11 @@ class EngineSection:
     store: Literal["disk", "memory"]
     together: bool
     allow: tuple[str, ...] = ()
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """Packages from which parts may come where the plan was written: at the coordinator, and in a simulation."""
+        return (*OURS, *self.allow)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import ConfigDict, Field, JsonValue
 
+OURS = ("fedgraft",)
+"""The packages whose parts are trusted without being named."""
 SITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 

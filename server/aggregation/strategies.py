@@ -31,7 +31,7 @@ FLOWER = "flwr.serverapp.strategy"
 
 def allowed(engine: EngineSection) -> tuple[str, ...]:
     """Packages from which a strategy may come."""
-    return (*parts.trusted(engine), FLOWER)
+    return (*engine.trusted, FLOWER)
 
 
 _FIXED: dict[str, Any] = {

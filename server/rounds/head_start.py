@@ -12,7 +12,6 @@ from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.heads.start import build_initial, no_sums
 from fedgraft.common.interfaces.head_start import COUNTS, HeadStart, Sums
 from fedgraft.common.interfaces.roles import HEAD
-from fedgraft.common.plan import parts
 from fedgraft.common.plan.checks.privacy import require_protected_sums
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import arrays, messages
@@ -66,7 +65,7 @@ def require_start(plan: Plan, built: Mapping[str, Tensor]) -> None:
 
 def _wanted(plan: Plan, built: Mapping[str, Tensor]) -> tuple[HeadStart, dict[str, Tensor], messages.Specs]:
     """The plan's ``initial``, the head as it was built, and what each site's sums must be like."""
-    initial, head = build_initial(plan, parts.trusted(plan.engine)), head_of(built)
+    initial, head = build_initial(plan, plan.engine.trusted), head_of(built)
     return initial, head, messages.specs_of(no_sums(initial, head, plan.data.outputs))
 
 

@@ -17,7 +17,6 @@ from fedgraft.common import tasks
 from fedgraft.common.compression.compression import require_effect, up_codec
 from fedgraft.common.errors import RoundError
 from fedgraft.common.interfaces.task import Evaluation
-from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.gc_tuning import relaxed_gc
 from fedgraft.common.wire import messages as wire
@@ -51,8 +50,8 @@ def _run(federation: RunContext) -> RunOutcome:
     plan = federation.plan
     strategy = strategies.build_strategy(plan)
     require_start(plan, federation.initial)
-    codec = up_codec(plan.compression, parts.trusted(plan.engine))
-    require_effect(plan.compression, federation.initial, parts.trusted(plan.engine))
+    codec = up_codec(plan.compression, plan.engine.trusted)
+    require_effect(plan.compression, federation.initial, plan.engine.trusted)
     wait_for_nodes(federation.grid, least_nodes(plan), plan.strategy.timeout)
     wait_for_held_out(federation.grid, plan, federation.registered)
     roster = _up_to_date(federation, {}, 1)

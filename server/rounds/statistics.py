@@ -13,7 +13,6 @@ from fedgraft.common.errors import RoundError, WireError
 from fedgraft.common.harmonisation.image_statistics import ImageStatistics, pooled_means
 from fedgraft.common.harmonisation.reference import harmony_of, require_reference_fits, wants_reference, with_reference
 from fedgraft.common.models.timm_backbone import input_spec
-from fedgraft.common.plan import parts
 from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tables.statistics import TableStatistics, merge_all, resolved
@@ -179,10 +178,10 @@ def _of_the_table(plan: Plan, table: TableSection) -> StatisticsRequest:
 
 
 def _of_the_images(plan: Plan) -> StatisticsRequest:
-    harmony = harmony_of(plan, parts.trusted(plan.engine))
+    harmony = harmony_of(plan, plan.engine.trusted)
     assert harmony is not None  # `wants_reference`
     spec = input_spec(plan.backbone, plan.data.image_size)
-    require_reference_fits(plan, spec, parts.trusted(plan.engine))
+    require_reference_fits(plan, spec, plan.engine.trusted)
     numbers = harmony.numbers(spec.size)
 
     def known(answers: Sequence[Description]) -> Plan:

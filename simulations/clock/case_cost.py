@@ -26,8 +26,6 @@ from fedgraft.common import tasks
 from fedgraft.common.models.build import build
 from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.models.model import Model
-from fedgraft.common.plan import parts
-from fedgraft.common.plan.parts import OURS
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.backbone import pack_backbone
@@ -55,7 +53,7 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> MeasuredCosts:
         DataError: a case can't be decoded.
         PlanError, BackboneError: as `fedgraft.common.models.build.build`.
     """
-    model = build(plan, None, parts.trusted(plan.engine))
+    model = build(plan, None, plan.engine.trusted)
     given = None if plan.clock is None else plan.clock.case_seconds
     threads = torch.get_num_threads()
     keep = given.keep if given else None
@@ -74,7 +72,7 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> MeasuredCosts:
 
 
 def _keeping(model: Model, plan: Plan, cases: Sequence[Case]) -> Callable[[], int]:
-    allowed = (*OURS, *plan.engine.allow)
+    allowed = plan.engine.trusted
 
     def work() -> int:
         inputs = inputs_of(
@@ -93,7 +91,7 @@ def _keeping(model: Model, plan: Plan, cases: Sequence[Case]) -> Callable[[], in
 
 def _training(model: Model, plan: Plan) -> Callable[[], int]:
     examples, generator = _examples(model, plan), torch.Generator().manual_seed(0)
-    allowed = parts.trusted(plan.engine)
+    allowed = plan.engine.trusted
     counts = tasks.of(plan.data).count(examples.labels)  # made up: other weights and priors cost the same
     weighed, prior = (None if asked == "none" else counts for asked in (plan.loss.weights, plan.loss.prior))
     loss = build_loss(plan, Counted(weighed, prior, None), allowed)

@@ -17,6 +17,7 @@ from fedgraft.common.plan import parts
 from fedgraft.common.plan.data_sections import DataSection
 from fedgraft.common.plan.plan import Plan, read
 from fedgraft.common.plan.sections import LossSection
+from fedgraft.common.plan.types import OURS
 from fedgraft.server.aggregation.strategies import FLOWER, SUPPLIED
 from fedgraft.simulations.study.options import Study, contradictions, split_off
 
@@ -67,7 +68,7 @@ def part_problems(sections: Mapping[str, Any]) -> list[str]:
     """What is wrong with the parts that the sections name: unknown targets, options that they do not take."""
     problems = option_problems(sections["backbone"]) if "backbone" in sections else []
     engine = sections.get("engine")
-    own = parts.OURS if engine is None else parts.trusted(engine)
+    own = OURS if engine is None else engine.trusted
     for name, given in _SUPPLIED.items():
         part = sections.get(name)
         if part is None or part.target is None:

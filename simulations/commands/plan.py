@@ -20,7 +20,6 @@ from fedgraft.common.models.build import build
 from fedgraft.common.models.frozen_part import FEATURES, IMAGES
 from fedgraft.common.models.model import Model
 from fedgraft.common.models.traffic import volume
-from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.summary import switched_on
 from fedgraft.server.aggregation.strategies import build_strategy
@@ -60,9 +59,9 @@ def show(plan: Plan, console: Console) -> None:
         DataError: a table's statistics are federated, and the data to simulate them with is not here.
     """
     asked, plan = plan, statistics_of_simulation(plan, os.environ)
-    model = build(plan, None, parts.trusted(plan.engine))
+    model = build(plan, None, plan.engine.trusted)
     build_strategy(plan)
-    require_effect(plan.compression, model.tensors(model.names("shared")), parts.trusted(plan.engine))
+    require_effect(plan.compression, model.tensors(model.names("shared")), plan.engine.trusted)
     for line in switched_on(plan):
         console.print(line, highlight=False, markup=False)
     console.print(_groups_table(model))
@@ -157,7 +156,7 @@ def _sums(plan: Plan, model: Model) -> Sums:
     """What ``initial`` asks of a site; empty for nothing."""
     if plan.initial.target is None:
         return {}
-    initial = build_initial(plan, (*parts.trusted(plan.engine), *plan.engine.allow))
+    initial = build_initial(plan, plan.engine.trusted)
     return no_sums(initial, model.network.head.state_dict(), plan.data.outputs)
 
 

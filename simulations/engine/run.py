@@ -28,7 +28,6 @@ from fedgraft.common import tasks, tensors
 from fedgraft.common.errors import FedGraftError, RoundError
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.models.model import Model
-from fedgraft.common.plan.parts import OURS
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.plan.sections import ClockSection
 from fedgraft.server import app
@@ -134,7 +133,7 @@ def _central_test(out: Path, plan: Plan, federation: SimulatedSites, display: Di
             store = Store(federation.store / "kept" if plan.engine.store == "disk" else None)
             digest = tensors.digest(model.backbone_state())
             known = load_plan(out / "plan.yaml")  # with the statistics of a table in it
-            allowed = (*OURS, *plan.engine.allow)
+            allowed = plan.engine.trusted
             inputs = inputs_of(known, model.spec, Rules(), store, machine.workers, display.decoded, None, allowed)
             keeper = FeatureExtractor(known, model, digest, inputs, store, machine, display.computed)
             held.append(keeper.examples(inputs.expanded(federation.test)))

@@ -18,7 +18,6 @@ from fedgraft.client.tables.files import TableFiles
 from fedgraft.common.harmonisation.image_statistics import pooled_means
 from fedgraft.common.harmonisation.reference import harmony_of, wants_reference, with_reference, with_stand_in
 from fedgraft.common.models.timm_backbone import input_spec
-from fedgraft.common.plan.parts import OURS
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tables.statistics import merge_all, resolved
 from fedgraft.simulations.federation.sites import lay_out
@@ -37,7 +36,7 @@ def with_local_statistics(plan: Plan, sites: Mapping[str, Path]) -> Plan:
     table = plan.table
     if wants_reference(plan):
         size = input_spec(plan.backbone, plan.data.image_size).size
-        return with_stand_in(plan, size, (*OURS, *plan.engine.allow))
+        return with_stand_in(plan, size, plan.engine.trusted)
     if table is None or table.statistics == "plan":
         return plan
     files, told = TableFiles(), sorted(set(sites) - set(plan.hold_out))
@@ -81,7 +80,7 @@ def with_local_means(plan: Plan, sites: Mapping[str, Path], store: Store) -> Pla
         PlanError: no site tells anything.
         DataError: a cohort can't be used.
     """
-    harmony = harmony_of(plan, (*OURS, *plan.engine.allow))
+    harmony = harmony_of(plan, plan.engine.trusted)
     if harmony is None or not wants_reference(plan):
         return plan
     told = [read_site_file(sites[name]) for name in sorted(set(sites) - set(plan.hold_out))]

@@ -62,7 +62,7 @@ def deal(plan: Plan, environ: Mapping[str, str]) -> Partitioned:
         DataError: the data set is neither there nor to be had.
         PlanError: a site would be left without cases, or the coordinator without its test set.
     """
-    cache, trusted = cache_folder(environ), parts.trusted(plan.engine)
+    cache, trusted = cache_folder(environ), plan.engine.trusted
     source: Source = parts.build(
         plan.data.target, "data", plan.data.options, trusted, root=data_root(environ), cache=cache, seed=plan.seed
     )

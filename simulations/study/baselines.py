@@ -23,7 +23,6 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.roles import HEAD
 from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
-from fedgraft.common.plan import parts
 from fedgraft.common.plan.graft_sections import AdaptSection, AlignmentSection, PersonalSection, SamplingSection
 from fedgraft.common.plan.plan import Plan, from_dict
 from fedgraft.common.plan.sections import CompressionSection, StrategySection
@@ -105,7 +104,7 @@ def require_suited(plan: Plan, study: Study, environ: Mapping[str, str]) -> None
 
 
 def _built(plan: Plan) -> Model:
-    return build(plan, None, (*parts.OURS, *plan.engine.allow))
+    return build(plan, None, plan.engine.trusted)
 
 
 def alone(plan: Plan) -> Plan:

@@ -6,14 +6,13 @@ from fedgraft.client.training.personalisation import personal_training
 from fedgraft.common.personalisation.ditto import Ditto
 from fedgraft.common.personalisation.fedrep import FedRep
 from fedgraft.common.personalisation.finetune import FineTune
-from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 
 
 def budget_factor(plan: Plan) -> float:
     """How many times ``rounds x train.epochs`` a site that trains in every round is shown each of its cases: those
     epochs, and those of what is the site's own (FedRep's head, Ditto's copy, fine-tuning)."""
-    personal = personal_training(plan, (*parts.OURS, *plan.engine.allow))
+    personal = personal_training(plan, plan.engine.trusted)
     epochs = plan.train.epochs
     if isinstance(personal, FedRep):
         return (epochs + personal.head_epochs) / epochs

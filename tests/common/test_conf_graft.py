@@ -15,6 +15,7 @@ from fedgraft.common.interfaces.harmoniser import Harmoniser
 from fedgraft.common.interfaces.sampler import Sampler
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.types import OURS
 
 from .test_conf import FITTING, members
 
@@ -38,7 +39,7 @@ def test_a_start_gives_the_head_tensors_of_its_own_shapes(plan_of: PlanOf, name:
     plan = plan_of(f"initial={name}")
     if name in ("none", "embeddings"):  # the head as it is built; a file (tests/server/test_embed_classes.py)
         return
-    initial = build_initial(plan, parts.OURS)
+    initial = build_initial(plan, OURS)
     head = parts.build(plan.head.target, "head", plan.head.options, width=5, classes=3)
     sums = initial.sums(torch.randn(9, 5), torch.arange(9) % 3, 3)
     found = initial.head(sums, dict(head.named_parameters()))
@@ -59,7 +60,7 @@ def test_an_alignment_has_a_penalty_between_features_and_the_reference(plan_of: 
 @pytest.mark.parametrize("name", members("personal"))
 def test_a_personalisation_trains(plan_of: PlanOf, name: str) -> None:
     plan = plan_of(f"personal={name}")
-    personal = personal_training(plan, parts.OURS)
+    personal = personal_training(plan, OURS)
     assert personal.local() == (("head.",) if name in ("fedper", "fedrep") else ())
     head = torch.nn.ModuleDict({"head": torch.nn.Linear(4, 2), "body": torch.nn.Linear(4, 4)})
     head.forward = lambda x: head["head"](head["body"](x))  # type: ignore[method-assign]

@@ -110,3 +110,9 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     content = {"name": "!", "threads": 0, "device": 3, "nonsense": 1}
     with pytest.raises(SiteFileError, match=r"has 6 problem\(s\)"):
         read_site_file(written(tmp_path, content))
+
+
+def test_what_a_site_trusts_is_ours_and_what_it_allows(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text("name: north\nmanifest: manifest.csv\nstate: state\nallow: [ours, theirs]\n")
+    assert read_site_file(path).trusted == ("fedgraft", "ours", "theirs")

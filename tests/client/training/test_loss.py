@@ -15,8 +15,8 @@ from fedgraft.client.training.loss import Counted, build_loss, counted
 from fedgraft.common.errors import PlanError, WireError
 from fedgraft.common.losses.cross_entropy import CrossEntropy
 from fedgraft.common.losses.ldam import LDAM
-from fedgraft.common.plan.parts import OURS
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.types import OURS
 from fedgraft.common.wire import messages
 
 Composer = Callable[..., Plan]

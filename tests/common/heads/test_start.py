@@ -11,8 +11,8 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.heads.heads import Linear
 from fedgraft.common.heads.start import build_initial, no_sums, require_initial
 from fedgraft.common.models.build import build
-from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.types import OURS
 
 PlanOf = Callable[..., Plan]
 
@@ -40,18 +40,18 @@ def test_a_head_that_can(small: PlanOf, overrides: str) -> None:
 def test_a_head_that_each_site_keeps_has_no_common_start(small: PlanOf) -> None:
     plan, head = small("test_efficientnet", "initial=prototypes"), Linear(2, 2, normalise=True)
     with pytest.raises(PlanError, match="initial=Prototypes gives all sites one head, but personal keeps the head"):
-        require_initial(plan, head, {"head.weight": "local", "head.bias": "local"}, parts.OURS)
+        require_initial(plan, head, {"head.weight": "local", "head.bias": "local"}, OURS)
 
 
 def test_the_shapes_of_the_sums_follow_from_the_head(small: PlanOf) -> None:
-    initial = build_initial(small("test_efficientnet", "initial=ridge"), parts.OURS)
+    initial = build_initial(small("test_efficientnet", "initial=ridge"), OURS)
     sums = no_sums(initial, {"weight": torch.zeros(2, 5), "bias": torch.zeros(2)}, 2)
     shapes = {name: tuple(tensor.shape) for name, tensor in sums.items()}
     assert shapes == {"counts": (2,), "sums": (2, 5), "moments": (2, 15)}
     assert not any(tensor.any() for tensor in sums.values())
-    assert no_sums(build_initial(small("test_efficientnet", "initial=zeros"), parts.OURS), {}, 2) == {}
+    assert no_sums(build_initial(small("test_efficientnet", "initial=zeros"), OURS), {}, 2) == {}
 
 
 def test_a_plan_without_one_builds_none(small: PlanOf) -> None:
     with pytest.raises(PlanError, match=r"the plan names no initial\._target_"):
-        build_initial(small("test_efficientnet"), parts.OURS)
+        build_initial(small("test_efficientnet"), OURS)
