@@ -18,12 +18,14 @@ from fedgraft.client.training.evaluation import evaluate_splits
 from fedgraft.client.training.loop import LocalTraining, LossFunction
 from fedgraft.client.training.loss import build_loss, counted, terms
 from fedgraft.client.training.personal_copy import own_copy, train_own_copy
+from fedgraft.client.training.personalisation import NetworkTraining, train_round
 from fedgraft.client.training.schedules import learning_rate, rates
 from fedgraft.client.training.session import Session
 from fedgraft.client.training.test_time import adapted, adapts
 from fedgraft.common import tasks
 from fedgraft.common.compression.compression import Down, down_decode
 from fedgraft.common.errors import WireError
+from fedgraft.common.interfaces.personalisation import FinishesModel
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.tensors import count_bytes
 from fedgraft.common.wire import messages
@@ -79,9 +81,9 @@ def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: in
     received = _received(content, session)
     session.load(received)
     with adapted(session) if adapts(session.plan, session.site.name) else own_copy(session):
-        if session.plan.personal.target is not None and not _held_out(session):
+        if isinstance(session.personal, FinishesModel) and not _held_out(session):
             task = replace(_task(session, order, received, workspace, "finish"), terms=terms(session, order))
-            session.personal.finish(session.model.constant.trained, task, session.device)
+            session.personal.finish(NetworkTraining(session.model.constant.trained, task, session.device))
         return answer_evaluate(session, order, _evaluate(session))
 
 
@@ -110,7 +112,8 @@ def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = 
             evaluations = _evaluate(session) if evaluations is None else evaluations
     with phases.of("train"):
         task = replace(given.task, terms=terms(session, given.order))
-        loss = session.personal.train(session.model.constant.trained, task, session.device)
+        training = NetworkTraining(session.model.constant.trained, task, session.device)
+        loss = train_round(session.personal, training)
         shared = session.model.tensors(session.model.names("shared"))
         session.keep_local_tensors()
         own = replace(task, generator=_generator(session, given.order.round, "own"))

@@ -9,8 +9,10 @@ from pathlib import Path
 from torch import Tensor
 
 from fedgraft.client.training.loop import LocalTraining
+from fedgraft.client.training.personalisation import NetworkTraining
 from fedgraft.client.training.session import Session
 from fedgraft.common import tensors
+from fedgraft.common.interfaces.personalisation import TrainsCopy
 from fedgraft.common.interfaces.roles import REFERENCE
 
 
@@ -20,12 +22,13 @@ def train_own_copy(session: Session, received: Mapping[str, Tensor], task: Local
     Args:
         received: what came in this round, by name in the model's state.
     """
-    if not session.personal.has_copy():
+    personal = session.personal
+    if not isinstance(personal, TrainsCopy):
         return
     held = _held(session)
     session.model.load(received)
     session.model.load(held or {name: session.initial[name] for name in session.model.names("local")})
-    session.personal.own(session.model.constant.trained, task, session.device)
+    personal.train_copy(NetworkTraining(session.model.constant.trained, task, session.device))
     tensors.save(_file(session), session.model.tensors(_names(session)))
 
 
@@ -43,7 +46,7 @@ def own_copy(session: Session) -> Iterator[None]:
 
 def _held(session: Session) -> dict[str, Tensor]:
     path = _file(session)
-    return tensors.load(path) if session.personal.has_copy() and path.is_file() else {}
+    return tensors.load(path) if isinstance(session.personal, TrainsCopy) and path.is_file() else {}
 
 
 def _names(session: Session) -> tuple[str, ...]:

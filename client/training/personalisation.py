@@ -1,16 +1,55 @@
-"""How a site trains a model of which a part may be its own."""
+"""How a site trains in a round: as the plan's ``personal`` says, or plainly."""
 
 from __future__ import annotations
 
-from fedgraft.common.interfaces.personalisation import PersonalTraining
-from fedgraft.common.personalisation.shared import OneForAll
-from fedgraft.common.plan import parts
-from fedgraft.common.plan.plan import Plan
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from fedgraft.client.training.loop import LocalTraining, train_locally
+from fedgraft.common.interfaces.personalisation import Chosen, Personalisation, SiteTraining, TrainsItsOwnWay
 
 
-def personal_training(plan: Plan, allowed: tuple[str, ...]) -> PersonalTraining:
-    """What the plan's ``personal`` names."""
-    if plan.personal.target is None:
-        return OneForAll()
-    found: PersonalTraining = parts.build(plan.personal.target, "personal", plan.personal.options, allowed)
-    return found
+@dataclass(frozen=True)
+class NetworkTraining(SiteTraining):
+    """`fedgraft.common.interfaces.personalisation.SiteTraining` of the network that a session has at hand."""
+
+    network: nn.Module
+    task: LocalTraining
+    device: torch.device
+
+    @property
+    def epochs(self) -> int:
+        return self.task.train.epochs
+
+    def run(
+        self,
+        *,
+        epochs: int | None = None,
+        lr: float | None = None,
+        mu: float | None = None,
+        only: Chosen | None = None,
+    ) -> float:
+        varied = replace(
+            self.task,
+            train=replace(self.task.train, epochs=epochs or self.epochs),
+            lr=lr or self.task.lr,
+            mu=self.task.mu if mu is None else mu,
+            rates=self._rates(only),
+        )
+        return train_locally(self.network, varied, self.device)
+
+    def trains(self, only: Chosen) -> bool:
+        rates = self._rates(only)
+        return any(p.requires_grad and rates.get(name, 1.0) > 0 for name, p in self.network.named_parameters())
+
+    def _rates(self, only: Chosen | None) -> dict[str, float]:
+        """Factors of the rate by name, 0 for a parameter that is held."""
+        held = {} if only is None else {name: 0.0 for name, _ in self.network.named_parameters() if not only(name)}
+        return {**self.task.rates, **held}
+
+
+def train_round(personal: Personalisation | None, training: SiteTraining) -> float:
+    """Train what is shared, and what stays at the site; returns the mean loss per case."""
+    return personal.train(training) if isinstance(personal, TrainsItsOwnWay) else training.run()

@@ -1,41 +1,43 @@
-"""New training cases that a sampling makes from a site's own: they are trained on, and counted nowhere."""
+"""Which training cases an epoch shows; new ones made from a site's own are trained on, and counted nowhere."""
 
 from __future__ import annotations
 
 import hashlib
 
 import torch
+from torch import Tensor
 
 from fedgraft.client.features.examples import Examples
-from fedgraft.common.interfaces.sampler import Sampler
-from fedgraft.common.plan import parts
-from fedgraft.common.plan.graft_sections import SamplingSection
+from fedgraft.common.interfaces.sampler import Sampler, Synthesiser
+
+Sampling = Sampler | Synthesiser | None
+"""What a plan's ``sampling`` names; ``None``: each case once."""
 
 
-def sampler_of(sampling: SamplingSection, allowed: tuple[str, ...]) -> Sampler | None:
-    """What the plan's ``sampling`` names; ``None`` for each case once.
+class EachOnce(Sampler):
+    """All cases, given and synthesised, once an epoch; unlike without a sampling, views are drawn in that order."""
 
-    Raises:
-        PlanError: it is not allowed, or an option does not fit.
-    """
-    if sampling.target is None:
-        return None
-    sampler: Sampler = parts.build(sampling.target, "sampling", sampling.options, allowed)
-    return sampler
+    def order(self, labels: Tensor, generator: torch.Generator) -> Tensor:
+        return torch.randperm(len(labels), generator=generator)
 
 
-def with_made(cases: Examples, sampler: Sampler | None, seed: int, site: str) -> Examples:
-    """The cases, and after them those that ``sampler`` makes of them as they are; drawn once for a run.
+def sampler_of(sampling: Sampling) -> Sampler | None:
+    """What chooses the cases of an epoch; ``None`` for each case once."""
+    return EachOnce() if isinstance(sampling, Synthesiser) else sampling
 
-    A made case is the same in every view.
+
+def with_synthesised(cases: Examples, sampling: Sampling, seed: int, site: str) -> Examples:
+    """The cases, and after them those that a `Synthesiser` makes of them as they are; drawn once for a run.
+
+    A synthesised case is the same in every view.
 
     Args:
-        cases: each kept as a vector, if the sampler makes new ones (`fedgraft.common.models.effects.require_vectors`).
+        cases: each kept as a vector, if new ones are made (`fedgraft.common.models.effects.require_vectors`).
     """
-    if sampler is None or not sampler.makes():
+    if not isinstance(sampling, Synthesiser):
         return cases
     drawn = hashlib.sha256(f"{seed}|{site}|made".encode()).digest()
-    vectors, labels = sampler.made(cases.inputs, cases.labels, int.from_bytes(drawn[:4], "little"))
+    vectors, labels = sampling.synthesise(cases.inputs, cases.labels, int.from_bytes(drawn[:4], "little"))
     number, made = len(cases), len(labels) - len(cases)
     bank = torch.cat([cases.batch(torch.arange(number), torch.full((number,), view)) for view in range(cases.views)])
     first = torch.arange(number)[:, None] + number * torch.arange(cases.views)

@@ -15,13 +15,13 @@ from fedgraft.client.features.extraction import Cohort
 from fedgraft.client.site.machine import Machine
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.site.timing import Phases
-from fedgraft.client.training.personalisation import personal_training
-from fedgraft.client.training.sampling import sampler_of, with_made
+from fedgraft.client.training.sampling import Sampling, sampler_of, with_synthesised
 from fedgraft.common import tensors
 from fedgraft.common.interfaces.codec import Codec
-from fedgraft.common.interfaces.personalisation import PersonalTraining
+from fedgraft.common.interfaces.personalisation import Personalisation
 from fedgraft.common.interfaces.sampler import Sampler
 from fedgraft.common.models.model import Model
+from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
 
@@ -49,16 +49,22 @@ class Session:
 
     @cached_property
     def sampler(self) -> Sampler | None:
-        return sampler_of(self.plan.sampling, self.site.trusted)
+        return sampler_of(self._sampling)
 
     @cached_property
     def training(self) -> Examples:
-        """What is trained on: the training cases, perhaps with new ones made from them, which count nowhere."""
-        return with_made(self.cohort["train"], self.sampler, self.plan.seed, self.site.name)
+        """What is trained on: the training cases, perhaps with new ones synthesised from them, which count nowhere."""
+        return with_synthesised(self.cohort["train"], self._sampling, self.plan.seed, self.site.name)
 
     @cached_property
-    def personal(self) -> PersonalTraining:
-        return personal_training(self.plan, self.site.trusted)
+    def _sampling(self) -> Sampling:
+        found: Sampling = parts.chosen(self.plan.sampling, "sampling", self.site.trusted)
+        return found
+
+    @cached_property
+    def personal(self) -> Personalisation | None:
+        found: Personalisation | None = parts.chosen(self.plan.personal, "personal", self.site.trusted)
+        return found
 
     @cached_property
     def local_file(self) -> Path:

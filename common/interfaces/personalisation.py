@@ -1,40 +1,89 @@
-"""What of a model is a site's own: what a plan's ``personal._target_`` must be."""
+"""What a site trains for itself: what a plan's ``personal._target_`` must be.
+
+Every personalisation says its budget. What else it does it says by the protocols whose methods it has: one or several
+of `KeepsTensors`, `TrainsItsOwnWay`, `TrainsCopy` and `FinishesModel`. Without ``personal`` a site trains plainly.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-import torch
-from torch import nn
+Chosen = Callable[[str], bool]
+"""Whether a parameter, by its name in the trained network, is one of those that are meant."""
 
-from fedgraft.client.training.loop import LocalTraining
+
+class SiteTraining(Protocol):
+    """A site's training of one network in one round, as the plan and the coordinator's message mean it."""
+
+    @property
+    def epochs(self) -> int:
+        """``train.epochs`` of the plan."""
+
+    def run(
+        self,
+        *,
+        epochs: int | None = None,
+        lr: float | None = None,
+        mu: float | None = None,
+        only: Chosen | None = None,
+    ) -> float:
+        """Train the network in place, with what is given here instead of the plan's.
+
+        Args:
+            epochs: over the site's training cases.
+            lr: this round's rate.
+            mu: weight of the proximal term ``mu / 2 * sum |w - w_received|^2``.
+            only: parameters that are trained; all others are held. ``None`` for all that the plan trains.
+
+        Returns:
+            the mean loss per case over the epochs, without the proximal term.
+        """
+
+    def trains(self, only: Chosen) -> bool:
+        """Whether `run` would train any of these parameters in this round (``train.unfreeze`` holds some at first)."""
 
 
 @runtime_checkable
 class Personalisation(Protocol):
-    """What of the shared tensors stays at the site."""
+    """A way in which a site's model differs from the shared one."""
+
+    def budget(self, rounds: int, epochs: int) -> float:
+        """How many times ``rounds * epochs`` a site that trains in every round is shown each of its cases, for the
+        shared model and for what is its own."""
+
+
+@runtime_checkable
+class KeepsTensors(Protocol):
+    """Some tensors of the model never leave the site."""
 
     def local(self) -> tuple[str, ...]:
-        """Beginnings of names in the model's state whose tensors are local instead of shared; empty for none."""
+        """How their names in the model's state begin."""
 
 
-class PersonalTraining(Personalisation, Protocol):
-    """What a site does in a round, and with the final model."""
+@runtime_checkable
+class TrainsItsOwnWay(Protocol):
+    """A round's training is not one run of what the plan means."""
 
-    def train(self, network: nn.Module, task: LocalTraining, device: torch.device) -> float:
-        """Train what is shared (and local), in place; returns the mean loss per case."""
+    def train(self, training: SiteTraining) -> float:
+        """Train what is shared, and what stays at the site; returns the mean loss per case."""
 
-    def has_copy(self) -> bool:
-        """Whether a site trains a copy of the model for itself: it is kept on the site's disk, and evaluated there
-        instead of the shared model."""
 
-    def own(self, network: nn.Module, task: LocalTraining, device: torch.device) -> None:
-        """After a round's update was taken: train the site's own copy, in place; called only if there is one.
+@runtime_checkable
+class TrainsCopy(Protocol):
+    """A site trains a copy of the model for itself, keeps it on its disk, and is evaluated by it."""
 
-        Args:
-            network: the copy as this left it in the site's last round; in the first, the model that came.
-            task: ``received`` is what came in this round.
+    def train_copy(self, training: SiteTraining) -> None:
+        """One round's training of the copy, after the update of the shared model was taken.
+
+        The network is the copy as the site's last round left it (in its first round: the model that came); the proximal
+        term stays near what came in this round.
         """
 
-    def finish(self, network: nn.Module, task: LocalTraining, device: torch.device) -> None:
-        """Before the evaluation of the final model: change the network in place, for this evaluation only."""
+
+@runtime_checkable
+class FinishesModel(Protocol):
+    """A site changes the final model before it evaluates it, for this evaluation only."""
+
+    def finish(self, training: SiteTraining) -> None:
+        """Train the final model, which the network is."""

@@ -1,4 +1,4 @@
-"""Which training cases an epoch shows: what a plan's ``sampling._target_`` must be."""
+"""Which training cases an epoch shows: what a plan's ``sampling._target_`` must be, a `Sampler` or a `Synthesiser`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from torch import Tensor
 
 @runtime_checkable
 class Sampler(Protocol):
-    """Chooses cases by their labels; also where new ones are made from them, of vectors."""
-
-    def makes(self) -> bool:
-        """Whether `made` gives cases that were not there; else `order` chooses among those that are."""
+    """Chooses among the cases that are there, by their labels."""
 
     def order(self, labels: Tensor, generator: torch.Generator) -> Tensor:
         """The cases of one epoch, in order: ``(M,)`` int64, perhaps with repetitions; labels are ``(N,)`` int64."""
 
-    def made(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """Vectors ``(M, F)`` float32 and labels ``(M,)``: the given ones, and new ones, drawn once for a run."""
+
+@runtime_checkable
+class Synthesiser(Protocol):
+    """Makes new cases from those that are there; an epoch shows all of them once."""
+
+    def synthesise(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """Vectors ``(M, F)`` float32 and labels ``(M,)`` int64: the given ones, and after them new ones; called once
+        for a run."""

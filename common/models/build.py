@@ -15,7 +15,7 @@ from fedgraft.common.interfaces import roles
 from fedgraft.common.interfaces.adaptation import Adapted, Stage
 from fedgraft.common.interfaces.alignment import Alignment
 from fedgraft.common.interfaces.inputs import InputSpec, Shaped, TableSpec
-from fedgraft.common.interfaces.personalisation import Personalisation
+from fedgraft.common.interfaces.personalisation import KeepsTensors, Personalisation
 from fedgraft.common.interfaces.roles import Role
 from fedgraft.common.models import lite0_weights
 from fedgraft.common.models import roles as roles_module
@@ -174,8 +174,8 @@ def _roles(
     plan: Plan, network: Network, frozen: frozenset[str], adapted: Adapted, allowed: Iterable[str]
 ) -> dict[str, Role]:
     local: tuple[str, ...] = (roles.ADAPTERS,) if adapted.role == "local" else ()
-    if plan.personal.target is not None:
-        personal: Personalisation = parts.build(plan.personal.target, "personal", plan.personal.options, allowed)
+    personal: Personalisation | None = parts.chosen(plan.personal, "personal", allowed)
+    if isinstance(personal, KeepsTensors):
         local += personal.local()
     decided = roles_module.assign(
         network.state_dict(),

@@ -12,8 +12,9 @@ from fedgraft.common.harmonisation.reference import require_reference_fits
 from fedgraft.common.heads.start import require_initial
 from fedgraft.common.interfaces.alignment import ComparesScanners
 from fedgraft.common.interfaces.inputs import TableSpec
+from fedgraft.common.interfaces.personalisation import FinishesModel, TrainsCopy
 from fedgraft.common.interfaces.roles import HEAD, REFERENCE
-from fedgraft.common.interfaces.sampler import Sampler
+from fedgraft.common.interfaces.sampler import Synthesiser
 from fedgraft.common.interfaces.test_time import Adapting
 from fedgraft.common.losses.suitability import require_suited
 from fedgraft.common.models.depths import require_depths
@@ -46,6 +47,7 @@ def require_acting(plan: Plan, model: Model, allowed: Iterable[str]) -> None:
     if plan.engine.keep and plan.backbone.precision == "mixed" and constant.what == IMAGES:
         raise PlanError("backbone.precision=mixed has no effect: no part of the backbone is constant; set it to auto")
     codes = constant.what == IMAGES and isinstance(model.spec, TableSpec) and bool(model.spec.cardinalities)
+    require_evaluation(plan, allowed)
     require_vectors(plan, constant.shape, codes, allowed)
     require_mixable(plan, constant, network.backbone)
     require_reference_fits(plan, model.spec, allowed)
@@ -103,6 +105,20 @@ def require_effect(kept: Iterable[str], roles: Mapping[str, str], hold_out: Iter
         raise PlanError(f"{what} would never be trained at {', '.join(hold_out)}, which hold_out names; use {option}")
 
 
+def require_evaluation(plan: Plan, allowed: Iterable[str]) -> None:
+    """Refuse a personalisation of what sites evaluate, where the coordinator hears of no evaluation.
+
+    Raises:
+        PlanError: it would change nothing else.
+    """
+    personal = parts.chosen(plan.personal, "personal", allowed)
+    if isinstance(personal, FinishesModel | TrainsCopy) and not plan.release.evaluation:
+        raise PlanError(
+            f"personal._target_={plan.personal.target} has no effect with release.evaluation=false: it changes what "
+            "sites evaluate, not the shared model; set release.evaluation=true, or personal=none"
+        )
+
+
 def require_mixable(plan: Plan, constant: Constant, backbone: nn.Module) -> None:
     """Check what is kept of a case against the plan's mixing.
 
@@ -144,10 +160,7 @@ def require_vectors(plan: Plan, shape: tuple[int, ...], codes: bool, allowed: It
         PlanError: says what to set.
     """
     sampling = plan.sampling
-    if sampling.target is None:
-        return
-    sampler: Sampler = parts.build(sampling.target, "sampling", sampling.options, allowed)
-    if not sampler.makes():
+    if not isinstance(parts.chosen(sampling, "sampling", allowed), Synthesiser):
         return
     made = f"sampling._target_={sampling.target} makes new cases of vectors"
     if len(shape) > 1:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import torch
-from torch import nn
-
-from fedgraft.client.training.loop import LocalTraining, train_locally
 from fedgraft.common.errors import PlanError
-from fedgraft.common.interfaces.personalisation import PersonalTraining
+from fedgraft.common.interfaces.personalisation import Personalisation, SiteTraining, TrainsCopy
 
 
-class Ditto(PersonalTraining):
+class Ditto(Personalisation, TrainsCopy):
     """Algorithm 1: the copy's loss gains ``mu / 2 * sum |v - w|^2``, w being the shared model that came in the round.
 
     Args:
@@ -32,18 +26,8 @@ class Ditto(PersonalTraining):
             raise PlanError(f"personal.epochs={epochs} must be 1 or more, or null for train.epochs")
         self.mu, self.epochs = float(mu), epochs
 
-    def local(self) -> tuple[str, ...]:
-        return ()
+    def train_copy(self, training: SiteTraining) -> None:
+        training.run(epochs=self.epochs, mu=self.mu)
 
-    def train(self, network: nn.Module, task: LocalTraining, device: torch.device) -> float:
-        return train_locally(network, task, device)
-
-    def has_copy(self) -> bool:
-        return True
-
-    def own(self, network: nn.Module, task: LocalTraining, device: torch.device) -> None:
-        train = replace(task.train, epochs=self.epochs or task.train.epochs)
-        train_locally(network, replace(task, mu=self.mu, train=train), device)
-
-    def finish(self, network: nn.Module, task: LocalTraining, device: torch.device) -> None:
-        return None
+    def budget(self, rounds: int, epochs: int) -> float:
+        return (epochs + (self.epochs or epochs)) / epochs

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-
-import torch
-from torch import nn
-
-from fedgraft.client.training.loop import LocalTraining, train_locally
 from fedgraft.common.errors import PlanError
-from fedgraft.common.interfaces.personalisation import PersonalTraining
+from fedgraft.common.interfaces.personalisation import KeepsTensors, Personalisation, SiteTraining, TrainsItsOwnWay
 from fedgraft.common.interfaces.roles import HEAD
 
 
-class FedRep(PersonalTraining):
+class FedRep(Personalisation, KeepsTensors, TrainsItsOwnWay):
     """Algorithm 1: the head's steps with the body held, then the body's with the head held.
 
     Args:
@@ -32,33 +25,21 @@ class FedRep(PersonalTraining):
     def local(self) -> tuple[str, ...]:
         return (HEAD,)
 
-    def train(self, network: nn.Module, task: LocalTraining, device: torch.device) -> float:
+    def train(self, training: SiteTraining) -> float:
         """The mean loss is over the epochs of both; a body that is all held in this round (``train.unfreeze``) is not
         trained."""
-        head = _only(network, task, lambda name: name.startswith(HEAD))
-        phases = [
-            replace(head, train=replace(task.train, epochs=self.head_epochs)),
-            _only(network, task, lambda name: not name.startswith(HEAD)),
-        ]
-        phases = [phase for phase in phases if _trains(network, phase)]
-        losses = [train_locally(network, phase, device) * phase.train.epochs for phase in phases]
-        return sum(losses) / sum(phase.train.epochs for phase in phases)
+        phases = [(self.head_epochs, _in_head), (training.epochs, _before_head)]
+        phases = [(epochs, only) for epochs, only in phases if training.trains(only)]
+        losses = [training.run(epochs=epochs, only=only) * epochs for epochs, only in phases]
+        return sum(losses) / sum(epochs for epochs, _ in phases)
 
-    def has_copy(self) -> bool:
-        return False
-
-    def own(self, network: nn.Module, task: LocalTraining, device: torch.device) -> None:
-        return None
-
-    def finish(self, network: nn.Module, task: LocalTraining, device: torch.device) -> None:
-        return None
+    def budget(self, rounds: int, epochs: int) -> float:
+        return (epochs + self.head_epochs) / epochs
 
 
-def _only(network: nn.Module, task: LocalTraining, chosen: Callable[[str], bool]) -> LocalTraining:
-    """The task with all other parameters held."""
-    held = {name: 0.0 for name, _ in network.named_parameters() if not chosen(name)}
-    return replace(task, rates={**task.rates, **held})
+def _in_head(name: str) -> bool:
+    return name.startswith(HEAD)
 
 
-def _trains(network: nn.Module, task: LocalTraining) -> bool:
-    return any(p.requires_grad and task.rates.get(name, 1.0) > 0 for name, p in network.named_parameters())
+def _before_head(name: str) -> bool:
+    return not name.startswith(HEAD)

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import torch
-from torch import nn
-
-from fedgraft.client.training.loop import LocalTraining, train_locally
 from fedgraft.common.errors import PlanError
-from fedgraft.common.interfaces.personalisation import PersonalTraining
+from fedgraft.common.interfaces.personalisation import FinishesModel, Personalisation, SiteTraining
 
 
-class FineTune(PersonalTraining):
+class FineTune(Personalisation, FinishesModel):
     """Rounds are as without it; before the final evaluation each site trains what the plan trains.
 
     Args:
@@ -30,18 +24,8 @@ class FineTune(PersonalTraining):
             raise PlanError(f"personal.lr={lr:g} must be above 0, or null for the rate of the last round")
         self.epochs, self.lr = epochs, lr
 
-    def local(self) -> tuple[str, ...]:
-        return ()
+    def finish(self, training: SiteTraining) -> None:
+        training.run(epochs=self.epochs, lr=self.lr, mu=0.0)
 
-    def train(self, network: nn.Module, task: LocalTraining, device: torch.device) -> float:
-        return train_locally(network, task, device)
-
-    def has_copy(self) -> bool:
-        return False
-
-    def own(self, network: nn.Module, task: LocalTraining, device: torch.device) -> None:
-        return None
-
-    def finish(self, network: nn.Module, task: LocalTraining, device: torch.device) -> None:
-        train = replace(task.train, epochs=self.epochs)
-        train_locally(network, replace(task, train=train, lr=self.lr or task.lr, mu=0.0), device)
+    def budget(self, rounds: int, epochs: int) -> float:
+        return (rounds * epochs + self.epochs) / (rounds * epochs)

@@ -10,7 +10,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, get_type_hints
+from typing import Any, Protocol, get_type_hints
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from torch import nn
@@ -22,11 +22,11 @@ from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.interfaces.harmoniser import Harmoniser
 from fedgraft.common.interfaces.head_start import HeadStart
 from fedgraft.common.interfaces.personalisation import Personalisation
-from fedgraft.common.interfaces.sampler import Sampler
+from fedgraft.common.interfaces.sampler import Sampler, Synthesiser
 from fedgraft.common.interfaces.test_time import Adapting
 from fedgraft.common.plan.types import OURS
 
-KINDS: Mapping[str, type] = MappingProxyType(
+KINDS: Mapping[str, type | tuple[type, ...]] = MappingProxyType(
     {
         "head": nn.Module,
         "loss": nn.Module,
@@ -36,11 +36,21 @@ KINDS: Mapping[str, type] = MappingProxyType(
         "alignment": Alignment,
         "personal": Personalisation,
         "adapt": Adapting,
-        "sampling": Sampler,
+        "sampling": (Sampler, Synthesiser),
         "harmonise": Harmoniser,
     }
 )
 """What a part that a site instantiates must be, by the plan's section."""
+
+
+class Section(Protocol):
+    """A section of a plan that names a part, or none."""
+
+    @property
+    def target(self) -> str | None: ...
+
+    @property
+    def options(self) -> Mapping[str, Any]: ...
 
 
 def resolve(target: str, option: str, allowed: Iterable[str] = OURS) -> Callable[..., Any]:
@@ -74,9 +84,10 @@ def _misfit(found: object, option: str, allowed: tuple[str, ...]) -> str:
         return "is not a class or function"
     if not _within(str(getattr(found, "__module__", "")), allowed):
         return "is only imported there; name the module that defines it"
-    kind = KINDS.get(option)
-    if kind is not None and not (inspect.isclass(found) and issubclass(found, kind)):
-        return f"is not a {kind.__name__}"
+    wanted = KINDS.get(option, ())
+    kinds = wanted if isinstance(wanted, tuple) else (wanted,)
+    if kinds and not (inspect.isclass(found) and issubclass(found, kinds)):
+        return f"is not a {' or '.join(kind.__name__ for kind in kinds)}"
     return ""
 
 
@@ -145,3 +156,12 @@ def build(target: str, option: str, options: Mapping[str, Any], allowed: Iterabl
     if problems:
         raise PlanError(problems)
     return found(**options, **{name: value for name, value in supplied.items() if name in parameters})
+
+
+def chosen(section: Section, option: str, allowed: Iterable[str] = OURS) -> Any:
+    """The part that a section names, built; ``None`` if it names none.
+
+    Raises:
+        PlanError: as `build`.
+    """
+    return None if section.target is None else build(section.target, option, section.options, allowed)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from fedgraft.common.interfaces.sampler import Sampler
+from fedgraft.common.interfaces.sampler import Synthesiser
 from fedgraft.common.sampling.classes import require_share
 from fedgraft.common.sampling.synthesis import grown, require_neighbours
 
 
-class Adasyn(Sampler):
+class Adasyn(Synthesiser):
     """How many new cases start from a case follows from how many of its neighbours are of other classes.
 
     A class none of whose cases has such a neighbour stays as it is. The number made is rounded case by case.
@@ -28,14 +27,7 @@ class Adasyn(Sampler):
     def __init__(self, share: float = 1.0, neighbours: int = 5) -> None:
         self._share, self._neighbours = require_share(share), require_neighbours(neighbours)
 
-    def makes(self) -> bool:
-        return True
-
-    def order(self, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """All cases, given and made, once."""
-        return torch.randperm(len(labels), generator=generator)
-
-    def made(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    def synthesise(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """`fedgraft.common.sampling.synthesis.grown`."""
         return grown(vectors, labels, self._share, self._neighbours, seed, _Adasyn)
 

@@ -27,14 +27,8 @@ class Balanced(Sampler):
             raise PlanError(f"sampling.power={power} must be 0 or more and below 1, where nothing would be balanced")
         self._power = power
 
-    def makes(self) -> bool:
-        return False
-
     def order(self, labels: Tensor, generator: torch.Generator) -> Tensor:
         """The cases of one epoch; see `fedgraft.common.interfaces.sampler.Sampler`."""
         counts = torch.bincount(labels).double()
         weights = counts[labels] ** (self._power - 1)  # of a case: n_c^power, shared among the n_c cases
         return torch.multinomial(weights, len(labels), replacement=True, generator=generator)
-
-    def made(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        return vectors, labels

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from fedgraft.common.interfaces.sampler import Sampler
+from fedgraft.common.interfaces.sampler import Synthesiser
 from fedgraft.common.sampling.classes import require_share
 from fedgraft.common.sampling.synthesis import grown, require_neighbours
 
 
-class BorderlineSmote(Sampler):
+class BorderlineSmote(Synthesiser):
     """`fedgraft.common.sampling.smote.Smote` from cases in danger: at least half of their neighbours, but not all, are
     of other classes. A class without such a case stays as it is.
 
@@ -29,14 +28,7 @@ class BorderlineSmote(Sampler):
         self._share, self._neighbours = require_share(share), require_neighbours(neighbours)
         self._around = require_neighbours(around, "around")
 
-    def makes(self) -> bool:
-        return True
-
-    def order(self, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """All cases, given and made, once."""
-        return torch.randperm(len(labels), generator=generator)
-
-    def made(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    def synthesise(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """`fedgraft.common.sampling.synthesis.grown`."""
         around = min(self._around, len(labels) - 1)
 

@@ -24,17 +24,11 @@ class Oversampling(Sampler):
     def __init__(self, share: float = 1.0) -> None:
         self._share = require_share(share)
 
-    def makes(self) -> bool:
-        return False
-
     def order(self, labels: Tensor, generator: torch.Generator) -> Tensor:
         """The cases of one epoch; see `fedgraft.common.interfaces.sampler.Sampler`."""
         classes = by_class(labels)
         wanted = round(self._share * max(len(cases) for cases in classes))
         return shuffled([_repeated(cases, wanted, generator) for cases in classes], generator)
-
-    def made(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        return vectors, labels
 
 
 def _repeated(cases: Tensor, wanted: int, generator: torch.Generator) -> Tensor:

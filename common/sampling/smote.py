@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from fedgraft.common.interfaces.sampler import Sampler
+from fedgraft.common.interfaces.sampler import Synthesiser
 from fedgraft.common.sampling.classes import require_share
 from fedgraft.common.sampling.synthesis import grown, require_neighbours
 
 
-class Smote(Sampler):
+class Smote(Synthesiser):
     """A new case lies at a random place between one of its class and one of that case's neighbours in the class.
 
     Args:
@@ -26,14 +25,7 @@ class Smote(Sampler):
     def __init__(self, share: float = 1.0, neighbours: int = 5) -> None:
         self._share, self._neighbours = require_share(share), require_neighbours(neighbours)
 
-    def makes(self) -> bool:
-        return True
-
-    def order(self, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """All cases, given and made, once."""
-        return torch.randperm(len(labels), generator=generator)
-
-    def made(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    def synthesise(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """`fedgraft.common.sampling.synthesis.grown`."""
         return grown(vectors, labels, self._share, self._neighbours, seed, _smote)
 

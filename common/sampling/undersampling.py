@@ -29,15 +29,9 @@ class Undersampling(Sampler):
             raise PlanError(f"sampling.ratio={ratio} must be 1 or more: so many cases for one of the rarest class")
         self._ratio = ratio
 
-    def makes(self) -> bool:
-        return False
-
     def order(self, labels: Tensor, generator: torch.Generator) -> Tensor:
         """The cases of one epoch; see `fedgraft.common.interfaces.sampler.Sampler`."""
         classes = by_class(labels)
         most = int(self._ratio * min(len(cases) for cases in classes))
         kept = [cases[torch.randperm(len(cases), generator=generator)[:most]] for cases in classes]
         return shuffled(kept, generator)
-
-    def made(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        return vectors, labels

@@ -26,6 +26,7 @@ from fedgraft.common import tasks
 from fedgraft.common.models.build import build
 from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.models.model import Model
+from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.backbone import pack_backbone
@@ -95,7 +96,7 @@ def _training(model: Model, plan: Plan) -> Callable[[], int]:
     counts = tasks.of(plan.data).count(examples.labels)  # made up: other weights and priors cost the same
     weighed, prior = (None if asked == "none" else counts for asked in (plan.loss.weights, plan.loss.prior))
     loss = build_loss(plan, Counted(weighed, prior, None), allowed)
-    sampler, mixing = sampler_of(plan.sampling, allowed), mixing_of(plan)
+    sampler, mixing = sampler_of(parts.chosen(plan.sampling, "sampling", allowed)), mixing_of(plan)
     train, rate = replace(plan.train, epochs=1), 1e-9  # so often repeated, on noise, a real rate could diverge
 
     def work() -> int:

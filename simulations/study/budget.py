@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from fedgraft.client.training.personalisation import personal_training
-from fedgraft.common.personalisation.ditto import Ditto
-from fedgraft.common.personalisation.fedrep import FedRep
-from fedgraft.common.personalisation.finetune import FineTune
+from fedgraft.common.interfaces.personalisation import Personalisation
+from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 
 
 def budget_factor(plan: Plan) -> float:
     """How many times ``rounds x train.epochs`` a site that trains in every round is shown each of its cases: those
     epochs, and those of what is the site's own (FedRep's head, Ditto's copy, fine-tuning)."""
-    personal = personal_training(plan, plan.engine.trusted)
-    epochs = plan.train.epochs
-    if isinstance(personal, FedRep):
-        return (epochs + personal.head_epochs) / epochs
-    if isinstance(personal, Ditto):
-        return (epochs + (personal.epochs or epochs)) / epochs
-    if isinstance(personal, FineTune):
-        return (plan.rounds * epochs + personal.epochs) / (plan.rounds * epochs)
-    return 1.0
+    personal: Personalisation | None = parts.chosen(plan.personal, "personal", plan.engine.trusted)
+    return 1.0 if personal is None else personal.budget(plan.rounds, plan.train.epochs)
 
 
 def budget_sentences(plan: Plan) -> list[str]:

@@ -9,10 +9,11 @@ import torch
 
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.training.loop import LocalTraining
-from fedgraft.client.training.personalisation import personal_training
+from fedgraft.client.training.personalisation import NetworkTraining, train_round
 from fedgraft.common.heads.start import build_initial
 from fedgraft.common.interfaces.harmoniser import Harmoniser
-from fedgraft.common.interfaces.sampler import Sampler
+from fedgraft.common.interfaces.personalisation import KeepsTensors
+from fedgraft.common.interfaces.sampler import Synthesiser
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.types import OURS
@@ -60,14 +61,16 @@ def test_an_alignment_has_a_penalty_between_features_and_the_reference(plan_of: 
 @pytest.mark.parametrize("name", members("personal"))
 def test_a_personalisation_trains(plan_of: PlanOf, name: str) -> None:
     plan = plan_of(f"personal={name}")
-    personal = personal_training(plan, OURS)
-    assert personal.local() == (("head.",) if name in ("fedper", "fedrep") else ())
+    personal = parts.chosen(plan.personal, "personal")
+    assert (name == "none") == (personal is None)
+    local = personal.local() if isinstance(personal, KeepsTensors) else ()
+    assert local == (("head.",) if name in ("fedper", "fedrep") else ())
     head = torch.nn.ModuleDict({"head": torch.nn.Linear(4, 2), "body": torch.nn.Linear(4, 4)})
     head.forward = lambda x: head["head"](head["body"](x))  # type: ignore[method-assign]
     examples = Examples(torch.eye(4), torch.tensor([0, 1, 0, 1]))
     loss = torch.nn.functional.cross_entropy
     task = LocalTraining(examples, loss, plan.train, plan.train.lr, torch.Generator().manual_seed(0))
-    assert personal.train(head, task, torch.device("cpu")) > 0
+    assert train_round(personal, NetworkTraining(head, task, torch.device("cpu"))) > 0
 
 
 @pytest.mark.parametrize("name", members("adapt"))
@@ -83,9 +86,11 @@ def test_a_sampling_shows_both_classes_more_evenly(plan_of: PlanOf, name: str) -
     plan = plan_of(f"sampling={name}", "loss.weights=none")
     if plan.sampling.target is None:
         return
-    sampler: Sampler = parts.build(plan.sampling.target, "sampling", plan.sampling.options)
+    part = parts.build(plan.sampling.target, "sampling", plan.sampling.options)
     generator = torch.Generator().manual_seed(0)
     labels = (torch.arange(60) % 4 == 0).long()
-    _, labels = sampler.made(torch.randn(60, 3, generator=generator), labels, 0)
-    shown = torch.bincount(labels[sampler.order(labels, generator)])
+    if isinstance(part, Synthesiser):
+        shown = torch.bincount(part.synthesise(torch.randn(60, 3, generator=generator), labels, 0)[1])
+    else:
+        shown = torch.bincount(labels[part.order(labels, generator)])
     assert 0.35 < float(shown[1] / shown.sum()) < 0.65

@@ -19,12 +19,6 @@ PERSONAL_CHECKS: tuple[Check, ...] = (
         lambda p: p.adapt.target is not None and not p.release.evaluation,
         "adapt has no effect with release.evaluation=false: all that a held-out site does is to evaluate",
     ),
-    Check(
-        ("personal", "release"),
-        lambda p: str(p.personal.target).endswith((".FineTune", ".Ditto")) and not p.release.evaluation,
-        "personal=finetune and ditto have no effect with release.evaluation=false: they change what sites evaluate, "
-        "not the shared model",
-    ),
 )
 
 

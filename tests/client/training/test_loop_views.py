@@ -17,14 +17,8 @@ SGD = TrainSection("sgd", lr=0.1, momentum=0.0, weight_decay=0.0, batch_size=32,
 class InOrder(Sampler):
     """Case 0 five hundred times, then case 1 once."""
 
-    def makes(self) -> bool:
-        return False
-
     def order(self, labels: Tensor, generator: torch.Generator) -> Tensor:
         return torch.tensor([0] * 500 + [1])
-
-    def made(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        return vectors, labels
 
 
 def banked(sampler: Sampler | None) -> LocalTraining:

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.training.loop import LocalTraining, train_locally
+from fedgraft.client.training.personalisation import NetworkTraining, train_round
 from fedgraft.common.errors import PlanError
+from fedgraft.common.interfaces.personalisation import FinishesModel, KeepsTensors, TrainsCopy, TrainsItsOwnWay
 from fedgraft.common.personalisation.ditto import Ditto
 from fedgraft.common.personalisation.fedper import FedPer
 from fedgraft.common.personalisation.fedrep import FedRep
 from fedgraft.common.personalisation.finetune import FineTune
-from fedgraft.common.personalisation.shared import OneForAll
 from fedgraft.common.plan.sections import TrainSection
 
 CPU = torch.device("cpu")
@@ -43,6 +44,10 @@ def task_of(**more: object) -> LocalTraining:
     return replace(task, **more)  # type: ignore[arg-type]
 
 
+def training(network: nn.Module, task: LocalTraining) -> NetworkTraining:
+    return NetworkTraining(network, task, CPU)
+
+
 def state(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
@@ -63,7 +68,7 @@ def test_fedrep_fits_the_head_first_and_then_the_body_to_that_head() -> None:
             with torch.enable_grad():
                 moved = step(by_hand, part)
             by_hand.load_state_dict({**by_hand.state_dict(), **moved})
-    FedRep(head_epochs=2).train(network, task_of(), CPU)
+    FedRep(head_epochs=2).train(training(network, task_of()))
     for name, tensor in by_hand.state_dict().items():
         assert torch.allclose(network.state_dict()[name], tensor, atol=1e-6), name
 
@@ -75,7 +80,7 @@ def test_fedreps_loss_is_the_mean_over_the_epochs_of_both() -> None:
     head = train_locally(first, replace(task, rates=held), CPU)
     free = {name: 0.0 for name, _ in first.named_parameters() if name.startswith("head")}
     body = train_locally(first, replace(task_of(), rates=free), CPU)
-    found = FedRep(head_epochs=1).train(second, task_of(), CPU)
+    found = FedRep(head_epochs=1).train(training(second, task_of()))
     assert found == pytest.approx((head + body) / 2)
 
 
@@ -83,14 +88,14 @@ def test_fedrep_leaves_a_body_that_is_held_in_this_round() -> None:
     network = Small()
     before = state(network)
     rates = {"body.weight": 0.0, "body.bias": 0.0}
-    FedRep(head_epochs=1).train(network, task_of(rates=rates), CPU)
+    FedRep(head_epochs=1).train(training(network, task_of(rates=rates)))
     assert torch.equal(network.body.weight, before["body.weight"])
     assert not torch.equal(network.head.weight, before["head.weight"])
 
 
 def test_fedper_trains_as_without_it() -> None:
     network, plain = Small(), Small()
-    assert FedPer().train(network, task_of(), CPU) == train_locally(plain, task_of(), CPU)
+    assert train_round(FedPer(), training(network, task_of())) == train_locally(plain, task_of(), CPU)
     assert all(torch.equal(network.state_dict()[name], tensor) for name, tensor in plain.state_dict().items())
 
 
@@ -101,21 +106,21 @@ def test_dittos_copy_takes_the_step_of_its_equation() -> None:
         copy.head.bias += 1.0
     expected = step(copy, "")
     expected["head.bias"] = expected["head.bias"] - 0.1 * 2.0 * 1.0
-    Ditto(mu=2.0).own(copy, task_of(received=state(shared), mu=7.0), CPU)
+    Ditto(mu=2.0).train_copy(training(copy, task_of(received=state(shared), mu=7.0)))
     for name, tensor in expected.items():
         assert torch.allclose(copy.state_dict()[name], tensor, atol=1e-6), name
 
 
 def test_dittos_shared_model_is_trained_as_without_it() -> None:
     network, plain = Small(), Small()
-    assert Ditto(mu=1.0).train(network, task_of(), CPU) == train_locally(plain, task_of(), CPU)
+    assert train_round(Ditto(mu=1.0), training(network, task_of())) == train_locally(plain, task_of(), CPU)
 
 
 def test_a_large_mu_keeps_dittos_copy_near_the_shared_model() -> None:
     def away(mu: float) -> float:
         copy = Small()
         task = task_of(received=state(copy), train=replace(TRAIN, epochs=20), lr=0.01)
-        Ditto(mu=mu).own(copy, task, CPU)
+        Ditto(mu=mu).train_copy(training(copy, task))
         return float(sum(((copy.state_dict()[n] - w) ** 2).sum() for n, w in Small().state_dict().items()))
 
     assert away(50.0) < 0.1 * away(0.01)
@@ -123,7 +128,7 @@ def test_a_large_mu_keeps_dittos_copy_near_the_shared_model() -> None:
 
 def test_dittos_epochs_are_its_own() -> None:
     one, three = Small(), Small()
-    Ditto(mu=0.1, epochs=3).own(one, task_of(received=state(one)), CPU)
+    Ditto(mu=0.1, epochs=3).train_copy(training(one, task_of(received=state(one))))
     task = task_of(received=state(three), mu=0.1, train=replace(TRAIN, epochs=3))
     train_locally(three, task, CPU)
     assert torch.equal(one.head.weight, three.head.weight)
@@ -131,7 +136,7 @@ def test_dittos_epochs_are_its_own() -> None:
 
 def test_finetuning_goes_on_from_the_final_model_at_its_own_rate_without_a_proximal_term() -> None:
     network, plain = Small(), Small()
-    FineTune(epochs=2, lr=0.5).finish(network, task_of(mu=9.0, received=state(network)), CPU)
+    FineTune(epochs=2, lr=0.5).finish(training(network, task_of(mu=9.0, received=state(network))))
     train_locally(plain, task_of(lr=0.5, train=replace(TRAIN, epochs=2)), CPU)
     assert all(torch.equal(network.state_dict()[name], tensor) for name, tensor in plain.state_dict().items())
 
@@ -151,6 +156,14 @@ def test_an_option_without_sense_is_refused(build: object, words: str) -> None:
         build()  # type: ignore[operator]
 
 
-def test_only_ditto_keeps_a_copy() -> None:
-    kinds = OneForAll(), FedPer(), FedRep(head_epochs=1), FineTune(epochs=1), Ditto(mu=1.0)
-    assert [kind.has_copy() for kind in kinds] == [False, False, False, False, True]
+def test_each_says_what_it_does_and_nothing_more() -> None:
+    kinds = FedPer(), FedRep(head_epochs=1), FineTune(epochs=1), Ditto(mu=1.0)
+    does = {KeepsTensors: "FedPer FedRep", TrainsItsOwnWay: "FedRep", FinishesModel: "FineTune", TrainsCopy: "Ditto"}
+    for capability, names in does.items():
+        assert [type(kind).__name__ for kind in kinds if isinstance(kind, capability)] == names.split()
+
+
+def test_budgets_by_hand() -> None:
+    """2 rounds of 4 epochs: 8 epochs of the shared model, and what each trains beside them."""
+    kinds = FedPer(), FedRep(head_epochs=1), FineTune(epochs=4), Ditto(mu=1.0), Ditto(mu=1.0, epochs=2)
+    assert [kind.budget(rounds=2, epochs=4) for kind in kinds] == [1, 10 / 8, 12 / 8, 16 / 8, 12 / 8]

@@ -1,11 +1,11 @@
-"""Made cases beside the given ones, in every view."""
+"""Synthesised cases beside the given ones, in every view."""
 
 from __future__ import annotations
 
 import torch
 
 from fedgraft.client.features.examples import Examples
-from fedgraft.client.training.sampling import with_made
+from fedgraft.client.training.sampling import sampler_of, with_synthesised
 from fedgraft.common.sampling.oversampling import Oversampling
 from fedgraft.common.sampling.smote import Smote
 
@@ -20,7 +20,7 @@ def banked() -> Examples:
 
 def test_the_given_cases_keep_their_views() -> None:
     cases = banked()
-    grown = with_made(cases, Smote(), 0, "alder")
+    grown = with_synthesised(cases, Smote(), 0, "alder")
     assert len(grown) == 6
     assert grown.views == 2
     for view in (0, 1):
@@ -30,7 +30,7 @@ def test_the_given_cases_keep_their_views() -> None:
 
 def test_a_made_case_is_the_same_in_every_view_and_made_from_the_first() -> None:
     cases = banked()
-    grown = with_made(cases, Smote(), 0, "alder")
+    grown = with_synthesised(cases, Smote(), 0, "alder")
     first, second = (grown.batch(torch.tensor([5]), torch.tensor([view]))[0] for view in (0, 1))
     assert torch.equal(first, second)
     a, b = cases.inputs[3], cases.inputs[4]
@@ -39,12 +39,21 @@ def test_a_made_case_is_the_same_in_every_view_and_made_from_the_first() -> None
 
 
 def test_each_site_draws_its_own_and_every_time_the_same() -> None:
-    found = [with_made(banked(), Smote(), 0, name).inputs for name in ("alder", "alder", "birch")]
+    found = [with_synthesised(banked(), Smote(), 0, name).inputs for name in ("alder", "alder", "birch")]
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
 
 
-def test_what_makes_none_leaves_the_cases_as_they_are() -> None:
+def test_a_sampler_leaves_the_cases_as_they_are() -> None:
     cases = banked()
-    assert with_made(cases, Oversampling(), 0, "alder") is cases
-    assert with_made(cases, None, 0, "alder") is cases
+    assert with_synthesised(cases, Oversampling(), 0, "alder") is cases
+    assert with_synthesised(cases, None, 0, "alder") is cases
+
+
+def test_all_given_and_synthesised_are_shown_once() -> None:
+    sampler = sampler_of(Smote())
+    assert sampler is not None
+    assert sorted(sampler.order(torch.zeros(9), torch.Generator().manual_seed(0)).tolist()) == list(range(9))
+    chosen = Oversampling()
+    assert sampler_of(chosen) is chosen
+    assert sampler_of(None) is None

@@ -98,7 +98,9 @@ def test_what_is_not_there_is_named(target: str) -> None:
 
 
 def test_what_is_not_callable_is_named() -> None:
-    with pytest.raises(PlanError, match=r"head\._target_=fedgraft\.common\.roles\.HEAD is not a class or function"):
+    with pytest.raises(
+        PlanError, match=r"head\._target_=fedgraft\.common\.interfaces\.roles\.HEAD is not a class or function"
+    ):
         resolve("fedgraft.common.interfaces.roles.HEAD", "head")
 
 

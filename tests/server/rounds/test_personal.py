@@ -188,13 +188,20 @@ def test_adabn_without_batch_norm_is_refused_before_the_first_round(compose_plan
             ("adapt=adabn", "hold_out=[birch]", "release.evaluation=false"),
             "adapt has no effect with release.evaluation",
         ),
-        (("personal=ditto", "release.evaluation=false"), "ditto have no effect with release.evaluation=false"),
-        (("personal=finetune", "release.evaluation=false"), "personal=finetune and ditto have no effect with"),
     ],
 )
 def test_an_option_without_effect_is_an_error(compose_plan: Composer, overrides: tuple[str, ...], words: str) -> None:
     with pytest.raises(PlanError, match=words):
         compose_plan(*overrides)
+
+
+@pytest.mark.parametrize("name", ["ditto.Ditto", "finetune.FineTune"])
+def test_what_changes_evaluations_only_needs_them_released(compose_plan: Composer, name: str) -> None:
+    plan = compose_plan(f"personal={name.partition('.')[0]}", "release.evaluation=false")
+    words = rf"{name} has no effect with release.evaluation=false: .*set release.evaluation=true, or personal=none"
+    with pytest.raises(PlanError, match=words):
+        build(plan, None)
+    build(compose_plan("personal=fedper", "adaptation=ssf", "release.evaluation=false"), None)
 
 
 def test_local_layers_at_a_site_that_never_trains_are_refused(compose_plan: Composer) -> None:
