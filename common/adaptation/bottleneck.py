@@ -63,8 +63,8 @@ class Bottlenecks(Adaptation):
         return Adapted(layers=named(inserted), role=self.role)
 
     def _layer(self, place: Place) -> nn.Module:
-        inputs = place.given if self.form == "serial" else place.taken
-        return _Bottleneck(inputs[-1], self.hidden, place.given[-1], self.scale, self.form)
+        inputs = place.output_shape if self.form == "serial" else place.input_shape
+        return _Bottleneck(inputs[-1], self.hidden, place.output_shape[-1], self.scale, self.form)
 
 
 class _Bottleneck(nn.Module):
@@ -97,4 +97,6 @@ def _sublayers(backbone: nn.Module, wanted: tuple[str, ...]) -> frozenset[str]:
 
 def _on_tokens(place: Place) -> bool:
     """Whether features lie along the last axis: a linear layer gives as many."""
-    return any(isinstance(part, nn.Linear) and part.out_features == place.given[-1] for part in place.module.modules())
+    return any(
+        isinstance(part, nn.Linear) and part.out_features == place.output_shape[-1] for part in place.module.modules()
+    )

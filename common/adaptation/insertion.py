@@ -19,14 +19,15 @@ Shape = tuple[int, ...]
 class Place:
     """A module that a layer may act on.
 
-    ``taken`` and ``given``: shapes of its input and output for one blank case, ``(1, ...)``; both are one tensor.
+    ``input_shape`` and ``output_shape``: of the one tensor that it takes and the one it gives, for one blank case:
+    ``(1, ...)``.
     """
 
     stage: str
     path: str
     module: nn.Module
-    taken: Shape
-    given: Shape
+    input_shape: Shape
+    output_shape: Shape
 
 
 def stages_from(stages: tuple[Stage, ...], first: str) -> tuple[Stage, ...]:
@@ -76,26 +77,26 @@ def find_places(
     candidates = {path: stage.name for path, stage in within.items() if stage is not None}
     shapes = shapes_seen(backbone, candidates, spec)
     return [
-        Place(candidates[path], path, backbone.get_submodule(path), taken, given)
+        Place(candidates[path], path, backbone.get_submodule(path), input_shape, output_shape)
         for path in candidates
         if path in shapes
-        for taken, given in [shapes[path]]
-        if taken is not None
+        for input_shape, output_shape in [shapes[path]]
+        if input_shape is not None
     ]
 
 
 def shapes_seen(backbone: nn.Module, paths: Iterable[str], spec: Shaped) -> dict[str, tuple[Shape | None, Shape]]:
-    """``(taken, given)`` of modules that give one floating-point tensor, in one forward pass of a blank case.
+    """``(input_shape, output_shape)`` of the modules that give one floating-point tensor in a forward pass of a blank case.
 
-    ``taken`` is ``None`` where the first argument is no such tensor.
+    ``input_shape`` is ``None`` where the first argument is no such tensor.
     """
     found: dict[str, tuple[Shape | None, Shape]] = {}
 
     def watch(path: str) -> Callable[[nn.Module, tuple[object, ...], object], None]:
         def hook(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-            given = _shape(output)
-            if given is not None:
-                found[path] = (_shape(inputs[0]) if inputs else None, given)
+            output_shape = _shape(output)
+            if output_shape is not None:
+                found[path] = (_shape(inputs[0]) if inputs else None, output_shape)
 
         return hook
 
@@ -153,6 +154,6 @@ def is_trained(module: nn.Module) -> bool:
     return isinstance(weight, Tensor) and weight.requires_grad
 
 
-def sampled(taken: Shape, stride: tuple[int, ...]) -> Shape:
+def sampled(input_shape: Shape, stride: tuple[int, ...]) -> Shape:
     """Height and width of a 1x1 convolution's output, ``(B, C, H, W)`` in."""
-    return tuple(-(-size // step) for size, step in zip(taken[2:], stride, strict=True))
+    return tuple(-(-size // step) for size, step in zip(input_shape[2:], stride, strict=True))

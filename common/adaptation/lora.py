@@ -95,4 +95,6 @@ def _is_pointwise(module: nn.Module) -> bool:
 
 def _is_aligned(place: Place) -> bool:
     """Whether a convolution has no padding; a linear layer is always."""
-    return not isinstance(place.module, nn.Conv2d) or place.given[2:] == sampled(place.taken, place.module.stride)
+    return not isinstance(place.module, nn.Conv2d) or place.output_shape[2:] == sampled(
+        place.input_shape, place.module.stride
+    )

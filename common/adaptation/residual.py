@@ -70,4 +70,6 @@ def _is_wide(module: nn.Module) -> bool:
 
 def _is_aligned(place: Place) -> bool:
     """Whether the convolution pads so that the 1x1's output has its size."""
-    return isinstance(place.module, nn.Conv2d) and place.given[2:] == sampled(place.taken, place.module.stride)
+    return isinstance(place.module, nn.Conv2d) and place.output_shape[2:] == sampled(
+        place.input_shape, place.module.stride
+    )
