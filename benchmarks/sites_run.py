@@ -68,15 +68,15 @@ def main(sites: int, rounds: int, folder: Path, out: Path, overrides: list[str])
         memory.append(measure.resident())
 
     config = {"plan": plan.to_json(), "out": str(folder / "run")}
-    desk = client_app.MessageHandler(
+    handler = client_app.MessageHandler(
         Workspace(), files, lambda site, error: print(f"{site}: {error!r}", file=sys.stderr)
     )
     run_in_process(
         app.build(None, progress),
-        client_app.build(desk),
+        client_app.build(handler),
         [{"site-file": str(file)} for file in files],
         config,
-        desk.train_all,
+        handler.train_all,
     )
     summary = json.loads((folder / "run" / "summary.json").read_text(encoding="utf-8"))
     local = max((file.stat().st_size for file in (folder / "sites").glob("*/state/local/*")), default=0)

@@ -106,33 +106,33 @@ class MessageHandler:
         return Error(CLIENT_APP_RAISED_EXCEPTION, reason_of(error))
 
 
-def build(desk: MessageHandler) -> ClientApp:
-    """A ClientApp that passes every message to a desk."""
+def build(handler: MessageHandler) -> ClientApp:
+    """A ClientApp that passes every message to a message handler."""
     app = ClientApp()
 
     @app.query("prepare")
     def prepare(message: Message, context: Context) -> Message:
-        return desk.answer(handlers.prepare, message, context)
+        return handler.answer(handlers.prepare, message, context)
 
     @app.query("backbone")
     def backbone(message: Message, context: Context) -> Message:
-        return desk.answer(handlers.receive_backbone, message, context)
+        return handler.answer(handlers.receive_backbone, message, context)
 
     @app.query("describe")
     def describe(message: Message, context: Context) -> Message:
-        return desk.answer(describe_table, message, context)
+        return handler.answer(describe_table, message, context)
 
     @app.query("sums")
     def sums(message: Message, context: Context) -> Message:
-        return desk.answer(tell_sums, message, context)
+        return handler.answer(tell_sums, message, context)
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
-        return desk.answer(handlers.train, message, context)
+        return handler.answer(handlers.train, message, context)
 
     @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:
-        return desk.answer(handlers.evaluate, message, context)
+        return handler.answer(handlers.evaluate, message, context)
 
     return app
 

@@ -141,13 +141,13 @@ class Workspace:
             backbone_digest, plan = self._plan(site, plan_digest)
             model, initial, specs, codec = self._model(site, plan, backbone_digest, machine.device)
         inputs = self.inputs(site, plan, model)
-        keeper = FeatureExtractor(plan, model, backbone_digest, inputs, self.store(site), machine, self._count)
+        extractor = FeatureExtractor(plan, model, backbone_digest, inputs, self.store(site), machine, self._count)
         with self.phases.of("cohort"):
             listed = read_manifest(site.manifest)
             targets(listed, plan.data)  # a label that is no class is said before hours of decoding
             cases = inputs.expanded(listed)
             quarantined = write_quarantine(site.state, cases, inputs.verdicts(cases))
-            cohort = load_cohort(cases, keeper, site.name not in plan.hold_out)
+            cohort = load_cohort(cases, extractor, site.name not in plan.hold_out)
         return Session(site, plan, run, model, initial, cohort, specs, codec, machine, self.phases, quarantined)
 
     def inputs(self, site: SiteFile, plan: Plan, model: Model) -> Inputs:

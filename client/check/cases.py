@@ -1,4 +1,4 @@
-"""The cases that the doctor looks at, with what the manifest and the plan say of each."""
+"""The cases that the check looks at, with what the manifest and the plan say of each."""
 
 from __future__ import annotations
 

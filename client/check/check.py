@@ -41,7 +41,7 @@ COST = "cost of a round"
 MEASURED_CASES = 32
 
 
-def check_site(path: Path, wish: CheckRequest) -> Iterator[Section]:
+def check_site(path: Path, request: CheckRequest) -> Iterator[Section]:
     """Look at the site file, its folders and coordinator, the cohort, its images or columns, and what the plan needs.
 
     No section but a thumbnail's holds a pixel; none holds a patient, a case's path or label.
@@ -53,15 +53,15 @@ def check_site(path: Path, wish: CheckRequest) -> Iterator[Section]:
         return
     yield Section("site file", (Finding("ok", "site file", f"site {site.name}, {path}"),))
     yield describe_deployment(site, simulated=simulation_of(path) is not None)
-    study = CheckContext(site, None, None, wish)
+    context = CheckContext(site, None, None, request)
     try:
-        chosen = choose_plan(wish.plan, path, site)
-        study = CheckContext(site, chosen, None if chosen is None else _network(chosen.plan, site), wish)
-        yield _plan_section(chosen, wish)
+        chosen = choose_plan(request.plan, path, site)
+        context = CheckContext(site, chosen, None if chosen is None else _network(chosen.plan, site), request)
+        yield _plan_section(chosen, request)
     except FedGraftError as error:
         yield _failed("plan", "plan", error)
     try:
-        yield from _check_cohort(study)
+        yield from _check_cohort(context)
     except OSError as error:  # what can be wrong with a case is a finding; this is a folder
         text = f"the state or store folder can't be written or read ({error.strerror})"
         yield Section("cohort", (Finding("problem", "folders", text, "see `state` and `store` above"),))
@@ -69,34 +69,34 @@ def check_site(path: Path, wish: CheckRequest) -> Iterator[Section]:
         yield Section("cohort", (Finding("problem", "folders", str(error), "see `state` and `store` above"),))
 
 
-def _check_cohort(study: CheckContext) -> Iterator[Section]:
-    site, plan = study.site, study.plan
+def _check_cohort(context: CheckContext) -> Iterator[Section]:
+    site, plan = context.site, context.plan
     try:
         listed = read_manifest(site.manifest)
         table = plan.table is not None if plan is not None else is_table(listed, site.manifest)
         cases = listed if table else reading.expanded(listed, plan, site)
-        roll = enrol(cases, lines_of_cases(listed, cases), plan)
+        case_table = enrol(cases, lines_of_cases(listed, cases), plan)
     except FedGraftError as error:
         yield _failed("cohort", "manifest", error)
         return
-    yield describe_cohort(roll, None if plan is None else plan.data, site.release.min_count)
-    yield from _check_rows(study, roll) if table else _check_images(study, roll, listed)
+    yield describe_cohort(case_table, None if plan is None else plan.data, site.release.min_count)
+    yield from _check_rows(context, case_table) if table else _check_images(context, case_table, listed)
 
 
-def _check_rows(study: CheckContext, roll: CaseTable) -> Iterator[Section]:
-    site, table = study.site, None if study.plan is None else study.plan.table
+def _check_rows(context: CheckContext, case_table: CaseTable) -> Iterator[Section]:
+    site, table = context.site, None if context.plan is None else context.plan.table
     files = TableFiles(site.limits)
     try:
-        rows = look_at_rows(roll.cases, table, files)
+        rows = look_at_rows(case_table.cases, table, files)
     except DataError:  # its text has the file's own words
         text = "a table names one of these columns twice"
         yield Section("table", (Finding("problem", "columns", text, "rename one"),))
         return
-    usable = roll.some(np.flatnonzero(rows.verdicts == USABLE).tolist())
+    usable = case_table.some(np.flatnonzero(rows.verdicts == USABLE).tolist())
     train = [usable.cases[at] for at in usable.positions("train")]
     told: tuple[Finding, ...] = ()
     if (
-        study.chosen is not None
+        context.chosen is not None
         and table is not None
         and table.statistics == "federated"
         and not rows.lacking
@@ -105,39 +105,41 @@ def _check_rows(study: CheckContext, roll: CaseTable) -> Iterator[Section]:
         read = TableInputs(table, files).rows(train)
         told = (what_is_told(table, read, [case.patient for case in train], site),)
         try:
-            chosen = study.chosen._replace(plan=stand_in(study.chosen.plan, table, read))
-            study = replace(study, chosen=chosen, model=measure.network(chosen.plan, site))
+            chosen = context.chosen._replace(plan=stand_in(context.chosen.plan, table, read))
+            context = replace(context, chosen=chosen, model=measure.network(chosen.plan, site))
         except FedGraftError as error:
             told += (Finding("problem", "plan", str(error)),)
-    yield describe_rows(roll, rows, table, site.release.min_count, told)
-    yield from check_against_plan(study if not rows.lacking else replace(study, model=None), usable, usable, 0, files)
+    yield describe_rows(case_table, rows, table, site.release.min_count, told)
+    yield from check_against_plan(
+        context if not rows.lacking else replace(context, model=None), usable, usable, 0, files
+    )
 
 
-def _check_images(study: CheckContext, roll: CaseTable, listed: Sequence[Case]) -> Iterator[Section]:
-    site, plan, number = study.site, study.plan, len(roll.cases)
+def _check_images(context: CheckContext, case_table: CaseTable, listed: Sequence[Case]) -> Iterator[Section]:
+    site, plan, number = context.site, context.plan, len(case_table.cases)
     if own_columns(listed):
         yield describe_columns(listed, site.release.min_count)
-    sample = study.wish.sample
-    looked = roll if sample is None else roll.some(reading.spread(sample, range(number)))
-    facts = _facts(looked, study)
-    size = None if study.image is None else study.image.size
-    read = reading.reading(plan, site) if study.wish.pictures else None
+    sample = context.request.sample
+    looked = case_table if sample is None else case_table.some(reading.spread(sample, range(number)))
+    facts = _facts(looked, context)
+    size = None if context.image is None else context.image.size
+    read = reading.reading(plan, site) if context.request.pictures else None
     yield describe_images(looked, facts, number, site, size, read)
     fine = np.flatnonzero(facts["reason"] == USABLE)
     usable = looked.some(fine.tolist())
-    if study.image is not None:
+    if context.image is not None:
         # what is not looked at counts as usable, and its pixels are still to be kept
         rest = number - len(looked.cases) if site.keep == "disk" else number
-        pixels = round(rest * pixel_bytes(usable.cases, facts[fine], study.image))
-        yield from check_against_plan(_timed(study), usable, usable if sample is None else roll, pixels)
+        pixels = round(rest * pixel_bytes(usable.cases, facts[fine], context.image))
+        yield from check_against_plan(_timed(context), usable, usable if sample is None else case_table, pixels)
 
 
-def _timed(study: CheckContext) -> CheckContext:
+def _timed(context: CheckContext) -> CheckContext:
     """With stand-ins for numbers that harmonising gets from all sites: here only the time it takes matters."""
-    if study.chosen is None or study.image is None or not wants_reference(study.chosen.plan):
-        return study
-    plan = with_stand_in(study.chosen.plan, study.image.size, study.site.trusted)
-    return replace(study, chosen=study.chosen._replace(plan=plan))
+    if context.chosen is None or context.image is None or not wants_reference(context.chosen.plan):
+        return context
+    plan = with_stand_in(context.chosen.plan, context.image.size, context.site.trusted)
+    return replace(context, chosen=context.chosen._replace(plan=plan))
 
 
 def _network(plan: Plan, site: SiteFile) -> Model | None:
@@ -146,30 +148,30 @@ def _network(plan: Plan, site: SiteFile) -> Model | None:
     return None if waits else measure.network(plan, site)
 
 
-def _plan_section(chosen: Chosen | None, wish: CheckRequest) -> Section:
+def _plan_section(chosen: Chosen | None, request: CheckRequest) -> Section:
     if chosen is not None:
         plan = chosen.plan
         text = f"{plan.digest[:12]}, {chosen.origin}: data.task={plan.data.task}, {plan.backbone.name}, "
         return Section("plan", (Finding("ok", "plan", f"{text}{count_of(plan.rounds, 'round')}"),))
     text = "none given, and the coordinator has sent none: not checked are task, classes, splits, size of the cohort,"
     found = [Finding("warning", "plan", f"{text} time, memory, bytes and disk", "name one with --plan")]
-    if wish.uplink is not None:
+    if request.uplink is not None:
         found.append(Finding("problem", "--uplink", "has no effect without a plan", "add --plan, or leave it out"))
     return Section("plan", tuple(found))
 
 
-def _facts(roll: CaseTable, study: CheckContext) -> Facts:
+def _facts(case_table: CaseTable, context: CheckContext) -> Facts:
     """Through the store of a run if there is a plan: what is decoded here need not be decoded again."""
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("decoding", total=len(roll.cases))
+        task = progress.add_task("decoding", total=len(case_table.cases))
 
         def advance(cases: int) -> None:
             progress.advance(task, cases)
 
-        if study.plan is None or study.image is None:
-            return reading.facts_without_plan(roll.cases, study.site, advance)
-        store = reading.store_of(study.site)
-        return reading.site_images(study.plan, study.image, study.site, store, advance).facts(roll.cases)
+        if context.plan is None or context.image is None:
+            return reading.facts_without_plan(case_table.cases, context.site, advance)
+        store = reading.store_of(context.site)
+        return reading.site_images(context.plan, context.image, context.site, store, advance).facts(case_table.cases)
 
 
 def _failed(title: str, what: str, error: FedGraftError) -> Section:
@@ -177,7 +179,7 @@ def _failed(title: str, what: str, error: FedGraftError) -> Section:
 
 
 def check_against_plan(
-    study: CheckContext, usable: CaseTable, ready: CaseTable, pixels: int = 0, files: TableFiles | None = None
+    context: CheckContext, usable: CaseTable, ready: CaseTable, pixels: int = 0, files: TableFiles | None = None
 ) -> Iterator[Section]:
     """Readiness and cost; nothing without a plan, and no cost without its network.
 
@@ -187,22 +189,22 @@ def check_against_plan(
         pixels: bytes of decoded images that are still to be kept.
         files: tables that have been read.
     """
-    if study.chosen is None:
+    if context.chosen is None:
         return
-    plan, site, wish = study.chosen.plan, study.site, study.wish
+    plan, site, request = context.chosen.plan, context.site, context.request
     yield readiness(ready, plan, site)
-    if study.model is None:
+    if context.model is None:
         return
     places = usable.positions("train") or list(range(len(usable.cases)))
     if not places:
         yield Section(COST, (Finding("warning", "time", "no usable case to measure on"),))
         return
-    sample = [usable.cases[at] for at in reading.spread(min(wish.sample or MEASURED_CASES, MEASURED_CASES), places)]
+    sample = [usable.cases[at] for at in reading.spread(min(request.sample or MEASURED_CASES, MEASURED_CASES), places)]
     try:
-        measured = measure.measure(plan, study.model, site, sample, files)
+        measured = measure.measure(plan, context.model, site, sample, files)
         counts = {name: len(ready.positions(name)) for name in SPLITS}
-        around = surroundings(site, study.chosen, wish.uplink, pixels)
-        yield cost(plan, counts, measured, volume(plan, study.model), around)
+        around = surroundings(site, context.chosen, request.uplink, pixels)
+        yield cost(plan, counts, measured, volume(plan, context.model), around)
     except DataError:  # its text may name a case
         text = "not measured: a case of the sample does not suit the plan, see the findings above"
         yield Section(COST, (Finding("problem", "time", text),))

@@ -48,8 +48,8 @@ def run(given: argparse.Namespace) -> int:
     _require_sense(given)
     console = Console()
     sections: list[Section] = []
-    wish = CheckRequest(given.plan, given.sample, given.uplink, pictures=not given.no_page)
-    for section in check_site(given.site, wish):
+    request = CheckRequest(given.plan, given.sample, given.uplink, pictures=not given.no_page)
+    for section in check_site(given.site, request):
         show_section(console, section)
         sections.append(section)
     findings = [finding for section in sections for finding in section.findings]

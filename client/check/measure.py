@@ -96,9 +96,9 @@ def measure(
     inputs = site_inputs(plan, model.spec, site, Store(None), files)
 
     def compute(views: int) -> tuple[Examples, float]:
-        keeper = FeatureExtractor(plan, model, _NO_DIGEST, inputs, Store(None), machine)
+        extractor = FeatureExtractor(plan, model, _NO_DIGEST, inputs, Store(None), machine)
         start = time.perf_counter()
-        examples = keeper.examples(cases, views)
+        examples = extractor.examples(cases, views)
         return examples, (time.perf_counter() - start) / len(cases)
 
     try:

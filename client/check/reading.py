@@ -1,4 +1,4 @@
-"""How the doctor reads a cohort's images: through the intake of a run, so that what it decodes is kept for the run."""
+"""How the check reads a cohort's images: through the intake of a run, so that what it decodes is kept for the run."""
 
 from __future__ import annotations
 

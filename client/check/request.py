@@ -86,7 +86,7 @@ class CheckContext:
     site: SiteFile
     chosen: Chosen | None
     model: Model | None
-    wish: CheckRequest
+    request: CheckRequest
 
     @property
     def plan(self) -> Plan | None:

@@ -148,7 +148,7 @@ def split_usable(cases: Sequence[Case], plan: Plan, inputs: Inputs) -> dict[str,
     return left
 
 
-def load_cohort(cases: Sequence[Case], keeper: FeatureExtractor, trains: bool = True) -> Cohort:
+def load_cohort(cases: Sequence[Case], extractor: FeatureExtractor, trains: bool = True) -> Cohort:
     """Split, leave out what can't be used, and compute what is not kept yet.
 
     Args:
@@ -160,9 +160,9 @@ def load_cohort(cases: Sequence[Case], keeper: FeatureExtractor, trains: bool = 
     Raises:
         DataError: as `split_usable` and `FeatureExtractor.all_examples`.
     """
-    splits = split_usable(cases, keeper.plan, keeper.inputs)
-    views = {"train": keeper.plan.augment.views if trains else 1}
-    return keeper.all_examples({name: (some, views.get(name, 1)) for name, some in splits.items()})
+    splits = split_usable(cases, extractor.plan, extractor.inputs)
+    views = {"train": extractor.plan.augment.views if trains else 1}
+    return extractor.all_examples({name: (some, views.get(name, 1)) for name, some in splits.items()})
 
 
 def _listed(verdicts: NDArray[np.uint8]) -> str:

@@ -86,7 +86,8 @@ def find_places(
 
 
 def shapes_seen(backbone: nn.Module, paths: Iterable[str], spec: Shaped) -> dict[str, tuple[Shape | None, Shape]]:
-    """``(input_shape, output_shape)`` of the modules that give one floating-point tensor in a forward pass of a blank case.
+    """``(input_shape, output_shape)`` of the modules that give one floating-point tensor in a forward pass of a blank
+    case.
 
     ``input_shape`` is ``None`` where the first argument is no such tensor.
     """

@@ -109,12 +109,12 @@ def _run(
         else:
             stores = {} if series is None else series.stores
             workspace = Workspace(display.computed, display.decoded, stores=stores)
-            desk = client_app.MessageHandler(
+            handler = client_app.MessageHandler(
                 workspace, sites, lambda site, error: trouble.setdefault(_sentence(site, error))
             )
             configs = [{"site-file": str(path)} for path in sites]
-            train_all = desk.train_all if plan.engine.together else None
-            run_in_process(server, client_app.build(desk), configs, config, train_all, reached)
+            train_all = handler.train_all if plan.engine.together else None
+            run_in_process(server, client_app.build(handler), configs, config, train_all, reached)
     except RoundError as error:
         raise type(error)("\n".join([str(error), *trouble])) from error
     return list(trouble)
@@ -135,8 +135,8 @@ def _central_test(out: Path, plan: Plan, federation: SimulatedSites, display: Di
             known = load_plan(out / "plan.yaml")  # with the statistics of a table in it
             allowed = plan.engine.trusted
             inputs = inputs_of(known, model.spec, Rules(), store, machine.workers, display.decoded, None, allowed)
-            keeper = FeatureExtractor(known, model, digest, inputs, store, machine, display.computed)
-            held.append(keeper.examples(inputs.expanded(federation.test)))
+            extractor = FeatureExtractor(known, model, digest, inputs, store, machine, display.computed)
+            held.append(extractor.examples(inputs.expanded(federation.test)))
         model.load(shared)
         found = evaluate_split(model.constant.trained, held[0], machine.device, task)
         return task.empty() if found is None else found

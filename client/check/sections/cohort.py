@@ -23,44 +23,51 @@ _TARGETS = {
 }
 
 
-def describe_cohort(roll: CaseTable, data: DataSection | None, least: int) -> Section:
+def describe_cohort(case_table: CaseTable, data: DataSection | None, least: int) -> Section:
     """Counts and prevalences.
 
     Args:
         data: of the plan, if there is one.
         least: values of subgroups, and without a plan classes, that fewer patients have are not named.
     """
-    others = other_findings(roll.cases, data)
-    groups = subgroups(roll.cases, least, target_columns(data) | others)
-    findings = [_who(roll), *_targets(roll, data), *_splits(roll, data), *_subgroups(groups, len(others))]
-    if roll.splits is None:
-        grids = [_prevalence("all cases", "", roll, ("all",) * len(roll.cases), data, least)]
+    others = other_findings(case_table.cases, data)
+    groups = subgroups(case_table.cases, least, target_columns(data) | others)
+    findings = [
+        _who(case_table),
+        *_targets(case_table, data),
+        *_splits(case_table, data),
+        *_subgroups(groups, len(others)),
+    ]
+    if case_table.splits is None:
+        grids = [_prevalence("all cases", "", case_table, ("all",) * len(case_table.cases), data, least)]
     else:
-        grids = [_prevalence("by split", "split", roll, roll.splits, data, least, SPLITS)]
+        grids = [_prevalence("by split", "split", case_table, case_table.splits, data, least, SPLITS)]
     if data is not None and data.task == "multilabel":
-        grids.insert(0, _findings(roll))
+        grids.insert(0, _findings(case_table))
     for group in groups[:MOST_SUBGROUPS]:
-        grids.append(_prevalence(f"by {shown(group.column)}", shown(group.column), roll, group.of, data, least))
-    return Section("cohort", tuple(findings), tuple(grids), tuple(_class_bars(roll, data, least)))
+        grids.append(_prevalence(f"by {shown(group.column)}", shown(group.column), case_table, group.of, data, least))
+    return Section("cohort", tuple(findings), tuple(grids), tuple(_class_bars(case_table, data, least)))
 
 
-def _who(roll: CaseTable) -> Finding:
-    patients = len({case.patient for case in roll.cases})
-    groups = len({case.unit for case in roll.cases})
+def _who(case_table: CaseTable) -> Finding:
+    patients = len({case.patient for case in case_table.cases})
+    groups = len({case.unit for case in case_table.cases})
     more = (
-        "" if all(case.group is None for case in roll.cases) else f", in {count_of(groups, 'unit')} that stay together"
+        ""
+        if all(case.group is None for case in case_table.cases)
+        else f", in {count_of(groups, 'unit')} that stay together"
     )
-    lines = len(set(roll.lines))
-    text = f"{count_of(len(roll.cases), 'case')} of {count_of(patients, 'patient')}{more}"
-    several = f"{count_of(lines, 'line')}, " if lines < len(roll.cases) else ""
+    lines = len(set(case_table.lines))
+    text = f"{count_of(len(case_table.cases), 'case')} of {count_of(patients, 'patient')}{more}"
+    several = f"{count_of(lines, 'line')}, " if lines < len(case_table.cases) else ""
     return Finding("ok", "cases", several + text)
 
 
-def _targets(roll: CaseTable, data: DataSection | None) -> Iterator[Finding]:
+def _targets(case_table: CaseTable, data: DataSection | None) -> Iterator[Finding]:
     if data is None:
-        yield _labels(roll)
+        yield _labels(case_table)
         return
-    absent = absent_columns(roll.cases, data)
+    absent = absent_columns(case_table.cases, data)
     if absent:
         yield Finding(
             "problem",
@@ -69,24 +76,24 @@ def _targets(roll: CaseTable, data: DataSection | None) -> Iterator[Finding]:
             "add them to the manifest (docs/cohort.md)",
         )
         return
-    bad = unreadable(roll.cases, data)
+    bad = unreadable(case_table.cases, data)
     if bad:
         yield Finding(
             "problem",
             "targets",
             f"{count_of(len(bad), 'case')} with {_TARGETS[data.task].format(', '.join(map(shown, data.classes)))}; "
-            f"{lines_of([roll.lines[at] for at in bad])} of the manifest",
+            f"{lines_of([case_table.lines[at] for at in bad])} of the manifest",
             "correct the manifest, or leave these lines out",
         )
     else:
         yield Finding("ok", "targets", f"every case fits the plan's data.task={data.task}")
 
 
-def _labels(roll: CaseTable) -> Finding:
-    labels = {case.label for case in roll.cases if case.label}
-    if not labels and not roll.outcomes:
+def _labels(case_table: CaseTable) -> Finding:
+    labels = {case.label for case in case_table.cases if case.label}
+    if not labels and not case_table.outcomes:
         return Finding("warning", "targets", "the manifest has no labels", "name a plan with --plan to check its task")
-    if labels and not roll.outcomes:
+    if labels and not case_table.outcomes:
         return Finding(
             "warning",
             "targets",
@@ -97,24 +104,24 @@ def _labels(roll: CaseTable) -> Finding:
     return Finding("ok", "targets", f"{text}; whether they are a plan's needs a plan")
 
 
-def _splits(roll: CaseTable, data: DataSection | None) -> Iterator[Finding]:
-    if data is not None and data.test == "given" and any(case.split is None for case in roll.cases):
+def _splits(case_table: CaseTable, data: DataSection | None) -> Iterator[Finding]:
+    if data is not None and data.test == "given" and any(case.split is None for case in case_table.cases):
         text = "the plan says data.test=given, but the manifest names no `split`"
         yield Finding("problem", "splits", text, "add the column: train, val or test on every line")
         return
-    if roll.splits is None:
+    if case_table.splits is None:
         yield Finding("ok", "splits", "the manifest names none; a plan's fractions decide, by patient")
         return
     sides: dict[str, set[str]] = defaultdict(set)
     lines: dict[str, list[int]] = defaultdict(list)
-    for case, line, side in zip(roll.cases, roll.lines, roll.splits, strict=True):
+    for case, line, side in zip(case_table.cases, case_table.lines, case_table.splits, strict=True):
         for unit in {f"patient {case.patient}", f"unit {case.unit}"}:
             sides[unit].add(side)
             lines[unit].append(line)
-    crossing = {case.patient for case in roll.cases if len(sides[f"patient {case.patient}"]) > 1}
-    crossing_units = {case.unit for case in roll.cases if len(sides[f"unit {case.unit}"]) > 1}
+    crossing = {case.patient for case in case_table.cases if len(sides[f"patient {case.patient}"]) > 1}
+    crossing_units = {case.unit for case in case_table.cases if len(sides[f"unit {case.unit}"]) > 1}
     number = max(len(crossing), len(crossing_units))
-    counts = ", ".join(f"{name} {roll.splits.count(name):,}" for name in SPLITS)
+    counts = ", ".join(f"{name} {case_table.splits.count(name):,}" for name in SPLITS)
     if not crossing and not crossing_units:
         yield Finding("ok", "splits", f"{counts} cases; no patient is in two of them")
         return
@@ -146,48 +153,50 @@ def _subgroups(groups: Sequence[Subgroup], others: int) -> Iterator[Finding]:
 def _prevalence(
     title: str,
     column: str,
-    roll: CaseTable,
+    case_table: CaseTable,
     of: Sequence[str],
     data: DataSection | None,
     least: int,
     order: Sequence[str] = (),
 ) -> Grid:
     """Cases, patients and the share of each outcome among the cases where it is known."""
-    named, everybody = _named(roll, data, least), range(len(of))
+    named, everybody = _named(case_table, data, least), range(len(of))
     parts = {name: [at for at in everybody if of[at] == name] for name in order or sorted(set(of))}
     listed = [(name, inside) for name, inside in parts.items() if inside]
     rows = []
     for value, inside in (*listed, *([("all", list(everybody))] if len(listed) > 1 else [])):
-        cells = [shown(value), f"{len(inside):,}", f"{len({roll.cases[at].patient for at in inside}):,}"]
+        cells = [shown(value), f"{len(inside):,}", f"{len({case_table.cases[at].patient for at in inside}):,}"]
         for number in named:
-            known = [one for at in inside if (one := roll.outcomes[number].of[at]) is not None]
+            known = [one for at in inside if (one := case_table.outcomes[number].of[at]) is not None]
             cells.append(share(sum(known), len(known)))
         rows.append(tuple(cells))
-    grid = Grid(title, (column, "cases", "patients", *(shown(roll.outcomes[n].name) for n in named)), tuple(rows))
+    grid = Grid(title, (column, "cases", "patients", *(shown(case_table.outcomes[n].name) for n in named)), tuple(rows))
     return grid.transposed() if len(named) > MOST_ACROSS else grid
 
 
-def _findings(roll: CaseTable) -> Grid:
+def _findings(case_table: CaseTable) -> Grid:
     """Of a multilabel plan."""
-    everybody = range(len(roll.cases))
+    everybody = range(len(case_table.cases))
     rows = []
-    for one in roll.outcomes:
+    for one in case_table.outcomes:
         with_it, without, unknown = (one.count(having, everybody) for having in (True, False, None))
         cells = (f"{with_it:,}", f"{without:,}", f"{unknown:,}", share(with_it, with_it + without))
         rows.append((shown(one.name), *cells))
     return Grid("findings", ("finding", "with it", "without", "unknown", "of the known"), tuple(rows))
 
 
-def _named(roll: CaseTable, data: DataSection | None, least: int) -> list[int]:
+def _named(case_table: CaseTable, data: DataSection | None, least: int) -> list[int]:
     """The outcomes that may be named: a plan's, or labels that enough patients have (fewer could be a name)."""
     if data is not None:
-        return list(range(len(roll.outcomes)))
-    patients = [{case.patient for case, has in zip(roll.cases, one.of, strict=True) if has} for one in roll.outcomes]
+        return list(range(len(case_table.outcomes)))
+    patients = [
+        {case.patient for case, has in zip(case_table.cases, one.of, strict=True) if has} for one in case_table.outcomes
+    ]
     return [number for number, having in enumerate(patients) if len(having) >= least]
 
 
-def _class_bars(roll: CaseTable, data: DataSection | None, least: int) -> Iterator[Bars]:
-    named = _named(roll, data, least)
+def _class_bars(case_table: CaseTable, data: DataSection | None, least: int) -> Iterator[Bars]:
+    named = _named(case_table, data, least)
     if named:
-        heights = tuple(float(sum(map(bool, roll.outcomes[n].of))) for n in named)
-        yield Bars("cases by outcome", tuple(shown(roll.outcomes[n].name) for n in named), heights)
+        heights = tuple(float(sum(map(bool, case_table.outcomes[n].of))) for n in named)
+        yield Bars("cases by outcome", tuple(shown(case_table.outcomes[n].name) for n in named), heights)

@@ -18,15 +18,15 @@ MOST_NAMES = 6
 Name = Callable[[Case], str]
 
 
-def duplicates(roll: CaseTable, facts: Facts, name: Name) -> tuple[Finding, ...]:
+def duplicates(case_table: CaseTable, facts: Facts, name: Name) -> tuple[Finding, ...]:
     """Compare pixel digests of the usable images.
 
     Args:
-        facts: of every case of the roll.
+        facts: of every case of the case table.
         name: a case's pseudonym.
     """
     fine = np.flatnonzero(facts["reason"] == USABLE)
-    usable = roll.some(fine.tolist())
+    usable = case_table.some(fine.tolist())
     sets = twins(usable.cases, [digest.tobytes() for digest in facts["digest"][fine]])
     found = tuple(_suspicious(usable, sets, name))
     if found:
@@ -38,41 +38,41 @@ def duplicates(roll: CaseTable, facts: Facts, name: Name) -> tuple[Finding, ...]
     return (Finding("ok", "duplicates", "no two images have the same pixels"),)
 
 
-def _suspicious(roll: CaseTable, sets: Sequence[Sequence[int]], name: Name) -> Iterator[Finding]:
-    splits = roll.splits
+def _suspicious(case_table: CaseTable, sets: Sequence[Sequence[int]], name: Name) -> Iterator[Finding]:
+    splits = case_table.splits
     crossing = [s for s in sets if splits is not None and len({splits[at] for at in s}) > 1]
     if crossing:
         yield Finding(
             "problem",
             "duplicates",
-            f"the same pixels in more than one split, {_where(roll, crossing, name)}: figures would be too good",
+            f"the same pixels in more than one split, {_where(case_table, crossing, name)}: figures would be too good",
             "give all cases of one such image the same `group`, or keep one of them",
         )
-    patients = [s for s in sets if len({roll.cases[at].patient for at in s}) > 1]
+    patients = [s for s in sets if len({case_table.cases[at].patient for at in s}) > 1]
     if patients:
         yield Finding(
             "warning",
             "duplicates",
-            f"the same pixels under different patients, {_where(roll, patients, name)}",
+            f"the same pixels under different patients, {_where(case_table, patients, name)}",
             "find out whose image it is; if in doubt give them one `group`, or leave both out",
         )
-    labels = [s for s in sets if len({_target(roll, at) for at in s}) > 1]
+    labels = [s for s in sets if len({_target(case_table, at) for at in s}) > 1]
     if labels:
         yield Finding(
             "warning",
             "duplicates",
-            f"the same pixels with different labels, {_where(roll, labels, name)}",
+            f"the same pixels with different labels, {_where(case_table, labels, name)}",
             "correct the labels, or leave both out",
         )
 
 
-def _target(roll: CaseTable, at: int) -> tuple[str, tuple[bool | None, ...]]:
-    return roll.cases[at].label, tuple(outcome.of[at] for outcome in roll.outcomes)
+def _target(case_table: CaseTable, at: int) -> tuple[str, tuple[bool | None, ...]]:
+    return case_table.cases[at].label, tuple(outcome.of[at] for outcome in case_table.outcomes)
 
 
-def _where(roll: CaseTable, sets: Sequence[Sequence[int]], name: Name) -> str:
+def _where(case_table: CaseTable, sets: Sequence[Sequence[int]], name: Name) -> str:
     """``2 images: case-1 = case-2; ...; lines ... of the manifest``."""
-    pairs = [" = ".join(name(roll.cases[at]) for at in places[:MOST_NAMES]) for places in sets[:MOST_NAMES]]
+    pairs = [" = ".join(name(case_table.cases[at]) for at in places[:MOST_NAMES]) for places in sets[:MOST_NAMES]]
     more = "; ..." if len(sets) > MOST_NAMES or any(len(places) > MOST_NAMES for places in sets) else ""
-    lines = lines_of([roll.lines[at] for places in sets for at in places])
+    lines = lines_of([case_table.lines[at] for places in sets for at in places])
     return f"{count_of(len(sets), 'image')} ({'; '.join(pairs)}{more}; {lines} of the manifest)"

@@ -67,11 +67,11 @@ def marks(facts: Facts) -> Iterator[Finding]:
             yield Finding(grade, "de-identification", f"{number:,} of {count_of(len(facts), 'image')} {text}", todo)
 
 
-def intensities(roll: CaseTable, facts: Facts) -> tuple[Finding, Bars | None]:
+def intensities(case_table: CaseTable, facts: Facts) -> tuple[Finding, Bars | None]:
     """Pixel values in 32 bins, the mean over images with what 80 of 100 images have; and images in one bin."""
     counts = facts["histogram"].astype(float)
     parts = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    flat = [line for line, most in zip(roll.lines, parts.max(1, initial=0), strict=True) if most > ONE_BIN]
+    flat = [line for line, most in zip(case_table.lines, parts.max(1, initial=0), strict=True) if most > ONE_BIN]
     if flat:
         found = Finding(
             "warning",

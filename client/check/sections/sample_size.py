@@ -25,20 +25,20 @@ LEAST_EVENTS = 10
 """Of a survival plan, in each split: fewer give a C-index that could be anything."""
 
 
-def readiness(roll: CaseTable, plan: Plan, site: SiteFile) -> Section:
+def readiness(case_table: CaseTable, plan: Plan, site: SiteFile) -> Section:
     """Compare what can be used with the plan.
 
     Args:
-        roll: the usable cases only, split.
+        case_table: the usable cases only, split.
     """
-    findings = [*_training(roll, plan), *_held_out(roll, plan), *_release(roll, plan, site)]
+    findings = [*_training(case_table, plan), *_held_out(case_table, plan), *_release(case_table, plan, site)]
     if not any(finding.grade != "ok" for finding in findings):
         findings.insert(0, Finding("ok", "size", "enough cases of every kind in every split"))
-    return Section("ready for the plan?", tuple(findings), (_grid(roll, plan),))
+    return Section("ready for the plan?", tuple(findings), (_grid(case_table, plan),))
 
 
-def _training(roll: CaseTable, plan: Plan) -> Iterator[Finding]:
-    train = roll.positions("train")
+def _training(case_table: CaseTable, plan: Plan) -> Iterator[Finding]:
+    train = case_table.positions("train")
     if not train:
         text = "no usable case is left to train on"
         yield Finding("problem", "train", text, "lower data.val_fraction and data.test_fraction, or name other splits")
@@ -46,39 +46,39 @@ def _training(roll: CaseTable, plan: Plan) -> Iterator[Finding]:
     if len(train) < plan.train.batch_size and plan.data.task != "survival":  # Cox's loss wants whole risk sets
         text = f"{count_of(len(train), 'case')}, fewer than train.batch_size={plan.train.batch_size}"
         yield Finding("warning", "train", text, "each epoch is a single step here; a smaller batch makes it more")
-    present = [one.name for one in roll.outcomes if one.count(True, train)]
+    present = [one.name for one in case_table.outcomes if one.count(True, train)]
     if plan.data.task == "classification" and len(present) == 1:
         text = f"all training cases are of one class, {shown(present[0])}"
         yield Finding(
             "warning", "train", text, "training here pulls every site's model to this class; ask whether that is wanted"
         )
         return
-    yield from _enough(roll, train, "train", plan.data.task)
+    yield from _enough(case_table, train, "train", plan.data.task)
 
 
-def _held_out(roll: CaseTable, plan: Plan) -> Iterator[Finding]:
+def _held_out(case_table: CaseTable, plan: Plan) -> Iterator[Finding]:
     fractions = {"val": plan.data.val_fraction, "test": plan.data.test_fraction}
     for name, fraction in fractions.items():
-        places = roll.positions(name)
+        places = case_table.positions(name)
         if places:
-            yield from _enough(roll, places, name, plan.data.task)
+            yield from _enough(case_table, places, name, plan.data.task)
         elif fraction > 0:
             yield Finding("warning", name, "no case", "the site has no figures of its own on it")
 
 
-def _enough(roll: CaseTable, places: list[int], name: str, task: TaskName) -> Iterator[Finding]:
+def _enough(case_table: CaseTable, places: list[int], name: str, task: TaskName) -> Iterator[Finding]:
     """One finding for all outcomes of which a split has too few cases."""
     least = LEAST_EVENTS if task == "survival" else LEAST_TRAIN if name == "train" else LEAST_HELD_OUT
     what = "their figures are little more than chance" if name != "train" else "hardly anything is learnt of them here"
     if task == "survival":
-        for events in (one.count(True, places) for one in roll.outcomes):
+        for events in (one.count(True, places) for one in case_table.outcomes):
             if events < least:
                 text = f"{count_of(events, 'event')} among {count_of(len(places), 'case')}, fewer than {least}; {what}"
                 yield Finding("warning", name, text, "more cases, or a longer follow-up")
         return
-    few = [(shown(one.name), count) for one in roll.outcomes if (count := one.count(True, places)) < least]
+    few = [(shown(one.name), count) for one in case_table.outcomes if (count := one.count(True, places)) < least]
     if task == "multilabel":
-        few += [(f"without {shown(o.name)}", n) for o in roll.outcomes if (n := o.count(False, places)) < least]
+        few += [(f"without {shown(o.name)}", n) for o in case_table.outcomes if (n := o.count(False, places)) < least]
     todo = "more cases, or fewer findings" if task == "multilabel" else "more cases, or fewer classes"
     none = [outcome for outcome, count in few if not count]
     some = [f"{outcome} {count}" for outcome, count in few if count]
@@ -90,41 +90,43 @@ def _enough(roll: CaseTable, places: list[int], name: str, task: TaskName) -> It
         yield Finding("warning", name, text, todo)
 
 
-def _release(roll: CaseTable, plan: Plan, site: SiteFile) -> Iterator[Finding]:
+def _release(case_table: CaseTable, plan: Plan, site: SiteFile) -> Iterator[Finding]:
     """What the site's own file will hold back because there are too few cases (`fedgraft.client.site.release`)."""
     least = site.release.min_count
-    small = [name for name in ("val", "test") if 0 < len(roll.positions(name)) < least]
+    small = [name for name in ("val", "test") if 0 < len(case_table.positions(name)) < least]
     if small and plan.release.evaluation and site.release.evaluation:
         text = f"the evaluation on {' and '.join(small)} stays here: fewer cases than release.min_count={least}"
         yield Finding("warning", "release", text, "the report shows no figures of this site on it")
     wanted = plan.release.class_counts and site.release.class_counts and plan.loss.asks_all_counts
-    if wanted and not _counts_may_leave(roll, plan, least):
+    if wanted and not _counts_may_leave(case_table, plan, least):
         text = f"class counts stay here: one lies between 0 and release.min_count={least}"
         yield Finding("warning", "release", text, "the plan's global class counts come from the other sites")
 
 
-def _counts_may_leave(roll: CaseTable, plan: Plan, least: int) -> bool:
+def _counts_may_leave(case_table: CaseTable, plan: Plan, least: int) -> bool:
     """All of them, by the rule of the task."""
     task = tasks.of(plan.data)
     try:
-        counts = task.count(targets([roll.cases[at] for at in roll.positions("train")], plan.data))
+        counts = task.count(targets([case_table.cases[at] for at in case_table.positions("train")], plan.data))
     except DataError:  # a target that can't be used is a finding of its own
         return True
     return task.releasable(counts, least) == counts
 
 
-def _grid(roll: CaseTable, plan: Plan) -> Grid:
-    places = {name: roll.positions(name) for name in SPLITS}
+def _grid(case_table: CaseTable, plan: Plan) -> Grid:
+    places = {name: case_table.positions(name) for name in SPLITS}
     if plan.data.task == "multilabel":
-        cells = [(shown(one.name), *(_with_without(one, some) for some in places.values())) for one in roll.outcomes]
+        cells = [
+            (shown(one.name), *(_with_without(one, some) for some in places.values())) for one in case_table.outcomes
+        ]
         return Grid("usable cases with / without a finding (+ unknown)", ("finding", *SPLITS), tuple(cells))
     rows = []
     for name, some in places.items():
-        counts = [f"{one.count(True, some):,}" for one in roll.outcomes]
-        rows.append((name, f"{len(some):,}", f"{len({roll.cases[at].patient for at in some}):,}", *counts))
-    header = ("split", "usable cases", "patients", *(shown(one.name) for one in roll.outcomes))
+        counts = [f"{one.count(True, some):,}" for one in case_table.outcomes]
+        rows.append((name, f"{len(some):,}", f"{len({case_table.cases[at].patient for at in some}):,}", *counts))
+    header = ("split", "usable cases", "patients", *(shown(one.name) for one in case_table.outcomes))
     grid = Grid(f"usable cases for data.task={plan.data.task}", header, tuple(rows))
-    return grid.transposed() if len(roll.outcomes) > MOST_ACROSS else grid
+    return grid.transposed() if len(case_table.outcomes) > MOST_ACROSS else grid
 
 
 def _with_without(outcome: Outcome, places: list[int]) -> str:

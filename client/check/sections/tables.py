@@ -1,4 +1,4 @@
-"""How the doctor reads a cohort of rows: the plan's columns, or without a plan all, of the manifest and its tables."""
+"""How the check reads a cohort of rows: the plan's columns, or without a plan all, of the manifest and its tables."""
 
 from __future__ import annotations
 
@@ -138,17 +138,17 @@ def _header(path: Path) -> Sequence[str]:
 
 
 def describe_rows(
-    roll: CaseTable, rows: Rows, table: TableSection | None, least: int, more: tuple[Finding, ...] = ()
+    case_table: CaseTable, rows: Rows, table: TableSection | None, least: int, more: tuple[Finding, ...] = ()
 ) -> Section:
     """What was seen of the rows.
 
     Args:
-        rows: of every case of the roll.
+        rows: of every case of the case table.
         table: the plan's section, if there is a plan.
         least: categories that fewer patients have are not named.
         more: findings that belong here.
     """
-    findings = [*refusals(roll.lines, rows.verdicts, "row")]
+    findings = [*refusals(case_table.lines, rows.verdicts, "row")]
     if table is not None:
         findings += against_plan(rows.columns, rows.lacking, table)
     absent = () if table is None else table.missing
@@ -161,7 +161,7 @@ def describe_rows(
         findings += emptiness(used, absent, learnt=True)
     grids = [refusal_grid(rows.verdicts, "row")] if (rows.verdicts != USABLE).any() else []
     if rows.columns:
-        patients = [roll.cases[at].patient for at in rows.readable]
+        patients = [case_table.cases[at].patient for at in rows.readable]
         grids.append(column_grid(rows.columns, patients, table, least))
     return Section("table", (*findings, *more), tuple(grids))
 

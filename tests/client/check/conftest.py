@@ -24,7 +24,7 @@ def case(at: int, label: str = "sick", patient: str = "", split: str | None = No
     return Case(f"/c/{at}.png", label, patient or f"p{at}", split=split, columns=tuple(columns.items()))
 
 
-def roll_of(cases: Sequence[Case], data: DataSection | None = None) -> CaseTable:
+def case_table_of(cases: Sequence[Case], data: DataSection | None = None) -> CaseTable:
     """As `enrol`, with the splits that the cases name."""
     splits = tuple(one.split or "" for one in cases) if all(one.split for one in cases) else None
     return CaseTable(tuple(cases), tuple(range(2, len(cases) + 2)), splits, outcomes(cases, data))

@@ -1,4 +1,4 @@
-"""The doctor over whole sites: hostile manifests, real images, a phantom hospital."""
+"""The check over whole sites: hostile manifests, real images, a phantom hospital."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ from fedgraft.client.site.site_file import SiteFile, write_site_file
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.federation.sites import lay_out
 
-from .conftest import case, roll_of
+from .conftest import case, case_table_of
 from .test_page import parsed
 
 Composer = Callable[..., Plan]
@@ -56,8 +56,8 @@ def write_site(folder: Path, lines: list[dict[str, str]], plan: Plan | None = No
     return folder / "site.yaml"
 
 
-def check(path: Path, **wish: object) -> list[Section]:
-    return list(check_site(path, CheckRequest(**wish)))  # type: ignore[arg-type]
+def check(path: Path, **request: object) -> list[Section]:
+    return list(check_site(path, CheckRequest(**request)))  # type: ignore[arg-type]
 
 
 def findings(sections: list[Section]) -> Iterator[Finding]:
@@ -106,7 +106,7 @@ def test_nothing_of_a_hostile_manifest_is_repeated(tmp_path: Path, compose_plan:
 def test_markup_in_a_subgroup_is_escaped() -> None:
     wards = ("<script>x</script>", "{{ 7*7 }}")
     cases = [case(at, **{"<u>ward": wards[at % 2]}) for at in range(10)]
-    reader = parsed(render("north", [describe_cohort(roll_of(cases), None, 5)]))
+    reader = parsed(render("north", [describe_cohort(case_table_of(cases), None, 5)]))
     assert "<script>x</script>" in reader.text and "by <u>ward" in reader.text and "{{ 7*7 }}" in reader.text
     assert not {"script", "u"} & {tag for tag, _ in reader.elements}
 

@@ -1,4 +1,4 @@
-"""The doctor over all DICOM files that pydicom ships, drafted into a manifest."""
+"""The check over all DICOM files that pydicom ships, drafted into a manifest."""
 
 import csv
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The doctor over cohorts of rows: with a plan, with one whose statistics are to come, without one."""
+"""The check over cohorts of rows: with a plan, with one whose statistics are to come, without one."""
 
 from collections.abc import Callable
 from dataclasses import replace

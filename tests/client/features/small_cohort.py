@@ -57,10 +57,10 @@ def cases(tmp_path: Path) -> tuple[Case, ...]:
 
 
 def load(cases: tuple[Case, ...], model: Model, store: Store, counter: Counter | None = None) -> Examples:
-    return keeper(model, store, counter).examples(cases)
+    return extractor(model, store, counter).examples(cases)
 
 
-def keeper(
+def extractor(
     model: Model,
     store: Store,
     counter: Counter | None = None,

@@ -17,7 +17,7 @@ from fedgraft.client.site.row_store import Store
 from fedgraft.common.models.model import Model
 
 from ..conftest import Counter
-from .small_cohort import cases, keeper, kept_image, load, model, plan_of
+from .small_cohort import cases, extractor, kept_image, load, model, plan_of
 
 __all__ = ["cases", "model"]  # fixtures
 
@@ -29,7 +29,7 @@ def test_every_view_is_computed_once_and_the_case_as_it_is_is_shared(
     plan = plan_of("test_resnet", "augment=mild", "data.val_fraction=0.2")
     store, counter = Store(tmp_path / "kept"), Counter()
     plain = load(cases, model, store, counter)
-    cohort = load_cohort(cases, keeper(model, store, counter, plan))
+    cohort = load_cohort(cases, extractor(model, store, counter, plan))
     train = cohort["train"]
     assert counter.cases == 20 + len(train), "a case counts when its last view was computed, also if it was kept"
     assert (train.views, cohort["val"].views) == (6, 1)
@@ -44,13 +44,15 @@ def test_each_case_counts_once_and_as_it_is_done(cases: tuple[Case, ...], model:
     """Six views a case, in batches of four rows at most, each of one case: its first four views, and the rest."""
     told: list[int] = []
     plan = plan_of("test_resnet", "augment=mild")
-    one = replace(keeper(model, Store(None), batch=4, plan=plan), progress=told.append)
+    one = replace(extractor(model, Store(None), batch=4, plan=plan), progress=told.append)
     one.examples(cases[:4], views=6)
     assert told == [0, 1] * 4
 
 
 def test_a_site_that_never_trains_computes_each_case_as_it_is(cases: tuple[Case, ...], model: Model) -> None:
-    cohort = load_cohort(cases, keeper(model, Store(None), plan=plan_of("test_resnet", "augment=mild")), trains=False)
+    cohort = load_cohort(
+        cases, extractor(model, Store(None), plan=plan_of("test_resnet", "augment=mild")), trains=False
+    )
     assert cohort["train"].views == 1
     assert len(cohort["train"].stored) == 20
 
@@ -60,7 +62,7 @@ def test_a_view_is_what_the_backbone_gives_for_the_changed_image(
 ) -> None:
     plan = plan_of("test_resnet", "augment=mild")
     bank = Bank(plan.augment, plan.seed)
-    examples = keeper(model, Store(None), plan=plan).examples(cases[:3], views=6)
+    examples = extractor(model, Store(None), plan=plan).examples(cases[:3], views=6)
     image = view_of(kept_image(cases[1], model, read_case), bank, identity(cases[1]), 4)
     with torch.no_grad():
         expected = model.network.backbone(normalise(image, model.spec).expand(3, -1, -1)[None])
@@ -69,5 +71,5 @@ def test_a_view_is_what_the_backbone_gives_for_the_changed_image(
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_decoding_ahead_changes_nothing(cases: tuple[Case, ...], model: Model, tmp_path: Path, workers: int) -> None:
-    one = keeper(model, Store(None), workers=workers, batch=4)
+    one = extractor(model, Store(None), workers=workers, batch=4)
     torch.testing.assert_close(one.examples(cases).inputs, load(cases, model, Store(None)).inputs)

@@ -84,7 +84,7 @@ def test_a_site_s_check_times_it_with_stand_ins(compose_plan: PlanOf, tmp_path: 
     plan = compose_plan("harmonise=histogram", "backbone.freeze=none")
     sites = lay_out(plan, tmp_path / "sites", {"FEDGRAFT_CACHE": str(cache)}).sites
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan.to_dict()))
-    wish = CheckRequest(tmp_path / "plan.yaml", None, None, pictures=False)
-    sections = list(check_site(next(iter(sites.values())), wish))
+    request = CheckRequest(tmp_path / "plan.yaml", None, None, pictures=False)
+    sections = list(check_site(next(iter(sites.values())), request))
     assert "cost of a round" in [section.title for section in sections]
     assert not [one.text for section in sections for one in section.findings if one.grade == "problem"]

@@ -116,15 +116,15 @@ def test_a_second_start_computes_nothing_and_an_edit_one_row(
     digest = tensors.digest(model.backbone_state())
     store = Store(site.parent / "state" / "store" / "kept")
     inputs_now = inputs_of(plan, model.spec, Rules(), store, 0, ignore)
-    keeper = FeatureExtractor(plan, model, digest, inputs_now, store, choose("cpu", 1, 0, None), counted.append)
+    extractor = FeatureExtractor(plan, model, digest, inputs_now, store, choose("cpu", 1, 0, None), counted.append)
     some = [case for case in cases if case.row != 1]
-    keeper.examples(some)
+    extractor.examples(some)
     assert counted == []
     table = site.parent / "table.csv"
     lines = table.read_text().splitlines()
     lines[-1] = "33.3,120,f"
     table.write_text("\n".join(lines) + "\n")
-    inputs = keeper.examples(some).inputs
+    inputs = extractor.examples(some).inputs
     assert counted == [1]
     assert plan.table is not None
     expected = (33.3 - plan.table.means["age"]) / plan.table.deviations["age"]

@@ -5,9 +5,9 @@ import pytest
 from fedgraft.client.check.sections.images import intensities, marks, sizes
 from fedgraft.client.images.image import DeidentificationFlag
 
-from ..conftest import case, facts, roll_of
+from ..conftest import case, case_table_of, facts
 
-THREE = roll_of([case(at) for at in range(3)])
+THREE = case_table_of([case(at) for at in range(3)])
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,12 @@ def test_intensities() -> None:
 
 
 def test_an_image_at_the_threshold_is_fine() -> None:
-    found, _ = intensities(roll_of([case(0)]), facts({"histogram": {0: 99, 1: 1}}))
+    found, _ = intensities(case_table_of([case(0)]), facts({"histogram": {0: 99, 1: 1}}))
     assert found.text == "every image uses some of the range from black to white"
 
 
 def test_no_image_no_histogram() -> None:
-    assert intensities(roll_of([case(0)]).some([]), facts())[1] is None
+    assert intensities(case_table_of([case(0)]).some([]), facts())[1] is None
 
 
 def test_sizes() -> None:

@@ -10,7 +10,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.site.site_file import ReleasePolicy, SiteFile
 from fedgraft.common.plan.plan import Plan
 
-from ..conftest import case, roll_of
+from ..conftest import case, case_table_of
 
 Composer = Callable[..., Plan]
 SITE = SiteFile("north", Path("/m.csv"), Path("/state"))
@@ -22,11 +22,11 @@ def dealt(plan: Plan, **counts: tuple[int, int]) -> CaseTable:
     for side, (clear, lesion) in counts.items():
         cases += [case(len(cases) + at, "clear", split=side) for at in range(clear)]
         cases += [case(len(cases) + at, "lesion", split=side) for at in range(lesion)]
-    return roll_of(cases, plan.data)
+    return case_table_of(cases, plan.data)
 
 
-def texts(roll: CaseTable, plan: Plan, site: SiteFile = SITE) -> list[str]:
-    return [str(one) for one in readiness(roll, plan, site).findings]
+def texts(case_table: CaseTable, plan: Plan, site: SiteFile = SITE) -> list[str]:
+    return [str(one) for one in readiness(case_table, plan, site).findings]
 
 
 def test_enough_of_everything(compose_plan: Composer) -> None:
@@ -84,8 +84,8 @@ def test_a_split_that_the_plan_wants_is_empty(compose_plan: Composer) -> None:
 
 def test_what_the_site_file_holds_back(compose_plan: Composer) -> None:
     plan = compose_plan("loss.weights=global")
-    roll = dealt(plan, train=(20, 4), val=(2, 2), test=(5, 5))
-    held = [text for text in texts(roll, plan) if " release: " in text]
+    case_table = dealt(plan, train=(20, 4), val=(2, 2), test=(5, 5))
+    held = [text for text in texts(case_table, plan) if " release: " in text]
     assert held == [
         "warning  release: the evaluation on val stays here: fewer cases than release.min_count=5; the report shows no "
         "figures of this site on it",
@@ -93,7 +93,7 @@ def test_what_the_site_file_holds_back(compose_plan: Composer) -> None:
         "counts come from the other sites",
     ]
     closed = SiteFile("north", Path("/m"), Path("/s"), release=ReleasePolicy(evaluation=False, class_counts=False))
-    assert not [text for text in texts(roll, plan, closed) if " release: " in text]
+    assert not [text for text in texts(case_table, plan, closed) if " release: " in text]
 
 
 def test_survival_counts_events(compose_plan: Composer) -> None:
@@ -105,7 +105,7 @@ def test_survival_counts_events(compose_plan: Composer) -> None:
         for side, (name, events) in enumerate(rows)
         for at in range(40)
     ]
-    assert texts(roll_of(cases, plan.data), plan) == [
+    assert texts(case_table_of(cases, plan.data), plan) == [
         "warning  train: 9 events among 40 cases, fewer than 10; hardly anything is learnt of them here; "
         "more cases, or a longer follow-up"
     ]
@@ -115,7 +115,7 @@ def test_a_survival_plan_may_take_all_cases_at_once(compose_plan: Composer) -> N
     plan = compose_plan("train.batch_size=1024")
     plan = replace(plan, data=replace(plan.data, task="survival", classes=()))
     cases = [case(at, "", split=("train", "val", "test")[at % 3], time="2", event="1") for at in range(30)]
-    assert texts(roll_of(cases, plan.data), plan) == ["ok       size: enough cases of every kind in every split"]
+    assert texts(case_table_of(cases, plan.data), plan) == ["ok       size: enough cases of every kind in every split"]
 
 
 def test_both_sides_of_every_finding(compose_plan: Composer) -> None:
@@ -125,7 +125,7 @@ def test_both_sides_of_every_finding(compose_plan: Composer) -> None:
     cells = ["1"] * 5 + ["0"] * 20 + [""] * 40
     cases = [case(at, "", split="train", mass=cell) for at, cell in enumerate(cells)]
     cases += [case(100 + at, "", split="test", mass="1") for at in range(10)]
-    section = readiness(roll_of(cases, plan.data), plan, SITE)
+    section = readiness(case_table_of(cases, plan.data), plan, SITE)
     assert [str(one) for one in section.findings] == [
         "warning  train: fewer than 20 cases of: mass 5; hardly anything is learnt of them here; more cases, or fewer "
         "findings",
