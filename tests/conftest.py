@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_module
 
 from fedgraft.client.images.reader import CaseReader, Reading
 from fedgraft.client.site.limits import Limits
 from fedgraft.common.plan.data_sections import DicomSection
 from fedgraft.common.plan.plan import Plan
-from fedgraft.simulations.commands.compose import to_plan
+from fedgraft.simulations.planning import words as planning
 
 MODEL = (
     "backbone=timm",
@@ -41,8 +40,7 @@ def compose_plan() -> Composer:
     def composed(*overrides: str, small: bool = True) -> Plan:
         own_data = any(override.startswith("data=") for override in overrides)
         base = (*MODEL, *(() if own_data else HOSPITALS)) if small else ()
-        with initialize_config_module(config_module="fedgraft.conf", version_base="1.3"):
-            return to_plan(compose("plan", [*base, *overrides]))
+        return planning.composed(planning.Words((*base, *overrides))).plan
 
     return composed
 

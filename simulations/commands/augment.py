@@ -21,8 +21,7 @@ from fedgraft.common.errors import DataError, PlanError
 from fedgraft.common.harmonisation.reference import wants_reference
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.processes import say
-from fedgraft.simulations.commands.compose import run_hydra
-from fedgraft.simulations.commands.plan import QUIET
+from fedgraft.simulations.commands.hydra_main import QUIET, run_hydra
 from fedgraft.simulations.federation.local_statistics import with_local_means
 from fedgraft.simulations.federation.sites import lay_out
 
@@ -64,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
     if given.plan is not None:
         show(load_plan(given.plan), given.site, given.cases, given.out)
         return 0
-    return run_hydra(overrides, lambda plan, _: show(plan, given.site, given.cases, given.out), QUIET)
+    return run_hydra(overrides, lambda planned: show(planned.plan, given.site, given.cases, given.out), QUIET)
 
 
 def show(plan: Plan, site: Path | None, cases: int, out: Path) -> None:

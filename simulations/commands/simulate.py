@@ -9,12 +9,11 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 
-from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.clock.report import clock_sentences, clock_table
-from fedgraft.simulations.commands.compose import run_hydra
+from fedgraft.simulations.commands.hydra_main import run_hydra
 from fedgraft.simulations.engine.display import site_table
 from fedgraft.simulations.engine.run import simulate
-from fedgraft.simulations.study.options import Study
+from fedgraft.simulations.planning.planned import Planned
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,8 +21,8 @@ def main(arguments: Sequence[str]) -> int:
     return run_hydra(arguments, _job)
 
 
-def _job(plan: Plan, study: Study) -> None:
-    console = Console()
+def _job(planned: Planned) -> None:
+    console, plan, study = Console(), planned.plan, planned.study
     out = Path(HydraConfig.get().runtime.output_dir)
     if study.is_asked:
         from fedgraft.simulations.study.study import run_study  # which imports this file

@@ -28,7 +28,7 @@ from fedgraft.common.plan.plan import Plan, from_dict
 from fedgraft.common.plan.sections import CompressionSection, StrategySection
 from fedgraft.simulations.federation.local_statistics import statistics_of_simulation
 from fedgraft.simulations.federation.sites import Partitioned, cache_folder
-from fedgraft.simulations.study.options import Study
+from fedgraft.simulations.planning.options import Study
 
 FEDERATED, LOCAL, POOLED, LEFT_OUT = "federated", "local", "pooled", "leave_one_site_out"
 Whose = Literal["none", "local", "global"]

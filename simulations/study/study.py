@@ -44,9 +44,9 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.engine.display import Runs
 from fedgraft.simulations.engine.run import Series
 from fedgraft.simulations.federation.sites import deal
+from fedgraft.simulations.planning.options import Study, require_cases
 from fedgraft.simulations.study.baselines import FEDERATED, LOCAL, POOLED, Arrangement, arrangements, require_suited
 from fedgraft.simulations.study.budget import budget_sentences
-from fedgraft.simulations.study.options import Study, require_cases
 from fedgraft.simulations.study.plot import draw_study
 from fedgraft.simulations.study.report import markdown, print_study
 from fedgraft.simulations.study.summary import Trained, summarise

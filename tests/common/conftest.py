@@ -8,17 +8,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_module
 
 from fedgraft.common.plan.plan import Plan
-from fedgraft.simulations.commands.compose import to_plan
+from fedgraft.simulations.planning.planned import Words
+from fedgraft.simulations.planning.words import composed
 
 PlanOf = Callable[..., Plan]
 
 
 def compose_plan(*overrides: str) -> Plan:
-    with initialize_config_module("fedgraft.conf", version_base="1.3"):
-        return to_plan(compose("plan", overrides=list(overrides)))
+    return composed(Words(overrides)).plan
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import hydra
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,7 +18,8 @@ from fedgraft.client.site.site_file import Coordinator, read_site_file, write_si
 from fedgraft.common.runtime.flower import executable, quiet_environment
 from fedgraft.server.deployment import flower_cli, launch
 from fedgraft.server.deployment.pki import make_authority
-from fedgraft.simulations.commands.compose import to_plan
+from fedgraft.simulations.planning.planned import Words
+from fedgraft.simulations.planning.words import composed
 
 from .conftest import Deployment, Service
 
@@ -72,8 +72,7 @@ def plan_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "train.batch_size=8",
         "loss.weights=none",
     ]
-    with hydra.initialize_config_module("fedgraft.conf", version_base="1.3"):
-        plan = to_plan(hydra.compose("plan", overrides))
+    plan = composed(Words(tuple(overrides))).plan
     path = tmp_path_factory.mktemp("plan") / "plan.json"
     path.write_text(plan.to_json(), encoding="utf-8")
     return path

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_module
 from PIL import Image
 
 from fedgraft.client.cohort.case import Case
@@ -24,7 +23,8 @@ from fedgraft.common import tensors
 from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
-from fedgraft.simulations.commands.compose import to_plan
+from fedgraft.simulations.planning.planned import Words
+from fedgraft.simulations.planning.words import composed
 
 from ..conftest import Counter
 
@@ -33,8 +33,7 @@ CLASSES = ("clear", "lesion")
 
 def plan_of(name: str = "test_resnet", *overrides: str) -> Plan:
     fixed = (f"backbone.name={name}", "backbone.pretrained=false", "data.image_size=32")
-    with initialize_config_module("fedgraft.conf", version_base="1.3"):
-        return to_plan(compose("plan", overrides=[*fixed, *overrides]))
+    return composed(Words((*fixed, *overrides))).plan
 
 
 @pytest.fixture(scope="module")

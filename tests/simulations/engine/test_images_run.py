@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,9 @@ from fedgraft.client.check.request import CheckRequest
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tensors import load
-from fedgraft.simulations.commands.plan import show
 from fedgraft.simulations.engine.run import simulate
 from fedgraft.simulations.federation.sites import lay_out
+from fedgraft.simulations.planning.description import describe
 
 PlanOf = Callable[..., Plan]
 QUIET = Console(quiet=True)
@@ -69,9 +68,8 @@ def test_what_can_t_be_mixed_ends_a_run_before_round_1(compose_plan: PlanOf, tmp
 
 
 def test_the_dry_run_says_what_harmonising_takes_from_a_site(compose_plan: PlanOf) -> None:
-    text = StringIO()
-    show(compose_plan("harmonise=histogram"), Console(width=400, file=text))
-    assert "before the first round, means over its training images, for harmonising" in text.getvalue()
+    text = " ".join(describe(compose_plan("harmonise=histogram")).sentences)
+    assert "before the first round, means over its training images, for harmonising" in text
 
 
 def test_a_clock_needs_no_numbers_of_the_sites(compose_plan: PlanOf, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -26,11 +25,11 @@ from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan, from_dict, load_plan
 from fedgraft.server import app as server_app
 from fedgraft.server.weights.export import export_backbone
-from fedgraft.simulations.commands.plan import show
 from fedgraft.simulations.datasets.phantom import phantom
 from fedgraft.simulations.datasets.source import Source
 from fedgraft.simulations.engine.grid import InProcessGrid
 from fedgraft.simulations.engine.run import simulate
+from fedgraft.simulations.planning.description import describe
 
 Sites = Callable[..., list[Path]]
 PlanOf = Callable[..., Plan]
@@ -179,9 +178,7 @@ def test_a_simulation_with_a_clock_and_a_central_test_set(with_data: PlanOf, tmp
 
 
 def test_what_a_run_would_do_is_told_before(with_data: PlanOf) -> None:
-    console = Console(record=True, width=160, file=StringIO())
-    show(with_data("backbone=mlp"), console)
-    text = " ".join(console.export_text().split())
+    text = " ".join(str(describe(with_data("backbone=mlp"))).split())
     assert "before the first round, of each column of the table: count, mean and M2" in text
     assert "kept at the site: the encoded row of the table; nothing behind it" in text
     assert "input: 5; 32 features; stages: stem, blocks.1" in text

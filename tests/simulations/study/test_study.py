@@ -17,8 +17,10 @@ from fedgraft.common.errors import BackboneError, DataError, FedGraftError, Plan
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.engine.run import simulate, simulate_over
 from fedgraft.simulations.federation.sites import Partitioned, SimulatedSites, deal
+from fedgraft.simulations.planning.options import Study
+from fedgraft.simulations.planning.planned import Words
+from fedgraft.simulations.planning.words import composed
 from fedgraft.simulations.study import study, training
-from fedgraft.simulations.study.options import Study
 from fedgraft.simulations.study.study import choose, run_study
 from fedgraft.simulations.study.summary import Trained
 
@@ -205,14 +207,10 @@ def test_without_a_validation_figure_it_is_the_federation_s_rate() -> None:
 
 
 def test_rates_need_validation_cases_in_a_split_that_is_given(real: Callable[[str], Path], tmp_path: Path) -> None:
-    from hydra import compose, initialize_config_module
-
-    from fedgraft.simulations.commands.compose import to_study
-
     root = real("uci_heart")
-    with pytest.MonkeyPatch.context() as patch, initialize_config_module("fedgraft.conf", version_base="1.3"):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FEDGRAFT_DATA", str(root))
         patch.setenv("FEDGRAFT_CACHE", str(tmp_path))
-        plan, asked = to_study(compose("plan", ["data=uci_heart", "lrs=[0.1,1]"]))
+        planned = composed(Words(("data=uci_heart", "lrs=[0.1,1]")))
         with pytest.raises(PlanError, match="this data set's own split has none"):
-            run_study(plan, asked, tmp_path, Console(file=StringIO()))
+            run_study(planned.plan, planned.study, tmp_path, Console(file=StringIO()))

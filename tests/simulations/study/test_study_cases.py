@@ -11,7 +11,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.federation.sites import Partitioned
-from fedgraft.simulations.study.options import Study, require_cases
+from fedgraft.simulations.planning.options import Study, require_cases
 
 
 def dealt(*splits: str) -> Partitioned:

@@ -122,7 +122,7 @@ def _sentence(name: str, error: Mapping[str, Any]) -> str:
 
 
 def require_cases(plan: Plan, study: Study, dealt: Partitioned) -> None:
-    """Fractions are checked with the options (`fedgraft.simulations.study.options.contradictions`).
+    """Fractions are checked with the options (`fedgraft.simulations.planning.options.contradictions`).
 
     Raises:
         PlanError: no case is a test case, or several ``lrs`` have no validation case to be chosen by.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hydra import compose, initialize_config_module
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.plan import Plan
-from fedgraft.simulations.commands.compose import to_study
-from fedgraft.simulations.study.options import Study, split_off
+from fedgraft.simulations.planning.options import Study, split_off
+from fedgraft.simulations.planning.planned import Words
+from fedgraft.simulations.planning.words import composed
 
 Ask = Callable[..., tuple[Plan, Study]]
 
@@ -18,8 +18,8 @@ Ask = Callable[..., tuple[Plan, Study]]
 @pytest.fixture
 def ask() -> Ask:
     def asked(*overrides: str) -> tuple[Plan, Study]:
-        with initialize_config_module(config_module="fedgraft.conf", version_base="1.3"):
-            return to_study(compose("plan", list(overrides)))
+        planned = composed(Words(overrides))
+        return planned.plan, planned.study
 
     return asked
 

@@ -1,0 +1,67 @@
+"""The command line of a researcher: Hydra's flags and overrides, composed into a plan (and a study of it)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+import hydra
+from omegaconf import DictConfig
+
+from fedgraft.common.errors import FedGraftError
+from fedgraft.simulations.planning.compose import to_study
+from fedgraft.simulations.planning.planned import Planned
+
+CONFIG = "pkg://fedgraft.conf"
+QUIET = (
+    "hydra.run.dir=.",
+    "hydra.output_subdir=null",
+    "hydra.sweep.dir=.",
+    "hydra.sweep.subdir=.",
+    "hydra/job_logging=disabled",
+    "hydra/hydra_logging=disabled",
+)
+_COMPLETION = {"-sc", "--shell-completion", "--shell_completion"}
+
+
+def run_hydra(arguments: Sequence[str], job: Callable[[Planned], None], extra: Sequence[str] = ()) -> int:
+    """Compose plan and study from the command line and run ``job`` on them; with ``-m`` once per point of the sweep.
+
+    Args:
+        arguments: what followed the command.
+        extra: overrides that come last.
+    """
+    failures: list[FedGraftError] = []
+
+    @hydra.main(version_base="1.3", config_path=CONFIG, config_name="plan")
+    def composed(config: DictConfig) -> None:
+        try:
+            job(Planned(*to_study(config)))
+        except FedGraftError as error:
+            failures.append(error)
+
+    flags, overrides = flags_and_overrides(arguments)
+    before = sys.argv
+    sys.argv = ["fedgraft", *flags, *overrides, *(() if _COMPLETION & set(flags) else extra)]
+    try:
+        composed()
+    finally:
+        sys.argv = before
+    if len(failures) > 1:
+        raise FedGraftError(f"{len(failures)} runs of the sweep failed:\n" + "\n".join(map(str, failures)))
+    if failures:
+        raise failures[0]
+    return 0
+
+
+def flags_and_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Hydra wants its flags first; here they may stand anywhere.
+
+    A word without ``=`` after a flag is the flag's value (``--cfg job``), and so is any word after ``-sc``.
+    """
+    flags: list[str] = []
+    overrides: list[str] = []
+    for before, word in zip(("", *arguments), arguments, strict=False):
+        value = before.startswith("-") and (before in _COMPLETION or ("=" not in word and word[:1] not in ("~", "+")))
+        (flags if word.startswith("-") or value else overrides).append(word)
+    return flags, overrides

@@ -1,0 +1,1 @@
+"""From words to a checked plan, and what such a plan would do."""

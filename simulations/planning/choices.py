@@ -1,0 +1,46 @@
+"""What a plan can choose from: the groups of ``fedgraft.conf`` and their members."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from fedgraft.common.errors import PlanError
+
+_YAML = ".yaml"
+
+
+def groups(config_dir: Path | None = None) -> dict[str, list[str]]:
+    """The members of each group, both in alphabetical order.
+
+    Args:
+        config_dir: a folder of one's own, laid out like ``fedgraft.conf``; what it holds is added.
+
+    Raises:
+        PlanError: it is no folder.
+    """
+    if config_dir is not None and not config_dir.is_dir():
+        raise PlanError(f"config_dir={config_dir} is not a folder; name one that holds GROUP/NAME.yaml")
+    found: dict[str, set[str]] = {}
+    roots: list[Traversable] = [files("fedgraft.conf"), *([] if config_dir is None else [config_dir])]
+    for root in roots:
+        for folder in root.iterdir():
+            names = [] if folder.is_file() else [one.name for one in folder.iterdir() if one.name.endswith(_YAML)]
+            if names:
+                found.setdefault(folder.name, set()).update(name.removesuffix(_YAML) for name in names)
+    return {group: sorted(found[group]) for group in sorted(found)}
+
+
+def choices(group: str | None = None, config_dir: str | Path | None = None) -> list[str]:
+    """The members of a group, as `fedgraft.plan` takes them; without a group, the groups.
+
+    Raises:
+        PlanError: there is no such group.
+    """
+    known = groups(None if config_dir is None else Path(config_dir))
+    if group is None:
+        return list(known)
+    if group not in known:
+        raise PlanError(f"{group} is not a group; choose one of {', '.join(known)}")
+    return known[group]

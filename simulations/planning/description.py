@@ -1,0 +1,215 @@
+"""What a plan would do and send, without training: tensors by role, bytes by round, and what leaves a site."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import StringIO
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from fedgraft.common import tasks, tensors
+from fedgraft.common.adaptation.insertion import stage_of_layer
+from fedgraft.common.compression.compression import require_effect
+from fedgraft.common.harmonisation.reference import wants_reference
+from fedgraft.common.heads.start import build_initial, no_sums
+from fedgraft.common.interfaces.head_start import Sums
+from fedgraft.common.interfaces.inputs import TableSpec
+from fedgraft.common.models.build import build
+from fedgraft.common.models.frozen_part import FEATURES, IMAGES
+from fedgraft.common.models.model import Model
+from fedgraft.common.models.traffic import volume
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.summary import switched_on
+from fedgraft.server.aggregation.strategies import build_strategy
+from fedgraft.simulations.federation.local_statistics import statistics_of_simulation
+from fedgraft.simulations.planning.html import html_lines, html_table
+
+_WIDTH = 120
+_STYLES = {"frozen": "dim", "shared": "bold", "local": "green"}
+_TENSORS = ("tensors", ("group", "role", "tensors", "numbers", "bytes"))
+_BYTES = ("bytes for one site", ("what", "down", "up"))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Tensors of one stage and role, from the input to the head; ``bytes`` of all of them."""
+
+    name: str
+    role: str
+    tensors: int
+    numbers: int
+    bytes: int
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        return (self.name, self.role, str(self.tensors), f"{self.numbers:,}", f"{self.bytes:,}")
+
+
+@dataclass(frozen=True)
+class Description:
+    """As text by ``print`` and ``str``, as tables in a notebook.
+
+    Attributes:
+        switched_on: what the plan does beyond plain training, a sentence each.
+        groups: the model's tensors.
+        traffic: what is sent when, in bytes down and up, in words; the last line is the total.
+        sentences: what leaves a site and what stays, what is computed once, the input, the digest.
+    """
+
+    switched_on: tuple[str, ...]
+    groups: tuple[Group, ...]
+    traffic: tuple[tuple[str, str, str], ...]
+    sentences: tuple[str, ...]
+
+    def print(self, console: Console) -> None:
+        for line in self.switched_on:
+            console.print(line, highlight=False, markup=False)
+        table = _table(*_TENSORS, left=2)
+        for group in self.groups:
+            table.add_row(*group.cells, style=_STYLES[group.role])
+        console.print(table)
+        table = _table(*_BYTES, left=1)
+        for row in self.traffic:
+            table.add_row(*row, style="bold" if row is self.traffic[-1] else None)
+        console.print(table)
+        for line in self.sentences:
+            console.print(line, highlight=False)
+
+    def __str__(self) -> str:
+        console = Console(file=StringIO(), width=_WIDTH, color_system=None, force_jupyter=False)
+        with console.capture() as captured:
+            self.print(console)
+        return captured.get().rstrip()
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return "".join(
+            (
+                html_lines(self.switched_on),
+                html_table(*_TENSORS, [group.cells for group in self.groups]),
+                html_table(*_BYTES, self.traffic, marked=len(self.traffic) - 1),
+                html_lines(self.sentences),
+            )
+        )
+
+
+def describe(plan: Plan) -> Description:
+    """
+    Raises:
+        PlanError, BackboneError: as `fedgraft.common.models.build.build`.
+        DataError: a table's statistics are federated, and the data to simulate them with is not here.
+    """
+    asked, plan = plan, statistics_of_simulation(plan, os.environ)
+    model = build(plan, None, plan.engine.trusted)
+    build_strategy(plan)
+    require_effect(plan.compression, model.tensors(model.names("shared")), plan.engine.trusted)
+    return Description(
+        tuple(switched_on(plan)), _groups(model), _traffic(plan, model), tuple(_sentences(plan, model, asked))
+    )
+
+
+def _table(title: str, headings: Sequence[str], left: int) -> Table:
+    """Without rows; the first ``left`` columns are text."""
+    table = Table(title=title, title_justify="left")
+    for number, name in enumerate(headings):
+        table.add_column(name, justify="left" if number < left else "right")
+    return table
+
+
+def _groups(model: Model) -> tuple[Group, ...]:
+    state = model.network.state_dict()
+    found = []
+    for (name, role), names in _grouped(model).items():
+        some = {each: state[each] for each in names}
+        numbers = sum(tensor.numel() for tensor in some.values())
+        found.append(Group(name, role, len(some), numbers, tensors.count_bytes(some)))
+    return tuple(found)
+
+
+def _grouped(model: Model) -> dict[tuple[str, str], list[str]]:
+    """Names by (stage, role), from the input to the head."""
+    stage_of = {f"backbone.{name}": f"backbone {stage.name}" for stage in model.stages for name in stage.tensors}
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, role in model.roles.items():
+        inserted = stage_of_layer(name, model.stages)
+        group = f"adapters {inserted.name}" if inserted else stage_of.get(name) or name.partition(".")[0]
+        groups.setdefault((group, role), []).append(name)
+    return groups
+
+
+def _traffic(plan: Plan, model: Model) -> tuple[tuple[str, str, str], ...]:
+    sent, sums = volume(plan, model), _sums(plan, model)
+    told = tensors.count_bytes(sums)
+    total = 2 * sent.question + sent.backbone + sent.down * plan.rounds + sent.last
+    return (
+        ("once: the plan", f"{sent.question:,}", "about 200"),
+        ("once, if the site lacks it: the backbone", f"{sent.backbone:,}", "0"),
+        *([("once: sums for the head's start", "about 70", f"{told:,}")] if sums else []),
+        ("each round", f"{sent.down:,}", f"{sent.up:,} + evaluation"),
+        ("after the last round", f"{sent.last:,}", "evaluation"),
+        (f"in total, {plan.rounds} rounds", f"{total:,}", f"{sent.up * plan.rounds + told:,} + evaluations"),
+    )
+
+
+def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
+    task = tasks.of(plan.data)
+    leaving = ["shared tensors", "number of training cases"]
+    leaving += ["training loss"] if plan.release.train_loss else []
+    leaving += [f"evaluation: {task.leaving}"] * plan.release.evaluation
+    leaving += [f"{task.counting}, once (0 or at least the site's min_count)"] * plan.release.class_counts
+    leaving += ["cases that can't be used, by reason, once"] * plan.release.quarantine
+    leaving += [
+        "means over its training cases of what features are aligned to (reference.*; at least min_count patients)"
+    ] * (plan.alignment.target is not None)
+    leaving += [
+        "before the first round, of each column of the table: count, mean and M2, or categories with their cases "
+        "(nothing of fewer patients than table.min_count and the site's min_count)"
+    ] * (asked is not plan)
+    leaving += [
+        "before the first round, means over its training images, for harmonising (nothing of fewer patients than the "
+        "site's min_count)"
+    ] * wants_reference(plan)
+    sums = _sums(plan, model)
+    leaving += [
+        f"before the first round, over training cases: {', '.join(sorted(sums))} ({tensors.count_bytes(sums):,} bytes; "
+        "nothing if a class that is there has fewer patients than the site's min_count)"
+    ] * bool(sums)
+    stages = ", ".join(stage.name for stage in model.stages)
+    kept = _kept(model, plan.engine.keep)
+    shape = " x ".join(map(str, model.spec.shape))
+    numbers = torch.Size(model.constant.shape).numel()
+    return [
+        f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this.",
+        f"stays at a site: cases, and {len(model.names('local'))} local tensor(s).",
+        f"computed once per case and kept at the site: {kept} ({numbers:,} numbers per case).",
+        f"input: {shape}; {model.width} features; stages: {stages}",
+        f"plan digest: {asked.digest}",
+    ]
+
+
+def _sums(plan: Plan, model: Model) -> Sums:
+    """What ``initial`` asks of a site; empty for nothing."""
+    if plan.initial.target is None:
+        return {}
+    initial = build_initial(plan, plan.engine.trusted)
+    return no_sums(initial, model.network.head.state_dict(), plan.data.outputs)
+
+
+def _kept(model: Model, keep: bool) -> str:
+    if model.constant.what == FEATURES:
+        return "the backbone's features"
+    if model.constant.what != IMAGES:
+        return f"the output of {model.constant.what}"
+    if isinstance(model.spec, TableSpec):
+        return "the encoded row of the table; nothing behind it" + ("" if keep else ", as engine.keep=false says")
+    if not keep:
+        return "the normalised images only, as engine.keep=false says"
+    return (
+        "the normalised images; nothing behind them: the first stage can change, or what comes out of it is more than "
+        "twice as large, or the network can't be started behind it"
+    )

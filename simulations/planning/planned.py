@@ -1,0 +1,83 @@
+"""A plan as a notebook holds it: the plan itself, the study asked for with it, and the words it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from fedgraft.common.plan.plan import Plan
+from fedgraft.simulations.planning.description import Description, describe
+from fedgraft.simulations.planning.html import html_table
+from fedgraft.simulations.planning.options import Study
+
+_SECTIONS = ("data", "partition", "backbone", "adaptation", "head", "loss", "strategy", "compression", "engine")
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a plan is asked for in.
+
+    Attributes:
+        words: Hydra's overrides: ``"data=busi"``, ``"partition.sites=5"``, ``"~data.sites"``.
+        options: values by dotted name, which win over the words; a mapping is merged into what is there.
+        config_dir: a folder of one's own groups, as ``--config-dir`` of the command line.
+    """
+
+    words: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    config_dir: Path | None = None
+
+    def after(self, words: Sequence[str], options: Mapping[str, Any]) -> Words:
+        """The same, but what is given here comes first, and so loses."""
+        return replace(self, words=(*words, *self.words), options={**options, **self.options})
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Behaves as its `plan`: ``planned.rounds``, ``planned.data.classes``, ``planned.digest``, ``planned.to_dict()``.
+
+    Attributes:
+        plan: what would run.
+        study: what is asked for beside it (``baselines``, ``seeds``, ``lrs``); `fedgraft.study` runs that.
+        words: what it was made from; ``None`` if it was read from a file.
+    """
+
+    plan: Plan
+    study: Study = field(default_factory=Study)
+    words: Words | None = field(default=None, compare=False)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what Python itself looks for is never the plan's
+            raise AttributeError(name)
+        return getattr(self.plan, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *dir(self.plan)})
+
+    def __repr__(self) -> str:
+        return f"<plan {self.plan.digest[:12]}: {'; '.join(' '.join(row) for row in _rows(self.plan))}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(f"plan {self.plan.digest[:12]}", ("section", "choice"), _rows(self.plan))
+
+    def describe(self) -> Description:
+        """Tensors by role, bytes by round, and what leaves a site: what ``fedgraft plan`` prints.
+
+        Raises:
+            PlanError, BackboneError: as `fedgraft.common.models.build.build`.
+            DataError: a table's statistics are federated, and the data to simulate them with is not here.
+        """
+        return describe(self.plan)
+
+
+def _rows(plan: Plan) -> list[tuple[str, str]]:
+    """Each section and the part that it names, and how long it trains."""
+    plain = plan.to_dict()
+    named = ((name, plain[name].get("_target_") or plain[name].get("name")) for name in _SECTIONS)
+    return [("seed", str(plan.seed)), ("rounds", str(plan.rounds)), *((a, _short(b)) for a, b in named if b)]
+
+
+def _short(target: str) -> str:
+    return target.rpartition(".")[2]
