@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -15,14 +14,11 @@ from fedgraft.client.site.release import may_tell_moments
 from fedgraft.client.site.site_file import ReleasePolicy as Permission
 from fedgraft.client.training.evaluation import predict
 from fedgraft.client.training.loop import StepOutput
+from fedgraft.client.training.session import Session
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.alignment import Alignment, ComparesScanners, Penalty, Reference
 from fedgraft.common.plan import parts
 from fedgraft.common.wire import messages
-
-if TYPE_CHECKING:
-    from fedgraft.client.training.session import Session
-
 
 FEWEST = 2
 """Cases that a covariance, or a pair of different ones, needs."""

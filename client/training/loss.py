@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 
@@ -18,17 +18,14 @@ from fedgraft.client.training.absent_classes import (
 from fedgraft.client.training.alignment import alignment_term
 from fedgraft.client.training.evaluation import predict
 from fedgraft.client.training.loop import LossFunction, Term
+from fedgraft.client.training.session import Session
 from fedgraft.common import tasks
 from fedgraft.common.errors import WireError
 from fedgraft.common.losses.suitability import built, require_suited
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
 
-if TYPE_CHECKING:
-    from fedgraft.client.training.session import Session
-
-
-Source = Callable[["Session", messages.Instruction], Term | None]
+Source = Callable[[Session, messages.Instruction], Term | None]
 
 
 Whose = Literal["none", "local", "global"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from fedgraft.client.features.examples import Examples
+from fedgraft.client.training.session import Session
 from fedgraft.common.errors import DataError
 from fedgraft.common.interfaces.test_time import Adapting
 from fedgraft.common.models.build import build
@@ -18,10 +18,6 @@ from fedgraft.common.models.frozen_part import nothing
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
-
-if TYPE_CHECKING:
-    from fedgraft.client.training.session import Session
-
 
 SIZE = 64
 """Cases at once: the same on every machine, since batch statistics depend on it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -19,12 +18,10 @@ from fedgraft.common.interfaces.test_time import Adapting
 from fedgraft.common.losses.suitability import require_suited
 from fedgraft.common.models.depths import require_depths
 from fedgraft.common.models.frozen_part import IMAGES, Constant
+from fedgraft.common.models.model import Model
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.checks.privacy import require_no_statistics
 from fedgraft.common.plan.plan import Plan
-
-if TYPE_CHECKING:
-    from fedgraft.common.models.model import Model
 
 
 def require_acting(plan: Plan, model: Model, allowed: Iterable[str]) -> None:

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from fedgraft.common.interfaces.inputs import Shaped
 from fedgraft.common.interfaces.roles import HEAD
 from fedgraft.common.models.cut import Cut
-
-if TYPE_CHECKING:
-    from fedgraft.common.interfaces.inputs import Shaped
-    from fedgraft.common.models.network import Network
-
+from fedgraft.common.models.network import Network
 
 FEATURES, IMAGES = "features", "images"
 
