@@ -9,7 +9,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import yaml
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 from torch import Tensor
@@ -74,7 +73,7 @@ def serve(
     out.mkdir(parents=True, exist_ok=True)
     ledger, registered = Ledger(out / "ledger.jsonl"), _registered(out)
     plan, model = _resolved(grid, plan, registered, ledger)
-    (out / "plan.yaml").write_text(yaml.safe_dump(plan.to_dict(), sort_keys=False), encoding="utf-8")
+    (out / "plan.yaml").write_text(plan.to_yaml(), encoding="utf-8")
     (out / "rounds.jsonl").write_text("", encoding="utf-8")
     if evaluate is not None and model.needs_its_site:
         raise PlanError(

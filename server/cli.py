@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fedgraft.common.errors import DeploymentError
-from fedgraft.common.plan.plan import load_plan
+from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import flower_cli, launch, sites
 from fedgraft.server.deployment.folder import Folder, Settings, create, renew
@@ -145,13 +145,26 @@ def _sites(given: argparse.Namespace) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     folder = Folder(given.folder.resolve())
-    plan = load_plan(given.plan)
+    plan = _plan_for_hospitals(given.plan)
     if given.dry_run:
         say(f"plan {plan.digest} is valid; it would run on:\n{sites.table(folder)}")
         return 0
     launched = launch.launch(folder, plan, given.out)
     say(f"run {launched.run_id}: plan {plan.digest[:16]}, results in {launched.out}")
     return launch.follow(folder, launched.run_id)
+
+
+def _plan_for_hospitals(file: Path) -> Plan:
+    """The plan of a file, without what only a simulation reads; says so if there was any."""
+    simulated = load_plan(file)
+    plan = simulated.for_hospitals()
+    if plan != simulated:
+        named = [str(part.target) for part in (simulated.data, simulated.partition) if part.target is not None]
+        say(
+            f"{file} is a simulation's: its data set and partition ({', '.join(named)}) are left out; each hospital's "
+            "own site.yaml names its cases"
+        )
+    return plan
 
 
 def _status(given: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from fedgraft.common.plan.data_sections import DataSection
 MOST_CLASSES = 30
 _TRUTH = frozenset({"1", "0", "1.0", "0.0", "true", "false", "yes", "no", ""})
 _SEX = re.compile(r"(patient)?[ _-]?(sex|gender)", re.IGNORECASE)
-_SURVIVAL = DataSection("", "survival", (), None, "sites", 0.0, 0.0)
+_SURVIVAL = DataSection("survival", (), None, "sites", 0.0, 0.0)
 
 
 @dataclass(frozen=True)

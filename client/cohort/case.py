@@ -19,7 +19,7 @@ class Case:
 
     ``path`` is absolute (with ``::array`` for npz); ``row`` is ``None`` for a file that holds one case. ``label`` is
     ``""`` where the manifest has none (multilabel, survival). ``columns`` are the manifest's other columns, by name:
-    subgroups, findings, survival, or a table's own values.
+    subgroups, findings, survival, or a table's own values. An empty ``group`` or ``split`` is none: ``None``.
     """
 
     path: str
@@ -29,6 +29,11 @@ class Case:
     group: str | None = None
     split: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.group == "" or self.split == "":
+            object.__setattr__(self, "group", self.group or None)
+            object.__setattr__(self, "split", self.split or None)
 
     def column(self, name: str) -> str | None:
         """The cell of another column; ``None`` if the manifest does not have it."""

@@ -26,6 +26,7 @@ TaskName = Literal["classification", "multilabel", "survival"]
 class DataSection:
     """What is predicted, and (for a simulation) the data set.
 
+    ``target`` is the data set's function; ``None`` in the plan of hospitals, whose site files name their cases.
     ``task``: ``classification`` = one of ``classes`` (two or more); ``multilabel`` = each of ``classes`` is a finding
     that is there, is not, or is unknown; ``survival`` = time to an event, and ``classes`` is empty.
     ``image_size`` is in pixels, ``None`` for the backbone's own (and for tables). ``test``: ``sites`` = each site
@@ -34,13 +35,13 @@ class DataSection:
     """
 
     __pydantic_config__ = STRICT
-    target: str
     task: TaskName
     classes: Names
     image_size: Annotated[int, Field(ge=16, le=2048)] | None
     test: Literal["sites", "given", "coordinator"]
     val_fraction: Fraction
     test_fraction: Fraction
+    target: str | None = None
     options: Options = field(default_factory=dict)
 
     @property

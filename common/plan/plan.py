@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -58,7 +58,6 @@ class Plan:
     data: DataSection
     dicom: DicomSection
     augment: AugmentSection
-    partition: PartitionSection
     backbone: BackboneSection
     adaptation: AdaptationSection
     head: HeadSection
@@ -70,6 +69,7 @@ class Plan:
     engine: EngineSection
     clock: ClockSection | None = None
     table: TableSection | None = None
+    partition: PartitionSection = field(default_factory=PartitionSection)
     initial: InitialSection = field(default_factory=InitialSection)
     alignment: AlignmentSection = field(default_factory=AlignmentSection)
     personal: PersonalSection = field(default_factory=PersonalSection)
@@ -81,7 +81,23 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as it is written in YAML; `from_dict` reads it back to an equal plan."""
-        return {name: _unfold(value) for name, value in json.loads(json.dumps(asdict(self))).items()}
+        plain = {name: _unfold(value) for name, value in json.loads(json.dumps(asdict(self))).items()}
+        if self.data.target is None:
+            del plain["data"]["_target_"]
+        if self.partition.target is None:
+            del plain["partition"]
+        return plain
+
+    def to_yaml(self) -> str:
+        """`to_dict` as YAML; if it names a simulation's data set, a comment says what hospitals get instead."""
+        text = str(yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True))
+        hospitals = self.for_hospitals()
+        return text if hospitals == self else _OF_A_SIMULATION.format(digest=hospitals.digest) + text
+
+    def for_hospitals(self) -> Plan:
+        """The plan without what only a simulation reads: the data set and its options, and how its cases are dealt."""
+        data = replace(self.data, target=None, options={})
+        return replace(self, data=data, partition=PartitionSection())
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces."""
@@ -94,6 +110,13 @@ class Plan:
         if self.clock is not None and self.clock.availabilities():
             plain["availability"] = self.clock.availabilities()
         return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+_OF_A_SIMULATION = """\
+# `data._target_` with its options, and `partition`, are a simulation's: each hospital's own site.yaml names its cases.
+# `fedgraft coordinator run --plan` leaves them out; the plan's digest is then
+# {digest}
+"""
 
 
 OPTIONAL = frozenset(
@@ -123,9 +146,17 @@ def read(raw: Mapping[str, Any]) -> PlanReading:
             sections[name] = TypeAdapter(kind).validate_python(_fold(kind, raw[name]))
         except ValidationError as error:
             problems += [_sentence(name, item) for item in error.errors()]
+    problems += _without_target(sections)
     for name, section in sections.items():
         problems += [f"{path} is not a finite number" for path in _not_finite(getattr(section, "options", {}), name)]
     return PlanReading(sections, tuple(problems + contradictions(sections)))
+
+
+def _without_target(sections: Mapping[str, Any]) -> list[str]:
+    """A data set's options, or a partition, that belong to none: a plan for hospitals has neither."""
+    data, partition = sections.get("data"), sections.get("partition")
+    problems = ["data._target_ is missing"] * (data is not None and data.target is None and bool(data.options))
+    return problems + ["partition._target_ is missing"] * (partition is not None and partition.target is None)
 
 
 def from_dict(raw: Mapping[str, Any]) -> Plan:

@@ -43,10 +43,10 @@ class AugmentSection:
 
 @dataclass(frozen=True)
 class PartitionSection:
-    """How a simulation deals the cases to sites."""
+    """How a simulation deals the cases to sites; ``target`` is ``None`` in the plan of hospitals."""
 
     __pydantic_config__ = STRICT
-    target: str
+    target: str | None = None
     options: Options = field(default_factory=dict)
 
 

@@ -36,7 +36,7 @@ def run_hydra(arguments: Sequence[str], job: Callable[[Planned], None], extra: S
     @hydra.main(version_base="1.3", config_path=CONFIG, config_name="plan")
     def composed(config: DictConfig) -> None:
         try:
-            job(Planned(*to_study(config)))
+            job(Planned(*to_study(config, print)))
         except FedGraftError as error:
             failures.append(error)
 

@@ -1,8 +1,7 @@
-"""What a public data set is to a simulation, where it lies, and how it comes here.
+"""What a data set is to a simulation, where a public one lies, and how it comes here.
 
-A data set is one function in a file of its own (`phantom`, `pneumoniamnist`, `busi`), named in ``conf/data``.
-It takes what it needs of ``root`` (the folder that ``FEDGRAFT_DATA`` names), ``cache`` (ours to write) and
-``seed``, and options of its own, and returns a `Source`.
+A data set is one function in a file of its own (`phantom`, `busi`, `manifest`), named in ``conf/data``. It takes what
+it needs of `SUPPLIED`, and options of its own, and returns a `Source`.
 """
 
 from __future__ import annotations
@@ -12,17 +11,26 @@ import http.client
 import os
 import tempfile
 import urllib.request
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fedgraft.client.cohort.case import Case
+from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import DataError
+from fedgraft.common.plan import parts
+from fedgraft.common.plan.types import OURS
 
 VARIABLE = "FEDGRAFT_DATA"
+OF_THE_PLAN = ("task", "classes", "image_size", "test", "val_fraction", "test_fraction")
+SUPPLIED = frozenset({"root", "cache", "seed", *OF_THE_PLAN})
+"""What a data set's function may take besides its options: ``root`` (the folder that ``FEDGRAFT_DATA`` names, or
+``None``), ``cache`` (ours to write), ``seed``, and what the plan's ``data`` section says itself (``classes`` is
+``None`` while they are still to be found)."""
 _CHUNK = 1 << 16
 
 
@@ -34,11 +42,39 @@ class Source:
         cases: all but the official test set.
         site_of: the hospital of each case, in the same order; ``None`` if the data set does not say.
         test: the official test set; empty if there is none.
+        site_hint: what would make it name hospitals, if something would.
+        own_patients: names of patients and groups are each hospital's own: equal ones at two are different people.
+        site_files: by hospital that has a site file, what it says; its ``release``, ``limits`` and
+            ``refuse_burned_in`` hold in a simulation too.
+        notes: sentences for the person who runs it.
     """
 
     cases: tuple[Case, ...]
     site_of: tuple[str, ...] | None = None
     test: tuple[Case, ...] = ()
+    site_hint: str = ""
+    own_patients: bool = False
+    site_files: Mapping[str, SiteFile] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def load_source(
+    data: Mapping[str, Any], root: Path | None, cache: Path, seed: int, allowed: Iterable[str] = OURS
+) -> Source:
+    """Call the function that a plan's ``data`` section names.
+
+    Args:
+        data: as it is written in YAML.
+
+    Raises:
+        PlanError: the function is not allowed, or an option does not fit.
+        DataError: the data set is neither there nor to be had.
+    """
+    known = {name: data.get(name) for name in OF_THE_PLAN}
+    known["classes"] = None if known["classes"] is None else tuple(known["classes"])
+    options = {name: value for name, value in data.items() if name not in (*OF_THE_PLAN, "_target_")}
+    found: Source = parts.build(data["_target_"], "data", options, allowed, root=root, cache=cache, seed=seed, **known)
+    return found
 
 
 def data_root(environ: Mapping[str, str]) -> Path | None:

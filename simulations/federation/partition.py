@@ -29,14 +29,15 @@ def by_site(source: Source) -> Parts:
         PlanError: it names none, or one unit has cases at two.
     """
     if source.site_of is None:
+        hint = f"{source.site_hint}, or " if source.site_hint else ""
         raise PlanError(
             "partition=by_site needs a data set that names its hospitals, and this one does not; "
-            "use partition=iid, partition=dirichlet or partition=quantity"
+            f"{hint}use partition=iid, partition=dirichlet or partition=quantity"
         )
     parts: dict[str, list[Case]] = defaultdict(list)
     home: dict[str, str] = {}
     for case, unit, site in zip(source.cases, unit_names(source.cases), source.site_of, strict=True):
-        if home.setdefault(unit, site) != site:
+        if home.setdefault(unit, site) != site and not source.own_patients:
             raise PlanError(
                 f"partition=by_site: a patient or group has cases at {home[unit]} and {site}; "
                 "use another partition, or patient names that differ between hospitals"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fedgraft.client.cohort.case import Case
@@ -19,15 +19,23 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.sections import EngineSection
-from fedgraft.simulations.datasets.source import Source, data_root
+from fedgraft.simulations.datasets.source import Source, data_root, load_source
 
 
 @dataclass(frozen=True)
 class Partitioned:
-    """``sites``: each one's cases, in the order of their names. ``test``: cases kept at the coordinator."""
+    """``sites``: each one's cases, in the order of their names. ``test``: cases kept at the coordinator. ``files``: as
+    `Source.site_files`."""
 
     sites: dict[str, tuple[Case, ...]]
     test: tuple[Case, ...]
+    files: Mapping[str, SiteFile] = field(default_factory=dict)
+
+
+_NO_SOURCE = (
+    "{name}._target_ is missing: this is a plan for hospitals, whose site files name their cases; to simulate it, say "
+    "what data set and partition to use"
+)
 
 
 @dataclass(frozen=True)
@@ -60,28 +68,48 @@ def deal(plan: Plan, environ: Mapping[str, str]) -> Partitioned:
 
     Raises:
         DataError: the data set is neither there nor to be had.
+        PlanError: as `deal_source`, or the plan names no data set.
+    """
+    if plan.data.target is None:
+        raise PlanError(_NO_SOURCE.format(name="data"))
+    trusted = plan.engine.trusted
+    source = load_source(plan.to_dict()["data"], data_root(environ), cache_folder(environ), plan.seed, trusted)
+    return deal_source(plan, source)
+
+
+def deal_source(plan: Plan, source: Source) -> Partitioned:
+    """Deal the cases of a data set to sites, as a plan says.
+
+    Raises:
         PlanError: a site would be left without cases, or the coordinator without its test set.
     """
-    cache, trusted = cache_folder(environ), plan.engine.trusted
-    source: Source = parts.build(
-        plan.data.target, "data", plan.data.options, trusted, root=data_root(environ), cache=cache, seed=plan.seed
-    )
+    if plan.partition.target is None:
+        raise PlanError(_NO_SOURCE.format(name="partition"))
     if plan.data.test == "coordinator" and not source.test:
         raise PlanError("data.test=coordinator: this data set has no official test set; use data.test=sites")
     source = _with_pooled_test(source) if plan.data.test == "sites" else source
     _check_given(plan.data.test, source)
     dealt: dict[str, tuple[Case, ...]] = parts.build(
-        plan.partition.target, "partition", plan.partition.options, trusted, source=source, seed=plan.seed
+        plan.partition.target,
+        "partition",
+        plan.partition.options,
+        plan.engine.trusted,
+        source=source,
+        seed=plan.seed,
     )
     _check_scanners(plan, dealt)
     _check_sites(plan, sorted(dealt))
-    return Partitioned(dict(sorted(dealt.items())), source.test if plan.data.test == "coordinator" else ())
+    test = source.test if plan.data.test == "coordinator" else ()
+    return Partitioned(dict(sorted(dealt.items())), test, source.site_files)
 
 
 def write_sites(plan: Plan, dealt: Partitioned, folder: Path, environ: Mapping[str, str]) -> SimulatedSites:
     """The sites' folders below ``folder``."""
     store = cache_folder(environ) / "store"
-    sites = {name: _write_site(folder / name, name, cases, store, plan.engine) for name, cases in dealt.sites.items()}
+    sites = {
+        name: _write_site(folder / name, cases, store, plan.engine, dealt.files.get(name))
+        for name, cases in dealt.sites.items()
+    }
     return SimulatedSites(sites, sum(map(len, dealt.sites.values())), dealt.test, store)
 
 
@@ -130,14 +158,18 @@ def _check_scanners(plan: Plan, dealt: Mapping[str, tuple[Case, ...]]) -> None:
         )
 
 
-def _write_site(folder: Path, name: str, cases: tuple[Case, ...], store: Path, engine: EngineSection) -> Path:
+def _write_site(
+    folder: Path, cases: tuple[Case, ...], store: Path, engine: EngineSection, like: SiteFile | None
+) -> Path:
+    """A site's folder; what leaves it and what it refuses is as in the site file that it had, if any."""
     folder = folder.resolve()
     if folder.exists():
         shutil.rmtree(folder)  # an earlier run in the same folder left its local tensors
     write_manifest(folder / "manifest.csv", cases)
     path = folder / "site.yaml"
+    base = SiteFile(folder.name, folder, folder) if like is None else like
     site = SiteFile(
-        name=name,
+        name=folder.name,
         manifest=folder / "manifest.csv",
         state=folder / "state",
         store=store,
@@ -147,6 +179,9 @@ def _write_site(folder: Path, name: str, cases: tuple[Case, ...], store: Path, e
         workers=engine.workers,
         batch=engine.batch,
         allow=engine.allow,
+        release=base.release,
+        limits=base.limits,
+        refuse_burned_in=base.refuse_burned_in,
     )
     write_site_file(path, site)
     return path
@@ -156,4 +191,4 @@ def _with_pooled_test(source: Source) -> Source:
     """``data.test=sites``: an official test set joins the pool, and each site splits off test cases of its own."""
     if not source.test or source.site_of is not None:
         return source
-    return Source(cases=(*source.cases, *source.test), site_of=None, test=())
+    return replace(source, cases=(*source.cases, *source.test), test=())

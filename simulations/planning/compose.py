@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.losses.suitability import misfit, without_effect
@@ -17,10 +18,14 @@ from fedgraft.common.plan.plan import Plan, read
 from fedgraft.common.plan.sections import LossSection
 from fedgraft.common.plan.types import OURS
 from fedgraft.server.aggregation.strategies import FLOWER, SUPPLIED
+from fedgraft.simulations.datasets.found import find
+from fedgraft.simulations.datasets.source import SUPPLIED as SUPPLIED_TO_DATA
+from fedgraft.simulations.datasets.source import Source, data_root, load_source
+from fedgraft.simulations.federation.sites import cache_folder
 from fedgraft.simulations.planning.options import Study, contradictions, split_off
 
 _SUPPLIED = {
-    "data": {"root", "cache", "seed"},
+    "data": SUPPLIED_TO_DATA,
     "partition": {"source", "seed"},
     "adaptation": set[str](),
     "head": {"width", "classes"},
@@ -36,29 +41,63 @@ _SUPPLIED = {
 }
 
 
-def to_study(config: DictConfig) -> tuple[Plan, Study]:
+Say = Callable[[str], None]
+
+
+def quiet(sentence: str) -> None:
+    """The `Say` that says nothing."""
+
+
+def to_study(config: DictConfig, say: Say = quiet) -> tuple[Plan, Study]:
     """A checked plan, and the study of it, from what Hydra composed.
+
+    Args:
+        say: is told what was found in the cases, where the plan leaves that open (`find`).
 
     Raises:
         PlanError: every option that is wrong, unknown or missing, in one list.
+        DataError: what the plan leaves open can't be found in its cases.
     """
-    plan, study, problems = study_problems(config)
+    plan, study, problems = study_problems(config, say)
     if plan is None:
         raise PlanError(problems)
     return plan, study
 
 
-def study_problems(config: DictConfig) -> tuple[Plan | None, Study, list[str]]:
-    """`to_study`, but with its problems: there is a plan if there is none of them."""
+def study_problems(
+    config: DictConfig, say: Say = quiet, source: Source | None = None
+) -> tuple[Plan | None, Study, list[str]]:
+    """`to_study`, but with its problems: there is a plan if there is none of them.
+
+    Args:
+        say: as of `to_study`.
+        source: the cases, in place of those that the plan's ``data`` section names.
+    """
     try:
         raw = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        return None, Study(), [f"{error.full_key} is not set; write {error.full_key}=..."]
     except OmegaConfBaseException as error:
         return None, Study(), [str(error).splitlines()[0]]
     study, raw_plan, problems = split_off(cast(dict[str, Any], raw))
-    reading = read(raw_plan)
+    try:
+        found = find(raw_plan, lambda data: _loaded(data, raw_plan) if source is None else source)
+    except PlanError as error:
+        return None, study, [*problems, *error.problems]
+    for sentence in found.sentences:
+        say(sentence)
+    reading = read(found.raw)
     adapted = {**reading.sections, "adapt": study.adapt} if study.adapt.target is not None else reading.sections
     problems += [*reading.problems, *part_problems(adapted), *contradictions(study, reading.sections)]
     return None if problems else Plan(**reading.sections), study, problems
+
+
+def _loaded(data: Mapping[str, Any], raw: Mapping[str, Any]) -> Source:
+    """The data set of a plan that is not checked yet."""
+    engine, seed = raw.get("engine"), raw.get("seed")
+    allow = engine.get("allow", ()) if isinstance(engine, Mapping) else ()
+    seed = seed if isinstance(seed, int) else 0
+    return load_source(data, data_root(os.environ), cache_folder(os.environ), seed, (*OURS, *allow))
 
 
 def part_problems(sections: Mapping[str, Any]) -> list[str]:

@@ -28,7 +28,13 @@ from fedgraft.simulations.datasets.source import Source
 
 PlanOf = Callable[..., Plan]
 CONF = Path(str(files("fedgraft.conf")))
-CHOICES = sorted(f"{path.parent.name}={path.stem}" for path in CONF.glob("*/*.yaml"))
+OWN = {"manifest", "folders"}
+"""Data sets that need a file of one's own, and leave open what they find in it: tests/simulations/datasets."""
+CHOICES = sorted(
+    f"{path.parent.name}={path.stem}"
+    for path in CONF.glob("*/*.yaml")
+    if path.parent.name != "experiment" and (path.parent.name != "data" or path.stem not in OWN)
+)
 ASKED = {
     "data",
     "augment",

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.csv_file import read_rows, write_rows
@@ -39,11 +40,28 @@ def read_manifest(path: Path) -> tuple[Case, ...]:
     if not path.is_file():
         raise DataError(f"manifest {path} does not exist; site.yaml's `manifest` must name a CSV or Parquet file")
     rows = read_rows(path)
-    lines = CaseLines(path, next(rows))
+    return cases_of(path, next(rows), rows)
+
+
+def cases_of(
+    path: Path, header: Sequence[str], rows: Iterable[Sequence[str]], called: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Case, ...]:
+    """The cases of a manifest's lines, wherever these were read.
+
+    Args:
+        path: of the manifest: what messages name, and what its paths are relative to.
+        header: the names of its columns.
+        rows: the cells of each line, the first of which is line 2.
+        called: how messages call a column that has another name in the file.
+
+    Raises:
+        DataError: as `read_manifest`.
+    """
+    lines = CaseLines(path, header)
     cases = tuple([lines.case(number, cells) for number, cells in enumerate(rows, start=2)])
     if not cases:
         raise DataError(f"manifest {path} lists no case")
-    _check_filled_in(path, lines.empty, len(cases))
+    _check_filled_in(path, lines.empty, len(cases), called)
     _check_repeated(path, cases)
     _check_given_split(path, cases)
     return cases
@@ -95,9 +113,9 @@ def _unwritable(case: Case, others: Sequence[str], labelled: bool) -> str | None
     return None
 
 
-def _check_filled_in(path: Path, empty: Mapping[str, Sequence[int]], count: int) -> None:
+def _check_filled_in(path: Path, empty: Mapping[str, Sequence[int]], count: int, called: Mapping[str, str]) -> None:
     problems = [
-        f"`{name}` is empty in {len(lines)} of {count} lines ({_some(lines)}); {_TO_DO[name]}"
+        f"`{called.get(name, name)}` is empty in {len(lines)} of {count} lines ({named_lines(lines)}); {_TO_DO[name]}"
         for name, lines in empty.items()
     ]
     if problems:
@@ -151,11 +169,11 @@ def _check_kept_whole(path: Path, what: str, names: Sequence[str | None], cases:
         lines = [line for line, name in enumerate(names, start=2) if name in parted]
         raise DataError(
             f"manifest {path}: {len(parted)} {what}(s) have cases on two sides of the given `split` "
-            f"({_some(lines)}); name one side for all cases of a {what}"
+            f"({named_lines(lines)}); name one side for all cases of a {what}"
         )
 
 
-def _some(lines: Sequence[int]) -> str:
+def named_lines(lines: Sequence[int]) -> str:
     """``line 2`` or ``lines 2, 3, 5, ...``."""
     shown = ", ".join(map(str, islice(lines, _NAMED)))
     return f"line{'s' if len(lines) > 1 else ''} {shown}{', ...' if len(lines) > _NAMED else ''}"

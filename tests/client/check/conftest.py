@@ -52,14 +52,14 @@ def seen(findings: Sequence[Finding]) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def two_classes() -> DataSection:
-    return DataSection("t", "classification", ("sick", "well"), 32, "sites", 0.2, 0.2)
+    return DataSection("classification", ("sick", "well"), 32, "sites", 0.2, 0.2)
 
 
 @pytest.fixture
 def findings_data() -> DataSection:
-    return DataSection("t", "multilabel", ("mass", "nodule"), 32, "sites", 0.2, 0.2)
+    return DataSection("multilabel", ("mass", "nodule"), 32, "sites", 0.2, 0.2)
 
 
 @pytest.fixture
 def survival_data() -> DataSection:
-    return DataSection("t", "survival", (), None, "sites", 0.2, 0.2)
+    return DataSection("survival", (), None, "sites", 0.2, 0.2)

@@ -15,7 +15,7 @@ from fedgraft.common.plan.data_sections import DataSection
 
 
 def data(task: Any, *classes: str) -> DataSection:
-    return DataSection("nowhere", task, classes, None, "sites", 0.1, 0.1)
+    return DataSection(task, classes, None, "sites", 0.1, 0.1)
 
 
 def case(label: str = "", **columns: str) -> Case:

@@ -130,7 +130,7 @@ def test_findings_with_without_and_unknown(findings_data: DataSection) -> None:
 
 
 def test_many_outcomes_stand_below_one_another() -> None:
-    data = DataSection("t", "classification", tuple("abcde"), 32, "sites", 0.2, 0.2)
+    data = DataSection("classification", tuple("abcde"), 32, "sites", 0.2, 0.2)
     cases = [case(at, name, sex="FM"[at % 2]) for at, name in enumerate("aabbcc")]
     by_sex = describe_cohort(case_table_of(cases, data), data, 1).grids[1]
     assert by_sex.header == ("sex", "F", "M", "all")

@@ -1,0 +1,127 @@
+"""Which column of a person's own manifest is what: by the names of docs/cohort.md, or by names of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+
+from fedgraft.common.errors import DataError
+from fedgraft.common.plan.data_sections import TaskName
+
+NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"classification": ("label",), "multilabel": (), "survival": ("time", "event")}
+)
+"""By task: which columns a manifest must have besides the patient (a finding is asked for by its own name)."""
+_SITES = ("site", "hospital", "center", "centre", "clinic", "institution", "institute", "provider")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a manifest are called in it; ``None``: there is no such column, whatever its names say.
+
+    Attributes:
+        site: the hospital of each case.
+        file: the case's file (``path`` in docs/cohort.md).
+        row: which row of an array file or table.
+        label: the class.
+        patient: ``None`` makes each line a patient of its own.
+        group: a unit that must not be split, coarser than the patient.
+        split: ``train``, ``val`` or ``test``.
+        time: until the event, or until the patient was last seen.
+        event: whether it came.
+    """
+
+    site: str | None = None
+    file: str | None = "path"
+    row: str | None = "row"
+    label: str | None = "label"
+    patient: str | None = "patient"
+    group: str | None = "group"
+    split: str | None = "split"
+    time: str | None = "time"
+    event: str | None = "event"
+
+
+_KNOWN_AS = {"file": "path"}
+_USUAL = {each.name: each.default for each in fields(Columns)}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A manifest's header as `fedgraft.client.cohort.manifest.manifest.cases_of` reads it.
+
+    ``header``: the names of docs/cohort.md; ``places``: where each of them stands in the file; ``site``: where the
+    hospital does; ``called``: what the file calls those that it calls otherwise.
+    """
+
+    header: tuple[str, ...]
+    places: tuple[int, ...]
+    site: int | None
+    called: Mapping[str, str]
+
+
+def lay_out(path: Path, header: Sequence[str], columns: Columns, task: TaskName) -> Layout:
+    """Find the columns.
+
+    A column that has the name of another of docs/cohort.md and is not chosen for it is left out.
+
+    Raises:
+        DataError: a column is not there; names those that are, and the nearest.
+    """
+    place = {name: number for number, name in enumerate(header)}
+    chosen: dict[str, str] = {}
+    lacking: dict[str, str] = {}
+    for what, usual in _USUAL.items():
+        name = getattr(columns, what)
+        if name in place:
+            chosen[what] = name
+        elif name is not None and (name != usual or what in ("patient", *NEEDED[task])):
+            lacking[what] = name
+    if lacking:
+        raise DataError(f"{path} {_lacks(lacking, header)}")
+    known = {_KNOWN_AS.get(what, what): name for what, name in chosen.items() if what != "site"}
+    reserved = {_KNOWN_AS.get(what, what) for what in _USUAL if what != "site"}
+    used = set(known.values())
+    others = {name: name for name in header if name not in used and name not in reserved}
+    found = {**known, **others}
+    return Layout(
+        header=tuple(found),
+        places=tuple(place[name] for name in found.values()),
+        site=None if "site" not in chosen else place[chosen["site"]],
+        called={what: name for what, name in known.items() if what != name},
+    )
+
+
+def likely_sites(header: Sequence[str]) -> list[str]:
+    """Columns that sound like a hospital's."""
+    return [name for name in header if any(word in name.casefold() for word in _SITES)]
+
+
+def nearest(word: str, known: Sequence[str]) -> str | None:
+    """The most similar of some words, whatever their case; ``None`` if none is similar."""
+    folded = {one.casefold(): one for one in reversed(known)}
+    found = get_close_matches(word.casefold(), list(folded), 1, 0.6)
+    return folded[found[0]] if found else None
+
+
+def _lacks(lacking: Mapping[str, str], header: Sequence[str]) -> str:
+    """What is wrong with the first line: all columns that are not there, what they are for, and those that are."""
+    if len(header) == 1:
+        return f"names one column, `{header[0]}`, in its first line; separate cells by commas, semicolons or tabs"
+    said = []
+    for what, name in lacking.items():
+        near = nearest(name, header)
+        meant = f", perhaps data.{what}={near}" if near else ""
+        said.append(f"`{name}` ({_MEANING.get(what, f'data.{what}')}{meant})")
+    shown = ", ".join(header[:_SHOWN]) + (", ..." if len(header) > _SHOWN else "")
+    return f"has no column {', '.join(said)}. Its columns are: {shown}"
+
+
+_SHOWN = 40
+_MEANING = {
+    "label": "the class; data.label names its column",
+    "patient": "shared by all cases of a patient; data.patient names its column, null if each line is another patient",
+}

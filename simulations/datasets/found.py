@@ -1,0 +1,149 @@
+"""What a plan leaves to be found in the cases: the classes, who splits them, and whether they are images or a table.
+
+A plan leaves it with ``null``, as ``conf/data/manifest.yaml`` does; what is found is filled in before the plan is
+checked, so that it stands in ``plan.yaml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fedgraft.client.cohort.case import CSV, PARQUET, Case
+from fedgraft.common.errors import PlanError
+from fedgraft.simulations.datasets.outcomes import findings, found_classes
+from fedgraft.simulations.datasets.source import Source
+from fedgraft.simulations.datasets.suggestion import images_hint, suggestion
+
+USUAL = {"backbone": "tf_efficientnet_lite0", "head": "linear", "train": "sgd", "strategy": "fedavg"}
+OF_TABLES = {"backbone": "identity", "head": "plain", "train": "sgd_table", "strategy": "fedadam"}
+"""What takes the place of `USUAL`, the plan's defaults, where nothing else was chosen and the cases are a table."""
+_CHOICE = {"backbone": "name", "head": "_target_", "train": "optimizer", "strategy": "_target_"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """``raw``: a plan's plain data with all in it; ``sentences``: what was found, for people."""
+
+    raw: dict[str, Any]
+    sentences: tuple[str, ...] = ()
+
+
+def leaves_open(raw: Mapping[str, Any]) -> bool:
+    """Whether a plan's plain data leaves something to be found in its cases."""
+    data, table = raw.get("data"), raw.get("table")
+    if not isinstance(data, Mapping) or not {"classes", "test"} <= set(data) or data.get("_target_") is None:
+        return False
+    columns = (table.get("numeric"), table.get("categorical")) if isinstance(table, Mapping) else ((), ())
+    return None in (data["classes"], data["test"], *columns)
+
+
+def find(raw: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Source]) -> Found:
+    """Fill in what a plan leaves open.
+
+    Args:
+        raw: the plan's plain data.
+        load: makes the data set of the plan's ``data`` section.
+
+    Raises:
+        PlanError: it can't be found; says what to write.
+        DataError: the data set can't be had, or is wrong.
+    """
+    if not leaves_open(raw):
+        return Found(dict(raw))
+    data = dict(raw["data"])
+    if data["classes"] is not None:
+        data["classes"] = [str(one) if isinstance(one, int | float) else one for one in data["classes"]]
+    source = load(data)
+    sentences = list(source.notes)
+    if data["classes"] is None:
+        data["classes"], said = _classes(data.get("task"), source.cases)
+        sentences += said
+    if data["test"] is None:
+        given = all(case.split is not None for case in source.cases)
+        data["test"] = "given" if given else "sites"
+        if given:
+            data.update(val_fraction=0.0, test_fraction=0.0)
+            sentences.append("train, val and test are as the manifest's `split` says")
+    filled = {**raw, "data": data}
+    if "table" not in raw:
+        return Found(filled, tuple(sentences))
+    if not is_table(source.cases):
+        return Found(_of_images(filled), tuple(sentences))
+    return Found(_of_table(filled, source.cases), (*sentences, _said_of_table(filled)))
+
+
+def is_table(cases: Iterable[Case]) -> bool:
+    """Whether each case is a row of a CSV or Parquet file."""
+    return all(Path(case.path).suffix.lower() in (*CSV, *PARQUET) for case in cases)
+
+
+def _classes(task: object, cases: Sequence[Case]) -> tuple[list[str], list[str]]:
+    if task == "survival":
+        return [], []
+    if task == "multilabel":
+        raise PlanError(
+            "data.classes must name the findings with data.task=multilabel; columns that could be one: "
+            f"{', '.join(findings(cases)) or 'none'}"
+        )
+    counts = found_classes(cases)
+    shown = ", ".join(f"{label} ({count})" for label, count in counts.items())
+    words = list(counts)
+    order = f"; {words[1]} is the positive class, data.classes=[{words[1]},{words[0]}] turns it round"
+    return words, [f"classes found in the labels: {shown}{order if len(words) == 2 else ''}"]
+
+
+def _of_images(raw: Mapping[str, Any]) -> dict[str, Any]:
+    table = raw["table"]
+    if table.get("numeric") or table.get("categorical"):
+        raise PlanError(
+            "table.numeric and table.categorical have no effect: the manifest's cases are images. If its columns are "
+            "the cases' values, say data.file=null"
+        )
+    return {name: section for name, section in raw.items() if name != "table"}
+
+
+def _of_table(raw: Mapping[str, Any], cases: Sequence[Case]) -> dict[str, Any]:
+    table = {**raw["table"], **{name: raw["table"].get(name) or [] for name in ("numeric", "categorical")}}
+    if not table["numeric"] and not table["categorical"]:
+        used = {name for name in raw["data"].values() if isinstance(name, str)}
+        raise PlanError(
+            f"the cases are rows of a table: say which columns are used, for instance {suggestion(cases, used)}"
+            f"{images_hint(cases)}"
+        )
+    if not table["numeric"]:
+        table["indicate_missing"] = False
+    chosen = {group: _chosen(group, raw[group]) for group in USUAL if isinstance(raw.get(group), Mapping)}
+    return {**raw, **chosen, "table": table, "data": {**raw["data"], "image_size": None}}
+
+
+def _said_of_table(raw: Mapping[str, Any]) -> str:
+    taken = [
+        f"{group}={OF_TABLES[group]}"
+        for group in USUAL
+        if isinstance(raw.get(group), Mapping) and _chosen(group, raw[group]) != raw[group]
+    ]
+    return f"the cases are rows of a table{': ' if taken else ''}{' '.join(taken)}"
+
+
+def _chosen(group: str, section: Mapping[str, Any]) -> dict[str, Any]:
+    """The section of a group as for tables, if nobody chose another member; values that somebody set stay."""
+    usual, instead = _member(group, USUAL[group]), _member(group, OF_TABLES[group])
+    if section.get(_CHOICE[group]) != usual[_CHOICE[group]]:
+        return dict(section)
+    return {**instead, **{name: value for name, value in section.items() if value != usual.get(name, _NOTHING)}}
+
+
+_NOTHING = object()
+
+
+def _member(group: str, name: str) -> dict[str, Any]:
+    """What a file of ``conf/`` says of its own group."""
+    read = yaml.safe_load((files("fedgraft.conf") / group / f"{name}.yaml").read_text(encoding="utf-8"))
+    found: dict[str, Any] = read.get(group, read)
+    return found
