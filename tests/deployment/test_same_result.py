@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from rich.console import Console
 
-from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.simulations.engine.run import simulate
 
 from .conftest import Deployment, Service
@@ -45,7 +45,9 @@ def test_a_deployed_run_equals_the_simulation(
     for name, tensor in expected.items():
         assert torch.allclose(tensor, found[name], rtol=1e-5, atol=1e-5), name
     summaries = [json.loads((f / "summary.json").read_text()) for f in (tmp_path / "simulated", out)]
-    assert summaries[0]["plan_digest"] == summaries[1]["plan_digest"]
+    hospitals = load_plan(out / "plan.yaml")
+    assert hospitals == load_plan(tmp_path / "simulated" / "plan.yaml").for_hospitals()
+    assert [summary["plan_digest"] for summary in summaries] == [plan.digest, hospitals.digest]
     for site, figures in summaries[0]["sites"].items():
         assert summaries[1]["sites"][site]["auroc"] == pytest.approx(figures["auroc"], abs=1e-4)
     assert summaries[1]["dropped"] == []

@@ -1,0 +1,145 @@
+"""What a plan leaves open is found in the cases: classes, who splits, images or a table; and it is said."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fedgraft.client.cohort.case import Case
+from fedgraft.common.errors import DataError, PlanError
+from fedgraft.common.plan.plan import Plan
+from fedgraft.simulations.datasets.found import find
+from fedgraft.simulations.datasets.source import Source
+
+PlanOf = Callable[..., Plan]
+OPEN: dict[str, Any] = {"_target_": "x.y", "task": "classification", "classes": None, "test": None, "image_size": 224}
+
+
+@pytest.fixture
+def plan_of(compose_plan: Callable[..., Plan]) -> PlanOf:
+    return lambda *words: compose_plan(*words, small=False)
+
+
+def found(cases: Sequence[Case], data: dict[str, Any] | None = None, **sections: Any) -> Any:
+    raw = {"data": {**OPEN, **(data or {})}, **sections}
+    return find(raw, lambda _: Source(tuple(cases), notes=("a note",)))
+
+
+def images(*labels: str, **more: Any) -> list[Case]:
+    return [Case(f"/{number}.png", label, f"p{number}", **more) for number, label in enumerate(labels)]
+
+
+def test_classes_are_those_of_the_labels_in_the_order_of_the_alphabet_and_said() -> None:
+    it = found(images("ill", "well", "ill"))
+    assert it.raw["data"]["classes"] == ["ill", "well"]
+    assert it.sentences == (
+        "a note",
+        "classes found in the labels: ill (2), well (1); well is the positive class, data.classes=[well,ill] turns it "
+        "round",
+    )
+    assert found(images("b", "a", "c")).sentences[1] == "classes found in the labels: a (1), b (1), c (1)"
+
+
+def test_numbers_are_in_their_own_order_and_may_be_written_as_numbers() -> None:
+    assert found(images("10", "9", "0")).raw["data"]["classes"] == ["0", "9", "10"]
+    assert found(images("0", "1"), {"classes": [0, 1]}).raw["data"]["classes"] == ["0", "1"]
+
+
+def test_one_label_and_too_many() -> None:
+    with pytest.raises(DataError, match=r"all 2 cases have the label `a`; there is nothing to tell apart"):
+        found(images("a", "a"))
+    with pytest.raises(DataError, match=r"the labels have 51 different values, more than 50: is it the right column"):
+        found(images(*map(str, range(51))))
+
+
+def test_findings_are_named_by_people_from_the_columns_that_could_be_some() -> None:
+    cases = [Case("/1.png", "", "p1", columns=(("mass", "1"), ("age", "61"), ("edema", "")))]
+    with pytest.raises(PlanError, match=r"data\.classes must name the findings .* could be one: mass$"):
+        found(cases, {"task": "multilabel"})
+
+
+def test_survival_has_no_classes() -> None:
+    assert found(images("", ""), {"task": "survival"}).raw["data"]["classes"] == []
+
+
+def test_who_splits() -> None:
+    assert found(images("a", "b")).raw["data"]["test"] == "sites"
+    it = found(images("a", "b", split="train"))
+    assert [it.raw["data"][name] for name in ("test", "val_fraction", "test_fraction")] == ["given", 0, 0]
+    assert it.sentences[-1] == "train, val and test are as the manifest's `split` says"
+
+
+def test_nothing_is_looked_for_where_all_is_said() -> None:
+    def load(data: object) -> Source:
+        raise AssertionError
+
+    raw = {"data": {**OPEN, "classes": ["a", "b"], "test": "sites"}}
+    assert find(raw, load).raw == raw
+
+
+def test_columns_of_a_table_have_no_effect_on_images() -> None:
+    table = {"numeric": None, "categorical": None}
+    assert "table" not in found(images("a", "b"), table=table).raw
+    with pytest.raises(PlanError, match=r"table\.numeric and table\.categorical have no effect: .* are images"):
+        found(images("a", "b"), table={**table, "numeric": ["age"]})
+
+
+def write(folder: Path, delimiter: str = ",") -> Path:
+    """Six patients of two hospitals; the columns are the table."""
+    header = ["patient", "hospital", "label", "age", "sex", "note", "blood pressure"]
+    lines = [[f"p{n}", "ab"[n % 2], "xy"[n // 3], str(50.5 + n), "fm"[n % 2], "", str(n)] for n in range(6)]
+    with (folder / "cases.csv").open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, delimiter=delimiter).writerows([header, *lines])
+    return folder / "cases.csv"
+
+
+def test_a_table_without_columns_is_an_error_that_suggests_them(plan_of: PlanOf, tmp_path: Path) -> None:
+    with pytest.raises(PlanError) as caught:
+        plan_of("data=manifest", f"data.path={write(tmp_path)}", "data.site=hospital")
+    assert caught.value.problems == (
+        "the cases are rows of a table: say which columns are used, for instance "
+        "'table.numeric=[age,\"blood pressure\"]' table.categorical=[sex]",
+    )
+
+
+def test_a_table_is_known_and_gets_the_members_for_tables(plan_of: PlanOf, tmp_path: Path) -> None:
+    own = ("data=manifest", f"data.path={write(tmp_path, ';')}", "data.site=hospital", "table.numeric=[age]")
+    plan = plan_of(*own, "table.categorical=[sex]")
+    assert (plan.backbone.name, plan.data.image_size, plan.data.classes) == ("table/identity", None, ("x", "y"))
+    others = ("backbone=identity", "head=plain", "train=sgd_table", "strategy=fedadam")
+    columns = "{numeric: [age], categorical: [sex], missing: [], indicate_missing: true, statistics: federated, "
+    same = plan_of("data.image_size=null", *others, f"+table={columns}min_count: 5}}")
+    for name in ("backbone", "head", "train", "strategy", "table"):
+        assert getattr(plan, name) == getattr(same, name), name
+
+
+def test_what_somebody_chose_for_a_table_stays(plan_of: PlanOf, tmp_path: Path) -> None:
+    own = ("data=manifest", f"data.path={write(tmp_path)}", "data.site=hospital", "table.numeric=[age]")
+    plan = plan_of(*own, "backbone=mlp", "train.lr=0.5", "strategy=fedprox")
+    assert plan.backbone.name == "table/mlp"
+    assert (plan.train.lr, plan.train.epochs) == (0.5, 1)
+    assert plan.strategy.options == {"proximal_mu": 0.1}
+    assert plan.table is not None and plan.table.categorical == ()
+
+
+def test_columns_of_files_that_hold_images_are_hinted_at(plan_of: PlanOf, tmp_path: Path) -> None:
+    (tmp_path / "cases.csv").write_text("patient,label,image\np1,a,1.png\np2,b,2.png\n")
+    with pytest.raises(PlanError, match=r"If `image` names the image of each case, say data\.file=image$"):
+        plan_of("data=manifest", f"data.path={tmp_path}/cases.csv")
+
+
+def test_a_table_beside_the_manifest(plan_of: PlanOf, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("age,sex\n61,f\n52,m\n")
+    (tmp_path / "cases.csv").write_text("path,row,label,patient\ntable.csv,0,a,p1\ntable.csv,1,b,p2\n")
+    with pytest.raises(PlanError, match=r"for instance table\.numeric=\[age\] table\.categorical=\[sex\]$"):
+        plan_of("data=manifest", f"data.path={tmp_path}/cases.csv")
+
+
+def test_a_path_that_is_not_given(plan_of: PlanOf) -> None:
+    for name in ("manifest", "folders"):
+        with pytest.raises(PlanError, match=r"data\.path is not set; write data\.path=\.\.\."):
+            plan_of(f"data={name}")
