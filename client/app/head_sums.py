@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.manifest import read_manifest
-from fedgraft.client.cohort.targets import targets
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import split_usable
 from fedgraft.client.site.release import append_line, may_tell_sums
 from fedgraft.client.training.session import Session
+from fedgraft.common import tasks
 from fedgraft.common.errors import WireError
 from fedgraft.common.heads.start import build_initial
 from fedgraft.common.interfaces.head_start import COUNTS, Sums
@@ -81,7 +81,10 @@ def _training_cases(session: Session, workspace: Workspace) -> tuple[Case, ...]:
 
 def _patients(session: Session, cases: tuple[Case, ...]) -> tuple[int, ...]:
     """How many patients have a case of each class."""
-    pairs = {(int(label), case.patient) for label, case in zip(targets(cases, session.plan.data), cases, strict=True)}
+    pairs = {
+        (int(label), case.patient)
+        for label, case in zip(tasks.of(session.plan.data).targets(cases), cases, strict=True)
+    }
     return tuple(sum(label == c for label, _ in pairs) for c in range(session.plan.data.outputs))
 
 

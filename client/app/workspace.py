@@ -17,7 +17,6 @@ from torch import Tensor
 from fedgraft.client.cohort.inputs import Inputs, Progress
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.cohort.quarantine import write_quarantine
-from fedgraft.client.cohort.targets import targets
 from fedgraft.client.features.extraction import FeatureExtractor, ignore, load_cohort
 from fedgraft.client.features.inputs import inputs_of
 from fedgraft.client.site.limits import Limits
@@ -29,7 +28,7 @@ from fedgraft.client.tables.files import TableFiles
 from fedgraft.client.training.loss import Losses
 from fedgraft.client.training.session import Session
 from fedgraft.client.training.test_time import adapts, model_at
-from fedgraft.common import tensors
+from fedgraft.common import tasks, tensors
 from fedgraft.common.compression.compression import up_codec
 from fedgraft.common.errors import BackboneError, WireError
 from fedgraft.common.interfaces.codec import Codec
@@ -144,7 +143,7 @@ class Workspace:
         extractor = FeatureExtractor(plan, model, backbone_digest, inputs, self.store(site), machine, self._count)
         with self.phases.of("cohort"):
             listed = read_manifest(site.manifest)
-            targets(listed, plan.data)  # a label that is no class is said before hours of decoding
+            tasks.of(plan.data).targets(listed)  # a label that is no class is said before hours of decoding
             cases = inputs.expanded(listed)
             quarantined = write_quarantine(site.state, cases, inputs.verdicts(cases))
             cohort = load_cohort(cases, extractor, site.name not in plan.hold_out)

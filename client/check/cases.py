@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from fedgraft.client.check.outcomes import Outcome, outcomes
+from fedgraft.client.check.outcomes import outcomes
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.splits import split_as_planned
+from fedgraft.common import tasks
+from fedgraft.common.interfaces.task import Outcome
 from fedgraft.common.plan.plan import Plan
 
 
@@ -46,7 +48,7 @@ def enrol(cases: Sequence[Case], lines: Sequence[int], plan: Plan | None) -> Cas
     Raises:
         PlanError: the plan's fractions leave nothing to train on.
     """
-    found = outcomes(cases, None if plan is None else plan.data)
+    found = outcomes(cases, None if plan is None else tasks.of(plan.data))
     return CaseTable(tuple(cases), tuple(lines), _splits(cases, plan), found)
 
 

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 CSV, PARQUET = (".csv",), (".parquet", ".pq")
 
 
-_YES, _NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
-
-
 SPLITS = ("train", "val", "test")
 
 
@@ -46,9 +43,3 @@ class Case:
         `fedgraft.client.cohort.units` joins the groups that share a patient.
         """
         return self.group if self.group is not None else self.patient
-
-
-def truth(cell: str) -> bool | None:
-    """What a cell says, in any case of letters; ``None`` if it is none of the words."""
-    word = cell.strip().lower()
-    return True if word in _YES else False if word in _NO else None

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
-from fedgraft.client.cohort.case import SPLITS, Case, truth
+from fedgraft.client.cohort.case import SPLITS, Case
 from fedgraft.client.cohort.units import by_unit, unit_names
+from fedgraft.common import tasks
 from fedgraft.common.errors import DataError, PlanError
-from fedgraft.common.plan.data_sections import DataSection, TaskName
+from fedgraft.common.interfaces.task import AnyTask
+from fedgraft.common.plan.data_sections import DataSection
+from fedgraft.common.tasks.classification import Classification
 
 Units = Mapping[str, Sequence[Case]]
-Outcome = Callable[[Case], Sequence[str]]
+BY_LABEL = Classification(())
 
 
 def split(
@@ -30,15 +33,13 @@ def split(
     val_fraction: float,
     test_fraction: float,
     seed: int,
-    task: TaskName = "classification",
-    classes: Sequence[str] = (),
+    task: AnyTask = BY_LABEL,
 ) -> dict[str, tuple[Case, ...]]:
     """Split by the manifest's own ``split`` column, or else by fractions of each stratum's units.
 
-    A unit's stratum: its most frequent label (classification), the rarest finding that it has (multilabel; rarest by
-    units that have it), whether any of its cases has the event (survival). A stratum with few units gives the first to
-    train, the second to test, the third to val. Train holds every class, every finding that is there at all, and both
-    outcomes, that the cases have.
+    The task says what a unit's stratum is, and what a case has that train should have too. A stratum with few units
+    gives the first to train, the second to test, the third to val. Train holds everything that any of the cases has:
+    every class, every finding that is there at all, cases with the event and without it.
 
     Args:
         cases: all cases of one site.
@@ -46,7 +47,6 @@ def split(
         test_fraction: of the units, 0 for an empty test.
         seed: another seed, another split.
         task: of the plan.
-        classes: of the plan; read for multilabel, where they name the columns of the findings.
 
     Returns:
         ``train``, ``val`` and ``test``, each sorted by path and row.
@@ -61,9 +61,8 @@ def split(
         return _as_given(ordered)
     names, units = unit_names(ordered), by_unit(ordered)
     drawn = sorted(units, key=lambda unit: _hash(unit, seed))
-    outcome = _outcome(task, classes)
-    side = _deal(drawn, _strata(units, task, outcome), val_fraction, test_fraction)
-    _keep_outcomes_in_train(drawn, units, outcome, side)
+    side = _deal(drawn, task.strata(units), val_fraction, test_fraction)
+    _keep_in_train(drawn, units, task, side)
     placed = [(side[name], case) for name, case in zip(names, ordered, strict=True)]
     return {part: tuple(case for place, case in placed if place == part) for part in SPLITS}
 
@@ -81,15 +80,8 @@ def split_as_planned(cases: Sequence[Case], data: DataSection, seed: int) -> dic
         val_fraction=data.val_fraction,
         test_fraction=data.test_fraction,
         seed=seed,
-        task=data.task,
-        classes=data.classes,
+        task=tasks.of(data),
     )
-
-
-def unit_label(cases: Iterable[Case]) -> str:
-    """The class that most cases of a unit have; among equals, the first in the alphabet."""
-    counts = Counter(case.label for case in cases)
-    return min(counts, key=lambda label: (-counts[label], label))
 
 
 def _check_fractions(val_fraction: float, test_fraction: float) -> None:
@@ -113,30 +105,6 @@ def _as_given(cases: Sequence[Case]) -> dict[str, tuple[Case, ...]]:
     return {name: tuple(case for case in cases if case.split == name) for name in SPLITS}
 
 
-def _outcome(task: TaskName, classes: Sequence[str]) -> Outcome:
-    """What a case has of that which train must hold: its label, its findings, or whether the event came."""
-    if task == "multilabel":
-        return lambda case: [name for name in classes if _is_yes(case.column(name))]
-    if task == "survival":
-        return lambda case: ["event" if _is_yes(case.column("event")) else "censored"]
-    return lambda case: [case.label]
-
-
-def _is_yes(cell: str | None) -> bool:
-    return cell is not None and truth(cell) is True
-
-
-def _strata(units: Units, task: TaskName, outcome: Outcome) -> dict[str, str]:
-    """The stratum of each unit."""
-    if task == "classification":
-        return {name: unit_label(cases) for name, cases in units.items()}
-    has = {name: {one for case in cases for one in outcome(case)} for name, cases in units.items()}
-    if task == "survival":
-        return {name: "event" if "event" in some else "censored" for name, some in has.items()}
-    count = Counter(one for some in has.values() for one in some)
-    return {name: min(some, key=lambda one: (count[one], one), default="") for name, some in has.items()}
-
-
 def _deal(
     drawn: Sequence[str], stratum: Mapping[str, str], val_fraction: float, test_fraction: float
 ) -> dict[str, str]:
@@ -158,9 +126,9 @@ def _share(count: int, fraction: float, most: int) -> int:
     return 0 if fraction == 0 else min(max(1, math.floor(count * fraction + 0.5)), most)
 
 
-def _keep_outcomes_in_train(drawn: Sequence[str], units: Units, outcome: Outcome, side: dict[str, str]) -> None:
-    """Move to train, for an outcome that no training case has, the first unit that has it."""
-    has = {name: {one for case in units[name] for one in outcome(case)} for name in drawn}
+def _keep_in_train(drawn: Sequence[str], units: Units, task: AnyTask, side: dict[str, str]) -> None:
+    """Move to train, for what no training case has, the first unit that has it."""
+    has = {name: {one for case in units[name] for one in task.has(case)} for name in drawn}
     trained = set().union(*(has[name] for name in drawn if side[name] == "train"))
     for one in sorted(set().union(*has.values()) - trained):
         side[next(name for name in drawn if one in has[name])] = "train"

@@ -17,7 +17,7 @@ class Examples:
 
     Attributes:
         source: what holds the rows of these cases, and perhaps of others that share it.
-        labels: ``N`` rows, of what the plan's task wants to know (`fedgraft.client.cohort.targets`).
+        labels: ``N`` rows, as the plan's task gives them (`Task.targets`).
         places: ``(N, V)`` int64: the row of each case's views, the case as it is first; ``None`` if case i is row i.
         patients, scanners: ``(N,)`` int64, equal for equal ones (`fedgraft.client.cohort.groups`); ``None`` unless
             the plan's ``alignment`` asks.

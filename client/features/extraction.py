@@ -18,10 +18,10 @@ from fedgraft.client.cohort.groups import patients_of, scanners_of
 from fedgraft.client.cohort.inputs import CaseView, Inputs, Progress
 from fedgraft.client.cohort.quarantine import USABLE, count_reasons
 from fedgraft.client.cohort.splits import split_as_planned
-from fedgraft.client.cohort.targets import targets
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.site.machine import Machine, automatic_batch, memory_bytes, use_threads
 from fedgraft.client.site.row_store import ABSENT, RowStore, Store
+from fedgraft.common import tasks
 from fedgraft.common.errors import DataError
 from fedgraft.common.models.frozen_part import IMAGES
 from fedgraft.common.models.model import Model
@@ -69,7 +69,7 @@ class FeatureExtractor:
         Raises:
             DataError: a label is not a class of the plan.
         """
-        labels = {name: targets(cases, self.plan.data) for name, (cases, _) in parts.items()}
+        labels = {name: tasks.of(self.plan.data).targets(cases) for name, (cases, _) in parts.items()}
         kept = self.store.kind(self._namespace(), self.model.constant.shape, self.plan.backbone.keep_as)
         wanted = [CaseView(case, view) for cases, views in parts.values() for case in cases for view in range(views)]
         sizes = [len(cases) * views for cases, views in parts.values()]

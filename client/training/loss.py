@@ -8,13 +8,7 @@ from typing import Literal
 
 import torch
 
-from fedgraft.client.training.absent_classes import (
-    MaskedClasses,
-    MaskedFindings,
-    class_divergence,
-    distilled,
-    finding_divergence,
-)
+from fedgraft.client.training.absent_classes import Masked, distilled
 from fedgraft.client.training.alignment import alignment_term
 from fedgraft.client.training.evaluation import predict
 from fedgraft.client.training.loop import LossFunction, Term
@@ -78,8 +72,7 @@ def build_loss(plan: Plan, counts: Counted, allowed: tuple[str, ...]) -> LossFun
     loss = built(plan, counts.weighed, counts.prior, allowed)
     if counts.learnable is None:
         return loss
-    masked = MaskedFindings if plan.data.task == "multilabel" else MaskedClasses
-    return masked(loss, torch.tensor(counts.learnable))
+    return Masked(loss, tasks.of(plan.data), torch.tensor(counts.learnable))
 
 
 def absent_term(session: Session, order: messages.Instruction) -> Term | None:
@@ -90,8 +83,7 @@ def absent_term(session: Session, order: messages.Instruction) -> Term | None:
     if learnable is None:
         return None
     received = predict(session.model.constant.trained, session.training, session.device)
-    divergence = finding_divergence if session.plan.data.task == "multilabel" else class_divergence
-    return distilled(received, torch.tensor(learnable), divergence)
+    return distilled(received, tasks.of(session.plan.data), torch.tensor(learnable))
 
 
 SOURCES: tuple[Source, ...] = (alignment_term, absent_term)

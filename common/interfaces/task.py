@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self, TypeVar
 
 import numpy as np
@@ -14,6 +15,36 @@ Scalar = float | None
 
 
 Scheme = Literal["inverse", "square_root", "effective"]
+
+
+class Labelled(Protocol):
+    """What a task reads of a case, as a manifest's line says it (`fedgraft.client.cohort.case.Case`)."""
+
+    @property
+    def label(self) -> str:
+        """The cell under ``label``; empty if there is none."""
+
+    @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """Name and cell of the manifest's other columns."""
+
+    def column(self, name: str) -> str | None:
+        """The cell of another column; ``None`` if the manifest does not have it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a case may have, for people: a class, a finding, an event.
+
+    ``of[i]``: whether case i has it; ``None`` = unknown, or what the manifest says can't be used.
+    """
+
+    name: str
+    of: tuple[bool | None, ...]
+
+    def count(self, having: bool | None, among: Sequence[int]) -> int:
+        """How many of the cases at these positions have it, have it not, or are unknown."""
+        return sum(self.of[at] is having for at in among)
 
 
 class Evaluation(Protocol):
@@ -44,27 +75,42 @@ E = TypeVar("E", bound=Evaluation)
 
 
 class Task(Protocol[E]):
-    """One way of learning from labelled cases.
+    """One way of learning from labelled cases: built from the plan's ``data.classes``.
 
-    Labels are a tensor with one row for each case (`fedgraft.client.cohort.targets`), outputs what the network gives,
+    Labels are a tensor with one row for each case, as `targets` gives them; outputs are what the network gives,
     ``(N, outputs)`` float32.
     """
 
-    @property
-    def counts(self) -> tuple[str, ...]:
-        """The names of the counts of training cases that a site offers."""
+    # --- what a plan asks
 
     @property
-    def headline(self) -> str:
-        """The figure by which plots and the worst site go; larger is better."""
+    def name(self) -> str:
+        """As in ``data.task``."""
 
     @property
-    def figures(self) -> tuple[str, ...]:
-        """The names of an evaluation's figures."""
+    def problem(self) -> str:
+        """What is wrong with ``data.classes``, and what to set; empty if nothing."""
 
     @property
-    def columns(self) -> Mapping[str, str]:
-        """The figures that a table shows, and their headings."""
+    def outputs(self) -> int:
+        """Numbers that the network gives for each case."""
+
+    @property
+    def one_class_per_case(self) -> bool:
+        """Whether labels are ``(N,)`` int64, the number of each case's one class: sampling, sums by class and alignment
+        by class go by it."""
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether there are classes or findings that a loss can weigh, and of which a site can have none."""
+
+    @property
+    def whole_batches(self) -> bool:
+        """Whether the loss compares cases of a batch, so that a batch as large as the cohort is no mistake."""
+
+    @property
+    def not_mixable(self) -> str:
+        """Why half of one case and half of another have no label, in words; empty if they have."""
 
     @property
     def loss(self) -> str:
@@ -77,6 +123,81 @@ class Task(Protocol[E]):
     @property
     def leaving(self) -> str:
         """What an evaluation tells, in words, for ``fedgraft plan``."""
+
+    # --- cases and their labels
+
+    @property
+    def manifest_columns(self) -> tuple[str, ...]:
+        """The manifest's columns that say what is predicted, besides ``label``."""
+
+    def targets(self, cases: Sequence[Labelled]) -> Tensor:
+        """The labels of cases.
+
+        Raises:
+            DataError: a column is missing, or a cell is not what it must be; says how many cases are wrong, never what
+                they hold.
+        """
+
+    def has(self, case: Labelled) -> tuple[str, ...]:
+        """What a case has of that which a site's training cases should have at least once; a cell that can't be used is
+        as good as none."""
+
+    def strata(self, units: Mapping[str, Sequence[Labelled]]) -> dict[str, str]:
+        """The stratum of each unit (cases that stay together): splits and label skew deal each stratum by itself."""
+
+    # --- a cohort, for people
+
+    @property
+    def may_be_unknown(self) -> bool:
+        """Whether the manifest may leave open if a case has an outcome."""
+
+    @property
+    def unusable(self) -> str:
+        """What is wrong with a case that `unreadable` counts, in words: "a label that ..."."""
+
+    def outcomes(self, cases: Sequence[Labelled]) -> tuple[Outcome, ...]:
+        """What the cases have; also of cases that are `unreadable`."""
+
+    def unreadable(self, cases: Sequence[Labelled]) -> list[int]:
+        """The positions of the cases that `targets` refuses."""
+
+    def resembles_outcome(self, cells: Sequence[str]) -> bool:
+        """Whether a column with these cells looks like one that the task could predict, but this plan does not."""
+
+    def shortages(self, outcomes: Sequence[Outcome], among: Sequence[int], split: str) -> list[tuple[str, str]]:
+        """What a split has too few cases of, and what would help, a pair of sentences each.
+
+        Args:
+            outcomes: with names as people may be shown them.
+            among: the split's cases.
+            split: ``train``, ``val`` or ``test``.
+        """
+
+    # --- training
+
+    def mask(self, outputs: Tensor, labels: Tensor, learnable: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs and labels of a batch with which a loss teaches nothing of what a site lacks.
+
+        Args:
+            learnable: ``(outputs,)`` bool, as `learnable` gives it.
+        """
+
+    def divergence(self, teacher: Tensor, student: Tensor, learnable: Tensor) -> Tensor:
+        """How far the student is from what the teacher knew of what a site lacks; a scalar, in nats, mean over cases.
+
+        Args:
+            teacher, student: outputs of the same cases.
+            learnable: ``(outputs,)`` bool, not all of it true.
+        """
+
+    def some_labels(self, cases: int) -> Tensor:
+        """Labels that cases could have: to measure what a step costs."""
+
+    # --- counts of training cases
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """The names of the counts of training cases that a site offers."""
 
     def count(self, labels: Tensor) -> tuple[int, ...]:
         """One number for each of `counts`."""
@@ -97,8 +218,26 @@ class Task(Protocol[E]):
             PlanError: no case is counted, or the task has no weights.
         """
 
-    def some_labels(self, cases: int) -> Tensor:
-        """Labels that cases could have: to measure what a step costs."""
+    def weighs_alike(self, counts: tuple[int, ...], scheme: Scheme, beta: float | None) -> bool:
+        """Whether `weights` would change nothing, as far as these counts tell."""
+
+    # --- evaluation
+
+    @property
+    def headline(self) -> str:
+        """The figure by which plots and the worst site go; larger is better."""
+
+    @property
+    def undefined(self) -> str:
+        """When the headline figure is undefined, in words."""
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The names of an evaluation's figures."""
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The figures that a table shows, and their headings."""
 
     def evaluate_parts(self, outputs: NDArray[np.floating], labels: NDArray[Any], sizes: Sequence[int]) -> list[E]:
         """Evaluate consecutive parts, scored at once; ``sizes`` of the parts sum to N."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
+from fedgraft.common import tasks
 from fedgraft.common.plan.types import STRICT, Count, Fraction, Options
 
 LARGEST = 1e18  # squares of it fit in float64, and a value scaled by the least deviation (1 / LARGEST) in float32
@@ -15,11 +17,18 @@ LARGEST = 1e18  # squares of it fit in float64, and a value scaled by the least 
 PREFIX = "table/"
 """What the name of a tabular backbone starts with."""
 MOST_CATEGORIES, MOST_TEXT = 1000, 200  # of one column's vocabulary; characters of one category
-SURVIVAL_COLUMNS = ("time", "event")
+
+
+def _known(name: str) -> str:
+    if name not in tasks.TASKS:
+        *others, last = (f"'{one}'" for one in tasks.TASKS)
+        expected = f"{', '.join(others)} or {last}"
+        raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+    return name
 
 
 Names = tuple[Annotated[str, Field(min_length=1)], ...]
-TaskName = Literal["classification", "multilabel", "survival"]
+TaskName = Annotated[str, AfterValidator(_known)]
 
 
 @dataclass(frozen=True)
@@ -27,8 +36,9 @@ class DataSection:
     """What is predicted, and (for a simulation) the data set.
 
     ``target`` is the data set's function; ``None`` in the plan of hospitals, whose site files name their cases.
-    ``task``: ``classification`` = one of ``classes`` (two or more); ``multilabel`` = each of ``classes`` is a finding
-    that is there, is not, or is unknown; ``survival`` = time to an event, and ``classes`` is empty.
+    ``task``: one of `fedgraft.common.tasks.TASKS`. ``classification`` = one of ``classes`` (two or more);
+    ``multilabel`` = each of ``classes`` is a finding that is there, is not, or is unknown; ``survival`` = time to an
+    event, and ``classes`` is empty.
     ``image_size`` is in pixels, ``None`` for the backbone's own (and for tables). ``test``: ``sites`` = each site
     splits off test cases (a manifest's own ``split`` wins); ``given`` = every manifest names its splits, and both
     fractions are 0; ``coordinator`` = the data set's official test set is kept aside.
@@ -46,8 +56,8 @@ class DataSection:
 
     @property
     def outputs(self) -> int:
-        """Numbers that the network gives per case: one per class or finding; for survival the log hazard alone."""
-        return 1 if self.task == "survival" else len(self.classes)
+        """Numbers that the network gives per case."""
+        return tasks.of(self).outputs
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Protocol
 
 from fedgraft.common.interfaces.task import AnyTask
-from fedgraft.common.plan.data_sections import DataSection
 from fedgraft.common.tasks.classification import Classification
 from fedgraft.common.tasks.multilabel import Multilabel
 from fedgraft.common.tasks.survival import Survival
 
 TASKS: Mapping[str, Callable[[tuple[str, ...]], AnyTask]] = MappingProxyType(
-    {"classification": Classification, "multilabel": Multilabel, "survival": lambda _: Survival()}
+    {"classification": Classification, "multilabel": Multilabel, "survival": Survival}
 )
 """By the name in ``data.task``: from ``data.classes`` to the task."""
 
 
-def of(data: DataSection) -> AnyTask:
+class Predicted(Protocol):
+    """A plan's ``data`` section, as far as it says what is predicted."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+
+def of(data: Predicted) -> AnyTask:
     """The task of a plan's ``data`` section."""
     return TASKS[data.task](data.classes)

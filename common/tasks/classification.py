@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,105 +14,14 @@ from flwr.app import ConfigRecord
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedgraft.common.errors import WireError
-from fedgraft.common.interfaces.task import Scalar, Scheme
-from fedgraft.common.tasks.metrics import (
-    Counts,
-    Histograms,
-    auprc,
-    auroc,
-    count_places,
-    mean,
-    merge_histograms,
-    no_scores,
-    places,
-    ratio,
-    sensitivity_at,
-)
-from fedgraft.common.tasks.records import counts_of, finite_of, pack_histograms, unpack_histograms
-from fedgraft.common.tasks.weights import class_weights
-
-FIGURES = (
-    "auroc",
-    "auprc",
-    "balanced_accuracy",
-    "sensitivity",
-    "specificity",
-    "sensitivity_at_90_specificity",
-    "accuracy",
-    "loss",
-)
-COLUMNS = {
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "balanced_accuracy": "bal. acc.",
-    "sensitivity": "sens.",
-    "specificity": "spec.",
-}
-
-
-@dataclass(frozen=True)
-class ClassEvaluation:
-    """Counts over one set of cases.
-
-    Attributes:
-        confusion: ``(C, C)`` int64, true class by predicted class (the most probable one).
-        histograms: of the scores of the `scored_classes`.
-        loss_sum: summed unweighted cross-entropy, in nats.
-    """
-
-    confusion: Counts
-    histograms: Histograms
-    loss_sum: float
-
-    @property
-    def cases(self) -> int:
-        return int(self.confusion.sum())
-
-    @property
-    def prevalence(self) -> Scalar:
-        """Share of the rarest class among the cases; with two classes, of class 1."""
-        if self.cases == 0:
-            return None
-        shares = self.confusion.sum(axis=1) / self.cases
-        return float(shares[1] if len(shares) == 2 else shares.min())
-
-    def figures(self) -> dict[str, Scalar]:
-        """`FIGURES`.
-
-        Two classes: AUROC, AUPRC, sensitivity and specificity are those of class 1. More: AUROC, AUPRC, specificity and
-        the sensitivity at 90 % specificity (`fedgraft.common.tasks.metrics.sensitivity_at`) are macro means of one
-        class against the rest, sensitivity the mean recall. Balanced accuracy is the mean recall. ``None`` means
-        undefined: a class that the figure needs has no case. ``loss`` is the mean, in nats.
-        """
-        confusion: list[list[int]] = self.confusion.tolist()
-        chosen = scored_classes(len(confusion))
-        curves = [self.histograms.curve(scored) for scored in range(len(chosen))]
-        recalls = [ratio(row[c], sum(row)) for c, row in enumerate(confusion)]
-        cases = sum(map(sum, confusion))
-        return {
-            "auroc": mean([auroc(curve) for curve in curves]),
-            "auprc": mean([auprc(curve) for curve in curves]),
-            "balanced_accuracy": mean(recalls),
-            "sensitivity": mean([recalls[c] for c in chosen]),
-            "specificity": mean([_specificity(confusion, c) for c in chosen]),
-            "sensitivity_at_90_specificity": mean([sensitivity_at(curve, 0.9) for curve in curves]),
-            "accuracy": ratio(sum(row[c] for c, row in enumerate(confusion)), cases),
-            "loss": ratio(self.loss_sum, cases),
-        }
-
-    def details(self) -> dict[str, Any]:
-        return {}
-
-    def releasable(self, min_count: int) -> ClassEvaluation | None:
-        """All of it, or nothing about fewer than ``min_count`` cases."""
-        return self if self.cases >= min_count else None
-
-    def pack(self) -> ConfigRecord:
-        """One number per pair of classes, and the histograms."""
-        confusion = [int(n) for n in self.confusion.reshape(-1)]
-        scores = pack_histograms(self.histograms)
-        return ConfigRecord({"confusion": confusion, **scores, "loss-sum": float(self.loss_sum)})
+from fedgraft.common.errors import DataError, WireError
+from fedgraft.common.interfaces.task import Labelled, Outcome, Scheme
+from fedgraft.common.tasks.absent import class_divergence
+from fedgraft.common.tasks.class_evaluation import COLUMNS, FIGURES, ClassEvaluation, scored_classes
+from fedgraft.common.tasks.metrics import count_places, merge_histograms, no_scores, places
+from fedgraft.common.tasks.records import counts_of, finite_of, unpack_histograms
+from fedgraft.common.tasks.sample_size import few_cases
+from fedgraft.common.tasks.weights import are_one, class_weights
 
 
 @dataclass(frozen=True)
@@ -119,7 +29,15 @@ class Classification:
     """Labels ``(N,)`` int64, in ``[0, C)``; outputs ``(N, C)``: a logit for each class."""
 
     classes: tuple[str, ...]
+    name: ClassVar[str] = "classification"
+    one_class_per_case: ClassVar[bool] = True
+    has_classes: ClassVar[bool] = True
+    whole_batches: ClassVar[bool] = False
+    may_be_unknown: ClassVar[bool] = False
+    not_mixable: ClassVar[str] = ""
+    manifest_columns: ClassVar[tuple[str, ...]] = ()
     headline: ClassVar[str] = "auroc"
+    undefined: ClassVar[str] = "cases of one class only"
     figures: ClassVar[tuple[str, ...]] = FIGURES
     columns: ClassVar[dict[str, str]] = COLUMNS
     loss: ClassVar[str] = "cross_entropy"
@@ -130,8 +48,56 @@ class Classification:
     )
 
     @property
+    def problem(self) -> str:
+        enough = len(self.classes) >= 2
+        return "" if enough else "data.classes must name two classes or more with data.task=classification"
+
+    @property
+    def outputs(self) -> int:
+        return len(self.classes)
+
+    @property
+    def unusable(self) -> str:
+        return f"a label that is not in the plan's data.classes ({', '.join(self.classes)})"
+
+    @property
     def counts(self) -> tuple[str, ...]:
         return self.classes
+
+    def targets(self, cases: Sequence[Labelled]) -> Tensor:
+        index = {name: number for number, name in enumerate(self.classes)}
+        strange = sum(case.label not in index for case in cases)
+        if strange:
+            raise DataError(f"{strange} case(s) have a label that is not in data.classes: {', '.join(self.classes)}")
+        return torch.tensor([index[case.label] for case in cases], dtype=torch.int64)
+
+    def has(self, case: Labelled) -> tuple[str, ...]:
+        return (case.label,)
+
+    def strata(self, units: Mapping[str, Sequence[Labelled]]) -> dict[str, str]:
+        """By `most_frequent_label`."""
+        return {name: most_frequent_label(cases) for name, cases in units.items()}
+
+    def outcomes(self, cases: Sequence[Labelled]) -> tuple[Outcome, ...]:
+        labels = [case.label for case in cases]
+        return tuple(Outcome(name, tuple(label == name for label in labels)) for name in self.classes)
+
+    def unreadable(self, cases: Sequence[Labelled]) -> list[int]:
+        return [position for position, case in enumerate(cases) if case.label not in self.classes]
+
+    def resembles_outcome(self, cells: Sequence[str]) -> bool:
+        return False
+
+    def shortages(self, outcomes: Sequence[Outcome], among: Sequence[int], split: str) -> list[tuple[str, str]]:
+        counted = [(one.name, one.count(True, among)) for one in outcomes]
+        return few_cases(counted, split, "more cases, or fewer classes")
+
+    def mask(self, outputs: Tensor, labels: Tensor, learnable: Tensor) -> tuple[Tensor, Tensor]:
+        """Absent classes are left out of the softmax (restricted softmax; Li & Zhan, IJCAI 2021)."""
+        return outputs.masked_fill(~learnable.to(outputs.device), -torch.inf), labels
+
+    def divergence(self, teacher: Tensor, student: Tensor, learnable: Tensor) -> Tensor:
+        return class_divergence(teacher, student, learnable)
 
     def count(self, labels: Tensor) -> tuple[int, ...]:
         """Cases by class."""
@@ -146,6 +112,9 @@ class Classification:
 
     def weights(self, counts: tuple[int, ...], scheme: Scheme = "inverse", beta: float | None = None) -> Tensor:
         return class_weights(counts, scheme, beta)
+
+    def weighs_alike(self, counts: tuple[int, ...], scheme: Scheme, beta: float | None) -> bool:
+        return are_one(self.weights(counts, scheme, beta), counts)
 
     def learnable(self, counts: tuple[int, ...]) -> tuple[bool, ...]:
         """A class that has a case."""
@@ -197,12 +166,7 @@ class Classification:
         return ClassEvaluation(confusion, histograms, loss_sum)
 
 
-def scored_classes(classes: int) -> tuple[int, ...]:
-    """The classes whose scores are counted: class 1 of two, or every one of more."""
-    return (1,) if classes == 2 else tuple(range(classes))
-
-
-def _specificity(confusion: list[list[int]], c: int) -> Scalar:
-    others = [row for true, row in enumerate(confusion) if true != c]
-    negatives = sum(map(sum, others))
-    return ratio(negatives - sum(row[c] for row in others), negatives)
+def most_frequent_label(cases: Iterable[Labelled]) -> str:
+    """The class that most cases of a unit have; among equals, the first in the alphabet."""
+    counts = Counter(case.label for case in cases)
+    return min(counts, key=lambda label: (-counts[label], label))

@@ -5,9 +5,11 @@ An unknown label counts nowhere: not in a figure, not in the loss, not in a coun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -15,127 +17,16 @@ from flwr.app import ConfigRecord
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedgraft.common.errors import WireError
-from fedgraft.common.interfaces.task import Scalar, Scheme
-from fedgraft.common.tasks.metrics import (
-    Counts,
-    Histograms,
-    auprc,
-    auroc,
-    count_places,
-    mean,
-    merge_histograms,
-    no_scores,
-    places,
-    ratio,
-    sensitivity_at,
-)
-from fedgraft.common.tasks.records import counts_of, pack_histograms, unpack_histograms
-from fedgraft.common.tasks.weights import finding_weights
-from fedgraft.common.wire.values import count_of
-
-FIGURES = (
-    "auroc",
-    "auprc",
-    "balanced_accuracy",
-    "sensitivity",
-    "specificity",
-    "sensitivity_at_90_specificity",
-    "loss",
-)
-COLUMNS = {
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "balanced_accuracy": "bal. acc.",
-    "sensitivity": "sens.",
-    "specificity": "spec.",
-}
-
-
-@dataclass(frozen=True)
-class FindingEvaluation:
-    """Counts over one set of cases, by finding.
-
-    Attributes:
-        findings: their C names.
-        cases: all of them, whatever is known of them.
-        confusion: ``(C, 2, 2)`` int64: true by predicted side of each finding, at p = 0.5.
-        histograms: of each finding's scores.
-        loss_sums: ``(C,)`` float64: summed unweighted binary cross-entropy over the known labels, in nats.
-    """
-
-    findings: tuple[str, ...]
-    cases: int
-    confusion: Counts
-    histograms: Histograms
-    loss_sums: NDArray[np.float64]
-
-    @property
-    def known(self) -> Counts:
-        """``(C,)`` int64: the cases of which the finding is known."""
-        total: Counts = self.confusion.sum(axis=(1, 2))
-        return total
-
-    @property
-    def prevalence(self) -> Scalar:
-        """Mean over the findings of which something is known: the share of cases that have it."""
-        shares = [ratio(int(table[1].sum()), int(table.sum())) for table in self.confusion]
-        return mean([share for share in shares if share is not None])
-
-    def figures(self) -> dict[str, Scalar]:
-        """Macro means over the findings of which both sides have a case; `details` names the others. ``loss``: mean
-        over all known labels, in nats."""
-        whole = [finding for finding in self._by_finding().values() if finding["auroc"] is not None]
-        macro = {name: mean([finding[name] for finding in whole]) for name in FIGURES if name != "loss"}
-        return {**macro, "loss": ratio(float(self.loss_sums.sum()), int(self.known.sum()))}
-
-    def details(self) -> dict[str, Any]:
-        """``findings.<name>.<figure>``, with ``cases`` (of which it is known) and ``prevalence``; ``undefined``: the
-        findings that are not in the macro means, as they lack cases of one side."""
-        by_finding = self._by_finding()
-        undefined = [name for name, finding in by_finding.items() if finding["auroc"] is None]
-        return {"findings": by_finding, "undefined": undefined}
-
-    def releasable(self, min_count: int) -> FindingEvaluation | None:
-        """Nothing of fewer than ``min_count`` cases; nothing of a finding that is known of fewer."""
-        few = [place for place, known in enumerate(self.known.tolist()) if known < min_count]
-        if self.cases < min_count or len(few) == len(self.findings):
-            return None
-        confusion, loss_sums = self.confusion.copy(), self.loss_sums.copy()
-        confusion[few], loss_sums[few] = 0, 0.0
-        return replace(self, confusion=confusion, histograms=self.histograms.without(few), loss_sums=loss_sums)
-
-    def pack(self) -> ConfigRecord:
-        """Five numbers per finding, and the histograms."""
-        return ConfigRecord(
-            {
-                "cases": self.cases,
-                "confusion": [int(n) for n in self.confusion.reshape(-1)],
-                **pack_histograms(self.histograms),
-                "loss-sums": [float(loss) for loss in self.loss_sums],
-            }
-        )
-
-    def _by_finding(self) -> dict[str, dict[str, Any]]:
-        return {name: self._figures(place) for place, name in enumerate(self.findings)}
-
-    def _figures(self, place: int) -> dict[str, Any]:
-        (true_negative, false_positive), (false_negative, true_positive) = self.confusion[place].tolist()
-        known = int(self.known[place])
-        curve = self.histograms.curve(place)
-        sensitivity = ratio(true_positive, true_positive + false_negative)
-        specificity = ratio(true_negative, true_negative + false_positive)
-        return {
-            "auroc": auroc(curve),
-            "auprc": auprc(curve),
-            "balanced_accuracy": mean([sensitivity, specificity]),
-            "sensitivity": sensitivity,
-            "specificity": specificity,
-            "sensitivity_at_90_specificity": sensitivity_at(curve, 0.9),
-            "loss": ratio(float(self.loss_sums[place]), known),
-            "cases": known,
-            "prevalence": ratio(true_positive + false_negative, known),
-        }
+from fedgraft.common.errors import DataError, WireError
+from fedgraft.common.interfaces.task import Labelled, Outcome, Scheme
+from fedgraft.common.records import count_of
+from fedgraft.common.tasks.absent import finding_divergence
+from fedgraft.common.tasks.cells import cells_of, number_of_truth, targets_by_case, truth, unreadable
+from fedgraft.common.tasks.finding_evaluation import COLUMNS, FIGURES, FindingEvaluation
+from fedgraft.common.tasks.metrics import count_places, merge_histograms, no_scores, places
+from fedgraft.common.tasks.records import counts_of, unpack_histograms
+from fedgraft.common.tasks.sample_size import few_cases
+from fedgraft.common.tasks.weights import are_one, finding_weights
 
 
 @dataclass(frozen=True)
@@ -143,7 +34,15 @@ class Multilabel:
     """Labels ``(N, C)`` float32: 0, 1, or NaN for unknown; outputs ``(N, C)``: the log odds of each finding."""
 
     findings: tuple[str, ...]
+    name: ClassVar[str] = "multilabel"
+    one_class_per_case: ClassVar[bool] = False
+    has_classes: ClassVar[bool] = True
+    whole_batches: ClassVar[bool] = False
+    may_be_unknown: ClassVar[bool] = True
+    not_mixable: ClassVar[str] = ""
+    unusable: ClassVar[str] = "a finding's cell that is neither 1, 0 nor empty"
     headline: ClassVar[str] = "auroc"
+    undefined: ClassVar[str] = "cases of one class only"
     figures: ClassVar[tuple[str, ...]] = FIGURES
     columns: ClassVar[dict[str, str]] = COLUMNS
     loss: ClassVar[str] = "binary_cross_entropy"
@@ -154,9 +53,71 @@ class Multilabel:
     )
 
     @property
+    def problem(self) -> str:
+        return "" if self.findings else "data.classes must name the findings with data.task=multilabel"
+
+    @property
+    def outputs(self) -> int:
+        return len(self.findings)
+
+    @property
+    def manifest_columns(self) -> tuple[str, ...]:
+        return self.findings
+
+    @property
     def counts(self) -> tuple[str, ...]:
         """Of each finding in turn, the cases known not to have it, and those known to have it."""
         return tuple(f"{name} {side}" for name in self.findings for side in ("absent", "present"))
+
+    def targets(self, cases: Sequence[Labelled]) -> Tensor:
+        """A finding is 1 or 0 (also true or false, yes or no, 1.0 or 0.0, in any case of letters); empty is unknown."""
+        rows = cells_of(cases, self.findings, self.name)
+        values = [[math.nan if cell == "" else number_of_truth(cell) for cell in row] for row in rows]
+        strange = [any(value is None for value in row) for row in values]
+        if any(strange):
+            raise DataError(
+                f"{sum(strange)} case(s) have a finding that is not 1, 0 (or true/false, yes/no), or empty for unknown"
+            )
+        return torch.tensor(values, dtype=torch.float32).reshape(len(cases), len(self.findings))
+
+    def has(self, case: Labelled) -> tuple[str, ...]:
+        return tuple(name for name in self.findings if truth(case.column(name) or "") is True)
+
+    def strata(self, units: Mapping[str, Sequence[Labelled]]) -> dict[str, str]:
+        """By the rarest finding that a unit has, rarest by units that have it; ``""`` for a unit without any."""
+        has = {name: {one for case in cases for one in self.has(case)} for name, cases in units.items()}
+        count = Counter(one for some in has.values() for one in some)
+        return {name: min(some, key=lambda one: (count[one], one), default="") for name, some in has.items()}
+
+    def outcomes(self, cases: Sequence[Labelled]) -> tuple[Outcome, ...]:
+        rows = targets_by_case(self, cases)
+        known = [
+            None if row is None else [None if math.isnan(side) else side > 0 for side in row.tolist()] for row in rows
+        ]
+        return tuple(
+            Outcome(name, tuple(None if row is None else row[at] for row in known))
+            for at, name in enumerate(self.findings)
+        )
+
+    def unreadable(self, cases: Sequence[Labelled]) -> list[int]:
+        return unreadable(self, cases)
+
+    def resembles_outcome(self, cells: Sequence[str]) -> bool:
+        """A finding of which the plan knows nothing: yes, no or nothing in every cell."""
+        return all(cell == "" or truth(cell) is not None for cell in cells)
+
+    def shortages(self, outcomes: Sequence[Outcome], among: Sequence[int], split: str) -> list[tuple[str, str]]:
+        """Of either side of a finding."""
+        counted = [(one.name, one.count(True, among)) for one in outcomes]
+        counted += [(f"without {one.name}", one.count(False, among)) for one in outcomes]
+        return few_cases(counted, split, "more cases, or fewer findings")
+
+    def mask(self, outputs: Tensor, labels: Tensor, learnable: Tensor) -> tuple[Tensor, Tensor]:
+        """A finding of which the site has one side only counts as unknown."""
+        return outputs, labels.masked_fill(~learnable.to(labels.device), torch.nan)
+
+    def divergence(self, teacher: Tensor, student: Tensor, learnable: Tensor) -> Tensor:
+        return finding_divergence(teacher, student, learnable)
 
     def count(self, labels: Tensor) -> tuple[int, ...]:
         by_side = torch.stack([(labels == side).sum(dim=0) for side in (0, 1)], dim=1)
@@ -174,6 +135,10 @@ class Multilabel:
 
     def weights(self, counts: tuple[int, ...], scheme: Scheme = "inverse", beta: float | None = None) -> Tensor:
         return finding_weights(counts, scheme, beta)
+
+    def weighs_alike(self, counts: tuple[int, ...], scheme: Scheme, beta: float | None) -> bool:
+        """Of a finding without counts on one side nothing is known."""
+        return 0 not in counts and are_one(self.weights(counts, scheme, beta), counts)
 
     def learnable(self, counts: tuple[int, ...]) -> tuple[bool, ...]:
         """A finding of which both sides have a case: of one alone only a bias is learnt."""

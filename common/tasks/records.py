@@ -9,8 +9,8 @@ from flwr.app import ConfigRecord
 from numpy.typing import NDArray
 
 from fedgraft.common.errors import WireError
+from fedgraft.common.records import is_count
 from fedgraft.common.tasks.metrics import BINS, Counts, Histograms
-from fedgraft.common.wire.values import is_count
 
 
 def pack_histograms(histograms: Histograms) -> dict[str, bytes]:

@@ -1,9 +1,5 @@
 """Survival: the time to an event, which was seen or not (censored), and a network that gives the log hazard.
 
-The C-index is Harrell's (JAMA 1982): of the comparable pairs, the share in which the case with the higher hazard has
-its event first; equal hazards count half. A pair is comparable if one case has an event, and the other is known to have
-none until later: its time is later, or is the same and censored. Two events at one time are not comparable.
-
 Pairs are counted within a site. Merging sites adds their pairs, which gives a C-index stratified by site: patients of
 different sites are never compared, and only a handful of numbers leaves.
 """
@@ -11,7 +7,7 @@ different sites are never compared, and only a handful of numbers leaves.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,13 +17,19 @@ from flwr.app import ConfigRecord
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedgraft.common.errors import PlanError, WireError
-from fedgraft.common.interfaces.task import Scalar, Scheme
+from fedgraft.common.errors import DataError, PlanError, WireError
+from fedgraft.common.interfaces.task import Labelled, Outcome, Scalar, Scheme
+from fedgraft.common.records import count_of
+from fedgraft.common.tasks.cells import cells_of, number_of_truth, targets_by_case, truth, unreadable
+from fedgraft.common.tasks.concordance import Floats, concordance, partial_likelihood
 from fedgraft.common.tasks.metrics import ratio
 from fedgraft.common.tasks.records import finite_of
-from fedgraft.common.wire.values import count_of
+from fedgraft.common.tasks.sample_size import consequence
 
-Floats = NDArray[np.float64]
+TIME, EVENT = "time", "event"
+"""The manifest's columns."""
+LEAST_EVENTS = 10
+"""In each split: fewer give a C-index that could be anything."""
 _PAIRS = ("comparable", "concordant", "tied")
 
 
@@ -77,8 +79,19 @@ class SurvivalEvaluation:
 class Survival:
     """Labels ``(N, 2)`` float32: time above 0, and event 0 or 1; outputs ``(N, 1)``: the log hazard."""
 
+    classes: tuple[str, ...] = ()
+    name: ClassVar[str] = "survival"
+    outputs: ClassVar[int] = 1
+    one_class_per_case: ClassVar[bool] = False
+    has_classes: ClassVar[bool] = False
+    whole_batches: ClassVar[bool] = True
+    may_be_unknown: ClassVar[bool] = False
+    not_mixable: ClassVar[str] = "a partial likelihood ranks whole cases, and half a case has no time"
+    manifest_columns: ClassVar[tuple[str, ...]] = (TIME, EVENT)
+    unusable: ClassVar[str] = "a `time` that is not a number above 0, or an `event` that is not 1 or 0"
     counts: ClassVar[tuple[str, ...]] = ("censored", "event")
     headline: ClassVar[str] = "c_index"
+    undefined: ClassVar[str] = "no pair of cases can be compared"
     figures: ClassVar[tuple[str, ...]] = ("c_index", "loss")
     columns: ClassVar[dict[str, str]] = {"c_index": "C-index", "loss": "loss"}
     loss: ClassVar[str] = "cox"
@@ -86,6 +99,56 @@ class Survival:
     leaving: ClassVar[str] = (
         "cases, events, comparable, concordant and tied pairs within the site, and the negative log partial likelihood"
     )
+
+    @property
+    def problem(self) -> str:
+        return "data.classes has no effect with data.task=survival; set it to []" if self.classes else ""
+
+    def targets(self, cases: Sequence[Labelled]) -> Tensor:
+        """A time is a number above 0, in a unit that all sites share; an event is 1 or 0, or a word for it."""
+        rows = cells_of(cases, (TIME, EVENT), self.name)
+        times, events = [_time(time) for time, _ in rows], [number_of_truth(event) for _, event in rows]
+        for name, values, what in (
+            (TIME, times, "a finite number above 0"),
+            (EVENT, events, "1 or 0 (or true/false, yes/no)"),
+        ):
+            if None in values:
+                raise DataError(f"{values.count(None)} case(s) have a `{name}` that is not {what}")
+        return torch.tensor([times, events], dtype=torch.float32).T.reshape(len(cases), 2).contiguous()
+
+    def has(self, case: Labelled) -> tuple[str, ...]:
+        return (self.counts[truth(case.column(EVENT) or "") is True],)
+
+    def strata(self, units: Mapping[str, Sequence[Labelled]]) -> dict[str, str]:
+        """By whether any case of a unit has the event."""
+        return {name: max(self.has(case)[0] for case in cases) for name, cases in units.items()}
+
+    def outcomes(self, cases: Sequence[Labelled]) -> tuple[Outcome, ...]:
+        rows = targets_by_case(self, cases)
+        return (Outcome(EVENT, tuple(None if row is None else bool(row[1] > 0) for row in rows)),)
+
+    def unreadable(self, cases: Sequence[Labelled]) -> list[int]:
+        return unreadable(self, cases)
+
+    def resembles_outcome(self, cells: Sequence[str]) -> bool:
+        return False
+
+    def shortages(self, outcomes: Sequence[Outcome], among: Sequence[int], split: str) -> list[tuple[str, str]]:
+        found = []
+        for events in (one.count(True, among) for one in outcomes):
+            if events < LEAST_EVENTS:
+                seen, cases = f"{events:,} event{'s' * (events != 1)}", f"{len(among):,} case{'s' * (len(among) != 1)}"
+                text = f"{seen} among {cases}, fewer than {LEAST_EVENTS}; {consequence(split)}"
+                found.append((text, "more cases, or a longer follow-up"))
+        return found
+
+    def mask(self, outputs: Tensor, labels: Tensor, learnable: Tensor) -> tuple[Tensor, Tensor]:
+        """There is nothing that a site could lack."""
+        return outputs, labels
+
+    def divergence(self, teacher: Tensor, student: Tensor, learnable: Tensor) -> Tensor:
+        """There is nothing that a site could lack."""
+        return student.new_zeros(())
 
     def count(self, labels: Tensor) -> tuple[int, ...]:
         events = int((labels[:, 1] == 1).sum())
@@ -104,6 +167,9 @@ class Survival:
 
     def weights(self, counts: tuple[int, ...], scheme: Scheme = "inverse", beta: float | None = None) -> Tensor:
         raise PlanError("loss.weights has no effect with data.task=survival; set it to none")
+
+    def weighs_alike(self, counts: tuple[int, ...], scheme: Scheme, beta: float | None) -> bool:
+        return True
 
     def some_labels(self, cases: int) -> Tensor:
         numbers = torch.arange(cases)
@@ -147,48 +213,17 @@ def _evaluate(hazard: Floats, time: Floats, event: NDArray[np.bool_]) -> Surviva
     return SurvivalEvaluation(len(time), int(event.sum()), *pairs, partial_likelihood(hazard, time, event))
 
 
-def concordance(hazard: Floats, time: Floats, event: NDArray[np.bool_]) -> tuple[int, int, int]:
-    """Comparable, concordant and tied pairs, in ``O(n log^2 n)``.
-
-    Cases are numbered by time, events before what is censored at the same time. An event is comparable with every case
-    of a higher number. Two numbers a < b differ first in one bit: b lies in the block that follows a's, of some size
-    2^k. So for each k, the cases are sorted by block and hazard, and each event looks itself up in the next block.
-
-    Args:
-        hazard: ``(n,)``, of any scale.
-        time, event: ``(n,)``.
-    """
-    number = np.unique(2 * np.unique(time, return_inverse=True)[1] + ~event, return_inverse=True)[1]
-    rank = np.unique(hazard, return_inverse=True)[1]
-    wide = len(time) + 1
-    comparable = concordant = tied = 0
-    for k in range(int(number.max(initial=0)).bit_length()):
-        block = number >> k
-        keys = np.sort(block * wide + rank)
-        asking = event & (block % 2 == 0)
-        first = (block[asking] + 1) * wide
-        low, high = np.searchsorted(keys, first), np.searchsorted(keys, first + wide)
-        left = np.searchsorted(keys, first + rank[asking])
-        right = np.searchsorted(keys, first + rank[asking], "right")
-        comparable += int((high - low).sum())
-        concordant += int((left - low).sum())
-        tied += int((right - left).sum())
-    return comparable, concordant, tied
-
-
-def partial_likelihood(hazard: Floats, time: Floats, event: NDArray[np.bool_]) -> float:
-    """The negative log partial likelihood, summed over the events: ``sum log sum_{t_j >= t_i} exp(h_j) - h_i``."""
-    order = np.argsort(-time, kind="stable")
-    hazard, time, event = hazard[order], time[order], event[order]
-    if not event.any():
-        return 0.0
-    last = np.searchsorted(-time, -time, "right") - 1  # of those at the same time
-    at_risk = np.logaddexp.accumulate(hazard)[last]
-    return float((at_risk - hazard)[event].sum())
-
-
 def _pairs(record: ConfigRecord, key: str) -> int:
     value = record.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise WireError(f"`{key}` must be a whole number of pairs")
     return value
+
+
+def _time(cell: str) -> float | None:
+    """A number that float32 holds too."""
+    try:
+        time = float(torch.tensor(float(cell), dtype=torch.float32))
+    except ValueError:
+        return None
+    return time if math.isfinite(time) and time > 0 else None

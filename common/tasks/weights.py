@@ -13,6 +13,7 @@ Weights are scaled to a mean of 1 over cases, so that a learning rate keeps its 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -83,3 +84,8 @@ def _mass(count: int, scheme: Scheme, beta: float | None) -> float:
     if not beta:
         return float(count)
     return count * (1 - beta) / -math.expm1(count * math.log(beta))
+
+
+def are_one(weights: Tensor, counts: Sequence[int]) -> bool:
+    """Whether weights change nothing: they are 1 wherever a case is counted; the others are of no account."""
+    return not any(count and abs(weight - 1) > 1e-6 for weight, count in zip(weights.tolist(), counts, strict=True))

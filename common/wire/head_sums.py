@@ -8,8 +8,8 @@ from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.head_start import COUNTS, Sums
+from fedgraft.common.records import config_of, text_of
 from fedgraft.common.wire import messages
-from fedgraft.common.wire.values import config_of, text_of
 
 SUMS = "query.sums"
 _SITE, _SUMS, _PLAN = "site", "sums", "plan"

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
+from fedgraft.common.records import config_of, count_of, is_count, text_of
 from fedgraft.common.wire import arrays
-from fedgraft.common.wire.values import config_of, count_of, is_count, text_of
 
 PREPARE, BACKBONE, TRAIN, EVALUATE = "query.prepare", "query.backbone", "train", "evaluate"
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"

@@ -11,8 +11,8 @@ from flwr.app import ConfigRecord, RecordDict
 from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.plan.types import SITE_NAME
+from fedgraft.common.records import config_of, count_of, is_count, text_of
 from fedgraft.common.wire.messages import EXAMPLES, SITE
-from fedgraft.common.wire.values import config_of, count_of, is_count, text_of
 
 _REASON = re.compile(r"[a-z]+(-[a-z]+){0,3}")
 _MOST_REASONS = 64

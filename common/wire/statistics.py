@@ -12,8 +12,8 @@ from fedgraft.common.errors import WireError
 from fedgraft.common.harmonisation.image_statistics import ImageStatistics
 from fedgraft.common.plan.data_sections import LARGEST, MOST_CATEGORIES, MOST_TEXT, TableSection
 from fedgraft.common.plan.types import SITE_NAME
+from fedgraft.common.records import config_of, is_count, text_of
 from fedgraft.common.tables.statistics import Moments, TableStatistics
-from fedgraft.common.wire.values import config_of, is_count, text_of
 
 LARGEST_OF_AN_IMAGE = 1e9
 """Of a number that describes an image with pixels in [0, 1]."""

@@ -72,13 +72,8 @@ def require_imbalance(plan: Plan, offers: Iterable[Offer]) -> None:
 
 
 def _weights_of_one(plan: Plan, task: AnyTask, counts: Iterable[Counts], where: str) -> dict[str, str]:
-    """The weights of classes without a case are of no account; of a finding without counts nothing is known."""
-    for some in counts:
-        if plan.data.task == "multilabel" and 0 in some:
-            return {}
-        weights = task.weights(some, plan.loss.scheme, plan.loss.beta).tolist()
-        if any(count and abs(weight - 1) > 1e-6 for weight, count in zip(weights, some, strict=True)):
-            return {}
+    if not all(task.weighs_alike(some, plan.loss.scheme, plan.loss.beta) for some in counts):
+        return {}
     return {
         "loss.weights": f"loss.weights={plan.loss.weights} has no effect: {where} the classes that are there have "
         "equally many training cases, so that every weight is 1; set loss.weights=none"

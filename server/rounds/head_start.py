@@ -8,6 +8,7 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 from torch import Tensor
 
+from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.heads.start import build_initial, no_sums
 from fedgraft.common.interfaces.head_start import COUNTS, HeadStart, Sums
@@ -59,7 +60,7 @@ def require_start(plan: Plan, built: Mapping[str, Tensor]) -> None:
         _fitting(initial.head({}, head), head, plan)
         return
     require_protected_sums(plan, type(initial).__name__)
-    if plan.data.task != "classification":
+    if not tasks.of(plan.data).one_class_per_case:
         raise PlanError(f"initial={type(initial).__name__} sums up over classes, and needs data.task=classification")
 
 

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from fedgraft.client.cohort.case import Case, truth
+from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.manifest import named_lines
 from fedgraft.common.errors import DataError
 from fedgraft.common.plan.data_sections import TaskName
+from fedgraft.common.tasks.cells import truth
 from fedgraft.simulations.datasets.columns import nearest
 
 MOST_CLASSES = 50

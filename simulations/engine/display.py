@@ -10,13 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from fedgraft.common import tasks
 from fedgraft.server.rounds.state import Round
 from fedgraft.simulations.clock.report import _table
 
 UNDEFINED = "undefined"  # a figure over one class, or without a comparable pair
-
-
-_WHY_UNDEFINED = {"survival": "no pair of cases can be compared"}
 
 
 def bars(console: Console) -> Progress:
@@ -114,7 +112,7 @@ def site_table(summary: dict[str, Any]) -> Table:
     table = _table(
         f"final model, on each site's {' and '.join(splits)} cases",
         _caption(summary),
-        ("site", "cases", "prev.", *columns.values(), *(["findings"] if summary["task"] == "multilabel" else [])),
+        ("site", "cases", "prev.", *columns.values(), *(["findings"] if _has_findings(summary) else [])),
     )
     worst = summary["worst_site"]["name"]
     for name, site in summary["sites"].items():
@@ -127,11 +125,15 @@ def site_table(summary: dict[str, Any]) -> Table:
 
 
 def _caption(summary: dict[str, Any]) -> str:
-    why = _WHY_UNDEFINED.get(summary["task"], "cases of one class only")
+    why = tasks.TASKS[summary["task"]](()).undefined
     caption = f"* worst by {summary['columns'][summary['headline']]}; undefined: {why}"
-    if summary["task"] == "multilabel":
+    if _has_findings(summary):
         caption += "\nmeans over the findings with cases of both sides; summary.json's `undefined` names the others"
     return caption
+
+
+def _has_findings(summary: dict[str, Any]) -> bool:
+    return any("findings" in figures for figures in (summary["test"], *summary["sites"].values()))
 
 
 def _cells(figures: dict[str, Any], columns: Iterable[str]) -> list[str]:

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.splits import unit_label
+from fedgraft.client.cohort.splits import BY_LABEL
 from fedgraft.client.cohort.units import by_unit, unit_names
 from fedgraft.common.errors import PlanError
+from fedgraft.common.interfaces.task import AnyTask
+from fedgraft.common.tasks.classification import most_frequent_label
 from fedgraft.simulations.datasets.source import Source
 
 Parts = dict[str, tuple[Case, ...]]
@@ -70,13 +72,15 @@ def quantity(source: Source, *, sites: int, exponent: float, seed: int) -> Parts
     return _deal_by_shares(source, ranks**-exponent, seed)
 
 
-def dirichlet(source: Source, *, sites: int, alpha: float, seed: int, min_cases: int = 1) -> Parts:
-    """Label skew: of each class, the sites get shares drawn from Dirichlet(alpha, ..., alpha).
+def dirichlet(
+    source: Source, *, sites: int, alpha: float, seed: int, min_cases: int = 1, task: AnyTask = BY_LABEL
+) -> Parts:
+    """Label skew: of each stratum (for classification a class), the sites get shares drawn from Dirichlet(alpha, ...).
 
     After Yurochkin et al., Bayesian nonparametric federated learning of neural networks, ICML 2019, who draw
     each class's shares over the sites; Hsu et al., arXiv:1909.06335, 2019, draw each site's shares of the
     classes. A small ``alpha`` gives sites with few classes; a large one is like `iid`. Drawn anew, at most
-    `TRIES` times, until each site has ``min_cases``. A unit goes by the class that most of its cases have.
+    `TRIES` times, until each site has ``min_cases``. The task says to which stratum a unit belongs.
 
     Raises:
         PlanError: an option is out of range, or no draw gives each site ``min_cases``.
@@ -86,9 +90,10 @@ def dirichlet(source: Source, *, sites: int, alpha: float, seed: int, min_cases:
     if min_cases < 1:
         raise PlanError(f"partition.min_cases={min_cases} must be at least 1: a site needs cases")
     units = by_unit(source.cases)
+    stratum = task.strata(units)
     classes: dict[str, list[str]] = defaultdict(list)
     for unit in sorted(units):
-        classes[unit_label(units[unit])].append(unit)
+        classes[stratum[unit]].append(unit)
     rng = np.random.default_rng(seed)
     names = site_names(_checked(sites))
     ordered = [unit for label in sorted(classes) for unit in classes[label]]
@@ -211,7 +216,7 @@ def _thin(cases: Sequence[Case], rare: str, prevalence: float, rng: np.random.Ge
 
 def _kept(cases: Sequence[Case], rare: str, prevalence: float, rng: np.random.Generator) -> set[Case]:
     units = by_unit(cases)
-    few = sorted(name for name, some in units.items() if unit_label(some) == rare)
+    few = sorted(name for name, some in units.items() if most_frequent_label(some) == rare)
     kept = {case for name, some in units.items() if name not in few for case in some}
     count = sum(case.label == rare for case in kept)
     for place in rng.permutation(len(few)).tolist():

@@ -15,6 +15,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.manifest import write_manifest
 from fedgraft.client.site.machine import cores
 from fedgraft.client.site.site_file import SiteFile, write_site_file
+from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
@@ -96,6 +97,7 @@ def deal_source(plan: Plan, source: Source) -> Partitioned:
         plan.engine.trusted,
         source=source,
         seed=plan.seed,
+        task=tasks.of(plan.data),
     )
     _check_scanners(plan, dealt)
     _check_sites(plan, sorted(dealt))

@@ -9,6 +9,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError
 from fedgraft.common.losses.suitability import misfit, without_effect
 from fedgraft.common.models.table_backbone import option_problems
@@ -26,7 +27,7 @@ from fedgraft.simulations.planning.options import Study, contradictions, split_o
 
 _SUPPLIED = {
     "data": SUPPLIED_TO_DATA,
-    "partition": {"source", "seed"},
+    "partition": {"source", "seed", "task"},
     "adaptation": set[str](),
     "head": {"width", "classes"},
     "loss": {"class_weights", "class_counts"},
@@ -124,5 +125,5 @@ def _loss_problems(found: Callable[..., Any], loss: LossSection, data: DataSecti
     unsuited = None if data is None else misfit(found, loss, data)
     if unsuited is not None:
         return [unsuited]
-    # with survival, weights and priors are a contradiction whatever the loss
-    return [] if data and data.task == "survival" else without_effect(found, loss)
+    # without classes, weights and priors are a contradiction whatever the loss
+    return [] if data and not tasks.of(data).has_classes else without_effect(found, loss)

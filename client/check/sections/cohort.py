@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from fedgraft.client.check.cases import CaseTable
 from fedgraft.client.check.formatting import count_of, lines_of, share, shown
-from fedgraft.client.check.outcomes import absent_columns, other_findings, target_columns, unreadable
+from fedgraft.client.check.outcomes import absent_columns, other_outcomes, target_columns
 from fedgraft.client.check.report import Bars, Finding, Grid, Section
 from fedgraft.client.check.sections.subgroups import Subgroup, subgroups
 from fedgraft.client.cohort.case import SPLITS
+from fedgraft.common import tasks
 from fedgraft.common.plan.data_sections import DataSection
 
 MOST_SUBGROUPS = 12
 MOST_ACROSS = 4
 """Outcomes side by side; more go below one another, so that their names can be read."""
-_TARGETS = {
-    "classification": "a label that is not in the plan's data.classes ({})",
-    "multilabel": "a finding's cell that is neither 1, 0 nor empty",
-    "survival": "a `time` that is not a number above 0, or an `event` that is not 1 or 0",
-}
 
 
 def describe_cohort(case_table: CaseTable, data: DataSection | None, least: int) -> Section:
@@ -30,8 +27,9 @@ def describe_cohort(case_table: CaseTable, data: DataSection | None, least: int)
         data: of the plan, if there is one.
         least: values of subgroups, and without a plan classes, that fewer patients have are not named.
     """
-    others = other_findings(case_table.cases, data)
-    groups = subgroups(case_table.cases, least, target_columns(data) | others)
+    task = None if data is None else tasks.of(data)
+    others = other_outcomes(case_table.cases, task)
+    groups = subgroups(case_table.cases, least, target_columns(task) | others)
     findings = [
         _who(case_table),
         *_targets(case_table, data),
@@ -42,7 +40,7 @@ def describe_cohort(case_table: CaseTable, data: DataSection | None, least: int)
         grids = [_prevalence("all cases", "", case_table, ("all",) * len(case_table.cases), data, least)]
     else:
         grids = [_prevalence("by split", "split", case_table, case_table.splits, data, least, SPLITS)]
-    if data is not None and data.task == "multilabel":
+    if task is not None and task.may_be_unknown:
         grids.insert(0, _findings(case_table))
     for group in groups[:MOST_SUBGROUPS]:
         grids.append(_prevalence(f"by {shown(group.column)}", shown(group.column), case_table, group.of, data, least))
@@ -67,26 +65,27 @@ def _targets(case_table: CaseTable, data: DataSection | None) -> Iterator[Findin
     if data is None:
         yield _labels(case_table)
         return
-    absent = absent_columns(case_table.cases, data)
+    task, said = tasks.of(data), tasks.of(replace(data, classes=tuple(map(shown, data.classes))))
+    absent = absent_columns(case_table.cases, task)
     if absent:
         yield Finding(
             "problem",
             "targets",
-            f"the plan's data.task={data.task} needs the column(s) {', '.join(map(shown, absent))}",
+            f"the plan's data.task={task.name} needs the column(s) {', '.join(map(shown, absent))}",
             "add them to the manifest (docs/cohort.md)",
         )
         return
-    bad = unreadable(case_table.cases, data)
+    bad = task.unreadable(case_table.cases)
     if bad:
         yield Finding(
             "problem",
             "targets",
-            f"{count_of(len(bad), 'case')} with {_TARGETS[data.task].format(', '.join(map(shown, data.classes)))}; "
+            f"{count_of(len(bad), 'case')} with {said.unusable}; "
             f"{lines_of([case_table.lines[at] for at in bad])} of the manifest",
             "correct the manifest, or leave these lines out",
         )
     else:
-        yield Finding("ok", "targets", f"every case fits the plan's data.task={data.task}")
+        yield Finding("ok", "targets", f"every case fits the plan's data.task={task.name}")
 
 
 def _labels(case_table: CaseTable) -> Finding:
@@ -175,7 +174,7 @@ def _prevalence(
 
 
 def _findings(case_table: CaseTable) -> Grid:
-    """Of a multilabel plan."""
+    """Of a task whose outcomes may be unknown."""
     everybody = range(len(case_table.cases))
     rows = []
     for one in case_table.outcomes:

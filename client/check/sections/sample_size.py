@@ -6,23 +6,14 @@ from collections.abc import Iterator
 
 from fedgraft.client.check.cases import CaseTable
 from fedgraft.client.check.formatting import count_of, shown
-from fedgraft.client.check.outcomes import Outcome
 from fedgraft.client.check.report import Finding, Grid, Section
 from fedgraft.client.check.sections.cohort import MOST_ACROSS
 from fedgraft.client.cohort.case import SPLITS
-from fedgraft.client.cohort.targets import targets
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common import tasks
 from fedgraft.common.errors import DataError
-from fedgraft.common.plan.data_sections import TaskName
+from fedgraft.common.interfaces.task import Outcome
 from fedgraft.common.plan.plan import Plan
-
-LEAST_TRAIN = 20
-"""Per class or finding. A class weight of an even rarer one rests on a handful of patients."""
-LEAST_HELD_OUT = 10
-"""Per class in val and test. The 95 % interval of a sensitivity on ten cases is 0.6 wide: +-1.96 sqrt(.25 / 10)."""
-LEAST_EVENTS = 10
-"""Of a survival plan, in each split: fewer give a C-index that could be anything."""
 
 
 def readiness(case_table: CaseTable, plan: Plan, site: SiteFile) -> Section:
@@ -43,17 +34,17 @@ def _training(case_table: CaseTable, plan: Plan) -> Iterator[Finding]:
         text = "no usable case is left to train on"
         yield Finding("problem", "train", text, "lower data.val_fraction and data.test_fraction, or name other splits")
         return
-    if len(train) < plan.train.batch_size and plan.data.task != "survival":  # Cox's loss wants whole risk sets
+    if len(train) < plan.train.batch_size and not tasks.of(plan.data).whole_batches:
         text = f"{count_of(len(train), 'case')}, fewer than train.batch_size={plan.train.batch_size}"
         yield Finding("warning", "train", text, "each epoch is a single step here; a smaller batch makes it more")
     present = [one.name for one in case_table.outcomes if one.count(True, train)]
-    if plan.data.task == "classification" and len(present) == 1:
+    if tasks.of(plan.data).one_class_per_case and len(present) == 1:
         text = f"all training cases are of one class, {shown(present[0])}"
         yield Finding(
             "warning", "train", text, "training here pulls every site's model to this class; ask whether that is wanted"
         )
         return
-    yield from _enough(case_table, train, "train", plan.data.task)
+    yield from _shortages(case_table, plan, train, "train")
 
 
 def _held_out(case_table: CaseTable, plan: Plan) -> Iterator[Finding]:
@@ -61,33 +52,15 @@ def _held_out(case_table: CaseTable, plan: Plan) -> Iterator[Finding]:
     for name, fraction in fractions.items():
         places = case_table.positions(name)
         if places:
-            yield from _enough(case_table, places, name, plan.data.task)
+            yield from _shortages(case_table, plan, places, name)
         elif fraction > 0:
             yield Finding("warning", name, "no case", "the site has no figures of its own on it")
 
 
-def _enough(case_table: CaseTable, places: list[int], name: str, task: TaskName) -> Iterator[Finding]:
-    """One finding for all outcomes of which a split has too few cases."""
-    least = LEAST_EVENTS if task == "survival" else LEAST_TRAIN if name == "train" else LEAST_HELD_OUT
-    what = "their figures are little more than chance" if name != "train" else "hardly anything is learnt of them here"
-    if task == "survival":
-        for events in (one.count(True, places) for one in case_table.outcomes):
-            if events < least:
-                text = f"{count_of(events, 'event')} among {count_of(len(places), 'case')}, fewer than {least}; {what}"
-                yield Finding("warning", name, text, "more cases, or a longer follow-up")
-        return
-    few = [(shown(one.name), count) for one in case_table.outcomes if (count := one.count(True, places)) < least]
-    if task == "multilabel":
-        few += [(f"without {shown(o.name)}", n) for o in case_table.outcomes if (n := o.count(False, places)) < least]
-    todo = "more cases, or fewer findings" if task == "multilabel" else "more cases, or fewer classes"
-    none = [outcome for outcome, count in few if not count]
-    some = [f"{outcome} {count}" for outcome, count in few if count]
-    if none:
-        lost = "nothing is learnt of them here" if name == "train" else "they have no figures here"
-        yield Finding("warning", name, f"no case of: {', '.join(none)}; {lost}", todo)
-    if some:
-        text = f"fewer than {least} cases of: {', '.join(some)}; {what}"
-        yield Finding("warning", name, text, todo)
+def _shortages(case_table: CaseTable, plan: Plan, places: list[int], split: str) -> Iterator[Finding]:
+    named = [Outcome(shown(one.name), one.of) for one in case_table.outcomes]
+    for text, remedy in tasks.of(plan.data).shortages(named, places, split):
+        yield Finding("warning", split, text, remedy)
 
 
 def _release(case_table: CaseTable, plan: Plan, site: SiteFile) -> Iterator[Finding]:
@@ -107,7 +80,7 @@ def _counts_may_leave(case_table: CaseTable, plan: Plan, least: int) -> bool:
     """All of them, by the rule of the task."""
     task = tasks.of(plan.data)
     try:
-        counts = task.count(targets([case_table.cases[at] for at in case_table.positions("train")], plan.data))
+        counts = task.count(task.targets([case_table.cases[at] for at in case_table.positions("train")]))
     except DataError:  # a target that can't be used is a finding of its own
         return True
     return task.releasable(counts, least) == counts
@@ -115,7 +88,7 @@ def _counts_may_leave(case_table: CaseTable, plan: Plan, least: int) -> bool:
 
 def _grid(case_table: CaseTable, plan: Plan) -> Grid:
     places = {name: case_table.positions(name) for name in SPLITS}
-    if plan.data.task == "multilabel":
+    if tasks.of(plan.data).may_be_unknown:
         cells = [
             (shown(one.name), *(_with_without(one, some) for some in places.values())) for one in case_table.outcomes
         ]

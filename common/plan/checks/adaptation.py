@@ -49,11 +49,6 @@ ALIGNMENT_CHECKS: tuple[Check, ...] = (
         "train.batch_size=1 shows an alignment no two cases to take moments of; use 2 or more, better 16",
     ),
     Check(
-        ("alignment", "data"),
-        lambda p: p.alignment.per_class and p.data.task != "classification",
-        "alignment.per_class=true needs data.task=classification, in which each case has one class; set it to false",
-    ),
-    Check(
         ("alignment", "release"),
         lambda p: p.alignment.per_class and not p.release.class_counts,
         "alignment.per_class=true needs release.class_counts=true: each class's share of the cases travels with its "

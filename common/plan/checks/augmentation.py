@@ -50,12 +50,6 @@ def _mixing_checks(name: str) -> tuple[Check, ...]:
             f"{option} has no effect with train.batch_size=1: cases of one batch are mixed; use 2 or more",
         ),
         Check(
-            ("augment", "data"),
-            lambda p: mixes(p) and p.data.task == "survival",
-            f"{option} has no meaning with data.task=survival: a partial likelihood ranks whole cases, and half a case "
-            "has no time; set it to 0",
-        ),
-        Check(
             ("augment", "engine"),
             lambda p: mixes(p) and not p.engine.keep,
             f"{option} mixes what is kept of the cases; with engine.keep=false it would mix images, and the result "

@@ -11,6 +11,7 @@ from fedgraft.common.plan.checks.augmentation import AUGMENT_CHECKS, HARMONISE_C
 from fedgraft.common.plan.checks.imbalance import LOSS_CHECKS
 from fedgraft.common.plan.checks.privacy import PRIVACY_CHECKS
 from fedgraft.common.plan.checks.table import table_contradictions
+from fedgraft.common.plan.checks.task import task_contradictions
 from fedgraft.common.plan.checks.transfer import SELECT_CHECKS, TRANSFER_CHECKS
 from fedgraft.common.plan.ct_windows import PRESETS, is_window
 from fedgraft.common.plan.types import Check
@@ -29,21 +30,6 @@ CHECKS = (
     Check(("data",), lambda p: len(set(p.data.classes)) != len(p.data.classes), "data.classes names a class twice"),
     Check(
         ("data",),
-        lambda p: p.data.task == "classification" and len(p.data.classes) < 2,
-        "data.classes must name two classes or more with data.task=classification",
-    ),
-    Check(
-        ("data",),
-        lambda p: p.data.task == "multilabel" and not p.data.classes,
-        "data.classes must name the findings with data.task=multilabel",
-    ),
-    Check(
-        ("data",),
-        lambda p: p.data.task == "survival" and bool(p.data.classes),
-        "data.classes has no effect with data.task=survival; set it to []",
-    ),
-    Check(
-        ("data",),
         lambda p: p.data.test == "sites" and p.data.test_fraction == 0,
         "data.test=sites needs data.test_fraction > 0, or there is nothing to test on",
     ),
@@ -56,11 +42,6 @@ CHECKS = (
         ("data",),
         lambda p: p.data.val_fraction + p.data.test_fraction >= 1,
         "data.val_fraction + data.test_fraction must leave cases to train on (sum below 1)",
-    ),
-    Check(
-        ("data", "loss"),
-        lambda p: p.data.task == "survival" and p.loss.weights != "none",
-        "loss.weights has no effect with data.task=survival: a partial likelihood has no classes; set it to none",
     ),
     Check(
         ("loss", "release"),
@@ -146,7 +127,7 @@ def contradictions(sections: Mapping[str, Any]) -> list[str]:
     """What is wrong with the sections that could be read."""
     plan = SimpleNamespace(**sections)
     found = [check.text for check in CHECKS if set(check.sections) <= set(sections) and check.wrong(plan)]
-    return [*found, *table_contradictions(plan)]
+    return [*found, *task_contradictions(plan), *table_contradictions(plan)]
 
 
 def _at_most_zero(value: object) -> bool:

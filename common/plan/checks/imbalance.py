@@ -8,14 +8,6 @@ from typing import Any
 from fedgraft.common.plan.types import Check
 
 
-def _survival(option: str, neutral: str) -> Check:
-    return Check(
-        ("data", "loss"),
-        lambda p: p.data.task == "survival" and getattr(p.loss, option) != neutral,
-        f"loss.{option} has no effect with data.task=survival, which has no classes; set it to {neutral}",
-    )
-
-
 def _loss(wrong: Callable[[Any], bool], text: str) -> Check:
     return Check(("loss",), lambda p: wrong(p.loss), text)
 
@@ -41,13 +33,6 @@ LOSS_CHECKS: tuple[Check, ...] = (
         ("loss", "release"),
         lambda p: p.loss.prior == "global" and not p.release.class_counts,
         "loss.prior=global needs release.class_counts=true: the counts are summed over the sites",
-    ),
-    _survival("prior", "none"),
-    _survival("absent", "keep"),
-    Check(
-        ("data", "sampling"),
-        lambda p: p.data.task != "classification" and p.sampling.target is not None,
-        "sampling goes by a case's one class, which only data.task=classification has; set sampling=none",
     ),
     Check(
         ("loss", "sampling"),

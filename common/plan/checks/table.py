@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fedgraft.common import tasks
 from fedgraft.common.plan.data_sections import (
     LARGEST,
     MOST_CATEGORIES,
     MOST_TEXT,
     PREFIX,
-    SURVIVAL_COLUMNS,
     DataSection,
     TableSection,
 )
@@ -152,7 +152,7 @@ def _beside_data(data: DataSection, table: TableSection) -> list[str]:
     problems = []
     if data.image_size is not None:
         problems.append("data.image_size has no effect on a table; set it to null")
-    predicted = {"survival": SURVIVAL_COLUMNS, "multilabel": data.classes}.get(data.task, ())
+    predicted = tasks.of(data).manifest_columns
     leaking = [name for name in (*table.numeric, *table.categorical) if name in predicted]
     if leaking:
         problems.append(

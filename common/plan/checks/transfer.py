@@ -51,11 +51,6 @@ def asks_sums(plan: Any) -> bool:
 
 TRANSFER_CHECKS: tuple[Check, ...] = (
     Check(
-        ("initial", "data"),
-        lambda p: asks_sums(p) and p.data.task != "classification",
-        "initial=prototypes and initial=ridge need data.task=classification: one class per case; use initial=none",
-    ),
-    Check(
         ("initial", "release"),
         lambda p: asks_sums(p) and not p.release.class_counts,
         "initial=prototypes and initial=ridge need release.class_counts=true: their sums hold the cases by class",

@@ -16,6 +16,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.quarantine import number_of
 from fedgraft.client.images.facts import FACTS
 from fedgraft.client.images.image import DeidentificationFlag
+from fedgraft.common import tasks
 from fedgraft.common.plan.data_sections import DataSection
 
 
@@ -27,7 +28,9 @@ def case(at: int, label: str = "sick", patient: str = "", split: str | None = No
 def case_table_of(cases: Sequence[Case], data: DataSection | None = None) -> CaseTable:
     """As `enrol`, with the splits that the cases name."""
     splits = tuple(one.split or "" for one in cases) if all(one.split for one in cases) else None
-    return CaseTable(tuple(cases), tuple(range(2, len(cases) + 2)), splits, outcomes(cases, data))
+    return CaseTable(
+        tuple(cases), tuple(range(2, len(cases) + 2)), splits, outcomes(cases, None if data is None else tasks.of(data))
+    )
 
 
 def facts(*rows: dict[str, Any]) -> NDArray[np.void]:

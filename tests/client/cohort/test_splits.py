@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from fedgraft.client.cohort.case import SPLITS, Case
-from fedgraft.client.cohort.splits import split, unit_label
+from fedgraft.client.cohort.splits import split
 from fedgraft.common.errors import DataError, PlanError
+from fedgraft.common.tasks.classification import most_frequent_label
+from fedgraft.common.tasks.multilabel import Multilabel
+from fedgraft.common.tasks.survival import Survival
 
 
 def cohort(**counts: int) -> list[Case]:
@@ -137,12 +140,12 @@ def test_rows_of_one_file_are_sorted_as_numbers() -> None:
     assert [case.row for case in train] == [2, 9, 10, 100]
 
 
-def test_unit_label() -> None:
+def test_the_label_of_a_unit() -> None:
     def unit(labels: str) -> list[Case]:
         return [Case("/x", label, "p") for label in labels]
 
-    assert unit_label(unit("bba")) == "b"
-    assert unit_label(unit("ba")) == "a"
+    assert most_frequent_label(unit("bba")) == "b"
+    assert most_frequent_label(unit("ba")) == "a"
 
 
 @pytest.mark.parametrize(("val", "test"), [(-0.1, 0.2), (0.1, -0.2), (0.5, 0.5), (0.9, 0.3)])
@@ -165,9 +168,7 @@ def test_multilabel_by_the_rarest_finding() -> None:
     """8 have ``rare`` (and mass), 12 fluid (and mass), 20 mass alone, 40 none: a quarter of each is tested."""
     cases = findings(*["1-1"] * 8, *["11 "] * 12, *["100"] * 20, *["0--"] * 40)
     for seed in range(5):
-        parts = split(
-            cases, val_fraction=0, test_fraction=0.25, seed=seed, task="multilabel", classes=("mass", "fluid", "rare")
-        )
+        parts = split(cases, val_fraction=0, test_fraction=0.25, seed=seed, task=Multilabel(("mass", "fluid", "rare")))
         found = Counter("".join(cell for _, cell in case.columns) for case in parts["test"])
         assert found == {"1 1": 2, "11 ": 3, "100": 5, "0  ": 10}
 
@@ -176,9 +177,9 @@ def test_multilabel_trains_on_every_finding() -> None:
     """``fluid`` only occurs beside the rarer ``rare``; of its stratum of two one trains, with or without fluid."""
     cases = findings("011", "001", *["100"] * 9)
     for seed in range(20):
-        train = split(
-            cases, val_fraction=0, test_fraction=0.4, seed=seed, task="multilabel", classes=("mass", "fluid", "rare")
-        )["train"]
+        train = split(cases, val_fraction=0, test_fraction=0.4, seed=seed, task=Multilabel(("mass", "fluid", "rare")))[
+            "train"
+        ]
         assert "011" in {"".join(cell for _, cell in case.columns) for case in train}
 
 
@@ -196,7 +197,7 @@ def test_survival_by_event(yes: str, no: str) -> None:
         for i in range(28)
         for second in range(2)
     ]
-    parts = split(cases, val_fraction=0, test_fraction=0.25, seed=1, task="survival")
+    parts = split(cases, val_fraction=0, test_fraction=0.25, seed=1, task=Survival())
     tested = {case.patient for case in parts["test"]}
     assert (sum(int(name[1:]) < 8 for name in tested), len(tested)) == (2, 7)
     assert {case.column("event") for case in parts["train"]} == {yes, no}

@@ -9,20 +9,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fedgraft.client.training.absent_classes import (
-    MaskedClasses,
-    MaskedFindings,
-    class_divergence,
-    distilled,
-    finding_divergence,
-)
+from fedgraft.client.training.absent_classes import Masked, distilled
 from fedgraft.client.training.loop import LossFunction, StepOutput
+from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.losses.binary_cross_entropy import BinaryCrossEntropy
 from fedgraft.common.losses.cross_entropy import CrossEntropy
 from fedgraft.common.losses.focal import FocalLoss
 from fedgraft.common.losses.ldam import LDAM
 from fedgraft.common.losses.logit_adjusted import LogitAdjusted
+from fedgraft.common.tasks.absent import class_divergence, finding_divergence
+from fedgraft.common.tasks.classification import Classification
+from fedgraft.common.tasks.multilabel import Multilabel
 
+CLASSES, FINDINGS = Classification(("a", "b", "c")), Multilabel(("a", "b"))
 COUNTS = torch.tensor([5.0, 3.0, 9.0])
 LOSSES = [
     CrossEntropy(torch.tensor([1.0, 2.0, 0.5])),
@@ -41,7 +40,7 @@ def gradient(loss: LossFunction, logits: Tensor, labels: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
 def test_no_loss_reaches_an_absent_class(loss: LossFunction) -> None:
-    masked = MaskedClasses(loss, torch.tensor([True, False, True]))
+    masked = Masked(loss, CLASSES, torch.tensor([True, False, True]))
     got = gradient(masked, torch.randn(6, 3), torch.tensor([0, 2, 2, 0, 0, 2]))
     assert got[:, 1].tolist() == [0.0] * 6
     assert bool(torch.isfinite(got).all())
@@ -50,7 +49,7 @@ def test_no_loss_reaches_an_absent_class(loss: LossFunction) -> None:
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
 def test_a_site_of_one_class_pulls_nowhere(loss: LossFunction) -> None:
-    masked = MaskedClasses(loss, torch.tensor([False, True, False]))
+    masked = Masked(loss, CLASSES, torch.tensor([False, True, False]))
     logits, labels = torch.randn(4, 3), torch.ones(4, dtype=torch.int64)
     assert gradient(masked, logits, labels).abs().max() < 1e-6
     assert gradient(loss, logits, labels).abs().max() > 1e-3  # as without
@@ -58,14 +57,14 @@ def test_a_site_of_one_class_pulls_nowhere(loss: LossFunction) -> None:
 
 def test_masking_is_the_loss_over_the_present_classes() -> None:
     logits, labels = torch.randn(5, 3), torch.tensor([0, 2, 2, 0, 2])
-    masked = MaskedClasses(CrossEntropy(None), torch.tensor([True, False, True]))(logits, labels)
+    masked = Masked(CrossEntropy(None), CLASSES, torch.tensor([True, False, True]))(logits, labels)
     torch.testing.assert_close(masked, functional.cross_entropy(logits[:, [0, 2]], labels // 2))
 
 
 def test_an_absent_finding_counts_as_unknown() -> None:
     logits, labels = torch.randn(4, 2), torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0], [math.nan, 0.0]])
     loss = BinaryCrossEntropy(None)
-    masked = MaskedFindings(loss, torch.tensor([True, False]))
+    masked = Masked(loss, FINDINGS, torch.tensor([True, False]))
     torch.testing.assert_close(masked(logits, labels), loss(logits[:, :1], labels[:, :1]))
 
 
@@ -90,10 +89,10 @@ def test_divergence_of_findings_by_hand() -> None:
     assert float(found) == pytest.approx(1 / 4 * math.log(1 / 2) + 3 / 4 * math.log(3 / 2), rel=1e-5)
 
 
-@pytest.mark.parametrize("divergence", [class_divergence, finding_divergence])
-def test_what_did_not_change_does_not_diverge(divergence: object) -> None:
+@pytest.mark.parametrize("task", [CLASSES, FINDINGS], ids=lambda task: task.name)
+def test_what_did_not_change_does_not_diverge(task: AnyTask) -> None:
     received, present = torch.randn(6, 3), torch.tensor([True, False, True])
-    term = distilled(received, present, divergence)  # type: ignore[arg-type]
+    term = distilled(received, task, present)
     cases = torch.tensor([4, 0, 4])
     own = received[cases].clone().requires_grad_()
     value = term(StepOutput(cases, torch.zeros(3), own, torch.zeros(3, 1)))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from fedgraft.client.training.absent_classes import MaskedClasses, MaskedFindings
+from fedgraft.client.training.absent_classes import Masked
 from fedgraft.client.training.loss import Counted, build_loss, counted
 from fedgraft.common.errors import PlanError, WireError
 from fedgraft.common.losses.cross_entropy import CrossEntropy
@@ -70,10 +70,12 @@ def test_a_loss_is_built_from_its_counts(compose_plan: Composer) -> None:
 def test_what_is_absent_is_masked_by_the_task_s_own_way(compose_plan: Composer) -> None:
     plan = compose_plan(THREE, "loss.weights=none")
     loss = build_loss(plan, Counted(None, None, (True, False, True)), OURS)
-    assert isinstance(loss, MaskedClasses)
+    assert isinstance(loss, Masked)
     assert isinstance(loss.loss, CrossEntropy)
     findings = compose_plan("data.task=multilabel", THREE, "loss=binary_cross_entropy")
-    assert isinstance(build_loss(findings, Counted(None, None, (True, False, True)), OURS), MaskedFindings)
+    masked = build_loss(findings, Counted(None, None, (True, False, True)), OURS)
+    assert isinstance(masked, Masked)
+    assert (loss.task.name, masked.task.name) == ("classification", "multilabel")
 
 
 def test_a_loss_without_what_it_needs_is_refused(compose_plan: Composer) -> None:

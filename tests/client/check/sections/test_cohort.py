@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from fedgraft.client.check.cases import CaseTable
-from fedgraft.client.check.outcomes import Outcome
 from fedgraft.client.check.sections.cohort import describe_cohort
 from fedgraft.client.cohort.case import Case
+from fedgraft.common.interfaces.task import Outcome
 from fedgraft.common.plan.data_sections import DataSection
 
 from ..conftest import case, case_table_of, seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fedgraft.client.cohort.case import truth
+from fedgraft.common.tasks.cells import truth
 
 
 @pytest.mark.parametrize(
