@@ -23,8 +23,8 @@ FLOORS = {
 """Floors, and those that each stands on."""
 ROOMS = {
     "conf": "",
-    "common": "cli models losses compression tasks wire adaptation heads tables harmonisation alignment sampling "
-    "personalisation plan runtime interfaces tensors errors",
+    "common": "cli models losses compression wire adaptation heads tables harmonisation alignment sampling "
+    "personalisation plan tasks runtime interfaces records tensors errors",
     "client": "cli check app training features images tables augmentation deployment cohort site",
     "server": "cli app reports rounds aggregation weights deployment",
     "simulations": "commands study engine planning clock federation datasets",

@@ -227,7 +227,7 @@ def test_what_is_no_head_is_refused(
 ) -> None:
     found = Hospitals(table_plan("initial=zeros", *HEAD), table_sites(2, 60))
     Strange.given = given
-    monkeypatch.setattr("fedgraft.common.heads.start.build_initial", lambda plan, allowed: Strange())
+    monkeypatch.setattr("fedgraft.server.rounds.head_start.build_initial", lambda plan, allowed: Strange())
     with pytest.raises(RoundError, match=words):
         found.start()
 
@@ -272,7 +272,7 @@ def test_an_initial_of_somebody_else_s_that_asks_for_sums_is_refused_beside_diff
         "+strategy.num_sampled_clients=2",
     )
     found = Hospitals(table_plan("initial=zeros", *HEAD, *private), table_sites(2, 60))
-    monkeypatch.setattr("fedgraft.common.heads.start.build_initial", lambda plan, allowed: Asking())
+    monkeypatch.setattr("fedgraft.server.rounds.head_start.build_initial", lambda plan, allowed: Asking())
     with pytest.raises(PlanError, match=r"initial=Asking asks sites for sums over their cases that a Differential"):
         require_start(found.plan, found.model.tensors(found.model.names("shared")))
     assert found.ledger.entries == []
