@@ -146,6 +146,7 @@ def _sites(given: argparse.Namespace) -> int:
 def _run(given: argparse.Namespace) -> int:
     folder = Folder(given.folder.resolve())
     plan = _plan_for_hospitals(given.plan)
+    launch.require_deployable(plan)
     if given.dry_run:
         say(f"plan {plan.digest} is valid; it would run on:\n{sites.table(folder)}")
         return 0

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError
-from fedgraft.common.plan import parts
+from fedgraft.common.plan import notebook, parts
 from fedgraft.common.plan.data_sections import DataSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.sections import LossSection
@@ -62,7 +62,7 @@ def require_suited(plan: Plan, allowed: Iterable[str] = OURS) -> None:
     Raises:
         PlanError: says what to set.
     """
-    if not plan.loss.target.startswith(tuple(f"{package}." for package in allowed)):
+    if not parts.is_within(plan.loss.target, (*allowed, notebook.PACKAGE)):
         return
     found = parts.resolve(plan.loss.target, "loss", allowed)
     problem = misfit(found, plan.loss, plan.data)

@@ -24,6 +24,7 @@ from fedgraft.common.interfaces.head_start import HeadStart
 from fedgraft.common.interfaces.personalisation import Personalisation
 from fedgraft.common.interfaces.sampler import Sampler, Synthesiser
 from fedgraft.common.interfaces.test_time import Adapting
+from fedgraft.common.plan import notebook
 from fedgraft.common.plan.types import OURS
 
 KINDS: Mapping[str, type | tuple[type, ...]] = MappingProxyType(
@@ -54,7 +55,7 @@ class Section(Protocol):
 
 
 def resolve(target: str, option: str, allowed: Iterable[str] = OURS) -> Callable[..., Any]:
-    """Import what a dotted path names.
+    """Import what a dotted path names; what a notebook lends (`fedgraft.common.plan.notebook`) is taken as it is.
 
     Args:
         target: ``package.module.name``.
@@ -62,10 +63,12 @@ def resolve(target: str, option: str, allowed: Iterable[str] = OURS) -> Callable
         allowed: packages (and all below them) from which a target may come.
 
     Raises:
-        PlanError: the path is outside ``allowed``, or nothing callable is there.
+        PlanError: the path is outside ``allowed``, nothing callable is there, or no notebook lends it here.
     """
     allowed = tuple(allowed)
-    if not _within(target, allowed):
+    if notebook.is_of_a_notebook(target):
+        return _lent(target, option)
+    if not is_within(target, allowed):
         raise PlanError(f"{option}._target_={target} is not in an allowed package ({', '.join(allowed)})")
     module, _, name = target.rpartition(".")
     try:
@@ -78,12 +81,29 @@ def resolve(target: str, option: str, allowed: Iterable[str] = OURS) -> Callable
     return found  # type: ignore[no-any-return]
 
 
+def _lent(target: str, option: str) -> Callable[..., Any]:
+    found = notebook.find(target)
+    if found is None:
+        raise PlanError(
+            f"{option}._target_={target} is a class of a notebook, and only that notebook's simulations have it; "
+            f"{notebook.TO_DO}"
+        )
+    problem = _other_kind(found, option)
+    if problem:
+        raise PlanError(f"{option}._target_={target} {problem}")
+    return found
+
+
 def _misfit(found: object, option: str, allowed: tuple[str, ...]) -> str:
     """Why what was found is no part: a plan that came over the wire must not call whatever it can name."""
     if not callable(found):
         return "is not a class or function"
-    if not _within(str(getattr(found, "__module__", "")), allowed):
+    if not is_within(str(getattr(found, "__module__", "")), allowed):
         return "is only imported there; name the module that defines it"
+    return _other_kind(found, option)
+
+
+def _other_kind(found: object, option: str) -> str:
     wanted = KINDS.get(option, ())
     kinds = wanted if isinstance(wanted, tuple) else (wanted,)
     if kinds and not (inspect.isclass(found) and issubclass(found, kinds)):
@@ -91,7 +111,8 @@ def _misfit(found: object, option: str, allowed: tuple[str, ...]) -> str:
     return ""
 
 
-def _within(path: str, allowed: Iterable[str]) -> bool:
+def is_within(path: str, allowed: Iterable[str]) -> bool:
+    """Whether a dotted path is one of the packages, or below it."""
     return any(path == name or path.startswith(f"{name}.") for name in allowed)
 
 

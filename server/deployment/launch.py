@@ -18,7 +18,8 @@ from pathlib import Path
 
 import tomli_w
 
-from fedgraft.common.errors import DeploymentError
+from fedgraft.common.errors import DeploymentError, PlanError
+from fedgraft.common.plan import notebook
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.flower import executable
 from fedgraft.common.runtime.processes import say
@@ -62,12 +63,26 @@ def write_bundle(parent: Path) -> Path:
     return bundle
 
 
+def require_deployable(plan: Plan) -> None:
+    """
+    Raises:
+        PlanError: the plan has parts of a notebook, which no site has.
+    """
+    found = notebook.targets_of_notebooks(vars(plan))
+    if found:
+        raise PlanError(
+            [f"{target} is a class of a notebook, for simulations there; {notebook.TO_DO}" for target in found]
+        )
+
+
 def launch(folder: Folder, plan: Plan, out: Path | None) -> Launched:
     """Submit a plan.
 
     Raises:
+        PlanError: it has parts that no site can have.
         DeploymentError: the result folder is not empty, or the coordinator refused.
     """
+    require_deployable(plan)
     flower_cli.require_running(folder)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     target = (folder.runs / f"{stamp}-{plan.digest[:8]}" if out is None else out).resolve()
