@@ -27,7 +27,7 @@ ROOMS = {
     "personalisation plan tasks runtime interfaces records tensors errors",
     "client": "cli check app training features images tables augmentation deployment cohort site",
     "server": "cli app reports rounds aggregation weights deployment",
-    "simulations": "commands study engine planning clock federation datasets",
+    "simulations": "commands api study engine planning clock federation datasets",
 }
 """Each floor's rooms (folders with all that is in them, and files that lie loose), the ground last: a room may import
 those after it."""

@@ -9,10 +9,10 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 
+from fedgraft.simulations import api
 from fedgraft.simulations.clock.report import clock_sentences, clock_table
 from fedgraft.simulations.commands.hydra_main import run_hydra
 from fedgraft.simulations.engine.display import site_table
-from fedgraft.simulations.engine.run import simulate
 from fedgraft.simulations.planning.planned import Planned
 
 
@@ -22,14 +22,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _job(planned: Planned) -> None:
-    console, plan, study = Console(), planned.plan, planned.study
-    out = Path(HydraConfig.get().runtime.output_dir)
-    if study.is_asked:
-        from fedgraft.simulations.study.study import run_study  # which imports this file
-
-        run_study(plan, study, out, console)
+    console, out = Console(), Path(HydraConfig.get().runtime.output_dir)
+    if planned.study.is_asked:
+        api.study(planned, out=out)
         return
-    summary = simulate(plan, out, console)
+    summary = api.simulate(planned, out).summary
     console.print(site_table(summary))
     _say_what_is_missing(console, summary)
     _say_how_long(console, summary, out)

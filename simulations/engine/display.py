@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
@@ -18,9 +19,12 @@ UNDEFINED = "undefined"  # a figure over one class, or without a comparable pair
 
 
 def bars(console: Console) -> Progress:
-    """Bars whose tasks have a ``note``."""
+    """Bars whose tasks have a ``note``. In a notebook they are widgets, and without ipywidgets there are none."""
     columns = (TextColumn("{task.description:<15}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, TextColumn("{task.fields[note]}"), console=console)
+    missing = console.is_jupyter and importlib.util.find_spec("ipywidgets") is None
+    if missing:
+        console.print("for bars in a notebook: pip install 'fedgraft[notebook]'", style="dim")
+    return Progress(*columns, TextColumn("{task.fields[note]}"), console=console, disable=missing)
 
 
 class Runs:
@@ -107,21 +111,29 @@ class Display:
 
 def site_table(summary: dict[str, Any]) -> Table:
     """The final model at each site, the worst site marked, and the whole below."""
-    splits = sorted({site["split"] for site in summary["sites"].values()})
-    columns = summary["columns"]
-    table = _table(
-        f"final model, on each site's {' and '.join(splits)} cases",
-        _caption(summary),
-        ("site", "cases", "prev.", *columns.values(), *(["findings"] if _has_findings(summary) else [])),
-    )
-    worst = summary["worst_site"]["name"]
-    for name, site in summary["sites"].items():
-        mark = " *" if name == worst else ""
-        table.add_row(name + mark, *_cells(site, columns), style="bold red" if name == worst else None)
+    headings, rows, worst = site_cells(summary)
+    table = _table(site_title(summary), _caption(summary), headings)
+    for place, (name, *cells) in enumerate(rows[:-1]):
+        mark = " *" if place == worst else ""
+        table.add_row(name + mark, *cells, style="bold red" if place == worst else None)
     table.add_section()
-    source = "official" if summary["test"]["source"] == "coordinator" else "pooled"
-    table.add_row(source, *_cells(summary["test"], columns), style="bold")
+    table.add_row(*rows[-1], style="bold")
     return table
+
+
+def site_title(summary: dict[str, Any]) -> str:
+    splits = sorted({site["split"] for site in summary["sites"].values()})
+    return f"final model, on each site's {' and '.join(splits)} cases"
+
+
+def site_cells(summary: dict[str, Any]) -> tuple[tuple[str, ...], list[list[str]], int | None]:
+    """Headings, a row a site and one for the whole, and which row is the worst site."""
+    columns, sites, worst = summary["columns"], summary["sites"], summary["worst_site"]["name"]
+    findings = ["findings"] if _has_findings(summary) else []
+    source = "official" if summary["test"]["source"] == "coordinator" else "pooled"
+    rows = [[name, *_cells(figures, columns)] for name, figures in [*sites.items(), (source, summary["test"])]]
+    place = None if worst is None else list(sites).index(worst)
+    return ("site", "cases", "prev.", *columns.values(), *findings), rows, place
 
 
 def _caption(summary: dict[str, Any]) -> str:

@@ -72,6 +72,7 @@ def simulate_over(
     """`simulate` over sites that have been laid out, by itself or as one of a series."""
     logging.getLogger("flwr").setLevel(logging.WARNING)
     torch.set_num_threads(plan.engine.threads or cores())
+    (out / "summary.json").unlink(missing_ok=True)  # of an earlier run; it would pass for this one's if this one fails
     console.print(f"plan {plan.digest[:12]}: {len(federation.sites)} sites, {federation.cases} cases -> {out}")
     pace = None if plan.clock is None else _pace(plan, plan.clock, federation)
     reached = always if pace is None else reaches(pace.profiles, plan.seed)

@@ -25,7 +25,7 @@ from fedgraft.simulations.datasets.source import Source, data_root, load_source
 from fedgraft.simulations.federation.sites import cache_folder
 from fedgraft.simulations.planning.options import Study, contradictions, split_off
 
-_SUPPLIED = {
+SUPPLIED_TO_PARTS = {
     "data": SUPPLIED_TO_DATA,
     "partition": {"source", "seed", "task"},
     "adaptation": set[str](),
@@ -40,6 +40,7 @@ _SUPPLIED = {
     "sampling": set[str](),
     "harmonise": set[str](),
 }
+"""The sections that name a part, and what FedGraft itself passes to it."""
 
 
 Say = Callable[[str], None]
@@ -106,7 +107,7 @@ def part_problems(sections: Mapping[str, Any]) -> list[str]:
     problems = option_problems(sections["backbone"]) if "backbone" in sections else []
     engine = sections.get("engine")
     own = OURS if engine is None else engine.trusted
-    for name, given in _SUPPLIED.items():
+    for name, given in SUPPLIED_TO_PARTS.items():
         part = sections.get(name)
         if part is None or part.target is None:
             continue

@@ -9,7 +9,7 @@ from typing import Any
 
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.planning.description import Description, describe
-from fedgraft.simulations.planning.html import html_table
+from fedgraft.simulations.planning.html import html_lines, html_table
 from fedgraft.simulations.planning.options import Study
 
 _SECTIONS = ("data", "partition", "backbone", "adaptation", "head", "loss", "strategy", "compression", "engine")
@@ -42,11 +42,13 @@ class Planned:
         plan: what would run.
         study: what is asked for beside it (``baselines``, ``seeds``, ``lrs``); `fedgraft.study` runs that.
         words: what it was made from; ``None`` if it was read from a file.
+        found: sentences about what the plan left to be found in its cases, for instance the classes.
     """
 
     plan: Plan
     study: Study = field(default_factory=Study)
     words: Words | None = field(default=None, compare=False)
+    found: tuple[str, ...] = field(default=(), compare=False)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # what Python itself looks for is never the plan's
@@ -60,7 +62,9 @@ class Planned:
         return f"<plan {self.plan.digest[:12]}: {'; '.join(' '.join(row) for row in _rows(self.plan))}>"
 
     def _repr_html_(self) -> str:
-        return html_table(f"plan {self.plan.digest[:12]}", ("section", "choice"), _rows(self.plan))
+        return html_table(f"plan {self.plan.digest[:12]}", ("section", "choice"), _rows(self.plan)) + html_lines(
+            self.found
+        )
 
     def describe(self) -> Description:
         """Tensors by role, bytes by round, and what leaves a site: what ``fedgraft plan`` prints.

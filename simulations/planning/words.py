@@ -65,7 +65,7 @@ def _understood(asked: Words, problems: list[str]) -> list[str]:
         try:
             override = parser.parse_override(word)
             value = None if override.is_sweep_override() else override.value()
-        except (HydraException, AttributeError):  # not even text
+        except (HydraException, TypeError):  # TypeError: not even text
             problems.append(f"{word!r} is not of the form name=value")
             continue
         name = override.key_or_group

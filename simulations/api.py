@@ -1,0 +1,167 @@
+"""FedGraft from Python: what ``import fedgraft`` offers, and what the researcher's commands call (docs/python.md)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from fedgraft.common.errors import PlanError
+from fedgraft.common.plan import notebook
+from fedgraft.common.plan.plan import Plan, load_plan
+from fedgraft.simulations.engine import run as engine
+from fedgraft.simulations.engine.result import Run
+from fedgraft.simulations.planning.frame import FrameSource
+from fedgraft.simulations.planning.options import OPTIONS, Study, contradictions, split_off
+from fedgraft.simulations.planning.own_parts import Given, with_parts
+from fedgraft.simulations.planning.planned import Planned
+from fedgraft.simulations.planning.words import composed, words_of
+from fedgraft.simulations.study.comparison import Comparison
+from fedgraft.simulations.study.study import run_study
+
+AnyPlan = Planned | Plan | str | Path
+"""What `plan` gives, a plan itself, or the path of a ``plan.yaml``."""
+
+
+def plan(
+    *words: str, source: FrameSource | None = None, config_dir: str | Path | None = None, **options: Any
+) -> Planned:
+    """A checked plan.
+
+    Args:
+        words: as on the command line: ``"data=busi"``, ``"partition.sites=5"``.
+        source: own cases (`FrameSource.from_frame`).
+        config_dir: a folder with groups of one's own (``loss/mine.yaml``), as ``--config-dir``.
+        options: the same with Python's values, which win: ``loss="focal"`` chooses from a group, ``rounds=8`` sets a
+            value. Two underscores are a dot (``train__lr=0.1``), and a mapping sets several (``train={"lr": 0.1}``).
+
+    Raises:
+        PlanError: everything that is wrong, in one list.
+        DataError: what the plan leaves open (classes, for instance) can't be found in the cases.
+    """
+    asked = words_of(words, options, config_dir)
+    return composed(asked if source is None else source.before(asked))
+
+
+def simulate(
+    plan: AnyPlan,
+    out: str | Path | None = None,
+    *,
+    source: FrameSource | None = None,
+    parts: Mapping[str, Given] | None = None,
+    quiet: bool = False,
+) -> Run:
+    """Train over simulated sites in this process, and show how far it is.
+
+    Args:
+        out: the run's folder; what an earlier run left there is written over. ``None`` makes a new one below ``runs``.
+        source: own cases, in place of the plan's data set.
+        parts: classes in place of parts of the plan (`fedgraft.simulations.planning.own_parts.with_parts`); such a
+            plan can't be deployed.
+        quiet: show nothing.
+
+    Raises:
+        PlanError: the plan asks for a study, or its parts or its source don't suit it.
+        FedGraftError: the plan, its data or a round failed; the message holds what went wrong at the sites.
+    """
+    planned = _planned(plan, source)
+    if planned.study.is_asked:
+        raise PlanError("the plan asks for a study (baselines, seeds or lrs); fedgraft.study(plan) runs it")
+    lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
+    with notebook.lent(lending.parts), _left_as_found():
+        engine.simulate(lending.plan, folder, _console(planned, quiet))
+    return Run(folder, lending.parts)
+
+
+def study(
+    plan: AnyPlan,
+    baselines: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    lrs: Sequence[float] = (),
+    out: str | Path | None = None,
+    *,
+    source: FrameSource | None = None,
+    parts: Mapping[str, Given] | None = None,
+    quiet: bool = False,
+) -> Comparison:
+    """The plan's federation beside its baselines (docs/studies.md); what is left empty is as the plan itself asks.
+
+    Args:
+        baselines: of ``local``, ``pooled`` and ``leave_one_site_out``.
+        seeds: everything is run with each.
+        lrs: rates of which each method takes the best on validation cases.
+        out, source, parts, quiet: as for `simulate`.
+
+    Raises:
+        PlanError: nothing is asked for, or a baseline can't be had of this plan.
+        FedGraftError: the federation failed.
+    """
+    planned = _planned(plan, source)
+    asked = _study(planned, {"baselines": baselines, "seeds": seeds, "lrs": lrs})
+    lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    with notebook.lent(lending.parts), _left_as_found():
+        run_study(lending.plan, asked, folder, _console(planned, quiet))
+    return Comparison(folder)
+
+
+def _planned(plan: AnyPlan, source: FrameSource | None) -> Planned:
+    if isinstance(plan, str | Path):
+        plan = load_plan(Path(plan))
+    planned = Planned(plan) if isinstance(plan, Plan) else plan
+    if source is None:
+        return planned
+    if planned.words is None:
+        raise PlanError("source has no effect on a plan that was read from a file; make one: plan(..., source=source)")
+    return composed(source.before(planned.words))
+
+
+def _study(planned: Planned, given: Mapping[str, Sequence[object]]) -> Study:
+    """What is asked for, or else what the plan asks for."""
+    wanted = {name: list(given[name] or getattr(planned.study, name)) for name in OPTIONS}
+    asked, _, problems = split_off({**planned.plan.to_dict(), **wanted})
+    asked = replace(asked, adapt=planned.study.adapt)
+    problems += contradictions(asked, vars(planned.plan))
+    if not problems and not asked.is_asked:
+        problems.append("a study needs baselines, seeds or lrs; simulate(plan) runs the federation alone")
+    if problems:
+        raise PlanError(problems)
+    return asked
+
+
+def _folder(out: str | Path | None) -> Path:
+    """As given, or a new one for this moment."""
+    if out is not None:
+        return Path(out)
+    base = Path("runs") / datetime.now().strftime("%Y-%m-%d/%H-%M-%S")
+    return next(path for number in range(1000) if not (path := _numbered(base, number)).exists())
+
+
+def _numbered(base: Path, number: int) -> Path:
+    return base if number == 0 else base.with_name(f"{base.name}-{number + 1}")
+
+
+def _console(planned: Planned, quiet: bool) -> Console:
+    console = Console(quiet=quiet)
+    for sentence in planned.found:
+        console.print(sentence, markup=False, highlight=False)
+    return console
+
+
+@contextmanager
+def _left_as_found() -> Iterator[None]:
+    """A simulation sets torch's threads and how much Flower says; a notebook goes on after it."""
+    threads, flower = torch.get_num_threads(), logging.getLogger("flwr")
+    level = flower.level
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        flower.setLevel(level)

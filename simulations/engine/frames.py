@@ -1,0 +1,56 @@
+"""Lines of figures as a pandas frame where pandas is installed, else as they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+Line = dict[str, Any]
+
+
+def as_frame(lines: list[Line]) -> Any:
+    """A ``pandas.DataFrame`` with a row a line; without pandas the list itself."""
+    try:
+        import pandas as pd
+    except ImportError:
+        return lines
+    return pd.DataFrame(lines)
+
+
+def read_lines(path: Path) -> list[Line]:
+    """A JSON-lines file; empty if it is not there."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def flat(line: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """``{"a": 1, "b": {"c": 2}}`` -> ``a, 1``, ``b_c, 2``."""
+    for name, value in line.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{before}{name}_")
+        else:
+            yield f"{before}{name}", value
+
+
+def round_lines(lines: list[Line]) -> list[Line]:
+    """What each line of ``rounds.jsonl`` says of all sites together, flat: ``round``, ``train_loss``, ``val_auroc``."""
+    return [dict(flat({name: _figures(value) for name, value in line.items() if name != "sites"})) for line in lines]
+
+
+def site_lines(lines: list[Line]) -> list[Line]:
+    """One line for each round, site and split, with its figures."""
+    return [
+        {"round": line["round"], "site": site, "split": split, **_figures(figures)}
+        for line in lines
+        for site, splits in line["sites"].items()
+        for split, figures in splits.items()
+    ]
+
+
+def _figures(value: Any) -> Any:
+    """Without the figures of single findings, which ``rounds.jsonl`` holds."""
+    if not isinstance(value, Mapping):
+        return value
+    return {name: figure for name, figure in value.items() if name not in ("findings", "undefined")}

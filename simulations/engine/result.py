@@ -1,0 +1,110 @@
+"""What a run left in its folder, as Python sees it: figures, rounds, the ledger, the picture, the model."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fedgraft.common.errors import DataError
+from fedgraft.common.plan.plan import load_plan
+from fedgraft.simulations.engine.display import site_cells, site_title
+from fedgraft.simulations.engine.frames import as_frame, read_lines, round_lines, site_lines
+from fedgraft.simulations.engine.trained import TrainedModel, load_trained
+from fedgraft.simulations.planning.html import html_table
+from fedgraft.simulations.planning.planned import Planned
+
+_STUDY = "study.json"
+
+
+@dataclass(frozen=True, init=False)
+class Run:
+    """A run that has ended.
+
+    Args:
+        out: its folder.
+        parts: classes of a notebook that its plan names, by target (`fedgraft.common.plan.notebook`).
+
+    Raises:
+        DataError: there is no ended run.
+    """
+
+    out: Path
+    parts: Mapping[str, Callable[..., Any]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __init__(self, out: str | Path, parts: Mapping[str, Callable[..., Any]] | None = None) -> None:
+        object.__setattr__(self, "out", Path(out))
+        object.__setattr__(self, "parts", dict(parts or {}))
+        if (self.out / "summary.json").is_file() and (self.out / "plan.yaml").is_file():
+            return
+        if (self.out / _STUDY).is_file():
+            raise DataError(f"{out} is the folder of a study: open it with Comparison, or one of its runs/ with Run")
+        there = "holds no ended run (no summary.json)" if self.out.is_dir() else "is no folder"
+        raise DataError(f"{out} {there}; name the `out` of a simulation that has ended")
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """All figures of the final model; `fedgraft.server.reports.summary` lists the keys."""
+        found: dict[str, Any] = json.loads((self.out / "summary.json").read_text(encoding="utf-8"))
+        return found
+
+    @cached_property
+    def plan(self) -> Planned:
+        """The plan as it ran, with the statistics of tables and images in it."""
+        return Planned(load_plan(self.out / "plan.yaml"))
+
+    @property
+    def rounds(self) -> Any:
+        """A row for each round, 0 being untrained: loss, seconds, bytes, and all sites' figures together.
+
+        A pandas frame where pandas is installed, else a list of dictionaries; so are `sites` and `ledger`.
+        """
+        return as_frame(round_lines(read_lines(self.out / "rounds.jsonl")))
+
+    @property
+    def sites(self) -> Any:
+        """A row for each round, site and split, with its figures."""
+        return as_frame(site_lines(read_lines(self.out / "rounds.jsonl")))
+
+    @property
+    def ledger(self) -> Any:
+        """A row for each answer that the coordinator asked for: the site, what came of it, and bytes."""
+        return as_frame(read_lines(self.out / "ledger.jsonl"))
+
+    @property
+    def picture(self) -> Path | None:
+        """The rounds as a picture; ``None`` if it could not be drawn."""
+        path = self.out / "rounds.png"
+        return path if path.is_file() else None
+
+    def model(self, site: str | None = None) -> TrainedModel:
+        """The final model, ready to predict.
+
+        Args:
+            site: whose own layers, head or copy it has; needed if the plan leaves some at the sites.
+
+        Raises:
+            PlanError: ``site`` is needed, or has no effect, or there is no such site.
+        """
+        return load_trained(self.out, self.plan.plan, site, self.parts)
+
+    def __repr__(self) -> str:
+        found, headline = self.summary, self.summary["headline"]
+        title = f"{found['columns'][headline]} {found['test'][headline]}"
+        return f"<run {self.out}: {len(found['sites'])} sites, {found['rounds']} rounds, test {title}>"
+
+    def _repr_html_(self) -> str:
+        headings, rows, worst = site_cells(self.summary)
+        return html_table(f"{self.out}: {site_title(self.summary)}", headings, rows, worst) + embedded(self.picture)
+
+
+def embedded(picture: Path | None) -> str:
+    """A PNG within a page; nothing for ``None``."""
+    if picture is None:
+        return ""
+    data = base64.b64encode(picture.read_bytes()).decode()
+    return f'<img alt="{picture.stem}" style="max-width:100%" src="data:image/png;base64,{data}">'

@@ -1,0 +1,198 @@
+"""Own cases from a data frame: written as a manifest (docs/cohort.md), and named as ``data=manifest`` has it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from fedgraft.common.errors import DataError, PlanError
+from fedgraft.simulations.datasets.csv_tables import write_table
+from fedgraft.simulations.federation.sites import cache_folder
+from fedgraft.simulations.planning.planned import Words
+
+_EXACT = 2.0**53
+_PATIENT = "patient"
+
+
+@dataclass(frozen=True)
+class FrameSource:
+    """Where a frame's cases lie, and what a plan says of them.
+
+    Attributes:
+        file: the manifest.
+        cases: how many lines it has.
+        words: that a plan begins with.
+        options: values of the plan, by dotted name.
+    """
+
+    file: Path
+    cases: int
+    words: tuple[str, ...] = ("data=manifest",)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def before(self, asked: Words) -> Words:
+        """What is asked for, of these cases.
+
+        Raises:
+            PlanError: it names another data set.
+        """
+        other = [word for word in asked.words if word.partition("=")[0] == "data"]
+        if other:
+            raise PlanError(f"{other[0]} and source both say what the cases are; leave out one of them")
+        return asked.after(self.words, self.options)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        site: str | None = None,
+        path: str | None = None,
+        label: str | None = None,
+        numeric: Sequence[str] = (),
+        categorical: Sequence[str] = (),
+        findings: Sequence[str] = (),
+        time: str | None = None,
+        event: str | None = None,
+        patient: str | None = None,
+        group: str | None = None,
+        split: str | None = None,
+        row: str | None = None,
+        root: str | Path = ".",
+        folder: str | Path | None = None,
+    ) -> Self:
+        """A row is a case: an image (``path``), or a row of a table (``numeric``, ``categorical``).
+
+        Args:
+            frame: of pandas (or polars), or a mapping from column to a sequence of values.
+            site: the column of the hospital; without it choose a partition (``partition=iid``).
+            path: of the image's file, or of an array in an ``.npz`` (``scans.npz::train``, with ``row``).
+            label: of the class; classes are found in it.
+            numeric, categorical: columns of a table that are the cases' values.
+            findings: columns that hold 1, 0, or nothing where it is unknown, in place of ``label``.
+            time, event: of survival, in place of ``label``.
+            patient: shared by all cases of a patient, who is never split; ``None`` is ``"patient"`` if there is such
+                a column, else each row is another patient.
+            group: of a coarser unit that is never split.
+            split: ``train``, ``val`` or ``test``.
+            row: of the case in an array.
+            root: what relative paths are relative to.
+            folder: where the manifest is written; ``None`` is ``frames`` in FedGraft's cache.
+
+        Raises:
+            DataError: a column is not there, the frame is empty, or it is not said what is predicted from what.
+        """
+        columns = columns_of(frame)
+        if patient is None and _PATIENT in columns:
+            patient = _PATIENT
+        table, called = (*numeric, *categorical), _Columns(site, path, row, label, patient, group, split, time, event)
+        _require(columns, [*called.names(), *table, *findings])
+        options = {"data.task": _task(called, findings), **called.options()}
+        if bool(table) == (path is not None):
+            raise DataError("give either path (a column of image files), or numeric and categorical columns of a table")
+        if findings:
+            options["data.classes"] = list(findings)
+        if table:
+            options |= {"table.numeric": list(numeric), "table.categorical": list(categorical)}
+        where = cache_folder(os.environ) / "frames" if folder is None else Path(folder)
+        file, cases = _written(columns, path, Path(root), where)
+        return cls(file, cases, options={"data.path": str(file), **options})
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """What the frame's columns are called, by the options of ``data=manifest``."""
+
+    site: str | None
+    file: str | None
+    row: str | None
+    label: str | None
+    patient: str | None
+    group: str | None
+    split: str | None
+    time: str | None
+    event: str | None
+
+    def names(self) -> list[str]:
+        return [name for name in vars(self).values() if name is not None]
+
+    def options(self) -> dict[str, Any]:
+        return {f"data.{what}": name for what, name in vars(self).items()}
+
+
+def _written(columns: Mapping[str, Sequence[Any]], path: str | None, root: Path, folder: Path) -> tuple[Path, int]:
+    """The manifest, and how many lines it has."""
+    cells = {name: [text_of(value) for value in values] for name, values in columns.items()}
+    if path is not None:
+        cells[path] = [_absolute(cell, root) for cell in cells[path]]
+    lines = [dict(zip(cells, line, strict=True)) for line in zip(*cells.values(), strict=True)]
+    return write_table(folder, "frame", list(cells), lines), len(lines)
+
+
+def columns_of(frame: Any) -> dict[str, list[Any]]:
+    """The values of each column of a frame, or of a mapping from column to values.
+
+    Raises:
+        DataError: it is neither, two columns have one name, or columns differ in length.
+    """
+    names = list(frame) if isinstance(frame, Mapping) else list(getattr(frame, "columns", ()))
+    if not names:
+        raise DataError("give a data frame with columns, or a mapping from column to values")
+    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"the frame has the column(s) {', '.join(twice)} twice; rename one")
+    found = {str(name): list(frame[name]) for name in names}
+    lengths = {len(values) for values in found.values()}
+    if lengths == {0}:
+        raise DataError("the frame has no rows")
+    if len(lengths) > 1:
+        raise DataError("the columns differ in length: " + ", ".join(f"{a} {len(b)}" for a, b in found.items()))
+    return found
+
+
+def text_of(value: Any) -> str:
+    """A value as a CSV holds it, and as a Parquet file's is read: nothing for a missing one, no point in a whole
+    number (a column of whole numbers with a gap comes as floats), true and false as 1 and 0."""
+    plain = value.item() if hasattr(value, "item") and hasattr(value, "dtype") else value
+    if plain is None or _is_missing(plain):
+        return ""
+    if isinstance(plain, bool):
+        return "1" if plain else "0"
+    if isinstance(plain, float) and math.isfinite(plain) and plain.is_integer() and abs(plain) < _EXACT:
+        return str(int(plain))
+    return str(plain).strip()
+
+
+def _is_missing(value: object) -> bool:
+    """NaN, NaT and pandas' NA are the values that don't equal themselves, or don't say whether they do."""
+    try:
+        return bool(value != value)
+    except TypeError:
+        return True
+
+
+def _task(called: _Columns, findings: Sequence[str]) -> str:
+    asked = {
+        "classification": called.label is not None,
+        "multilabel": bool(findings),
+        "survival": called.time is not None and called.event is not None,
+    }
+    chosen = [task for task, is_asked in asked.items() if is_asked]
+    if len(chosen) != 1:
+        raise DataError("say what is predicted, by one of: label; findings; time and event")
+    return chosen[0]
+
+
+def _require(columns: Mapping[str, object], named: Iterable[str]) -> None:
+    lacking = [name for name in dict.fromkeys(named) if name not in columns]
+    if lacking:
+        raise DataError(f"the frame has no column {', '.join(lacking)}; it has: {', '.join(columns)}")
+
+
+def _absolute(cell: str, root: Path) -> str:
+    """Below ``root``; nothing stays nothing, for the manifest's own message."""
+    return str((root / Path(cell).expanduser()).absolute()) if cell else cell

@@ -1,0 +1,59 @@
+"""Classes from a notebook's cell in place of the parts that a plan names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fedgraft.common.errors import PlanError
+from fedgraft.common.plan import notebook
+from fedgraft.common.plan.plan import Plan, read
+from fedgraft.simulations.planning.compose import SUPPLIED_TO_PARTS, part_problems
+
+Part = Callable[..., Any]
+Given = Part | tuple[Part, Mapping[str, Any]]
+"""A class, or a class and its options."""
+
+
+@dataclass(frozen=True)
+class Lending:
+    """``plan`` names the ``parts``, which are given by target."""
+
+    plan: Plan
+    parts: Mapping[str, Part]
+
+
+def with_parts(plan: Plan, parts: Mapping[str, Given]) -> Lending:
+    """The plan with its parts replaced; of a section's own options (``loss.weights``) all stay, of the part that was
+    there before none.
+
+    Args:
+        parts: by section: ``{"loss": MyLoss}`` or ``{"loss": (MyLoss, {"epsilon": 1.0})}``.
+
+    Raises:
+        PlanError: there is no such section, or a part does not suit the plan; all problems in one list.
+    """
+    if not parts:
+        return Lending(plan, {})
+    raw, lent, problems = plan.to_dict(), dict[str, Part](), []
+    for section, given in parts.items():
+        part, options = given if isinstance(given, tuple) else (given, {})
+        if section not in SUPPLIED_TO_PARTS:
+            problems.append(f"parts={section}: choose one of {', '.join(SUPPLIED_TO_PARTS)}")
+        elif not callable(part):
+            problems.append(f"parts={section}: {part!r} is not a class or function")
+        else:
+            target = notebook.target_of(section, part)
+            before = getattr(plan, section).options
+            kept = {name: value for name, value in raw[section].items() if name not in before}
+            raw[section] = {**kept, **options, "_target_": target}
+            lent[target] = part
+    if plan.engine.name == "ray":
+        problems.append("parts: engine=ray trains in other processes, which don't have them; use engine=inprocess")
+    with notebook.lent(lent):
+        reading = read(raw)
+        problems += [*reading.problems, *part_problems(reading.sections)]
+    if problems:
+        raise PlanError(problems)
+    return Lending(Plan(**reading.sections), lent)

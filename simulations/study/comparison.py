@@ -1,0 +1,76 @@
+"""What a study left in its folder, as Python sees it: the verdict, the figures by method, the picture."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fedgraft.common.errors import DataError
+from fedgraft.simulations.engine.frames import as_frame
+from fedgraft.simulations.engine.result import embedded
+from fedgraft.simulations.planning.html import html_lines, html_table
+from fedgraft.simulations.study.report import figure_rows, sentences
+
+_OVER_SITES = "mean over sites"
+
+
+@dataclass(frozen=True, init=False)
+class Comparison:
+    """A study that has ended.
+
+    Args:
+        out: its folder.
+
+    Raises:
+        DataError: it holds none.
+    """
+
+    out: Path
+
+    def __init__(self, out: str | Path) -> None:
+        object.__setattr__(self, "out", Path(out))
+        if not (self.out / "study.json").is_file():
+            raise DataError(f"{out} holds no study (no study.json); name the `out` of a study that has ended")
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """All figures; `fedgraft.simulations.study.study` lists the keys."""
+        found: dict[str, Any] = json.loads((self.out / "study.json").read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def verdict(self) -> str | None:
+        """Whether the federation helps, in words; ``None`` if ``local`` is not among the baselines."""
+        found: str | None = self.summary.get("verdict")
+        return found
+
+    @property
+    def table(self) -> Any:
+        """A row for each site and one for their mean, a column a method: the headline figure's mean over seeds.
+
+        A pandas frame where pandas is installed, else a list of dictionaries.
+        """
+        found, methods = self.summary, self.summary["methods"]
+        rows: list[dict[str, Any]] = [
+            {"site": site, **{method: found["by_site"][site][method]["mean"] for method in methods}}
+            for site in found["sites"]
+        ]
+        whole = {method: found["mean_over_sites"][method]["mean"] for method in methods}
+        return as_frame([*rows, {"site": _OVER_SITES, **whole}])
+
+    @property
+    def picture(self) -> Path | None:
+        """All methods by site; ``None`` if it could not be drawn."""
+        path = self.out / "study.png"
+        return path if path.is_file() else None
+
+    def __repr__(self) -> str:
+        return f"<study {self.out}: {', '.join(self.summary['methods'])}; {self.verdict or 'no local baseline'}>"
+
+    def _repr_html_(self) -> str:
+        title = f"{self.out}: {self.summary['heading']} on test cases"
+        said = html_table(title, *figure_rows(self.summary)) + html_lines(sentences(self.summary))
+        return said + embedded(self.picture)
