@@ -44,8 +44,9 @@ class TrainedModel(nn.Module):
 
     def __init__(self, model: Model, plan: Plan) -> None:
         super().__init__()
-        self.network: nn.Module = model.network.eval().requires_grad_(False)
+        self.network: nn.Module = model.network
         self.plan, self.spec, self.classes = plan, model.spec, plan.data.classes
+        self.eval().requires_grad_(False)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``(N, *spec.shape)`` float32, as `prepare` makes them, to ``(N, outputs)`` float32 logits."""

@@ -75,11 +75,8 @@ class FrameSource:
             numeric, categorical: columns of a table that are the cases' values.
             findings: columns that hold 1, 0, or nothing where it is unknown, in place of ``label``.
             time, event: of survival, in place of ``label``.
-            patient: shared by all cases of a patient, who is never split; ``None`` is ``"patient"`` if there is such
-                a column, else each row is another patient.
-            group: of a coarser unit that is never split.
-            split: ``train``, ``val`` or ``test``.
-            row: of the case in an array.
+            patient: shared by all cases of a patient; ``None`` is ``"patient"``, or each row another one without it.
+            group, split: as in docs/cohort.md.
             root: what relative paths are relative to.
             folder: where the manifest is written; ``None`` is ``frames`` in FedGraft's cache.
 
@@ -87,17 +84,9 @@ class FrameSource:
             DataError: a column is not there, the frame is empty, or it is not said what is predicted from what.
         """
         columns = columns_of(frame)
-        if patient is None and _PATIENT in columns:
-            patient = _PATIENT
-        table, called = (*numeric, *categorical), _Columns(site, path, row, label, patient, group, split, time, event)
-        _require(columns, [*called.names(), *table, *findings])
-        options = {"data.task": _task(called, findings), **called.options()}
-        if bool(table) == (path is not None):
-            raise DataError("give either path (a column of image files), or numeric and categorical columns of a table")
-        if findings:
-            options["data.classes"] = list(findings)
-        if table:
-            options |= {"table.numeric": list(numeric), "table.categorical": list(categorical)}
+        patient = _PATIENT if patient is None and _PATIENT in columns else patient
+        called = _Columns(site, path, row, label, patient, group, split, time, event)
+        options = _options(columns, called, numeric, categorical, findings)
         where = cache_folder(os.environ) / "frames" if folder is None else Path(folder)
         file, cases = _written(columns, path, Path(root), where)
         return cls(file, cases, options={"data.path": str(file), **options})
@@ -122,6 +111,30 @@ class _Columns:
 
     def options(self) -> dict[str, Any]:
         return {f"data.{what}": name for what, name in vars(self).items()}
+
+
+def _options(
+    columns: Mapping[str, object],
+    called: _Columns,
+    numeric: Sequence[str],
+    categorical: Sequence[str],
+    findings: Sequence[str],
+) -> dict[str, Any]:
+    """What a plan says of the cases, but for where they lie.
+
+    Raises:
+        DataError: it contradicts the frame, or itself.
+    """
+    table = (*numeric, *categorical)
+    _require(columns, [*called.names(), *table, *findings])
+    if bool(table) == (called.file is not None):
+        raise DataError("give either path (a column of image files), or numeric and categorical columns of a table")
+    found = {"data.task": _task(called, findings), **called.options()}
+    if findings:
+        found["data.classes"] = list(findings)
+    if table:
+        found |= {"table.numeric": list(numeric), "table.categorical": list(categorical)}
+    return found
 
 
 def _written(columns: Mapping[str, Sequence[Any]], path: str | None, root: Path, folder: Path) -> tuple[Path, int]:

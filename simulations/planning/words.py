@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -46,15 +48,23 @@ def composed(asked: Words) -> Planned:
     problems: list[str] = []
     config = _composed(_understood(asked, problems), asked.config_dir, problems)
     for name, value in asked.options.items():
-        try:
-            with open_dict(config):
-                OmegaConf.update(config, name, value, merge=True, force_add=True)
-        except (OmegaConfBaseException, TypeError, ValueError) as error:
-            problems.append(f"{name}={value!r}: {_first_line(error)}")
+        problems += _set(config, name, value)
     plan, study, found = study_problems(config)
     if problems or plan is None:
         raise PlanError([*problems, *found])
     return Planned(plan, study, asked)
+
+
+def _set(config: DictConfig, name: str, value: Any) -> list[str]:
+    """Give an option its value, whether it was there or not; what is wrong with the value."""
+    if callable(value):
+        return [f"{name}={value!r} is no value; a class in place of a part goes to simulate(plan, parts={{...}})"]
+    try:
+        with open_dict(config):
+            OmegaConf.update(config, name, value, merge=True, force_add=True)
+    except (OmegaConfBaseException, TypeError, ValueError) as error:
+        return [f"{name}={value!r}: {_first_line(error)}"]
+    return []
 
 
 def _understood(asked: Words, problems: list[str]) -> list[str]:
@@ -85,13 +95,25 @@ def _composed(words: list[str], config_dir: Path | None, problems: list[str]) ->
     path = [] if config_dir is None else [f"hydra.searchpath=['file://{config_dir}']"]
     while True:
         try:
-            with initialize_config_module("fedgraft.conf", version_base="1.3"):  # leaves Hydra's state as it was
+            with _hydra():
                 return compose("plan", [*path, *words])
         except HydraException as error:
             text = str(error)
             culprit = next((word for word in words if _name(word) in re.findall(r"[\w./@]+", text)), None)
             problems.append(_first_line(error) if culprit is None else f"{culprit}: {_to_do(text, culprit)}")
             words = [] if culprit is None else [word for word in words if word != culprit]
+
+
+@contextmanager
+def _hydra() -> Iterator[None]:
+    """Hydra over our configuration; what somebody else has begun with it goes on afterwards."""
+    before = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_module("fedgraft.conf", version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = before
 
 
 def _to_do(text: str, word: str) -> str:
