@@ -49,10 +49,11 @@ def composed(asked: Words) -> Planned:
     config = _composed(_understood(asked, problems), asked.config_dir, problems)
     for name, value in asked.options.items():
         problems += _set(config, name, value)
-    plan, study, found = study_problems(config)
+    said: list[str] = []
+    plan, study, found = study_problems(config, said.append)
     if problems or plan is None:
         raise PlanError([*problems, *found])
-    return Planned(plan, study, asked)
+    return Planned(plan, study, asked, tuple(said))
 
 
 def _set(config: DictConfig, name: str, value: Any) -> list[str]:
