@@ -1,4 +1,4 @@
-"""Values of a record that another machine sent, each checked for being there and for its type."""
+"""Read values from a record that another machine sent, checking presence and type."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from flwr.app import ConfigRecord, RecordDict
 from fedgraft.common.errors import WireError
 
 MOST = 10**9
+"""The largest count that is accepted."""
 
 
 def is_count(value: object) -> bool:
-    """A whole number from 0 to `MOST`."""
+    """Whether a value is a whole number from 0 to `MOST`."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
 
 
@@ -27,10 +28,10 @@ def config_of(content: RecordDict, key: str) -> ConfigRecord:
 
 
 def text_of(record: ConfigRecord, key: str) -> str:
-    """The text under ``key``, not empty.
+    """The text under ``key``.
 
     Raises:
-        WireError: there is none.
+        WireError: there is none, or it is empty.
     """
     value = record.get(key)
     if not isinstance(value, str) or not value:

@@ -1,1 +1,1 @@
-"""Domain-adaptation layers: one idea a file, each acting on a backbone that is otherwise frozen."""
+"""Domain adaptation of a frozen backbone: layers inserted into it, and batch norm's statistics; one method a file."""

@@ -17,9 +17,9 @@ from fedgraft.common.interfaces.test_time import Adapting
 
 @dataclass
 class _Moments:
-    """Count, mean and sum of squared deviations per channel, merged batch by batch without loss (Chan et al. 1979).
+    """Count, mean and sum of squared deviations per channel, updated exactly batch by batch (Chan et al. 1979).
 
-    ``mean`` and ``m2``: ``(C,)`` float64.
+    ``count``: values per channel. ``mean`` and ``m2`` (the squared deviations): ``(C,)`` float64.
     """
 
     count: int
@@ -27,25 +27,25 @@ class _Moments:
     m2: Tensor
 
     def add(self, inputs: Tensor) -> None:
-        """``inputs``: ``(B, C, *)``; every place of every case is one value of its channel."""
+        """Add a batch ``(B, C, *)``; every position of every case is one value of its channel."""
         values = inputs.detach().transpose(0, 1).flatten(1).double()
         count, mean = values.shape[1], values.mean(1)
-        total, away = self.count + count, mean - self.mean
-        self.m2 += ((values - mean[:, None]) ** 2).sum(1) + away**2 * (self.count * count / total)
-        self.mean += away * (count / total)
+        total, difference = self.count + count, mean - self.mean
+        self.m2 += ((values - mean[:, None]) ** 2).sum(1) + difference**2 * (self.count * count / total)
+        self.mean += difference * (count / total)
         self.count = total
 
 
 class AdaBN(Adapting):
     """Replace every batch norm's running mean and variance by those of the site's own cases; nothing is trained.
 
-    The norms are set in the order in which the network comes to them, an equal share of them in each pass: to the
-    exact mean and (unbiased) variance, over all cases, of what they take. Those that were set before normalise by that,
-    all others by each batch's own statistics. So one pass is right up to how batches differ, with one batch of all
-    cases it is right for good, and so are as many passes as there are norms, which is the most that are made.
+    Each pass over the cases sets an equal share of the norms, in forward order, to the exact mean and unbiased variance
+    of their inputs over all cases. In a pass, norms that are already set normalise by these statistics, all others by
+    those of each batch. The result is exact with one batch of all cases, or with one pass per norm (no more passes than
+    that are made); with fewer passes it is off by as much as batches differ.
 
     Args:
-        passes: over the site's training inputs.
+        passes: how often the site's training inputs are run through the network.
 
     Raises:
         PlanError: ``passes`` is below 1.
@@ -68,7 +68,7 @@ class AdaBN(Adapting):
         waiting, left = batch_norms(network), self.passes
         network.eval()
         while waiting:
-            with torch.no_grad(), _by_batch(waiting.values()), _watched(waiting) as moments:
+            with torch.no_grad(), _batch_statistics(waiting.values()), _input_moments(waiting) as moments:
                 for batch in batches:
                     network(batch)
             share = -(-len(waiting) // left)
@@ -78,7 +78,7 @@ class AdaBN(Adapting):
 
 
 def _set(norm: _BatchNorm, found: _Moments | None) -> None:
-    """As torch does: the running variance is the unbiased one. A norm that no case passed keeps what it has."""
+    """Set the running mean and, as torch does, the unbiased variance. A norm without inputs (``None``) is unchanged."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     if found is not None:
@@ -87,8 +87,8 @@ def _set(norm: _BatchNorm, found: _Moments | None) -> None:
 
 
 @contextmanager
-def _by_batch(norms: Iterable[_BatchNorm]) -> Iterator[None]:
-    """Within the block these norms use each batch's own statistics, and keep their running ones."""
+def _batch_statistics(norms: Iterable[_BatchNorm]) -> Iterator[None]:
+    """Within the block these norms normalise by each batch's statistics; their running statistics do not change."""
     before = [(norm, norm.momentum) for norm in norms]
     for norm, _ in before:
         norm.train()
@@ -102,19 +102,19 @@ def _by_batch(norms: Iterable[_BatchNorm]) -> Iterator[None]:
 
 
 @contextmanager
-def _watched(norms: Mapping[str, _BatchNorm]) -> Iterator[dict[str, _Moments]]:
-    """Within the block, the moments of what each norm takes, in the order in which the network comes to the norms."""
+def _input_moments(norms: Mapping[str, _BatchNorm]) -> Iterator[dict[str, _Moments]]:
+    """Collect, within the block, the moments of each norm's inputs; in the order in which the norms are called."""
     moments: dict[str, _Moments] = {}
 
-    def adding(path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def add(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def hook_of(path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             moments.setdefault(path, _empty(inputs[0])).add(inputs[0])
 
-        return add
+        return hook
 
     with ExitStack() as stack:
         for path, norm in norms.items():
-            stack.callback(norm.register_forward_pre_hook(adding(path)).remove)
+            stack.callback(norm.register_forward_pre_hook(hook_of(path)).remove)
         yield moments
 
 

@@ -1,4 +1,4 @@
-"""Batch norm that stays at the site: FedBN and SiloBN."""
+"""Batch norm kept local to each site: FedBN and SiloBN."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ BatchNormMode = Literal["none", "fedbn", "silobn"]
 
 
 class LocalBatchNorm(Adaptation):
-    """Batch norm statistics stay at the site; affine parameters stay too (FedBN, Li et al., ICLR 2021),
-    or are trained together (SiloBN, Andreux et al., DART 2020).
+    """Batch norm's statistics stay at the site. Its affine parameters stay too (FedBN, Li et al., ICLR 2021), or are
+    averaged over the sites (SiloBN, Andreux et al., DART 2020).
 
     Args:
-        affine: ``local`` for FedBN, ``shared`` for SiloBN.
-        stages: ``all``, or the first stage whose batch norms are meant.
+        affine: role of the affine parameters: ``local`` for FedBN, ``shared`` for SiloBN.
+        stages: ``all``, or the first stage to which this applies; it applies to all later ones too.
     """
 
     def __init__(self, affine: Role, stages: str = "all") -> None:
@@ -33,10 +33,10 @@ class LocalBatchNorm(Adaptation):
         self.stages = stages
 
     def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped) -> Adapted:
-        """Claim every batch norm of the stages.
+        """Set the roles of the tensors of every batch norm in the stages; no layer is added.
 
         Raises:
-            PlanError: they have none.
+            PlanError: the stages have no batch norm.
         """
         norms = batch_norms(backbone)
         if not norms:
@@ -61,10 +61,10 @@ class LocalBatchNorm(Adaptation):
 def with_local_batch_norm(
     adapted: Adapted, kind: BatchNormMode, first: str, backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped
 ) -> Adapted:
-    """Layers and local batch norm in one, from stage ``first`` on; residual adapters were made so.
+    """Add local batch norm, from stage ``first`` on, to inserted layers (as in Rebuffi et al., CVPR 2018).
 
     Raises:
-        PlanError: there is no batch norm.
+        PlanError: the stages have no batch norm.
     """
     if kind == "none":
         return adapted

@@ -1,4 +1,4 @@
-"""Bottleneck adapters in transformer blocks, one behind the other sublayers or beside the feed-forward one."""
+"""Bottleneck adapters in transformer blocks: in series with the sublayers, or in parallel to the feed-forward one."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ FEED_FORWARD = ("mlp", "ffn")
 
 
 class Bottlenecks(Adaptation):
-    """A small network of one hidden layer, added to what a sublayer gives; its last layer starts at 0.
+    """A network with one hidden layer whose output is added to a sublayer's output; its last layer starts at 0.
 
-    ``serial`` (Houlsby et al., ICML 2019, section 2.1): after attention and after the feed-forward sublayer, before
-    their residual sum, ``h + scale * up(gelu(down(h)))``. ``parallel`` (AdaptFormer, Chen et al., NeurIPS 2022,
-    section 3.2): beside the feed-forward sublayer, ``mlp(x) + scale * up(relu(down(x)))``; ``x`` is what the block's
-    own layer norm gives, where the paper has one more norm.
+    ``serial`` (Houlsby et al., ICML 2019, section 2.1): after the attention and the feed-forward sublayer, before the
+    residual sum, a sublayer's output ``h`` becomes ``h + scale * up(gelu(down(h)))``. ``parallel`` (AdaptFormer, Chen
+    et al., NeurIPS 2022, section 3.2): the feed-forward sublayer gives ``mlp(x) + scale * up(relu(down(x)))``; ``x`` is
+    the output of the block's layer norm, where the paper adds a second norm.
 
     Args:
         hidden: width of the hidden layer.
         form: ``serial`` or ``parallel``.
-        scale: of what is added.
+        scale: factor of the added output; above 0.
         role: ``shared``, or ``local`` for layers that stay at the site.
         stages: ``all``, or the first stage that gets layers.
     """
@@ -46,7 +46,7 @@ class Bottlenecks(Adaptation):
         """Insert the layers into every block with attention and a feed-forward network on tokens ``(..., F)``.
 
         Raises:
-            PlanError: there is none.
+            PlanError: the stages have no such block.
         """
         sublayers = _sublayers(backbone, FEED_FORWARD if self.form == "parallel" else ATTENTION + FEED_FORWARD)
         chosen = stages_from(stages, self.stages)
@@ -68,7 +68,7 @@ class Bottlenecks(Adaptation):
 
 
 class _Bottleneck(nn.Module):
-    """``(..., inputs) -> (..., outputs)``; serial: with the input added."""
+    """``(..., inputs) -> (..., outputs)``; the serial form includes the residual sum with its input."""
 
     def __init__(self, inputs: int, hidden: int, outputs: int, scale: float, form: Form) -> None:
         super().__init__()
@@ -80,8 +80,8 @@ class _Bottleneck(nn.Module):
         self.form: Form = form
 
     def forward(self, x: Tensor) -> Tensor:
-        bend = functional.gelu if self.form == "serial" else functional.relu
-        added: Tensor = self.scale * self.up(bend(self.down(x)))
+        activation = functional.gelu if self.form == "serial" else functional.relu
+        added: Tensor = self.scale * self.up(activation(self.down(x)))
         return x + added if self.form == "serial" else added
 
 
@@ -96,7 +96,7 @@ def _sublayers(backbone: nn.Module, wanted: tuple[str, ...]) -> frozenset[str]:
 
 
 def _on_tokens(place: Place) -> bool:
-    """Whether features lie along the last axis: a linear layer gives as many."""
+    """Whether features lie along the last axis: a linear layer of the module has outputs of that length."""
     return any(
         isinstance(part, nn.Linear) and part.out_features == place.output_shape[-1] for part in place.module.modules()
     )

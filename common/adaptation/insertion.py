@@ -1,4 +1,4 @@
-"""Where in a backbone layers go, and the hooks that put them there."""
+"""Find the modules of a backbone at which layers can be inserted, and insert them by forward hooks."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Place:
-    """A module that a layer may act on.
+    """A module at which a layer can be inserted.
 
-    ``input_shape`` and ``output_shape``: of the one tensor that it takes and the one it gives, for one blank case:
-    ``(1, ...)``.
+    ``stage``: name of the module's stage. ``path``: the module's in the backbone. ``input_shape``, ``output_shape``:
+    shapes ``(1, ...)`` of its one input and one output tensor for one blank case.
     """
 
     stage: str
@@ -31,7 +31,7 @@ class Place:
 
 
 def stages_from(stages: tuple[Stage, ...], first: str) -> tuple[Stage, ...]:
-    """The stages that ``adaptation.stages`` means: ``all``, or the one of that name and those behind it.
+    """The stages that ``adaptation.stages`` selects: ``all``, or the named one and those after it.
 
     Raises:
         PlanError: there is no such stage; the message lists them.
@@ -45,7 +45,7 @@ def stages_from(stages: tuple[Stage, ...], first: str) -> tuple[Stage, ...]:
 
 
 def stage_of(path: str, stages: Iterable[Stage]) -> Stage | None:
-    """The stage that a module is part of."""
+    """The stage that the module at ``path`` is part of; ``None`` if it is in none."""
     return next((stage for stage in stages if is_within(path, stage)), None)
 
 
@@ -61,17 +61,17 @@ def _layer_name(path: str) -> str:
 
 
 def is_within(path: str, stage: Stage) -> bool:
-    """Whether a module is one of the stage's units, or part of one."""
+    """Whether the module at ``path`` is one of the stage's units, or part of one."""
     return any(path == unit or path.startswith(f"{unit}.") for unit in stage.units)
 
 
 def find_places(
     backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped, fits: Callable[[str, nn.Module], bool]
 ) -> list[Place]:
-    """Modules of ``stages`` that fit, in the network's order.
+    """The modules of ``stages`` for which ``fits(path, module)``, in the network's order.
 
-    A module is left out if a forward pass does not call it with one tensor and get one from it: its layer would not
-    act. (`nn.MultiheadAttention` uses the weights of its linear layers without calling them.)
+    Left out are modules that a forward pass never calls, or not with one tensor in and one out: a hook on them would do
+    nothing. (`nn.MultiheadAttention` uses the weights of its linear layers without calling them.)
     """
     within = {path: stage_of(path, stages) for path, module in backbone.named_modules() if fits(path, module)}
     candidates = {path: stage.name for path, stage in within.items() if stage is not None}
@@ -86,10 +86,10 @@ def find_places(
 
 
 def shapes_seen(backbone: nn.Module, paths: Iterable[str], spec: Shaped) -> dict[str, tuple[Shape | None, Shape]]:
-    """``(input_shape, output_shape)`` of the modules that give one floating-point tensor in a forward pass of a blank
-    case.
+    """Measure ``(input_shape, output_shape)`` of modules, by path, in a forward pass of one blank case.
 
-    ``input_shape`` is ``None`` where the first argument is no such tensor.
+    Modules whose output is not one floating-point tensor are left out; ``input_shape`` is ``None`` where the first
+    argument is not one.
     """
     found: dict[str, tuple[Shape | None, Shape]] = {}
 
@@ -116,7 +116,7 @@ def _shape(value: object) -> Shape | None:
 
 
 def named(layers: Iterable[tuple[Place, nn.Module]]) -> nn.ModuleDict:
-    """Layers by their stage's name and their module's path within it, with ``_`` for dots."""
+    """The layers as ``{stage: {path of the module within the stage: layer}}``, with ``_`` for dots in both names."""
     grouped = nn.ModuleDict()
     for place, layer in layers:
         stage = _layer_name(place.stage)
@@ -130,7 +130,7 @@ def named(layers: Iterable[tuple[Place, nn.Module]]) -> nn.ModuleDict:
 
 
 def put_after(module: nn.Module, layer: nn.Module) -> None:
-    """The module then gives ``layer(output)``."""
+    """Insert ``layer`` in series: the module's output becomes ``layer(output)``."""
 
     def hook(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
         adapted: Tensor = layer(output)
@@ -140,21 +140,21 @@ def put_after(module: nn.Module, layer: nn.Module) -> None:
 
 
 def put_beside(module: nn.Module, layer: nn.Module) -> None:
-    """The module then gives ``output + layer(input)``."""
+    """Insert ``layer`` in parallel: the module's output becomes ``output + layer(input)``."""
 
     def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        beside: Tensor = layer(inputs[0])
-        return output + beside
+        added: Tensor = layer(inputs[0])
+        return output + added
 
     module.register_forward_hook(hook)
 
 
 def is_trained(module: nn.Module) -> bool:
-    """Whether the module's own weight is trained for all sites together: a shared linear map beside it adds nothing."""
+    """Whether the module's own weight is trained (and shared): a shared linear layer in parallel to it adds nothing."""
     weight = getattr(module, "weight", None)
     return isinstance(weight, Tensor) and weight.requires_grad
 
 
 def sampled(input_shape: Shape, stride: tuple[int, ...]) -> Shape:
-    """Height and width of a 1x1 convolution's output, ``(B, C, H, W)`` in."""
+    """Output height and width of a 1x1 convolution without padding, for an input of shape ``(B, C, H, W)``."""
     return tuple(-(-size // step) for size, step in zip(input_shape[2:], stride, strict=True))

@@ -1,6 +1,6 @@
-"""LoRA (Hu et al., ICLR 2022): a map of low rank beside each linear layer and 1x1 convolution.
+"""LoRA (Hu et al., ICLR 2022): a low-rank linear map in parallel to each linear layer and 1x1 convolution.
 
-Not peft's: that replaces modules, and so renames the tensors of the backbone that a digest and a site's copy go by.
+The peft package is not used: it replaces modules, which renames the backbone's tensors and so changes its digest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from fedgraft.common.adaptation.batch_norm import BatchNormMode
 from fedgraft.common.adaptation.insertion import Place, sampled
-from fedgraft.common.adaptation.parallel import Beside
+from fedgraft.common.adaptation.parallel import ParallelLayers
 from fedgraft.common.interfaces.adaptation import Adaptation, Adapted, Stage
 from fedgraft.common.interfaces.inputs import Shaped
 from fedgraft.common.interfaces.roles import TrainedRole
@@ -21,16 +21,16 @@ from fedgraft.common.plan.types import Count, Positive
 
 
 class Lora(Adaptation):
-    """``W x + alpha / rank * B A x`` (section 4.1); ``A`` is drawn, ``B`` is 0: starts as identity.
+    """``W x + alpha / rank * B A x`` (section 4.1); ``A`` starts random, ``B`` at 0, so that nothing changes at first.
 
-    With ``role=shared``, only beside frozen weights: a trained one can make the same change itself.
+    With ``role=shared`` only frozen weights get one: a trained weight can make the same change itself.
 
     Args:
-        rank: of ``B A``; of a layer with fewer inputs or outputs, their number.
-        alpha: scale, divided by ``rank``.
+        rank: rank of ``B A``; at most the number of inputs or outputs of a layer.
+        alpha: the added map is multiplied by ``alpha / rank``.
         role: ``shared``, or ``local`` for layers that stay at the site.
         stages: ``all``, or the first stage that gets layers.
-        batch_norm: ``fedbn`` or ``silobn`` makes batch norm local besides.
+        batch_norm: ``fedbn`` or ``silobn`` also keeps batch norm local; ``none`` leaves it alone.
     """
 
     def __init__(
@@ -42,15 +42,15 @@ class Lora(Adaptation):
         batch_norm: BatchNormMode = "none",
     ) -> None:
         self.rank, self.scale = rank, alpha / rank
-        self.beside = Beside(role, stages, batch_norm)
+        self.parallel = ParallelLayers(role, stages, batch_norm)
 
     def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped) -> Adapted:
-        """Insert a layer beside each linear layer and 1x1 convolution that is not grouped.
+        """Insert a layer in parallel to each linear layer and each 1x1 convolution that is not grouped.
 
         Raises:
-            PlanError: there is none.
+            PlanError: there is no such module.
         """
-        return self.beside.insert(
+        return self.parallel.insert(
             backbone,
             stages,
             spec,
@@ -63,7 +63,7 @@ class Lora(Adaptation):
 
 
 class _LowRank(nn.Module):
-    """``(..., F)``, or ``(B, C, H, W)`` with the ``stride`` of a convolution."""
+    """``scale * B A x`` of ``(..., F)``, or, with a convolution's ``stride``, of ``(B, C, H, W)``."""
 
     def __init__(self, inputs: int, outputs: int, rank: int, scale: float, stride: tuple[int, ...] | None) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ def _is_pointwise(module: nn.Module) -> bool:
 
 
 def _is_aligned(place: Place) -> bool:
-    """Whether a convolution has no padding; a linear layer is always."""
+    """Whether a 1x1 convolution without padding would have an output of the same size; true of a linear layer."""
     return not isinstance(place.module, nn.Conv2d) or place.output_shape[2:] == sampled(
         place.input_shape, place.module.stride
     )

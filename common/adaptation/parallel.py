@@ -1,4 +1,4 @@
-"""Layers beside a backbone's own: of each module that fits, the output becomes ``output + layer(input)``."""
+"""Insert layers in parallel to a backbone's modules: a module's output becomes ``output + layer(input)``."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from fedgraft.common.interfaces.roles import TrainedRole
 
 
 @dataclass(frozen=True)
-class Beside:
-    """What an adaptation's plan says of such layers.
+class ParallelLayers:
+    """The options that parallel adaptations (LoRA, residual adapters) have in common.
 
     Attributes:
-        role: ``shared`` (then only beside frozen weights), or ``local``.
+        role: ``local``, or ``shared``: then only modules with frozen weights get a layer.
         stages: ``all``, or the first stage that gets layers.
-        batch_norm: ``fedbn`` or ``silobn`` makes batch norm local besides.
+        batch_norm: ``fedbn`` or ``silobn`` also keeps batch norm local; ``none`` leaves it alone.
     """
 
     role: TrainedRole
@@ -38,17 +38,21 @@ class Beside:
         layer: Callable[[Place], nn.Module | None],
         nowhere: str,
     ) -> Adapted:
-        """Put ``layer`` beside each module that fits; it is ``None`` where its output would have another size.
+        """Insert layers in parallel to the modules that fit.
+
+        Args:
+            layer: makes a module's layer; ``None`` where its output would have another size than the module's.
+            nowhere: the error's text if no module gets a layer.
 
         Raises:
-            PlanError: there is no such module; with ``nowhere`` as its text.
+            PlanError: no module gets a layer.
         """
 
-        def free(path: str, module: nn.Module) -> bool:
+        def takes(path: str, module: nn.Module) -> bool:
             return fits(module) and (self.role == "local" or not is_trained(module))
 
-        found = [(place, layer(place)) for place in find_places(backbone, stages_from(stages, self.stages), spec, free)]
-        inserted = [(place, one) for place, one in found if one is not None]
+        places = find_places(backbone, stages_from(stages, self.stages), spec, takes)
+        inserted = [(place, one) for place in places if (one := layer(place)) is not None]
         if not inserted:
             raise PlanError(nowhere)
         for place, one in inserted:

@@ -1,4 +1,4 @@
-"""A trained scale and shift of each channel, after each stage."""
+"""SSF: a trained scale and shift of each channel after each stage."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from fedgraft.common.interfaces.roles import TrainedRole
 
 
 class ScaleAndShift(Adaptation):
-    """SSF (Lian et al., NeurIPS 2022): ``scale * x + shift`` per channel after each stage; starts as identity.
+    """SSF (Lian et al., NeurIPS 2022): ``scale * x + shift`` per channel after each stage; starts at 1 and 0.
 
     Args:
         role: ``shared``, or ``local`` for layers that stay at the site.
         stages: ``all``, or the first stage that gets a layer.
-        batch_norm: ``fedbn`` or ``silobn`` makes batch norm local besides.
+        batch_norm: ``fedbn`` or ``silobn`` also keeps batch norm local; ``none`` leaves it alone.
     """
 
     def __init__(self, role: TrainedRole = "shared", stages: str = "all", batch_norm: BatchNormMode = "none") -> None:
@@ -66,7 +66,8 @@ class _ScaleAndShift(nn.Module):
 
 
 def _channel_axis(module: nn.Module, shape: Shape, usual: int) -> int:
-    """The axis as long as the module's last weight says; ``usual`` if it has no weight or that leaves a choice."""
+    """The axis as long as the module's last weight has outputs; ``usual`` if that one fits, none does, or there is no
+    weight."""
     widths = [
         weight.shape[0] for part in module.modules() if isinstance(weight := getattr(part, "weight", None), Tensor)
     ]

@@ -1,7 +1,7 @@
-"""Features from which nobody can tell the site: gradient reversal (Ganin et al., JMLR 2016).
+"""Adversarial alignment by gradient reversal (Ganin et al., JMLR 2016): features that do not show their site.
 
-Other sites' cases are not here: what a discriminator tells a site's features from are draws from the Gaussian that has
-the shared moments. The discriminator is the site's own and never leaves it.
+A site does not have the other sites' cases. Its discriminator therefore separates its own features from draws of the
+Gaussian that has the shared moments. The discriminator never leaves the site.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Weights = dict[str, Tensor]
 
 
 class Adversarial:
-    """The discriminator's cross-entropy, whose gradient goes to the features with its sign reversed.
+    """The discriminator's cross-entropy; its gradient reaches the features with the sign reversed.
 
     Args:
-        dimensions: the discriminator sees at most so many directions of the features.
-        normalise: layer norm first (`Projected`).
+        dimensions: the discriminator sees at most this many directions of the features (`Projected`).
+        normalise: apply layer norm first (`Projected`).
         hidden: units of the discriminator's one hidden layer.
-        discriminator_lr: its rate, of AdamW; above 0.
+        discriminator_lr: the discriminator's learning rate (AdamW); above 0.
     """
 
     def __init__(self, dimensions: int, normalise: bool, hidden: int, discriminator_lr: float) -> None:
@@ -47,18 +47,18 @@ class Adversarial:
         k = min(width, self.dimensions)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(SEED)
-            told = nn.Sequential(nn.Linear(k, self.hidden), nn.ReLU(), nn.Linear(self.hidden, groups))
-        return Reference(groups, moments.shapes(k), Projected(width, self.dimensions, self.normalise), told)
+            discriminator = nn.Sequential(nn.Linear(k, self.hidden), nn.ReLU(), nn.Linear(self.hidden, groups))
+        return Reference(groups, moments.shapes(k), Projected(width, self.dimensions, self.normalise), discriminator)
 
     def sums(self, reference: Reference, features: Tensor) -> dict[str, Tensor]:
         return moments.sums(reference.space(features))
 
     def penalty(self, reference: Reference) -> Penalty:
-        """Each call is also a step of the discriminator, whose weights change in ``reference`` itself."""
+        """Each call of the penalty also trains the discriminator by one step, in place in ``reference``."""
         discriminator = reference.get_submodule("discriminator")
         known = {group: Gaussian.of_means(means) for group, means in reference.means().items()}
         roots = {group: gaussian.root() for group, gaussian in known.items()}
-        # these share the module's memory, but are nobody else's to train
+        # these share memory with the module's parameters, which the site's own optimiser does not train
         weights = {name: p.detach().requires_grad_() for name, p in discriminator.named_parameters()}
         optimizer = torch.optim.AdamW(list(weights.values()), self.discriminator_lr)
 
@@ -66,16 +66,19 @@ class Adversarial:
             own = reference.space(features)
             draws = known[group].mean + torch.randn(own.shape).to(own.device) @ roots[group].T
             optimizer.zero_grad(set_to_none=True)
-            told_apart(discriminator, weights, own.detach(), draws, group).backward()
+            discrimination_loss(discriminator, weights, own.detach(), draws, group).backward()
             optimizer.step()
             fixed = {name: weight.detach() for name, weight in weights.items()}
-            return told_apart(discriminator, fixed, reverse_gradient(own), draws, group)
+            return discrimination_loss(discriminator, fixed, reverse_gradient(own), draws, group)
 
         return against
 
 
-def told_apart(discriminator: nn.Module, weights: Weights, own: Tensor, draws: Tensor, group: int) -> Tensor:
-    """The cross-entropy of telling a site's points ``(B, k)`` (class 0) from draws ``(B, k)`` (class 1), in nats."""
+def discrimination_loss(discriminator: nn.Module, weights: Weights, own: Tensor, draws: Tensor, group: int) -> Tensor:
+    """Mean cross-entropy, in nats, of separating a site's points ``(B, k)`` (class 0) from draws ``(B, k)`` (class 1).
+
+    ``group`` selects the discriminator's output.
+    """
     points = torch.cat([own, draws])
     logits = functional_call(discriminator, weights, (points,))[:, group]
     truth = torch.cat([torch.zeros(len(own)), torch.ones(len(draws))]).to(logits.device)
@@ -93,6 +96,6 @@ class _Reversed(torch.autograd.Function):
 
 
 def reverse_gradient(values: Tensor) -> Tensor:
-    """``values``; a gradient that comes back through it changes its sign (Ganin et al. 2016, equations 16 and 17)."""
+    """The identity; in the backward pass the gradient changes its sign (Ganin et al. 2016, equations 16 and 17)."""
     reversed_: Tensor = _Reversed.apply(values)
     return reversed_

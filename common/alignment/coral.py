@@ -1,4 +1,4 @@
-"""CORAL: equal covariances of the features (Sun & Saenko, Deep CORAL, ECCV workshops 2016), and equal means."""
+"""CORAL: align the covariances of features (Sun & Saenko, Deep CORAL, ECCV workshops 2016), and their means."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fedgraft.common.interfaces.alignment import Penalty, Reference
 class Coral:
     """``|C - C_ref|_F^2 / (4 k^2)`` (equation 1), and with ``means`` also ``|m - m_ref|^2 / k`` (as in DomainBed,
     Gulrajani & Lopez-Paz, ICLR 2021), over ``k`` directions of the features, in units of the reference's variance.
-    Without a unit the penalty would fall as the features of all sites shrink together, which aligns nothing.
+    Without that unit the penalty would fall when the features of all sites shrink, which aligns nothing.
 
     Args:
-        dimensions: at most so many directions, 2 or more.
-        normalise: layer norm first (`Projected`).
+        dimensions: the largest number of directions (`Projected`); 2 or more.
+        normalise: apply layer norm first (`Projected`).
         means: align the means too.
     """
 
@@ -50,7 +50,7 @@ class Coral:
         return self.distance(one, other, (one.variance() + other.variance()).detach() / 2)
 
     def distance(self, one: Gaussian, other: Gaussian, unit: Tensor) -> Tensor:
-        """Between two Gaussians of ``k`` dimensions; ``unit`` is the variance that counts as 1."""
+        """The penalty between two Gaussians of ``k`` dimensions, a scalar; ``unit`` is the variance to divide by."""
         k = len(one.mean)
-        apart = ((one.covariance - other.covariance) ** 2).sum() / (4 * k**2 * unit**2)
-        return apart + ((one.mean - other.mean) ** 2).mean() / unit if self.means else apart
+        difference = ((one.covariance - other.covariance) ** 2).sum() / (4 * k**2 * unit**2)
+        return difference + ((one.mean - other.mean) ** 2).mean() / unit if self.means else difference

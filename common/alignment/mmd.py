@@ -1,7 +1,7 @@
 """Multi-kernel maximum mean discrepancy (Gretton et al., JMLR 2012; Long et al., ICML 2015).
 
-The mean embedding of all sites' cases must fit in a tensor, so that a kernel is that of random Fourier features
-(Rahimi & Recht, NeurIPS 2007): the embedding of a case is a finite vector, and that of many cases its mean.
+Sites share the mean embedding of all cases, which must therefore be a finite vector: Gaussian kernels are approximated
+by random Fourier features (Rahimi & Recht, NeurIPS 2007).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ EMBEDDING = "embedding"
 
 
 class Mmd:
-    """The squared distance of mean embeddings under the mean of Gaussian kernels
-    ``exp(-|x - y|^2 / (2 F b^2))``, ``F`` the number of features.
+    """The squared distance between mean embeddings, for the mean of Gaussian kernels
+    ``exp(-|x - y|^2 / (2 F b^2))`` of ``F`` features.
 
     Args:
-        bandwidths: each kernel's ``b``, in root mean square difference per feature; above 0.
-        frequencies: random ones for each kernel; the error of a kernel's value is about ``1 / sqrt(frequencies)``.
-        normalise: layer norm first, so that a bandwidth means the same whatever the backbone's scale.
+        bandwidths: each kernel's ``b``, a root mean square difference per feature; above 0.
+        frequencies: random frequencies per kernel; a kernel's value has an error of about ``1 / sqrt(frequencies)``.
+        normalise: apply layer norm first, so that a bandwidth does not depend on the backbone's scale.
     """
 
     def __init__(self, bandwidths: Sequence[float], frequencies: int, normalise: bool) -> None:
@@ -61,16 +61,19 @@ class Mmd:
 
 
 def within(embedded: Tensor) -> Tensor:
-    """The mean kernel of two *different* cases of ``(B, E)``, each of length 1 (Gretton et al. 2012, equation 3).
+    """The mean kernel value over pairs of *different* cases, a scalar (Gretton et al. 2012, equation 3).
 
-    With pairs of a case with itself the estimate would shrink as the cases draw together, and reward it.
+    Pairs of a case with itself would bias the estimate so that a site's cases are rewarded for collapsing.
+
+    Args:
+        embedded: ``(B, E)``, rows of length 1.
     """
     cases = len(embedded)
     return (embedded.sum(dim=0).square().sum() - cases) / (cases * (cases - 1))
 
 
 class Fourier(nn.Module):
-    """``(N, F)`` -> ``(N, 2 K m)`` of length 1 each: cosines and sines at ``m`` random frequencies of ``K`` kernels."""
+    """``(N, F)`` -> ``(N, 2 K m)``, rows of length 1: cosines and sines at ``m`` random frequencies of each kernel."""
 
     frequencies: Tensor
 
@@ -82,6 +85,6 @@ class Fourier(nn.Module):
         self.normalise = normalise
 
     def forward(self, features: Tensor) -> Tensor:
-        taken = normalised(features) if self.normalise else features
-        phase = nn.functional.linear(taken, self.frequencies)
+        inputs = normalised(features) if self.normalise else features
+        phase = nn.functional.linear(inputs, self.frequencies)
         return torch.cat([phase.cos(), phase.sin()], dim=1) / math.sqrt(len(self.frequencies))

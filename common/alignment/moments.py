@@ -1,4 +1,4 @@
-"""First and second moments of features, and the Gaussian that has them."""
+"""First and second moments of features ``z``, and the Gaussian with these moments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FIRST, SECOND = "first", "second"
 
 
 def shapes(dimensions: int) -> dict[str, tuple[int, ...]]:
-    """Of one case's ``z`` and ``z z^T``."""
+    """The shapes of one case's ``z`` and ``z z^T``, by name."""
     return {FIRST: (dimensions,), SECOND: (dimensions, dimensions)}
 
 
@@ -31,23 +31,23 @@ class Gaussian:
 
     @classmethod
     def of_means(cls, means: Mapping[str, Tensor]) -> Gaussian:
-        """From the means of ``z`` and ``z z^T`` over all cases: ``E[z z^T] - E[z] E[z]^T``."""
+        """The Gaussian of all cases, from the means of ``z`` and ``z z^T``; covariance ``E[z z^T] - E[z] E[z]^T``."""
         first = means[FIRST].double()
         return cls(first.float(), (means[SECOND].double() - torch.outer(first, first)).float())
 
     @classmethod
     def of_sample(cls, points: Tensor) -> Gaussian:
-        """Of points ``(B, k)``, B at least 2; the covariance is the unbiased one."""
+        """The sample mean and unbiased covariance of points ``(B, k)``, B at least 2."""
         return cls(points.mean(dim=0), torch.cov(points.T).reshape(points.shape[1], points.shape[1]))
 
     def variance(self) -> Tensor:
-        """The mean of the variances, a scalar to divide by: at least 1e-4 of the mean square, since float32's rounding
-        of the moments is not much below, and 1e-12."""
+        """The mean of the ``k`` variances, a scalar that can be divided by: at least 1e-12, and at least 1e-4 of the
+        squared mean, below which float32 rounding of the moments dominates."""
         variance = self.covariance.diagonal().mean()
         return torch.maximum(variance, 1e-4 * self.mean.square().mean()).clamp(min=1e-12)
 
     def root(self) -> Tensor:
-        """``(k, k)`` float32 ``R`` with ``R R^T`` = covariance; what rounding made negative counts as 0."""
+        """``R`` ``(k, k)`` float32 with ``R R^T`` = covariance; eigenvalues that rounding made negative count as 0."""
         values, vectors = torch.linalg.eigh(self.covariance.double())
         root: Tensor = vectors * values.clamp(min=0).sqrt()
         return root.float()

@@ -1,4 +1,4 @@
-"""Where features are compared."""
+"""The space in which features are compared: random directions of them, the same at all sites."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 SEED = 0
-"""Every site draws the same directions and frequencies, so that they need not travel."""
+"""Of the random directions and frequencies: all sites draw the same ones, so that they need not be sent."""
 
 
 class Projected(nn.Module):
-    """``(N, F)`` -> ``(N, min(F, dimensions))``: features along directions of length 1 drawn at random, the same at all
-    sites; as they are if there are no more of them.
+    """``(N, F)`` -> ``(N, min(F, dimensions))``: features projected onto random directions of length 1, the same at all
+    sites; not projected if ``dimensions`` is at least F.
 
-    A covariance of few directions travels in few bytes and can be estimated from a batch.
+    With few directions a covariance is small to send and can be estimated from one batch.
 
     Args:
         normalise: give each case's features zero mean and unit variance first (layer norm), as a head with
@@ -32,8 +32,8 @@ class Projected(nn.Module):
         self.normalise = normalise
 
     def forward(self, features: Tensor) -> Tensor:
-        taken = normalised(features) if self.normalise else features
-        return taken if self.directions is None else functional.linear(taken, self.directions)
+        inputs = normalised(features) if self.normalise else features
+        return inputs if self.directions is None else functional.linear(inputs, self.directions)
 
 
 def normalised(features: Tensor) -> Tensor:

@@ -1,1 +1,1 @@
-"""How shared tensors are written smaller for the wire: one codec a file."""
+"""Codecs that make shared tensors smaller on the wire: one a file."""

@@ -1,4 +1,4 @@
-"""Only what changed is sent, bit for bit: what the site did not train costs nothing and nothing is rounded."""
+"""Send only the numbers that changed, without rounding: tensors that the site did not train cost nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fedgraft.common.interfaces.codec import Codec, Encoded, Tensors
 
 @dataclass(frozen=True)
 class Changed(Codec):
-    """Tensors whose bits differ from what was received: whole, or only the numbers that differ if that is smaller."""
+    """Tensors that differ in any bit from those received: whole, or only the differing numbers if that is smaller."""
 
     def encode(
         self, tensors: Tensors, received: Tensors, residual: Tensors, generator: torch.Generator | None
@@ -39,7 +39,11 @@ def _write(tensor: Tensor, old: Tensor) -> Parts:
 
 
 def _parts_of(name: str, payload: Mapping[str, Tensor]) -> Parts:
-    """What came of a tensor: nothing, the whole, or indices and values; both arrays if either came."""
+    """A tensor's arrays in the payload: none, the whole tensor, or its indices and values.
+
+    Raises:
+        WireError: of indices and values there is only one.
+    """
     if name in payload:
         return {"": payload[name]}
     found = [suffix for suffix in (INDEX, VALUE) if name + suffix in payload]
@@ -56,5 +60,5 @@ def _read(name: str, parts: Parts, old: Tensor) -> Tensor:
 
 
 def _bits(tensor: Tensor) -> Tensor:
-    """(n, bytes of a number) uint8: equal bits are equal even for -0.0 and 0.0, which are equal numbers."""
+    """``(n, bytes of a number)`` uint8; comparing bytes tells -0.0 from 0.0, which are equal as numbers."""
     return tensor.contiguous().reshape(-1, 1).view(torch.uint8)

@@ -1,8 +1,8 @@
-"""What a codec is, and what all of them check.
+"""What codecs have in common: they encode the change of each tensor, and check what they decode.
 
-A payload is arrays by name. A tensor ``head.weight`` travels under its own name, or in parts as
-``head.weight#<part>``. What a codec rounds is the change against what was received, ``encode``'s ``tensors`` minus
-``received``: it is much smaller than the tensor, and so is its rounding error.
+A payload is arrays by name. A tensor ``head.weight`` is sent under its own name, or in parts as
+``head.weight#<part>``. A codec rounds not the tensor but its change, ``tensors - received``: the change is much
+smaller, and so is its rounding error.
 """
 
 from __future__ import annotations
@@ -18,28 +18,33 @@ from fedgraft.common.wire.arrays import not_finite
 
 Shape = tuple[int, ...]
 SMALL = 64
-"""Fewer numbers than this are sent as they are: another array's header (about 150 bytes) outweighs what is saved."""
+"""Tensors of fewer numbers than this are sent as they are: a further array's header (about 150 bytes) would cost more
+than is saved."""
 
 
 Parts = dict[str, Tensor]
-"""One tensor's arrays, by what follows its name (``""``, ``"#scale"``)."""
+"""One tensor's arrays by suffix to its name (``""``, ``"#scale"``)."""
 Write = Callable[[Tensor], Parts]
+"""``change (float32) -> parts``."""
 Read = Callable[[str, Parts, Shape], Tensor]
+"""``(name, parts, shape) -> change (float32)``, the reverse of `Write` up to rounding."""
 
 
 def rounded(name: str, tensor: Tensor) -> bool:
-    """Whether a codec may round this tensor; every other one is sent as it is.
+    """Whether a codec may round this tensor: float32, not small, and not a statistic. Others are sent as they are.
 
-    Batch norm's running statistics, and the moments that features are aligned to, are not steps that add up: a rounded
-    variance could come out negative.
+    The statistics are batch norm's and the moments of an alignment: a rounded variance could become negative.
     """
     statistic = name.endswith(("running_mean", "running_var")) or name.startswith("reference.")
     return tensor.dtype == torch.float32 and tensor.numel() >= SMALL and not statistic
 
 
 def encode_changes(tensors: Tensors, received: Tensors, residual: Tensors, write: Write, read: Read) -> Encoded:
-    """Write ``change + residual`` of every tensor that may be rounded; what ``read`` does not give back is carried over
-    (error feedback: Seide et al., Interspeech 2014; Karimireddy et al., ICML 2019, algorithm 1).
+    """Encode ``change + residual`` of every tensor that may be rounded; the error is the next residual (error feedback:
+    Seide et al., Interspeech 2014; Karimireddy et al., ICML 2019, algorithm 1).
+
+    Args:
+        residual: the last update's errors by tensor; empty without error feedback.
 
     Raises:
         WireError: a number is not finite, or a residual has another shape than its tensor.
@@ -61,7 +66,10 @@ def encode_changes(tensors: Tensors, received: Tensors, residual: Tensors, write
 
 
 def decode_changes(payload: Tensors, received: Tensors, suffixes: Collection[str], read: Read) -> dict[str, Tensor]:
-    """The reverse of `encode_changes`.
+    """Decode a payload of `encode_changes`: ``received`` plus the change.
+
+    Args:
+        suffixes: of the arrays of each tensor that may be rounded.
 
     Raises:
         WireError: as `Codec.decode`.
@@ -79,10 +87,10 @@ def decode_changes(payload: Tensors, received: Tensors, suffixes: Collection[str
 
 
 def check_names(payload: Collection[str], expected: Collection[str]) -> None:
-    """Refuse a payload that lacks an array or holds one too many.
+    """Check the names of a payload's arrays.
 
     Raises:
-        WireError: so.
+        WireError: an array is missing, or there is one too many.
     """
     missing, extra = set(expected) - set(payload), set(payload) - set(expected)
     if missing or extra:
@@ -90,10 +98,10 @@ def check_names(payload: Collection[str], expected: Collection[str]) -> None:
 
 
 def checked(name: str, array: Tensor, shape: Shape, *dtypes: torch.dtype) -> Tensor:
-    """``array``, if it has the shape, one of the dtypes, and only finite numbers.
+    """Return ``array`` after checking that it has the shape, one of the dtypes, and only finite numbers.
 
     Raises:
-        WireError: it has not.
+        WireError: it does not.
     """
     if tuple(array.shape) != shape:
         raise WireError(f"tensor {name} has shape {tuple(array.shape)}, the plan says {shape}")
@@ -104,10 +112,10 @@ def checked(name: str, array: Tensor, shape: Shape, *dtypes: torch.dtype) -> Ten
 
 
 def finite(name: str, array: Tensor) -> Tensor:
-    """``array``, if it holds only finite numbers.
+    """Return ``array`` after checking that all its numbers are finite.
 
     Raises:
-        WireError: it does not.
+        WireError: one is not.
     """
     if not_finite({name: array}) is not None:
         raise WireError(f"tensor {name} holds a number that is not finite")

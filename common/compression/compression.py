@@ -1,9 +1,9 @@
-"""What the plan's ``compression`` does to a round's tensors, in both directions.
+"""Compress a round's tensors as the plan's ``compression`` says, in both directions.
 
-Up, a site sends its update through the codec that the plan names. Down, the coordinator rounds what it sends, to
-nearest and without memory. It keeps its own tensors at full precision and decodes updates against those, not against
-what it sent: a site then trains from slightly rounded weights, but the rounding does not add up over the rounds (the
-master weights of Micikevicius et al., ICLR 2018).
+Up, a site encodes its update with the plan's codec. Down, the coordinator rounds the tensors that it sends to nearest,
+without error feedback. It keeps its own tensors at full precision and adds the sites' changes to those, not to the
+rounded ones: sites train from slightly rounded weights, but the rounding does not add up over the rounds (the master
+weights of Micikevicius et al., ICLR 2018).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ShapeAndType(Protocol):
 
 
 def up_codec(section: CompressionSection, allowed: Iterable[str] = OURS) -> Codec:
-    """How a site's update is written.
+    """The codec of the sites' updates; `Exact` if the plan names none.
 
     Args:
         allowed: packages from which a codec may come.
@@ -57,10 +57,10 @@ def up_codec(section: CompressionSection, allowed: Iterable[str] = OURS) -> Code
 
 
 def require_effect(section: CompressionSection, tensors: Mapping[str, Tensor], allowed: Iterable[str] = OURS) -> None:
-    """Refuse a compression that would leave every one of the shared tensors as it is.
+    """Refuse a compression that would send every shared tensor as it is.
 
     Raises:
-        PlanError: it would.
+        PlanError: no shared tensor would be rounded.
     """
     codec = up_codec(section, allowed)
     if not isinstance(codec, Exact | Changed) and not any(rounded(name, tensor) for name, tensor in tensors.items()):
@@ -71,7 +71,7 @@ def require_effect(section: CompressionSection, tensors: Mapping[str, Tensor], a
 
 
 def down_encode(tensors: Mapping[str, Tensor], kind: Down) -> dict[str, Tensor]:
-    """What the coordinator sends of its tensors: their change from nothing, rounded to nearest.
+    """The payload that the coordinator sends: its tensors (as changes from 0), rounded to nearest.
 
     Raises:
         WireError: ``kind`` rounds, and a number is not finite.
@@ -80,10 +80,10 @@ def down_encode(tensors: Mapping[str, Tensor], kind: Down) -> dict[str, Tensor]:
 
 
 def down_decode(payload: Mapping[str, Tensor], specs: Mapping[str, ShapeAndType], kind: Down) -> dict[str, Tensor]:
-    """The reverse of `down_encode`.
+    """Decode a payload of `down_encode`.
 
     Args:
-        specs: of the tensors that were encoded.
+        specs: shapes and dtypes of the tensors that were encoded, by name.
 
     Raises:
         WireError: the payload does not fit ``specs``, or a number is not finite.
@@ -93,7 +93,7 @@ def down_decode(payload: Mapping[str, Tensor], specs: Mapping[str, ShapeAndType]
 
 
 def largest_payload(codec: Codec, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A payload of the size that an update of ``tensors`` has, or at most has: one in which every number changed."""
+    """A payload as large as an update of ``tensors`` can be: every number has changed."""
     zeros = _zeros(tensors)
     ones = {name: torch.ones_like(tensor) for name, tensor in tensors.items()}
     return codec.encode(ones, zeros, {}, torch.Generator().manual_seed(0)).payload

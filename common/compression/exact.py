@@ -1,4 +1,4 @@
-"""Nothing is rounded and everything is sent: what a plan does that names no codec."""
+"""No compression: every tensor is sent as it is. Used if the plan names no codec."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""float16: half the bytes.
+"""Send changes as float16: half the bytes.
 
-The change is rounded, not the tensor: float16 keeps 11 bits of a change of 0.001 but would only keep steps of
-0.001 of a weight near 1, and a late round's whole change could vanish. What is lost is below 0.05 % of each number's
-change, so nothing is carried over.
+The change is rounded, not the tensor: float16 has 11 significant bits for a change of 0.001, but steps of 0.001 for a
+weight near 1, so that a late round's whole change could vanish. The rounding error is below 0.05 % of each number's
+change, so there is no error feedback.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fedgraft.common.interfaces.codec import Codec, Encoded, Tensors
 
 @dataclass(frozen=True)
 class Float16(Codec):
-    """The change in float16; in float32 if it holds a number above float16's largest, 65,504."""
+    """Each tensor's change in float16; in float32 if a number exceeds float16's largest, 65,504."""
 
     def encode(
         self, tensors: Tensors, received: Tensors, residual: Tensors, generator: torch.Generator | None

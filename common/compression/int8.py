@@ -1,6 +1,6 @@
-"""Eight bits a number and a scale a row, rounded by chance so that the mean is right: a quarter of the bytes.
+"""Send changes as int8 with one scale per row, rounded stochastically without bias: a quarter of the bytes.
 
-QSGD (Alistarh et al., NeurIPS 2017) with the row's largest magnitude for its norm, and error feedback.
+QSGD (Alistarh et al., NeurIPS 2017) with each row's largest magnitude in place of its norm, and error feedback.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ SCALE = "#scale"
 
 @dataclass(frozen=True)
 class Int8(Codec):
-    """The change as int8 steps of a float32 scale per row, which is the row's largest magnitude / 127.
+    """Each change as int8 multiples of a float32 scale per row: the row's largest magnitude / 127.
 
-    A row is one index of the first axis (a class of a head, a channel of a convolution); a vector is one row.
+    A row is one index of the first axis (a head's class, a convolution's output channel); a vector is one row.
 
     Args:
-        error_feedback: add what rounding lost to the next change.
+        error_feedback: add an update's rounding error to the next change.
     """
 
     error_feedback: bool = True
@@ -43,10 +43,10 @@ class Int8(Codec):
 
 
 def quantise(change: Tensor, generator: torch.Generator | None) -> Parts:
-    """``change`` (rows, ...) or (n,), float32, as int8 steps of the same shape and a scale (rows,) or (1,), float32.
+    """Quantise ``change`` ``(rows, ...)`` or ``(n,)`` float32: int8 steps of the same shape, float32 scale ``(rows,)``.
 
-    With a generator a number between two steps goes up with the probability of its distance from the lower one, so
-    that its expectation is the number itself; without, it goes to the nearest.
+    With a generator, rounding is stochastic and unbiased: a number goes to the upper of its two neighbouring steps with
+    a probability equal to its distance from the lower one. Without, it goes to the nearest.
     """
     rows = change.reshape(_rows(tuple(change.shape)), -1)
     scale = rows.abs().amax(dim=1) / LEVELS
@@ -57,7 +57,7 @@ def quantise(change: Tensor, generator: torch.Generator | None) -> Parts:
 
 
 def dequantise(name: str, parts: Parts, shape: Shape) -> Tensor:
-    """The reverse of `quantise`, to within a step.
+    """The change of `quantise`'s parts, to within one step.
 
     Raises:
         WireError: a shape or dtype is wrong, or a scale is negative or not finite.

@@ -1,4 +1,4 @@
-"""Some numbers of a tensor, with their places in the flattened tensor: ``#index`` int32 (k,) and ``#value`` (k,)."""
+"""Some numbers of a tensor, with their positions in the flattened tensor: ``#value`` (k,) and ``#index`` (k,) int32."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ INDEX, VALUE = "#index", "#value"
 
 
 def places(flat: Tensor, index: Tensor) -> Parts:
-    """The numbers of ``flat`` (n,) at ``index`` (k,) int64, increasing."""
+    """The numbers of ``flat`` ``(n,)`` at ``index``: ``(k,)`` int64, increasing."""
     return {INDEX: index.to(torch.int32), VALUE: flat[index]}
 
 
 def put(name: str, parts: Parts, into: Tensor) -> Tensor:
-    """A copy of ``into``, of any shape, with the numbers of ``parts`` in their places.
+    """A copy of ``into`` (any shape) with the numbers of ``parts`` written to their positions.
 
     Raises:
-        WireError: an index is outside the tensor, or they do not increase (so none comes twice); the values are not
-            one per index, of ``into``'s dtype and finite.
+        WireError: an index is outside the tensor, the indices do not strictly increase, or the values are not one
+            finite number of ``into``'s dtype per index.
     """
     index = parts[INDEX]
     checked(name + INDEX, index, (index.numel(),), torch.int32)

@@ -1,4 +1,4 @@
-"""Only the largest changes of each tensor are sent; the rest waits for a later round.
+"""Send only the largest changes of each tensor; the rest is added to the next round's change.
 
 Sparsified SGD with memory (Stich et al., NeurIPS 2018).
 """
@@ -20,12 +20,12 @@ from fedgraft.common.interfaces.codec import Codec, Encoded, Tensors
 
 @dataclass(frozen=True)
 class TopK(Codec):
-    """The changes of largest magnitude, in float32, and their places.
+    """The changes of largest magnitude, in float32, and their positions.
 
-    Error feedback always: without it a small change that keeps its sign would never arrive.
+    Error feedback is always on: without it a small change would never be sent, however often it is repeated.
 
     Args:
-        fraction: of each tensor's numbers, rounded, and at least one of them.
+        fraction: the share of each tensor's numbers that is sent, above 0 and at most 1; at least one number.
     """
 
     fraction: Annotated[float, Field(gt=0, le=1)]

@@ -1,9 +1,9 @@
 """Fourier amplitude mixing (FDA: Yang & Soatto, CVPR 2020; between hospitals, FedDG: Liu et al., CVPR 2021).
 
-What a scanner does to an image lies mostly in the amplitudes of its low frequencies, and anatomy in the phases. The low
-amplitudes are mixed with means over all sites' training images; phases and high frequencies stay. FedDG exchanges
-single images' amplitudes, and mixes at random as an augmentation; here only means leave a site, and every image is
-mixed in the same way. Colour: each plane by itself.
+A scanner affects mostly the amplitudes of an image's low frequencies; anatomy is mostly in the phases. The low
+amplitudes of every image are mixed with their means over all sites' training images; phases and high frequencies do not
+change. FedDG instead exchanges the amplitudes of single images, and mixes at random as an augmentation. The planes of a
+colour image are harmonised separately.
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ from fedgraft.common.harmonisation.image_statistics import of_planes, three_plan
 
 @dataclass(frozen=True)
 class LowAmplitudes:
-    """`fedgraft.common.interfaces.harmoniser.Harmoniser` by the amplitudes of low frequencies.
+    """The `fedgraft.common.interfaces.harmoniser.Harmoniser` that mixes the amplitudes of low frequencies.
 
-    ``band``: frequencies up to so many parts of the image's side, along each axis (the paper's beta); at ``band`` times
-    side below 1 it is the mean brightness alone. ``share``: of the shared amplitudes; the image's own are the rest.
+    ``band``: the paper's beta, above 0 and below 0.5: along each axis, frequencies up to ``band`` times the image's
+    side in pixels; below 1 that is the mean brightness alone. ``share``: weight of the shared amplitudes, above 0 and
+    at most 1; the image's own have the rest.
+
+    Raises:
+        PlanError: ``band`` or ``share`` is out of range.
     """
 
     band: float
@@ -38,8 +42,8 @@ class LowAmplitudes:
             )
 
     def describe(self, image: Tensor) -> Tensor:
-        """Amplitudes of three planes, ``(3 (2b + 1) (b + 1),)`` float64 with ``b = floor(band S)``; that of frequency 0
-        is the mean. The other half of the spectrum of a real image is the mirror image of this one."""
+        """Low-frequency amplitudes of three planes, ``(3 (2b + 1) (b + 1),)`` float64 with ``b = floor(band S)``; that
+        of frequency 0 is the mean. Half the spectrum suffices: the image is real."""
         spectrum, rows, columns = self._spectrum(three_planes(image))
         return spectrum[:, rows, columns].abs().flatten()
 
@@ -53,7 +57,7 @@ class LowAmplitudes:
         return mixed.float().clamp(0, 1)
 
     def _spectrum(self, image: Tensor) -> tuple[Tensor, Tensor, slice]:
-        """Half the spectrum, ``(C, S, S // 2 + 1)`` complex128, and where its low frequencies are."""
+        """Half the spectrum, ``(C, S, S // 2 + 1)`` complex128, and the rows and columns of its low frequencies."""
         side = image.shape[-1]
         most = int(self.band * side)
         rows = torch.cat([torch.arange(most + 1), torch.arange(side - most, side)])

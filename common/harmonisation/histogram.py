@@ -1,9 +1,9 @@
 """Histogram standardisation (Nyúl & Udupa, On Standardizing the MR Image Intensity Scale, Magn. Reson. Med. 1999).
 
-An image's landmarks are percentiles of its pixels. The standard landmarks are the means of all training images', and a
-piecewise linear function takes each image's own to them. Two things differ from the paper: images lie in [0, 1]
-already, as their windows say, so that landmarks are averaged as they are and not stretched first; and 0 and 1 stay
-where they are, so that nothing leaves the range. Colour: each plane by itself.
+An image's landmarks are percentiles of its pixels. The standard landmarks are their means over all training images; a
+piecewise linear function maps each image's landmarks to the standard ones. Two things differ from the paper: images
+are already windowed to [0, 1], so that landmarks are averaged without stretching them first; and 0 and 1 are mapped to
+themselves, so that no pixel leaves the range. The planes of a colour image are harmonised separately.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ from fedgraft.common.harmonisation.image_statistics import of_planes, three_plan
 
 @dataclass(frozen=True)
 class Landmarks:
-    """`fedgraft.common.interfaces.harmoniser.Harmoniser` by percentiles, rising, each above 0 and below 100."""
+    """The `fedgraft.common.interfaces.harmoniser.Harmoniser` that maps percentiles of the pixels to shared landmarks.
+
+    ``percentiles``: increasing, each above 0 and below 100.
+
+    Raises:
+        PlanError: they are not.
+    """
 
     percentiles: Sequence[float]
 
@@ -42,15 +48,15 @@ class Landmarks:
         return torch.stack(planes)
 
     def _of(self, plane: Tensor) -> NDArray[np.float64]:
-        """``(S, S)`` -> ``(L,)``."""
+        """A plane's landmarks, ``(S, S)`` -> ``(L,)`` float64."""
         return np.asarray(np.percentile(plane.double().numpy(), list(self.percentiles)), np.float64)
 
 
 def _mapped(plane: Tensor, own: NDArray[np.float64], standard: NDArray[np.float64]) -> Tensor:
-    """``(S, S)`` float32 in [0, 1], in and out.
+    """Map a plane's landmarks ``own`` to ``standard``: ``(S, S)`` float32 in [0, 1] -> the same.
 
-    Landmarks that coincide go to the mean of where they should: the function stays one that rises, without a step.
-    Those at 0 and 1, as the landmarks of a black background are, stay there.
+    Landmarks that coincide are mapped to the mean of their standard ones, so that the function has no step. Landmarks
+    at 0 and 1 (a black background) stay there.
     """
     given, target = np.array([0.0, *own, 1.0]), np.array([0.0, *standard, 1.0])
     knots, which, counts = np.unique(given, return_inverse=True, return_counts=True)

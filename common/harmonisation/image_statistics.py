@@ -1,4 +1,4 @@
-"""Means over images that sites can add up: `fedgraft.common.interfaces.harmoniser.Harmoniser.describe` of each."""
+"""Means over images of `fedgraft.common.interfaces.harmoniser.Harmoniser.describe`, which can be pooled over sites."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fedgraft.common.errors import PlanError
 
 @dataclass(frozen=True)
 class ImageStatistics:
-    """``means``, ``(K,)``, over ``cases`` images; no case and no number if nothing is told."""
+    """A site's ``means``, ``(K,)``, over ``cases`` images; 0 cases and no means if the site releases nothing."""
 
     cases: int = 0
     means: tuple[float, ...] = ()
@@ -24,10 +24,10 @@ class ImageStatistics:
 
 
 def pooled_means(found: Sequence[ImageStatistics]) -> tuple[float, ...]:
-    """The means over all sites' images, ``(K,)``: what the pooled images would give, up to rounding.
+    """The means over all sites' images, ``(K,)``: equal, up to rounding, to those of the pooled images.
 
     Raises:
-        PlanError: no site told anything.
+        PlanError: no site released anything.
     """
     told = [one for one in found if not one.is_nothing]
     if not told:
@@ -47,5 +47,5 @@ def three_planes(image: Tensor) -> Tensor:
 
 
 def of_planes(numbers: Tensor, planes: int) -> Tensor:
-    """``(3, K)`` numbers of three planes -> ``(planes, K)``: for a grey image their mean."""
+    """``(3, K)`` numbers of three planes -> ``(planes, K)``: for a grey image (one plane), the mean of the three."""
     return numbers if planes == 3 else numbers.mean(0, keepdim=True)

@@ -1,4 +1,4 @@
-"""A plan's ``harmonise``: the part it names together with the numbers that all sites share."""
+"""A plan's ``harmonise``: the harmoniser that it names, together with the reference that all sites share."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.types import OURS
 
 MOST_NUMBERS = 20_000
-"""Of a reference: it travels with the plan."""
+"""The most numbers that a reference may have, because it is sent with the plan."""
 
 
 @dataclass(frozen=True)
 class Harmony:
-    """How images are made alike.
+    """A harmoniser and its reference.
 
     Attributes:
-        harmoniser: the plan's part.
-        reference: its shared numbers; empty if the sites have not been asked yet.
-        fingerprint: changes with everything that changes an image.
+        harmoniser: the part that the plan names.
+        reference: the shared numbers; empty if the sites have not been asked for them yet.
+        fingerprint: SHA-256 (hex) of the plan's ``harmonise`` section, reference included.
     """
 
     harmoniser: Harmoniser
@@ -36,10 +36,10 @@ class Harmony:
     fingerprint: str
 
     def apply(self, image: Tensor) -> Tensor:
-        """The image, harmonised: ``(1 or 3, S, S)`` float32 in [0, 1], in and out.
+        """Harmonise an image: ``(1 or 3, S, S)`` float32 in [0, 1] -> the same shape and range.
 
         Raises:
-            PlanError: the shared numbers are not known yet.
+            PlanError: the reference is not known yet.
         """
         if not self.reference:
             raise PlanError(
@@ -49,12 +49,12 @@ class Harmony:
         return self.harmoniser.apply(image, self.reference)
 
     def numbers(self, size: int) -> int:
-        """How many numbers an image of ``size`` x ``size`` pixels is described by."""
+        """How many numbers describe an image of ``size`` x ``size`` pixels: the length of the reference."""
         return len(self.harmoniser.describe(torch.zeros(1, size, size)))
 
 
 def harmony_of(plan: Plan, allowed: Iterable[str] = OURS) -> Harmony | None:
-    """What the plan's ``harmonise`` says; ``None`` for nothing.
+    """The plan's harmoniser with its reference; ``None`` if the plan names none.
 
     Raises:
         PlanError: the part can't be built.
@@ -68,17 +68,17 @@ def harmony_of(plan: Plan, allowed: Iterable[str] = OURS) -> Harmony | None:
 
 
 def wants_reference(plan: Plan) -> bool:
-    """Whether the sites are to be asked for the shared numbers before round 1."""
+    """Whether the sites must be asked for the reference before round 1."""
     return plan.harmonise.target is not None and not plan.harmonise.reference
 
 
 def with_reference(plan: Plan, reference: Iterable[float]) -> Plan:
-    """The plan with the shared numbers in it."""
+    """The plan with this reference in its ``harmonise`` section."""
     return replace(plan, harmonise=replace(plan.harmonise, reference=tuple(reference)))
 
 
 def with_stand_in(plan: Plan, size: int, allowed: Iterable[str] = OURS) -> Plan:
-    """The plan with the numbers of a grey ramp, where only the time that harmonising takes matters."""
+    """The plan with a grey ramp's numbers as its reference; for measuring how long harmonising takes."""
     harmony = harmony_of(plan, allowed)
     assert harmony is not None
     ramp = torch.linspace(0, 1, size * size).reshape(1, size, size)
@@ -86,10 +86,10 @@ def with_stand_in(plan: Plan, size: int, allowed: Iterable[str] = OURS) -> Plan:
 
 
 def require_reference_fits(plan: Plan, spec: Shaped, allowed: Iterable[str] = OURS) -> None:
-    """Check the plan's shared numbers against the size of its images.
+    """Check the length of the plan's reference against the size of its images.
 
     Raises:
-        PlanError: there are too many or too few of them, or an image of this size takes more than `MOST_NUMBERS`.
+        PlanError: the length does not fit, or images of this size need more than `MOST_NUMBERS`.
     """
     harmony = harmony_of(plan, allowed)
     if harmony is None:

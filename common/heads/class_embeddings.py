@@ -1,4 +1,4 @@
-"""A head that starts from a file of class embeddings: zero-shot classification before the first round."""
+"""Start the head from a file of class embeddings: zero-shot classification before the first round."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ LOG_SCALE = "log_scale"
 
 
 class Embeddings(HeadStart):
-    """What ``fedgraft embed-classes`` wrote, for ``head=embeddings``. Read at the coordinator only.
+    """Starts ``head=embeddings`` from a file of ``fedgraft embed-classes``. Only the coordinator reads the file.
 
     Args:
-        classes: of the plan.
-        file: the path of the file.
+        file: path of the file.
+        classes: the plan's classes, in order.
     """
 
     def __init__(self, file: str, classes: tuple[str, ...]) -> None:
@@ -34,7 +34,7 @@ class Embeddings(HeadStart):
 
     @staticmethod
     def misfit(head: nn.Module, options: Mapping[str, object]) -> str:
-        """Why it can't start a head; ``""`` if it can."""
+        """Why this start does not fit the head; ``""`` if it does."""
         return "" if LOG_SCALE in dict(head.named_parameters()) else "use head=embeddings, which has a place for them"
 
     def sums(self, features: Tensor, labels: Tensor, classes: int) -> Sums:
@@ -66,11 +66,11 @@ class Embeddings(HeadStart):
 
 @dataclass(frozen=True)
 class ClassEmbeddings:
-    """One direction per class.
+    """One embedding per class, as the file holds them.
 
     Attributes:
         embeddings: ``(C, D)`` float32.
-        projection: of features to that space, ``(D, F)`` float32; ``None`` if features lie there already.
+        projection: from features to the space of the embeddings, ``(D, F)`` float32; ``None`` if features lie in it.
         scale: scalar, the factor of the cosines.
     """
 
@@ -80,11 +80,11 @@ class ClassEmbeddings:
 
 
 def read(path: Path, classes: Sequence[str]) -> ClassEmbeddings:
-    """Read a file.
+    """Read a file of class embeddings.
 
     Raises:
-        BackboneError: it is missing, or no such file.
-        PlanError: it is of other classes, or in another order.
+        BackboneError: the file is missing, or holds no class embeddings.
+        PlanError: its classes are not ``classes`` in this order.
     """
     held, said = tensors.load(path), about(path)
     if EMBEDDINGS not in held or SCALE not in held or "classes" not in said:

@@ -1,7 +1,8 @@
-"""Heads: features ``(B, F)`` float32 -> outputs ``(B, C)`` float32. A head is trained from the plan's initial state.
+"""Heads: features ``(B, F)`` float32 -> outputs ``(B, C)`` float32.
 
-``classes``, which FedGraft gives, is the number of outputs: logits of classes, log odds of findings, or one log hazard.
-``inputs`` is what a head makes of features before its weights see them; a head without it takes them as they are.
+FedGraft passes ``width`` = F, and ``classes`` = C: the number of class logits, of log odds of findings, or 1 for a log
+hazard. A head's method ``inputs`` gives the features as its weights see them (normalised, for instance); a head without
+it takes them as they are.
 """
 
 from __future__ import annotations
@@ -17,12 +18,11 @@ from fedgraft.common.plan.types import Count, Fraction
 
 
 class Linear(nn.Linear):
-    """One linear layer that starts at zero: the first round's outputs are equal, for all classes and cases.
+    """One linear layer that starts at zero: at first its outputs are 0 for all classes and cases.
 
     Args:
         normalise: give each case's features zero mean and unit variance first (layer norm without parameters, Ba et
-        al. 2016),
-            so that one learning rate suits features of any scale.
+            al. 2016), so that one learning rate suits features of any scale.
     """
 
     def __init__(self, width: int, classes: int, normalise: bool) -> None:
@@ -40,7 +40,7 @@ class Linear(nn.Linear):
 
 
 class Cosine(nn.Module):
-    """``scale * cos(x, w_c)`` (Gidaris & Komodakis, CVPR 2018): blind to how large a site's features are.
+    """``scale * cos(x, w_c)`` (Gidaris & Komodakis, CVPR 2018): the length of the features does not matter.
 
     Args:
         scale: the inverse temperature; fixed, above 0.
@@ -63,13 +63,13 @@ class Cosine(nn.Module):
 
 
 class MLP(nn.Module):
-    """One hidden layer (GELU, Hendrycks & Gimpel 2016) and a linear one that starts at zero: the first round's outputs
-    are equal, for all classes and cases.
+    """One hidden layer (GELU, Hendrycks & Gimpel 2016) and a linear one that starts at zero: at first the outputs are 0
+    for all classes and cases.
 
     Args:
-        hidden: numbers in the hidden layer.
-        dropout: share of them that training leaves out (Srivastava et al., JMLR 2014); 0 for none.
-        normalise: as of `Linear`.
+        hidden: units of the hidden layer.
+        dropout: the share of hidden units that training drops (Srivastava et al., JMLR 2014); 0 for none.
+        normalise: as for `Linear`.
     """
 
     def __init__(self, width: int, classes: int, hidden: Count, dropout: Fraction, normalise: bool) -> None:
@@ -94,7 +94,7 @@ class ClassEmbedding(nn.Module):
     """``scale * cos(P x, e_c)``, as image-text models score a class (Radford et al., ICML 2021).
 
     Args:
-        dims: of the embeddings; ``None`` if features lie in that space already, and there is no projection ``P``.
+        dims: dimensions of the embeddings ``e_c``; ``None`` for no projection ``P``: features lie in that space.
     """
 
     def __init__(self, width: int, classes: int, dims: int | None) -> None:

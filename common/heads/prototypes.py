@@ -1,4 +1,4 @@
-"""A head that starts at the class means: the nearest one wins.
+"""Start the head from the class means of features: it predicts the class with the nearest mean.
 
 Snell et al., "Prototypical networks for few-shot learning", NeurIPS 2017, section 2.3 (squared distances as a linear
 layer); Qi et al., "Low-shot learning with imprinted weights", CVPR 2018, section 3.2 (directions).
@@ -23,15 +23,15 @@ _MEANS = "sums"
 
 
 class Prototypes(HeadStart):
-    """Class means of what the head's weights see, each class weighing the same however common it is.
+    """Starts a head from the class means ``m_c`` of its inputs, as if all classes were equally common.
 
-    A head with a bias starts as ``-|x - m_c|^2 / (2 t)`` but for what is equal for all classes. ``t`` is such that a
-    case at its class's mean gets a logit of ``margin`` above another class, in the mean over all pairs: outputs of a
-    sensible size for any number of features. A head without a bias (cosine) starts with the directions of the means
+    The logits of a head with a bias start as ``-|x - m_c|^2 / (2 t)``, up to a term that is the same for all classes.
+    ``t`` makes the logit of a case at its class's mean exceed another class's by ``margin``, on average over all pairs
+    of classes, whatever the number of features. A head without a bias (cosine) starts with the directions of the means
     and has its own scale.
 
     Args:
-        margin: above 0; ``None`` for 2. Of a head with a bias only.
+        margin: above 0; ``None`` for 2. Only for a head with a bias.
     """
 
     def __init__(self, margin: Positive | None) -> None:
@@ -47,7 +47,7 @@ class Prototypes(HeadStart):
         return ""
 
     def sums(self, features: Tensor, labels: Tensor, classes: int) -> Sums:
-        """Cases and summed features by class: ``counts (C,)``, ``sums (C, F)``."""
+        """Cases and sums of features by class: ``counts (C,)``, ``sums (C, F)``."""
         return class_sums(features, labels, classes)
 
     def head(self, sums: Sums, built: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -71,7 +71,10 @@ def class_sums(features: Tensor, labels: Tensor, classes: int) -> Sums:
 
 
 def nearest_mean(means: Tensor, margin: float) -> tuple[Tensor, Tensor]:
-    """Weight ``(C, F)`` and bias ``(C,)``, float64, of the linear layer that prefers the nearest of ``means (C, F)``.
+    """Weight ``(C, F)`` and bias ``(C,)``, float64, of the linear classifier by the nearest of ``means (C, F)``.
+
+    Args:
+        margin: as for `Prototypes`.
 
     Raises:
         PlanError: the means are all the same.

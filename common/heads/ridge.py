@@ -1,7 +1,8 @@
-"""A head that starts as ridge regression over all sites' training cases, from sums: the solution of pooled data.
+"""Start the head as the ridge regression over all sites' training cases: exactly that of the pooled data.
 
-Hoerl & Kennard 1970, on one-hot classes (Bishop 2006, section 4.1.3); its sums add up over sites, as He et al., "AFL: a
-single-round analytic approach for federated learning with pre-trained models", CVPR 2025, use.
+Hoerl & Kennard 1970, on one-hot classes (Bishop 2006, section 4.1.3). The solution follows from sums over cases, which
+sites can add up (He et al., "AFL: a single-round analytic approach for federated learning with pre-trained models",
+CVPR 2025).
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ _SUMS, _MOMENTS = "sums", "moments"
 
 
 class Ridge(HeadStart):
-    """Minimises ``sum_i v_i |W x_i + b - onehot(y_i)|^2 + alpha |W|^2``; ``b`` is not penalised.
+    """``W`` and ``b`` minimise ``sum_i v_i |W x_i + b - onehot(y_i)|^2 + alpha |W|^2``; ``b`` is not penalised.
 
     Args:
-        alpha: above 0.
-        balanced: ``v_i = N / (C * n_c)``, so that every class weighs the same; else 1.
-        scale: what ``W`` and ``b`` are multiplied by in the end.
+        alpha: weight of the penalty; above 0.
+        balanced: case weights ``v_i = N / (C * n_c)``, so that every class counts the same; else ``v_i = 1``.
+        scale: factor by which the solution ``W``, ``b`` is multiplied; above 0.
     """
 
     every_site: ClassVar[bool] = True
@@ -41,8 +42,8 @@ class Ridge(HeadStart):
         return f"a {type(head).__name__} head is no linear layer with a bias: nothing solves it; use head=linear"
 
     def sums(self, features: Tensor, labels: Tensor, classes: int) -> Sums:
-        """``counts (C,)``, ``sums (C, F)``, and of ``x x^T`` the upper triangle, ``moments (C, F (F + 1) / 2)`` by
-        class if balanced, else ``(1, ...)``."""
+        """``counts (C,)``, ``sums (C, F)``, and ``moments``, the upper triangle of the sum of ``x x^T``: by class if
+        ``balanced``, ``(C, F (F + 1) / 2)``, else ``(1, F (F + 1) / 2)``; all float64."""
         wide = features.double()
         groups = [wide[labels == c] for c in range(classes)] if self.balanced else [wide]
         moments = torch.stack([_triangle(group.T @ group) for group in groups])
@@ -63,8 +64,8 @@ def ridge(counts: Tensor, sums: Tensor, moments: Tensor, alpha: float) -> tuple[
     """Ridge regression on one-hot classes, all float64.
 
     Args:
-        counts: summed weight of each class's cases, ``(C,)``.
-        sums: weighted sum of their features, ``(C, F)``.
+        counts: sum of the weights of each class's cases, ``(C,)``.
+        sums: weighted sum of each class's features, ``(C, F)``.
         moments: weighted sum of ``x x^T`` over all cases, ``(F, F)``.
 
     Returns:

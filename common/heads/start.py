@@ -1,4 +1,4 @@
-"""Whether a plan's ``initial`` suits the model, and what sites are to sum up for it."""
+"""Build a plan's ``initial``, the start of the head, and check that it suits the model; the start from zeros."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from fedgraft.common.plan.plan import Plan
 
 
 def require_initial(plan: Plan, head: nn.Module, roles: Mapping[str, Role], allowed: Iterable[str]) -> None:
-    """Refuse a start that the head can't have. The part itself is not built: only the coordinator may hold its file.
+    """Check that the plan's ``initial`` fits the head. The part is not built: a site need not have its file.
 
     Raises:
-        PlanError: says why, and what to choose instead.
+        PlanError: it does not fit; the message says why, and what to choose instead.
     """
     if plan.initial.target is None:
         return
@@ -37,7 +37,11 @@ def require_initial(plan: Plan, head: nn.Module, roles: Mapping[str, Role], allo
 
 
 def build_initial(plan: Plan, allowed: Iterable[str]) -> HeadStart:
-    """What the plan's ``initial`` names, which it must."""
+    """Build the head start that the plan's ``initial`` names.
+
+    Raises:
+        PlanError: it names none, or an option does not fit.
+    """
     if plan.initial.target is None:
         raise PlanError("the plan names no initial._target_")
     initial: HeadStart = parts.build(
@@ -47,10 +51,10 @@ def build_initial(plan: Plan, allowed: Iterable[str]) -> HeadStart:
 
 
 def no_sums(initial: HeadStart, head: Mapping[str, Tensor], classes: int) -> Sums:
-    """The sums over no case: their names and shapes are those of every site's; empty if none are needed.
+    """The sums over no case: every site's must have these names and shapes. Empty if ``initial`` needs no sums.
 
     Args:
-        head: the head's tensors by name; of a head with a ``weight (C, F)``, features have F numbers.
+        head: the head's tensors by name; a ``weight (C, F)`` gives the number F of features.
     """
     weight = head.get(WEIGHT)
     width = weight.shape[1] if weight is not None and weight.ndim == 2 else 0
@@ -58,11 +62,11 @@ def no_sums(initial: HeadStart, head: Mapping[str, Tensor], classes: int) -> Sum
 
 
 class Zeros(HeadStart):
-    """All weights and biases are zero: the first outputs are equal for all classes and cases."""
+    """Starts a linear head with zero weights and biases: its first outputs are 0 for all classes and cases."""
 
     @staticmethod
     def misfit(head: nn.Module, options: Mapping[str, Any]) -> str:
-        """A direction of length zero, or a hidden layer behind zeros, would never learn."""
+        """Only a linear head can learn from zeros: a cosine of a zero vector, or a hidden layer, has no gradient."""
         if is_linear(head, needs_bias=True):
             return ""
         return f"zeros would leave a {type(head).__name__} head nothing to learn from; use head=linear or initial=none"

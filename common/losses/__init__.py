@@ -1,1 +1,1 @@
-"""Losses, one a file, and which of them suits which task."""
+"""Losses, one a file, and the check that a plan's loss suits its task."""

@@ -1,4 +1,4 @@
-"""The loss of multi-label findings, some of which are unknown."""
+"""Binary cross-entropy for multi-label findings; unknown labels are left out."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class BinaryCrossEntropy(nn.Module):
     The mean is over labels, not over weights, as in `fedgraft.common.losses.cross_entropy.CrossEntropy`.
 
     Args:
-        class_weights: ``(2C,)`` float32: of the first finding's negatives and positives, then of the second's, and so
-            on; ``None`` for no weighting.
+        class_weights: ``(2C,)`` float32: for each finding the weight of its negatives, then of its positives; ``None``
+            for no weighting.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("multilabel",)

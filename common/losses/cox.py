@@ -1,4 +1,4 @@
-"""The loss of survival: Cox's negative log partial likelihood (J. R. Stat. Soc. B 34, 1972)."""
+"""The survival loss: Cox's negative log partial likelihood (J. R. Stat. Soc. B 34, 1972)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 class CoxPartialLikelihood(nn.Module):
     """``log sum_{j at risk} exp(h_j) - h_i``, summed over events; 0, with no gradient, for a batch without an event.
 
-    The cases at risk are those of the batch: it is the site's own partial likelihood if ``train.batch_size`` is at
-    least its number of training cases, and else one of random subsets of them.
+    Risk sets are formed within the batch: the loss is the site's full partial likelihood if ``train.batch_size`` is at
+    least its number of training cases, and otherwise that of random subsets of them.
 
     Args:
-        ties: of events at the same time: ``breslow`` (Biometrics 30, 1974) leaves all of them at risk for each;
-            ``efron`` (JASA 72, 1977) lets them leave one after another, in any order.
-        mean: what the sum is divided by: ``cases`` of the batch, so that FedAvg, which weighs a site by its cases,
-            makes a step of full batches a step on all sites' stratified partial likelihood; or ``events``.
+        ties: how events at the same time are treated: ``breslow`` (Biometrics 30, 1974) keeps all of them at risk for
+            each; ``efron`` (JASA 72, 1977) averages over the orders in which they could have happened.
+        mean: the divisor of the sum: ``cases`` of the batch, or ``events``. With ``cases`` and full batches, FedAvg
+            (which weighs a site by its cases) takes a step on the partial likelihood stratified by site.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("survival",)
@@ -29,31 +29,33 @@ class CoxPartialLikelihood(nn.Module):
         self.mean = mean
 
     def forward(self, log_hazard: Tensor, labels: Tensor) -> Tensor:
-        """``(B, 1)`` float32 and ``(B, 2)`` float32 (time, event) -> scalar."""
+        """``(B, 1)`` float32 log hazards and ``(B, 2)`` float32 (time, event) -> scalar."""
         order = torch.argsort(labels[:, 0], descending=True, stable=True)
         hazard, time, event = log_hazard[order, 0], labels[order, 0], labels[order, 1]
         last = _last_at_the_same_time(time)
         at_risk = torch.logcumsumexp(hazard, dim=0).gather(0, last)
         terms = at_risk - hazard
         if self.ties == "efron":
-            terms = terms + _leaving(hazard - at_risk, event, last)
+            terms = terms + _efron_correction(hazard - at_risk, event, last)
         total = (event * terms).sum()
         return total / len(event) if self.mean == "cases" else total / event.sum().clamp(min=1)
 
 
 def _last_at_the_same_time(time: Tensor) -> Tensor:
-    """``(B,)`` int64: for each case of a descending ``time``, the place of the last one at that time."""
+    """``(B,)`` int64: for each case, the index of the last case with the same time; ``time`` ``(B,)`` is descending."""
     places = torch.arange(len(time), device=time.device)
     ends = torch.cat([time[1:] != time[:-1], torch.ones(1, dtype=torch.bool, device=time.device)])
     return torch.where(ends, places, len(time)).flip(0).cummin(0).values.flip(0)
 
 
-def _leaving(share: Tensor, event: Tensor, last: Tensor) -> Tensor:
-    """Efron's correction: ``log(1 - l / m * S)`` for the l-th (from 0) of m events at one time, who are a share S of
-    the hazard at risk.
+def _efron_correction(share: Tensor, event: Tensor, last: Tensor) -> Tensor:
+    """Efron's correction, ``(B,)``: ``log(1 - l / m * S)`` for the l-th (from 0) of m events at one time, whose summed
+    hazard is a share S of the hazard at risk.
 
     Args:
-        share: ``(B,)`` log of each case's share; ``event`` and ``last`` as in `CoxPartialLikelihood.forward`.
+        share: ``(B,)``, log of each case's share of the hazard at risk.
+        event: ``(B,)``, 1 for an event and 0 for a censored case.
+        last: as `_last_at_the_same_time` gives it.
     """
     zero = torch.zeros_like(share)
     tied = zero.scatter_add(0, last, event).gather(0, last)

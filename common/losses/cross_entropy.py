@@ -1,4 +1,4 @@
-"""The loss of classification, with weights for rare classes."""
+"""Cross-entropy for classification, with optional class weights."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch.nn import functional
 class CrossEntropy(nn.Module):
     """``mean_i w[y_i] * -log p(y_i)``.
 
-    The mean is over cases, not over weights as in `torch.nn.functional.cross_entropy`: there the weights cancel at a
-    site with one class, which then pulls the shared head towards that class with full force.
+    The sum is divided by the number of cases, not by the sum of their weights as in
+    `torch.nn.functional.cross_entropy`: there the weights would cancel at a site with a single class.
 
     Args:
         class_weights: ``(C,)`` float32, or ``None`` for no weighting.

@@ -1,4 +1,4 @@
-"""The focal loss: cases that are already right weigh less (Lin et al., ICCV 2017, equation 5)."""
+"""The focal loss: cases that are already classified well weigh less (Lin et al., ICCV 2017, equation 5)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fedgraft.common.errors import PlanError
 
 
 class FocalLoss(nn.Module):
-    """``mean_i w[y_i] * -(1 - p(y_i))^gamma * log p(y_i)``; with two classes or more.
+    """``mean_i w[y_i] * -(1 - p(y_i))^gamma * log p(y_i)``, for two or more classes.
 
     Args:
         class_weights: ``(C,)`` float32, the paper's alpha; ``None`` for no weighting.
-        gamma: how much; above 0. At 2, a case with p = 0.9 has a hundredth of its cross-entropy.
+        gamma: the focusing parameter; above 0. At 2, a case with p = 0.9 has a hundredth of its cross-entropy.
 
     Raises:
         PlanError: ``gamma`` is not above 0.

@@ -1,4 +1,4 @@
-"""Label-distribution-aware margins: rare classes are kept further from the border (Cao et al., NeurIPS 2019)."""
+"""Label-distribution-aware margins: larger for rare classes (LDAM, Cao et al., NeurIPS 2019)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from fedgraft.common.errors import PlanError
 
 
 class LDAM(nn.Module):
-    """Cross-entropy of ``scale * (z - margin[y] at y)``, with margins in proportion to ``n_c^(-1/4)`` (equation 13).
+    """Cross-entropy of ``scale * (z - margin[y] * onehot(y))``; margins proportional to ``n_c^(-1/4)`` (equation 13).
 
-    The margins are in units of the logits. The paper's logits are cosines: use ``head=cosine head.scale=1`` and the
-    paper's ``scale`` of 30; or a linear head and a scale of 1.
+    Margins are in units of the logits. The paper's logits are cosines: use ``head=cosine head.scale=1`` and the paper's
+    ``scale`` of 30; or a linear head and a scale of 1.
 
     Args:
-        class_weights: ``(C,)`` float32, or ``None``; the paper turns them on late in training (DRW), here they are as
-            ``loss.weights`` says from the start.
+        class_weights: ``(C,)`` float32, or ``None`` for no weighting. The paper turns them on late in training (DRW);
+            here they act from the start.
         class_counts: ``(C,)`` float32, cases by class.
-        max_margin: of the rarest class that has a case; above 0.
-        scale: what logits less margins are multiplied by; above 0.
+        max_margin: margin of the rarest class that has a case; above 0.
+        scale: factor of the logits after the margins are subtracted; above 0.
 
     Raises:
         PlanError: ``max_margin`` or ``scale`` is not above 0.

@@ -1,4 +1,4 @@
-"""Cross-entropy with the classes' prevalence taken out of it: logit adjustment, or balanced softmax."""
+"""Cross-entropy corrected for the prevalence of the classes: logit adjustment, or balanced softmax."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class LogitAdjusted(nn.Module):
     """Cross-entropy of ``logits + tau * log(prior)`` (Menon et al., ICLR 2021, equation 10).
 
     With ``tau`` 1 it is balanced softmax (Ren et al., NeurIPS 2020, equation 4). The network learns logits as if every
-    class were equally common, and is evaluated without the prior. A class without a case has prior 0: no case's loss
-    reaches its logit, so that a site that lacks a class does not unlearn it if the prior is the site's own
-    (``loss.prior=local``; Zhang et al., ICML 2022).
+    class were equally common, and is evaluated without the prior. A class without cases has prior 0, so that its logit
+    gets no gradient: with the site's own prior (``loss.prior=local``) a site does not unlearn the classes that it lacks
+    (Zhang et al., ICML 2022).
 
     Args:
         class_counts: ``(C,)`` float32, cases by class.
-        tau: how much of the prior is taken out; above 0.
+        tau: factor of the log prior; above 0.
 
     Raises:
         PlanError: ``tau`` is not above 0.

@@ -1,7 +1,7 @@
-"""Which losses suit a plan: a loss class names its tasks in ``tasks``; one that names none is for classification.
+"""Check that a plan's loss suits its task and options, and build it.
 
-It asks for class weights or counts by taking ``class_weights`` or ``class_counts``, and says by ``leaves_out_absent``
-that its own prior already leaves out classes that have no case.
+A loss class names its tasks in ``tasks`` (without it: classification). Its constructor takes ``class_weights`` or
+``class_counts`` if it needs them. ``leaves_out_absent`` is true if its prior already leaves out classes without cases.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fedgraft.common.plan.types import OURS
 
 
 def misfit(found: object, loss: LossSection, data: DataSection) -> str | None:
-    """What is wrong with ``loss``, which names the class ``found``, for the task of ``data``; ``None`` if nothing."""
+    """Why the loss class ``found``, which ``loss`` names, does not suit the task of ``data``; ``None`` if it does."""
     meant = getattr(found, "tasks", ("classification",))
     if data.task in meant:
         return None
@@ -34,7 +34,7 @@ def misfit(found: object, loss: LossSection, data: DataSection) -> str | None:
 
 
 def without_effect(found: Callable[..., Any], loss: LossSection) -> list[str]:
-    """What ``loss`` asks of the class ``found`` that it does not do, and what the class needs and is not given."""
+    """The options of ``loss`` that the class ``found`` does not use, and what the class needs but is not given."""
     takes = signature(found).parameters
     name = getattr(found, "__name__", loss.target)
     problems = []
@@ -56,11 +56,12 @@ def without_effect(found: Callable[..., Any], loss: LossSection) -> list[str]:
 
 
 def require_suited(plan: Plan, allowed: Iterable[str] = OURS) -> None:
-    """Refuse a plan whose loss is for another task, leaves an option of the plan without effect, or does not take the
-    value of one of its own. A loss of a package that is not allowed here is left to the sites.
+    """Check the plan's loss: its task, that every option of the section has an effect, and its own options' values.
+
+    A loss of a package that is not in ``allowed`` is not checked here; the sites check it.
 
     Raises:
-        PlanError: says what to set.
+        PlanError: something does not suit; the message says what to set.
     """
     if not parts.is_within(plan.loss.target, (*allowed, notebook.PACKAGE)):
         return
@@ -70,7 +71,7 @@ def require_suited(plan: Plan, allowed: Iterable[str] = OURS) -> None:
     if problems:
         raise PlanError(problems)
     task = tasks.of(plan.data)
-    counts = task.count(task.some_labels(2 * plan.data.outputs))  # such as a site could have
+    counts = task.count(task.some_labels(2 * plan.data.outputs))  # counts as a site could have them
     weighed, prior = (None if asked == "none" else counts for asked in (plan.loss.weights, plan.loss.prior))
     built(plan, weighed, prior, allowed)
 
@@ -78,14 +79,14 @@ def require_suited(plan: Plan, allowed: Iterable[str] = OURS) -> None:
 def built(
     plan: Plan, weighed: tuple[int, ...] | None, prior: tuple[int, ...] | None, allowed: Iterable[str]
 ) -> nn.Module:
-    """The plan's loss, which knows nothing of what a site lacks.
+    """Build the plan's loss, without the masking of classes that a site lacks.
 
     Args:
-        weighed: the counts that class weights follow from; ``None`` for no weights.
-        prior: the counts that the loss itself asks for; ``None`` for none.
+        weighed: the task's counts from which class weights are computed; ``None`` for no weights.
+        prior: the counts passed as ``class_counts``; ``None`` for none.
 
     Raises:
-        PlanError: it is not allowed, or does not take an option.
+        PlanError: the class is not allowed, or does not take an option.
     """
     chosen, task = plan.loss, tasks.of(plan.data)
     weights = None if weighed is None else task.weights(weighed, chosen.scheme, chosen.beta)

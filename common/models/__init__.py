@@ -1,1 +1,1 @@
-"""The network of a plan: backbone, layers, head, roles of its tensors, and where its frozen part ends."""
+"""A plan's model: backbone, adaptation layers, head, the roles of its tensors, and where its constant part ends."""

@@ -1,6 +1,6 @@
-"""A backbone's weights as a file: what they were trained on goes with them, so that they are not used on another table.
+"""A backbone's weights as a file that also records the table they were trained on, so that they fit no other table.
 
-The tensors' shapes alone would let two columns change places, or age in months pass for age in years.
+Shapes alone would not show that two columns are swapped, or that ages are in months instead of years.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ _SHAPING = ("numeric", "categorical", "indicate_missing", "vocabulary")
 
 
 def save_backbone(path: Path, state: Mapping[str, Tensor], plan: Plan) -> None:
-    """Write a backbone as ``backbone.weights`` wants it, with its name, the plan's digest and the table's section."""
-    said = {"backbone": plan.backbone.name, "plan_digest": plan.digest}
+    """Write a safetensors file for ``backbone.weights``; its metadata are backbone name, plan digest, table section."""
+    metadata = {"backbone": plan.backbone.name, "plan_digest": plan.digest}
     if plan.table is not None:
-        said[KEY] = json.dumps(asdict(plan.table))
-    tensors.save(path, state, said)
+        metadata[KEY] = json.dumps(asdict(plan.table))
+    tensors.save(path, state, metadata)
 
 
 def require_same_table(path: Path, table: TableSection) -> None:
-    """Raises:
-    BackboneError: the file says that it was trained on other columns or another vocabulary.
+    """Check the table that a backbone's file records; a file without a record passes.
+
+    Raises:
+        BackboneError: it was trained on other columns or another vocabulary, or the record can't be read.
     """
     text = about(path).get(KEY)
     if text is None:

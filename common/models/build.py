@@ -1,4 +1,4 @@
-"""A plan to its model: backbone, layers, head, the role of every tensor, and where its frozen part ends."""
+"""Build a plan's model: backbone, layers, head, the role of every tensor, and where the constant part ends."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
     """Build the plan's model; the same plan and backbone give the same initial state everywhere.
 
     Args:
-        backbone: the backbone's state as `Model.backbone_state` gives it; ``None`` takes what the plan names
-            (pretrained weights, or random ones drawn from the plan's seed).
+        backbone: the backbone's state as `Model.backbone_state` gives it; ``None`` for the plan's own (pretrained
+            weights, or random ones drawn from the plan's seed).
         allowed: packages from which parts may come.
 
     Raises:
@@ -88,7 +88,7 @@ def _constant(
 
 
 def _head_only(decided: Mapping[str, Role], network: Network) -> bool:
-    """Whether the head is all that can change."""
+    """Whether nothing but the head can change during training."""
     trained = (name for name, role in decided.items() if role != "frozen" and not name.startswith(roles.REFERENCE))
     return all(name.startswith(roles.HEAD) for name in trained) and not network.training_modules
 
@@ -99,7 +99,7 @@ def _cut(
     hooked = {path for path, m in network.backbone.named_modules() if m._forward_hooks or m._forward_pre_hooks}
     changing = network.training_modules | (hooked - follows)
     if any(stage_of(path, stages) is None for path in changing):
-        return None  # what lies outside of every stage may come before any of them
+        return None  # a module outside of every stage may be called before any of them
 
     def constant(stage: Stage) -> bool:
         frozen = all(decided[roles.BACKBONE + name] == "frozen" for name in stage.tensors)
@@ -110,7 +110,7 @@ def _cut(
 
 
 def _base(plan: Plan, pretrained: bool) -> tuple[nn.Module, InputSpec | TableSpec]:
-    """The backbone by itself, and what it takes."""
+    """The bare backbone, and the spec of its input."""
     if plan.table is not None:
         return create_tabular(plan.backbone, plan.table, pretrained)
     return create(plan.backbone, plan.data.image_size, _source(plan) if pretrained else None)
@@ -146,7 +146,7 @@ def _training_modules(
 
 
 def _dropouts(base: nn.Module, stages: tuple[Stage, ...], frozen: frozenset[str]) -> frozenset[str]:
-    """Dropout of the stages that are trained; a frozen one is a constant function of the case."""
+    """Paths of the dropout modules of trained stages; a frozen stage must stay a constant function of the case."""
     free = tuple(f"{unit}." for stage in stages if not frozen.issuperset(stage.tensors) for unit in stage.units)
     return frozenset(
         path for path, module in base.named_modules() if isinstance(module, nn.Dropout) and path.startswith(free)

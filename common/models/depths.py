@@ -1,4 +1,4 @@
-"""How deep below the head each trained tensor lies: the order in which stages are unfrozen and their rates decay."""
+"""How deep below the head each trained tensor lies: the order of gradual unfreezing and layer-wise learning rates."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fedgraft.common.plan.sections import TrainSection
 
 
 def depths(names: Iterable[str], stages: tuple[Stage, ...]) -> dict[str, int]:
-    """0 for the head, 1 for the last stage that holds one of ``names``, 2 for the one before it, and so on.
+    """The depth of each parameter, by name: 0 for the head, 1 for the last stage that has one, 2 for the one before it.
 
-    An adaptation layer lies in the stage after which it is named (``adapters.blocks_3.scale``); one that belongs to no
-    stage is trained like the head.
+    Stages without a trained parameter are not counted. An adaptation layer belongs to the stage after which it is named
+    (``adapters.blocks_3.scale``), or, if there is no such stage, to the head.
 
     Args:
         names: of trained parameters, in the model's state.
@@ -28,7 +28,7 @@ def depths(names: Iterable[str], stages: tuple[Stage, ...]) -> dict[str, int]:
 
 
 def names_of_depths(names: Iterable[str], stages: tuple[Stage, ...]) -> list[str]:
-    """``head``, then the names of the stages that `depths` counts, from the last to the first."""
+    """``head``, then the names of the stages with one of ``names``, from the last to the first (as `depths` counts)."""
     found = depths(names, stages)
     place = {BACKBONE + name: stage.name for stage in stages for name in stage.tensors}
     named = {0: "head"}
@@ -41,10 +41,10 @@ def names_of_depths(names: Iterable[str], stages: tuple[Stage, ...]) -> list[str
 def require_depths(
     train: TrainSection, rounds: int, parameters: Iterable[str], roles: Mapping[str, Role], stages: tuple[Stage, ...]
 ) -> None:
-    """Refuse rates by stage that would have no effect.
+    """Refuse ``train.layer_decay`` or ``train.unfreeze`` where it would have no effect or leave stages untrained.
 
     Raises:
-        PlanError: only the head is trained, or the rounds end before a free stage's turn.
+        PlanError: only the head is trained, or the rounds end before a stage is unfrozen.
     """
     if train.layer_decay == 1 and train.unfreeze == 0:
         return
@@ -64,11 +64,11 @@ def require_depths(
 
 
 def opened(train: TrainSection, server_round: int) -> int:
-    """How many of the stages below the head are trained in a round (1-based), if there are so many."""
+    """How many stages below the head are trained in a round (counted from 1); may exceed the number of stages."""
     return 10**9 if train.unfreeze == 0 else (server_round - 1) // train.unfreeze
 
 
 def _adapted(name: str, stages: tuple[Stage, ...]) -> int | None:
-    """The number of the stage to which an adaptation layer belongs."""
+    """The index of the stage to which an adaptation layer's tensor belongs; ``None`` if to none."""
     stage = stage_of_layer(name, stages)
     return None if stage is None else stages.index(stage)

@@ -1,4 +1,4 @@
-"""Each part of a plan proves, on the model that was built, that it acts; otherwise an error says what would make it."""
+"""Check that each part of a plan has an effect on the built model; an error says what to change where it has none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fedgraft.common.plan.plan import Plan
 
 
 def require_acting(plan: Plan, model: Model, allowed: Iterable[str]) -> None:
-    """Refuse what would have no effect on this model, or has no meaning for it.
+    """Refuse a plan with an option that has no effect on this model, or no meaning for it.
 
     Raises:
         PlanError: names the option, and what to set.
@@ -51,10 +51,10 @@ def require_acting(plan: Plan, model: Model, allowed: Iterable[str]) -> None:
 
 
 def require_scanners(alignment: object, column: str | None) -> None:
-    """Refuse ``alignment.column`` if the alignment can't compare a site's own scanners.
+    """Check that the alignment can compare a site's own scanners if ``alignment.column`` is set.
 
     Raises:
-        PlanError: so.
+        PlanError: it can't.
     """
     if column is not None and not isinstance(alignment, ComparesScanners):
         raise PlanError(
@@ -64,7 +64,7 @@ def require_scanners(alignment: object, column: str | None) -> None:
 
 
 def require_movable(network: nn.Module) -> None:
-    """Refuse an alignment of features that training does not move.
+    """Refuse an alignment of features that training can't change.
 
     Raises:
         PlanError: nothing before the head is trained.
@@ -78,15 +78,15 @@ def require_movable(network: nn.Module) -> None:
 
 
 def require_effect(kept: Iterable[str], roles: Mapping[str, str], hold_out: Iterable[str]) -> None:
-    """Refuse a personalisation that would leave nothing to share, or a site without its part.
+    """Refuse local tensors if nothing else is shared, or if sites that never train would need them.
 
     Args:
-        kept: beginnings of names that it keeps at the site.
-        roles: of every tensor, as decided.
-        hold_out: sites that never train.
+        kept: prefixes of the names of local tensors.
+        roles: the role of every tensor.
+        hold_out: names of sites that never train.
 
     Raises:
-        PlanError: it would.
+        PlanError: nothing is shared, or ``hold_out`` is not empty.
     """
     kept = tuple(kept)
     if not kept:
@@ -103,10 +103,10 @@ def require_effect(kept: Iterable[str], roles: Mapping[str, str], hold_out: Iter
 
 
 def require_evaluation(plan: Plan, allowed: Iterable[str]) -> None:
-    """Refuse a personalisation of what sites evaluate, where the coordinator hears of no evaluation.
+    """Refuse a personalisation that only changes what sites evaluate if no evaluation is sent to the coordinator.
 
     Raises:
-        PlanError: it would change nothing else.
+        PlanError: ``personal`` is such a one, and ``release.evaluation`` is false.
     """
     personal = parts.chosen(plan.personal, "personal", allowed)
     if isinstance(personal, FinishesModel | TrainsCopy) and not plan.release.evaluation:
@@ -117,13 +117,13 @@ def require_evaluation(plan: Plan, allowed: Iterable[str]) -> None:
 
 
 def require_mixable(plan: Plan, constant: Constant, backbone: nn.Module) -> None:
-    """Check what is kept of a case against the plan's mixing.
+    """Check that CutMix and mixup can be applied to what training sees of a case.
 
     Raises:
-        PlanError: ``augment.cutmix`` needs rows and columns of pixels or of a stage's output, and there are none; or
-            ``augment.mixup`` would mix the numbers of categories.
+        PlanError: ``augment.cutmix`` is set but inputs have no rows and columns (of pixels or of a stage's output), or
+            ``augment.mixup`` would mix codes of categories.
     """
-    if plan.augment.cutmix and not _has_places(plan, constant, backbone):
+    if plan.augment.cutmix and not _is_spatial(plan, constant, backbone):
         shape = " x ".join(map(str, constant.shape))
         what = "a row of the table" if plan.table is not None and constant.what == IMAGES else f"the {constant.what}"
         raise PlanError(
@@ -137,8 +137,9 @@ def require_mixable(plan: Plan, constant: Constant, backbone: nn.Module) -> None
         )
 
 
-def _has_places(plan: Plan, constant: Constant, backbone: nn.Module) -> bool:
-    """Whether what is kept is ``(C, H, W)``: images, or a CNN's stage; tokens and channels-last stages are not."""
+def _is_spatial(plan: Plan, constant: Constant, backbone: nn.Module) -> bool:
+    """Whether training sees ``(C, H, W)`` of a case: an image, or the output of a CNN's stage. Tokens and channels-last
+    outputs are not."""
     if plan.table is not None or len(constant.shape) != 3:
         return False
     _, height, width = constant.shape
@@ -147,14 +148,14 @@ def _has_places(plan: Plan, constant: Constant, backbone: nn.Module) -> bool:
 
 
 def require_vectors(plan: Plan, shape: tuple[int, ...], codes: bool, allowed: Iterable[str]) -> None:
-    """Refuse to make new cases of what can't be interpolated.
+    """Refuse a sampling that interpolates between cases (a `Synthesiser`) if they are not vectors of plain numbers.
 
     Args:
-        shape: of what is kept of a case, and trained on.
+        shape: of one case as training sees it.
         codes: whether it holds codes of categorical columns.
 
     Raises:
-        PlanError: says what to set.
+        PlanError: it can't be interpolated; the message says what to set.
     """
     sampling = plan.sampling
     if not isinstance(parts.chosen(sampling, "sampling", allowed), Synthesiser):

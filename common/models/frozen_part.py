@@ -1,7 +1,7 @@
-"""The constant part of a network: what training can't change, and is computed once per case.
+"""The constant part of a network: what training can't change, so that its output is computed once per case and kept.
 
-It ends behind the backbone (features are kept), behind a stage (its output is kept, and the network is started there),
-or before the first stage (the normalised images are kept). What is left is trained on what was kept.
+It ends behind the backbone (features are kept), behind a stage (the stage's output is kept), or before the first stage
+(the normalised images are kept). Training runs the rest of the network on the kept outputs.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Constant:
     """Where the constant part ends.
 
     Attributes:
-        what: `FEATURES`, ``stage <name>`` or `IMAGES`; names what is kept.
-        shape: of what is kept of one case.
-        compute: normalised images ``(B, C, S, S)`` -> what is kept of them ``(B, *shape)``; no gradients.
-        trained: ``(B, *shape) -> (B, classes)``, what training runs.
-        prefix: what the model's state puts before the names of ``trained``'s parameters.
+        what: name of the kept output: `FEATURES`, ``stage <name>`` or `IMAGES`.
+        shape: of the kept output of one case.
+        compute: the constant part: normalised images ``(B, C, S, S)`` -> ``(B, *shape)``, without gradients.
+        trained: the rest of the network: ``(B, *shape) -> (B, outputs)``.
+        prefix: of the names of ``trained``'s parameters in the model's state.
     """
 
     what: str
@@ -44,14 +44,14 @@ class Constant:
 
 
 class Tail(nn.Module):
-    """The network from its cut on: ``(B, *cut.shape) -> (B, classes)``; parameters and names are the network's."""
+    """The network behind a cut: ``(B, *cut.shape) -> (B, outputs)``; it shares the network's parameters and names."""
 
     def __init__(self, network: Network, cut: Cut) -> None:
         super().__init__()
         self.backbone = network.backbone
         self.adapters = network.adapters
         self.head = network.head
-        self._whole = (network,)  # in a tuple: not a submodule a second time
+        self._whole = (network,)  # in a tuple, so that it is not registered as a submodule
         self._cut = cut
 
     def forward(self, kept: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class Tail(nn.Module):
 
 
 def up_to_the_head(network: Network, width: int) -> Constant:
-    """Nothing before the head can change: its features are kept."""
+    """The constant part is the whole backbone: features are kept, and the head is trained."""
 
     def compute(images: Tensor) -> Tensor:
         network.eval()
@@ -77,7 +77,7 @@ def up_to_the_head(network: Network, width: int) -> Constant:
 
 
 def up_to_a_stage(network: Network, cut: Cut) -> Constant:
-    """Nothing up to the cut can change: the output there is kept."""
+    """The constant part ends at the cut: the output there is kept."""
 
     def compute(images: Tensor) -> Tensor:
         network.eval()
@@ -87,5 +87,5 @@ def up_to_a_stage(network: Network, cut: Cut) -> Constant:
 
 
 def nothing(network: Network, spec: Shaped) -> Constant:
-    """Even the first stage can change (or keeping is switched off): the images are kept."""
+    """There is no constant part, since the first stage can change or ``engine.keep`` is false: the images are kept."""
     return Constant(IMAGES, spec.shape, lambda images: images, network)

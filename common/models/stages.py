@@ -1,7 +1,7 @@
-"""The stages of a backbone, from the input up, as timm's own ``group_matcher`` groups its tensors.
+"""Split a backbone into stages, from the input up, as timm's ``group_matcher`` groups its tensors.
 
-A stage is what can be frozen or freed as a whole, and what an adaptation layer can follow.
-The first is called ``stem``; any other by the shortest module path that is its alone (``blocks.3``, ``layer4``).
+A stage is frozen or trained as a whole, and an adaptation layer can follow it. The first is called ``stem``; any other
+has the shortest module path that belongs to it alone as its name (``blocks.3``, ``layer4``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def find_stages(backbone: nn.Module) -> tuple[Stage, ...]:
 
 
 def _groups(backbone: nn.Module, names: list[str]) -> list[tuple[str, ...]]:
-    """Names of tensors, stage by stage; by top-level module where timm does not group them coarsely."""
+    """Names of tensors, stage by stage; grouped by top-level module if the backbone has no coarse ``group_matcher``."""
     try:
         matcher = backbone.group_matcher(coarse=True)  # type: ignore[operator]
         grouped = group_with_matcher(((name, name) for name in names), matcher, return_values=True)
@@ -62,6 +62,7 @@ def frozen_tensors(stages: tuple[Stage, ...], freeze: str) -> frozenset[str]:
 
 
 def _own_prefix(name: str, others: set[str]) -> str:
+    """The shortest module path that is a prefix of ``name`` and of none of ``others``; ``name`` itself if none is."""
     parts = name.split(".")
     for length in range(1, len(parts)):
         prefix = ".".join(parts[:length])

@@ -1,7 +1,7 @@
-"""Tabular encoders as backbones: ``(B, F)`` float32 as `TableSpec` says -> ``(B, width)`` features.
+"""Tabular encoders as backbones: rows ``(B, F)`` float32 (see `TableSpec`) -> features ``(B, width)``.
 
 MLP, ResNet and FT-Transformer are those of Gorishniy et al., Revisiting Deep Learning Models for Tabular Data, NeurIPS
-2021, from the authors' package ``rtdl_revisiting_models``, each without its last layer: that is the plan's head.
+2021, from the authors' package ``rtdl_revisiting_models``; the plan's head takes the place of their last layer.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ from fedgraft.common.tables.encoding import table_spec
 
 
 class Columns(nn.Module):
-    """Splits a batch into its numbers and codes. Has no weights.
+    """Splits a batch into numbers and category codes; has no weights.
 
-    A code beyond the vocabulary becomes the nearest one: noise and blank inputs, with which a network is measured, then
-    pass like any case.
+    Codes out of range are clamped, so that a network can be probed with blank inputs and noise.
     """
 
     most: Tensor
@@ -46,14 +45,14 @@ class Columns(nn.Module):
         return numbers, torch.minimum(codes.round().long().clamp(min=0), self.most)
 
     def one_hot(self, inputs: Tensor) -> Tensor:
-        """``(B, F)`` -> ``(B, spec.one_hot)``: the numbers, then of each column a 1 in the place of its code."""
+        """``(B, F)`` -> ``(B, spec.one_hot)``: the numbers, then each categorical column one-hot."""
         numbers, codes = self(inputs)
         hot = [functional.one_hot(codes[:, i], count) for i, count in enumerate(self.spec.cardinalities)]
         return torch.cat([numbers, *(one.to(numbers.dtype) for one in hot)], dim=1)
 
 
 class Identity(nn.Module):
-    """Numbers as they are, codes one-hot; behind it, a linear head is a logistic (or Cox) model."""
+    """Numbers as they are, codes one-hot, no weights: with a linear head, logistic (or Cox) regression."""
 
     def __init__(self, spec: TableSpec) -> None:
         super().__init__()
@@ -113,9 +112,9 @@ class ResNet(rtdl.ResNet):  # type: ignore[misc]
 
 
 class FTTransformer(rtdl.FTTransformer):  # type: ignore[misc]
-    """The FT-Transformer of section 3.3: a token for each number and code, and the features are those of ``[CLS]``.
+    """The FT-Transformer of section 3.3: one token per number and code; the features are those of the ``[CLS]`` token.
 
-    Stages ``stem`` (the embeddings), ``backbone.blocks.0``, ...
+    Stages: ``stem`` (the embeddings), ``backbone.blocks.0``, ...
     """
 
     def __init__(
@@ -167,7 +166,7 @@ ENCODERS: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
 
 
 def option_problems(plan: BackboneSection) -> list[str]:
-    """What is wrong with an encoder's name and options; nothing of a timm model's, which takes no options."""
+    """What is wrong with a tabular encoder's name and options; empty for a timm model, which takes no options."""
     if not plan.name.startswith(PREFIX):
         return []
     found = ENCODERS.get(plan.name)
@@ -177,10 +176,10 @@ def option_problems(plan: BackboneSection) -> list[str]:
 
 
 def create_tabular(plan: BackboneSection, table: TableSection, pretrained: bool) -> tuple[nn.Module, TableSpec]:
-    """Build the encoder; random weights are drawn from torch's generator.
+    """Build the encoder and the spec of its input; random weights are drawn from torch's global generator.
 
     Args:
-        pretrained: load ``backbone.weights``.
+        pretrained: whether to load ``backbone.weights``.
 
     Raises:
         PlanError: an option does not fit, or the table's vocabulary is not known yet.

@@ -1,7 +1,6 @@
-"""A backbone: any timm network without its classifier, and what it says about itself.
+"""Image backbones: any timm network without its classifier, and the spec of its input.
 
-Nothing is retyped that the model declares: mean, std, input size and interpolation come from
-timm's ``pretrained_cfg``; the feature width is measured.
+Mean, std, input size and interpolation come from timm's ``pretrained_cfg``; the number of features is measured.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ def create(
 
     Args:
         plan: the plan's ``backbone`` section.
-        image_size: pixels, or ``None`` for the model's own.
+        image_size: side in pixels, or ``None`` for the model's own.
         source: where pretrained weights come from, as an overlay of timm's ``pretrained_cfg``
             (an empty one lets timm download); ``None`` leaves the weights random.
 
     Returns:
-        the network (``(B, C, H, W) -> (B, F)``) and its input.
+        the network, ``(B, C, H, W) -> (B, F)``, and the spec of its input.
 
     Raises:
         PlanError: timm has no such model, or the model takes no such image size.
@@ -47,7 +46,7 @@ def create(
         arguments |= {"pretrained": True, "pretrained_cfg_overlay": dict(source)}
     try:
         network = timm.create_model(plan.name, **arguments)
-    except Exception as error:  # timm raises what its hub client, safetensors or load_state_dict raise
+    except Exception as error:  # timm passes on whatever its hub client, safetensors and load_state_dict raise
         raise BackboneError(_why_not(plan, source, error)) from error
     if source:
         _require_all(network, plan, source, declared)
@@ -55,7 +54,7 @@ def create(
 
 
 def input_spec(plan: BackboneSection, image_size: int | None) -> InputSpec:
-    """What the plan's network takes, without building it.
+    """The spec of the plan's input images, without building the network.
 
     Raises:
         PlanError: timm has no such model, or ``backbone.channels`` is not set.
@@ -95,7 +94,11 @@ def _why_not(plan: BackboneSection, source: Mapping[str, Any] | None, error: Exc
 
 
 def _require_all(network: nn.Module, plan: BackboneSection, source: Mapping[str, Any], declared: Any) -> None:
-    """timm loads without a classifier only loosely: say so if a tensor of the network was not in the source."""
+    """Check that the source holds the network's tensors, and no others but a classifier's: timm does not check here.
+
+    Raises:
+        BackboneError: a tensor is missing, or one belongs to another network.
+    """
     held = set(source["state_dict"] if "state_dict" in source else _names_in(source["file"]))
     classifier = declared.classifier or ()
     heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
@@ -116,7 +119,7 @@ def _names_in(file: str) -> list[str]:
 
 
 def measure_width(network: nn.Module, spec: Shaped) -> int:
-    """Features per case, measured with one blank case.
+    """The number of features per case, measured with one blank case.
 
     Raises:
         PlanError: the network can't take an image of this size, or does not give one vector per case.
@@ -138,7 +141,7 @@ def measure_width(network: nn.Module, spec: Shaped) -> int:
 
 
 def weights_file(path: str) -> dict[str, Any]:
-    """The overlay for weights in a safetensors file.
+    """The overlay of timm's ``pretrained_cfg`` for weights in a safetensors file.
 
     Raises:
         BackboneError: not a ``.safetensors`` file, or it does not exist.

@@ -1,4 +1,4 @@
-"""How many bytes a plan sends, without sending any."""
+"""Compute how many bytes a plan's messages have, without sending them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from fedgraft.common.wire.backbone import pack_backbone
 
 @dataclass(frozen=True)
 class Volume:
-    """Bytes for one site, without evaluations (they depend on the number of cases).
+    """Bytes to and from one site, without evaluations (their size depends on the number of cases).
 
     Attributes:
-        question: once, the plan.
-        backbone: once, if the site lacks it.
-        down, up: each round.
-        last: down, after the last round.
+        question: the plan, sent once.
+        backbone: the backbone, sent once if the site lacks it.
+        down, up: to and from the site, each round.
+        last: to the site, after the last round.
     """
 
     question: int
@@ -33,7 +33,7 @@ class Volume:
 
 
 def volume(plan: Plan, model: Model) -> Volume:
-    """What one site gets and sends."""
+    """The bytes that one site receives and sends under this plan."""
     down, up = message_bytes(plan, model)
     shared = model.tensors(model.names("shared"))
     return Volume(
@@ -46,7 +46,7 @@ def volume(plan: Plan, model: Model) -> Volume:
 
 
 def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
-    """``(down, up)`` of one train message and its answer without evaluations (they depend on the number of cases)."""
+    """``(down, up)``: bytes of one train message and of its answer without evaluations."""
     shared = model.tensors(model.names("shared"))
     sent = messages.pack_tensors(down_encode(shared, plan.compression.down))
     answered = messages.pack_tensors(largest_payload(up_codec(plan.compression, plan.engine.trusted), shared))

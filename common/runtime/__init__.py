@@ -1,1 +1,1 @@
-"""Processes, files, and the programs that Flower brings."""
+"""Child processes, private files, and how Flower's own programs are started."""

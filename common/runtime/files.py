@@ -1,4 +1,4 @@
-"""Files and folders of this account alone, written whole or not at all."""
+"""Create files and folders that only this account can read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def private_folder(path: Path) -> Path:
-    """Make a folder and what is missing above it, readable by this account only; one that is there stays as it is."""
+    """Make a folder and its missing parents, readable by this account only; existing ones are not changed."""
     for folder in [*(above for above in reversed(path.parents) if not above.exists()), path]:
         folder.mkdir(mode=0o700, exist_ok=True)
     return path

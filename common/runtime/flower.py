@@ -1,7 +1,7 @@
-"""How FedGraft starts Flower's own programs: quietly, from this environment, without installing anything.
+"""Start Flower's own programs: from this environment, without usage reports, update checks or installations.
 
-Flower reports usage, looks for updates and may install an app's dependencies while a run starts. A hospital's
-machine does none of the three unless its owner says so; these switches are set for every program we start.
+By default Flower reports usage, looks for updates, and may install an app's dependencies when a run starts. A
+hospital's machine must do none of the three, so these switches are set for every program that FedGraft starts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ QUIET = {
 def quiet_environment(base: Mapping[str, str]) -> dict[str, str]:
     """The environment for a Flower program: ``base``, this Python's scripts first on ``PATH``, reporting off.
 
-    ``PYTHONPATH`` is dropped: what runs is what is installed, whatever the shell that started us had set.
+    ``PYTHONPATH`` is dropped, so that the installed packages run, whatever the caller's shell had set.
     """
     kept = {name: value for name, value in base.items() if name != "PYTHONPATH"}
     scripts = str(Path(sys.executable).parent)
@@ -33,7 +33,7 @@ def quiet_environment(base: Mapping[str, str]) -> dict[str, str]:
 
 
 def executable(name: str) -> str:
-    """The path of a console script that was installed beside this Python.
+    """The path of a console script that is installed beside this Python.
 
     Raises:
         DeploymentError: it is not there (``PATH`` is not searched: another Flower may be on it).
@@ -49,6 +49,6 @@ def executable(name: str) -> str:
 def module(name: str, *arguments: str) -> list[str]:
     """The command line that runs a module of this installation.
 
-    ``-P`` keeps the current folder off ``sys.path``: no file there can pass for one of our packages.
+    ``-P`` keeps the current folder off ``sys.path``, so that no file there can shadow an installed package.
     """
     return [sys.executable, "-P", "-m", name, *arguments]

@@ -1,7 +1,7 @@
 """Child processes that a coordinator or a site keeps alive: started, watched, stopped, with a log file each.
 
-Children get a session of their own, so Ctrl-C in a terminal reaches only the supervisor, which then stops
-them in order; what a child started itself (a ServerApp, a task) is stopped with its session.
+Each child has a session of its own: Ctrl-C in a terminal reaches only the supervisor, which then stops its children in
+order. A child's own children (a ServerApp, a task) are stopped with its session.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ class Program:
 
 @dataclass(frozen=True)
 class Child:
-    """A started program. ``log_start`` is where in its log file this start begins, in bytes."""
+    """A started program.
+
+    ``log_start``: the offset in bytes at which its output begins in the log. ``started``: `time.monotonic` then.
+    """
 
     program: Program
     process: subprocess.Popen[bytes]
@@ -54,7 +57,7 @@ class Child:
         return self.process.poll() is None
 
     def output(self) -> str:
-        """What this start has written so far."""
+        """What the program has written since this start."""
         with self.program.log.open("rb") as stream:
             stream.seek(self.log_start)
             return stream.read().decode("utf-8", errors="replace")
@@ -81,7 +84,7 @@ def start(program: Program) -> Child:
 
 
 def stop(children: Sequence[Child], grace: float = GRACE_SECONDS) -> None:
-    """Ask each child to end, in the order given; after ``grace`` seconds, end their whole sessions."""
+    """Terminate the children in the order given, waiting at most ``grace`` seconds in all; then kill their sessions."""
     deadline = time.monotonic() + grace
     for child in children:
         if child.alive:
@@ -96,7 +99,7 @@ def stop(children: Sequence[Child], grace: float = GRACE_SECONDS) -> None:
 
 @contextlib.contextmanager
 def stop_requested() -> Iterator[threading.Event]:
-    """An event that SIGTERM or Ctrl-C sets, for the time of the ``with`` block (main thread only)."""
+    """An event that SIGTERM or Ctrl-C sets within the ``with`` block (main thread only)."""
     event = threading.Event()
 
     def request(number: int, frame: FrameType | None) -> None:
@@ -112,10 +115,10 @@ def stop_requested() -> Iterator[threading.Event]:
 
 @contextlib.contextmanager
 def only_one(lock: Path, what: str) -> Iterator[None]:
-    """Hold a lock file, so that a second supervisor of the same folder ends with a sentence.
+    """Hold a lock file within the block, so that a folder has only one supervisor; ``what`` names it in the error.
 
     Raises:
-        DeploymentError: somebody else holds it.
+        DeploymentError: another process holds it.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as stream:
@@ -127,7 +130,7 @@ def only_one(lock: Path, what: str) -> Iterator[None]:
 
 
 def free_port() -> int:
-    """A loopback port that is free now (somebody may take it before it is used)."""
+    """A loopback port that is free now (another process may take it before it is used)."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -135,5 +138,5 @@ def free_port() -> int:
 
 
 def say(text: str) -> None:
-    """One line for the person or the journal that watches this service."""
+    """Print one line at once, for the person or the journal that watches this service."""
     print(text, flush=True)

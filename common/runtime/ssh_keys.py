@@ -1,4 +1,4 @@
-"""What an OpenSSH public key file holds; both sides print the same fingerprint, to compare by telephone."""
+"""The fingerprint of an OpenSSH public key; both sides print it, to be compared by telephone."""
 
 from __future__ import annotations
 

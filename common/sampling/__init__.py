@@ -1,1 +1,1 @@
-"""Which training cases an epoch shows: one file for each way."""
+"""Sampling of training cases against class imbalance: one method a file."""

@@ -1,4 +1,4 @@
-"""ADASYN: SMOTE with more new cases where other classes are near (He et al., IJCNN 2008)."""
+"""ADASYN: like SMOTE, with more new cases where other classes are near (He et al., IJCNN 2008)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from torch import Tensor
 
 from fedgraft.common.interfaces.sampler import Synthesiser
 from fedgraft.common.sampling.classes import require_share
-from fedgraft.common.sampling.synthesis import grown, require_neighbours
+from fedgraft.common.sampling.synthesis import require_neighbours, with_new_cases
 
 
 class Adasyn(Synthesiser):
-    """How many new cases start from a case follows from how many of its neighbours are of other classes.
+    """Makes new cases from each case in proportion to how many of its neighbours are of other classes.
 
-    A class none of whose cases has such a neighbour stays as it is. The number made is rounded case by case.
+    A class in which no case has such a neighbour gets no new cases. The number per case is rounded, so that a class
+    comes up to ``share`` only approximately.
 
     Args:
-        share: each class that the site has comes up to about this part of its commonest one; above 0 and at most 1.
-        neighbours: of a case, both of any class and of its own; 1 or more.
+        share: each of the site's classes is filled up to about this share of its commonest; above 0 and at most 1.
+        neighbours: neighbours of a case that are considered, among all classes and within its own; 1 or more.
 
     Raises:
         PlanError: an option is out of range.
@@ -28,12 +29,12 @@ class Adasyn(Synthesiser):
         self._share, self._neighbours = require_share(share), require_neighbours(neighbours)
 
     def synthesise(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """`fedgraft.common.sampling.synthesis.grown`."""
-        return grown(vectors, labels, self._share, self._neighbours, seed, _Adasyn)
+        """The given cases and new ones; see `fedgraft.common.sampling.synthesis.with_new_cases`."""
+        return with_new_cases(vectors, labels, self._share, self._neighbours, seed, _Adasyn)
 
 
 class _Adasyn:
-    """imbalanced-learn's, which raises where nothing can be made."""
+    """imbalanced-learn's ADASYN; where that raises because it can make no case, this returns the given ones."""
 
     def __init__(self, wanted: dict[int, int], neighbours: int, seed: int) -> None:
         from imblearn.over_sampling import ADASYN  # a second to import
@@ -42,9 +43,9 @@ class _Adasyn:
 
     def fit_resample(self, vectors: Any, labels: Any) -> tuple[Any, Any]:
         try:
-            grown_vectors, grown_labels = self._sampler.fit_resample(vectors, labels)
+            all_vectors, all_labels = self._sampler.fit_resample(vectors, labels)
         except (RuntimeError, ValueError) as error:
             if "Not any neigbours" in str(error) or "No samples will be generated" in str(error):
                 return vectors, labels
             raise
-        return grown_vectors, grown_labels
+        return all_vectors, all_labels

@@ -10,13 +10,13 @@ from fedgraft.common.interfaces.sampler import Sampler
 
 
 class Balanced(Sampler):
-    """As many draws as there are cases, with replacement; a class's probability is in proportion to ``n_c^power``.
+    """Draws N cases with replacement; a class's probability is proportional to ``n_c^power``.
 
     Kang et al., Decoupling representation and classifier for long-tailed recognition, ICLR 2020, equation 1.
 
     Args:
-        power: 0 for equally probable classes, 0.5 for square-root sampling; below 1, where every case is equally
-            probable and nothing is balanced.
+        power: 0 for equally probable classes, 0.5 for square-root sampling; below 1, where all cases would be equally
+            probable and nothing balanced.
 
     Raises:
         PlanError: ``power`` is out of range.
@@ -30,5 +30,5 @@ class Balanced(Sampler):
     def order(self, labels: Tensor, generator: torch.Generator) -> Tensor:
         """The cases of one epoch; see `fedgraft.common.interfaces.sampler.Sampler`."""
         counts = torch.bincount(labels).double()
-        weights = counts[labels] ** (self._power - 1)  # of a case: n_c^power, shared among the n_c cases
+        weights = counts[labels] ** (self._power - 1)  # a case's: n_c^power, divided among the n_c cases
         return torch.multinomial(weights, len(labels), replacement=True, generator=generator)

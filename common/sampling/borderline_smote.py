@@ -1,4 +1,4 @@
-"""Borderline-SMOTE: SMOTE from the cases near other classes only (Han et al., ICIC 2005, the first of its variants)."""
+"""Borderline-SMOTE: SMOTE only from cases near other classes (Han et al., ICIC 2005, variant 1)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from torch import Tensor
 
 from fedgraft.common.interfaces.sampler import Synthesiser
 from fedgraft.common.sampling.classes import require_share
-from fedgraft.common.sampling.synthesis import grown, require_neighbours
+from fedgraft.common.sampling.synthesis import require_neighbours, with_new_cases
 
 
 class BorderlineSmote(Synthesiser):
-    """`fedgraft.common.sampling.smote.Smote` from cases in danger: at least half of their neighbours, but not all, are
-    of other classes. A class without such a case stays as it is.
+    """`fedgraft.common.sampling.smote.Smote`, only from cases "in danger": at least half of their neighbours, but not
+    all, are of other classes. A class without such a case gets no new ones.
 
     Args:
-        share: each class that the site has comes up to this part of its commonest one; above 0 and at most 1.
-        neighbours: of a case, among those of its class; 1 or more.
-        around: neighbours of any class, by which danger is judged; 1 or more.
+        share: each of the site's classes is filled up to this share of its commonest; above 0 and at most 1.
+        neighbours: neighbours within its class towards which a case is interpolated; 1 or more.
+        around: neighbours of any class by which a case is judged to be in danger; 1 or more.
 
     Raises:
         PlanError: an option is out of range.
@@ -29,7 +29,7 @@ class BorderlineSmote(Synthesiser):
         self._around = require_neighbours(around, "around")
 
     def synthesise(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """`fedgraft.common.sampling.synthesis.grown`."""
+        """The given cases and new ones; see `fedgraft.common.sampling.synthesis.with_new_cases`."""
         around = min(self._around, len(labels) - 1)
 
         def maker(wanted: dict[int, int], neighbours: int, seed: int) -> Any:
@@ -39,4 +39,4 @@ class BorderlineSmote(Synthesiser):
                 sampling_strategy=wanted, random_state=seed, k_neighbors=neighbours, m_neighbors=around
             )
 
-        return grown(vectors, labels, self._share, self._neighbours, seed, maker)
+        return with_new_cases(vectors, labels, self._share, self._neighbours, seed, maker)

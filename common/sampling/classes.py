@@ -1,4 +1,4 @@
-"""Cases by class, which samplings share."""
+"""What the samplings have in common: cases by class, shuffling, and the check of ``share``."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from fedgraft.common.errors import PlanError
 
 
 def by_class(labels: Tensor) -> list[Tensor]:
-    """The cases of each class that has one, ``(n,)`` int64 each; labels are ``(N,)`` int64."""
+    """The indices of each class's cases, ``(n,)`` int64, for classes that have one; labels are ``(N,)`` int64."""
     return [torch.nonzero(labels == label)[:, 0] for label in labels.unique().tolist()]
 
 
 def shuffled(parts: Sequence[Tensor], generator: torch.Generator) -> Tensor:
-    """The cases of all parts in random order."""
+    """The cases of all parts, ``(n,)`` int64 each, in random order."""
     cases = torch.cat(list(parts))
     return cases[torch.randperm(len(cases), generator=generator)]
 
 
 def require_share(share: float) -> float:
-    """``share``, of the commonest class that a rarer one comes up to.
+    """Return ``share``, the share of the commonest class up to which others are filled, after checking it.
 
     Raises:
         PlanError: it is not above 0 and at most 1.

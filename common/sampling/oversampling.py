@@ -1,4 +1,4 @@
-"""Oversampling: cases of rare classes are shown several times an epoch."""
+"""Oversampling: an epoch repeats cases of rare classes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fedgraft.common.sampling.classes import by_class, require_share, shuffled
 
 
 class Oversampling(Sampler):
-    """Every case at least once; of each class that the site has, as many as ``share`` of its commonest class.
+    """Shows every case at least once, and each class of the site at least ``share`` times as often as the commonest.
 
-    A case is repeated as often as the others of its class, or once more: which ones is drawn for each epoch.
+    Within a class, all cases are repeated equally often, some once more; these are drawn anew for each epoch.
 
     Args:
-        share: above 0 and at most 1, where all classes are shown equally often.
+        share: above 0 and at most 1; at 1 all classes are shown equally often.
 
     Raises:
         PlanError: ``share`` is out of range.
@@ -32,7 +32,7 @@ class Oversampling(Sampler):
 
 
 def _repeated(cases: Tensor, wanted: int, generator: torch.Generator) -> Tensor:
-    """``(max(wanted, n),)``: all cases as often as goes, and a draw of the rest."""
+    """``(max(wanted, n),)``: the ``n`` cases repeated as often as fits, and a random draw of the remainder."""
     times, rest = divmod(max(wanted, len(cases)), len(cases))
     drawn = torch.randperm(len(cases), generator=generator)[:rest]
     return torch.cat([cases.repeat(times), cases[drawn]])

@@ -1,4 +1,4 @@
-"""SMOTE: new cases of rare classes between those that are there (Chawla et al., J. Artif. Intell. Res. 16, 2002)."""
+"""SMOTE: new cases of rare classes by interpolation (Chawla et al., J. Artif. Intell. Res. 16, 2002)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch import Tensor
 
 from fedgraft.common.interfaces.sampler import Synthesiser
 from fedgraft.common.sampling.classes import require_share
-from fedgraft.common.sampling.synthesis import grown, require_neighbours
+from fedgraft.common.sampling.synthesis import require_neighbours, with_new_cases
 
 
 class Smote(Synthesiser):
-    """A new case lies at a random place between one of its class and one of that case's neighbours in the class.
+    """Makes each new case at a random point between a case of the class and one of its neighbours within the class.
 
     Args:
-        share: each class that the site has comes up to this part of its commonest one; above 0 and at most 1.
-        neighbours: of a case, among those of its class; 1 or more.
+        share: each of the site's classes is filled up to this share of its commonest; above 0 and at most 1.
+        neighbours: how many nearest neighbours one is drawn from; 1 or more.
 
     Raises:
         PlanError: an option is out of range.
@@ -26,8 +26,8 @@ class Smote(Synthesiser):
         self._share, self._neighbours = require_share(share), require_neighbours(neighbours)
 
     def synthesise(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """`fedgraft.common.sampling.synthesis.grown`."""
-        return grown(vectors, labels, self._share, self._neighbours, seed, _smote)
+        """The given cases and new ones; see `fedgraft.common.sampling.synthesis.with_new_cases`."""
+        return with_new_cases(vectors, labels, self._share, self._neighbours, seed, _smote)
 
 
 def _smote(wanted: dict[int, int], neighbours: int, seed: int) -> Any:

@@ -1,4 +1,4 @@
-"""New cases of rare classes by imbalanced-learn, which draws them one class after another."""
+"""Make new cases of rare classes with an over-sampler of imbalanced-learn, class by class."""
 
 from __future__ import annotations
 
@@ -12,19 +12,24 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.sampling.classes import by_class
 
 Maker = Callable[[dict[int, int], int, int], Any]
-"""``(cases wanted by class, neighbours, seed)`` -> an over-sampler of imbalanced-learn."""
+"""Builds an over-sampler of imbalanced-learn from ``(number of cases wanted by class, neighbours, seed)``."""
 
 
-def grown(
+def with_new_cases(
     vectors: Tensor, labels: Tensor, share: float, neighbours: int, seed: int, maker: Maker
 ) -> tuple[Tensor, Tensor]:
-    """The given cases, and after them new ones: each class comes up to ``share`` of the commonest.
+    """The given cases, followed by new ones that fill each class up to ``share`` of the commonest.
 
-    A class of one case has no neighbour to go towards, and a site of one class nothing to balance: they stay as they
-    are. A class of n cases has at most n - 1 neighbours.
+    A class of one case gets no new ones, since it has no neighbour; nor does a site with one class. In a class of n
+    cases at most n - 1 neighbours are used.
 
     Args:
-        vectors: ``(N, F)`` float32; ``labels``: ``(N,)`` int64.
+        vectors: ``(N, F)`` float32.
+        labels: ``(N,)`` int64.
+        maker: builds the over-sampler for one class.
+
+    Returns:
+        vectors ``(M, F)`` float32 and labels ``(M,)`` int64.
     """
     classes = by_class(labels)
     wanted = round(share * max(len(cases) for cases in classes))
@@ -41,7 +46,7 @@ def grown(
 
 
 def require_neighbours(neighbours: int, option: str = "neighbours") -> int:
-    """``neighbours``, of a case.
+    """Return ``neighbours``, the value of ``sampling.<option>``, after checking it.
 
     Raises:
         PlanError: it is below 1.

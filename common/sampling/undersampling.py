@@ -1,4 +1,4 @@
-"""Undersampling: an epoch shows only some cases of common classes."""
+"""Undersampling: an epoch leaves out cases of common classes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from fedgraft.common.sampling.classes import by_class, shuffled
 
 
 class Undersampling(Sampler):
-    """Of each class at most ``ratio`` times as many cases as of the site's rarest class; drawn anew for each epoch.
+    """Shows of each class at most ``ratio`` times as many cases as of the site's rarest; drawn anew for each epoch.
 
-    So every case is seen in time, but an epoch is short: give it more of them.
+    Over many epochs every case is seen. Epochs are shorter than without sampling, so that more of them are needed.
 
     Args:
         ratio: 1 or more; at 1 all classes are shown equally often.

@@ -1,1 +1,1 @@
-"""A table's columns as numbers: encoding, and the statistics of many sites together."""
+"""Tables: encoding of rows as numbers, and statistics of columns pooled over sites."""

@@ -1,10 +1,10 @@
-"""A table's cells as numbers, by the plan's ``table`` section: the same at every site.
+"""Encode a table's cells as numbers by the plan's ``table`` section, in the same way at every site.
 
-A cell is text. White space around it is dropped; it is missing if nothing is left, or one of ``table.missing``.
+A cell is text. White space around it is dropped; it is missing if nothing is left, or if it is in ``table.missing``.
 
 A number is written as in a program: digits, at most one point, an exponent (``-1.5``, ``.5``, ``1e-3``), in magnitude
-at most `LARGEST`. All else is refused, never guessed: ``1,5`` (a decimal comma, or thousands?), ``nan``, ``inf``,
-``1e400``, ``<0.1``, ``1_000``. Whoever means "missing" by ``nan`` says so in ``table.missing``.
+at most `LARGEST`. Anything else is refused, never guessed: ``1,5`` (a decimal comma, or thousands?), ``nan``, ``inf``,
+``1e400``, ``<0.1``, ``1_000``. If ``nan`` stands for a missing value, add it to ``table.missing``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 class CellError(ValueError):
-    """A cell of a numeric column is neither missing nor a number; names the column, never the content."""
+    """A cell of a numeric column is neither missing nor a number. The message names the column, never the content."""
 
     def __init__(self, column: str) -> None:
         super().__init__(f"a cell of the numeric column {column} is neither missing nor a number")
@@ -35,14 +35,18 @@ class CellError(ValueError):
 
 @dataclass(frozen=True)
 class Row:
-    """``numbers``: ``(columns,)`` float64 in the table's own units, NaN where missing; ``texts``: "" where missing."""
+    """One row's cells, read but not yet encoded.
+
+    ``numbers``: the numeric columns, ``(columns,)`` float64 in the table's own units, NaN where missing. ``texts``: the
+    categorical columns, "" where missing.
+    """
 
     numbers: Numbers
     texts: tuple[str, ...]
 
 
 def table_spec(table: TableSection) -> TableSpec:
-    """What a table's rows look like once encoded.
+    """The spec of a table's encoded rows.
 
     Raises:
         PlanError: the vocabulary is not known yet.
@@ -53,8 +57,10 @@ def table_spec(table: TableSection) -> TableSpec:
 
 
 def require_statistics(table: TableSection) -> None:
-    """Raises:
-    PlanError: means, deviations and vocabulary are to come from the sites, and have not.
+    """Check that the section holds its means, deviations and vocabulary.
+
+    Raises:
+        PlanError: they are to come from the sites (``table.statistics=federated``), which have not been asked yet.
     """
     if table.statistics != "plan":
         raise PlanError(
@@ -64,10 +70,10 @@ def require_statistics(table: TableSection) -> None:
 
 
 def read_row(table: TableSection, cells: Mapping[str, str]) -> Row:
-    """The cells that the plan names, read.
+    """Read the cells of the plan's columns.
 
     Args:
-        cells: by column; holds at least the plan's columns.
+        cells: text by column; must hold at least the plan's columns.
 
     Raises:
         CellError: a numeric column's cell is neither missing nor a number.
@@ -93,10 +99,11 @@ def _number(column: str, text: str) -> float:
 
 
 class Encoder:
-    """Rows to what a tabular backbone takes, by scikit-learn's transformers with the plan's numbers in them.
+    """Encodes rows as a tabular backbone's inputs, by scikit-learn's transformers set to the plan's statistics.
 
-    Numeric columns: `StandardScaler`, then 0 (the mean) where missing; with ``indicate_missing`` `MissingIndicator`.
-    Categorical columns: `OrdinalEncoder`; 0 is missing or not in the vocabulary, its entries are 1, 2, ...
+    Numeric columns: `StandardScaler`, then 0 (the mean) where missing; with ``indicate_missing`` also
+    `MissingIndicator`. Categorical columns: `OrdinalEncoder`; the entries of the vocabulary are 1, 2, ..., and 0 means
+    missing or not in the vocabulary.
 
     Raises:
         PlanError: the plan has no statistics yet.
@@ -123,7 +130,7 @@ class Encoder:
             self._codes.fit(np.array([[some[0] for some in words]], object))
 
     def __call__(self, rows: Sequence[Row]) -> NDArray[np.float32]:
-        """``(N, F)`` float32, finite: numbers, indicators (1 = missing), codes."""
+        """Encode N rows: ``(N, F)`` float32, finite; numbers, then indicators (1 = missing), then codes."""
         parts: list[NDArray[np.floating]] = [np.zeros((len(rows), 0))]
         if rows and len(rows[0].numbers):
             numbers = np.stack([row.numbers for row in rows])

@@ -1,8 +1,8 @@
-"""Sums over a table's columns that sites can add up: means, deviations and vocabularies of all, from those of each.
+"""Pool the means, deviations and vocabularies of a table's columns over sites, as the pooled table would have them.
 
-A site's sums travel as count, mean and M2 (the sum of squared differences from the mean), and are merged pairwise
-(Chan, Golub & LeVeque, Updating Formulae and a Pairwise Algorithm for Computing Sample Variances, 1979): a plain sum of
-squares loses its digits where the mean is large beside the deviation. Merging sites gives what the pooled table would.
+Each site sends count, mean and M2 (the sum of squared differences from the mean) of a numeric column. They are merged
+pairwise (Chan, Golub & LeVeque, Updating Formulae and a Pairwise Algorithm for Computing Sample Variances, 1979): plain
+sums of squares would lose their digits where the mean is much larger than the deviation.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +21,12 @@ from fedgraft.common.plan.checks.table import table_problems
 from fedgraft.common.plan.data_sections import MOST_CATEGORIES, MOST_TEXT, TableSection
 from fedgraft.common.tables.encoding import Row
 
-T = TypeVar("T")
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Of the known values of one column; all 0 if there are none, or if too few to be told."""
+    """Count, mean and M2 of one column's known values; all 0 if there are none, or too few to be released."""
 
     count: int = 0
     mean: float = 0.0
@@ -36,9 +34,9 @@ class Moments:
 
     @property
     def deviation(self) -> float:
-        """Of the population (divided by n); 1 for a constant column, whose scaled values are then 0.
+        """The standard deviation, divided by n; 1 for a constant column, whose scaled values are then 0.
 
-        What counts as constant is scikit-learn's rule (`StandardScaler`): a variance that rounding alone can give.
+        A column is constant, as for scikit-learn's `StandardScaler`, if rounding alone could give its variance.
         """
         variance = self.m2 / self.count
         rounding = self.count * _EPSILON * variance + (self.count * self.mean * _EPSILON) ** 2
@@ -47,24 +45,24 @@ class Moments:
 
 @dataclass(frozen=True)
 class TableStatistics:
-    """``numeric`` and ``categories`` (cases by category) in the order of the plan's columns."""
+    """Statistics of a table: ``numeric`` and ``categories`` (cases by category), in the order of the plan's columns."""
 
     numeric: tuple[Moments, ...]
     categories: tuple[Mapping[str, int], ...]
 
     def at_least(self, least: int) -> TableStatistics:
-        """What may be told: nothing of a column with fewer known values, no category with fewer cases.
+        """Without numeric columns of fewer than ``least`` known values, and without categories of fewer cases.
 
-        Nor is one named that has more than `MOST_TEXT` characters or unprintable ones, which is no category; of many,
-        the `MOST_CATEGORIES` largest are named.
+        Categories with more than `MOST_TEXT` characters or unprintable ones are left out too; of each column at most
+        the `MOST_CATEGORIES` commonest remain.
         """
         return TableStatistics(
             numeric=tuple(one if one.count >= least else Moments() for one in self.numeric),
-            categories=tuple(_named(counts, least) for counts in self.categories),
+            categories=tuple(_releasable(counts, least) for counts in self.categories),
         )
 
     def of_patients(self, least: int, patients: Patients) -> TableStatistics:
-        """Without columns whose known values are of fewer than ``least`` patients, and categories of fewer."""
+        """Without numeric columns and categories whose values come from fewer than ``least`` patients."""
         return TableStatistics(
             numeric=tuple(
                 one if count >= least else Moments() for one, count in zip(self.numeric, patients.numeric, strict=True)
@@ -76,7 +74,7 @@ class TableStatistics:
         )
 
     def nothing(self) -> TableStatistics:
-        """What is told by a site that tells nothing."""
+        """The statistics of a site that releases nothing: no counts, no categories."""
         return TableStatistics(tuple(Moments() for _ in self.numeric), tuple({} for _ in self.categories))
 
     @property
@@ -86,9 +84,9 @@ class TableStatistics:
 
 @dataclass(frozen=True)
 class Patients:
-    """How many different patients each of a site's sums rests on; it stays at the site. The order is the plan's.
+    """How many different patients each of a site's statistics comes from, in the plan's order; never leaves the site.
 
-    ``numeric``: with a known value of the column; ``categories``: by category.
+    ``numeric``: patients with a known value of the column. ``categories``: patients by category.
     """
 
     numeric: tuple[int, ...]
@@ -96,7 +94,7 @@ class Patients:
 
 
 def moments(values: NDArray[np.float64]) -> Moments:
-    """Of ``(N,)`` float64; NaN is missing."""
+    """The moments of ``(N,)`` float64, without NaN, which means missing."""
     known = values[~np.isnan(values)]
     if not len(known):
         return Moments()
@@ -105,16 +103,16 @@ def moments(values: NDArray[np.float64]) -> Moments:
 
 
 def merge(one: Moments, other: Moments) -> Moments:
-    """Of the values of both."""
+    """The moments of the values of both."""
     if not one.count or not other.count:
         return other if other.count else one
-    count, apart = one.count + other.count, other.mean - one.mean
-    mean = one.mean + apart * (other.count / count)
-    return Moments(count, mean, one.m2 + other.m2 + apart**2 * one.count * (other.count / count))
+    count, difference = one.count + other.count, other.mean - one.mean
+    mean = one.mean + difference * (other.count / count)
+    return Moments(count, mean, one.m2 + other.m2 + difference**2 * one.count * (other.count / count))
 
 
 def describe(rows: Sequence[Row], table: TableSection) -> TableStatistics:
-    """All of a site's rows; `TableStatistics.at_least` says what may leave."""
+    """The statistics of all of a site's rows; what may leave the site is `TableStatistics.at_least` of it."""
     numbers = np.stack([row.numbers for row in rows]) if rows else np.zeros((0, len(table.numeric)))
     numeric = tuple(moments(numbers[:, place]) for place in range(len(table.numeric)))
     counts = (Counter(row.texts[place] for row in rows) for place in range(len(table.categorical)))
@@ -122,7 +120,7 @@ def describe(rows: Sequence[Row], table: TableSection) -> TableStatistics:
 
 
 def count_patients(rows: Sequence[Row], patients: Sequence[str], table: TableSection) -> Patients:
-    """Of a site's rows, whose patients are ``patients``."""
+    """Count the patients behind each statistic; ``patients`` has one entry per row."""
     owned = list(zip(rows, patients, strict=True))
     numeric = (
         len({patient for row, patient in owned if not math.isnan(row.numbers[place])})
@@ -132,13 +130,14 @@ def count_patients(rows: Sequence[Row], patients: Sequence[str], table: TableSec
     return Patients(tuple(numeric), tuple(dict(Counter(word for word, _ in some)) for some in pairs))
 
 
-def _named(counts: Mapping[str, int], least: int) -> dict[str, int]:
+def _releasable(counts: Mapping[str, int], least: int) -> dict[str, int]:
+    """The categories that may leave a site, sorted by name (`TableStatistics.at_least`)."""
     fit = [(word, n) for word, n in counts.items() if n >= least and 0 < len(word) <= MOST_TEXT and word.isprintable()]
     return dict(sorted(sorted(fit, key=lambda item: (-item[1], item[0]))[:MOST_CATEGORIES]))
 
 
 def merge_all(parts: Iterable[TableStatistics], table: TableSection) -> TableStatistics:
-    """Of the rows of all sites; in another order of ``parts`` it differs in the last digits only."""
+    """The statistics of all sites' rows; the order of ``parts`` changes only the last digits."""
     given = list(parts)
     numeric = tuple(reduce(merge, (one.numeric[place] for one in given), Moments()) for place in _places(table.numeric))
     counts = (
@@ -152,10 +151,10 @@ def _places(columns: Sequence[str]) -> range:
 
 
 def resolved(table: TableSection, statistics: TableStatistics) -> TableSection:
-    """The section with the numbers in it: then of ``statistics=plan``, with vocabularies in alphabetical order.
+    """The section with pooled means, deviations and alphabetical vocabularies, and ``statistics=plan``.
 
     Raises:
-        PlanError: of a column nothing is known from any site, or its numbers can't be used.
+        PlanError: no site released anything of a column, or its numbers can't be used.
     """
     least = table.min_count
     problems = [

@@ -1,1 +1,1 @@
-"""Every record that travels between coordinator and sites."""
+"""The records that coordinator and sites exchange: packing, unpacking and checking."""

@@ -1,7 +1,7 @@
-"""Numbers as Flower arrays that are turned into bytes only when they travel.
+"""Flower arrays that are serialised only when they are sent.
 
 Flower's own ``Array`` serialises when it is made and parses whenever it is read. Within one process neither is needed:
-a `HeldArray` hands its numbers over as they are. On the wire it is an ``Array`` like any other.
+a `HeldArray` passes its numpy array on. On the wire it is an ``Array`` like any other.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from fedgraft.common.errors import WireError
 Numbers = NDArray[np.generic]
 _STYPE = "numpy.ndarray"
 PLAIN = frozenset(map(np.dtype, ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "?")))
-"""What may travel: the kinds of number that numpy and torch both have."""
+"""The dtypes that may be sent: numbers that both numpy and torch have."""
 
 
 class HeldArray(Array):
-    """Holds an array; it belongs to the message from then on, and nobody writes to it.
+    """An ``Array`` that holds a numpy array, which nobody may write to any more.
 
     Args:
-        values: any shape, a plain numeric dtype.
+        values: any shape, a dtype in `PLAIN`.
     """
 
     def __init__(self, values: Numbers) -> None:
@@ -43,7 +43,7 @@ class HeldArray(Array):
 
     @property
     def data(self) -> bytes:  # type: ignore[override]
-        """The array in numpy's file format; written when first asked for."""
+        """The array in numpy's file format; serialised at the first access."""
         if "_bytes" not in self.__dict__:
             buffer = io.BytesIO()
             np.save(buffer, self.values, allow_pickle=False)
@@ -51,7 +51,7 @@ class HeldArray(Array):
         return cast(bytes, self.__dict__["_bytes"])
 
     def numpy(self) -> NDArray[Any]:
-        """The array, so that it can't be written to."""
+        """A read-only view of the array."""
         view = self.values.view()
         view.flags.writeable = False
         return view
@@ -60,13 +60,13 @@ class HeldArray(Array):
         return Array, (self.dtype, self.shape, self.stype, self.data)
 
 
-HeldArray.__qualname__ = Array.__qualname__  # Flower writes the class's name before the bytes, and knows only its own
+HeldArray.__qualname__ = Array.__qualname__  # Flower sends the class's name with the bytes, and accepts only its own
 
 
 def record_of(tensors: Iterable[tuple[str, Tensor]]) -> ArrayRecord:
-    """Named tensors as a record that holds them as they are.
+    """A record that holds the named tensors without copying or serialising them.
 
-    Flower's constructor would copy each array, and its item assignment takes longer than a small array's arithmetic.
+    The record is filled directly: Flower's constructor copies each array, and its item assignment is slow.
     """
     record = ArrayRecord()
     record.__dict__["_data"].update((name, HeldArray(_numbers(tensor))) for name, tensor in tensors)
@@ -79,20 +79,20 @@ def _numbers(tensor: Tensor) -> Numbers:
 
 
 def read(what: str, array: Array) -> Numbers:
-    """An array's numbers.
+    """The numbers of an array, writable unless it is a `HeldArray`.
 
     Args:
-        what: names it in an error: ours, never the sender's.
+        what: the array's name in an error; must not come from the sender.
 
     Raises:
-        WireError: they can't be decoded, or are no plain numbers.
+        WireError: the array can't be decoded, or its dtype is not in `PLAIN`.
     """
     if isinstance(array, HeldArray):
         return array.values
     try:
         values = array.numpy()
     except Exception as error:
-        # numpy raises several kinds for bytes that are not an array, and the bytes are the sender's
+        # the bytes are the sender's, and numpy raises several kinds of error for bytes that are no array
         raise WireError(f"{what} can't be decoded") from error
     if not isinstance(values, np.ndarray) or not values.dtype.isnative or values.dtype not in PLAIN:
         raise WireError(f"{what} is not made of plain numbers")
@@ -102,14 +102,15 @@ def read(what: str, array: Array) -> Numbers:
 def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
     """The name of a tensor that holds an infinite number or NaN; ``None`` if none does."""
     floating = {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point()}
-    # one pass without temporaries; a norm that overflows says nothing, so look again
+    # one pass without temporaries; the norm of finite numbers may overflow, so each tensor is checked then
     if not floating or bool(torch.nn.utils.get_total_norm(floating.values()).isfinite()):
         return None
     return next((name for name, tensor in floating.items() if not bool(torch.isfinite(tensor).all())), None)
 
 
 def newly_not_finite(held: Mapping[str, Array], tensors: Mapping[str, Tensor]) -> str | None:
-    """`not_finite` of the tensors of ``held``; an array that many sites of this process receive is looked at once."""
+    """`not_finite` of ``tensors``, read from the arrays ``held`` of the same names; an array that passed is not checked
+    again, since many sites of one process may receive it."""
     unseen = {name: tensor for name, tensor in tensors.items() if "_finite" not in held[name].__dict__}
     found = not_finite(unseen)
     if found is None:
@@ -128,7 +129,7 @@ def count_bytes(array: Array) -> int:
 
 @lru_cache(maxsize=64)
 def dtype_name(dtype: np.dtype[Any]) -> str:
-    """``float32``; numpy takes longer over the name than over a small array."""
+    """A dtype's name (``float32``), cached: numpy is slow to make it."""
     return dtype.name
 
 

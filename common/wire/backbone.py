@@ -1,4 +1,4 @@
-"""A backbone as a Flower record and back."""
+"""Pack a backbone into a Flower record, and unpack it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PARCEL = "safetensors"
 
 
 def pack_backbone(state: Mapping[str, Tensor]) -> ArrayRecord:
-    """A backbone as one array, the bytes of a safetensors file: Flower fetches every array by calls of its own, and
-    hundreds of them take half a minute even on loopback."""
+    """Pack a backbone as one uint8 array, the bytes of a safetensors file: Flower fetches each array by calls of its
+    own, so that hundreds of arrays take half a minute even on loopback."""
     content = safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()})
     return arrays.record_of([(PARCEL, torch.frombuffer(bytearray(content), dtype=torch.uint8))])
 

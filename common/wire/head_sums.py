@@ -1,4 +1,4 @@
-"""``query.sums``: what a site sums up over its training cases for the head's start, as Flower records and back."""
+"""``query.sums``: the sums over a site's training cases from which the head starts; packed and unpacked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SITE, _SUMS, _PLAN = "site", "sums", "plan"
 
 @dataclass(frozen=True)
 class SiteSums:
-    """A site's answer; ``sums`` is ``None`` if it withholds them."""
+    """A site's answer; ``sums`` is ``None`` if the site withholds them."""
 
     site: str
     plan_digest: str
@@ -25,6 +25,7 @@ class SiteSums:
 
 
 def pack_sums_question(plan_digest: str) -> RecordDict:
+    """The content of a ``query.sums`` message."""
     return RecordDict({_PLAN: ConfigRecord({"digest": plan_digest})})
 
 
@@ -38,6 +39,7 @@ def unpack_sums_question(content: RecordDict) -> str:
 
 
 def pack_sums(answer: SiteSums) -> RecordDict:
+    """The content of a site's reply to ``query.sums``."""
     record = RecordDict({_SITE: ConfigRecord({"name": answer.site, "plan": answer.plan_digest})})
     if answer.sums is not None:
         record[_SUMS] = messages.pack_tensors(answer.sums)

@@ -1,8 +1,9 @@
-"""What travels, as Flower records; with `fedgraft.common.wire.offer`, all that knows their keys.
+"""Pack and unpack the messages of a run as Flower records; no other room knows their keys.
 
-Four exchanges: ``query.prepare`` (plan -> who the site is), ``query.backbone`` (frozen tensors, only to a site that
-lacks them), ``train`` (shared tensors -> update) and ``evaluate`` (shared tensors -> evaluation). Everything read
-here came from another machine: names, shapes, dtypes, finiteness and digests are checked, and nothing is unpickled.
+Four exchanges: ``query.prepare`` (plan -> the site's offer, see `fedgraft.common.wire.offer`), ``query.backbone``
+(frozen tensors, only to a site that lacks them), ``train`` (shared tensors -> update) and ``evaluate`` (shared
+tensors -> evaluation). What is unpacked here comes from another machine: names, shapes, dtypes and finiteness are
+checked, and nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -41,9 +42,13 @@ Decode = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
 @dataclass(frozen=True)
 class Instruction:
-    """What a ``train`` or ``evaluate`` message asks for, besides its tensors.
+    """What a ``train`` or ``evaluate`` message holds besides its tensors.
 
-    ``class_counts``: over all sites, if the plan's loss wants them. ``proximal_mu``: set by Flower's FedProx.
+    Attributes:
+        plan_digest: of the plan that the message belongs to.
+        round: counted from 1.
+        class_counts: training cases by class over all sites; ``None`` unless the plan's loss needs them.
+        proximal_mu: weight of the proximal term, set by Flower's FedProx; 0 for none.
     """
 
     plan_digest: str
@@ -54,8 +59,14 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Update:
-    """A site's answer to ``train``; tensors on the CPU: what was trained, or, on the wire, a codec's payload.
-    ``evaluations``: of the model it received, by split."""
+    """A site's answer to ``train``.
+
+    Attributes:
+        tensors: the trained tensors, on the CPU; on the wire, a codec's payload of them.
+        examples: training cases.
+        train_loss: mean loss per case; ``None`` if withheld.
+        evaluations: of the model that the site received, by split.
+    """
 
     site: str
     plan_digest: str
@@ -67,17 +78,17 @@ class Update:
 
 
 def specs_of(tensors: Mapping[str, Tensor]) -> dict[str, Spec]:
-    """The specs that `unpack_tensors` checks against."""
+    """Shapes and dtypes of tensors by name, which `unpack_tensors` checks against."""
     return {name: Spec(tuple(t.shape), _dtype_name(t.dtype)) for name, t in tensors.items()}
 
 
 def pack_tensors(tensors: Mapping[str, Tensor]) -> ArrayRecord:
-    """Named tensors as an ArrayRecord, in the order of the sorted names; they must not be written to any more."""
+    """Pack named tensors, sorted by name, without copying: they must not be written to any more."""
     return arrays.record_of((name, tensors[name]) for name in sorted(tensors))
 
 
 def unpack_tensors(record: ArrayRecord, specs: Specs) -> dict[str, Tensor]:
-    """Named tensors from an ArrayRecord. They may share the message's memory: read them, and write elsewhere.
+    """Unpack named tensors. They may share the message's memory and must not be written to.
 
     Raises:
         WireError: names differ from ``specs``, a shape or dtype is wrong, or a number is not finite.
@@ -94,7 +105,7 @@ def unpack_tensors(record: ArrayRecord, specs: Specs) -> dict[str, Tensor]:
 
 
 def unpack_any(record: ArrayRecord) -> dict[str, Tensor]:
-    """Tensors under whatever names and of whatever shapes they come; who asked checks them.
+    """Unpack tensors of any names and shapes; the caller must check them.
 
     Raises:
         WireError: an array can't be decoded.
@@ -103,17 +114,22 @@ def unpack_any(record: ArrayRecord) -> dict[str, Tensor]:
 
 
 def pack_prepare(plan_json: str, plan_digest: str, backbone_digest: str) -> RecordDict:
+    """The content of a ``query.prepare`` message."""
     return RecordDict({PLAN: ConfigRecord({"json": plan_json, "digest": plan_digest, "backbone": backbone_digest})})
 
 
 def unpack_prepare(content: RecordDict) -> tuple[str, str, str]:
-    """``(plan as JSON, plan digest, backbone digest)``."""
+    """``(plan as JSON, plan digest, backbone digest)``.
+
+    Raises:
+        WireError: one of them is missing.
+    """
     record = config_of(content, PLAN)
     return text_of(record, "json"), text_of(record, "digest"), text_of(record, "backbone")
 
 
 def pack_config(plan_digest: str, class_counts: tuple[int, ...] | None) -> ConfigRecord:
-    """The config of a ``train`` message; a strategy adds ``server-round``, and FedProx ``proximal-mu``."""
+    """The config of a ``train`` message; Flower's strategy adds ``server-round``, and FedProx ``proximal-mu``."""
     config = ConfigRecord({"plan": plan_digest})
     if class_counts is not None:
         config["class-counts"] = list(class_counts)
@@ -123,7 +139,7 @@ def pack_config(plan_digest: str, class_counts: tuple[int, ...] | None) -> Confi
 def pack_evaluate(
     shared: Mapping[str, Tensor], plan_digest: str, server_round: int, class_counts: tuple[int, ...] | None = None
 ) -> RecordDict:
-    """An ``evaluate`` message; ``class_counts`` for sites that train on before they evaluate (``personal``)."""
+    """The content of an ``evaluate`` message; ``class_counts`` if sites train before they evaluate (``personal``)."""
     config = pack_config(plan_digest, class_counts)
     config["server-round"] = server_round
     return RecordDict({ARRAYS: pack_tensors(shared), CONFIG: config})
@@ -162,7 +178,7 @@ def unpack_arrays(content: RecordDict, key: str) -> ArrayRecord:
 
 
 def pack_update(update: Update) -> RecordDict:
-    """The update as Flower's strategies want it: one ArrayRecord, one MetricRecord, and ConfigRecords beside them."""
+    """Pack an update as Flower's strategies expect it: one ArrayRecord, one MetricRecord, and ConfigRecords."""
     metrics = MetricRecord({EXAMPLES: update.examples})
     if update.train_loss is not None:
         metrics["train-loss"] = update.train_loss
@@ -176,7 +192,7 @@ def pack_update(update: Update) -> RecordDict:
 
 
 def pack_answer(site: str, plan_digest: str, server_round: int, evaluations: Mapping[str, Evaluation]) -> RecordDict:
-    """Who answers, and the evaluations by split: the whole answer to ``evaluate``, and a part of an update."""
+    """Pack who answers, and evaluations by split: the whole answer to ``evaluate``, and a part of an update."""
     record = RecordDict({SITE: ConfigRecord({"name": site, "plan": plan_digest, "round": server_round})})
     for split, evaluation in evaluations.items():
         record[f"{LOCAL_METRICS}.{split}"] = evaluation.pack()
@@ -202,7 +218,7 @@ def unpack_update(content: RecordDict, specs: Specs, task: AnyTask, decode: Deco
     """Read a site's answer to ``train``.
 
     Args:
-        decode: reads a compressed payload; ``None`` if the tensors travel as they are.
+        decode: decodes a codec's payload; ``None`` if the tensors are sent as they are.
 
     Raises:
         WireError: anything is missing, of the wrong shape or type, or not finite.
@@ -229,14 +245,14 @@ def unpack_update(content: RecordDict, specs: Specs, task: AnyTask, decode: Deco
 
 
 def count_bytes(content: RecordDict) -> int:
-    """Bytes of a message's content as Flower counts them (arrays with their headers, names, values)."""
+    """Bytes of a message's content as Flower counts them: arrays with their headers, names, values."""
     return sum(_record_bytes(record) for record in content.values())
 
 
 def _record_bytes(record: ArrayRecord | MetricRecord | ConfigRecord) -> int:
     if isinstance(record, ArrayRecord):
         return sum(len(name) + arrays.count_bytes(array) for name, array in record.items())
-    filled = {name: value for name, value in record.items() if value != []}  # Flower trips over an empty list
+    filled = {name: value for name, value in record.items() if value != []}  # Flower can't count an empty list
     return type(record)(filled).count_bytes() if filled else 0  # type: ignore[arg-type]
 
 

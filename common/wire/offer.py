@@ -1,4 +1,4 @@
-"""A site's answer to ``query.prepare``: who it is, and what it offers."""
+"""A site's answer to ``query.prepare``: its name and how many cases it has; packed and unpacked."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ _MOST_REASONS = 64
 
 @dataclass(frozen=True)
 class Offer:
-    """What a site offers.
+    """What a site offers for a plan.
 
     Attributes:
+        site: the site's name.
+        plan_digest: digest of the plan that it answers to.
+        has_backbone: whether the site holds the plan's backbone already.
         examples: training cases.
         class_counts: the task's counts of training cases, ``None`` if withheld.
         quarantined: how many cases the site can't use, by reason; empty if there are none, or withheld.
@@ -37,6 +40,7 @@ class Offer:
 
 
 def pack_offer(offer: Offer) -> RecordDict:
+    """The content of a site's reply to ``query.prepare``."""
     record = ConfigRecord(
         {
             "name": offer.site,

@@ -1,4 +1,4 @@
-"""A site's sums over its table as Flower records, and back; who answers, and to which plan."""
+"""``query.describe``: a site's statistics of its table or its images; packed and unpacked."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from fedgraft.common.records import config_of, is_count, text_of
 from fedgraft.common.tables.statistics import Moments, TableStatistics
 
 LARGEST_OF_AN_IMAGE = 1e9
-"""Of a number that describes an image with pixels in [0, 1]."""
+"""The largest magnitude of a number that describes an image with pixels in [0, 1]."""
 
 
 DESCRIBE = "query.describe"
 STATISTICS = "statistics"
 _SITE, _PLAN = "site", "plan"
-_ROUNDING = 1e-6  # M2 and mean are rounded: at a bound, they may pass it by so much of it
+_ROUNDING = 1e-6  # relative: by so much may M2 and mean exceed their bounds, since both are rounded
 
 
 @dataclass(frozen=True)
 class Description:
-    """A site's answer to ``query.describe``: of a table, or of images (`fedgraft.common.wire.statistics`)."""
+    """A site's answer to ``query.describe``: statistics of its table, or of its images."""
 
     site: str
     plan_digest: str
@@ -35,6 +35,7 @@ class Description:
 
 
 def pack_question(plan_json: str, plan_digest: str) -> RecordDict:
+    """The content of a ``query.describe`` message."""
     return RecordDict({_PLAN: ConfigRecord({"json": plan_json, "digest": plan_digest})})
 
 
@@ -49,7 +50,7 @@ def unpack_question(content: RecordDict) -> tuple[str, str]:
 
 
 def pack_site(name: str, plan_digest: str) -> RecordDict:
-    """Who answers, and to which plan."""
+    """Pack which site answers, and to which plan."""
     return RecordDict({_SITE: ConfigRecord({"name": name, "plan": plan_digest})})
 
 
@@ -57,7 +58,7 @@ def unpack_site(content: RecordDict) -> tuple[str, str]:
     """``(the site's name, the plan's digest)``.
 
     Raises:
-        WireError: one of them is missing, or the name is none.
+        WireError: one of them is missing, or the name is not a valid one.
     """
     site = config_of(content, _SITE)
     name = text_of(site, "name")
@@ -67,7 +68,7 @@ def unpack_site(content: RecordDict) -> tuple[str, str]:
 
 
 def pack_description(site: str, plan_digest: str, found: TableStatistics) -> RecordDict:
-    """Answer ``query.describe`` of a plan for a table."""
+    """The content of a site's reply to ``query.describe`` for a table."""
     numeric = found.numeric
     record = ConfigRecord(
         {
@@ -85,7 +86,7 @@ def pack_description(site: str, plan_digest: str, found: TableStatistics) -> Rec
 
 
 def unpack_description(content: RecordDict, table: TableSection) -> Description:
-    """Read a site's answer.
+    """Read a site's statistics of its table.
 
     Raises:
         WireError: a key is missing or ill-typed, a number is not finite, out of range or contradicts the others, or
@@ -141,20 +142,21 @@ def _is_category(word: str, table: TableSection) -> bool:
 
 
 def pack_image_description(site: str, plan_digest: str, found: ImageStatistics) -> RecordDict:
-    """Answer ``query.describe`` of a plan for images."""
+    """The content of a site's reply to ``query.describe`` for images."""
     content = pack_site(site, plan_digest)
     content[STATISTICS] = ConfigRecord({"cases": found.cases, "means": list(found.means)})
     return content
 
 
 def unpack_image_description(content: RecordDict, numbers: int) -> Description:
-    """Read a site's answer.
+    """Read a site's statistics of its images.
 
     Args:
-        numbers: by which the plan's part describes an image.
+        numbers: how many numbers describe an image (`fedgraft.common.harmonisation.reference.Harmony.numbers`).
 
     Raises:
-        WireError: a key is missing or ill-typed, or there are other than ``numbers`` finite means, or means of nothing.
+        WireError: a key is missing or ill-typed, there are not exactly ``numbers`` finite means, or there are means of
+            no image.
     """
     name, plan_digest = unpack_site(content)
     record = config_of(content, STATISTICS)

@@ -48,7 +48,7 @@ class Hidden(nn.Module):
 def test_a_module_that_is_never_called_is_no_place() -> None:
     network = Hidden()
     found = find_places(network, find_stages(network), SPEC, lambda path, module: isinstance(module, nn.Linear))
-    assert [(place.path, place.taken, place.given) for place in found] == [("embed", (1, 192), (1, 16))]
+    assert [(place.path, place.input_shape, place.output_shape) for place in found] == [("embed", (1, 192), (1, 16))]
 
 
 def test_a_module_that_gives_a_tuple_is_no_place() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from fedgraft.common.alignment.adversarial import Adversarial, reverse_gradient, told_apart
+from fedgraft.common.alignment.adversarial import Adversarial, discrimination_loss, reverse_gradient
 from fedgraft.common.alignment.moments import Gaussian
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.alignment import Reference
@@ -102,7 +102,7 @@ def test_a_discriminator_that_knows_nothing_is_at_log_2() -> None:
     discriminator = reference.discriminator
     assert discriminator is not None
     zeros = {name: torch.zeros_like(parameter) for name, parameter in discriminator.named_parameters()}
-    assert float(told_apart(discriminator, zeros, normal(3, 0), normal(3, 1), 1)) == pytest.approx(math.log(2))
+    assert float(discrimination_loss(discriminator, zeros, normal(3, 0), normal(3, 1), 1)) == pytest.approx(math.log(2))
 
 
 def test_every_site_starts_with_the_same_discriminator_and_leaves_the_random_state_alone() -> None:
