@@ -57,7 +57,7 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
     counts = None if _held_out(session) else task.count(train.labels)
     offer = Offer(site.name, digest, True, len(train), counts, session.quarantined)
     offer = release.release_offer(offer, plan.release, site.release, task)
-    release.write_down(session.release_log, "offer", run, offer, plan=digest)
+    release.log_release(session.release_log, "offer", run, offer, plan=digest)
     return pack_offer(offer)
 
 
@@ -142,14 +142,14 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
     about = {"plan": session.plan.digest, "round": order.round, "tensor_bytes": count_bytes(encoded.payload)}
     if session.plan.compression.target is not None:
         about["arrays"] = sorted(encoded.payload)
-    release.write_down(session.release_log, "update", session.run, leaving, **about)
+    release.log_release(session.release_log, "update", session.run, leaving, **about)
     return messages.pack_update(replace(leaving, tensors=encoded.payload))
 
 
 def answer_evaluate(session: Session, order: messages.Instruction, evaluations: dict[str, Evaluation]) -> RecordDict:
     """What leaves after an evaluation."""
     leaving = release.release_evaluations(evaluations, session.plan.release, session.site.release)
-    release.write_down(
+    release.log_release(
         session.release_log, "evaluation", session.run, leaving, plan=session.plan.digest, round=order.round
     )
     return messages.pack_answer(session.site.name, session.plan.digest, order.round, leaving)

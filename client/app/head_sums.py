@@ -13,7 +13,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import split_usable
-from fedgraft.client.site.release import append_line, may_tell_sums
+from fedgraft.client.site.release import append_line, may_release_sums
 from fedgraft.client.training.session import Session
 from fedgraft.common import tasks
 from fedgraft.common.errors import WireError
@@ -46,7 +46,7 @@ def site_sums(session: Session, workspace: Workspace) -> Sums | None:
     leave."""
     train, outputs = session.cohort["train"], session.plan.data.outputs
     patients = _patients(session, _training_cases(session, workspace))
-    if not may_tell_sums(patients, session.plan.release, session.site.release):
+    if not may_release_sums(patients, session.plan.release, session.site.release):
         return None
     session.load({name: session.initial[name] for name in session.model.names("shared")})
     features = head_inputs(session.model.constant.trained, train, session.device)

@@ -13,7 +13,7 @@ from fedgraft.client.cohort.inputs import Progress
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.features.extraction import split_usable
 from fedgraft.client.images.inputs import ImageInputs, image_inputs
-from fedgraft.client.site.release import append_line, of_enough_patients, release_means, release_statistics
+from fedgraft.client.site.release import append_line, may_release_means, of_enough_patients, release_statistics
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.tables.files import TableFiles
@@ -94,7 +94,7 @@ def site_means(plan: Plan, site: SiteFile, inputs: ImageInputs, harmony: Harmony
     if site.name in plan.hold_out:
         return ImageStatistics()
     train = split_usable(inputs.expanded(read_manifest(site.manifest)), plan, inputs)["train"]
-    if not release_means(len({case.patient for case in train}), site.release):
+    if not may_release_means(len({case.patient for case in train}), site.release):
         return ImageStatistics()
     total = torch.zeros(harmony.numbers(inputs.intake.spec.size), dtype=torch.float64)
     for start in range(0, len(train), _AT_ONCE):

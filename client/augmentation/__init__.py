@@ -1,1 +1,1 @@
-"""Views of training cases: a fixed bank of changed images, and mixtures of two cases."""
+"""Augmentation of training cases: a fixed bank of transformed images, and mixtures of two cases."""

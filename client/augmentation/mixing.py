@@ -1,7 +1,7 @@
 """Mixed cases: mixup (Zhang et al., ICLR 2018) and CutMix (Yun et al., ICCV 2019).
 
-What is mixed is what is trained on: the normalised images, or what is kept of them (manifold mixup, Verma et al., ICML
-2019, at the place where the constant part ends). `fedgraft.common.models.effects` refuses what can't be mixed.
+The inputs of training are mixed: normalised images, or the kept outputs of the constant part (manifold mixup, Verma et
+al., ICML 2019). `fedgraft.common.models.effects` refuses plans whose inputs can't be mixed.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from fedgraft.common.plan.plan import Plan
 
 @dataclass(frozen=True)
 class Mixed:
-    """A batch whose case i is, to ``share``, itself, and for the rest case ``partner[i]`` of the batch.
+    """A batch in which case i is mixed with case ``partner[i]``.
 
     Attributes:
-        inputs: ``(B, *shape)`` float32.
-        partner: ``(B,)`` int64.
+        inputs: the mixed inputs, ``(B, *shape)`` float32.
+        partner: ``(B,)`` int64, indices into the batch.
+        share: of the case itself, 0 to 1; its partner has the rest.
     """
 
     inputs: Tensor
@@ -37,16 +38,16 @@ class Mixed:
 
 @dataclass(frozen=True)
 class Mixing:
-    """How batches are mixed; each ``alpha`` is that of Beta(alpha, alpha), 0 for never.
+    """How batches are mixed: ``mixup`` and ``cutmix`` are the alphas of Beta(alpha, alpha), 0 for never.
 
-    With both, each batch is mixed in one of the two ways, evenly drawn.
+    With both, each batch is mixed in one of the two ways, with equal probability.
     """
 
     mixup: float
     cutmix: float
 
     def mix(self, inputs: Tensor, generator: torch.Generator) -> Mixed:
-        """One batch, ``(B, *shape)`` float32; for `cutmix` ``shape`` is ``(C, H, W)``. ``inputs`` stays as it is."""
+        """Mix one batch, ``(B, *shape)`` float32; for CutMix ``shape`` is ``(C, H, W)``. ``inputs`` is not changed."""
         seed = int(torch.randint(2**53, (), generator=generator))
         rng = np.random.default_rng(seed)  # torch draws from Beta only with its global generator
         partner = torch.from_numpy(rng.permutation(len(inputs)))
@@ -56,7 +57,7 @@ class Mixing:
 
 
 def mixing_of(plan: Plan) -> Mixing | None:
-    """What the plan's ``augment`` says of mixing; ``None`` for nothing."""
+    """The mixing of the plan's ``augment``; ``None`` if batches are not mixed."""
     chosen = plan.augment
     return Mixing(chosen.mixup, chosen.cutmix) if chosen.mixup or chosen.cutmix else None
 
@@ -66,20 +67,20 @@ def _blended(inputs: Tensor, partner: Tensor, share: float) -> Mixed:
 
 
 def _pasted(inputs: Tensor, partner: Tensor, share: float, rng: np.random.Generator) -> Mixed:
-    """A rectangle of ``1 - share`` of the area, as high to wide as the image, comes from the partner.
+    """CutMix: paste a rectangle of the partner with ``1 - share`` of the area and the image's aspect ratio.
 
-    Where it hangs over the border it is cut off (equation 2 of the paper), and its share is what is left of it.
+    The rectangle is clipped at the border (equation 2 of the paper), and ``share`` is computed from what remains.
     """
     height, width = inputs.shape[-2:]
-    rows = _stretch(height, share, rng)
-    columns = _stretch(width, share, rng)
+    rows = _interval(height, share, rng)
+    columns = _interval(width, share, rng)
     mixed = inputs.clone()
     mixed[..., rows, columns] = inputs[partner.to(inputs.device)][..., rows, columns]
     pasted = (rows.stop - rows.start) * (columns.stop - columns.start)
     return Mixed(mixed, partner, 1 - pasted / (height * width))
 
 
-def _stretch(side: int, share: float, rng: np.random.Generator) -> slice:
-    """The rectangle's rows, or columns: ``sqrt(1 - share)`` of the side, around a centre drawn from the whole side."""
+def _interval(side: int, share: float, rng: np.random.Generator) -> slice:
+    """The rectangle's rows or columns: ``sqrt(1 - share)`` of the side, around a uniformly drawn centre."""
     half, centre = side * (1 - share) ** 0.5 / 2, rng.uniform(0, side)
     return slice(max(0, round(centre - half)), min(side, round(centre + half)))

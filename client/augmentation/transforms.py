@@ -1,4 +1,4 @@
-"""How a view differs from its case, and the pixel functions that make it so: array and numbers in, array out."""
+"""The changes that make a view of a case, and the pure pixel functions that apply them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_DEVIATIONS = 3  # of a Gaussian, that a blur's kernel reaches to either side
+_DEVIATIONS = 3  # half-width of a blur's kernel, in standard deviations of its Gaussian
 
 
 @dataclass(frozen=True)
 class Erased:
-    """A rectangle that is painted over.
+    """A rectangle to erase.
 
-    ``area`` in parts of the image's; ``aspect``: height over width; ``right`` and ``down``: where in the free space
-    beside it, from 0 to 1.
+    ``area``: its share of the image's area. ``aspect``: height over width. ``right``, ``down``: its position, from 0
+    (at the left, at the top) to 1 (at the right, at the bottom).
     """
 
     area: float
@@ -28,11 +28,11 @@ class Erased:
 
 @dataclass(frozen=True)
 class Change:
-    """How a view differs from the case as it is.
+    """How a view differs from the unchanged case.
 
-    ``rotate`` in degrees counter-clockwise; ``right`` and ``down`` in parts of the image's side; ``zoom``,
-    ``brightness`` and ``contrast`` are factors, ``gamma`` is an exponent; ``flip`` mirrors left to right; ``noise`` is
-    a standard deviation, of an image in [0, 1], drawn from ``noise_seed``; ``blur`` one in parts of the image's side.
+    ``rotate``: degrees counter-clockwise. ``right``, ``down``: shift as a share of the image's side. ``zoom``,
+    ``brightness``, ``contrast``: factors. ``gamma``: exponent. ``flip``: mirror left to right. ``noise``: standard
+    deviation, for pixels in [0, 1]; its seed is ``noise_seed``. ``blur``: standard deviation as a share of the side.
     """
 
     rotate: float = 0.0
@@ -50,10 +50,10 @@ class Change:
 
 
 def changed(image: Tensor, change: Change) -> Tensor:
-    """Mirror, move, blur, brightness, contrast, gamma, noise, erase, in this order: as the patient lies, as the lens
-    sees it, as the detector answers. A step that changes nothing is left out.
+    """Apply a change: ``(1 or 3, S, S)`` float32 in [0, 1] -> the same.
 
-    ``(1 or 3, S, S)`` float32 in [0, 1], in and out.
+    Order: flip, move, blur, brightness, contrast, gamma, noise, erase, as they arise from patient to detector. Steps
+    that change nothing are skipped.
     """
     from torchvision.transforms.v2 import functional as photo  # half a second to import, for augmented views only
 
@@ -75,9 +75,9 @@ def changed(image: Tensor, change: Change) -> Tensor:
 
 
 def moved(image: Tensor, change: Change) -> Tensor:
-    """Rotate and zoom about the centre, then shift: one bilinear interpolation, ``(C, S, S)`` in and out.
+    """Rotate and zoom about the centre, then shift, in one bilinear interpolation: ``(C, S, S)`` -> the same.
 
-    torch's ``grid_sample`` and not torchvision's ``affine``, which can fill with a constant only.
+    torch's ``grid_sample`` repeats the edge at the borders; torchvision's ``affine`` can only fill with a constant.
     """
     angle = math.radians(change.rotate)
     back = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]) / change.zoom
@@ -88,28 +88,28 @@ def moved(image: Tensor, change: Change) -> Tensor:
 
 
 def blurred(image: Tensor, deviation: float) -> Tensor:
-    """Convolved with a Gaussian, ``(C, S, S)`` in and out; ``deviation`` in parts of ``S``; mirrored at the border."""
+    """Convolve ``(C, S, S)`` with a Gaussian of standard deviation ``deviation * S`` pixels; mirrored at the border."""
     from torchvision.transforms.v2 import functional as photo
 
     pixels = deviation * image.shape[-1]
-    reach = min(math.ceil(_DEVIATIONS * pixels), image.shape[-1] - 1)  # no more can be mirrored
+    reach = min(math.ceil(_DEVIATIONS * pixels), image.shape[-1] - 1)  # mirroring can't go further
     soft: Tensor = photo.gaussian_blur(image, [2 * reach + 1, 2 * reach + 1], [pixels, pixels])
     return soft.clamp(0, 1)
 
 
 def noisy(image: Tensor, deviation: float, seed: int) -> Tensor:
-    """Gaussian noise on every pixel of every plane, ``(C, S, S)`` in and out; what leaves [0, 1] is cut off.
+    """Add Gaussian noise to every pixel of every plane, clipped to [0, 1]: ``(C, S, S)`` -> the same.
 
-    torchvision's ``gaussian_noise`` draws from torch's global generator; a view has one of its own.
+    Drawn from a generator of its own; torchvision's ``gaussian_noise`` draws from torch's global one.
     """
     generator = torch.Generator().manual_seed(seed)
     return (image + deviation * torch.randn(image.shape, generator=generator)).clamp(0, 1)
 
 
 def erased(image: Tensor, hole: Erased) -> Tensor:
-    """A rectangle in the image's own mean, plane by plane (random erasing, Zhong et al., AAAI 2020).
+    """Fill a rectangle with the mean of each plane (random erasing, Zhong et al. 2020): ``(C, S, S)`` -> the same.
 
-    ``(C, S, S)`` in and out. A rectangle that rounds to less than one pixel, or is wider than the image, is cut to fit.
+    The rectangle's sides are at least one pixel and at most the image's.
     """
     from torchvision.transforms.v2 import functional as photo
 

@@ -1,9 +1,9 @@
-"""A fixed bank of augmented views of each case, so that what comes before the cut is computed once per case and view.
+"""A fixed bank of augmented views of each case: the network's constant part is computed once per case and view.
 
-View 0 is the case as it is. Every other view is drawn from the plan's seed, the case's identity and the view's number,
-and from nothing else: the order of the files, the other cases and the manifest's folder don't matter, and a bank of
-twelve views begins with the bank of six. What moves into the image at its borders repeats the image's edge: black where
-the background is black, tissue where the image is cut off.
+View 0 is the unchanged case. Every other view depends only on the plan's seed, the case's identity and the view's
+number: not on the order of the files, the other cases or the manifest's folder. The first six of twelve views are the
+six views of a smaller bank. Pixels that move in at a border repeat the image's edge: black where the background is
+black, tissue where the image cuts it off.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from fedgraft.client.augmentation.transforms import Change, Erased, changed
 from fedgraft.client.cohort.case import Case
 from fedgraft.common.plan.sections import AugmentSection
 
-_NO_STRENGTHS = ("views", "mixup", "cutmix")  # of what a plan's `augment` says, what shapes no single view
-_ASPECT = 2.0  # an erased rectangle is at most so many times as high as wide, or as wide as high
+_NO_STRENGTHS = ("views", "mixup", "cutmix")  # options of `augment` that do not affect a single view
+_ASPECT = 2.0  # the largest ratio of an erased rectangle's sides
 
 
 @dataclass(frozen=True)
 class Bank:
-    """Which views there are: what a plan says of them, and its seed."""
+    """What determines the views: the plan's ``augment`` section and its seed."""
 
     augment: AugmentSection
     seed: int
 
 
 def identity(case: Case) -> str:
-    """A case by its patient, its file's name without the folder, the array in it, and the row."""
+    """A case's identity as JSON: patient, name of the file without its folder, array in the file, and row."""
     file, _, array = case.path.partition("::")
     return json.dumps([case.patient, PurePath(file).name, array, case.row])
 
 
 def view_fingerprint(bank: Bank, case: Case, view: int) -> str:
-    """Changes whenever `view_of` would make another view of the same image; ``""`` for view 0, whatever the bank."""
+    """SHA-256 (hex) of all that `view_of` depends on besides the image; ``""`` for view 0, whatever the bank."""
     if view == 0:
         return ""
     strengths = {name: value for name, value in asdict(bank.augment).items() if name not in _NO_STRENGTHS}
@@ -48,13 +48,14 @@ def view_fingerprint(bank: Bank, case: Case, view: int) -> str:
 
 
 def view_of(image: Tensor, bank: Bank, name: str, view: int) -> Tensor:
-    """One view.
+    """One view of an image.
 
     Args:
-        image: ``(1 or 3, S, S)`` float32 in [0, 1], resized and not normalised
-        (`fedgraft.client.images.transforms.resize`). bank: all views there are.
+        image: ``(1 or 3, S, S)`` float32 in [0, 1], resized (`fedgraft.client.images.transforms.resize`) and not
+            normalised.
+        bank: determines the views.
         name: the case's `identity`.
-        view: 0 (which gives ``image`` itself) to ``bank.augment.views - 1``.
+        view: 0, which gives ``image`` itself, to ``bank.augment.views - 1``.
 
     Returns:
         the shape of ``image``, float32 in [0, 1].
@@ -68,9 +69,9 @@ def views_of(image: Tensor, bank: Bank, name: str) -> Tensor:
 
 
 def drawn(bank: Bank, name: str, view: int) -> Change:
-    """What view number ``view``, 1 or more, of the case ``name`` is."""
+    """Draw the change of view number ``view``, 1 or more, of the case with identity ``name``."""
     seed = hashlib.sha256(json.dumps([bank.seed, name, view]).encode()).digest()
-    # all are drawn whatever the strengths, so that one strength does not change what another draws
+    # all numbers are always drawn, so that one strength does not influence the draws of another
     rng = np.random.default_rng(list(seed))
     rotate, right, down, zoom, brightness, contrast, flip = rng.uniform(-1, 1, 7).tolist()
     gamma, noise, blur = rng.uniform(-1, 1, 3).tolist()
@@ -93,7 +94,7 @@ def drawn(bank: Bank, name: str, view: int) -> Change:
 
 
 def choose_views(cases: int, views: int, generator: torch.Generator) -> Tensor:
-    """The view that each case shows in an epoch, evenly drawn: ``(cases,)`` int64.
+    """Draw, uniformly, the view that each case shows in an epoch: ``(cases,)`` int64.
 
     With one view nothing is drawn from ``generator``.
     """

@@ -1,1 +1,1 @@
-"""A site's processes: the supervisor of Flower's SuperNode, and what it starts for each message."""
+"""A site's processes: the supervisor, Flower's SuperNode, and a process for each message."""

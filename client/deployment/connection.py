@@ -1,4 +1,4 @@
-"""Can this site reach its coordinator? One HTTPS request, and one sentence for each way it can fail."""
+"""Check whether this site can reach its coordinator: one HTTPS request, and a sentence for each way it can fail."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from fedgraft.client.site.site_file import Coordinator
 SECONDS = 10.0
 AHEAD_SECONDS = 5.0
 BEHIND_SECONDS = 300.0
-"""Flower refuses a site whose clock is further off (``SYSTEM_TIME_TOLERANCE``, ``TIMESTAMP_TOLERANCE``)."""
+"""Flower refuses a site whose clock is further off than these (``SYSTEM_TIME_TOLERANCE``, ``TIMESTAMP_TOLERANCE``)."""
 
 
 @dataclass(frozen=True)
 class Reach:
-    """What one request found.
+    """The result of one request.
 
     Attributes:
         ok: the coordinator answered, with a certificate that the site's CA vouches for.
         lasting: waiting will not help; somebody must change something.
-        sentence: what was found and what to do about it.
+        sentence: what happened and what to do about it.
     """
 
     ok: bool
@@ -33,7 +33,7 @@ class Reach:
 
 
 def split_address(address: str) -> tuple[str, int] | None:
-    """``host:port`` or ``[v6]:port`` as a pair; ``None`` if it is neither."""
+    """``host:port`` or ``[IPv6]:port`` as a pair; ``None`` if it is neither."""
     host, _, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 65536:

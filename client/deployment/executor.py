@@ -1,13 +1,12 @@
-"""Starts a process for each message that reaches this site, and only for messages to a ClientApp.
+"""Start a process for each message to this site's ClientApp; refuse every other kind of task.
 
-This takes the place of Flower's ``flower-superexec`` beside a SuperNode in process isolation. It is
-Flower's own loop (authentication with the site's secret, polling, retries) with an executor of ours, so
-that no program is found through ``PATH`` and the bundle's code is never looked at
-(`fedgraft.client.deployment.message_process`).
+This replaces Flower's ``flower-superexec`` beside a SuperNode in process isolation. It is Flower's own loop
+(authentication with the site's secret, polling, retries) with our executor, so that no program is found through
+``PATH`` and the app bundle's code is never read (`fedgraft.client.deployment.message_process`).
 
-Each message gets a process of its own, forked from a server process that has imported torch and the
-ClientApp once: isolation without the five to ten seconds that these imports take. The token of a task
-travels through a pipe, not on a command line that every account of the machine can read.
+Each message gets a process of its own, forked from a server process that has imported torch and the ClientApp once:
+isolation without the five to ten seconds that these imports take. A task's token is passed through a pipe, not on a
+command line that every account of the machine can read.
 
 Run as ``python -m fedgraft.client.deployment.executor`` by `fedgraft.client.deployment.supervisor`.
 """
@@ -38,14 +37,14 @@ PRELOAD = (
 
 
 class TrustedExecutor:
-    """Flower's executor protocol: say what can be run, and run it."""
+    """An implementation of Flower's executor protocol: it says which tasks can be run, and runs them."""
 
     def __init__(self, context: ForkServerContext) -> None:
         self._context = context
         self._tasks: list[ForkServerProcess] = []
 
     def get_eligible_capacity(self, supported: set[Any], **_: Any) -> tuple[set[Any], set[str]]:
-        """ClientApp tasks to run, AgentApp tasks to turn down; nothing else is even asked for."""
+        """Ask for ClientApp tasks, to run, and AgentApp tasks, to refuse; for no others."""
         return {kind for kind in supported if kind in (CLIENT_TASK, AGENT_TASK)}, set()
 
     def wait_for_capacity(self, *_: Any, **__: Any) -> None:
@@ -66,7 +65,7 @@ class TrustedExecutor:
         return results.accepted()
 
     def reconcile(self) -> None:
-        """Forget the processes that have ended."""
+        """Drop processes that have ended from the list."""
         self._tasks = [task for task in self._tasks if task.is_alive()]
 
     def close(self) -> None:
@@ -107,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOAD))
-    forkserver.ensure_running()  # now, not when the first message comes
+    forkserver.ensure_running()  # now, so that the first message need not wait for the imports
     loop.get_executor = lambda *_, **__: TrustedExecutor(context)
     loop.run_superexec(
         runtime_api_address=given.runtime_api_address,

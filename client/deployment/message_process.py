@@ -1,15 +1,14 @@
-"""Answer one message of a run with the ClientApp that this site installed.
+"""Answer one message of a run with the ClientApp that is installed at this site.
 
-Flower's own ``flwr-clientapp`` unpacks the app bundle that the coordinator sent, puts its folder first on
-``sys.path`` and runs what it finds there; and when something fails, it sends the exception's text back. A
-site does neither. Here Flower's runner does the talking, with three of its parts exchanged:
+Flower's own ``flwr-clientapp`` unpacks the app bundle that the coordinator sent, puts its folder first on ``sys.path``
+and runs the code in it; when something fails, it sends the exception's text back. A site must do neither. Here Flower's
+runner exchanges the messages, with three of its functions replaced:
 
 - installing the bundle: nothing is unpacked;
-- loading the ClientApp: always `CLIENT_APP`, from what is installed;
-- sending the reply: an error leaves with a short code as its reason, whatever the runner wrote into it. The
-  text goes to the site's own log.
+- loading the ClientApp: always `CLIENT_APP`, from this installation;
+- sending the reply: an error's reason is replaced by a short code. The text goes to the site's own log.
 
-`require_flower` checks before anything runs that this version of Flower still works that way.
+`require_flower` checks before anything runs that this version of Flower still calls these functions.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ from fedgraft.common.errors import CLIENT_APP_RAISED_EXCEPTION, DeploymentError,
 CLIENT_APP = "fedgraft.client.app.client_app:app"
 
 
-EXCHANGED = ("install_from_fab", "get_load_client_app_fn", "push_message")
-"""Names in Flower's runner that we exchange; its code must use each, or the exchange has no effect."""
+REPLACED = ("install_from_fab", "get_load_client_app_fn", "push_message")
+"""The functions of Flower's runner that are replaced; its code must use each, or replacing it has no effect."""
 
 
 def require_flower() -> Any:
@@ -44,14 +43,14 @@ def require_flower() -> Any:
         used = set(runner.run_clientapp.__code__.co_names)
     except (ImportError, AttributeError) as error:
         raise DeploymentError(_incompatible(str(error))) from error
-    missing = [name for name in EXCHANGED if name not in used or not hasattr(runner, name)]
+    missing = [name for name in REPLACED if name not in used or not hasattr(runner, name)]
     if missing:
         raise DeploymentError(_incompatible(f"its runner does not use {', '.join(missing)}"))
     return runner
 
 
 def make_safe(runner: Any) -> None:
-    """Exchange the parts of Flower's runner that would trust the coordinator (this process only)."""
+    """Replace the functions of Flower's runner that would trust the coordinator, in this process only."""
     push = runner.push_message
 
     def send(client: Any, message: Any, context: Any) -> None:
@@ -63,18 +62,17 @@ def make_safe(runner: Any) -> None:
 
 
 def without_text(reply: Message) -> Message:
-    """The same reply; an error's text is replaced by a short code if it is not one already."""
+    """The reply itself; an error's reason becomes a short code unless it is one already (changed in place)."""
     if reply.has_error():
         reply.error = Error(code=reply.error.code, reason=safe_reason(reply.error.reason))
     return reply
 
 
 def answer(address: str, token: str, parent: int) -> None:
-    """Take the message that ``token`` stands for, answer it, end the process. The target of a child
-    process."""
+    """Pull the message that ``token`` stands for and answer it; the target of a child process."""
     runner = require_flower()
     make_safe(runner)
-    _fresh_randomness()
+    _reseed()
     runner.run_clientapp(
         runtime_api_address=address,
         token=token,
@@ -85,10 +83,10 @@ def answer(address: str, token: str, parent: int) -> None:
 
 
 def refuse(address: str, token: str) -> None:
-    """Turn down a task that is no ClientApp's, so that the SuperNode answers with an error and stays usable.
+    """Refuse a task that is not for a ClientApp, so that the SuperNode answers with an error and stays usable.
 
-    A coordinator could submit an "AgentApp", for which Flower's own SuperExec would run another program that
-    unpacks the bundle.
+    A coordinator could submit an "AgentApp", for which Flower's own SuperExec would run a program that unpacks the
+    bundle.
     """
     runner = require_flower()
     interceptor = importlib.import_module("flwr.supercore.interceptors").RuntimeTokenHttpInterceptor(token)
@@ -118,14 +116,13 @@ def run_installed_app(message: Message, context: Context) -> Message:
 
 
 def _log_failure(error: Exception) -> None:
-    """Where it happened, without the exception's text (it can name a patient), unless that names a module."""
+    """Log the traceback without the exception's text, which can name a patient; an ImportError's names a module."""
     traceback.print_tb(error.__traceback__)
     print(f"{type(error).__name__}{f': {error}' if isinstance(error, ImportError) else ''}", file=sys.stderr)
 
 
-def _fresh_randomness() -> None:
-    """Processes forked from one preloaded parent share its generators' states; start each from the
-    system's."""
+def _reseed() -> None:
+    """Seed the global generators from the system: all processes are forked from one parent and share its states."""
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()

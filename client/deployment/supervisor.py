@@ -1,10 +1,10 @@
 """``fedgraft site start``: keep this site connected, and say in one sentence why it is not.
 
-Two programs run: Flower's SuperNode, which speaks with the coordinator, and our executor, which runs the
-installed ClientApp (`fedgraft.client.deployment.executor`). A SuperNode gives up at once when the coordinator refuses
-it, and the coordinator refuses for about a minute a site that it still believes to be online; so it is
-started again, with growing pauses, for `REFUSED_SECONDS` if it is refused and for ``patience`` if the
-coordinator is away. What waiting can't cure (a wrong CA, a wrong name) ends at once with exit code 1.
+Two programs run: Flower's SuperNode, which talks to the coordinator, and our executor, which runs the installed
+ClientApp (`fedgraft.client.deployment.executor`). A SuperNode ends at once when the coordinator refuses it, and for
+about a minute the coordinator refuses a site that it still believes to be online. The supervisor therefore starts it
+again, with growing pauses, for `REFUSED_SECONDS` if it is refused and for ``patience`` seconds if the coordinator can't
+be reached. A lasting error (a wrong CA, a wrong name) ends the supervisor at once with exit code 1.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ REFUSED = "[code: 2004]"
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why the site is not connected. ``seconds``: how long it is worth trying again; 0 for not at all."""
+    """Why the site is not connected. ``seconds``: for how long to try again; 0 for not at all."""
 
     sentence: str
     seconds: float
 
 
 def require_coordinator(site: SiteFile, path: Path) -> Coordinator:
-    """The site's coordinator, with every file that ``site start`` needs in place.
+    """The ``coordinator`` section, after checking that the files which ``site start`` needs are there.
 
     Raises:
         SiteFileError: the section or its CA file is missing.
@@ -61,7 +61,7 @@ def require_coordinator(site: SiteFile, path: Path) -> Coordinator:
 
 
 def supernode_program(site: SiteFile, coordinator: Coordinator, site_file: Path, port: int) -> Program:
-    """Flower's SuperNode in process isolation: it starts nothing itself."""
+    """Flower's SuperNode in process isolation: it starts no process itself."""
     node_config = f"site-file={json.dumps(str(site_file), ensure_ascii=False)}"
     argv = (
         *(executable("flower-supernode"), "--superlink", coordinator.address),
@@ -73,17 +73,21 @@ def supernode_program(site: SiteFile, coordinator: Coordinator, site_file: Path,
 
 
 def executor_program(site: SiteFile, port: int) -> Program:
-    """The only program here that computes."""
+    """Our executor, which runs the ClientApp in child processes."""
     arguments = ("--runtime-api-address", f"127.0.0.1:{port}", "--secret", str(_secret(site)))
     return _program(site, "executor", tuple(module("fedgraft.client.deployment.executor", *arguments)))
 
 
 def run_site(path: Path, patience: float = PATIENCE_SECONDS) -> int:
-    """Keep a site connected until SIGTERM or Ctrl-C (exit code 0), or until it is hopeless (1).
+    """Keep a site connected until SIGTERM or Ctrl-C (exit code 0), or until it gives up (exit code 1).
+
+    Args:
+        path: the site file.
+        patience: seconds for which an unreachable coordinator is tried again.
 
     Raises:
         SiteFileError: the site file can't be used.
-        DeploymentError: the key can't be used, flwr can't be made safe, or the site is running already.
+        DeploymentError: the key can't be used, this flwr can't be made safe, or the site is running already.
     """
     path = path.resolve()
     if '"' in str(path) or "\\" in str(path):
@@ -100,7 +104,7 @@ def run_site(path: Path, patience: float = PATIENCE_SECONDS) -> int:
 
 
 class _Supervision:
-    """One call of ``site start``: the two children and the time since the site was last connected."""
+    """The state of one call of ``site start``: its two children, and since when the site is not connected."""
 
     def __init__(
         self, site: SiteFile, coordinator: Coordinator, path: Path, patience: float, stopping: threading.Event
@@ -116,7 +120,7 @@ class _Supervision:
         self._troubled_since: float | None = None
 
     def run(self) -> int:
-        """Connect again and again; the exit code of ``site start``."""
+        """Connect, again and again if the connection ends; returns the exit code of ``site start``."""
         pause = FIRST_PAUSE_SECONDS
         try:
             while not self._stopping.is_set():
@@ -139,7 +143,7 @@ class _Supervision:
         return 0
 
     def _connect_once(self) -> Trouble | None:
-        """One life of a SuperNode; ``None`` if we were asked to stop."""
+        """Run one SuperNode until it ends, and return why; ``None`` if a stop was requested."""
         found = reach(self._coordinator)
         if not found.ok:
             return trouble_of(found, self._patience)
@@ -180,14 +184,14 @@ class _Supervision:
 
 
 def trouble_of(found: Reach, patience: float) -> Trouble:
-    """A failed request as trouble."""
+    """The `Trouble` of a failed request."""
     return Trouble(found.sentence, 0.0 if found.lasting else patience)
 
 
 def explain_end(
     output: str, code: int, site: SiteFile, coordinator: Coordinator, patience: float = PATIENCE_SECONDS
 ) -> Trouble:
-    """Why a SuperNode that nobody stopped has ended, from what it wrote."""
+    """Why a SuperNode ended by itself, from its output and its exit code."""
     if REFUSED in output:
         public = public_path(coordinator.key)
         shown = f"{public} (key {key_fingerprint(public)})" if public.is_file() else str(public)

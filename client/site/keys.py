@@ -1,7 +1,7 @@
-"""The key pair by which the coordinator knows a site (Flower's SuperNode authentication).
+"""The key pair by which the coordinator authenticates a site (Flower's SuperNode authentication).
 
-An EC key on NIST P-384 in OpenSSH's format, the same as ``ssh-keygen -t ecdsa -b 384`` makes. The private
-half stays at the site; the coordinator registers the public half.
+An EC key on NIST P-384 in OpenSSH's format, as ``ssh-keygen -t ecdsa -b 384`` makes it. The private key stays at the
+site; the coordinator registers the public key.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from fedgraft.common.runtime.files import write_private
 
 
 def public_path(private: Path) -> Path:
-    """Where the public half lies: the private key's path with ``.pub`` added, as ssh-keygen does."""
+    """The public key's path: that of the private key with ``.pub`` added, as ssh-keygen does."""
     return private.with_name(private.name + ".pub")
 
 
 def make_key_pair(private: Path, comment: str) -> Path:
-    """Write a new key pair (private half readable by its owner only) and return the public half's path.
+    """Write a new key pair (the private key readable by its owner only) and return the public key's path.
 
     Raises:
         DeploymentError: one of the two files exists; a site that changes its key must be registered again.
@@ -48,7 +48,7 @@ def make_key_pair(private: Path, comment: str) -> Path:
 
 
 def check_private_key(path: Path) -> None:
-    """Make sure that SuperNode authentication will accept this file.
+    """Check that SuperNode authentication will accept this file.
 
     Raises:
         DeploymentError: it is missing, readable by others, or no EC key in OpenSSH's format.

@@ -1,4 +1,4 @@
-"""What one file may cost, enforced before the memory is taken: a site's own choice, in ``site.yaml``."""
+"""Limits on a single file, checked before memory is allocated; each site sets its own in ``site.yaml``."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Amount = Annotated[int, Field(ge=1)]
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that one file may have.
+    """The most that one file may have or take.
 
-    ``pixels``: of one frame (rows times columns); ``frames``: of a file; ``decoded_bytes``: of what is decoded at once;
-    ``header_bytes``: of a DICOM file before its pixels; ``seconds``: to read and decode it.
+    ``pixels``: rows times columns of one frame. ``frames``: frames of a file, or files of a series. ``decoded_bytes``:
+    bytes decoded at once. ``header_bytes``: of a DICOM file before its pixels. ``seconds``: to read and decode a file.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -28,7 +28,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Rules:
-    """What a site lets a file cost and be (`fedgraft.client.site.site_file.SiteFile`)."""
+    """The site file's rules for reading files (`fedgraft.client.site.site_file.SiteFile`)."""
 
     limits: Limits = field(default_factory=Limits)
     refuse_burned_in: bool = True

@@ -1,6 +1,6 @@
-"""What a site computes on: chosen from the machine, unless its owner says otherwise.
+"""The device, threads and batch size with which a site computes: chosen automatically unless the site file says so.
 
-All of it changes how fast a result comes; the result to rounding only.
+They change how long a result takes, and the result itself only by rounding.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _KEPT_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Machine:
-    """Where and how wide to compute.
+    """Where, and with how much parallelism, to compute.
 
     Attributes:
-        device: training and the frozen part run here.
-        threads: torch's threads within one operation.
+        device: for training and the constant part of the network.
+        threads: torch's intra-op threads.
         workers: processes that decode files; ``None`` for one per core.
-        batch: cases at once through the frozen part; ``None`` decides by the size of an image.
+        batch: cases per batch through the constant part; ``None`` chooses by the size of an image.
     """
 
     device: torch.device
@@ -62,7 +62,7 @@ def choose(device: str, threads: int | None, workers: int | None = None, batch: 
 
 
 def cores(cgroup: Path = CGROUP) -> int:
-    """Processors that this process may use: those it is bound to, or fewer if its container has a quota."""
+    """Processors that this process may use: those in its affinity mask, or fewer if its container has a quota."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with suppress(OSError, ValueError):  # no cgroup v2, or "max": no quota
         quota, period = (cgroup / "cpu.max").read_text(encoding="ascii").split()
@@ -71,7 +71,7 @@ def cores(cgroup: Path = CGROUP) -> int:
 
 
 def memory_bytes(cgroup: Path = CGROUP) -> int:
-    """Memory of the machine, or less if this process's container has a limit."""
+    """Bytes of memory of the machine, or fewer if this process's container has a limit."""
     most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with suppress(OSError, ValueError):
         most = min(most, int((cgroup / "memory.max").read_text(encoding="ascii")))
@@ -79,11 +79,12 @@ def memory_bytes(cgroup: Path = CGROUP) -> int:
 
 
 def automatic_batch(shape: tuple[int, ...], memory: int) -> int:
-    """Cases of a shape that a network computes at once on a CPU: images ``(C, S, S)`` in at most a quarter of
-    ``memory`` bytes; rows of a table ``(F,)`` by the thousand.
+    """The batch size for inference on a CPU: of images ``(C, S, S)`` as many as need at most a quarter of ``memory``
+    bytes, but no more than 16 of 224 pixels' worth; of rows ``(F,)`` 1024.
 
-    Per image, 16 of 224 pixels take 17 ms of one core, 8 take 19, and 1 takes 25 (``tf_efficientnet_lite0``, channels
-    last); more than 16 gain nothing. That holds after `keep_freed_memory`; without it 8 are as good as 16.
+    An image of 224 pixels takes 17 ms of one core in batches of 16, 19 in batches of 8, and 25 alone
+    (``tf_efficientnet_lite0``, channels last); larger batches gain nothing. This needs `keep_freed_memory`; without it
+    8 are as good as 16.
     """
     if len(shape) == 1:
         return _ROWS_AT_ONCE
@@ -92,10 +93,10 @@ def automatic_batch(shape: tuple[int, ...], memory: int) -> int:
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep up to 1 GiB that it frees, for the next layer; ``False`` where malloc is not glibc's.
+    """Let this process keep up to 1 GiB of freed memory for reuse; ``False`` if malloc is not glibc's.
 
-    glibc gives a large activation back to the system at once, and the next layer has it cleared and mapped again,
-    page by page: at 224 pixels that is 9 ms of an image's 28.
+    By default glibc returns large activations to the system at once, and the next layer's have to be mapped and cleared
+    again, page by page: at 224 pixels that is 9 ms of an image's 28.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -105,6 +106,6 @@ def keep_freed_memory() -> bool:
 
 
 def use_threads(threads: int) -> None:
-    """Let torch use so many threads within one operation, in this process."""
+    """Set the number of torch's intra-op threads in this process."""
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""The last gate: nothing leaves that plan and site file do not both name; what leaves is written down."""
+"""The release gate: only what both plan and site file allow leaves the site, and all that leaves is logged."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ from fedgraft.common.wire.offer import Offer
 
 
 def release_offer(offer: Offer, plan: ReleaseSection, permission: Permission, task: AnyTask) -> Offer:
-    """Withhold class counts unless both sides allow them, and what of them lies between 0 and ``min_count``, as the
-    task says; and the quarantine's counts unless both sides allow those."""
+    """Withhold class counts and quarantine counts unless plan and site both allow them.
+
+    Allowed class counts are still withheld, as the task says, where they are above 0 and below ``min_count``.
+    """
     if not (plan.quarantine and permission.quarantine):
         offer = replace(offer, quarantined={})
     counts = offer.class_counts
@@ -38,7 +40,7 @@ def release_update(update: Update, shared: Collection[str], plan: ReleaseSection
     """Withhold metrics that are not allowed.
 
     Raises:
-        SiteFileError: the update holds a tensor whose role is not ``shared``. It does not leave.
+        SiteFileError: the update holds a tensor whose role is not ``shared``, and must not be sent.
     """
     private = sorted(set(update.tensors) - set(shared))
     if private:
@@ -51,10 +53,10 @@ def release_update(update: Update, shared: Collection[str], plan: ReleaseSection
 
 
 def require_shared(payload: Collection[str], shared: Collection[str]) -> None:
-    """The gate behind compression: ``head.weight#scale`` is a part of ``head.weight``.
+    """Check a compressed payload: every array must be (a part of) a shared tensor, as ``head.weight#scale`` is.
 
     Raises:
-        SiteFileError: an array belongs to a tensor whose role is not ``shared``. It does not leave.
+        SiteFileError: an array belongs to a tensor whose role is not ``shared``; the payload must not be sent.
     """
     private = {name for name in payload if name.partition("#")[0] not in set(shared)}
     if private:
@@ -64,64 +66,65 @@ def require_shared(payload: Collection[str], shared: Collection[str]) -> None:
 def release_evaluations(
     evaluations: dict[str, Evaluation], plan: ReleaseSection, permission: Permission
 ) -> dict[str, Evaluation]:
-    """What of the evaluations rests on at least ``min_count`` cases; none if either side forbids them."""
+    """The parts of evaluations that come from at least ``min_count`` cases; none if plan or site forbids them."""
     if not (plan.evaluation and permission.evaluation):
         return {}
     released = {split: evaluation.releasable(permission.min_count) for split, evaluation in evaluations.items()}
     return {split: evaluation for split, evaluation in released.items() if evaluation is not None}
 
 
-def may_tell_sums(patients: Sequence[int], plan: ReleaseSection, permission: Permission) -> bool:
-    """Whether sums by class may leave: both sides allow class counts, the site statistics, and no class is too small
-    (`_none_small`).
+def may_release_sums(patients: Sequence[int], plan: ReleaseSection, permission: Permission) -> bool:
+    """Whether sums by class may leave: plan and site allow class counts, the site allows statistics, and no class
+    is too small (`_none_small`).
 
     Args:
-        patients: how many patients have a training case of each class.
+        patients: for each class, how many patients have a training case of it.
     """
     allowed = plan.class_counts and permission.class_counts and permission.statistics
     return allowed and _none_small(patients, permission)
 
 
 def release_statistics(found: TableStatistics, table: TableSection, permission: Permission) -> TableStatistics:
-    """Sums over a table's columns, of at least as many cases as plan and site both want; none if the site forbids."""
+    """A table's statistics without columns and categories of too few cases for plan or site; none if the site forbids
+    them."""
     return found.at_least(max(table.min_count, permission.min_count)) if permission.statistics else found.nothing()
 
 
 def of_enough_patients(
     found: TableStatistics, patients: Patients, table: TableSection, permission: Permission
 ) -> TableStatistics:
-    """Those sums that also rest on as many patients: the rows of one patient are one."""
+    """A table's statistics without columns and categories of too few patients for plan or site."""
     return found.of_patients(max(table.min_count, permission.min_count), patients)
 
 
-def may_tell_moments(patients: Sequence[int], permission: Permission) -> bool:
-    """Whether moments of the features may leave, by group of training cases: all groups' or none (`_none_small`).
+def may_release_moments(patients: Sequence[int], permission: Permission) -> bool:
+    """Whether moments of the features of groups of training cases may leave: those of all groups, or none.
 
-    A group's share of the cases travels with its moments, so that those by class need ``class_counts`` too.
+    A group's share of the cases is sent with its moments, so that moments by class need ``class_counts`` too.
 
     Args:
-        patients: how many patients have a case of each group: of each class, or one number for all cases.
+        patients: for each group (a class, or all cases as one group), how many patients have a case in it.
     """
     allowed = permission.statistics and (permission.class_counts or len(patients) == 1)
     return allowed and _none_small(patients, permission)
 
 
 def _none_small(patients: Sequence[int], permission: Permission) -> bool:
-    """Whether each group of cases is of no patient, or of ``min_count`` or more.
+    """Whether each group of cases has either no patient, or ``min_count`` or more.
 
-    A small group can't just be left out: the site's number of cases is known, and so are its sums over all cases if
-    another plan asks for them; what is missing from the groups that were told is the group that was not.
+    Leaving out a small group would not protect it: the site's number of cases is known, and so are its sums over all
+    cases if another plan asks for them. Subtracting the released groups from these would give the group left out.
     """
     return not any(0 < count < permission.min_count for count in patients)
 
 
-def release_means(patients: int, permission: Permission) -> bool:
-    """Whether means over the training images of so many patients may leave."""
+def may_release_means(patients: int, permission: Permission) -> bool:
+    """Whether means over the training images of this many patients may leave."""
     return permission.statistics and patients >= permission.min_count
 
 
-def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, Evaluation], **about: Any) -> None:
-    """`append_line` of an offer, an update or evaluations."""
+def log_release(log: Path, what: str, run: int, sent: Offer | Update | dict[str, Evaluation], **about: Any) -> None:
+    """Log what is sent in an offer, an update or evaluations (`append_line`)."""
     line: dict[str, Any] = {}
     if isinstance(sent, Offer):
         line |= {"examples": sent.examples, "class_counts": sent.class_counts, "quarantined": dict(sent.quarantined)}
@@ -138,7 +141,7 @@ def write_down(log: Path, what: str, run: int, sent: Offer | Update | dict[str, 
 
 
 def append_line(log: Path, what: str, run: int, **about: Any) -> None:
-    """Append one line to the site's own log of what left it: names, bytes, norms and figures; never a case."""
+    """Append one line to the site's own log of what left it: names, bytes, norms and figures, no case."""
     line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "what": what, "run": run, **about}
     if not log.exists():
         private_folder(log.parent)

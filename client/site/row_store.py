@@ -1,8 +1,8 @@
-"""What was computed once per case and is kept: rows of one shape by key, memory-mapped on disk or held in memory.
+"""Store what is computed once per case: rows of one shape by key, memory-mapped on disk or held in memory.
 
-On disk a kind of rows is a folder: ``rows.bin`` holds the rows one after another, ``index.bin`` their keys (32 bytes
-each) in the same order, ``kind.json`` shape and dtype. A row counts once its key is written, and its key is written
-only after the row has reached the disk: an interrupted write leaves rows without a key, which the next write
+On disk, rows of one shape and dtype (a kind) are a folder: ``rows.bin`` holds the rows one after another, ``index.bin``
+their keys (32 bytes each) in the same order, ``kind.json`` shape and dtype. A key is written only after its row has
+reached the disk, and only rows with a key count: an interrupted write leaves rows without a key, which the next write
 overwrites. Several processes may read and write at once; all that map the file share one copy of its pages.
 """
 
@@ -26,28 +26,29 @@ from fedgraft.common.runtime.files import private_folder
 
 KEY_BYTES = 32
 ABSENT = -1
+"""The place of a key that is not stored."""
 
 
 class RowStore(Protocol):
     """Rows by key."""
 
     def places(self, keys: Sequence[bytes]) -> NDArray[np.int64]:
-        """Where each key's row is in `rows`; `ABSENT` if it is not kept."""
+        """The index of each key's row in `rows`, ``(N,)`` int64; `ABSENT` for a key that is not stored."""
 
     def add(self, keys: Sequence[bytes], rows: NDArray[np.number]) -> None:
-        """Keep ``rows`` ``(N, *shape)``; a key that is there already stays as it is."""
+        """Store ``rows`` ``(N, *shape)`` under their keys; a key that is stored already keeps its row."""
 
     def rows(self) -> Tensor:
-        """``(M, *shape)``: every row that is kept now. Must not be written to."""
+        """All stored rows, ``(M, *shape)``. Must not be written to."""
 
 
 class KeptInMemory:
-    """Rows that end with the process."""
+    """Rows in memory, for as long as the process lives."""
 
     def __init__(self, shape: tuple[int, ...], dtype: str) -> None:
         self._place: dict[bytes, int] = {}
         self._rows = np.zeros((0, *shape), dtype)
-        self._shown: Tensor | None = None
+        self._view: Tensor | None = None
 
     def places(self, keys: Sequence[bytes]) -> NDArray[np.int64]:
         return np.array([self._place.get(key, ABSENT) for key in keys], np.int64)
@@ -64,18 +65,18 @@ class KeptInMemory:
 
     def rows(self) -> Tensor:
         count = len(self._place)
-        if self._shown is None or len(self._shown) != count:
-            self._shown = torch.from_numpy(self._rows[:count])
-        return self._shown
+        if self._view is None or len(self._view) != count:
+            self._view = torch.from_numpy(self._rows[:count])
+        return self._view
 
 
 class KeptOnDisk:
-    """Rows in a folder.
+    """Rows in a folder on disk.
 
     Args:
-        folder: made when first written to.
+        folder: made at the first `add`.
         shape: of a row.
-        dtype: numpy's name of it.
+        dtype: a numpy dtype's name.
     """
 
     def __init__(self, folder: Path, shape: tuple[int, ...], dtype: str) -> None:
@@ -106,7 +107,7 @@ class KeptOnDisk:
     def rows(self) -> Tensor:
         count = len(self._place)
         if self._mapped[0] != count:
-            # copy on write: torch wants an array that could be written to, the file never is
+            # copy on write: torch wants a writable array, but the file must not be written to
             mapped = np.memmap(self._file, self._dtype, "c", shape=(count, *self._shape))
             self._mapped = (count, torch.from_numpy(mapped))
         return self._mapped[1]
@@ -117,7 +118,7 @@ class KeptOnDisk:
 
     @property
     def _lock(self) -> Path:
-        """Never renamed, so that whoever holds it holds the folder."""
+        """The lock of the folder; unlike the other files it is never renamed."""
         return self.folder / "lock"
 
     @property
@@ -132,13 +133,14 @@ class KeptOnDisk:
         return json.dumps({"shape": self._shape, "dtype": self._dtype.name})
 
     def _catch_up(self, put_aside: bool = False) -> None:
-        """Read the keys that were added since.
+        """Read the keys that were added since the last call, by this or another process.
 
         Args:
-            put_aside: whether a damaged folder may be put aside, which needs the lock; else its rows count as absent.
+            put_aside: whether to rename the files of a damaged folder, which needs the lock; if not, its rows count as
+                absent.
 
         Raises:
-            DataError: it can't be read, or rows that were in use are gone.
+            DataError: the folder can't be read, or rows that were in use are gone.
         """
         known = len(self._place)
         content = self._unread()
@@ -155,7 +157,11 @@ class KeptOnDisk:
             self._put_aside()
 
     def _unread(self) -> bytes:
-        """What the index holds behind the keys that are known."""
+        """The bytes of the index after the keys that were read already.
+
+        Raises:
+            DataError: the index can't be read, or was removed or replaced.
+        """
         last = next(reversed(self._place), b"")
         try:
             with self._index.open("rb") as stream:
@@ -185,7 +191,7 @@ class KeptOnDisk:
 
 
 def _append(file: Path, at: int, content: bytes) -> None:
-    """Write ``content`` at a place, as the last of the file, and wait until it is on the disk."""
+    """Write ``content`` at offset ``at``, cut the file off after it, and wait until it is on the disk."""
     with file.open("r+b" if file.exists() else "w+b") as stream:
         stream.seek(at)
         stream.truncate()
@@ -198,7 +204,7 @@ _to_disk = getattr(os, "fdatasync", os.fsync)
 
 
 def _first_of_each(keys: Sequence[bytes], held: dict[bytes, int]) -> dict[bytes, int]:
-    """Key -> its position in ``keys``, for those that are not held."""
+    """The first position in ``keys`` of each key that is not in ``held``, by key."""
     fresh: dict[bytes, int] = {}
     for position, key in enumerate(keys):
         if key not in held:
@@ -207,10 +213,10 @@ def _first_of_each(keys: Sequence[bytes], held: dict[bytes, int]) -> dict[bytes,
 
 
 class Store:
-    """Opens each kind once, so that all who ask share its rows.
+    """Opens each kind of rows once, so that all users in this process share it.
 
     Args:
-        folder: where kinds are kept; ``None`` holds them in memory.
+        folder: where kinds are stored; ``None`` for in memory.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -218,7 +224,7 @@ class Store:
         self._kinds: dict[tuple[str, str], RowStore] = {}
 
     def kind(self, namespace: str, shape: tuple[int, ...], dtype: str) -> RowStore:
-        """The rows that ``namespace`` (hexadecimal) names; ``dtype`` is numpy's name of it."""
+        """The rows under ``namespace`` (a hexadecimal digest); ``dtype`` is a numpy dtype's name."""
         key = (namespace, dtype)
         if key not in self._kinds:
             self._kinds[key] = (

@@ -1,6 +1,6 @@
-"""The hospital's own file, ``site.yaml``: where the data is, on what to compute, and what may leave.
+"""The hospital's own file, ``site.yaml``: where the data is, which machine to use, and what may leave.
 
-It wins over the plan: what it does not allow does not leave, whatever the plan says.
+It overrides the plan: what it does not allow does not leave, whatever the plan says.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fedgraft.common.errors import SiteFileError
 from fedgraft.common.plan.types import OURS, SITE_NAME
 
 _STRICT = ConfigDict(extra="forbid")
-# libyaml's, where PyYAML was built with it: a thousand simulated sites in one second instead of ten
+# libyaml's where PyYAML has it: writing and reading a thousand simulated sites takes one second instead of ten
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -27,11 +27,15 @@ _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 class ReleasePolicy:
     """What may leave this site besides the shared tensors and the number of training cases.
 
-    ``quarantine``: how many cases can't be used, by reason. ``class_counts`` leave only if every count is 0 or at least
-    ``min_count`` (of findings, those that are); an ``evaluation`` (counts over one split; docs/tasks.md) only if it is
-    of at least ``min_count`` cases. ``statistics``: means, deviations and categories of a table's columns, moments of
-    the features that an alignment shares, and means over images for harmonising, each of at least ``min_count``
-    patients among the training cases.
+    Attributes:
+        train_loss: the mean training loss.
+        evaluation: counts over one split (docs/tasks.md), of at least ``min_count`` cases.
+        class_counts: training cases by class, if every count is 0 or at least ``min_count`` (for findings: those counts
+            that are).
+        quarantine: how many cases can't be used, by reason.
+        statistics: means, deviations and categories of a table's columns, moments of features for an alignment, and
+            means over images for harmonising; each of at least ``min_count`` patients among the training cases.
+        min_count: 1 or more.
     """
 
     __pydantic_config__ = _STRICT
@@ -45,7 +49,7 @@ class ReleasePolicy:
 
 @dataclass(frozen=True)
 class Coordinator:
-    """How to reach the coordinator. Paths are absolute once read."""
+    """How to reach the coordinator: ``host:port``, its CA certificate, and this site's private key (absolute paths)."""
 
     __pydantic_config__ = _STRICT
     address: str
@@ -61,18 +65,19 @@ class SiteFile:
         name: how the coordinator knows this site (letters, digits, ``-`` and ``_``).
         manifest: the cohort (`fedgraft.client.cohort.manifest.manifest`).
         state: folder for what is private to this site: local tensors, the release log, received plans.
-        store: folder for what can be shared by sites on one machine: backbones and kept features.
+        store: folder for what sites on one machine can share: backbones and kept features; by default in ``state``.
         device: a torch device, for instance ``cpu`` or ``cuda:0``; ``auto`` takes a GPU if there is one.
         threads: torch's intra-op threads; by default one per core.
         release: what may leave.
-        allow: packages, besides ``fedgraft``, from which a plan may instantiate parts here.
+        allow: packages, besides ``fedgraft``, from which a plan's parts may be built here.
         coordinator: needed by ``fedgraft site start`` only.
         keep: whether what is computed once per case is kept on ``disk``, or in ``memory`` for as long as the process
-            lives (a deployed site has a new process for each message, and then computes it each time).
-        workers: processes that decode files; by default one per core; 0 decodes in the main process, unprotected.
-        batch: cases at once through the frozen part; by default chosen by the size of an image.
-        limits: what one file may cost.
-        refuse_burned_in: quarantine images that say that an annotation is burned into their pixels.
+            lives (a deployed site starts a process for each message, which would then compute it again).
+        workers: processes that decode files; by default one per core; 0 decodes in the main process, where a crash of a
+            decoder ends the run.
+        batch: cases per batch through the constant part; by default chosen by the size of an image.
+        limits: the most that one file may have or take.
+        refuse_burned_in: whether images whose header says that an annotation is burned in are quarantined.
     """
 
     __pydantic_config__ = _STRICT
@@ -93,7 +98,7 @@ class SiteFile:
 
     @property
     def trusted(self) -> tuple[str, ...]:
-        """Packages from which a plan's parts may come here, whatever the plan says."""
+        """Packages from which a plan's parts may be built here, whatever the plan says."""
         return (*OURS, *self.allow)
 
     @property

@@ -1,4 +1,4 @@
-"""Where the time of a message goes, at the site that answers it; stays in the site's own ``phases.jsonl``."""
+"""Measure how long the phases of answering a message take; written to the site's own ``phases.jsonl``."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _STARTTIME = 22  # field of proc_pid_stat(5), counted from 1: clock ticks since 
 
 @dataclass
 class Phases:
-    """Seconds by phase since the last `taken`, and how many cases were decoded and computed."""
+    """Seconds by phase since the last `pop`, and how many cases were decoded and computed."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     computed: int = 0
 
     @contextmanager
     def of(self, name: str) -> Iterator[None]:
-        """Adds the time of the ``with`` block to a phase."""
+        """Add the duration of the ``with`` block to a phase."""
         start = time.perf_counter()
         try:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
-    def taken(self) -> tuple[dict[str, float], int]:
-        """What was measured; begins anew."""
+    def pop(self) -> tuple[dict[str, float], int]:
+        """Return ``(seconds, computed)`` and reset both."""
         found = {name: round(seconds, 4) for name, seconds in self.seconds.items()}, self.computed
         self.seconds, self.computed = {}, 0
         return found
@@ -47,12 +47,12 @@ def since_process_start() -> float | None:
 
 
 def write_phases(state: Path, what: str, before: float | None, phases: Phases) -> None:
-    """Append a line: the kind of message, seconds by phase, and cases computed. No case is named.
+    """Append a line to ``phases.jsonl``: the kind of message, seconds by phase, and the number of cases computed.
 
     Args:
         before: seconds from the start of the process to the message's arrival at the ClientApp.
     """
-    seconds, computed = phases.taken()
+    seconds, computed = phases.pop()
     line = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "what": what,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fedgraft.client.cohort.groups import UNKNOWN
 from fedgraft.client.features.examples import Examples
-from fedgraft.client.site.release import may_tell_moments
+from fedgraft.client.site.release import may_release_moments
 from fedgraft.client.site.site_file import ReleasePolicy as Permission
 from fedgraft.client.training.evaluation import predict
 from fedgraft.client.training.loop import StepOutput
@@ -111,7 +111,7 @@ def contribute(
     members = group_members(examples.labels, len(reference.share))
     assert examples.patients is not None
     patients = [len(examples.patients[some].unique()) for some in members]
-    told = members if may_tell_moments(patients, permission) else []
+    told = members if may_release_moments(patients, permission) else []
     chosen = {group: some for group, some in enumerate(told) if len(some) > 0}
     where = reference.share.device
     sums = {group: alignment.sums(reference, features[some].to(where)) for group, some in chosen.items()}

@@ -129,7 +129,7 @@ class Gateway:
                 return
 
 
-class PatientProtocol(H11Protocol):
+class HeaderTimeoutProtocol(H11Protocol):
     """uvicorn's HTTP protocol with a limit on how long a request's headers may take (it has none itself)."""
 
     _header_timer: asyncio.TimerHandle | None = None
@@ -204,7 +204,7 @@ def server_settings(application: Any, host: str, port: int, certificate: str, ke
         port=port,
         ssl_certfile=certificate,
         ssl_keyfile=key,
-        http=PatientProtocol,
+        http=HeaderTimeoutProtocol,
         ws="none",
         lifespan="off",
         server_header=False,

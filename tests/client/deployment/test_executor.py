@@ -20,7 +20,7 @@ SECRET = "patient-mueller-1957.dcm"
 def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Flower's runner, put back as it was afterwards."""
     module = message_process.require_flower()
-    for name in message_process.EXCHANGED:
+    for name in message_process.REPLACED:
         monkeypatch.setattr(module, name, getattr(module, name))
     yield module
 

@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from fedgraft.client.site.release import (
-    may_tell_moments,
-    may_tell_sums,
+    log_release,
+    may_release_moments,
+    may_release_sums,
     release_evaluations,
     release_offer,
     release_update,
     require_shared,
-    write_down,
 )
 from fedgraft.client.site.site_file import ReleasePolicy as Permission
 from fedgraft.common.errors import SiteFileError
@@ -74,7 +74,7 @@ def test_the_quarantine_s_counts_stay_unless_both_sides_name_them(plan: bool, si
     offer = replace(OFFER, quarantined={"damaged": 3, "blank": 1})
     leaving = release_offer(offer, replace(ALL, quarantine=plan), Permission(quarantine=site), TWO)
     assert leaving == replace(offer, quarantined={"damaged": 3, "blank": 1} if plan and site else {})
-    write_down(tmp_path / "log", "offer", 1, leaving)
+    log_release(tmp_path / "log", "offer", 1, leaving)
     assert lines(tmp_path / "log")[0]["quarantined"] == leaving.quarantined
 
 
@@ -116,7 +116,7 @@ def test_what_of_findings_is_known_of_too_few_cases_does_not_leave(tmp_path: Pat
     labels = np.array([[0, 1], [1, 1], [0, 0], [1, 0], [0, np.nan], [1, np.nan]])
     (found,) = task.evaluate_parts(np.nan_to_num(labels), labels, [6])
     (released,) = release_evaluations({"val": found}, ALL, Permission(min_count=5)).values()
-    write_down(tmp_path / "log", "evaluation", 1, {"val": released})
+    log_release(tmp_path / "log", "evaluation", 1, {"val": released})
     (line,) = lines(tmp_path / "log")
     by_finding = line["evaluations"]["val"]["findings"]
     assert (by_finding["mass"]["cases"], by_finding["nodule"]["cases"]) == (6, 0)
@@ -146,7 +146,7 @@ def lines(log: Path) -> list[dict[str, Any]]:
 
 def test_an_update_is_written_down_by_hand(tmp_path: Path) -> None:
     log = tmp_path / "state" / "released.jsonl"
-    write_down(log, "update", 7, UPDATE, plan="ab" * 32, round=2, tensor_bytes=12)
+    log_release(log, "update", 7, UPDATE, plan="ab" * 32, round=2, tensor_bytes=12)
     (line,) = lines(log)
     assert (line["what"], line["run"], line["plan"], line["round"]) == ("update", 7, "ab" * 32, 2)
     assert (line["examples"], line["train_loss"], line["tensor_bytes"]) == (20, 0.5, 12)
@@ -158,23 +158,23 @@ def test_an_update_is_written_down_by_hand(tmp_path: Path) -> None:
 
 def test_the_log_only_grows(tmp_path: Path) -> None:
     log = tmp_path / "released.jsonl"
-    write_down(log, "offer", 1, OFFER, plan="p")
+    log_release(log, "offer", 1, OFFER, plan="p")
     before = log.read_bytes()
-    write_down(log, "update", 1, UPDATE, round=1)
-    write_down(log, "evaluation", 1, EVALUATIONS, round=1)
+    log_release(log, "update", 1, UPDATE, round=1)
+    log_release(log, "evaluation", 1, EVALUATIONS, round=1)
     assert log.read_bytes().startswith(before)
     assert [line["what"] for line in lines(log)] == ["offer", "update", "evaluation"]
 
 
 def test_an_offer_is_written_down_with_what_left(tmp_path: Path) -> None:
-    write_down(tmp_path / "log", "offer", 1, replace(OFFER, class_counts=None))
+    log_release(tmp_path / "log", "offer", 1, replace(OFFER, class_counts=None))
     assert lines(tmp_path / "log")[0]["class_counts"] is None
     assert lines(tmp_path / "log")[0]["examples"] == 20
 
 
 def test_what_was_withheld_is_not_written_as_released(tmp_path: Path) -> None:
     leaving = release_update(UPDATE, TENSORS, NOTHING, Permission())
-    write_down(tmp_path / "log", "update", 1, leaving)
+    log_release(tmp_path / "log", "update", 1, leaving)
     (line,) = lines(tmp_path / "log")
     assert (line["train_loss"], line["evaluations"]) == (None, {})
 
@@ -182,7 +182,7 @@ def test_what_was_withheld_is_not_written_as_released(tmp_path: Path) -> None:
 def test_a_line_holds_no_case(tmp_path: Path) -> None:
     """Figures and norms only: no number of the tensors, no confusion count, no histogram, no path."""
     odd = replace(UPDATE, tensors={"head.weight": torch.tensor([[0.123456789, 0.987654321]])})
-    write_down(tmp_path / "log", "update", 1, odd, plan="p", round=1, tensor_bytes=12)
+    log_release(tmp_path / "log", "update", 1, odd, plan="p", round=1, tensor_bytes=12)
     text = (tmp_path / "log").read_text(encoding="utf-8")
     assert not any(word in text for word in ("0.12345", "0.98765", "confusion", "histogram", str(tmp_path)))
     assert set(lines(tmp_path / "log")[0]) == {
@@ -223,7 +223,7 @@ def test_an_array_of_a_tensor_that_is_not_shared_never_leaves() -> None:
 def test_moments_leave_only_if_every_group_has_enough_patients(
     patients: tuple[int, ...], permission: Permission, leave: bool
 ) -> None:
-    assert may_tell_moments(patients, permission) == leave
+    assert may_release_moments(patients, permission) == leave
 
 
 @pytest.mark.parametrize(
@@ -239,10 +239,10 @@ def test_moments_leave_only_if_every_group_has_enough_patients(
 def test_sums_by_class_leave_only_if_every_class_has_enough_patients(
     patients: tuple[int, ...], min_count: int, leave: bool
 ) -> None:
-    assert may_tell_sums(patients, ALL, Permission(min_count=min_count)) == leave
+    assert may_release_sums(patients, ALL, Permission(min_count=min_count)) == leave
 
 
 @pytest.mark.parametrize("forbidden", [{"statistics": False}, {"class_counts": False}])
 def test_sums_stay_if_the_site_forbids_statistics_or_class_counts(forbidden: dict[str, bool]) -> None:
-    assert not may_tell_sums((9, 9), ALL, Permission(**forbidden))  # type: ignore[arg-type]
-    assert not may_tell_sums((9, 9), NOTHING, Permission())
+    assert not may_release_sums((9, 9), ALL, Permission(**forbidden))  # type: ignore[arg-type]
+    assert not may_release_sums((9, 9), NOTHING, Permission())

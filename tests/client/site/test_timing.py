@@ -28,10 +28,10 @@ def test_seconds_add_up_by_phase_and_start_anew() -> None:
     with phases.of("answer"):
         pass
     phases.computed += 7
-    seconds, computed = phases.taken()
+    seconds, computed = phases.pop()
     assert list(seconds) == ["train", "answer"] and computed == 7
     assert seconds["train"] >= 0.04
-    assert phases.taken() == ({}, 0)
+    assert phases.pop() == ({}, 0)
 
 
 def test_a_phase_that_fails_is_counted_too() -> None:

@@ -69,7 +69,7 @@ def test_a_fraction_outside_0_to_1_is_named(plan_of: PlanOf, fraction: float) ->
 @pytest.mark.parametrize(
     ("overrides", "problem"),
     [
-        (["+compression.fraction=0.5", "compression=int8"], "compression.fraction is not an option of EightBit"),
+        (["+compression.fraction=0.5", "compression=int8"], "compression.fraction is not an option of Int8"),
         (["compression=int8", "compression.error_feedback=1"], "compression.error_feedback=1"),
         (["compression=topk", "~compression.fraction"], "compression.fraction is required by TopK"),
         (["compression._target_=fedgraft.common.heads.heads.Linear"], "compression._target_=.*is not a Codec"),
@@ -176,8 +176,8 @@ def test_the_size_of_a_payload() -> None:
     sizes = {type(codec).__name__: count_bytes(largest_payload(codec, tensors)) for codec in CODECS}
     assert sizes == {
         "Exact": 4040,
-        "Half": 2000 + 40,
-        "EightBit": 1000 + 10 * 4 + 40,
+        "Float16": 2000 + 40,
+        "Int8": 1000 + 10 * 4 + 40,
         "TopK": 100 * 8 + 40,
         "Changed": 4040,
     }

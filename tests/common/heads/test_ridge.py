@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn import linear_model
 from torch.nn import functional
 
 from fedgraft.common.heads.heads import MLP, Cosine, Linear
@@ -34,7 +35,7 @@ def sklearn(alpha: float, balanced: bool) -> Any:
     features, labels = some()
     weights = (len(labels) / (CLASSES * torch.bincount(labels).double()))[labels].numpy() if balanced else None
     targets = functional.one_hot(labels, CLASSES).double().numpy()
-    return Ridge(alpha=alpha).fit(features.double().numpy(), targets, sample_weight=weights)
+    return linear_model.Ridge(alpha=alpha).fit(features.double().numpy(), targets, sample_weight=weights)
 
 
 @pytest.mark.parametrize("balanced", [False, True])

@@ -37,5 +37,5 @@ def test_every_part_and_every_option_that_is_not_off(plan_of: PlanOf) -> None:
     assert any(line.startswith("adaptation: ScaleAndShift") for line in said)
     assert any(line.startswith("augment: views=6, rotate=10.0, shift=0.05") for line in said)
     assert {"train: layer_decay=0.5", "backbone: freeze=blocks.4"} <= set(said)
-    assert any(line.startswith("compression: EightBit") for line in said)
+    assert any(line.startswith("compression: Int8") for line in said)
     assert not any(line.startswith(("alignment", "personal", "sampling", "select", "hold_out")) for line in said)
