@@ -19,7 +19,7 @@ from fedgraft.common.wire import arrays, messages
 from fedgraft.common.wire.head_sums import SUMS, SiteSums, pack_sums_question
 from fedgraft.server.rounds.exchange import exchange
 from fedgraft.server.rounds.guard import Expected, Refusal, read_sums
-from fedgraft.server.rounds.ledger import Entry, Ledger
+from fedgraft.server.rounds.ledger import Ledger, entry
 from fedgraft.server.rounds.roster import Roster
 
 _WITHHELD = (
@@ -97,7 +97,8 @@ def _ask(grid: Grid, plan: Plan, roster: Roster, specs: messages.Specs, initial:
     good, down = [], messages.count_bytes(question)
     for node, offer in roster.items():
         found = read_sums(replies[node], Expected(offer.site, plan.digest, 0, offer.examples), specs)
-        ledger.write(_entry(found, offer.site, node, down, replies[node]))
+        reason = _WITHHELD if isinstance(found, SiteSums) and found.sums is None else ""
+        ledger.write(entry(0, "sums", offer.site, node, found, down, replies[node], reason=reason))
         if not isinstance(found, Refusal) and found.sums is not None:
             good.append(found.sums)
     missing = [f"  - {e.site}: {e.reason}" for e in ledger.entries if e.what == "sums" and e.reason]
@@ -108,13 +109,6 @@ def _ask(grid: Grid, plan: Plan, roster: Roster, specs: messages.Specs, initial:
     if not good:
         raise RoundError("\n".join((f"initial={name}: no site told its sums; use initial=none", *missing)))
     return _of_every_class(total(good), plan, missing)
-
-
-def _entry(found: SiteSums | Refusal, site: str, node: int, down: int, reply: Message | None) -> Entry:
-    up = messages.count_bytes(reply.content) if reply is not None and reply.has_content() else 0
-    if isinstance(found, Refusal):
-        return Entry(0, "sums", site, node, found.code, found.reason, None, down, up)
-    return Entry(0, "sums", site, node, "ok", "" if found.sums is not None else _WITHHELD, None, down, up)
 
 
 def _of_every_class(sums: Sums, plan: Plan, missing: list[str]) -> Sums:

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from flwr.app import Message
+
+from fedgraft.common.wire.messages import count_bytes
+from fedgraft.server.rounds.guard import Refusal
+
 What = Literal["describe", "prepare", "sums", "train", "interpolate", "evaluate"]
 
 
@@ -64,3 +69,35 @@ class Ledger:
         if not good:
             return 0, 0
         return round(sum(e.bytes_up for e in good) / len(good)), round(sum(e.bytes_down for e in good) / len(good))
+
+
+def entry(
+    number: int,
+    what: What,
+    site: str,
+    node: int,
+    found: object,
+    bytes_down: int,
+    reply: Message | None,
+    examples: int | None = None,
+    reason: str = "",
+) -> Entry:
+    """The line about one reply.
+
+    Args:
+        found: what was read from it, or a `Refusal`, which says the outcome and the reason.
+        reason: of an answer that is well, but tells less than was asked.
+    """
+    up = count_bytes(reply.content) if reply is not None and reply.has_content() else 0
+    if isinstance(found, Refusal):
+        return Entry(number, what, site, node, found.code, found.reason, None, bytes_down, up)
+    return Entry(number, what, site, node, "ok", reason, examples, bytes_down, up)
+
+
+def too_few(ledger: Ledger, number: int, what: str, count: int, least: int) -> str:
+    """Of a round with fewer sites than are needed: how many there are, and what was wrong with the others."""
+    missing = [
+        f"  - {e.site}: {e.outcome} ({e.reason})" for e in ledger.entries if e.round == number and e.outcome != "ok"
+    ]
+    head = f"round {number}: {count} site(s) {what}, strategy.min_sites={least} are needed"
+    return "\n".join((head, *(missing or ["  - no other site is connected"])))

@@ -17,7 +17,7 @@ from fedgraft.common.wire.backbone import pack_backbone
 from fedgraft.common.wire.offer import Offer
 from fedgraft.server.rounds.exchange import exchange
 from fedgraft.server.rounds.guard import Refusal, read_offer, same_name
-from fedgraft.server.rounds.ledger import Entry, Ledger
+from fedgraft.server.rounds.ledger import Entry, Ledger, entry
 
 Roster = dict[int, Offer]
 
@@ -81,11 +81,10 @@ def _ask(
     found: Roster = {}
     for node, reply in replies.items():
         offer = read_offer(reply, plan.digest, tasks.of(plan.data))
-        up = wire.count_bytes(reply.content) if reply is not None and reply.has_content() else 0
         if isinstance(offer, Refusal):
-            ledger.write(Entry(round_, "prepare", f"node {node}", node, offer.code, offer.reason, None, down, up))
+            ledger.write(entry(round_, "prepare", f"node {node}", node, offer, down, reply))
             continue
-        ledger.write(Entry(round_, "prepare", offer.site, node, "ok", "", offer.examples, down, up))
+        ledger.write(entry(round_, "prepare", offer.site, node, offer, down, reply, offer.examples))
         found[node] = offer
     return found
 

@@ -1,4 +1,4 @@
-"""What a run works with, what is known of each of its rounds, and what comes of it."""
+"""What a run works with, what its phases hand on (`fedgraft.server.rounds.loop`), and what comes of it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from flwr.serverapp import Grid
-from torch import Tensor
+from flwr.serverapp.strategy import Strategy
 
+from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.interfaces.task import AnyTask, Evaluation, Scalar
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire.offer import Offer
+from fedgraft.server.rounds.final_model import FinalModel
+from fedgraft.server.rounds.interpolation import BySite, Shared
 from fedgraft.server.rounds.ledger import Ledger
-from fedgraft.server.rounds.roster import DistributedBackbone
-
-BySite = dict[str, dict[str, Evaluation]]
-Shared = dict[str, Tensor]
+from fedgraft.server.rounds.roster import DistributedBackbone, Roster
 
 
-@dataclass
+@dataclass(frozen=True)
 class Round:
     """What is known of one round. Round 0 is the untrained model.
 
@@ -70,6 +70,45 @@ class RunContext:
     progress: Callable[[Round], None] = lambda round_: None
     keep: Callable[[Shared], None] = lambda shared: None
 
+    def central(self, shared: Shared) -> Evaluation | None:
+        """Of a model, on the coordinator's own test set; ``None`` if it has none."""
+        return None if self.evaluate is None else self.evaluate(dict(shared))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What stands before the first round.
+
+    Attributes:
+        strategy: Flower's own object, the only thing of a run that changes in place: adaptive strategies keep their
+            moments in it from round to round.
+        codec: reads what sites send.
+        roster: the nodes that are ready.
+    """
+
+    strategy: Strategy
+    codec: Codec
+    roster: Roster
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Where a run stands after a round: with `Prepared`, all that the next round follows from.
+
+    Attributes:
+        number: of the last round that was aggregated; 0 before the first.
+        shared: the shared tensors after it.
+        roster: the nodes that were ready in it.
+        rounds: 0 to ``number``; the sites' evaluations of the last one's model are still to come.
+        final: which model has been the best so far, where the plan chooses one.
+    """
+
+    number: int
+    shared: Shared
+    roster: Roster
+    rounds: tuple[Round, ...]
+    final: FinalModel
+
 
 @dataclass(frozen=True)
 class RunOutcome:
@@ -80,7 +119,7 @@ class RunOutcome:
     """
 
     shared: Shared
-    rounds: list[Round]
+    rounds: tuple[Round, ...]
     offers: dict[str, Offer]
     final: Round
     interpolations: dict[float, Scalar] = field(default_factory=dict)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flwr.app import Context, Message
@@ -50,9 +51,18 @@ class Result:
     folder: Path
 
 
+@dataclass(frozen=True)
+class Laid:
+    """A federation of phantom hospitals that is laid out, and the context of a run over it."""
+
+    context: RunContext
+    folder: Path
+
+
 @pytest.fixture
-def federate(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """``federate(plan, {1: tamper})``: run a plan with site number 1 sending what ``tamper`` makes of its replies.
+def lay(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Laid]:
+    """``lay(plan, {1: tamper})``: all for a run of a plan with site number 1 sending what ``tamper`` makes of its
+    replies.
 
     ``edit`` changes each site's folder before the run; ``laid_out`` is the plan by which they are written, if another.
     """
@@ -66,7 +76,7 @@ def federate(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
         registered: dict[int, str] | None = None,
         edit: Callable[[Path], None] = lambda folder: None,
         laid_out: Plan | None = None,
-    ) -> Result:
+    ) -> Laid:
         federation = lay_out(laid_out or plan, tmp_path / out, os.environ)
         for site in federation.sites.values():
             edit(site.parent)
@@ -78,7 +88,18 @@ def federate(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
         ledger = Ledger(tmp_path / out / "ledger.jsonl")
         initial = model.tensors(model.names("shared"))
         backbone = DistributedBackbone(state, tensors.digest(state))
-        outcome = run(RunContext(grid, plan, backbone, initial, ledger, registered=registered or {}))
-        return Result(outcome, ledger, tmp_path / out)
+        context = RunContext(grid, plan, backbone, initial, ledger, registered=registered or {})
+        return Laid(context, tmp_path / out)
+
+    return go
+
+
+@pytest.fixture
+def federate(lay: Callable[..., Laid]) -> Callable[..., Result]:
+    """Run what `lay` gives."""
+
+    def go(plan: Plan, tamper: dict[int, Tamper] | None = None, **more: Any) -> Result:
+        laid = lay(plan, tamper, **more)
+        return Result(run(laid.context), laid.context.ledger, laid.folder)
 
     return go

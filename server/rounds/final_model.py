@@ -1,0 +1,56 @@
+"""Which model a run ends with: that of the last round, of a better one before it (``select=best``), or one between the
+initial and the trained one (``initial.interpolate``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from fedgraft.common.interfaces.task import AnyTask
+from fedgraft.common.plan.plan import Plan
+from fedgraft.server.rounds import selection
+from fedgraft.server.rounds.interpolation import BySite, Choice, Shared, best_share, require_figure
+
+
+@dataclass(frozen=True)
+class FinalModel:
+    """What is known of it so far.
+
+    Attributes:
+        initial: the shared tensors before the first round.
+        best: the best round's model so far; ``None`` before the first evaluation, and unless ``select=best``.
+    """
+
+    plan: Plan
+    initial: Shared
+    best: selection.Candidate | None = None
+
+    def heard(self, number: int, task: AnyTask, by_site: BySite, shared: Shared) -> FinalModel:
+        """With what the sites say of the model after round ``number``.
+
+        Raises:
+            UndefinedFigureError: after round 0, if nothing will tell which model is best.
+        """
+        if number == 0:
+            require_figure(self.plan.initial.interpolate, by_site, task)
+        if self.plan.select != "best":
+            return self
+        return replace(self, best=selection.better(self.best, number, task, by_site, shared))
+
+    def proposed(self, trained: Shared, task: AnyTask, evaluate: Callable[[Shared], BySite]) -> Choice:
+        """The model that takes the place of the last round's before every site evaluates it.
+
+        Args:
+            trained: the shared tensors after the last round.
+            evaluate: a model at the sites that train; sites that never trained have no say.
+
+        Raises:
+            RoundError: the figure that chooses is undefined for every candidate.
+        """
+        return best_share(self.initial, trained, self.plan.initial.interpolate, task, evaluate)
+
+    def chosen(self, last: int, shared: Shared) -> tuple[int, Shared]:
+        """The round whose model is the final one, and that model; ``shared`` is the last round's, which was heard."""
+        if self.best is None or self.best.number == last:
+            return last, shared
+        return self.best.number, dict(self.best.shared)

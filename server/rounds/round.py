@@ -1,0 +1,104 @@
+"""A round: the sites evaluate the model and train it, and a strategy makes the next one of their updates."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+
+from flwr.app import ConfigRecord, Message
+
+from fedgraft.common import tasks
+from fedgraft.common.errors import RoundError
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.wire import messages as wire
+from fedgraft.common.wire.messages import Update
+from fedgraft.server.aggregation import strategies
+from fedgraft.server.aggregation.moments import require_moments, with_known_moments
+from fedgraft.server.rounds.class_counts import class_counts
+from fedgraft.server.rounds.exchange import exchange
+from fedgraft.server.rounds.guard import Expected, Refusal, read_update
+from fedgraft.server.rounds.held_out import training
+from fedgraft.server.rounds.interpolation import Shared
+from fedgraft.server.rounds.ledger import entry, too_few
+from fedgraft.server.rounds.prepare import up_to_date
+from fedgraft.server.rounds.roster import Roster, RosterGrid
+from fedgraft.server.rounds.state import Prepared, Round, RunContext, RunState
+
+Answer = tuple[Message, Update]
+"""A good update, and the message that brought it about."""
+
+
+def next_round(context: RunContext, prepared: Prepared, state: RunState) -> RunState:
+    """One round more. With their updates the sites send evaluations of the model that they got, the last round's.
+
+    Raises:
+        RoundError: fewer than ``strategy.min_sites`` sites are ready or sent a usable update, or the strategy failed.
+        UndefinedFigureError: after round 0, if nothing will tell which model is best.
+    """
+    start, number = time.monotonic(), state.number + 1
+    roster = state.roster if number == 1 else up_to_date(context, state.roster, number)
+    trainers = training(roster, context.plan)
+    messages = _messages(context, prepared, trainers, number, state.shared)
+    answers = _train(context, roster, messages, number, partial(prepared.codec.decode, received=state.shared))
+    last = replace(state.rounds[-1], by_site={update.site: update.evaluations for _, update in answers})
+    context.finished(last)
+    final = state.final.heard(last.number, last.task, last.by_site, state.shared)
+    found = strategies.aggregate(prepared.strategy, number, answers, wire.specs_of(context.initial))
+    shared = with_known_moments(found, state.shared)
+    require_moments(number, shared, may_follow=len(messages) < len(trainers) and number < context.plan.rounds)
+    context.keep(shared)
+    trained = _summed(context, number, answers, time.monotonic() - start)
+    trained = replace(trained, central=context.central(shared))
+    context.progress(trained)
+    return RunState(number, shared, roster, (*state.rounds[:-1], last, trained), final)
+
+
+def _messages(context: RunContext, prepared: Prepared, trainers: Roster, number: int, shared: Shared) -> list[Message]:
+    config, grid = _config(context.plan, trainers), RosterGrid(context.grid, trainers)
+    return strategies.configure(prepared.strategy, context.plan, number, shared, config, grid)
+
+
+def _config(plan: Plan, trainers: Roster) -> ConfigRecord:
+    return wire.pack_config(plan.digest, class_counts(plan, trainers.values()))
+
+
+def _train(
+    context: RunContext, roster: Roster, messages: list[Message], number: int, decode: wire.Decode
+) -> list[Answer]:
+    """Send, check, and write the ledger; the good updates in the order of the sites' names."""
+    plan = context.plan
+    down = {message.metadata.dst_node_id: message for message in messages}
+    replies = exchange(context.grid, messages, plan.strategy.timeout)
+    specs = wire.specs_of(context.initial)
+    compressed = decode if plan.compression.target is not None else None
+    sizes = _sizes(messages)
+    good: list[Answer] = []
+    entries = []
+    for node in sorted(replies, key=lambda node: roster[node].site):
+        site, reply = roster[node].site, replies[node]
+        expected = Expected(site, plan.digest, number, roster[node].examples)
+        update = read_update(reply, expected, specs, tasks.of(plan.data), compressed)
+        examples = update.examples if isinstance(update, Update) else None
+        entries.append(entry(number, "train", site, node, update, sizes[id(down[node].content)], reply, examples))
+        if not isinstance(update, Refusal):
+            good.append((down[node], update))
+    context.ledger.write(*entries)
+    if len(good) < plan.strategy.min_sites:
+        raise RoundError(too_few(context.ledger, number, "sent a usable update", len(good), plan.strategy.min_sites))
+    return good
+
+
+def _sizes(messages: list[Message]) -> dict[int, int]:
+    """Bytes by content; a strategy sends most sites the very same one."""
+    contents = {id(message.content): message.content for message in messages}
+    return {key: wire.count_bytes(content) for key, content in contents.items()}
+
+
+def _summed(context: RunContext, number: int, answers: list[Answer], seconds: float) -> Round:
+    losses = [(u.train_loss, u.examples) for _, u in answers]
+    known = [(loss, n) for loss, n in losses if loss is not None]
+    mean = sum(loss * n for loss, n in known) / sum(n for _, n in known) if len(known) == len(losses) else None
+    up, down = context.ledger.round_bytes(number)
+    task = tasks.of(context.plan.data)
+    return Round(number, task, tuple(u.site for _, u in answers), mean, seconds, up, down)
