@@ -16,7 +16,6 @@ from fedgraft.common import tensors
 from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.rounds import loop
 from fedgraft.server.rounds.held_out import wait_for_held_out
 from fedgraft.simulations.engine.grid import InProcessGrid
 from fedgraft.simulations.federation.sites import lay_out
@@ -116,7 +115,7 @@ def test_a_site_that_the_plan_holds_out_refuses_to_train(
     federate: Federate, compose_plan: Composer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever a coordinator asks: the plan that the site was shown says that it never trains."""
-    monkeypatch.setattr(loop, "training", lambda roster, plan: roster)
+    monkeypatch.setattr("fedgraft.server.rounds.round.training", lambda roster, plan: roster)
     result = federate(held_out(compose_plan("rounds=1"), "birch"))
     refused = [entry for entry in result.ledger.entries if entry.what == "train" and entry.site == "birch"]
     assert [entry.outcome for entry in refused] == ["site-error"]
