@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fedgraft.common.errors import BackboneError
+from fedgraft.common.runtime.files import replacing
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -30,14 +29,9 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] 
     """Write a safetensors file; a reader sees the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    os.close(handle)
-    try:
+    with replacing(path, private=True) as partial:
         # none, not an empty one: with that and no tensor at all safetensors writes no valid header
-        safetensors.torch.save_file(contiguous, temporary, metadata=dict(metadata) if metadata else None)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+        safetensors.torch.save_file(contiguous, partial, metadata=dict(metadata) if metadata else None)
 
 
 def load(path: Path) -> dict[str, Tensor]:

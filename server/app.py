@@ -20,6 +20,7 @@ from fedgraft.common.losses.suitability import require_suited
 from fedgraft.common.models.build import build as build_model
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, from_json
+from fedgraft.common.runtime.files import append_json
 from fedgraft.server.deployment.folder import REGISTERED
 from fedgraft.server.reports import summary
 from fedgraft.server.reports.plot_process import picture
@@ -75,14 +76,15 @@ def serve(
     plan, model = _resolved(grid, plan, registered, ledger)
     (out / "plan.yaml").write_text(plan.to_yaml(), encoding="utf-8")
     (out / "rounds.jsonl").write_text("", encoding="utf-8")
-    if evaluate is not None and model.needs_its_site:
-        raise PlanError(
-            "data.test=coordinator can't score a model of which a part (layers, a head) stays at the sites; "
-            "use data.test=sites data.test_fraction=0.2"
-        )
+    _require_scorable(evaluate, model)
     require_selectable(plan, model)
     state = model.backbone_state()
     lines: list[dict[str, Any]] = []
+
+    def finished(round_: Round) -> None:
+        lines.append(summary.round_line(round_))
+        append_json(out / "rounds.jsonl", lines[-1])
+
     federation = RunContext(
         grid=grid,
         plan=plan,
@@ -92,7 +94,7 @@ def serve(
         evaluate=None if evaluate is None else lambda shared: evaluate(model, shared),
         registered=registered,
         keep=lambda shared: tensors.save(out / "shared.safetensors", shared, {"plan_digest": plan.digest}),
-        finished=lambda round_: lines.append(summary.append_line(out / "rounds.jsonl", summary.round_line(round_))),
+        finished=finished,
         progress=progress,
     )
     with picture(out / "rounds.png") if draw else nullcontext() as drawn:
@@ -101,6 +103,14 @@ def serve(
         if drawn is not None:
             drawn.draw(lines, result)
     return outcome
+
+
+def _require_scorable(evaluate: Evaluate | None, model: Model) -> None:
+    if evaluate is not None and model.needs_its_site:
+        raise PlanError(
+            "data.test=coordinator can't score a model of which a part (layers, a head) stays at the sites; "
+            "use data.test=sites data.test_fraction=0.2"
+        )
 
 
 def _resolved(grid: Grid, plan: Plan, registered: dict[int, str], ledger: Ledger) -> tuple[Plan, Model]:

@@ -24,7 +24,7 @@ FLOORS = {
 ROOMS = {
     "conf": "",
     "common": "cli models losses compression wire adaptation heads tables harmonisation alignment sampling "
-    "personalisation plan tasks runtime interfaces records tensors errors",
+    "personalisation plan tasks tensors runtime interfaces records errors",
     "client": "cli check app training features images tables augmentation deployment cohort site",
     "server": "cli app reports rounds aggregation weights deployment",
     "simulations": "commands api study engine planning clock federation datasets",

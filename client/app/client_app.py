@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 import traceback
@@ -22,7 +21,7 @@ from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.client.site.timing import since_process_start, write_phases
 from fedgraft.common.errors import CLIENT_APP_RAISED_EXCEPTION, UNEXPECTED, FedGraftError, SiteFileError, reason_of
-from fedgraft.common.runtime.files import private_folder
+from fedgraft.common.runtime.files import append_json, private_folder
 
 Handler = Callable[[RecordDict, Workspace, Path, int], RecordDict]
 Witness = Callable[[Path, BaseException], None]
@@ -160,8 +159,7 @@ def write_error(site_file: Path, error: BaseException) -> None:
         "see": "fedgraft site check",
     }
     private_folder(folder)
-    with (folder / "errors.jsonl").open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(line) + "\n")
+    append_json(folder / "errors.jsonl", line)
 
 
 def _site_file(context: Context, site_files: Sequence[Path]) -> Path:

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from flwr.app import RecordDict
-from torch import Tensor, nn
 
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.manifest import read_manifest
-from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import split_usable
 from fedgraft.client.site.release import append_line, may_release_sums
+from fedgraft.client.training.before_head import inputs_of_weights
 from fedgraft.client.training.session import Session
 from fedgraft.common import tasks
 from fedgraft.common.errors import WireError
 from fedgraft.common.heads.start import build_initial
 from fedgraft.common.interfaces.head_start import COUNTS, Sums
 from fedgraft.common.wire.head_sums import SiteSums, pack_sums, unpack_sums_question
-
-_NUMBERS_AT_ONCE = 1_200_000
 
 
 def tell_sums(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
@@ -49,29 +45,8 @@ def site_sums(session: Session, workspace: Workspace) -> Sums | None:
     if not may_release_sums(patients, session.plan.release, session.site.release):
         return None
     session.load({name: session.initial[name] for name in session.model.names("shared")})
-    features = head_inputs(session.model.constant.trained, train, session.device)
+    features = inputs_of_weights(session.model.constant.trained, train, session.device)
     return build_initial(session.plan, session.site.trusted).sums(features, train.labels, outputs)
-
-
-def head_inputs(network: nn.Module, examples: Examples, device: torch.device) -> Tensor:
-    """What the weights of the network's head see of each case as it is: ``(N, F)`` float32, on the CPU."""
-    head: nn.Module = getattr(network, "head", network)
-    made = getattr(head, "inputs", None)
-    seen: list[Tensor] = []
-
-    def note(module: nn.Module, given: tuple[Tensor]) -> None:
-        seen.append((given[0] if made is None else made(given[0])).cpu())
-
-    network.eval()
-    handle = head.register_forward_pre_hook(note)
-    try:
-        with torch.inference_mode():
-            size = max(4, _NUMBERS_AT_ONCE // examples.stored[0].numel())
-            for some in torch.arange(len(examples)).split(size):
-                network(examples.batch(some).to(device))
-    finally:
-        handle.remove()
-    return torch.cat(seen).clone()
 
 
 def _training_cases(session: Session, workspace: Workspace) -> tuple[Case, ...]:

@@ -6,7 +6,6 @@ simulation one `Workspace` serves all sites, and they share one copy of the back
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +34,7 @@ from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, from_json
-from fedgraft.common.runtime.files import private_folder
+from fedgraft.common.runtime.files import private_folder, replacing
 from fedgraft.common.wire import messages
 
 Built = tuple[Model, dict[str, Tensor], messages.Specs, Codec]
@@ -213,6 +212,5 @@ def _digest(text: str) -> str:
 
 def _replace(path: Path, text: str) -> None:
     private_folder(path.parent)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")

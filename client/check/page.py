@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 
 from fedgraft.client.check.report import Bars, Finding, Section, Thumbnail
 from fedgraft.common.errors import SiteFileError
-from fedgraft.common.runtime.files import private_folder
+from fedgraft.common.runtime.files import private_folder, replacing
 
 _WIDTH, _HEIGHT, _FOOT = 640, 150, 34
 
@@ -60,14 +59,10 @@ def write_page(file: Path, text: str) -> None:
     Raises:
         SiteFileError: the folder can't be written.
     """
-    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
     try:
         private_folder(file.parent)
-        partial.unlink(missing_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        partial.replace(file)
+        with replacing(file, private=True) as partial:
+            partial.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SiteFileError(
             f"the page {file} can't be written ({error.strerror}); name another place with --page, or use --no-page"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.pseudonyms import Pseudonyms
 from fedgraft.common.errors import DataError
+from fedgraft.common.runtime.files import append_json, replacing
 
 USABLE = 0
 REASONS: Mapping[str, str] = MappingProxyType(
@@ -60,10 +59,8 @@ def write_quarantine(state: Path, cases: Sequence[Case], verdicts: NDArray[np.ui
     file = state / FILE
     if bad:
         names = Pseudonyms(state)
-        lines = [json.dumps({"case": names.name(case), "reason": reason}) + "\n" for case, reason in bad]
-        partial = file.with_name(f"{FILE}.{os.getpid()}")
-        partial.write_text("".join(lines), encoding="utf-8")
-        partial.replace(file)
+        with replacing(file) as partial:
+            append_json(partial, *({"case": names.name(case), "reason": reason} for case, reason in bad))
     else:
         file.unlink(missing_ok=True)
     return count_reasons(verdicts)

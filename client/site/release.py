@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from fedgraft.common.errors import SiteFileError
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.sections import ReleaseSection
-from fedgraft.common.runtime.files import private_folder
+from fedgraft.common.runtime.files import append_json, private_folder
 from fedgraft.common.tables.statistics import Patients, TableStatistics
 from fedgraft.common.wire.messages import Update
 from fedgraft.common.wire.offer import Offer
@@ -145,8 +144,7 @@ def append_line(log: Path, what: str, run: int, **about: Any) -> None:
     line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "what": what, "run": run, **about}
     if not log.exists():
         private_folder(log.parent)
-    with log.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(line) + "\n")
+    append_json(log, line)
 
 
 def _norm(tensor: Tensor) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from fedgraft.common.runtime.files import append_json
 
 _STARTTIME = 22  # field of proc_pid_stat(5), counted from 1: clock ticks since boot
 
@@ -59,5 +60,4 @@ def write_phases(state: Path, what: str, before: float | None, phases: Phases) -
         "seconds": {"receive": None if before is None else round(before, 3), **seconds},
         "computed": computed,
     }
-    with (state / "phases.jsonl").open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(line) + "\n")
+    append_json(state / "phases.jsonl", line)

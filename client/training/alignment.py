@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fedgraft.client.cohort.groups import UNKNOWN
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.site.release import may_release_moments
 from fedgraft.client.site.site_file import ReleasePolicy as Permission
-from fedgraft.client.training.evaluation import predict
+from fedgraft.client.training.before_head import features_before_head
 from fedgraft.client.training.loop import StepOutput
 from fedgraft.client.training.session import Session
 from fedgraft.common.errors import PlanError
@@ -83,18 +83,6 @@ def alignment_term(session: Session, order: messages.Instruction) -> Aligned | N
         return compares.between(reference, some, others)
 
     return Aligned(chosen.weight, known, penalty, between, examples.scanners)
-
-
-def features_before_head(network: nn.Module, examples: Examples, device: torch.device) -> Tensor:
-    """``(N, F)`` float32 on the CPU: what the head takes of each case as it is, in eval mode; at least one case."""
-    taken: list[Tensor] = []
-    head = getattr(network, "head", network)
-    watching = head.register_forward_pre_hook(lambda module, given: taken.append(given[0].cpu()))
-    try:
-        predict(network, examples, device)
-    finally:
-        watching.remove()
-    return torch.cat(taken)
 
 
 def contribute(

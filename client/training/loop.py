@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from fedgraft.client.augmentation.mixing import Mixing
 from fedgraft.client.augmentation.views import choose_views
 from fedgraft.client.features.examples import Examples
+from fedgraft.client.training.before_head import watching
 from fedgraft.common.errors import DivergenceError
 from fedgraft.common.interfaces.sampler import Sampler
 from fedgraft.common.plan.sections import TrainSection
@@ -193,12 +194,9 @@ def step_loss(
 
 def _watched(network: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Outputs, and what the head took: ``network`` is the head itself, or has one."""
-    head, taken = getattr(network, "head", network), [inputs]
-    with_features = head.register_forward_pre_hook(lambda module, given: taken.append(given[0]))
-    try:
+    taken = [inputs]
+    with watching(network, taken.append):
         outputs: Tensor = network(inputs)
-    finally:
-        with_features.remove()
     return outputs, taken[-1]
 
 

@@ -1,9 +1,41 @@
-"""Create files and folders that only this account can read."""
+"""Files written whole or not at all, lines of JSON, and files and folders of this account alone."""
 
 from __future__ import annotations
 
+import json
 import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
+    """Within the block, a file beside ``path`` to write to; it takes that name when the block ends.
+
+    A reader sees the old file or the whole new one. If the block raises, the old file stays as it is.
+
+    Args:
+        path: in a folder that is there.
+        private: whether only this account can read the file (mode 0600).
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    try:
+        partial.unlink(missing_ok=True)
+        if private:
+            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def append_json(path: Path, *lines: Mapping[str, Any]) -> None:
+    """Add lines of JSON to a file, which is made if it is not there."""
+    with path.open("a", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(line) + "\n" for line in lines)
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -19,7 +51,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def private_folder(path: Path) -> Path:
-    """Make a folder and its missing parents, readable by this account only; existing ones are not changed."""
+    """Make a folder and what is missing above it, readable by this account only; one that is there stays as it is."""
     for folder in [*(above for above in reversed(path.parents) if not above.exists()), path]:
         folder.mkdir(mode=0o700, exist_ok=True)
     return path

@@ -16,7 +16,7 @@ import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from fedgraft.common.errors import DeploymentError
-from fedgraft.common.runtime.files import write_private
+from fedgraft.common.runtime.files import replacing, write_private
 from fedgraft.server.deployment.pki import issue_server_certificate, make_authority
 
 REGISTERED = "registered.json"  # in a run's folder: site names by node id, for the ServerApp
@@ -160,6 +160,5 @@ def read_sites(folder: Folder) -> tuple[RegisteredSite, ...]:
 
 def write_sites(folder: Folder, sites: tuple[RegisteredSite, ...]) -> None:
     """Replace the list of registered sites in one step."""
-    temporary = folder.sites_file.with_suffix(".new")
-    temporary.write_text(json.dumps([asdict(site) for site in sites], indent=2) + "\n", encoding="utf-8")
-    temporary.replace(folder.sites_file)
+    with replacing(folder.sites_file) as partial:
+        partial.write_text(json.dumps([asdict(site) for site in sites], indent=2) + "\n", encoding="utf-8")

@@ -34,8 +34,6 @@ Figures by task (``fedgraft.common.tasks``; ``headline`` first):
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 from fedgraft.common import tasks
@@ -117,13 +115,6 @@ def round_line(round_: Round) -> dict[str, Any]:
             for name, splits in sorted(round_.by_site.items())
         },
     }
-
-
-def append_line(path: Path, line: dict[str, Any]) -> dict[str, Any]:
-    """Write a line of JSON; returns it."""
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(line) + "\n")
-    return line
 
 
 def _figures(task: AnyTask, evaluation: Evaluation | None) -> dict[str, Any]:

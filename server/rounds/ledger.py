@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from flwr.app import Message
 
+from fedgraft.common.runtime.files import append_json
 from fedgraft.common.wire.messages import count_bytes
 from fedgraft.server.rounds.guard import Refusal
 
@@ -47,8 +47,7 @@ class Ledger:
     def write(self, *entries: Entry) -> None:
         self.entries += entries
         if self._path is not None:
-            with self._path.open("a", encoding="utf-8") as stream:
-                stream.writelines(json.dumps(entry.__dict__) + "\n" for entry in entries)
+            append_json(self._path, *(entry.__dict__ for entry in entries))
 
     def dropped(self) -> list[dict[str, object]]:
         """Every entry that was not ``ok``: round, what, site, outcome and reason."""

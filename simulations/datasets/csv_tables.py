@@ -9,12 +9,11 @@ import csv
 import gzip
 import hashlib
 import io
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fedgraft.common.errors import DataError
+from fedgraft.common.runtime.files import replacing
 
 Line = Mapping[str, str]
 
@@ -60,11 +59,6 @@ def write_table(folder: Path, name: str, columns: Sequence[str], lines: Iterable
     file = folder.resolve() / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}.csv"
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".table-")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            Path(temporary).replace(file)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with replacing(file) as partial:
+            partial.write_bytes(content)
     return file

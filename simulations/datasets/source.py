@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
-import tempfile
 import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import DataError
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.types import OURS
+from fedgraft.common.runtime.files import replacing
 
 VARIABLE = "FEDGRAFT_DATA"
 OF_THE_PLAN = ("task", "classes", "image_size", "test", "val_fraction", "test_fraction")
@@ -119,20 +118,15 @@ def fetch(url: str, file: Path, md5: str, *, timeout: float = 10.0) -> None:
     if urllib.parse.urlsplit(url).scheme not in ("https", "http"):
         raise DataError(f"{url}: only https:// and http:// are downloaded")
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".download-")
-    os.close(handle)
-    temporary = Path(name)
     try:
-        digest = _download(url, temporary, timeout)
-        if digest != md5:
-            raise DataError(f"{url}: md5 is {digest}, not {md5}; the download is damaged or the file has changed")
-        temporary.replace(file)
+        with replacing(file) as partial:
+            digest = _download(url, partial, timeout)
+            if digest != md5:
+                raise DataError(f"{url}: md5 is {digest}, not {md5}; the download is damaged or the file has changed")
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()
         raise DataError(f"{url}: the download failed ({error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _download(url: str, file: Path, timeout: float) -> str:

@@ -20,6 +20,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.csv_file import read_rows, write_rows
 from fedgraft.client.cohort.manifest.lines import KNOWN, CaseLines
 from fedgraft.common.errors import DataError
+from fedgraft.common.runtime.files import replacing
 
 _NAMED = 10
 _TO_DO = {
@@ -82,13 +83,8 @@ def write_manifest(path: Path, cases: Iterable[Case]) -> None:
             raise DataError(f"manifest {path} can't be written: line {line} would have {problem}")
     known = (name for name in KNOWN if name != "label" or labelled)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        with unfinished.open("w", newline="", encoding="utf-8") as stream:
-            write_rows(stream, (*known, *others), (_cells(case, labelled) for case in cases))
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+        write_rows(stream, (*known, *others), (_cells(case, labelled) for case in cases))
 
 
 def _cells(case: Case, labelled: bool) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from fedgraft.client.app.head_sums import head_inputs, site_sums, tell_sums
+from fedgraft.client.app.head_sums import site_sums, tell_sums
 from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.training.before_head import inputs_of_weights
 from fedgraft.client.training.session import Session
 from fedgraft.common import tensors
 from fedgraft.common.errors import WireError
@@ -53,7 +54,7 @@ def test_the_head_takes_the_same_whatever_is_kept(opened: Callable[..., Opened],
     whole, _, _ = opened(
         "initial=prototypes", f"backbone.freeze={freeze}", "head=plain", "engine.keep=false", folder="b"
     )
-    found = head_inputs(session.model.constant.trained, session.cohort["train"], session.device)
+    found = inputs_of_weights(session.model.constant.trained, session.cohort["train"], session.device)
     with torch.no_grad():
         features = whole.model.network.backbone(whole.cohort["train"].inputs)
     torch.testing.assert_close(found, features, rtol=1e-4, atol=1e-5)

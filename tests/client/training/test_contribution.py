@@ -10,7 +10,8 @@ from torch import nn
 
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.site.site_file import ReleasePolicy
-from fedgraft.client.training.alignment import contribute, features_before_head
+from fedgraft.client.training.alignment import contribute
+from fedgraft.client.training.before_head import features_before_head
 from fedgraft.common.alignment.coral import Coral
 from fedgraft.common.alignment.mmd import Mmd
 from fedgraft.common.interfaces.alignment import Alignment, Reference
