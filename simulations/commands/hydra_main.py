@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import hydra
 from omegaconf import DictConfig
 
-from fedgraft.common.errors import FedGraftError
+from fedgraft.common.errors import FedGraftError, PlanError
+from fedgraft.simulations.planning.choices import groups, several_members
 from fedgraft.simulations.planning.compose import to_study
 from fedgraft.simulations.planning.planned import Planned
 
@@ -30,6 +31,10 @@ def run_hydra(arguments: Sequence[str], job: Callable[[Planned], None], extra: S
     Args:
         arguments: what followed the command.
         extra: overrides that come last.
+
+    Raises:
+        PlanError: a group is given a list, or a plan is wrong.
+        FedGraftError: as ``job``; of a sweep all failures.
     """
     failures: list[FedGraftError] = []
 
@@ -41,6 +46,10 @@ def run_hydra(arguments: Sequence[str], job: Callable[[Planned], None], extra: S
             failures.append(error)
 
     flags, overrides = flags_and_overrides(arguments)
+    known = groups()
+    lists = [wrong for word in overrides if (wrong := several_members(word, known)) is not None]
+    if lists:
+        raise PlanError(lists)
     before = sys.argv
     sys.argv = ["fedgraft", *flags, *overrides, *(() if _COMPLETION & set(flags) else extra)]
     try:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 
 from fedgraft.common.errors import PlanError
 
@@ -30,6 +34,25 @@ def groups(config_dir: Path | None = None) -> dict[str, list[str]]:
             if names:
                 found.setdefault(folder.name, set()).update(name.removesuffix(_YAML) for name in names)
     return {group: sorted(found[group]) for group in sorted(found)}
+
+
+def several_members(word: str, known: Collection[str]) -> str | None:
+    """What is wrong with a word that gives a group a list, of which Hydra would take the last member without a word.
+
+    Args:
+        word: an override as on the command line.
+        known: the groups.
+    """
+    try:
+        override = OverridesParser.create().parse_override(word)
+    except HydraException:  # is Hydra's to say
+        return None
+    if override.key_or_group not in known or override.is_sweep_override() or override.is_delete():
+        return None
+    if not isinstance(override.value(), list):
+        return None
+    group = override.key_or_group
+    return f"{word}: {group} takes one member; for a run of each use -m {group}={','.join(map(str, override.value()))}"
 
 
 def choices(group: str | None = None, config_dir: str | Path | None = None) -> list[str]:

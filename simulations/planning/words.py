@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from fedgraft.common.errors import PlanError
-from fedgraft.simulations.planning.choices import groups
+from fedgraft.simulations.planning.choices import groups, several_members
 from fedgraft.simulations.planning.compose import study_problems
 from fedgraft.simulations.planning.planned import Planned, Words
 
@@ -80,7 +80,9 @@ def _understood(asked: Words, problems: list[str]) -> list[str]:
             problems.append(f"{word!r} is not of the form name=value")
             continue
         name = override.key_or_group
-        if override.is_sweep_override():
+        if (wrong := several_members(word, known)) is not None:
+            problems.append(wrong)
+        elif override.is_sweep_override():
             problems.append(f"{word}: several values are several plans; make each by itself, in a loop")
         elif name.startswith("hydra"):
             problems.append(f"{word} has no effect here; fedgraft.simulate(plan, out=...) takes the folder")
