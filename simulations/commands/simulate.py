@@ -54,6 +54,14 @@ def _say_what_is_missing(console: Console, summary: dict[str, Any]) -> None:
         if site["quarantined"]:
             reasons = ", ".join(f"{reason} {count}" for reason, count in site["quarantined"].items())
             console.print(f"{name} can't use {sum(site['quarantined'].values())} case(s): {reasons}", style="yellow")
+    without = [name for name, site in summary["sites"].items() if not site["cases"]]
+    if without and summary["test"]["source"] == "sites":
+        console.print(
+            f"no test figure of {', '.join(without)}: an evaluation of fewer cases than a site's release.min_count (5 "
+            "by default) never leaves it, nor one that the site or the plan forbids; with more cases, or a larger "
+            "data.test_fraction, there would be one",
+            style="yellow",
+        )
     if summary["initial_without"]:
         console.print(
             f"the head's start is without the sums of {', '.join(summary['initial_without'])}; ledger.jsonl says why",

@@ -58,7 +58,8 @@ class Runs:
 
 
 class Display:
-    """Bars: cases decoded and computed (only those that were not kept from an earlier run), and rounds.
+    """Bars: cases decoded and computed (those that were not kept from an earlier run; of equal ones, as rows of a table
+    can be, one), and rounds.
 
     Args:
         console: where to draw.
@@ -68,7 +69,7 @@ class Display:
     """
 
     def __init__(self, console: Console, cases: int, rounds: int, within: Progress | None = None) -> None:
-        self._within = within is not None
+        self._within, self._all = within is not None, cases
         self._progress = bars(console) if within is None else within
         self._decoded = self._progress.add_task("cases decoded", total=cases, note="", visible=False)
         self._cases = self._progress.add_task("cases computed", total=cases, note="", visible=False)
@@ -97,9 +98,11 @@ class Display:
     def round(self, round_: Round) -> None:
         if round_.number == 0:
             return
-        for task in self._progress.tasks:  # what can't be used, or was kept, is not counted
+        for task in self._progress.tasks:
             if task.id in (self._decoded, self._cases):
-                self._progress.update(task.id, total=task.completed)
+                others = self._all - int(task.completed)
+                note = f"{others:,} more: kept before, equal to another, or unusable" if others > 0 else ""
+                self._progress.update(task.id, total=task.completed, note=note)
         notes = [f"{len(round_.sites)} site(s)"]
         if round_.train_loss is not None:
             notes.append(f"loss {round_.train_loss:.4f}")

@@ -15,6 +15,7 @@ from fedgraft.client.features.extraction import ignore
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.client.tables.files import TableFiles
+from fedgraft.common.errors import PlanError
 from fedgraft.common.harmonisation.image_statistics import pooled_means
 from fedgraft.common.harmonisation.reference import harmony_of, wants_reference, with_reference, with_stand_in
 from fedgraft.common.models.timm_backbone import input_spec
@@ -48,6 +49,9 @@ def without_unknown(plan: Plan, sites: Mapping[str, Path]) -> tuple[Plan, tuple[
     """The plan without those columns of which the sites that train know nothing, and these columns' names.
 
     What one hospital alone, or some of them, would do: nobody there ever measured it.
+
+    Raises:
+        PlanError: they know nothing of any column.
     """
     table = plan.table
     if table is None or table.statistics == "plan":
@@ -58,6 +62,13 @@ def without_unknown(plan: Plan, sites: Mapping[str, Path]) -> tuple[Plan, tuple[
     numeric = tuple(name for name, one in zip(table.numeric, found.numeric, strict=True) if one.count)
     categorical = tuple(name for name, counts in zip(table.categorical, found.categories, strict=True) if counts)
     dropped = tuple(name for name in (*table.numeric, *table.categorical) if name not in (*numeric, *categorical))
+    if not numeric and not categorical:
+        raise PlanError(
+            f"no column of the table is known: of none did {', '.join(names)} tell anything, since a site tells of a "
+            f"column only if {table.min_count} patients (table.min_count, or its own release.min_count) have values "
+            "among its training cases, and if release.statistics allows it; use sites with more patients, or give the "
+            "numbers with table.statistics=plan"
+        )
     return replace(plan, table=replace(table, numeric=numeric, categorical=categorical)), dropped
 
 

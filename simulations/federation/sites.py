@@ -160,6 +160,9 @@ def _check_scanners(plan: Plan, dealt: Mapping[str, tuple[Case, ...]]) -> None:
         )
 
 
+_KEPT_OF_A_SITE_FILE = ("release", "limits", "refuse_burned_in")
+
+
 def _write_site(
     folder: Path, cases: tuple[Case, ...], store: Path, engine: EngineSection, like: SiteFile | None
 ) -> Path:
@@ -169,11 +172,11 @@ def _write_site(
         shutil.rmtree(folder)  # an earlier run in the same folder left its local tensors
     write_manifest(folder / "manifest.csv", cases)
     path = folder / "site.yaml"
-    base = SiteFile(folder.name, folder, folder) if like is None else like
+    kept = {} if like is None else {name: getattr(like, name) for name in _KEPT_OF_A_SITE_FILE}
     site = SiteFile(
         name=folder.name,
-        manifest=folder / "manifest.csv",
-        state=folder / "state",
+        manifest=Path("manifest.csv"),  # relative to the file, so that the folder can be moved
+        state=Path("state"),
         store=store,
         keep=engine.store,
         device=engine.device,
@@ -181,9 +184,7 @@ def _write_site(
         workers=engine.workers,
         batch=engine.batch,
         allow=engine.allow,
-        release=base.release,
-        limits=base.limits,
-        refuse_burned_in=base.refuse_burned_in,
+        **kept,
     )
     write_site_file(path, site)
     return path

@@ -6,6 +6,9 @@ from io import StringIO
 
 from rich.console import Console
 
+from fedgraft.common import tasks
+from fedgraft.common.plan.data_sections import DataSection
+from fedgraft.server.rounds.state import Round
 from fedgraft.simulations.engine.display import Display, Runs
 
 
@@ -25,3 +28,15 @@ def test_a_run_s_bars_join_those_of_the_series_and_leave() -> None:
             runs.end()
             (bar,) = runs.bars.tasks
             assert (bar.completed, bar.total, bar.fields["note"]) == (number, 2, f"seed {number}")
+
+
+def test_cases_that_are_not_computed_are_explained() -> None:
+    """Ten rows of 40,830 are equal to others."""
+    task = tasks.of(DataSection("classification", ("a", "b"), None, "sites", 0.1, 0.2))
+    round_ = Round(number=1, task=task)
+    with Runs(Console(file=StringIO())) as runs, Display(Console(quiet=True), 40_830, 3, runs.bars) as display:
+        display.computed(40_820)
+        display.round(round_)
+        bar = next(task for task in runs.bars.tasks if task.description == "cases computed")
+        assert (bar.completed, bar.total) == (40_820, 40_820)
+        assert bar.fields["note"] == "10 more: kept before, equal to another, or unusable"
