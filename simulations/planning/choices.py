@@ -49,10 +49,10 @@ def several_members(word: str, known: Collection[str]) -> str | None:
         return None
     if override.key_or_group not in known or override.is_sweep_override() or override.is_delete():
         return None
-    if not isinstance(override.value(), list):
+    group, value = override.key_or_group, override.value()
+    if not isinstance(value, list):
         return None
-    group = override.key_or_group
-    return f"{word}: {group} takes one member; for a run of each use -m {group}={','.join(map(str, override.value()))}"
+    return f"{word}: {group} takes one member; for a run of each use -m {group}={','.join(map(str, value))}"
 
 
 def choices(group: str | None = None, config_dir: str | Path | None = None) -> list[str]:
