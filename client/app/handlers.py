@@ -14,6 +14,7 @@ from torch import Tensor
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.augmentation.mixing import mixing_of
 from fedgraft.client.site import release
+from fedgraft.client.training.alignment import fill_reference
 from fedgraft.client.training.evaluation import evaluate_splits
 from fedgraft.client.training.loop import LocalTraining, LossFunction
 from fedgraft.client.training.loss import build_loss, counted, terms
@@ -112,6 +113,7 @@ def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = 
             evaluations = _evaluate(session) if evaluations is None else evaluations
     with phases.of("train"):
         task = replace(given.task, terms=terms(session, given.order))
+        fill_reference(session)
         training = NetworkTraining(session.model.constant.trained, task, session.device)
         loss = train_round(session.personal, training)
         shared = session.model.tensors(session.model.names("shared"))

@@ -63,18 +63,18 @@ class Aligned:
 
 
 def alignment_term(session: Session, order: messages.Instruction) -> Aligned | None:
-    """The term against the reference that came; then the network's reference is filled with the site's own means."""
-    chosen, examples = session.plan.alignment, session.cohort["train"]
-    if chosen.target is None:
+    """The term against the reference that came, which the network still holds.
+
+    Raises:
+        PlanError: the alignment's reference is none.
+    """
+    chosen = session.plan.alignment
+    alignment: Alignment | None = parts.chosen(chosen, "alignment", session.site.trusted)
+    if alignment is None:
         return None
-    alignment: Alignment = parts.build(chosen.target, "alignment", chosen.options, session.site.trusted)
-    reference = session.model.network.reference
-    if not isinstance(reference, Reference):
-        raise PlanError(f"alignment._target_={chosen.target}: what its `reference` gives is no Reference")
+    reference = _reference(session)
     known = tuple((reference.share > 0).tolist())
     penalty = alignment.penalty(reference)
-    features = features_before_head(session.model.constant.trained, examples, session.device)
-    contribute(alignment, reference, features, examples, session.site.release)
     if chosen.column is None or not isinstance(alignment, ComparesScanners):
         return Aligned(chosen.weight, known, penalty) if any(known) else None
     compares = alignment
@@ -82,7 +82,25 @@ def alignment_term(session: Session, order: messages.Instruction) -> Aligned | N
     def between(some: Tensor, others: Tensor) -> Tensor:
         return compares.between(reference, some, others)
 
-    return Aligned(chosen.weight, known, penalty, between, examples.scanners)
+    return Aligned(chosen.weight, known, penalty, between, session.cohort["train"].scanners)
+
+
+def fill_reference(session: Session) -> None:
+    """Put the site's own means, of the features of the model that came, in the place of the reference that came."""
+    alignment: Alignment | None = parts.chosen(session.plan.alignment, "alignment", session.site.trusted)
+    if alignment is None:
+        return
+    examples = session.cohort["train"]
+    features = features_before_head(session.model.constant.trained, examples, session.device)
+    contribute(alignment, _reference(session), features, examples, session.site.release)
+
+
+def _reference(session: Session) -> Reference:
+    reference = session.model.network.reference
+    if not isinstance(reference, Reference):
+        target = session.plan.alignment.target
+        raise PlanError(f"alignment._target_={target}: what its `reference` gives is no Reference")
+    return reference
 
 
 def contribute(

@@ -17,7 +17,7 @@ from fedgraft.common.interfaces.roles import REFERENCE
 
 
 def train_own_copy(session: Session, received: Mapping[str, Tensor], task: LocalTraining) -> None:
-    """One round's training of the copy, if the plan's ``personal`` has one; the network is the copy afterwards.
+    """One round's training of the copy, if the plan's ``personal`` has one; the network is afterwards what it was.
 
     Args:
         received: what came in this round, by name in the model's state.
@@ -26,10 +26,12 @@ def train_own_copy(session: Session, received: Mapping[str, Tensor], task: Local
     if not isinstance(personal, TrainsCopy):
         return
     held = _held(session)
+    before = session.model.tensors((*session.model.names("shared"), *session.model.names("local")))
     session.model.load(received)
     session.model.load(held or {name: session.initial[name] for name in session.model.names("local")})
     personal.train_copy(NetworkTraining(session.model.constant.trained, task, session.device))
     tensors.save(_file(session), session.model.tensors(_names(session)))
+    session.model.load(before)
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""Sites in a process of their own: they answer a coordinator over a pipe, and say what they have imported.
+"""Sites in a process of their own: they answer a coordinator over a pipe, check the first site, and say what they have
+imported.
 
 ``sites.py PIPE SITE_FILE...``: a file descriptor, and a ``site.yaml`` for each node, the first for the first one.
 """
@@ -13,6 +14,7 @@ from flwr.app import Context, RecordDict
 from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.proto.message_pb2 import Message as Parcel
 
+from fedgraft.client import cli
 from fedgraft.client.app.client_app import app
 
 FIRST_NODE = 2
@@ -26,6 +28,7 @@ def main(pipe: str, *site_files: str) -> None:
         config = {"site-file": site_files[node - FIRST_NODE]}
         reply = app(message, Context(1, node, config, RecordDict(), {}))
         theirs.send_bytes(message_to_proto(reply).SerializeToString())
+    assert cli.main(["check", "--site", site_files[0], "--no-page"]) in (0, 1)
     print(json.dumps(sorted(sys.modules)))
 
 

@@ -12,6 +12,9 @@ import pytest
 import safetensors.torch
 import torch
 
+from fedgraft.client.training.loop import LocalTraining
+from fedgraft.client.training.personal_copy import train_own_copy
+from fedgraft.client.training.session import Session
 from fedgraft.common.errors import PlanError
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
@@ -207,3 +210,19 @@ def test_what_changes_evaluations_only_needs_them_released(compose_plan: Compose
 def test_local_layers_at_a_site_that_never_trains_are_refused(compose_plan: Composer) -> None:
     with pytest.raises(PlanError, match=r"local layers would never be trained at birch.*use adaptation.role=shared"):
         build(compose_plan("adaptation=ssf", "adaptation.role=local", "hold_out=[birch]"), None)
+
+
+def test_training_the_copy_leaves_the_network_as_it_was(
+    federate: Federate, compose_plan: Composer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: dict[str, bool] = {}
+
+    def watched(session: Session, received: dict[str, torch.Tensor], task: LocalTraining) -> None:
+        before = session.model.tensors(session.model.state)
+        train_own_copy(session, received, task)
+        kept[session.site.name] = same(before, session.model.tensors(session.model.state))
+
+    monkeypatch.setattr("fedgraft.client.app.handlers.train_own_copy", watched)
+    result = federate(compose_plan("personal=ditto", "adaptation=fedbn", "rounds=1"))
+    assert kept == {"alder": True, "birch": True, "cedar": True}
+    assert len(own_files(result.folder)) == 3
