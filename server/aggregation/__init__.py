@@ -1,1 +1,1 @@
-"""From the sites' updates to the next shared tensors."""
+"""Aggregate the sites' updates to the next shared tensors."""

@@ -1,6 +1,6 @@
 """The weighted mean of updates, tensor by tensor: what FedAvg and FedProx compute at the server.
 
-Bit for bit what Flower's own arithmetic for them gives, with one temporary a tensor instead of one for every update.
+Equal, bit for bit, to Flower's own arithmetic, but with one temporary per tensor instead of one per update.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def weighted_mean(updates: Sequence[tuple[Mapping[str, Tensor], float]]) -> dict
     """``sum_k (w_k / sum w) x_k`` by name (McMahan et al., AISTATS 2017, algorithm 1).
 
     Args:
-        updates: tensors and weight of each, at least one; weights above 0, equal names and shapes.
+        updates: the tensors and the weight (above 0) of each update, at least one; equal names and shapes.
 
     Returns:
-        new tensors; float32 sums are kept in float32, and what is not floating point is averaged in float64.
+        new tensors; float32 is summed in float32, and integers are averaged in float64.
     """
     total = sum(weight for _, weight in updates)
     parts = [weight / total for _, weight in updates]
@@ -50,11 +50,11 @@ def _floating(array: Numbers) -> Numbers:
 
 
 def averaged(strategy: Strategy, names: Iterable[str]) -> frozenset[str]:
-    """The names that the coordinator averages itself, weighted by cases.
+    """The names of tensors that are averaged, weighted by cases, instead of being passed to the strategy.
 
-    These are the moments that features are aligned to, because only their mean is the one of the pooled cases; and with
-    a strategy that takes steps of its own, batch norm's running statistics: after a step of Adam or of momentum a
-    variance could be negative. FedAvg and FedProx are that mean; they keep all.
+    These are an alignment's moments, because only their mean is that of the pooled cases; and batch norm's running
+    statistics if the strategy takes optimiser steps, since a step of Adam or momentum could make a variance negative.
+    Empty for FedAvg and FedProx, which average all tensors anyway.
     """
     if type(strategy) in (FedAvg, FedProx):
         return frozenset()

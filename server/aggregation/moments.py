@@ -1,4 +1,4 @@
-"""The moments that features are aligned to, as they come from sites and as they go on from round to round."""
+"""Check the moments of an alignment that sites send, and carry them over from round to round."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fedgraft.common.interfaces.roles import REFERENCE
 SHARE = f"{REFERENCE}share"
 SECOND = f"{REFERENCE}second"
 _ROUNDING = 1e-3
-"""How far a site's shares may sum up to another number than 1."""
+"""How far the sum of a site's shares may differ from 1."""
 
 
 def impossible(tensors: Mapping[str, Tensor]) -> str:
-    """Why no site's features can have the moments of an update; empty if they can, or if there are none.
+    """Why an update's moments can't be those of any features; empty if they can, or if there are none.
 
     Args:
-        tensors: an update's, of the plan's shapes (`fedgraft.common.interfaces.alignment.Reference`), all finite.
+        tensors: the update's, of the plan's shapes (`fedgraft.common.interfaces.alignment.Reference`), all finite.
     """
     if SHARE not in tensors:
         return ""
@@ -37,36 +37,37 @@ def impossible(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _negative_mean_square(second: Tensor) -> bool:
-    """Of ``(G, k, k)``; false if it has another shape, and is another statistic."""
+    """Whether the diagonal of ``(G, k, k)`` second moments has a negative number; false for another shape."""
     square = second.ndim == 3 and second.shape[1] == second.shape[2]
     return square and bool((second.diagonal(dim1=1, dim2=2) < 0).any())
 
 
 def with_known_moments(found: Mapping[str, Tensor], before: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """``found``, in which a group of which no site of this round told moments keeps those of the round before.
+    """``found``, in which groups without moments from any site in this round keep those of the round before.
 
-    Shares then need not sum up to 1; a group's means do not depend on the others' shares.
+    The shares then need not sum to 1; a group's means do not depend on the other groups' shares.
 
     Args:
-        found: the shared tensors after a round, by name; ``before``: those that were sent in it.
+        found: the shared tensors after a round, by name.
+        before: the shared tensors that were sent in this round.
     """
     if SHARE not in found:
         return dict(found)
-    untold = found[SHARE] == 0
+    unknown = found[SHARE] == 0
     kept = {name: tensor.clone() for name, tensor in found.items() if name.startswith(REFERENCE)}
     for name, tensor in kept.items():
-        tensor[untold] = before[name][untold]
+        tensor[unknown] = before[name][unknown]
     return {**found, **kept}
 
 
 def require_moments(server_round: int, shared: Mapping[str, Tensor], may_follow: bool) -> None:
-    """Refuse to go on with an alignment to nothing.
+    """End a run with an alignment for which no site sends moments.
 
     Args:
-        may_follow: whether a site that was not asked in this round can be asked in a later one.
+        may_follow: whether a site that was not asked in this round may be asked in a later one.
 
     Raises:
-        RoundError: no site gave moments of its features, in this round or before, and none may follow.
+        RoundError: no site has sent moments of its features so far, and none may follow.
     """
     if SHARE in shared and not may_follow and not bool((shared[SHARE] > 0).any()):
         raise RoundError(

@@ -1,4 +1,4 @@
-"""Flower's strategies, asked only for arithmetic: who takes part, and the new shared tensors from good updates."""
+"""Use Flower's strategies to choose a round's sites and to aggregate their updates, which were checked before."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ _FROM_PLAN = {
     "min_available_nodes": attrgetter("strategy.min_sites"),
 }
 SUPPLIED = frozenset((*_FIXED, *_FROM_PLAN))
-"""What FedGraft itself passes to a strategy; a plan must not set these."""
+"""Names of the arguments that FedGraft itself passes to a strategy; a plan must not set them."""
 
 
 def supplied(plan: Plan) -> dict[str, Any]:
-    """The values of `SUPPLIED` for this plan."""
+    """The values of the arguments in `SUPPLIED` for this plan."""
     return {**_FIXED, **{name: read(plan) for name, read in _FROM_PLAN.items()}}
 
 
 def build_strategy(plan: Plan) -> Strategy:
-    """The plan's strategy.
+    """Build the plan's strategy.
 
     Raises:
-        PlanError: not a Flower strategy, or an option that it does not take.
+        PlanError: it is not a Flower strategy, needs a mod at the sites, or does not take an option.
     """
     found = parts.resolve(plan.strategy.target, "strategy", allowed(plan.engine))
     if not (inspect.isclass(found) and issubclass(found, Strategy)):
@@ -79,7 +79,7 @@ def build_strategy(plan: Plan) -> Strategy:
 
 
 def _build(plan: Plan, target: str, options: Mapping[str, Any]) -> Any:
-    """A strategy; an option that has a ``_target_`` is built first (the strategy that a wrapper wraps)."""
+    """Build a strategy; an option with a ``_target_`` (the strategy inside a wrapper) is built first."""
     built = {name: _build_nested(plan, value) for name, value in options.items()}
     return parts.build(target, "strategy", built, allowed(plan.engine), **supplied(plan))
 
@@ -99,10 +99,14 @@ def configure(
     config: ConfigRecord,
     grid: Grid,
 ) -> list[Message]:
-    """The round's train messages. Which sites are sampled depends on the plan's seed and the round only.
+    """The round's train messages; which sites are sampled depends only on the plan's seed and the round.
 
-    A strategy sees the tensors as they are, but those that are `averaged`; what travels is rounded as
+    The strategy gets the exact tensors, without those that are `averaged`. The messages hold all of them, rounded as
     ``compression.down`` says.
+
+    Args:
+        shared: all shared tensors, by name.
+        config: the messages' config; the strategy adds to it.
     """
     apart = averaged(strategy, shared)
     seen = {name: tensor for name, tensor in shared.items() if name not in apart}
@@ -121,18 +125,18 @@ def aggregate(
     """The new shared tensors, in the dtypes of ``specs``.
 
     Args:
-        replies: at least one good update with the message that brought it; the order decides the order of
-            summation, so sort it.
+        replies: the checked updates, at least one, with the messages that brought them; sorted, since their order is
+            that of the summation.
 
     Raises:
-        RoundError: the strategy gave nothing, other names or shapes, or a number that is not finite.
+        RoundError: the strategy failed, or returned nothing, other names or shapes, or a number that is not finite.
     """
     if type(strategy) in (FedAvg, FedProx):
         found = _mean(replies, specs, type(strategy).__name__, server_round)
     else:
         apart = {name: specs[name] for name in averaged(strategy, specs)}
         moved = {name: spec for name, spec in specs.items() if name not in apart}
-        found = _moved(strategy, server_round, replies, moved)
+        found = _by_strategy(strategy, server_round, replies, moved)
         found |= _mean(replies, apart, "the mean", server_round) if apart else {}
     return found
 
@@ -140,15 +144,15 @@ def aggregate(
 def _mean(
     replies: Sequence[tuple[Message, Update]], specs: Specs, strategy: str, server_round: int
 ) -> dict[str, Tensor]:
-    """The mean of the tensors of ``specs``, weighted by cases."""
+    """The mean of the updates' tensors in ``specs``, weighted by cases."""
     mean = weighted_mean([({name: u.tensors[name] for name in specs}, u.examples) for _, u in replies])
     return _checked({key: mean[key].numpy() for key in specs}, specs, strategy, server_round)
 
 
-def _moved(
+def _by_strategy(
     strategy: Strategy, server_round: int, replies: Sequence[tuple[Message, Update]], specs: Specs
 ) -> dict[str, Tensor]:
-    """What the strategy makes of the tensors of ``specs``."""
+    """The tensors in ``specs``, aggregated by the strategy."""
     with_loss = all(update.train_loss is not None for _, update in replies)
     messages = [_for_strategy(message, update, specs, with_loss) for message, update in replies]
     with _named(strategy, server_round):
@@ -162,7 +166,7 @@ def _moved(
 
 
 def _for_strategy(message: Message, update: Update, specs: Specs, with_loss: bool) -> Message:
-    """A clean reply; the loss is in it only if every site gave one (QFedAvg must not get a made-up one)."""
+    """A reply with the checked update only; with the loss only if every site sent one (QFedAvg needs all or none)."""
     metrics = MetricRecord({wire.EXAMPLES: update.examples})
     if with_loss and update.train_loss is not None:
         metrics["train_loss"] = update.train_loss
@@ -184,7 +188,7 @@ def _checked(values: Mapping[str, Any], specs: Specs, strategy: str, server_roun
 
 @contextmanager
 def _named(strategy: Strategy, server_round: int) -> Iterator[None]:
-    """Whatever a strategy raises becomes an error that names it."""
+    """Turn whatever a strategy raises within the block into a `RoundError` that names the strategy."""
     try:
         yield
     except Exception as error:
@@ -194,7 +198,7 @@ def _named(strategy: Strategy, server_round: int) -> Iterator[None]:
 
 @contextmanager
 def _seeded(text: str) -> Iterator[None]:
-    """Flower's strategies sample with the global ``random``: seed it, and leave it as it was."""
+    """Seed the global ``random``, with which Flower's strategies sample, within the block; restore it afterwards."""
     before = random.getstate()
     random.seed(text)
     try:

@@ -1,7 +1,7 @@
-"""The coordinator's orders to its own SuperLink, through the ``flwr`` command and its JSON output.
+"""Control the coordinator's own SuperLink through the ``flwr`` command and its JSON output.
 
-Flower's Python Control client is private; its command line is its public interface. Each call starts a
-process and takes a second or two.
+The command line is Flower's public interface; its Python client is private. Each call starts a process and takes a
+second or two.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CALL_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class RunState:
-    """What Flower says of a run: ``status`` is ``pending``, ``running``, ``finished:completed``, ..."""
+    """The state of a run as Flower reports it; ``status`` is ``pending``, ``running``, ``finished:completed``, ..."""
 
     run_id: str
     status: str
@@ -40,7 +40,7 @@ class RunState:
 
 
 def environment(folder: Folder) -> dict[str, str]:
-    """The Flower CLI's environment; writes the configuration that points it at our SuperLink."""
+    """The environment for the ``flwr`` command; also writes the configuration that names our SuperLink."""
     settings = folder.settings()
     address = json.dumps(f"127.0.0.1:{settings.internal_port}")
     text = (
@@ -55,9 +55,10 @@ def environment(folder: Folder) -> dict[str, str]:
 
 
 def require_running(folder: Folder) -> None:
-    """
+    """Check that this folder's coordinator is running.
+
     Raises:
-        DeploymentError: no coordinator answers for this folder.
+        DeploymentError: it does not answer.
     """
     if not is_healthy(folder, folder.settings().internal_port):
         raise DeploymentError(
@@ -66,10 +67,10 @@ def require_running(folder: Folder) -> None:
 
 
 def call(folder: Folder, *arguments: str) -> dict[str, Any]:
-    """Run ``flwr ARGUMENTS --format json`` and return what it says.
+    """Run ``flwr ARGUMENTS --format json`` and return its output.
 
     Raises:
-        DeploymentError: the coordinator is not running, or Flower refused; its own words are in the message.
+        DeploymentError: the coordinator is not running, or Flower failed; the message quotes Flower's own.
     """
     require_running(folder)
     done = subprocess.run(
@@ -94,18 +95,18 @@ def call(folder: Folder, *arguments: str) -> dict[str, Any]:
 
 
 def register_key(folder: Folder, public_key: Path, name: str) -> str:
-    """Make a site's public key known; returns its node id."""
+    """Register a site's public key with the SuperLink; returns its node id."""
     answer = call(folder, "supernode", "register", str(public_key.resolve()), CONNECTION, "--name", name)
     return str(answer["node-id"])
 
 
 def unregister_node(folder: Folder, node_id: str) -> None:
-    """Forget a site; if it is connected, its next call is refused."""
+    """Unregister a site; if it is connected, its next call is refused."""
     call(folder, "supernode", "unregister", node_id, CONNECTION)
 
 
 def node_states(folder: Folder) -> dict[str, str]:
-    """Node id -> ``registered``, ``online``, ``offline`` or ``unregistered``."""
+    """``registered``, ``online``, ``offline`` or ``unregistered``, by node id."""
     nodes = call(folder, "supernode", "list", CONNECTION)["nodes"]
     return {str(node["node-id"]): str(node["status"]) for node in nodes}
 
@@ -117,7 +118,7 @@ def submit(folder: Folder, bundle: Path, run_config: Path) -> str:
 
 
 def run_state(folder: Folder, run_id: str) -> RunState:
-    """What became of one run.
+    """The state of one run.
 
     Raises:
         DeploymentError: there is no such run.
@@ -127,7 +128,7 @@ def run_state(folder: Folder, run_id: str) -> RunState:
 
 
 def run_states(folder: Folder) -> tuple[RunState, ...]:
-    """Every run that the SuperLink remembers, latest first."""
+    """The states of all runs in the SuperLink's database, latest first."""
     return tuple(_state(run) for run in call(folder, "list", CONNECTION)["runs"])
 
 

@@ -1,7 +1,7 @@
-"""The coordinator's folder: certificates, database, registered sites, logs and runs, each at a fixed place.
+"""The coordinator's folder: certificates, database, registered sites, logs and runs, each at a fixed path.
 
-Back up ``ca.key``, ``ca.crt``, ``link/`` and ``sites.json``: with them a coordinator can be rebuilt without
-any change at the sites.
+From a backup of ``ca.key``, ``ca.crt``, ``link/`` and ``sites.json`` a coordinator can be rebuilt without any change at
+the sites.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.files import replacing, write_private
 from fedgraft.server.deployment.pki import issue_server_certificate, make_authority
 
-REGISTERED = "registered.json"  # in a run's folder: site names by node id, for the ServerApp
+REGISTERED = "registered.json"  # file in a run's folder: names of sites by node id, for the ServerApp
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 CONNECTION = "link"
@@ -28,10 +28,10 @@ CONNECTION = "link"
 
 @dataclass(frozen=True)
 class Settings:
-    """What ``coordinator.yaml`` says.
+    """The content of ``coordinator.yaml``.
 
     Attributes:
-        hosts: names and addresses by which sites reach this machine; the certificate shows them all.
+        hosts: names and addresses by which sites reach this machine; the certificate names them all.
         port: the public port (the gateway's).
         listen: the address that the gateway binds; ``0.0.0.0`` for every network of this machine.
         internal_port: the SuperLink's own port, on loopback only.
@@ -46,7 +46,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Folder:
-    """Where everything of one coordinator lies."""
+    """The paths of one coordinator's files."""
 
     root: Path
 
@@ -116,7 +116,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class RegisteredSite:
-    """A site that the SuperLink knows; Flower keeps no names, so we do."""
+    """A site that is registered with the SuperLink. Its name is kept here, since Flower stores none."""
 
     name: str
     node_id: str
@@ -124,7 +124,7 @@ class RegisteredSite:
 
 
 def create(root: Path, settings: Settings) -> Folder:
-    """Make a new coordinator's folder: authority, certificate, secret and settings.
+    """Create a new coordinator's folder: certificate authority, server certificate, secret and settings.
 
     Raises:
         DeploymentError: there is one already, or a host is neither a name nor an address.
@@ -145,20 +145,20 @@ def create(root: Path, settings: Settings) -> Folder:
 
 
 def renew(folder: Folder, settings: Settings) -> None:
-    """Issue a new server certificate from the same authority; sites need not do anything."""
+    """Issue a new server certificate from the same authority; nothing changes for the sites."""
     issue_server_certificate(
         folder.authority, folder.authority_key, folder.certificate, folder.certificate_key, settings.hosts
     )
 
 
 def read_sites(folder: Folder) -> tuple[RegisteredSite, ...]:
-    """The sites that were registered here, in that order."""
+    """The registered sites, in the order of registration."""
     if not folder.sites_file.is_file():
         return ()
     return tuple(RegisteredSite(**entry) for entry in json.loads(folder.sites_file.read_text(encoding="utf-8")))
 
 
 def write_sites(folder: Folder, sites: tuple[RegisteredSite, ...]) -> None:
-    """Replace the list of registered sites in one step."""
+    """Replace the list of registered sites atomically."""
     with replacing(folder.sites_file) as partial:
         partial.write_text(json.dumps([asdict(site) for site in sites], indent=2) + "\n", encoding="utf-8")

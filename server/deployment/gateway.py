@@ -1,9 +1,9 @@
-"""The coordinator's only public port: a TLS gateway that lets sites reach Flower's Fleet API, nothing else.
+"""The coordinator's only public port: a TLS gateway that passes on calls of Flower's Fleet API and refuses all others.
 
-One port of a SuperLink serves three APIs. Fleet is for sites, and asks for a registered key. Control
-(submit runs, register sites, read logs) and Runtime have no authentication of their own in open-source
-Flower, so they must not be reachable from outside. The gateway compares the path **as it was sent** with a
-closed list: nothing is decoded or normalised. ``/v1/fleet/../control``, ``%2e%2e`` and ``//`` are not on it.
+One port of a SuperLink serves three APIs. Fleet is for sites, and requires a registered key. Control (submit runs,
+register sites, read logs) and Runtime have no authentication of their own in open-source Flower, so they must not be
+reachable from outside. The gateway compares the path **as it was sent**, without decoding or normalising it, with a
+closed list. ``/v1/fleet/../control``, ``%2e%2e`` and ``//`` are not on it.
 
 Run as ``python -m fedgraft.server.deployment.gateway`` by `fedgraft.server.deployment.supervisor`.
 """
@@ -36,7 +36,7 @@ FLEET_CALLS = (
     "pull-object",
     "confirm-message-received",
 )
-"""What a SuperNode with a key calls; ``register-node`` and ``unregister-node`` are for sites without one."""
+"""The calls of a SuperNode with a registered key; ``register-node`` and ``unregister-node`` are for those without."""
 
 FLEET_PATHS = frozenset(f"/v1/fleet/{call}".encode() for call in FLEET_CALLS)
 HEALTH_PATH = b"/health"
@@ -48,11 +48,11 @@ HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"}
     | {b"te", b"trailer", b"transfer-encoding", b"upgrade", b"host", b"expect"}
 )
-"""Headers of one connection (RFC 9110, section 7.6.1); they are never passed on."""
+"""Headers that concern one connection (RFC 9110, section 7.6.1); they are not passed on."""
 
 
 class RefusedError(Exception):
-    """The gateway answers itself, with an HTTP status and a line of text."""
+    """A request that the gateway answers itself, with an HTTP status and a line of text."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -61,10 +61,10 @@ class RefusedError(Exception):
 
 
 def check_request(method: str, raw_path: bytes, query: bytes) -> None:
-    """Let through exactly the calls that a site makes.
+    """Allow exactly the calls that a site makes.
 
     Raises:
-        RefusedError: 403 for anything else; it never says what exists behind the gateway.
+        RefusedError: 403 for anything else, whether or not it exists behind the gateway.
     """
     fleet = method == "POST" and raw_path in FLEET_PATHS
     health = method in ("GET", "HEAD") and raw_path == HEALTH_PATH
@@ -73,7 +73,7 @@ def check_request(method: str, raw_path: bytes, query: bytes) -> None:
 
 
 class Gateway:
-    """The ASGI application; ``client`` speaks to the SuperLink on loopback."""
+    """The gateway's ASGI application; ``client`` connects to the SuperLink on loopback."""
 
     def __init__(self, client: httpx.AsyncClient, body_limit: int = BODY_LIMIT_BYTES) -> None:
         self.client = client
@@ -111,7 +111,11 @@ class Gateway:
                 raise RefusedError(413, "the body is too large")
 
     async def _body(self, receive: ASGIReceiveCallable) -> AsyncIterator[bytes]:
-        """The request's body as it arrives; a chunked one is bounded as well."""
+        """The request's body as it arrives, up to the limit; a chunked body states no length in advance.
+
+        Raises:
+            RefusedError: it is too large, too slow, or the sender disconnected.
+        """
         received = 0
         while True:
             try:
@@ -130,7 +134,7 @@ class Gateway:
 
 
 class HeaderTimeoutProtocol(H11Protocol):
-    """uvicorn's HTTP protocol with a limit on how long a request's headers may take (it has none itself)."""
+    """uvicorn's HTTP protocol with a limit on the time that a request's headers may take, which uvicorn lacks."""
 
     _header_timer: asyncio.TimerHandle | None = None
 
@@ -165,7 +169,7 @@ class HeaderTimeoutProtocol(H11Protocol):
 
 
 async def _relay(response: httpx.Response, send: ASGISendCallable) -> None:
-    """Pass the SuperLink's answer on, piece by piece."""
+    """Pass on the SuperLink's answer, chunk by chunk."""
     try:
         headers = [(name.lower(), value) for name, value in response.headers.raw]
         kept = [(name, value) for name, value in headers if name not in HOP_BY_HOP and name != b"server"]
@@ -197,7 +201,7 @@ def upstream(superlink: str, authority: str) -> httpx.AsyncClient:
 
 
 def server_settings(application: Any, host: str, port: int, certificate: str, key: str) -> uvicorn.Config:
-    """How the public port is served."""
+    """The uvicorn settings of the public port."""
     return uvicorn.Config(
         application,
         host=host,

@@ -1,7 +1,7 @@
-"""Submit a plan, follow the run, and report what really became of it.
+"""Submit a plan, follow the run, and report how it ended.
 
-``flwr run --stream`` returns 0 for a run that failed; the truth is in ``flwr list``, which is asked here. The
-app bundle holds a ``pyproject.toml`` and nothing else: every site runs the code that it installed.
+``flwr run --stream`` returns 0 even for a run that failed, so the state is taken from ``flwr list``. The app bundle
+holds nothing but a ``pyproject.toml``: every site runs the code that is installed there.
 """
 
 from __future__ import annotations
@@ -78,6 +78,9 @@ def require_deployable(plan: Plan) -> None:
 def launch(folder: Folder, plan: Plan, out: Path | None) -> Launched:
     """Submit a plan.
 
+    Args:
+        out: the folder for results; ``None`` for a new one in the coordinator's folder.
+
     Raises:
         PlanError: it has parts that no site can have.
         DeploymentError: the result folder is not empty, or the coordinator refused.
@@ -102,7 +105,7 @@ def launch(folder: Folder, plan: Plan, out: Path | None) -> Launched:
 
 
 def follow(folder: Folder, run_id: str) -> int:
-    """Print the run's log as it comes; the exit code is 0 only if the run completed. Ctrl-C stops the run."""
+    """Print the run's log until it ends; returns exit code 0 only if the run completed. Ctrl-C stops the run (130)."""
     pump = _LogPump(folder, run_id)
     try:
         state = _state(folder, run_id)
@@ -123,7 +126,7 @@ def follow(folder: Folder, run_id: str) -> int:
 
 
 def _state(folder: Folder, run_id: str) -> flower_cli.RunState:
-    """The run's state; a SuperLink that is just being started again is waited for."""
+    """The run's state; waits up to `AWAY_SECONDS` for a SuperLink that is being restarted."""
     deadline = time.monotonic() + AWAY_SECONDS
     while True:
         try:
@@ -135,7 +138,7 @@ def _state(folder: Folder, run_id: str) -> flower_cli.RunState:
 
 
 class _LogPump:
-    """Prints what ``flwr log --stream`` prints, and begins again where it was if the stream breaks."""
+    """Prints the output of ``flwr log --stream``; if the stream breaks, starts it again and skips printed lines."""
 
     def __init__(self, folder: Folder, run_id: str) -> None:
         self._folder = folder
@@ -165,7 +168,7 @@ class _LogPump:
                 print(COLOUR.sub("", line), end="", flush=True)
 
     def wait(self, seconds: float) -> None:
-        """Return when the stream ends, or after ``seconds``; a stream that ended before is begun again."""
+        """Return when the stream ends, or after ``seconds``; a stream that has ended is started again first."""
         if self._process.poll() is not None:
             self.close()
             time.sleep(1.0)
@@ -174,7 +177,7 @@ class _LogPump:
             self._process.wait(seconds)
 
     def drain(self) -> None:
-        """Print what is left of a finished run's log."""
+        """Print the rest of a finished run's log."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(10.0)
         self.close()

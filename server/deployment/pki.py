@@ -1,7 +1,7 @@
-"""The coordinator's own certificate authority and the certificate that its public port shows.
+"""The coordinator's own certificate authority, and the server certificate of its public port.
 
-Sites trust exactly this authority (they are given ``ca.crt``), no public one. Lifetimes: the authority five
-years; the server's certificate 397 days, renewed with `issue_server_certificate` with no change at the sites.
+Sites trust only this authority, whose ``ca.crt`` they are given, and no public one. The authority is valid for five
+years; the server certificate for 397 days, and `issue_server_certificate` renews it without any change at the sites.
 X.509 fields follow RFC 5280 (sections 4.2.1.1 to 4.2.1.12).
 """
 
@@ -31,7 +31,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Validity:
-    """How long a certificate still holds. ``state`` is ``ok``, ``expiring`` or ``expired``."""
+    """Until when a certificate is valid. ``state`` is ``ok``, ``expiring`` or ``expired``."""
 
     state: str
     not_after: datetime
@@ -56,7 +56,7 @@ def make_authority(certificate: Path, key: Path) -> None:
 def issue_server_certificate(
     authority: Path, authority_key: Path, certificate: Path, key: Path, hosts: Sequence[str]
 ) -> None:
-    """Write a server certificate for ``hosts`` (names or addresses) and loopback; replaces an earlier one.
+    """Write a server certificate and its key for ``hosts`` (names or addresses) and loopback; replaces earlier ones.
 
     Raises:
         DeploymentError: no host is given, or one is neither a DNS name nor an IP address.
@@ -101,7 +101,7 @@ def alternative_name(host: str) -> x509.GeneralName:
 
 
 def validity(certificate: Path, now: datetime | None = None) -> Validity:
-    """Whether a certificate still holds, in a sentence that says what to do."""
+    """Whether a certificate is still valid, with a sentence that says what to do."""
     until = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
     left = until - (datetime.now(UTC) if now is None else now)
     day = until.date().isoformat()

@@ -1,4 +1,4 @@
-"""Which sites are admitted: their names, keys and whether they are online."""
+"""Register and unregister sites, and list them with their state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fedgraft.server.deployment.folder import Folder, RegisteredSite, read_sites
 
 
 def register(folder: Folder, public_key: Path, name: str) -> RegisteredSite:
-    """Admit a site.
+    """Register a site's public key under a name: the coordinator then admits this site.
 
     Raises:
         DeploymentError: the name or key is unusable or taken, or the coordinator is not running.
@@ -32,7 +32,7 @@ def register(folder: Folder, public_key: Path, name: str) -> RegisteredSite:
 
 
 def unregister(folder: Folder, name: str) -> RegisteredSite:
-    """Shut a site out.
+    """Unregister a site: the coordinator no longer admits it.
 
     Raises:
         DeploymentError: no site has that name, or the coordinator is not running.
@@ -48,7 +48,7 @@ def unregister(folder: Folder, name: str) -> RegisteredSite:
 
 
 def table(folder: Folder) -> str:
-    """The registered sites as text, one a line."""
+    """The registered sites as a text table: name, state, node id and key fingerprint, one a line."""
     states = flower_cli.node_states(folder)
     rows = [(s.name, states.get(s.node_id, "unknown"), s.node_id, s.fingerprint) for s in read_sites(folder)]
     if not rows:

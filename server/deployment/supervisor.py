@@ -1,9 +1,8 @@
 """Keep a coordinator running: SuperLink and SuperExec on loopback, the gateway on the public port.
 
-A child that dies is started again after a short pause: with a database and process isolation a SuperLink
-that is back within ten seconds does not even lose the run. One that dies more than `RESTARTS` times within
-`RESTART_WINDOW` seconds ends everything with a sentence that names it, and exit code 1, so that systemd or a
-person takes notice.
+A child that ends is started again after a short pause: with a database and process isolation, a run survives a
+SuperLink that is back within ten seconds. If a child ends more than `RESTARTS` times within `RESTART_WINDOW` seconds,
+the supervisor stops all of them, names the child, and ends with exit code 1, so that systemd or a person notices.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def superlink_program(folder: Folder, settings: Settings) -> Program:
 
 
 def superexec_program(folder: Folder, settings: Settings) -> Program:
-    """What starts a ServerApp process for each run; proves itself to the SuperLink with the shared secret."""
+    """Flower's SuperExec, which starts a ServerApp process for each run; it authenticates with the shared secret."""
     argv = (
         *(executable("flower-superexec"), "--runtime-api-address", f"127.0.0.1:{settings.internal_port}"),
         *("--root-certificates", str(folder.authority)),
@@ -51,7 +50,7 @@ def superexec_program(folder: Folder, settings: Settings) -> Program:
 
 
 def gateway_program(folder: Folder, settings: Settings) -> Program:
-    """The only part that others can reach (`fedgraft.server.deployment.gateway`)."""
+    """The gateway, the only program that is reachable from outside (`fedgraft.server.deployment.gateway`)."""
     argv = module(
         "fedgraft.server.deployment.gateway",
         *("--listen", settings.listen, "--port", str(settings.port)),
@@ -62,7 +61,7 @@ def gateway_program(folder: Folder, settings: Settings) -> Program:
 
 
 def serve(folder: Folder) -> int:
-    """Run in the foreground until SIGTERM or Ctrl-C (exit code 0), or until a child can't be kept alive (1).
+    """Run in the foreground until SIGTERM or Ctrl-C (exit code 0), or until a child keeps ending (exit code 1).
 
     Raises:
         DeploymentError: the certificate has expired, a port is taken, or the SuperLink does not come up.

@@ -1,1 +1,1 @@
-"""What a run leaves to read: its summary, and the picture of its rounds."""
+"""Reports of a run: its summary, and a plot of its rounds."""

@@ -1,6 +1,6 @@
-"""The picture of a run: the headline figure (AUROC or C-index) by round, pooled and by site, and the training loss.
+"""Plot a run: the headline figure (AUROC or C-index) by round, pooled and by site, and the training loss.
 
-``python -m fedgraft.server.reports.plot FILE.png`` draws what it reads from standard input
+``python -m fedgraft.server.reports.plot FILE.png`` plots the JSON that it reads from standard input
 (`fedgraft.server.reports.plot_process`).
 """
 
@@ -20,7 +20,7 @@ _INK, _FAINT, _WORST = "#1f4e79", "#b8c4d0", "#c0392b"
 
 
 def draw_rounds(path: Path, lines: Sequence[dict[str, Any]], summary: dict[str, Any]) -> None:
-    """Write a PNG from the lines of ``rounds.jsonl`` and ``summary.json``."""
+    """Write a PNG from the lines of ``rounds.jsonl`` and the content of ``summary.json``."""
     figure = Figure(figsize=(9, 4))
     figure.subplots_adjust(left=0.075, right=0.985, bottom=0.135, top=0.91, wspace=0.2)
     FigureCanvasAgg(figure)

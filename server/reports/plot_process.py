@@ -1,6 +1,6 @@
-"""Draws the picture of a run in a process of its own, which imports matplotlib while the run goes on.
+"""Plot a run in a process of its own, which imports matplotlib while the run goes on.
 
-Importing matplotlib and drawing take about a second; on a second core they take none of the run's time.
+Importing matplotlib and plotting take about a second; on a second core they take none of the run's time.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from fedgraft.common.runtime.flower import module
 
 
 class PlotProcess:
-    """A picture to be drawn at ``path``."""
+    """A waiting process that will plot to the file ``path``."""
 
     def __init__(self, path: Path, process: subprocess.Popen[str]) -> None:
         self._path, self._process = path, process
 
     def draw(self, lines: Sequence[dict[str, Any]], summary: dict[str, Any]) -> None:
-        """Draw the lines of ``rounds.jsonl`` and ``summary.json``; returns when the file is there.
+        """Plot the lines of ``rounds.jsonl`` and the content of ``summary.json``; returns when the file is written.
 
         Raises:
             FedGraftError: it could not be drawn.
@@ -36,7 +36,7 @@ class PlotProcess:
 
 @contextmanager
 def picture(path: Path) -> Iterator[PlotProcess]:
-    """A `PlotProcess`; leaving the block without drawing it ends the process."""
+    """Start a `PlotProcess`; leaving the block without plotting ends it."""
     command = module("fedgraft.server.reports.plot", str(path))
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe, text=True) as process:

@@ -1,32 +1,33 @@
-"""What a run leaves behind: ``summary.json``, ``rounds.jsonl``, and the table by site.
+"""Write a run's results: ``summary.json`` and ``rounds.jsonl``.
 
-``summary.json`` (keys that scripts can rely on; a figure that is undefined, for instance AUROC over one class, is
+``summary.json`` (scripts can rely on these keys; a figure that is undefined, for instance AUROC over one class, is
 null):
 
 - ``plan_digest``, ``seed``, ``rounds``, ``task``
-- ``final_round``: whose model is the final one (``select``)
-- ``headline``: the figure by which the worst site and the picture go; ``columns``: the figures that a table shows, with
-  their headings
+- ``final_round``: the round whose model is the final one (``select``)
+- ``headline``: the figure that is plotted and that decides which site is the worst; ``columns``: the figures in tables,
+  with their headings
 - ``seconds.total``, and ``seconds.per_round`` (mean)
-- ``bytes.up``, ``bytes.down``: of message content, per site and round (mean over good train messages)
+- ``bytes.up``, ``bytes.down``: of message content, per site and round (mean over accepted train messages)
 - ``test.<figure>``: of the final model; ``test.source`` is ``coordinator`` (its own test set) or ``sites`` (merged)
 - ``val.<figure>``: of the final model on the validation cases of the sites that train, merged
 - ``sites.<name>.<figure>``, with ``cases``, ``prevalence``, ``examples`` (training cases) and ``split``
-- ``sites.<name>.quarantined``: cases that the site can't use, by reason (empty also where it does not say)
+- ``sites.<name>.quarantined``: cases that the site can't use, by reason (empty too if the site withholds them)
 - ``worst_site.name``, ``worst_site.<headline>``: the site with the lowest headline figure that is defined
 - ``held_out``: sites that never trained; their cases count in ``sites`` and, if the coordinator has no test set, in
   ``test``
 - ``dropped``: ledger lines that were not ok
-- ``statistics_from``: sites whose numbers are in the federated statistics of a table or of images; empty without such
-- ``initial_without``: sites whose sums are not in the head's start (``initial``); empty without such
-- ``interpolations.<share>``: the headline figure on validation cases of each share of the trained head that
-  ``initial.interpolate`` names; the final model, and the last line of ``rounds.jsonl``, is the best; empty without
-- ``class_counts_withheld``: sites whose class counts are not in the global class counts
+- ``statistics_from``: sites that contributed to the federated statistics of a table or of images; empty if the run had
+  none
+- ``initial_without``: sites whose sums are missing from the head's start (``initial``); empty if the run had none
+- ``interpolations.<share>``: the headline figure on validation cases for each share of the trained head in
+  ``initial.interpolate``; the final model, and the last line of ``rounds.jsonl``, is the best of them; empty without
+- ``class_counts_withheld``: sites whose class counts are missing from the global class counts
 
 Figures by task (``fedgraft.common.tasks``; ``headline`` first):
 
 - classification: ``auroc``, ``auprc``, ``balanced_accuracy``, ``sensitivity``, ``specificity``, ``accuracy``, ``loss``
-- multilabel: the same without ``accuracy``, as macro means over the findings that have cases of both sides;
+- multilabel: the same without ``accuracy``, as macro means over the findings with positive and negative cases;
   ``undefined`` names the others; and ``findings.<name>.<figure>``, with ``cases`` (whose label is known) and
   ``prevalence``
 - survival: ``c_index``, ``loss`` (mean negative log partial likelihood per event), ``events``, ``comparable`` (pairs)
@@ -77,7 +78,7 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float) -> 
 
 
 def site_figures(outcome: RunOutcome) -> dict[str, dict[str, Any]]:
-    """Figures of the final model by site, on its test cases (on validation cases if the plan leaves it none)."""
+    """The final model's figures by site, on test cases, or on validation cases if no site has test cases."""
     task, by_site = outcome.final.task, outcome.final.by_site
     split = "test" if any("test" in splits for splits in by_site.values()) else "val"
     return {
@@ -92,7 +93,7 @@ def site_figures(outcome: RunOutcome) -> dict[str, dict[str, Any]]:
 
 
 def _withheld(plan: Plan, outcome: RunOutcome) -> list[str]:
-    """Sites that trained without giving the class counts that global weights, or a global prior, sum."""
+    """The training sites that withheld the class counts from which global weights or a global prior are computed."""
     if not plan.loss.asks_all_counts:
         return []
     trained = (offer for name, offer in outcome.offers.items() if name not in plan.hold_out)
@@ -100,7 +101,7 @@ def _withheld(plan: Plan, outcome: RunOutcome) -> list[str]:
 
 
 def round_line(round_: Round) -> dict[str, Any]:
-    """One line of ``rounds.jsonl``: the state after a round (round 0: untrained)."""
+    """One line of ``rounds.jsonl``: the figures after a round (round 0: before training)."""
     task = round_.task
     return {
         "round": round_.number,

@@ -1,1 +1,1 @@
-"""Weights that come from or go to files outside of a run."""
+"""Commands that export trained backbones and make heads from image-text models."""

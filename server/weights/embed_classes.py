@@ -1,4 +1,4 @@
-"""``fedgraft embed-classes``: classes described in words become a head, before a single case is labelled."""
+"""``fedgraft embed-classes``: make a zero-shot head from descriptions of the classes in words."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def read_prompts(path: Path) -> dict[str, list[str]]:
-    """Prompts by class, in the file's order.
+    """Read prompts by class, in the file's order.
 
     Raises:
-        DataError: the file is missing, or is not classes with one prompt or more each.
+        DataError: the file is missing, or does not give two classes or more with one prompt or more each.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -77,7 +77,7 @@ def read_prompts(path: Path) -> dict[str, list[str]]:
 def write(
     found: image_text.ImageText, prompts: dict[str, list[str]], model: str, out: Path, backbone: Path | None
 ) -> str:
-    """Write the files; returns what to set in a plan."""
+    """Write the class embeddings and, if ``backbone`` is given, the image tower; returns what to set in a plan."""
     embeddings, linear = image_text.embed(found, prompts), image_text.projection(found)
     held = {EMBEDDINGS: embeddings, SCALE: embeddings.new_tensor(found.scale)}
     if linear is not None:

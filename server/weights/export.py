@@ -1,4 +1,4 @@
-"""``fedgraft backbone``: what a run trained, as weights that another plan starts from and sends like any backbone."""
+"""``fedgraft backbone``: write the backbone that a run trained to a file for another plan's ``backbone.weights``."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def export_backbone(run: Path, file: Path) -> None:
 
 
 def trained_backbone(plan: Plan, model: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The backbone's whole state, as `fedgraft.common.models.model.Model.backbone_state` has it.
+    """The trained backbone's whole state, as `fedgraft.common.models.model.Model.backbone_state` gives it.
 
     Args:
-        model: what the run wrote: frozen and shared tensors by their names in the model.
+        model: the run's ``model.safetensors``: frozen and shared tensors by their names in the model.
 
     Raises:
         BackboneError: the backbone has no tensors, some of its weights stayed at the sites, or the run trained
@@ -98,10 +98,10 @@ def trained_backbone(plan: Plan, model: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def described(file: Path) -> str:
-    """What a backbone's file says of itself, as YAML.
+    """The metadata of a backbone's file, as YAML for a plan.
 
     Raises:
-        BackboneError: it is no such file.
+        BackboneError: the file has no metadata of a backbone.
     """
     known = about(file)
     if "backbone" not in known:

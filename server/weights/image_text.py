@@ -1,7 +1,7 @@
-"""An image-text model as FedGraft uses it: its image tower as a backbone, its text tower to embed classes.
+"""Load an image-text model: its image tower is used as a backbone, its text tower to embed classes.
 
-`open_clip` builds it (Cherti et al., CVPR 2023): by one of its names, from a hub, or from a folder in the format of
-BiomedCLIP (Zhang et al., arXiv:2303.00915): ``open_clip_config.json`` and the weights.
+`open_clip` (Cherti et al., CVPR 2023) builds the model: by one of its names, from a hub, or from a folder in the format
+of BiomedCLIP (Zhang et al., arXiv:2303.00915), with ``open_clip_config.json`` and the weights.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from fedgraft.common.errors import BackboneError
 
 @dataclass(frozen=True)
 class ImageText:
-    """An image-text model with an image tower of timm.
+    """An image-text model whose image tower is a timm network.
 
     Attributes:
-        model: open_clip's, in eval mode.
+        model: open_clip's model, in eval mode.
         tokenizer: prompts -> tokens.
         tower: timm's name of the image tower.
-        mean, std: by which its images are normalised, per channel.
+        mean, std: of the normalisation of its images, per channel.
     """
 
     model: Any
@@ -39,7 +39,7 @@ class ImageText:
 
     @property
     def scale(self) -> float:
-        """The factor of its cosines."""
+        """The factor by which the model multiplies cosines."""
         return float(self.model.logit_scale.detach().exp())
 
 
@@ -51,7 +51,7 @@ def load(name: str) -> ImageText:
             ``model/pretrained``.
 
     Raises:
-        BackboneError: open_clip is not installed, the model can't be had, or its image tower is not one of timm.
+        BackboneError: open_clip is not installed, the model can't be loaded, or its image tower is no timm network.
     """
     if importlib.util.find_spec("open_clip") is None:
         raise BackboneError("fedgraft embed-classes needs open_clip: pip install 'fedgraft[clip]'")
@@ -61,14 +61,18 @@ def load(name: str) -> ImageText:
     try:
         model = open_clip.create_model(identifier, pretrained, require_pretrained=True, weights_only=True)
         tokenizer = open_clip.get_tokenizer(identifier)
-    except Exception as error:  # open_clip raises what its hub client, torch or its configuration raise
+    except Exception as error:  # open_clip passes on whatever its hub client, torch or its configuration raise
         raise BackboneError(f"--model {name} can't be loaded: {str(error).splitlines()[0]}") from error
     used = open_clip.get_model_preprocess_cfg(model)
     return ImageText(model.eval(), tokenizer, _tower(model, name), tuple(used["mean"]), tuple(used["std"]))
 
 
 def embed(found: ImageText, prompts: Mapping[str, Sequence[str]]) -> Tensor:
-    """``(C, D)`` float32, of length 1: per class the mean of its prompts' embeddings (Radford et al. 2021, 3.1.4)."""
+    """Embed classes: the normalised mean of each class's prompt embeddings (Radford et al. 2021, 3.1.4).
+
+    Returns:
+        ``(C, D)`` float32, rows of length 1.
+    """
     with torch.inference_mode():
         each = [functional.normalize(found.model.encode_text(found.tokenizer(list(some)))) for some in prompts.values()]
         return functional.normalize(torch.stack([some.mean(dim=0) for some in each])).float().clone()
@@ -93,10 +97,10 @@ def projection(found: ImageText) -> Tensor | None:
 
 
 def backbone(found: ImageText) -> dict[str, Tensor]:
-    """The image tower's weights under timm's names, for images normalised as timm declares for that network.
+    """The image tower's weights under timm's names, for images that are normalised as timm declares for that network.
 
-    The model's own mean and deviation are folded into the first layer: ``W ((p - m') / s') + b`` is the same function
-    of the pixels ``p`` as ``W`` and ``b`` changed and ``(p - m) / s``.
+    If the model's own mean ``m'`` and deviation ``s'`` differ from timm's ``m`` and ``s``, the first layer is changed
+    so that it gives the same function of the pixels ``p``: ``W' (p - m) / s + b' = W (p - m') / s' + b``.
 
     Raises:
         BackboneError: the normalisations differ and the first layer is no convolution without padding.
@@ -123,10 +127,10 @@ def backbone(found: ImageText) -> dict[str, Tensor]:
 
 
 def require_same_features(found: ImageText, state: Mapping[str, Tensor]) -> None:
-    """Whether timm's network of that name, with these weights, gives the features of the image tower.
+    """Check that timm's network of that name, with these weights, gives the image tower's features.
 
     Raises:
-        BackboneError: it does not: the tower pools in another way, or takes images of another size.
+        BackboneError: it does not, since the tower pools in another way or takes images of another size.
     """
     trunk, tower = found.model.visual.trunk, timm.create_model(found.tower, num_classes=0)
     declared = _declared(trunk)
@@ -160,7 +164,7 @@ def _identifier(name: str) -> tuple[str, str | None]:
 
 
 def _declared(trunk: object) -> dict[str, Any]:
-    """What timm declares of a network, for instance its ``mean``; empty if it is none of timm's."""
+    """timm's ``pretrained_cfg`` of a network, for instance its ``mean``; empty if it is no timm network."""
     found: dict[str, Any] = getattr(trunk, "pretrained_cfg", None) or {}
     return found
 

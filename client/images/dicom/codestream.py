@@ -1,7 +1,7 @@
-"""What a compressed frame says about itself, read before any decoder sees it, and checked against the data set.
+"""Read the header of a compressed frame before any decoder does, and check it against the data set.
 
 JPEG: ISO/IEC 10918-1 B.2.2 (frame header), 14495-1 C.2.2 (JPEG-LS). JPEG 2000: ISO/IEC 15444-1 A.5.1 (SIZ). RLE: PS3.5
-G.5. A decoder allocates by these numbers, and some of them decode to another size or depth without a word.
+G.5. Decoders allocate memory by these numbers, and some of them decode to another size or depth without an error.
 """
 
 from __future__ import annotations
@@ -26,21 +26,23 @@ FRAME_HEADERS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(JPEG_LOSSLESS, LOSSLESS),
     **dict.fromkeys(JPEG_LS, (0xF7,)),
 }
-"""By transfer syntax: the SOF markers of its processes (PS3.5 section 8.2)."""
+"""SOF markers of the coding processes that each transfer syntax allows (PS3.5 section 8.2)."""
 FRAMES = frozenset((*range(0xC0, 0xD0), 0xF7)) - {0xC4, 0xC8, 0xCC}
-"""Markers of all frame headers there are (ISO/IEC 10918-1 table B.1, 14495-1 C.1.1)."""
+"""The markers of all kinds of frame header (ISO/IEC 10918-1 table B.1, 14495-1 C.1.1)."""
 HUFFMAN_TABLE, SCAN, END = 0xC4, 0xDA, 0xD9
 SIZ = Struct(">HHLLLLLLLLH")
 JP2_LOOK = 4096
-"""In so many bytes the codestream of a JP2 file must start (PS3.5 A.4.4 allows no such file, some writers do it)."""
+"""The codestream of a JP2 file must start within so many bytes (PS3.5 A.4.4 forbids such files; some writers use them).
+"""
 
 
 @dataclass(frozen=True)
 class Codestream:
-    """A frame's own header, and its bytes.
+    """A compressed frame's header.
 
-    ``adobe``: the colour transform of the APP14 segment (0 = RGB, 1 = YCbCr), ``None`` without one. ``rgb_names``: the
-    components are called R, G and B. ``jfif``: there is a JFIF segment.
+    ``data``: the codestream's bytes; empty for JPEG. ``precision``: bits of a sample. ``jfif``: whether there is a JFIF
+    segment. ``adobe``: the colour transform of the APP14 segment (0 = RGB, 1 = YCbCr), ``None`` without one.
+    ``rgb_names``: whether the components are called R, G and B.
     """
 
     data: bytes
@@ -55,7 +57,7 @@ class Codestream:
 
 
 def codestream_of(syntax: str, data: bytes, layout: Layout) -> Codestream:
-    """Read a frame's own header.
+    """Read a compressed frame's header and check it against the data set.
 
     Raises:
         CaseError: ``damaged``: no such codestream, or it is cut off; ``inconsistent``: it contradicts the data set;
@@ -73,7 +75,7 @@ def codestream_of(syntax: str, data: bytes, layout: Layout) -> Codestream:
     if syntax in JPEG_2000:
         contradicts = stream.signed and not layout.signed
         ambiguous = stream.signed != layout.signed and stream.precision != layout.stored
-    else:  # no codestream but JPEG 2000 knows a sign: its highest bit must be the sign's
+    else:  # of all codestreams only JPEG 2000 has a sign: in the others the highest bit must be the sign
         contradicts, ambiguous = False, layout.signed and stream.precision != layout.stored
     if contradicts or ambiguous:
         raise CaseError("inconsistent", "the compressed frame contradicts (0028,0103) Pixel Representation")
@@ -81,7 +83,7 @@ def codestream_of(syntax: str, data: bytes, layout: Layout) -> Codestream:
 
 
 def _sof(data: bytes, wanted: tuple[int, ...]) -> Codestream:
-    """Marker by marker up to the first scan. GDCM's JPEG decoder aborts the process if it finds no scan or table."""
+    """Read JPEG segments up to the first scan. GDCM's JPEG decoder aborts the process if it finds no scan or table."""
     if data[:2] != b"\xff\xd8":
         raise CaseError("damaged", "a compressed frame does not start as its transfer syntax says")
     stream, jfif, adobe, met = None, False, None, set()
@@ -101,7 +103,7 @@ def _sof(data: bytes, wanted: tuple[int, ...]) -> Codestream:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and body of each segment up to the first scan's header, or to where there is no marker."""
+    """Marker and body of each JPEG segment, up to the first scan's header or the first place without a marker."""
     place = 2
     while place + 4 <= len(data) and data[place] == 0xFF:
         marker = data[place + 1]
@@ -130,6 +132,7 @@ def _frame_header(marker: int, wanted: tuple[int, ...], body: bytes) -> Codestre
 
 
 def _siz(data: bytes) -> Codestream:
+    """Read the SIZ segment of a JPEG 2000 codestream, in a JP2 file or bare."""
     start = data[:JP2_LOOK].find(b"\xff\x4f\xff\x51")
     if start < 0 or (start and data[4:8] != b"jP  "):
         raise CaseError("damaged", "a compressed frame does not start as its transfer syntax says")
@@ -153,7 +156,7 @@ def _siz(data: bytes) -> Codestream:
 
 
 def _rle(data: bytes, layout: Layout) -> Codestream:
-    """PS3.5 G.5: the number of segments and where they start."""
+    """Check an RLE frame's header, PS3.5 G.5: the number of segments and their offsets."""
     if len(data) < 64:
         raise CaseError("damaged", "an RLE frame has no header")
     count, *starts = unpack_from("<16L", data)

@@ -1,4 +1,4 @@
-"""Colour frames: RGB and YBR_* to RGB (PS3.3 C.7.6.3.1.2)."""
+"""Convert colour frames to RGB: YBR_* and PALETTE COLOR (PS3.3 C.7.6.3.1.2)."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ DISCRETE, LINEAR, INDIRECT = 0, 1, 2
 
 
 FROM_YBR = np.array([[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.772, 0.0]], np.float32)
-"""The inverse of the matrix of C.7.6.3.1.2, which is that of ITU-R BT.601 with full range (JFIF)."""
+"""The inverse of the matrix in C.7.6.3.1.2, which is ITU-R BT.601's with full range (JFIF)."""
 
 
 def colour(cells: Stored, photometric: str, layout: Layout) -> NDArray[np.float32]:
-    """A colour frame to RGB.
+    """Convert a colour frame to RGB.
 
     Args:
         cells: ``(rows, columns, 3)`` unsigned integers.
-        photometric: of ``cells``; RGB, YBR_FULL or YBR_FULL_422 (given at full resolution).
+        photometric: photometric interpretation of ``cells``: RGB, YBR_FULL, or YBR_FULL_422 at full resolution.
 
     Returns:
-        ``(rows, columns, 3)`` float32 in [0, 1]; 1 is the most that Bits Stored can hold.
+        ``(rows, columns, 3)`` float32 in [0, 1]; 1 is the largest number that Bits Stored can hold.
     """
     bits = used_bits(np.ascontiguousarray(cells), layout)
     unit: NDArray[np.float32] = bits.astype(np.float32) / np.float32((1 << layout.stored) - 1)
@@ -35,11 +35,11 @@ def colour(cells: Stored, photometric: str, layout: Layout) -> NDArray[np.float3
 
 
 def ybr_to_rgb(unit: NDArray[np.float32], middle: float) -> NDArray[np.float32]:
-    """YBR_FULL to RGB.
+    """Convert YBR_FULL to RGB, both ``(..., 3)`` float32 in [0, 1].
 
     Args:
-        unit: ``(..., 3)`` Y, CB, CR in [0, 1].
-        middle: what stands for no colour difference, 128/255 with 8 bits.
+        unit: Y, CB, CR.
+        middle: the value of CB and CR for no colour, 128/255 with 8 bits.
     """
     centred = unit - np.array([0, middle, middle], np.float32)
     rgb: NDArray[np.float32] = np.clip(centred @ FROM_YBR.T, 0, 1)
@@ -47,13 +47,13 @@ def ybr_to_rgb(unit: NDArray[np.float32], middle: float) -> NDArray[np.float32]:
 
 
 def palette_colour(cells: Stored, dataset: Elements, layout: Layout) -> NDArray[np.float32]:
-    """Look up a frame.
+    """Look up a PALETTE COLOR frame in its palette.
 
     Args:
         cells: ``(rows, columns)`` integers as stored.
 
     Returns:
-        ``(rows, columns, 3)`` float32 in [0, 1], RGB; 1 is the most that the bits of an entry hold.
+        ``(rows, columns, 3)`` float32 in [0, 1], RGB; 1 is the largest number that an entry's bits can hold.
 
     Raises:
         CaseError: ``inconsistent``: a table is missing, too short, or holds more than its descriptor says.
@@ -83,14 +83,14 @@ def palette_colour(cells: Stored, dataset: Elements, layout: Layout) -> NDArray[
 
 
 def expand_segments(data: bytes, count: int, *, wide: bool, big: bool = False) -> bytes:
-    """A segmented table as a plain one, PS3.3 C.7.9.2.
+    """Expand a segmented palette table to a plain one, PS3.3 C.7.9.2.
 
     Args:
-        count: entries that the descriptor says: no more are ever made.
-        wide: entries and opcodes have 16 bits, else 8.
+        count: the descriptor's number of entries; expansion stops at more.
+        wide: whether entries and opcodes have 16 bits; else 8.
 
     Returns:
-        Little endian entries.
+        the entries, little endian.
 
     Raises:
         CaseError: ``inconsistent``: an unknown opcode, a segment beyond the data, or another number of entries.
@@ -106,7 +106,7 @@ def expand_segments(data: bytes, count: int, *, wide: bool, big: bool = False) -
 def _segments(
     words: list[int], place: int, most: int, made: list[int], count: int, wide: bool, nested: bool = False
 ) -> None:
-    """Append up to ``most`` segments from ``place`` to ``made``."""
+    """Expand up to ``most`` segments, starting at index ``place`` of ``words``; append their entries to ``made``."""
     done = 0
     while done < most and place + 1 < len(words):
         kind, length = words[place], words[place + 1]
@@ -128,7 +128,7 @@ def _segments(
 
 
 def _target(offset: list[int], wide: bool) -> int:
-    """A byte offset of 32 bits, as two words or four bytes, least significant first, to a place in the words."""
+    """The index in the words of a 32-bit byte offset, given as two words or four bytes, least significant first."""
     packed = b"".join(word.to_bytes(2 if wide else 1, "little") for word in offset)
     if len(packed) != 4:
         raise CaseError("inconsistent", "a segmented palette ends inside a segment")

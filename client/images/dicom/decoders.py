@@ -1,7 +1,7 @@
-"""One compressed frame to stored values, by the fastest decoder that may be given away (docs/dicom.md).
+"""Decode a compressed frame to stored values, by the fastest decoder with a licence that permits it (docs/dicom.md).
 
-These are pydicom's own plug-ins, called without pydicom's frame around them: it warns and logs, and costs as much time
-as a small frame. Each frame has been through `fedgraft.client.images.dicom.codestream` before.
+The decoders are those of pydicom's plug-ins, called directly: pydicom's own code around them warns and logs, and takes
+as much time as a small frame. `fedgraft.client.images.dicom.codestream` has checked each frame before.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ T = TypeVar("T")
 
 
 SYNTAXES = JPEG_BASELINE | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | {uid.RLELossless}
-"""The compressed transfer syntaxes that are read."""
+"""The compressed transfer syntaxes that can be read."""
 BOMB = 1 << 28
-"""Bytes: an RLE segment that might decode to more is counted through before."""
+"""Bytes: the decoded length of an RLE segment that might exceed this is computed before it is decoded."""
 
 
 def decoded(syntax: str, stream: Codestream, data: bytes, layout: Layout, threads: int = 1) -> tuple[Stored, str]:
     """Decode one frame.
 
     Args:
-        threads: how many CPUs are this process's alone. pylibjpeg's build of OpenJPEG takes one and an eighth less
-            work; GDCM's takes all that there are, and so is sooner done if no other process wants them.
+        threads: how many CPUs only this process uses. For JPEG 2000, pylibjpeg's OpenJPEG uses one thread and an eighth
+            less CPU time; GDCM's uses all CPUs, and is faster if no other process needs them.
 
     Returns:
-        ``(rows, columns)`` or ``(rows, columns, 3)`` integers, and their photometric interpretation, which is RGB where
-        the decoder has undone a colour transform.
+        ``(rows, columns)`` or ``(rows, columns, 3)`` integers, and their photometric interpretation: RGB where the
+        decoder has undone a colour transform.
 
     Raises:
         CaseError: ``damaged``, ``unsupported``, or ``inconsistent``: a value is beyond Bits Stored.
@@ -76,7 +76,8 @@ def decoded(syntax: str, stream: Codestream, data: bytes, layout: Layout, thread
 
 
 def _rle(data: bytes, layout: Layout) -> Stored:
-    """Segment by segment (PS3.5 annex G): for a whole frame the library panics where a segment holds too much."""
+    """Decode an RLE frame segment by segment (PS3.5 annex G): for a whole frame, the library panics if a segment is
+    too long."""
     from rle.rle import decode_segment
 
     pixels, width = layout.rows * layout.columns, layout.allocated // 8
@@ -98,9 +99,10 @@ def _rle(data: bytes, layout: Layout) -> Stored:
 
 
 def run_lengths(segment: bytes, most: int) -> int:
-    """How many bytes a segment decodes to, PS3.5 G.3.1; counted no further than beyond ``most``.
+    """The number of bytes that an RLE segment decodes to, PS3.5 G.3.1; counting stops above ``most``.
 
-    A byte that makes its length even may look like the head of one more run: without a byte to run, it counts nothing.
+    The padding byte that makes a segment's length even may look like the head of a run; without a byte after it, it
+    counts as nothing.
     """
     place = count = 0
     while place + 1 < len(segment) and count <= most:
@@ -111,7 +113,7 @@ def run_lengths(segment: bytes, most: int) -> int:
 
 
 def by_gdcm(syntax: str, stream: Codestream) -> bool:
-    """Whether GDCM decodes a JPEG 2000 frame as OpenJPEG alone does: grey, up to 16 bits, not HTJ2K."""
+    """Whether GDCM decodes a JPEG 2000 frame to the same values as OpenJPEG: grey, up to 16 bits, not HTJ2K."""
     return syntax in (uid.JPEG2000Lossless, uid.JPEG2000) and stream.samples == 1 and stream.precision <= 16
 
 
@@ -122,11 +124,12 @@ def _openjpeg(stream: Codestream) -> Stored:
 
 
 def _pillow(stream: Codestream, data: bytes, photometric: str) -> tuple[Stored, str]:
-    """Colour is as the APP14 segment says, else as Photometric Interpretation does; not what libjpeg supposes."""
+    """Decode 8-bit JPEG. Colour is as the APP14 segment says, else as Photometric Interpretation does, whatever libjpeg
+    assumes."""
     from PIL import Image
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of large pictures: the site's limit has been applied
+        warnings.simplefilter("ignore")  # about large images: the site's own limit has been applied
         try:
             image = Image.open(io.BytesIO(data), formats=("JPEG",))
         except Image.DecompressionBombError:

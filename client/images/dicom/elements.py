@@ -1,7 +1,7 @@
-"""Where the elements of a data set lie (PS3.5 chapter 7): stepped over, not read, so that no value costs memory.
+"""Find where the elements of a data set lie (PS3.5 chapter 7) without reading their values into memory.
 
-pydicom parses whatever stands before the pixels, including private sequences of any depth. Here only lengths are
-followed; what is read later are the few elements that shape pixels (`fedgraft.client.images.dicom.header`).
+pydicom parses everything before the pixels, including private sequences of any depth. Here only lengths are followed;
+later the few elements that affect pixels are read (`fedgraft.client.images.dicom.header`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fedgraft.client.images.dicom.source import ByteSource
 UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 DEPTH = 32
-"""The most that sequences may be nested."""
+"""The largest depth of nested sequences."""
 
 SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
 LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
@@ -24,7 +24,7 @@ LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 
 
 class Encoding(NamedTuple):
-    """Of a transfer syntax (PS3.5 annex A)."""
+    """How a transfer syntax encodes elements (PS3.5 annex A): VRs implicit or explicit, byte order, element headers."""
 
     implicit: bool
     big: bool
@@ -42,7 +42,10 @@ IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG = _encoding(True, False), _encodi
 
 
 class Element(NamedTuple):
-    """``vr`` is empty if it is implicit. ``length`` of an undefined-length sequence includes its delimiter."""
+    """An element's tag and VR (empty if implicit), and the offset and length in bytes of its value.
+
+    ``undefined``: the element states no length; ``length`` is then the measured one, delimiter included.
+    """
 
     tag: int
     vr: bytes
@@ -54,10 +57,12 @@ class Element(NamedTuple):
 def elements(
     source: ByteSource, start: int, end: int, encoding: Encoding, last: int = 0, depth: int = 0
 ) -> Iterator[Element]:
-    """The elements from ``start`` up to ``end``, or to the end of an item of undefined length, or up to tag ``last``.
+    """The elements from offset ``start`` to ``end``, or up to the first whose tag is ``last`` or greater.
 
     Args:
-        last: a tag; the first element at or beyond it is the last, and is not stepped over; 0 = none.
+        last: iteration ends with the first element of this tag or a greater one, whose value is not stepped over; 0 for
+            no such end.
+        depth: of nested sequences.
 
     Raises:
         CaseError: ``damaged``: a length goes beyond ``end``, an unknown VR, a stray delimiter. ``too-large``: `DEPTH`.
@@ -98,7 +103,7 @@ def elements(
 
 
 def items(source: ByteSource, sequence: Element, encoding: Encoding) -> Iterator[tuple[int, int, Encoding]]:
-    """Start and end of each item of a sequence, and how its elements are encoded.
+    """Start and end offset of each item of a sequence, and how its elements are encoded.
 
     Raises:
         CaseError: ``damaged``: it is no sequence.
@@ -125,19 +130,19 @@ def items(source: ByteSource, sequence: Element, encoding: Encoding) -> Iterator
 
 
 def _inner(encoding: Encoding, vr: bytes) -> Encoding:
-    """PS3.5 section 6.2.2, note 2: a sequence that is written as UN is implicit little endian inside."""
+    """The encoding inside a sequence. PS3.5 section 6.2.2, note 2: with the VR UN it is implicit little endian."""
     return IMPLICIT_LITTLE if vr == b"UN" else encoding
 
 
 def _item(source: ByteSource, start: int, encoding: Encoding) -> tuple[int, int, int]:
-    """Tag and length of an item or delimiter (no VR, PS3.5 section 7.5), and where its value starts."""
+    """Tag and length of an item or delimiter (they have no VR, PS3.5 section 7.5), and the offset of its value."""
     source.step()
     group, number, length = source.unpack(encoding.implicit_head, start)
     return group << 16 | number, length, start + 8
 
 
 def _sequence_end(source: ByteSource, start: int, end: int, encoding: Encoding, depth: int) -> int:
-    """Behind the delimiter of a sequence of undefined length, or of encapsulated pixels (of an icon)."""
+    """The offset behind the delimiter of a sequence of undefined length, or of encapsulated pixels (of an icon)."""
     while True:
         tag, length, start = _item(source, start, encoding)
         if tag == SEQUENCE_END:
@@ -150,7 +155,7 @@ def _sequence_end(source: ByteSource, start: int, end: int, encoding: Encoding, 
 
 
 def _item_end(source: ByteSource, start: int, end: int, encoding: Encoding, depth: int) -> int:
-    """Behind the delimiter of an item of undefined length."""
+    """The offset behind the delimiter of an item of undefined length."""
     for element in elements(source, start, end, encoding, ITEM_END, depth):
         if element.tag == ITEM_END:
             return element.start

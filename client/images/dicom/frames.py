@@ -1,4 +1,4 @@
-"""The bytes of one frame: native (PS3.5 section 8.1, annex D) or encapsulated (A.4)."""
+"""Extract one frame's bytes from Pixel Data: native (PS3.5 section 8.1, annex D) or encapsulated (A.4)."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from fedgraft.client.images.dicom.layout import Layout, Stored
 from fedgraft.client.images.dicom.source import ByteSource
 from fedgraft.client.site.limits import Limits
 
-HEAD = Struct("<HHL")  # encapsulated pixels are always little endian
+HEAD = Struct("<HHL")  # an item's tag and length; encapsulated pixels are always little endian
 STARTS = (b"\xff\xd8", b"\xff\x4f\xff\x51")
-"""How a JPEG or JPEG-LS and a JPEG 2000 codestream begin."""
+"""The first bytes of a JPEG or JPEG-LS codestream, and of a JPEG 2000 one."""
 Fragment = tuple[int, int]
-"""Where a fragment's bytes start, and how many they are."""
+"""Offset and length in bytes of a fragment."""
 
 
 def native(header: Header, layout: Layout, frame: int, limits: Limits) -> Stored:
-    """One uncompressed frame.
+    """Read one uncompressed frame.
 
     Returns:
-        ``(rows, columns)`` or ``(rows, columns, 3)`` unsigned integers (or floats), in the machine's byte order; for
-        YBR_FULL_422 as well, with each pair's colour given to both pixels.
+        ``(rows, columns)`` or ``(rows, columns, 3)`` unsigned integers (or floats), in the machine's byte order. Of
+        YBR_FULL_422, both pixels of a pair get the pair's colour.
 
     Raises:
         CaseError: ``inconsistent``: Pixel Data has not exactly the length that rows, columns, samples, frames and bits
-            say (or one byte more, to make it even). ``damaged``: the file ends before it does.
+            give (or one padding byte more). ``damaged``: the file ends before the frame does.
     """
     pixels = header.pixels
-    assert pixels is not None  # `layout_of` has refused it
+    assert pixels is not None  # `layout_of` has checked it
     source = header.elements.source
     bits = layout.cells * layout.allocated
     whole = -(-bits * layout.frames // 8)
@@ -72,13 +72,13 @@ def _shaped(flat: Stored, layout: Layout) -> Stored:
 
 
 def encapsulated(header: Header, layout: Layout, frame: int, limits: Limits) -> bytes:
-    """The codestream of one frame.
+    """Read the codestream of one compressed frame.
 
-    Its fragments are those that the extended or basic offset table says; without a table, all of a single frame, one
-    for each frame, or those from one start of a codestream to the next.
+    The extended or basic offset table tells which fragments belong to a frame. Without a table, a single frame has all
+    fragments; of several frames, each has one fragment, or those from one start of a codestream to the next.
 
     Raises:
-        CaseError: ``inconsistent``: the fragments are not those of as many frames as the header says; ``damaged``;
+        CaseError: ``inconsistent``: the fragments do not fit the header's number of frames; ``damaged``;
             ``too-large``: more bytes than ``limits.decoded_bytes``.
     """
     pixels = header.pixels
@@ -108,7 +108,11 @@ def encapsulated(header: Header, layout: Layout, frame: int, limits: Limits) -> 
 
 
 def fragments_of(source: ByteSource, start: int, stop: int | None = None) -> Iterator[Fragment]:
-    """The fragments from ``start`` to ``stop``, or to the delimiter; `CaseError` ``damaged`` if they end elsewhere."""
+    """The fragments from offset ``start`` to ``stop``, or to the delimiter if ``stop`` is ``None``.
+
+    Raises:
+        CaseError: ``damaged``: there is something else than fragments; ``inconsistent``: none of them ends at ``stop``.
+    """
     while stop is None or start < stop:
         tag, length, start = _head(source, start)
         if tag == SEQUENCE_END and stop is None:
@@ -122,6 +126,7 @@ def fragments_of(source: ByteSource, start: int, stop: int | None = None) -> Ite
 
 
 def _of_frame(source: ByteSource, fragments: list[Fragment], frames: int, frame: int) -> list[Fragment]:
+    """The fragments of one frame, where there is no offset table."""
     if frames == 1:
         return fragments
     if len(fragments) == frames:

@@ -1,4 +1,4 @@
-"""Square pixels: a network, like a reader at a screen, takes rows and columns to be equally far apart."""
+"""Resample images to square pixels, which networks and viewers assume; positions of slices along their normal."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from fedgraft.client.site.limits import Limits
 
 Pixels = NDArray[np.float32]
 MOST = 16.0
-"""The most that one side of a pixel may be longer than the other; more is an error in the file."""
+"""The largest ratio of a pixel's sides; more is an error in the file."""
 
 
 def aspect_of(frame: FrameElements) -> float:
-    """Height of a pixel over its width.
+    """Height of a pixel over its width; 1 if the file states neither.
 
-    The first that is stated of (0028,0030) Pixel Spacing (PS3.3 10.7.1.3: between rows, then between columns),
-    (0018,1164) Imager and (0018,2010) Nominal Scanned Pixel Spacing, and (0028,0034) Pixel Aspect Ratio (C.7.6.3.1.7:
-    vertical, then horizontal). Zeros state nothing.
+    Taken from the first of these elements that is there and not 0: (0028,0030) Pixel Spacing (PS3.3 10.7.1.3: between
+    rows, then between columns), (0018,1164) Imager and (0018,2010) Nominal Scanned Pixel Spacing, and (0028,0034) Pixel
+    Aspect Ratio (C.7.6.3.1.7: vertical, then horizontal).
 
     Raises:
-        CaseError: ``inconsistent``: beyond `MOST`.
+        CaseError: ``inconsistent``: one side is more than `MOST` times the other.
     """
     stated: tuple[Callable[[], tuple[float, ...]], ...] = (
         lambda: frame.macro("PixelMeasuresSequence").numbers("PixelSpacing"),
@@ -44,9 +44,9 @@ def aspect_of(frame: FrameElements) -> float:
 
 
 def square(pixels: Pixels, aspect: float, limits: Limits) -> Pixels:
-    """Resample so that pixels are square: the finer of the two spacings stays, the other side becomes longer.
+    """Resample bilinearly to square pixels of the finer of the two spacings: one side of the image gets more pixels.
 
-    Bilinear. Below half a pixel of difference over the whole side nothing is done.
+    If that is less than half a pixel, the image is returned unchanged.
 
     Args:
         pixels: ``(H, W)`` or ``(H, W, C)``.
@@ -70,9 +70,12 @@ def square(pixels: Pixels, aspect: float, limits: Limits) -> Pixels:
 
 
 def along_normal(place: tuple[float, ...], orientation: tuple[float, ...]) -> float | None:
-    """How far a slice lies along the normal of its plane, in mm; ``None`` if that is not stated.
+    """The position of a slice along the normal of its plane, in mm; ``None`` if the file does not state it.
 
-    The normal is the cross product of the directions of a row and of a column.
+    Args:
+        place: (0020,0032) Image Position, in mm.
+        orientation: (0020,0037) Image Orientation: direction cosines of a row, then of a column; the normal is their
+            cross product.
     """
     if len(place) != 3 or len(orientation) != 6:
         return None

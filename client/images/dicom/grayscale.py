@@ -1,7 +1,7 @@
-"""Stored values of a grey frame to float32 in [0, 1]: modality, VOI, presentation, padding; mostly by one table.
+"""Convert a grey frame's stored values to float32 in [0, 1]: modality, VOI and presentation transformation, padding.
 
-Up to 16 bits there are fewer values than pixels: each step is done once for each value that Bits Stored can hold, in
-float64, and the pixels are looked up.
+With up to 16 bits there are fewer possible values than pixels: a table is computed, in float64, for every value that
+Bits Stored can hold, and the pixels are looked up in it.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ SHAPES = ("", "IDENTITY", "INVERSE")
 
 @dataclass(frozen=True)
 class Padding:
-    """Stored values from ``low`` to ``high``, both included, are no image."""
+    """Stored values from ``low`` to ``high``, both included, are padding and not part of the image."""
 
     low: float
     high: float
 
 
 def grey(cells: Stored, frame: FrameElements, layout: Layout, dicom: DicomSection) -> Pixels:
-    """Grey stored values to what is displayed.
+    """Convert a grey frame's stored values to displayed ones.
 
     Args:
-        cells: ``(rows, columns)``; integers as stored, with whatever is in unused bits; or floats.
+        cells: ``(rows, columns)``; integers as stored, with anything in unused bits; or floats.
 
     Returns:
         ``(rows, columns)`` float32 in [0, 1], 1 = white; padding is 0.
 
     Raises:
-        CaseError: see `fedgraft.client.images.dicom.modality`, `voi` and `inverted`; ``inconsistent``: a float is not
-        finite.
+        CaseError: as `fedgraft.client.images.dicom.modality.modality_of`, `fedgraft.client.images.dicom.voi.voi_of` and
+            `inverted`; ``inconsistent``: a float pixel is not finite.
     """
     modality = modality_of(frame, layout)
     if layout.real:
@@ -61,14 +61,14 @@ def grey(cells: Stored, frame: FrameElements, layout: Layout, dicom: DicomSectio
     padding = padding_of(frame, layout)
     if padding is not None and not low <= padding.low <= padding.high <= high:
         whole = cells.view(np.dtype(f"{'i' if layout.signed else 'u'}{cells.dtype.itemsize}"))
-        pixels[(whole >= padding.low) & (whole <= padding.high)] = 0  # it needs bits that Bits Stored does not count
+        pixels[(whole >= padding.low) & (whole <= padding.high)] = 0  # padding beyond Bits Stored: compare all bits
     return pixels
 
 
 def renderer(
     frame: FrameElements, layout: Layout, modality: Modality, dicom: DicomSection, low: float, high: float
 ) -> Callable[[Array], Array]:
-    """All steps of a frame as one function of stored values, float64, which lie between ``low`` and ``high``."""
+    """All steps of a frame as one function of stored values (float64, between ``low`` and ``high``)."""
     bottom, top = modality.range(low, high)
     voi = voi_of(frame, modality, dicom, signed=bottom < 0)
     turned, padding = inverted(frame, layout), padding_of(frame, layout)
@@ -85,7 +85,7 @@ def renderer(
 
 
 def by_table(cells: Stored, layout: Layout, render: Callable[[Array], Array]) -> Pixels:
-    """``render`` of each pixel's stored value, by a table of all values if that is less work."""
+    """Apply ``render`` to each pixel's stored value, through a table of all values if that is less work."""
     if layout.stored > 16 or cells.size <= 1 << layout.stored:
         return render(sign_extended(used_bits(cells, layout), layout)).astype(np.float32)
     table = render(sign_extended(np.arange(1 << layout.stored, dtype=np.uint32), layout)).astype(np.float32)
@@ -93,7 +93,7 @@ def by_table(cells: Stored, layout: Layout, render: Callable[[Array], Array]) ->
 
 
 def sign_extended(bits: NDArray[np.unsignedinteger[Any]], layout: Layout) -> Array:
-    """The lowest Bits Stored bits as numbers, PS3.5 section 8.1.1."""
+    """Bits Stored bits as numbers, float64: two's complement if the pixels are signed (PS3.5 section 8.1.1)."""
     values = bits.astype(np.float64)
     if layout.signed:
         values[values >= 2.0 ** (layout.stored - 1)] -= 2.0**layout.stored
@@ -101,10 +101,10 @@ def sign_extended(bits: NDArray[np.unsignedinteger[Any]], layout: Layout) -> Arr
 
 
 def inverted(frame: FrameElements, layout: Layout) -> bool:
-    """Whether the lowest value is shown white.
+    """Whether the lowest value is displayed white.
 
-    MONOCHROME1 (PS3.3 C.7.6.3.1.2) and (2050,0020) Presentation LUT Shape INVERSE (C.11.6) say the same thing: it is
-    done once.
+    MONOCHROME1 (PS3.3 C.7.6.3.1.2) and (2050,0020) Presentation LUT Shape INVERSE (C.11.6) mean the same; if both are
+    there, the image is inverted once.
 
     Raises:
         CaseError: ``inconsistent``: MONOCHROME1 with the shape IDENTITY, which C.8.11.3 forbids: one of them is wrong.
@@ -119,15 +119,15 @@ def inverted(frame: FrameElements, layout: Layout) -> bool:
 
 
 def invert(unit: Array) -> Array:
-    """MONOCHROME1, PS3.3 C.7.6.3.1.2: the lowest value is shown white."""
+    """Invert values in [0, 1], as MONOCHROME1 requires (PS3.3 C.7.6.3.1.2)."""
     return 1.0 - unit
 
 
 def padding_of(frame: FrameElements, layout: Layout) -> Padding | None:
-    """(0028,0120) Pixel Padding Value and (0028,0121) its Range Limit, PS3.3 C.7.5.1.1.2: stored values, as pixels are.
+    """The padding of (0028,0120) Pixel Padding Value and (0028,0121) Pixel Padding Range Limit (PS3.3 C.7.5.1.1.2).
 
-    The standard puts padding at the end of the range that is displayed darkest: below the image's values in
-    MONOCHROME2, above them in MONOCHROME1. So it is shown black in both, whatever the window.
+    The standard puts padding where it is displayed darkest: below the image's values in MONOCHROME2, above them in
+    MONOCHROME1. It is therefore displayed black, whatever the window.
     """
     value = frame.dataset.number("PixelPaddingValue", signed=layout.signed)
     if value is None or layout.real:
@@ -138,7 +138,7 @@ def padding_of(frame: FrameElements, layout: Layout) -> Padding | None:
 
 
 def _as_stored(value: float, layout: Layout) -> float:
-    """A padding value of 16 bits with the sign that pixels have; many files write US where it must be SS."""
+    """A 16-bit padding value with the pixels' sign; many files write the VR US where it must be SS."""
     if layout.signed and value >= 2**15:
         return value - 2**16
     if not layout.signed and value < 0:

@@ -1,6 +1,6 @@
-"""What stands before the pixels: the transfer syntax, the few elements that shape an image, and where the pixels lie.
+"""Read a file's header: the transfer syntax, the few elements that affect the image, and where the pixels lie.
 
-No other element's value is ever read, so nothing that names a patient is held, logged or in an error.
+No other element's value is read, so that nothing that names a patient can be held, logged or put into an error.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ FLOATS, DOUBLES, PIXELS = 0x7FE00008, 0x7FE00009, 0x7FE00010
 
 @dataclass(frozen=True)
 class Header:
-    """One file, as far as it is needed. ``pixels`` is ``None`` if it holds no image."""
+    """A file's header. ``pixels`` is ``None`` if the file holds no image."""
 
     syntax: str
     elements: Elements
@@ -92,7 +92,7 @@ class Header:
 
 @contextmanager
 def header_of(path: Path, limits: Limits) -> Iterator[Header]:
-    """Open a file, and read what stands before its pixels.
+    """Open a file and read its header; the file stays open within the block.
 
     Raises:
         CaseError: ``missing``, ``not-dicom``, ``damaged``, ``unsupported`` or ``too-large``.
@@ -102,7 +102,7 @@ def header_of(path: Path, limits: Limits) -> Iterator[Header]:
 
 
 def read_header(source: ByteSource, limits: Limits) -> Header:
-    """As `header_of`, from an open file."""
+    """Read the header of an open file; raises as `header_of`."""
     if source.size < 132 or source.bytes(128, 4) != b"DICM":
         raise CaseError("not-dicom")
     syntax, start = _meta(source)
@@ -142,10 +142,8 @@ def _meta(source: ByteSource) -> tuple[str, int]:
 
 
 def _encoding(syntax: str, source: ByteSource, start: int) -> Encoding:
-    """Of the transfer syntax; but if it is little endian, whether VRs are explicit is as the first element shows.
-
-    Some writers state another transfer syntax than they use. If this guesses wrong, lengths do not fit.
-    """
+    """The data set's encoding: the byte order is the transfer syntax's; with little endian, the first element shows
+    whether VRs are explicit, since some writers state another transfer syntax than they use."""
     if syntax == uid.ExplicitVRBigEndian:
         return EXPLICIT_BIG
     if start + 8 > source.size:
@@ -155,21 +153,22 @@ def _encoding(syntax: str, source: ByteSource, start: int) -> Encoding:
 
 
 def is_private(tag: int) -> bool:
-    """PS3.5 section 7.8: an odd group; those below 9 and FFFF are not allowed at all."""
+    """Whether a tag is private: it has an odd group (PS3.5 section 7.8)."""
     return bool(tag >> 16 & 1)
 
 
 def is_overlay(tag: int) -> bool:
-    """PS3.3 C.9.2: groups 6000, 6002, ... 601E; older files up to 60FE."""
+    """Whether a tag is an overlay's: groups 6000, 6002, ... 601E (PS3.3 C.9.2), in older files up to 60FE."""
     return 0x6000 <= tag >> 16 <= 0x60FF and not tag >> 16 & 1
 
 
 def marks(header: Elements, *, private: bool, overlay: bool) -> DeidentificationFlag:
-    """PS3.3 C.7.6.1 (0028,0301) Burned In Annotation, C.7.1.1 (0012,0062) Patient Identity Removed.
+    """What a header says about de-identification: PS3.3 C.7.6.1 (0028,0301) Burned In Annotation, C.7.1.1 (0012,0062)
+    Patient Identity Removed, private elements and overlays.
 
     Args:
-        private: the data set has private elements, before its pixels and outside of sequences.
-        overlay: it has overlay planes. They are not drawn, but may hold text that stays in the file.
+        private: whether the data set has private elements before its pixels and outside of sequences.
+        overlay: whether it has overlay planes. They are not drawn, but may hold text.
     """
     found = DeidentificationFlag.NONE
     burned, removed = header.code("BurnedInAnnotation"), header.code("PatientIdentityRemoved")

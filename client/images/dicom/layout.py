@@ -1,4 +1,4 @@
-"""How pixels are stored (PS3.3 C.7.6.3 Image Pixel Module), checked against itself and the site's limits."""
+"""Read how pixels are stored (PS3.3 C.7.6.3 Image Pixel Module), and check it for contradictions and limits."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from fedgraft.client.images.dicom.values import Elements, named
 from fedgraft.client.site.limits import Limits
 
 Stored = NDArray[Any]
-"""``(rows, columns)`` or ``(rows, columns, 3)``; integers with whatever is in unused bits, or floats."""
+"""``(rows, columns)`` or ``(rows, columns, 3)``; integers with anything in their unused bits, or floats."""
 
 BLOCK = 1 << 15
-"""Pixels looked up at once: the indices, eight bytes each, stay in the processor's cache and cost no fresh memory."""
+"""Pixels that are looked up at once: their indices, eight bytes each, fit into the processor's cache."""
 
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -38,10 +38,11 @@ NATIVE = frozenset(
 
 @dataclass(frozen=True)
 class Layout:
-    """Of one frame, except for ``frames``.
+    """How one frame is stored, and the number of frames.
 
-    ``allocated``, ``stored``: bits of one sample; ``shift``: unused low bits; ``real``: float or double pixels.
-    ``planar``: colour by plane; only of native pixels.
+    ``samples``: per pixel. ``photometric``: photometric interpretation. ``allocated``, ``stored``: bits of one sample.
+    ``shift``: unused low bits. ``planar``: colour is stored plane by plane (native pixels only). ``real``: pixels are
+    float or double.
     """
 
     rows: int
@@ -58,13 +59,13 @@ class Layout:
 
     @property
     def cells(self) -> int:
-        """Samples of one frame, as stored natively: PS3.3 C.7.6.3.1.2, YBR_FULL_422 has two for each pixel."""
+        """Samples of one native frame; YBR_FULL_422 has two per pixel (PS3.3 C.7.6.3.1.2)."""
         per_pixel = 2 if self.photometric == "YBR_FULL_422" else self.samples
         return self.rows * self.columns * per_pixel
 
 
 def layout_of(header: Header, limits: Limits) -> Layout:
-    """The layout that a file states; nothing is allocated for it before.
+    """Read and check a file's layout, before any memory is allocated for its pixels.
 
     Raises:
         CaseError: ``no-pixels``; ``inconsistent``: an element is missing or contradicts another one; ``unsupported``;
@@ -117,7 +118,7 @@ def _check_limits(rows: int, columns: int, frames: int, limits: Limits) -> None:
 
 def _check_photometric(photometric: str, samples: int) -> None:
     if photometric not in PHOTOMETRIC:
-        # the value is not quoted: where an element should stand there may be anything
+        # the value is not quoted: in a damaged file it may be anything, even a name
         raise CaseError("unsupported", f"{named('PhotometricInterpretation')} must be one of {', '.join(PHOTOMETRIC)}")
     if samples != (3 if photometric in COLOUR else 1):
         raise CaseError("inconsistent", f"{named('SamplesPerPixel')} contradicts {named('PhotometricInterpretation')}")
@@ -150,7 +151,8 @@ def _flag(read: Elements, keyword: str) -> int:
 
 
 def used_bits(cells: Stored, layout: Layout) -> NDArray[np.unsignedinteger[Any]]:
-    """Bits Stored bits of each cell, without a sign; the others may hold overlays (retired (60xx,0102)) or anything."""
+    """The Bits Stored bits of each cell as unsigned integers; the other bits may hold anything, for instance overlays
+    (retired (60xx,0102))."""
     bits: NDArray[np.unsignedinteger[Any]] = cells.view(np.dtype(f"u{cells.dtype.itemsize}"))
     if layout.shift:
         bits = np.right_shift(bits, bits.dtype.type(layout.shift))
@@ -160,11 +162,14 @@ def used_bits(cells: Stored, layout: Layout) -> NDArray[np.unsignedinteger[Any]]
 
 
 def looked_up(table: NDArray[np.float32], cells: Stored, layout: Layout) -> NDArray[np.float32]:
-    """The entry of ``table``, which has one for each value of Bits Stored bits, for each cell.
+    """Look up each cell in a table with one entry for each value of Bits Stored bits.
 
     Args:
         table: ``(2^bits,)``, or ``(2^bits, 3)`` for colour.
         cells: ``(rows, columns)``.
+
+    Returns:
+        ``(rows, columns)`` or ``(rows, columns, 3)`` float32.
     """
     pixels = np.empty(cells.shape + table.shape[1:], np.float32)
     flat, mapped = cells.reshape(-1), pixels.reshape(-1, *table.shape[1:])

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Lut:
-    """``table``: float64; ``first``: the input that ``table[0]`` is for; ``top``: the most that it may hold."""
+    """A look-up table. ``table``: (n,) float64. ``first``: input of ``table[0]``. ``top``: the largest possible entry."""
 
     table: Array
     first: int
@@ -23,17 +23,17 @@ class Lut:
 
 
 def look_up(values: Array, table: Array, first: int) -> Array:
-    """A modality or VOI LUT: ``table[0]`` is for ``first`` and below, the last entry for all that is above."""
+    """Apply a modality or VOI LUT: ``table[0]`` for inputs up to ``first``, the last entry for all beyond the table."""
     index = np.clip(np.rint(values) - first, 0, len(table) - 1).astype(np.intp)
     mapped: Array = table[index]
     return mapped
 
 
 def lut_of(item: Elements, *, signed: bool) -> Lut:
-    """One item of a LUT sequence.
+    """Read one item of a LUT sequence.
 
     Args:
-        signed: whether its input may be below 0, where the file does not say.
+        signed: whether the LUT's input may be below 0, which decides the sign of its descriptor if the VR does not.
 
     Raises:
         CaseError: ``inconsistent``: (0028,3002) LUT Descriptor or (0028,3006) LUT Data is missing, or they contradict.
@@ -43,12 +43,15 @@ def lut_of(item: Elements, *, signed: bool) -> Lut:
 
 
 def lut(descriptor: tuple[float, ...], data: bytes, *, big: bool = False, what: str = "LUTData") -> Lut:
-    """A table of 8-bit or 16-bit entries.
+    """Read a table of 8-bit or 16-bit entries.
 
     Args:
-        descriptor: number of entries, first input mapped, bits of an entry.
-        data: two bytes for each entry, or one if there are too few.
-        what: the keyword of the data, named in errors.
+        descriptor: number of entries, first input, bits of an entry.
+        data: two bytes per entry, or one if there are fewer bytes than that.
+        what: the data's keyword, named in errors.
+
+    Raises:
+        CaseError: ``inconsistent``: descriptor and data contradict each other.
     """
     if len(descriptor) != 3:
         raise CaseError("inconsistent", f"the descriptor of {named(what)} has not three values")

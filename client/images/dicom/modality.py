@@ -1,4 +1,4 @@
-"""Stored values to the modality's own unit: modality LUT, or rescale slope and intercept (PS3.3 C.11.1)."""
+"""Convert stored values to the modality's unit: modality LUT, or rescale slope and intercept (PS3.3 C.11.1)."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ class RescaleLine(NamedTuple):
 
 @dataclass(frozen=True)
 class Modality:
-    """Either a table or a line. ``stated``: the file says so; else stored values have no known unit.
+    """A modality transformation: a table, or slope and intercept.
 
-    ``hounsfield``: the unit is known to be HU: (0028,1054) Rescale Type says it, or says nothing and the modality is
-    CT, whose rescale gives HU (C.8.2.1.1.2).
+    ``stated``: whether the file states it; if not, stored values have no known unit. ``hounsfield``: whether the unit
+    is known to be HU: (0028,1054) Rescale Type says so, or it is absent and the modality is CT, whose rescale gives HU
+    (C.8.2.1.1.2).
     """
 
     slope: float = 1.0
@@ -39,13 +40,13 @@ class Modality:
     hounsfield: bool = False
 
     def __call__(self, stored: Array) -> Array:
-        """Stored values, float64, to the modality's unit."""
+        """Convert stored values to the modality's unit; any shape, float64."""
         if self.table is not None:
             return look_up(stored, self.table.table, self.table.first)
         return rescale(stored, self.slope, self.intercept)
 
     def range(self, low: float, high: float) -> tuple[float, float]:
-        """The least and the greatest value, if stored values lie between ``low`` and ``high``."""
+        """The smallest and largest result for stored values between ``low`` and ``high``."""
         if self.table is not None:
             return 0.0, self.table.top
         first, second = self.slope * low + self.intercept, self.slope * high + self.intercept
@@ -87,7 +88,8 @@ def line_of(frame: FrameElements) -> RescaleLine | None:
 
 
 def stored_range(bits: int, *, signed: bool) -> tuple[float, float]:
-    """What (0028,0101) Bits Stored and (0028,0103) Pixel Representation can hold (PS3.3 C.7.6.3.1)."""
+    """The smallest and largest stored value by (0028,0101) Bits Stored and (0028,0103) Pixel Representation (PS3.3
+    C.7.6.3.1)."""
     return (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) if signed else (0.0, 2.0**bits - 1)
 
 

@@ -1,4 +1,4 @@
-"""A DICOM file, or a slice of a series, to pixels: the steps of PS3.3 in their order, and every error as a reason.
+"""Read a DICOM file, or a slice of a series, to pixels: the steps of PS3.3 in their order; every error has a reason.
 
 Stored values -> modality LUT or rescale (C.11.1) -> VOI LUT or window (C.11.2) -> presentation LUT shape and
 photometric interpretation (C.11.6, C.7.6.3.1.2) -> float32 in [0, 1], where 1 is white -> square pixels.
@@ -37,15 +37,15 @@ def read_dicom(
 
     Args:
         path: a file, or a folder that holds the files of one series.
-        row: the frame, of a file; of a series the ``row``-th of ``dicom.slices`` evenly spaced slices; both from 0.
-            ``None``: as ``dicom.frames`` says, of a file; the middle slice, of a series.
-        threads: how many CPUs are this caller's alone; see `fedgraft.client.images.dicom.decoders.decoded`.
+        row: counted from 0. Of a file: the frame; ``None`` for the one that ``dicom.frames`` names. Of a series: the
+            number among ``dicom.slices`` evenly spaced slices; ``None`` for the middle slice.
+        threads: how many CPUs only this caller uses; see `fedgraft.client.images.dicom.decoders.decoded`.
 
     Returns:
         ``(H, W)`` or, for colour and with ``dicom.neighbours``, ``(H, W, 3)``; float32 in [0, 1], 1 = white.
 
     Raises:
-        CaseError: for whatever reason the file can't be used; the text holds nothing that stands in the file.
+        CaseError: the file can't be used, for any reason; the text quotes nothing from the file.
     """
     try:
         if path.is_dir():
@@ -56,7 +56,7 @@ def read_dicom(
         raise
     except MemoryError:
         raise CaseError("crashed", "there is not enough memory to decode the file") from None
-    except Exception as error:  # a damaged file makes a decoder raise anything; its text may quote the file
+    except Exception as error:  # decoders raise anything for a damaged file, and their text may quote from it
         raise CaseError("damaged", f"the file can't be decoded ({type(error).__name__})") from None
 
 
@@ -118,10 +118,10 @@ def _channels(planes: list[Pixels]) -> Pixels:
 
 
 def chosen_frame(frames: int, dicom: DicomSection, row: int | None) -> int:
-    """Which frame is meant; the middle one of an even number is the later one.
+    """The frame to read; of an even number of frames, the middle one is the later of two.
 
     Raises:
-        CaseError: ``no-frame``: there is no such frame; or all are meant, and the case has not been expanded.
+        CaseError: ``no-frame``: there is no such frame; or the plan wants all, and the case has not been expanded.
     """
     if row is None and dicom.frames == "all" and frames > 1:
         raise CaseError("no-frame", "dicom.frames is all: each frame must be a case of its own")
@@ -135,7 +135,7 @@ def chosen_frame(frames: int, dicom: DicomSection, row: int | None) -> int:
 def plane(
     header: Header, layout: Layout, dicom: DicomSection, limits: Limits, frame: int, threads: int = 1
 ) -> tuple[Pixels, float]:
-    """One frame as displayed, before its pixels are made square, and their aspect."""
+    """One frame as displayed, before its pixels are made square, and the aspect of its pixels."""
     cells, photometric = stored(header, layout, limits, frame, threads)
     elements = frame_elements(header.elements, frame)
     return displayed(cells, photometric, elements, layout, dicom), aspect_of(elements)
@@ -145,7 +145,7 @@ def stored(header: Header, layout: Layout, limits: Limits, frame: int, threads: 
     """The stored values of one frame, and their photometric interpretation.
 
     Raises:
-        CaseError: ``unsupported``: the transfer syntax; and see `frames`, `codestream`, `decoders`.
+        CaseError: ``unsupported``: the transfer syntax; or as the modules `frames`, `codestream` and `decoders` say.
     """
     if header.syntax in NATIVE:
         return native(header, layout, frame, limits), layout.photometric
@@ -156,7 +156,11 @@ def stored(header: Header, layout: Layout, limits: Limits, frame: int, threads: 
 
 
 def displayed(cells: Stored, photometric: str, elements: FrameElements, layout: Layout, dicom: DicomSection) -> Pixels:
-    """Stored values to what is displayed, by their photometric interpretation."""
+    """Convert stored values to displayed ones, by their photometric interpretation.
+
+    Raises:
+        CaseError: ``no-unit``: a window for colour; ``inconsistent``; or as `grey` and `palette_colour`.
+    """
     if photometric in GREY:
         return grey(cells, elements, layout, dicom)
     if dicom.window not in ("file", "none"):

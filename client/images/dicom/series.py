@@ -1,4 +1,4 @@
-"""A folder of one series' files: which slice lies where, and its neighbours."""
+"""Sort the slices of a series, one file each in a folder, by their position in space; a slice's neighbours."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from fedgraft.client.images.dicom.values import frame_elements
 from fedgraft.client.images.dicom.voi import rescale_of
 from fedgraft.client.site.limits import Limits
 
-APART = 1e-3
-"""Slices that lie closer than this, in mm, lie at one place."""
-TURNED = 1e-3
-"""What two direction cosines may differ by and still be one orientation."""
+CLOSEST = 1e-3
+"""Slices closer than this, in mm, count as lying at the same position."""
+ROTATED = 1e-3
+"""Orientations count as different if a direction cosine differs by more than this."""
 
 
 class Slice(NamedTuple):
-    """What a file says about its place in a series, and its rescale (`fedgraft.client.images.dicom.voi`)."""
+    """What a file's header says about its place in a series, and its rescale (`fedgraft.client.images.dicom.voi`).
+
+    ``series``: Series Instance UID. ``number``: Instance Number. ``place``: position along the normal, in mm.
+    """
 
     path: Path
     layout: Layout
@@ -36,11 +39,10 @@ class Slice(NamedTuple):
 
 
 def slices_of(folder: Path, limits: Limits) -> tuple[Slice, ...]:
-    """The files of a series in their order in space.
+    """The slices of a series in their order in space.
 
-    Sorted along the normal of (0020,0037) Image Orientation by (0020,0032) Image Position; if a file does not state
-    them, by (0020,0013) Instance Number. Files that are not DICOM, or hold no image, are not of the series; folders
-    in it are not looked into.
+    Sorted by (0020,0032) Image Position along the normal of (0020,0037) Image Orientation; if a file does not state
+    these, by (0020,0013) Instance Number. Files that are not DICOM or hold no image are ignored, and so are subfolders.
 
     Raises:
         CaseError: ``no-pixels``: there is no image; ``mixed-series``: the slices do not belong together, or have no
@@ -55,26 +57,26 @@ def slices_of(folder: Path, limits: Limits) -> tuple[Slice, ...]:
     _check(slices)
     places = [one.place for one in slices]
     if any(place is None for place in places):
-        places, apart = [one.number for one in slices], 0.5
+        places, closest = [one.number for one in slices], 0.5
         if len(slices) > 1 and any(place is None for place in places):
             raise CaseError("mixed-series", "a slice states neither its position nor its instance number")
     else:
-        apart = APART
+        closest = CLOSEST
     known = np.array([place or 0 for place in places], np.float64)
     order = np.argsort(known, kind="stable")
-    if (np.diff(known[order]) < apart).any():
+    if (np.diff(known[order]) < closest).any():
         raise CaseError("mixed-series", "two slices lie at one place, or have one instance number")
     return tuple(slices[number] for number in order)
 
 
 def spread(count: int, wanted: int) -> tuple[int, ...]:
-    """Evenly spaced positions among ``count``: the middles of ``wanted`` equal parts; all if there are fewer."""
+    """``wanted`` evenly spaced positions of ``count``, the middles of equal parts; all positions if there are fewer."""
     parts = min(count, wanted)
     return tuple((2 * part + 1) * count // (2 * parts) for part in range(parts))
 
 
 def neighbours(position: int, count: int) -> tuple[int, int, int]:
-    """The one before, itself, the one after; at the edges it is its own neighbour."""
+    """The position before, the position itself, and the one after; at an edge, the position itself instead."""
     return max(position - 1, 0), position, min(position + 1, count - 1)
 
 
@@ -110,10 +112,10 @@ def _check(slices: Sequence[Slice]) -> None:
     shapes = {(one.layout.rows, one.layout.columns, one.layout.photometric) for one in slices}
     if len(shapes) > 1:
         raise CaseError("mixed-series", "the slices of the series differ in size or photometric interpretation")
-    turned = (
+    rotated = (
         len(one.orientation) != len(first.orientation)
-        or not np.allclose(one.orientation, first.orientation, rtol=0, atol=TURNED)
+        or not np.allclose(one.orientation, first.orientation, rtol=0, atol=ROTATED)
         for one in slices
     )
-    if any(turned):
+    if any(rotated):
         raise CaseError("mixed-series", "the slices of the series differ in orientation")

@@ -1,4 +1,4 @@
-"""Bytes of a DICOM file where they are needed: a header and one frame of it, never the whole file."""
+"""Read parts of a DICOM file, a header and one frame, without loading the whole file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fedgraft.client.site.limits import Limits
 CHUNK = 16_384
 UNKNOWN = 1 << 62
 STEPS = 1_000_000
-"""The most elements, items and fragments that are stepped over in one file: what a second or two allow."""
+"""The most elements, items and fragments that are stepped over in one file; takes a second or two."""
 
 ReadAt = Callable[[int, int], bytes]
 
@@ -25,9 +25,9 @@ class ByteSource:
     """A range of bytes that can be read at any offset.
 
     Args:
-        read_at: offset and count to bytes; fewer only at the end.
-        size: bytes that there are.
-        deflated: they are inflated while they are read; ``size`` is then not known, and no limit.
+        read_at: ``(offset, count) -> bytes``; fewer than ``count`` only at the end.
+        size: number of bytes.
+        deflated: whether the bytes are inflated while they are read; ``size`` is then unknown and set to `UNKNOWN`.
     """
 
     def __init__(self, read_at: ReadAt, size: int, *, deflated: bool = False) -> None:
@@ -38,7 +38,7 @@ class ByteSource:
         self._steps = 0
 
     def step(self) -> None:
-        """Count one more element, item or fragment.
+        """Count an element, item or fragment that is stepped over.
 
         Raises:
             CaseError: ``too-large``: there have been more than `STEPS`.
@@ -48,7 +48,11 @@ class ByteSource:
             raise CaseError("too-large", f"the file has more than {STEPS} elements, items and fragments")
 
     def unpack(self, layout: Struct, offset: int) -> tuple[Any, ...]:
-        """A few bytes as numbers; raises `CaseError` ``damaged`` beyond the end."""
+        """Unpack the bytes at ``offset``.
+
+        Raises:
+            CaseError: ``damaged``: the file ends before.
+        """
         start = offset - self._base
         if start < 0 or start + layout.size > len(self._chunk):
             self._chunk, self._base, start = self._read_at(offset, CHUNK), offset, 0
@@ -57,7 +61,11 @@ class ByteSource:
         return layout.unpack_from(self._chunk, start)
 
     def bytes(self, offset: int, count: int) -> bytes:
-        """``count`` bytes; raises `CaseError` ``damaged`` if there are fewer. The caller has checked ``count``."""
+        """Read ``count`` bytes, which the caller must have checked against the limits.
+
+        Raises:
+            CaseError: ``damaged``: there are fewer.
+        """
         start = offset - self._base
         if start >= 0 and start + count <= len(self._chunk):
             return self._chunk[start : start + count]
@@ -71,7 +79,7 @@ class ByteSource:
 
 @contextmanager
 def opened(path: Path) -> Iterator[ByteSource]:
-    """The bytes of a file.
+    """Open a file as a `ByteSource` within the block.
 
     Raises:
         CaseError: ``missing``: it does not exist, is no regular file, or can't be opened.
@@ -95,9 +103,9 @@ def opened(path: Path) -> Iterator[ByteSource]:
 
 
 def inflated(deflated: ByteSource, start: int, limits: Limits) -> ByteSource:
-    """The data set of a deflated file (PS3.5 A.5): inflated only as far as it is read, so that a bomb costs nothing.
+    """The data set of a deflated file (PS3.5 A.5), inflated only as far as it is read.
 
-    What a header and decoded pixels may have at most, by ``limits``, is the most that is ever inflated.
+    At most ``limits.header_bytes + limits.decoded_bytes`` are ever inflated, whatever the file expands to.
     """
     most = limits.header_bytes + limits.decoded_bytes
     stream = zlib.decompressobj(-zlib.MAX_WBITS)

@@ -1,4 +1,4 @@
-"""Values of elements, by their VR (PS3.5 section 6.2): numbers and short codes, nothing else."""
+"""Read values of elements by their VR (PS3.5 section 6.2): numbers and short codes, no free text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fedgraft.client.images.dicom.source import ByteSource
 BINARY = {b"US": "H", b"SS": "h", b"UL": "L", b"SL": "l", b"FL": "f", b"FD": "d"}
 DECIMAL = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 TEXT_BYTES = 1024
-"""The most bytes of numbers or a code, all values together: none of those that are read needs more."""
+"""The most bytes of an element with numbers or a code, all its values together."""
 
 
 def tag_of(keyword: str) -> int:
@@ -29,11 +29,7 @@ def tag_of(keyword: str) -> int:
 
 @dataclass(frozen=True)
 class Elements:
-    """Elements of one data set or item, and where they can be read.
-
-    ``within`` holds what applies if an element is not there: for an item of the functional groups of one frame, those
-    that the frames share, and then the data set (PS3.3 C.7.6.16).
-    """
+    """The elements of one data set or item: ``found`` by tag, with values in ``source``."""
 
     source: ByteSource
     encoding: Encoding
@@ -45,23 +41,23 @@ class Elements:
         return element is not None and element.length > 0
 
     def raw(self, keyword: str) -> bytes:
-        """The value's bytes; empty if there is none."""
+        """The value's bytes; empty if the element is not there."""
         element = self.found.get(tag_of(keyword))
         if element is None or element.undefined:
             return b""
         return self.source.bytes(element.start, element.length)
 
     def vr(self, keyword: str) -> bytes:
-        """As the file says, else as PS3.6 does."""
+        """The element's VR: the file's, or if that is implicit or UN, that of PS3.6."""
         tag = tag_of(keyword)
         stated = self.found[tag].vr if tag in self.found else b""
         return stated if stated not in (b"", b"UN") else dictionary_VR(tag).encode()
 
     def numbers(self, keyword: str, *, signed: bool = False) -> tuple[float, ...]:
-        """All values of a numeric element; empty if there is none.
+        """All values of a numeric element; empty if it is not there.
 
         Args:
-            signed: how to read what PS3.6 lists as ``US or SS``, where the file does not say.
+            signed: whether to read an element as SS that PS3.6 lists as ``US or SS``, if the file states no VR.
 
         Raises:
             CaseError: ``damaged``: its VR is not numeric, or a value is no number.
@@ -89,19 +85,27 @@ class Elements:
         return tuple(_finite(float(text), keyword) for text in texts)
 
     def number(self, keyword: str, *, signed: bool = False) -> float | None:
-        """The first value, or ``None``."""
+        """The first value of a numeric element; ``None`` if there is none. Raises as `numbers`."""
         values = self.numbers(keyword, signed=signed)
         return values[0] if values else None
 
     def integer(self, keyword: str) -> int | None:
-        """The first value, which must be whole."""
+        """The first value of a numeric element as an integer; ``None`` if there is none.
+
+        Raises:
+            CaseError: ``damaged``: as `numbers`, or the value is not whole.
+        """
         value = self.number(keyword)
         if value is not None and value != int(value):
             raise CaseError("damaged", f"{named(keyword)} is not a whole number")
         return None if value is None else int(value)
 
     def code(self, keyword: str) -> str:
-        """The first value of a code string or UID, in capitals; empty if there is none."""
+        """The first value of a code string or UID, in capitals; empty if there is none.
+
+        Raises:
+            CaseError: ``damaged``: it is too long, or not ASCII.
+        """
         element = self.found.get(tag_of(keyword))
         if element is None:
             return ""
@@ -113,7 +117,7 @@ class Elements:
         return text.decode("ascii").upper()
 
     def items(self, keyword: str) -> Iterator[Elements]:
-        """The items of a sequence, one after the other."""
+        """The items of a sequence; none if it is not there."""
         sequence = self.found.get(tag_of(keyword))
         if sequence is None:
             return
@@ -122,7 +126,7 @@ class Elements:
             yield Elements(self.source, encoding, found)
 
     def item(self, keyword: str, position: int = 0) -> Elements | None:
-        """One item of a sequence, or ``None``; the others are stepped over."""
+        """One item of a sequence, ``None`` if it is not there; the others are not read."""
         sequence = self.found.get(tag_of(keyword))
         if sequence is None:
             return None
@@ -148,13 +152,14 @@ def _finite(value: float, keyword: str) -> float:
 
 @dataclass(frozen=True)
 class FrameElements:
-    """The data set, and the functional groups of one frame: its own, and those that all frames share."""
+    """The data set, and the functional groups of one frame: first its own, then those that all frames share."""
 
     dataset: Elements
     groups: tuple[Elements, ...]
 
     def macro(self, sequence: str) -> Elements:
-        """The one item of a functional group macro, else the data set, where a classic image has the same elements."""
+        """The item of a functional group macro (PS3.3 C.7.6.16); without one, the data set, which holds the
+        same elements in an image of one frame."""
         for group in self.groups:
             item = group.item(sequence)
             if item is not None:
@@ -163,7 +168,7 @@ class FrameElements:
 
 
 def frame_elements(dataset: Elements, frame: int) -> FrameElements:
-    """Read the functional groups of one frame; the others are stepped over.
+    """Read the functional groups of one frame; those of other frames are not read.
 
     Raises:
         CaseError: ``inconsistent``: there are groups by frame, but none for this one.

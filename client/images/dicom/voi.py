@@ -1,4 +1,4 @@
-"""The range of values that is shown, as [0, 1]: VOI LUT or window (PS3.3 C.11.2)."""
+"""Map the displayed range of values to [0, 1]: VOI LUT or window (PS3.3 C.11.2)."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
 def voi_of(frame: FrameElements, modality: Modality, dicom: DicomSection, *, signed: bool) -> Window | Lut | None:
-    """What the plan's ``dicom.window`` and ``dicom.choice`` mean for a frame; ``None`` = its whole range.
+    """The frame's window or VOI LUT by the plan's ``dicom.window`` and ``dicom.choice``; ``None`` for its full range.
 
-    The file's own choices are its VOI LUTs and then its windows.
+    ``dicom.choice`` counts the file's VOI LUTs first, then its windows.
 
     Args:
         signed: whether the values after the modality transformation may be below 0.
 
     Raises:
         CaseError: ``no-unit``: a preset for values that are not known to be HU, or ``CENTER/WIDTH`` for a CT without
-            a rescale; ``no-window``: the file has windows, but not so many; ``inconsistent``.
+            a rescale; ``no-window``: the file has windows, but too few for ``dicom.choice``; ``inconsistent``.
     """
     if dicom.window == "none":
         return None
@@ -52,11 +52,11 @@ def voi_of(frame: FrameElements, modality: Modality, dicom: DicomSection, *, sig
 
 
 def apply_voi(values: Array, voi: Window | Lut | None, low: float, high: float) -> Array:
-    """Values to [0, 1].
+    """Map values to [0, 1] by a window, a VOI LUT or, if ``voi`` is ``None``, their full range.
 
     Args:
-        values: any shape, in the unit of the modality transformation.
-        low, high: what they can be; the range of ``voi=None``.
+        values: any shape, float64, in the unit of the modality transformation.
+        low, high: the full range of values.
     """
     if isinstance(voi, Window):
         return window(values, voi.center, voi.width, voi.function)
@@ -84,7 +84,7 @@ def window(values: Array, center: float, width: float, function: str = "LINEAR")
 
 
 def to_range(values: Array, low: float, high: float) -> Array:
-    """``low`` to 0 and ``high`` to 1; what lies outside is clipped."""
+    """Map ``low`` to 0 and ``high`` to 1, linearly, and clip the rest."""
     return np.clip((values - low) / (high - low), 0.0, 1.0)
 
 
@@ -106,7 +106,7 @@ def _checked(found: Window) -> Window:
 
 
 def rescale_of(frame: FrameElements, layout: Layout) -> RescaleLine | None:
-    """Slope and intercept, 1 and 0 if the file states none; ``None``: a table or colour.
+    """The rescale of a grey frame, slope 1 and intercept 0 if the file states none; ``None`` for a LUT or for colour.
 
     Raises:
         CaseError: ``inconsistent``, as `fedgraft.client.images.dicom.modality.modality_of`.
@@ -119,14 +119,14 @@ def rescale_of(frame: FrameElements, layout: Layout) -> RescaleLine | None:
 def check_scale(
     rescales: Iterable[RescaleLine | None], frame: FrameElements, layout: Layout, dicom: DicomSection
 ) -> None:
-    """Refuse a slice or frame that no window puts on the scale of the others.
+    """Refuse a slice or frame whose grey values would not be comparable with its neighbours'.
 
     Args:
-        rescales: of all slices that belong together.
-        frame, layout: of the one that is read.
+        rescales: of all slices of the series, or frames of the file, that are compared.
+        frame, layout: of the slice or frame that is read.
 
     Raises:
-        CaseError: ``mixed-series``: the rescales differ, and there is no window, VOI LUT or preset for this one.
+        CaseError: ``mixed-series``: the rescales differ, and this one has no window, VOI LUT or preset.
     """
     if layout.photometric not in GREY or len(set(rescales)) < 2:
         return
