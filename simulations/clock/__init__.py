@@ -1,1 +1,1 @@
-"""How long a run would have taken over the hospitals' own lines and machines."""
+"""Virtual time: how long a run would have taken with the hospitals' own network lines and machines."""

@@ -1,4 +1,4 @@
-"""What a case costs on this machine: the scale of virtual time, measured on the plan's own model for about a second."""
+"""Measure, for about a second, the seconds per case that the plan's model takes on this machine (speed 1)."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class MeasuredCosts:
-    """``costs`` at speed 1, and the bytes of the message that brings the backbone."""
+    """``costs``: seconds per case at speed 1. ``backbone``: bytes of the message with the backbone."""
 
     costs: CaseCosts
     backbone: int
 
 
 def calibrate(plan: Plan, cases: Sequence[Case]) -> MeasuredCosts:
-    """Measure what a case costs here; a number that ``clock.case_seconds`` gives is taken as it is.
+    """Measure the costs of a case on this machine; numbers given in ``clock.case_seconds`` are used as they are.
 
     Args:
-        cases: at least one; the first few are decoded.
+        cases: at least one; the first eight are decoded.
 
     Raises:
         DataError: a case can't be decoded.
@@ -58,7 +58,7 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> MeasuredCosts:
     given = None if plan.clock is None else plan.clock.case_seconds
     threads = torch.get_num_threads()
     keep = given.keep if given else None
-    # every view is computed; that of a validation or test case, which has one, is overestimated
+    # all views are computed: this overestimates validation and test cases, which have one view
     keep = plan.augment.views * seconds_per_case(_keeping(model, plan, cases[:_CASES])) if keep is None else keep
     if model.constant.what == FEATURES:
         torch.set_num_threads(1)  # as a site does (`fedgraft.client.app.workspace`)
@@ -93,11 +93,11 @@ def _keeping(model: Model, plan: Plan, cases: Sequence[Case]) -> Callable[[], in
 def _training(model: Model, plan: Plan) -> Callable[[], int]:
     examples, generator = _examples(model, plan), torch.Generator().manual_seed(0)
     allowed = plan.engine.trusted
-    counts = tasks.of(plan.data).count(examples.labels)  # made up: other weights and priors cost the same
+    counts = tasks.of(plan.data).count(examples.labels)  # made up: weights and priors do not change the cost
     weighed, prior = (None if asked == "none" else counts for asked in (plan.loss.weights, plan.loss.prior))
     loss = build_loss(plan, Counted(weighed, prior, None), allowed)
     sampler, mixing = sampler_of(parts.chosen(plan.sampling, "sampling", allowed)), mixing_of(plan)
-    train, rate = replace(plan.train, epochs=1), 1e-9  # so often repeated, on noise, a real rate could diverge
+    train, rate = replace(plan.train, epochs=1), 1e-9  # a real rate could diverge in so many epochs on noise
 
     def work() -> int:
         train_locally(
@@ -121,7 +121,7 @@ def _evaluating(model: Model, plan: Plan) -> Callable[[], int]:
 
 
 def _examples(model: Model, plan: Plan) -> Examples:
-    """Two batches of noise in the shape of what is kept."""
+    """At least two batches of noise, in the shape of the kept outputs of the constant part."""
     number = max(_CASES, 2 * plan.train.batch_size)
     noise = torch.randn(number, *model.constant.shape, generator=torch.Generator().manual_seed(0))
     return Examples(noise, tasks.of(plan.data).some_labels(number))

@@ -1,17 +1,17 @@
-"""What a planner asks of a timeline: how long, which site, which part of its time, and what would help.
+"""Figures of a timeline: how long the run takes, which site is the slowest, why, and what would help.
 
 `figures` is the content of ``summary.json``'s ``clock`` (all times in seconds):
 
-- ``total_seconds`` = ``prepare_seconds`` + ``rounds_seconds`` + ``evaluation_seconds``; ``rounds``: how many. What
-  ``initial`` asks of sites counts as preparing, what ``initial.interpolate`` asks as evaluation
+- ``total_seconds`` = ``prepare_seconds`` + ``rounds_seconds`` + ``evaluation_seconds``; ``rounds``: how many. The
+  messages of ``initial`` count as preparing, those of ``initial.interpolate`` as evaluation
 - ``waited_for.<name>``: in how many rounds that site was the slowest
-- ``slowest``: the site whose rounds add up to the longest wait: ``name``, ``rounds``, and the greatest ``part`` of
-  that wait with its ``share``
-- ``what_if``: an ``option`` and a ``value`` that doubles what this part depends on, and the ``total_seconds`` with it;
-  null if the part is the latency or the site was away
+- ``slowest``: the site for which the others waited longest in all: ``name``, ``rounds``, and the largest ``part`` of
+  that time with its ``share``
+- ``what_if``: the ``option`` and its doubled ``value`` that would shorten this part, and the ``total_seconds`` with it;
+  null if the part is the latency or the site did not answer
 - ``sites.<name>``: ``prepare``, once; ``download``, ``compute``, ``upload``, ``latency``, ``offline`` and their sum
-  ``total``, in the mean round in which it was asked
-- ``case_seconds`` (``keep``, ``train``, ``evaluate``), ``backbone_bytes``: what was reckoned with
+  ``total``: means over the rounds in which the site was asked
+- ``case_seconds`` (``keep``, ``train``, ``evaluate``), ``backbone_bytes``: the assumed costs
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 from fedgraft.simulations.clock.timeline import Facts, Pace, Parts, Step, timeline
 
 REMEDIES = {"download": "downlink", "compute": "speed", "upload": "uplink"}
-"""What of a site's profile shortens a part of its time."""
+"""The option of a site's profile that shortens each part of its time."""
 _FACTOR = 2
 
 
@@ -72,7 +72,7 @@ def _asked(steps: Sequence[Step], name: str) -> bool:
 
 
 def _slowest(rounds: Sequence[Step]) -> dict[str, Any]:
-    """The site that cost most time, and the greatest part of that time."""
+    """The site that the others waited for longest, and the largest part of that time."""
     waits: dict[str, float] = {}
     for step in rounds:
         waits[step.waited_for] = waits.get(step.waited_for, 0.0) + step.seconds

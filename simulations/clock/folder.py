@@ -1,4 +1,4 @@
-"""Virtual time of a run's folder: what happened is read there; ``clock.jsonl`` and ``clock.png`` are written."""
+"""Compute the virtual time of a finished run from its folder; write ``clock.jsonl`` and ``clock.png``."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from fedgraft.simulations.clock.timeline import Facts, Pace, Work, timeline
 
 
 def pace_of(clock: ClockSection, sites: Mapping[str, Profile], measured: MeasuredCosts) -> Pace:
-    """What a plan's clock assumes of the run's sites."""
+    """The `Pace` by a plan's ``clock``, the sites' profiles and the measured costs."""
     return Pace(sites, clock.latency, clock.offline_seconds, measured.costs, measured.backbone)
 
 
 def read_facts(folder: Path, plan: Plan) -> Facts:
-    """What happened in the run of a folder.
+    """Read what happened in a run from its folder.
 
-    A site's evaluated cases are those of its evaluations; if it withheld them all, the plan's fractions are assumed.
+    The number of a site's evaluated cases is taken from its evaluations, or, if it withheld all, computed by the plan's
+    fractions.
 
     Raises:
-        DataError: the folder holds no ended run.
+        DataError: the folder holds no run, or one that did not end.
     """
     entries = tuple(Entry(**fields) for fields in read_lines(folder / "ledger.jsonl"))
     evaluated = _evaluated(read_lines(folder / "rounds.jsonl"))
@@ -48,7 +49,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """The lines of a run's ``.jsonl`` file.
 
     Raises:
-        DataError: it is not there.
+        DataError: there is no such file.
     """
     if not path.is_file():
         raise DataError(f"{path.parent} holds no {path.name}; name the folder of a run that has ended")
@@ -66,20 +67,20 @@ def write_clock(folder: Path, facts: Facts, pace: Pace) -> dict[str, Any]:
 
 
 def add_to_summary(folder: Path, found: Mapping[str, Any]) -> None:
-    """Put the figures into the run's ``summary.json``, under ``clock``."""
+    """Add the figures to the run's ``summary.json``, under ``clock``."""
     path = folder / "summary.json"
     summary = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**summary, "clock": found}, indent=2) + "\n", encoding="utf-8")
 
 
 def site_names(folder: Path, entries: Sequence[Entry]) -> list[str]:
-    """The sites of a run: a simulation's folders, or (deployed) who was prepared."""
+    """The names of a run's sites: a simulation's folders, or, if deployed, the sites that were prepared."""
     folders = [path.parent.name for path in sorted(folder.glob("sites/*/site.yaml"))]
     return folders or sorted({e.site for e in entries if e.what == "prepare" and e.outcome == "ok"})
 
 
 def _evaluated(rounds: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """The most cases of a site that one of its evaluations held, over all splits."""
+    """By site, the largest number of cases in one of its evaluations, summed over splits."""
     most: dict[str, int] = {}
     for found in rounds:
         for name, splits in found["sites"].items():

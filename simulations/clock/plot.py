@@ -1,4 +1,4 @@
-"""The picture of virtual time: each site's mean round, by part, the slowest marked."""
+"""Plot virtual time: each site's mean round by part, with the slowest site marked."""
 
 from __future__ import annotations
 

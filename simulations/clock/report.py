@@ -1,4 +1,4 @@
-"""What virtual time says, for the terminal: a table of the sites, and sentences."""
+"""Report virtual time on the terminal: a table by site, and sentences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def clock_table(clock: Mapping[str, Any]) -> Table:
 
 
 def clock_sentences(clock: Mapping[str, Any]) -> list[str]:
-    """How long, which site, and what would help."""
+    """Sentences on how long the run takes, which site is the slowest, and what would help."""
     total, prepare, rounds, last = (
         duration(clock[f"{name}_seconds"]) for name in ("total", "prepare", "rounds", "evaluation")
     )

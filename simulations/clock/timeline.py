@@ -1,8 +1,8 @@
-"""Virtual time: how long a run would have taken at real sites, from its ledger; nobody waits for it.
+"""Compute from a run's ledger how long the run would have taken at real sites.
 
-Each message costs its site a download, computing, an upload, and a latency; all sites work at the same time, and a
-step (prepare, a round, the last evaluation) lasts as long as its slowest site. What is left out: the coordinator's
-own computing, and its line (all sites are served at once).
+Each message costs its site a download, computing, an upload, and a latency. All sites work at the same time, and a step
+(prepare, a round, the last evaluation) lasts as long as its slowest site. The coordinator's own computing and network
+line are not counted: it is assumed to serve all sites at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MEGABIT = 1e6
 
 @dataclass(frozen=True)
 class Work:
-    """Cases of one site: ``train`` are trained on in each epoch, ``evaluated`` once in each message."""
+    """Numbers of cases of one site: ``train`` for each epoch of training, ``evaluated`` for each message."""
 
     train: int
     evaluated: int
@@ -28,8 +28,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Facts:
-    """What happened in a run: its ledger, the sites' work by name, and of its plan the ``epochs`` per round and the
-    ``timeout`` in seconds."""
+    """What happened in a run: its ledger, the sites' work by name, the plan's epochs per round and timeout in s."""
 
     entries: tuple[Entry, ...]
     work: Mapping[str, Work]
@@ -39,7 +38,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class CaseCosts:
-    """Seconds per case at speed 1: to decode and keep it (once), to train on it (each epoch), to evaluate it."""
+    """Seconds per case at speed 1.
+
+    ``keep``: to decode it and compute the constant part, once. ``train``: for each epoch. ``evaluate``: for each
+    evaluation.
+    """
 
     keep: float
     train: float
@@ -48,8 +51,15 @@ class CaseCosts:
 
 @dataclass(frozen=True)
 class Pace:
-    """What is assumed of the sites, by name. ``latency`` (per message) and ``offline`` are in seconds; ``backbone`` is
-    what a site without the backbone receives, in bytes."""
+    """What is assumed of the sites.
+
+    Attributes:
+        profiles: line speeds and relative computing speed, by name.
+        latency: seconds per message.
+        offline: seconds that are waited for a site that can't be reached.
+        costs: seconds per case at speed 1.
+        backbone: bytes of the message with the backbone.
+    """
 
     profiles: Mapping[str, Profile]
     latency: float
@@ -60,7 +70,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Parts:
-    """Seconds that one site took in one step. ``offline``: waited for a site that did not answer."""
+    """Seconds that one site took in one step, by part. ``offline``: waiting for a site that did not answer."""
 
     download: float = 0.0
     compute: float = 0.0
@@ -75,7 +85,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Step:
-    """What the ledger asks in one round (``prepare``, ``train``, ...); ``sites`` are those that were asked."""
+    """One step of a run: ``what`` was asked (``prepare``, ``train``, ...) in a round, and each asked site's time."""
 
     round: int
     what: What
@@ -83,7 +93,7 @@ class Step:
 
     @property
     def waited_for(self) -> str:
-        """The slowest site; of several, the first by name."""
+        """The slowest site; of equally slow ones, the first by name."""
         return min(self.sites, key=lambda name: (-self.sites[name].total, name))
 
     @property
@@ -92,7 +102,7 @@ class Step:
 
 
 def profiles(clock: ClockSection, names: Sequence[str]) -> dict[str, Profile]:
-    """Each site's profile: the default, then what its position (``#1`` is the first name) and its name change.
+    """Each site's profile: the default, changed by the entry for its position (``#1`` is the first name) or its name.
 
     Raises:
         PlanError: ``clock.sites`` names a site that the run does not have.
@@ -111,10 +121,10 @@ def profiles(clock: ClockSection, names: Sequence[str]) -> dict[str, Profile]:
 
 
 def timeline(facts: Facts, pace: Pace) -> tuple[Step, ...]:
-    """Every step of a run, in the order of the ledger.
+    """All steps of a run, in the order of the ledger.
 
-    ``prepare`` counts as if no site held the backbone: that is the federation that somebody plans, and a simulation's
-    cache must not shorten it. A node that could not be prepared has no name in the ledger, and takes no time here.
+    ``prepare`` is computed as if no site held the backbone, as in a new federation, even if a simulation's cache held
+    it. A node that could not be prepared has no name in the ledger, and is not counted.
     """
     steps = []
     for (number, what), group in groupby(facts.entries, key=lambda entry: (entry.round, entry.what)):
@@ -131,8 +141,8 @@ def _counts(entry: Entry) -> bool:
 
 
 def _message(entries: Sequence[Entry], facts: Facts, pace: Pace) -> Parts:
-    """A message after preparing; a site whose reply was refused has worked all the same. To ``interpolate``, a site is
-    asked once for each share."""
+    """The time of a message other than ``prepare``, also if its reply was refused. ``interpolate`` has one message for
+    each share."""
     entry = entries[-1]
     waits = {"unreachable": pace.offline, "no-answer": facts.timeout}
     if entry.outcome in waits:
@@ -147,9 +157,9 @@ def _message(entries: Sequence[Entry], facts: Facts, pace: Pace) -> Parts:
 
 
 def _prepare(entries: Sequence[Entry], facts: Facts, pace: Pace) -> Parts:
-    """Two messages: the plan, then the plan with the backbone, whose answer comes when all cases are kept.
+    """The time of two messages: the plan, then the plan with the backbone, which is answered once all cases are kept.
 
-    The second is not in the ledger of a simulation whose cache held the backbone.
+    If a simulation's cache held the backbone, its ledger lacks the second one.
     """
     first, last = entries[0], entries[-1]
     work = facts.work[first.site]

@@ -1,1 +1,1 @@
-"""Public data sets, one a file: files on disk to cases with a label, a patient and a hospital."""
+"""Data sets, one a file: they turn files on disk into cases with a label, a patient and a hospital."""

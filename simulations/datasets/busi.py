@@ -1,7 +1,7 @@
 """BUSI: 780 breast ultrasound images, benign, malignant or normal (CC BY 4.0).
 
-Al-Dhabyani et al., Dataset of breast ultrasound images, Data in Brief 2020. One hospital, and many
-near-duplicates, which ``dup_group`` in ``labels.csv`` names: they are never split.
+Al-Dhabyani et al., Dataset of breast ultrasound images, Data in Brief 2020. One hospital. Near-duplicates, of which
+there are many, have the same ``dup_group`` in ``labels.csv`` and are never split.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def busi(*, root: Path | None, cache: Path) -> Source:
 
     Args:
         root: the folder of ``FEDGRAFT_DATA``, or ``None``.
-        cache: a folder of ours, where the data set may lie too.
+        cache: FedGraft's cache folder, where the data set may lie too.
 
     Raises:
         DataError: the data set is not here, or ``labels.csv`` is wrong.

@@ -1,6 +1,6 @@
-"""Tables of public data sets, written once in one form: CSV with a header, empty where a value is missing.
+"""Read public tables, and write them in one form: CSV with a header, empty cells where a value is missing.
 
-A case of a table is a file and a row, so each hospital gets a file of its own, as it would have.
+Each hospital gets a file of its own, as it would have; a case is a row of it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ def read_lines(file: Path, needed: Sequence[str]) -> list[dict[str, str]]:
     """The lines of a CSV file with a header; ``.gz`` is unpacked.
 
     Args:
-        needed: columns that it must have.
+        needed: columns that the file must have.
 
     Raises:
-        DataError: the file is not what its name says, lacks a column, or a line has too few or too many cells.
+        DataError: the file can't be read, lacks a column, or has a line with too few or too many cells.
     """
     try:
         text = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
@@ -44,9 +44,9 @@ def read_lines(file: Path, needed: Sequence[str]) -> list[dict[str, str]]:
 
 
 def write_table(folder: Path, name: str, columns: Sequence[str], lines: Iterable[Line]) -> Path:
-    """Write ``columns`` of ``lines`` as CSV, unless the very same table is there already.
+    """Write ``columns`` of ``lines`` as CSV, unless the same table is there already.
 
-    The file is complete as soon as it has its name, which ends with a digest of its content.
+    The file is written under a temporary name first; its final name ends with a digest of its content.
 
     Returns:
         ``folder/<name>-<digest>.csv``, absolute.

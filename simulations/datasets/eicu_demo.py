@@ -1,7 +1,7 @@
 """eICU demo: does a patient in intensive care leave the hospital alive? 186 hospitals of the USA (ODbL 1.0).
 
-Johnson et al., eICU Collaborative Research Database Demo 2.0.1, PhysioNet 2021. Inputs are what the APACHE score takes
-of the first day (``apacheApsVar``) and the age; one case for each hospital stay, at its first stay in intensive care.
+Johnson et al., eICU Collaborative Research Database Demo 2.0.1, PhysioNet 2021. Inputs are the variables of the APACHE
+score on the first day (``apacheApsVar``) and the age. One case per hospital stay: its first stay in intensive care.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ SEX = {"Female": "F", "Male": "M"}
 
 
 def eicu_demo(*, root: Path | None, cache: Path, sites: Literal["regions", "hospitals"] = "regions") -> Source:
-    """The first unit stay of each hospital stay whose end is known, as tables in ``cache``.
+    """The first unit stay of each hospital stay with a known outcome, as tables in ``cache``.
 
-    A patient who was at two sites is two patients there, as no site could know it: 6 at regions, 16 at hospitals.
+    A patient who was at two sites counts as two patients, since no site could know: 6 with regions, 16 with hospitals.
 
     Args:
         root: the folder of ``FEDGRAFT_DATA``, or ``None``.
-        cache: a folder of ours; the tables are written here.
+        cache: FedGraft's cache folder, to which the tables are written.
         sites: ``regions`` = four, and ``unknown``; ``hospitals`` = 186, of 1 to 22 cases.
 
     Raises:

@@ -1,7 +1,7 @@
-"""NIH ChestX-ray14, a part: 1,000 chest films at 256 x 256, half of them with pneumonia.
+"""A part of NIH ChestX-ray14: 1,000 chest films at 256 x 256, half of them with pneumonia.
 
 Wang et al., ChestX-ray8, CVPR 2017; NIH Clinical Center, https://nihcc.app.box.com/v/ChestXray-NIHCC. One hospital. The
-labels were read from reports by a program, and much of what tells the halves apart is how the film was taken.
+labels were extracted from reports by a program, and the two halves differ much in how the films were taken.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def nih_cxr1000(*, root: Path | None, cache: Path, findings: bool = False) -> So
 
     Args:
         root: the folder of ``FEDGRAFT_DATA``, or ``None``.
-        cache: a folder of ours, where the data set may lie too.
-        findings: add a column for each of the 14 findings, in small letters: 1 or 0.
+        cache: FedGraft's cache folder, where the data set may lie too.
+        findings: whether to add a column (1 or 0) for each of the 14 findings, with its name in small letters.
 
     Raises:
         DataError: the data set is not here, or ``labels.csv`` is wrong.

@@ -1,8 +1,7 @@
 """PneumoniaMNIST: 5,856 children's chest films at 28 x 28, normal or pneumonia (CC BY 4.0).
 
-Yang et al., MedMNIST v2, Scientific Data 2023; the images are from Kermany et al., Cell 2018. The patients
-are not published: each image is taken for a patient of its own, but images of equal pixels (27 pairs and triples) are
-one group.
+Yang et al., MedMNIST v2, Scientific Data 2023; the images are from Kermany et al., Cell 2018. Patients are not
+published: each image counts as a patient of its own, but identical images (27 pairs and triples) form a group.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ def pneumoniamnist(
 
     Args:
         root: the folder of ``FEDGRAFT_DATA``, or ``None``.
-        cache: a folder of ours; a download is kept here.
-        seed: of the draw of ``normals``.
-        normals: keep only so many normal training cases, to make the classes imbalanced; ``None`` for all.
+        cache: FedGraft's cache folder, where a download is kept.
+        seed: for drawing ``normals``.
+        normals: the number of normal training cases to keep, to make the classes imbalanced; ``None`` for all.
         url: of the publisher's file, used if neither folder holds it.
         md5: of the publisher's file.
 
@@ -51,18 +50,18 @@ def pneumoniamnist(
             fetch(url, file, md5)
         except DataError as error:
             raise DataError(f"PneumoniaMNIST is not here: {places(NAME, root, cache)}. {error}") from error
-    cases = _twins((*_cases(file, "train"), *_cases(file, "val")))
-    return Source(cases=_thin(cases, normals, seed), test=_twins(_cases(file, "test")))
+    cases = _duplicates_grouped((*_cases(file, "train"), *_cases(file, "val")))
+    return Source(cases=_thin(cases, normals, seed), test=_duplicates_grouped(_cases(file, "test")))
 
 
-def _twins(cases: tuple[Case, ...]) -> tuple[Case, ...]:
-    """Only cases with a twin keep their group: all others stay units by themselves, under their own names."""
+def _duplicates_grouped(cases: tuple[Case, ...]) -> tuple[Case, ...]:
+    """The cases, with a group only for those whose pixels are not unique; the others are units by themselves."""
     counts = Counter(case.group for case in cases)
     return tuple(case if counts[case.group] > 1 else replace(case, group=None) for case in cases)
 
 
 def _cases(file: Path, part: str) -> tuple[Case, ...]:
-    """The cases of one part, each in the group of its pixels."""
+    """The cases of one part, each in a group named by a digest of its pixels."""
     images, labels = _arrays(file, part)
     path = f"{file.resolve()}::{part}_images"
     return tuple(
@@ -86,7 +85,7 @@ def _arrays(file: Path, part: str) -> tuple[NDArray[np.generic], NDArray[np.gene
 
 
 def _thin(cases: tuple[Case, ...], normals: int | None, seed: int) -> tuple[Case, ...]:
-    """Keep ``normals`` of the normal cases, drawn without replacement; the order stays."""
+    """Keep ``normals`` of the normal cases, drawn without replacement, in their order."""
     if normals is None:
         return cases
     rows = [index for index, case in enumerate(cases) if case.label == CLASSES[0]]

@@ -1,7 +1,7 @@
-"""What a data set is to a simulation, where a public one lies, and how it comes here.
+"""What a data set's function returns to a simulation; finding and downloading the files of public data sets.
 
-A data set is one function in a file of its own (`phantom`, `busi`, `manifest`), named in ``conf/data``. It takes what
-it needs of `SUPPLIED`, and options of its own, and returns a `Source`.
+A data set is one function in a file of its own (`phantom`, `busi`, `manifest`), named in ``conf/data``. It takes those
+arguments in `SUPPLIED` that it needs, and options of its own, and returns a `Source`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from fedgraft.common.runtime.files import replacing
 VARIABLE = "FEDGRAFT_DATA"
 OF_THE_PLAN = ("task", "classes", "image_size", "test", "val_fraction", "test_fraction")
 SUPPLIED = frozenset({"root", "cache", "seed", *OF_THE_PLAN})
-"""What a data set's function may take besides its options: ``root`` (the folder that ``FEDGRAFT_DATA`` names, or
-``None``), ``cache`` (ours to write), ``seed``, and what the plan's ``data`` section says itself (``classes`` is
-``None`` while they are still to be found)."""
+"""The arguments that a data set's function may take besides its options: ``root`` (the folder that ``FEDGRAFT_DATA``
+names, or ``None``), ``cache`` (FedGraft's cache folder), ``seed``, and values of the plan's ``data`` section
+(``classes`` is ``None`` while they are still to be found)."""
 _CHUNK = 1 << 16
 
 
@@ -38,14 +38,15 @@ class Source:
     """The cases of a data set.
 
     Attributes:
-        cases: all but the official test set.
-        site_of: the hospital of each case, in the same order; ``None`` if the data set does not say.
+        cases: all cases but the official test set.
+        site_of: the hospital of each case, in the same order; ``None`` if the data set does not name hospitals.
         test: the official test set; empty if there is none.
-        site_hint: what would make it name hospitals, if something would.
-        own_patients: names of patients and groups are each hospital's own: equal ones at two are different people.
-        site_files: by hospital that has a site file, what it says; its ``release``, ``limits`` and
-            ``refuse_burned_in`` hold in a simulation too.
-        notes: sentences for the person who runs it.
+        site_hint: what the user can do so that hospitals are named; ``""`` if nothing.
+        own_patients: whether each hospital names patients and groups by itself: equal names at two hospitals are then
+            different people.
+        site_files: site files by hospital, if they exist; ``release``, ``limits`` and ``refuse_burned_in`` apply in
+            the simulation too.
+        notes: sentences for the user.
     """
 
     cases: tuple[Case, ...]
@@ -63,11 +64,11 @@ def load_source(
     """Call the function that a plan's ``data`` section names.
 
     Args:
-        data: as it is written in YAML.
+        data: the section's plain data, as in YAML.
 
     Raises:
         PlanError: the function is not allowed, or an option does not fit.
-        DataError: the data set is neither there nor to be had.
+        DataError: the data set is not there and can't be downloaded, or is wrong.
     """
     known = {name: data.get(name) for name in OF_THE_PLAN}
     known["classes"] = None if known["classes"] is None else tuple(known["classes"])
@@ -80,7 +81,7 @@ def data_root(environ: Mapping[str, str]) -> Path | None:
     """The folder that ``FEDGRAFT_DATA`` names, or ``None`` if it is not set.
 
     Raises:
-        DataError: it names what is not a folder.
+        DataError: it does not name a folder.
     """
     value = environ.get(VARIABLE)
     if not value:
@@ -98,17 +99,17 @@ def find(name: str, root: Path | None, cache: Path) -> Path | None:
 
 
 def places(name: str, root: Path | None, cache: Path) -> str:
-    """Where `find` looked, for an error's text: what to set, or where to put the file."""
+    """A clause for an error's text: where `find` looked, and what to set or where to put the file."""
     said = f"{VARIABLE} is not set" if root is None else f"{VARIABLE}={root} does not hold {name}"
     return f"{said}; set {VARIABLE} to a folder that holds {name}, or put the file at {cache / name}"
 
 
 def fetch(url: str, file: Path, md5: str, *, timeout: float = 10.0) -> None:
-    """Download a publisher's file, check it, and only then give it its name.
+    """Download a publisher's file under a temporary name, check its digest, and rename it.
 
     Args:
         url: ``https://`` (or ``http://``, since the digest is checked).
-        file: where it shall lie; its folder is made.
+        file: the path to download to; its folder is made.
         md5: hexadecimal, as the publisher gives it.
         timeout: seconds without an answer.
 
@@ -130,7 +131,7 @@ def fetch(url: str, file: Path, md5: str, *, timeout: float = 10.0) -> None:
 
 
 def _download(url: str, file: Path, timeout: float) -> str:
-    """Write what ``url`` gives to ``file``; returns its md5."""
+    """Download ``url`` to ``file`` with a progress bar; returns its md5."""
     digest = hashlib.md5(usedforsecurity=False)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with urllib.request.urlopen(url, timeout=timeout) as answer, file.open("wb") as stream:

@@ -17,7 +17,7 @@ from fedgraft.simulations.datasets.source import Source, find, places
 
 PATIENT, EVENT, DAYS = "pid", "E", "T"
 REGIONS = ("northeast", "south", "west", "midwest", "europe", "canada")
-"""In the order of FLamby's numbers, from 0."""
+"""In the order of FLamby's numbers, which start at 0."""
 FEATURES = 39
 SPLITS = ("train", "test")
 FIRST_DAY = "0.5"
@@ -26,12 +26,12 @@ FIRST_DAY = "0.5"
 def tcga_brca(*, root: Path | None, cache: Path, sites: Literal["regions", "hospitals"] = "regions") -> Source:
     """The cases of FLamby's split, as tables in ``cache``; columns ``time`` (days, above 0) and ``event``.
 
-    The 12 cases last seen on the day of diagnosis get half a day: no event is as early, so that neither the partial
-    likelihood nor the C-index notices.
+    The 12 cases last seen on the day of diagnosis get a time of half a day. No event is as early, so this changes
+    neither the partial likelihood nor the C-index.
 
     Args:
         root: the folder of ``FEDGRAFT_DATA``, or ``None``.
-        cache: a folder of ours; the tables are written here.
+        cache: FedGraft's cache folder, to which the tables are written.
         sites: ``regions`` = the six of FLamby; ``hospitals`` = the 37 tissue source sites, by the code in a barcode.
 
     Raises:
@@ -65,7 +65,7 @@ def _find(name: str, root: Path | None, cache: Path) -> Path:
 
 
 def _splits(file: Path) -> dict[str, tuple[str, str]]:
-    """Patient -> train or test, and region; ``fold2`` is ``train_0``, ``test_5``, ..."""
+    """``(train or test, region)`` by patient, read from the column ``fold2``: ``train_0``, ``test_5``, ..."""
     lines = read_lines(file, (PATIENT, "fold2"))
     found = {}
     for number, line in enumerate(lines, start=2):
@@ -88,7 +88,7 @@ def _check(file: Path, lines: Sequence[Line], features: Sequence[str]) -> None:
 
 
 def _hospital(line: Line) -> str:
-    """``TCGA-BH-A18U`` -> ``tss-BH``."""
+    """The site of a tissue source: ``TCGA-BH-A18U`` -> ``tss-BH``."""
     return f"tss-{line[PATIENT].split('-')[1]}"
 
 

@@ -1,7 +1,7 @@
 """UCI Heart Disease: four hospitals, 13 columns, is a coronary artery narrowed by half or more? (CC BY 4.0).
 
-Janosi, Steinbrunn, Pfisterer and Detrano, UCI Machine Learning Repository 45, 1988. With ``rows=flamby`` the cases, and
-which of them are for testing, are those of Fed-Heart-Disease (Ogier du Terrail et al., FLamby, NeurIPS 2022).
+Janosi, Steinbrunn, Pfisterer and Detrano, UCI Machine Learning Repository 45, 1988. With ``rows=flamby`` the cases and
+the split are those of Fed-Heart-Disease (Ogier du Terrail et al., FLamby, NeurIPS 2022).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def uci_heart(*, root: Path | None, cache: Path, rows: Literal["flamby", "all"] 
 
     Args:
         root: the folder of ``FEDGRAFT_DATA``, or ``None``.
-        cache: a folder of ours; the tables are written here.
+        cache: FedGraft's cache folder, to which the tables are written.
         rows: ``flamby`` = the 740 cases without a missing value in the first ten columns, these columns, and FLamby's
             train and test cases; ``all`` = 920 cases and all columns, missing values left missing, no split.
 
@@ -70,9 +70,9 @@ def uci_heart(*, root: Path | None, cache: Path, rows: Literal["flamby", "all"] 
 
 
 def flamby_split(ill: Sequence[bool]) -> list[str | None]:
-    """``train`` or ``test`` of one hospital's cases in the order of its file, as FLamby draws them.
+    """``train`` or ``test`` for one hospital's cases, in the order of its file, as FLamby draws them.
 
-    By scikit-learn's `train_test_split`, stratified by class only if each class has three cases or more.
+    Drawn by scikit-learn's `train_test_split`, stratified by class only if each class has three cases or more.
     """
     from sklearn.model_selection import train_test_split
 
@@ -96,7 +96,7 @@ def _file(hospital: str, root: Path | None, cache: Path) -> Path:
 
 
 def _read(file: Path) -> list[Line]:
-    """The lines as published, "" where missing (``?``); numbers without a superfluous point."""
+    """Read the lines; missing values (``?``) become "", and numbers are written in their shortest form."""
     names = (*FEATURES, LABEL)
     try:
         table = [cells for cells in csv.reader(file.read_text(encoding="ascii").splitlines()) if cells]

@@ -1,1 +1,1 @@
-"""Simulated sites: cases dealt to folders that look like a real site's."""
+"""Simulated sites: partitions of a data set, and folders like those of real sites."""

@@ -1,8 +1,8 @@
-"""A simulated site that is not there: asked to train, it does not answer, as Flower tells of an unreachable node.
+"""Simulate sites that are sometimes unavailable: asked to train, they do not answer, like a node Flower can't reach.
 
-Who is away in which round is drawn from the plan's seed, the site's name and the round, so that it is the same in every
-process and whatever else is drawn. Only ``train`` messages are lost: a site that was never prepared would be another
-federation, and the last evaluation is the researcher's.
+Whether a site is available in a round is drawn from the plan's seed, the site's name and the round alone, so that it is
+the same in every process. Only ``train`` messages are lost: without ``prepare`` a site would not be part of the
+federation, and the last evaluation should cover all sites.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fedgraft.common.wire import messages
 
 NODE_UNAVAILABLE = 5  # flwr.common.constant.ErrorCode
 Reaches = Callable[[int, Message], bool]
-"""Whether a message reaches a site, given by its index in the order of names."""
+"""``(site, message) -> whether the message reaches the site``; ``site`` is the index in the order of names."""
 
 
 def always(site: int, message: Message) -> bool:
@@ -46,7 +46,7 @@ def reaches(profiles: Mapping[str, Profile], seed: int) -> Reaches:
 
 
 def no_answer(message: Message) -> Message:
-    """What Flower gives the coordinator in place of an unreachable node's reply."""
+    """The error reply that Flower gives the coordinator for an unreachable node."""
     reply = Message(Error(NODE_UNAVAILABLE, "Node Unavailable"), reply_to=message)
     reply.metadata.__dict__["_message_id"] = uuid.uuid4().hex
     return reply

@@ -1,6 +1,6 @@
-"""Federated statistics of a table over simulated sites, for what needs a model before a run asks for them.
+"""Compute federated statistics directly from simulated sites, for callers that need a model before any run.
 
-Of images, which would all have to be decoded, only stand-ins: a model does not depend on the numbers.
+For images, which would all have to be decoded, placeholder numbers are used: the model does not depend on them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from fedgraft.simulations.federation.sites import lay_out
 
 
 def with_local_statistics(plan: Plan, sites: Mapping[str, Path]) -> Plan:
-    """The plan that a run over these sites would follow, if all of them answer; of images only what takes as long.
+    """The plan with the statistics that a run over these sites would ask for; for images, with placeholders.
 
     Args:
         sites: site files by name.
 
     Raises:
-        PlanError: of a column nothing is known from any site.
+        PlanError: no site releases anything of a column.
         DataError: a cohort can't be used.
     """
     table = plan.table
@@ -46,12 +46,12 @@ def with_local_statistics(plan: Plan, sites: Mapping[str, Path]) -> Plan:
 
 
 def without_unknown(plan: Plan, sites: Mapping[str, Path]) -> tuple[Plan, tuple[str, ...]]:
-    """The plan without those columns of which the sites that train know nothing, and these columns' names.
+    """The plan without the columns that no training site has a known value of, and these columns' names.
 
-    What one hospital alone, or some of them, would do: nobody there ever measured it.
+    A study uses this for baselines in which only some hospitals train.
 
     Raises:
-        PlanError: they know nothing of any column.
+        PlanError: they have no known value of any column.
     """
     table = plan.table
     if table is None or table.statistics == "plan":
@@ -73,7 +73,7 @@ def without_unknown(plan: Plan, sites: Mapping[str, Path]) -> tuple[Plan, tuple[
 
 
 def statistics_of_simulation(plan: Plan, environ: Mapping[str, str]) -> Plan:
-    """`with_local_statistics` of the sites that `fedgraft simulate` would lay out."""
+    """`with_local_statistics` for the sites that ``fedgraft simulate`` would write."""
     if plan.table is None or plan.table.statistics == "plan":
         return plan
     with tempfile.TemporaryDirectory(prefix="fedgraft-plan-") as folder:
@@ -81,14 +81,14 @@ def statistics_of_simulation(plan: Plan, environ: Mapping[str, str]) -> Plan:
 
 
 def with_local_means(plan: Plan, sites: Mapping[str, Path], store: Store) -> Plan:
-    """The plan that a run over these sites would follow, if all of them answer; decodes all their training images.
+    """The plan with the image means that a run over these sites would ask for; decodes all their training images.
 
     Args:
         sites: site files by name.
-        store: where they keep what their cases become.
+        store: the store in which they keep decoded images.
 
     Raises:
-        PlanError: no site tells anything.
+        PlanError: no site releases anything.
         DataError: a cohort can't be used.
     """
     harmony = harmony_of(plan, plan.engine.trusted)

@@ -1,7 +1,7 @@
-"""How a simulation deals the cases of a data set to sites.
+"""Partition the cases of a data set over simulated sites.
 
 A unit (`fedgraft.client.cohort.units`: a patient, or a group of near-duplicates) is never split over sites. Each
-function is named in ``conf/partition`` and returns site name -> cases.
+function is named in ``conf/partition`` and returns the cases by site name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TRIES = 1000
 
 
 def by_site(source: Source) -> Parts:
-    """The hospitals that the data set names.
+    """One site for each hospital that the data set names.
 
     Raises:
         PlanError: it names none, or one unit has cases at two.
@@ -49,16 +49,16 @@ def by_site(source: Source) -> Parts:
 
 
 def iid(source: Source, *, sites: int, seed: int) -> Parts:
-    """Units in random order, dealt to equally large sites.
+    """Assign units in random order to sites of equal size.
 
     Raises:
         PlanError: ``sites`` is below 1, or there are fewer units than sites.
     """
-    return _deal_by_shares(source, np.full(_checked(sites), 1.0), seed)
+    return _assign_by_shares(source, np.full(_checked(sites), 1.0), seed)
 
 
 def quantity(source: Source, *, sites: int, exponent: float, seed: int) -> Parts:
-    """Units in random order, dealt to sites; number k has a share in proportion to ``k ** -exponent``.
+    """Assign units in random order to sites of different size: the k-th's is proportional to ``k ** -exponent``.
 
     Args:
         exponent: 0 for equal sites; at 1 the first site is ``sites`` times as large as the last.
@@ -69,18 +69,18 @@ def quantity(source: Source, *, sites: int, exponent: float, seed: int) -> Parts
     if exponent < 0:
         raise PlanError(f"partition.exponent={exponent} must be 0 (equal sites) or more")
     ranks = np.arange(1, _checked(sites) + 1, dtype=np.float64)
-    return _deal_by_shares(source, ranks**-exponent, seed)
+    return _assign_by_shares(source, ranks**-exponent, seed)
 
 
 def dirichlet(
     source: Source, *, sites: int, alpha: float, seed: int, min_cases: int = 1, task: AnyTask = BY_LABEL
 ) -> Parts:
-    """Label skew: of each stratum (for classification a class), the sites get shares drawn from Dirichlet(alpha, ...).
+    """Label skew: each stratum (in classification a class) is split over sites by shares from Dirichlet(alpha, ...).
 
     After Yurochkin et al., Bayesian nonparametric federated learning of neural networks, ICML 2019, who draw
     each class's shares over the sites; Hsu et al., arXiv:1909.06335, 2019, draw each site's shares of the
     classes. A small ``alpha`` gives sites with few classes; a large one is like `iid`. Drawn anew, at most
-    `TRIES` times, until each site has ``min_cases``. The task says to which stratum a unit belongs.
+    `TRIES` times, until each site has ``min_cases``. The task decides to which stratum a unit belongs.
 
     Raises:
         PlanError: an option is out of range, or no draw gives each site ``min_cases``.
@@ -110,7 +110,7 @@ def dirichlet(
 
 
 def site_names(sites: int) -> tuple[str, ...]:
-    """``site-01``, ``site-02``, ..., in alphabetical order however many."""
+    """``site-01``, ``site-02``, ..., with enough digits for alphabetical order."""
     width = max(2, len(str(sites)))
     return tuple(f"site-{number:0{width}d}" for number in range(1, sites + 1))
 
@@ -121,8 +121,8 @@ def _checked(sites: int) -> int:
     return sites
 
 
-def _deal_by_shares(source: Source, shares: NDArray[np.float64], seed: int) -> Parts:
-    """Each unit, in random order, to the site that lacks most of its share of the cases."""
+def _assign_by_shares(source: Source, shares: NDArray[np.float64], seed: int) -> Parts:
+    """Assign each unit, in random order, to the site that still lacks most cases of its share."""
     units = by_unit(source.cases)
     wanted = shares / shares.sum() * len(source.cases)
     order = np.random.default_rng(seed).permutation(sorted(units))
@@ -135,7 +135,7 @@ def _deal_by_shares(source: Source, shares: NDArray[np.float64], seed: int) -> P
 
 
 def _cut(units: int, sites: int, alpha: float, rng: np.random.Generator) -> NDArray[np.int64]:
-    """``(units,)`` int64: the site of each unit of one class."""
+    """``(units,)`` int64: the site of each unit of one stratum, by shares drawn from Dirichlet(alpha, ...)."""
     shares = rng.dirichlet(np.full(sites, alpha))
     ends = np.rint(np.cumsum(shares) * units)
     sorted_owner = np.searchsorted(ends[:-1], np.arange(units), side="right")
@@ -162,16 +162,16 @@ def _nonempty(parts: Parts) -> Parts:
 def thinned(
     source: Source, *, sites: int, seed: int, rare_sites: int, prevalence: float, rare_class: str | None = None
 ) -> Parts:
-    """Like `iid`, but at the first ``rare_sites`` sites units of one class are dropped until it is rare there.
+    """Like `iid`, but at the first ``rare_sites`` sites random units of one class are dropped until it is rare.
 
-    Which units stay is drawn. Where the data set brings its own split, each part is thinned by itself, so that what is
-    trained on, chosen by and tested on is equally rare. A site so small that even one case is too many keeps none.
+    If the data set has its own split, each part is thinned separately, so that the class is equally rare in all. A site
+    so small that even one case would be too many keeps none.
 
     Args:
         rare_sites: from 1 to ``sites``.
-        prevalence: the most that the class makes of a site's cases; between 0 and 1.
-        rare_class: a label of the data set, or ``None`` for its rarest; a unit goes by the class that most of its cases
-            have.
+        prevalence: the largest share of the class among a site's cases; between 0 and 1.
+        rare_class: a label of the data set, or ``None`` for its rarest; a unit counts as of the class that most of its
+            cases have.
 
     Raises:
         PlanError: an option is out of range, no case has the class, or no case would be dropped.
@@ -207,7 +207,7 @@ def _rare_label(source: Source, named: str | None) -> str:
 
 
 def _thin(cases: Sequence[Case], rare: str, prevalence: float, rng: np.random.Generator) -> tuple[Case, ...]:
-    """The cases of one site, in their order, without those that are dropped."""
+    """The cases that one site keeps, in their order."""
     kept: set[Case] = set()
     for split in sorted({case.split or "" for case in cases}):
         kept |= _kept([case for case in cases if (case.split or "") == split], rare, prevalence, rng)

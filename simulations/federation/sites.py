@@ -1,6 +1,6 @@
-"""Simulated hospitals: each is a folder with the ``site.yaml`` and ``manifest.csv`` that a real one has.
+"""Write simulated hospitals: each is a folder with a ``site.yaml`` and a ``manifest.csv``, as a real one has.
 
-So a simulated site runs the code of a deployed one, and can be deployed: ``fedgraft site start --site
+A simulated site therefore runs the code of a deployed one, and can be deployed: ``fedgraft site start --site
 <folder>/site.yaml`` needs only a coordinator's address and a key.
 """
 
@@ -25,8 +25,11 @@ from fedgraft.simulations.datasets.source import Source, data_root, load_source
 
 @dataclass(frozen=True)
 class Partitioned:
-    """``sites``: each one's cases, in the order of their names. ``test``: cases kept at the coordinator. ``files``: as
-    `Source.site_files`."""
+    """A data set partitioned over sites.
+
+    ``sites``: cases by site, sorted by name. ``test``: cases kept at the coordinator. ``files``: as
+    `Source.site_files`.
+    """
 
     sites: dict[str, tuple[Case, ...]]
     test: tuple[Case, ...]
@@ -41,8 +44,11 @@ _NO_SOURCE = (
 
 @dataclass(frozen=True)
 class SimulatedSites:
-    """``sites``: each one's site file, in the order of their names. ``test``: cases kept at the coordinator.
-    ``store``: a folder that all sites share."""
+    """Simulated sites on disk.
+
+    ``sites``: site files by name, sorted. ``cases``: of all sites. ``test``: cases kept at the coordinator. ``store``:
+    the folder that all sites share.
+    """
 
     sites: dict[str, Path]
     cases: int
@@ -51,38 +57,39 @@ class SimulatedSites:
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Where generated and computed data is kept: ``FEDGRAFT_CACHE``, or ``~/.cache/fedgraft``."""
+    """The folder for generated and computed data: ``FEDGRAFT_CACHE``, or ``~/.cache/fedgraft``."""
     return Path(environ.get("FEDGRAFT_CACHE") or Path.home() / ".cache" / "fedgraft").resolve()
 
 
 def lay_out(plan: Plan, folder: Path, environ: Mapping[str, str]) -> SimulatedSites:
-    """Get the plan's data set, deal its cases to sites, and write the sites' folders below ``folder``.
+    """Load the plan's data set, partition it over sites, and write the sites' folders below ``folder``.
 
     Raises:
-        DataError, PlanError: as `deal`.
+        DataError, PlanError: as `partition_cases`.
     """
-    return write_sites(plan, deal(plan, environ), folder, environ)
+    return write_sites(plan, partition_cases(plan, environ), folder, environ)
 
 
-def deal(plan: Plan, environ: Mapping[str, str]) -> Partitioned:
-    """Get the plan's data set, and deal its cases to sites.
+def partition_cases(plan: Plan, environ: Mapping[str, str]) -> Partitioned:
+    """Load the plan's data set, and partition it over sites.
 
     Raises:
-        DataError: the data set is neither there nor to be had.
-        PlanError: as `deal_source`, or the plan names no data set.
+        DataError: the data set is not there and can't be downloaded.
+        PlanError: as `partition_source`, or the plan names no data set.
     """
     if plan.data.target is None:
         raise PlanError(_NO_SOURCE.format(name="data"))
     trusted = plan.engine.trusted
     source = load_source(plan.to_dict()["data"], data_root(environ), cache_folder(environ), plan.seed, trusted)
-    return deal_source(plan, source)
+    return partition_source(plan, source)
 
 
-def deal_source(plan: Plan, source: Source) -> Partitioned:
-    """Deal the cases of a data set to sites, as a plan says.
+def partition_source(plan: Plan, source: Source) -> Partitioned:
+    """Partition the cases of a data set over sites, as a plan says.
 
     Raises:
-        PlanError: a site would be left without cases, or the coordinator without its test set.
+        PlanError: a site would be left without cases, or the coordinator without its test set; or another option of
+            the plan does not fit the partition.
     """
     if plan.partition.target is None:
         raise PlanError(_NO_SOURCE.format(name="partition"))
@@ -90,7 +97,7 @@ def deal_source(plan: Plan, source: Source) -> Partitioned:
         raise PlanError("data.test=coordinator: this data set has no official test set; use data.test=sites")
     source = _with_pooled_test(source) if plan.data.test == "sites" else source
     _check_given(plan.data.test, source)
-    dealt: dict[str, tuple[Case, ...]] = parts.build(
+    partitioned: dict[str, tuple[Case, ...]] = parts.build(
         plan.partition.target,
         "partition",
         plan.partition.options,
@@ -99,24 +106,25 @@ def deal_source(plan: Plan, source: Source) -> Partitioned:
         seed=plan.seed,
         task=tasks.of(plan.data),
     )
-    _check_scanners(plan, dealt)
-    _check_sites(plan, sorted(dealt))
+    _check_scanners(plan, partitioned)
+    _check_sites(plan, sorted(partitioned))
     test = source.test if plan.data.test == "coordinator" else ()
-    return Partitioned(dict(sorted(dealt.items())), test, source.site_files)
+    return Partitioned(dict(sorted(partitioned.items())), test, source.site_files)
 
 
-def write_sites(plan: Plan, dealt: Partitioned, folder: Path, environ: Mapping[str, str]) -> SimulatedSites:
-    """The sites' folders below ``folder``."""
+def write_sites(plan: Plan, partitioned: Partitioned, folder: Path, environ: Mapping[str, str]) -> SimulatedSites:
+    """Write the sites' folders below ``folder``."""
     store = cache_folder(environ) / "store"
     sites = {
-        name: _write_site(folder / name, cases, store, plan.engine, dealt.files.get(name))
-        for name, cases in dealt.sites.items()
+        name: _write_site(folder / name, cases, store, plan.engine, partitioned.files.get(name))
+        for name, cases in partitioned.sites.items()
     }
-    return SimulatedSites(sites, sum(map(len, dealt.sites.values())), dealt.test, store)
+    return SimulatedSites(sites, sum(map(len, partitioned.sites.values())), partitioned.test, store)
 
 
 def _check_sites(plan: Plan, names: list[str]) -> None:
-    """
+    """Check ``hold_out`` and ``strategy.min_sites`` against the partition's sites.
+
     Raises:
         PlanError: a site to be held out is not there, or too few are left to train.
     """
@@ -130,10 +138,10 @@ def _check_sites(plan: Plan, names: list[str]) -> None:
 
 
 def _check_given(test: str, source: Source) -> None:
-    """Whether who splits the cases is who the plan says.
+    """Check that the data set has its own split if and only if the plan says ``data.test=given``.
 
     Raises:
-        PlanError: it is not.
+        PlanError: it is not so.
     """
     given = all(case.split is not None for case in source.cases)
     if given and test == "sites":
@@ -145,15 +153,15 @@ def _check_given(test: str, source: Source) -> None:
         raise PlanError("data.test=given: this data set brings no split of its own; use data.test=sites")
 
 
-def _check_scanners(plan: Plan, dealt: Mapping[str, tuple[Case, ...]]) -> None:
-    """Whether ``alignment.column`` tells scanners of some site apart.
+def _check_scanners(plan: Plan, partitioned: Mapping[str, tuple[Case, ...]]) -> None:
+    """Check that ``alignment.column`` distinguishes scanners at one site at least.
 
     Raises:
-        PlanError: every site has one value in it, or none.
+        PlanError: no site has two values in that column.
     """
     column = plan.alignment.column
     if column is not None and all(
-        len({case.column(column) for case in some} - {None, ""}) < 2 for some in dealt.values()
+        len({case.column(column) for case in some} - {None, ""}) < 2 for some in partitioned.values()
     ):
         raise PlanError(
             f"alignment.column={column} has no effect: at no site does that column hold two values; set it to null"
@@ -166,7 +174,7 @@ _KEPT_OF_A_SITE_FILE = ("release", "limits", "refuse_burned_in")
 def _write_site(
     folder: Path, cases: tuple[Case, ...], store: Path, engine: EngineSection, like: SiteFile | None
 ) -> Path:
-    """A site's folder; what leaves it and what it refuses is as in the site file that it had, if any."""
+    """Write a site's folder; ``release``, ``limits`` and ``refuse_burned_in`` are those of ``like``, if it is given."""
     folder = folder.resolve()
     if folder.exists():
         shutil.rmtree(folder)  # an earlier run in the same folder left its local tensors
@@ -191,7 +199,7 @@ def _write_site(
 
 
 def _with_pooled_test(source: Source) -> Source:
-    """``data.test=sites``: an official test set joins the pool, and each site splits off test cases of its own."""
+    """For ``data.test=sites``: add an official test set to the cases, from which each site splits off test cases."""
     if not source.test or source.site_of is not None:
         return source
     return replace(source, cases=(*source.cases, *source.test), test=())

@@ -121,7 +121,7 @@ def _sentence(name: str, error: Mapping[str, Any]) -> str:
     return f"{name}={error['input']!r}: {message}"
 
 
-def require_cases(plan: Plan, study: Study, dealt: Partitioned) -> None:
+def require_cases(plan: Plan, study: Study, partitioned: Partitioned) -> None:
     """Fractions are checked with the options (`fedgraft.simulations.planning.options.contradictions`).
 
     Raises:
@@ -129,7 +129,7 @@ def require_cases(plan: Plan, study: Study, dealt: Partitioned) -> None:
     """
     if plan.data.test != "given":
         return
-    splits = {case.split for cases in dealt.sites.values() for case in cases}
+    splits = {case.split for cases in partitioned.sites.values() for case in cases}
     problems = []
     if "test" not in splits:
         problems.append(

@@ -1,1 +1,1 @@
-"""A plan beside its baselines, over seeds and rates, with a verdict."""
+"""Compare a plan's federation with baselines, over seeds and learning rates, and give a verdict."""

@@ -1,10 +1,10 @@
-"""What a federation is compared with: each site alone, all cases together, all sites but the one that tests.
+"""The baselines of a study: each site alone, all cases pooled, and all sites but the one that tests.
 
-Every method trains the plan's graft from the same start, and shows each of its training cases ``rounds x train.epochs``
-times; but where sites train something of their own besides (`fedgraft.simulations.study.budget`), the federation shows
-them more often. Every site's cases are in the same splits under each. Where one site trains there is nothing to
-aggregate, align or send, so that `alone` takes away what would act on that; `without` takes away what these cases leave
-without effect, as equal classes do with weights.
+Every method trains the plan's model from the same start, with the same splits, and shows each training case
+``rounds x train.epochs`` times; the federation shows them more often if sites also train something of their own
+(`fedgraft.simulations.study.budget`). A site that trains alone has nothing to aggregate, align or send, so `alone`
+removes these options from the plan; `without` removes options that have no effect with the cases of a baseline, such as
+class weights if all classes are equally common.
 """
 
 from __future__ import annotations
@@ -35,53 +35,58 @@ Whose = Literal["none", "local", "global"]
 FEDAVG = "flwr.serverapp.strategy.FedAvg"
 CROSS_ENTROPY = "fedgraft.common.losses.cross_entropy.CrossEntropy"
 FINAL = ("select", "initial.interpolate")
-"""What chooses the final model by validation cases."""
+"""The options that choose the final model by validation cases."""
 
 
 @dataclass(frozen=True)
 class Arrangement:
-    """One training: by ``method``, over the sites in ``dealt``; its model is tested at the sites ``tested``.
+    """One training of a study.
 
-    ``site``: the one that trains alone or is left out; ``""`` where there is none.
+    Attributes:
+        method: federated, or a baseline.
+        site: the site that trains alone or is left out; ``""`` if there is none.
+        tested: sites at which the model is tested.
+        plan: the plan to train by.
+        partitioned: the sites and their cases.
     """
 
     method: str
     site: str
     tested: tuple[str, ...]
     plan: Plan
-    dealt: Partitioned
+    partitioned: Partitioned
 
     @property
     def name(self) -> str:
         return f"{self.method}-{self.site}" if self.site else self.method
 
 
-def arrangements(plan: Plan, study: Study, dealt: Partitioned, environ: Mapping[str, str]) -> list[Arrangement]:
+def arrangements(plan: Plan, study: Study, partitioned: Partitioned, environ: Mapping[str, str]) -> list[Arrangement]:
     """The federation first, then the study's baselines in the order given.
 
     Raises:
-        PlanError: a baseline can't be had of this plan, or not of so few sites; names the baseline.
+        PlanError: a baseline is not possible with this plan or with so few sites; names the baseline.
     """
-    if study.baselines and len(dealt.sites) < 2:
+    if study.baselines and len(partitioned.sites) < 2:
         raise PlanError(f"baselines={list(study.baselines)}: with one site there is nothing to federate; give it more")
-    found = [Arrangement(FEDERATED, "", tuple(dealt.sites), plan, dealt)]
+    found = [Arrangement(FEDERATED, "", tuple(partitioned.sites), plan, partitioned)]
     for baseline in study.baselines:
         if baseline == LOCAL:
-            found += [_local(plan, dealt, site) for site in dealt.sites]
+            found += [_local(plan, partitioned, site) for site in partitioned.sites]
         elif baseline == POOLED:
-            found.append(_pooled(plan, dealt, environ))
+            found.append(_pooled(plan, partitioned, environ))
         else:
-            found += [_without(plan, study, dealt, site) for site in dealt.sites]
+            found += [_without(plan, study, partitioned, site) for site in partitioned.sites]
     for one in found[1:]:
         _require_valid(one)
     return found
 
 
 def require_suited(plan: Plan, study: Study, environ: Mapping[str, str]) -> None:
-    """Whether a baseline's model is whole where it is tested, and a site that is left out can adapt it.
+    """Check that each baseline's model can be tested: its tensors do not stay at another site, and ``adapt`` acts.
 
     Raises:
-        PlanError: it is not; names the baseline.
+        PlanError: one can't; names the baseline.
     """
     if all(section.target is None for section in (plan.adaptation, plan.personal, study.adapt)):
         return
@@ -108,10 +113,10 @@ def _built(plan: Plan) -> Model:
 
 
 def alone(plan: Plan) -> Plan:
-    """The plan of one site that trains by itself.
+    """The plan for one site that trains by itself.
 
-    Its only update is the new model (FedAvg, exact); global counts are its own; no class is one that others have;
-    nothing is personal, aligned to others or adapted, and no line is simulated.
+    Its update becomes the new model (FedAvg, no compression); global class counts become its own; the personal,
+    alignment and adapt sections, the masking of absent classes and the clock are removed.
     """
     loss = replace(plan.loss, weights=_own(plan.loss.weights), prior=_own(plan.loss.prior), absent="keep")
     return replace(
@@ -128,9 +133,9 @@ def alone(plan: Plan) -> Plan:
 
 
 def without(plan: Plan, options: Collection[str]) -> Plan:
-    """The plan less options of `fedgraft.common.errors.InertError`, or of `FINAL`.
+    """The plan without options that `fedgraft.common.errors.InertError` named, or without those in `FINAL`.
 
-    Without a prior, the loss that asks for one becomes cross-entropy, which it is with equal priors.
+    Without ``loss.prior``, the loss becomes cross-entropy, to which it is equal if all classes are equally common.
     """
     loss, initial = plan.loss, plan.initial
     if "loss.weights" in options:
@@ -149,7 +154,7 @@ def without(plan: Plan, options: Collection[str]) -> Plan:
 
 
 def with_splits(plan: Plan, cases: tuple[Case, ...], environ: Mapping[str, str]) -> tuple[Case, ...]:
-    """A site's cases, each with the split that the site itself would give it."""
+    """A site's cases, each with the split that the site would assign to it."""
     store = Store(cache_folder(environ) / "store" / "kept" if plan.engine.store == "disk" else None)
     several = cases if plan.table is not None else expanded(cases, Reading(plan.dicom, Limits()), store)
     side = {
@@ -158,31 +163,33 @@ def with_splits(plan: Plan, cases: tuple[Case, ...], environ: Mapping[str, str])
     return tuple(replace(case, split=side[case.patient]) for case in cases)
 
 
-def _local(plan: Plan, dealt: Partitioned, site: str) -> Arrangement:
-    return Arrangement(LOCAL, site, (site,), alone(plan), replace(dealt, sites={site: dealt.sites[site]}))
+def _local(plan: Plan, partitioned: Partitioned, site: str) -> Arrangement:
+    return Arrangement(LOCAL, site, (site,), alone(plan), replace(partitioned, sites={site: partitioned.sites[site]}))
 
 
-def _pooled(plan: Plan, dealt: Partitioned, environ: Mapping[str, str]) -> Arrangement:
-    """One site has all that the others train and choose on; they test, each on its own test cases."""
+def _pooled(plan: Plan, partitioned: Partitioned, environ: Mapping[str, str]) -> Arrangement:
+    """One site holds the training and validation cases of all sites; each site tests on its own test cases."""
     joined = tuple(
         case
-        for site, cases in dealt.sites.items()
+        for site, cases in partitioned.sites.items()
         if site not in plan.hold_out
         for case in with_splits(plan, cases, environ)
         if case.split != "test"
     )
     name = POOLED
-    while name in dealt.sites:
+    while name in partitioned.sites:
         name += "-all"
-    testing = {} if plan.data.test == "coordinator" else dealt.sites
+    testing = {} if plan.data.test == "coordinator" else partitioned.sites
     pooled = replace(alone(plan), hold_out=tuple(testing))
-    return Arrangement(POOLED, "", tuple(dealt.sites), pooled, replace(dealt, sites={name: joined, **testing}))
+    return Arrangement(
+        POOLED, "", tuple(partitioned.sites), pooled, replace(partitioned, sites={name: joined, **testing})
+    )
 
 
-def _without(plan: Plan, study: Study, dealt: Partitioned, site: str) -> Arrangement:
-    strategy = replace(plan.strategy, min_sites=min(plan.strategy.min_sites, len(dealt.sites) - 1))
+def _without(plan: Plan, study: Study, partitioned: Partitioned, site: str) -> Arrangement:
+    strategy = replace(plan.strategy, min_sites=min(plan.strategy.min_sites, len(partitioned.sites) - 1))
     left_out = replace(plan, hold_out=(site,), adapt=study.adapt, strategy=strategy, clock=None)
-    return Arrangement(LEFT_OUT, site, (site,), left_out, dealt)
+    return Arrangement(LEFT_OUT, site, (site,), left_out, partitioned)
 
 
 def _own(counts: Whose) -> Whose:

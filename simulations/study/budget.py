@@ -1,4 +1,4 @@
-"""How often a study's federation shows its training cases, compared with one site that trains by itself."""
+"""Compare how often the federation and the baselines of a study show each training case."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from fedgraft.common.plan.plan import Plan
 
 
 def budget_factor(plan: Plan) -> float:
-    """How many times ``rounds x train.epochs`` a site that trains in every round is shown each of its cases: those
-    epochs, and those of what is the site's own (FedRep's head, Ditto's copy, fine-tuning)."""
+    """How often a site that trains in every round shows each of its cases, in multiples of ``rounds x train.epochs``:
+    more than 1 if it also trains something of its own (FedRep's head, Ditto's copy, fine-tuning)."""
     personal: Personalisation | None = parts.chosen(plan.personal, "personal", plan.engine.trusted)
     return 1.0 if personal is None else personal.budget(plan.rounds, plan.train.epochs)
 
 
 def budget_sentences(plan: Plan) -> list[str]:
-    """What makes the budgets of federation and baselines differ; empty if nothing does."""
+    """Sentences on why the budgets of federation and baselines differ; empty if they do not."""
     said, factor, fraction = [], budget_factor(plan), plan.strategy.fraction
     if factor != 1:
         said.append(

@@ -1,6 +1,6 @@
-"""The numbers of a study: means and deviations over seeds, differences with their intervals, the worst site.
+"""Statistics of a study: means and deviations over seeds, differences with confidence intervals, the worst site.
 
-Everything is computed from one figure by method, seed and site; plain arithmetic, no files.
+All are computed from one figure per method, seed and site; plain arithmetic, no files.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from scipy.special import stdtrit
 
 Figure = float | None
 Values = Mapping[str, Sequence[Mapping[str, Figure]]]
-"""Of each method, for each seed in the same order: the figure by site; ``None`` or absent if undefined."""
+"""By method, for each seed in the same order: the figure by site; ``None`` or absent if undefined."""
 LEVEL = 0.95
+"""Confidence level of the intervals."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """``sd``: with n - 1 below the root; ``None`` for one value. ``mean`` is ``None`` if there is no value."""
+    """Mean and sample standard deviation (n - 1) of values; ``None`` if there are no values, or fewer than two."""
 
     mean: Figure
     sd: Figure
@@ -30,7 +31,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean of paired differences, and its 95 % interval by Student's t; no interval of fewer than two."""
+    """The mean of paired differences and its 95 % interval by Student's t; ``None`` for fewer than two."""
 
     mean: Figure
     low: Figure
@@ -39,14 +40,14 @@ class Difference:
 
 
 def spread(values: Sequence[Figure]) -> Spread:
-    """Over the values that are there."""
+    """The `Spread` of the values that are defined."""
     known = [value for value in values if value is not None]
     mean = math.fsum(known) / len(known) if known else None
     return Spread(mean, float(np.std(known, ddof=1)) if len(known) > 1 else None, tuple(values))
 
 
 def difference(values: Sequence[Figure]) -> Difference:
-    """``mean -+ t(0.975, n - 1) sd / sqrt(n)`` over the n values that are there."""
+    """The interval ``mean -+ t(0.975, n - 1) sd / sqrt(n)`` over the n values that are defined."""
     whole = spread(values)
     if whole.mean is None or whole.sd is None:
         return Difference(whole.mean, None, None, tuple(values))
@@ -56,13 +57,14 @@ def difference(values: Sequence[Figure]) -> Difference:
 
 
 def by_site(values: Values, method: str, site: str) -> Spread:
+    """Over seeds, of a method's figure at one site."""
     return spread([figures.get(site) for figures in values[method]])
 
 
 def common_sites(values: Values) -> list[list[str]]:
-    """By seed, the sites that have a figure under every method; a method without any figure at all is left aside.
+    """By seed, the sites with a figure under every method, not counting methods without any figure at all.
 
-    What is said of several sites goes by these, so that methods are compared over the same ones.
+    Means and differences over sites use only these, so that methods are compared over the same sites.
     """
     there = [some for some in values.values() if any(one is not None for seed in some for one in seed.values())]
     first = next(iter(values.values()))
@@ -73,12 +75,12 @@ def common_sites(values: Values) -> list[list[str]]:
 
 
 def over_sites(values: Values, method: str) -> Spread:
-    """Over seeds, of the mean over the `common_sites` of each."""
+    """Over seeds, of a method's mean over the seed's `common_sites`."""
     return spread([_mean(list(figures.values())) for figures in _counted(values, method)])
 
 
 def worst_site(values: Values, method: str) -> tuple[str, Spread] | None:
-    """The site with the lowest mean over the seeds with which it is common; ``None`` if there is none."""
+    """The site with the lowest mean over seeds, among `common_sites`, and its spread; ``None`` if there is none."""
     counted = _counted(values, method)
     sites = {site for figures in counted for site, figure in figures.items() if figure is not None}
     found = {site: spread([figures.get(site) for figures in counted]) for site in sites}
@@ -96,13 +98,13 @@ def difference_at(values: Values, method: str, baseline: str, site: str) -> Diff
 
 
 def difference_over_sites(values: Values, method: str, baseline: str) -> Difference:
-    """Method minus baseline, paired by seed, of their `over_sites`."""
+    """Method minus baseline in their means over sites, paired by seed."""
     pairs = zip(over_sites(values, method).values, over_sites(values, baseline).values, strict=True)
     return difference([_minus(one, other) for one, other in pairs])
 
 
 def verdict(found: Difference, heading: str) -> str:
-    """Whether federation helped, in words; ``found`` is federated minus local over sites."""
+    """A sentence on whether federation helped; ``found`` is federated minus local, in the mean over sites."""
     if found.mean is None:
         return "Whether federation helped can't be said: no site has both figures."
     if found.low is None or found.high is None:
@@ -119,7 +121,7 @@ def verdict(found: Difference, heading: str) -> str:
 
 
 def plain(found: Spread | Difference) -> dict[str, Any]:
-    """As it is written in ``study.json``."""
+    """The content for ``study.json``, rounded."""
     return {
         name: [_short(one) for one in value] if isinstance(value, tuple) else _short(value)
         for name, value in vars(found).items()

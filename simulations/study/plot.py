@@ -1,4 +1,4 @@
-"""The picture of a study: each site's figure under each method, with its deviation over seeds."""
+"""Plot a study: each site's figure under each method, with its deviation over seeds."""
 
 from __future__ import annotations
 

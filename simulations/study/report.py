@@ -1,4 +1,4 @@
-"""A study in words and tables: on the console, and as ``study.md``."""
+"""Report a study in tables and sentences: on the console, and as ``study.md``."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def difference_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
 
 
 def cost_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
-    """Headings, and what each method took."""
+    """Headings, and each method's learning rates, number of runs, time and traffic."""
     rows = [
         (
             _TITLES[method],
@@ -57,7 +57,7 @@ def cost_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
 
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
-    """What the tables say, and what they leave out."""
+    """Sentences on the result, and on what the tables do not show: undefined figures, failures, exclusions."""
     said = [found["verdict"]] if "verdict" in found else []
     local = found["difference"].get("local", {"by_site": {}})["by_site"]
     better_alone = [site for site, one in local.items() if one["high"] is not None and one["high"] < 0]
@@ -94,7 +94,7 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
 
 
 def print_study(found: Mapping[str, Any], console: Console) -> None:
-    """Tables and sentences."""
+    """Print tables and sentences."""
     for title, (headings, rows), last in _tables(found):
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         for place, heading in enumerate(headings):
@@ -125,7 +125,7 @@ def markdown(found: Mapping[str, Any], plan: Plan) -> str:
 
 
 def _counted(found: Mapping[str, Any]) -> str:
-    """Over how many sites means, differences and the worst site are."""
+    """A sentence on the sites over which means, differences and the worst site are computed."""
     whole, counts = len(found["sites"]), [len(sites) for sites in found["counted"]]
     what = "Means over sites, their differences and the worst site are over"
     by_seed = ", ".join(f"{count} with seed {seed}" for seed, count in zip(found["seeds"], counts, strict=True))
@@ -136,7 +136,7 @@ def _counted(found: Mapping[str, Any]) -> str:
 
 
 def _tables(found: Mapping[str, Any]) -> list[tuple[str, tuple[tuple[str, ...], Rows], int]]:
-    """Title, content, and how many rows at the end stand apart."""
+    """Title, content, and how many rows at the end are set apart."""
     heading, seeds = found["heading"], len(found["seeds"])
     over = f"mean and deviation over {seeds} seeds" if seeds > 1 else "one seed"
     tables = [(f"Test {heading} by site, {over}", figure_rows(found), 2)]
@@ -169,7 +169,7 @@ def _difference(one: Mapping[str, Any]) -> str:
 
 
 def _rates(found: Mapping[str, Any], method: str) -> str:
-    """``0.01, 0.03``; of a method with a training for each site, the rates that they chose, each with its count."""
+    """``0.01, 0.03``: the chosen rate by seed; for a method with a training per site, each rate with its count."""
     runs = [rates for name, rates in found["chosen_lr"].items() if name == method or name.startswith(f"{method}-")]
     if len(runs) == 1:
         return ", ".join(f"{rate:g}" for rate in runs[0])

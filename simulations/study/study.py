@@ -1,27 +1,27 @@
-"""A study: a plan's federation beside its baselines, over seeds, each method at the rate that is best for it.
+"""Run a study: a plan's federation and its baselines, over seeds, each at its best learning rate.
 
-Test cases choose nothing. A rate is chosen for each seed anew, by that seed's validation cases: another seed splits
-otherwise, and its validation cases may be this one's test cases. Each site alone chooses its own.
+Learning rates are chosen by validation cases, never by test cases, and for each seed separately: with another seed,
+this seed's test cases may be validation cases. Each site that trains alone has its own rate.
 
 ``study.json`` (a figure that is undefined is null; lists by seed are in the order of ``seeds``):
 
 - ``headline``, ``heading``: the figure that is compared; ``seeds``, ``sites``, ``methods``
 - ``by_site.<site>.<method>``, ``mean_over_sites.<method>``: ``mean``, ``sd``, ``values`` (by seed)
-- ``counted``: by seed, the sites with a figure under every method that has any; means over sites, their differences and
-  the worst site go by these alone
-- ``worst_site.<method>``: the same with its ``site``
+- ``counted``: by seed, the sites with a figure under every method that has any; only these are in means over sites,
+  their differences and the worst site
+- ``worst_site.<method>``: ``mean``, ``sd`` and ``values`` of the worst site, and its name as ``site``
 - ``difference.<baseline>.mean_over_sites``, ``difference.<baseline>.by_site.<site>``: federated minus baseline, with
   ``mean``, ``low``, ``high``, ``values``
 - ``verdict``: in words, if ``local`` is among the baselines
-- ``chosen_lr.<run>``: by seed; ``chosen_without_val``: runs that took the federation's rate, or the nearest to it at
-  which training ended; ``last_without_val``: runs that took the last round's model in spite of ``select=best`` (or of
-  ``initial.interpolate``), for want of a validation figure
+- ``chosen_lr.<run>``: by seed; ``chosen_without_val``: runs without a validation figure, which have the federation's
+  rate, or the nearest to it at which training ended; ``last_without_val``: runs that have the last round's model
+  despite ``select=best`` (or ``initial.interpolate``), since they have no validation figure
 - ``cost.<method>``: ``runs``, ``seconds`` (of all rounds, without decoding), ``bytes_up`` and ``bytes_down`` (per site
   and round)
 - ``budget``: sentences, if the federation shows its training cases more or less often than a site alone
-- ``without_columns.<run>``: columns of the table that nobody measured where it was trained; ``without_options.<run>``:
-  options that have no effect with the cases there (``loss.weights``, ``loss.prior``, ``loss.absent``, ``sampling``)
-- ``dropped``: sites that were left out of a round or an evaluation of a chosen run, and why
+- ``without_columns.<run>``: columns of the table that have no value at the training sites; ``without_options.<run>``:
+  options that have no effect with their cases (``loss.weights``, ``loss.prior``, ``loss.absent``, ``sampling``)
+- ``dropped``: sites that were excluded from a round or an evaluation of a chosen run, and why
 - ``failed``: runs without a result, and why
 - ``figures.<method>``: for each seed, all figures by site
 """
@@ -43,7 +43,7 @@ from fedgraft.common.errors import FedGraftError, RoundError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.engine.display import Runs
 from fedgraft.simulations.engine.run import Series
-from fedgraft.simulations.federation.sites import deal
+from fedgraft.simulations.federation.sites import partition_cases
 from fedgraft.simulations.planning.options import Study, require_cases
 from fedgraft.simulations.study.baselines import FEDERATED, LOCAL, POOLED, Arrangement, arrangements, require_suited
 from fedgraft.simulations.study.budget import budget_sentences
@@ -54,18 +54,18 @@ from fedgraft.simulations.study.training import MODEL, Bench, run_folder, train_
 
 
 def run_study(plan: Plan, study: Study, out: Path, console: Console) -> dict[str, Any]:
-    """Every run of a study; writes ``study.json``, ``study.md``, ``study.png`` and ``runs/`` into ``out``.
+    """Run a study; writes ``study.json``, ``study.md``, ``study.png`` and ``runs/`` into ``out``.
 
-    A run's folder is that of ``fedgraft simulate`` without ``rounds.png`` and without tensors; of the models only the
-    federation's is kept, at the chosen rate.
+    A run's folder is that of ``fedgraft simulate`` without ``rounds.png`` and tensors; the only model that is kept is
+    the federation's at the chosen rate.
 
     Returns:
         the content of ``study.json``.
 
     Raises:
-        PlanError: a baseline can't be had of this plan, or there are no cases to test by.
-        FedGraftError: the federation failed; if seeds before this one ended, they are written. A baseline that fails is
-            shown as such, with the reason.
+        PlanError: a baseline is not possible with this plan, or there are no test or validation cases.
+        FedGraftError: the federation failed; the results of earlier seeds are written. A baseline that fails is no
+            error, but reported with the reason.
     """
     require_suited(plan, study, os.environ)
     trained: list[Trained] = []
@@ -96,9 +96,9 @@ def _write(plan: Plan, study: Study, trained: Sequence[Trained], out: Path) -> d
 
 def _of_seed(plan: Plan, study: Study, bench: Bench) -> list[Trained]:
     """All arrangements of one seed, each at its best rate; the federation is the first."""
-    dealt = deal(plan, os.environ)
-    require_cases(plan, study, dealt)
-    given, lrs = arrangements(plan, study, dealt, os.environ), study.lrs or (plan.train.lr,)
+    partitioned = partition_cases(plan, os.environ)
+    require_cases(plan, study, partitioned)
+    given, lrs = arrangements(plan, study, partitioned, os.environ), study.lrs or (plan.train.lr,)
     bench.runs.expect(len(given) * len(lrs) * (len(study.seeds) or 1))
     found: list[Trained] = []
     for arrangement in given:
@@ -107,9 +107,10 @@ def _of_seed(plan: Plan, study: Study, bench: Bench) -> list[Trained]:
 
 
 def _at_its_best(arrangement: Arrangement, lrs: Sequence[float], fallback: float | None, bench: Bench) -> Trained:
-    """
+    """Train an arrangement at every rate, and return the best run; models of the others are deleted.
+
     Raises:
-        FedGraftError: it is the federation, and it failed.
+        FedGraftError: the federation failed at its best rate.
     """
     tried = [train_one(arrangement, lr, bench) for lr in lrs]
     best = choose(tried, fallback)
@@ -122,13 +123,13 @@ def _at_its_best(arrangement: Arrangement, lrs: Sequence[float], fallback: float
 
 
 def choose(tried: Sequence[Trained], fallback: float | None) -> Trained:
-    """The run with the best validation figure, among equals the first.
+    """The run with the best validation figure; of equal ones the first.
 
-    A rate at which training failed, or diverged at a site, is only chosen if it did at all. None of the others has a
-    figure: then the one at the rate nearest to ``fallback``, by ratio; without a fallback, the only one.
+    A rate at which training failed, or diverged at a site, is chosen only if that happened at all rates. If no run has
+    a figure, the one whose rate is nearest to ``fallback``, by ratio; without a fallback, the only one.
 
     Raises:
-        RoundError: none of several has one, and there is no fallback.
+        RoundError: several runs have no figure, and there is no fallback.
     """
     ended = [one for one in tried if one.failed is None]
     sound = [one for one in ended if not one.diverged] or ended

@@ -1,4 +1,4 @@
-"""From the runs of a study to the content of ``study.json`` (`fedgraft.simulations.study.study` lists its keys)."""
+"""Summarise the runs of a study: the content of ``study.json`` (keys: see `fedgraft.simulations.study.study`)."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ from fedgraft.simulations.study.figures import (
 
 @dataclass(frozen=True)
 class Trained:
-    """One training of a study, at the rate that was chosen for it.
+    """The result of one training of a study at one learning rate.
 
     Attributes:
-        site: that trained alone or was left out; ``""`` for none.
-        tested: the sites whose figures it gives.
-        val: the headline figure on the validation cases of the sites that trained.
-        figures: by site; empty if it failed.
-        runs: at how many rates it was tried; ``seconds`` are those of all.
-        seconds: of the rounds.
-        failed: why there is no result.
-        chosen_without_val: its validation figure is undefined, and it has the federation's rate or the nearest.
-        without_columns: of the table, which no site that trained knows anything of.
-        without_options: of the plan, which have no effect with the cases of the sites that trained.
-        dropped: of ``summary.json``.
+        site: the site that trained alone or was left out; ``""`` for none.
+        tested: the sites at which the model was tested.
+        val: the headline figure on the validation cases of the training sites.
+        figures: by site; empty if training failed.
+        runs: the number of rates that were tried.
+        seconds: of the rounds, over all rates tried.
+        bytes_up, bytes_down: per site and round.
+        failed: why there is no result; ``None`` if there is one.
+        chosen_without_val: whether the rate is the federation's, or the nearest, since ``val`` is undefined.
+        without_columns: columns of the table without any value at the training sites, which were left out.
+        without_options: options of the plan without effect on the training sites' cases, which were left out.
+        dropped: as in ``summary.json``.
     """
 
     method: str
@@ -64,7 +65,7 @@ class Trained:
 
     @property
     def diverged(self) -> bool:
-        """Whether a site's training did: it said so, or sent numbers that are not finite."""
+        """Whether training diverged at a site: it reported that, or sent numbers that are not finite."""
         said = f"`{DivergenceError.code}`"
         reasons = [line["reason"] for line in self.dropped if line["what"] == "train"]
         return any(said in reason or "not finite" in reason for reason in reasons)
@@ -109,7 +110,7 @@ def summarise(trained: Sequence[Trained], task: AnyTask) -> dict[str, Any]:
 
 
 def _figures(trained: Sequence[Trained], method: str, seed: int) -> dict[str, dict[str, Any]]:
-    """All figures of a method with a seed, by site; each site is tested by one training of the method."""
+    """All figures of a method and a seed, by site; each site is tested by exactly one training of the method."""
     return {
         site: dict(figures)
         for one in trained
@@ -131,7 +132,7 @@ def _difference(values: Values, baseline: str, sites: Sequence[str]) -> dict[str
 
 
 def _cost(trained: Sequence[Trained]) -> dict[str, Any]:
-    """Bytes: the mean over those that have a result."""
+    """Runs and seconds in all; mean bytes over the trainings with a result."""
     whole = [one for one in trained if one.failed is None]
     return {
         "runs": sum(one.runs for one in trained),
@@ -142,7 +143,7 @@ def _cost(trained: Sequence[Trained]) -> dict[str, Any]:
 
 
 def _united(given: Iterable[tuple[str, Iterable[str]]]) -> dict[str, list[str]]:
-    """By run, over seeds; without runs that have none."""
+    """Unite the lists of each run over seeds; runs without an entry are left out."""
     found: dict[str, dict[str, None]] = {}
     for name, some in given:
         found.setdefault(name, {}).update(dict.fromkeys(some))

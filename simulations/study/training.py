@@ -1,4 +1,4 @@
-"""One training of a study: what its cases leave without effect is taken away, what it leaves on disk too."""
+"""Run one training of a study: options without effect on its cases are removed, and its tensors deleted afterwards."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MODEL = "model.safetensors"
 
 @dataclass(frozen=True)
 class Bench:
-    """Where a study's runs are made: its folder, what they share, where it says what happens, and its bar."""
+    """What the trainings of a study share: the study's folder, the series of runs, the console, the progress bars."""
 
     out: Path
     series: Series
@@ -35,7 +35,7 @@ class Bench:
 
 
 def train_one(arrangement: Arrangement, lr: float, bench: Bench) -> Trained:
-    """One training; that it failed is a result too."""
+    """Run one training at one learning rate; a failure is returned as a result, not raised."""
     plan = replace(arrangement.plan, train=replace(arrangement.plan.train, lr=lr))
     folder = run_folder(arrangement, lr, bench)
     at = f"seed {plan.seed}, {arrangement.name}, lr {lr:g}"
@@ -62,9 +62,10 @@ def run_folder(arrangement: Arrangement, lr: float, bench: Bench) -> Path:
 
 
 def _with_effect(arrangement: Arrangement, folder: Path, bench: Bench) -> Trained:
-    """A baseline's run, less the options that have no effect with the cases of those who train there.
+    """Run a training without the options that have no effect on its cases, which are found by running it.
 
-    The run's own checks say which, before they train or after one round. The federation's are an error, as in any run.
+    The run's own checks name such options, before training or after one round. For the federation they are an error, as
+    in any run.
     """
     removed: tuple[str, ...] = ()
     while True:
@@ -79,7 +80,7 @@ def _with_effect(arrangement: Arrangement, folder: Path, bench: Bench) -> Traine
 
 
 def _choosing(plan: Plan) -> tuple[str, ...]:
-    """Which of `FINAL` the plan uses: a plan has one at most."""
+    """The option in `FINAL` that the plan uses; a plan has at most one."""
     select, interpolate = FINAL
     return (select,) if plan.select == "best" else (interpolate,)
 
@@ -87,7 +88,7 @@ def _choosing(plan: Plan) -> tuple[str, ...]:
 def _run(arrangement: Arrangement, folder: Path, bench: Bench) -> Trained:
     plan = arrangement.plan
     columns: tuple[str, ...] = ()
-    federation = write_sites(plan, arrangement.dealt, folder / "sites", os.environ)
+    federation = write_sites(plan, arrangement.partitioned, folder / "sites", os.environ)
     if arrangement.method != FEDERATED:
         plan, columns = without_unknown(plan, federation.sites)
     summary = simulate_over(plan, federation, folder, Console(quiet=True), bench.series)
@@ -95,7 +96,7 @@ def _run(arrangement: Arrangement, folder: Path, bench: Bench) -> Trained:
 
 
 def _read(arrangement: Arrangement, summary: Mapping[str, Any]) -> Trained:
-    """What of a run's ``summary.json`` a study needs; with a test set at the coordinator, it is each site's figure."""
+    """The result from a run's ``summary.json``; figures on a test set at the coordinator count for every site."""
     central = summary["test"]["source"] == "coordinator"
     return Trained(
         method=arrangement.method,
@@ -109,7 +110,7 @@ def _read(arrangement: Arrangement, summary: Mapping[str, Any]) -> Trained:
             for site in arrangement.tested
             if central or site in summary["sites"]
         },
-        # the first run alone decodes, before its first round
+        # without decoding, which only the first run does, before its rounds
         seconds=summary["seconds"]["per_round"] * summary["rounds"],
         bytes_up=summary["bytes"]["up"],
         bytes_down=summary["bytes"]["down"],
@@ -118,7 +119,7 @@ def _read(arrangement: Arrangement, summary: Mapping[str, Any]) -> Trained:
 
 
 def _clean(folder: Path) -> None:
-    """Remove the tensors of rounds that are over, at the coordinator and at the sites; ``MODEL`` stays."""
+    """Delete the tensors of rounds at the coordinator and at the sites; ``MODEL`` stays."""
     (folder / "shared.safetensors").unlink(missing_ok=True)
     for local in folder.glob("sites/*/state/local"):
         shutil.rmtree(local)

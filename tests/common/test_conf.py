@@ -228,11 +228,11 @@ def test_a_partition_deals_every_case_once_or_says_that_it_drops_some(plan_of: P
     plan = plan_of(f"partition={name}")
     cases = tuple(Case(f"/{n}.png", "ab"[n % 2], f"p{n}") for n in range(400))
     source = Source(cases, tuple("north" if n < 150 else "south" for n in range(400)))
-    dealt = parts.build(plan.partition.target, "partition", plan.partition.options, source=source, seed=0)
-    paths = [case.path for site in dealt.values() for case in site]
+    partitioned = parts.build(plan.partition.target, "partition", plan.partition.options, source=source, seed=0)
+    paths = [case.path for site in partitioned.values() for case in site]
     assert len(set(paths)) == len(paths)
     assert len(paths) == len(cases) or name == "thinned"
-    assert all(len(site) > 0 for site in dealt.values())
+    assert all(len(site) > 0 for site in partitioned.values())
 
 
 @pytest.mark.parametrize("name", members("data"))

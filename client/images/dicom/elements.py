@@ -60,9 +60,7 @@ def elements(
     """The elements from offset ``start`` to ``end``, or up to the first whose tag is ``last`` or greater.
 
     Args:
-        last: iteration ends with the first element of this tag or a greater one, whose value is not stepped over; 0 for
-            no such end.
-        depth: of nested sequences.
+        last: the first element of this or a greater tag ends the iteration; its value is not stepped over; 0 = none.
 
     Raises:
         CaseError: ``damaged``: a length goes beyond ``end``, an unknown VR, a stray delimiter. ``too-large``: `DEPTH`.

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Lut:
-    """A look-up table. ``table``: (n,) float64. ``first``: input of ``table[0]``. ``top``: the largest possible entry."""
+    """A look-up table. ``table``: (n,) float64; ``first``: input of ``table[0]``; ``top``: largest possible entry."""
 
     table: Array
     first: int

@@ -1,1 +1,1 @@
-"""Hospitals drawn by a program: real DICOM files of different scanners."""
+"""Synthetic hospitals: computed chest films as real DICOM files of different scanners."""

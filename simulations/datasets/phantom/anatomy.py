@@ -1,7 +1,7 @@
-"""A chest film made of formulas: body, lungs, heart, ribs, vessels, and perhaps lesions.
+"""Compute a chest film from formulas: body, lungs, heart, ribs, vessels, and perhaps lesions.
 
-Lengths are in units of half the reference field of view, with x to the right and y down, both in [-1, 1]. The
-numbers were chosen so that it looks like a chest and is about as hard as one; it is nobody's anatomy.
+Lengths are in units of half the reference field of view, with x to the right and y down, both in [-1, 1]. The numbers
+were chosen so that films look like chests and lesions are about as hard to see; they are no real patient's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WAVES = 48
 
 @dataclass(frozen=True)
 class Blob:
-    """A soft ellipse: centre, radii (standard deviations), rotation in radians, and height at its centre."""
+    """A Gaussian ellipse: centre, radii (standard deviations), rotation in radians, and height at its centre."""
 
     x: float
     y: float
@@ -40,7 +40,7 @@ class Anatomy:
         ribs: first height, distance, slope and thickness.
         density: of the soft tissue, relative to the mean.
         texture: ``(WAVES, 4)`` float64: of each wave its frequency in x and y, its phase, its amplitude.
-        vessels: what is not a lesion and may look like one.
+        vessels: blobs that are no lesions but may look like them.
     """
 
     width: float
@@ -54,7 +54,7 @@ class Anatomy:
 
 
 def draw_anatomy(rng: np.random.Generator) -> Anatomy:
-    """A new patient."""
+    """Draw a new patient."""
     width = rng.normal(1.0, 0.06)
     lungs = tuple(
         (
@@ -88,7 +88,7 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
 
 
 def draw_lesions(anatomy: Anatomy, rng: np.random.Generator) -> tuple[Blob, ...]:
-    """One to three soft nodules or consolidations in the lungs; some are hard to see."""
+    """Draw one to three soft nodules or consolidations in the lungs; some are hard to see."""
     count = int(rng.choice((1, 2, 3), p=(0.6, 0.25, 0.15)))
     return tuple(
         _blob_in(anatomy.lungs[rng.integers(2)], rng, reach=0.8, radius=(0.09, 0.20), height=(0.16, 0.45))
@@ -97,14 +97,14 @@ def draw_lesions(anatomy: Anatomy, rng: np.random.Generator) -> tuple[Blob, ...]
 
 
 def render(anatomy: Anatomy, lesions: Sequence[Blob], size: int, field: float, turn: float) -> Array:
-    """How much the body attenuates, along each ray.
+    """The body's attenuation along each ray.
 
     Args:
         anatomy: the patient.
-        lesions: added to it.
-        size: of the square picture, in pixels.
-        field: of view, relative to the reference; a larger one shows a smaller body.
-        turn: how far off its place the patient stands (x and y), in lengths.
+        lesions: added to the anatomy.
+        size: side of the square image, in pixels.
+        field: field of view relative to the reference; a larger one shows a smaller body.
+        turn: the patient's displacement: in x, and half of it in y.
 
     Returns:
         ``(size, size)`` float64, about 0 (air) to 1 (heart and spine).
@@ -132,7 +132,7 @@ def _blob_in(
     radius: tuple[float, float],
     height: tuple[float, float],
 ) -> Blob:
-    """Somewhere in a lung, up to ``reach`` of its radii from its centre, above the diaphragm."""
+    """Draw a blob in a lung, at most ``reach`` of its radii from its centre, above the diaphragm."""
     cx, cy, rx, ry = lung
     angle, distance = rng.uniform(0, 2 * np.pi), reach * np.sqrt(rng.uniform())
     size, shape = rng.uniform(*radius), rng.uniform(0.75, 1.33)
@@ -149,7 +149,7 @@ def _blob_in(
 def _draw_vessels(
     lungs: tuple[tuple[float, float, float, float], ...], width: float, rng: np.random.Generator
 ) -> tuple[Blob, ...]:
-    """Vessels seen end-on, and both hila."""
+    """Draw vessels seen end-on, and both hila."""
     ends = [
         _blob_in(lungs[side], rng, reach=0.9, radius=(0.02, 0.045), height=(0.04, 0.12))
         for side in (0, 1)
@@ -163,7 +163,7 @@ def _draw_vessels(
 
 
 def _draw_texture(rng: np.random.Generator) -> Array:
-    """Waves in all directions, the slow ones strongest."""
+    """Draw waves in all directions, with amplitudes that fall with their frequency."""
     frequency = np.exp(rng.uniform(np.log(3.0), np.log(40.0), WAVES))
     angle, phase = rng.uniform(0, 2 * np.pi, WAVES), rng.uniform(0, 2 * np.pi, WAVES)
     strength = rng.uniform(0.02, 0.05) / frequency**0.5 / np.sqrt(WAVES / 12)

@@ -1,7 +1,7 @@
-"""The phantom study: chest films that nobody ever had, as real DICOM files of a few hospitals.
+"""The phantom data set: synthetic chest films, as real DICOM files of a few hospitals.
 
-Each hospital has its own scanner (`fedgraft.simulations.datasets.phantom.scanners`) and prevalence. Files are written
-once, under ``cache``, and found there at the next start.
+Each hospital has its own scanner (`fedgraft.simulations.datasets.phantom.scanners`) and prevalence. The files are
+written once, under ``cache``, and reused.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def phantom(*, cache: Path, seed: int, sites: int = 4, cases: int = 120, size: i
     """Write (or find) the films, and return them with the hospital of each.
 
     Args:
-        cache: a folder of ours.
-        seed: another seed, other patients.
-        sites: hospitals.
+        cache: FedGraft's cache folder.
+        seed: of patients and noise.
+        sites: number of hospitals.
         cases: films of each hospital.
-        size: of the reference matrix, in pixels; a hospital's own is 1 to 1.7 times as large.
-        shift: how different the scanners are; 0 = all the same.
+        size: side of the reference matrix, in pixels; a hospital's own is 1 to 1.7 times as large.
+        shift: how much the scanners differ; 0 = not at all.
 
     Raises:
         PlanError: an option is out of range.
@@ -75,7 +75,7 @@ def _check(sites: int, cases: int, size: int, shift: float) -> None:
 
 @dataclass(frozen=True)
 class Visit:
-    """One film to take. ``patient`` and ``visit`` count from 0."""
+    """One film. ``patient`` and ``visit`` count from 0; ``lesion``: whether the patient has one."""
 
     patient: int
     visit: int
@@ -83,9 +83,9 @@ class Visit:
 
 
 def plan_visits(cases: int, prevalence: float, rng: np.random.Generator) -> list[Visit]:
-    """Who comes, how often, and with what: ``cases`` films, of which about ``prevalence`` show a lesion.
+    """Draw the visits of a hospital: ``cases`` films, a share of about ``prevalence`` with a lesion.
 
-    All films of a patient have one label. At least three patients have a lesion, and three have none.
+    All films of a patient have the same label. At least three patients have a lesion, and three have none.
     """
     visits: list[tuple[int, int]] = []
     patient = 0
@@ -102,7 +102,7 @@ def plan_visits(cases: int, prevalence: float, rng: np.random.Generator) -> list
 
 
 def _write_all(folder: Path, used: tuple[Scanner, ...], *, cases: int, size: int, seed: int) -> None:
-    """Write all hospitals to a temporary folder, and give it its name when it is complete."""
+    """Write all hospitals to a temporary folder, and rename it when it is complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".phantom-"))
     try:
@@ -134,7 +134,7 @@ def _write_site(folder: Path, scanner: Scanner, key: tuple[int, int], cases: int
 
 
 def take(scanner: Scanner, visit: Visit, key: tuple[int, int], size: int) -> NDArray[np.float64]:
-    """One film, ``(H, W)`` float64 in [0, 1]; the patient is the same at each visit, and the lesion too."""
+    """One film, ``(H, W)`` float64 in [0, 1]; a patient's anatomy and lesions are the same at each visit."""
     rng = np.random.default_rng((*key, 1, visit.patient))
     anatomy = draw_anatomy(rng)
     lesions = draw_lesions(anatomy, rng) if visit.lesion else ()
@@ -145,7 +145,7 @@ def take(scanner: Scanner, visit: Visit, key: tuple[int, int], size: int) -> NDA
 
 
 def to_dicom(scanner: Scanner, stored: NDArray[np.int64], patient: str, key: tuple[int, ...]) -> Dataset:
-    """A Computed Radiography image (PS3.3 A.2) of stored values ``(H, W)``; UIDs follow from ``key``."""
+    """A Computed Radiography image (PS3.3 A.2) of stored values ``(H, W)``; its UIDs depend on ``key`` only."""
     dataset = Dataset()
     names = [f"fedgraft-phantom-{VERSION}", scanner.name, *map(str, key)]
     dataset.file_meta = FileMetaDataset()
@@ -172,7 +172,7 @@ def to_dicom(scanner: Scanner, stored: NDArray[np.int64], patient: str, key: tup
 
 
 def _set_pixels(dataset: Dataset, scanner: Scanner, stored: NDArray[np.int64]) -> None:
-    """Image Pixel (PS3.3 C.7.6.3), Modality LUT (C.11.1) and VOI LUT (C.11.2) modules."""
+    """Set the Image Pixel (PS3.3 C.7.6.3), Modality LUT (C.11.1) and VOI LUT (C.11.2) modules."""
     allocated = 8 if scanner.bits <= 8 else 16
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = "MONOCHROME1" if scanner.inverted else "MONOCHROME2"

@@ -1,4 +1,4 @@
-"""The hospitals of the phantom: what each one's scanner does to a picture, and how it writes DICOM."""
+"""The phantom's hospitals: how each one's scanner changes an image, and how it is stored as DICOM."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Scanner:
-    """One hospital's way of taking and writing a film.
+    """One hospital's scanner.
 
     Attributes:
-        name: of the hospital.
-        prevalence: of the finding among its cases.
-        scale: pixels of its matrix, relative to the reference.
-        field: of view, relative to the reference.
+        name: the hospital's name.
+        prevalence: of lesions among its cases.
+        scale: pixels per side of its matrix, relative to the reference.
+        field: field of view, relative to the reference.
         blur: standard deviation of the point spread, in units of half the field of view.
-        noise: standard deviation at full signal, of a signal in [0, 1].
+        noise: standard deviation at full signal, for signals in [0, 1].
         contrast: factor around 0.5.
         gamma: exponent of the film curve.
         bits: (0028,0101) Bits Stored.
@@ -29,7 +29,7 @@ class Scanner:
         slope: (0028,1053) Rescale Slope.
         intercept: (0028,1052) Rescale Intercept.
         voi: (0028,1056) VOI LUT Function of its window; ``None`` for no window.
-        used: what part of the stored range the film takes.
+        used: the part of the stored range that the film uses.
     """
 
     name: str
@@ -75,9 +75,9 @@ HOSPITALS = (
 
 
 def scanners(sites: int, shift: float) -> tuple[Scanner, ...]:
-    """The first ``sites`` hospitals, their scanners ``shift`` times as far from the reference as above.
+    """The first ``sites`` hospitals, with their differences from the reference scanner multiplied by ``shift``.
 
-    With 0 they all have the reference scanner; names and prevalences stay.
+    With 0 all have the reference scanner; names and prevalences are not changed.
     """
     return tuple(_shifted(scanner, shift) for scanner in HOSPITALS[:sites])
 
@@ -102,7 +102,7 @@ def _shifted(scanner: Scanner, shift: float) -> Scanner:
 
 
 def expose(scanner: Scanner, picture: Array, rng: np.random.Generator) -> Array:
-    """The film: blurred, with the scanner's contrast and film curve, and noisy.
+    """Take a film: blur, the scanner's contrast and film curve, noise.
 
     Args:
         picture: ``(H, W)`` float64, attenuation in about [0, 1].
@@ -116,7 +116,7 @@ def expose(scanner: Scanner, picture: Array, rng: np.random.Generator) -> Array:
 
 
 def stored_span(scanner: Scanner) -> tuple[float, float]:
-    """The stored values (before the modality rescale) of a film's 0 and 1, were it MONOCHROME2."""
+    """The stored values (before the modality rescale) of a film's 0 and 1 in MONOCHROME2."""
     most = 2.0**scanner.bits - 1
     offset = 2.0 ** (scanner.bits - 1) if scanner.signed else 0.0
     low, high = (np.rint(part * most) - offset for part in scanner.used)
@@ -124,14 +124,14 @@ def stored_span(scanner: Scanner) -> tuple[float, float]:
 
 
 def quantise(scanner: Scanner, film: Array) -> NDArray[np.int64]:
-    """A film to stored values, ``(H, W)`` int64, within what the scanner's Bits Stored can hold."""
+    """Quantise a film to stored values, ``(H, W)`` int64, within the range of the scanner's Bits Stored."""
     low, high = stored_span(scanner)
     shown = 1.0 - film if scanner.inverted else film
     return np.rint(low + shown * (high - low)).astype(np.int64)
 
 
 def window_of(scanner: Scanner) -> tuple[float, float]:
-    """Window centre and width that show just the span of a film, after the rescale (PS3.3 C.11.2.1.2)."""
+    """Window centre and width that cover exactly the range of a film, after the rescale (PS3.3 C.11.2.1.2)."""
     low, high = (scanner.slope * value + scanner.intercept for value in stored_span(scanner))
     if scanner.voi == "LINEAR":
         return (low + high + 1) / 2, high - low + 1
@@ -139,7 +139,7 @@ def window_of(scanner: Scanner) -> tuple[float, float]:
 
 
 def _blurred(picture: Array, sigma: float) -> Array:
-    """Gaussian point spread, by its transfer function exp(-2 (pi sigma f)^2); edges are mirrored."""
+    """Convolve with a Gaussian point spread, by its transfer function exp(-2 (pi sigma f)^2); edges are mirrored."""
     size = len(picture)
     pad = size // 8
     wide = np.pad(picture, pad, mode="reflect")

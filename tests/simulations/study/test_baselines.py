@@ -30,7 +30,7 @@ def cases(site: str, count: int) -> tuple[Case, ...]:
 
 
 @pytest.fixture
-def dealt() -> Partitioned:
+def partitioned() -> Partitioned:
     return Partitioned({name: cases(name, count) for name, count in (("a", 40), ("b", 60), ("c", 80))}, ())
 
 
@@ -44,11 +44,16 @@ def named(found: list[Arrangement]) -> dict[str, Arrangement]:
 
 
 def test_the_federation_is_first_and_as_planned(
-    compose_plan: Composer, dealt: Partitioned, environ: dict[str, str]
+    compose_plan: Composer, partitioned: Partitioned, environ: dict[str, str]
 ) -> None:
     plan = compose_plan()
-    first, *others = arrangements(plan, ALL, dealt, environ)
-    assert (first.name, first.plan, first.dealt, first.tested) == ("federated", plan, dealt, ("a", "b", "c"))
+    first, *others = arrangements(plan, ALL, partitioned, environ)
+    assert (first.name, first.plan, first.partitioned, first.tested) == (
+        "federated",
+        plan,
+        partitioned,
+        ("a", "b", "c"),
+    )
     assert [one.name for one in others] == [
         *("local-a", "local-b", "local-c", "pooled"),
         *(f"leave_one_site_out-{site}" for site in "abc"),
@@ -56,62 +61,64 @@ def test_the_federation_is_first_and_as_planned(
 
 
 def test_local_has_one_site_and_its_own_cases(
-    compose_plan: Composer, dealt: Partitioned, environ: dict[str, str]
+    compose_plan: Composer, partitioned: Partitioned, environ: dict[str, str]
 ) -> None:
-    one = named(arrangements(compose_plan("strategy=fedadam"), ALL, dealt, environ))["local-b"]
-    assert one.dealt.sites == {"b": dealt.sites["b"]}
+    one = named(arrangements(compose_plan("strategy=fedadam"), ALL, partitioned, environ))["local-b"]
+    assert one.partitioned.sites == {"b": partitioned.sites["b"]}
     assert one.tested == ("b",) and one.plan.hold_out == ()
     assert (one.plan.strategy.min_sites, one.plan.strategy.fraction) == (1, 1.0)
     assert one.plan.strategy.target.endswith(".FedAvg")
 
 
 def test_pooled_trains_on_every_site_s_training_cases_and_no_other(
-    compose_plan: Composer, dealt: Partitioned, environ: dict[str, str]
+    compose_plan: Composer, partitioned: Partitioned, environ: dict[str, str]
 ) -> None:
     """And chooses on their validation cases; each site's test cases stay with it, split as the site itself does."""
     plan = compose_plan()
-    one = named(arrangements(plan, ALL, dealt, environ))["pooled"]
-    expected = {name: split_as_planned(some, plan.data, plan.seed) for name, some in dealt.sites.items()}
-    joined = split_as_planned(one.dealt.sites["pooled"], one.plan.data, one.plan.seed)
+    one = named(arrangements(plan, ALL, partitioned, environ))["pooled"]
+    expected = {name: split_as_planned(some, plan.data, plan.seed) for name, some in partitioned.sites.items()}
+    joined = split_as_planned(one.partitioned.sites["pooled"], one.plan.data, one.plan.seed)
     for part in ("train", "val"):
         assert {case.path for case in joined[part]} == {case.path for some in expected.values() for case in some[part]}
     assert joined["test"] == ()
     assert one.plan.hold_out == one.tested == ("a", "b", "c")
-    assert {name: one.dealt.sites[name] for name in "abc"} == dealt.sites
+    assert {name: one.partitioned.sites[name] for name in "abc"} == partitioned.sites
 
 
 def test_pooled_leaves_out_whom_the_plan_holds_out(
-    compose_plan: Composer, dealt: Partitioned, environ: dict[str, str]
+    compose_plan: Composer, partitioned: Partitioned, environ: dict[str, str]
 ) -> None:
     plan = compose_plan("hold_out=[b]")
-    one = arrangements(plan, Study(("pooled",)), dealt, environ)[1]
-    assert not any(case.patient.startswith("b") for case in one.dealt.sites["pooled"])
+    one = arrangements(plan, Study(("pooled",)), partitioned, environ)[1]
+    assert not any(case.patient.startswith("b") for case in one.partitioned.sites["pooled"])
     assert one.tested == ("a", "b", "c")
 
 
 def test_pooled_under_a_central_test_needs_no_other_site(
-    compose_plan: Composer, dealt: Partitioned, environ: dict[str, str]
+    compose_plan: Composer, partitioned: Partitioned, environ: dict[str, str]
 ) -> None:
     plan = compose_plan()
     plan = replace(plan, data=replace(plan.data, test="coordinator", test_fraction=0.0))
-    one = arrangements(plan, Study(("pooled",)), replace(dealt, test=cases("t", 4)), environ)[1]
-    assert list(one.dealt.sites) == ["pooled"] and one.dealt.test == cases("t", 4) and one.plan.hold_out == ()
+    one = arrangements(plan, Study(("pooled",)), replace(partitioned, test=cases("t", 4)), environ)[1]
+    assert (
+        list(one.partitioned.sites) == ["pooled"] and one.partitioned.test == cases("t", 4) and one.plan.hold_out == ()
+    )
 
 
-def test_a_site_may_be_called_pooled(compose_plan: Composer, dealt: Partitioned, environ: dict[str, str]) -> None:
-    taken = Partitioned({**dealt.sites, "pooled": cases("p", 40)}, ())
+def test_a_site_may_be_called_pooled(compose_plan: Composer, partitioned: Partitioned, environ: dict[str, str]) -> None:
+    taken = Partitioned({**partitioned.sites, "pooled": cases("p", 40)}, ())
     one = arrangements(compose_plan(), Study(("pooled",)), taken, environ)[1]
-    assert list(one.dealt.sites) == ["pooled-all", "a", "b", "c", "pooled"]
+    assert list(one.partitioned.sites) == ["pooled-all", "a", "b", "c", "pooled"]
 
 
 def test_a_site_that_is_left_out_is_held_out_and_adapted(
-    compose_plan: Composer, dealt: Partitioned, environ: dict[str, str]
+    compose_plan: Composer, partitioned: Partitioned, environ: dict[str, str]
 ) -> None:
     plan = compose_plan("strategy.min_sites=3")
     study = replace(ALL, adapt=AdaptSection("fedgraft.x", {}))
-    one = named(arrangements(plan, study, dealt, environ))["leave_one_site_out-c"]
+    one = named(arrangements(plan, study, partitioned, environ))["leave_one_site_out-c"]
     assert one.plan.hold_out == one.tested == ("c",)
-    assert one.plan.strategy.min_sites == 2 and one.plan.adapt.target == "fedgraft.x" and one.dealt == dealt
+    assert one.plan.strategy.min_sites == 2 and one.plan.adapt.target == "fedgraft.x" and one.partitioned == partitioned
 
 
 def test_alone_takes_away_what_acts_between_sites(compose_plan: Composer) -> None:
@@ -138,16 +145,16 @@ def test_without_takes_away_what_it_is_told(compose_plan: Composer) -> None:
 
 
 def test_the_splits_given_are_the_site_s_own(
-    compose_plan: Composer, dealt: Partitioned, environ: dict[str, str]
+    compose_plan: Composer, partitioned: Partitioned, environ: dict[str, str]
 ) -> None:
     plan = compose_plan("seed=5")
-    own = split_as_planned(dealt.sites["a"], plan.data, plan.seed)
+    own = split_as_planned(partitioned.sites["a"], plan.data, plan.seed)
     side = {case.path: part for part, some in own.items() for case in some}
-    assert {case.path: case.split for case in with_splits(plan, dealt.sites["a"], environ)} == side
+    assert {case.path: case.split for case in with_splits(plan, partitioned.sites["a"], environ)} == side
 
 
-def test_one_site_can_t_be_compared(compose_plan: Composer, dealt: Partitioned, environ: dict[str, str]) -> None:
-    alone_there = Partitioned({"a": dealt.sites["a"]}, ())
+def test_one_site_can_t_be_compared(compose_plan: Composer, partitioned: Partitioned, environ: dict[str, str]) -> None:
+    alone_there = Partitioned({"a": partitioned.sites["a"]}, ())
     with pytest.raises(PlanError, match="with one site there is nothing to federate"):
         arrangements(compose_plan(), ALL, alone_there, environ)
 
@@ -178,9 +185,9 @@ def test_what_can_t_be_adapted_at_a_site_left_out_is_said_at_once(
 
 
 def test_what_a_baseline_s_plan_contradicts_is_named_with_it(
-    compose_plan: Composer, dealt: Partitioned, environ: dict[str, str]
+    compose_plan: Composer, partitioned: Partitioned, environ: dict[str, str]
 ) -> None:
     plan = compose_plan()
     broken = replace(plan, data=replace(plan.data, classes=("clear",)))
     with pytest.raises(PlanError, match=r"baselines=local: data.classes must name two classes"):
-        arrangements(broken, ALL, dealt, environ)
+        arrangements(broken, ALL, partitioned, environ)

@@ -16,7 +16,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.common.errors import BackboneError, DataError, FedGraftError, PlanError, RoundError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.engine.run import simulate, simulate_over
-from fedgraft.simulations.federation.sites import Partitioned, SimulatedSites, deal
+from fedgraft.simulations.federation.sites import Partitioned, SimulatedSites, partition_cases
 from fedgraft.simulations.planning.options import Study
 from fedgraft.simulations.planning.planned import Words
 from fedgraft.simulations.planning.words import composed
@@ -112,11 +112,11 @@ def test_with_a_test_set_at_the_coordinator_each_method_is_tested_there(
 ) -> None:
     """The third hospital's cases are the coordinator's."""
 
-    def dealt(plan: Plan, environ: Mapping[str, str]) -> Partitioned:
-        whole = deal(replace(plan, data=replace(plan.data, test="sites")), environ)
+    def partitioned(plan: Plan, environ: Mapping[str, str]) -> Partitioned:
+        whole = partition_cases(replace(plan, data=replace(plan.data, test="sites")), environ)
         return Partitioned({site: whole.sites[site] for site in SITES}, whole.sites["cedar"])
 
-    monkeypatch.setattr(study, "deal", dealt)
+    monkeypatch.setattr(study, "partition_cases", partitioned)
     found = run(Study(("local", "pooled")), "data.sites=3", "data.test=coordinator", "data.test_fraction=0")
     figures = {method: found["figures"][method][0] for method in found["methods"]}
     assert figures["federated"]["alder"] == figures["federated"]["birch"]
@@ -136,13 +136,13 @@ def test_at_a_site_of_one_class_a_baseline_is_trained_without_what_has_no_effect
 ) -> None:
     """Birch has both classes, equally often: its weights are 1 too, and its validation figure is defined."""
 
-    def dealt(plan: Plan, environ: Mapping[str, str]) -> Partitioned:
-        sites = deal(plan, environ).sites
+    def partitioned(plan: Plan, environ: Mapping[str, str]) -> Partitioned:
+        sites = partition_cases(plan, environ).sites
         return Partitioned(
             {"alder": labelled(sites["alder"], "clear"), "birch": labelled(sites["birch"], "clear", "lesion")}, ()
         )
 
-    monkeypatch.setattr(study, "deal", dealt)
+    monkeypatch.setattr(study, "partition_cases", partitioned)
     found = run(Study(("local",)), "loss.weights=global", "select=best", "data.val_fraction=0.2")
     assert found["failed"] == [] and found["figures"]["local"][0]["alder"]["loss"] is not None
     assert found["without_options"] == {f"local-{site}": ["loss.weights"] for site in SITES}
@@ -157,17 +157,17 @@ def test_what_ended_is_written_when_a_later_seed_fails(
 ) -> None:
     """And any of our errors is a baseline's result."""
 
-    def dealt(plan: Plan, environ: Mapping[str, str]) -> Partitioned:
+    def partitioned(plan: Plan, environ: Mapping[str, str]) -> Partitioned:
         if plan.seed == 1:
             raise DataError("no such data")
-        return deal(plan, environ)
+        return partition_cases(plan, environ)
 
     def simulated(plan: Plan, federation: SimulatedSites, *others: Any) -> dict[str, Any]:
         if len(federation.sites) == 1:
             raise BackboneError("damaged")
         return simulate_over(plan, federation, *others)
 
-    monkeypatch.setattr(study, "deal", dealt)
+    monkeypatch.setattr(study, "partition_cases", partitioned)
     monkeypatch.setattr(training, "simulate_over", simulated)
     with pytest.raises(FedGraftError, match=r"^no such data\n.*study.md and study.json hold the seeds before: 0$"):
         run(Study(("local",), seeds=(0, 1)))
