@@ -16,7 +16,7 @@ from fedgraft.client.training.session import Session
 from fedgraft.common import tasks
 from fedgraft.common.errors import WireError
 from fedgraft.common.heads.start import build_initial
-from fedgraft.common.interfaces.head_start import COUNTS, Sums
+from fedgraft.common.interfaces.head_start import COUNTS, StartsFromSums, Sums
 from fedgraft.common.wire.head_sums import SiteSums, pack_sums, unpack_sums_question
 
 
@@ -46,7 +46,8 @@ def site_sums(session: Session, workspace: Workspace) -> Sums | None:
         return None
     session.load({name: session.initial[name] for name in session.model.names("shared")})
     features = inputs_of_weights(session.model.constant.trained, train, session.device)
-    return build_initial(session.plan, session.site.trusted).sums(features, train.labels, outputs)
+    initial = build_initial(session.plan, session.site.trusted)
+    return initial.sums(features, train.labels, outputs) if isinstance(initial, StartsFromSums) else {}
 
 
 def _training_cases(session: Session, workspace: Workspace) -> tuple[Case, ...]:

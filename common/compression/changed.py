@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -16,6 +17,8 @@ from fedgraft.common.interfaces.codec import Codec, Encoded, Tensors
 @dataclass(frozen=True)
 class Changed(Codec):
     """Tensors that differ in any bit from those received: whole, or only the differing numbers if that is smaller."""
+
+    lossless: ClassVar[bool] = True
 
     def encode(
         self, tensors: Tensors, received: Tensors, residual: Tensors, generator: torch.Generator | None

@@ -15,14 +15,14 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from fedgraft.common.compression.changed import Changed
 from fedgraft.common.compression.changes import SMALL, rounded
 from fedgraft.common.compression.exact import Exact
 from fedgraft.common.compression.float16 import Float16
 from fedgraft.common.compression.int8 import Int8
 from fedgraft.common.errors import PlanError
-from fedgraft.common.interfaces.codec import Codec
+from fedgraft.common.interfaces.codec import Codec, is_lossless
 from fedgraft.common.plan import parts
+from fedgraft.common.plan.choice_names import choice_of
 from fedgraft.common.plan.sections import CompressionSection
 from fedgraft.common.plan.types import OURS
 
@@ -63,9 +63,10 @@ def require_effect(section: CompressionSection, tensors: Mapping[str, Tensor], a
         PlanError: no shared tensor would be rounded.
     """
     codec = up_codec(section, allowed)
-    if not isinstance(codec, Exact | Changed) and not any(rounded(name, tensor) for name, tensor in tensors.items()):
+    if not is_lossless(codec) and not any(rounded(name, tensor) for name, tensor in tensors.items()):
+        name = choice_of("compression", str(section.target))
         raise PlanError(
-            f"compression={type(codec).__name__} has no effect: no shared tensor is rounded (those of fewer than "
+            f"compression={name} has no effect: no shared tensor is rounded (those of fewer than "
             f"{SMALL} numbers, batch norm's statistics and an alignment's moments never are); use compression=none"
         )
 

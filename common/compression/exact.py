@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -14,6 +15,8 @@ from fedgraft.common.interfaces.codec import Codec, Encoded, Tensors
 @dataclass(frozen=True)
 class Exact(Codec):
     """The tensors as they are."""
+
+    lossless: ClassVar[bool] = True
 
     def encode(
         self, tensors: Tensors, received: Tensors, residual: Tensors, generator: torch.Generator | None

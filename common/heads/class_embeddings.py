@@ -37,9 +37,6 @@ class Embeddings(HeadStart):
         """Why this start does not fit the head; ``""`` if it does."""
         return "" if LOG_SCALE in dict(head.named_parameters()) else "use head=embeddings, which has a place for them"
 
-    def sums(self, features: Tensor, labels: Tensor, classes: int) -> Sums:
-        return {}
-
     def head(self, sums: Sums, built: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The head's tensors.
 

@@ -15,14 +15,15 @@ from torch.nn import functional
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.heads.linear_shape import BIAS, WEIGHT, is_linear
-from fedgraft.common.interfaces.head_start import COUNTS, HeadStart, Sums
+from fedgraft.common.interfaces.head_start import COUNTS, StartsFromSums, Sums
+from fedgraft.common.plan.choice_names import choice_of_part
 from fedgraft.common.plan.types import Positive
 
 MARGIN = 2.0
 _MEANS = "sums"
 
 
-class Prototypes(HeadStart):
+class Prototypes(StartsFromSums):
     """Starts a head from the class means ``m_c`` of its inputs, as if all classes were equally common.
 
     The logits of a head with a bias start as ``-|x - m_c|^2 / (2 t)``, up to a term that is the same for all classes.
@@ -40,8 +41,8 @@ class Prototypes(HeadStart):
     @staticmethod
     def misfit(head: nn.Module, options: Mapping[str, Any]) -> str:
         if not is_linear(head, needs_bias=False):
-            name = type(head).__name__
-            return f"a {name} head has not one weight per class and feature; use head=linear or head=cosine"
+            name = choice_of_part("head", type(head))
+            return f"head={name} has not one weight per class and feature; use head=linear or head=cosine"
         if BIAS not in dict(head.named_parameters()) and options.get("margin") is not None:
             return "initial.margin has no effect on a head without a bias; set it to null, and see head.scale"
         return ""

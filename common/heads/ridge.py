@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from fedgraft.common.heads.linear_shape import BIAS, WEIGHT, is_linear
 from fedgraft.common.heads.prototypes import class_sums
-from fedgraft.common.interfaces.head_start import COUNTS, HeadStart, Sums
+from fedgraft.common.interfaces.head_start import COUNTS, StartsFromSums, Sums
+from fedgraft.common.plan.choice_names import choice_of_part
 from fedgraft.common.plan.types import Positive
 
 _SUMS, _MOMENTS = "sums", "moments"
 
 
-class Ridge(HeadStart):
+class Ridge(StartsFromSums):
     """``W`` and ``b`` minimise ``sum_i v_i |W x_i + b - onehot(y_i)|^2 + alpha |W|^2``; ``b`` is not penalised.
 
     Args:
@@ -39,7 +40,8 @@ class Ridge(HeadStart):
     def misfit(head: nn.Module, options: Mapping[str, Any]) -> str:
         if is_linear(head, needs_bias=True):
             return ""
-        return f"a {type(head).__name__} head is no linear layer with a bias: nothing solves it; use head=linear"
+        name = choice_of_part("head", type(head))
+        return f"head={name} is no linear layer with a bias: nothing solves it; use head=linear"
 
     def sums(self, features: Tensor, labels: Tensor, classes: int) -> Sums:
         """``counts (C,)``, ``sums (C, F)``, and ``moments``, the upper triangle of the sum of ``x x^T``: by class if

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.heads.linear_shape import WEIGHT, is_linear
-from fedgraft.common.interfaces.head_start import HeadStart, Sums
+from fedgraft.common.interfaces.head_start import HeadStart, StartsFromSums, Sums
 from fedgraft.common.interfaces.roles import HEAD, Role
 from fedgraft.common.plan import parts
+from fedgraft.common.plan.choice_names import choice_of, choice_of_part
 from fedgraft.common.plan.plan import Plan
 
 
@@ -25,15 +26,16 @@ def require_initial(plan: Plan, head: nn.Module, roles: Mapping[str, Role], allo
     if plan.initial.target is None:
         return
     found = parts.resolve(plan.initial.target, "initial", allowed)
+    name = choice_of("initial", plan.initial.target)
     if any(role == "local" for name, role in roles.items() if name.startswith(HEAD)):
         raise PlanError(
-            f"initial={found.__name__} gives all sites one head, but personal keeps the head at each site; "
+            f"initial={name} gives all sites one head, but personal keeps the head at each site; "
             "use initial=none, or another personal"
         )
     misfit = getattr(found, "misfit", None)
     reason = "" if misfit is None else misfit(head, plan.initial.options)
     if reason:
-        raise PlanError(f"initial={found.__name__}: {reason}")
+        raise PlanError(f"initial={name}: {reason}")
 
 
 def build_initial(plan: Plan, allowed: Iterable[str]) -> HeadStart:
@@ -56,6 +58,8 @@ def no_sums(initial: HeadStart, head: Mapping[str, Tensor], classes: int) -> Sum
     Args:
         head: the head's tensors by name; a ``weight (C, F)`` gives the number F of features.
     """
+    if not isinstance(initial, StartsFromSums):
+        return {}
     weight = head.get(WEIGHT)
     width = weight.shape[1] if weight is not None and weight.ndim == 2 else 0
     return initial.sums(torch.zeros(0, width), torch.zeros(0, dtype=torch.int64), classes)
@@ -64,15 +68,15 @@ def no_sums(initial: HeadStart, head: Mapping[str, Tensor], classes: int) -> Sum
 class Zeros(HeadStart):
     """Starts a linear head with zero weights and biases: its first outputs are 0 for all classes and cases."""
 
+    tells_classes_apart: ClassVar[bool] = False
+
     @staticmethod
     def misfit(head: nn.Module, options: Mapping[str, Any]) -> str:
         """Only a linear head can learn from zeros: a cosine of a zero vector, or a hidden layer, has no gradient."""
         if is_linear(head, needs_bias=True):
             return ""
-        return f"zeros would leave a {type(head).__name__} head nothing to learn from; use head=linear or initial=none"
-
-    def sums(self, features: Tensor, labels: Tensor, classes: int) -> Sums:
-        return {}
+        name = choice_of_part("head", type(head))
+        return f"zeros would leave head={name} nothing to learn from; use head=linear or initial=none"
 
     def head(self, sums: Sums, built: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: torch.zeros_like(tensor) for name, tensor in built.items()}

@@ -22,7 +22,10 @@ class Encoded:
 
 @runtime_checkable
 class Codec(Protocol):
-    """What a plan's ``compression._target_`` must be."""
+    """Writes tensors as a payload, and reads it.
+
+    A class may have one attribute more, ``lossless``: true if what it reads is what was written, bit for bit.
+    """
 
     def encode(
         self, tensors: Tensors, received: Tensors, residual: Tensors, generator: torch.Generator | None
@@ -47,3 +50,8 @@ class Codec(Protocol):
             WireError: names, shapes, dtypes or indices do not fit ``received``, or a number is not finite.
         """
         ...
+
+
+def is_lossless(codec: object) -> bool:
+    """Whether nothing is rounded or left out; ``codec`` is a `Codec` or its class."""
+    return bool(getattr(codec, "lossless", False))

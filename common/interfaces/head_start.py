@@ -16,25 +16,44 @@ COUNTS = "counts"
 
 @runtime_checkable
 class HeadStart(Protocol):
-    """Head tensors from what all sites sum up over their training cases before the first round.
+    """Head tensors before the first round.
 
     A class may have two attributes more. ``misfit``: a static method ``(head, options) -> str`` that says why a head as
-    it was built can't start so, and what to choose instead; empty if it can. ``every_site``: true if the head is right
-    only with the sums of all sites; one that withholds its own then ends the run.
+    it was built can't start so, and what to choose instead; empty if it can. ``tells_classes_apart``: false if the head
+    does not, so that there is nothing between it and the trained one to choose from.
+    """
+
+    def head(self, sums: Sums, built: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """At the coordinator: the head's tensors by name in its state.
+
+        Args:
+            sums: over all sites, if it `StartsFromSums`; else empty.
+            built: the head as it was built.
+        """
+
+
+@runtime_checkable
+class StartsFromSums(HeadStart, Protocol):
+    """Head tensors from what all sites sum up over their training cases.
+
+    A class may have one attribute more. ``every_site``: true if the head is right only with the sums of all sites; one
+    that withholds its own then ends the run.
     """
 
     def sums(self, features: Tensor, labels: Tensor, classes: int) -> Sums:
-        """At a site: sums over its training cases; an empty dictionary if none are needed.
+        """At a site: sums over its training cases.
 
         Args:
             features: what the head's weights see (`fedgraft.common.heads.heads`), ``(N, F)`` float32; ``N`` may be 0.
             labels: ``(N,)`` int64.
         """
 
-    def head(self, sums: Sums, built: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """At the coordinator: the head's tensors by name in its state.
 
-        Args:
-            sums: over all sites.
-            built: the head as it was built.
-        """
+def tells_classes_apart(start: object) -> bool:
+    """Whether a head that starts so prefers one class to another; ``start`` is a `HeadStart` or its class."""
+    return bool(getattr(start, "tells_classes_apart", True))
+
+
+def needs_every_site(start: object) -> bool:
+    """Whether the sums of all sites are needed; ``start`` is a `HeadStart` or its class."""
+    return bool(getattr(start, "every_site", False))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan import notebook, parts
+from fedgraft.common.plan.choice_names import choice_of
 from fedgraft.common.plan.data_sections import DataSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.sections import LossSection
@@ -28,7 +29,7 @@ def misfit(found: object, loss: LossSection, data: DataSection) -> str | None:
     if data.task in meant:
         return None
     return (
-        f"loss._target_={loss.target} is for data.task={' or '.join(meant)}, not {data.task}; "
+        f"loss={choice_of('loss', loss.target, loss.options)} is for data.task={' or '.join(meant)}, not {data.task}; "
         f"set loss={tasks.of(data).loss}"
     )
 
@@ -36,7 +37,7 @@ def misfit(found: object, loss: LossSection, data: DataSection) -> str | None:
 def without_effect(found: Callable[..., Any], loss: LossSection) -> list[str]:
     """The options of ``loss`` that the class ``found`` does not use, and what the class needs but is not given."""
     takes = signature(found).parameters
-    name = getattr(found, "__name__", loss.target)
+    name = choice_of("loss", loss.target, loss.options)
     problems = []
     if loss.weights != "none" and "class_weights" not in takes:
         problems.append(f"loss.weights={loss.weights} has no effect: {name} takes no class_weights")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.harmonisation.reference import require_reference_fits
@@ -19,8 +20,10 @@ from fedgraft.common.losses.suitability import require_suited
 from fedgraft.common.models.depths import require_depths
 from fedgraft.common.models.frozen_part import IMAGES, Constant
 from fedgraft.common.models.model import Model
+from fedgraft.common.models.network import Network
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.checks.privacy import require_no_statistics
+from fedgraft.common.plan.choice_names import choice_of, choice_of_part
 from fedgraft.common.plan.plan import Plan
 
 
@@ -40,6 +43,7 @@ def require_acting(plan: Plan, model: Model, allowed: Iterable[str]) -> None:
         adapting.require_effect(network)
     if plan.alignment.target is not None:
         require_movable(network)
+    require_batches(plan, network)
     require_no_statistics(plan, model.names("shared"))
     if plan.engine.keep and plan.backbone.precision == "mixed" and constant.what == IMAGES:
         raise PlanError("backbone.precision=mixed has no effect: no part of the backbone is constant; set it to auto")
@@ -50,6 +54,17 @@ def require_acting(plan: Plan, model: Model, allowed: Iterable[str]) -> None:
     require_reference_fits(plan, model.spec, allowed)
 
 
+def require_batches(plan: Plan, network: Network) -> None:
+    """Refuse batches of one case, where batch norm is trained by the statistics of a batch.
+
+    Raises:
+        PlanError: so.
+    """
+    paths = network.training_modules if plan.train.batch_size == 1 else ()
+    if any(isinstance(network.backbone.get_submodule(path), _BatchNorm) for path in paths):
+        raise PlanError("train.batch_size=1 gives batch norm no statistics to learn from; use 2 or more")
+
+
 def require_scanners(alignment: object, column: str | None) -> None:
     """Check that the alignment can compare a site's own scanners if ``alignment.column`` is set.
 
@@ -57,8 +72,9 @@ def require_scanners(alignment: object, column: str | None) -> None:
         PlanError: it can't.
     """
     if column is not None and not isinstance(alignment, ComparesScanners):
+        name = choice_of_part("alignment", type(alignment))
         raise PlanError(
-            f"alignment.column={column} has no effect: {type(alignment).__name__} compares a site with the reference "
+            f"alignment.column={column} has no effect: alignment={name} compares a site with the reference "
             "only; set it to null, or use alignment=coral or mmd"
         )
 
@@ -110,8 +126,9 @@ def require_evaluation(plan: Plan, allowed: Iterable[str]) -> None:
     """
     personal = parts.chosen(plan.personal, "personal", allowed)
     if isinstance(personal, FinishesModel | TrainsCopy) and not plan.release.evaluation:
+        name = choice_of("personal", str(plan.personal.target))
         raise PlanError(
-            f"personal._target_={plan.personal.target} has no effect with release.evaluation=false: it changes what "
+            f"personal={name} has no effect with release.evaluation=false: it changes what "
             "sites evaluate, not the shared model; set release.evaluation=true, or personal=none"
         )
 
@@ -160,7 +177,7 @@ def require_vectors(plan: Plan, shape: tuple[int, ...], codes: bool, allowed: It
     sampling = plan.sampling
     if not isinstance(parts.chosen(sampling, "sampling", allowed), Synthesiser):
         return
-    made = f"sampling._target_={sampling.target} makes new cases of vectors"
+    made = f"sampling={choice_of('sampling', str(sampling.target), sampling.options)} makes new cases of vectors"
     if len(shape) > 1:
         raise PlanError(
             f"{made}, and this plan trains on {' x '.join(map(str, shape))} numbers of each case; set "

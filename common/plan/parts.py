@@ -23,8 +23,10 @@ from fedgraft.common.interfaces.harmoniser import Harmoniser
 from fedgraft.common.interfaces.head_start import HeadStart
 from fedgraft.common.interfaces.personalisation import Personalisation
 from fedgraft.common.interfaces.sampler import Sampler, Synthesiser
+from fedgraft.common.interfaces.strategy import FLOWER
 from fedgraft.common.interfaces.test_time import Adapting
 from fedgraft.common.plan import notebook
+from fedgraft.common.plan.choice_names import choice_of_part
 from fedgraft.common.plan.types import OURS
 
 KINDS: Mapping[str, type | tuple[type, ...]] = MappingProxyType(
@@ -116,6 +118,21 @@ def is_within(path: str, allowed: Iterable[str]) -> bool:
     return any(path == name or path.startswith(f"{name}.") for name in allowed)
 
 
+def ours(section: Section, option: str) -> type:
+    """The class that a section names; `object`, which does nothing, if it names none, or not one of ours or Flower's.
+
+    A plan is read before anybody knows whose packages are allowed: what another package's class does is asked when it
+    is built.
+    """
+    if section.target is None:
+        return object
+    try:
+        found = resolve(section.target, option, (*OURS, FLOWER))
+    except PlanError:
+        return object
+    return found if inspect.isclass(found) else object
+
+
 def check_options(
     found: Callable[..., Any], option: str, options: Mapping[str, Any], supplied: Iterable[str] = ()
 ) -> list[str]:
@@ -124,7 +141,7 @@ def check_options(
     Args:
         supplied: names that FedGraft itself passes, which a plan must not set.
     """
-    supplied = set(supplied)
+    supplied, called = set(supplied), choice_of_part(option, found, options)
     parameters = inspect.signature(found).parameters
     free = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     takes = [n for n in parameters if n not in supplied and n != "self"]
@@ -132,11 +149,11 @@ def check_options(
     if not free:
         known = ", ".join(takes) or "none"
         unknown = (n for n in options if n not in parameters)
-        problems += [f"{option}.{name} is not an option of {found.__name__}; it takes: {known}" for name in unknown]
+        problems += [f"{option}.{name} is not an option of {called}; it takes: {known}" for name in unknown]
     problems += _ill_typed(found, option, options)
     needed = (n for n in takes if parameters[n].default is inspect.Parameter.empty)
     problems += [
-        f"{option}.{name} is required by {found.__name__}"
+        f"{option}.{name} is required by {called}"
         for name in needed
         if name not in options
         and parameters[name].kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)

@@ -7,6 +7,7 @@ from dataclasses import MISSING, fields
 from types import MappingProxyType
 from typing import Any
 
+from fedgraft.common.plan.choice_names import choice_of
 from fedgraft.common.plan.plan import Plan
 
 _PARTS = ("adaptation", "initial", "alignment", "personal", "adapt", "sampling", "harmonise", "compression")
@@ -19,20 +20,26 @@ _OFF: Mapping[str, Any] = MappingProxyType(
 
 
 def switched_on(plan: Plan) -> tuple[str, ...]:
-    """``section: Part, option=value, ...`` for each part, and ``section: option=value, ...`` for what else is on."""
-    lines = [f"head: {_called(plan.head)}", f"loss: {_called(plan.loss)}, weights={plan.loss.weights}"]
-    lines += [f"strategy: {_called(plan.strategy)}"]
-    lines += [f"{name}: {_called(part)}" for name in _PARTS if (part := getattr(plan, name)).target is not None]
+    """``section: part, option=value, ...`` for each part, and ``section: option=value, ...`` for what else is on."""
+    lines = [f"head: {_called(plan, 'head')}", f"loss: {_called(plan, 'loss')}, weights={plan.loss.weights}"]
+    lines += [f"strategy: {_called(plan, 'strategy')}"]
+    lines += [f"{name}: {_called(plan, name)}" for name in _PARTS if getattr(plan, name).target is not None]
     lines += [f"{name}: {', '.join(on)}" for name in _BARE if (on := list(_differing(getattr(plan, name))))]
     lines += [f"hold_out: {', '.join(plan.hold_out)}"] * bool(plan.hold_out)
     lines += [f"select: {plan.select}"] * (plan.select != "last")
     return tuple(lines)
 
 
-def _called(part: Any) -> str:
+def _called(plan: Plan, section: str) -> str:
+    part = getattr(plan, section)
     named = [f"{name}={value}" for name, value in part.options.items()]
-    own = [] if part.target is None else [part.target.rpartition(".")[2]]
+    own = [] if part.target is None else [choice_of(section, part.target, _all(part))]
     return ", ".join([*own, *_differing(part), *named])
+
+
+def _all(part: Any) -> dict[str, Any]:
+    """The options of the section itself, and of the part."""
+    return {**vars(part), **part.options}
 
 
 def _differing(section: Any) -> Iterator[str]:

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from flwr.serverapp.strategy import FedAdagrad, FedAdam, FedAvg, FedAvgM, FedProx, FedYogi, Strategy
+from flwr.serverapp.strategy import Strategy
 from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.interfaces.roles import REFERENCE, STATISTICS
+from fedgraft.common.interfaces.strategy import is_mean, takes_steps
 
 Numbers = NDArray[np.floating[Any]]
 
@@ -56,7 +57,7 @@ def averaged(strategy: Strategy, names: Iterable[str]) -> frozenset[str]:
     statistics if the strategy takes optimiser steps, since a step of Adam or momentum could make a variance negative.
     Empty for FedAvg and FedProx, which average all tensors anyway.
     """
-    if type(strategy) in (FedAvg, FedProx):
+    if is_mean(type(strategy)):
         return frozenset()
-    steps = isinstance(strategy, FedAdagrad | FedAdam | FedYogi | FedAvgM)
+    steps = takes_steps(type(strategy))
     return frozenset(n for n in names if n.startswith(REFERENCE) or (steps and n.endswith(STATISTICS)))

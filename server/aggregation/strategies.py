@@ -13,20 +13,20 @@ import numpy as np
 import torch
 from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
-from flwr.serverapp.strategy import FedAvg, FedProx, Strategy
+from flwr.serverapp.strategy import Strategy
 from torch import Tensor
 
 from fedgraft.common.compression.compression import down_encode
 from fedgraft.common.errors import PlanError, RoundError
+from fedgraft.common.interfaces.strategy import FLOWER, clips_at_sites, is_mean, is_private
 from fedgraft.common.plan import parts
+from fedgraft.common.plan.checks.privacy import require_nothing_told
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.sections import EngineSection
 from fedgraft.common.wire import arrays
 from fedgraft.common.wire import messages as wire
 from fedgraft.common.wire.messages import Specs, Update
 from fedgraft.server.aggregation.mean import averaged, weighted_mean
-
-FLOWER = "flwr.serverapp.strategy"
 
 
 def allowed(engine: EngineSection) -> tuple[str, ...]:
@@ -66,11 +66,13 @@ def build_strategy(plan: Plan) -> Strategy:
     found = parts.resolve(plan.strategy.target, "strategy", allowed(plan.engine))
     if not (inspect.isclass(found) and issubclass(found, Strategy)):
         raise PlanError(f"strategy._target_={plan.strategy.target} is not a flwr.serverapp.strategy.Strategy")
-    if plan.strategy.target.rpartition(".")[2].startswith("DifferentialPrivacyClientSide"):
+    if clips_at_sites(found):
         raise PlanError(
             f"strategy._target_={plan.strategy.target} relies on a Flower mod at the sites that FedGraft does not "
             "install: nothing would be clipped; use a DifferentialPrivacyServerSide... strategy"
         )
+    if is_private(found):
+        require_nothing_told(plan)
     try:
         built: Strategy = _build(plan, plan.strategy.target, plan.strategy.options)
     except (TypeError, ValueError) as error:
@@ -131,7 +133,7 @@ def aggregate(
     Raises:
         RoundError: the strategy failed, or returned nothing, other names or shapes, or a number that is not finite.
     """
-    if type(strategy) in (FedAvg, FedProx):
+    if is_mean(type(strategy)):
         found = _mean(replies, specs, type(strategy).__name__, server_round)
     else:
         apart = {name: specs[name] for name in averaged(strategy, specs)}

@@ -11,9 +11,10 @@ from torch import Tensor
 from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.heads.start import build_initial, no_sums
-from fedgraft.common.interfaces.head_start import COUNTS, HeadStart, Sums
+from fedgraft.common.interfaces.head_start import COUNTS, HeadStart, Sums, needs_every_site
 from fedgraft.common.interfaces.roles import HEAD
 from fedgraft.common.plan.checks.privacy import require_protected_sums
+from fedgraft.common.plan.choice_names import choice_of
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import arrays, messages
 from fedgraft.common.wire.head_sums import SUMS, SiteSums, pack_sums_question
@@ -59,9 +60,10 @@ def require_start(plan: Plan, built: Mapping[str, Tensor]) -> None:
     if not specs:
         _fitting(initial.head({}, head), head, plan)
         return
-    require_protected_sums(plan, type(initial).__name__)
+    name = choice_of("initial", str(plan.initial.target))
+    require_protected_sums(plan, name)
     if not tasks.of(plan.data).one_class_per_case:
-        raise PlanError(f"initial={type(initial).__name__} sums up over classes, and needs data.task=classification")
+        raise PlanError(f"initial={name} sums up over classes, and needs data.task=classification")
 
 
 def _wanted(plan: Plan, built: Mapping[str, Tensor]) -> tuple[HeadStart, dict[str, Tensor], messages.Specs]:
@@ -102,8 +104,8 @@ def _ask(grid: Grid, plan: Plan, roster: Roster, specs: messages.Specs, initial:
         if not isinstance(found, Refusal) and found.sums is not None:
             good.append(found.sums)
     missing = [f"  - {e.site}: {e.reason}" for e in ledger.entries if e.what == "sums" and e.reason]
-    name = type(initial).__name__
-    if missing and getattr(initial, "every_site", False):
+    name = choice_of("initial", str(plan.initial.target))
+    if missing and needs_every_site(initial):
         head = f"initial={name} needs the sums of every site; use initial=prototypes or none. Missing:"
         raise RoundError("\n".join((head, *missing)))
     if not good:
@@ -124,7 +126,7 @@ def _of_every_class(sums: Sums, plan: Plan, missing: list[str]) -> Sums:
 
 def _fitting(found: Mapping[str, Tensor], head: Mapping[str, Tensor], plan: Plan) -> Mapping[str, Tensor]:
     given, wanted = messages.specs_of(found), messages.specs_of(head)
-    name = str(plan.initial.target).rpartition(".")[2]
+    name = choice_of("initial", str(plan.initial.target))
     if not found or any(given[one] != wanted.get(one) for one in given):
         raise RoundError(f"initial={name} gave tensors that are not the head's; use another head or initial")
     if arrays.not_finite(found) is not None:

@@ -11,6 +11,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError
+from fedgraft.common.interfaces.strategy import FLOWER
 from fedgraft.common.losses.suitability import misfit, without_effect
 from fedgraft.common.models.table_backbone import option_problems
 from fedgraft.common.plan import parts
@@ -18,7 +19,7 @@ from fedgraft.common.plan.data_sections import DataSection
 from fedgraft.common.plan.plan import Plan, read
 from fedgraft.common.plan.sections import LossSection
 from fedgraft.common.plan.types import OURS
-from fedgraft.server.aggregation.strategies import FLOWER, SUPPLIED
+from fedgraft.server.aggregation.strategies import SUPPLIED
 from fedgraft.simulations.datasets.found import find
 from fedgraft.simulations.datasets.source import SUPPLIED as SUPPLIED_TO_DATA
 from fedgraft.simulations.datasets.source import Source, data_root, load_source

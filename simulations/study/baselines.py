@@ -23,6 +23,7 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.roles import HEAD
 from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
+from fedgraft.common.plan.choice_names import choice_of
 from fedgraft.common.plan.graft_sections import AdaptSection, AlignmentSection, PersonalSection, SamplingSection
 from fedgraft.common.plan.plan import Plan, from_dict
 from fedgraft.common.plan.sections import CompressionSection, StrategySection
@@ -90,12 +91,13 @@ def require_suited(plan: Plan, study: Study, environ: Mapping[str, str]) -> None
     """
     if all(section.target is None for section in (plan.adaptation, plan.personal, study.adapt)):
         return
-    known = statistics_of_simulation(plan, environ)
+    known, chosen = statistics_of_simulation(plan, environ), plan.adaptation
     problems = []
     if POOLED in study.baselines and _built(alone(known)).needs_its_site:
         problems.append(
-            f"baselines=pooled: the layers of adaptation._target_={plan.adaptation.target} stay where they were "
-            "trained, and no site could test them; leave pooled out, or use adaptation=none or a shared one"
+            f"baselines=pooled: the layers of adaptation={choice_of('adaptation', str(chosen.target), chosen.options)} "
+            "stay where they were trained, and no site could test them; leave pooled out, or use adaptation=none or a "
+            "shared one"
         )
     if LEFT_OUT in study.baselines and any(name.startswith(HEAD) for name in _built(known).names("local")):
         problems.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fedgraft.common.interfaces.personalisation import Personalisation
 from fedgraft.common.plan import parts
+from fedgraft.common.plan.choice_names import choice_of
 from fedgraft.common.plan.plan import Plan
 
 
@@ -18,8 +19,9 @@ def budget_sentences(plan: Plan) -> list[str]:
     """Sentences on why the budgets of federation and baselines differ; empty if they do not."""
     said, factor, fraction = [], budget_factor(plan), plan.strategy.fraction
     if factor != 1:
+        name = choice_of("personal", str(plan.personal.target))
         said.append(
-            f"Not the same budget: with personal._target_={plan.personal.target} the federation shows each training "
+            f"Not the same budget: with personal={name} the federation shows each training "
             f"case {factor:.3g} times as often as local and pooled do."
         )
     if fraction < 1:

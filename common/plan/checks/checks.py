@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from fedgraft.common.interfaces.codec import is_lossless
 from fedgraft.common.plan.checks.adaptation import ALIGNMENT_CHECKS, PERSONAL_CHECKS
 from fedgraft.common.plan.checks.augmentation import AUGMENT_CHECKS, HARMONISE_CHECKS
 from fedgraft.common.plan.checks.imbalance import LOSS_CHECKS
@@ -14,6 +15,7 @@ from fedgraft.common.plan.checks.table import table_contradictions
 from fedgraft.common.plan.checks.task import task_contradictions
 from fedgraft.common.plan.checks.transfer import SELECT_CHECKS, TRANSFER_CHECKS
 from fedgraft.common.plan.ct_windows import PRESETS, is_window
+from fedgraft.common.plan.parts import ours
 from fedgraft.common.plan.types import Check
 
 CHECKS = (
@@ -91,21 +93,9 @@ CHECKS = (
     ),
     Check(
         ("compression",),
-        lambda p: p.compression.down != "exact" and str(p.compression.target).endswith(("None", ".Changed")),
+        lambda p: p.compression.down != "exact" and _sends_exactly(p.compression),
         "compression.down rounds what sites train from, and an exact update would carry that rounding into the model; "
         "set compression.down=exact, or compression=float16, int8 or topk",
-    ),
-    Check(
-        ("train", "backbone", "adaptation"),
-        lambda p: (
-            p.train.batch_size == 1
-            and (
-                p.backbone.batch_norm == "train"
-                or "BatchNorm" in str(p.adaptation.target)
-                or p.adaptation.options.get("batch_norm", "none") != "none"
-            )
-        ),
-        "train.batch_size=1 gives batch norm no statistics to learn from; use 2 or more",
     ),
     Check(
         ("engine", "clock"),
@@ -128,6 +118,10 @@ def contradictions(sections: Mapping[str, Any]) -> list[str]:
     plan = SimpleNamespace(**sections)
     found = [check.text for check in CHECKS if set(check.sections) <= set(sections) and check.wrong(plan)]
     return [*found, *task_contradictions(plan), *table_contradictions(plan)]
+
+
+def _sends_exactly(compression: Any) -> bool:
+    return compression.target is None or is_lossless(ours(compression, "compression"))
 
 
 def _at_most_zero(value: object) -> bool:

@@ -7,14 +7,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from fedgraft.common.errors import PlanError
+from fedgraft.common.interfaces import strategy
 from fedgraft.common.interfaces.roles import STATISTICS
 from fedgraft.common.plan.checks.transfer import asks_sums
+from fedgraft.common.plan.parts import ours
 from fedgraft.common.plan.types import Check
 
 
 def is_private(plan: Any) -> bool:
-    """Whether the plan's strategy is one of Flower's for differential privacy."""
-    return "DifferentialPrivacy" in plan.strategy.target
+    """Whether the plan's strategy is one for differential privacy, if it is Flower's or ours."""
+    return strategy.is_private(ours(plan.strategy, "strategy"))
 
 
 def unprotected(what: str, instead: str) -> str:
@@ -25,25 +27,44 @@ def unprotected(what: str, instead: str) -> str:
     )
 
 
-PRIVACY_CHECKS: tuple[Check, ...] = (
+_TOLD = (
     Check(
-        ("alignment", "strategy"),
-        lambda p: p.alignment.target is not None and is_private(p),
+        ("alignment",),
+        lambda p: p.alignment.target is not None,
         unprotected("alignment shares moments of features", "alignment=none"),
     ),
     Check(
-        ("initial", "strategy"),
-        lambda p: asks_sums(p) and is_private(p),
+        ("initial",),
+        asks_sums,
         unprotected("initial=prototypes and initial=ridge share sums of features by class", "initial=none"),
     ),
     Check(
-        ("harmonise", "strategy"),
-        lambda p: p.harmonise.target is not None and not p.harmonise.reference and is_private(p),
+        ("harmonise",),
+        lambda p: p.harmonise.target is not None and not p.harmonise.reference,
         unprotected(
             "harmonise with reference=[] shares means over images", "give harmonise.reference, or harmonise=none"
         ),
     ),
 )
+"""What sites tell besides updates."""
+
+
+def _beside_privacy(told: Check) -> Check:
+    return Check((*told.sections, "strategy"), lambda p: told.wrong(p) and is_private(p), told.text)
+
+
+PRIVACY_CHECKS: tuple[Check, ...] = tuple(_beside_privacy(told) for told in _TOLD)
+
+
+def require_nothing_told(plan: Any) -> None:
+    """Refuse what `PRIVACY_CHECKS` would, for a strategy that turned out to be private when it was built.
+
+    Raises:
+        PlanError: sites would tell something that it does not protect.
+    """
+    problems = [told.text for told in _TOLD if told.wrong(plan)]
+    if problems:
+        raise PlanError(problems)
 
 
 def require_protected_sums(plan: Any, name: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fedgraft.common.interfaces.head_start import StartsFromSums, tells_classes_apart
+from fedgraft.common.plan.parts import ours
 from fedgraft.common.plan.types import Check
 
 SELECT_CHECKS: tuple[Check, ...] = (
@@ -37,16 +39,13 @@ SELECT_CHECKS: tuple[Check, ...] = (
 )
 
 
-_SUMMING = {
-    "fedgraft.common.heads.prototypes.Prototypes": "prototypes",
-    "fedgraft.common.heads.ridge.Ridge": "ridge",
-}
-_ALIKE = (None, "fedgraft.common.heads.start.Zeros")
-
-
 def asks_sums(plan: Any) -> bool:
     """Whether the plan's ``initial`` is one of ours that is made of sums over all sites' training cases."""
-    return plan.initial.target in _SUMMING
+    return issubclass(ours(plan.initial, "initial"), StartsFromSums)
+
+
+def _starts_alike(initial: Any) -> bool:
+    return initial.target is None or not tells_classes_apart(ours(initial, "initial"))
 
 
 TRANSFER_CHECKS: tuple[Check, ...] = (
@@ -57,7 +56,7 @@ TRANSFER_CHECKS: tuple[Check, ...] = (
     ),
     Check(
         ("initial",),
-        lambda p: bool(p.initial.interpolate) and p.initial.target in _ALIKE,
+        lambda p: bool(p.initial.interpolate) and _starts_alike(p.initial),
         "initial.interpolate needs an initial head that tells classes apart (initial=prototypes, ridge or "
         "embeddings): between nothing and the trained head, only the size of the outputs changes",
     ),

@@ -80,5 +80,5 @@ def test_what_is_absent_is_masked_by_the_task_s_own_way(compose_plan: Composer) 
 
 def test_a_loss_without_what_it_needs_is_refused(compose_plan: Composer) -> None:
     plan = compose_plan(THREE, "loss=ldam")
-    with pytest.raises(PlanError, match=r"loss\.prior=none, but LDAM needs class counts"):
+    with pytest.raises(PlanError, match=r"loss\.prior=none, but ldam needs class counts"):
         build_loss(replace(plan, loss=replace(plan.loss, prior="none")), Counted(None, None, None), OURS)

@@ -112,4 +112,4 @@ def test_layers_and_local_batch_norm_need_batch_norm(small: PlanOf, adaptation: 
 
 def test_a_single_case_gives_no_statistics(small: PlanOf) -> None:
     with pytest.raises(PlanError, match="batch_size=1 gives batch norm no statistics"):
-        small("test_efficientnet", "adaptation=lora", "adaptation.batch_norm=silobn", "train.batch_size=1")
+        build(small("test_efficientnet", "adaptation=lora", "adaptation.batch_norm=silobn", "train.batch_size=1"), None)

@@ -69,9 +69,9 @@ def test_a_fraction_outside_0_to_1_is_named(plan_of: PlanOf, fraction: float) ->
 @pytest.mark.parametrize(
     ("overrides", "problem"),
     [
-        (["+compression.fraction=0.5", "compression=int8"], "compression.fraction is not an option of Int8"),
+        (["+compression.fraction=0.5", "compression=int8"], "compression.fraction is not an option of int8"),
         (["compression=int8", "compression.error_feedback=1"], "compression.error_feedback=1"),
-        (["compression=topk", "~compression.fraction"], "compression.fraction is required by TopK"),
+        (["compression=topk", "~compression.fraction"], "compression.fraction is required by topk"),
         (["compression._target_=fedgraft.common.heads.heads.Linear"], "compression._target_=.*is not a Codec"),
         (["compression._target_=zlib.compress"], "compression._target_=zlib.compress is not in an allowed package"),
     ],

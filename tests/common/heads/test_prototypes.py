@@ -68,5 +68,5 @@ def test_means_that_are_all_the_same_are_refused() -> None:
 def test_which_heads_can_start_so() -> None:
     assert Prototypes.misfit(Linear(2, 2, normalise=True), {"margin": 2.0}) == ""
     assert Prototypes.misfit(Cosine(2, 2, scale=16.0), {"margin": None}) == ""
-    assert "a MLP head has not one weight per class and feature" in Prototypes.misfit(MLP(2, 2, 4, 0.0, True), {})
+    assert "head=mlp has not one weight per class and feature" in Prototypes.misfit(MLP(2, 2, 4, 0.0, True), {})
     assert "initial.margin has no effect" in Prototypes.misfit(Cosine(2, 2, scale=16.0), {"margin": 2.0})

@@ -87,4 +87,4 @@ def test_only_a_linear_head_with_a_bias_can_be_solved() -> None:
     assert Ridge.misfit(Linear(2, 2, normalise=True), {}) == ""
     for head in (Cosine(2, 2, scale=16.0), MLP(2, 2, 4, 0.0, True)):
         reason = Ridge.misfit(head, {})
-        assert f"a {type(head).__name__} head is no linear layer with a bias: nothing solves it" in reason
+        assert f"head={type(head).__name__.lower()} is no linear layer with a bias: nothing solves it" in reason

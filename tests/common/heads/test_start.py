@@ -20,10 +20,10 @@ PlanOf = Callable[..., Plan]
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        ("initial=prototypes head=mlp", "initial=Prototypes: a MLP head has not one weight per class and feature"),
-        ("initial=ridge head=mlp", "initial=Ridge: a MLP head is no linear layer with a bias"),
-        ("initial=ridge head=cosine", "initial=Ridge: a Cosine head is no linear layer with a bias"),
-        ("initial=zeros head=cosine", "initial=Zeros: zeros would leave a Cosine head nothing to learn from"),
+        ("initial=prototypes head=mlp", "initial=prototypes: head=mlp has not one weight per class and feature"),
+        ("initial=ridge head=mlp", "initial=ridge: head=mlp is no linear layer with a bias"),
+        ("initial=ridge head=cosine", "initial=ridge: head=cosine is no linear layer with a bias"),
+        ("initial=zeros head=cosine", "initial=zeros: zeros would leave head=cosine nothing to learn from"),
         ("initial=prototypes initial.margin=3 head=cosine", "initial.margin has no effect on a head without a bias"),
     ],
 )
@@ -39,7 +39,7 @@ def test_a_head_that_can(small: PlanOf, overrides: str) -> None:
 
 def test_a_head_that_each_site_keeps_has_no_common_start(small: PlanOf) -> None:
     plan, head = small("test_efficientnet", "initial=prototypes"), Linear(2, 2, normalise=True)
-    with pytest.raises(PlanError, match="initial=Prototypes gives all sites one head, but personal keeps the head"):
+    with pytest.raises(PlanError, match="initial=prototypes gives all sites one head, but personal keeps the head"):
         require_initial(plan, head, {"head.weight": "local", "head.bias": "local"}, OURS)
 
 

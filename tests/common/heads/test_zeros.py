@@ -5,12 +5,14 @@ from __future__ import annotations
 import torch
 
 from fedgraft.common.heads.heads import MLP, Cosine, Linear
-from fedgraft.common.heads.start import Zeros
+from fedgraft.common.heads.start import Zeros, no_sums
+from fedgraft.common.interfaces.head_start import StartsFromSums
 
 
 def test_every_tensor_is_zero_and_nothing_is_asked() -> None:
     part = Zeros()
-    assert part.sums(torch.randn(4, 2), torch.tensor([0, 1, 0, 1]), 2) == {}
+    assert not isinstance(part, StartsFromSums)
+    assert no_sums(part, {"weight": torch.ones(2, 3)}, 2) == {}
     found = part.head({}, {"weight": torch.ones(2, 3), "bias": torch.ones(2)})
     assert {name: tensor.tolist() for name, tensor in found.items()} == {"weight": [[0] * 3] * 2, "bias": [0, 0]}
 
@@ -18,4 +20,4 @@ def test_every_tensor_is_zero_and_nothing_is_asked() -> None:
 def test_a_head_that_would_not_learn_from_zero_is_refused() -> None:
     assert Zeros.misfit(Linear(2, 2, normalise=True), {}) == ""
     for head in (Cosine(2, 2, scale=16.0), MLP(2, 2, 4, 0.0, True)):
-        assert f"zeros would leave a {type(head).__name__} head nothing to learn from" in Zeros.misfit(head, {})
+        assert f"zeros would leave head={type(head).__name__.lower()} nothing to learn from" in Zeros.misfit(head, {})

@@ -23,7 +23,7 @@ def test_what_is_no_vector_is_refused_before_the_first_round(small: PlanOf) -> N
         build(small("test_resnet", *SMOTE, "backbone.freeze=none"), None)
     (problem,) = caught.value.problems
     assert problem == (
-        "sampling._target_=fedgraft.common.sampling.smote.Smote makes new cases of vectors, and this plan trains on "
+        "sampling=smote makes new cases of vectors, and this plan trains on "
         "3 x 64 x 64 numbers of each case; set backbone.freeze=all with a head only, so that features are kept (and "
         "engine.keep=true), or sampling=over"
     )

@@ -149,5 +149,5 @@ def test_build_leaves_out_what_the_part_does_not_take() -> None:
 
 
 def test_build_refuses_what_does_not_fit() -> None:
-    with pytest.raises(PlanError, match=r"head\.scael is not an option of Cosine; it takes: scale"):
+    with pytest.raises(PlanError, match=r"head\.scael is not an option of cosine; it takes: scale"):
         build("fedgraft.common.heads.heads.Cosine", "head", {"scael": 1.0, "scale": 1.0}, width=7, classes=3)

@@ -65,7 +65,7 @@ def test_a_contradiction_does_not_hide_a_part_s_problem(plan_of: PlanOf) -> None
 
 def test_an_option_of_another_strategy_is_refused(plan_of: PlanOf) -> None:
     text = all_problems(lambda: plan_of("+strategy.proximal_mu=1"))
-    assert "strategy.proximal_mu is not an option of FedAvg" in text
+    assert "strategy.proximal_mu is not an option of fedavg" in text
 
 
 def test_what_fedgraft_sets_itself_is_refused(plan_of: PlanOf) -> None:

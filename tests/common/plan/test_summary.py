@@ -12,9 +12,9 @@ PlanOf = Callable[..., Plan]
 
 def test_the_default_plan_is_a_head_a_loss_and_a_strategy(plan_of: PlanOf) -> None:
     assert switched_on(plan_of()) == (
-        "head: Linear, normalise=True",
-        "loss: CrossEntropy, weights=global",
-        "strategy: FedAvg",
+        "head: linear, normalise=True",
+        "loss: cross_entropy, weights=global",
+        "strategy: fedavg",
     )
 
 
@@ -30,12 +30,12 @@ def test_every_part_and_every_option_that_is_not_off(plan_of: PlanOf) -> None:
     )
     said = switched_on(plan)
     assert said[:3] == (
-        "head: Linear, normalise=True",
-        "loss: CrossEntropy, weights=local",
-        "strategy: FedProx, proximal_mu=0.1",
+        "head: linear, normalise=True",
+        "loss: cross_entropy, weights=local",
+        "strategy: fedprox, proximal_mu=0.1",
     )
-    assert any(line.startswith("adaptation: ScaleAndShift") for line in said)
+    assert any(line.startswith("adaptation: ssf") for line in said)
     assert any(line.startswith("augment: views=6, rotate=10.0, shift=0.05") for line in said)
     assert {"train: layer_decay=0.5", "backbone: freeze=blocks.4"} <= set(said)
-    assert any(line.startswith("compression: Int8") for line in said)
+    assert any(line.startswith("compression: int8") for line in said)
     assert not any(line.startswith(("alignment", "personal", "sampling", "select", "hold_out")) for line in said)

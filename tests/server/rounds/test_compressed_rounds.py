@@ -78,7 +78,7 @@ def test_a_compression_that_rounds_nothing_is_an_error(compose_plan: Composer) -
     """A head of 2 x 20 numbers; batch norm's statistics alone."""
     small = {"head.weight": torch.zeros(2, 20), "backbone.bn1.running_mean": torch.zeros(500)}
     section = compose_plan("compression=int8").compression
-    with pytest.raises(PlanError, match=r"compression=Int8 has no effect: no shared tensor.*compression=none"):
+    with pytest.raises(PlanError, match=r"compression=int8 has no effect: no shared tensor.*compression=none"):
         require_effect(section, small)
     require_effect(section, {"head.weight": torch.zeros(2, 40)})
     require_effect(compose_plan("compression=changed").compression, small)

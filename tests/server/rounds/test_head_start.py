@@ -135,7 +135,7 @@ def test_the_ridge_head_needs_everyone(table_plan: PlanOf, table_sites: Sites) -
     with pytest.raises(RoundError) as caught:
         found.start()
     text = str(caught.value)
-    assert "initial=Ridge needs the sums of every site; use initial=prototypes or none" in text
+    assert "initial=ridge needs the sums of every site; use initial=prototypes or none" in text
     assert "site-1: it told no sums" in text
     assert "site-2: the site reported `data-unusable`" in text
 
@@ -170,7 +170,7 @@ def test_nobody_told_anything(table_plan: PlanOf, table_sites: Sites) -> None:
     plan = Hospitals(table_plan("initial=prototypes", *HEAD), sites).plan
     for site in sites:
         forbid(site)
-    with pytest.raises(RoundError, match=r"(?s)initial=Prototypes: no site told its sums; use initial=none.*site-1"):
+    with pytest.raises(RoundError, match=r"(?s)initial=prototypes: no site told its sums; use initial=none.*site-1"):
         Hospitals(plan, sites).start()
 
 
@@ -246,7 +246,7 @@ def test_a_site_that_restarts_for_every_message_gives_the_same_result(
 def test_sums_of_a_plan_without_classes_are_refused_before_anyone_is_asked(table_plan: PlanOf) -> None:
     plan = table_plan("initial=prototypes", *HEAD)
     multilabel = replace(plan, data=replace(plan.data, task="multilabel"))
-    with pytest.raises(PlanError, match=r"initial=Prototypes sums up over classes, and needs data.task=classification"):
+    with pytest.raises(PlanError, match=r"initial=prototypes sums up over classes, and needs data.task=classification"):
         require_start(multilabel, {"head.weight": torch.zeros(2, 4), "head.bias": torch.zeros(2)})
 
 

@@ -88,8 +88,8 @@ def test_all_errors_come_at_once_and_the_exit_code_is_two(capsys: pytest.Capture
 def test_unknown_options_of_parts_are_named_together(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", *SMALL, "+strategy.momentum=1", "+head.bias=false", "+strategy.min_train_nodes=1"]) == 2
     text = capsys.readouterr().err
-    assert "strategy.momentum is not an option of FedAvg" in text
-    assert "head.bias is not an option of Linear" in text
+    assert "strategy.momentum is not an option of fedavg" in text
+    assert "head.bias is not an option of linear" in text
     assert "strategy.min_train_nodes is set by FedGraft" in text
 
 

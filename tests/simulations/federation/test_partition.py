@@ -10,6 +10,7 @@ import pytest
 
 from fedgraft.client.cohort.case import Case
 from fedgraft.common.errors import PlanError
+from fedgraft.common.tasks.survival import Survival
 from fedgraft.simulations.datasets.source import Source
 from fedgraft.simulations.federation.partition import Parts, by_site, dirichlet, iid, quantity, site_names
 
@@ -174,3 +175,11 @@ def test_dirichlet_that_can_not_be_says_what_to_change() -> None:
     )
     with pytest.raises(PlanError, match=message):
         dirichlet(single(a=16), sites=4, alpha=0.5, min_cases=5, seed=0)
+
+
+def test_dirichlet_deals_what_the_task_says() -> None:
+    """Alpha 1e-3 sends each stratum to one site: with times and events, the two are the events and the censored."""
+    cases = [Case("/t.csv", "", f"p{i}", row=i, columns=(("time", "1"), ("event", str(i % 2)))) for i in range(200)]
+    parts = dirichlet(Source(tuple(cases)), sites=2, alpha=1e-3, seed=3, min_cases=50, task=Survival())
+    shares = [sum(case.column("event") == "1" for case in some) / len(some) for some in parts.values()]
+    assert sorted(shares) == [0.0, 1.0]

@@ -57,7 +57,7 @@ def test_a_head_alone_with_a_discriminator_neither(small: PlanOf) -> None:
 
 def test_an_alignment_that_can_not_compare_scanners_says_so(small: PlanOf) -> None:
     plan = small("test_resnet", "alignment=adversarial", "backbone.freeze=layer3", "alignment.column=scanner")
-    with pytest.raises(PlanError, match=r"alignment.column=scanner has no effect: Adversarial .*=coral or mmd"):
+    with pytest.raises(PlanError, match=r"column=scanner has no effect: alignment=adversarial .*=coral or mmd"):
         build(plan, None)
 
 

@@ -58,20 +58,20 @@ SURVIVAL = ("data.task=survival", "data.classes=[]", "loss=cox")
         ),
         (
             ("loss=logit_adjusted", "loss.weights=local"),
-            "loss.weights=local has no effect: LogitAdjusted takes no class_weights",
+            "loss.weights=local has no effect: logit_adjusted takes no class_weights",
         ),
         (
             ("loss.prior=local",),
-            "loss.prior=local has no effect: CrossEntropy takes no class_counts; set it to none, or use "
+            "loss.prior=local has no effect: cross_entropy takes no class_counts; set it to none, or use "
             "loss=logit_adjusted or ldam",
         ),
         (
             ("loss=ldam", "loss.prior=none"),
-            "loss.prior=none, but LDAM needs class counts; set it to global or local",
+            "loss.prior=none, but ldam needs class counts; set it to global or local",
         ),
         (
             ("loss=logit_adjusted", "loss.prior=local", "loss.absent=mask"),
-            "loss.absent=mask has no effect: with loss.prior=local, LogitAdjusted leaves out absent classes already; "
+            "loss.absent=mask has no effect: with loss.prior=local, logit_adjusted leaves out absent classes already; "
             "set it to keep",
         ),
     ],
