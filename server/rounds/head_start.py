@@ -14,7 +14,7 @@ from fedgraft.common.heads.start import build_initial, no_sums
 from fedgraft.common.interfaces.head_start import COUNTS, HeadStart, Sums, needs_every_site
 from fedgraft.common.interfaces.roles import HEAD
 from fedgraft.common.plan.checks.privacy import require_protected_sums
-from fedgraft.common.plan.choice_names import choice_of
+from fedgraft.common.plan.choice_names import choice_of, choice_of_part
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import arrays, messages
 from fedgraft.common.wire.head_sums import SUMS, SiteSums, pack_sums_question
@@ -60,7 +60,7 @@ def require_start(plan: Plan, built: Mapping[str, Tensor]) -> None:
     if not specs:
         _fitting(initial.head({}, head), head, plan)
         return
-    name = choice_of("initial", str(plan.initial.target))
+    name = choice_of_part("initial", type(initial))
     require_protected_sums(plan, name)
     if not tasks.of(plan.data).one_class_per_case:
         raise PlanError(f"initial={name} sums up over classes, and needs data.task=classification")
@@ -104,7 +104,7 @@ def _ask(grid: Grid, plan: Plan, roster: Roster, specs: messages.Specs, initial:
         if not isinstance(found, Refusal) and found.sums is not None:
             good.append(found.sums)
     missing = [f"  - {e.site}: {e.reason}" for e in ledger.entries if e.what == "sums" and e.reason]
-    name = choice_of("initial", str(plan.initial.target))
+    name = choice_of_part("initial", type(initial))
     if missing and needs_every_site(initial):
         head = f"initial={name} needs the sums of every site; use initial=prototypes or none. Missing:"
         raise RoundError("\n".join((head, *missing)))
