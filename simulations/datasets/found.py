@@ -111,7 +111,8 @@ def _of_images(raw: Mapping[str, Any]) -> dict[str, Any]:
 def _of_table(raw: Mapping[str, Any], cases: Sequence[Case]) -> dict[str, Any]:
     table = {**raw["table"], **{name: raw["table"].get(name) or [] for name in ("numeric", "categorical")}}
     if not table["numeric"] and not table["categorical"]:
-        used = {name for name in raw["data"].values() if isinstance(name, str)}
+        data = raw["data"]
+        used = {*data["classes"], *(name for name in data.values() if isinstance(name, str))}
         raise PlanError(
             f"the cases are rows of a table: say which columns are used, for instance {suggestion(cases, used)}"
             f"{images_hint(cases)}"

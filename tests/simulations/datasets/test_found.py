@@ -106,6 +106,12 @@ def test_a_table_without_columns_is_an_error_that_suggests_them(plan_of: PlanOf,
     )
 
 
+def test_findings_are_no_columns_of_the_table(plan_of: PlanOf, tmp_path: Path) -> None:
+    (tmp_path / "cases.csv").write_text("patient,mass,age\np1,1,61\np2,0,52\n")
+    with pytest.raises(PlanError, match=r"for instance table\.numeric=\[age\] table\.categorical=\[\]$"):
+        plan_of("data=manifest", f"data.path={tmp_path}/cases.csv", "data.task=multilabel", "data.classes=[mass]")
+
+
 def test_a_table_is_known_and_gets_the_members_for_tables(plan_of: PlanOf, tmp_path: Path) -> None:
     own = ("data=manifest", f"data.path={write(tmp_path, ';')}", "data.site=hospital", "table.numeric=[age]")
     plan = plan_of(*own, "table.categorical=[sex]")
