@@ -10,7 +10,7 @@ from fedgraft.common.interfaces.task import AnyTask, Outcome
 from fedgraft.common.tasks.classification import Classification
 from fedgraft.common.tasks.survival import Survival
 
-MOST_CLASSES = 30
+MOST_OUTCOMES = 30
 _SEX = re.compile(r"(patient)?[ _-]?(sex|gender)", re.IGNORECASE)
 
 
@@ -27,7 +27,7 @@ def outcomes(cases: Sequence[Case], task: AnyTask | None) -> tuple[Outcome, ...]
     survival = Survival()
     if not names and any(all(case.column(name) for name in survival.manifest_columns) for case in cases):
         return survival.outcomes(cases)
-    return () if len(names) > MOST_CLASSES else Classification(names).outcomes(cases)
+    return () if len(names) > MOST_OUTCOMES else Classification(names).outcomes(cases)
 
 
 def absent_columns(cases: Sequence[Case], task: AnyTask) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self, TypeVar
 
@@ -30,6 +30,23 @@ class Labelled(Protocol):
 
     def column(self, name: str) -> str | None:
         """The cell of another column; ``None`` if the manifest does not have it."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a manifest's cell must be for a task.
+
+    Attributes:
+        column: its name.
+        fits: whether a cell, without space around it, can be used.
+        what: must be, in words.
+        words: all cells that fit, if they can be listed.
+    """
+
+    column: str
+    fits: Callable[[str], bool]
+    what: str
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,6 +105,10 @@ class Task(Protocol[E]):
         """As in ``data.task``."""
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """As in ``data.classes``."""
+
+    @property
     def problem(self) -> str:
         """What is wrong with ``data.classes``, and what to set; empty if nothing."""
 
@@ -127,8 +148,24 @@ class Task(Protocol[E]):
     # --- cases and their labels
 
     @property
+    def reads_label(self) -> bool:
+        """Whether the manifest's ``label`` says what is predicted."""
+
+    @property
     def manifest_columns(self) -> tuple[str, ...]:
-        """The manifest's columns that say what is predicted, besides ``label``."""
+        """The manifest's other columns that say what is predicted."""
+
+    def cells(self) -> tuple[Cell, ...]:
+        """What the cells of these columns must be, ``label`` among them."""
+
+    def found_classes(self, cases: Sequence[Labelled]) -> dict[str, int]:
+        """The classes that stand in the cases, with their numbers, in the order of ``data.classes``; empty if the task
+        has none.
+
+        Raises:
+            PlanError: they can't be found, and have to be named.
+            DataError: what stands there can't be classes.
+        """
 
     def targets(self, cases: Sequence[Labelled]) -> Tensor:
         """The labels of cases.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from fedgraft.common.errors import DataError
 from fedgraft.common.interfaces.task import AnyTask, Labelled
 
+MOST_CLASSES = 50
 _YES, _NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
 
 
@@ -52,3 +54,37 @@ def _targets(task: AnyTask, case: Labelled) -> Tensor | None:
         return task.targets([case])[0]
     except DataError:
         return None
+
+
+def alike_columns(task: AnyTask, cases: Sequence[Labelled]) -> list[str]:
+    """Columns that look like one that the task could predict, of which something is known."""
+    columns = {name: {case.columns[place][1] for case in cases} for place, (name, _) in enumerate(cases[0].columns)}
+    return [name for name, cells in columns.items() if cells != {""} and task.resembles_outcome(sorted(cells))]
+
+
+def label_counts(cases: Sequence[Labelled]) -> dict[str, int]:
+    """The labels of cases with their numbers: in the order of numbers if all are numbers, else of the alphabet.
+
+    Raises:
+        DataError: there is one only, or so many that the column can't be a class.
+    """
+    counts = Counter(case.label for case in cases)
+    if len(counts) < 2:
+        raise DataError(
+            f"all {len(cases)} cases have the label `{next(iter(counts), '')}`; there is nothing to tell apart. Name "
+            "another column (data.label)"
+        )
+    if len(counts) > MOST_CLASSES:
+        raise DataError(
+            f"the labels have {len(counts)} different values, more than {MOST_CLASSES}: is it the right column "
+            "(data.label)? To have so many classes, list them in data.classes. A number can't be predicted, except the "
+            "time to an event (data.task=survival)"
+        )
+    return {label: counts[label] for label in sorted(counts, key=_number_or_word)}
+
+
+def _number_or_word(label: str) -> tuple[int, float, str]:
+    try:
+        return 0, float(label), label
+    except ValueError:
+        return 1, 0.0, label

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.errors import DataError, WireError
-from fedgraft.common.interfaces.task import Labelled, Outcome, Scheme
+from fedgraft.common.interfaces.task import Cell, Labelled, Outcome, Scheme
 from fedgraft.common.tasks.absent import class_divergence
+from fedgraft.common.tasks.cells import label_counts
 from fedgraft.common.tasks.class_evaluation import COLUMNS, FIGURES, ClassEvaluation, scored_classes
 from fedgraft.common.tasks.metrics import count_places, merge_histograms, no_scores, places
 from fedgraft.common.tasks.records import counts_of, finite_of, unpack_histograms
@@ -34,6 +35,7 @@ class Classification:
     has_classes: ClassVar[bool] = True
     whole_batches: ClassVar[bool] = False
     may_be_unknown: ClassVar[bool] = False
+    reads_label: ClassVar[bool] = True
     not_mixable: ClassVar[str] = ""
     manifest_columns: ClassVar[tuple[str, ...]] = ()
     headline: ClassVar[str] = "auroc"
@@ -63,6 +65,13 @@ class Classification:
     @property
     def counts(self) -> tuple[str, ...]:
         return self.classes
+
+    def cells(self) -> tuple[Cell, ...]:
+        label = Cell("label", self.classes.__contains__, "a class of data.classes", self.classes)
+        return (label,) if self.classes else ()
+
+    def found_classes(self, cases: Sequence[Labelled]) -> dict[str, int]:
+        return label_counts(cases)
 
     def targets(self, cases: Sequence[Labelled]) -> Tensor:
         index = {name: number for number, name in enumerate(self.classes)}

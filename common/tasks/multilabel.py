@@ -17,11 +17,11 @@ from flwr.app import ConfigRecord
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedgraft.common.errors import DataError, WireError
-from fedgraft.common.interfaces.task import Labelled, Outcome, Scheme
+from fedgraft.common.errors import DataError, PlanError, WireError
+from fedgraft.common.interfaces.task import Cell, Labelled, Outcome, Scheme
 from fedgraft.common.records import count_of
 from fedgraft.common.tasks.absent import finding_divergence
-from fedgraft.common.tasks.cells import cells_of, number_of_truth, targets_by_case, truth, unreadable
+from fedgraft.common.tasks.cells import alike_columns, cells_of, number_of_truth, targets_by_case, truth, unreadable
 from fedgraft.common.tasks.finding_evaluation import COLUMNS, FIGURES, FindingEvaluation
 from fedgraft.common.tasks.metrics import count_places, merge_histograms, no_scores, places
 from fedgraft.common.tasks.records import counts_of, unpack_histograms
@@ -33,12 +33,13 @@ from fedgraft.common.tasks.weights import are_one, finding_weights
 class Multilabel:
     """Labels ``(N, C)`` float32: 0, 1, or NaN for unknown; outputs ``(N, C)``: the log odds of each finding."""
 
-    findings: tuple[str, ...]
+    classes: tuple[str, ...]
     name: ClassVar[str] = "multilabel"
     one_class_per_case: ClassVar[bool] = False
     has_classes: ClassVar[bool] = True
     whole_batches: ClassVar[bool] = False
     may_be_unknown: ClassVar[bool] = True
+    reads_label: ClassVar[bool] = False
     not_mixable: ClassVar[str] = ""
     unusable: ClassVar[str] = "a finding's cell that is neither 1, 0 nor empty"
     headline: ClassVar[str] = "auroc"
@@ -54,34 +55,44 @@ class Multilabel:
 
     @property
     def problem(self) -> str:
-        return "" if self.findings else "data.classes must name the findings with data.task=multilabel"
+        return "" if self.classes else "data.classes must name the findings with data.task=multilabel"
 
     @property
     def outputs(self) -> int:
-        return len(self.findings)
+        return len(self.classes)
 
     @property
     def manifest_columns(self) -> tuple[str, ...]:
-        return self.findings
+        return self.classes
 
     @property
     def counts(self) -> tuple[str, ...]:
         """Of each finding in turn, the cases known not to have it, and those known to have it."""
-        return tuple(f"{name} {side}" for name in self.findings for side in ("absent", "present"))
+        return tuple(f"{name} {side}" for name in self.classes for side in ("absent", "present"))
+
+    def cells(self) -> tuple[Cell, ...]:
+        return tuple(Cell(name, _is_finding, "1, 0, or empty for unknown") for name in self.classes)
+
+    def found_classes(self, cases: Sequence[Labelled]) -> dict[str, int]:
+        """Any column of yes and no could be a finding, or could be none."""
+        columns = ", ".join(alike_columns(self, cases)) or "none"
+        raise PlanError(
+            f"data.classes must name the findings with data.task=multilabel; columns that could be one: {columns}"
+        )
 
     def targets(self, cases: Sequence[Labelled]) -> Tensor:
         """A finding is 1 or 0 (also true or false, yes or no, 1.0 or 0.0, in any case of letters); empty is unknown."""
-        rows = cells_of(cases, self.findings, self.name)
+        rows = cells_of(cases, self.classes, self.name)
         values = [[math.nan if cell == "" else number_of_truth(cell) for cell in row] for row in rows]
         strange = [any(value is None for value in row) for row in values]
         if any(strange):
             raise DataError(
                 f"{sum(strange)} case(s) have a finding that is not 1, 0 (or true/false, yes/no), or empty for unknown"
             )
-        return torch.tensor(values, dtype=torch.float32).reshape(len(cases), len(self.findings))
+        return torch.tensor(values, dtype=torch.float32).reshape(len(cases), len(self.classes))
 
     def has(self, case: Labelled) -> tuple[str, ...]:
-        return tuple(name for name in self.findings if truth(case.column(name) or "") is True)
+        return tuple(name for name in self.classes if truth(case.column(name) or "") is True)
 
     def strata(self, units: Mapping[str, Sequence[Labelled]]) -> dict[str, str]:
         """By the rarest finding that a unit has, rarest by units that have it; ``""`` for a unit without any."""
@@ -96,7 +107,7 @@ class Multilabel:
         ]
         return tuple(
             Outcome(name, tuple(None if row is None else row[at] for row in known))
-            for at, name in enumerate(self.findings)
+            for at, name in enumerate(self.classes)
         )
 
     def unreadable(self, cases: Sequence[Labelled]) -> list[int]:
@@ -104,7 +115,7 @@ class Multilabel:
 
     def resembles_outcome(self, cells: Sequence[str]) -> bool:
         """A finding of which the plan knows nothing: yes, no or nothing in every cell."""
-        return all(cell == "" or truth(cell) is not None for cell in cells)
+        return all(map(_is_finding, cells))
 
     def shortages(self, outcomes: Sequence[Outcome], among: Sequence[int], split: str) -> list[tuple[str, str]]:
         """Of either side of a finding."""
@@ -145,13 +156,13 @@ class Multilabel:
         return tuple(absent > 0 and present > 0 for absent, present in zip(counts[::2], counts[1::2], strict=True))
 
     def some_labels(self, cases: int) -> Tensor:
-        return ((torch.arange(cases)[:, None] + torch.arange(len(self.findings))) % 2).float()
+        return ((torch.arange(cases)[:, None] + torch.arange(len(self.classes))) % 2).float()
 
     def evaluate_parts(
         self, outputs: NDArray[np.floating], labels: NDArray[np.floating], sizes: Sequence[int]
     ) -> list[FindingEvaluation]:
         scores, known, positive = outputs.astype(np.float64), ~np.isnan(labels), labels == 1
-        number = len(self.findings)
+        number = len(self.classes)
         losses = np.where(known, np.logaddexp(0, scores) - positive * scores, 0.0)
         where = places(scores, positive)
         cells = 4 * np.arange(number) + 2 * positive + (scores > 0)
@@ -161,13 +172,13 @@ class Multilabel:
             told = known[part]
             confusion = np.bincount(cells[part][told], minlength=4 * number).reshape(number, 2, 2)
             histograms = count_places(where[part][told], number)
-            found.append(FindingEvaluation(self.findings, size, confusion, histograms, losses[part].sum(axis=0)))
+            found.append(FindingEvaluation(self.classes, size, confusion, histograms, losses[part].sum(axis=0)))
             start += size
         return found
 
     def merge(self, parts: Sequence[FindingEvaluation]) -> FindingEvaluation:
         return FindingEvaluation(
-            self.findings,
+            self.classes,
             sum(part.cases for part in parts),
             np.sum([part.confusion for part in parts], axis=0),
             merge_histograms([part.histograms for part in parts]),
@@ -175,13 +186,13 @@ class Multilabel:
         )
 
     def empty(self) -> FindingEvaluation:
-        number = len(self.findings)
+        number = len(self.classes)
         return FindingEvaluation(
-            self.findings, 0, np.zeros((number, 2, 2), np.int64), no_scores(number), np.zeros(number)
+            self.classes, 0, np.zeros((number, 2, 2), np.int64), no_scores(number), np.zeros(number)
         )
 
     def unpack(self, record: ConfigRecord) -> FindingEvaluation:
-        number = len(self.findings)
+        number = len(self.classes)
         cases = count_of(record, "cases")
         what = "confusion counts must be four whole numbers per finding"
         confusion = counts_of(record, "confusion", 4 * number, what).reshape(number, 2, 2)
@@ -194,7 +205,11 @@ class Multilabel:
             raise WireError("the score histogram and the confusion counts disagree on the cases of a finding")
         if loss_sums[known == 0].any():
             raise WireError("a finding has a loss, but is known of no case")
-        return FindingEvaluation(self.findings, cases, confusion, histograms, loss_sums)
+        return FindingEvaluation(self.classes, cases, confusion, histograms, loss_sums)
+
+
+def _is_finding(cell: str) -> bool:
+    return cell == "" or truth(cell) is not None
 
 
 def _losses(record: ConfigRecord, number: int) -> NDArray[np.float64]:

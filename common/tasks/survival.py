@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.errors import DataError, PlanError, WireError
-from fedgraft.common.interfaces.task import Labelled, Outcome, Scalar, Scheme
+from fedgraft.common.interfaces.task import Cell, Labelled, Outcome, Scalar, Scheme
 from fedgraft.common.records import count_of
 from fedgraft.common.tasks.cells import cells_of, number_of_truth, targets_by_case, truth, unreadable
 from fedgraft.common.tasks.concordance import Floats, concordance, partial_likelihood
@@ -86,6 +86,7 @@ class Survival:
     has_classes: ClassVar[bool] = False
     whole_batches: ClassVar[bool] = True
     may_be_unknown: ClassVar[bool] = False
+    reads_label: ClassVar[bool] = False
     not_mixable: ClassVar[str] = "a partial likelihood ranks whole cases, and half a case has no time"
     manifest_columns: ClassVar[tuple[str, ...]] = (TIME, EVENT)
     unusable: ClassVar[str] = "a `time` that is not a number above 0, or an `event` that is not 1 or 0"
@@ -103,6 +104,15 @@ class Survival:
     @property
     def problem(self) -> str:
         return "data.classes has no effect with data.task=survival; set it to []" if self.classes else ""
+
+    def cells(self) -> tuple[Cell, ...]:
+        return (
+            Cell(TIME, lambda cell: _time(cell) is not None, "a finite number above 0"),
+            Cell(EVENT, lambda cell: truth(cell) is not None, "1 or 0"),
+        )
+
+    def found_classes(self, cases: Sequence[Labelled]) -> dict[str, int]:
+        return {}
 
     def targets(self, cases: Sequence[Labelled]) -> Tensor:
         """A time is a number above 0, in a unit that all sites share; an event is 1 or 0, or a word for it."""

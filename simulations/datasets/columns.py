@@ -6,15 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from types import MappingProxyType
 
+from fedgraft.common import tasks
 from fedgraft.common.errors import DataError
 from fedgraft.common.plan.data_sections import TaskName
 
-NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"classification": ("label",), "multilabel": (), "survival": ("time", "event")}
-)
-"""By task: which columns a manifest must have besides the patient (a finding is asked for by its own name)."""
 _SITES = ("site", "hospital", "center", "centre", "clinic", "institution", "institute", "provider")
 
 
@@ -71,6 +67,8 @@ def lay_out(path: Path, header: Sequence[str], columns: Columns, task: TaskName)
     Raises:
         DataError: a column is not there; names those that are, and the nearest.
     """
+    predicting = tasks.TASKS[task](())  # a finding is asked for by its own name
+    needed = {"patient", *predicting.manifest_columns, *(["label"] if predicting.reads_label else [])}
     place = {name: number for number, name in enumerate(header)}
     chosen: dict[str, str] = {}
     lacking: dict[str, str] = {}
@@ -78,7 +76,7 @@ def lay_out(path: Path, header: Sequence[str], columns: Columns, task: TaskName)
         name = getattr(columns, what)
         if name in place:
             chosen[what] = name
-        elif name is not None and (name != usual or what in ("patient", *NEEDED[task])):
+        elif name is not None and (name != usual or what in needed):
             lacking[what] = name
     if lacking:
         raise DataError(f"{path} {_lacks(lacking, header)}")

@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from fedgraft.client.cohort.case import CSV, PARQUET, Case
+from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError
-from fedgraft.simulations.datasets.outcomes import findings, found_classes
 from fedgraft.simulations.datasets.source import Source
 from fedgraft.simulations.datasets.suggestion import images_hint, suggestion
 
@@ -84,14 +84,11 @@ def is_table(cases: Iterable[Case]) -> bool:
 
 
 def _classes(task: object, cases: Sequence[Case]) -> tuple[list[str], list[str]]:
-    if task == "survival":
+    if task not in tasks.TASKS:  # one of the plan's problems
         return [], []
-    if task == "multilabel":
-        raise PlanError(
-            "data.classes must name the findings with data.task=multilabel; columns that could be one: "
-            f"{', '.join(findings(cases)) or 'none'}"
-        )
-    counts = found_classes(cases)
+    counts = tasks.TASKS[str(task)](()).found_classes(cases)
+    if not counts:
+        return [], []
     shown = ", ".join(f"{label} ({count})" for label, count in counts.items())
     words = list(counts)
     order = f"; {words[1]} is the positive class, data.classes=[{words[1]},{words[0]}] turns it round"

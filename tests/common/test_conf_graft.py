@@ -12,6 +12,7 @@ from fedgraft.client.training.loop import LocalTraining
 from fedgraft.client.training.personalisation import NetworkTraining, train_round
 from fedgraft.common.heads.start import build_initial
 from fedgraft.common.interfaces.harmoniser import Harmoniser
+from fedgraft.common.interfaces.head_start import StartsFromSums
 from fedgraft.common.interfaces.personalisation import KeepsTensors
 from fedgraft.common.interfaces.sampler import Synthesiser
 from fedgraft.common.plan import parts
@@ -42,7 +43,8 @@ def test_a_start_gives_the_head_tensors_of_its_own_shapes(plan_of: PlanOf, name:
         return
     initial = build_initial(plan, OURS)
     head = parts.build(plan.head.target, "head", plan.head.options, width=5, classes=3)
-    sums = initial.sums(torch.randn(9, 5), torch.arange(9) % 3, 3)
+    features, labels = torch.randn(9, 5), torch.arange(9) % 3
+    sums = initial.sums(features, labels, 3) if isinstance(initial, StartsFromSums) else {}
     found = initial.head(sums, dict(head.named_parameters()))
     assert {name: tensor.shape for name, tensor in found.items()} == {"weight": (3, 5), "bias": (3,)}
 

@@ -10,7 +10,7 @@ import pytest
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.units import unit_names
 from fedgraft.common.plan.plan import Plan
-from fedgraft.simulations.federation.sites import deal
+from fedgraft.simulations.federation.sites import partition_cases
 
 SOURCE = """
 from fedgraft.client.cohort.case import Case
@@ -30,10 +30,10 @@ def test_a_source_may_take_what_the_plan_says_of_the_data(
     (tmp_path / "mine.py").write_text(SOURCE)
     monkeypatch.syspath_prepend(tmp_path)
     words = ("data=busi", "data.classes=[x,y]", "data._target_=mine.mine", "engine.allow=[mine]", "partition=by_site")
-    dealt = deal(compose_plan(*words, "+data.cases=8"), {})
+    dealt = partition_cases(compose_plan(*words, "+data.cases=8"), {})
     labels = {site: [case.label for case in cases] for site, cases in dealt.sites.items()}
     assert labels == {"a": ["x", "y", "x", "y"], "b": ["x", "y", "x", "y"]}
-    found = deal(compose_plan(*words, "data.classes=[u,v]"), {}).sites["a"]
+    found = partition_cases(compose_plan(*words, "data.classes=[u,v]"), {}).sites["a"]
     assert [case.label for case in found] == ["u", "v"]
 
 
