@@ -126,7 +126,9 @@ def test_the_model_of_such_a_run_needs_the_class(source: fg.Source) -> None:
 def test_parts_that_do_not_suit_are_named_together(source: fg.Source) -> None:
     plan = fg.plan(rounds=1, source=source, engine="ray")
     with pytest.raises(fg.PlanError) as caught:
-        fg.simulate(plan, parts={"losses": Squared, "head": 3, "loss": (Squared, {"scales": 1.0}), "compression": Squared})
+        fg.simulate(
+            plan, parts={"losses": Squared, "head": 3, "loss": (Squared, {"scales": 1.0}), "compression": Squared}
+        )
     assert caught.value.problems == (
         "parts=losses: choose one of data, partition, adaptation, head, loss, strategy, compression, initial, "
         "alignment, personal, adapt, sampling, harmonise",

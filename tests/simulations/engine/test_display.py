@@ -40,3 +40,13 @@ def test_cases_that_are_not_computed_are_explained() -> None:
         bar = next(task for task in runs.bars.tasks if task.description == "cases computed")
         assert (bar.completed, bar.total) == (40_820, 40_820)
         assert bar.fields["note"] == "10 more: kept before, equal to another, or unusable"
+
+
+def test_a_notebook_without_ipywidgets_has_no_bars_and_says_how_to_get_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebook, terminal = Console(force_jupyter=True), Console()
+    assert not bars(notebook).disable  # they are widgets there
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert bars(notebook).disable and not bars(terminal).disable
+    assert "for bars in a notebook: pip install 'fedgraft[notebook]'" in capsys.readouterr().out
