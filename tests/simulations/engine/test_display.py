@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
 from fedgraft.common import tasks
 from fedgraft.common.plan.data_sections import DataSection
 from fedgraft.server.rounds.state import Round
-from fedgraft.simulations.engine.display import Display, Runs
+from fedgraft.simulations.engine.display import Display, Runs, bars
 
 
 def test_a_run_s_bars_join_those_of_the_series_and_leave() -> None:
@@ -43,10 +45,10 @@ def test_cases_that_are_not_computed_are_explained() -> None:
 
 
 def test_a_notebook_without_ipywidgets_has_no_bars_and_says_how_to_get_them(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    notebook, terminal = Console(force_jupyter=True), Console()
+    notebook, terminal = Console(force_jupyter=True, record=True), Console()
     assert not bars(notebook).disable  # they are widgets there
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert bars(notebook).disable and not bars(terminal).disable
-    assert "for bars in a notebook: pip install 'fedgraft[notebook]'" in capsys.readouterr().out
+    assert "for bars in a notebook: pip install 'fedgraft[notebook]'" in notebook.export_text()
