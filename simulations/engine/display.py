@@ -23,7 +23,7 @@ def bars(console: Console) -> Progress:
     columns = (TextColumn("{task.description:<15}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     missing = console.is_jupyter and importlib.util.find_spec("ipywidgets") is None
     if missing:
-        console.print("for bars in a notebook: pip install 'fedgraft[notebook]'", style="dim")
+        console.print("for bars in a notebook: pip install 'fedgraft[notebook]'", style="dim", markup=False)
     return Progress(*columns, TextColumn("{task.fields[note]}"), console=console, disable=missing)
 
 
