@@ -151,4 +151,4 @@ def test_plan_tells_what_a_site_sums_up(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_plan_refuses_the_baselines_that_simulate_refuses(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", *SMALL, "adaptation=fedbn", "baselines=[pooled]"]) == 2
-    assert "baselines=pooled: the layers of adaptation._target_" in capsys.readouterr().err
+    assert "baselines=pooled: the layers of adaptation=fedbn" in capsys.readouterr().err
