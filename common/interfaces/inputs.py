@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Shaped(Protocol):
-    """What all inputs have in common, of images (`InputSpec`) and tables (`TableSpec`)."""
+    """What all inputs have in common, of images (`ImageSpec`) and tables (`TableSpec`)."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -15,7 +15,7 @@ class Shaped(Protocol):
 
 
 @dataclass(frozen=True)
-class InputSpec:
+class ImageSpec:
     """What the backbone expects: ``(channels, size, size)`` float32, normalised per channel."""
 
     channels: int

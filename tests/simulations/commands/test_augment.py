@@ -15,7 +15,7 @@ from fedgraft.common.errors import DataError, PlanError
 from fedgraft.common.harmonisation.reference import harmony_of
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.commands.augment import main, show
-from fedgraft.simulations.federation.local_statistics import with_local_means
+from fedgraft.simulations.federation.local_statistics import with_answers
 from fedgraft.simulations.federation.sites import lay_out
 
 PlanOf = Callable[..., Plan]
@@ -47,12 +47,12 @@ def test_harmonised_towards_the_means_of_all_sites(compose_plan: PlanOf, tmp_pat
 def test_local_means_are_those_of_a_run(compose_plan: PlanOf, tmp_path: Path) -> None:
     plan = compose_plan("harmonise=histogram")
     sites = lay_out(plan, tmp_path / "sites", os.environ).sites
-    known = with_local_means(plan, sites, Store(None))
+    known = with_answers(plan, sites, Store(None))
     harmony = harmony_of(known)
     assert harmony is not None
     assert len(harmony.reference) == harmony.numbers(32)
-    assert with_local_means(known, sites, Store(None)) is known
-    held = with_local_means(compose_plan("harmonise=histogram", f"hold_out=[{min(sites)}]"), sites, Store(None))
+    assert with_answers(known, sites, Store(None)) is known
+    held = with_answers(compose_plan("harmonise=histogram", f"hold_out=[{min(sites)}]"), sites, Store(None))
     assert held.harmonise.reference != known.harmonise.reference
 
 
