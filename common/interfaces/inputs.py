@@ -1,4 +1,4 @@
-"""What a network takes: images or rows of a table."""
+"""What a network takes: images, rows of a table, or any array of a fixed shape."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from typing import Protocol
 
 
 class Shaped(Protocol):
-    """What all inputs have in common, of images (`ImageSpec`) and tables (`TableSpec`)."""
+    """What all inputs have in common."""
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of one case."""
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """Any float32 array of a fixed shape, of one case."""
+
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Images:
     """`fedgraft.common.interfaces.input_kind.InputKind` of a plan without a ``table``."""
 
     plan: Plan
-    allowed: tuple[str, ...]
+    trusted: tuple[str, ...]
 
     def facts(self) -> InputFacts:
         return InputFacts(
@@ -53,14 +53,14 @@ class Images:
         return create(self.plan.backbone, self.plan.data.image_size, self._source() if pretrained else None)
 
     def problems(self) -> Sequence[str]:
-        harmony = harmony_of(self.plan, self.allowed)
+        harmony = harmony_of(self.plan, self.trusted)
         return [] if harmony is None else reference_problems(harmony, self.spec().size)
 
     def federated_statistics(self) -> FederatedStatistics | None:
-        harmony = harmony_of(self.plan, self.allowed)
+        harmony = harmony_of(self.plan, self.trusted)
         if harmony is None or not wants_reference(self.plan):
             return None
-        return MeansOverImages(self.plan, harmony, self.spec().size, self.allowed)
+        return MeansOverImages(self.plan, harmony, self.spec().size, self.trusted)
 
     def _source(self) -> dict[str, object]:
         weights = self.plan.backbone.weights
@@ -76,7 +76,7 @@ class MeansOverImages:
     plan: Plan
     harmony: Harmony
     size: int
-    allowed: tuple[str, ...]
+    trusted: tuple[str, ...]
 
     def leaving(self) -> str:
         return (
@@ -100,7 +100,7 @@ class MeansOverImages:
         return {"harmonise": with_reference(self.plan, pooled_means(answers)).harmonise}
 
     def stand_in(self) -> Sections:
-        return {"harmonise": with_stand_in(self.plan, self.size, self.allowed).harmonise}
+        return {"harmonise": with_stand_in(self.plan, self.size, self.trusted).harmonise}
 
     def without_unknown(self, answers: Mapping[str, ImageStatistics]) -> tuple[Sections, tuple[str, ...]]:
         return {}, ()

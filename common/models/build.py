@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from fedgraft.common.interfaces import adaptation as adapters
 from fedgraft.common.interfaces import roles
 from fedgraft.common.interfaces.adaptation import Adapted, Stage
 from fedgraft.common.interfaces.alignment import Alignment
+from fedgraft.common.interfaces.input_kind import InputKind
 from fedgraft.common.interfaces.inputs import Shaped
 from fedgraft.common.interfaces.personalisation import KeepsTensors, Personalisation
 from fedgraft.common.interfaces.roles import Role
@@ -21,7 +23,7 @@ from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.models import roles as roles_module
 from fedgraft.common.models.cut import Cut, find_cut
 from fedgraft.common.models.effects import require_acting, require_effect, require_scanners
-from fedgraft.common.models.frozen_part import nothing, up_to_a_stage, up_to_the_head
+from fedgraft.common.models.frozen_part import Constant, nothing, up_to_a_stage, up_to_the_head
 from fedgraft.common.models.model import Model
 from fedgraft.common.models.network import Network, measure_width
 from fedgraft.common.models.stages import find_stages, frozen_tensors
@@ -42,9 +44,7 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
         PlanError: a part, stage or size of the plan does not suit the model.
         BackboneError: weights are missing or do not fit.
     """
-    kind = kind_of(plan, allowed)
-    if problems := kind.problems():
-        raise PlanError(problems)
+    kind = _kind(plan, allowed)
     facts = kind.facts()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
@@ -68,16 +68,28 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
         parameter.requires_grad_(decided[name] != "frozen" and not name.startswith(roles.REFERENCE))
     network.to(memory_format=facts.layout)
     network.eval()
-    if not plan.engine.keep:
-        constant = nothing(network, spec)
-    elif _head_only(decided, network):
-        constant = up_to_the_head(network, width, facts.layout)
-    else:
-        cut = _cut(network, stages, spec, decided, adapted.follows)
-        constant = nothing(network, spec) if cut is None else up_to_a_stage(network, cut, facts.layout)
-    model = Model(plan.backbone.name, network, spec, facts, width, stages, decided, constant)
+    whole = Model(plan.backbone.name, network, spec, facts, width, stages, decided, nothing(network, spec))
+    model = replace(whole, constant=_constant(whole, adapted.follows)) if plan.engine.keep else whole
     require_acting(plan, model, allowed)
     return model
+
+
+def _kind(plan: Plan, allowed: Iterable[str]) -> InputKind:
+    """
+    Raises:
+        PlanError: some of the plan has no meaning for its kind of input.
+    """
+    kind = kind_of(plan, allowed)
+    if problems := kind.problems():
+        raise PlanError(problems)
+    return kind
+
+
+def _constant(model: Model, follows: frozenset[str]) -> Constant:
+    if _head_only(model.roles, model.network):
+        return up_to_the_head(model.network, model.width, model.facts.layout)
+    cut = _cut(model.network, model.stages, model.spec, model.roles, follows)
+    return model.constant if cut is None else up_to_a_stage(model.network, cut, model.facts.layout)
 
 
 def _head_only(decided: Mapping[str, Role], network: Network) -> bool:

@@ -80,7 +80,7 @@ def test_a_file_that_is_there_is_found_before_anything_is_decoded(compose_plan: 
     [
         (["augment=none"], "--show has nothing to show: augment.views=1 and harmonise=none leave each case as it is"),
         (["augment.mixup=0.2"], "--show has nothing to show"),
-        (["data=uci_heart"], "--show is for images, and the plan is for a table; choose another data set"),
+        (["data=uci_heart"], "--show is for images, and the plan is for the table; choose another data set"),
         (["augment=mild", "--cases", "0"], "--cases 0 must be 1 or more"),
         (["augment=mild", "--plan", "p.yaml"], "--plan and the override augment=mild contradict each other; leave one"),
     ],
