@@ -69,7 +69,7 @@ def test_the_plan_shows_the_new_layers(package: Path) -> None:
 
 
 def test_signals_are_a_third_kind_of_input(package: Path) -> None:
-    """Three hospitals learn where the pulse is; one signal is damaged, one is too short, and both are quarantined."""
+    """Three hospitals learn to see the pulse. Then one signal is damaged and one is too short: a site's check says so."""
     folder = package / "cache" / "pulses-0-90"
     words = [*SIGNALS[1:], "engine.threads=1"]
     done = run(package, *words, f"hydra.run.dir={package / 'run'}")
@@ -84,8 +84,9 @@ def test_signals_are_a_third_kind_of_input(package: Path) -> None:
     np.save(folder / "3.npy", np.zeros((2, 63), np.float32))
     checked = run(package, "site", "check", "--site", str(site / "site.yaml"))
     assert checked.returncode == 0, checked.stderr
-    assert "damaged: 1 of 30 signals" in checked.stdout
-    assert "inconsistent: 1 of 30 signals" in checked.stdout
+    assert "1 of 30 signals: the file is cut off" in checked.stdout
+    assert "1 of 30 signals: lengths, shapes or values contradict each other" in checked.stdout
+    assert "28 of 30 signals can be used" in checked.stdout
     assert "read a signal, once" in checked.stdout
 
 
