@@ -69,7 +69,7 @@ def test_the_plan_shows_the_new_layers(package: Path) -> None:
 
 
 def test_signals_are_a_third_kind_of_input(package: Path) -> None:
-    """Three hospitals learn to see the pulse. Then one signal is damaged and one is too short: a site's check says so."""
+    """Three hospitals learn to see the pulse; a site's check finds a damaged signal and one that is too short."""
     folder = package / "cache" / "pulses-0-90"
     words = [*SIGNALS[1:], "engine.threads=1"]
     done = run(package, *words, f"hydra.run.dir={package / 'run'}")
