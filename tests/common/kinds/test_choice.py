@@ -70,9 +70,11 @@ def test_columns_that_nobody_knows_are_left_out(rows: Plan) -> None:
     asked = kind_of(rows).federated_statistics()
     assert asked is not None
     known = TableStatistics((Moments(2, 50.0, 2.0), Moments()), ({"f": 2},))
-    sections, dropped = asked.without_unknown([known, asked.nothing()])
+    sections, dropped = asked.without_unknown({"north": known, "south": asked.nothing()})
     assert dropped == ("bp",)
     assert (sections["table"].numeric, sections["table"].categorical) == (("age",), ("sex",))
+    with pytest.raises(PlanError, match=r"no column of the table is known: of none did north tell anything"):
+        asked.without_unknown({"north": asked.nothing()})
     assert asked.stand_in() is None
     with pytest.raises(PlanError, match=r"table\.numeric names bp, of which no site told anything"):
         asked.known([known])
