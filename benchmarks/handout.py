@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.cohort.splits import split
-from fedgraft.common.models import lite0_weights
+from fedgraft.common.kinds import lite0_weights
 
 LABELS = {"normal": 0, "pneumonia": 1}
 

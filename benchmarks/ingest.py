@@ -98,11 +98,11 @@ def _ours(files: Sequence[str], folder: Path, workers: int) -> float:
     from fedgraft.client.images.reader import Reading
     from fedgraft.client.site.limits import Limits
     from fedgraft.client.site.row_store import Store
-    from fedgraft.common.interfaces.inputs import InputSpec
+    from fedgraft.common.interfaces.inputs import ImageSpec
     from fedgraft.common.plan.data_sections import DicomSection
 
     cases = [Case(file, "", f"patient-{number}") for number, file in enumerate(files)]
-    spec = InputSpec(3, 224, (0.5,) * 3, (0.5,) * 3, "bicubic")
+    spec = ImageSpec(3, 224, (0.5,) * 3, (0.5,) * 3, "bicubic")
     reading = Reading(DicomSection("file", 0, "middle", 3, False), Limits())
     start = time.perf_counter()
     intake = Intake(reading, spec, Store(folder), workers, True, lambda cases: None)

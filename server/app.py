@@ -16,6 +16,7 @@ from torch import Tensor
 from fedgraft.common import tensors
 from fedgraft.common.errors import DeploymentError, PlanError
 from fedgraft.common.interfaces.task import Evaluation
+from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.losses.suitability import require_suited
 from fedgraft.common.models.build import build as build_model
 from fedgraft.common.models.model import Model
@@ -114,10 +115,11 @@ def _require_scorable(evaluate: Evaluate | None, model: Model) -> None:
 
 
 def _resolved(grid: Grid, plan: Plan, registered: dict[int, str], ledger: Ledger) -> tuple[Plan, Model]:
-    """The plan with all numbers in it, and its model. What is wrong with a model of images is said before any site
-    decodes one; that of a table needs the table's statistics."""
+    """The plan with all numbers in it, and its model. What is wrong with a model is said before any site decodes a
+    case, unless the model depends on the sites' statistics."""
     trusted = plan.engine.trusted
-    model = None if plan.table is not None else build_model(plan, None, trusted)
+    asked = kind_of(plan, trusted).federated_statistics()
+    model = None if asked is not None and asked.stand_in() is None else build_model(plan, None, trusted)
     plan = with_statistics(grid, plan, registered, ledger)
     return plan, build_model(plan, None, trusted) if model is None else model
 

@@ -23,7 +23,7 @@ FLOORS = {
 """Floors, and those that each stands on."""
 ROOMS = {
     "conf": "",
-    "common": "cli models losses compression wire adaptation heads tables harmonisation alignment sampling "
+    "common": "cli models kinds losses compression wire adaptation heads tables harmonisation alignment sampling "
     "personalisation plan tasks tensors runtime interfaces records errors",
     "client": "cli check app training features images tables augmentation deployment cohort site",
     "server": "cli app reports rounds aggregation weights deployment",

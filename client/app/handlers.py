@@ -56,7 +56,7 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
     session = workspace.open(site_file, digest, run)
     train, task = session.cohort["train"], tasks.of(plan.data)
     counts = None if _held_out(session) else task.count(train.labels)
-    offer = Offer(site.name, digest, True, len(train), counts, session.quarantined)
+    offer = Offer(site.name, digest, True, len(train), counts, session.accepted.quarantined)
     offer = release.release_offer(offer, plan.release, site.release, task)
     release.log_release(session.release_log, "offer", run, offer, plan=digest)
     return pack_offer(offer)

@@ -7,13 +7,9 @@ from pathlib import Path
 from flwr.app import RecordDict
 
 from fedgraft.client.app.workspace import Workspace
-from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.manifest.manifest import read_manifest
-from fedgraft.client.features.extraction import split_usable
 from fedgraft.client.site.release import append_line, may_release_sums
 from fedgraft.client.training.before_head import inputs_of_weights
 from fedgraft.client.training.session import Session
-from fedgraft.common import tasks
 from fedgraft.common.errors import WireError
 from fedgraft.common.heads.start import build_initial
 from fedgraft.common.interfaces.head_start import COUNTS, StartsFromSums, Sums
@@ -31,17 +27,17 @@ def tell_sums(content: RecordDict, workspace: Workspace, site_file: Path, run: i
     session = workspace.open(site_file, digest, run)
     if session.plan.initial.target is None or session.site.name in session.plan.hold_out:
         raise WireError("the plan asks this site for no sums")
-    found = site_sums(session, workspace)
+    found = site_sums(session)
     about = {"withheld": True} if found is None else _figures(found)
     append_line(session.release_log, "sums", run, plan=digest, **about)
     return pack_sums(SiteSums(session.site.name, digest, found))
 
 
-def site_sums(session: Session, workspace: Workspace) -> Sums | None:
+def site_sums(session: Session) -> Sums | None:
     """The plan's sums over this site's training cases, of the model before any training; ``None`` if they may not
     leave."""
     train, outputs = session.cohort["train"], session.plan.data.outputs
-    patients = _patients(session, _training_cases(session, workspace))
+    patients = _patients(session)
     if not may_release_sums(patients, session.plan.release, session.site.release):
         return None
     session.load({name: session.initial[name] for name in session.model.names("shared")})
@@ -50,17 +46,10 @@ def site_sums(session: Session, workspace: Workspace) -> Sums | None:
     return initial.sums(features, train.labels, outputs) if isinstance(initial, StartsFromSums) else {}
 
 
-def _training_cases(session: Session, workspace: Workspace) -> tuple[Case, ...]:
-    inputs = workspace.inputs(session.site, session.plan, session.model)
-    return split_usable(inputs.expanded(read_manifest(session.site.manifest)), session.plan, inputs)["train"]
-
-
-def _patients(session: Session, cases: tuple[Case, ...]) -> tuple[int, ...]:
-    """How many patients have a case of each class."""
-    pairs = {
-        (int(label), case.patient)
-        for label, case in zip(tasks.of(session.plan.data).targets(cases), cases, strict=True)
-    }
+def _patients(session: Session) -> tuple[int, ...]:
+    """How many patients have a training case of each class."""
+    train = session.accepted.splits["train"]
+    pairs = {(int(label), patient) for label, patient in zip(train.labels, train.patients, strict=True)}
     return tuple(sum(label == c for label, _ in pairs) for c in range(session.plan.data.outputs))
 
 

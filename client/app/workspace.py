@@ -13,21 +13,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fedgraft.client.cohort.inputs import Inputs, Progress
+from fedgraft.client.cohort.accepted import accept
+from fedgraft.client.cohort.inputs import Inputs, Progress, Rooms, ignore, room_of, site_context
 from fedgraft.client.cohort.manifest.manifest import read_manifest
-from fedgraft.client.cohort.quarantine import write_quarantine
-from fedgraft.client.features.extraction import FeatureExtractor, ignore, load_cohort
-from fedgraft.client.features.inputs import inputs_of
-from fedgraft.client.site.limits import Limits
+from fedgraft.client.features.extraction import FeatureExtractor, load_cohort
 from fedgraft.client.site.machine import choose, keep_freed_memory, use_threads
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile, read_site_file
 from fedgraft.client.site.timing import Phases
-from fedgraft.client.tables.files import TableFiles
 from fedgraft.client.training.loss import Losses
 from fedgraft.client.training.session import Session
 from fedgraft.client.training.test_time import adapts, model_at
-from fedgraft.common import tasks, tensors
+from fedgraft.common import tensors
 from fedgraft.common.compression.compression import up_codec
 from fedgraft.common.errors import BackboneError, WireError
 from fedgraft.common.interfaces.codec import Codec
@@ -59,7 +56,7 @@ class Workspace:
     _plans: dict[str, Plan] = field(default_factory=dict)
     _models: dict[tuple[str, str, tuple[str, ...], bool], Built] = field(default_factory=dict)
     _verified: set[Path] = field(default_factory=set)
-    _tables: dict[Limits, TableFiles] = field(default_factory=dict)
+    _rooms: Rooms = field(default_factory=dict)
     _sessions: dict[tuple[Path, str, int], Session] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[type[Workspace], tuple[()]]:
@@ -138,24 +135,17 @@ class Workspace:
         with self.phases.of("build"):
             backbone_digest, plan = self._plan(site, plan_digest)
             model, initial, specs, codec = self._model(site, plan, backbone_digest, machine.device)
-        inputs = self.inputs(site, plan, model)
+        inputs = self.inputs(site, plan)
         extractor = FeatureExtractor(plan, model, backbone_digest, inputs, self.store(site), machine, self._count)
         with self.phases.of("cohort"):
-            listed = read_manifest(site.manifest)
-            tasks.of(plan.data).targets(listed)  # a label that is no class is said before hours of decoding
-            cases = inputs.expanded(listed)
-            quarantined = write_quarantine(site.state, cases, inputs.verdicts(cases))
-            cohort = load_cohort(cases, extractor, site.name not in plan.hold_out)
-        return Session(site, plan, run, model, initial, cohort, specs, codec, machine, self.phases, quarantined)
+            accepted = accept(read_manifest(site.manifest), plan, inputs, site.state)
+            cohort = load_cohort(accepted, extractor, site.name not in plan.hold_out)
+        return Session(site, plan, run, model, initial, accepted, cohort, specs, codec, machine, self.phases)
 
-    def inputs(self, site: SiteFile, plan: Plan, model: Model) -> Inputs:
-        """How a site's cases become what the model takes."""
-        tables, allowed = self.table_files(site), site.trusted
-        return inputs_of(plan, model.spec, site.rules, self.store(site), site.workers, self.decoded, tables, allowed)
-
-    def table_files(self, site: SiteFile) -> TableFiles:
-        """Reads tables within a site's limits; sites with the same limits share what was read."""
-        return self._tables.setdefault(site.limits, TableFiles(site.limits))
+    def inputs(self, site: SiteFile, plan: Plan) -> Inputs:
+        """How a site's cases become what the plan's network takes."""
+        context = site_context(plan, site, self.store(site), self.decoded)
+        return room_of(context.kind, site.trusted, self._rooms).inputs(context)
 
     def _count(self, cases: int) -> None:
         self.phases.computed += cases

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from fedgraft.client.check import reading
+from fedgraft.client.check.by_kind import look_of
 from fedgraft.client.check.cases import lines_of_cases
 from fedgraft.client.check.request import choose_plan
 from fedgraft.client.check.sections.tables import is_table
@@ -85,9 +85,9 @@ def where(names: Iterable[str], site: SiteFile, plan: Plan | None) -> dict[str, 
 def _places(listed: Sequence[Case], site: SiteFile, plan: Plan | None) -> Iterator[tuple[Case, str]]:
     """Every case with the words for its place: the manifest's lines, and what a plan makes of them."""
     yield from ((case, f"line {line}") for line, case in enumerate(listed, start=2))
-    if (plan is not None and plan.table is not None) or is_table(listed, site.manifest):
+    if is_table(listed, site.manifest):
         return
-    cases = reading.expanded(listed, plan, site)
+    cases = look_of(listed, plan, site).cases(listed, plan, site)
     lines = lines_of_cases(listed, cases)
     counts = Counter(lines)
     for case, line in zip(cases, lines, strict=True):

@@ -19,26 +19,25 @@ from numpy.typing import NDArray
 
 from fedgraft.client.check.reading import site_inputs
 from fedgraft.client.check.request import Chosen
+from fedgraft.client.cohort.accepted import LabelledCases, accept_whole
 from fedgraft.client.cohort.case import Case
+from fedgraft.client.cohort.inputs import Rooms
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import FeatureExtractor
+from fedgraft.client.images.pixels import kept_bytes
 from fedgraft.client.images.reader import is_row
 from fedgraft.client.site.machine import choose, keep_freed_memory, memory_bytes, use_threads
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile
-from fedgraft.client.tables.files import TableFiles
 from fedgraft.client.training.evaluation import evaluate_split
 from fedgraft.client.training.loop import LocalTraining, train_locally
 from fedgraft.common import tasks
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.models.build import build
 from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
-
-_PIXEL_BYTES = 2  # `fedgraft.client.images.ingest` keeps uint16
-
 
 _LEAST_SECONDS = 0.3  # a head's pass takes 30 microseconds: repeat it until the clock can tell
 _NO_DIGEST = "0" * 64
@@ -75,13 +74,11 @@ def network(plan: Plan, site: SiteFile) -> Model:
     return build(without, None, site.trusted)
 
 
-def measure(
-    plan: Plan, model: Model, site: SiteFile, cases: Sequence[Case], files: TableFiles | None = None
-) -> CaseTimes:
+def measure(plan: Plan, model: Model, site: SiteFile, cases: Sequence[Case], rooms: Rooms | None = None) -> CaseTimes:
     """Do with ``cases`` (at least one, all usable) what a round does.
 
     Args:
-        files: tables that have been read: a whole file is not read for the sake of a few rows.
+        rooms: those that are open, with the tables that have been read: a file is not read again for a few rows.
 
     Raises:
         DataError: a case can't be read, or its label is not the plan's.
@@ -93,21 +90,21 @@ def measure(
     keep_freed_memory()
     model.network.to(machine.device)
 
-    inputs = site_inputs(plan, model.spec, site, Store(None), files)
+    inputs = site_inputs(plan, site, Store(None), rooms)
 
-    def compute(views: int) -> tuple[Examples, float]:
+    def compute(some: LabelledCases, views: int) -> tuple[Examples, float]:
         extractor = FeatureExtractor(plan, model, _NO_DIGEST, inputs, Store(None), machine)
         start = time.perf_counter()
-        examples = extractor.examples(cases, views)
+        examples = extractor.examples(some, views)
         return examples, (time.perf_counter() - start) / len(cases)
 
     try:
         views, start = plan.augment.views, time.perf_counter()
-        inputs.verdicts(cases)
+        taken = accept_whole(cases, plan, inputs)
         decode = (time.perf_counter() - start) / len(cases)
-        compute(1)  # the first time pays for what is set up once, for this size of batch
-        examples, once = compute(1)
-        examples, every = compute(views) if views > 1 else (examples, once)
+        compute(taken, 1)  # the first time pays for what is set up once, for this size of batch
+        examples, once = compute(taken, 1)
+        examples, every = compute(taken, views) if views > 1 else (examples, once)
         if model.constant.what == FEATURES:
             use_threads(1)  # as a site does (`fedgraft.client.app.workspace`)
         train, evaluate = _rounds(plan, model, _repeated(examples, 2 * plan.train.batch_size), site, machine.device)
@@ -193,7 +190,7 @@ def existing(folder: Path) -> Path:
     return folder
 
 
-def pixel_bytes(cases: Sequence[Case], facts: NDArray[np.void], spec: InputSpec) -> float:
+def pixel_bytes(cases: Sequence[Case], facts: NDArray[np.void], spec: ImageSpec) -> float:
     """Bytes that an intake keeps of a case, on the average of these; the rows of an array are not kept again."""
-    planes = [0 if is_row(case) else min(int(p), spec.channels) for case, p in zip(cases, facts["planes"], strict=True)]
-    return spec.size**2 * _PIXEL_BYTES * sum(planes) / len(planes) if planes else 0.0
+    sizes = [0 if is_row(case) else kept_bytes(int(p), spec) for case, p in zip(cases, facts["planes"], strict=True)]
+    return sum(sizes) / len(sizes) if sizes else 0.0

@@ -12,20 +12,18 @@ from PIL import Image
 
 from fedgraft.client.check.report import Thumbnail
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.inputs import Inputs, Progress
+from fedgraft.client.cohort.inputs import Inputs, Progress, Rooms, room_of, site_context
 from fedgraft.client.cohort.quarantine import CaseError
-from fedgraft.client.features.extraction import ignore
-from fedgraft.client.features.inputs import inputs_of
 from fedgraft.client.images import expansion
 from fedgraft.client.images.image import DecodedImage
 from fedgraft.client.images.ingest import Intake
-from fedgraft.client.images.inputs import ImageInputs, image_inputs
+from fedgraft.client.images.inputs import ImageInputs
 from fedgraft.client.images.reader import CaseReader, Reading
+from fedgraft.client.images.room import ImageRoom
 from fedgraft.client.site.machine import cores
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile
-from fedgraft.client.tables.files import TableFiles
-from fedgraft.common.interfaces.inputs import InputSpec, TableSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.plan.data_sections import DicomSection
 from fedgraft.common.plan.plan import Plan
 
@@ -34,7 +32,7 @@ AS_THE_FILE_SAYS = DicomSection(window="file", choice=0, frames="middle", slices
 THUMBNAIL = 112
 """Pixels of a thumbnail's longer side: enough to see text, a wrong window or a wrong body part."""
 MOST_THUMBNAILS = 48
-_SMALLEST = InputSpec(1, 16, (0.0,), (1.0,), "bilinear")  # without a plan, no pixels are wanted
+_SMALLEST = ImageSpec(1, 16, (0.0,), (1.0,), "bilinear")  # without a plan, no pixels are wanted
 Read = Callable[[Case], DecodedImage]
 Item = TypeVar("Item")
 
@@ -44,16 +42,15 @@ def expanded(cases: Sequence[Case], plan: Plan | None, site: SiteFile) -> tuple[
     return expansion.expanded(cases, _reading(plan, site), Store(None) if plan is None else store_of(site))
 
 
-def site_inputs(
-    plan: Plan, spec: InputSpec | TableSpec, site: SiteFile, store: Store, files: TableFiles | None = None
-) -> Inputs:
-    """The cohort's cases as a run takes them; ``files``: tables that have been read."""
-    return inputs_of(plan, spec, site.rules, store, site.workers, ignore, files, site.trusted)
+def site_inputs(plan: Plan, site: SiteFile, store: Store, rooms: Rooms | None = None) -> Inputs:
+    """The cohort's cases as a run takes them; ``rooms``: those that are open."""
+    context = site_context(plan, site, store)
+    return room_of(context.kind, site.trusted, rooms).inputs(context)
 
 
-def site_images(plan: Plan, spec: InputSpec, site: SiteFile, store: Store, progress: Progress) -> ImageInputs:
+def site_images(plan: Plan, site: SiteFile, progress: Progress) -> ImageInputs:
     """A cohort of images as a run takes them; ``progress`` is told how many were decoded."""
-    return image_inputs(plan, spec, site.rules, store, site.workers, progress, site.trusted)
+    return ImageRoom().inputs(site_context(plan, site, store_of(site), progress))
 
 
 def store_of(site: SiteFile) -> Store:

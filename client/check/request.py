@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from fedgraft.client.cohort.inputs import InputRoom, Rooms
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import PlanError
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, from_json, load_plan
+
+Room = TypeVar("Room", bound=InputRoom)
 
 
 class Chosen(NamedTuple):
@@ -81,19 +84,26 @@ class CheckRequest:
 @dataclass(frozen=True)
 class CheckContext:
     """A site, the plan that it is checked against, and that plan's network; ``None`` if there is none, or it can't be
-    built (yet)."""
+    built (yet). ``rooms``: those that are open."""
 
     site: SiteFile
     chosen: Chosen | None
     model: Model | None
     request: CheckRequest
+    rooms: Rooms = field(default_factory=dict)
 
     @property
     def plan(self) -> Plan | None:
         return None if self.chosen is None else self.chosen.plan
 
     @property
-    def image(self) -> InputSpec | None:
+    def image(self) -> ImageSpec | None:
         """What the plan's network takes, if that is images."""
         spec = None if self.model is None else self.model.spec
-        return spec if isinstance(spec, InputSpec) else None
+        return spec if isinstance(spec, ImageSpec) else None
+
+    def room(self, of: type[Room]) -> Room:
+        """The room of a class of ours; what it holds of files is shared by all that look at the site."""
+        found = self.rooms.setdefault(f"{of.__module__}.{of.__qualname__}", of())
+        assert isinstance(found, of)
+        return found

@@ -34,13 +34,13 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.quarantine import CaseError, reason_of
 from fedgraft.client.images.content import digest_of
 from fedgraft.client.images.facts import facts_of, refusal
+from fedgraft.client.images.pixels import encode
 from fedgraft.client.images.raster import FORMATS
 from fedgraft.client.images.reader import CaseReader, Reading
 from fedgraft.client.images.transforms import resize
 from fedgraft.client.site.machine import cores
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 
-MOST = 65535  # pixels are kept as uint16: a step is 1.5e-5 of the range, less than 12-bit files have
 _OVERHEAD_BYTES = 1 << 29
 _AHEAD = 4
 _GRACE_SECONDS = 30.0
@@ -55,7 +55,7 @@ class DecodeRequest(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """What came of one case: ``()`` of `FACTS`, and ``(planes, S, S)`` uint16, ``None`` if it can't be used."""
+    """What came of one case: ``()`` of `FACTS`, and its pixels as they are kept, ``None`` if it can't be used."""
 
     facts: NDArray[np.void]
     pixels: NDArray[np.uint16] | None
@@ -69,7 +69,7 @@ class DecodeReply(NamedTuple):
 
 
 def decoded(
-    orders: Sequence[DecodeRequest], reading: Reading, spec: InputSpec, workers: int
+    orders: Sequence[DecodeRequest], reading: Reading, spec: ImageSpec, workers: int
 ) -> Iterator[tuple[DecodeRequest, DecodeReply]]:
     """Read, look at and resize every case, in the order of ``orders``; what is asked for again comes last.
 
@@ -96,7 +96,7 @@ def decoded(
 
 
 def _through_processes(
-    left: deque[DecodeRequest], again: set[DecodeRequest], reading: Reading, spec: InputSpec, workers: int
+    left: deque[DecodeRequest], again: set[DecodeRequest], reading: Reading, spec: ImageSpec, workers: int
 ) -> Iterator[tuple[DecodeRequest, DecodeReply]]:
     """Answer what is ``left``, and take it off.
 
@@ -127,7 +127,7 @@ def _through_processes(
                 yield order, answer
 
 
-def take(order: DecodeRequest, reader: CaseReader, spec: InputSpec) -> DecodeReply:
+def take(order: DecodeRequest, reader: CaseReader, spec: ImageSpec) -> DecodeReply:
     """`decoded` of one order, in this process."""
     return _answer(order, lambda case: _take(case, reader, spec))
 
@@ -145,22 +145,22 @@ def _answer(order: DecodeRequest, one: Callable[[Case], Decoded]) -> DecodeReply
     return DecodeReply(content, [one(case) for case in order.cases])
 
 
-def _take(case: Case, reader: CaseReader, spec: InputSpec | None) -> Decoded:
+def _take(case: Case, reader: CaseReader, spec: ImageSpec | None) -> Decoded:
     try:
         picture = reader(case)
         facts = facts_of(picture)
         if spec is None:
             return Decoded(facts, None)
-        small = resize(picture.pixels, spec).numpy()
+        kept = encode(resize(picture.pixels, spec))
     except CaseError as error:
         return Decoded(refusal(error.reason), None)
     except MemoryError:
         return Decoded(refusal("too-large"), None)
-    return Decoded(facts, np.rint(small * np.float32(MOST)).astype(np.uint16))
+    return Decoded(facts, kept)
 
 
 def _schedule(
-    pool: ProcessPool, order: DecodeRequest, reading: Reading, spec: InputSpec, threads: int
+    pool: ProcessPool, order: DecodeRequest, reading: Reading, spec: ImageSpec, threads: int
 ) -> Future[DecodeReply]:
     seconds = reading.limits.seconds * len(order.cases)
     try:
@@ -262,5 +262,5 @@ def _reader(reading: Reading, threads: int) -> CaseReader:
     return CaseReader(reading, threads)
 
 
-def _in_worker(order: DecodeRequest, reading: Reading, spec: InputSpec, threads: int) -> DecodeReply:
+def _in_worker(order: DecodeRequest, reading: Reading, spec: ImageSpec, threads: int) -> DecodeReply:
     return take(order, _reader(reading, threads), spec)

@@ -18,7 +18,6 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -26,15 +25,16 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.inputs import Progress
 from fedgraft.client.cohort.quarantine import PASSING, USABLE, number_of, reason_of
 from fedgraft.client.images.content import ContentIndex, stamp_of
-from fedgraft.client.images.decode_pool import MOST, DecodeReply, DecodeRequest, decoded, look
+from fedgraft.client.images.decode_pool import DecodeReply, DecodeRequest, decoded, look
 from fedgraft.client.images.facts import FACTS, refusal
 from fedgraft.client.images.image import DeidentificationFlag
+from fedgraft.client.images.pixels import DTYPE, decode, kept_planes, kept_shape
 from fedgraft.client.images.raster import FORMATS
 from fedgraft.client.images.reader import CaseReader, Reading, by_file, file_of, is_row
 from fedgraft.client.images.transforms import resize
 from fedgraft.client.site.row_store import ABSENT, RowStore, Store
 from fedgraft.common.errors import DataError
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 
 _AT_ONCE = 256  # cases between two writes
 _IN_ONE_ORDER = 32  # cases of one file that one process decodes in one go
@@ -54,7 +54,7 @@ class Intake:
     """
 
     reading: Reading
-    spec: InputSpec
+    spec: ImageSpec
     store: Store
     workers: int
     refuse_burned_in: bool
@@ -93,7 +93,7 @@ class Intake:
         (place,) = kept.places([self.key(case)])
         if place == ABSENT:  # -1, which would be another case's pixels
             raise DataError("what was kept of the cohort's cases was removed while it was in use; start again")
-        return torch.from_numpy(kept.rows().numpy()[place].astype(np.float32) / np.float32(MOST))
+        return decode(kept.rows().numpy()[place])
 
     def _look_at(self, cases: Sequence[Case]) -> None:
         """Find what was seen on an earlier start, and decode the rest."""
@@ -171,8 +171,8 @@ class Intake:
         self._index.add(list(stamps), list(stamps.values()))
 
     def _planes(self, case: Case) -> int:
-        """Of what is kept: a network of one channel sees colour as grey."""
-        return min(int(self._facts[case]["planes"]), self.spec.channels)
+        """Of what is kept of a case."""
+        return kept_planes(int(self._facts[case]["planes"]), self.spec)
 
     def _within(self, case: Case) -> str:
         """A case by what its file holds, where in it, and who reads it: a file's name chooses its reader."""
@@ -203,8 +203,8 @@ class Intake:
         return self.store.kind(_digest("facts-1", str(FACTS.descr)).hex(), (FACTS.itemsize,), "uint8")
 
     def _kept_pixels(self, planes: int) -> RowStore:
-        shape = (planes, self.spec.size, self.spec.size)
-        return self.store.kind(_digest("pixels-1", str(shape)).hex(), shape, "uint16")
+        shape = kept_shape(planes, self.spec)
+        return self.store.kind(_digest("pixels-1", str(shape)).hex(), shape, DTYPE)
 
 
 def _digest(*parts: str) -> bytes:

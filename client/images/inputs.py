@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -14,20 +14,18 @@ from torch import Tensor
 
 from fedgraft.client.augmentation.views import Bank, identity, view_fingerprint, view_of
 from fedgraft.client.cohort.case import CSV, PARQUET, Case
-from fedgraft.client.cohort.inputs import CaseView, Progress
+from fedgraft.client.cohort.inputs import CaseView
 from fedgraft.client.images.expansion import expanded
 from fedgraft.client.images.ingest import Intake
-from fedgraft.client.images.reader import Reading, file_of
+from fedgraft.client.images.reader import file_of
 from fedgraft.client.images.transforms import fingerprint, normalise
-from fedgraft.client.site.limits import Rules
-from fedgraft.client.site.machine import cores
-from fedgraft.client.site.row_store import Store
+from fedgraft.client.site.release import may_release_means
+from fedgraft.client.site.site_file import ReleasePolicy
 from fedgraft.common.errors import DataError
-from fedgraft.common.harmonisation.reference import Harmony, harmony_of
-from fedgraft.common.interfaces.inputs import InputSpec
-from fedgraft.common.plan.plan import Plan
-from fedgraft.common.plan.types import OURS
+from fedgraft.common.harmonisation.image_statistics import ImageStatistics
+from fedgraft.common.harmonisation.reference import Harmony
 
+_AT_ONCE = 64
 TABLES = (*CSV, *PARQUET)
 
 
@@ -82,6 +80,16 @@ class ImageInputs:
             images = self.views(wanted[part])
             yield part, normalise(images, self.intake.spec).expand(-1, self.intake.spec.channels, -1, -1)
 
+    def tell(self, train: Sequence[Case], permission: ReleasePolicy) -> ImageStatistics:
+        """Means over training images, each as it is (no views), by which the plan's ``harmonise`` describes them."""
+        if self.harmony is None or not may_release_means(len({case.patient for case in train}), permission):
+            return ImageStatistics()
+        total = torch.zeros(self.harmony.numbers(self.intake.spec.size), dtype=torch.float64)
+        for start in range(0, len(train), _AT_ONCE):
+            for image in self.intake.images(train[start : start + _AT_ONCE]):
+                total += self.harmony.harmoniser.describe(image)
+        return ImageStatistics(len(train), tuple((total / len(train)).tolist()))
+
     def harmonised(self, cases: Sequence[Case]) -> list[Tensor]:
         """``(1 or 3, S, S)`` float32 in [0, 1] of each case, made like those of other sites if the plan says so."""
         taken = self.intake.images(cases)
@@ -114,25 +122,3 @@ def _parts(wanted: Sequence[CaseView], batch: int) -> Iterator[slice]:
             start += batch
     if start < end:
         yield slice(start, end)
-
-
-def image_inputs(
-    plan: Plan,
-    spec: InputSpec,
-    rules: Rules,
-    store: Store,
-    workers: int | None,
-    progress: Progress,
-    allowed: Iterable[str] = OURS,
-) -> ImageInputs:
-    """A cohort's images, as a plan wants them.
-
-    Args:
-        workers: processes that decode files; ``None`` is one per core.
-        progress: is told how many cases were decoded, as it happens.
-        allowed: packages from which what harmonises them may come.
-    """
-    reading = Reading(plan.dicom, rules.limits)
-    processes = cores() if workers is None else workers
-    intake = Intake(reading, spec, store, processes, rules.refuse_burned_in, progress)
-    return ImageInputs(intake, Bank(plan.augment, plan.seed), harmony_of(plan, allowed))

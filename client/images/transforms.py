@@ -10,25 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 
 _MODES = {"bicubic": "bicubic", "bilinear": "bilinear"}
 
 
-def to_input(image: NDArray[np.float32], spec: InputSpec) -> Tensor:
-    """One case as the backbone wants it: `resize`, then `normalise`.
-
-    Args:
-        image: ``(H, W)`` or ``(H, W, 3)`` float32 in [0, 1].
-        spec: the backbone's input.
-
-    Returns:
-        ``(channels, size, size)`` float32, normalised.
-    """
-    return normalise(resize(image, spec), spec)
-
-
-def resize(image: NDArray[np.float32], spec: InputSpec) -> Tensor:
+def resize(image: NDArray[np.float32], spec: ImageSpec) -> Tensor:
     """``(H, W)`` or ``(H, W, 3)`` float32 in [0, 1] to ``(planes, size, size)``, still in [0, 1].
 
     A grey image has one plane; a colour image has three, or becomes luma (ITU-R BT.601) if the backbone has one
@@ -45,7 +32,7 @@ def resize(image: NDArray[np.float32], spec: InputSpec) -> Tensor:
     return resized[0].clamp(0, 1)
 
 
-def normalise(images: Tensor, spec: InputSpec) -> Tensor:
+def normalise(images: Tensor, spec: ImageSpec) -> Tensor:
     """``(..., planes, S, S)`` float32 in [0, 1] to ``(..., channels, S, S)``, by the backbone's mean and std.
 
     A single plane is repeated for three channels.
@@ -54,6 +41,6 @@ def normalise(images: Tensor, spec: InputSpec) -> Tensor:
     return (images - mean) / std
 
 
-def fingerprint(spec: InputSpec) -> str:
-    """Changes whenever `to_input` would give other numbers for the same image."""
+def fingerprint(spec: ImageSpec) -> str:
+    """Changes whenever `resize` and `normalise` would give other numbers for the same image."""
     return hashlib.sha256(f"resize-1|{spec}".encode()).hexdigest()

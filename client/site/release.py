@@ -17,7 +17,7 @@ from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.sections import ReleaseSection
 from fedgraft.common.runtime.files import append_json, private_folder
-from fedgraft.common.tables.statistics import Patients, TableStatistics
+from fedgraft.common.tables.statistics import Patients, TableStatistics, nothing_of
 from fedgraft.common.wire.messages import Update
 from fedgraft.common.wire.offer import Offer
 
@@ -86,7 +86,7 @@ def may_release_sums(patients: Sequence[int], plan: ReleaseSection, permission: 
 def release_statistics(found: TableStatistics, table: TableSection, permission: Permission) -> TableStatistics:
     """A table's statistics without columns and categories of too few cases for plan or site; none if the site forbids
     them."""
-    return found.at_least(max(table.min_count, permission.min_count)) if permission.statistics else found.nothing()
+    return found.at_least(max(table.min_count, permission.min_count)) if permission.statistics else nothing_of(table)
 
 
 def of_enough_patients(

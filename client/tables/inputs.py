@@ -19,10 +19,13 @@ from fedgraft.client.cohort.inputs import CaseView
 from fedgraft.client.cohort.manifest.csv_file import read_rows
 from fedgraft.client.cohort.manifest.lines import KNOWN
 from fedgraft.client.cohort.quarantine import USABLE, CaseError, number_of
+from fedgraft.client.site.release import of_enough_patients, release_statistics
+from fedgraft.client.site.site_file import ReleasePolicy
 from fedgraft.client.tables.files import TableFiles
 from fedgraft.common.errors import DataError
 from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.tables.encoding import CellError, Encoder, Row, read_row
+from fedgraft.common.tables.statistics import TableStatistics, count_patients, describe
 
 
 class TableInputs:
@@ -83,6 +86,13 @@ class TableInputs:
             CaseError: a case can't be used.
         """
         return [self._row(case) for case in cases]
+
+    def tell(self, train: Sequence[Case], permission: ReleasePolicy) -> TableStatistics:
+        """Sums over the columns of the training rows."""
+        rows, table = self.rows(train), self._table
+        patients = count_patients(rows, [case.patient for case in train], table)
+        enough = of_enough_patients(describe(rows, table), patients, table, permission)
+        return release_statistics(enough, table, permission)
 
     def batches(self, wanted: Sequence[CaseView], batch: int) -> Iterator[tuple[slice, Tensor]]:
         """``(which part of wanted, (B, F) float32)``.

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fedgraft.client.cohort.accepted import AcceptedCohort
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import Cohort
 from fedgraft.client.site.machine import Machine
@@ -28,20 +29,25 @@ from fedgraft.common.wire import messages
 
 @dataclass(frozen=True)
 class Session:
-    """One site in one run. ``initial`` holds the shared and local tensors that an untrained model has; ``specs`` what
-    the shared ones must be like."""
+    """One site in one run.
+
+    Attributes:
+        initial: the shared and local tensors that an untrained model has.
+        accepted: the site's cases; ``cohort``: what the network takes of them.
+        specs: what the shared tensors must be like.
+    """
 
     site: SiteFile
     plan: Plan
     run: int
     model: Model
     initial: dict[str, Tensor]
+    accepted: AcceptedCohort
     cohort: Cohort
     specs: messages.Specs
     codec: Codec
     machine: Machine
     phases: Phases
-    quarantined: dict[str, int]
 
     @property
     def device(self) -> torch.device:

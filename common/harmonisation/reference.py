@@ -12,7 +12,6 @@ from torch import Tensor
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.harmoniser import Harmoniser
-from fedgraft.common.interfaces.inputs import Shaped
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.types import OURS
@@ -85,24 +84,18 @@ def with_stand_in(plan: Plan, size: int, allowed: Iterable[str] = OURS) -> Plan:
     return with_reference(plan, harmony.harmoniser.describe(ramp).tolist())
 
 
-def require_reference_fits(plan: Plan, spec: Shaped, allowed: Iterable[str] = OURS) -> None:
-    """Check the length of the plan's reference against the size of its images.
-
-    Raises:
-        PlanError: the length does not fit, or images of this size need more than `MOST_NUMBERS`.
-    """
-    harmony = harmony_of(plan, allowed)
-    if harmony is None:
-        return
-    size, given = spec.shape[-1], len(harmony.reference)
-    needed = harmony.numbers(size)
+def reference_problems(harmony: Harmony, size: int) -> list[str]:
+    """What is wrong with the length of the plan's reference for images of ``size`` x ``size`` pixels: it does not fit,
+    or images of this size need more than `MOST_NUMBERS`."""
+    given, needed = len(harmony.reference), harmony.numbers(size)
     if needed > MOST_NUMBERS:
-        raise PlanError(
+        return [
             f"harmonise describes an image of {size} x {size} pixels by {needed} numbers, more than the {MOST_NUMBERS} "
             "that travel with a plan; lower harmonise.band, or data.image_size"
-        )
+        ]
     if given not in (0, needed):
-        raise PlanError(
+        return [
             f"harmonise.reference has {given} numbers, and images of {size} x {size} pixels need {needed}; set it to "
             "[] to have the sites asked before round 1"
-        )
+        ]
+    return []

@@ -1,4 +1,4 @@
-"""What a network takes: images or rows of a table."""
+"""What a network takes: images, rows of a table, or any array of a fixed shape."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Shaped(Protocol):
-    """What all inputs have in common, of images (`InputSpec`) and tables (`TableSpec`)."""
+    """What all inputs have in common."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -15,7 +15,14 @@ class Shaped(Protocol):
 
 
 @dataclass(frozen=True)
-class InputSpec:
+class ArraySpec:
+    """Any float32 array of a fixed shape, of one case."""
+
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ImageSpec:
     """What the backbone expects: ``(channels, size, size)`` float32, normalised per channel."""
 
     channels: int

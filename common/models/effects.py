@@ -8,17 +8,16 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fedgraft.common.errors import PlanError
-from fedgraft.common.harmonisation.reference import require_reference_fits
 from fedgraft.common.heads.start import require_initial
 from fedgraft.common.interfaces.alignment import ComparesScanners
-from fedgraft.common.interfaces.inputs import TableSpec
+from fedgraft.common.interfaces.input_kind import InputFacts
 from fedgraft.common.interfaces.personalisation import FinishesModel, TrainsCopy
 from fedgraft.common.interfaces.roles import HEAD, REFERENCE
 from fedgraft.common.interfaces.sampler import Synthesiser
 from fedgraft.common.interfaces.test_time import Adapting
 from fedgraft.common.losses.suitability import require_suited
 from fedgraft.common.models.depths import require_depths
-from fedgraft.common.models.frozen_part import IMAGES, Constant
+from fedgraft.common.models.frozen_part import INPUTS, Constant
 from fedgraft.common.models.model import Model
 from fedgraft.common.models.network import Network
 from fedgraft.common.plan import parts
@@ -45,13 +44,11 @@ def require_acting(plan: Plan, model: Model, allowed: Iterable[str]) -> None:
         require_movable(network)
     require_batches(plan, network)
     require_no_statistics(plan, model.names("shared"))
-    if plan.engine.keep and plan.backbone.precision == "mixed" and constant.what == IMAGES:
+    if plan.engine.keep and plan.backbone.precision == "mixed" and constant.what == INPUTS:
         raise PlanError("backbone.precision=mixed has no effect: no part of the backbone is constant; set it to auto")
-    codes = constant.what == IMAGES and isinstance(model.spec, TableSpec) and bool(model.spec.cardinalities)
     require_evaluation(plan, allowed)
-    require_vectors(plan, constant.shape, codes, allowed)
-    require_mixable(plan, constant, network.backbone)
-    require_reference_fits(plan, model.spec, allowed)
+    require_vectors(plan, constant.shape, constant.what == INPUTS and model.facts.codes, allowed)
+    require_mixable(plan, constant, network.backbone, model.facts)
 
 
 def require_batches(plan: Plan, network: Network) -> None:
@@ -133,35 +130,35 @@ def require_evaluation(plan: Plan, allowed: Iterable[str]) -> None:
         )
 
 
-def require_mixable(plan: Plan, constant: Constant, backbone: nn.Module) -> None:
+def require_mixable(plan: Plan, constant: Constant, backbone: nn.Module, facts: InputFacts) -> None:
     """Check that CutMix and mixup can be applied to what training sees of a case.
 
     Raises:
         PlanError: ``augment.cutmix`` is set but inputs have no rows and columns (of pixels or of a stage's output), or
             ``augment.mixup`` would mix codes of categories.
     """
-    if plan.augment.cutmix and not _is_spatial(plan, constant, backbone):
+    if plan.augment.cutmix and not _is_spatial(constant, backbone):
         shape = " x ".join(map(str, constant.shape))
-        what = "a row of the table" if plan.table is not None and constant.what == IMAGES else f"the {constant.what}"
+        what = facts.a if constant.what == INPUTS else f"the {constant.what}"
         raise PlanError(
             f"augment.cutmix cuts rectangles out of what is trained on, and {what} ({shape}) has no places; free an "
             "earlier stage of a CNN (backbone.freeze), or use augment.mixup"
         )
-    if plan.augment.mixup and plan.table is not None and plan.table.categorical and constant.what == IMAGES:
+    if plan.augment.mixup and facts.codes and constant.what == INPUTS:
         raise PlanError(
-            "augment.mixup has no meaning for the rows of a table with categories (table.categorical): between two "
-            "categories there is nothing; set it to 0, or freeze the backbone and mix its features"
+            f"augment.mixup has no meaning for {facts.a} with categories: between two categories there is nothing; "
+            "set it to 0, or freeze the backbone and mix its features"
         )
 
 
-def _is_spatial(plan: Plan, constant: Constant, backbone: nn.Module) -> bool:
+def _is_spatial(constant: Constant, backbone: nn.Module) -> bool:
     """Whether training sees ``(C, H, W)`` of a case: an image, or the output of a CNN's stage. Tokens and channels-last
     outputs are not."""
-    if plan.table is not None or len(constant.shape) != 3:
+    if len(constant.shape) != 3:
         return False
     _, height, width = constant.shape
     last = str(getattr(backbone, "output_fmt", "NCHW")).upper().endswith("NHWC")  # timm: Swin and its relatives
-    return height == width > 1 and (constant.what == IMAGES or not last)
+    return height == width > 1 and (constant.what == INPUTS or not last)
 
 
 def require_vectors(plan: Plan, shape: tuple[int, ...], codes: bool, allowed: Iterable[str]) -> None:

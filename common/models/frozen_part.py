@@ -1,7 +1,7 @@
 """The constant part of a network: what training can't change, so that its output is computed once per case and kept.
 
 It ends behind the backbone (features are kept), behind a stage (the stage's output is kept), or before the first stage
-(the normalised images are kept). Training runs the rest of the network on the kept outputs.
+(the inputs are kept). Training runs the rest of the network on the kept outputs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fedgraft.common.interfaces.roles import HEAD
 from fedgraft.common.models.cut import Cut
 from fedgraft.common.models.network import Network
 
-FEATURES, IMAGES = "features", "images"
+FEATURES, INPUTS = "features", "inputs"
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Constant:
     """Where the constant part ends.
 
     Attributes:
-        what: name of the kept output: `FEATURES`, ``stage <name>`` or `IMAGES`.
+        what: name of the kept output: `FEATURES`, ``stage <name>`` or `INPUTS`.
         shape: of the kept output of one case.
-        compute: the constant part: normalised images ``(B, C, S, S)`` -> ``(B, *shape)``, without gradients.
+        compute: the constant part: inputs ``(B, *spec.shape)`` -> ``(B, *shape)``, without gradients.
         trained: the rest of the network: ``(B, *shape) -> (B, outputs)``.
         prefix: of the names of ``trained``'s parameters in the model's state.
     """
@@ -64,28 +64,28 @@ class Tail(nn.Module):
         return self
 
 
-def up_to_the_head(network: Network, width: int) -> Constant:
-    """The constant part is the whole backbone: features are kept, and the head is trained."""
+def up_to_the_head(network: Network, width: int, layout: torch.memory_format) -> Constant:
+    """The constant part is the whole backbone: features are kept, and the head is trained. ``layout``: of a batch."""
 
-    def compute(images: Tensor) -> Tensor:
+    def compute(inputs: Tensor) -> Tensor:
         network.eval()
         with torch.inference_mode():
-            features: Tensor = network.backbone(images)
+            features: Tensor = network.backbone(inputs.contiguous(memory_format=layout))
         return features
 
     return Constant(FEATURES, (width,), compute, network.head, HEAD)
 
 
-def up_to_a_stage(network: Network, cut: Cut) -> Constant:
-    """The constant part ends at the cut: the output there is kept."""
+def up_to_a_stage(network: Network, cut: Cut, layout: torch.memory_format) -> Constant:
+    """The constant part ends at the cut: the output there is kept. ``layout``: of a batch of inputs."""
 
-    def compute(images: Tensor) -> Tensor:
+    def compute(inputs: Tensor) -> Tensor:
         network.eval()
-        return cut.keep(network.backbone, images)
+        return cut.keep(network.backbone, inputs.contiguous(memory_format=layout))
 
     return Constant(f"stage {cut.stage}", cut.shape, compute, Tail(network, cut))
 
 
 def nothing(network: Network, spec: Shaped) -> Constant:
-    """There is no constant part, since the first stage can change or ``engine.keep`` is false: the images are kept."""
-    return Constant(IMAGES, spec.shape, lambda images: images, network)
+    """There is no constant part, since the first stage can change or ``engine.keep`` is false: the inputs are kept."""
+    return Constant(INPUTS, spec.shape, lambda inputs: inputs, network)

@@ -12,7 +12,8 @@ from torch import Tensor
 from fedgraft.common.errors import BackboneError
 from fedgraft.common.interfaces import roles as roles_module
 from fedgraft.common.interfaces.adaptation import Stage
-from fedgraft.common.interfaces.inputs import InputSpec, TableSpec
+from fedgraft.common.interfaces.input_kind import InputFacts
+from fedgraft.common.interfaces.inputs import Shaped
 from fedgraft.common.interfaces.roles import Role
 from fedgraft.common.models import roles
 from fedgraft.common.models.frozen_part import Constant
@@ -26,7 +27,7 @@ class Model:
     Attributes:
         name: the backbone's name.
         network: backbone, adaptation layers and head.
-        spec: the network's input.
+        spec, facts: the network's input.
         width: number of features before the head.
         stages: the backbone's, in order.
         roles: the role of every tensor in the network's state, by name.
@@ -35,7 +36,8 @@ class Model:
 
     name: str
     network: Network
-    spec: InputSpec | TableSpec
+    spec: Shaped
+    facts: InputFacts
     width: int
     stages: tuple[Stage, ...]
     roles: dict[str, Role]

@@ -1,12 +1,16 @@
-"""Backbone, layers and head as one module."""
+"""Backbone, layers and head as one module, and how many features a backbone gives."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
+
+from fedgraft.common.errors import PlanError
+from fedgraft.common.interfaces.inputs import Shaped
 
 
 class Network(nn.Module):
-    """Images ``(B, C, H, W)``, or rows of a table ``(B, F)``, float32 -> ``(B, outputs)`` float32.
+    """Inputs ``(B, *shape)`` float32, for instance images ``(B, C, H, W)``, -> ``(B, outputs)`` float32.
 
     In training mode the backbone stays in eval mode (a frozen batch norm keeps its statistics), except for the modules
     whose paths are in ``training_modules``. ``reference`` holds the statistics that an alignment compares features
@@ -28,8 +32,8 @@ class Network(nn.Module):
         self.reference = nn.Module() if reference is None else reference
         self.training_modules = training_modules
 
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.backbone(images))
+    def forward(self, inputs: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.backbone(inputs))
         return logits
 
     def train(self, mode: bool = True) -> Network:
@@ -39,3 +43,26 @@ class Network(nn.Module):
             for path in self.training_modules:
                 self.backbone.get_submodule(path).train()
         return self
+
+
+def measure_width(backbone: nn.Module, spec: Shaped, unfit: str) -> int:
+    """Features per case, measured with one blank case.
+
+    Args:
+        unfit: what to say where the backbone can't take it.
+
+    Raises:
+        PlanError: it can't, or does not give one vector per case.
+    """
+    training = backbone.training
+    try:
+        with torch.no_grad():
+            features: Tensor = backbone.eval()(torch.zeros(1, *spec.shape))
+    except (RuntimeError, AssertionError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise PlanError(f"{unfit}: {first}") from error
+    finally:
+        backbone.train(training)
+    if features.ndim != 2:
+        raise PlanError(f"the backbone gives features of shape {tuple(features.shape)}, not one vector per case")
+    return features.shape[1]

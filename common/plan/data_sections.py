@@ -61,6 +61,16 @@ class DataSection:
 
 
 @dataclass(frozen=True)
+class InputSection:
+    """What kind of input a case is (`fedgraft.common.interfaces.input_kind`); ``target`` is ``None`` for what the data
+    says: rows of a table if the plan has a ``table``, else images."""
+
+    __pydantic_config__ = STRICT
+    target: str | None = None
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class DicomSection:
     """How a DICOM file becomes an image; the same at every site.
 

@@ -21,6 +21,7 @@ from fedgraft.common.interfaces.alignment import Alignment
 from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.interfaces.harmoniser import Harmoniser
 from fedgraft.common.interfaces.head_start import HeadStart
+from fedgraft.common.interfaces.input_kind import InputKind
 from fedgraft.common.interfaces.personalisation import Personalisation
 from fedgraft.common.interfaces.sampler import Sampler, Synthesiser
 from fedgraft.common.interfaces.strategy import FLOWER
@@ -29,8 +30,10 @@ from fedgraft.common.plan import notebook
 from fedgraft.common.plan.choice_names import choice_of_part
 from fedgraft.common.plan.types import OURS
 
-KINDS: Mapping[str, type | tuple[type, ...]] = MappingProxyType(
+Wanted = type | tuple[type, ...]
+KINDS: Mapping[str, Wanted] = MappingProxyType(
     {
+        "input": InputKind,
         "head": nn.Module,
         "loss": nn.Module,
         "adaptation": Adaptation,
@@ -56,20 +59,21 @@ class Section(Protocol):
     def options(self) -> Mapping[str, Any]: ...
 
 
-def resolve(target: str, option: str, allowed: Iterable[str] = OURS) -> Callable[..., Any]:
+def resolve(target: str, option: str, allowed: Iterable[str] = OURS, kind: type | None = None) -> Callable[..., Any]:
     """Import what a dotted path names; what a notebook lends (`fedgraft.common.plan.notebook`) is taken as it is.
 
     Args:
         target: ``package.module.name``.
         option: the plan's section, for the message.
         allowed: packages (and all below them) from which a target may come.
+        kind: what it must be, where that is not what the section's parts are.
 
     Raises:
         PlanError: the path is outside ``allowed``, nothing callable is there, or no notebook lends it here.
     """
-    allowed = tuple(allowed)
+    allowed, wanted = tuple(allowed), kind or KINDS.get(option, ())
     if notebook.is_of_a_notebook(target):
-        return _lent(target, option)
+        return _lent(target, option, wanted)
     if not is_within(target, allowed):
         raise PlanError(f"{option}._target_={target} is not in an allowed package ({', '.join(allowed)})")
     module, _, name = target.rpartition(".")
@@ -77,36 +81,35 @@ def resolve(target: str, option: str, allowed: Iterable[str] = OURS) -> Callable
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise PlanError(f"{option}._target_={target} can't be imported: {error}") from error
-    problem = _misfit(found, option, allowed)
+    problem = _misfit(found, wanted, allowed)
     if problem:
         raise PlanError(f"{option}._target_={target} {problem}")
     return found  # type: ignore[no-any-return]
 
 
-def _lent(target: str, option: str) -> Callable[..., Any]:
+def _lent(target: str, option: str, wanted: Wanted) -> Callable[..., Any]:
     found = notebook.find(target)
     if found is None:
         raise PlanError(
             f"{option}._target_={target} is a class of a notebook, and only that notebook's simulations have it; "
             f"{notebook.TO_DO}"
         )
-    problem = _other_kind(found, option)
+    problem = _other_kind(found, wanted)
     if problem:
         raise PlanError(f"{option}._target_={target} {problem}")
     return found
 
 
-def _misfit(found: object, option: str, allowed: tuple[str, ...]) -> str:
+def _misfit(found: object, wanted: Wanted, allowed: tuple[str, ...]) -> str:
     """Why what was found is no part: a plan that came over the wire must not call whatever it can name."""
     if not callable(found):
         return "is not a class or function"
     if not is_within(str(getattr(found, "__module__", "")), allowed):
         return "is only imported there; name the module that defines it"
-    return _other_kind(found, option)
+    return _other_kind(found, wanted)
 
 
-def _other_kind(found: object, option: str) -> str:
-    wanted = KINDS.get(option, ())
+def _other_kind(found: object, wanted: Wanted) -> str:
     kinds = wanted if isinstance(wanted, tuple) else (wanted,)
     if kinds and not (inspect.isclass(found) and issubclass(found, kinds)):
         return f"is not a {' or '.join(kind.__name__ for kind in kinds)}"

@@ -19,7 +19,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.checks.checks import contradictions
-from fedgraft.common.plan.data_sections import DataSection, DicomSection, TableSection
+from fedgraft.common.plan.data_sections import DataSection, DicomSection, InputSection, TableSection
 from fedgraft.common.plan.graft_sections import (
     AdaptSection,
     AlignmentSection,
@@ -70,6 +70,7 @@ class Plan:
     clock: ClockSection | None = None
     table: TableSection | None = None
     partition: PartitionSection = field(default_factory=PartitionSection)
+    input: InputSection = field(default_factory=InputSection)
     initial: InitialSection = field(default_factory=InitialSection)
     alignment: AlignmentSection = field(default_factory=AlignmentSection)
     personal: PersonalSection = field(default_factory=PersonalSection)

@@ -52,7 +52,7 @@ class PartitionSection:
 
 @dataclass(frozen=True)
 class BackboneSection:
-    """Any timm model, or ``table/...``: a tabular encoder (`fedgraft.common.models.table_backbone`), with its arguments
+    """Any timm model, or ``table/...``: a tabular encoder (`fedgraft.common.kinds.table_backbone`), with its arguments
     as options.
 
     ``freeze``: ``all``, ``none``, or the last stage that stays frozen. ``channels``: of an image; ``None`` for a table.

@@ -73,10 +73,6 @@ class TableStatistics:
             ),
         )
 
-    def nothing(self) -> TableStatistics:
-        """The statistics of a site that releases nothing: no counts, no categories."""
-        return TableStatistics(tuple(Moments() for _ in self.numeric), tuple({} for _ in self.categories))
-
     @property
     def is_nothing(self) -> bool:
         return not any(one.count for one in self.numeric) and not any(self.categories)
@@ -91,6 +87,11 @@ class Patients:
 
     numeric: tuple[int, ...]
     categories: tuple[Mapping[str, int], ...]
+
+
+def nothing_of(table: TableSection) -> TableStatistics:
+    """What is told by a site that tells nothing."""
+    return TableStatistics(tuple(Moments() for _ in table.numeric), tuple({} for _ in table.categorical))
 
 
 def moments(values: NDArray[np.float64]) -> Moments:

@@ -1,8 +1,9 @@
-"""``query.describe``: a site's statistics of its table or its images; packed and unpacked."""
+"""``query.describe``: a site's statistics of its training cases; packed and unpacked."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ from flwr.app import ConfigRecord, RecordDict
 
 from fedgraft.common.errors import WireError
 from fedgraft.common.harmonisation.image_statistics import ImageStatistics
+from fedgraft.common.interfaces.input_kind import Statistics
 from fedgraft.common.plan.data_sections import LARGEST, MOST_CATEGORIES, MOST_TEXT, TableSection
 from fedgraft.common.plan.types import SITE_NAME
 from fedgraft.common.records import config_of, is_count, text_of
@@ -27,11 +29,11 @@ _ROUNDING = 1e-6  # relative: by so much may M2 and mean exceed their bounds, si
 
 @dataclass(frozen=True)
 class Description:
-    """A site's answer to ``query.describe``: statistics of its table, or of its images."""
+    """A site's answer to ``query.describe``."""
 
     site: str
     plan_digest: str
-    statistics: TableStatistics | ImageStatistics
+    statistics: Statistics
 
 
 def pack_question(plan_json: str, plan_digest: str) -> RecordDict:
@@ -67,8 +69,28 @@ def unpack_site(content: RecordDict) -> tuple[str, str]:
     return name, text_of(site, "plan")
 
 
-def pack_description(site: str, plan_digest: str, found: TableStatistics) -> RecordDict:
-    """The content of a site's reply to ``query.describe`` for a table."""
+def pack_description(site: str, plan_digest: str, statistics: ConfigRecord) -> RecordDict:
+    """Answer ``query.describe``."""
+    content = pack_site(site, plan_digest)
+    content[STATISTICS] = statistics
+    return content
+
+
+def unpack_description(content: RecordDict, read: Callable[[ConfigRecord], Statistics]) -> Description:
+    """Read a site's answer.
+
+    Args:
+        read: the statistics, as `fedgraft.common.interfaces.input_kind.FederatedStatistics.unpack` does.
+
+    Raises:
+        WireError: a record is missing, or as ``read``.
+    """
+    name, plan_digest = unpack_site(content)
+    return Description(name, plan_digest, read(config_of(content, STATISTICS)))
+
+
+def write_table(found: TableStatistics) -> ConfigRecord:
+    """Sums over a table's columns."""
     numeric = found.numeric
     record = ConfigRecord(
         {
@@ -80,23 +102,19 @@ def pack_description(site: str, plan_digest: str, found: TableStatistics) -> Rec
     for place, counts in enumerate(found.categories):
         record[f"categories.{place}"] = list(counts)
         record[f"cases.{place}"] = list(counts.values())
-    content = pack_site(site, plan_digest)
-    content[STATISTICS] = record
-    return content
+    return record
 
 
-def unpack_description(content: RecordDict, table: TableSection) -> Description:
-    """Read a site's statistics of its table.
+def read_table(record: ConfigRecord, table: TableSection) -> TableStatistics:
+    """Sums over a table's columns, as the plan's section lists them.
 
     Raises:
         WireError: a key is missing or ill-typed, a number is not finite, out of range or contradicts the others, or
             a category is too long, too rare, named twice, or one of too many.
     """
-    name, plan_digest = unpack_site(content)
-    record = config_of(content, STATISTICS)
     numeric = _numeric(record, len(table.numeric), table.min_count)
     categories = tuple(_categories(record, place, table) for place in range(len(table.categorical)))
-    return Description(name, plan_digest, TableStatistics(numeric, categories))
+    return TableStatistics(numeric, categories)
 
 
 def _numeric(record: ConfigRecord, columns: int, least: int) -> tuple[Moments, ...]:
@@ -141,15 +159,13 @@ def _is_category(word: str, table: TableSection) -> bool:
     return 0 < len(word) <= MOST_TEXT and word == word.strip() and word.isprintable() and word not in table.missing
 
 
-def pack_image_description(site: str, plan_digest: str, found: ImageStatistics) -> RecordDict:
-    """The content of a site's reply to ``query.describe`` for images."""
-    content = pack_site(site, plan_digest)
-    content[STATISTICS] = ConfigRecord({"cases": found.cases, "means": list(found.means)})
-    return content
+def write_image_means(found: ImageStatistics) -> ConfigRecord:
+    """Means over images."""
+    return ConfigRecord({"cases": found.cases, "means": list(found.means)})
 
 
-def unpack_image_description(content: RecordDict, numbers: int) -> Description:
-    """Read a site's statistics of its images.
+def read_image_means(record: ConfigRecord, numbers: int) -> ImageStatistics:
+    """Means over images.
 
     Args:
         numbers: how many numbers describe an image (`fedgraft.common.harmonisation.reference.Harmony.numbers`).
@@ -158,8 +174,6 @@ def unpack_image_description(content: RecordDict, numbers: int) -> Description:
         WireError: a key is missing or ill-typed, there are not exactly ``numbers`` finite means, or there are means of
             no image.
     """
-    name, plan_digest = unpack_site(content)
-    record = config_of(content, STATISTICS)
     cases, means = record.get("cases"), record.get("means")
     if not is_count(cases) or not isinstance(means, list):
         raise WireError("the statistics lack cases or means")
@@ -167,5 +181,4 @@ def unpack_image_description(content: RecordDict, numbers: int) -> Description:
         raise WireError("the statistics must hold one mean per number that describes an image, or nothing")
     if not all(isinstance(one, float) and math.isfinite(one) and abs(one) <= LARGEST_OF_AN_IMAGE for one in means):
         raise WireError("an image's means must be finite numbers")
-    told = ImageStatistics(int(cases), tuple(float(one) for one in means))  # type: ignore[arg-type]
-    return Description(name, plan_digest, told)
+    return ImageStatistics(int(cases), tuple(float(one) for one in means))  # type: ignore[arg-type]

@@ -1,29 +1,19 @@
-"""Before the first round: sums over the table's columns, or means over images, from every site; and the plan with the
-numbers in it."""
+"""Before the first round: what the plan's kind of input asks the sites for, and the plan with the numbers in it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from flwr.app import Message, RecordDict
+from flwr.app import Message
 from flwr.serverapp import Grid
 
 from fedgraft.common.errors import RoundError, WireError
-from fedgraft.common.harmonisation.image_statistics import ImageStatistics, pooled_means
-from fedgraft.common.harmonisation.reference import harmony_of, require_reference_fits, wants_reference, with_reference
-from fedgraft.common.models.timm_backbone import input_spec
-from fedgraft.common.plan.data_sections import TableSection
+from fedgraft.common.interfaces.input_kind import FederatedStatistics
+from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.tables.statistics import TableStatistics, merge_all, resolved
 from fedgraft.common.wire import messages
-from fedgraft.common.wire.statistics import (
-    DESCRIBE,
-    Description,
-    pack_question,
-    unpack_description,
-    unpack_image_description,
-)
+from fedgraft.common.wire.statistics import DESCRIBE, Description, pack_question, unpack_description
 from fedgraft.server.rounds.exchange import exchange, wait_for_nodes
 from fedgraft.server.rounds.guard import Refusal, content_of, same_name
 from fedgraft.server.rounds.held_out import least_nodes
@@ -45,7 +35,8 @@ class Answer:
 
 def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledger: Ledger) -> Plan:
     """The plan that the run follows: ``plan`` itself, or one with all numbers in it, if the sites are asked for them
-    (``table.statistics=federated``; ``harmonise`` with ``reference=[]``).
+    (``table.statistics=federated``; ``harmonise`` with ``reference=[]``). Answers are added up in the order of the
+    sites' names, so that the last digits do not depend on who answered first.
 
     What sites of ``hold_out`` tell is not used.
 
@@ -54,24 +45,26 @@ def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledge
 
     Raises:
         RoundError: fewer than ``strategy.min_sites`` sites sent usable statistics.
-        PlanError: of a column, or of images, nothing is known from any site.
+        PlanError: of something that the plan needs, nothing is known from any site.
     """
-    wanted = wanted_of(plan)
-    if wanted is None:
+    kind = kind_of(plan, plan.engine.trusted)
+    asked = kind.federated_statistics()
+    if asked is None:
         return plan
     nodes = wait_for_nodes(grid, least_nodes(plan), plan.strategy.timeout)
     if len(nodes) < len(registered):  # the numbers are those of all, not of the first to connect
         nodes = wait_for_nodes(grid, len(registered), min(plan.strategy.timeout, GRACE))
     question = pack_question(plan.to_json(), plan.digest)
     replies = exchange(grid, [Message(question, node, DESCRIBE) for node in nodes], plan.strategy.timeout)
-    answers = [_read(node, reply, plan, wanted) for node, reply in replies.items()]
+    answers = [_read(node, reply, plan, asked) for node, reply in replies.items()]
     answers = _without_strangers(answers, registered)
     ledger.write(*(_entry(answer, messages.count_bytes(question), plan) for answer in answers))
     told = [answer.found for answer in answers if isinstance(answer.found, Description)]
     good = [found for found in told if found.site not in plan.hold_out]
     if len(good) < plan.strategy.min_sites:
-        raise RoundError(_too_few(ledger, wanted.of, len(good), plan.strategy.min_sites))
-    return wanted.known(good)
+        raise RoundError(_too_few(ledger, kind.facts().every, len(good), plan.strategy.min_sites))
+    known = asked.known([one.statistics for one in sorted(good, key=lambda one: one.site)])
+    return replace(plan, **known)
 
 
 def used(ledger: Ledger) -> list[str]:
@@ -79,13 +72,13 @@ def used(ledger: Ledger) -> list[str]:
     return sorted(e.site for e in ledger.entries if e.what == "describe" and e.outcome == "ok" and not e.reason)
 
 
-def _read(node: int, reply: Message | None, plan: Plan, wanted: StatisticsRequest) -> Answer:
+def _read(node: int, reply: Message | None, plan: Plan, asked: FederatedStatistics) -> Answer:
     content = content_of(reply)
     if isinstance(content, Refusal):
         return Answer(node, content, 0)
     size = messages.count_bytes(content)
     try:
-        found = wanted.read(content)
+        found = unpack_description(content, asked.unpack)
     except WireError as error:
         return Answer(node, Refusal("bad-statistics", str(error)), size)
     if found.plan_digest != plan.digest:
@@ -140,56 +133,3 @@ def _too_few(ledger: Ledger, of: str, count: int, least: int) -> str:
     missing = [f"  - {e.site}: {e.outcome} ({e.reason})" for e in ledger.entries if e.outcome != "ok"]
     head = f"statistics of {of}: {count} site(s) sent them, strategy.min_sites={least} are needed"
     return "\n".join((head, *(missing or ["  - no other site is connected"])))
-
-
-@dataclass(frozen=True)
-class StatisticsRequest:
-    """What is asked for.
-
-    Attributes:
-        of: what the statistics are of, for messages.
-        read: a site's answer; raises `WireError` if it is not usable.
-        known: the plan with what these answers say together, in the order of the sites' names, so that the last digits
-            do not depend on who answered first; raises `PlanError` if it is not enough.
-    """
-
-    of: str
-    read: Callable[[RecordDict], Description]
-    known: Callable[[Sequence[Description]], Plan]
-
-
-def wanted_of(plan: Plan) -> StatisticsRequest | None:
-    """``None`` if the plan holds all its numbers.
-
-    Raises:
-        PlanError: what describes an image can't be built.
-    """
-    if plan.table is not None and plan.table.statistics == "federated":
-        return _of_the_table(plan, plan.table)
-    return _of_the_images(plan) if wants_reference(plan) else None
-
-
-def _of_the_table(plan: Plan, table: TableSection) -> StatisticsRequest:
-    def known(answers: Sequence[Description]) -> Plan:
-        found = [one.statistics for one in _by_name(answers) if isinstance(one.statistics, TableStatistics)]
-        return replace(plan, table=resolved(table, merge_all(found, table)))
-
-    return StatisticsRequest("the table", lambda content: unpack_description(content, table), known)
-
-
-def _of_the_images(plan: Plan) -> StatisticsRequest:
-    harmony = harmony_of(plan, plan.engine.trusted)
-    assert harmony is not None  # `wants_reference`
-    spec = input_spec(plan.backbone, plan.data.image_size)
-    require_reference_fits(plan, spec, plan.engine.trusted)
-    numbers = harmony.numbers(spec.size)
-
-    def known(answers: Sequence[Description]) -> Plan:
-        found = [one.statistics for one in _by_name(answers) if isinstance(one.statistics, ImageStatistics)]
-        return with_reference(plan, pooled_means(found))
-
-    return StatisticsRequest("the images", lambda content: unpack_image_description(content, numbers), known)
-
-
-def _by_name(answers: Sequence[Description]) -> list[Description]:
-    return sorted(answers, key=lambda one: one.site)

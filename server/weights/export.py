@@ -14,7 +14,8 @@ from torch import Tensor
 from fedgraft.common import tensors
 from fedgraft.common.errors import BackboneError
 from fedgraft.common.interfaces.roles import BACKBONE
-from fedgraft.common.models.backbone_file import KEY, save_backbone
+from fedgraft.common.kinds.backbone_file import TABLE, save_backbone
+from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.processes import say
@@ -64,7 +65,8 @@ def export_backbone(run: Path, file: Path) -> None:
     plan = load_plan(run / "plan.yaml")
     if not (run / "model.safetensors").is_file():
         raise BackboneError(f"{run} holds no model.safetensors; name the folder of a run that has ended")
-    save_backbone(file, trained_backbone(plan, tensors.load(run / "model.safetensors")), plan)
+    notes = kind_of(plan, plan.engine.trusted).facts().notes
+    save_backbone(file, trained_backbone(plan, tensors.load(run / "model.safetensors")), plan, notes)
 
 
 def trained_backbone(plan: Plan, model: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -78,7 +80,7 @@ def trained_backbone(plan: Plan, model: dict[str, Tensor]) -> dict[str, Tensor]:
             adaptation layers.
     """
     unread = replace(plan, backbone=replace(plan.backbone, pretrained=False))  # its weights are in the model
-    built = build(unread, None)
+    built = build(unread, None, plan.engine.trusted)
     if len(built.network.adapters):
         raise BackboneError(
             "the run trained adaptation layers, which a backbone's file does not hold; a run with adaptation=none "
@@ -107,6 +109,6 @@ def described(file: Path) -> str:
     if "backbone" not in known:
         raise BackboneError(f"{file} does not say what it is; `fedgraft backbone export` writes files that do")
     content = {"backbone": {"name": known["backbone"], "weights": str(file)}, "plan_digest": known.get("plan_digest")}
-    if KEY in known:
-        content["table"] = json.loads(known[KEY])
+    if TABLE in known:
+        content["table"] = json.loads(known[TABLE])
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True).rstrip()

@@ -11,12 +11,9 @@ from flwr.app import RecordDict
 from fedgraft.client.augmentation.mixing import mixing_of
 from fedgraft.client.check.measure import seconds_per_case
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.inputs import CaseView
+from fedgraft.client.cohort.inputs import CaseView, InputContext, room_of
 from fedgraft.client.cohort.quarantine import USABLE
 from fedgraft.client.features.examples import Examples
-from fedgraft.client.features.extraction import ignore
-from fedgraft.client.features.inputs import inputs_of
-from fedgraft.client.site.limits import Rules
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.training.evaluation import evaluate_split
 from fedgraft.client.training.loop import LocalTraining, train_locally
@@ -73,18 +70,14 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> MeasuredCosts:
 
 
 def _keeping(model: Model, plan: Plan, cases: Sequence[Case]) -> Callable[[], int]:
-    allowed = plan.engine.trusted
-
     def work() -> int:
-        inputs = inputs_of(
-            plan, model.spec, Rules(), Store(None), 0, ignore, None, allowed
-        )  # a new one: nothing is decoded yet
+        context = InputContext(plan, plan.engine.trusted, Store(None), workers=0)
+        inputs = room_of(context.kind, context.trusted).inputs(context)  # a new one: nothing is decoded yet
         some_cases = inputs.expanded(cases)
         verdicts = inputs.verdicts(some_cases)
         usable = [CaseView(case) for case, verdict in zip(some_cases, verdicts, strict=True) if verdict == USABLE]
         for _, some in inputs.batches(usable, len(usable)):
-            layout = torch.channels_last if some.ndim == 4 else torch.contiguous_format
-            model.constant.compute(some.contiguous(memory_format=layout))
+            model.constant.compute(some)
         return max(1, len(usable))
 
     return work

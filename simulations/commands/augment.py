@@ -8,13 +8,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fedgraft.client.app.statistics import images_of
 from fedgraft.client.check.reading import spread, store_of
+from fedgraft.client.cohort.inputs import InputContext, room_of, site_context
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.cohort.quarantine import USABLE
 from fedgraft.client.cohort.splits import split_as_planned
-from fedgraft.client.features.extraction import ignore
 from fedgraft.client.images.contact_sheet import Shown, draw_sheet, require_new, row_of
+from fedgraft.client.images.inputs import ImageInputs
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile, read_site_file
 from fedgraft.common.errors import DataError, PlanError
@@ -22,7 +22,7 @@ from fedgraft.common.harmonisation.reference import wants_reference
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.processes import say
 from fedgraft.simulations.commands.hydra_main import QUIET, run_hydra
-from fedgraft.simulations.federation.local_statistics import with_local_means
+from fedgraft.simulations.federation.local_statistics import with_answers
 from fedgraft.simulations.federation.sites import lay_out
 
 DESCRIPTION = """\
@@ -76,8 +76,7 @@ def show(plan: Plan, site: Path | None, cases: int, out: Path) -> None:
         PlanError: the plan changes no image, or refers to numbers that ``site`` alone does not know.
         DataError: no case can be used, or ``out`` exists.
     """
-    if plan.table is not None:
-        raise PlanError("--show is for images, and the plan is for a table; choose another data set")
+    _image_inputs(InputContext(plan, plan.engine.trusted, Store(None)))
     if plan.augment.views == 1 and plan.harmonise.target is None:
         raise PlanError(
             "--show has nothing to show: augment.views=1 and harmonise=none leave each case as it is; choose for "
@@ -101,7 +100,7 @@ def _of_simulation(plan: Plan, cases: int, environ: Mapping[str, str]) -> list[l
     with tempfile.TemporaryDirectory(prefix="fedgraft-augment-") as folder:
         federation = lay_out(plan, Path(folder), environ)
         store = Store(federation.store / "kept" if plan.engine.store == "disk" else None)
-        plan = with_local_means(plan, federation.sites, store)
+        plan = with_answers(plan, federation.sites, store)
         sites = [read_site_file(path) for path in spread(cases, list(federation.sites.values()))]
         shares = [cases // len(sites) + (place < cases % len(sites)) for place in range(len(sites))]
         return [row for site, share in zip(sites, shares, strict=True) for row in _rows(plan, site, share)]
@@ -109,8 +108,20 @@ def _of_simulation(plan: Plan, cases: int, environ: Mapping[str, str]) -> list[l
 
 def _rows(plan: Plan, site: SiteFile, cases: int) -> list[list[Shown]]:
     """Training cases, evenly spread over the manifest; of those that can't be used, none."""
-    inputs = images_of(plan, site, store_of(site), ignore)
+    inputs = _image_inputs(site_context(plan, site, store_of(site)))
     train = split_as_planned(inputs.expanded(read_manifest(site.manifest)), plan.data, plan.seed)["train"]
     chosen = spread(cases, train) if train else []
     usable = [case for case, verdict in zip(chosen, inputs.verdicts(chosen), strict=True) if verdict == USABLE]
     return [row_of(case, inputs) for case in usable]
+
+
+def _image_inputs(context: InputContext) -> ImageInputs:
+    """
+    Raises:
+        PlanError: the plan is for another kind of input.
+    """
+    inputs = room_of(context.kind, context.trusted).inputs(context)
+    if not isinstance(inputs, ImageInputs):
+        every = context.kind.facts().every
+        raise PlanError(f"--show is for images, and the plan is for {every}; choose another data set")
+    return inputs

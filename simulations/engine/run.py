@@ -16,11 +16,11 @@ from torch import Tensor
 
 from fedgraft.client.app import client_app
 from fedgraft.client.app.workspace import Stores, Workspace
+from fedgraft.client.cohort.accepted import accept_whole
+from fedgraft.client.cohort.inputs import InputContext, room_of
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import FeatureExtractor
-from fedgraft.client.features.inputs import inputs_of
-from fedgraft.client.site.limits import Rules
 from fedgraft.client.site.machine import choose, cores
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.training.evaluation import evaluate_split
@@ -134,10 +134,10 @@ def _central_test(out: Path, plan: Plan, federation: SimulatedSites, display: Di
             store = Store(federation.store / "kept" if plan.engine.store == "disk" else None)
             digest = tensors.digest(model.backbone_state())
             known = load_plan(out / "plan.yaml")  # with the statistics of a table in it
-            allowed = plan.engine.trusted
-            inputs = inputs_of(known, model.spec, Rules(), store, machine.workers, display.decoded, None, allowed)
+            context = InputContext(known, plan.engine.trusted, store, workers=machine.workers, decoded=display.decoded)
+            inputs = room_of(context.kind, context.trusted).inputs(context)
             extractor = FeatureExtractor(known, model, digest, inputs, store, machine, display.computed)
-            held.append(extractor.examples(inputs.expanded(federation.test)))
+            held.append(extractor.examples(accept_whole(federation.test, known, inputs)))
         model.load(shared)
         found = evaluate_split(model.constant.trained, held[0], machine.device, task)
         return task.empty() if found is None else found

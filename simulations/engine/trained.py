@@ -13,11 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.inputs import CaseView, Inputs
+from fedgraft.client.cohort.inputs import CaseView, InputContext, Inputs, room_of
 from fedgraft.client.cohort.quarantine import REASONS, reason_of
-from fedgraft.client.features.extraction import ignore
-from fedgraft.client.features.inputs import inputs_of
-from fedgraft.client.site.limits import Rules
 from fedgraft.client.site.row_store import Store
 from fedgraft.common import tensors
 from fedgraft.common.errors import DataError, PlanError
@@ -70,7 +67,8 @@ class TrainedModel(nn.Module):
         """
         with tempfile.TemporaryDirectory(prefix="fedgraft-cases-") as folder:
             listed = _listed(cases, Path(folder))
-            inputs = inputs_of(self.plan, self.spec, Rules(), Store(None), 0, ignore, allowed=self.plan.engine.trusted)
+            context = InputContext(self.plan, self.plan.engine.trusted, Store(None), workers=0)
+            inputs = room_of(context.kind, context.trusted).inputs(context)
             return _prepared(inputs, inputs.expanded(listed))
 
 

@@ -12,8 +12,8 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.strategy import FLOWER
+from fedgraft.common.kinds.table_backbone import option_problems
 from fedgraft.common.losses.suitability import misfit, without_effect
-from fedgraft.common.models.table_backbone import option_problems
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.data_sections import DataSection
 from fedgraft.common.plan.plan import Plan, read
@@ -29,6 +29,7 @@ from fedgraft.simulations.planning.options import Study, contradictions, split_o
 SUPPLIED_TO_PARTS = {
     "data": SUPPLIED_TO_DATA,
     "partition": {"source", "seed", "task"},
+    "input": {"plan", "trusted"},
     "adaptation": set[str](),
     "head": {"width", "classes"},
     "loss": {"class_weights", "class_counts"},

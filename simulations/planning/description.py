@@ -14,12 +14,11 @@ from rich.table import Table
 from fedgraft.common import tasks, tensors
 from fedgraft.common.adaptation.insertion import stage_of_layer
 from fedgraft.common.compression.compression import require_effect
-from fedgraft.common.harmonisation.reference import wants_reference
 from fedgraft.common.heads.start import build_initial, no_sums
 from fedgraft.common.interfaces.head_start import Sums
-from fedgraft.common.interfaces.inputs import TableSpec
+from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.models.build import build
-from fedgraft.common.models.frozen_part import FEATURES, IMAGES
+from fedgraft.common.models.frozen_part import FEATURES, INPUTS
 from fedgraft.common.models.model import Model
 from fedgraft.common.models.traffic import volume
 from fedgraft.common.plan.plan import Plan
@@ -166,14 +165,8 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
     leaving += [
         "means over its training cases of what features are aligned to (reference.*; at least min_count patients)"
     ] * (plan.alignment.target is not None)
-    leaving += [
-        "before the first round, of each column of the table: count, mean and M2, or categories with their cases "
-        "(nothing of fewer patients than table.min_count and the site's min_count)"
-    ] * (asked is not plan)
-    leaving += [
-        "before the first round, means over its training images, for harmonising (nothing of fewer patients than the "
-        "site's min_count)"
-    ] * wants_reference(plan)
+    statistics = kind_of(asked, asked.engine.trusted).federated_statistics()
+    leaving += [] if statistics is None else [statistics.leaving()]
     sums = _sums(plan, model)
     leaving += [
         f"before the first round, over training cases: {', '.join(sorted(sums))} ({tensors.count_bytes(sums):,} bytes; "
@@ -203,13 +196,11 @@ def _sums(plan: Plan, model: Model) -> Sums:
 def _kept(model: Model, keep: bool) -> str:
     if model.constant.what == FEATURES:
         return "the backbone's features"
-    if model.constant.what != IMAGES:
+    if model.constant.what != INPUTS:
         return f"the output of {model.constant.what}"
-    if isinstance(model.spec, TableSpec):
-        return "the encoded row of the table; nothing behind it" + ("" if keep else ", as engine.keep=false says")
     if not keep:
-        return "the normalised images only, as engine.keep=false says"
+        return f"{model.facts.taken} only, as engine.keep=false says"
     return (
-        "the normalised images; nothing behind them: the first stage can change, or what comes out of it is more than "
+        f"{model.facts.taken}; nothing behind them: the first stage can change, or what comes out of it is more than "
         "twice as large, or the network can't be started behind it"
     )

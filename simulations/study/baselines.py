@@ -14,10 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from fedgraft.client.cohort.case import Case
+from fedgraft.client.cohort.inputs import InputContext, room_of
 from fedgraft.client.cohort.splits import split_as_planned
-from fedgraft.client.images.expansion import expanded
-from fedgraft.client.images.reader import Reading
-from fedgraft.client.site.limits import Limits
 from fedgraft.client.site.row_store import Store
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.roles import HEAD
@@ -158,7 +156,8 @@ def without(plan: Plan, options: Collection[str]) -> Plan:
 def with_splits(plan: Plan, cases: tuple[Case, ...], environ: Mapping[str, str]) -> tuple[Case, ...]:
     """A site's cases, each with the split that the site would assign to it."""
     store = Store(cache_folder(environ) / "store" / "kept" if plan.engine.store == "disk" else None)
-    several = cases if plan.table is not None else expanded(cases, Reading(plan.dicom, Limits()), store)
+    context = InputContext(plan, plan.engine.trusted, store)
+    several = room_of(context.kind, context.trusted).inputs(context).expanded(cases)
     side = {
         case.patient: name for name, some in split_as_planned(several, plan.data, plan.seed).items() for case in some
     }

@@ -16,9 +16,9 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.images.ingest import Intake
 from fedgraft.client.images.reader import Reading
 from fedgraft.client.site.row_store import Store
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 
-SPEC = InputSpec(channels=3, size=16, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bicubic")
+SPEC = ImageSpec(channels=3, size=16, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bicubic")
 
 
 def write_header(path: Path, **elements: Any) -> Path:
@@ -78,7 +78,7 @@ def cohort(tmp_path: Path) -> list[Case]:
 def start(tmp_path: Path, reading: Reading) -> Callable[..., Intake]:
     """A start of a site: nothing is in memory but what the folder ``kept`` gives."""
 
-    def started(spec: InputSpec = SPEC, workers: int = 0, **changes: Any) -> Intake:
+    def started(spec: ImageSpec = SPEC, workers: int = 0, **changes: Any) -> Intake:
         values: dict[str, Any] = {
             "reading": reading,
             "store": Store(tmp_path / "kept"),

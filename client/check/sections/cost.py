@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from fedgraft.client.check.formatting import count_of, seconds_of, size_of
 from fedgraft.client.check.measure import CaseTimes, Surroundings
 from fedgraft.client.check.report import Finding, Grade, Grid, Section
+from fedgraft.common.interfaces.input_kind import InputFacts
 from fedgraft.common.models.traffic import Volume
 from fedgraft.common.plan.plan import Plan
 
@@ -17,20 +18,28 @@ MOST_DISK = 0.9
 EXAMPLE_UPLINK = 10.0
 
 
-def cost(plan: Plan, counts: Mapping[str, int], measured: CaseTimes, volume: Volume, around: Surroundings) -> Section:
+def cost(
+    plan: Plan,
+    facts: InputFacts,
+    counts: Mapping[str, int],
+    measured: CaseTimes,
+    volume: Volume,
+    around: Surroundings,
+) -> Section:
     """Extrapolate from the sample.
 
     Args:
+        facts: what the plan's network takes.
         counts: usable cases by split.
     """
     rows = kept_rows(plan, counts)
     findings = [
-        *_times(plan, counts, measured, volume, around),
+        *_times(plan, facts, counts, measured, volume, around),
         _memory(measured, rows, around),
         _line(plan, volume, around),
         _disk(measured, rows, volume, around),
     ]
-    return Section("cost of a round", tuple(findings), (_grid(plan, measured, volume),))
+    return Section("cost of a round", tuple(findings), (_grid(plan, facts, measured, volume),))
 
 
 def kept_rows(plan: Plan, counts: Mapping[str, int]) -> int:
@@ -56,13 +65,19 @@ def transfer_seconds(size: int, uplink: float) -> float:
 
 
 def _times(
-    plan: Plan, counts: Mapping[str, int], measured: CaseTimes, volume: Volume, around: Surroundings
+    plan: Plan,
+    facts: InputFacts,
+    counts: Mapping[str, int],
+    measured: CaseTimes,
+    volume: Volume,
+    around: Surroundings,
 ) -> Iterator[Finding]:
     timeout, on = plan.strategy.timeout, f"measured on {count_of(measured.cases, 'case')}"
     first, each = first_seconds(plan, counts, measured), round_seconds(plan, counts, measured)
     sending = 0.0 if around.uplink is None else transfer_seconds(volume.up, around.uplink)
-    taken = "decode" if plan.table is None else "read"
-    text = f"about {seconds_of(first)} once, to {taken} and compute {count_of(sum(counts.values()), 'case')} ({on})"
+    text = (
+        f"about {seconds_of(first)} once, to {facts.take} and compute {count_of(sum(counts.values()), 'case')} ({on})"
+    )
     if first > timeout:
         todo = f"the run goes on without this site until it is ready: raise strategy.timeout={timeout:g} (seconds)"
         yield Finding("warning", "time before the first round", text, todo)
@@ -112,9 +127,9 @@ def _disk(measured: CaseTimes, rows: int, volume: Volume, around: Surroundings) 
     return Finding("ok", "disk", text)
 
 
-def _grid(plan: Plan, measured: CaseTimes, volume: Volume) -> Grid:
+def _grid(plan: Plan, facts: InputFacts, measured: CaseTimes, volume: Volume) -> Grid:
     rows = [
-        ("decode a case, once" if plan.table is None else "read a row, once", seconds_of(measured.decode)),
+        (f"{facts.take} {facts.a}, once", seconds_of(measured.decode)),
         ("compute what comes before the graft, once", seconds_of(measured.compute)),
         *(
             [("each further view of a training case, once", seconds_of(measured.view))]

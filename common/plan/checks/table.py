@@ -90,6 +90,11 @@ def table_contradictions(plan: Any) -> list[str]:
     table: TableSection | None = getattr(plan, "table", None)
     backbone: Any = getattr(plan, "backbone", None)
     problems = [] if table is None else table_problems(table)
+    kind = getattr(plan, "input", None)
+    if kind is not None and kind.target is not None:  # whether its backbone suits it, a kind says itself
+        if table is not None:
+            problems.append(f"table has no effect with input._target_={kind.target}; remove one of them")
+        return problems
     tabular = backbone is not None and backbone.name.startswith(PREFIX)
     if backbone is not None and not tabular:
         problems += [f"backbone.{name} is not an option" for name in backbone.options]

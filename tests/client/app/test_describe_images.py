@@ -20,9 +20,9 @@ from fedgraft.client.images.transforms import resize
 from fedgraft.common.errors import PlanError
 from fedgraft.common.harmonisation.image_statistics import ImageStatistics
 from fedgraft.common.harmonisation.reference import harmony_of
-from fedgraft.common.models.timm_backbone import input_spec
+from fedgraft.common.kinds.timm_backbone import input_spec
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.wire.statistics import pack_question, unpack_image_description
+from fedgraft.common.wire.statistics import pack_question, read_image_means, unpack_description
 
 PlanOf = Callable[..., Plan]
 
@@ -46,7 +46,8 @@ def told(plan: Plan, site: Path) -> ImageStatistics:
     content = describe(pack_question(plan.to_json(), plan.digest), Workspace(), site, 7)
     harmony = harmony_of(plan)
     assert harmony is not None
-    found = unpack_image_description(content, harmony.numbers(32))
+    numbers = harmony.numbers(32)
+    found = unpack_description(content, lambda record: read_image_means(record, numbers))
     assert (found.site, found.plan_digest) == ("north", plan.digest)
     assert isinstance(found.statistics, ImageStatistics)
     return found.statistics

@@ -62,11 +62,11 @@ def test_the_head_takes_the_same_whatever_is_kept(opened: Callable[..., Opened],
 
 @pytest.mark.parametrize("head", ["linear", "cosine"])
 def test_what_the_head_does_to_features_is_honoured(opened: Callable[..., Opened], head: str) -> None:
-    session, workspace, _ = opened("initial=prototypes", f"head={head}")
+    session, _, _ = opened("initial=prototypes", f"head={head}")
     train = session.cohort["train"]
     made = functional.normalize if head == "cosine" else lambda x: functional.layer_norm(x, x.shape[1:])
     seen = made(train.inputs).double()
-    sums = site_sums(session, workspace)
+    sums = site_sums(session)
     assert sums is not None
     assert sums["counts"].tolist() == [int((train.labels == c).sum()) for c in (0, 1)]
     torch.testing.assert_close(sums["sums"], torch.stack([seen[train.labels == c].sum(0) for c in (0, 1)]))
@@ -74,12 +74,12 @@ def test_what_the_head_does_to_features_is_honoured(opened: Callable[..., Opened
 
 def test_they_are_of_the_model_before_any_training(opened: Callable[..., Opened]) -> None:
     """Also if the network of this process holds what another site has trained."""
-    session, workspace, _ = opened("initial=prototypes", "backbone.freeze=blocks.2")
-    first = site_sums(session, workspace)
+    session, _, _ = opened("initial=prototypes", "backbone.freeze=blocks.2")
+    first = site_sums(session)
     with torch.no_grad():
         for parameter in session.model.network.parameters():
             parameter.add_(parameter.requires_grad * 0.1)
-    second = site_sums(session, workspace)
+    second = site_sums(session)
     assert first is not None
     assert second is not None
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -98,7 +98,7 @@ def test_a_site_withholds_what_may_not_leave(opened: Callable[..., Opened], rele
 
 def test_what_leaves_is_what_is_written_down(opened: Callable[..., Opened]) -> None:
     session, workspace, site = opened("initial=ridge")
-    sums = site_sums(session, workspace)
+    sums = site_sums(session)
     assert sums is not None
     content = tell_sums(pack_sums_question(session.plan.digest), workspace, site, 7)
     sent = unpack_sums(content, messages.specs_of(sums)).sums

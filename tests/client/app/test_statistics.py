@@ -11,22 +11,29 @@ import pytest
 
 from fedgraft.client.app.statistics import describe, site_statistics
 from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.cohort.inputs import Inputs
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.cohort.splits import split
 from fedgraft.client.site.site_file import read_site_file
-from fedgraft.client.tables.files import TableFiles
 from fedgraft.common.errors import WireError
+from fedgraft.common.kinds.tables import SumsOverColumns
 from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tables.statistics import Moments, TableStatistics
-from fedgraft.common.wire.statistics import pack_question, unpack_description
+from fedgraft.common.wire.statistics import pack_question, read_table, unpack_description
 
 Sites = Callable[..., list[Path]]
 PlanOf = Callable[..., Plan]
 
 
 def told(plan: Plan, site: Path) -> TableStatistics:
-    return site_statistics(plan, table_of(plan), read_site_file(site), TableFiles())
+    found = site_statistics(plan, SumsOverColumns(table_of(plan)), read_site_file(site), inputs_of(plan, site))
+    assert isinstance(found, TableStatistics)
+    return found
+
+
+def inputs_of(plan: Plan, site: Path) -> Inputs:
+    return Workspace().inputs(read_site_file(site), plan)
 
 
 def table_of(plan: Plan) -> TableSection:
@@ -89,7 +96,8 @@ def test_a_site_may_tell_nothing(table_plan: PlanOf, table_sites: Sites) -> None
 def test_what_leaves_is_what_is_written_down(table_plan: PlanOf, table_sites: Sites) -> None:
     plan, (site,) = table_plan(), table_sites(1)
     content = describe(pack_question(plan.to_json(), plan.digest), Workspace(), site, 7)
-    answer = unpack_description(content, table_of(plan))
+    answer = unpack_description(content, lambda record: read_table(record, table_of(plan)))
+    assert isinstance(answer.statistics, TableStatistics)
     assert (answer.site, answer.plan_digest) == ("site-0", plan.digest)
     (line,) = [json.loads(text) for text in (site.parent / "state" / "released.jsonl").read_text().splitlines()]
     assert (line["what"], line["run"], line["plan"]) == ("statistics", 7, plan.digest)
@@ -104,7 +112,7 @@ def test_what_leaves_is_what_is_written_down(table_plan: PlanOf, table_sites: Si
 def test_a_plan_that_does_not_ask_gets_no_answer(table_plan: PlanOf, compose_plan: PlanOf, table_sites: Sites) -> None:
     (site,) = table_sites(1)
     images = compose_plan()
-    with pytest.raises(WireError, match="the plan asks for no statistics of a table"):
+    with pytest.raises(WireError, match="the plan asks for no statistics"):
         describe(pack_question(images.to_json(), images.digest), Workspace(), site, 7)
     with pytest.raises(WireError, match="the plan does not have the digest that the coordinator announced"):
         describe(pack_question(table_plan().to_json(), "0" * 64), Workspace(), site, 7)

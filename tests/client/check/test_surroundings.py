@@ -4,11 +4,11 @@ from pathlib import Path
 
 from fedgraft.client.check.measure import existing, pixel_bytes
 from fedgraft.client.cohort.case import Case
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 
 from .conftest import facts
 
-GREY, COLOUR = (InputSpec(channels, 10, (0.0,), (1.0,), "bicubic") for channels in (1, 3))
+GREY, COLOUR = (ImageSpec(channels, 10, (0.0,), (1.0,), "bicubic") for channels in (1, 3))
 CASES = [Case("/a.png", "x", "p"), Case("/b.png", "x", "p"), Case("/c.npz::images", "x", "p", 0)]
 
 

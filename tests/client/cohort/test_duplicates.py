@@ -10,17 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.duplicates import refuse_across_splits, twins
-from fedgraft.client.features.extraction import ignore, split_usable
-from fedgraft.client.images.inputs import image_inputs
-from fedgraft.client.site.limits import Rules
+from fedgraft.client.cohort.inputs import InputContext
+from fedgraft.client.images.room import ImageRoom
 from fedgraft.client.site.row_store import Store
 from fedgraft.common.errors import DataError
-from fedgraft.common.interfaces.inputs import InputSpec
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.types import OURS
 
-SPEC = InputSpec(channels=3, size=16, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bicubic")
 A, B, C, D, E = (Case(f"/{name}.png", "x", name) for name in "abcde")
 LOOK = {A: b"1", B: b"2", C: b"1", D: b"2", E: b"3"}
 
@@ -63,7 +62,8 @@ def test_rows_of_a_table_have_no_twins() -> None:
 
 
 def split(cases: Sequence[Case], plan: Plan) -> dict[str, tuple[Case, ...]]:
-    return split_usable(cases, plan, image_inputs(plan, SPEC, Rules(), Store(None), 0, ignore))
+    inputs = ImageRoom().inputs(InputContext(plan, OURS, Store(None), workers=0))
+    return {name: some.cases for name, some in accept(cases, plan, inputs).splits.items()}
 
 
 def test_a_copy_in_another_format_is_the_same_image(tmp_path: Path, compose_plan: Callable[..., Plan]) -> None:

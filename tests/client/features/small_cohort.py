@@ -9,20 +9,23 @@ import pytest
 import torch
 from PIL import Image
 
+from fedgraft.client.cohort.accepted import accept, accept_whole
 from fedgraft.client.cohort.case import Case
+from fedgraft.client.cohort.inputs import InputContext
 from fedgraft.client.features.examples import Examples
-from fedgraft.client.features.extraction import FeatureExtractor, ignore
-from fedgraft.client.features.inputs import inputs_of
-from fedgraft.client.images.decode_pool import MOST
+from fedgraft.client.features.extraction import Cohort, FeatureExtractor, load_cohort
+from fedgraft.client.images.pixels import decode, encode
 from fedgraft.client.images.reader import CaseReader
+from fedgraft.client.images.room import ImageRoom
 from fedgraft.client.images.transforms import resize
-from fedgraft.client.site.limits import Rules
 from fedgraft.client.site.machine import choose
 from fedgraft.client.site.row_store import Store
 from fedgraft.common import tensors
+from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.types import OURS
 from fedgraft.simulations.planning.planned import Words
 from fedgraft.simulations.planning.words import composed
 
@@ -56,7 +59,17 @@ def cases(tmp_path: Path) -> tuple[Case, ...]:
 
 
 def load(cases: tuple[Case, ...], model: Model, store: Store, counter: Counter | None = None) -> Examples:
-    return extractor(model, store, counter).examples(cases)
+    return all_of(extractor(model, store, counter), cases)
+
+
+def all_of(one: FeatureExtractor, cases: tuple[Case, ...], views: int = 1) -> Examples:
+    """All of the cases, without splits."""
+    return one.examples(accept_whole(cases, one.plan, one.inputs), views)
+
+
+def cohort_of(cases: tuple[Case, ...], one: FeatureExtractor, trains: bool = True) -> Cohort:
+    """The cases as a site takes them in."""
+    return load_cohort(accept(cases, one.plan, one.inputs), one, trains)
 
 
 def extractor(
@@ -70,10 +83,11 @@ def extractor(
 ) -> FeatureExtractor:
     """As a site makes it on each start: nothing but the store outlives it."""
     digest, plan = tensors.digest(model.backbone_state()), plan or plan_of()
-    inputs = inputs_of(plan, model.spec, Rules(), store, workers, ignore)
+    inputs = ImageRoom().inputs(InputContext(plan, OURS, store, workers=workers))
     return FeatureExtractor(plan, model, digest, inputs, store, choose("cpu", 1, batch=batch), counter or Counter())
 
 
 def kept_image(case: Case, model: Model, read_case: CaseReader) -> torch.Tensor:
     """``(1, S, S)`` of a grey case, as it is after it was kept as uint16."""
-    return (resize(read_case(case).pixels, model.spec) * MOST).round() / MOST
+    assert isinstance(model.spec, ImageSpec)
+    return decode(encode(resize(read_case(case).pixels, model.spec)))

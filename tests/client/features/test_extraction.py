@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.features.extraction import load_cohort
 from fedgraft.client.images.reader import CaseReader
 from fedgraft.client.images.transforms import normalise
 from fedgraft.client.site.row_store import Store
@@ -21,7 +20,7 @@ from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
 
 from ..conftest import Counter
-from .small_cohort import CLASSES, cases, extractor, kept_image, load, model, plan_of
+from .small_cohort import CLASSES, all_of, cases, cohort_of, extractor, kept_image, load, model, plan_of
 
 __all__ = ["cases", "model"]  # fixtures
 
@@ -103,8 +102,8 @@ def test_features_of_another_backbone_are_not_mistaken(
     cases: tuple[Case, ...], model: Model, tmp_path: Path, name: str, overrides: tuple[str, ...]
 ) -> None:
     load(cases, model, Store(tmp_path / "kept"))
-    other, counter = build(plan_of(name, *overrides), None), Counter()
-    load(cases, other, Store(tmp_path / "kept"), counter)
+    plan, counter = plan_of(name, *overrides), Counter()
+    all_of(extractor(build(plan, None), Store(tmp_path / "kept"), counter, plan), cases)
     assert counter.cases == 20
 
 
@@ -145,11 +144,11 @@ def test_a_cohort_leaves_out_what_can_not_be_used_and_moves_no_other_case(
     cases: tuple[Case, ...], model: Model, tmp_path: Path
 ) -> None:
     plan, store = plan_of("test_resnet", "data.val_fraction=0.2", "data.test_fraction=0.2"), Store(None)
-    whole = load_cohort(cases, extractor(model, store, plan=plan))
+    whole = cohort_of(cases, extractor(model, store, plan=plan))
     Path(cases[4].path).write_bytes(b"nothing")
     Path(cases[7].path).unlink()
     counter = Counter()
-    left = load_cohort(cases, extractor(model, store, counter, plan))
+    left = cohort_of(cases, extractor(model, store, counter, plan))
     assert sum(len(examples) for examples in left.values()) == 18
     assert counter.cases == 0
     for name, examples in left.items():
@@ -162,7 +161,7 @@ def test_a_cohort_of_which_nothing_can_be_used_says_why(cases: tuple[Case, ...],
     spoil(cases[:19])
     Path(cases[19].path).unlink()
     with pytest.raises(DataError) as caught:
-        load_cohort(cases, extractor(model, Store(None)))
+        cohort_of(cases, extractor(model, Store(None)))
     assert str(caught.value) == (
         "the cohort leaves no case to train on (can't be used: damaged 19, missing 1); lower data.val_fraction and "
         "data.test_fraction, or see fedgraft site check"
@@ -179,7 +178,7 @@ def test_no_case_gives_empty_tensors(model: Model, tmp_path: Path) -> None:
 def test_a_cohort_is_split_by_patient(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
     plan = plan_of("test_resnet", "data.val_fraction=0.2", "data.test_fraction=0.2")
     counter = Counter()
-    cohort = load_cohort(cases, extractor(model, Store(tmp_path / "kept"), counter, plan))
+    cohort = cohort_of(cases, extractor(model, Store(tmp_path / "kept"), counter, plan))
     assert list(cohort) == ["train", "val", "test"]
     sizes = {name: len(examples.labels) for name, examples in cohort.items()}
     assert sum(sizes.values()) == counter.cases == 20
@@ -189,7 +188,7 @@ def test_a_cohort_is_split_by_patient(cases: tuple[Case, ...], model: Model, tmp
 def test_a_cohort_without_a_training_case_is_an_error(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
     tests = tuple(Case(case.path, case.label, case.patient, split="test") for case in cases)
     with pytest.raises(DataError, match=r"no case to train on; lower data\.val_fraction and data\.test_fraction"):
-        load_cohort(tests, extractor(model, Store(tmp_path / "kept")))
+        cohort_of(tests, extractor(model, Store(tmp_path / "kept")))
 
 
 @pytest.mark.parametrize("folder", ["kept", None])
@@ -211,7 +210,7 @@ def test_half_precision_takes_half_the_space_and_is_near(cases: tuple[Case, ...]
     """float16 has 11 bits: a relative 2^-11."""
     plan = plan_of("test_resnet", "backbone.keep_as=float16")
     whole = load(cases, model, Store(tmp_path / "kept"))
-    half = extractor(model, Store(tmp_path / "kept"), plan=plan).examples(cases)
+    half = all_of(extractor(model, Store(tmp_path / "kept"), plan=plan), cases)
     assert half.stored.element_size() * 2 == whole.stored.element_size()
     assert half.inputs.dtype == torch.float32
     torch.testing.assert_close(half.inputs, whole.inputs, rtol=2**-11, atol=1e-6)
@@ -223,7 +222,7 @@ def test_mixed_precision_is_near_and_not_mistaken_for_full(
     """bfloat16 has 8 bits; through five layers errors add up to a few percent of the largest feature."""
     plan, counter = plan_of("test_resnet", "backbone.precision=mixed"), Counter()
     whole = load(cases, model, Store(tmp_path / "kept")).inputs
-    mixed = extractor(model, Store(tmp_path / "kept"), counter, plan).examples(cases).inputs
+    mixed = all_of(extractor(model, Store(tmp_path / "kept"), counter, plan), cases).inputs
     assert counter.cases == 20
     assert 0 < float((mixed - whole).abs().max()) < 0.05 * float(whole.abs().max())
 
@@ -231,4 +230,4 @@ def test_mixed_precision_is_near_and_not_mistaken_for_full(
 @pytest.mark.parametrize("batch", [1, 3, 20, 100])
 def test_the_size_of_a_batch_changes_nothing(cases: tuple[Case, ...], model: Model, tmp_path: Path, batch: int) -> None:
     one = extractor(model, Store(None), batch=batch)
-    torch.testing.assert_close(one.examples(cases).inputs, load(cases, model, Store(None)).inputs)
+    torch.testing.assert_close(all_of(one, cases).inputs, load(cases, model, Store(None)).inputs)

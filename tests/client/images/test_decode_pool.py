@@ -20,15 +20,16 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.quarantine import reason_of
 from fedgraft.client.images import reader
 from fedgraft.client.images.content import digest_of
-from fedgraft.client.images.decode_pool import MOST, DecodeReply, DecodeRequest, decoded, look
+from fedgraft.client.images.decode_pool import DecodeReply, DecodeRequest, decoded, look
 from fedgraft.client.images.facts import facts_of
+from fedgraft.client.images.pixels import MOST
 from fedgraft.client.images.raster import read_picture
 from fedgraft.client.images.reader import CaseReader, Reading
 from fedgraft.client.images.transforms import resize
 from fedgraft.client.site.limits import Limits
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 
-SPEC = InputSpec(channels=3, size=32, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bicubic")
+SPEC = ImageSpec(channels=3, size=32, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bicubic")
 
 
 def order_of(path: Path | str, *rows: int) -> DecodeRequest:

@@ -20,9 +20,9 @@ from pydicom.data import get_testdata_file
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.images.decode_pool import DecodeRequest, decoded
 from fedgraft.client.images.reader import Reading
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 
-SPEC = InputSpec(channels=3, size=32, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bicubic")
+SPEC = ImageSpec(channels=3, size=32, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bicubic")
 
 
 @pytest.fixture

@@ -24,9 +24,9 @@ from fedgraft.client.images.decode_pool import DecodeReply, DecodeRequest, decod
 from fedgraft.client.images.raster import read_picture
 from fedgraft.client.images.reader import Reading
 from fedgraft.client.site.limits import Limits
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 
-SPEC = InputSpec(1, 16, (0.5,), (0.5,), "bilinear")
+SPEC = ImageSpec(1, 16, (0.5,), (0.5,), "bilinear")
 
 
 @pytest.fixture

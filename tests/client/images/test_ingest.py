@@ -18,10 +18,10 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.quarantine import reason_of
 from fedgraft.client.images import content as intake
 from fedgraft.client.images import ingest, reader
-from fedgraft.client.images.decode_pool import MOST
 from fedgraft.client.images.facts import facts_of
 from fedgraft.client.images.image import DeidentificationFlag
 from fedgraft.client.images.ingest import Intake
+from fedgraft.client.images.pixels import MOST
 from fedgraft.client.images.reader import CaseReader, Reading
 from fedgraft.client.images.transforms import resize
 from fedgraft.client.site.limits import Limits

@@ -11,22 +11,25 @@ import torch
 
 from fedgraft.client.augmentation.views import Bank, identity, view_of
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.inputs import CaseView
+from fedgraft.client.cohort.inputs import CaseView, InputContext
 from fedgraft.client.cohort.quarantine import reason_of
-from fedgraft.client.features.extraction import ignore
 from fedgraft.client.images.ingest import Intake
-from fedgraft.client.images.inputs import ImageInputs, image_inputs
+from fedgraft.client.images.inputs import ImageInputs
 from fedgraft.client.images.reader import CaseReader, Reading
-from fedgraft.client.images.transforms import normalise, resize, to_input
+from fedgraft.client.images.room import ImageRoom
+from fedgraft.client.images.transforms import normalise, resize
 from fedgraft.client.site.limits import Limits, Rules
 from fedgraft.client.site.machine import cores
 from fedgraft.client.site.row_store import Store
 from fedgraft.common.harmonisation.reference import harmony_of
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
+from fedgraft.common.kinds.images import Images
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.types import OURS
 
-SPEC = InputSpec(channels=3, size=16, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bicubic")
-GREY = InputSpec(channels=1, size=16, mean=(0.5,), std=(0.25,), interpolation="bicubic")
+SPEC = ImageSpec(channels=3, size=16, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bicubic")
+GREY = ImageSpec(channels=1, size=16, mean=(0.5,), std=(0.25,), interpolation="bicubic")
+DEFAULT = Rules()
 Planner = Callable[..., Plan]
 Start = Callable[..., Intake]
 
@@ -35,7 +38,7 @@ Start = Callable[..., Intake]
 def inputs(start: Start, compose_plan: Planner) -> Callable[..., ImageInputs]:
     """``inputs(spec, "augment=mild")``: of a start, and what a plan says of views."""
 
-    def made(spec: InputSpec = SPEC, *overrides: str) -> ImageInputs:
+    def made(spec: ImageSpec = SPEC, *overrides: str) -> ImageInputs:
         plan = compose_plan(*overrides)
         return ImageInputs(start(spec=spec), Bank(plan.augment, plan.seed))
 
@@ -57,7 +60,7 @@ def test_a_grey_case_and_one_in_colour_are_as_the_network_wants_them(
     made.facts(cohort)
     ((part, batch),) = made.batches(wanted(cohort, 1), 100)
     assert (part, batch.dtype, batch.shape) == (slice(0, 13), torch.float32, (13, 3, 16, 16))
-    expected = [to_input(read_case(case).pixels, SPEC).expand(3, -1, -1) for case in cohort]
+    expected = [normalise(resize(read_case(case).pixels, SPEC), SPEC).expand(3, -1, -1) for case in cohort]
     torch.testing.assert_close(batch, torch.stack(expected), rtol=0, atol=0.51 / 65535 / 0.224)
     assert not torch.equal(batch[4, 0], batch[4, 1]), "number 4 is in colour"
 
@@ -124,8 +127,8 @@ def test_every_view_has_a_key_of_its_own_and_the_case_as_it_is_one_in_every_bank
 
 
 def test_the_fingerprint_changes_with_everything_that_is_applied_after_what_is_kept(inputs: Maker) -> None:
-    specs = [SPEC, GREY, InputSpec(3, 16, (0.5, 0.456, 0.406), SPEC.std, "bicubic")]
-    specs += [InputSpec(3, 16, SPEC.mean, (0.5, 0.224, 0.225), "bicubic")]
+    specs = [SPEC, GREY, ImageSpec(3, 16, (0.5, 0.456, 0.406), SPEC.std, "bicubic")]
+    specs += [ImageSpec(3, 16, SPEC.mean, (0.5, 0.224, 0.225), "bicubic")]
     assert len({inputs(spec).fingerprint for spec in specs}) == 4
 
 
@@ -155,17 +158,22 @@ def test_verdicts_and_digests_are_those_of_the_facts(cohort: list[Case], inputs:
     assert missing == bytes(16)
 
 
+def room(plan: Plan, rules: Rules = DEFAULT, workers: int | None = 0) -> ImageInputs:
+    return ImageRoom().inputs(InputContext(plan, OURS, Store(None), rules, workers))
+
+
 def test_a_plan_and_a_site_s_rules_become_an_intake(compose_plan: Planner) -> None:
     plan, limits = compose_plan("dicom.window=lung"), Limits(seconds=7)
-    made = image_inputs(plan, SPEC, Rules(limits, refuse_burned_in=False), Store(None), None, ignore)
+    made = room(plan, Rules(limits, refuse_burned_in=False), None)
     assert made.intake.reading == Reading(plan.dicom, limits)
     assert (made.intake.workers, made.intake.refuse_burned_in) == (cores(), False)
-    assert image_inputs(plan, SPEC, Rules(), Store(None), 0, ignore).intake.workers == 0
+    assert made.intake.spec == Images(plan, OURS).spec()
+    assert room(plan).intake.workers == 0
     assert Rules() == Rules(Limits(), refuse_burned_in=True)
     assert made.bank == Bank(plan.augment, plan.seed)
     assert made.harmony is None
     plan = compose_plan("harmonise=fourier")
-    assert image_inputs(plan, SPEC, Rules(), Store(None), 0, ignore).harmony == harmony_of(plan)
+    assert room(plan).harmony == harmony_of(plan)
 
 
 def test_a_line_that_is_one_case_stays_as_it_is(cohort: list[Case], inputs: Maker) -> None:

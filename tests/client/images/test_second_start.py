@@ -34,15 +34,15 @@ def tell(event, arguments):
 
 sys.addaudithook(tell)  # the processes that decode are forked, and have it too
 
-from fedgraft.client.features.extraction import Keeper, load_cohort
-from fedgraft.client.features.inputs import inputs_of
-from fedgraft.client.site.limits import Rules
-from fedgraft.client.site.machine import choose
+from fedgraft.client.cohort.accepted import accept
+from fedgraft.client.cohort.inputs import InputContext
 from fedgraft.client.cohort.manifest.manifest import read_manifest
-from fedgraft.client.cohort.quarantine import write_quarantine
+from fedgraft.client.features.extraction import FeatureExtractor, load_cohort
+from fedgraft.client.images.room import ImageRoom
+from fedgraft.client.site.machine import choose
 from fedgraft.client.site.row_store import Store
 from fedgraft.common import tensors
-from fedgraft.common.models.model import build
+from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import load_plan
 
 def count(cases):
@@ -54,13 +54,12 @@ if __name__ == "__main__":
     root = Path(folder).parent
     plan, store = load_plan(Path(plan_file)), Store(root / "kept")
     model = build(plan, None)
-    inputs = inputs_of(plan, model.spec, Rules(), store, 2, count)
-    cases = inputs.expanded(read_manifest(root / "manifest.csv"))
-    quarantined = write_quarantine(root / "state", cases, inputs.verdicts(cases))
-    keeper = Keeper(plan, model, tensors.digest(model.backbone_state()), inputs, store, choose("cpu", 1))
-    cohort = load_cohort(cases, keeper)
+    inputs = ImageRoom().inputs(InputContext(plan, ("fedgraft",), store, workers=2, decoded=count))
+    accepted = accept(read_manifest(root / "manifest.csv"), plan, inputs, root / "state")
+    digest = tensors.digest(model.backbone_state())
+    cohort = load_cohort(accepted, FeatureExtractor(plan, model, digest, inputs, store, choose("cpu", 1)))
     sums = {name: float(some.inputs.sum()) for name, some in cohort.items()}
-    print(json.dumps({"decoded": decoded, "quarantined": quarantined, "sums": sums}))
+    print(json.dumps({"decoded": decoded, "quarantined": accepted.quarantined, "sums": sums}))
 """
 
 

@@ -10,13 +10,19 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
-from fedgraft.client.images.transforms import fingerprint, to_input
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.client.images.transforms import fingerprint, normalise, resize
+from fedgraft.common.interfaces.inputs import ImageSpec
 
-PLAIN = InputSpec(channels=3, size=4, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), interpolation="bicubic")
+PLAIN = ImageSpec(channels=3, size=4, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), interpolation="bicubic")
 IMAGENET = replace(PLAIN, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-GREY = InputSpec(channels=1, size=4, mean=(0.5,), std=(0.25,), interpolation="bilinear")
+GREY = ImageSpec(channels=1, size=4, mean=(0.5,), std=(0.25,), interpolation="bilinear")
+
+
+def to_input(image: NDArray[np.float32], spec: ImageSpec) -> Tensor:
+    """``(channels, size, size)``: as a case goes through the intake and into a batch."""
+    return normalise(resize(image, spec), spec).expand(spec.channels, -1, -1)
 
 
 def noise(*shape: int) -> NDArray[np.float32]:
@@ -25,7 +31,7 @@ def noise(*shape: int) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("shape", [(4, 4), (9, 9), (3, 7), (50, 20), (2, 2), (4, 4, 3), (9, 5, 3)])
 @pytest.mark.parametrize("spec", [IMAGENET, GREY])
-def test_the_shape_is_the_backbone_s(shape: tuple[int, ...], spec: InputSpec) -> None:
+def test_the_shape_is_the_backbone_s(shape: tuple[int, ...], spec: ImageSpec) -> None:
     given = to_input(noise(*shape), spec)
     assert given.shape == (spec.channels, 4, 4)
     assert given.dtype == torch.float32

@@ -16,7 +16,7 @@ from fedgraft.client.features.examples import Examples
 from fedgraft.client.training.test_time import SIZE, Batches, adapted, model_at
 from fedgraft.common.errors import DataError
 from fedgraft.common.models.build import build
-from fedgraft.common.models.frozen_part import FEATURES, IMAGES
+from fedgraft.common.models.frozen_part import FEATURES, INPUTS
 from fedgraft.common.plan.plan import Plan
 
 Composer = Callable[..., Plan]
@@ -44,7 +44,7 @@ def test_each_pass_shows_every_case_once_in_one_mixed_order() -> None:
 def test_only_the_site_that_adapts_runs_the_whole_network(compose_plan: Composer) -> None:
     plan = compose_plan("adapt=adabn", "hold_out=[birch]")
     backbone = build(plan, None).backbone_state()
-    assert model_at("birch", plan, backbone, ("fedgraft",)).constant.what == IMAGES
+    assert model_at("birch", plan, backbone, ("fedgraft",)).constant.what == INPUTS
     assert model_at("alder", plan, backbone, ("fedgraft",)).constant.what == FEATURES
     without = replace(plan, adapt=compose_plan().adapt)
     assert model_at("birch", without, backbone, ("fedgraft",)).constant.what == FEATURES

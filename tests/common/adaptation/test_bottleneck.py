@@ -11,13 +11,13 @@ from torch.nn import functional
 
 from fedgraft.common.adaptation.bottleneck import Bottlenecks
 from fedgraft.common.errors import PlanError
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.models.build import build
 from fedgraft.common.models.stages import find_stages
 from fedgraft.common.plan.plan import Plan
 
 PlanOf = Callable[..., Plan]
-SPEC = InputSpec(channels=3, size=4, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bicubic")
+SPEC = ImageSpec(channels=3, size=4, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bicubic")
 ONE = torch.tensor(1.0)
 
 

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from fedgraft.common.adaptation.insertion import find_places, named, put_after, put_beside, stage_of_layer, stages_from
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.adaptation import Stage
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.models.build import build
 from fedgraft.common.models.stages import find_stages
 from fedgraft.common.plan.plan import Plan
 
 PlanOf = Callable[..., Plan]
 STAGES = (Stage("stem", (), None), Stage("blocks.0", (), None), Stage("blocks.1", (), None))
-SPEC = InputSpec(channels=3, size=8, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bicubic")
+SPEC = ImageSpec(channels=3, size=8, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bicubic")
 
 
 def test_stages_from_one_on() -> None:

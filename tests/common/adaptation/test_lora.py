@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from fedgraft.common.adaptation.batch_norm import batch_norms
 from fedgraft.common.adaptation.lora import Lora
 from fedgraft.common.errors import PlanError
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.models.build import build
 from fedgraft.common.models.stages import find_stages
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tensors import digest
 
 PlanOf = Callable[..., Plan]
-SPEC = InputSpec(channels=3, size=8, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bicubic")
+SPEC = ImageSpec(channels=3, size=8, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bicubic")
 
 
 class Body(nn.Module):

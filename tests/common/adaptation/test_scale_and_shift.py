@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from fedgraft.common.adaptation.scale_and_shift import ScaleAndShift
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.adaptation import Stage
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.models.build import build
 from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.models.stages import find_stages
 from fedgraft.common.plan.plan import Plan
 
 PlanOf = Callable[..., Plan]
-SPEC = InputSpec(channels=3, size=64, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bicubic")
+SPEC = ImageSpec(channels=3, size=64, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bicubic")
 CNNS = ("test_resnet", "test_efficientnet", "test_convnext", "test_nfnet", "test_byobnet")
 TOKENS = ("test_vit", "test_vit2")
 CHANNELS_LAST = ("test_mambaout", "swin_tiny_patch4_window7_224")
@@ -62,7 +62,7 @@ def test_a_layer_scales_channels_not_places(name: str) -> None:
 def widths(name: str, size: int) -> dict[str, int]:
     fixed = timm.get_pretrained_cfg(name).fixed_input_size
     backbone = timm.create_model(name, num_classes=0, **({"img_size": size} if fixed else {})).eval()
-    spec = InputSpec(3, size, SPEC.mean, SPEC.std, "bicubic")
+    spec = ImageSpec(3, size, SPEC.mean, SPEC.std, "bicubic")
     adapted = ScaleAndShift()(backbone, find_stages(backbone), spec)
     return {layer: module.scale.numel() for layer, module in adapted.layers.items()}
 

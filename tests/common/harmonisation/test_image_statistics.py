@@ -9,13 +9,23 @@ from flwr.app import ConfigRecord, RecordDict
 
 from fedgraft.common.errors import PlanError, WireError
 from fedgraft.common.harmonisation.image_statistics import ImageStatistics, pooled_means
-from fedgraft.common.wire.statistics import Description, pack_image_description, unpack_image_description
+from fedgraft.common.wire.statistics import (
+    Description,
+    pack_description,
+    read_image_means,
+    unpack_description,
+    write_image_means,
+)
 
 TOLD = ImageStatistics(5, (0.25, 1 / 3))
 
 
-def packed() -> RecordDict:
-    return pack_image_description("north", "ab" * 32, TOLD)
+def packed(told: ImageStatistics = TOLD) -> RecordDict:
+    return pack_description("north", "ab" * 32, write_image_means(told))
+
+
+def unpacked(content: RecordDict) -> Description:
+    return unpack_description(content, lambda record: read_image_means(record, 2))
 
 
 def test_sites_count_by_their_cases() -> None:
@@ -34,9 +44,8 @@ def test_of_nothing_there_is_no_mean() -> None:
 
 
 def test_what_is_packed_is_read_back() -> None:
-    assert unpack_image_description(packed(), 2) == Description("north", "ab" * 32, TOLD)
-    silent = pack_image_description("north", "ab", ImageStatistics())
-    assert unpack_image_description(silent, 2) == Description("north", "ab", ImageStatistics())
+    for told in (TOLD, ImageStatistics()):
+        assert unpacked(packed(told)) == Description("north", "ab" * 32, told)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +71,7 @@ def test_garbage_is_refused(record: str, key: str, value: Any, text: str) -> Non
     assert isinstance(config, ConfigRecord)
     config[key] = value
     with pytest.raises(WireError, match=text):
-        unpack_image_description(content, 2)
+        unpacked(content)
 
 
 @pytest.mark.parametrize("record", ["site", "statistics"])
@@ -70,4 +79,4 @@ def test_a_missing_record_is_named(record: str) -> None:
     content = packed()
     del content[record]
     with pytest.raises(WireError, match=f"the message lacks `{record}`"):
-        unpack_image_description(content, 2)
+        unpacked(content)

@@ -10,7 +10,7 @@ from torch import nn
 
 from fedgraft.common.models.build import build
 from fedgraft.common.models.cut import find_cut
-from fedgraft.common.models.frozen_part import IMAGES, Tail
+from fedgraft.common.models.frozen_part import INPUTS, Tail
 from fedgraft.common.models.stages import find_stages
 from fedgraft.common.plan.plan import Plan
 
@@ -65,7 +65,7 @@ def test_with_batch_norm_that_learns_from_the_first_stage_on_nothing_but_the_ima
     small: PlanOf, adaptation: str
 ) -> None:
     model = build(small("test_efficientnet", f"adaptation={adaptation}"), None)
-    assert (model.constant.what, model.constant.shape) == (IMAGES, (3, 64, 64))
+    assert (model.constant.what, model.constant.shape) == (INPUTS, (3, 64, 64))
 
 
 def test_a_cut_lies_before_the_first_adaptation_layer(small: PlanOf) -> None:
@@ -83,12 +83,12 @@ def test_a_cut_lies_before_the_first_adaptation_layer(small: PlanOf) -> None:
 
 def test_what_is_larger_than_the_image_is_not_kept(small: PlanOf) -> None:
     model = build(small("tf_efficientnet_lite0", "backbone.freeze=stem"), None)
-    assert model.constant.what == IMAGES
+    assert model.constant.what == INPUTS
 
 
 def test_keeping_can_be_switched_off(small: PlanOf) -> None:
     model = build(small("test_resnet", "engine.keep=false"), None)
-    assert model.constant.what == IMAGES
+    assert model.constant.what == INPUTS
     assert model.constant.trained is model.network
 
 

@@ -106,7 +106,9 @@ def test_another_image_size(small: PlanOf, name: str, size: int) -> None:
 
 
 def test_an_image_size_that_does_not_suit_is_named(small: PlanOf) -> None:
-    with pytest.raises(PlanError, match=r"data\.image_size=100 does not suit the backbone: .*null takes the model's"):
+    with pytest.raises(
+        PlanError, match=r"data\.image_size=100 does not suit the backbone; null takes the model's own: ."
+    ):
         build(small("test_vit", "data.image_size=100"), None)
 
 

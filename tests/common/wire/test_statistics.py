@@ -14,8 +14,10 @@ from fedgraft.common.wire.statistics import (
     Description,
     pack_description,
     pack_question,
+    read_table,
     unpack_description,
     unpack_question,
+    write_table,
 )
 
 TABLE = TableSection(
@@ -31,17 +33,21 @@ ANSWER = Description("north", "ab" * 32, TableStatistics((Moments(5, 0.1, 1 / 3)
 
 def packed(answer: Description) -> RecordDict:
     assert isinstance(answer.statistics, TableStatistics)
-    return pack_description(answer.site, answer.plan_digest, answer.statistics)
+    return pack_description(answer.site, answer.plan_digest, write_table(answer.statistics))
+
+
+def unpacked(content: RecordDict) -> Description:
+    return unpack_description(content, lambda record: read_table(record, TABLE))
 
 
 def test_what_is_packed_is_read_back() -> None:
-    assert unpack_description(packed(ANSWER), TABLE) == ANSWER
+    assert unpacked(packed(ANSWER)) == ANSWER
     assert unpack_question(pack_question("{}", "cd")) == ("{}", "cd")
 
 
 def test_a_site_that_tells_nothing() -> None:
     silent = Description("north", "ab", TableStatistics((Moments(), Moments()), ({},)))
-    assert unpack_description(packed(silent), TABLE) == silent
+    assert unpacked(packed(silent)) == silent
 
 
 def changed(record: str, key: str, value: Any) -> RecordDict:
@@ -84,7 +90,7 @@ def changed(record: str, key: str, value: Any) -> RecordDict:
 )
 def test_garbage_is_refused(record: str, key: str, value: Any, text: str) -> None:
     with pytest.raises(WireError, match=text):
-        unpack_description(changed(record, key, value), TABLE)
+        unpacked(changed(record, key, value))
 
 
 def test_too_many_categories_are_refused() -> None:
@@ -93,11 +99,11 @@ def test_too_many_categories_are_refused() -> None:
     assert isinstance(config, ConfigRecord)
     config["cases.0"] = [5] * 1001
     with pytest.raises(WireError, match="a column has 1001 categories, more than 1000"):
-        unpack_description(content, TABLE)
+        unpacked(content)
 
 
 def test_an_empty_message_is_refused() -> None:
     with pytest.raises(WireError, match="the message lacks `site`"):
-        unpack_description(RecordDict(), TABLE)
+        unpacked(RecordDict())
     with pytest.raises(WireError, match="the message lacks `plan`"):
         unpack_question(RecordDict())

@@ -14,7 +14,7 @@ from torch.nn import functional
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.images.reader import CaseReader
 from fedgraft.client.images.transforms import resize
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 
 SIZE = 64
 HALF = (0.5, 0.5, 0.5)
@@ -77,5 +77,5 @@ def train_model(folder: Path, images: Tensor, labels: Sequence[str], steps: int)
 
 def films(cases: Sequence[Case], read_case: CaseReader) -> Tensor:
     """``(N, 3, SIZE, SIZE)`` float32 in [0, 1]."""
-    spec = InputSpec(3, SIZE, (0.0,) * 3, (1.0,) * 3, "bicubic")
+    spec = ImageSpec(3, SIZE, (0.0,) * 3, (1.0,) * 3, "bicubic")
     return torch.stack([resize(read_case(case).pixels, spec).expand(3, -1, -1) for case in cases])

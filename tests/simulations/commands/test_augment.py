@@ -15,7 +15,7 @@ from fedgraft.common.errors import DataError, PlanError
 from fedgraft.common.harmonisation.reference import harmony_of
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.commands.augment import main, show
-from fedgraft.simulations.federation.local_statistics import with_local_means
+from fedgraft.simulations.federation.local_statistics import with_answers
 from fedgraft.simulations.federation.sites import lay_out
 
 PlanOf = Callable[..., Plan]
@@ -47,12 +47,12 @@ def test_harmonised_towards_the_means_of_all_sites(compose_plan: PlanOf, tmp_pat
 def test_local_means_are_those_of_a_run(compose_plan: PlanOf, tmp_path: Path) -> None:
     plan = compose_plan("harmonise=histogram")
     sites = lay_out(plan, tmp_path / "sites", os.environ).sites
-    known = with_local_means(plan, sites, Store(None))
+    known = with_answers(plan, sites, Store(None))
     harmony = harmony_of(known)
     assert harmony is not None
     assert len(harmony.reference) == harmony.numbers(32)
-    assert with_local_means(known, sites, Store(None)) is known
-    held = with_local_means(compose_plan("harmonise=histogram", f"hold_out=[{min(sites)}]"), sites, Store(None))
+    assert with_answers(known, sites, Store(None)) is known
+    held = with_answers(compose_plan("harmonise=histogram", f"hold_out=[{min(sites)}]"), sites, Store(None))
     assert held.harmonise.reference != known.harmonise.reference
 
 
@@ -80,7 +80,7 @@ def test_a_file_that_is_there_is_found_before_anything_is_decoded(compose_plan: 
     [
         (["augment=none"], "--show has nothing to show: augment.views=1 and harmonise=none leave each case as it is"),
         (["augment.mixup=0.2"], "--show has nothing to show"),
-        (["data=uci_heart"], "--show is for images, and the plan is for a table; choose another data set"),
+        (["data=uci_heart"], "--show is for images, and the plan is for the table; choose another data set"),
         (["augment=mild", "--cases", "0"], "--cases 0 must be 1 or more"),
         (["augment=mild", "--plan", "p.yaml"], "--plan and the override augment=mild contradict each other; leave one"),
     ],

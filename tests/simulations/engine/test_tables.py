@@ -14,15 +14,17 @@ from torch import Tensor
 
 from fedgraft.client.app import client_app
 from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.cohort.accepted import accept_whole
+from fedgraft.client.cohort.inputs import InputContext
 from fedgraft.client.cohort.manifest.manifest import read_manifest
-from fedgraft.client.features.extraction import FeatureExtractor, ignore
-from fedgraft.client.features.inputs import inputs_of
-from fedgraft.client.site.limits import Rules
+from fedgraft.client.features.extraction import FeatureExtractor
 from fedgraft.client.site.machine import choose
 from fedgraft.client.site.row_store import Store
+from fedgraft.client.tables.room import TableRoom
 from fedgraft.common import tensors
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan, from_dict, load_plan
+from fedgraft.common.plan.types import OURS
 from fedgraft.server import app as server_app
 from fedgraft.server.weights.export import export_backbone
 from fedgraft.simulations.datasets.phantom import phantom
@@ -114,16 +116,16 @@ def test_a_second_start_computes_nothing_and_an_edit_one_row(
     counted: list[int] = []
     digest = tensors.digest(model.backbone_state())
     store = Store(site.parent / "state" / "store" / "kept")
-    inputs_now = inputs_of(plan, model.spec, Rules(), store, 0, ignore)
+    inputs_now = TableRoom().inputs(InputContext(plan, OURS, store))
     extractor = FeatureExtractor(plan, model, digest, inputs_now, store, choose("cpu", 1, 0, None), counted.append)
     some = [case for case in cases if case.row != 1]
-    extractor.examples(some)
+    extractor.examples(accept_whole(some, plan, inputs_now))
     assert counted == []
     table = site.parent / "table.csv"
     lines = table.read_text().splitlines()
     lines[-1] = "33.3,120,f"
     table.write_text("\n".join(lines) + "\n")
-    inputs = extractor.examples(some).inputs
+    inputs = extractor.examples(accept_whole(some, plan, inputs_now)).inputs
     assert counted == [1]
     assert plan.table is not None
     expected = (33.3 - plan.table.means["age"]) / plan.table.deviations["age"]
@@ -180,5 +182,5 @@ def test_a_simulation_with_a_clock_and_a_central_test_set(with_data: PlanOf, tmp
 def test_what_a_run_would_do_is_told_before(with_data: PlanOf) -> None:
     text = " ".join(str(describe(with_data("backbone=mlp"))).split())
     assert "before the first round, of each column of the table: count, mean and M2" in text
-    assert "kept at the site: the encoded row of the table; nothing behind it" in text
+    assert "kept at the site: the encoded rows of the table; nothing behind them" in text
     assert "input: 5; 32 features; stages: stem, blocks.1" in text

@@ -7,6 +7,7 @@ import pytest
 
 from fedgraft.client.check.measure import CaseTimes, Surroundings
 from fedgraft.client.check.sections.cost import cost, first_seconds, kept_rows, round_seconds, transfer_seconds
+from fedgraft.common.interfaces.input_kind import InputFacts
 from fedgraft.common.models.traffic import Volume
 from fedgraft.common.plan.plan import Plan
 
@@ -17,6 +18,8 @@ MEASURED = CaseTimes(
 VOLUME = Volume(question=2000, backbone=17_000_000, down=3_000_000, up=2_500_000, last=3_000_000)
 AROUND = Surroundings(memory=1_000_000_000, disk=10**12, uplink=20.0, backbone_here=False, on_disk=True, pixels=0)
 
+FACTS = InputFacts("", one="image", a="an image", every="the images", taken="the images", take="decode")
+
 
 @pytest.fixture
 def plan(compose_plan: Callable[..., Plan]) -> Plan:
@@ -26,7 +29,7 @@ def plan(compose_plan: Callable[..., Plan]) -> Plan:
 
 
 def found(plan: Plan, what: str, measured: CaseTimes = MEASURED, around: Surroundings = AROUND) -> str:
-    (finding,) = [one for one in cost(plan, COUNTS, measured, VOLUME, around).findings if one.what == what]
+    (finding,) = [one for one in cost(plan, FACTS, COUNTS, measured, VOLUME, around).findings if one.what == what]
     return str(finding).replace(f" {what}:", "")
 
 
@@ -92,7 +95,8 @@ def test_disk(plan: Plan) -> None:
 
 
 def test_the_grid_names_views_only_if_there_are_some(plan: Plan, compose_plan: Callable[..., Plan]) -> None:
-    names = [row[0] for row in cost(plan, COUNTS, MEASURED, VOLUME, AROUND).grids[0].rows]
+    names = [row[0] for row in cost(plan, FACTS, COUNTS, MEASURED, VOLUME, AROUND).grids[0].rows]
+    assert names[0] == "decode an image, once"
     assert "each further view of a training case, once" in names
-    plain = [row[0] for row in cost(compose_plan(), COUNTS, MEASURED, VOLUME, AROUND).grids[0].rows]
+    plain = [row[0] for row in cost(compose_plan(), FACTS, COUNTS, MEASURED, VOLUME, AROUND).grids[0].rows]
     assert len(plain) == len(names) - 1

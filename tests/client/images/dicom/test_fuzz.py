@@ -23,7 +23,7 @@ from fedgraft.client.cohort.quarantine import REASONS, reason_of
 from fedgraft.client.images.decode_pool import DecodeRequest, decoded
 from fedgraft.client.images.reader import Reading
 from fedgraft.client.site.limits import Limits
-from fedgraft.common.interfaces.inputs import InputSpec
+from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.plan.data_sections import DicomSection
 
 SCRIPT = Path(__file__).with_name("mutants.py")
@@ -31,7 +31,7 @@ COUNT = 4_000
 POOLED = 60
 """So many mutants are also read in the process pool."""
 MOST_CRASHES = 20
-SPEC = InputSpec(3, 32, (0.5,) * 3, (0.5,) * 3, "bilinear")
+SPEC = ImageSpec(3, 32, (0.5,) * 3, (0.5,) * 3, "bilinear")
 DICOM = DicomSection("file", 0, "middle", 1, False)
 
 

@@ -13,10 +13,10 @@ from torch import Tensor
 from fedgraft.common import tensors
 from fedgraft.common.errors import BackboneError, PlanError
 from fedgraft.common.interfaces.inputs import TableSpec
+from fedgraft.common.kinds.table_backbone import Columns, Identity
 from fedgraft.common.models.build import build
 from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.models.model import Model
-from fedgraft.common.models.table_backbone import Columns, Identity
 from fedgraft.common.plan.plan import Plan
 
 PlanOf = Callable[..., Plan]
@@ -144,7 +144,7 @@ def test_dropout_is_on_while_training_and_off_otherwise(model_of: Callable[..., 
 def test_dropout_of_a_frozen_stage_stays_off(model_of: Callable[..., Model]) -> None:
     model = model_of("backbone=mlp", "backbone.freeze=stem")
     assert model.network.training_modules == {"blocks.1.dropout"}
-    assert model.constant.what == "images"  # 32 numbers of the stem's output, for 4 of the case
+    assert model.constant.what == "inputs"  # 32 numbers of the stem's output, for 4 of the case
 
 
 @pytest.mark.parametrize("name", NETWORKS)

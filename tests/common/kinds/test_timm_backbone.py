@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from fedgraft.common import tensors
 from fedgraft.common.errors import BackboneError, PlanError
-from fedgraft.common.models import lite0_weights
+from fedgraft.common.kinds import lite0_weights
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 

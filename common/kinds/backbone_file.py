@@ -18,16 +18,14 @@ from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tensors import about
 
-KEY = "table"
+TABLE = "table"
 _SHAPING = ("numeric", "categorical", "indicate_missing", "vocabulary")
 
 
-def save_backbone(path: Path, state: Mapping[str, Tensor], plan: Plan) -> None:
-    """Write a safetensors file for ``backbone.weights``; its metadata are backbone name, plan digest, table section."""
-    metadata = {"backbone": plan.backbone.name, "plan_digest": plan.digest}
-    if plan.table is not None:
-        metadata[KEY] = json.dumps(asdict(plan.table))
-    tensors.save(path, state, metadata)
+def save_backbone(path: Path, state: Mapping[str, Tensor], plan: Plan, notes: Mapping[str, str]) -> None:
+    """Write a safetensors file for ``backbone.weights``; its metadata are backbone name, plan digest, and notes of the
+    kind of input."""
+    tensors.save(path, state, {"backbone": plan.backbone.name, "plan_digest": plan.digest, **notes})
 
 
 def require_same_table(path: Path, table: TableSection) -> None:
@@ -36,7 +34,7 @@ def require_same_table(path: Path, table: TableSection) -> None:
     Raises:
         BackboneError: it was trained on other columns or another vocabulary, or the record can't be read.
     """
-    text = about(path).get(KEY)
+    text = about(path).get(TABLE)
     if text is None:
         return
     try:

@@ -12,17 +12,16 @@ from typing import Any
 
 import safetensors
 import timm
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fedgraft.common.errors import BackboneError, PlanError
-from fedgraft.common.interfaces.inputs import InputSpec, Shaped
+from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.plan.sections import BackboneSection
 
 
 def create(
     plan: BackboneSection, image_size: int | None, source: Mapping[str, Any] | None = None
-) -> tuple[nn.Module, InputSpec]:
+) -> tuple[nn.Module, ImageSpec]:
     """Build the network.
 
     Args:
@@ -53,7 +52,7 @@ def create(
     return network, spec
 
 
-def input_spec(plan: BackboneSection, image_size: int | None) -> InputSpec:
+def input_spec(plan: BackboneSection, image_size: int | None) -> ImageSpec:
     """The spec of the plan's input images, without building the network.
 
     Raises:
@@ -62,7 +61,7 @@ def input_spec(plan: BackboneSection, image_size: int | None) -> InputSpec:
     declared = _declared(plan.name)
     if plan.channels is None:
         raise PlanError("backbone.channels must be 1 or 3 for images")
-    return InputSpec(
+    return ImageSpec(
         channels=plan.channels,
         size=image_size or declared.input_size[-1],
         mean=_per_channel(declared.mean, plan.channels),
@@ -116,28 +115,6 @@ def _require_all(network: nn.Module, plan: BackboneSection, source: Mapping[str,
 def _names_in(file: str) -> list[str]:
     with safetensors.safe_open(file, framework="pt") as stream:
         return list(stream.keys())
-
-
-def measure_width(network: nn.Module, spec: Shaped) -> int:
-    """The number of features per case, measured with one blank case.
-
-    Raises:
-        PlanError: the network can't take an image of this size, or does not give one vector per case.
-    """
-    training = network.training
-    try:
-        with torch.no_grad():
-            features: Tensor = network.eval()(torch.zeros(1, *spec.shape))
-    except (RuntimeError, AssertionError) as error:
-        raise PlanError(
-            f"data.image_size={spec.shape[-1]} does not suit the backbone: {_first_line(error)}; "
-            "null takes the model's own"
-        ) from error
-    finally:
-        network.train(training)
-    if features.ndim != 2:
-        raise PlanError(f"the backbone gives features of shape {tuple(features.shape)}, not one vector per case")
-    return features.shape[1]
 
 
 def weights_file(path: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from torch.nn import functional
 from fedgraft.common import tensors
 from fedgraft.common.errors import BackboneError, PlanError
 from fedgraft.common.interfaces.inputs import TableSpec
-from fedgraft.common.models.backbone_file import require_same_table
+from fedgraft.common.kinds.backbone_file import require_same_table
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.data_sections import PREFIX, TableSection
 from fedgraft.common.plan.sections import BackboneSection

@@ -1,0 +1,109 @@
+"""A site's cases as a plan takes them: the manifest's lines expanded, labels, what can be used, and the splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedgraft.client.cohort.case import Case
+from fedgraft.client.cohort.duplicates import refuse_across_splits
+from fedgraft.client.cohort.inputs import Inputs
+from fedgraft.client.cohort.quarantine import USABLE, count_reasons, write_quarantine
+from fedgraft.client.cohort.splits import split_as_planned
+from fedgraft.common import tasks
+from fedgraft.common.errors import DataError
+from fedgraft.common.plan.plan import Plan
+
+
+@dataclass(frozen=True)
+class LabelledCases:
+    """Usable cases, and the label of each by the plan's task (`fedgraft.common.interfaces.task.Task.targets`)."""
+
+    cases: tuple[Case, ...]
+    labels: Tensor
+
+    @cached_property
+    def patients(self) -> tuple[str, ...]:
+        return tuple(case.patient for case in self.cases)
+
+
+@dataclass(frozen=True)
+class AcceptedCohort:
+    """What a start at a site finds, each thing once.
+
+    Attributes:
+        cases: all of them; a line of the manifest that names a series may be several.
+        verdicts: ``(N,)`` uint8: 0 if a case can be used, else the number of its reason.
+        splits: ``train``, ``val`` and ``test``; the last two may be empty.
+    """
+
+    cases: tuple[Case, ...]
+    verdicts: NDArray[np.uint8]
+    splits: dict[str, LabelledCases]
+
+    @property
+    def quarantined(self) -> dict[str, int]:
+        """How many cases can't be used, by reason, most first."""
+        return count_reasons(self.verdicts)
+
+
+def accept(listed: Sequence[Case], plan: Plan, inputs: Inputs, quarantine: Path | None = None) -> AcceptedCohort:
+    """Take a manifest's cases in.
+
+    A label that is no class is said before hours of decoding. All cases are split, also those that can't be used: a
+    file that is mended later moves no other case.
+
+    Args:
+        listed: the manifest's lines.
+        quarantine: the folder where the cases that can't be used are written down.
+
+    Raises:
+        DataError: a label is not a class of the plan; no case is left to train on; an image is in two splits.
+    """
+    cases = inputs.expanded(listed)
+    labels = tasks.of(plan.data).targets(cases)
+    verdicts = inputs.verdicts(cases)
+    if quarantine is not None:
+        write_quarantine(quarantine, cases, verdicts)
+    splits = split_as_planned(cases, plan.data, plan.seed)
+    place = {case: at for at, case in enumerate(cases)}
+    usable = {case for case, verdict in zip(cases, verdicts, strict=True) if verdict == USABLE}
+    left = {name: tuple(case for case in some if case in usable) for name, some in splits.items()}
+    if not left["train"]:
+        reasons = f" (can't be used: {listed_reasons(verdicts)})" if len(usable) < len(cases) else ""
+        raise DataError(
+            f"the cohort leaves no case to train on{reasons}; lower data.val_fraction and data.test_fraction, or see "
+            "fedgraft site check"
+        )
+    refuse_across_splits(left, inputs.digests)
+    labelled = {
+        name: LabelledCases(some, labels[torch.tensor([place[case] for case in some], dtype=torch.int64)])
+        for name, some in left.items()
+    }
+    return AcceptedCohort(cases, verdicts, labelled)
+
+
+def accept_whole(listed: Sequence[Case], plan: Plan, inputs: Inputs) -> LabelledCases:
+    """Take in cases that are not split, as a test set is.
+
+    Raises:
+        DataError: a label is not a class of the plan, or a case can't be used; the message counts them by reason.
+    """
+    cases = inputs.expanded(listed)
+    labels = tasks.of(plan.data).targets(cases)
+    verdicts = inputs.verdicts(cases)
+    if (verdicts != USABLE).any():
+        raise DataError(f"{(verdicts != USABLE).sum()} case(s) can't be used: {listed_reasons(verdicts)}")
+    return LabelledCases(cases, labels)
+
+
+def listed_reasons(verdicts: NDArray[np.uint8]) -> str:
+    """``damaged 2, missing 1``."""
+    return ", ".join(f"{reason} {count}" for reason, count in count_reasons(verdicts).items())

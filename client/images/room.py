@@ -1,0 +1,26 @@
+"""The room of images: what a site does with a cohort of them."""
+
+from __future__ import annotations
+
+from fedgraft.client.augmentation.views import Bank
+from fedgraft.client.cohort.inputs import InputContext
+from fedgraft.client.images.ingest import Intake
+from fedgraft.client.images.inputs import ImageInputs
+from fedgraft.client.images.reader import Reading
+from fedgraft.client.site.machine import cores
+from fedgraft.common.errors import PlanError
+from fedgraft.common.harmonisation.reference import harmony_of
+from fedgraft.common.interfaces.inputs import ImageSpec
+
+
+class ImageRoom:
+    """`fedgraft.client.cohort.inputs.InputRoom` of images. Holds nothing: images are kept in the site's store."""
+
+    def inputs(self, context: InputContext) -> ImageInputs:
+        plan, rules, spec = context.plan, context.rules, context.kind.spec()
+        if not isinstance(spec, ImageSpec):
+            raise PlanError(f"input: {type(spec).__name__} does not say how images are read; it must be an ImageSpec")
+        workers = cores() if context.workers is None else context.workers
+        reading = Reading(plan.dicom, rules.limits)
+        intake = Intake(reading, spec, context.store, workers, rules.refuse_burned_in, context.decoded)
+        return ImageInputs(intake, Bank(plan.augment, plan.seed), harmony_of(plan, context.trusted))

@@ -1,0 +1,30 @@
+"""The room of tables: what a site does with a cohort of rows."""
+
+from __future__ import annotations
+
+from fedgraft.client.cohort.inputs import InputContext
+from fedgraft.client.site.limits import Limits
+from fedgraft.client.tables.files import TableFiles
+from fedgraft.client.tables.inputs import TableInputs
+from fedgraft.common.errors import PlanError
+from fedgraft.common.plan.data_sections import TableSection
+
+
+class TableRoom:
+    """`fedgraft.client.cohort.inputs.InputRoom` of rows; sites with the same limits share what was read."""
+
+    def __init__(self) -> None:
+        self._files: dict[Limits, TableFiles] = {}
+
+    def files(self, limits: Limits) -> TableFiles:
+        """Reads tables within a site's limits, and holds what it has read."""
+        return self._files.setdefault(limits, TableFiles(limits))
+
+    def inputs(self, context: InputContext) -> TableInputs:
+        return TableInputs(_table(context), self.files(context.rules.limits))
+
+
+def _table(context: InputContext) -> TableSection:
+    if context.plan.table is None:
+        raise PlanError("input: rows of a table need the plan's `table` section")
+    return context.plan.table
