@@ -68,15 +68,8 @@ def to_study(config: DictConfig, say: Say = quiet) -> tuple[Plan, Study]:
     return plan, study
 
 
-def study_problems(
-    config: DictConfig, say: Say = quiet, source: Source | None = None
-) -> tuple[Plan | None, Study, list[str]]:
-    """`to_study`, but with its problems: there is a plan if there is none of them.
-
-    Args:
-        say: as of `to_study`.
-        source: the cases, in place of those that the plan's ``data`` section names.
-    """
+def study_problems(config: DictConfig, say: Say = quiet) -> tuple[Plan | None, Study, list[str]]:
+    """`to_study`, but with its problems: there is a plan if there is none of them."""
     try:
         raw = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
@@ -85,7 +78,7 @@ def study_problems(
         return None, Study(), [str(error).splitlines()[0]]
     study, raw_plan, problems = split_off(cast(dict[str, Any], raw))
     try:
-        found = find(raw_plan, lambda data: _loaded(data, raw_plan) if source is None else source)
+        found = find(raw_plan, lambda data: _loaded(data, raw_plan))
     except PlanError as error:
         return None, study, [*problems, *error.problems]
     for sentence in found.sentences:

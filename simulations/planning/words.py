@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -95,13 +96,16 @@ def _understood(asked: Words, problems: list[str]) -> list[str]:
 
 def _composed(words: list[str], config_dir: Path | None, problems: list[str]) -> DictConfig:
     """What Hydra makes of the words, less those that it refuses."""
-    path = [] if config_dir is None else [f"hydra.searchpath=['file://{config_dir}']"]
+    folder = str(config_dir).replace("'", "\\'")
+    path = [] if config_dir is None else [f"hydra.searchpath=['file://{folder}']"]
     while True:
         try:
             with _hydra():
                 return compose("plan", [*path, *words])
-        except HydraException as error:
+        except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
             text = str(error)
+            if not words:
+                raise PlanError([*problems, _first_line(error)]) from error
             culprit = next((word for word in words if _name(word) in re.findall(r"[\w./@]+", text)), None)
             problems.append(_first_line(error) if culprit is None else f"{culprit}: {_to_do(text, culprit)}")
             words = [] if culprit is None else [word for word in words if word != culprit]

@@ -92,10 +92,14 @@ def test_hydras_own_state_is_left_as_it_was() -> None:
 
 
 def test_a_folder_of_ones_own_adds_to_the_groups(tmp_path: Path) -> None:
-    (tmp_path / "loss").mkdir()
+    tmp_path = tmp_path / "one's own"
+    (tmp_path / "loss").mkdir(parents=True)
     text = "_target_: fedgraft.common.losses.focal.FocalLoss\nweights: none\ngamma: 3.0\n"
     (tmp_path / "loss" / "hard.yaml").write_text(text, encoding="utf-8")
     assert plan(config_dir=tmp_path, loss="hard").loss.options == {"gamma": 3.0}
     assert problems(loss="hard")[0].startswith("loss=hard: there is no such loss")
+    (tmp_path / "loss" / "broken.yaml").write_text("a: [1", encoding="utf-8")
+    with pytest.raises(PlanError, match=r"1 problem(.|\n)*while parsing a flow sequence"):
+        plan(config_dir=tmp_path, loss="broken")
     with pytest.raises(PlanError, match=r"nowhere is not a folder; name one that holds GROUP/NAME.yaml"):
         plan(config_dir=tmp_path / "nowhere")
