@@ -64,4 +64,5 @@ def _read(name: str, parts: Parts, old: Tensor) -> Tensor:
 
 def _bits(tensor: Tensor) -> Tensor:
     """``(n, bytes of a number)`` uint8; comparing bytes tells -0.0 from 0.0, which are equal as numbers."""
-    return tensor.contiguous().reshape(-1, 1).view(torch.uint8)
+    flat = tensor.contiguous().reshape(-1)  # one dimension first: a 1x1 convolution, channels last, has no stride of 1
+    return flat.view(torch.uint8).reshape(-1, tensor.element_size())

@@ -130,6 +130,16 @@ def test_what_did_not_change_is_not_sent() -> None:
     assert back["w"] is not received["w"]
 
 
+def test_a_pointwise_convolution_that_lies_channels_last() -> None:
+    """Of its 32 x 8 x 1 x 1 numbers one changes; in that layout none of its strides is 1."""
+    old = torch.arange(256.0).reshape(32, 8, 1, 1).to(memory_format=torch.channels_last)
+    new = old.clone(memory_format=torch.preserve_format)
+    new[3, 2] += 1
+    payload = Changed().encode({"w": new}, {"w": old}, {}, torch.Generator()).payload
+    assert payload["w#index"].tolist() == [3 * 8 + 2]
+    assert payload["w#value"].tolist() == [27.0]
+
+
 def test_minus_zero_is_a_change() -> None:
     received, trained = {"w": torch.zeros(2)}, {"w": torch.tensor([0.0, -0.0])}
     back = Changed().decode(Changed().encode(trained, received, {}, None).payload, received)
