@@ -1,1 +1,1 @@
-"""The Flower ClientApp: messages in, answers out, and what a site keeps between them."""
+"""The site's Flower ClientApp: handlers of messages, and what a site keeps between them."""

@@ -1,4 +1,4 @@
-"""The site's Flower ClientApp. Every exception leaves as a short code; its text stays in the house."""
+"""The site's Flower ClientApp. An exception leaves the site as a short code; its text stays at the site."""
 
 from __future__ import annotations
 
@@ -30,15 +30,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class MessageHandler:
-    """Answers messages, and lets no exception's text out.
+    """Answers messages; an exception's text never gets into an answer.
 
     Attributes:
-        workspace: what is kept between messages.
-        site_files: the sites of a simulation, by Flower's partition id; a deployed site is named by its
+        workspace: holds what is kept between messages.
+        site_files: the site files of a simulation, by Flower's partition id; a deployed site is named by its
             ``--node-config site-file=...`` instead.
-        witness: is shown each exception before it is reduced to a code; by default it goes, without its
-            text, to ``errors.jsonl`` in the site's state folder.
-        keep_phases: write down, at the site, where each message's time went (`fedgraft.client.site.timing`).
+        witness: called with each exception before it is reduced to a code; by default it is written, without its text,
+            to ``errors.jsonl`` in the site's state folder.
+        keep_phases: whether to log, at the site, how long the phases of each message took
+            (`fedgraft.client.site.timing`).
     """
 
     workspace: Workspace
@@ -47,7 +48,7 @@ class MessageHandler:
     keep_phases: bool = False
 
     def answer(self, handler: Handler, message: Message, context: Context) -> Message:
-        """One message."""
+        """Answer one message by a handler; an exception becomes an error reply with a short code."""
         before = since_process_start() if self.keep_phases else None
 
         def handled(site_file: Path) -> RecordDict:
@@ -60,9 +61,9 @@ class MessageHandler:
         return Message(self._attempt(handled, context), reply_to=message)
 
     def train_all(self, asked: Sequence[tuple[Message, Context]]) -> list[Message]:
-        """``train`` messages to several sites of this process, carried out together where that applies.
+        """Answer ``train`` messages to several sites of this process; they are trained together where that is possible.
 
-        What a message holds is read once, also if several sites were sent the same.
+        Content that was sent to several sites is unpacked once.
         """
         received: dict[int, handlers.Tensors] = {}
 
@@ -137,7 +138,7 @@ def build(handler: MessageHandler) -> ClientApp:
 
 
 def _show(see: Witness, site_file: Path, error: BaseException) -> None:
-    """A witness that fails must not let an exception's text out either."""
+    """Call the witness; if it fails itself, no exception's text gets out either."""
     try:
         see(site_file, error)
     except Exception as second:
@@ -145,7 +146,7 @@ def _show(see: Witness, site_file: Path, error: BaseException) -> None:
 
 
 def write_error(site_file: Path, error: BaseException) -> None:
-    """Append kind, code and place of an error to ``errors.jsonl``, not its text: that can name a patient's file."""
+    """Append an error's class, code and traceback to ``errors.jsonl``, but not its text, which can name a patient."""
     try:
         folder = read_site_file(site_file).state
     except FedGraftError:

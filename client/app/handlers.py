@@ -1,4 +1,4 @@
-"""What a site does for each kind of message: records in, records out."""
+"""The handler of each kind of message: it takes the message's records and returns those of the answer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Assignment:
-    """What one ``train`` message asks of one site: the tensors that came, and the training that follows from them."""
+    """What one ``train`` message asks of one site: the received tensors, and the training to do."""
 
     session: Session
     order: messages.Instruction
@@ -47,7 +47,7 @@ class Assignment:
 
 
 def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
-    """Keep the plan; say who this site is, and whether it needs the backbone."""
+    """Handle ``query.prepare``: keep the plan, and answer with the site's offer, or that it needs the backbone."""
     plan_json, digest, backbone_digest = messages.unpack_prepare(content)
     site = workspace.site(site_file)
     plan = workspace.accept_plan(site, plan_json, digest, backbone_digest)
@@ -63,7 +63,7 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
 
 
 def receive_backbone(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
-    """Verify and keep the backbone, then answer as to ``query.prepare``."""
+    """Handle ``query.backbone``: verify and keep the backbone, then answer as to ``query.prepare``."""
     _, _, backbone_digest = messages.unpack_prepare(content)
     record = messages.unpack_arrays(content, messages.FROZEN)
     workspace.accept_backbone(workspace.site(site_file), backbone_digest, unpack_backbone(record))
@@ -71,12 +71,12 @@ def receive_backbone(content: RecordDict, workspace: Workspace, site_file: Path,
 
 
 def train(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
-    """Evaluate the model that came, then train it on the site's own cases."""
+    """Handle ``train``: evaluate the received model, then train it on the site's cases."""
     return carry_out(assign(content, workspace, site_file, run))
 
 
 def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
-    """Evaluate the model that came on the site's validation and test cases."""
+    """Handle ``evaluate``: evaluate the received model on the site's validation and test cases."""
     order = messages.unpack_order(content)
     session = workspace.open(site_file, order.plan_digest, run)
     received = _received(content, session)
@@ -94,7 +94,7 @@ def assign(
     """Read a ``train`` message.
 
     Args:
-        received: its tensors, if they have been unpacked for another site of this process.
+        received: the message's tensors, if they were unpacked already for another site of this process.
     """
     order = messages.unpack_order(content)
     session = workspace.open(site_file, order.plan_digest, run)
@@ -105,7 +105,7 @@ def assign(
 
 
 def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = None) -> RecordDict:
-    """Evaluate the model that came (unless that is done), train it, and answer."""
+    """Evaluate the received model (unless ``evaluations`` are given), train it, and answer."""
     session, phases = given.session, given.session.phases
     with phases.of("evaluate"):
         session.load(given.received)
@@ -125,7 +125,7 @@ def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = 
 
 
 def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping[str, Evaluation]) -> RecordDict:
-    """What leaves after training."""
+    """The answer to ``train``: released, compressed and logged."""
     session, order = given.session, given.order
     update = messages.Update(
         session.site.name,
@@ -149,7 +149,7 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
 
 
 def answer_evaluate(session: Session, order: messages.Instruction, evaluations: dict[str, Evaluation]) -> RecordDict:
-    """What leaves after an evaluation."""
+    """The answer to ``evaluate``: released and logged."""
     leaving = release.release_evaluations(evaluations, session.plan.release, session.site.release)
     release.log_release(
         session.release_log, "evaluation", session.run, leaving, plan=session.plan.digest, round=order.round
@@ -173,7 +173,7 @@ def _evaluate(session: Session) -> dict[str, Evaluation]:
 def _task(
     session: Session, order: messages.Instruction, received: Tensors, workspace: Workspace, use: str = ""
 ) -> LocalTraining:
-    """The training that the plan means in a round, without what terms add; ``use`` names another order of cases."""
+    """The plan's training in a round, without further terms of the loss; ``use`` selects another order of cases."""
     plan, own_name = session.plan, session.model.constant.own_name
     return LocalTraining(
         examples=session.training,
@@ -194,7 +194,7 @@ def _held_out(session: Session) -> bool:
 
 
 def _loss(session: Session, order: messages.Instruction, workspace: Workspace) -> LossFunction:
-    """The plan's loss for this round; built once for as long as the counts that it depends on stay the same."""
+    """The plan's loss for this round; built once for equal counts."""
     counts = counted(session, order)
     key = (session.plan.digest, session.site.allow, counts)
     if key not in workspace.losses:
@@ -203,7 +203,7 @@ def _loss(session: Session, order: messages.Instruction, workspace: Workspace) -
 
 
 def _generator(session: Session, server_round: int, use: str = "") -> torch.Generator:
-    """Draws a site's order of cases, or what ``use`` names: from the plan's seed, the site's name and the round."""
+    """A generator seeded by the plan's seed, the site's name, the round, and what it is used for."""
     text = f"{session.plan.seed}|{session.site.name}|{server_round}{use}"
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
     return torch.Generator().manual_seed(seed)

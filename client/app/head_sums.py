@@ -1,4 +1,4 @@
-"""A site's answer to ``query.sums``: sums over its training cases, from which the coordinator makes the first head."""
+"""Handle ``query.sums``: sums over a site's training cases, from which the coordinator computes the head's start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fedgraft.common.wire.head_sums import SiteSums, pack_sums, unpack_sums_ques
 
 
 def tell_sums(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
-    """Sum up what plan and site file both allow, and write it down.
+    """Answer with the sums, if plan and site file both allow them, and log the answer.
 
     Raises:
         WireError: the plan was never prepared here, or asks for no sums.
@@ -34,8 +34,7 @@ def tell_sums(content: RecordDict, workspace: Workspace, site_file: Path, run: i
 
 
 def site_sums(session: Session) -> Sums | None:
-    """The plan's sums over this site's training cases, of the model before any training; ``None`` if they may not
-    leave."""
+    """The plan's sums over this site's training cases, by the untrained model; ``None`` if they may not leave."""
     train, outputs = session.cohort["train"], session.plan.data.outputs
     patients = _patients(session)
     if not may_release_sums(patients, session.plan.release, session.site.release):
@@ -54,6 +53,6 @@ def _patients(session: Session) -> tuple[int, ...]:
 
 
 def _figures(found: Sums) -> dict[str, object]:
-    """What left: names with shapes and norms, and the counts."""
+    """The log's line on released sums: names with shapes and norms, and the counts."""
     tensors = {name: [list(one.shape), round(float(one.norm()), 6)] for name, one in sorted(found.items())}
     return {"tensors": tensors, "counts": [int(count) for count in found.get(COUNTS, ())]}

@@ -1,4 +1,4 @@
-"""``train`` messages to many sites of one process: evaluated and trained together where that gives the same result."""
+"""Carry out ``train`` messages to many sites of one process together, where that gives the same result."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Answer = RecordDict | Exception
 
 
 def carry_out_all(given: Sequence[Assignment]) -> list[Answer]:
-    """What each site answers, or what went wrong there.
+    """Each site's answer, or the exception that it raised.
 
-    Sites that received the same tensors for the same head on kept features, and have no tensors of their own, are
-    evaluated in one pass and trained in groups; all others one after another.
+    Sites that received the same tensors for the same head on kept features, and have no local tensors, are evaluated in
+    one pass and trained in groups; all others one after another.
     """
     answers: dict[int, Answer] = {}
     for places in _alike(given):
@@ -31,18 +31,18 @@ def carry_out_all(given: Sequence[Assignment]) -> list[Answer]:
 
 
 def _carry_out(given: Sequence[Assignment]) -> list[Answer]:
-    if len(given) > 1 and _is_crowd(given):
+    if len(given) > 1 and _can_be_joined(given):
         orders = [one.task.generator.get_state() for one in given]
         try:
-            return _as_a_crowd(given)
-        except Exception:  # a head that can't be batched, or one site's trouble: each by itself, as if not tried
+            return _joined(given)
+        except Exception:  # a head that can't be batched, or an error at one site: one by one, from the same state
             for one, order in zip(given, orders, strict=True):
                 one.task.generator.set_state(order)
     return [_tried(_alone(one)) for one in given]
 
 
 def _alike(given: Sequence[Assignment]) -> list[list[int]]:
-    """Places of assignments with one network, one set of received tensors and one rate."""
+    """Indices of assignments, grouped by network, received tensors, round and plan."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for place, one in enumerate(given):
         key = (id(one.session.model), id(one.received), one.order.round, one.task.mu, one.session.plan.digest)
@@ -50,7 +50,8 @@ def _alike(given: Sequence[Assignment]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _is_crowd(given: Sequence[Assignment]) -> bool:
+def _can_be_joined(given: Sequence[Assignment]) -> bool:
+    """Whether assignments of one group can be evaluated and trained together."""
     model = given[0].session.model
     return (
         model.constant.what == FEATURES
@@ -61,7 +62,8 @@ def _is_crowd(given: Sequence[Assignment]) -> bool:
     )
 
 
-def _as_a_crowd(given: Sequence[Assignment]) -> list[Answer]:
+def _joined(given: Sequence[Assignment]) -> list[Answer]:
+    """Evaluate and train assignments together; groups that are too small are trained one by one."""
     session = given[0].session
     head, prefix = session.model.constant.trained, session.model.constant.prefix
     evaluations = _evaluate(given)
@@ -70,7 +72,7 @@ def _as_a_crowd(given: Sequence[Assignment]) -> list[Answer]:
     for group in groups:
         found = train_together(head, given[0].task.received, [given[k].task for k in group], session.device)
         trained |= dict(zip(group, found, strict=True))
-    # only now, when nothing can fall back any more: an answer is logged, and keeps what compression owes
+    # only after all training, when there is no falling back: answering logs a release and keeps the codec's residual
     answers: dict[int, Answer] = {}
     for place, outcome in trained.items():
         if isinstance(outcome, PlanError):
@@ -83,7 +85,7 @@ def _as_a_crowd(given: Sequence[Assignment]) -> list[Answer]:
 
 
 def _evaluate(given: Sequence[Assignment]) -> list[dict[str, Evaluation]]:
-    """The received model on every site's splits."""
+    """Evaluate the received model on every site's splits, by site."""
     session = given[0].session
     session.load(given[0].received)
     splits = [one.session.cohort[split] for one in given for split in messages.SPLITS]
@@ -106,5 +108,5 @@ def _alone(one: Assignment, evaluations: dict[str, Evaluation] | None = None) ->
 def _tried(work: Callable[[], RecordDict]) -> Answer:
     try:
         return work()
-    except Exception as error:  # one site's trouble is its own; the caller reduces it to a code
+    except Exception as error:  # an error at one site must not stop the others; the caller reduces it to a code
         return error

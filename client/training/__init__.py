@@ -1,1 +1,1 @@
-"""One round of training and evaluation at one site, or at many at once."""
+"""Training and evaluation at one site in one round, or at many sites of one process together."""

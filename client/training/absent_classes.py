@@ -1,9 +1,8 @@
-"""A site that has only some of the classes does not unlearn the others (``loss.absent``).
+"""``loss.absent``: keep a site that has only some of the classes from unlearning the others.
 
-``mask``: no loss reaches what the site lacks (`fedgraft.common.interfaces.task.Task.mask`).
+``mask``: outputs for absent classes get no gradient (`fedgraft.common.interfaces.task.Task.mask`).
 
-``distil``: `mask`, and the model that the site received teaches what it knew of the absent classes
-(`fedgraft.common.tasks.absent`).
+``distil``: also distil the received model's outputs for the absent classes (`fedgraft.common.tasks.absent`).
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from fedgraft.common.interfaces.task import AnyTask
 
 
 class Masked(nn.Module):
-    """A loss that teaches nothing of what the site lacks.
+    """A loss whose gradient does not reach outputs that the site can't learn.
 
     Args:
-        loss: ``outputs, labels -> scalar``; no label is an absent class.
-        task: says how an output is left out.
-        learnable: ``(outputs,)`` bool.
+        loss: ``(outputs, labels) -> scalar``; no label is an absent class.
+        task: decides how outputs are masked.
+        learnable: ``(outputs,)`` bool: whether the site has the cases to learn an output from.
     """
 
     def __init__(self, loss: LossFunction, task: AnyTask, learnable: Tensor) -> None:
@@ -31,18 +30,18 @@ class Masked(nn.Module):
         self.register_buffer("learnable", learnable)
 
     def forward(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """A batch's outputs and labels, as of the task -> scalar."""
+        """``outputs (B, outputs)`` and ``B`` labels -> scalar."""
         masked: Tensor = self.loss(*self.task.mask(outputs, labels, self.learnable))
         return masked
 
 
 def distilled(received: Tensor, task: AnyTask, learnable: Tensor) -> Term:
-    """What a step adds to the loss.
+    """The distillation term of the loss, for outputs that the site can't learn.
 
     Args:
         received: ``(N, outputs)`` float32: the received model's outputs on the training cases.
-        task: says how far outputs are from these.
-        learnable: ``(outputs,)`` bool, not all of them.
+        task: measures how far outputs are from these.
+        learnable: ``(outputs,)`` bool, not all true.
     """
 
     def term(seen: StepOutput) -> Tensor:

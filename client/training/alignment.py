@@ -21,17 +21,18 @@ from fedgraft.common.plan import parts
 from fedgraft.common.wire import messages
 
 FEWEST = 2
-"""Cases that a covariance, or a pair of different ones, needs."""
+"""The fewest cases from which a covariance, or a mean over pairs of different cases, can be computed."""
 
 
 @dataclass(frozen=True)
 class Aligned:
-    """``weight`` times the mean penalty of a step's groups, and the mean of that between scanners.
+    """The alignment term: ``weight`` times (mean penalty over a step's groups + mean penalty between scanners).
 
     Attributes:
-        known: whether the reference knows a group, for each.
-        between: compares a site's own scanners; ``None`` if they are not compared.
-        scanners: ``(N,)`` int64 of the training cases, with ``between``.
+        known: for each group, whether the reference has its moments.
+        penalty: from a group's cases to the reference.
+        between: the penalty between a site's own scanners; ``None`` if they are not compared.
+        scanners: ``(N,)`` int64, of the training cases; needed with ``between``.
     """
 
     weight: float
@@ -52,7 +53,7 @@ class Aligned:
         return self.weight * sum(means, seen.features.new_zeros(()))
 
     def _between(self, seen: StepOutput, some: Tensor) -> Iterator[Tensor]:
-        """Each scanner's cases against those of the others, among some cases of a step."""
+        """Penalties between each scanner's cases and those of the others, among the cases ``some`` of a step."""
         if self.between is None or self.scanners is None:
             return
         scanners = self.scanners[seen.cases].to(some.device)[some]
@@ -63,10 +64,10 @@ class Aligned:
 
 
 def alignment_term(session: Session, order: messages.Instruction) -> Aligned | None:
-    """The term against the reference that came, which the network still holds.
+    """The alignment term for the received reference, which the network holds; ``None`` if there is nothing to align to.
 
     Raises:
-        PlanError: the alignment's reference is none.
+        PlanError: the alignment's ``reference`` is not a `Reference`.
     """
     chosen = session.plan.alignment
     alignment: Alignment | None = parts.chosen(chosen, "alignment", session.site.trusted)
@@ -86,7 +87,7 @@ def alignment_term(session: Session, order: messages.Instruction) -> Aligned | N
 
 
 def fill_reference(session: Session) -> None:
-    """Put the site's own means, of the features of the model that came, in the place of the reference that came."""
+    """Replace the received reference by the site's own means of the received model's features."""
     alignment: Alignment | None = parts.chosen(session.plan.alignment, "alignment", session.site.trusted)
     if alignment is None:
         return
@@ -108,8 +109,8 @@ def contribute(
 ) -> None:
     """Fill the reference with a site's own means, of all groups or of none.
 
-    If a group has fewer patients than ``min_count`` (and any), or the site's file forbids it, all shares are 0: the
-    other groups' exact shares and sums, beside the known number of cases, would tell the one that is left out.
+    All shares are 0 if the site file forbids releasing them, or if a group has 1 to ``min_count - 1`` patients: its own
+    could be computed from the other groups' shares and sums and the number of cases.
 
     Args:
         features: ``(N, F)`` float32, of the cases of ``examples`` in their order.
@@ -117,15 +118,15 @@ def contribute(
     members = group_members(examples.labels, len(reference.share))
     assert examples.patients is not None
     patients = [len(examples.patients[some].unique()) for some in members]
-    told = members if may_release_moments(patients, permission) else []
-    chosen = {group: some for group, some in enumerate(told) if len(some) > 0}
+    released = members if may_release_moments(patients, permission) else []
+    chosen = {group: some for group, some in enumerate(released) if len(some) > 0}
     where = reference.share.device
     sums = {group: alignment.sums(reference, features[some].to(where)) for group, some in chosen.items()}
     reference.fill({group: len(some) for group, some in chosen.items()}, sums)
 
 
 def group_members(labels: Tensor, groups: int) -> list[Tensor]:
-    """Positions of each group's cases, int64: of each class, or all in the one group."""
+    """Indices of each group's cases, int64: one group per class, or a single group of all cases."""
     if groups == 1:
         return [torch.arange(len(labels), device=labels.device)]
     return [(labels == group).nonzero().flatten() for group in range(groups)]

@@ -1,4 +1,4 @@
-"""What a network's head takes of each case: the features before it."""
+"""Compute the features that enter a network's head."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from fedgraft.client.training.evaluation import predict
 
 
 def head_of(network: nn.Module) -> nn.Module:
-    """A network's head; what is trained on kept features is the head itself."""
+    """A network's head; a network that is trained on kept features is itself the head."""
     head: nn.Module = getattr(network, "head", network)
     return head
 
 
 @contextmanager
 def watching(network: nn.Module, see: Callable[[Tensor], object]) -> Iterator[None]:
-    """Within the block ``see`` is shown what the head takes, ``(B, F)``, each time that the network is called."""
+    """Within the block, call ``see`` with the head's input ``(B, F)`` at each forward pass."""
 
     def note(module: nn.Module, given: tuple[Tensor]) -> None:
         see(given[0])
@@ -33,12 +33,12 @@ def watching(network: nn.Module, see: Callable[[Tensor], object]) -> Iterator[No
 
 
 def features_before_head(network: nn.Module, examples: Examples, device: torch.device) -> Tensor:
-    """``(N, F)`` float32 on the CPU: what the head takes of each case as it is, in eval mode; at least one case."""
+    """The head's input for each case (view 0), in eval mode: ``(N, F)`` float32 on the CPU; at least one case."""
     return _over_cases(network, examples, device, lambda features: features)
 
 
 def inputs_of_weights(network: nn.Module, examples: Examples, device: torch.device) -> Tensor:
-    """`features_before_head`, as the head's ``inputs`` changes them before its weights see them, if it has any."""
+    """`features_before_head` after the head's own ``inputs`` (normalisation, for instance), if it has this method."""
     change: Callable[[Tensor], Tensor] | None = getattr(head_of(network), "inputs", None)
     return _over_cases(network, examples, device, change or (lambda features: features))
 
@@ -46,7 +46,7 @@ def inputs_of_weights(network: nn.Module, examples: Examples, device: torch.devi
 def _over_cases(
     network: nn.Module, examples: Examples, device: torch.device, change: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    taken: list[Tensor] = []
-    with watching(network, lambda features: taken.append(change(features).cpu())):
+    seen: list[Tensor] = []
+    with watching(network, lambda features: seen.append(change(features).cpu())):
         predict(network, examples, device)
-    return torch.cat(taken)
+    return torch.cat(seen)

@@ -1,4 +1,4 @@
-"""Evaluate a network on splits of sites' cases."""
+"""Evaluate a network on splits of one or many sites' cases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NUMBERS_AT_ONCE = 1_200_000
 
 
 def predict(network: nn.Module, examples: Examples, device: torch.device) -> Tensor:
-    """Outputs ``(N, outputs)`` float32 on the CPU, in eval mode; at least one case."""
+    """The network's outputs in eval mode, ``(N, outputs)`` float32 on the CPU; at least one case."""
     network.eval()
     with torch.inference_mode():
         size = max(4, _NUMBERS_AT_ONCE // examples.stored[0].numel())
@@ -31,7 +31,7 @@ def evaluate_split(network: nn.Module, examples: Examples, device: torch.device,
 def evaluate_splits(
     network: nn.Module, splits: Sequence[Examples], device: torch.device, task: AnyTask
 ) -> list[Evaluation | None]:
-    """`evaluate_split` of many splits by one network: those that lie in one store go through it together."""
+    """`evaluate_split` for many splits: those with rows in the same store are computed together."""
     found: list[Evaluation | None] = [None] * len(splits)
     filled = [place for place, examples in enumerate(splits) if len(examples)]
     for some in _by_store(splits, filled):

@@ -1,4 +1,4 @@
-"""The local loop: some epochs over the site's training cases, starting from what the coordinator sent."""
+"""The local training loop: epochs over the site's training cases, starting from the received model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 
 class TrainingStep(NamedTuple):
-    """A batch: which cases, ``(B,)`` int64; their inputs ``(B, *shape)`` float32; their labels, ``B`` rows."""
+    """A batch: indices of its cases ``(B,)`` int64, their inputs ``(B, *shape)`` float32, and their labels (B rows)."""
 
     cases: Tensor
     inputs: Tensor
@@ -31,8 +31,8 @@ class TrainingStep(NamedTuple):
 
 
 class StepOutput(NamedTuple):
-    """What a step gave: which cases, ``(B,)`` int64; labels, ``B`` rows; outputs ``(B, outputs)``; and what the head
-    took, ``(B, F)``."""
+    """The result of a forward pass: indices of the cases ``(B,)`` int64, labels (B rows), outputs ``(B, outputs)``, and
+    the head's inputs ``(B, F)``."""
 
     cases: Tensor
     labels: Tensor
@@ -41,7 +41,7 @@ class StepOutput(NamedTuple):
 
 
 Term = Callable[[StepOutput], Tensor]
-"""Something to be added to the loss: a scalar."""
+"""A term to add to the loss: a scalar."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ class LocalTraining:
     Attributes:
         examples: at least one case.
         loss: ``(B, outputs) float32, B labels -> scalar``.
-        lr: this round's rate.
+        lr: this round's learning rate.
         generator: draws the order of the cases.
         mu: FedProx's weight of the proximal term; 0 for none.
-        received: the shared weights as they came, by name in the trained network; the proximal term stays near them.
-        sampler: which cases an epoch shows; ``None`` for each once.
-        mixing: mixes the cases of a batch; ``None`` for not.
-        terms: added to the loss, with the weight that each brings.
-        rates: factors of ``lr`` by a parameter's name in the trained network, where it is not 1; 0: not trained.
+        received: the received shared weights, by name in the trained network: the centre of the proximal term.
+        sampler: chooses the cases of an epoch; ``None`` for each case once.
+        mixing: mixes the cases of a batch; ``None`` for no mixing.
+        terms: added to the loss; each includes its weight.
+        rates: factors of ``lr`` other than 1, by parameter name in the trained network; 0 = not trained.
     """
 
     examples: Examples
@@ -75,11 +75,11 @@ class LocalTraining:
 
     @property
     def is_plain(self) -> bool:
-        """Whether a step is the loss and nothing else, at one rate for all."""
+        """Whether a step is the bare loss, with one learning rate for all parameters."""
         return self.mixing is None and not self.terms and not self.rates
 
     def steps(self) -> Iterator[TrainingStep]:
-        """The cases of each step, epoch after epoch; their order and views are drawn for each epoch."""
+        """The batches of all epochs; order and views of the cases are drawn anew for each epoch."""
         for _ in range(self.train.epochs):
             order, views = self._epoch()
             rows, labels = self.examples.rows(order, views), self.examples.labels[order]
@@ -87,13 +87,13 @@ class LocalTraining:
                 yield TrainingStep(order[part], self.examples.at(rows[part]), labels[part])
 
     def shown(self) -> int:
-        """How many cases an epoch shows; the task's own generator is left alone."""
+        """How many cases an epoch shows; does not draw from ``generator``."""
         if self.sampler is None:
             return len(self.examples)
         return len(self.sampler.order(self.examples.labels, torch.Generator().manual_seed(0)))
 
     def _epoch(self) -> tuple[Tensor, Tensor]:
-        """Cases in order, and the view of each: one that is shown several times shows a view drawn for each time."""
+        """The cases of an epoch in order, and the view of each; repeated cases get a view for each repetition."""
         cases, views = len(self.examples), self.examples.views
         if self.sampler is None:
             order = torch.randperm(cases, generator=self.generator)
@@ -103,7 +103,7 @@ class LocalTraining:
 
 
 def train_locally(network: nn.Module, task: LocalTraining, device: torch.device) -> float:
-    """Train in place every parameter of ``network`` that requires a gradient.
+    """Train ``network`` in place: every parameter that requires a gradient, unless its rate is 0.
 
     With ``task.mu`` the loss gains ``mu / 2 * sum |w - w_received|^2`` (FedProx, Li et al., MLSys 2020, equation 2).
 
@@ -135,10 +135,10 @@ def train_locally(network: nn.Module, task: LocalTraining, device: torch.device)
 
 @contextmanager
 def at_rest(network: nn.Module, trained: Mapping[str, Tensor]) -> Iterator[None]:
-    """Within the block what is not in ``trained`` rests.
+    """Within the block, freeze the parameters of ``network`` (in train mode) that are not in ``trained``.
 
-    Nothing is computed for its parameters, and a module that holds no others is in eval mode: its batch norms
-    normalise by their running statistics and keep them, and its dropouts drop nothing. ``network`` is in train mode.
+    They get no gradient, and modules without trained parameters are in eval mode: their batch norms use and keep
+    running statistics, and their dropout does nothing.
     """
     resting = {p for name, p in network.named_parameters() if p.requires_grad and name not in trained}
     for module in _resting_modules(network, resting, set(trained.values())):
@@ -153,7 +153,7 @@ def at_rest(network: nn.Module, trained: Mapping[str, Tensor]) -> Iterator[None]
 
 
 def _resting_modules(module: nn.Module, resting: Set[Tensor], trained: Set[Tensor]) -> Iterator[nn.Module]:
-    """The outermost modules with parameters at rest and none that is trained."""
+    """The outermost modules that have frozen parameters and no trained ones."""
     for child in module.children():
         own = set(child.parameters())
         if own.isdisjoint(resting):
@@ -165,7 +165,7 @@ def _resting_modules(module: nn.Module, resting: Set[Tensor], trained: Set[Tenso
 
 
 def proximal(anchors: Iterable[tuple[Tensor, Tensor]], mu: float) -> Tensor:
-    """FedProx's term over pairs of a parameter and what was received of it; the pairs are not empty."""
+    """FedProx's proximal term over ``(parameter, received parameter)`` pairs, at least one."""
     return mu / 2 * torch.stack([((w - received) ** 2).sum() for w, received in anchors]).sum()
 
 
@@ -183,25 +183,25 @@ def mean_loss(total: float, seen: int, lr: float) -> float:
 def step_loss(
     network: nn.Module, task: LocalTraining, step: TrainingStep, device: torch.device
 ) -> tuple[Tensor, list[Tensor]]:
-    """The loss of a step, and what the task's terms add to it."""
+    """The loss of a step, and the values of the task's further terms."""
     inputs, labels = step.inputs.to(device), step.labels.to(device)
     mixed = None if task.mixing is None else task.mixing.mix(inputs, task.generator)
-    outputs, features = _watched(network, inputs if mixed is None else mixed.inputs)
+    outputs, features = _outputs_and_features(network, inputs if mixed is None else mixed.inputs)
     loss = task.loss(outputs, labels) if mixed is None else mixed.loss(task.loss, outputs, labels)
     seen = StepOutput(step.cases, labels, outputs, features)
     return loss, [term(seen) for term in task.terms]
 
 
-def _watched(network: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Outputs, and what the head took: ``network`` is the head itself, or has one."""
-    taken = [inputs]
-    with watching(network, taken.append):
+def _outputs_and_features(network: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """The network's outputs, and the head's inputs; ``network`` is a head, or has one."""
+    seen = [inputs]
+    with watching(network, seen.append):
         outputs: Tensor = network(inputs)
-    return outputs, taken[-1]
+    return outputs, seen[-1]
 
 
 def build_optimizer(parameters: Mapping[str, Tensor], task: LocalTraining) -> torch.optim.Optimizer:
-    """The plan's optimizer of some parameters by name, with fresh state."""
+    """The plan's optimizer for these parameters (by name), with fresh state."""
     groups: dict[float, list[Tensor]] = {}
     for name, parameter in parameters.items():
         groups.setdefault(task.rates.get(name, 1.0), []).append(parameter)
@@ -215,14 +215,14 @@ def _optimizer(parameters: list[dict[str, Any]], train: TrainSection, lr: float)
 
 
 def count_steps(cases: int, train: TrainSection) -> int:
-    """How many steps `LocalTraining.steps` has, if an epoch shows so many cases (`LocalTraining.shown`)."""
+    """How many steps `LocalTraining.steps` has if an epoch shows ``cases`` cases (`LocalTraining.shown`)."""
     count = -(-cases // train.batch_size)
     joined = count > 1 and cases - (count - 1) * train.batch_size == 1
     return train.epochs * (count - joined)
 
 
 def _batches(cases: int, size: int) -> Iterator[slice]:
-    """Batches of ``size``; a last one of a single case joins the one before (batch norm needs two)."""
+    """Batches of ``size`` cases; a single last case is added to the batch before it (batch norm needs two)."""
     start = 0
     while start < cases:
         end = start + size if start + size < cases - 1 else cases

@@ -1,4 +1,4 @@
-"""The plan's loss at one site: with class weights, class counts, and what the site lacks taken into account."""
+"""Build the plan's loss for one site: class weights, class counts, masking of absent classes, and further terms."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ Whose = Literal["none", "local", "global"]
 
 @dataclass(frozen=True)
 class Counted:
-    """What a loss depends on besides the plan: two sites with the same can share one.
+    """What a loss depends on besides the plan; sites with equal values share a loss.
 
     Attributes:
-        weighed: the counts that class weights follow from; ``None`` for no weights.
-        prior: the counts that the loss itself asks for; ``None`` for none.
-        learnable: by output, whether the site has the cases to learn it from; ``None`` if that changes nothing.
+        weighed: the counts from which class weights are computed; ``None`` for no weights.
+        prior: the counts that the loss takes as ``class_counts``; ``None`` for none.
+        learnable: by output, whether the site has the cases to learn it from; ``None`` if nothing is masked.
     """
 
     weighed: tuple[int, ...] | None
@@ -41,14 +41,14 @@ class Counted:
 
 
 Losses = dict[tuple[str, tuple[str, ...], Counted], LossFunction]
-"""Losses that were built, by the plan's digest, the packages that the site allows, and the counts."""
+"""Built losses, by the plan's digest, the packages that the site allows, and the counts."""
 
 
 def counted(session: Session, order: messages.Instruction) -> Counted:
     """The counts that this round's loss at this site depends on.
 
     Raises:
-        WireError: the plan wants global counts, and the coordinator sent none.
+        WireError: the plan needs global counts, and the coordinator sent none.
     """
     chosen, task = session.plan.loss, tasks.of(session.plan.data)
     if chosen.weights == chosen.prior == "none" and chosen.absent == "keep":
@@ -76,7 +76,7 @@ def build_loss(plan: Plan, counts: Counted, allowed: tuple[str, ...]) -> LossFun
 
 
 def absent_term(session: Session, order: messages.Instruction) -> Term | None:
-    """The source of `fedgraft.client.training.loss` for ``loss.absent=distil``; the session's model is as it came."""
+    """The term of ``loss.absent=distil``; the session's model must be the received one. ``None`` if there is none."""
     if session.plan.loss.absent != "distil":
         return None
     learnable = counted(session, order).learnable
@@ -100,6 +100,6 @@ def _whose(option: str, whose: Whose, own: tuple[int, ...], of_all: tuple[int, .
 
 
 def terms(session: Session, order: messages.Instruction) -> tuple[Term, ...]:
-    """The terms of one site's round; its session holds what came."""
+    """The further terms of one site's loss in a round; the session's model must be the received one."""
     found = (source(session, order) for source in SOURCES)
     return tuple(term for term in found if term is not None)

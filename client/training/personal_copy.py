@@ -1,4 +1,4 @@
-"""A site's own copy of the model: kept on its disk between rounds, and evaluated there."""
+"""Train a site's own copy of the model, which is kept on the site's disk between rounds and evaluated there."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from fedgraft.common.interfaces.roles import REFERENCE
 
 
 def train_own_copy(session: Session, received: Mapping[str, Tensor], task: LocalTraining) -> None:
-    """One round's training of the copy, if the plan's ``personal`` has one; the network is afterwards what it was.
+    """Train the copy for one round, if the plan's ``personal`` has one; the network's tensors are restored afterwards.
 
     Args:
-        received: what came in this round, by name in the model's state.
+        received: this round's received tensors, by name in the model's state.
     """
     personal = session.personal
     if not isinstance(personal, TrainsCopy):
@@ -36,7 +36,7 @@ def train_own_copy(session: Session, received: Mapping[str, Tensor], task: Local
 
 @contextmanager
 def own_copy(session: Session) -> Iterator[None]:
-    """Within the block the network is the site's own copy, if it has one; afterwards it is what it was."""
+    """Within the block the network holds the site's own copy, if there is one; afterwards its tensors are restored."""
     held = _held(session)
     before = session.model.tensors(held)
     session.model.load(held)
@@ -52,7 +52,7 @@ def _held(session: Session) -> dict[str, Tensor]:
 
 
 def _names(session: Session) -> tuple[str, ...]:
-    """All that training changes, but what features are aligned to: that is of the round, not of a model."""
+    """Names of all tensors that training changes, without an alignment's reference, which belongs to the round."""
     shared = (name for name in session.model.names("shared") if not name.startswith(REFERENCE))
     return (*shared, *session.model.names("local"))
 

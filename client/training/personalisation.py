@@ -1,4 +1,4 @@
-"""How a site trains in a round: as the plan's ``personal`` says, or plainly."""
+"""A site's training in a round: as the plan's ``personal`` part does it, or plain local training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fedgraft.common.interfaces.personalisation import Chosen, Personalisation, 
 
 @dataclass(frozen=True)
 class NetworkTraining(SiteTraining):
-    """`fedgraft.common.interfaces.personalisation.SiteTraining` of the network that a session has at hand."""
+    """`fedgraft.common.interfaces.personalisation.SiteTraining` of a session's network."""
 
     network: nn.Module
     task: LocalTraining
@@ -45,11 +45,11 @@ class NetworkTraining(SiteTraining):
         return any(p.requires_grad and rates.get(name, 1.0) > 0 for name, p in self.network.named_parameters())
 
     def _rates(self, only: Chosen | None) -> dict[str, float]:
-        """Factors of the rate by name, 0 for a parameter that is held."""
+        """Factors of the learning rate by parameter name; 0 for parameters that are not in ``only``."""
         held = {} if only is None else {name: 0.0 for name, _ in self.network.named_parameters() if not only(name)}
         return {**self.task.rates, **held}
 
 
 def train_round(personal: Personalisation | None, training: SiteTraining) -> float:
-    """Train what is shared, and what stays at the site; returns the mean loss per case."""
+    """Train the shared and the local tensors for one round; returns the mean loss per case."""
     return personal.train(training) if isinstance(personal, TrainsItsOwnWay) else training.run()

@@ -1,4 +1,4 @@
-"""Which training cases an epoch shows; new ones made from a site's own are trained on, and counted nowhere."""
+"""Choose the training cases of an epoch, or add synthesised ones; those are trained on, but not counted as cases."""
 
 from __future__ import annotations
 
@@ -11,28 +11,30 @@ from fedgraft.client.features.examples import Examples
 from fedgraft.common.interfaces.sampler import Sampler, Synthesiser
 
 Sampling = Sampler | Synthesiser | None
-"""What a plan's ``sampling`` names; ``None``: each case once."""
+"""The part that a plan's ``sampling`` names; ``None`` for each case once."""
 
 
 class EachOnce(Sampler):
-    """All cases, given and synthesised, once an epoch; unlike without a sampling, views are drawn in that order."""
+    """All cases, given and synthesised, once per epoch. Views are drawn in this order, unlike without a sampler."""
 
     def order(self, labels: Tensor, generator: torch.Generator) -> Tensor:
         return torch.randperm(len(labels), generator=generator)
 
 
 def sampler_of(sampling: Sampling) -> Sampler | None:
-    """What chooses the cases of an epoch; ``None`` for each case once."""
+    """The sampler that chooses the cases of an epoch; ``None`` for each case once."""
     return EachOnce() if isinstance(sampling, Synthesiser) else sampling
 
 
 def with_synthesised(cases: Examples, sampling: Sampling, seed: int, site: str) -> Examples:
-    """The cases, and after them those that a `Synthesiser` makes of them as they are; drawn once for a run.
+    """The cases, followed by those that a `Synthesiser` makes of their view 0; drawn once for a run.
 
-    A synthesised case is the same in every view.
+    All views of a synthesised case are equal.
 
     Args:
-        cases: each kept as a vector, if new ones are made (`fedgraft.common.models.effects.require_vectors`).
+        cases: vectors, if ``sampling`` is a `Synthesiser` (`fedgraft.common.models.effects.require_vectors`).
+        seed: the plan's.
+        site: the site's name, by which sites draw differently.
     """
     if not isinstance(sampling, Synthesiser):
         return cases

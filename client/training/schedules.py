@@ -1,4 +1,4 @@
-"""The learning rate of a round, and of each tensor in it."""
+"""The learning rate of a round, and its factor for each parameter."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from fedgraft.common.plan.sections import TrainSection
 
 
 def learning_rate(train: TrainSection, server_round: int, rounds: int) -> float:
-    """The rate of round ``server_round`` (1-based) of ``rounds``: constant, or half a cosine from ``lr`` towards 0."""
+    """The rate in round ``server_round`` (from 1) of ``rounds``: constant, or half a cosine from ``lr`` towards 0."""
     if train.schedule == "constant":
         return train.lr
     return train.lr * 0.5 * (1 + math.cos(math.pi * (server_round - 1) / rounds))
 
 
 def rates(train: TrainSection, model: Model, server_round: int) -> dict[str, float]:
-    """Factors of the round's rate, by a parameter's name in ``model.constant.trained``, where it is not 1.
+    """Factors other than 1 of the round's rate, by parameter name in ``model.constant.trained``.
 
-    ``layer_decay ** depth`` (`fedgraft.common.models.depths`), and 0 for what is not unfrozen yet.
+    ``layer_decay ** depth`` (`fedgraft.common.models.depths`), and 0 for parameters that are not unfrozen yet.
     """
     if train.layer_decay == 1 and train.unfreeze == 0:
         return {}

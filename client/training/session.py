@@ -1,4 +1,4 @@
-"""One site in one run: all that a message needs."""
+"""The session of one site in one run: everything that answering a message needs."""
 
 from __future__ import annotations
 
@@ -32,9 +32,14 @@ class Session:
     """One site in one run.
 
     Attributes:
-        initial: the shared and local tensors that an untrained model has.
-        accepted: the site's cases; ``cohort``: what the network takes of them.
-        specs: what the shared tensors must be like.
+        site: the site file.
+        run: Flower's run id.
+        model: the plan's model; sites of one process share it.
+        initial: the untrained model's shared and local tensors.
+        accepted: the site's cases.
+        cohort: the network's inputs for these cases, by split.
+        specs: shapes and dtypes of the shared tensors.
+        codec: encodes updates.
     """
 
     site: SiteFile
@@ -59,7 +64,7 @@ class Session:
 
     @cached_property
     def training(self) -> Examples:
-        """What is trained on: the training cases, perhaps with new ones synthesised from them, which count nowhere."""
+        """The examples to train on: the training cases, and perhaps synthesised ones, which do not count as cases."""
         return with_synthesised(self.cohort["train"], self._sampling, self.plan.seed, self.site.name)
 
     @cached_property
@@ -81,7 +86,7 @@ class Session:
         return self.site.state / "released.jsonl"
 
     def local_tensors(self) -> dict[str, Tensor]:
-        """The site's own tensors: as it last left them in this run, or as they start."""
+        """The site's local tensors as of its last round in this run, or their initial values."""
         names = self.model.names("local")
         if not names:
             return {}
@@ -89,11 +94,11 @@ class Session:
         return {name: held.get(name, self.initial[name]) for name in names}
 
     def load(self, received: Mapping[str, Tensor]) -> None:
-        """Put what came and what is this site's own into the network."""
+        """Load the received tensors and this site's local ones into the network."""
         self.model.load({**received, **self.local_tensors()})
 
     def residual(self) -> dict[str, Tensor]:
-        """What compression has lost so far of this site's updates."""
+        """The compression errors that error feedback has still to add; empty if there are none."""
         if self.plan.compression.target is None:
             return {}
         return tensors.load(self._residual_file) if self._residual_file.is_file() else {}

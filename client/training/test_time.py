@@ -1,4 +1,4 @@
-"""At a site that never trained: the whole model, adapted to the site's unlabelled cases before it is evaluated."""
+"""Test-time adaptation: at a site that never trains, adapt the model to its unlabelled cases before evaluating it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 
 SIZE = 64
-"""Cases at once: the same on every machine, since batch statistics depend on it."""
+"""Cases per batch: the same on every machine, since batch statistics depend on it."""
 
 
 @dataclass(frozen=True)
 class Batches:
-    """A site's inputs ``(B, *shape)`` float32, as often as wanted, each time in the same order: one drawn once for all,
-    since a manifest may list one class after the other. A last single case joins the batch before."""
+    """A site's inputs in batches ``(B, *shape)`` float32; can be iterated several times.
+
+    Always in the same random order, since a manifest may list one class after the other. A single last case is added to
+    the batch before it.
+    """
 
     examples: Examples
     device: torch.device
@@ -45,14 +48,14 @@ def adapts(plan: Plan, site: str) -> bool:
 
 
 def model_at(site: str, plan: Plan, backbone: Mapping[str, Tensor], allowed: Iterable[str]) -> Model:
-    """The plan's model as a site uses it: where it is adapted no part is constant, since all of it may change."""
+    """The plan's model for a site; where it is adapted it has no constant part, since all of it may change."""
     model = build(plan, backbone, allowed)
     return replace(model, constant=nothing(model.network, model.spec)) if adapts(plan, site) else model
 
 
 @contextmanager
 def adapted(session: Session) -> Iterator[None]:
-    """Within the block the network is adapted to the site's training inputs; afterwards it is what it was.
+    """Within the block the network is adapted to the site's training inputs; afterwards its tensors are restored.
 
     Raises:
         DataError: the site has a single training case.

@@ -1,8 +1,8 @@
 """Train many sites' small networks in one batched computation.
 
-Sites that train the same head on kept features differ only in their weights and cases. Their weights are stacked, and a
-step of all of them is one call under `torch.func.vmap`. The order of cases, the loss and the optimizer are those of
-`fedgraft.client.training.loop`; the weights are equal to a relative 1e-4 (sums run in another order).
+Sites that train the same head on kept features differ only in their weights and cases. Their weights are stacked, and
+one call under `torch.func.vmap` makes a step of all of them. The order of cases, the loss and the optimizer are those
+of `fedgraft.client.training.loop`; the resulting weights agree to a relative 1e-4 (sums are taken in another order).
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from torch.func import functional_call, stack_module_state, vmap
 from fedgraft.client.training.loop import LocalTraining, TrainingStep, build_optimizer, count_steps, mean_loss
 from fedgraft.common.errors import PlanError
 
-FEWEST, MOST = 6, 64  # with fewer, one after another is as fast; with more, a step's cases leave the cache
-_SIMILAR = 0.7  # members of a group take at least this share of its longest member's steps
+FEWEST, MOST = 6, 64  # sites per group: fewer are as fast one by one; of more, a step's cases exceed the cache
+_SIMILAR = 0.7  # members of a group have at least this share of its longest member's steps
 Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class TrainedTogether:
-    """What came of one task: its weights by name in the network, and its mean loss."""
+    """The result of one task: its weights by name in the network, and its mean loss."""
 
     weights: Weights
     loss: float
 
 
 def groups_of(tasks: Sequence[LocalTraining]) -> tuple[list[list[int]], list[int]]:
-    """``(groups to train together, tasks to train by themselves)``, by position.
+    """``(groups to train together, tasks to train one by one)``, as indices into ``tasks``.
 
-    A group's members need about as many steps as each other: those that are done wait for the longest.
+    Members of a group have similar numbers of steps, since the group takes as long as its longest member.
     """
     length = [count_steps(task.shown(), task.train) for task in tasks]
     groups: list[list[int]] = []
@@ -49,8 +49,8 @@ def groups_of(tasks: Sequence[LocalTraining]) -> tuple[list[list[int]], list[int
 
 
 def can_be_stacked(network: nn.Module, losses: Sequence[object]) -> bool:
-    """Whether `train_together` applies: all of the network is trained, and what the losses hold are buffers of one
-    shape."""
+    """Whether `train_together` applies: the whole network is trained, and the losses differ at most in the values of
+    their buffers."""
     if any(True for _ in network.buffers()) or not all(p.requires_grad for p in network.parameters()):
         return False
     modules = [loss for loss in losses if isinstance(loss, nn.Module)]
@@ -60,7 +60,7 @@ def can_be_stacked(network: nn.Module, losses: Sequence[object]) -> bool:
 
 
 def _alike(first: nn.Module, other: nn.Module) -> bool:
-    """Whether two modules differ in their buffers only."""
+    """Whether two modules differ at most in their buffers."""
     if first is other:
         return True
     own, others = ({n: v for n, v in vars(module).items() if not n.startswith("_")} for module in (first, other))
@@ -73,10 +73,10 @@ def train_together(
     """Train from ``start`` (weights by name in ``network``), each task on its own cases.
 
     Args:
-        network: `can_be_stacked`; its own weights stay as they are.
+        network: one that `can_be_stacked`; its own weights are not changed.
 
     Returns:
-        one for each task, in their order; an error where its loss did not stay finite.
+        the results in the order of ``tasks``; an error for a task whose loss did not stay finite.
     """
     first = tasks[0]
     start = {name: value.to(device) for name, value in start.items()}
@@ -104,7 +104,7 @@ def train_together(
 
 
 def _in_step(tasks: Sequence[LocalTraining]) -> Iterator[tuple[dict[int, TrainingStep], list[int]]]:
-    """The step of each task that still has one, and the tasks for which it is the last."""
+    """For each common step: the batch of each task that still has one, and the tasks for which it is the last."""
     sources = {place: task.steps() for place, task in enumerate(tasks)}
     following = {place: next(source) for place, source in sources.items()}
     while following:
@@ -117,7 +117,7 @@ def _in_step(tasks: Sequence[LocalTraining]) -> Iterator[tuple[dict[int, Trainin
 
 
 def _by_size(present: Mapping[int, TrainingStep]) -> list[list[int]]:
-    """Tasks whose steps hold equally many cases."""
+    """The tasks grouped by the number of cases in their steps."""
     sizes: dict[int, list[int]] = {}
     for member, step in present.items():
         sizes.setdefault(len(step.cases), []).append(member)

@@ -1,1 +1,1 @@
-"""What each site keeps for itself: FedPer, FedRep, Ditto, fine-tuning."""
+"""Personalisation: local heads (FedPer, FedRep), a local copy of the model (Ditto), fine-tuning."""

@@ -1,4 +1,4 @@
-"""Ditto (Li et al., ICML 2021): beside the shared model, each site trains a copy of its own that stays near it."""
+"""Ditto (Li et al., ICML 2021): each site also trains its own copy of the model, kept near the shared one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from fedgraft.common.interfaces.personalisation import Personalisation, SiteTrai
 
 
 class Ditto(Personalisation, TrainsCopy):
-    """Algorithm 1: the copy's loss gains ``mu / 2 * sum |v - w|^2``, w being the shared model that came in the round.
+    """Algorithm 1: the term ``mu / 2 * sum |v - w|^2`` is added to the copy's loss; ``w`` is the received shared model.
 
     Args:
-        mu: the paper's lambda; 0 would be training alone from the first model on.
-        epochs: of the copy, each round; ``None`` for ``train.epochs``.
+        mu: the paper's lambda, above 0; with 0 each site would train alone.
+        epochs: epochs of the copy per round; ``None`` for ``train.epochs``.
 
     Raises:
         PlanError: ``mu`` is not above 0, or ``epochs`` is below 1.

@@ -1,4 +1,4 @@
-"""FedPer (Arivazhagan et al. 2019): the head is each site's own, all before it is trained together."""
+"""FedPer (Arivazhagan et al. 2019): each site has a head of its own; everything before the head is shared."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fedgraft.common.interfaces.roles import HEAD
 
 
 class FedPer(Personalisation, KeepsTensors):
-    """Body and head are trained at once, as without it; the head never leaves (algorithm 1)."""
+    """Body and head are trained together, as without personalisation; the head never leaves the site (algorithm 1)."""
 
     def local(self) -> tuple[str, ...]:
         return (HEAD,)

@@ -1,4 +1,4 @@
-"""FedRep (Collins et al., ICML 2021): each site fits its own head to the body that came, then the body to its head."""
+"""FedRep (Collins et al., ICML 2021): each site trains its own head on the received body, then the body."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from fedgraft.common.interfaces.roles import HEAD
 
 
 class FedRep(Personalisation, KeepsTensors, TrainsItsOwnWay):
-    """Algorithm 1: the head's steps with the body held, then the body's with the head held.
+    """Algorithm 1: first the head is trained with the body frozen, then the body with the head frozen.
 
     Args:
-        head_epochs: over the site's training cases, for the head; ``train.epochs`` are the body's.
+        head_epochs: epochs for the head; the body is trained for ``train.epochs``.
 
     Raises:
         PlanError: ``head_epochs`` is below 1.
@@ -26,8 +26,8 @@ class FedRep(Personalisation, KeepsTensors, TrainsItsOwnWay):
         return (HEAD,)
 
     def train(self, training: SiteTraining) -> float:
-        """The mean loss is over the epochs of both; a body that is all held in this round (``train.unfreeze``) is not
-        trained."""
+        """Train head and body; the mean loss is over the epochs of both. A body that is still frozen in this round
+        (``train.unfreeze``) is not trained."""
         phases = [(self.head_epochs, _in_head), (training.epochs, _before_head)]
         phases = [(epochs, only) for epochs, only in phases if training.trains(only)]
         losses = [training.run(epochs=epochs, only=only) * epochs for epochs, only in phases]

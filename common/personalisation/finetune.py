@@ -1,4 +1,4 @@
-"""Fine-tuning after the last round (Wang et al. 2019): each site trains on from the final model, for itself alone."""
+"""Fine-tuning after the last round (Wang et al. 2019): each site trains the final model further, for its own use."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from fedgraft.common.interfaces.personalisation import FinishesModel, Personalis
 
 
 class FineTune(Personalisation, FinishesModel):
-    """Rounds are as without it; before the final evaluation each site trains what the plan trains.
+    """The rounds are as without it; before the final evaluation each site trains the same parameters as in a round.
 
     Args:
-        epochs: over the site's training cases.
-        lr: constant; ``None`` for that of the last round.
+        epochs: epochs over the site's training cases.
+        lr: the learning rate, constant; ``None`` for that of the last round.
 
     Raises:
         PlanError: ``epochs`` is below 1, or ``lr`` is not above 0.

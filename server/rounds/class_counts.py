@@ -1,4 +1,4 @@
-"""What the coordinator knows of the sites' classes: their sums, and whether there is an imbalance to make up for."""
+"""Sum the sites' class counts, and check that the plan's measures against imbalance have an effect on them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ Counts = tuple[int, ...]
 
 
 def class_counts(plan: Plan, offers: Iterable[Offer]) -> Counts | None:
-    """The task's counts of training cases, summed over the sites that gave them; ``None`` if the plan has no use for
-    them.
+    """The task's counts of training cases, summed over the sites that sent them; ``None`` if the plan needs none.
 
     Raises:
-        RoundError: no site gave any, or one of the sums is 0.
+        RoundError: no site sent any, or one of the sums is 0.
     """
     if not plan.loss.asks_all_counts:
         return None
@@ -40,10 +39,10 @@ def class_counts(plan: Plan, offers: Iterable[Offer]) -> Counts | None:
 
 
 def require_imbalance(plan: Plan, offers: Iterable[Offer]) -> None:
-    """Refuse what would change nothing with the cases that the sites have, as far as they gave their counts.
+    """Check that weights, prior, masking and sampling have an effect, as far as the sites sent their counts.
 
     Raises:
-        InertError: every weight would be 1, all priors equal, no class absent, or nothing to sample.
+        InertError: all weights would be 1, all priors equal, no class absent, or all classes equally frequent.
     """
     offers = list(offers)
     task, given = tasks.of(plan.data), _given(offers)

@@ -1,4 +1,4 @@
-"""Send messages and collect the replies, each mapped to the node that was asked."""
+"""Send messages to nodes and collect their replies."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _PAUSE = 0.1
 
 
 def exchange(grid: Grid, messages: Iterable[Message], timeout: float) -> dict[int, Message | None]:
-    """Replies by node id; ``None`` where none came within ``timeout`` seconds.
+    """Send messages and return the replies by node id; ``None`` for a node without a reply within ``timeout`` seconds.
 
-    A reply is mapped by the message it replies to: an unreachable node's error comes from another source.
+    Replies are matched by the message that they reply to, since an unreachable node's error has another sender.
     """
     sent = list(messages)
     identifiers = list(grid.push_messages(sent))
@@ -35,7 +35,7 @@ def exchange(grid: Grid, messages: Iterable[Message], timeout: float) -> dict[in
 
 
 def wait_for_nodes(grid: Grid, least: int, timeout: float) -> list[int]:
-    """Ids of the connected nodes, sorted, as soon as there are ``least`` of them, or after ``timeout`` seconds."""
+    """Wait for ``least`` connected nodes, at most ``timeout`` seconds; returns the ids of connected nodes, sorted."""
     deadline = time.monotonic() + timeout
     while True:
         nodes = sorted(grid.get_node_ids())

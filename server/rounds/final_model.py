@@ -1,5 +1,5 @@
-"""Which model a run ends with: that of the last round, of a better one before it (``select=best``), or one between the
-initial and the trained one (``initial.interpolate``)."""
+"""Choose the final model of a run: that of the last round, of the best round (``select=best``), or an interpolation
+between the initial and the trained model (``initial.interpolate``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fedgraft.server.rounds.interpolation import BySite, Choice, Shared, best_sh
 
 @dataclass(frozen=True)
 class FinalModel:
-    """What is known of it so far.
+    """The state of the choice so far.
 
     Attributes:
         initial: the shared tensors before the first round.
@@ -26,10 +26,10 @@ class FinalModel:
     best: selection.Candidate | None = None
 
     def heard(self, number: int, task: AnyTask, by_site: BySite, shared: Shared) -> FinalModel:
-        """With what the sites say of the model after round ``number``.
+        """The state after the sites have evaluated the model of round ``number``.
 
         Raises:
-            UndefinedFigureError: after round 0, if nothing will tell which model is best.
+            UndefinedFigureError: after round 0, if no validation figure is defined by which to choose.
         """
         if number == 0:
             require_figure(self.plan.initial.interpolate, by_site, task)
@@ -38,11 +38,11 @@ class FinalModel:
         return replace(self, best=selection.better(self.best, number, task, by_site, shared))
 
     def proposed(self, trained: Shared, task: AnyTask, evaluate: Callable[[Shared], BySite]) -> Choice:
-        """The model that takes the place of the last round's before every site evaluates it.
+        """The model that replaces the last round's before every site evaluates it: the best interpolation, if any.
 
         Args:
             trained: the shared tensors after the last round.
-            evaluate: a model at the sites that train; sites that never trained have no say.
+            evaluate: evaluates a model at the training sites.
 
         Raises:
             RoundError: the figure that chooses is undefined for every candidate.
@@ -50,7 +50,12 @@ class FinalModel:
         return best_share(self.initial, trained, self.plan.initial.interpolate, task, evaluate)
 
     def chosen(self, last: int, shared: Shared) -> tuple[int, Shared]:
-        """The round whose model is the final one, and that model; ``shared`` is the last round's, which was heard."""
+        """The round whose model is the final one, and this model's shared tensors.
+
+        Args:
+            last: the last round's number.
+            shared: the last round's shared tensors, after their evaluation was passed to `heard`.
+        """
         if self.best is None or self.best.number == last:
             return last, shared
         return self.best.number, dict(self.best.shared)

@@ -1,7 +1,4 @@
-"""Last phase of a run: every site evaluates the model after the last round, and the final model is chosen.
-
-Sites that the plan holds out evaluate too: this is all that they do in a run.
-"""
+"""Last phase of a run: choose the final model, and have every site evaluate it, also those that are held out."""
 
 from __future__ import annotations
 
@@ -23,10 +20,10 @@ from fedgraft.server.rounds.state import RunContext, RunOutcome, RunState
 
 
 def finish(context: RunContext, state: RunState) -> RunOutcome:
-    """Evaluate, choose, and evaluate again if the final model is not the last round's.
+    """Evaluate the last round's model, choose the final one, and evaluate that too if it is another.
 
     Raises:
-        RoundError: no share of ``initial.interpolate`` can be judged.
+        RoundError: no interpolation of ``initial.interpolate`` has a defined validation figure.
     """
     roster, last = state.roster, state.rounds[-1]
     ask = partial(evaluate, context, training(roster, context.plan), what="interpolate")
@@ -47,7 +44,7 @@ def finish(context: RunContext, state: RunState) -> RunOutcome:
 
 
 def evaluate(context: RunContext, roster: Roster, shared: Shared, what: What = "evaluate") -> BySite:
-    """What the sites of a roster say of a model after the last round, and the ledger's lines about it."""
+    """Have the sites of a roster evaluate a model after the last round; writes the ledger."""
     plan = context.plan
     counts = class_counts(plan, training(roster, plan).values()) if plan.personal.target is not None else None
     content = wire.pack_evaluate(shared, plan.digest, plan.rounds, counts)

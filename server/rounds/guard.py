@@ -1,4 +1,4 @@
-"""Checks every reply before a strategy sees it; a bad or missing one drops that site for that round, with a reason."""
+"""Check every reply before it is used; a bad or missing one excludes the site from the round, with a reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CODE = re.compile(r"fedgraft:[a-z-]{1,40}")
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a reply was not used. ``code`` is short and fixed; ``reason`` is our own text, never the sender's."""
+    """Why a reply is not used. ``code`` is one of a fixed set; ``reason`` is our own text and quotes no sender's."""
 
     code: str
     reason: str
@@ -31,7 +31,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a reply must say of itself. ``site`` and ``examples`` are what the node gave when it was prepared."""
+    """What a reply must state. ``site`` and ``examples`` (training cases) are as in the node's offer."""
 
     site: str
     plan_digest: str
@@ -40,7 +40,7 @@ class Expected:
 
 
 def read_offer(reply: Message | None, plan_digest: str, task: AnyTask) -> Offer | Refusal:
-    """A site's answer to ``query.prepare``."""
+    """Read and check a site's answer to ``query.prepare``."""
     content = content_of(reply)
     if isinstance(content, Refusal):
         return content
@@ -56,10 +56,11 @@ def read_offer(reply: Message | None, plan_digest: str, task: AnyTask) -> Offer 
 def read_update(
     reply: Message | None, expected: Expected, specs: Specs, task: AnyTask, decode: Decode | None = None
 ) -> Update | Refusal:
-    """A site's answer to ``train``: names, shapes, dtypes, finite numbers, a count, the right plan and round, and
-    moments of features that can be.
+    """Read and check a site's answer to ``train``: names, shapes, dtypes, finite numbers, number of cases, plan, round,
+    and that an alignment's moments are possible.
 
-    ``decode`` reads a compressed payload.
+    Args:
+        decode: decodes a codec's payload; ``None`` if the tensors are sent as they are.
     """
     content = content_of(reply)
     if isinstance(content, Refusal):
@@ -76,7 +77,7 @@ def read_update(
 
 
 def read_evaluations(reply: Message | None, expected: Expected, task: AnyTask) -> dict[str, Evaluation] | Refusal:
-    """A site's answer to ``evaluate``, by split."""
+    """Read and check a site's answer to ``evaluate``: its evaluations by split."""
     content = content_of(reply)
     if isinstance(content, Refusal):
         return content
@@ -88,7 +89,7 @@ def read_evaluations(reply: Message | None, expected: Expected, task: AnyTask) -
 
 
 def read_sums(reply: Message | None, expected: Expected, specs: Specs) -> SiteSums | Refusal:
-    """A site's answer to ``query.sums``; its counts, if it tells any, are those of all its training cases."""
+    """Read and check a site's answer to ``query.sums``; counts must sum to the site's number of training cases."""
     content = content_of(reply)
     if isinstance(content, Refusal):
         return content
@@ -105,7 +106,7 @@ def read_sums(reply: Message | None, expected: Expected, specs: Specs) -> SiteSu
 
 
 def same_name(claimed: Mapping[int, str]) -> set[int]:
-    """Nodes that claim a name that another node claims too; none of them can be trusted to be that site."""
+    """The nodes whose claimed name another node claims too: none of them can be trusted to be that site."""
     names = Counter(claimed.values())
     return {node for node, name in claimed.items() if names[name] > 1}
 
@@ -121,7 +122,7 @@ def _stranger(expected: Expected, found: Expected) -> Refusal | None:
 
 
 def content_of(reply: Message | None) -> RecordDict | Refusal:
-    """What a reply holds, or why there is nothing."""
+    """The content of a reply, or why it has none."""
     if reply is None:
         return Refusal("no-answer", "no reply within strategy.timeout")
     if reply.has_error():

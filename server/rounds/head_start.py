@@ -1,4 +1,4 @@
-"""The shared tensors before the first round: as they were built, with a head that the plan's ``initial`` makes."""
+"""Compute the shared tensors before the first round: as built, with the head that the plan's ``initial`` makes."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _WITHHELD = (
 def initial_shared(
     grid: Grid, plan: Plan, roster: Roster, built: dict[str, Tensor], ledger: Ledger
 ) -> dict[str, Tensor]:
-    """``built``, with the head's tensors replaced if the plan says so.
+    """``built``, with the head's tensors replaced if the plan has an ``initial``.
 
     Raises:
-        PlanError: the plan's strategy is for differential privacy, which sums have not.
-        RoundError: no site told its sums, not all did that the plan's ``initial`` needs, no site has a case of some
-            class, or what came of the sums does not fit the head.
+        PlanError: an option of ``initial`` does not fit.
+        RoundError: no site sent sums, or not every site although ``initial`` needs that; a class has no case; or the
+            computed tensors do not fit the head.
     """
     if plan.initial.target is None:
         return built
@@ -48,11 +48,12 @@ def initial_shared(
 
 
 def require_start(plan: Plan, built: Mapping[str, Tensor]) -> None:
-    """Find out what is wrong with the plan's ``initial`` before any site is asked for anything.
+    """Check the plan's ``initial`` before any site is asked for anything.
 
     Raises:
-        PlanError: its file or options do not suit, or sums by class are asked for where a case has no class.
-        RoundError: as `initial_shared`, where no sums are needed.
+        PlanError: its file or options do not suit, sums by class are needed but cases have no single class, or the
+            strategy is for differential privacy, which would not protect the sums.
+        RoundError: as `initial_shared`, if no sums are needed.
     """
     if plan.initial.target is None:
         return
@@ -67,7 +68,7 @@ def require_start(plan: Plan, built: Mapping[str, Tensor]) -> None:
 
 
 def _wanted(plan: Plan, built: Mapping[str, Tensor]) -> tuple[HeadStart, dict[str, Tensor], messages.Specs]:
-    """The plan's ``initial``, the head as it was built, and what each site's sums must be like."""
+    """The plan's ``initial``, the head as built, and the specs of each site's sums."""
     initial, head = build_initial(plan, plan.engine.trusted), head_of(built)
     return initial, head, messages.specs_of(no_sums(initial, head, plan.data.outputs))
 
@@ -78,12 +79,12 @@ def head_of(shared: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def withheld(ledger: Ledger) -> list[str]:
-    """Names of the sites that were asked for sums and are not in the head's start."""
+    """Names of the sites whose sums were asked for but are not used in the head's start."""
     return sorted(e.site for e in ledger.entries if e.what == "sums" and (e.outcome != "ok" or e.reason))
 
 
 def total(sums: Sequence[Sums]) -> Sums:
-    """The sums over the cases of all sites (at least one)."""
+    """The sums of at least one site, added up."""
     first, *others = sums
     found = {name: tensor.clone() for name, tensor in first.items()}
     for one in others:
@@ -93,7 +94,7 @@ def total(sums: Sequence[Sums]) -> Sums:
 
 
 def _ask(grid: Grid, plan: Plan, roster: Roster, specs: messages.Specs, initial: HeadStart, ledger: Ledger) -> Sums:
-    """Every training site's sums, added up."""
+    """Ask every training site for its sums, and add them up."""
     question = pack_sums_question(plan.digest)
     replies = exchange(grid, [Message(question, node, SUMS) for node in roster], plan.strategy.timeout)
     good, down = [], messages.count_bytes(question)

@@ -1,4 +1,4 @@
-"""Sites that the plan holds out: they are prepared and evaluate the final model, and have no part in it."""
+"""Sites that the plan holds out: they are prepared and evaluate the final model, but do not contribute to it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from fedgraft.server.rounds.roster import Roster
 
 
 def training(roster: Roster, plan: Plan) -> Roster:
-    """The sites that train, in their order: only their updates, class counts and sums enter the model."""
+    """The roster without held-out sites: only these sites' updates, class counts and sums are used."""
     return {node: offer for node, offer in roster.items() if offer.site not in plan.hold_out}
 
 
 def least_nodes(plan: Plan) -> int:
-    """How many nodes to wait for: ``strategy.min_sites`` that train, and those that are held out."""
+    """How many nodes to wait for: ``strategy.min_sites`` training sites, and the held-out ones."""
     return plan.strategy.min_sites + len(plan.hold_out)
 
 
 def wait_for_held_out(grid: Grid, plan: Plan, registered: Mapping[int, str]) -> None:
-    """Wait until the nodes that are registered under the held-out names are connected, ``strategy.timeout`` at most."""
+    """Wait for the nodes that are registered under held-out names, at most ``strategy.timeout`` seconds."""
     wanted = {node for node, name in registered.items() if name in plan.hold_out}
     deadline = time.monotonic() + plan.strategy.timeout
     while not wanted <= set(grid.get_node_ids()) and time.monotonic() < deadline:
@@ -32,10 +32,11 @@ def wait_for_held_out(grid: Grid, plan: Plan, registered: Mapping[int, str]) -> 
 
 
 def require_prepared(roster: Roster, plan: Plan, ledger: Ledger) -> None:
-    """Refuse to start without a site that is to be held out: a misspelt name would let it train.
+    """Check that every held-out site is ready: with a misspelt name in ``hold_out``, it would train.
 
     Raises:
-        RoundError: no prepared site has such a name; says who is there, and what was refused.
+        RoundError: a name in ``hold_out`` is not that of a ready site; the message lists those that are ready, and why
+            others were refused.
     """
     present = [offer.site for offer in roster.values()]
     absent = [name for name in plan.hold_out if name not in present]

@@ -1,5 +1,5 @@
-"""Between the initial head and the trained one: WiSE-FT (Wortsman et al., "Robust fine-tuning of zero-shot models",
-CVPR 2022, section 3), over the head's tensors, with the share that is best on the sites' validation cases."""
+"""Interpolate between the initial head and the trained one: WiSE-FT (Wortsman et al., "Robust fine-tuning of zero-shot
+models", CVPR 2022, section 3), with the share that is best on the sites' validation cases."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NOTHING = (
 
 @dataclass(frozen=True)
 class Choice:
-    """The final shared tensors, and the validation figure of each share that was tried."""
+    """The chosen shared tensors, and the validation figure of each share that was tried."""
 
     shared: Shared
     figures: dict[float, Scalar]
@@ -42,10 +42,10 @@ def interpolated(
 
 
 def require_figure(shares: Sequence[float], by_site: BySite, task: AnyTask) -> None:
-    """Say in the first round, not after the last, that nothing will tell which share is best.
+    """Check in the first round, not only after the last, that a share can be chosen.
 
     Raises:
-        UndefinedFigureError: there are shares, and no evaluation in which the headline figure is defined.
+        UndefinedFigureError: there are shares, but the headline figure is defined for no evaluation.
     """
     if shares and _figure([by_site[site]["val"] for site in sorted(_with_val(by_site))], task) is None:
         raise UndefinedFigureError(_NOTHING)
@@ -58,12 +58,13 @@ def best_share(
     task: AnyTask,
     evaluate: Callable[[Shared], BySite],
 ) -> Choice:
-    """The share of the trained head with the largest headline figure on the sites' validation cases, pooled; of equal
-    ones the largest share. Without shares, the final tensors. A site that fails to answer for one share
-    counts for none.
+    """The interpolation with the largest headline figure on the sites' pooled validation cases; of equal ones the one
+    with the largest share of the trained head. Without ``shares``, the final tensors.
+
+    Sites that do not answer for every share are left out of the figures.
 
     Args:
-        evaluate: shared tensors -> every site's evaluations by split.
+        evaluate: shared tensors -> evaluations by site and split.
 
     Raises:
         RoundError: the figure is undefined for every share.

@@ -1,4 +1,4 @@
-"""The ledger: one line per site and round, as it happens: who was asked, who answered, what was refused, and why."""
+"""The ledger: a line for each message to a site, written as it happens: what was asked, the outcome, and bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,16 @@ What = Literal["describe", "prepare", "sums", "train", "interpolate", "evaluate"
 
 @dataclass(frozen=True)
 class Entry:
-    """``outcome`` is ``ok`` or a refusal's code; bytes are of the content; ``examples`` are training cases."""
+    """One line of the ledger.
+
+    Attributes:
+        round: 0 before the first round.
+        what: the kind of message.
+        outcome: ``ok`` or the code of a refusal.
+        reason: of a refusal, or why an ``ok`` answer holds less than was asked for.
+        examples: training cases; ``None`` if the answer does not state them.
+        bytes_down, bytes_up: of the content of the message and of its reply.
+    """
 
     round: int
     what: What
@@ -31,10 +40,10 @@ class Entry:
 
 
 class Ledger:
-    """Appends to ``ledger.jsonl`` and remembers.
+    """The entries of a run, also written to ``ledger.jsonl``.
 
     Args:
-        path: made anew; ``None`` keeps the ledger in memory only.
+        path: of the file, which is emptied; ``None`` keeps the ledger in memory only.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -63,7 +72,7 @@ class Ledger:
         return sum(e.bytes_up for e in asked), sum(e.bytes_down for e in asked)
 
     def mean_bytes(self) -> tuple[int, int]:
-        """``(up, down)`` per site and round, over the train messages that were answered well."""
+        """``(up, down)`` per site and round: means over the train messages with an accepted reply."""
         good = [e for e in self.entries if e.what == "train" and e.outcome == "ok"]
         if not good:
             return 0, 0
@@ -81,11 +90,11 @@ def entry(
     examples: int | None = None,
     reason: str = "",
 ) -> Entry:
-    """The line about one reply.
+    """The entry about one reply.
 
     Args:
-        found: what was read from it, or a `Refusal`, which says the outcome and the reason.
-        reason: of an answer that is well, but tells less than was asked.
+        found: what was read from the reply, or a `Refusal`, which gives outcome and reason.
+        reason: why an accepted answer holds less than was asked for; ``""`` if it does not.
     """
     up = count_bytes(reply.content) if reply is not None and reply.has_content() else 0
     if isinstance(found, Refusal):
@@ -94,7 +103,7 @@ def entry(
 
 
 def too_few(ledger: Ledger, number: int, what: str, count: int, least: int) -> str:
-    """Of a round with fewer sites than are needed: how many there are, and what was wrong with the others."""
+    """The error text for a round with too few sites: how many there are, and what was wrong with the others."""
     missing = [
         f"  - {e.site}: {e.outcome} ({e.reason})" for e in ledger.entries if e.round == number and e.outcome != "ok"
     ]

@@ -1,7 +1,8 @@
-"""The loop of a run, in four phases: prepare, start, round after round, finish.
+"""A run in four phases: prepare, start, the rounds, finish.
 
-A phase gets the context, which never changes, and what the phase before handed on; it changes neither, but for Flower's
-strategy (`fedgraft.server.rounds.state.Prepared`). A run could go on from any `RunState`.
+Each phase takes the context, which never changes, and the result of the phase before. It changes neither of them,
+except for Flower's strategy, which has a state of its own (`fedgraft.server.rounds.state.Prepared`). A run could be
+resumed from any `RunState`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def run(context: RunContext) -> RunOutcome:
 
     Raises:
         RoundError: fewer than ``strategy.min_sites`` sites sent a usable answer; says who was missing and why.
-        UndefinedFigureError: ``select=best``, and nothing to choose by.
+        UndefinedFigureError: ``select=best`` or ``initial.interpolate``, but no validation figure is defined.
     """
     with relaxed_gc():
         prepared = prepare(context)
@@ -33,7 +34,7 @@ def run(context: RunContext) -> RunOutcome:
 
 
 def start(context: RunContext, prepared: Prepared) -> RunState:
-    """Round 0: the model before any training, perhaps with a head made from the sites' sums."""
+    """Round 0: the untrained model, perhaps with a head that is computed from the sites' sums."""
     plan = context.plan
     shared = initial_shared(context.grid, plan, training(prepared.roster, plan), context.initial, context.ledger)
     untrained = Round(0, tasks.of(plan.data), central=context.central(shared))

@@ -1,4 +1,4 @@
-"""First phase of a run: its parts are built, and its sites connected, prepared and checked against the plan."""
+"""First phase of a run: build its parts, wait for its sites, prepare them, and check them against the plan."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from fedgraft.server.rounds.state import Prepared, RunContext
 
 
 def prepare(context: RunContext) -> Prepared:
-    """What can be known to be wrong is said before any site is asked for anything, the rest before any training.
+    """Prepare a run; errors of the plan are raised before any site is asked for anything, all others before training.
 
     Raises:
         PlanError: a part of the plan does not suit.
-        InertError: with the cases that the sites have, an option would change nothing.
-        RoundError: fewer sites than ``strategy.min_sites`` are ready, or one that is to be held out is not.
+        InertError: an option has no effect with the cases that the sites have.
+        RoundError: fewer sites than ``strategy.min_sites`` are ready, or a held-out one is not.
     """
     plan = context.plan
     strategy = build_strategy(plan)
@@ -36,10 +36,10 @@ def prepare(context: RunContext) -> Prepared:
 
 
 def up_to_date(context: RunContext, roster: Roster, number: int) -> Roster:
-    """The roster of a round: without nodes that went, with those that came and could be prepared.
+    """The roster for a round: without nodes that disconnected, with new ones that could be prepared.
 
     Raises:
-        RoundError: fewer than ``strategy.min_sites`` that train are ready.
+        RoundError: fewer training sites than ``strategy.min_sites`` are ready.
     """
     connected = set(context.grid.get_node_ids())
     kept = {node: offer for node, offer in roster.items() if node in connected}

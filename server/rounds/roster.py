@@ -1,4 +1,4 @@
-"""The roster: which nodes are prepared for the plan, and under which site's name."""
+"""The roster: the nodes that are prepared for the plan, each with its site's offer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Roster = dict[int, Offer]
 
 @dataclass(frozen=True)
 class DistributedBackbone:
-    """The backbone as it is distributed: its state, and the digest that names it."""
+    """The backbone as it is sent to sites: its state, and the digest by which it is named."""
 
     state: dict[str, Tensor]
     digest: str
@@ -33,10 +33,10 @@ class DistributedBackbone:
 def admit(
     grid: Grid, plan: Plan, backbone: DistributedBackbone, nodes: Iterable[int], round_: int, ledger: Ledger
 ) -> Roster:
-    """Prepare some nodes: send the plan, then the backbone to those that lack it.
+    """Prepare nodes: send them the plan, then the backbone to those that lack it.
 
     Returns:
-        the nodes that are ready. The others have a line in the ledger.
+        the nodes that are ready. The ledger says why the others are not.
     """
     question = wire.pack_prepare(plan.to_json(), plan.digest, backbone.digest)
     offers = _ask(grid, plan, question, wire.PREPARE, nodes, round_, ledger)
@@ -48,7 +48,7 @@ def admit(
 
 
 def drop_duplicate_names(roster: Roster, round_: int, ledger: Ledger) -> Roster:
-    """The roster in the order of the sites' names, without nodes that share a name."""
+    """The roster sorted by site name, without nodes that claim the same name."""
     twins = same_name({node: offer.site for node, offer in roster.items()})
     for node in sorted(twins):
         reason = "another node gives the same site name; set different names in site.yaml"
@@ -58,10 +58,10 @@ def drop_duplicate_names(roster: Roster, round_: int, ledger: Ledger) -> Roster:
 
 
 def refuse_impostors(roster: Roster, registered: Mapping[int, str], round_: int, ledger: Ledger) -> Roster:
-    """The roster without nodes that give another name than the one they were registered under.
+    """The roster without nodes that claim another name than they were registered under.
 
     Args:
-        registered: names by node id, as the coordinator admitted them; empty for a simulation.
+        registered: names by node id, as registered with the coordinator; empty for a simulation.
     """
     if not registered:
         return roster
@@ -90,7 +90,7 @@ def _ask(
 
 
 class RosterGrid(Grid):
-    """The prepared nodes as a Flower strategy sees them; it samples from `get_node_ids` and sends nothing itself."""
+    """A Flower `Grid` of the prepared nodes, for a strategy, which samples from `get_node_ids` and sends nothing."""
 
     def __init__(self, grid: Grid, roster: Roster) -> None:
         self._grid, self._roster = grid, roster

@@ -1,4 +1,4 @@
-"""A round: the sites evaluate the model and train it, and a strategy makes the next one of their updates."""
+"""One round: the sites evaluate the model and train it, and the strategy aggregates their updates to the next one."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from fedgraft.server.rounds.roster import Roster, RosterGrid
 from fedgraft.server.rounds.state import Prepared, Round, RunContext, RunState
 
 Answer = tuple[Message, Update]
-"""A good update, and the message that brought it about."""
+"""A train message, and the accepted update with which it was answered."""
 
 
 def next_round(context: RunContext, prepared: Prepared, state: RunState) -> RunState:
-    """One round more. With their updates the sites send evaluations of the model that they got, the last round's.
+    """Run one round. With their updates the sites send evaluations of the received model, the last round's.
 
     Raises:
         RoundError: fewer than ``strategy.min_sites`` sites are ready or sent a usable update, or the strategy failed.
-        UndefinedFigureError: after round 0, if nothing will tell which model is best.
+        UndefinedFigureError: in the first round, if no validation figure is defined by which to choose a model.
     """
     start, number = time.monotonic(), state.number + 1
     roster = state.roster if number == 1 else up_to_date(context, state.roster, number)
@@ -48,7 +48,7 @@ def next_round(context: RunContext, prepared: Prepared, state: RunState) -> RunS
     shared = with_known_moments(found, state.shared)
     require_moments(number, shared, may_follow=len(messages) < len(trainers) and number < context.plan.rounds)
     context.keep(shared)
-    trained = _summed(context, number, answers, time.monotonic() - start)
+    trained = _summary_of(context, number, answers, time.monotonic() - start)
     trained = replace(trained, central=context.central(shared))
     context.progress(trained)
     return RunState(number, shared, roster, (*state.rounds[:-1], last, trained), final)
@@ -66,7 +66,7 @@ def _config(plan: Plan, trainers: Roster) -> ConfigRecord:
 def _train(
     context: RunContext, roster: Roster, messages: list[Message], number: int, decode: wire.Decode
 ) -> list[Answer]:
-    """Send, check, and write the ledger; the good updates in the order of the sites' names."""
+    """Send train messages, check the replies, and write the ledger; returns accepted updates sorted by site name."""
     plan = context.plan
     down = {message.metadata.dst_node_id: message for message in messages}
     replies = exchange(context.grid, messages, plan.strategy.timeout)
@@ -90,12 +90,12 @@ def _train(
 
 
 def _sizes(messages: list[Message]) -> dict[int, int]:
-    """Bytes by content; a strategy sends most sites the very same one."""
+    """Bytes of each distinct content, by its id; strategies mostly send all sites the same one."""
     contents = {id(message.content): message.content for message in messages}
     return {key: wire.count_bytes(content) for key, content in contents.items()}
 
 
-def _summed(context: RunContext, number: int, answers: list[Answer], seconds: float) -> Round:
+def _summary_of(context: RunContext, number: int, answers: list[Answer], seconds: float) -> Round:
     losses = [(u.train_loss, u.examples) for _, u in answers]
     known = [(loss, n) for loss, n in losses if loss is not None]
     mean = sum(loss * n for loss, n in known) / sum(n for _, n in known) if len(known) == len(losses) else None

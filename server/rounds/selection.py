@@ -1,8 +1,8 @@
-"""Which round's model is the final one: with ``select=best`` that with the best figure on the sites' validation cases.
+"""``select=best``: choose the round whose model has the best figure on the sites' validation cases.
 
-Test cases have no part in it. Round 0, the model before any training, can be the best. Figures are compared over the
-same cases: those of the sites that told of their validation cases in round 0. A round in which one of these did not is
-passed over, and sites that came later have no say.
+Test cases are not used. Round 0, the untrained model, can be the best. Figures are compared over the same cases: those
+of the sites that sent validation figures in round 0. Rounds in which one of these sites did not are skipped, and sites
+that joined later do not count.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BySite = Mapping[str, Mapping[str, Evaluation]]
 
 @dataclass(frozen=True)
 class Candidate:
-    """The model after round ``number``, and its headline figure over the validation cases of ``sites``, merged."""
+    """The model after round ``number``, and its headline figure over the pooled validation cases of ``sites``."""
 
     number: int
     figure: float
@@ -31,14 +31,14 @@ class Candidate:
 
 
 def first(task: AnyTask, by_site: BySite, shared: Mapping[str, Tensor]) -> Candidate:
-    """Round 0, by all sites that told of their validation cases.
+    """The candidate of round 0, over all sites that sent an evaluation of validation cases.
 
-    Whether a figure is defined depends on the cases only: if it is not in this round, it is in none.
+    Whether a figure is defined depends only on the cases: if it is undefined in this round, it is in all.
 
     Raises:
-        UndefinedFigureError: no site told of any, or the figure is undefined over them.
+        UndefinedFigureError: no site sent one, or the figure is undefined.
     """
-    sites = _telling(by_site)
+    sites = _with_val(by_site)
     figure = task.merge([by_site[site]["val"] for site in sorted(sites)]).figures()[task.headline] if sites else None
     if figure is None:
         raise UndefinedFigureError(
@@ -51,24 +51,24 @@ def first(task: AnyTask, by_site: BySite, shared: Mapping[str, Tensor]) -> Candi
 def better(
     best: Candidate | None, number: int, task: AnyTask, by_site: BySite, shared: Mapping[str, Tensor]
 ) -> Candidate:
-    """The better of two candidates, over the same sites; among equals, and if one of these sites is missing from
-    ``by_site``, the one that was there before.
+    """The better of ``best`` and the model of round ``number``, over the same sites (higher figures are better).
 
-    Every task's headline figure is better the higher it is. Of round 0 (``best`` is ``None``) it is `first`.
+    ``best`` stays if the figures are equal, or if one of its sites is missing from ``by_site``. In round 0 ``best`` is
+    ``None``, and the result is `first`.
     """
     if best is None:
         return first(task, by_site, shared)
-    if not best.sites <= _telling(by_site):
+    if not best.sites <= _with_val(by_site):
         return best
     figure = task.merge([by_site[site]["val"] for site in sorted(best.sites)]).figures()[task.headline]
     return best if figure is None or figure <= best.figure else Candidate(number, figure, shared, best.sites)
 
 
 def require_selectable(plan: Plan, model: Model) -> None:
-    """Before the first round.
+    """Check, before the first round, that the plan's ``select`` is possible with this model.
 
     Raises:
-        PlanError: an earlier round's model could not be had back: part of it is at the sites, and of the last round.
+        PlanError: ``select=best``, but an earlier round's model can't be restored, since part of it is at the sites.
     """
     if plan.select == "best" and model.needs_its_site:
         raise PlanError(
@@ -77,5 +77,5 @@ def require_selectable(plan: Plan, model: Model) -> None:
         )
 
 
-def _telling(by_site: BySite) -> frozenset[str]:
+def _with_val(by_site: BySite) -> frozenset[str]:
     return frozenset(site for site, splits in by_site.items() if "val" in splits)

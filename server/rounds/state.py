@@ -1,4 +1,4 @@
-"""What a run works with, what its phases hand on (`fedgraft.server.rounds.loop`), and what comes of it."""
+"""The context of a run, the results of its phases (`fedgraft.server.rounds.loop`), and its outcome."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from fedgraft.server.rounds.roster import DistributedBackbone, Roster
 
 @dataclass(frozen=True)
 class Round:
-    """What is known of one round. Round 0 is the untrained model.
+    """The results of one round. Round 0 is the untrained model.
 
     Attributes:
-        train_loss: mean over the sites' training cases, ``None`` if a site withheld it.
-        bytes_up: content of the round's train messages, summed over the sites that were asked; so is ``bytes_down``.
+        train_loss: mean over the sites' training cases; ``None`` if a site withheld it.
+        bytes_up, bytes_down: content of the round's replies and train messages, summed over the sites.
         by_site: evaluations of the model *after* this round, by site and split (``val``, ``test``).
         central: evaluation of the same model on the coordinator's own test set, if it has one.
     """
@@ -40,23 +40,29 @@ class Round:
     central: Evaluation | None = None
 
     def pooled(self, split: str, without: Collection[str] = ()) -> Evaluation | None:
-        """The evaluations of a split by all sites but those ``without``, merged; ``None`` if no site gave one."""
+        """The merged evaluations of a split by all sites but those in ``without``; ``None`` if no site sent one."""
         parts = [splits[split] for site, splits in self.by_site.items() if split in splits and site not in without]
         return self.task.merge(parts) if parts else None
 
     @property
     def test(self) -> Evaluation | None:
-        """On the coordinator's own test set if it has one, else on the sites' test cases, merged."""
+        """The evaluation on the coordinator's own test set if it has one, else on the sites' pooled test cases."""
         return self.central if self.central is not None else self.pooled("test")
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a run works with.
+    """What all phases of a run need.
 
-    ``registered``: site names by node id, if the coordinator registered them. ``evaluate`` scores shared tensors on the
-    coordinator's own test set. ``progress`` is shown each round as soon as it is aggregated, ``finished`` once its
-    evaluation is in; ``keep`` gets the shared tensors after each round.
+    Attributes:
+        grid: sends messages to nodes.
+        backbone: the backbone as it is sent to sites.
+        initial: the shared tensors of the model as built.
+        registered: site names by node id; empty if the coordinator registered none (a simulation).
+        evaluate: evaluates shared tensors on the coordinator's own test set; ``None`` if it has none.
+        finished: called with each round once the sites have evaluated its model.
+        progress: called with each round as soon as it is aggregated.
+        keep: called with the shared tensors after each round.
     """
 
     grid: Grid
@@ -71,18 +77,18 @@ class RunContext:
     keep: Callable[[Shared], None] = lambda shared: None
 
     def central(self, shared: Shared) -> Evaluation | None:
-        """Of a model, on the coordinator's own test set; ``None`` if it has none."""
+        """The evaluation of a model on the coordinator's own test set; ``None`` if it has none."""
         return None if self.evaluate is None else self.evaluate(dict(shared))
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What stands before the first round.
+    """The result of the first phase.
 
     Attributes:
-        strategy: Flower's own object, the only thing of a run that changes in place: adaptive strategies keep their
-            moments in it from round to round.
-        codec: reads what sites send.
+        strategy: Flower's strategy, the only object that a run changes in place: adaptive strategies keep their moments
+            in it from round to round.
+        codec: decodes the sites' updates.
         roster: the nodes that are ready.
     """
 
@@ -93,14 +99,14 @@ class Prepared:
 
 @dataclass(frozen=True)
 class RunState:
-    """Where a run stands after a round: with `Prepared`, all that the next round follows from.
+    """The state of a run after a round; together with `Prepared` it determines the next round.
 
     Attributes:
-        number: of the last round that was aggregated; 0 before the first.
-        shared: the shared tensors after it.
-        roster: the nodes that were ready in it.
-        rounds: 0 to ``number``; the sites' evaluations of the last one's model are still to come.
-        final: which model has been the best so far, where the plan chooses one.
+        number: of the last aggregated round; 0 before the first.
+        shared: the shared tensors after this round.
+        roster: the nodes that were ready in this round.
+        rounds: rounds 0 to ``number``; the last one still lacks the sites' evaluations of its model.
+        final: the state of the choice of the final model.
     """
 
     number: int
@@ -112,10 +118,14 @@ class RunState:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """The final shared tensors, every round, the sites' offers by name, and the round of the final model.
+    """The result of a run.
 
-    ``final``: evaluated after the last round; with ``select=best`` it can be an earlier one. ``interpolations``: the
-    validation figure of each share of the trained head that ``initial.interpolate`` names.
+    Attributes:
+        shared: the final model's shared tensors.
+        offers: the sites' offers, by name.
+        final: the round of the final model, with evaluations made after the last round; with ``select=best`` it can be
+            an earlier one.
+        interpolations: the validation figure of each share of the trained head in ``initial.interpolate``.
     """
 
     shared: Shared

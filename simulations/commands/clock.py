@@ -1,4 +1,4 @@
-"""``fedgraft clock``: the time of a run that has been, with other lines and machines; nothing is trained again."""
+"""``fedgraft clock``: compute the time that a finished run would have taken with other network lines and machines."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def reckon(run: Path, profile: str | None, changes: Sequence[str], out: Path | None) -> dict[str, Any]:
-    """The clock's figures of a run's folder (`fedgraft.simulations.clock.figures`).
+    """The virtual time of a finished run (`fedgraft.simulations.clock.figures`).
 
     Args:
-        profile: a name among ``conf/clock``, or a YAML file; ``None`` for the run's own clock.
-        changes: ``clock.option=value``, on top of it.
-        out: gets ``clock.jsonl`` and ``clock.png``, if given.
+        profile: a name in ``conf/clock``, or a YAML file; ``None`` for the run's own clock.
+        changes: ``clock.option=value`` each, applied to the profile.
+        out: a folder for ``clock.jsonl`` and ``clock.png``; ``None`` to write nothing.
 
     Raises:
-        PlanError: the clock is not valid, names a strange site, or changes an availability.
-        DataError: the folder holds no ended run, or nothing that a missing ``case_seconds`` could be measured on.
+        PlanError: the clock is not valid, names an unknown site, or changes an availability.
+        DataError: the folder holds no finished run, or no cases on which to measure a missing ``case_seconds``.
     """
     was = load_plan(run / "plan.yaml")
     plan = from_dict({**was.to_dict(), "clock": changed(_base(was, profile), changes)})
@@ -78,7 +78,7 @@ def reckon(run: Path, profile: str | None, changes: Sequence[str], out: Path | N
 
 
 def changed(clock: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
-    """A clock as plain data with ``clock.option=value`` applied.
+    """A clock, as plain data, with changes of the form ``clock.option=value`` applied.
 
     Raises:
         PlanError: a change has another form.
@@ -118,7 +118,11 @@ def _base(plan: Plan, profile: str | None) -> Mapping[str, Any]:
 
 
 def _same_availability(new: Mapping[str, Profile], old: Mapping[str, Profile]) -> None:
-    """Who answered has decided what was trained: another availability is another run."""
+    """Check that no site's availability differs: it decides who trains, so that another one needs another run.
+
+    Raises:
+        PlanError: one differs.
+    """
     problems = []
     for name, option in ((name, f"clock.sites.{name}.availability") for name in new):
         had, has = old[name].availability, new[name].availability
@@ -136,7 +140,7 @@ def _always(names: Sequence[str]) -> dict[str, Profile]:
 
 
 def _measured(run: Path, plan: Plan) -> MeasuredCosts:
-    """What the run measured when it was made; measured now if it had no clock. Given numbers win."""
+    """The costs that the run measured, or measured now if it had no clock; numbers in the plan override them."""
     assert plan.clock is not None
     path = run / "summary.json"
     held = json.loads(path.read_text(encoding="utf-8")).get("clock") if path.is_file() else None
@@ -147,7 +151,7 @@ def _measured(run: Path, plan: Plan) -> MeasuredCosts:
 
 
 def _some_cases(run: Path, clock: ClockSection) -> tuple[Case, ...]:
-    """Cases to measure keeping on; none are needed if its seconds are given."""
+    """Cases on which to measure ``keep``; empty if the plan gives its seconds."""
     if clock.case_seconds.keep is not None:
         return ()
     manifests = sorted(run.glob("sites/*/manifest.csv"))

@@ -1,1 +1,1 @@
-"""Running a plan over simulated sites, in this process or on Ray."""
+"""Run a plan over simulated sites, in this process or on Ray, and open the results of runs."""

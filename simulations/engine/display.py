@@ -1,4 +1,4 @@
-"""What a researcher sees: progress while it runs, and the table by site at the end."""
+"""The terminal's display of a run: progress bars, and the table by site at the end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fedgraft.common import tasks
 from fedgraft.server.rounds.state import Round
 from fedgraft.simulations.clock.report import _table
 
-UNDEFINED = "undefined"  # a figure over one class, or without a comparable pair
+UNDEFINED = "undefined"  # shown for an undefined figure: of cases of one class, or without a comparable pair
 
 
 def bars(console: Console) -> Progress:
@@ -28,7 +28,7 @@ def bars(console: Console) -> Progress:
 
 
 class Runs:
-    """The bar of runs that follow each other: ``run 2 of 9``."""
+    """The progress bar of a series of runs: ``run 2 of 9``."""
 
     def __init__(self, console: Console) -> None:
         self.bars = bars(console)
@@ -45,7 +45,7 @@ class Runs:
         self.bars.stop()
 
     def expect(self, runs: int) -> None:
-        """How many there will be in all."""
+        """Set the total number of runs."""
         self._expected = runs
 
     def begin(self, note: str) -> None:
@@ -58,14 +58,16 @@ class Runs:
 
 
 class Display:
-    """Bars: cases decoded and computed (those that were not kept from an earlier run; of equal ones, as rows of a table
-    can be, one), and rounds.
+    """The progress bars of one run: cases decoded, cases computed, and rounds.
+
+    Cases that were kept from an earlier run are not decoded or computed again; of equal ones (as rows of a table can
+    be) only one is.
 
     Args:
         console: where to draw.
-        cases: how many cases there are.
-        rounds: how many rounds the plan has.
-        within: bars that are drawn already; these join them, and leave at the end.
+        cases: number of all cases.
+        rounds: the plan's rounds.
+        within: bars that are drawn already, to which these are added until the end of the run.
     """
 
     def __init__(self, console: Console, cases: int, rounds: int, within: Progress | None = None) -> None:
@@ -113,7 +115,7 @@ class Display:
 
 
 def site_table(summary: dict[str, Any]) -> Table:
-    """The final model at each site, the worst site marked, and the whole below."""
+    """The final model's figures at each site, with the worst site marked, and over all cases in the last row."""
     headings, rows, worst = site_cells(summary)
     table = _table(site_title(summary), _caption(summary), headings)
     for place, (name, *cells) in enumerate(rows[:-1]):
@@ -130,7 +132,7 @@ def site_title(summary: dict[str, Any]) -> str:
 
 
 def site_cells(summary: dict[str, Any]) -> tuple[tuple[str, ...], list[list[str]], int | None]:
-    """Headings, a row a site and one for the whole, and which row is the worst site."""
+    """Headings, one row per site and one for all cases, and the index of the worst site's row."""
     columns, sites, worst = summary["columns"], summary["sites"], summary["worst_site"]["name"]
     findings = ["findings"] if _has_findings(summary) else []
     source = "official" if summary["test"]["source"] == "coordinator" else "pooled"

@@ -1,4 +1,4 @@
-"""Lines of figures as a pandas frame where pandas is installed, else as they are."""
+"""Convert JSON lines of figures to pandas frames, if pandas is installed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Line = dict[str, Any]
 
 
 def as_frame(lines: list[Line]) -> Any:
-    """A ``pandas.DataFrame`` with a row a line; without pandas the list itself."""
+    """A ``pandas.DataFrame`` with one row per line; without pandas the list itself."""
     try:
         import pandas as pd
     except ImportError:
@@ -20,13 +20,13 @@ def as_frame(lines: list[Line]) -> Any:
 
 
 def read_lines(path: Path) -> list[Line]:
-    """A JSON-lines file; empty if it is not there."""
+    """The lines of a JSON-lines file; empty if there is no such file."""
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     return [json.loads(line) for line in text.splitlines()]
 
 
 def flat(line: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """``{"a": 1, "b": {"c": 2}}`` -> ``a, 1``, ``b_c, 2``."""
+    """Flatten nested mappings: ``{"a": 1, "b": {"c": 2}}`` -> ``("a", 1)``, ``("b_c", 2)``."""
     for name, value in line.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{before}{name}_")
@@ -35,12 +35,12 @@ def flat(line: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]
 
 
 def round_lines(lines: list[Line]) -> list[Line]:
-    """What each line of ``rounds.jsonl`` says of all sites together, flat: ``round``, ``train_loss``, ``val_auroc``."""
+    """The figures over all sites in each line of ``rounds.jsonl``, flat: ``round``, ``train_loss``, ``val_auroc``."""
     return [dict(flat({name: _figures(value) for name, value in line.items() if name != "sites"})) for line in lines]
 
 
 def site_lines(lines: list[Line]) -> list[Line]:
-    """One line for each round, site and split, with its figures."""
+    """One line with figures for each round, site and split."""
     return [
         {"round": line["round"], "site": site, "split": split, **_figures(figures)}
         for line in lines
@@ -50,7 +50,7 @@ def site_lines(lines: list[Line]) -> list[Line]:
 
 
 def _figures(value: Any) -> Any:
-    """Without the figures of single findings, which ``rounds.jsonl`` holds."""
+    """A value of ``rounds.jsonl`` without the figures of single findings."""
     if not isinstance(value, Mapping):
         return value
     return {name: figure for name, figure in value.items() if name not in ("findings", "undefined")}

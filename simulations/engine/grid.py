@@ -1,4 +1,4 @@
-"""A Flower Grid in this process: the same ServerApp and ClientApp, no Ray, no network, one site after another."""
+"""A Flower Grid within one process: it calls the ClientApp directly, one site after another, without Ray or network."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _FIRST_SITE = 1000
 
 
 class InProcessGrid(Grid):
-    """Delivers a message when its reply is pulled, in the order of pushing: deterministic.
+    """Delivers messages when their replies are pulled, in the order in which they were pushed: deterministic.
 
-    Flower's ``Message`` reads the sender from the process-wide ``TaskIdentity``, which a real run's launcher sets.
+    Sets Flower's process-wide ``TaskIdentity``, from which ``Message`` reads the sender, as a real run's launcher does.
 
     Args:
         client_app: answers for every site.
         node_configs: one per site, as ``--node-config`` would give it.
         run_config: the run's configuration.
-        train_all: answers several ``train`` messages at once; ``None`` hands them to ``client_app`` one by one.
-        reaches: says which messages are lost on the way to a site.
+        train_all: answers several ``train`` messages together; ``None`` passes them to ``client_app`` one by one.
+        reaches: decides which messages reach their site.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ def run_in_process(
     train_all: TrainAll | None = None,
     reaches: Reaches = always,
 ) -> None:
-    """Run a ServerApp against one ClientApp that stands for all sites; the rest is as for `InProcessGrid`."""
+    """Run a ServerApp with one ClientApp that answers for all sites; arguments as for `InProcessGrid`."""
     grid = InProcessGrid(client_app, node_configs, run_config, train_all, reaches)
     context = Context(run_id=RUN_ID, node_id=0, node_config={}, state=RecordDict(), run_config=dict(run_config))
     server_app(grid, context)

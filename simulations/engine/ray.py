@@ -1,4 +1,4 @@
-"""Flower's own Ray simulation, for those who outgrow one process (``pip install 'fedgraft[ray]'``)."""
+"""Run a simulation on Ray, with Flower's own engine, if one process is too small (``pip install 'fedgraft[ray]'``)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fedgraft.common.errors import PlanError
 def run_on_ray(
     server_app: ServerApp, client_app: ClientApp, sites: int, run_config: dict[str, str], threads: int
 ) -> None:
-    """Run with one Ray actor per ``threads`` CPU cores; sites are told apart by Flower's partition id.
+    """Run with one Ray actor per ``threads`` CPU cores; Flower's partition id identifies the site.
 
     Raises:
         PlanError: Ray is not installed.

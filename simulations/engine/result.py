@@ -1,4 +1,4 @@
-"""What a run left in its folder, as Python sees it: figures, rounds, the ledger, the picture, the model."""
+"""Open a finished run's folder from Python: figures, rounds, ledger, plot and model."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _STUDY = "study.json"
 
 @dataclass(frozen=True, init=False)
 class Run:
-    """A run that has ended.
+    """A finished run.
 
     Args:
-        out: its folder.
-        parts: classes of a notebook that its plan names, by target (`fedgraft.common.plan.notebook`).
+        out: the run's folder.
+        parts: classes from a notebook that its plan names, by target (`fedgraft.common.plan.notebook`).
 
     Raises:
-        DataError: there is no ended run.
+        DataError: the folder holds no finished run.
     """
 
     out: Path
@@ -54,12 +54,12 @@ class Run:
 
     @cached_property
     def plan(self) -> Planned:
-        """The plan as it ran, with the statistics of tables and images in it."""
+        """The plan that was run, including the statistics of tables and images that the sites were asked for."""
         return Planned(load_plan(self.out / "plan.yaml"))
 
     @property
     def rounds(self) -> Any:
-        """A row for each round, 0 being untrained: loss, seconds, bytes, and all sites' figures together.
+        """A row for each round (0: untrained): loss, seconds, bytes, and figures over all sites.
 
         A pandas frame where pandas is installed, else a list of dictionaries; so are `sites` and `ledger`.
         """
@@ -72,12 +72,12 @@ class Run:
 
     @property
     def ledger(self) -> Any:
-        """A row for each answer that the coordinator asked for: the site, what came of it, and bytes."""
+        """A row for each message to a site: what was asked, the outcome, and bytes."""
         return as_frame(read_lines(self.out / "ledger.jsonl"))
 
     @property
     def picture(self) -> Path | None:
-        """The rounds as a picture; ``None`` if it could not be drawn."""
+        """The path of the plot of the rounds; ``None`` if there is none."""
         path = self.out / "rounds.png"
         return path if path.is_file() else None
 
@@ -85,7 +85,7 @@ class Run:
         """The final model, ready to predict.
 
         Args:
-            site: whose own layers, head or copy it has; needed if the plan leaves some at the sites.
+            site: the site whose local layers, head or copy to use; needed if the plan keeps tensors at the sites.
 
         Raises:
             PlanError: ``site`` is needed, or has no effect, or there is no such site.
@@ -103,7 +103,7 @@ class Run:
 
 
 def embedded(picture: Path | None) -> str:
-    """A PNG within a page; nothing for ``None``."""
+    """A PNG as an HTML image with its data; ``""`` for ``None``."""
     if picture is None:
         return ""
     data = base64.b64encode(picture.read_bytes()).decode()

@@ -1,4 +1,4 @@
-"""``fedgraft simulate``: many sites on this machine, with the client and server of a deployed run."""
+"""Simulate a run: many sites on this machine, with the same client and server code as a deployed run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from fedgraft.simulations.federation.sites import SimulatedSites, lay_out
 
 @dataclass(frozen=True)
 class Series:
-    """What runs one after another share: what is kept of cases, and the bars. Their rounds are not drawn."""
+    """What the runs of a series share: stores of kept cases, and progress bars. Their rounds are not plotted."""
 
     stores: Stores = field(default_factory=dict)
     bars: Progress | None = None
@@ -54,14 +54,14 @@ def simulate(plan: Plan, out: Path, console: Console) -> dict[str, Any]:
     """Run a plan over simulated sites.
 
     Args:
-        out: the run's folder; gets what `fedgraft.server.app.serve` writes, the sites' folders, and with a clock
+        out: the run's folder: for the files of `fedgraft.server.app.serve`, the sites' folders, and with a clock
             ``clock.jsonl`` and ``clock.png``.
 
     Returns:
         the content of ``summary.json``.
 
     Raises:
-        FedGraftError: the plan, its data or a round failed; the message holds what went wrong at the sites.
+        FedGraftError: the plan, its data or a round failed; the message includes the errors at the sites.
     """
     return simulate_over(plan, lay_out(plan, out / "sites", os.environ), out, console)
 
@@ -69,10 +69,10 @@ def simulate(plan: Plan, out: Path, console: Console) -> dict[str, Any]:
 def simulate_over(
     plan: Plan, federation: SimulatedSites, out: Path, console: Console, series: Series | None = None
 ) -> dict[str, Any]:
-    """`simulate` over sites that have been laid out, by itself or as one of a series."""
+    """`simulate` over sites that are written already; alone, or as one run of a series."""
     logging.getLogger("flwr").setLevel(logging.WARNING)
     torch.set_num_threads(plan.engine.threads or cores())
-    (out / "summary.json").unlink(missing_ok=True)  # of an earlier run; it would pass for this one's if this one fails
+    (out / "summary.json").unlink(missing_ok=True)  # an earlier run's would be taken for this one's if this one fails
     console.print(f"plan {plan.digest[:12]}: {len(federation.sites)} sites, {federation.cases} cases -> {out}")
     pace = None if plan.clock is None else _pace(plan, plan.clock, federation)
     reached = always if pace is None else reaches(pace.profiles, plan.seed)
@@ -88,7 +88,7 @@ def simulate_over(
 
 
 def _pace(plan: Plan, clock: ClockSection, federation: SimulatedSites) -> Pace:
-    """What virtual time assumes of the sites; measures on the first one's cases what the plan does not give."""
+    """What virtual time assumes of the sites; costs that the plan does not give are measured on the first site's cases."""
     sites = profiles(clock, list(federation.sites))
     first = next(iter(federation.sites.values())).parent
     known = with_local_statistics(plan, federation.sites)
@@ -98,7 +98,7 @@ def _pace(plan: Plan, clock: ClockSection, federation: SimulatedSites) -> Pace:
 def _run(
     plan: Plan, out: Path, federation: SimulatedSites, display: Display, reached: Reaches, series: Series | None
 ) -> list[str]:
-    """All rounds; a sentence for each thing that went wrong at a site, once."""
+    """Run all rounds; returns a sentence for each different error at a site."""
     trouble: dict[str, None] = {}
     sites = list(federation.sites.values())
     config = {"plan": plan.to_json(), "out": str(out)}
@@ -122,7 +122,10 @@ def _run(
 
 
 def _central_test(out: Path, plan: Plan, federation: SimulatedSites, display: Display) -> app.Evaluate | None:
-    """Scores shared tensors on the cases kept at the coordinator, by the plan that the run wrote into its folder."""
+    """The evaluation of shared tensors on the coordinator's own test cases; ``None`` if there are none.
+
+    Uses the plan that the run has written into its folder, which holds a table's statistics.
+    """
     if not federation.test:
         return None
     held: list[Examples] = []
@@ -146,6 +149,6 @@ def _central_test(out: Path, plan: Plan, federation: SimulatedSites, display: Di
 
 
 def _sentence(site_file: Path, error: BaseException) -> str:
-    """What happened at a simulated site; here, on one's own machine, with its text."""
+    """A sentence on an error at a simulated site; with the error's text, since it stays on this machine."""
     what = str(error) if isinstance(error, FedGraftError) else f"{type(error).__name__}: {error}"
     return f"  at {site_file.parent.name}: {what}"
