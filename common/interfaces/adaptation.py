@@ -1,8 +1,8 @@
-"""What an adaptation is, and what it says of itself.
+"""Domain adaptation of a backbone: what a plan's ``adaptation._target_`` must be.
 
-An adaptation is a callable ``(backbone, stages, spec) -> Adapted``. It gets the backbone with ``requires_grad`` set as
-``backbone.freeze`` says, adds forward hooks, and leaves the names of the backbone's state as they are: its digest stays
-true. It says which tensors it governs and which role it claims for them; `fedgraft.common.models.roles` decides.
+An adaptation gets the backbone with ``requires_grad`` set as ``backbone.freeze`` says. It adds forward hooks, and must
+not change the names in the backbone's state, by which its digest is computed. It states which roles it claims for
+tensors; `fedgraft.common.models.roles` decides.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from fedgraft.common.interfaces.roles import Role, TrainedRole
 
 @dataclass(frozen=True)
 class Adapted:
-    """What an adaptation did.
+    """The changes that an adaptation made.
 
     Attributes:
-        layers: new modules; their tensors are ``adapters.<name>.*``. A name is a stage's, with ``_`` for its dots;
-            where a stage has several layers, it names an `nn.ModuleDict` of them.
-        claims: role by name, for tensors of the backbone's own state.
-        training_modules: paths of backbone modules that use batch statistics while training.
-        follows: paths of hooked modules whose hook sees their output alone: what is constant may end at such a module.
-            At any other hooked module it ends before the stage that holds it.
+        layers: new modules; their tensors are ``adapters.<name>.*``. The name is the stage's, with ``_`` for dots; if a
+            stage has several layers, it names an `nn.ModuleDict` of them.
+        claims: roles by name, for tensors of the backbone's own state.
+        training_modules: paths of backbone modules that are in train mode while training (batch norm).
+        follows: paths of modules whose hook uses only their output: the constant part may end with such a module. With
+            any other hook, it ends before the module's stage.
         role: of all tensors of ``layers``.
     """
 
@@ -39,17 +39,23 @@ class Adapted:
 
 @runtime_checkable
 class Adaptation(Protocol):
-    """What a plan's ``adaptation._target_`` must be."""
+    """Adapts a backbone, for instance by inserting layers."""
 
-    def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped) -> Adapted: ...
+    def __call__(self, backbone: nn.Module, stages: tuple[Stage, ...], spec: Shaped) -> Adapted:
+        """Change ``backbone`` in place.
+
+        Raises:
+            PlanError: the adaptation would have no effect on this backbone.
+        """
+        ...
 
 
 @dataclass(frozen=True)
 class Stage:
     """A stage of a backbone.
 
-    ``tensors`` are names in the backbone's state; ``output`` is the module whose output is the stage's; ``units`` are
-    the modules that make it up, in order.
+    ``tensors``: names in the backbone's state. ``output``: path of the module whose output is the stage's; ``None`` if
+    there is none. ``units``: paths of the modules that make up the stage, in order.
     """
 
     name: str

@@ -1,9 +1,9 @@
-"""Making features alike at all sites: what a plan's ``alignment._target_`` must be.
+"""Alignment of features over sites: what a plan's ``alignment._target_`` must be.
 
-All sites share a reference: means of some statistics of the features before the head, over all training cases. Each
-site fills in its own means under the model that it received; the coordinator's mean weighted by cases makes those of
-the pooled cases of them (`fedgraft.server.aggregation.mean`), and in the next round every site's features are drawn to
-these.
+All sites share a reference: means of some statistics of the features before the head, over all training cases. In each
+round every site sends its own means, under the model that it received. The coordinator's mean, weighted by cases, is
+that of the pooled cases (`fedgraft.server.aggregation.mean`). In the next round, a penalty draws every site's features
+towards this reference.
 """
 
 from __future__ import annotations
@@ -18,57 +18,59 @@ Means = dict[str, Tensor]
 
 
 Penalty = Callable[[Tensor, int], Tensor]
-"""How far some cases are from a group of the reference: features ``(B, F)``, two cases or more, and the group's number
--> a scalar."""
+"""``(features, group) -> scalar``: how far features ``(B, F)``, B at least 2, are from a group's reference."""
 
 
 @runtime_checkable
 class Alignment(Protocol):
-    """A loss on the features before the head, against moments of them that all sites share."""
+    """A penalty on the features before the head that draws them towards statistics that all sites share."""
 
     def reference(self, width: int, groups: int) -> Reference:
-        """What holds the shared means, all 0 until they are known.
+        """Build the module that holds the shared means, all 0 until they are known.
 
-        Its buffers are shared, ``reference.*`` in the model's state; its parameters are each site's own, and are not
-        the local loop's to train.
+        Its buffers are shared (``reference.*`` in the model's state). Its parameters are local, and the training loop
+        does not train them.
 
         Args:
-            width: features before the head.
-            groups: classes if each is aligned by itself, else 1.
+            width: number of features before the head.
+            groups: the number of classes if each is aligned separately, else 1.
         """
 
     def sums(self, reference: Reference, features: Tensor) -> dict[str, Tensor]:
-        """At a site: what the reference holds the means of, summed over some cases, by the buffers' names; float64.
+        """At a site: the sums over cases of the reference's statistics, by buffer name, float64.
 
         Args:
-            features: ``(N, F)`` float32, what the head takes.
+            features: ``(N, F)`` float32, the head's inputs.
         """
 
     def penalty(self, reference: Reference) -> Penalty:
-        """For one site's round, from the reference as it came; it may be filled anew while the penalty is in use."""
+        """The penalty for one round at one site, from the received reference.
+
+        It must not read the reference's buffers later: these are filled anew while the penalty is in use.
+        """
 
 
 @runtime_checkable
 class ComparesScanners(Protocol):
-    """What an alignment has besides, if ``alignment.column`` may name a site's own scanners."""
+    """The further method of an alignment that can also align a site's own scanners (``alignment.column``)."""
 
     def between(self, reference: Reference, some: Tensor, others: Tensor) -> Tensor:
-        """How far cases ``(A, F)`` and ``(B, F)`` are from each other, two or more of each; a scalar."""
+        """The penalty between two groups of cases ``(A, F)`` and ``(B, F)``, at least two each; a scalar."""
 
 
 class Reference(nn.Module):
-    """Means over cases, by group.
+    """Means of statistics over cases, by group.
 
-    Buffers, float32: ``share`` ``(G,)``, the part of all cases that a group has, 0 as long as nothing is known of it;
-    and for each of ``shapes`` a buffer ``(G, *shape)``: the sum over the group's cases divided by *all* cases. A mean
-    of several sites' buffers weighted by their cases is therefore exactly that of the pooled cases.
+    Buffers, float32: ``share`` ``(G,)``, a group's share of all cases, 0 if nothing is known of it; and for each of
+    ``shapes`` a buffer ``(G, *shape)``: the sum over the group's cases divided by the number of *all* cases. The mean
+    of several sites' buffers, weighted by their cases, is therefore exactly that of the pooled cases.
 
     Args:
-        groups: G; the classes, or 1.
-        shapes: of the statistics of one case, by name; a square ``second`` is of ``z z^T``, whose diagonal the
-            coordinator checks.
-        space: features ``(N, F)`` -> where they are compared ``(N, k)``. Its buffers are not persistent.
-        discriminator: a site's own, or ``None``.
+        groups: G: the number of classes, or 1.
+        shapes: shapes of the statistics of one case, by name; a square ``second`` must be ``z z^T``: the coordinator
+            checks its diagonal.
+        space: maps features ``(N, F)`` to the space in which they are compared, ``(N, k)``; has no persistent buffers.
+        discriminator: a site's own discriminator, or ``None``.
     """
 
     share: Tensor
@@ -89,7 +91,7 @@ class Reference(nn.Module):
         self.discriminator = discriminator
 
     def means(self) -> dict[int, Means]:
-        """By the number of each group of which something is known: its statistics' means over its cases, float64."""
+        """The statistics' means over a group's cases, float64, by the index of each group that is known."""
         held = {name: self.get_buffer(name).double() for name in self.statistics}
         shares = self.share.double().tolist()
         return {
@@ -99,11 +101,11 @@ class Reference(nn.Module):
         }
 
     def fill(self, counts: Mapping[int, int], sums: Mapping[int, Mapping[str, Tensor]]) -> None:
-        """Put in a site's own, of all its cases; a group that is not named has none of them.
+        """Set all buffers from a site's own sums; groups that are not named become unknown.
 
         Args:
-            counts: cases by group, each above 0; empty if nothing is told, and all becomes unknown.
-            sums: over these cases, by group and name.
+            counts: cases by group, each above 0; empty if the site releases nothing.
+            sums: sums over these cases, by group and name.
         """
         cases = sum(counts.values())
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Making images of different scanners alike: what a plan's ``harmonise._target_`` must be."""
+"""Harmonisation of images from different scanners: what a plan's ``harmonise._target_`` must be."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor
 
 @runtime_checkable
 class Harmoniser(Protocol):
-    """Changes an image towards numbers that all sites share."""
+    """Changes images towards a reference: means over all sites' images of some numbers."""
 
     def describe(self, image: Tensor) -> Tensor:
-        """What of one image the reference is the mean of: ``(K,)`` float64; the image as for `apply`."""
+        """The numbers of one image whose means are the reference: ``(K,)`` float64; the image is as for `apply`."""
 
     def apply(self, image: Tensor, reference: Sequence[float]) -> Tensor:
-        """The image, harmonised.
+        """Harmonise an image.
 
         Args:
             image: ``(1 or 3, S, S)`` float32 in [0, 1], resized and not normalised.

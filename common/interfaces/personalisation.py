@@ -1,7 +1,7 @@
-"""What a site trains for itself: what a plan's ``personal._target_`` must be.
+"""Personalisation: what a plan's ``personal._target_`` must be.
 
-Every personalisation says its budget. What else it does it says by the protocols whose methods it has: one or several
-of `KeepsTensors`, `TrainsItsOwnWay`, `TrainsCopy` and `FinishesModel`. Without ``personal`` a site trains plainly.
+Every personalisation has a `Personalisation.budget`, and implements one or more of `KeepsTensors`, `TrainsItsOwnWay`,
+`TrainsCopy` and `FinishesModel`. Without ``personal`` a site runs the training loop once per round.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 Chosen = Callable[[str], bool]
-"""Whether a parameter, by its name in the trained network, is one of those that are meant."""
+"""``(name in the trained network) -> whether this parameter is chosen``."""
 
 
 class SiteTraining(Protocol):
-    """A site's training of one network in one round, as the plan and the coordinator's message mean it."""
+    """A site's training of one network in one round, by the plan and the coordinator's message."""
 
     @property
     def epochs(self) -> int:
@@ -28,20 +28,20 @@ class SiteTraining(Protocol):
         mu: float | None = None,
         only: Chosen | None = None,
     ) -> float:
-        """Train the network in place, with what is given here instead of the plan's.
+        """Train the network in place; arguments override the plan's values.
 
         Args:
-            epochs: over the site's training cases.
-            lr: this round's rate.
+            epochs: epochs over the site's training cases.
+            lr: the learning rate.
             mu: weight of the proximal term ``mu / 2 * sum |w - w_received|^2``.
-            only: parameters that are trained; all others are held. ``None`` for all that the plan trains.
+            only: the parameters to train, all others are frozen; ``None`` for all that the plan trains.
 
         Returns:
             the mean loss per case over the epochs, without the proximal term.
         """
 
     def trains(self, only: Chosen) -> bool:
-        """Whether `run` would train any of these parameters in this round (``train.unfreeze`` holds some at first)."""
+        """Whether `run` would train any of these parameters in this round (see ``train.unfreeze``)."""
 
 
 @runtime_checkable
@@ -49,8 +49,8 @@ class Personalisation(Protocol):
     """A way in which a site's model differs from the shared one."""
 
     def budget(self, rounds: int, epochs: int) -> float:
-        """How many times ``rounds * epochs`` a site that trains in every round is shown each of its cases, for the
-        shared model and for what is its own."""
+        """How often a site that trains in every round shows each of its cases, for the shared model and for its own,
+        in multiples of ``rounds * epochs``."""
 
 
 @runtime_checkable
@@ -58,32 +58,32 @@ class KeepsTensors(Protocol):
     """Some tensors of the model never leave the site."""
 
     def local(self) -> tuple[str, ...]:
-        """How their names in the model's state begin."""
+        """The prefixes of their names in the model's state."""
 
 
 @runtime_checkable
 class TrainsItsOwnWay(Protocol):
-    """A round's training is not one run of what the plan means."""
+    """A round's training is something else than one `SiteTraining.run`."""
 
     def train(self, training: SiteTraining) -> float:
-        """Train what is shared, and what stays at the site; returns the mean loss per case."""
+        """Train the shared and the local tensors for one round; returns the mean loss per case."""
 
 
 @runtime_checkable
 class TrainsCopy(Protocol):
-    """A site trains a copy of the model for itself, keeps it on its disk, and is evaluated by it."""
+    """A site trains a copy of the model, keeps it on its disk, and evaluates the copy."""
 
     def train_copy(self, training: SiteTraining) -> None:
-        """One round's training of the copy, after the update of the shared model was taken.
+        """Train the copy for one round, after the shared model was trained.
 
-        The network is the copy as the site's last round left it (in its first round: the model that came); the proximal
-        term stays near what came in this round.
+        The network is the copy of the site's last round (in its first round: the received model). The centre of the
+        proximal term is the model received in this round.
         """
 
 
 @runtime_checkable
 class FinishesModel(Protocol):
-    """A site changes the final model before it evaluates it, for this evaluation only."""
+    """A site trains the final model further before evaluating it, for this evaluation only."""
 
     def finish(self, training: SiteTraining) -> None:
-        """Train the final model, which the network is."""
+        """Train the network, which holds the final model."""

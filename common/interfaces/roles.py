@@ -1,4 +1,4 @@
-"""The role of a tensor, and how names of tensors begin."""
+"""The roles of tensors, and the prefixes of their names in a model's state."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ TrainedRole = Literal["shared", "local"]
 
 BACKBONE, ADAPTERS, HEAD, REFERENCE = "backbone.", "adapters.", "head.", "reference."
 STATISTICS = ("running_mean", "running_var")
-"""How the names of batch norm's running statistics end."""
+"""The last part of the names of batch norm's running statistics."""

@@ -1,4 +1,4 @@
-"""Which training cases an epoch shows: what a plan's ``sampling._target_`` must be, a `Sampler` or a `Synthesiser`."""
+"""Sampling of training cases: a plan's ``sampling._target_`` must be a `Sampler` or a `Synthesiser`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ from torch import Tensor
 
 @runtime_checkable
 class Sampler(Protocol):
-    """Chooses among the cases that are there, by their labels."""
+    """Chooses the cases of each epoch, by their labels."""
 
     def order(self, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """The cases of one epoch, in order: ``(M,)`` int64, perhaps with repetitions; labels are ``(N,)`` int64."""
+        """One epoch's cases in order: ``(M,)`` int64, perhaps with repetitions; labels are ``(N,)`` int64."""
 
 
 @runtime_checkable
 class Synthesiser(Protocol):
-    """Makes new cases from those that are there; an epoch shows all of them once."""
+    """Makes new cases from the given ones; an epoch shows all of them once."""
 
     def synthesise(self, vectors: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """Vectors ``(M, F)`` float32 and labels ``(M,)`` int64: the given ones, and after them new ones; called once
-        for a run."""
+        """The given cases followed by new ones; called once per run.
+
+        Args:
+            vectors: ``(N, F)`` float32.
+            labels: ``(N,)`` int64.
+
+        Returns:
+            vectors ``(M, F)`` float32 and labels ``(M,)`` int64.
+        """

@@ -1,4 +1,4 @@
-"""What a task is: all that differs between classification, multi-label findings and survival."""
+"""The interface of a task: everything that differs between classification, multi-label findings and survival."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Scheme = Literal["inverse", "square_root", "effective"]
 
 
 class Labelled(Protocol):
-    """What a task reads of a case, as a manifest's line says it (`fedgraft.client.cohort.case.Case`)."""
+    """The parts of a case (`fedgraft.client.cohort.case.Case`) that a task reads."""
 
     @property
     def label(self) -> str:
@@ -34,13 +34,13 @@ class Labelled(Protocol):
 
 @dataclass(frozen=True)
 class Cell:
-    """What a manifest's cell must be for a task.
+    """What the cells of a manifest's column must be for a task.
 
     Attributes:
-        column: its name.
-        fits: whether a cell, without space around it, can be used.
-        what: must be, in words.
-        words: all cells that fit, if they can be listed.
+        column: the column's name.
+        fits: whether a stripped cell can be used.
+        what: what a cell must be, in words.
+        words: all valid cells, if they can be listed.
     """
 
     column: str
@@ -51,21 +51,21 @@ class Cell:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a case may have, for people: a class, a finding, an event.
+    """Something that cases can have, for reports: a class, a finding, an event.
 
-    ``of[i]``: whether case i has it; ``None`` = unknown, or what the manifest says can't be used.
+    ``of[i]``: whether case i has it; ``None`` if that is unknown, or the manifest's cell can't be read.
     """
 
     name: str
     of: tuple[bool | None, ...]
 
     def count(self, having: bool | None, among: Sequence[int]) -> int:
-        """How many of the cases at these positions have it, have it not, or are unknown."""
+        """How many of the cases at the indices ``among`` have it (``True``), do not (``False``), or are unknown."""
         return sum(self.of[at] is having for at in among)
 
 
 class Evaluation(Protocol):
-    """How a network did on one set of cases, as sums: those of several sites can be merged, and none names a case."""
+    """The evaluation of a network on a set of cases, as sums that can be merged over sites and identify no case."""
 
     @property
     def cases(self) -> int:
@@ -73,40 +73,41 @@ class Evaluation(Protocol):
 
     @property
     def prevalence(self) -> Scalar:
-        """How common it is what is looked for: a share of the cases."""
+        """The prevalence of what is predicted, as a share of the cases."""
 
     def figures(self) -> dict[str, Scalar]:
         """The task's `Task.figures`; ``None`` = undefined, for instance AUROC over cases of one class."""
 
     def details(self) -> dict[str, Any]:
-        """More for ``summary.json`` than the figures, as JSON; empty if there is no more."""
+        """Further content for ``summary.json``, as JSON; empty if there is none."""
 
     def releasable(self, min_count: int) -> Self | None:
-        """What of it may leave a site that releases nothing about fewer than ``min_count`` cases."""
+        """The part that may leave a site which releases nothing about fewer than ``min_count`` cases; ``None`` if
+        none."""
 
     def pack(self) -> ConfigRecord:
-        """As it travels; `Task.unpack` reads it."""
+        """Pack as a Flower record; `Task.unpack` is the reverse."""
 
 
 E = TypeVar("E", bound=Evaluation)
 
 
 class Task(Protocol[E]):
-    """One way of learning from labelled cases: built from the plan's ``data.classes``.
+    """A kind of prediction, built from the plan's ``data.classes``.
 
-    Labels are a tensor with one row for each case, as `targets` gives them; outputs are what the network gives,
-    ``(N, outputs)`` float32.
+    Labels are a tensor with one row per case, as `targets` gives them. Outputs are the network's, ``(N, outputs)``
+    float32.
     """
 
-    # --- what a plan asks
+    # --- the plan
 
     @property
     def name(self) -> str:
-        """As in ``data.task``."""
+        """The name in ``data.task``."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """As in ``data.classes``."""
+        """The plan's ``data.classes``."""
 
     @property
     def problem(self) -> str:
@@ -114,28 +115,28 @@ class Task(Protocol[E]):
 
     @property
     def outputs(self) -> int:
-        """Numbers that the network gives for each case."""
+        """The number of the network's outputs per case."""
 
     @property
     def one_class_per_case(self) -> bool:
-        """Whether labels are ``(N,)`` int64, the number of each case's one class: sampling, sums by class and alignment
-        by class go by it."""
+        """Whether labels are ``(N,)`` int64, the index of each case's class: sampling, sums by class and alignment by
+        class need that."""
 
     @property
     def has_classes(self) -> bool:
-        """Whether there are classes or findings that a loss can weigh, and of which a site can have none."""
+        """Whether there are classes or findings, which a loss can weigh and a site can lack."""
 
     @property
     def whole_batches(self) -> bool:
-        """Whether the loss compares cases of a batch, so that a batch as large as the cohort is no mistake."""
+        """Whether the loss compares the cases of a batch, so that a batch as large as the cohort makes sense."""
 
     @property
     def not_mixable(self) -> str:
-        """Why half of one case and half of another have no label, in words; empty if they have."""
+        """Why a mixture of two cases has no label, in words; empty if it has one."""
 
     @property
     def loss(self) -> str:
-        """The choice of ``conf/loss`` that suits."""
+        """The choice of ``conf/loss`` that suits this task."""
 
     @property
     def counting(self) -> str:
@@ -143,107 +144,109 @@ class Task(Protocol[E]):
 
     @property
     def leaving(self) -> str:
-        """What an evaluation tells, in words, for ``fedgraft plan``."""
+        """What of an evaluation leaves a site, in words, for ``fedgraft plan``."""
 
     # --- cases and their labels
 
     @property
     def reads_label(self) -> bool:
-        """Whether the manifest's ``label`` says what is predicted."""
+        """Whether the task reads the manifest's column ``label``."""
 
     @property
     def manifest_columns(self) -> tuple[str, ...]:
-        """The manifest's other columns that say what is predicted."""
+        """The manifest's other columns with labels."""
 
     def cells(self) -> tuple[Cell, ...]:
-        """What the cells of these columns must be, ``label`` among them."""
+        """What the cells of the columns with labels must be, including ``label``."""
 
     def found_classes(self, cases: Sequence[Labelled]) -> dict[str, int]:
-        """The classes that stand in the cases, with their numbers, in the order of ``data.classes``; empty if the task
-        has none.
+        """The classes found in the cases' labels, with their numbers of cases, in the order for ``data.classes``; empty
+        if the task has no classes.
 
         Raises:
-            PlanError: they can't be found, and have to be named.
-            DataError: what stands there can't be classes.
+            PlanError: they can't be found, and must be named in the plan.
+            DataError: the labels can't be classes.
         """
 
     def targets(self, cases: Sequence[Labelled]) -> Tensor:
         """The labels of cases.
 
         Raises:
-            DataError: a column is missing, or a cell is not what it must be; says how many cases are wrong, never what
-                they hold.
+            DataError: a column is missing, or a cell can't be read; the message has the number of such cases, never
+                their content.
         """
 
     def has(self, case: Labelled) -> tuple[str, ...]:
-        """What a case has of that which a site's training cases should have at least once; a cell that can't be used is
-        as good as none."""
+        """The classes, findings or events of a case, each of which a site's training cases should have at least once;
+        cells that can't be read are ignored."""
 
     def strata(self, units: Mapping[str, Sequence[Labelled]]) -> dict[str, str]:
-        """The stratum of each unit (cases that stay together): splits and label skew deal each stratum by itself."""
+        """The stratum of each unit (cases that stay together): splits and label-skewed partitions are stratified by
+        it."""
 
-    # --- a cohort, for people
+    # --- reports on a cohort
 
     @property
     def may_be_unknown(self) -> bool:
-        """Whether the manifest may leave open if a case has an outcome."""
+        """Whether it may be unknown if a case has an outcome."""
 
     @property
     def unusable(self) -> str:
-        """What is wrong with a case that `unreadable` counts, in words: "a label that ..."."""
+        """What is wrong with `unreadable` cases, in words: "a label that ..."."""
 
     def outcomes(self, cases: Sequence[Labelled]) -> tuple[Outcome, ...]:
-        """What the cases have; also of cases that are `unreadable`."""
+        """The outcomes of the cases, also of `unreadable` ones."""
 
     def unreadable(self, cases: Sequence[Labelled]) -> list[int]:
-        """The positions of the cases that `targets` refuses."""
+        """The indices of the cases whose labels `targets` can't read."""
 
     def resembles_outcome(self, cells: Sequence[str]) -> bool:
-        """Whether a column with these cells looks like one that the task could predict, but this plan does not."""
+        """Whether a column with these cells looks like one that the task could predict."""
 
     def shortages(self, outcomes: Sequence[Outcome], among: Sequence[int], split: str) -> list[tuple[str, str]]:
-        """What a split has too few cases of, and what would help, a pair of sentences each.
+        """Outcomes of which a split has too few cases: pairs of a sentence on what is missing and one on what helps.
 
         Args:
-            outcomes: with names as people may be shown them.
-            among: the split's cases.
+            outcomes: of all cases, with names that may be shown.
+            among: indices of the split's cases.
             split: ``train``, ``val`` or ``test``.
         """
 
     # --- training
 
     def mask(self, outputs: Tensor, labels: Tensor, learnable: Tensor) -> tuple[Tensor, Tensor]:
-        """Outputs and labels of a batch with which a loss teaches nothing of what a site lacks.
+        """Change a batch's outputs and labels so that a loss has no gradient for outputs that the site can't learn.
 
         Args:
             learnable: ``(outputs,)`` bool, as `learnable` gives it.
         """
 
     def divergence(self, teacher: Tensor, student: Tensor, learnable: Tensor) -> Tensor:
-        """How far the student is from what the teacher knew of what a site lacks; a scalar, in nats, mean over cases.
+        """The divergence of the student's outputs from the teacher's, for outputs that the site can't learn; a scalar,
+        in nats, mean over cases.
 
         Args:
-            teacher, student: outputs of the same cases.
-            learnable: ``(outputs,)`` bool, not all of it true.
+            teacher, student: outputs for the same cases.
+            learnable: ``(outputs,)`` bool, not all true.
         """
 
     def some_labels(self, cases: int) -> Tensor:
-        """Labels that cases could have: to measure what a step costs."""
+        """Possible labels for ``cases`` cases, for measuring how long a step takes."""
 
     # --- counts of training cases
 
     @property
     def counts(self) -> tuple[str, ...]:
-        """The names of the counts of training cases that a site offers."""
+        """The names of the counts of training cases that a site sends."""
 
     def count(self, labels: Tensor) -> tuple[int, ...]:
         """One number for each of `counts`."""
 
     def fits(self, counts: Sequence[int], cases: int) -> bool:
-        """Whether so many cases can have these counts."""
+        """Whether ``cases`` cases can have these counts."""
 
     def releasable(self, counts: tuple[int, ...], min_count: int) -> tuple[int, ...] | None:
-        """What of the counts may leave a site; ``None`` = nothing."""
+        """The counts that may leave a site; ``None`` if none may."""
 
     def learnable(self, counts: tuple[int, ...]) -> tuple[bool, ...]:
         """For each output, whether a site with these counts has the cases to learn it from."""
@@ -256,13 +259,13 @@ class Task(Protocol[E]):
         """
 
     def weighs_alike(self, counts: tuple[int, ...], scheme: Scheme, beta: float | None) -> bool:
-        """Whether `weights` would change nothing, as far as these counts tell."""
+        """Whether `weights` would have no effect on cases with these counts."""
 
     # --- evaluation
 
     @property
     def headline(self) -> str:
-        """The figure by which plots and the worst site go; larger is better."""
+        """The figure that is plotted and decides which site is the worst; larger is better."""
 
     @property
     def undefined(self) -> str:
@@ -274,10 +277,10 @@ class Task(Protocol[E]):
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """The figures that a table shows, and their headings."""
+        """The headings of a table, by figure."""
 
     def evaluate_parts(self, outputs: NDArray[np.floating], labels: NDArray[Any], sizes: Sequence[int]) -> list[E]:
-        """Evaluate consecutive parts, scored at once; ``sizes`` of the parts sum to N."""
+        """Evaluate consecutive parts of N cases separately; the ``sizes`` of the parts sum to N."""
 
     def merge(self, parts: Sequence[E]) -> E:
         """The evaluation of all cases of ``parts`` (at least one)."""
@@ -286,7 +289,7 @@ class Task(Protocol[E]):
         """The evaluation of no case."""
 
     def unpack(self, record: ConfigRecord) -> E:
-        """Read what another machine sent.
+        """Read an evaluation that another machine sent.
 
         Raises:
             WireError: a key is missing, or counts do not fit the plan or each other.

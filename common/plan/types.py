@@ -1,4 +1,4 @@
-"""Kinds of numbers in a plan, which pydantic checks."""
+"""Types of a plan's values, checked by pydantic, and the type of a check."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import ConfigDict, Field, JsonValue
 
 OURS = ("fedgraft",)
-"""The packages whose parts are trusted without being named."""
+"""The packages from which parts are always allowed."""
 SITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -24,7 +24,7 @@ STRICT = ConfigDict(extra="forbid")
 
 
 class Check(NamedTuple):
-    """``wrong`` is asked only if all of ``sections`` could be read."""
+    """A check of a plan: ``text`` is the problem if ``wrong(plan)``; made only if all of ``sections`` could be read."""
 
     sections: tuple[str, ...]
     wrong: Callable[[Any], bool]

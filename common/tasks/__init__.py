@@ -1,6 +1,6 @@
 """The tasks that a plan can name in ``data.task``.
 
-A task is one file with a class that has what `fedgraft.common.interfaces.task.Task` lists, and a line in `TASKS`.
+A task is a class in a file of its own that implements `fedgraft.common.interfaces.task.Task`, and an entry in `TASKS`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from fedgraft.common.tasks.survival import Survival
 TASKS: Mapping[str, Callable[[tuple[str, ...]], AnyTask]] = MappingProxyType(
     {"classification": Classification, "multilabel": Multilabel, "survival": Survival}
 )
-"""By the name in ``data.task``: from ``data.classes`` to the task."""
+"""The task's constructor, which takes ``data.classes``, by the name in ``data.task``."""
 
 
 class Predicted(Protocol):
-    """A plan's ``data`` section, as far as it says what is predicted."""
+    """The parts of a plan's ``data`` section that determine the task."""
 
     @property
     def task(self) -> str: ...

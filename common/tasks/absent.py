@@ -1,8 +1,8 @@
-"""How far a model that was trained without some classes is from what it knew of them (``loss.absent=distil``).
+"""The distillation loss for classes that a site lacks (``loss.absent=distil``).
 
-The classes that a site has are taken as one event, so that learning among them stays free (as the background's in
-Cermelli et al., CVPR 2020): ``KL(received || own)`` over that event and each absent class. For findings, it is the mean
-over absent ones of the KL between their two sides.
+For classes: ``KL(received || own)`` over the absent classes and one event "any present class", so that the loss does
+not constrain learning among the present ones (as for the background class in Cermelli et al., CVPR 2020). For findings:
+the mean over absent findings of the KL divergence between Bernoulli distributions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ def class_divergence(teacher: Tensor, student: Tensor, present: Tensor) -> Tenso
 
 
 def finding_divergence(teacher: Tensor, student: Tensor, present: Tensor) -> Tensor:
-    """Mean over cases and absent findings of the KL between a finding's two sides, in nats; arguments as above."""
+    """Mean over cases and absent findings of the KL divergence between Bernoulli distributions, in nats.
+
+    Args:
+        teacher, student: log odds ``(B, C)`` float32.
+        present: ``(C,)`` bool.
+    """
     old, new = teacher[:, ~present], student[:, ~present]
     cross = functional.binary_cross_entropy_with_logits(new, old.sigmoid())
     return cross - functional.binary_cross_entropy_with_logits(old, old.sigmoid())

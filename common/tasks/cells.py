@@ -1,4 +1,4 @@
-"""What a manifest's cells say of labels: words for yes and no, and the cells of the columns that a task reads."""
+"""Read labels from a manifest's cells: words for yes and no, and the cells of the columns that a task needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _YES, _NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "fals
 
 
 def truth(cell: str) -> bool | None:
-    """What a cell says, in any case of letters; ``None`` if it is none of the words."""
+    """Read a cell as yes or no, ignoring case; ``None`` if it is neither."""
     word = cell.strip().lower()
     return True if word in _YES else False if word in _NO else None
 
@@ -27,7 +27,7 @@ def number_of_truth(cell: str) -> float | None:
 
 
 def cells_of(cases: Sequence[Labelled], names: Sequence[str], task: str) -> list[list[str]]:
-    """The cells of some columns, by case, without space around them.
+    """The stripped cells of some columns, by case.
 
     Raises:
         DataError: a case lacks one of the columns.
@@ -40,12 +40,12 @@ def cells_of(cases: Sequence[Labelled], names: Sequence[str], task: str) -> list
 
 
 def targets_by_case(task: AnyTask, cases: Sequence[Labelled]) -> list[Tensor | None]:
-    """The row of `Task.targets` of each case by itself; ``None`` where it refuses the case."""
+    """Each case's row of `Task.targets`; ``None`` if its labels can't be read."""
     return [_targets(task, case) for case in cases]
 
 
 def unreadable(task: AnyTask, cases: Sequence[Labelled]) -> list[int]:
-    """The positions of the cases that `Task.targets` refuses."""
+    """The indices of the cases whose labels `Task.targets` can't read."""
     return [position for position, row in enumerate(targets_by_case(task, cases)) if row is None]
 
 

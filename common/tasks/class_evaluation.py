@@ -1,4 +1,4 @@
-"""How a network that tells classes apart did: counts and score histograms over a set of cases."""
+"""The evaluation of a classification: confusion counts and score histograms over a set of cases."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class ClassEvaluation:
     """Counts over one set of cases.
 
     Attributes:
-        confusion: ``(C, C)`` int64, true class by predicted class (the most probable one).
+        confusion: ``(C, C)`` int64: cases by true and predicted (most probable) class.
         histograms: of the scores of the `scored_classes`.
-        loss_sum: summed unweighted cross-entropy, in nats.
+        loss_sum: sum of the unweighted cross-entropy, in nats.
     """
 
     confusion: Counts
@@ -65,12 +65,12 @@ class ClassEvaluation:
         return float(shares[1] if len(shares) == 2 else shares.min())
 
     def figures(self) -> dict[str, Scalar]:
-        """`FIGURES`.
+        """The figures in `FIGURES`; ``None`` if a class that a figure needs has no case.
 
-        Two classes: AUROC, AUPRC, sensitivity and specificity are those of class 1. More: AUROC, AUPRC, specificity and
-        the sensitivity at 90 % specificity (`fedgraft.common.tasks.metrics.sensitivity_at`) are macro means of one
-        class against the rest, sensitivity the mean recall. Balanced accuracy is the mean recall. ``None`` means
-        undefined: a class that the figure needs has no case. ``loss`` is the mean, in nats.
+        With two classes, AUROC, AUPRC, sensitivity and specificity are those of class 1. With more, AUROC, AUPRC,
+        specificity and the sensitivity at 90 % specificity (`fedgraft.common.tasks.metrics.sensitivity_at`) are macro
+        means of each class against the rest, and sensitivity is the mean recall. Balanced accuracy is the mean recall.
+        ``loss`` is the mean cross-entropy, in nats.
         """
         confusion: list[list[int]] = self.confusion.tolist()
         chosen = scored_classes(len(confusion))
@@ -103,7 +103,7 @@ class ClassEvaluation:
 
 
 def scored_classes(classes: int) -> tuple[int, ...]:
-    """The classes whose scores are counted: class 1 of two, or every one of more."""
+    """The classes whose scores are counted: class 1 of two classes, otherwise all."""
     return (1,) if classes == 2 else tuple(range(classes))
 
 

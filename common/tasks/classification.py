@@ -27,7 +27,7 @@ from fedgraft.common.tasks.weights import are_one, class_weights
 
 @dataclass(frozen=True)
 class Classification:
-    """Labels ``(N,)`` int64, in ``[0, C)``; outputs ``(N, C)``: a logit for each class."""
+    """Labels ``(N,)`` int64, class indices in ``[0, C)``; outputs ``(N, C)``: a logit for each class."""
 
     classes: tuple[str, ...]
     name: ClassVar[str] = "classification"
@@ -84,7 +84,7 @@ class Classification:
         return (case.label,)
 
     def strata(self, units: Mapping[str, Sequence[Labelled]]) -> dict[str, str]:
-        """By `most_frequent_label`."""
+        """Each unit's `most_frequent_label`."""
         return {name: most_frequent_label(cases) for name, cases in units.items()}
 
     def outcomes(self, cases: Sequence[Labelled]) -> tuple[Outcome, ...]:
@@ -126,7 +126,7 @@ class Classification:
         return are_one(self.weights(counts, scheme, beta), counts)
 
     def learnable(self, counts: tuple[int, ...]) -> tuple[bool, ...]:
-        """A class that has a case."""
+        """Classes that have a case."""
         return tuple(count > 0 for count in counts)
 
     def some_labels(self, cases: int) -> Tensor:
@@ -176,6 +176,6 @@ class Classification:
 
 
 def most_frequent_label(cases: Iterable[Labelled]) -> str:
-    """The class that most cases of a unit have; among equals, the first in the alphabet."""
+    """The most frequent class among the cases of a unit; of equally frequent ones, the first in the alphabet."""
     counts = Counter(case.label for case in cases)
     return min(counts, key=lambda label: (-counts[label], label))

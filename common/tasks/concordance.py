@@ -1,8 +1,8 @@
-"""What a set of cases with times and events says of hazards: concordant pairs, and the partial likelihood.
+"""Score hazards against times and events: concordant pairs, and the partial likelihood.
 
-The C-index is Harrell's (JAMA 1982): of the comparable pairs, the share in which the case with the higher hazard has
-its event first; equal hazards count half. A pair is comparable if one case has an event, and the other is known to have
-none until later: its time is later, or is the same and censored. Two events at one time are not comparable.
+The C-index is Harrell's (JAMA 1982): the share of comparable pairs in which the case with the higher hazard has its
+event first; equal hazards count half. A pair is comparable if one case has an event, and the other is known to have
+none until after it: its time is later, or is the same and censored. Two events at the same time are not comparable.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ Floats = NDArray[np.float64]
 
 
 def concordance(hazard: Floats, time: Floats, event: NDArray[np.bool_]) -> tuple[int, int, int]:
-    """Comparable, concordant and tied pairs, in ``O(n log^2 n)``.
+    """The numbers of comparable, concordant and tied pairs, in ``O(n log^2 n)``.
 
-    Cases are numbered by time, events before what is censored at the same time. An event is comparable with every case
-    of a higher number. Two numbers a < b differ first in one bit: b lies in the block that follows a's, of some size
-    2^k. So for each k, the cases are sorted by block and hazard, and each event looks itself up in the next block.
+    Cases are numbered by time, with events before cases censored at the same time; an event is comparable with every
+    case of a higher number. For two numbers a < b there is exactly one k for which b lies in the block of size 2^k that
+    follows a's, where a's block is even. So for each k, cases are sorted by block and hazard, and each event's hazard
+    is looked up in the next block.
 
     Args:
-        hazard: ``(n,)``, of any scale.
+        hazard: ``(n,)``, on any scale.
         time, event: ``(n,)``.
     """
     number = np.unique(2 * np.unique(time, return_inverse=True)[1] + ~event, return_inverse=True)[1]
@@ -48,6 +49,6 @@ def partial_likelihood(hazard: Floats, time: Floats, event: NDArray[np.bool_]) -
     hazard, time, event = hazard[order], time[order], event[order]
     if not event.any():
         return 0.0
-    last = np.searchsorted(-time, -time, "right") - 1  # of those at the same time
+    last = np.searchsorted(-time, -time, "right") - 1  # index of the last case with the same time
     at_risk = np.logaddexp.accumulate(hazard)[last]
     return float((at_risk - hazard)[event].sum())

@@ -1,4 +1,4 @@
-"""How a network that reports findings did: counts and score histograms by finding."""
+"""The evaluation of multi-label findings: confusion counts and score histograms by finding."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class FindingEvaluation:
     """Counts over one set of cases, by finding.
 
     Attributes:
-        findings: their C names.
-        cases: all of them, whatever is known of them.
-        confusion: ``(C, 2, 2)`` int64: true by predicted side of each finding, at p = 0.5.
+        findings: the names of the C findings.
+        cases: number of all cases, with known labels or not.
+        confusion: ``(C, 2, 2)`` int64: for each finding, known cases by true and predicted label (0, 1; at p = 0.5).
         histograms: of each finding's scores.
-        loss_sums: ``(C,)`` float64: summed unweighted binary cross-entropy over the known labels, in nats.
+        loss_sums: ``(C,)`` float64: sums of the unweighted binary cross-entropy over known labels, in nats.
     """
 
     findings: tuple[str, ...]
@@ -59,32 +59,33 @@ class FindingEvaluation:
 
     @property
     def known(self) -> Counts:
-        """``(C,)`` int64: the cases of which the finding is known."""
+        """``(C,)`` int64: for each finding, the number of cases in which it is known."""
         total: Counts = self.confusion.sum(axis=(1, 2))
         return total
 
     @property
     def prevalence(self) -> Scalar:
-        """Mean over the findings of which something is known: the share of cases that have it."""
+        """The mean prevalence over findings that are known in at least one case."""
         shares = [ratio(int(table[1].sum()), int(table.sum())) for table in self.confusion]
         return mean([share for share in shares if share is not None])
 
     def figures(self) -> dict[str, Scalar]:
-        """Macro means over the findings of which both sides have a case; `details` names the others. ``loss``: mean
-        over all known labels, in nats."""
+        """Macro means over the findings with positive and negative cases (`details` names the others); ``loss`` is the
+        mean over all known labels, in nats."""
         whole = [finding for finding in self._by_finding().values() if finding["auroc"] is not None]
         macro = {name: mean([finding[name] for finding in whole]) for name in FIGURES if name != "loss"}
         return {**macro, "loss": ratio(float(self.loss_sums.sum()), int(self.known.sum()))}
 
     def details(self) -> dict[str, Any]:
-        """``findings.<name>.<figure>``, with ``cases`` (of which it is known) and ``prevalence``; ``undefined``: the
-        findings that are not in the macro means, as they lack cases of one side."""
+        """``findings.<name>.<figure>``, with ``cases`` (in which it is known) and ``prevalence``; ``undefined``: the
+        findings that are not in the macro means, since they lack positive or negative cases."""
         by_finding = self._by_finding()
         undefined = [name for name, finding in by_finding.items() if finding["auroc"] is None]
         return {"findings": by_finding, "undefined": undefined}
 
     def releasable(self, min_count: int) -> FindingEvaluation | None:
-        """Nothing of fewer than ``min_count`` cases; nothing of a finding that is known of fewer."""
+        """Without findings that are known in fewer than ``min_count`` cases; ``None`` if none is left, or if there are
+        fewer cases."""
         few = [place for place, known in enumerate(self.known.tolist()) if known < min_count]
         if self.cases < min_count or len(few) == len(self.findings):
             return None

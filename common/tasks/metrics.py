@@ -1,9 +1,8 @@
-"""Mergeable scores: histograms that add up, so that merging sites equals pooling their cases.
+"""Score histograms, which can be added over sites as if their cases were pooled, and the figures computed from them.
 
 A score is the log odds ``log(p / (1 - p))`` of one class or finding. Scores are counted in `BINS` bins of equal width
-in ``asinh(score / SOFTNESS)``: about 0.23 % wide relative to the score, and fine around zero where an untrained head's
-scores lie. AUROC and AUPRC are those of the binned scores (ties within a bin count half, as in the Mann-Whitney
-statistic).
+in ``asinh(score / SOFTNESS)``: about 0.23 % of the score wide, and narrow around zero, where an untrained head's scores
+lie. AUROC and AUPRC are those of the binned scores (ties within a bin count half, as in the Mann-Whitney statistic).
 """
 
 from __future__ import annotations
@@ -19,25 +18,26 @@ from fedgraft.common.interfaces.task import Scalar
 
 BINS = 16384
 SOFTNESS = 0.01
-LIMIT = math.asinh(1e6 / SOFTNESS)  # an unnormalised head trained at too high a rate gives scores in the thousands
+LIMIT = math.asinh(1e6 / SOFTNESS)  # scores can be in the thousands, if an unnormalised head has too high a rate
 
 Counts = NDArray[np.int64]
 
 
 Curve = list[tuple[int, int]]
-"""Negative and positive cases at each score that occurs, ascending. Plain numbers: most sites have a few cases."""
+"""``(negative, positive)`` cases at each score that occurs, ascending. Plain numbers, since most sites have few
+cases."""
 
 
 @dataclass(frozen=True)
 class Histograms:
-    """For each of some scores, two histograms: of the cases that do not have it, and of those that do.
+    """For each score (a class's or finding's), the histograms of negative and of positive cases.
 
-    Only filled bins are held: an evaluation of six cases is small, and a thousand sites have thousands of them.
+    Only filled bins are held, so that evaluations of few cases are small.
 
     Attributes:
-        scores: how many scores each case has.
-        bins: ``(n,)`` int64, ascending: the filled bins, as places in the flattened `dense`.
-        counts: ``(n,)`` int64, above 0: the cases in each.
+        scores: S, the number of scores per case.
+        bins: ``(n,)`` int64, ascending: the filled bins, as indices into the flattened `dense`.
+        counts: ``(n,)`` int64, above 0: the cases in each of these bins.
     """
 
     scores: int
@@ -58,7 +58,7 @@ class Histograms:
         return weighed.astype(np.int64).reshape(-1, 2)
 
     def curve(self, score: int) -> Curve:
-        """Cases by value of the ``score``-th score."""
+        """The `Curve` of the ``score``-th score."""
         start = 2 * score * BINS
         low, middle, high = np.searchsorted(self.bins, (start, start + BINS, start + 2 * BINS)).tolist()
         negatives = dict(zip((self.bins[low:middle] - start).tolist(), self.counts[low:middle].tolist(), strict=True))
@@ -69,7 +69,7 @@ class Histograms:
         return [(negatives.get(level, 0), positives.get(level, 0)) for level in levels]
 
     def without(self, scores: Sequence[int]) -> Histograms:
-        """The same, with no case in the histograms of ``scores``."""
+        """These histograms, with those of ``scores`` emptied."""
         kept = ~np.isin(self.bins // (2 * BINS), list(scores))
         return Histograms(self.scores, self.bins[kept], self.counts[kept])
 
@@ -80,13 +80,13 @@ def no_scores(scores: int) -> Histograms:
 
 
 def places(values: NDArray[np.floating], positive: NDArray[np.bool_]) -> Counts:
-    """Where `count_places` counts a score: ``(N, S)`` values and sides -> ``(N, S)`` int64."""
+    """The bins of scores, as `count_places` counts them: scores and labels ``(N, S)`` -> ``(N, S)`` int64."""
     first = 2 * np.arange(values.shape[1]) + positive
     return first * BINS + _bin(values.astype(np.float64))
 
 
 def count_places(places: Counts, scores: int) -> Histograms:
-    """The histograms of cases at ``places``, of any shape."""
+    """The histograms of bins given by `places`, in any shape."""
     bins, counts = np.unique(places, return_counts=True)
     return Histograms(scores, bins, counts)
 
@@ -106,7 +106,7 @@ def _bin(scores: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def auroc(curve: Curve) -> Scalar:
-    """Area under the ROC curve; ``None`` if either side has no case. A tie counts half."""
+    """Area under the ROC curve, in which ties count half; ``None`` without positive or without negative cases."""
     below, area = 0, 0.0
     for negatives, positives in curve:
         area += positives * (below + negatives / 2)
@@ -116,7 +116,7 @@ def auroc(curve: Curve) -> Scalar:
 
 
 def auprc(curve: Curve) -> Scalar:
-    """Average precision; ``None`` if either side has no case."""
+    """Average precision; ``None`` without positive or without negative cases."""
     true = false = 0
     area = 0.0
     for negatives, positives in reversed(curve):
@@ -126,11 +126,10 @@ def auprc(curve: Curve) -> Scalar:
 
 
 def sensitivity_at(curve: Curve, specificity: float) -> Scalar:
-    """The sensitivity where the ROC curve reaches a specificity; ``None`` if either side has no case.
+    """The sensitivity of the ROC curve at a specificity; ``None`` without positive or without negative cases.
 
-    Straight lines join the points of neighbouring thresholds (Fawcett, Pattern Recognit. Lett. 2006, as for the area):
-    between two thresholds the sensitivity is interpolated. Where the curve rises at that very specificity, it is the
-    upper end.
+    Between two thresholds the sensitivity is interpolated linearly, as for the area (Fawcett, Pattern Recognit. Lett.
+    2006). If the curve is vertical at this specificity, it is the upper end.
 
     Args:
         specificity: above 0 and at most 1.
@@ -153,6 +152,6 @@ def ratio(part: float, whole: float) -> Scalar:
 
 
 def mean(values: Sequence[Scalar]) -> Scalar:
-    """The mean; ``None`` if there is no value, or if one is not defined."""
+    """The mean; ``None`` if there is no value, or if one is undefined."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None

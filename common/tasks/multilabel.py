@@ -1,6 +1,6 @@
-"""Multi-label: each finding is there, is not, or is unknown, for each case by itself.
+"""Multi-label findings: each finding of a case is present, absent, or unknown.
 
-An unknown label counts nowhere: not in a figure, not in the loss, not in a count.
+Unknown labels are left out of all figures, losses and counts.
 """
 
 from __future__ import annotations
@@ -67,21 +67,21 @@ class Multilabel:
 
     @property
     def counts(self) -> tuple[str, ...]:
-        """Of each finding in turn, the cases known not to have it, and those known to have it."""
+        """For each finding in turn, the cases known not to have it, and those known to have it."""
         return tuple(f"{name} {side}" for name in self.classes for side in ("absent", "present"))
 
     def cells(self) -> tuple[Cell, ...]:
         return tuple(Cell(name, _is_finding, "1, 0, or empty for unknown") for name in self.classes)
 
     def found_classes(self, cases: Sequence[Labelled]) -> dict[str, int]:
-        """Any column of yes and no could be a finding, or could be none."""
+        """Always raises `PlanError`: any column of yes and no could be a finding or something else."""
         columns = ", ".join(alike_columns(self, cases)) or "none"
         raise PlanError(
             f"data.classes must name the findings with data.task=multilabel; columns that could be one: {columns}"
         )
 
     def targets(self, cases: Sequence[Labelled]) -> Tensor:
-        """A finding is 1 or 0 (also true or false, yes or no, 1.0 or 0.0, in any case of letters); empty is unknown."""
+        """Cells are 1 or 0 (also true or false, yes or no, 1.0 or 0.0, ignoring case), or empty for unknown."""
         rows = cells_of(cases, self.classes, self.name)
         values = [[math.nan if cell == "" else number_of_truth(cell) for cell in row] for row in rows]
         strange = [any(value is None for value in row) for row in values]
@@ -95,7 +95,7 @@ class Multilabel:
         return tuple(name for name in self.classes if truth(case.column(name) or "") is True)
 
     def strata(self, units: Mapping[str, Sequence[Labelled]]) -> dict[str, str]:
-        """By the rarest finding that a unit has, rarest by units that have it; ``""`` for a unit without any."""
+        """The rarest finding that a unit has (rarest by the number of units); ``""`` for a unit without any."""
         has = {name: {one for case in cases for one in self.has(case)} for name, cases in units.items()}
         count = Counter(one for some in has.values() for one in some)
         return {name: min(some, key=lambda one: (count[one], one), default="") for name, some in has.items()}
@@ -114,17 +114,17 @@ class Multilabel:
         return unreadable(self, cases)
 
     def resembles_outcome(self, cells: Sequence[str]) -> bool:
-        """A finding of which the plan knows nothing: yes, no or nothing in every cell."""
+        """Whether every cell is yes, no or empty: a finding that the plan does not use."""
         return all(map(_is_finding, cells))
 
     def shortages(self, outcomes: Sequence[Outcome], among: Sequence[int], split: str) -> list[tuple[str, str]]:
-        """Of either side of a finding."""
+        """Counted separately for cases with and without each finding."""
         counted = [(one.name, one.count(True, among)) for one in outcomes]
         counted += [(f"without {one.name}", one.count(False, among)) for one in outcomes]
         return few_cases(counted, split, "more cases, or fewer findings")
 
     def mask(self, outputs: Tensor, labels: Tensor, learnable: Tensor) -> tuple[Tensor, Tensor]:
-        """A finding of which the site has one side only counts as unknown."""
+        """Findings for which the site has only positive or only negative cases are set to unknown."""
         return outputs, labels.masked_fill(~learnable.to(labels.device), torch.nan)
 
     def divergence(self, teacher: Tensor, student: Tensor, learnable: Tensor) -> Tensor:
@@ -138,8 +138,8 @@ class Multilabel:
         return all(absent + present <= cases for absent, present in zip(counts[::2], counts[1::2], strict=True))
 
     def releasable(self, counts: tuple[int, ...], min_count: int) -> tuple[int, ...] | None:
-        """A finding's two counts become 0, as if nothing were known, if one of them lies between 0 and ``min_count``:
-        of many findings some are rare everywhere. ``None`` if nothing is left."""
+        """Both counts of a finding become 0 if one of them is above 0 and below ``min_count``; the others remain, since
+        of many findings some are rare at every site. ``None`` if all are 0."""
         pairs = zip(counts[::2], counts[1::2], strict=True)
         kept = [(0, 0) if any(0 < count < min_count for count in pair) else pair for pair in pairs]
         return tuple(count for pair in kept for count in pair) if any(map(any, kept)) else None
@@ -148,11 +148,11 @@ class Multilabel:
         return finding_weights(counts, scheme, beta)
 
     def weighs_alike(self, counts: tuple[int, ...], scheme: Scheme, beta: float | None) -> bool:
-        """Of a finding without counts on one side nothing is known."""
+        """False if a count is 0, since it may have been withheld."""
         return 0 not in counts and are_one(self.weights(counts, scheme, beta), counts)
 
     def learnable(self, counts: tuple[int, ...]) -> tuple[bool, ...]:
-        """A finding of which both sides have a case: of one alone only a bias is learnt."""
+        """Findings with positive and negative cases: from one kind alone only a bias is learnt."""
         return tuple(absent > 0 and present > 0 for absent, present in zip(counts[::2], counts[1::2], strict=True))
 
     def some_labels(self, cases: int) -> Tensor:

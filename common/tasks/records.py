@@ -1,4 +1,4 @@
-"""The values of an evaluation that another machine sent, each checked."""
+"""Pack and unpack values of an evaluation; those that another machine sent are checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fedgraft.common.tasks.metrics import BINS, Counts, Histograms
 
 
 def pack_histograms(histograms: Histograms) -> dict[str, bytes]:
-    """Eight bytes per filled bin."""
+    """The filled bins and their counts as bytes, eight per bin."""
     return {
         "bins": histograms.bins.astype("<u4").tobytes() or b"\0",
         "counts": histograms.counts.astype("<u4").tobytes() or b"\0",
@@ -22,10 +22,10 @@ def pack_histograms(histograms: Histograms) -> dict[str, bytes]:
 
 
 def unpack_histograms(record: ConfigRecord, scores: int) -> Histograms:
-    """The histograms of ``scores`` scores.
+    """Unpack histograms of ``scores`` scores.
 
     Raises:
-        WireError: they are missing, or not ascending bins with as many counts.
+        WireError: they are missing, or are not ascending bins with one count each.
     """
     bins, counts = _unsigned(record, "bins"), _unsigned(record, "counts")
     if len(bins) != len(counts) or (len(bins) and bins.max() >= scores * 2 * BINS):
@@ -39,7 +39,7 @@ def counts_of(record: ConfigRecord, key: str, length: int, what: str) -> Counts:
     """``(length,)`` int64 under ``key``.
 
     Raises:
-        WireError: it is not a list of so many whole numbers; ``what`` says what it must be.
+        WireError: it is not a list of ``length`` whole numbers; ``what`` is the error's text.
     """
     values = record.get(key)
     if not isinstance(values, list) or len(values) != length or not all(map(is_count, values)):

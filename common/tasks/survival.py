@@ -1,7 +1,7 @@
-"""Survival: the time to an event, which was seen or not (censored), and a network that gives the log hazard.
+"""Survival: the time to an event or to censoring, and a network whose output is the log hazard.
 
-Pairs are counted within a site. Merging sites adds their pairs, which gives a C-index stratified by site: patients of
-different sites are never compared, and only a handful of numbers leaves.
+Pairs are counted within a site, and added when evaluations are merged: the C-index is stratified by site. Patients of
+different sites are never compared, and only a few numbers leave a site.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from fedgraft.common.tasks.sample_size import consequence
 TIME, EVENT = "time", "event"
 """The manifest's columns."""
 LEAST_EVENTS = 10
-"""In each split: fewer give a C-index that could be anything."""
+"""The fewest events in a split: with fewer, the C-index is too uncertain."""
 _PAIRS = ("comparable", "concordant", "tied")
 
 
@@ -38,9 +38,10 @@ class SurvivalEvaluation:
     """Sums over one set of cases.
 
     Attributes:
-        comparable: pairs; of them ``concordant`` are in the right order, and ``tied`` have equal hazards.
-        loss_sum: the negative log partial likelihood (Cox 1972, ties as in Breslow 1974), in nats, with the cases as
-            the risk set.
+        comparable: number of comparable pairs.
+        concordant: those in which the case with the higher hazard has its event first.
+        tied: those with equal hazards.
+        loss_sum: the negative log partial likelihood (Cox 1972, ties as in Breslow 1974) over these cases, in nats.
     """
 
     cases: int
@@ -63,7 +64,7 @@ class SurvivalEvaluation:
         }
 
     def details(self) -> dict[str, Any]:
-        """``events`` and ``comparable`` pairs: how much the C-index rests on."""
+        """``events`` and ``comparable`` pairs, which show how certain the C-index is."""
         return {"events": self.events, "comparable": self.comparable}
 
     def releasable(self, min_count: int) -> SurvivalEvaluation | None:
@@ -115,7 +116,7 @@ class Survival:
         return {}
 
     def targets(self, cases: Sequence[Labelled]) -> Tensor:
-        """A time is a number above 0, in a unit that all sites share; an event is 1 or 0, or a word for it."""
+        """Times are numbers above 0, in the same unit at all sites; events are 1 or 0 (or true, false, yes, no)."""
         rows = cells_of(cases, (TIME, EVENT), self.name)
         times, events = [_time(time) for time, _ in rows], [number_of_truth(event) for _, event in rows]
         for name, values, what in (
@@ -130,7 +131,7 @@ class Survival:
         return (self.counts[truth(case.column(EVENT) or "") is True],)
 
     def strata(self, units: Mapping[str, Sequence[Labelled]]) -> dict[str, str]:
-        """By whether any case of a unit has the event."""
+        """Whether any case of a unit has the event."""
         return {name: max(self.has(case)[0] for case in cases) for name, cases in units.items()}
 
     def outcomes(self, cases: Sequence[Labelled]) -> tuple[Outcome, ...]:
@@ -168,11 +169,11 @@ class Survival:
         return sum(counts) == cases
 
     def releasable(self, counts: tuple[int, ...], min_count: int) -> tuple[int, ...] | None:
-        """Both of them, if each is 0 or at least ``min_count``."""
+        """Both counts, if each is 0 or at least ``min_count``."""
         return None if any(0 < count < min_count for count in counts) else counts
 
     def learnable(self, counts: tuple[int, ...]) -> tuple[bool, ...]:
-        """The log hazard, from whatever cases."""
+        """The log hazard can always be learnt."""
         return (True,)
 
     def weights(self, counts: tuple[int, ...], scheme: Scheme = "inverse", beta: float | None = None) -> Tensor:

@@ -1,13 +1,13 @@
 """Weights for rare classes and findings, from counts of training cases.
 
-A scheme says how much each class weighs in the sum over cases, all its n cases together:
+A scheme gives the total weight of a class, summed over its n cases:
 
 - ``inverse``: the same for every class (King & Zeng, Political Analysis 2001);
-- ``square_root``: in proportion to ``sqrt(n)``, half way, on a logarithmic scale, between inverse and no weights;
-- ``effective``: in proportion to ``n * (1 - beta) / (1 - beta ** n)``, so that a case weighs the inverse of its class's
-  effective number of samples (Cui et al., CVPR 2019, equation 2); beta 0 is no weights, and near 1 it is inverse.
+- ``square_root``: proportional to ``sqrt(n)``: on a logarithmic scale half way between inverse and no weights;
+- ``effective``: proportional to ``n * (1 - beta) / (1 - beta ** n)``: a case's weight is the inverse of its class's
+  effective number of samples (Cui et al., CVPR 2019, equation 2); beta 0 means no weights, beta near 1 inverse.
 
-Weights are scaled to a mean of 1 over cases, so that a learning rate keeps its meaning.
+Weights are scaled to a mean of 1 over cases, so that the same learning rates are suitable.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from fedgraft.common.interfaces.task import Scheme
 
 
 def class_weights(counts: tuple[int, ...], scheme: Scheme = "inverse", beta: float | None = None) -> Tensor:
-    """``(C,)`` float32: ``w_c = N * m_c / (n_c * sum_k m_k)``, with ``m`` what the scheme gives a class in all.
+    """The weights of classes, ``(C,)`` float32: ``w_c = N * m_c / (n_c * sum_k m_k)``, ``m_c`` a class's total weight.
 
-    With ``inverse`` this is ``N / (C * n_c)``, where C counts the classes that have a case. A class without a case
+    With ``inverse`` this is ``N / (C * n_c)``, where C is the number of classes with cases. A class without cases
     gets 0.
 
     Args:
-        beta: of ``effective``, at least 0 and below 1; read by no other scheme.
+        beta: for ``effective`` only; at least 0 and below 1.
 
     Raises:
         PlanError: no class has a case.
@@ -40,13 +40,13 @@ def class_weights(counts: tuple[int, ...], scheme: Scheme = "inverse", beta: flo
 
 
 def finding_weights(counts: tuple[int, ...], scheme: Scheme = "inverse", beta: float | None = None) -> Tensor:
-    """The weights of each finding's two sides, as `class_weights` gives them for two classes, finding by finding.
+    """The weights of each finding's negatives and positives, as `class_weights` of two classes, ``(2C,)`` float32.
 
-    With ``inverse``, ``w = n_f / (2 * n_side)``: also of a finding of which only one side has a case. A side without a
-    case gets 0.
+    With ``inverse`` these are ``n / (2 * n_side)``, with n the finding's known cases, also if all are positive or all
+    negative. Negatives or positives without cases get 0.
 
     Args:
-        counts: of ``2C``: the known negatives and positives of the first finding, then of the second, and so on.
+        counts: 2C numbers: for each finding, its known negatives and positives.
 
     Returns:
         ``(2C,)`` float32, in the same order.
@@ -74,7 +74,7 @@ def _weights(counts: tuple[int, ...], scheme: Scheme, beta: float | None) -> lis
 
 
 def _mass(count: int, scheme: Scheme, beta: float | None) -> float:
-    """What all cases of a class weigh together, up to a factor that all classes share."""
+    """The total weight of a class's cases, up to a factor that is the same for all classes."""
     if count == 0:
         return 0.0
     if scheme == "inverse":
@@ -87,5 +87,5 @@ def _mass(count: int, scheme: Scheme, beta: float | None) -> float:
 
 
 def are_one(weights: Tensor, counts: Sequence[int]) -> bool:
-    """Whether weights change nothing: they are 1 wherever a case is counted; the others are of no account."""
+    """Whether weights have no effect: those of classes with cases are all 1."""
     return not any(count and abs(weight - 1) > 1e-6 for weight, count in zip(weights.tolist(), counts, strict=True))

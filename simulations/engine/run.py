@@ -88,7 +88,7 @@ def simulate_over(
 
 
 def _pace(plan: Plan, clock: ClockSection, federation: SimulatedSites) -> Pace:
-    """What virtual time assumes of the sites; costs that the plan does not give are measured on the first site's cases."""
+    """What virtual time assumes of the sites; costs that the plan does not give are measured on a site's cases."""
     sites = profiles(clock, list(federation.sites))
     first = next(iter(federation.sites.values())).parent
     known = with_local_statistics(plan, federation.sites)

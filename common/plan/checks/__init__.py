@@ -1,1 +1,1 @@
-"""What can be told to be wrong from a plan alone, a theme a file."""
+"""Checks of a plan by itself, for contradictions and options without effect: one theme a file."""

@@ -1,4 +1,4 @@
-"""Options of ``alignment`` that contradict each other or would have no effect."""
+"""Checks of ``alignment``, ``adapt`` and ``hold_out``."""
 
 from __future__ import annotations
 

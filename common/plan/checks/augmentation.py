@@ -1,4 +1,4 @@
-"""Options of ``augment`` that contradict each other or would have no effect."""
+"""Checks of ``augment`` and ``harmonise``."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ HARMONISE_CHECKS: tuple[Check, ...] = (
 
 
 STRENGTHS = ("rotate", "shift", "zoom", "brightness", "contrast", "flip", "gamma", "noise", "blur", "erase")
-"""What can make a view of ``augment`` differ from the case as it is."""
+"""The options of ``augment`` by which a view differs from its case."""
 MIXES = ("mixup", "cutmix")
-"""What makes one case of two."""
+"""The options of ``augment`` that mix two cases."""
 _WIDEST_BLUR = 0.2
 
 
@@ -37,7 +37,7 @@ def _needs_views(name: str) -> Check:
 
 
 def _mixing_checks(name: str) -> tuple[Check, ...]:
-    """What does not go together with ``augment.mixup`` or ``augment.cutmix``."""
+    """Options that exclude ``augment.mixup`` or ``augment.cutmix``."""
 
     def mixes(plan: Any) -> bool:
         return bool(getattr(plan.augment, name) > 0)

@@ -1,4 +1,4 @@
-"""Options of a plan that are each valid and together are not, or that would have no effect."""
+"""Check a plan for options that contradict each other or would have no effect; checks of all themes are joined here."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ CHECKS = (
 
 
 def contradictions(sections: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the sections that could be read."""
+    """A sentence for each contradiction among the sections that could be read."""
     plan = SimpleNamespace(**sections)
     found = [check.text for check in CHECKS if set(check.sections) <= set(sections) and check.wrong(plan)]
     return [*found, *task_contradictions(plan), *table_contradictions(plan)]

@@ -1,4 +1,4 @@
-"""Options of ``loss`` and ``sampling`` that contradict each other or would have no effect."""
+"""Checks of ``loss`` and ``sampling``."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a ``DifferentialPrivacy...`` strategy can't protect, or would spoil: it clips updates and adds noise to their
-mean, and does nothing to what sites tell besides."""
+"""Checks of plans with a ``DifferentialPrivacy...`` strategy: it clips updates and adds noise to their mean, but does
+not protect anything else that sites send, and would damage statistics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ def is_private(plan: Any) -> bool:
 
 
 def unprotected(what: str, instead: str) -> str:
-    """The refusal of ``what`` ("... shares ...") beside such a strategy; ``instead`` is what to set."""
+    """The error text for something that such a strategy does not protect.
+
+    Args:
+        what: a clause ("... shares ...").
+        instead: what to set.
+    """
     return (
         f"{what} that a DifferentialPrivacy... strategy would neither clip nor add noise to; use another strategy, or "
         f"{instead}"
@@ -68,7 +73,8 @@ def require_nothing_told(plan: Any) -> None:
 
 
 def require_protected_sums(plan: Any, name: str) -> None:
-    """Refuse an initial that turned out to ask sites for sums; ours are refused by `PRIVACY_CHECKS` before.
+    """Refuse an ``initial`` that asks sites for sums under differential privacy; for parts that `PRIVACY_CHECKS` do not
+    know.
 
     Raises:
         PlanError: the plan's strategy is for differential privacy.
@@ -78,13 +84,13 @@ def require_protected_sums(plan: Any, name: str) -> None:
 
 
 def require_no_statistics(plan: Any, shared: Iterable[str]) -> None:
-    """Refuse noise in batch norm's running statistics.
+    """Refuse shared batch norm statistics under differential privacy, whose noise would damage them.
 
     Args:
         shared: names of the shared tensors.
 
     Raises:
-        PlanError: a strategy for differential privacy would get some.
+        PlanError: some are batch norm's, and the strategy is for differential privacy.
     """
     if is_private(plan) and any(name.endswith(STATISTICS) for name in shared):
         raise PlanError(

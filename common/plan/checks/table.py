@@ -1,4 +1,4 @@
-"""What is wrong with a plan's ``table`` section, by itself and beside the other sections."""
+"""Checks of ``table``, by itself and together with other sections."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ def _vocabulary(name: str, words: tuple[str, ...], missing: tuple[str, ...]) -> 
 
 
 def table_contradictions(plan: Any) -> list[str]:
-    """What contradicts itself where a table meets the other sections; ``plan`` has those that could be read."""
+    """A sentence for each problem of ``table`` and of the sections that depend on it; ``plan`` has those that could be
+    read."""
     table: TableSection | None = getattr(plan, "table", None)
     backbone: Any = getattr(plan, "backbone", None)
     problems = [] if table is None else table_problems(table)
@@ -112,7 +113,7 @@ def table_contradictions(plan: Any) -> list[str]:
     if tabular:
         problems += [text for wrong, text in _TABULAR if wrong(backbone)]
     if table is not None:
-        problems += _beside(plan, table, backbone)
+        problems += _with_other_sections(plan, table, backbone)
     return problems
 
 
@@ -137,7 +138,7 @@ _TABULAR: tuple[tuple[Callable[[Any], bool], str], ...] = (
 )
 
 
-def _beside(plan: Any, table: TableSection, backbone: Any) -> list[str]:
+def _with_other_sections(plan: Any, table: TableSection, backbone: Any) -> list[str]:
     problems = []
     augment, head, data = (getattr(plan, name, None) for name in ("augment", "head", "data"))
     if augment is not None and augment.views > 1:
@@ -149,11 +150,11 @@ def _beside(plan: Any, table: TableSection, backbone: Any) -> list[str]:
             "or Cox model; set head.normalise=false (head=plain)"
         )
     if data is not None:
-        problems += _beside_data(data, table)
+        problems += _with_data(data, table)
     return problems
 
 
-def _beside_data(data: DataSection, table: TableSection) -> list[str]:
+def _with_data(data: DataSection, table: TableSection) -> list[str]:
     problems = []
     if data.image_size is not None:
         problems.append("data.image_size has no effect on a table; set it to null")

@@ -1,4 +1,4 @@
-"""What of a plan the task of its ``data`` section does not allow, or leaves without effect."""
+"""Checks of the options that a plan's task does not allow or leaves without effect."""
 
 from __future__ import annotations
 

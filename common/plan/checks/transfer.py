@@ -1,4 +1,4 @@
-"""Options of ``initial`` and of ``train`` that contradict each other or would have no effect."""
+"""Checks of ``initial`` and ``select``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SELECT_CHECKS: tuple[Check, ...] = (
 
 
 def asks_sums(plan: Any) -> bool:
-    """Whether the plan's ``initial`` is one of ours that is made of sums over all sites' training cases."""
+    """Whether the plan's ``initial`` is one of FedGraft's that need sums over all sites' training cases."""
     return issubclass(ours(plan.initial, "initial"), StartsFromSums)
 
 
