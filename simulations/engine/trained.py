@@ -39,10 +39,11 @@ class TrainedModel(nn.Module):
         classes: what the outputs stand for, in order; empty for survival, whose one output is the log hazard.
     """
 
-    def __init__(self, model: Model, plan: Plan) -> None:
+    def __init__(self, model: Model, plan: Plan, parts: Mapping[str, Callable[..., Any]]) -> None:
         super().__init__()
         self.network: nn.Module = model.network
         self.plan, self.spec, self.classes = plan, model.spec, plan.data.classes
+        self._parts = dict(parts)  # that the plan names, of a notebook
         self.eval().requires_grad_(False)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -65,7 +66,7 @@ class TrainedModel(nn.Module):
         Raises:
             DataError: a case can't be used; says which, from 0, and why.
         """
-        with tempfile.TemporaryDirectory(prefix="fedgraft-cases-") as folder:
+        with notebook.lent(self._parts), tempfile.TemporaryDirectory(prefix="fedgraft-cases-") as folder:
             listed = _listed(cases, Path(folder))
             context = InputContext(self.plan, self.plan.engine.trusted, Store(None), workers=0)
             inputs = room_of(context.kind, context.trusted).inputs(context)
@@ -96,7 +97,7 @@ def load_trained(out: Path, plan: Plan, site: str | None, parts: Mapping[str, Ca
             f"a part of this model (layers, a head) stays at the sites; name one: model(site=...) with one of "
             f"{', '.join(_names(out / 'sites'))}"
         )
-    return TrainedModel(model, plan)
+    return TrainedModel(model, plan, parts)
 
 
 def _own_tensors(sites: Path, plan: Plan, site: str) -> dict[str, Tensor]:

@@ -130,7 +130,7 @@ def test_parts_that_do_not_suit_are_named_together(source: fg.Source) -> None:
             plan, parts={"losses": Squared, "head": 3, "loss": (Squared, {"scales": 1.0}), "compression": Squared}
         )
     assert caught.value.problems == (
-        "parts=losses: choose one of data, partition, adaptation, head, loss, strategy, compression, initial, "
+        "parts=losses: choose one of data, partition, input, adaptation, head, loss, strategy, compression, initial, "
         "alignment, personal, adapt, sampling, harmonise",
         "parts=head: 3 is not a class or function",
         "parts: engine=ray trains in other processes, which don't have them; use engine=inprocess",

@@ -116,3 +116,18 @@ def test_of_a_site_with_a_copy_of_its_own_it_is_the_copy(run: fg.Run, tmp_path: 
     assert not torch.equal(shared["head.weight"], own["head.weight"])
     saved = next((tmp_path / "sites" / "alder" / "state" / "local").glob("*-own.safetensors"))
     assert torch.equal(own["head.weight"], tensors.load(saved)["head.weight"])
+
+
+def test_images_are_harmonised_by_a_class_of_a_cell_as_they_were_in_the_run(run: fg.Run, tmp_path: Path) -> None:
+    class Inverted:
+        """Bright is dark; the sites' means have no part in it."""
+
+        def describe(self, image: torch.Tensor) -> torch.Tensor:
+            return image.mean()[None]
+
+        def apply(self, image: torch.Tensor, means: torch.Tensor) -> torch.Tensor:
+            return 1 - image
+
+    inverted = fg.simulate(fg.plan(**SMALL), tmp_path, parts={"harmonise": Inverted}, quiet=True).model()
+    film = np.random.default_rng(0).random((40, 40))
+    torch.testing.assert_close(inverted.prepare([film]), run.model().prepare([1 - film]), rtol=0.0, atol=2**-10)
