@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fedgraft.common.plan.choice_names import choice_of
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.planning.description import Description, describe
 from fedgraft.simulations.planning.html import html_lines, html_table
@@ -80,8 +81,8 @@ def _rows(plan: Plan) -> list[tuple[str, str]]:
     """Each section and the part that it names, and how long it trains."""
     plain = plan.to_dict()
     named = ((name, plain[name].get("_target_") or plain[name].get("name")) for name in _SECTIONS)
-    return [("seed", str(plan.seed)), ("rounds", str(plan.rounds)), *((a, _short(b)) for a, b in named if b)]
-
-
-def _short(target: str) -> str:
-    return target.rpartition(".")[2]
+    return [
+        ("seed", str(plan.seed)),
+        ("rounds", str(plan.rounds)),
+        *((a, choice_of(a, b, plain[a])) for a, b in named if b),
+    ]

@@ -33,8 +33,8 @@ def test_it_behaves_as_the_plan() -> None:
 def test_its_short_form_names_digest_and_parts() -> None:
     made = plan("loss=focal", **SMALL)
     assert repr(made).startswith(f"<plan {made.digest[:12]}: seed 0; rounds 3; data phantom; partition by_site;")
-    assert "loss FocalLoss" in repr(made)
-    assert '<td style="text-align:right">FocalLoss</td>' in made._repr_html_()
+    assert "loss focal" in repr(made)
+    assert '<td style="text-align:right">focal</td>' in made._repr_html_()
 
 
 def test_the_study_is_beside_the_plan() -> None:
