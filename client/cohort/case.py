@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 CSV, PARQUET = (".csv",), (".parquet", ".pq")
 
@@ -35,6 +36,11 @@ class Case:
     def column(self, name: str) -> str | None:
         """The cell of another column; ``None`` if the manifest does not have it."""
         return next((cell for known, cell in self.columns if known == name), None)
+
+    @property
+    def in_a_table(self) -> bool:
+        """Whether its file is called as tables are."""
+        return Path(self.path).suffix.lower() in (*CSV, *PARQUET)
 
     @property
     def unit(self) -> str:

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.client.augmentation.views import Bank, identity, view_fingerprint, view_of
-from fedgraft.client.cohort.case import CSV, PARQUET, Case
+from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.inputs import CaseView
 from fedgraft.client.images.expansion import expanded
 from fedgraft.client.images.ingest import Intake
-from fedgraft.client.images.reader import file_of
 from fedgraft.client.images.transforms import fingerprint, normalise
 from fedgraft.client.site.release import may_release_means
 from fedgraft.client.site.site_file import ReleasePolicy
@@ -26,7 +25,6 @@ from fedgraft.common.harmonisation.image_statistics import ImageStatistics
 from fedgraft.common.harmonisation.reference import Harmony
 
 _AT_ONCE = 64
-TABLES = (*CSV, *PARQUET)
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class ImageInputs:
         return own if self.harmony is None else f"{own}|{self.harmony.fingerprint}"
 
     def expanded(self, cases: Sequence[Case]) -> tuple[Case, ...]:
-        rows = sum(file_of(case).lower().endswith(TABLES) for case in cases)
+        rows = sum(case.in_a_table for case in cases)
         if rows:
             raise DataError(
                 f"{rows} case(s) are rows of a table, and the plan is for images: name an image of each in the "

@@ -6,15 +6,14 @@ checked, so that it stands in ``plan.yaml``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from fedgraft.client.cohort.case import CSV, PARQUET, Case
+from fedgraft.client.cohort.case import Case
 from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError
 from fedgraft.simulations.datasets.source import Source
@@ -73,14 +72,9 @@ def find(raw: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Source]) ->
     filled = {**raw, "data": data}
     if "table" not in raw:
         return Found(filled, tuple(sentences))
-    if not is_table(source.cases):
+    if not all(case.in_a_table for case in source.cases):
         return Found(_of_images(filled), tuple(sentences))
     return Found(_of_table(filled, source.cases), (*sentences, _said_of_table(filled)))
-
-
-def is_table(cases: Iterable[Case]) -> bool:
-    """Whether each case is a row of a CSV or Parquet file."""
-    return all(Path(case.path).suffix.lower() in (*CSV, *PARQUET) for case in cases)
 
 
 def _classes(task: object, cases: Sequence[Case]) -> tuple[list[str], list[str]]:

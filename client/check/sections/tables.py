@@ -14,7 +14,7 @@ from fedgraft.client.check.cases import CaseTable
 from fedgraft.client.check.report import Finding, Section
 from fedgraft.client.check.sections.columns import against_plan, column_grid, emptiness, own_columns
 from fedgraft.client.check.sections.quarantine import refusal_grid, refusals
-from fedgraft.client.cohort.case import CSV, PARQUET, Case
+from fedgraft.client.cohort.case import PARQUET, Case
 from fedgraft.client.cohort.manifest.lines import KNOWN
 from fedgraft.client.cohort.quarantine import USABLE, CaseError, number_of
 from fedgraft.client.tables.files import TableFiles
@@ -45,8 +45,7 @@ class Rows:
 def is_table(cases: Sequence[Case], manifest: Path) -> bool:
     """Whether all cases are rows of the manifest itself, or of files that are called as tables are."""
     itself = str(manifest.parent.resolve() / manifest.name)
-    paths = {case.path for case in cases}
-    return all(path == itself or Path(path).suffix.lower() in (*CSV, *PARQUET) for path in paths)
+    return all(case.path == itself or case.in_a_table for case in cases)
 
 
 def look_at_rows(cases: Sequence[Case], table: TableSection | None, files: TableFiles) -> Rows:
@@ -106,7 +105,7 @@ def _there(cases: Sequence[Case], files: TableFiles) -> NDArray[np.uint8]:
 
 
 def _row_verdict(case: Case, files: TableFiles) -> int:
-    if Path(case.path).suffix.lower() not in (*CSV, *PARQUET):
+    if not case.in_a_table:
         return USABLE  # the manifest itself, which has been read
     try:
         rows = files.read(Path(case.path), ()).rows

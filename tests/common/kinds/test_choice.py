@@ -8,13 +8,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from fedgraft.common.errors import PlanError
-from fedgraft.common.interfaces.input_kind import InputKind
-from fedgraft.common.interfaces.inputs import ImageSpec, TableSpec
+from fedgraft.common.interfaces.input_kind import InputFacts, InputKind
+from fedgraft.common.interfaces.inputs import ArraySpec, ImageSpec, TableSpec
 from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.kinds.images import Images
 from fedgraft.common.kinds.tables import Tables
+from fedgraft.common.models.network import measure_width
 from fedgraft.common.plan.data_sections import InputSection
 from fedgraft.common.plan.parts import resolve
 from fedgraft.common.plan.plan import Plan, from_dict
@@ -109,3 +111,11 @@ def test_means_over_images_travel_and_become_the_reference(small: PlanOf, name: 
     assert asked.unpack(asked.pack(told)) == told
     assert asked.known([told])["harmonise"].reference == pytest.approx(numbers)
     assert asked.figures(told) == {"images": {"cases": 3, "means": list(numbers)}}
+
+
+def test_a_backbone_that_does_not_take_the_shape_says_so() -> None:
+    words = {"one": "signal", "a": "a signal", "every": "the signals", "taken": "the signals", "take": "read"}
+    facts = InputFacts("ours.room.Room", **words)
+    with pytest.raises(PlanError, match="the backbone does not take an input of this shape: mat1"):
+        measure_width(nn.Linear(3, 1), ArraySpec((4,)), facts.unfit)
+    assert measure_width(nn.Linear(4, 2), ArraySpec((4,)), facts.unfit) == 2
