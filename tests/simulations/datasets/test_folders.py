@@ -66,6 +66,13 @@ def test_a_manifest_without_labels(table_sites: Sites, tmp_path: Path) -> None:
         read(tmp_path / "hospitals")
 
 
+def test_a_manifest_without_the_task_s_columns(table_sites: Sites, tmp_path: Path) -> None:
+    manifest = table_sites(1, 4)[0].parent / "manifest.csv"
+    manifest.write_text("patient,age,times,event\np1,61,3,1\np2,52,4,0\n")
+    with pytest.raises(DataError, match=r"no column `time`, which data\.task=survival needs; did you mean `times`\?$"):
+        folders(path=str(tmp_path / "hospitals"), task="survival", classes=())
+
+
 def test_wrong_folders(table_sites: Sites, tmp_path: Path) -> None:
     files = table_sites(2, 4)
     with pytest.raises(DataError, match=r"none is no folder \(.*\); name the one that holds a folder for each"):
