@@ -49,5 +49,4 @@ def _absent(absent: Sequence[str], present: Sequence[str], ledger: Ledger) -> st
         f"hold_out names {', '.join(absent)}, but no such site is ready (ready: {', '.join(present) or 'none'}); "
         "correct the name, or start the run when the site is connected"
     )
-    refused = [f"  - {e.site}: {e.outcome} ({e.reason})" for e in ledger.entries if e.outcome != "ok"]
-    return "\n".join((head, *refused))
+    return "\n".join((head, *ledger.refusals()))

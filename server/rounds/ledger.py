@@ -14,6 +14,9 @@ from fedgraft.server.rounds.guard import Refusal
 
 What = Literal["describe", "prepare", "sums", "train", "interpolate", "evaluate"]
 
+NOBODY_ELSE = "  - no other site is connected"
+"""For an error's text, in the place of refusals."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -57,6 +60,14 @@ class Ledger:
         self.entries += entries
         if self._path is not None:
             append_json(self._path, *(entry.__dict__ for entry in entries))
+
+    def refusals(self, number: int | None = None) -> list[str]:
+        """For an error's text: a line for each entry that was not ``ok``, of one round or of all."""
+        return [
+            f"  - {e.site}: {e.outcome} ({e.reason})"
+            for e in self.entries
+            if e.outcome != "ok" and number in (None, e.round)
+        ]
 
     def dropped(self) -> list[dict[str, object]]:
         """Every entry that was not ``ok``: round, what, site, outcome and reason."""
@@ -104,8 +115,5 @@ def entry(
 
 def too_few(ledger: Ledger, number: int, what: str, count: int, least: int) -> str:
     """The error text for a round with too few sites: how many there are, and what was wrong with the others."""
-    missing = [
-        f"  - {e.site}: {e.outcome} ({e.reason})" for e in ledger.entries if e.round == number and e.outcome != "ok"
-    ]
     head = f"round {number}: {count} site(s) {what}, strategy.min_sites={least} are needed"
-    return "\n".join((head, *(missing or ["  - no other site is connected"])))
+    return "\n".join((head, *(ledger.refusals(number) or [NOBODY_ELSE])))

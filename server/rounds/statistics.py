@@ -17,7 +17,7 @@ from fedgraft.common.wire.statistics import DESCRIBE, Description, pack_question
 from fedgraft.server.rounds.exchange import exchange, wait_for_nodes
 from fedgraft.server.rounds.guard import Refusal, content_of, same_name
 from fedgraft.server.rounds.held_out import least_nodes
-from fedgraft.server.rounds.ledger import Entry, Ledger
+from fedgraft.server.rounds.ledger import NOBODY_ELSE, Entry, Ledger, entry
 
 GRACE = 30.0
 """Seconds for which registered sites beyond ``strategy.min_sites`` are waited for."""
@@ -30,7 +30,7 @@ class Answer:
 
     node: int
     found: Description | Refusal
-    bytes_up: int
+    reply: Message | None
 
 
 def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledger: Ledger) -> Plan:
@@ -56,7 +56,7 @@ def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledge
         nodes = wait_for_nodes(grid, len(registered), min(plan.strategy.timeout, GRACE))
     question = pack_question(plan.to_json(), plan.digest)
     replies = exchange(grid, [Message(question, node, DESCRIBE) for node in nodes], plan.strategy.timeout)
-    answers = [_read(node, reply, plan, asked) for node, reply in replies.items()]
+    answers = [Answer(node, _read(reply, plan, asked), reply) for node, reply in replies.items()]
     answers = _without_strangers(answers, registered)
     ledger.write(*(_entry(answer, messages.count_bytes(question), plan) for answer in answers))
     told = [answer.found for answer in answers if isinstance(answer.found, Description)]
@@ -72,18 +72,17 @@ def used(ledger: Ledger) -> list[str]:
     return sorted(e.site for e in ledger.entries if e.what == "describe" and e.outcome == "ok" and not e.reason)
 
 
-def _read(node: int, reply: Message | None, plan: Plan, asked: FederatedStatistics) -> Answer:
+def _read(reply: Message | None, plan: Plan, asked: FederatedStatistics) -> Description | Refusal:
     content = content_of(reply)
     if isinstance(content, Refusal):
-        return Answer(node, content, 0)
-    size = messages.count_bytes(content)
+        return content
     try:
         found = unpack_description(content, asked.unpack)
     except WireError as error:
-        return Answer(node, Refusal("bad-statistics", str(error)), size)
+        return Refusal("bad-statistics", str(error))
     if found.plan_digest != plan.digest:
-        return Answer(node, Refusal("wrong-plan", "the reply belongs to another plan"), size)
-    return Answer(node, found, size)
+        return Refusal("wrong-plan", "the reply belongs to another plan")
+    return found
 
 
 def _without_strangers(answers: list[Answer], registered: Mapping[int, str]) -> list[Answer]:
@@ -106,30 +105,20 @@ def _judged(answer: Answer, is_twin: bool, registered: Mapping[int, str]) -> Ans
     return answer
 
 
-def _reason(found: Description | Refusal, plan: Plan) -> str:
-    if isinstance(found, Refusal):
-        return found.reason
+def _entry(answer: Answer, down: int, plan: Plan) -> Entry:
+    found = answer.found
+    site = f"node {answer.node}" if isinstance(found, Refusal) else found.site
+    reason = "" if isinstance(found, Refusal) else _reason(found, plan)
+    return entry(0, "describe", site, answer.node, found, down, answer.reply, reason=reason)
+
+
+def _reason(found: Description, plan: Plan) -> str:
+    """Why what a site told is not used, though its answer is well; empty if it is."""
     if found.site in plan.hold_out:
         return "it is one of hold_out: what it told is not used"
     return _NOTHING if found.statistics.is_nothing else ""
 
 
-def _entry(answer: Answer, down: int, plan: Plan) -> Entry:
-    found = answer.found
-    return Entry(
-        round=0,
-        what="describe",
-        site=f"node {answer.node}" if isinstance(found, Refusal) else found.site,
-        node=answer.node,
-        outcome=found.code if isinstance(found, Refusal) else "ok",
-        reason=_reason(found, plan),
-        examples=None,
-        bytes_down=down,
-        bytes_up=answer.bytes_up,
-    )
-
-
 def _too_few(ledger: Ledger, of: str, count: int, least: int) -> str:
-    missing = [f"  - {e.site}: {e.outcome} ({e.reason})" for e in ledger.entries if e.outcome != "ok"]
     head = f"statistics of {of}: {count} site(s) sent them, strategy.min_sites={least} are needed"
-    return "\n".join((head, *(missing or ["  - no other site is connected"])))
+    return "\n".join((head, *(ledger.refusals() or [NOBODY_ELSE])))
