@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from fedgraft.client.cohort.accepted import accept
-from fedgraft.client.cohort.inputs import Inputs, Progress, Rooms, ignore, room_of, site_context
+from fedgraft.client.cohort.inputs import Factories, Inputs, Progress, factory_of, ignore, site_context
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.features.extraction import FeatureExtractor, load_cohort
 from fedgraft.client.site.machine import choose, keep_freed_memory, use_threads
@@ -56,7 +56,7 @@ class Workspace:
     _plans: dict[str, Plan] = field(default_factory=dict)
     _models: dict[tuple[str, str, tuple[str, ...], bool], Built] = field(default_factory=dict)
     _verified: set[Path] = field(default_factory=set)
-    _rooms: Rooms = field(default_factory=dict)
+    _factories: Factories = field(default_factory=dict)
     _sessions: dict[tuple[Path, str, int], Session] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[type[Workspace], tuple[()]]:
@@ -145,7 +145,7 @@ class Workspace:
     def inputs(self, site: SiteFile, plan: Plan) -> Inputs:
         """How a site's cases become what the plan's network takes."""
         context = site_context(plan, site, self.store(site), self.decoded)
-        return room_of(context.kind, site.trusted, self._rooms).inputs(context)
+        return factory_of(context.kind, site.trusted, self._factories).inputs(context)
 
     def _count(self, cases: int) -> None:
         self.phases.computed += cases

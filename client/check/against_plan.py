@@ -57,7 +57,7 @@ def check_against_plan(
         return
     sample = [usable.cases[at] for at in reading.spread(min(request.sample or MEASURED_CASES, MEASURED_CASES), places)]
     try:
-        measured = measure.measure(plan, context.model, site, sample, context.rooms)
+        measured = measure.measure(plan, context.model, site, sample, context.factories)
         counts = {name: len(ready.positions(name)) for name in SPLITS}
         around = surroundings(site, context.chosen, request.uplink, pixels)
         yield cost(plan, context.model.facts, counts, measured, volume(plan, context.model), around)

@@ -24,11 +24,11 @@ from fedgraft.client.check.sections.statistics import stand_in, what_is_told
 from fedgraft.client.check.sections.tables import describe_columns, describe_rows, is_table, look_at_rows
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.quarantine import USABLE
+from fedgraft.client.images.factory import ImageFactory
 from fedgraft.client.images.facts import Facts
-from fedgraft.client.images.room import ImageRoom
 from fedgraft.client.site.site_file import SiteFile
+from fedgraft.client.tables.factory import TableFactory
 from fedgraft.client.tables.inputs import TableInputs
-from fedgraft.client.tables.room import TableRoom
 from fedgraft.common.errors import DataError, FedGraftError
 from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.plan.plan import Plan
@@ -54,12 +54,12 @@ def look_of(listed: Sequence[Case], plan: Plan | None, site: SiteFile) -> Look:
     """
     if plan is None:
         return ROWS if is_table(listed, site.manifest) else IMAGES
-    return _LOOKS.get(kind_of(plan, site.trusted).facts().room, ANY)
+    return _LOOKS.get(kind_of(plan, site.trusted).facts().factory, ANY)
 
 
 def _check_rows(context: CheckContext, case_table: CaseTable, listed: Sequence[Case]) -> Iterator[Section]:
     site, table = context.site, None if context.plan is None else context.plan.table
-    files = context.room(TableRoom).files(site.limits)
+    files = context.factory(TableFactory).files(site.limits)
     try:
         rows = look_at_rows(case_table.cases, table, files)
     except DataError:  # its text has the file's own words
@@ -123,9 +123,9 @@ def _check_any(context: CheckContext, case_table: CaseTable, listed: Sequence[Ca
     """What can be said of every kind: which cases can be used, and what they cost."""
     assert context.plan is not None  # without one, cases are images or rows
     one = kind_of(context.plan, context.site.trusted).facts().one
-    verdicts = reading.site_inputs(context.plan, context.site, reading.store_of(context.site), context.rooms).verdicts(
-        case_table.cases
-    )
+    verdicts = reading.site_inputs(
+        context.plan, context.site, reading.store_of(context.site), context.factories
+    ).verdicts(case_table.cases)
     usable = case_table.some(np.flatnonzero(verdicts == USABLE).tolist())
     grids = (refusal_grid(verdicts, one),) if len(usable.cases) < len(case_table.cases) else ()
     yield Section(f"{one}s", refusals(case_table.lines, verdicts, one), grids)
@@ -145,5 +145,8 @@ ROWS = Look(_as_listed, _check_rows)
 IMAGES = Look(reading.expanded, _check_images)
 ANY = Look(_as_the_room_says, _check_any)
 _LOOKS: Mapping[str, Look] = MappingProxyType(
-    {f"{room.__module__}.{room.__qualname__}": look for room, look in ((TableRoom, ROWS), (ImageRoom, IMAGES))}
+    {
+        f"{factory.__module__}.{factory.__qualname__}": look
+        for factory, look in ((TableFactory, ROWS), (ImageFactory, IMAGES))
+    }
 )

@@ -21,7 +21,7 @@ from fedgraft.client.check.reading import site_inputs
 from fedgraft.client.check.request import Chosen
 from fedgraft.client.cohort.accepted import LabelledCases, accept_whole
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.inputs import Rooms
+from fedgraft.client.cohort.inputs import Factories
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import FeatureExtractor
 from fedgraft.client.images.pixels import kept_bytes
@@ -74,11 +74,13 @@ def network(plan: Plan, site: SiteFile) -> Model:
     return build(without, None, site.trusted)
 
 
-def measure(plan: Plan, model: Model, site: SiteFile, cases: Sequence[Case], rooms: Rooms | None = None) -> CaseTimes:
+def measure(
+    plan: Plan, model: Model, site: SiteFile, cases: Sequence[Case], factories: Factories | None = None
+) -> CaseTimes:
     """Do with ``cases`` (at least one, all usable) what a round does.
 
     Args:
-        rooms: those that are open, with the tables that have been read: a file is not read again for a few rows.
+        factories: those that are open, with the tables that have been read: a file is not read again for a few rows.
 
     Raises:
         DataError: a case can't be read, or its label is not the plan's.
@@ -90,7 +92,7 @@ def measure(plan: Plan, model: Model, site: SiteFile, cases: Sequence[Case], roo
     keep_freed_memory()
     model.network.to(machine.device)
 
-    inputs = site_inputs(plan, site, Store(None), rooms)
+    inputs = site_inputs(plan, site, Store(None), factories)
 
     def compute(some: LabelledCases, views: int) -> tuple[Examples, float]:
         extractor = FeatureExtractor(plan, model, _NO_DIGEST, inputs, Store(None), machine)

@@ -12,14 +12,14 @@ from PIL import Image
 
 from fedgraft.client.check.report import Thumbnail
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.inputs import Inputs, Progress, Rooms, room_of, site_context
+from fedgraft.client.cohort.inputs import Factories, Inputs, Progress, factory_of, site_context
 from fedgraft.client.cohort.quarantine import CaseError
 from fedgraft.client.images import expansion
+from fedgraft.client.images.factory import ImageFactory
 from fedgraft.client.images.image import DecodedImage
 from fedgraft.client.images.ingest import Intake
 from fedgraft.client.images.inputs import ImageInputs
 from fedgraft.client.images.reader import CaseReader, Reading
-from fedgraft.client.images.room import ImageRoom
 from fedgraft.client.site.machine import cores
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile
@@ -42,15 +42,15 @@ def expanded(cases: Sequence[Case], plan: Plan | None, site: SiteFile) -> tuple[
     return expansion.expanded(cases, _reading(plan, site), Store(None) if plan is None else store_of(site))
 
 
-def site_inputs(plan: Plan, site: SiteFile, store: Store, rooms: Rooms | None = None) -> Inputs:
-    """The cohort's cases as a run takes them; ``rooms``: those that are open."""
+def site_inputs(plan: Plan, site: SiteFile, store: Store, factories: Factories | None = None) -> Inputs:
+    """The cohort's cases as a run takes them; ``factories``: those that are open."""
     context = site_context(plan, site, store)
-    return room_of(context.kind, site.trusted, rooms).inputs(context)
+    return factory_of(context.kind, site.trusted, factories).inputs(context)
 
 
 def site_images(plan: Plan, site: SiteFile, progress: Progress) -> ImageInputs:
     """A cohort of images as a run takes them; ``progress`` is told how many were decoded."""
-    return ImageRoom().inputs(site_context(plan, site, store_of(site), progress))
+    return ImageFactory().inputs(site_context(plan, site, store_of(site), progress))
 
 
 def store_of(site: SiteFile) -> Store:

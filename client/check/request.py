@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from fedgraft.client.cohort.inputs import InputRoom, Rooms
+from fedgraft.client.cohort.inputs import Factories, InputFactory
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, from_json, load_plan
 
-Room = TypeVar("Room", bound=InputRoom)
+Factory = TypeVar("Factory", bound=InputFactory)
 
 
 class Chosen(NamedTuple):
@@ -84,13 +84,13 @@ class CheckRequest:
 @dataclass(frozen=True)
 class CheckContext:
     """A site, the plan that it is checked against, and that plan's network; ``None`` if there is none, or it can't be
-    built (yet). ``rooms``: those that are open."""
+    built (yet). ``factories``: those that are open."""
 
     site: SiteFile
     chosen: Chosen | None
     model: Model | None
     request: CheckRequest
-    rooms: Rooms = field(default_factory=dict)
+    factories: Factories = field(default_factory=dict)
 
     @property
     def plan(self) -> Plan | None:
@@ -102,8 +102,8 @@ class CheckContext:
         spec = None if self.model is None else self.model.spec
         return spec if isinstance(spec, ImageSpec) else None
 
-    def room(self, of: type[Room]) -> Room:
-        """The room of a class of ours; what it holds of files is shared by all that look at the site."""
-        found = self.rooms.setdefault(f"{of.__module__}.{of.__qualname__}", of())
+    def factory(self, of: type[Factory]) -> Factory:
+        """The factory of a class of ours; what it holds of files is shared by all that look at the site."""
+        found = self.factories.setdefault(f"{of.__module__}.{of.__qualname__}", of())
         assert isinstance(found, of)
         return found

@@ -1,1 +1,1 @@
-"""The labelled cases of a site: who is in which split, what is left out and why."""
+"""The labelled cases of a site: reading them, splitting them, and excluding those that can't be used."""

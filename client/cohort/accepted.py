@@ -1,4 +1,4 @@
-"""A site's cases as a plan takes them: the manifest's lines expanded, labels, what can be used, and the splits."""
+"""Accept a site's cohort for a plan: expand the manifest's lines, read labels, exclude unusable cases, split."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class LabelledCases:
 
 @dataclass(frozen=True)
 class AcceptedCohort:
-    """What a start at a site finds, each thing once.
+    """A site's cases for a plan.
 
     Attributes:
-        cases: all of them; a line of the manifest that names a series may be several.
-        verdicts: ``(N,)`` uint8: 0 if a case can be used, else the number of its reason.
+        cases: all cases; a line of the manifest that names a series may be several.
+        verdicts: ``(N,)`` uint8: 0 for a usable case, else the number of the reason why it is not.
         splits: ``train``, ``val`` and ``test``; the last two may be empty.
     """
 
@@ -55,14 +55,14 @@ class AcceptedCohort:
 
 
 def accept(listed: Sequence[Case], plan: Plan, inputs: Inputs, quarantine: Path | None = None) -> AcceptedCohort:
-    """Take a manifest's cases in.
+    """Accept a manifest's cases.
 
-    A label that is no class is said before hours of decoding. All cases are split, also those that can't be used: a
-    file that is mended later moves no other case.
+    Labels are read first, so that a wrong one is reported before hours of decoding. All cases are split, also those
+    that can't be used, so that a file that is repaired later moves no other case.
 
     Args:
         listed: the manifest's lines.
-        quarantine: the folder where the cases that can't be used are written down.
+        quarantine: the folder for the list of the cases that can't be used.
 
     Raises:
         DataError: a label is not a class of the plan; no case is left to train on; an image is in two splits.
@@ -91,7 +91,7 @@ def accept(listed: Sequence[Case], plan: Plan, inputs: Inputs, quarantine: Path 
 
 
 def accept_whole(listed: Sequence[Case], plan: Plan, inputs: Inputs) -> LabelledCases:
-    """Take in cases that are not split, as a test set is.
+    """Accept cases that are not split, such as a test set.
 
     Raises:
         DataError: a label is not a class of the plan, or a case can't be used; the message counts them by reason.

@@ -1,5 +1,5 @@
-"""Inputs of a kind whose cases are one array each: a signal, a vector, a small volume. A room of one's own needs a
-function that reads a case, and nothing else."""
+"""Inputs of a kind whose cases are one array each: a signal, a vector, a small volume. All that is needed is a function
+that reads a case."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Array = NDArray[np.float32]
 
 @dataclass
 class ArrayInputs:
-    """`fedgraft.client.cohort.inputs.Inputs`; a case is read once to be looked at, and once more if it is computed.
+    """`fedgraft.client.cohort.inputs.Inputs` of arrays; a case is read once to check it, and again to compute it.
 
     Args:
-        read: a case as the network takes it, ``spec.shape``; what it raises makes the case unusable: ``missing`` for a
-            file that is not there, ``damaged`` for any other trouble, or a `CaseError` for a reason of its own.
+        read: reads a case as the network's input, ``spec.shape``. If it raises, the case can't be used: ``missing`` if
+            the file is not there, the reason of a `CaseError`, or ``damaged``.
         spec: of the plan's network.
-        version: changes with everything that ``read`` does to a case.
-        decoded: is told of each case that was looked at.
+        version: must change whenever ``read`` would give other arrays.
+        decoded: called with the number of cases that were checked.
     """
 
     read: Callable[[Case], NDArray[np.generic]]
@@ -44,7 +44,7 @@ class ArrayInputs:
         return hashlib.sha256(f"array-1|{self.spec.shape}|{self.version}".encode()).hexdigest()
 
     def expanded(self, cases: Sequence[Case]) -> tuple[Case, ...]:
-        """Each is one array."""
+        """The cases themselves, since each is one array."""
         return tuple(cases)
 
     def verdicts(self, cases: Sequence[Case]) -> NDArray[np.uint8]:
@@ -52,7 +52,7 @@ class ArrayInputs:
         return np.array([number_of(one.reason) if isinstance(one, CaseError) else USABLE for one in found], np.uint8)
 
     def digests(self, cases: Sequence[Case]) -> Sequence[bytes]:
-        """SHA-256 of the values; of cases that can't be used, nothing."""
+        """SHA-256 of the values; empty for cases that can't be used."""
         found = (self._look(case) for case in cases)
         return [b"" if isinstance(one, CaseError) else one for one in found]
 

@@ -15,9 +15,12 @@ SPLITS = ("train", "val", "test")
 class Case:
     """One labelled case.
 
-    ``path`` is absolute (with ``::array`` for npz); ``row`` is ``None`` for a file that holds one case. ``label`` is
-    ``""`` where the manifest has none (multilabel, survival). ``columns`` are the manifest's other columns, by name:
-    subgroups, findings, survival, or a table's own values. An empty ``group`` or ``split`` is none: ``None``.
+    Attributes:
+        path: absolute (with ``::array`` for npz).
+        label: ``""`` if the manifest has none (multilabel, survival).
+        row: ``None`` for a file that holds one case.
+        group, split: ``None`` if the cell is empty.
+        columns: name and cell of the manifest's other columns: subgroups, findings, times, or a table's values.
     """
 
     path: str
@@ -44,7 +47,7 @@ class Case:
 
     @property
     def unit(self) -> str:
-        """What must stay on one side of a split: the group if named, else the patient.
+        """The name by which cases stay together in splits: the group if there is one, else the patient.
 
         `fedgraft.client.cohort.units` joins the groups that share a patient.
         """

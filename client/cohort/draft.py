@@ -1,6 +1,6 @@
-"""A first manifest, from a folder of DICOM files or from a folder per class (``fedgraft site draft``).
+"""``fedgraft site draft``: write a first manifest from a folder of DICOM files, or from a folder per class.
 
-A DICOM file is known by its content, whatever its name. What is printed counts; only the manifest, which stays at the
+DICOM files are recognised by content, whatever their names. Only counts are printed; the manifest, which stays at the
 site, names patients and files.
 """
 
@@ -32,7 +32,8 @@ BESIDE = "a picture beside DICOM files"
 
 @dataclass(frozen=True)
 class DraftLine:
-    """One line of the manifest to be. ``columns``: text for each of `draft_dicom.COLUMNS`, none for pictures."""
+    """A line of the manifest. ``columns``: text for each of `draft_dicom.COLUMNS`; empty for images that are not
+    DICOM."""
 
     path: Path
     label: str
@@ -42,12 +43,12 @@ class DraftLine:
 
 @dataclass(frozen=True)
 class Draft:
-    """What was found.
+    """The content of the manifest, and remarks on it.
 
     Attributes:
-        lines: in the order of their paths.
-        left_out: why files have no line, and how many for each reason.
-        remarks: what the reader should know, a sentence each; none names a file or a patient.
+        lines: sorted by path.
+        left_out: the number of files without a line, by reason.
+        remarks: sentences that the user should know; they name no file and no patient.
     """
 
     lines: tuple[DraftLine, ...]
@@ -56,11 +57,11 @@ class Draft:
 
 
 def draft_manifest(folder: Path, label_from: str | None = None, patient_pattern: str | None = None) -> Draft:
-    """Look through a folder, and propose a line for each case.
+    """Search a folder, and propose a line for each case.
 
     Args:
         folder: of DICOM files in any order and depth, or (if it holds none) of one folder per class. Names that begin
-            with a dot are passed over.
+            with a dot are ignored.
         label_from: `FOLDER` = the first folder below ``folder``; or the keyword of a DICOM element. ``None``: empty for
             DICOM files, `FOLDER` for pictures.
         patient_pattern: a regular expression that finds the patient in a path below ``folder``: its first group, or all
@@ -99,7 +100,7 @@ def draft_manifest(folder: Path, label_from: str | None = None, patient_pattern:
 
 
 def write_draft(draft: Draft, out: Path) -> None:
-    """Write the manifest: readable by its owner only, and so that a spreadsheet program sees that it is UTF-8.
+    """Write the manifest, readable by its owner only, with a byte order mark by which spreadsheets recognise UTF-8.
 
     Raises:
         DataError: the file exists.
@@ -117,7 +118,7 @@ def write_draft(draft: Draft, out: Path) -> None:
 
 
 def _written(path: Path, base: Path) -> str:
-    """Relative if it lies below the manifest's folder."""
+    """The path for the manifest: relative if the file lies below the manifest's folder."""
     return str(path.relative_to(base) if path.is_relative_to(base) else path)
 
 
@@ -136,7 +137,7 @@ def _found(pattern: re.Pattern[str], path: Path) -> str:
 
 
 def _files(folder: Path) -> tuple[list[Path], int]:
-    """All files below, sorted; and how many have a name that a manifest can't hold."""
+    """All files below a folder, sorted; and the number of those with a name that a manifest can't hold."""
     files, bad = [], 0
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -205,6 +206,6 @@ def _picture_lines(folder: Path, pictures: Iterable[Path], guessed: bool) -> tup
 
 
 def _class(path: Path, folder: Path) -> str:
-    """The first folder below; ``""`` for a file that lies in none."""
+    """The name of the first folder below ``folder`` on the path; ``""`` for a file directly in ``folder``."""
     parts = path.relative_to(folder).parts
     return parts[0].strip() if len(parts) > 1 or (parts and path.is_dir()) else ""

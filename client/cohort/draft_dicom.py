@@ -1,6 +1,6 @@
-"""What a DICOM file says of itself, for a line of a first manifest: patient, subgroups, series. Pixels are not read.
+"""Read from a DICOM file's header what a line of a first manifest needs: patient, subgroups, series.
 
-Never the whole file: what is needed stands before (0028,0011) Columns, in the first kilobytes.
+Only the start of a file is read: everything needed lies before (0028,0011) Columns, in the first kilobytes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ _PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One file. ``columns``: text for each of `COLUMNS`; ``series`` is compared, never written or shown."""
+    """One file's header. ``columns``: text for each of `COLUMNS`; ``series`` is only compared, never written or
+    shown."""
 
     patient: str
     label: str
@@ -161,7 +162,7 @@ def _described(header: Dataset, label_keyword: str | None) -> Described:
 
 
 def _text(header: Dataset, keyword: str) -> str:
-    """On one line, without what can't be printed; several values as DICOM writes them."""
+    """An element's text on one line, without unprintable characters; several values are joined as in DICOM."""
     value = header.get(keyword)
     text = "\\".join(map(str, value)) if isinstance(value, MultiValue) else "" if value is None else str(value)
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

@@ -1,4 +1,4 @@
-"""The same pixels twice: reported, and refused where they would let a test see what was trained on."""
+"""Find duplicate cases, and refuse those that lie in two splits, where test data would have been trained on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Digests = Callable[[Sequence[Case]], Sequence[bytes] | None]
 
 
 def twins(cases: Sequence[Case], digests: Sequence[bytes]) -> list[tuple[int, ...]]:
-    """Groups of cases with equal digests, by position; only groups of two or more."""
+    """Indices of cases with equal digests, in groups of two or more."""
     groups: dict[bytes, list[int]] = defaultdict(list)
     for place, digest in enumerate(digests[: len(cases)]):
         groups[digest].append(place)
@@ -20,13 +20,13 @@ def twins(cases: Sequence[Case], digests: Sequence[bytes]) -> list[tuple[int, ..
 
 
 def refuse_across_splits(splits: Mapping[str, Sequence[Case]], digests: Digests) -> None:
-    """Leave everything as it is, unless equal pixels lie in two splits.
+    """Check that no two cases with equal digests lie in different splits.
 
     Args:
-        digests: what `fedgraft.client.cohort.inputs.Inputs.digests` gives.
+        digests: as `fedgraft.client.cohort.inputs.Inputs.digests`.
 
     Raises:
-        DataError: they do.
+        DataError: some do.
     """
     cases = [case for some in splits.values() for case in some]
     side = [name for name, some in splits.items() for _ in some]

@@ -1,4 +1,4 @@
-"""Whose a case is, and which scanner took it, as numbers."""
+"""Number the patients and scanners of cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the inputs of a network come from: a room of this floor for each kind of input, all with one face."""
+"""The interface of a network's inputs at a site, and of the factory that makes them for each kind of input."""
 
 from __future__ import annotations
 
@@ -27,41 +27,42 @@ def ignore(cases: int) -> None:
 
 
 class CaseView(NamedTuple):
-    """One view of one case; view 0 is the case as it is."""
+    """One view of one case; view 0 is the unchanged case."""
 
     case: Case
     view: int = 0
 
 
 class Inputs(Protocol):
-    """Cases as a network takes them."""
+    """The cases of a cohort as a network's inputs."""
 
     @property
     def fingerprint(self) -> str:
-        """Changes with everything that shapes an input, besides the case and the view."""
+        """Changes with everything that inputs depend on besides the case and the view."""
 
     def expanded(self, cases: Sequence[Case]) -> tuple[Case, ...]:
-        """The cases of a manifest's lines: a line that names a series, for instance, is several."""
+        """The cases of a manifest's lines, of which some (those that name a series, for instance) may be several."""
 
     def verdicts(self, cases: Sequence[Case]) -> NDArray[np.uint8]:
-        """Of each case: 0 if it is usable, else the number of its reason (`fedgraft.client.cohort.quarantine`)."""
+        """``(N,)``: 0 for a usable case, else the number of the reason (`fedgraft.client.cohort.quarantine`)."""
 
     def digests(self, cases: Sequence[Case]) -> Sequence[bytes] | None:
-        """Equal for cases that look the same; ``None`` if that means nothing, as for the rows of a table."""
+        """Digests that are equal for duplicates; ``None`` if equal cases are no duplicates, as for rows of a table."""
 
     def keys(self, wanted: Sequence[CaseView]) -> list[bytes]:
-        """32 bytes each: the case's content and all that shapes it, and the view. Only for usable cases."""
+        """Digests (32 bytes each) of a case's content, of all that its input depends on, and of the view. Only for
+        usable cases."""
 
     def batches(self, wanted: Sequence[CaseView], batch: int) -> Iterator[tuple[slice, Tensor]]:
-        """Which part of ``wanted``, and its inputs, ``(B, *spec.shape)`` float32; at most ``batch`` at once."""
+        """Batches of at most ``batch`` inputs: ``(slice of wanted, (B, *spec.shape) float32)``."""
 
 
 @runtime_checkable
 class TellsStatistics(Inputs, Protocol):
-    """Inputs of a kind that asks sites for statistics before the first round."""
+    """Inputs of a kind for which sites send statistics before the first round."""
 
     def tell(self, train: Sequence[Case], permission: ReleasePolicy) -> Statistics:
-        """What may leave the site of its training cases, all of them usable."""
+        """The statistics of the training cases (all usable) that may leave the site."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,12 @@ class InputContext:
     """What a cohort's inputs depend on.
 
     Attributes:
-        plan: what a case becomes.
+        plan: determines how a case becomes an input.
         trusted: packages from which parts may come.
-        store: where what is seen of the cases is kept.
-        rules: what a file may cost and be.
-        workers: processes that decode files; ``None`` is one per core.
-        decoded: is told how many cases were read, as it happens.
+        store: where decoded cases are kept.
+        rules: the site's rules for reading files.
+        workers: processes that decode files; ``None`` for one per core.
+        decoded: called with the number of cases that were read, as it happens.
     """
 
     plan: Plan
@@ -95,30 +96,30 @@ def site_context(plan: Plan, site: SiteFile, store: Store, decoded: Progress = i
 
 
 @runtime_checkable
-class InputRoom(Protocol):
-    """How a site reads one kind of input. Made without arguments, once in a process: what it holds of files is shared
-    by all sites there."""
+class InputFactory(Protocol):
+    """Makes the inputs of one kind at a site. Built without arguments, once per process; all sites of the process share
+    the files that it has read."""
 
     def inputs(self, context: InputContext) -> Inputs:
-        """The inputs of a cohort, as a plan wants them."""
+        """Make the inputs of a cohort."""
 
 
-Rooms = dict[str, InputRoom]
-"""The rooms that are open in this process, by dotted path."""
+Factories = dict[str, InputFactory]
+"""The factories that exist in this process, by dotted path."""
 
 
-def room_of(kind: InputKind, trusted: tuple[str, ...], rooms: Rooms | None = None) -> InputRoom:
-    """The room that reads a kind of input.
+def factory_of(kind: InputKind, trusted: tuple[str, ...], factories: Factories | None = None) -> InputFactory:
+    """The factory of a kind's inputs.
 
     Args:
-        rooms: where an open one is found, and a new one is kept.
+        factories: existing factories, to which a new one is added.
 
     Raises:
-        PlanError: it is not in an allowed package, or is none.
+        PlanError: the kind's factory is not in an allowed package, or is no `InputFactory`.
     """
-    path = kind.facts().room
-    made: Callable[[], InputRoom] = parts.resolve(path, "input", trusted, InputRoom)
-    open_ = Rooms() if rooms is None else rooms
-    if path not in open_:
-        open_[path] = made()
-    return open_[path]
+    path = kind.facts().factory
+    made: Callable[[], InputFactory] = parts.resolve(path, "input", trusted, InputFactory)
+    existing = Factories() if factories is None else factories
+    if path not in existing:
+        existing[path] = made()
+    return existing[path]

@@ -1,7 +1,7 @@
-"""How a site's own reports name a case: a keyed hash, whose key never leaves the site.
+"""Pseudonyms of cases in a site's own reports: keyed hashes, whose key never leaves the site.
 
-HMAC-SHA256 (RFC 2104) over the case's place in the cohort. Without the key a name can't be tried out against a list of
-file names or patients; with it, ``fedgraft site case`` finds the manifest's line again.
+HMAC-SHA256 (RFC 2104) over patient, path and row. Without the key, a pseudonym can't be matched against a list of file
+names or patients; with it, ``fedgraft site case`` finds the manifest's line.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ KEY_FILE = "case-names.key"
 
 
 class Pseudonyms:
-    """Names for cases.
+    """Makes pseudonyms of cases.
 
     Args:
-        state: the site's state folder, which holds the key; it is made when first needed, for this account alone.
+        state: the site's state folder, which holds the key; a new key is made if there is none, for this account only.
 
     Raises:
         DataError: the key is damaged.
@@ -34,13 +34,13 @@ class Pseudonyms:
         self._key = _key(state / KEY_FILE)
 
     def name(self, case: Case) -> str:
-        """``case-`` and ten hexadecimal digits; the same on every start, at this site only."""
+        """A case's pseudonym: ``case-`` and ten hexadecimal digits; the same on every start, at this site only."""
         content = f"{case.patient}\0{case.path}\0{case.row}".encode("utf-8", "surrogateescape")
         return f"case-{hmac.new(self._key, content, hashlib.sha256).hexdigest()[:10]}"
 
 
 def _key(file: Path) -> bytes:
-    """Read the key, or make it: whole or not at all, also if two processes start at once."""
+    """Read the key, or make it atomically, also if two processes start at the same time."""
     if not file.is_file():
         private_folder(file.parent)
         partial = file.with_name(f"{file.name}.{os.getpid()}")

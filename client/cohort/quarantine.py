@@ -1,4 +1,4 @@
-"""The cases that a site can't use, written down: by pseudonym and reason, never by file, patient or content."""
+"""The quarantine: reasons why a case can't be used, and the list of such cases by pseudonym and reason."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "no-window": "the file has windows, but not the one that the plan's dicom.choice names",
     }
 )
-"""By code: what it means. The order is that of the numbers in which verdicts are kept: append only."""
+"""The meaning of each reason, by code. Verdicts are stored as numbers in this order, so new codes must be appended."""
 
 
 _NUMBERS = {code: number for number, code in enumerate(REASONS, start=1)}
 _CODES = {number: code for code, number in _NUMBERS.items()}
 PASSING = frozenset({"missing", "too-large", "too-slow", "crashed"})
-"""Reasons that lie in the machine or the site's limits as much as in the file: it is looked at again on each start."""
+"""Reasons that may be due to the machine or the site's limits; files with these are tried again on each start."""
 
 
 FILE = "quarantine.jsonl"
@@ -53,7 +53,7 @@ def write_quarantine(state: Path, cases: Sequence[Case], verdicts: NDArray[np.ui
     """Replace ``quarantine.jsonl`` in a site's state folder: a line for each case that can't be used.
 
     Returns:
-        how many, by reason, most first.
+        the number of such cases by reason, most frequent first.
     """
     bad = [(case, reason_of(verdict)) for case, verdict in zip(cases, verdicts, strict=True) if verdict != USABLE]
     file = state / FILE
@@ -67,7 +67,7 @@ def write_quarantine(state: Path, cases: Sequence[Case], verdicts: NDArray[np.ui
 
 
 def number_of(reason: str) -> int:
-    """The number under which a reason is kept."""
+    """The number by which a reason is stored."""
     return _NUMBERS[reason]
 
 
@@ -77,7 +77,7 @@ def reason_of(number: int) -> str | None:
 
 
 def count_reasons(verdicts: NDArray[np.uint8]) -> dict[str, int]:
-    """How many cases can't be used, by reason, most first."""
+    """The number of unusable cases by reason, most frequent first."""
     counts = Counter(str(reason_of(number)) for number in verdicts.tolist() if number != USABLE)
     return dict(counts.most_common())
 
@@ -87,7 +87,8 @@ class CaseError(DataError):
 
     Args:
         reason: a code of `REASONS`.
-        text: technical, for the site's own screen: names an element or a limit, never a patient, a file or its content.
+        text: technical detail for the site's own screen; may name an element or a limit, but no patient, file or
+        content.
     """
 
     code = "case-unusable"

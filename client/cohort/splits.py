@@ -1,11 +1,9 @@
-"""A site's cases to train, val and test: by unit (`fedgraft.client.cohort.units`), stratified by what the task
-predicts.
+"""Split a site's cases into train, val and test: by unit (`fedgraft.client.cohort.units`), stratified by the task.
 
-The same cases lie in the same split at every start: a result depends on the set of cases and the seed, never on the
-order of the cases or on where their files lie. Within each stratum the units stand in the order of a hash of their name
-and the seed; the first are tested, the next validated, the rest trained on. So one unit more or less moves no unit of
-another stratum, and at most three of its own, those next to the borders (if strata stay as they are: a unit whose label
-changes leaves one stratum for another, and a class that train would lack takes a unit from another part).
+Splits depend only on the set of cases and the seed, not on the order of the cases or on their folders. Within a
+stratum, units are sorted by a hash of name and seed: the first go to test, the next to val, the rest to train.
+One unit more or less therefore moves no unit of another stratum, and at most three of its own, next to the borders
+(unless the strata change, or train would lack a class and takes a unit from another part).
 """
 
 from __future__ import annotations
@@ -37,23 +35,23 @@ def split(
 ) -> dict[str, tuple[Case, ...]]:
     """Split by the manifest's own ``split`` column, or else by fractions of each stratum's units.
 
-    The task says what a unit's stratum is, and what a case has that train should have too. A stratum with few units
-    gives the first to train, the second to test, the third to val. Train holds everything that any of the cases has:
-    every class, every finding that is there at all, cases with the event and without it.
+    The task defines the strata, and what train must contain. Of a stratum with few units the first goes to train, the
+    second to test, the third to val. Train contains every class, every finding that occurs, and cases with and without
+    the event.
 
     Args:
         cases: all cases of one site.
-        val_fraction: of the units, 0 for an empty val.
-        test_fraction: of the units, 0 for an empty test.
-        seed: another seed, another split.
-        task: of the plan.
+        val_fraction: share of the units, 0 for an empty val.
+        test_fraction: share of the units, 0 for an empty test.
+        seed: of the order of units.
+        task: the plan's.
 
     Returns:
         ``train``, ``val`` and ``test``, each sorted by path and row.
 
     Raises:
         PlanError: the fractions are negative or leave nothing to train on.
-        DataError: the given ``split`` has a unit on two sides.
+        DataError: the manifest's ``split`` puts a unit into two splits.
     """
     _check_fractions(val_fraction, test_fraction)
     ordered = sorted(cases, key=lambda case: (case.path, -1 if case.row is None else case.row))
@@ -61,17 +59,17 @@ def split(
         return _as_given(ordered)
     names, units = unit_names(ordered), by_unit(ordered)
     drawn = sorted(units, key=lambda unit: _hash(unit, seed))
-    side = _deal(drawn, task.strata(units), val_fraction, test_fraction)
+    side = _assign(drawn, task.strata(units), val_fraction, test_fraction)
     _keep_in_train(drawn, units, task, side)
     placed = [(side[name], case) for name, case in zip(names, ordered, strict=True)]
     return {part: tuple(case for place, case in placed if place == part) for part in SPLITS}
 
 
 def split_as_planned(cases: Sequence[Case], data: DataSection, seed: int) -> dict[str, tuple[Case, ...]]:
-    """`split` as a plan says.
+    """`split` by a plan's options.
 
     Raises:
-        DataError: the plan leaves the splits to the manifest, which names none; and as `split`.
+        DataError: the plan says ``data.test=given``, but the manifest has no ``split``; or as `split`.
     """
     if data.test == "given" and any(case.split is None for case in cases):
         raise DataError("the plan says data.test=given, but the manifest names no `split`; add the column")
@@ -105,10 +103,10 @@ def _as_given(cases: Sequence[Case]) -> dict[str, tuple[Case, ...]]:
     return {name: tuple(case for case in cases if case.split == name) for name in SPLITS}
 
 
-def _deal(
+def _assign(
     drawn: Sequence[str], stratum: Mapping[str, str], val_fraction: float, test_fraction: float
 ) -> dict[str, str]:
-    """Unit -> train, val or test."""
+    """The split of each unit: train, val or test."""
     strata: dict[str, list[str]] = defaultdict(list)
     for name in drawn:
         strata[stratum[name]].append(name)
@@ -127,7 +125,7 @@ def _share(count: int, fraction: float, most: int) -> int:
 
 
 def _keep_in_train(drawn: Sequence[str], units: Units, task: AnyTask, side: dict[str, str]) -> None:
-    """Move to train, for what no training case has, the first unit that has it."""
+    """For each class, finding or event that no training case has, move the first unit that has it to train."""
     has = {name: {one for case in units[name] for one in task.has(case)} for name in drawn}
     trained = set().union(*(has[name] for name in drawn if side[name] == "train"))
     for one in sorted(set().union(*has.values()) - trained):

@@ -1,4 +1,5 @@
-"""Which cases must stay together: those of one patient, those of one group, and whatever these link."""
+"""Units: cases that must stay together, because they have the same patient or group, directly or through other
+cases."""
 
 from __future__ import annotations
 
@@ -9,11 +10,11 @@ from fedgraft.client.cohort.case import Case
 
 
 def unit_names(cases: Sequence[Case]) -> list[str]:
-    """The unit of each case: a connected component of the graph whose edges are (patient, group).
+    """The unit of each case: a connected component of the graph with edges (patient, group).
 
-    Without groups it is the patient. A patient in two groups joins them, and a group joins its patients' other cases,
-    also those without a group. A unit that has groups is called by the first of them in the alphabet, and one without
-    by its patient; the name does not depend on the order of the cases.
+    Without groups the unit is the patient. A patient in two groups joins them, and a group joins all cases of its
+    patients, also those without a group. A unit is named by its alphabetically first group, or by its patient if it has
+    no group; names do not depend on the order of the cases.
     """
     if all(case.group is None for case in cases):
         return [case.patient for case in cases]
@@ -27,7 +28,7 @@ def unit_names(cases: Sequence[Case]) -> list[str]:
     first = {root: min(nodes) for root, nodes in members.items()}  # "group" sorts before "patient"
     used = Counter(name for _, name in first.values())
     name = {
-        root: f"{name}\n" if kind == "patient" and used[name] > 1 else name  # called as a group; no cell holds "\n"
+        root: f"{name}\n" if kind == "patient" and used[name] > 1 else name  # a group has the same name; no cell has \n
         for root, (kind, name) in first.items()
     }
     return [name[_root(parent, ("patient", case.patient))] for case in cases]

@@ -1,1 +1,1 @@
-"""The frozen part of the network, computed once per case and kept."""
+"""Compute the constant part of the network once per case, and keep its outputs."""

@@ -1,4 +1,4 @@
-"""Cases as tensors, without a copy of what is kept of them."""
+"""Cases as tensors that refer to kept rows without copying them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from fedgraft.client.site.row_store import RowStore
 
 @dataclass(frozen=True)
 class Examples:
-    """Some cases: where their rows are, and their labels.
+    """N cases: where their kept rows are, and their labels.
 
     Attributes:
-        source: what holds the rows of these cases, and perhaps of others that share it.
-        labels: ``N`` rows, as the plan's task gives them (`Task.targets`).
-        places: ``(N, V)`` int64: the row of each case's views, the case as it is first; ``None`` if case i is row i.
-        patients, scanners: ``(N,)`` int64, equal for equal ones (`fedgraft.client.cohort.groups`); ``None`` unless
-            the plan's ``alignment`` asks.
+        source: holds the rows of these cases, and perhaps of others.
+        labels: N rows, as the plan's task gives them (`Task.targets`).
+        places: ``(N, V)`` int64: the row of each case's V views, view 0 first; ``None`` if case i is row i.
+        patients, scanners: ``(N,)`` int64, equal for the same patient or scanner (`fedgraft.client.cohort.groups`);
+            ``None`` unless the plan's ``alignment`` needs them.
     """
 
     source: Tensor | RowStore
@@ -34,36 +34,36 @@ class Examples:
 
     @property
     def stored(self) -> Tensor:
-        """``(M, *shape)`` float32 or float16, perhaps memory-mapped."""
+        """All rows of the source, ``(M, *shape)`` float32 or float16, perhaps memory-mapped."""
         return self.source if isinstance(self.source, Tensor) else self.source.rows()
 
     @property
     def views(self) -> int:
-        """Views of each case."""
+        """The number of views of each case."""
         return 1 if self.places is None else self.places.shape[1]
 
     @property
     def inputs(self) -> Tensor:
-        """``(N, *shape)`` float32: every case as it is, in order."""
+        """The inputs of all cases in order, view 0: ``(N, *shape)`` float32."""
         return self.batch(torch.arange(len(self)))
 
     def batch(self, cases: Tensor, views: Tensor | None = None) -> Tensor:
-        """``(B, *shape)`` float32: some cases, each as it is or in the view that ``views`` ``(B,)`` int64 names."""
+        """The inputs of some cases, ``(B, *shape)`` float32; view 0, or the views in ``views``, ``(B,)`` int64."""
         return self.at(self.rows(cases, views))
 
     def rows(self, cases: Tensor, views: Tensor | None = None) -> Tensor:
-        """``(B,)`` int64: where `batch`'s cases are in `stored`."""
+        """The rows of `stored` that `batch` would give, ``(B,)`` int64."""
         if self.places is None:
             return cases
         return self.places[cases, 0 if views is None else views]
 
     def at(self, rows: Tensor) -> Tensor:
-        """``(B, *shape)`` float32: some rows of `stored`."""
+        """Some rows of `stored`, ``(B, *shape)`` float32."""
         return self.stored.index_select(0, rows).float()
 
     @staticmethod
     def joined(parts: Sequence[Examples]) -> Examples:
-        """The cases of several parts of one store, one part after another, each case as it is."""
+        """The cases of several parts of one source, concatenated; view 0 only."""
         if len(parts) == 1:
             return parts[0]
         places = [torch.arange(len(p)) if p.places is None else p.places[:, 0] for p in parts]

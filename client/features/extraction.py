@@ -1,4 +1,4 @@
-"""A site's cohort as tensors: the part of the network that training can't change, computed once per case and kept."""
+"""Compute the constant part of the network for a site's cohort: once per case, and kept."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ Cohort = dict[str, Examples]
 
 @dataclass(frozen=True)
 class FeatureExtractor:
-    """Computes the constant part of a network for a case, or finds it in the store.
+    """Computes the output of a network's constant part for cases, or finds it in the store.
 
-    ``progress`` is told how many cases were computed, as it happens; a case counts once all its views are there.
+    ``progress`` is called with the number of cases that were computed, each once all its views are done.
     """
 
     plan: Plan
@@ -46,10 +46,10 @@ class FeatureExtractor:
         return self.all_examples({"": (part, views)})[""]
 
     def all_examples(self, parts: Mapping[str, tuple[LabelledCases, int]]) -> dict[str, Examples]:
-        """Cases as tensors, in their order; what is not kept is computed in one go.
+        """Cases as tensors, in their order; all that are not kept yet are computed together.
 
         Args:
-            parts: by name: usable cases, and in how many of its views each is wanted.
+            parts: by name: usable cases, and how many views of each are needed.
         """
         kept = self.store.kind(self._namespace(), self.model.constant.shape, self.plan.backbone.keep_as)
         wanted = [
@@ -58,12 +58,12 @@ class FeatureExtractor:
         sizes = [len(part.cases) * views for part, views in parts.values()]
         places = torch.from_numpy(self._places(kept, wanted)).split(sizes)
         return {
-            name: Examples(kept, part.labels, some.reshape(-1, views), *self._whose(part.cases))
+            name: Examples(kept, part.labels, some.reshape(-1, views), *self._patients_and_scanners(part.cases))
             for (name, (part, views)), some in zip(parts.items(), places, strict=True)
         }
 
-    def _whose(self, cases: Sequence[Case]) -> tuple[Tensor | None, Tensor | None]:
-        """Patients and scanners of some cases, as far as the plan's alignment asks."""
+    def _patients_and_scanners(self, cases: Sequence[Case]) -> tuple[Tensor | None, Tensor | None]:
+        """The patients and scanners of cases, if the plan's alignment needs them."""
         asked = self.plan.alignment
         patients = None if asked.target is None else patients_of(cases)
         return patients, None if asked.column is None else scanners_of(cases, asked.column)
@@ -83,7 +83,7 @@ class FeatureExtractor:
         return kept.places(keys)
 
     def _compute(self, wanted: Sequence[CaseView]) -> Iterator[tuple[slice, Tensor]]:
-        """``(which part of wanted, (B, *shape) float32 on the CPU)``, batch by batch."""
+        """Batches of computed outputs: ``(slice of wanted, (B, *shape) float32 on the CPU)``."""
         machine, shape = self.machine, self.model.spec.shape
         batch = machine.batch or automatic_batch(shape, memory_bytes())
         mixed = self._precision == "mixed"
@@ -95,7 +95,7 @@ class FeatureExtractor:
 
     @property
     def _precision(self) -> str:
-        """What ``backbone.precision`` means on this machine."""
+        """The precision that ``backbone.precision`` means on this machine."""
         chosen = self.plan.backbone.precision
         if chosen == "auto":
             return "float32" if self.machine.device.type == "cpu" else "mixed"
@@ -109,10 +109,10 @@ class FeatureExtractor:
 
 
 def load_cohort(accepted: AcceptedCohort, extractor: FeatureExtractor, trains: bool = True) -> Cohort:
-    """The cases of a cohort as tensors; computes what is not kept yet.
+    """The cases of a cohort as tensors; those that are not kept yet are computed.
 
     Args:
-        trains: whether the site does; one that never trains needs each case as it is, and no other view.
+        trains: whether the site trains; otherwise only view 0 of each case is needed.
 
     Returns:
         ``train``, ``val`` and ``test``; the last two may be empty.

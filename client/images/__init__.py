@@ -1,1 +1,1 @@
-"""Image files to float pixels at the network's size: decoded once, in processes of their own, and kept."""
+"""Images: files are decoded once, in processes of their own, to pixels at the network's size, which are kept."""

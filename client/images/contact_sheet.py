@@ -1,4 +1,4 @@
-"""A picture of cases beside what a plan makes of them: harmonised, and in each of the bank's views."""
+"""Draw a contact sheet: cases, harmonised if the plan does that, and each of their augmented views."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from fedgraft.client.images.inputs import ImageInputs
 from fedgraft.common.errors import DataError
 
 _INCHES, _LINE = 1.5, 0.15
-"""Of one image's side, and of a title's line."""
+"""Heights in inches of an image and of a line of its title."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """``image``: ``(1 or 3, S, S)`` float32 in [0, 1]; ``title``: what was done to it, never whose it is."""
+    """``image``: ``(1 or 3, S, S)`` float32 in [0, 1]; ``title``: what was done to it, without any identity."""
 
     image: Tensor
     title: str
 
 
 def row_of(case: Case, inputs: ImageInputs) -> list[Shown]:
-    """A usable case as it is, harmonised (if the plan does that), and in all its views but the first.
+    """A row of the sheet: the case's image, the harmonised one (if the plan does that), and all views but view 0.
 
-    Ask for the case's facts first.
+    The case must be usable, and its facts known.
     """
     (plain,), (image,) = inputs.intake.images([case]), inputs.harmonised([case])
     row = [Shown(plain, "the case")]
@@ -45,7 +45,7 @@ def row_of(case: Case, inputs: ImageInputs) -> list[Shown]:
 
 
 def told(change: Change) -> Iterator[str]:
-    """A change in short lines; what is not changed is not named."""
+    """A view's changes in short lines."""
     moves = [f"{change.rotate:+.0f}°"] if change.rotate else []
     moves += [f"{change.right:+.0%}, {change.down:+.0%}"] if change.right or change.down else []
     moves += [f"x {change.zoom:.2f}"] if change.zoom != 1 else []
@@ -58,7 +58,7 @@ def told(change: Change) -> Iterator[str]:
 
 
 def draw_sheet(path: Path, rows: Sequence[Sequence[Shown]]) -> None:
-    """Write a PNG, readable by this account only: a row for each case, all of one length. It says nothing of a case.
+    """Write a PNG, readable by this account only, with a row (all equally long) for each case and no identities.
 
     Raises:
         DataError: there is a file already, or it can't be written.

@@ -1,4 +1,4 @@
-"""What a file holds, by digest; a file that has not changed since is not read again to know it."""
+"""Digests of files' contents, remembered so that an unchanged file is not read again."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ DIGEST_BYTES = 32
 
 
 class ContentIndex:
-    """SHA-256 of files by their stamp: path, size and time of change (of each file, for a folder)."""
+    """SHA-256 digests of files by their stamps (path, size and times of change; for a folder, of each file)."""
 
     def __init__(self, store: Store) -> None:
         self._kept: RowStore = store.kind(hashlib.sha256(b"content-1").hexdigest(), (DIGEST_BYTES,), "uint8")
 
     def known(self, stamps: Sequence[bytes]) -> list[bytes | None]:
-        """The digest of what each stamp stands for, where it is known."""
+        """The digest for each stamp; ``None`` where it is not known."""
         places = self._kept.places(stamps)
         rows = self._kept.rows().numpy()
         return [None if place == ABSENT else rows[place].tobytes() for place in places]
@@ -32,7 +32,7 @@ class ContentIndex:
 
 
 def stamp_of(path: Path) -> bytes | None:
-    """32 bytes that change when the file does, or any file of the folder; ``None`` if there is nothing to read."""
+    """32 bytes that change with the file, or with any file of a folder; ``None`` if there is nothing to read."""
     try:
         parts = _files(path)
         seen = [(str(file), file.stat()) for file in parts]
@@ -58,7 +58,7 @@ def digest_of(path: Path) -> bytes:
 
 
 def _files(path: Path) -> list[Path]:
-    """A folder's files, without hidden ones, which no reader looks at."""
+    """A folder's files without hidden ones, which no reader reads."""
     if not path.is_dir():
         return [path]
     return sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))

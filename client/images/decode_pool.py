@@ -1,8 +1,8 @@
-"""Files to pixels, in processes of their own: a file that crashes, stalls or swells a decoder costs that file only.
+"""Decode files in separate processes, so that a file which crashes a decoder, hangs or eats memory fails alone.
 
-The processes are forked: a new interpreter would import torch for four seconds. A forked process has none of the
-threads that OpenMP or gRPC had here, so it stays on one thread. Pixels come back through a pipe, not shared memory, of
-which a container has 64 MB.
+The processes are forked, since a new interpreter would need four seconds to import torch. A forked process lacks the
+parent's OpenMP and gRPC threads, so it stays single-threaded. Pixels are returned through a pipe, since a container has
+only 64 MB of shared memory.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from fedgraft.common.interfaces.inputs import ImageSpec
 _OVERHEAD_BYTES = 1 << 29
 _AHEAD = 4
 _GRACE_SECONDS = 30.0
-_MOST_THREADS = 8  # GDCM starts one for each CPU there is, and each takes address space, which is bounded
+_MOST_THREADS = 8  # GDCM starts one per CPU, and each takes address space, which is limited
 
 
 class DecodeRequest(NamedTuple):
@@ -55,41 +55,42 @@ class DecodeRequest(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """What came of one case: ``()`` of `FACTS`, and its pixels as they are kept, ``None`` if it can't be used."""
+    """The result of one case: ``()`` of `FACTS`, and its pixels as they are kept; ``None`` if it can't be used."""
 
     facts: NDArray[np.void]
     pixels: NDArray[np.uint16] | None
 
 
 class DecodeReply(NamedTuple):
-    """Of an order: SHA-256 of the file (empty if it can't be read), and what came of each case, in order."""
+    """The reply to a request: SHA-256 of the file (empty if it can't be read), and its cases' results in order."""
 
     content: bytes
-    taken: list[Decoded]
+    cases: list[Decoded]
 
 
 def decoded(
-    orders: Sequence[DecodeRequest], reading: Reading, spec: ImageSpec, workers: int
+    requests: Sequence[DecodeRequest], reading: Reading, spec: ImageSpec, workers: int
 ) -> Iterator[tuple[DecodeRequest, DecodeReply]]:
-    """Read, look at and resize every case, in the order of ``orders``; what is asked for again comes last.
+    """Decode, describe (`FACTS`) and resize every case, in the order of ``requests``; repeated requests come last.
 
     Args:
-        workers: processes; 0 decodes in this one, without the limits on time and memory, and without their protection.
+        workers: number of processes; 0 decodes in this one, without limits on time and memory and without protection
+            from crashes.
     """
     if workers == 0:
-        for order in orders:
-            yield order, take(order, CaseReader(reading), spec)
+        for request in requests:
+            yield request, take(request, CaseReader(reading), spec)
         return
-    if any(Path(order.file).suffix.lower() not in FORMATS for order in orders):
+    if any(Path(request.file).suffix.lower() not in FORMATS for request in requests):
         import fedgraft.client.images.dicom.read  # noqa: F401 - once here, not in each process
-    left, again, stuck = deque(orders), set[DecodeRequest](), None
+    left, again, stuck = deque(requests), set[DecodeRequest](), None
     while left:
         try:
             yield from _through_processes(left, again, reading, spec, workers)
         except _StuckError as error:
             if left[0] != stuck:
                 stuck = left[0]
-            elif error.__cause__ is None:  # twice at the same file: it is the file
+            elif error.__cause__ is None:  # stuck twice at the same file: the file is the cause
                 yield left[0], _refused(left.popleft(), "crashed")
             else:  # no process can be started
                 raise RuntimeError("decoding failed with BrokenProcessPool; please report it") from error
@@ -98,51 +99,51 @@ def decoded(
 def _through_processes(
     left: deque[DecodeRequest], again: set[DecodeRequest], reading: Reading, spec: ImageSpec, workers: int
 ) -> Iterator[tuple[DecodeRequest, DecodeReply]]:
-    """Answer what is ``left``, and take it off.
+    """Answer the requests in ``left``, and remove them.
 
-    Of an order that was cut off, each case is asked for by itself; and once more a case whose process died, for another
-    may have taken the memory.
+    If a request with several cases was cut off, each of its cases is requested separately. A single case whose process
+    died is requested once more, since another process may have used up the memory.
 
     Args:
-        again: single cases that were asked for again.
+        again: single cases that were requested again.
 
     Raises:
-        _StuckError: of the processes nothing more comes.
+        _StuckError: the processes have stopped answering.
     """
     threads = max(1, cores() // workers) if (os.cpu_count() or 1) <= _MOST_THREADS else 1
     with _processes(min(workers, len(left)), reading.limits.decoded_bytes) as pool:
-        jobs = ((order, _schedule(pool, order, reading, spec, threads)) for order in tuple(left))
+        jobs = ((request, _schedule(pool, request, reading, spec, threads)) for request in tuple(left))
         ahead = deque(islice(jobs, _AHEAD * workers))
         while ahead:
-            order, job = ahead.popleft()
-            answer = _result(order, job, reading.limits.seconds * len(order.cases) + _GRACE_SECONDS)
+            request, job = ahead.popleft()
+            answer = _result(request, job, reading.limits.seconds * len(request.cases) + _GRACE_SECONDS)
             left.popleft()
             ahead.extend(islice(jobs, 1))
-            if len(order.cases) > 1 and _was_cut_off(answer):
-                left.extend(DecodeRequest(order.file, (case,)) for case in order.cases)
-            elif _reason(answer) == "crashed" and order not in again:
-                again.add(order)
-                left.append(order)
+            if len(request.cases) > 1 and _was_cut_off(answer):
+                left.extend(DecodeRequest(request.file, (case,)) for case in request.cases)
+            elif _reason(answer) == "crashed" and request not in again:
+                again.add(request)
+                left.append(request)
             else:
-                yield order, answer
+                yield request, answer
 
 
-def take(order: DecodeRequest, reader: CaseReader, spec: ImageSpec) -> DecodeReply:
-    """`decoded` of one order, in this process."""
-    return _answer(order, lambda case: _take(case, reader, spec))
+def take(request: DecodeRequest, reader: CaseReader, spec: ImageSpec) -> DecodeReply:
+    """Decode one request in this process."""
+    return _answer(request, lambda case: _take(case, reader, spec))
 
 
-def look(order: DecodeRequest, reader: CaseReader) -> DecodeReply:
-    """`take` without pixels."""
-    return _answer(order, lambda case: _take(case, reader, None))
+def look(request: DecodeRequest, reader: CaseReader) -> DecodeReply:
+    """Decode one request in this process, but return only facts, no pixels."""
+    return _answer(request, lambda case: _take(case, reader, None))
 
 
-def _answer(order: DecodeRequest, one: Callable[[Case], Decoded]) -> DecodeReply:
+def _answer(request: DecodeRequest, one: Callable[[Case], Decoded]) -> DecodeReply:
     try:
-        content = digest_of(Path(order.file))
+        content = digest_of(Path(request.file))
     except OSError:
-        return DecodeReply(b"", [Decoded(refusal("missing"), None)] * len(order.cases))
-    return DecodeReply(content, [one(case) for case in order.cases])
+        return DecodeReply(b"", [Decoded(refusal("missing"), None)] * len(request.cases))
+    return DecodeReply(content, [one(case) for case in request.cases])
 
 
 def _take(case: Case, reader: CaseReader, spec: ImageSpec | None) -> Decoded:
@@ -160,11 +161,11 @@ def _take(case: Case, reader: CaseReader, spec: ImageSpec | None) -> Decoded:
 
 
 def _schedule(
-    pool: ProcessPool, order: DecodeRequest, reading: Reading, spec: ImageSpec, threads: int
+    pool: ProcessPool, request: DecodeRequest, reading: Reading, spec: ImageSpec, threads: int
 ) -> Future[DecodeReply]:
-    seconds = reading.limits.seconds * len(order.cases)
+    seconds = reading.limits.seconds * len(request.cases)
     try:
-        job: Future[DecodeReply] = pool.schedule(_in_worker, args=[order, reading, spec, threads], timeout=seconds)
+        job: Future[DecodeReply] = pool.schedule(_in_worker, args=[request, reading, spec, threads], timeout=seconds)
     except RuntimeError as error:  # the pool broke since the last answer
         job = Future()
         job.set_exception(BrokenProcessPool(str(error)))
@@ -172,29 +173,29 @@ def _schedule(
 
 
 class _StuckError(Exception):
-    """A process that was killed from outside (for want of memory, say) can hold the pool's lock for ever."""
+    """The pool is stuck: a process that was killed from outside (out of memory, say) can hold its lock for ever."""
 
 
-def _result(order: DecodeRequest, job: Future[DecodeReply], patience: float) -> DecodeReply:
-    """The answer, or the refusal that the pool's own end of the job means; orders start in turn, so the oldest has
-    started."""
+def _result(request: DecodeRequest, job: Future[DecodeReply], patience: float) -> DecodeReply:
+    """A job's answer; if the pool ended the job, a refusal with the reason. Requests start in turn, so that the oldest
+    one has started."""
     try:
         return job.result(patience)
     except TimeoutError:
         if not job.done():
             raise _StuckError from None
-        return _refused(order, "too-slow")
+        return _refused(request, "too-slow")
     except ProcessExpired:
-        return _refused(order, "crashed")
+        return _refused(request, "crashed")
     except BrokenProcessPool as error:  # its processes ended one after another, waiting for the lock
         raise _StuckError from error
     except Exception as error:  # ours, not the file's: every reader raises `CaseError`
         raise RuntimeError(f"decoding failed with {type(error).__name__}; please report it") from error
 
 
-def _refused(order: DecodeRequest, reason: str) -> DecodeReply:
-    """Without the file's digest: reading it may be what took too long."""
-    return DecodeReply(b"", [Decoded(refusal(reason), None)] * len(order.cases))
+def _refused(request: DecodeRequest, reason: str) -> DecodeReply:
+    """A reply with one reason for all cases; without a digest, since reading the file may have been too slow."""
+    return DecodeReply(b"", [Decoded(refusal(reason), None)] * len(request.cases))
 
 
 def _was_cut_off(answer: DecodeReply) -> bool:
@@ -202,12 +203,12 @@ def _was_cut_off(answer: DecodeReply) -> bool:
 
 
 def _reason(answer: DecodeReply) -> str | None:
-    return reason_of(int(answer.taken[0].facts["reason"]))
+    return reason_of(int(answer.cases[0].facts["reason"]))
 
 
 @contextmanager
 def _processes(workers: int, decoded_bytes: int) -> Iterator[ProcessPool]:
-    """A pool that has ended when left."""
+    """A pool of processes, which have ended when the block is left."""
     with warnings.catch_warnings():  # from Python 3.12 on: there are threads here, see the module's docstring
         warnings.simplefilter("ignore", DeprecationWarning)
         pool = ProcessPool(
@@ -228,7 +229,7 @@ def _processes(workers: int, decoded_bytes: int) -> Iterator[ProcessPool]:
 
 
 def _begin(parent: int, decoded_bytes: int) -> None:
-    """What a process does first."""
+    """Initialise a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too, and is the parent's to act on
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.freeze()  # what the parent made (open channels, say) is not this process's to collect
@@ -238,7 +239,7 @@ def _begin(parent: int, decoded_bytes: int) -> None:
 
 
 def _bound_memory(more: int) -> None:
-    """An allocation fails that would take this process ``more`` bytes beyond what it has now."""
+    """Limit this process's memory to ``more`` bytes above what it has now; larger allocations then fail."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     except OSError:  # not Linux: only the limits that are computed from the header hold
@@ -250,7 +251,7 @@ def _bound_memory(more: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """A parent that was killed can't end its workers, which would wait for ever."""
+    """End this worker when its parent ends: a parent that is killed can't do so, and the worker would wait for ever."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
@@ -258,9 +259,9 @@ def _end_with(parent: int) -> None:
 
 @functools.lru_cache(maxsize=1)
 def _reader(reading: Reading, threads: int) -> CaseReader:
-    """A process's own, for as long as it lives."""
+    """The reader of this worker process, made once."""
     return CaseReader(reading, threads)
 
 
-def _in_worker(order: DecodeRequest, reading: Reading, spec: ImageSpec, threads: int) -> DecodeReply:
-    return take(order, _reader(reading, threads), spec)
+def _in_worker(request: DecodeRequest, reading: Reading, spec: ImageSpec, threads: int) -> DecodeReply:
+    return take(request, _reader(reading, threads), spec)

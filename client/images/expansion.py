@@ -1,4 +1,4 @@
-"""How many frames a file has, or slices a series: counted once, and remembered until the file changes."""
+"""Expand cases: a series or a multi-frame file becomes several cases; frames are counted once and remembered."""
 
 from __future__ import annotations
 
@@ -22,14 +22,11 @@ OTHERS = frozenset({*FORMATS, ".npz", *CSV, *PARQUET})
 """Suffixes of files that are not DICOM."""
 
 
-_UNKNOWN = 0  # it can't be counted; reading it says why
+_UNKNOWN = 0  # the count of a file whose frames can't be counted; reading it gives the reason
 
 
 def expanded(cases: Sequence[Case], reading: Reading, store: Store) -> tuple[Case, ...]:
-    """The cases of a manifest's lines: a series or a file of many frames may be several.
-
-    See `fedgraft.client.images.expansion`, which says when.
-    """
+    """The cases of a manifest's lines, with series and multi-frame files expanded (see `expand`)."""
     if not _may_be_several(cases, reading):
         return tuple(cases)
     from fedgraft.client.images.dicom.read import frame_count
@@ -69,11 +66,11 @@ def _may_be_several(cases: Sequence[Case], reading: Reading) -> bool:
 
 
 def expand(cases: Iterable[Case], dicom: DicomSection, frame_count: Callable[[Path], int]) -> tuple[Case, ...]:
-    """Make a case of each slice or frame that the plan wants.
+    """Make a case of each slice or frame that the plan uses.
 
     A folder becomes ``dicom.slices`` cases, evenly spaced, or as many as it has slices; with ``dicom.frames=all`` a
-    file becomes as many as it has frames. All keep the line's label, patient and split. A case with a ``row`` is
-    left as it is, and so is one whose frames can't be counted: reading it will say why.
+    file becomes one case per frame. All have the line's label, patient and split. A case with a ``row`` is not
+    expanded, nor is one whose frames can't be counted: reading it gives the reason.
 
     Args:
         frame_count: frames of a file or slices of a folder, as `fedgraft.client.images.dicom.read.frame_count` with the

@@ -1,4 +1,4 @@
-"""What is remembered of each image besides its pixels, so that a second look at a cohort reads no file."""
+"""Facts about each image that are kept besides its pixels, so that a later start need not read the file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PIXELS_COUNTED = 65536
 FACTS = np.dtype(
     [
         ("reason", "u1"),  # 0 = usable, else the number of its reason
-        ("marks", "u1"),  # picture.Mark
+        ("marks", "u1"),  # image.DeidentificationFlag
         ("planes", "u1"),  # 1 grey, 3 colour
         ("height", "<u4"),  # of the decoded image
         ("width", "<u4"),
@@ -29,10 +29,10 @@ FACTS = np.dtype(
 
 
 def facts_of(picture: DecodedImage) -> NDArray[np.void]:
-    """``()`` of `FACTS`.
+    """The facts of a decoded image, ``()`` of `FACTS`.
 
     Raises:
-        CaseError: there is nothing to see (``blank``).
+        CaseError: all pixels are equal (``blank``).
     """
     pixels = np.ascontiguousarray(picture.pixels)
     height, width = pixels.shape[:2]
@@ -50,14 +50,14 @@ def facts_of(picture: DecodedImage) -> NDArray[np.void]:
 
 
 def refusal(reason: str, marks: DeidentificationFlag = DeidentificationFlag.NONE) -> NDArray[np.void]:
-    """``()`` of `FACTS` for a case that can't be used."""
+    """The facts of a case that can't be used, ``()`` of `FACTS`."""
     facts = np.zeros((), FACTS)
     facts["reason"], facts["marks"] = number_of(reason), marks
     return facts
 
 
 def _histogram(pixels: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Counts in `BINS` bins, of at most `_PIXELS_COUNTED` pixels evenly spread over the image, all planes of each."""
+    """A histogram with `BINS` bins of at most `_PIXELS_COUNTED` evenly spread pixels, all planes of each."""
     count = pixels.shape[0] * pixels.shape[1]
     some = pixels.reshape(count, -1)[:: -(-count // _PIXELS_COUNTED)].reshape(-1)
     return np.bincount(np.minimum(some * BINS, BINS - 1).astype(np.uint8), minlength=BINS)

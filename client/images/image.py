@@ -1,4 +1,4 @@
-"""What a reader makes of a file: pixels, and what the file says about itself that a hospital should know."""
+"""A decoded image: its pixels, and what the file states about de-identification."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class DeidentificationFlag(IntFlag):
-    """De-identification, as far as a file says (PS3.3 C.7.6.1, C.7.1.1; PS3.15 E). Only DICOM files have marks."""
+    """What a file states about de-identification (PS3.3 C.7.6.1, C.7.1.1; PS3.15 E); only DICOM files have flags."""
 
     NONE = 0
     BURNED_IN = 1

@@ -1,8 +1,8 @@
-"""Taking cases in: every file is read once; what was seen of it is kept, and so are its pixels at the network's size.
+"""Ingest cases: every file is decoded once, and its facts and its pixels at the network's size are kept.
 
-Both are keyed by what the file holds, not by its name, and by everything that shapes them. What is kept counts only
-when it is whole (`fedgraft.client.site.row_store`), and is added as it comes: an interrupted intake goes on where it
-stopped. The rows of an ``.npz`` are pixels already: of those, only facts are kept.
+Both are keyed by the file's content, not its name, and by everything that they depend on. Only complete rows count
+(`fedgraft.client.site.row_store`), and they are added during the ingest: an interrupted one continues where it stopped.
+The rows of an ``.npz`` are pixels already: of those, only facts are kept.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from fedgraft.common.errors import DataError
 from fedgraft.common.interfaces.inputs import ImageSpec
 
 _AT_ONCE = 256  # cases between two writes
-_IN_ONE_ORDER = 32  # cases of one file that one process decodes in one go
+_IN_ONE_ORDER = 32  # cases of one file per request to a process
 
 
 @dataclass
@@ -46,11 +46,11 @@ class Intake:
 
     Args:
         reading: the plan's ``dicom`` section and the site's limits.
-        spec: the backbone's input: pixels are kept at its size.
+        spec: of the backbone's input; pixels are kept at its size.
         store: where facts and pixels are kept.
         workers: processes that decode files; rows of arrays never need any.
-        refuse_burned_in: whether an image with Burned In Annotation = YES can't be used.
-        progress: is told how many cases were decoded, as it happens.
+        refuse_burned_in: whether images with Burned In Annotation = YES can't be used.
+        progress: called with the number of cases that were decoded, as it happens.
     """
 
     reading: Reading
@@ -68,7 +68,8 @@ class Intake:
         return CaseReader(self.reading)
 
     def facts(self, cases: Sequence[Case]) -> NDArray[np.void]:
-        """``(N,)`` of `FACTS`; decodes what was not seen yet. A case with a ``reason`` can't be used."""
+        """The facts of cases, ``(N,)`` of `FACTS`; decodes those that are new. A case with a ``reason`` can't be
+        used."""
         fresh = [case for case in dict.fromkeys(cases) if case not in self._facts]
         if fresh:
             self._look_at(fresh)
@@ -79,11 +80,11 @@ class Intake:
         return found
 
     def key(self, case: Case) -> bytes:
-        """32 bytes: what the case holds, and everything that shapes its pixels. Ask for its `facts` first."""
+        """A digest (32 bytes) of a case's content and of everything its pixels depend on. Needs its `facts` first."""
         return _digest("pixels-2", self._within(case), self._shaping)
 
     def images(self, cases: Sequence[Case]) -> list[Tensor]:
-        """``(1 or 3, S, S)`` float32 in [0, 1] of each case; all of them usable. Ask for their `facts` first."""
+        """The images of usable cases, ``(1 or 3, S, S)`` float32 in [0, 1] each. Needs their `facts` first."""
         return [self._image(case) for case in cases]
 
     def _image(self, case: Case) -> Tensor:
@@ -91,12 +92,12 @@ class Intake:
             return resize(self._reader(case).pixels, self.spec)
         kept = self._kept_pixels(self._planes(case))
         (place,) = kept.places([self.key(case)])
-        if place == ABSENT:  # -1, which would be another case's pixels
+        if place == ABSENT:  # -1 would index another case's pixels
             raise DataError("what was kept of the cohort's cases was removed while it was in use; start again")
         return decode(kept.rows().numpy()[place])
 
     def _look_at(self, cases: Sequence[Case]) -> None:
-        """Find what was seen on an earlier start, and decode the rest."""
+        """Load the facts of cases that are kept from an earlier start, and decode the others."""
         self._know_contents(cases)
         self._remember([case for case in cases if file_of(case) in self._contents])
         self._facts |= {case: refusal("missing") for case in cases if self._stamps[file_of(case)] is None}
@@ -105,7 +106,7 @@ class Intake:
         self._take_in([case for case in cases if case not in self._facts])
 
     def _know_contents(self, cases: Sequence[Case]) -> None:
-        """Stamp the files that are new here, and find those that were seen on an earlier start."""
+        """Stamp files that are new in this process, and look up the digests of those known from an earlier start."""
         files = sorted({file_of(case) for case in cases} - set(self._stamps))
         stamps = {file: stamp_of(Path(file)) for file in files}
         self._stamps |= stamps
@@ -114,14 +115,14 @@ class Intake:
         self._contents |= {file: content for file, content in zip(there, known, strict=True) if content is not None}
 
     def _remember(self, cases: Sequence[Case]) -> None:
-        """Take over the facts that are kept."""
+        """Load the facts of cases that are kept."""
         places = self._kept_facts.places([self._facts_key(case) for case in cases])
         there = places != ABSENT
         rows = np.ascontiguousarray(self._kept_facts.rows().numpy()[places[there]]).view(FACTS).reshape(-1)
         self._facts |= dict(zip((case for case, one in zip(cases, there, strict=True) if one), rows, strict=True))
 
     def _without_pixels(self, cases: Sequence[Case]) -> set[Case]:
-        """Usable images whose pixels are not kept at this size; the rows of an array need none."""
+        """The usable images whose pixels are not kept at this size, without rows of arrays, which need none."""
         usable = [case for case in cases if self._facts[case]["reason"] == USABLE and not is_row(case)]
         found = set[Case]()
         for planes in (1, 3):
@@ -131,34 +132,34 @@ class Intake:
         return found
 
     def _take_in(self, cases: Sequence[Case]) -> None:
-        """Decode, and keep what came every `_AT_ONCE` cases."""
+        """Decode cases, and keep the results after every `_AT_ONCE` of them."""
         rows = [case for case in cases if is_row(case)]
         files = [case for case in cases if not is_row(case)]
         held: list[tuple[DecodeRequest, DecodeReply]] = []
-        orders = [
+        requests = [
             DecodeRequest(file, tuple(files[place] for place in places[start : start + _IN_ONE_ORDER]))
             for file, places in by_file(files)
             for start in range(0, len(places), _IN_ONE_ORDER)
         ]
         whole = [DecodeRequest(file, tuple(rows[place] for place in places)) for file, places in by_file(rows)]
-        seen = ((order, look(order, self._reader)) for order in whole)
-        for order, answer in chain(seen, decoded(orders, self.reading, self.spec, self.workers)):
-            held.append((order, answer))
-            self.progress(len(order.cases))
-            if sum(len(order.cases) for order, _ in held) >= _AT_ONCE:
+        seen = ((request, look(request, self._reader)) for request in whole)
+        for request, answer in chain(seen, decoded(requests, self.reading, self.spec, self.workers)):
+            held.append((request, answer))
+            self.progress(len(request.cases))
+            if sum(len(request.cases) for request, _ in held) >= _AT_ONCE:
                 self._keep(held)
                 held = []
         self._keep(held)
 
     def _keep(self, held: Sequence[tuple[DecodeRequest, DecodeReply]]) -> None:
-        """Pixels first, then facts, and last that the file is known: what is known is then whole."""
-        # of a file without a digest every reason is a passing one
-        everything = [pair for order, answer in held for pair in zip(order.cases, answer.taken, strict=True)]
+        """Keep results: first pixels, then facts, and last the file's stamp, so that a known file is complete."""
+        # a file without a digest has only passing reasons
+        everything = [pair for request, answer in held for pair in zip(request.cases, answer.cases, strict=True)]
         self._facts |= {case: one.facts for case, one in everything}
-        held = [(order, answer) for order, answer in held if answer.content]
+        held = [(request, answer) for request, answer in held if answer.content]
         if not held:
             return
-        self._contents |= {order.file: answer.content for order, answer in held}
+        self._contents |= {request.file: answer.content for request, answer in held}
         taken = [(case, one) for case, one in everything if reason_of(int(one.facts["reason"])) not in PASSING]
         for planes in (1, 3):
             some = [(case, one.pixels) for case, one in taken if one.pixels is not None and len(one.pixels) == planes]
@@ -167,15 +168,16 @@ class Intake:
         if taken:
             rows = np.array([one.facts for _, one in taken], FACTS).view(np.uint8).reshape(-1, FACTS.itemsize)
             self._kept_facts.add([self._facts_key(case) for case, _ in taken], rows)
-        stamps = {self._stamps[order.file] or b"": answer.content for order, answer in held}
+        stamps = {self._stamps[request.file] or b"": answer.content for request, answer in held}
         self._index.add(list(stamps), list(stamps.values()))
 
     def _planes(self, case: Case) -> int:
-        """Of what is kept of a case."""
+        """The number of planes that are kept of a case."""
         return kept_planes(int(self._facts[case]["planes"]), self.spec)
 
     def _within(self, case: Case) -> str:
-        """A case by what its file holds, where in it, and who reads it: a file's name chooses its reader."""
+        """A case's identity by content: digest of the file, place in it, and its reader, which the file's name
+        selects."""
         suffix = Path(file_of(case)).suffix.lower()
         reader = suffix if suffix in FORMATS else "rows" if is_row(case) else "dicom"
         return f"{self._contents[file_of(case)].hex()}|{case.path.partition('::')[2]}|{case.row}|{reader}"
@@ -185,12 +187,12 @@ class Intake:
 
     @cached_property
     def _look(self) -> str:
-        """Everything else that shapes what is seen of a file: how it is read, and whether all decoders are there."""
+        """Everything else that facts depend on: how files are read, and which decoders are installed."""
         return json.dumps([asdict(self.reading.dicom), find_spec("libjpeg") is not None, version("fedgraft")])
 
     @cached_property
     def _shaping(self) -> str:
-        """Everything that shapes the pixels that are kept of it."""
+        """Everything else that kept pixels depend on."""
         size = (self.spec.size, self.spec.interpolation, self.spec.channels == 1)
         return json.dumps([asdict(self.reading.dicom), size])
 

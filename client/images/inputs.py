@@ -1,4 +1,4 @@
-"""Images as a network takes them: taken in once, harmonised, shown in the views of the plan's bank, normalised."""
+"""Images as inputs of a network: ingested once, harmonised, augmented to the views of the plan's bank, normalised."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ImageInputs:
         return expanded(cases, self.intake.reading, self.intake.store)
 
     def facts(self, cases: Sequence[Case]) -> NDArray[np.void]:
-        """``(N,)`` of `fedgraft.client.images.facts.FACTS`."""
+        """The facts of cases, ``(N,)`` of `fedgraft.client.images.facts.FACTS`."""
         return self.intake.facts(cases)
 
     def verdicts(self, cases: Sequence[Case]) -> NDArray[np.uint8]:
@@ -68,7 +68,7 @@ class ImageInputs:
         return [self._view_key(keys[one.case], one) for one in wanted]
 
     def _view_key(self, key: bytes, one: CaseView) -> bytes:
-        """A case as it is has the same key in every bank."""
+        """The key of a view; view 0 has the same key in every bank."""
         if one.view == 0:
             return key
         return hashlib.sha256(key + view_fingerprint(self.bank, one.case, one.view).encode()).digest()
@@ -89,12 +89,12 @@ class ImageInputs:
         return ImageStatistics(len(train), tuple((total / len(train)).tolist()))
 
     def harmonised(self, cases: Sequence[Case]) -> list[Tensor]:
-        """``(1 or 3, S, S)`` float32 in [0, 1] of each case, made like those of other sites if the plan says so."""
+        """The images of cases, ``(1 or 3, S, S)`` float32 in [0, 1] each, harmonised if the plan says so."""
         taken = self.intake.images(cases)
         return taken if self.harmony is None else [self.harmony.apply(image) for image in taken]
 
     def views(self, wanted: Sequence[CaseView]) -> Tensor:
-        """``(B, 1 or 3, S, S)`` in [0, 1]: one plane if all of them are grey."""
+        """Views of cases, ``(B, 1 or 3, S, S)`` in [0, 1]: one plane if all are grey."""
         grouped = [(case, [one.view for one in views]) for case, views in groupby(wanted, lambda one: one.case)]
         taken = self.harmonised([case for case, _ in grouped])
         images = [
@@ -107,7 +107,7 @@ class ImageInputs:
 
 
 def _parts(wanted: Sequence[CaseView], batch: int) -> Iterator[slice]:
-    """At most ``batch`` at once; the views of one case stay together if they fit."""
+    """Batches of at most ``batch`` views; those of one case stay together if they fit."""
     start = end = 0
     for _, views in groupby(wanted, lambda one: one.case):
         count = sum(1 for _ in views)

@@ -1,4 +1,4 @@
-"""PNG, JPEG and TIFF files, and rows of arrays, to float pixels."""
+"""Read PNG, JPEG and TIFF files, and rows of arrays, to float pixels."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _RANGE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 def read_picture(path: Path, limits: Limits, page: int | None = None) -> Pixels:
     """Read a PNG, JPEG or TIFF of 8 or 16 bits: ``(H, W)`` if it is grey, else ``(H, W, 3)``; float32 in [0, 1].
 
-    Transparency is dropped; the orientation that EXIF names is applied; 0 is black, also where a TIFF says otherwise.
+    Transparency is dropped, EXIF orientation is applied, and 0 is black, also for a TIFF in which white is 0.
 
     Args:
-        page: of a TIFF with several; needed for those, and for no other.
+        page: for a TIFF with several pages, and only for those.
 
     Raises:
         CaseError: the file is missing, damaged, too large or of another kind.
@@ -39,7 +39,7 @@ def read_picture(path: Path, limits: Limits, page: int | None = None) -> Pixels:
         raise CaseError("missing")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own warnings quote the file; the limits are ours
+            warnings.simplefilter("ignore")  # Pillow's warnings quote the file; the limits are checked here
             # a stream, not a path: Pillow maps the file of a path, and then a TIFF on its side comes out scrambled
             with path.open("rb") as stream, Image.open(stream, formats=tuple(set(FORMATS.values()))) as opened:
                 _check(opened, limits, page)
@@ -106,7 +106,7 @@ def array_to_unit(image: NDArray[np.generic]) -> Pixels:
 
 
 def _check(opened: Image.Image, limits: Limits, page: int | None) -> None:
-    """Before anything is decoded."""
+    """Check an image's header against the limits, before it is decoded."""
     pages = getattr(opened, "n_frames", 1)
     if pages > limits.frames:
         raise CaseError("too-large", f"{pages} pages; limits.frames is {limits.frames}")

@@ -1,4 +1,4 @@
-"""A case to float pixels, whatever the file: DICOM, PNG, JPEG, TIFF, or a row of an array in an ``.npz``."""
+"""Read a case to float pixels, from DICOM, PNG, JPEG, TIFF, or a row of an array in an ``.npz``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def is_row(case: Case) -> bool:
 
 
 class CaseReader:
-    """Reads cases; holds the arrays of the last ``.npz``, so that each row does not read the file again.
+    """Reads cases; keeps the array of the last ``.npz``, so that the file is not read again for each row.
 
     Args:
         threads: how many CPUs a decoder may use for one image.
@@ -85,7 +85,7 @@ class CaseReader:
 
 
 def by_file(cases: Sequence[Case]) -> Iterator[tuple[str, list[int]]]:
-    """Each file, and the positions of its cases."""
+    """``(file, indices of its cases)`` for each file."""
     order = sorted(range(len(cases)), key=lambda place: file_of(cases[place]))
     for file, places in groupby(order, lambda place: file_of(cases[place])):
         yield file, list(places)

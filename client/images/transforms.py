@@ -1,4 +1,4 @@
-"""Image -> model input: resize, channels, normalisation, all as the backbone declares them."""
+"""Transform an image to a network's input: resizing, channels and normalisation, as the backbone declares them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _MODES = {"bicubic": "bicubic", "bilinear": "bilinear"}
 
 
 def resize(image: NDArray[np.float32], spec: ImageSpec) -> Tensor:
-    """``(H, W)`` or ``(H, W, 3)`` float32 in [0, 1] to ``(planes, size, size)``, still in [0, 1].
+    """Resize ``(H, W)`` or ``(H, W, 3)`` float32 in [0, 1] to ``(planes, size, size)``, still in [0, 1].
 
-    A grey image has one plane; a colour image has three, or becomes luma (ITU-R BT.601) if the backbone has one
-    channel.
+    A grey image has one plane. A colour image has three; if the backbone has one channel, it becomes luma (ITU-R
+    BT.601).
     """
     pixels = torch.from_numpy(np.ascontiguousarray(image, np.float32))
     planes = pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
@@ -33,7 +33,7 @@ def resize(image: NDArray[np.float32], spec: ImageSpec) -> Tensor:
 
 
 def normalise(images: Tensor, spec: ImageSpec) -> Tensor:
-    """``(..., planes, S, S)`` float32 in [0, 1] to ``(..., channels, S, S)``, by the backbone's mean and std.
+    """Normalise ``(..., planes, S, S)`` float32 in [0, 1] to ``(..., channels, S, S)`` by the backbone's mean and std.
 
     A single plane is repeated for three channels.
     """
@@ -42,5 +42,5 @@ def normalise(images: Tensor, spec: ImageSpec) -> Tensor:
 
 
 def fingerprint(spec: ImageSpec) -> str:
-    """Changes whenever `resize` and `normalise` would give other numbers for the same image."""
+    """Text that changes whenever `resize` and `normalise` would give other numbers for the same image."""
     return hashlib.sha256(f"resize-1|{spec}".encode()).hexdigest()

@@ -1,1 +1,1 @@
-"""Tables: files to cells, cells to the network's input."""
+"""Tables: reading cells from files, and making a network's inputs of them."""

@@ -1,4 +1,4 @@
-"""Tables on disk, CSV or Parquet, as cells of text; a file is read once, and only the columns that are asked for."""
+"""Read tables, CSV or Parquet, as cells of text; each file is read once, and only the columns that are needed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from fedgraft.client.cohort.quarantine import CaseError
 from fedgraft.client.site.limits import Limits
 from fedgraft.common.errors import DataError
 
-_EXACT = 1e15  # whole numbers up to here are exact in float64, and are written without a point
+_EXACT = 1e15  # whole floats up to this are exact, and are written without a point
 
 
 @dataclass(frozen=True)
 class TableColumns:
-    """Some columns of a file: ``rows`` in the order of ``names``; ``None`` for a row with too many or too few cells."""
+    """Columns of a file: each row's cells in the order of ``names``; ``None`` for a row of the wrong length."""
 
     names: tuple[str, ...]
     rows: Sequence[tuple[str, ...] | None]
@@ -28,7 +28,7 @@ class TableColumns:
 
 @dataclass
 class TableFiles:
-    """Reads tables and holds what it has read.
+    """Reads tables, and keeps what it has read.
 
     Args:
         limits: a file of more than ``decoded_bytes`` (Parquet: once uncompressed) is refused before it is read.
@@ -38,11 +38,11 @@ class TableFiles:
     _held: dict[tuple[Path, int, int, tuple[str, ...]], TableColumns | CaseError] = field(default_factory=dict)
 
     def read(self, path: Path, names: tuple[str, ...]) -> TableColumns:
-        """Those of the columns ``names`` that the file has.
+        """The columns in ``names`` that the file has.
 
         Raises:
-            CaseError: ``missing``, ``too-large``, ``damaged``, ``unsupported`` or ``inconsistent``: for every row of
-                this file.
+            CaseError: ``missing``, ``too-large``, ``damaged``, ``unsupported`` or ``inconsistent``; no row of the file
+                can be used.
             DataError: the header names one of the columns twice.
         """
         try:
@@ -87,7 +87,7 @@ def _read_csv(path: Path, names: tuple[str, ...]) -> TableColumns:
 
 
 def _without_blank_end(lines: Iterable[list[str]]) -> Iterator[list[str]]:
-    """A blank line before others would move the rows below it away from their numbers."""
+    """The lines without blank ones at the end; blank lines before others stay, since rows are found by their number."""
     blank = False
     for line in lines:
         if line and blank:
@@ -128,8 +128,8 @@ def _read_parquet(path: Path, names: tuple[str, ...], most: int) -> TableColumns
 
 
 def _text(value: object) -> str:
-    """A Parquet value as a CSV would hold it: null and NaN are empty, and a whole number has no point, whatever its
-    type (a column of whole numbers with a gap often comes as floats)."""
+    """A Parquet value as a CSV cell: null and NaN are empty, and a whole number has no point even if it is a float (as
+    in columns of whole numbers with missing values)."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):

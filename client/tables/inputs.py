@@ -1,4 +1,4 @@
-"""Cases of a table to what a tabular backbone takes."""
+"""Rows of a table as inputs of a tabular backbone."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class TableInputs:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with everything of the section that changes a number."""
+        """Changes with every option of the section that encoded numbers depend on."""
         shaping = {
             name: value for name, value in asdict(self._table).items() if name not in ("statistics", "min_count")
         }
         return hashlib.sha256(f"table-1|{json.dumps(shaping, sort_keys=True)}".encode()).hexdigest()
 
     def keys(self, wanted: Sequence[CaseView]) -> list[bytes]:
-        """32 bytes each, of the cells that the plan names: rows with the same cells share one, wherever they lie.
+        """Digests (32 bytes each) of the cells of the plan's columns; rows with equal cells have equal keys.
 
         Raises:
             CaseError: a case can't be used.
@@ -61,7 +61,7 @@ class TableInputs:
         return [hashlib.sha256(json.dumps(some).encode()).digest() for some in cells]
 
     def reasons(self, cases: Sequence[Case]) -> list[str | None]:
-        """Why each case can't be used; ``None`` if it can.
+        """The reason why each case can't be used; ``None`` if it can.
 
         Raises:
             DataError: the table lacks columns that the plan names.
@@ -69,7 +69,7 @@ class TableInputs:
         return [self._reason(case) for case in cases]
 
     def expanded(self, cases: Sequence[Case]) -> tuple[Case, ...]:
-        """Each is one row."""
+        """The cases themselves, since each is one row."""
         return tuple(cases)
 
     def verdicts(self, cases: Sequence[Case]) -> NDArray[np.uint8]:
@@ -77,7 +77,7 @@ class TableInputs:
         return np.array([USABLE if reason is None else number_of(reason) for reason in reasons], np.uint8)
 
     def digests(self, cases: Sequence[Case]) -> None:
-        """Two patients may well have the same few values."""
+        """``None``: equal rows are no duplicates, since two patients can have the same few values."""
 
     def rows(self, cases: Sequence[Case]) -> list[Row]:
         """The cells of usable cases as numbers and texts.
@@ -95,7 +95,7 @@ class TableInputs:
         return release_statistics(enough, table, permission)
 
     def batches(self, wanted: Sequence[CaseView], batch: int) -> Iterator[tuple[slice, Tensor]]:
-        """``(which part of wanted, (B, F) float32)``.
+        """Encoded inputs in batches: ``(slice of wanted, (B, F) float32)``.
 
         Raises:
             PlanError: the plan's statistics are not known yet.
@@ -124,7 +124,7 @@ class TableInputs:
             raise CaseError("bad-value", str(error)) from None
 
     def _cells(self, case: Case) -> list[str]:
-        """In the order of the plan's columns."""
+        """The cells of cases, in the order of the plan's columns."""
         own = dict(case.columns)
         elsewhere = tuple(name for name in self._names if name not in own)
         held = {**self._from_file(case, elsewhere), **own} if elsewhere else own

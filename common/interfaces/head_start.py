@@ -1,4 +1,4 @@
-"""How a head starts: what a plan's ``initial._target_`` must be."""
+"""The start of a head: what a plan's ``initial._target_`` must be."""
 
 from __future__ import annotations
 
@@ -8,49 +8,50 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 Sums = dict[str, Tensor]
-"""Float64 tensors by name; those of several sites add up to those of all their cases."""
+"""Float64 tensors by name: sums over cases, which can be added over sites."""
 
 COUNTS = "counts"
-"""Under this name, sums hold the training cases of each class, ``(C,)``: the coordinator checks them."""
+"""The name of the tensor with the number of training cases of each class, ``(C,)``, which the coordinator checks."""
 
 
 @runtime_checkable
 class HeadStart(Protocol):
-    """Head tensors before the first round.
+    """Computes a head's tensors before the first round.
 
-    A class may have two attributes more. ``misfit``: a static method ``(head, options) -> str`` that says why a head as
-    it was built can't start so, and what to choose instead; empty if it can. ``tells_classes_apart``: false if the head
-    does not, so that there is nothing between it and the trained one to choose from.
+    A class may have two further attributes. ``misfit``: a static method ``(head, options) -> str`` that says why the
+    built head can't start in this way, and what to choose instead; empty if it can. ``tells_classes_apart``: false if
+    the started head gives all classes the same score, so that interpolating with it makes no sense.
     """
 
     def head(self, sums: Sums, built: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """At the coordinator: the head's tensors by name in its state.
+        """At the coordinator: the head's tensors, by name in its state.
 
         Args:
-            sums: over all sites, if it `StartsFromSums`; else empty.
-            built: the head as it was built.
+            sums: the sums over all sites, for a `StartsFromSums`; else empty.
+            built: the built head's tensors.
         """
 
 
 @runtime_checkable
 class StartsFromSums(HeadStart, Protocol):
-    """Head tensors from what all sites sum up over their training cases.
+    """A `HeadStart` that is computed from sums over all sites' training cases.
 
-    A class may have one attribute more. ``every_site``: true if the head is right only with the sums of all sites; one
-    that withholds its own then ends the run.
+    A class may have a further attribute ``every_site``: true if the sums of all sites are needed; the run then ends
+    with an error if a site withholds its own.
     """
 
     def sums(self, features: Tensor, labels: Tensor, classes: int) -> Sums:
         """At a site: sums over its training cases.
 
         Args:
-            features: what the head's weights see (`fedgraft.common.heads.heads`), ``(N, F)`` float32; ``N`` may be 0.
+            features: the head's inputs after its own ``inputs`` (`fedgraft.common.heads.heads`), ``(N, F)`` float32; N
+                may be 0.
             labels: ``(N,)`` int64.
         """
 
 
 def tells_classes_apart(start: object) -> bool:
-    """Whether a head that starts so prefers one class to another; ``start`` is a `HeadStart` or its class."""
+    """Whether the started head gives classes different scores; ``start`` is a `HeadStart` or its class."""
     return bool(getattr(start, "tells_classes_apart", True))
 
 

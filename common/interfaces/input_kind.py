@@ -1,4 +1,4 @@
-"""What a kind of input is: all that differs between images, rows of a table, and whatever else a plan names."""
+"""The interface of a kind of input: everything that differs between images, rows of a table, and other kinds."""
 
 from __future__ import annotations
 
@@ -18,19 +18,22 @@ class InputFacts:
     """What both sides must know of a kind of input, as plain data.
 
     Attributes:
-        room: dotted path of the class that reads such cases at a site (`fedgraft.client.cohort.inputs.InputRoom`); the
+        factory: dotted path of the class that reads such cases at a site
+        (`fedgraft.client.cohort.inputs.InputFactory`); the
             coordinator never imports it.
-        one: a case, in a word (``image``); ``a``: with what it is of (``a row of the table``); ``every``: all of them
-            (``the images``); ``taken``: what the network takes of them (``the normalised images``); ``take``: what a
-            site does to get a case (``decode``). Words for people.
-        unfit: what is wrong, and what to set, where the network does not take inputs of this shape.
-        layout: in which torch holds a batch, and the weights of convolutions.
-        trains_dropout: whether dropout acts in the stages that are trained; in a frozen one it never does.
-        codes: whether an input holds codes of categories, between two of which there is nothing.
-        notes: what goes into the file of an exported backbone besides its weights.
+        one: word for a case (``image``), for messages; so are the next four.
+        a: a case with its article (``a row of the table``).
+        every: all cases (``the images``).
+        taken: the network's inputs (``the normalised images``).
+        take: the verb for reading a case (``decode``).
+        unfit: error text for a network that does not take inputs of this shape.
+        layout: torch's memory format of a batch and of convolutions' weights.
+        trains_dropout: whether dropout acts in trained stages; it never does in frozen ones.
+        codes: whether inputs hold codes of categories, which can't be interpolated.
+        notes: metadata for the file of an exported backbone.
     """
 
-    room: str
+    factory: str
     one: str
     a: str
     every: str
@@ -44,31 +47,31 @@ class InputFacts:
 
 
 Sections = dict[str, Any]
-"""Some sections of a plan, by name: whoever asks for them puts them into the plan."""
+"""Sections of a plan by name, with which the caller replaces the plan's."""
 
 
 class Statistics(Protocol):
-    """What one site tells of its training cases before the first round."""
+    """The statistics that one site sends of its training cases before the first round."""
 
     @property
     def is_nothing(self) -> bool:
-        """Whether it tells nothing."""
+        """Whether the site releases nothing."""
 
 
 class FederatedStatistics(Protocol):
-    """What the sites are asked for before the first round, and what follows from their answers."""
+    """The statistics that sites are asked for before the first round, and their use in the plan."""
 
     def leaving(self) -> str:
-        """What leaves a site for it, for `fedgraft plan`."""
+        """What leaves a site, in words, for ``fedgraft plan``."""
 
     def nothing(self) -> Statistics:
-        """The answer of a site that tells nothing."""
+        """The answer of a site that releases nothing."""
 
     def pack(self, found: Any) -> ConfigRecord:
-        """An answer as it travels."""
+        """Pack an answer as a Flower record."""
 
     def unpack(self, record: ConfigRecord) -> Statistics:
-        """An answer that came over the wire.
+        """Unpack an answer that another machine sent.
 
         Raises:
             WireError: it is not usable.
@@ -78,22 +81,21 @@ class FederatedStatistics(Protocol):
         """An answer in names and numbers, for the site's log of what left it."""
 
     def known(self, answers: Sequence[Any]) -> Sections:
-        """The sections of the plan with the numbers that all answers say together.
+        """The sections of the plan with the statistics pooled over all answers.
 
         Raises:
-            PlanError: of something that the plan needs, no site told anything.
+            PlanError: no site released something that the plan needs.
         """
 
     def stand_in(self) -> Sections | None:
-        """The sections with made-up numbers, where only the model or the time matters; ``None`` if the model depends on
-        the numbers."""
+        """The sections with placeholder numbers, for when only the model or the time matters; ``None`` if the model
+        depends on the numbers."""
 
     def without_unknown(self, answers: Mapping[str, Any]) -> tuple[Sections, tuple[str, ...]]:
-        """The sections without what no answer tells anything of, and the names of that: what those who answered would
-        do by themselves.
+        """The sections without the columns (for instance) that no answer has a value of, and the names of those.
 
         Args:
-            answers: by the site's name.
+            answers: by site name.
 
         Raises:
             PlanError: nothing would be left.
@@ -102,40 +104,40 @@ class FederatedStatistics(Protocol):
 
 @runtime_checkable
 class InputKind(Protocol):
-    """What a plan's ``input._target_`` must be. Its constructor may take ``plan`` and ``trusted`` (packages from which
-    parts may come) besides its own options: it speaks for one plan.
+    """A kind of input, for one plan: what a plan's ``input._target_`` must be.
 
-    Every input is a float32 tensor of a fixed shape. A network is measured with zeros and with standard normal noise of
-    that shape, so that a backbone has to take both.
+    Its constructor may take ``plan`` and ``trusted`` (packages from which parts may come) besides its own options.
+    Inputs are float32 tensors of a fixed shape. Networks are probed with zeros and with standard normal noise of that
+    shape, so a backbone must accept both.
     """
 
     def facts(self) -> InputFacts:
-        """Words, and how such inputs are handled."""
+        """Words for such inputs, and how they are handled."""
 
     def spec(self) -> Shaped:
-        """What the plan's network takes, without building it.
+        """The spec of the plan's network's input, without building the network.
 
         Raises:
-            PlanError: the plan does not say, or not yet: the sites have not been asked for statistics.
+            PlanError: the plan does not determine it, or not before the sites have been asked for statistics.
         """
 
     def backbone(self, pretrained: bool) -> tuple[nn.Module, Shaped]:
         """The network without a head, ``(B, *spec.shape) -> (B, F)``, and its `spec`.
 
         Args:
-            pretrained: with the weights that the plan names; else with random ones, by torch's generator.
+            pretrained: whether to load the weights that the plan names; else they are drawn by torch's generator.
 
         Raises:
-            PlanError: there is no such network, or it does not take such inputs.
+            PlanError: there is no such network, or it does not accept such inputs.
             BackboneError: the weights are not there or do not fit.
         """
 
     def problems(self) -> Sequence[str]:
-        """What of the plan has no meaning for such inputs; says what to set."""
+        """A sentence for each option of the plan that has no meaning for such inputs, with what to set."""
 
     def federated_statistics(self) -> FederatedStatistics | None:
-        """What the sites are to be asked for before the first round; ``None`` if the plan holds all numbers.
+        """The statistics that sites must be asked for before the first round; ``None`` if the plan needs none.
 
         Raises:
-            PlanError: what describes a case can't be built.
+            PlanError: the part that describes a case can't be built.
         """

@@ -1,4 +1,4 @@
-"""What a network takes: images, rows of a table, or any array of a fixed shape."""
+"""Specs of a network's input: images, rows of a table, or any array of a fixed shape."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Shaped(Protocol):
-    """What all inputs have in common."""
+    """The spec of any kind of input: its shape."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -16,14 +16,14 @@ class Shaped(Protocol):
 
 @dataclass(frozen=True)
 class ArraySpec:
-    """Any float32 array of a fixed shape, of one case."""
+    """The spec of inputs that are float32 arrays of a fixed shape, one per case."""
 
     shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """What the backbone expects: ``(channels, size, size)`` float32, normalised per channel."""
+    """The spec of images: ``(channels, size, size)`` float32, normalised per channel by ``mean`` and ``std``."""
 
     channels: int
     size: int
@@ -39,11 +39,11 @@ class ImageSpec:
 
 @dataclass(frozen=True)
 class TableSpec:
-    """What a tabular backbone takes: ``(F,)`` float32, numbers first, then the codes of the categorical columns.
+    """The spec of encoded rows: ``(F,)`` float32, numbers first, then the codes of the categorical columns.
 
     Attributes:
-        numeric: how many numbers: one for each numeric column, two with ``table.indicate_missing``.
-        cardinalities: how many codes each categorical column has: its vocabulary, and 0 for all else.
+        numeric: number of numbers: one per numeric column, two with ``table.indicate_missing``.
+        cardinalities: number of codes of each categorical column: its vocabulary's, and code 0 for everything else.
     """
 
     numeric: int
@@ -56,5 +56,5 @@ class TableSpec:
 
     @property
     def one_hot(self) -> int:
-        """Numbers of a case with every code as one 1 among zeros."""
+        """The number of numbers of a case with one-hot codes."""
         return self.numeric + sum(self.cardinalities)

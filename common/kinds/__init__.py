@@ -1,1 +1,1 @@
-"""Kinds of input: images, rows of a table, or what a plan names; each with its backbones."""
+"""Kinds of input, each with its backbones: images, rows of a table, or a kind that a plan names."""

@@ -1,4 +1,4 @@
-"""Which kind of input a plan has: the only place where that is decided."""
+"""Decide which kind of input a plan has; this is the only place that does."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fedgraft.common.plan.types import OURS
 
 
 def kind_of(plan: Plan, allowed: Iterable[str] = OURS) -> InputKind:
-    """What ``input._target_`` names; else rows of a table, if the plan says what its columns are, or images.
+    """The kind that ``input._target_`` names; without it, rows of a table if the plan has a ``table``, else images.
 
     Args:
         allowed: packages from which the kind, and parts that it builds, may come.
 
     Raises:
-        PlanError: the kind is not allowed, is none, or does not take an option.
+        PlanError: the kind is not allowed, is no `InputKind`, or does not take an option.
     """
     allowed = tuple(allowed)
     if plan.input.target is not None:

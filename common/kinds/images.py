@@ -1,4 +1,4 @@
-"""Images as inputs: any timm network takes them."""
+"""The kind of input "images", for any timm network."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Images:
 
     def facts(self) -> InputFacts:
         return InputFacts(
-            room="fedgraft.client.images.room.ImageRoom",
+            factory="fedgraft.client.images.factory.ImageFactory",
             one="image",
             a="an image",
             every="the images",
             taken="the normalised images",
             take="decode",
             unfit=f"data.image_size={self.spec().size} does not suit the backbone; null takes the model's own",
-            layout=torch.channels_last,  # convolutions on CPUs are about 1.7 times faster so
+            layout=torch.channels_last,  # makes convolutions on CPUs about 1.7 times faster
             trains_dropout=False,
         )
 

@@ -1,4 +1,4 @@
-"""Rows of a table as inputs: tabular encoders take them."""
+"""The kind of input "rows of a table", for tabular encoders."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Tables:
 
     def facts(self) -> InputFacts:
         return InputFacts(
-            room="fedgraft.client.tables.room.TableRoom",
+            factory="fedgraft.client.tables.factory.TableFactory",
             one="row",
             a="a row of the table",
             every="the table",
@@ -47,7 +47,7 @@ class Tables:
         return create_tabular(self.encoder, self.table, pretrained)
 
     def problems(self) -> Sequence[str]:
-        """None: all of them show in the sections (`fedgraft.common.plan.checks.table`), and were said there."""
+        """Always empty: the problems are found by `fedgraft.common.plan.checks.table`."""
         return ()
 
     def federated_statistics(self) -> FederatedStatistics | None:
@@ -91,7 +91,7 @@ class SumsOverColumns:
         return {"table": resolved(self.table, merge_all(answers, self.table))}
 
     def stand_in(self) -> None:
-        """None: which numbers an encoder takes depends on the vocabularies."""
+        """Always ``None``: the encoder's inputs depend on the vocabularies."""
 
     def without_unknown(self, answers: Mapping[str, TableStatistics]) -> tuple[Sections, tuple[str, ...]]:
         """

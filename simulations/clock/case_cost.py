@@ -11,7 +11,7 @@ from flwr.app import RecordDict
 from fedgraft.client.augmentation.mixing import mixing_of
 from fedgraft.client.check.measure import seconds_per_case
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.inputs import CaseView, InputContext, room_of
+from fedgraft.client.cohort.inputs import CaseView, InputContext, factory_of
 from fedgraft.client.cohort.quarantine import USABLE
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.site.row_store import Store
@@ -72,7 +72,7 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> MeasuredCosts:
 def _keeping(model: Model, plan: Plan, cases: Sequence[Case]) -> Callable[[], int]:
     def work() -> int:
         context = InputContext(plan, plan.engine.trusted, Store(None), workers=0)
-        inputs = room_of(context.kind, context.trusted).inputs(context)  # a new one: nothing is decoded yet
+        inputs = factory_of(context.kind, context.trusted).inputs(context)  # a new one: nothing is decoded yet
         some_cases = inputs.expanded(cases)
         verdicts = inputs.verdicts(some_cases)
         usable = [CaseView(case) for case, verdict in zip(some_cases, verdicts, strict=True) if verdict == USABLE]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fedgraft.client.check.reading import spread, store_of
-from fedgraft.client.cohort.inputs import InputContext, room_of, site_context
+from fedgraft.client.cohort.inputs import InputContext, factory_of, site_context
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.cohort.quarantine import USABLE
 from fedgraft.client.cohort.splits import split_as_planned
@@ -120,7 +120,7 @@ def _image_inputs(context: InputContext) -> ImageInputs:
     Raises:
         PlanError: the plan is for another kind of input.
     """
-    inputs = room_of(context.kind, context.trusted).inputs(context)
+    inputs = factory_of(context.kind, context.trusted).inputs(context)
     if not isinstance(inputs, ImageInputs):
         every = context.kind.facts().every
         raise PlanError(f"--show is for images, and the plan is for {every}; choose another data set")

@@ -17,7 +17,7 @@ from torch import Tensor
 from fedgraft.client.app import client_app
 from fedgraft.client.app.workspace import Stores, Workspace
 from fedgraft.client.cohort.accepted import accept_whole
-from fedgraft.client.cohort.inputs import InputContext, room_of
+from fedgraft.client.cohort.inputs import InputContext, factory_of
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import FeatureExtractor
@@ -138,7 +138,7 @@ def _central_test(out: Path, plan: Plan, federation: SimulatedSites, display: Di
             digest = tensors.digest(model.backbone_state())
             known = load_plan(out / "plan.yaml")  # with the statistics of a table in it
             context = InputContext(known, plan.engine.trusted, store, workers=machine.workers, decoded=display.decoded)
-            inputs = room_of(context.kind, context.trusted).inputs(context)
+            inputs = factory_of(context.kind, context.trusted).inputs(context)
             extractor = FeatureExtractor(known, model, digest, inputs, store, machine, display.computed)
             held.append(extractor.examples(accept_whole(federation.test, known, inputs)))
         model.load(shared)

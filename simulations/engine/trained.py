@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.inputs import CaseView, InputContext, Inputs, room_of
+from fedgraft.client.cohort.inputs import CaseView, InputContext, Inputs, factory_of
 from fedgraft.client.cohort.quarantine import REASONS, reason_of
 from fedgraft.client.site.row_store import Store
 from fedgraft.common import tensors
@@ -69,7 +69,7 @@ class TrainedModel(nn.Module):
         with notebook.lent(self._parts), tempfile.TemporaryDirectory(prefix="fedgraft-cases-") as folder:
             listed = _listed(cases, Path(folder))
             context = InputContext(self.plan, self.plan.engine.trusted, Store(None), workers=0)
-            inputs = room_of(context.kind, context.trusted).inputs(context)
+            inputs = factory_of(context.kind, context.trusted).inputs(context)
             return _prepared(inputs, inputs.expanded(listed))
 
 

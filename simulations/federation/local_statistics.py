@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.client.app.statistics import site_statistics
-from fedgraft.client.cohort.inputs import Rooms, room_of, site_context
+from fedgraft.client.cohort.inputs import Factories, factory_of, site_context
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.common.interfaces.input_kind import FederatedStatistics
@@ -80,11 +80,11 @@ def _asked(plan: Plan) -> FederatedStatistics | None:
 
 def _answers(plan: Plan, asked: FederatedStatistics, sites: Sites, store: Store) -> dict[str, Any]:
     """By name, of the sites that are not held out, in the order of their names."""
-    rooms: Rooms = {}
+    factories: Factories = {}
     found = {}
     for name in sorted(set(sites) - set(plan.hold_out)):
         site = read_site_file(sites[name])
         context = site_context(plan, site, store)
-        inputs = room_of(context.kind, site.trusted, rooms).inputs(context)
+        inputs = factory_of(context.kind, site.trusted, factories).inputs(context)
         found[name] = site_statistics(plan, asked, site, inputs)
     return found

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.inputs import InputContext, room_of
+from fedgraft.client.cohort.inputs import InputContext, factory_of
 from fedgraft.client.cohort.splits import split_as_planned
 from fedgraft.client.site.row_store import Store
 from fedgraft.common.errors import PlanError
@@ -157,7 +157,7 @@ def with_splits(plan: Plan, cases: tuple[Case, ...], environ: Mapping[str, str])
     """A site's cases, each with the split that the site would assign to it."""
     store = Store(cache_folder(environ) / "store" / "kept" if plan.engine.store == "disk" else None)
     context = InputContext(plan, plan.engine.trusted, store)
-    several = room_of(context.kind, context.trusted).inputs(context).expanded(cases)
+    several = factory_of(context.kind, context.trusted).inputs(context).expanded(cases)
     side = {
         case.patient: name for name, some in split_as_planned(several, plan.data, plan.seed).items() for case in some
     }

@@ -28,7 +28,7 @@ def package(tmp_path: Path) -> Path:
     """The folder that holds the page's package."""
     files = dict(re.findall(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", PAGE, re.DOTALL))
     names = ("bias.py", "conf/input/signals.yaml", "loss.py", "momentum.py", "pulses.py")
-    more = ("signal_room.py", "signals.py", "squares.py")
+    more = ("signal_factory.py", "signals.py", "squares.py")
     assert sorted(files) == [f"ours/{name}" for name in (*names, *more)]
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)

@@ -1,1 +1,1 @@
-"""The manifest: one line a case, from CSV or Parquet."""
+"""The manifest: one line per case, from CSV or Parquet."""

@@ -1,11 +1,11 @@
-"""A manifest as a file: CSV or Parquet to rows of text and back, whatever somebody put into it.
+"""Read a manifest's file, CSV or Parquet, as rows of text, and write CSV; nothing in a file is trusted.
 
-One record is one line, so that a line's number says which case is meant; a file that breaks this is refused at the line
-that does. Nothing is held but the line at hand, and no message quotes a cell or a column's name.
+A record must be one line, so that a line number identifies a case; a file with another record is refused at that line.
+Only one line is held at a time, and no message quotes a cell or a column's name.
 
 A cell that a spreadsheet would run as a formula (OWASP, CSV injection: it begins with ``=``, ``+``, ``-``, ``@`` or one
-of their wide forms, and is not a number) is written with an apostrophe before it, as a person would type it; the
-apostrophe is dropped when such a cell is read.
+of their wide forms, and is not a number) is written with an apostrophe before it, as one would type it; the apostrophe
+is dropped when such a cell is read.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ SAVE_AS = "save it as CSV (UTF-8)"
 
 
 def read_rows(path: Path) -> Iterator[Sequence[str]]:
-    """The column names, then the cells of each line: row ``i`` is line ``i + 1`` of the file (of a Parquet file: of the
-    CSV that it stands for). All rows are equally long; empty lines at the end are left out.
+    """Yield the column names, then the cells of each line: row ``i`` is line ``i + 1`` of the file (for a Parquet file:
+    of the equivalent CSV). All rows are equally long; empty lines at the end are left out.
 
-    CSV: UTF-8 with or without a byte order mark, separated by commas, or by semicolons or tabs if the first line holds
-    no comma. Parquet is known by its first bytes, not by its name.
+    CSV: UTF-8 with or without a byte order mark, separated by commas, or by semicolons or tabs if the first line has no
+    comma. Parquet is recognised by its first bytes, not by its name.
 
     Raises:
         DataError: the file can't be opened, or is not such a table (the message names the line); a line is longer than
@@ -61,7 +61,7 @@ def read_rows(path: Path) -> Iterator[Sequence[str]]:
 
 
 def delimiter_of(first: str) -> str:
-    """What stands between the cells of a file with this first line: comma, semicolon or tab."""
+    """The delimiter of a file with this first line: comma, semicolon or tab."""
     return next((mark for mark in ",;\t" if mark in first), ",")
 
 
@@ -133,9 +133,10 @@ def _csv_rows(path: Path, stream: BinaryIO, start: bytes) -> Iterator[Sequence[s
 
 
 class _Lines:
-    """The lines of a CSV file as text, for `csv.reader`; it is not given a second line for one record.
+    """The lines of a CSV file as text, for `csv.reader`; raises if the reader asks for a second line for one record.
 
-    ``given`` counts lines and ``records`` what the reader made of them; ``apostrophe``: the last line has one.
+    ``given``: lines passed to the reader. ``records``: records that it made of them. ``apostrophe``: whether the last
+    line has one.
     """
 
     def __init__(self, path: Path, stream: BinaryIO) -> None:

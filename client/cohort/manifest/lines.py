@@ -1,6 +1,6 @@
-"""A manifest's lines to cases: what may stand in each column, and how much memory they may take.
+"""Make cases of a manifest's lines: the cells of each column are checked, and the memory of all lines is limited.
 
-Cells that come back (a sex, a class, a site) are held once, so that a million lines fit.
+Repeated cells (a sex, a class, a site) are held once, so that a million lines fit into memory.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from fedgraft.common.errors import DataError
 
 KNOWN = ("path", "row", "label", "patient", "group", "split")
 HELD_BYTES = 800_000_000
-_CASE_BYTES = 350  # a case with its path and patient, and its share of what the checks need
-_SHARED = 4_096  # different cells of a column that are looked up; the others are held one by one
+_CASE_BYTES = 350  # of a case with its path and patient, and its share of the memory that the checks need
+_SHARED = 4_096  # distinct cells per column that are shared; further ones are held separately
 _PATH_BYTES = 4_095  # PATH_MAX of Linux, and of one name in it
 _NAME_BYTES = 255
 
 
 class CaseLines:
-    """Makes a case of each line of one manifest. ``empty``: by column that must not be empty, the lines where it is.
+    """Makes a case of each line of one manifest. ``empty``: lines with an empty cell, by column that must have none.
 
     Args:
-        path: of the manifest; what its paths are relative to.
+        path: the manifest's path, to which its paths are relative.
         header: its column names.
 
     Raises:
-        DataError: the columns don't make a manifest.
+        DataError: a column is missing.
     """
 
     def __init__(self, path: Path, header: Sequence[str]) -> None:
@@ -61,7 +61,7 @@ class CaseLines:
         """The case of a line.
 
         Raises:
-            DataError: a cell is not what its column needs, or the lines up to here take more than `HELD_BYTES`.
+            DataError: a cell does not fit its column, or the lines up to here take more than `HELD_BYTES`.
         """
         row, label, patient, group, split = [None if at is None else cells[at].strip() for at in self._places]
         path = None if self._path is None else cells[self._path]
@@ -97,7 +97,7 @@ class CaseLines:
         return f"manifest {self._manifest}, line {line}"
 
     def _absolute(self, path: str, line: int) -> str:
-        """The path from the root of the file system, without ``..``; the one before is often the same."""
+        """The absolute path without ``..``; the last one is cached, since consecutive lines often have the same."""
         if path == self._last[0]:
             return self._last[1]
         file, separator, array = path.partition("::")

@@ -2,11 +2,11 @@
 
 Columns: ``path`` (relative to the manifest's folder and inside it, or absolute), ``row`` (index of the case inside an
 array file or a table; empty otherwise), ``label`` (a class name of the plan; not needed for multilabel and survival),
-``patient`` (always: cases of one patient never sit on two sides of a split), and optionally ``group`` (a coarser unit
-that must not be split, for instance near-duplicate images) and ``split`` (``train``, ``val`` or ``test``; if given, for
-every line). Every other column is kept with the case. Without ``path`` the manifest is itself the table, and each line
-a case. A path into an ``.npz`` names its array after ``::``, as in ``scans.npz::train_images``. Spaces around a cell
-are dropped, except in ``path``.
+``patient`` (always: all cases of a patient are in the same split), and optionally ``group`` (a larger unit that must
+not be split, for instance near-duplicate images) and ``split`` (``train``, ``val`` or ``test``; for all lines or none).
+All other columns are kept with the case. Without ``path``, the manifest itself is the table, and each line is a case.
+A path into an ``.npz`` names its array after ``::``, as in ``scans.npz::train_images``. Spaces around a cell are
+dropped, except in ``path``.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def read_manifest(path: Path) -> tuple[Case, ...]:
     """Read a manifest; the case at index ``i`` is line ``i + 2`` of the file.
 
     Raises:
-        DataError: the file is missing, empty, too large, lacks a column, or a line is wrong (named by its number, never
-            by its content): among others if two lines name one case, or if a patient or group is on two sides of the
-            given ``split``.
+        DataError: the file is missing, empty or too large, lacks a column, or has a wrong line (named by its number,
+            never by its content), for instance if two lines name the same case, or if ``split`` puts a patient or group
+            into two splits.
     """
     if not path.is_file():
         raise DataError(f"manifest {path} does not exist; site.yaml's `manifest` must name a CSV or Parquet file")
@@ -47,13 +47,13 @@ def read_manifest(path: Path) -> tuple[Case, ...]:
 def cases_of(
     path: Path, header: Sequence[str], rows: Iterable[Sequence[str]], called: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Case, ...]:
-    """The cases of a manifest's lines, wherever these were read.
+    """The cases of a manifest's lines, from any source.
 
     Args:
-        path: of the manifest: what messages name, and what its paths are relative to.
+        path: the manifest's path, which messages name and to which its paths are relative.
         header: the names of its columns.
-        rows: the cells of each line, the first of which is line 2.
-        called: how messages call a column that has another name in the file.
+        rows: the cells of each line, starting with line 2.
+        called: the names for messages of columns that have another name in the file.
 
     Raises:
         DataError: as `read_manifest`.
@@ -95,7 +95,7 @@ def _cells(case: Case, labelled: bool) -> tuple[str, ...]:
 
 
 def _unwritable(case: Case, others: Sequence[str], labelled: bool) -> str | None:
-    """Why a case can't be a line of this manifest."""
+    """Why a case can't be a line of this manifest, as a clause; ``None`` if it can."""
     names = tuple(name for name, _ in case.columns)
     if names != others:
         return "other columns than the first case"
@@ -119,7 +119,7 @@ def _check_filled_in(path: Path, empty: Mapping[str, Sequence[int]], count: int,
 
 
 def _check_repeated(path: Path, cases: Sequence[Case]) -> None:
-    """No two lines name one case."""
+    """Check that no two lines name the same case."""
     _check_rows(path, cases)
     if len({hash((case.path, case.row)) for case in cases}) == len(cases):
         return
@@ -134,7 +134,7 @@ def _check_repeated(path: Path, cases: Sequence[Case]) -> None:
 
 
 def _check_rows(path: Path, cases: Sequence[Case]) -> None:
-    """A file is one line without a row, which may mean several cases of it, or lines with a row each."""
+    """Check that each file has either one line without a ``row``, or only lines with one."""
     whole = {case.path: line for line, case in enumerate(cases, start=2) if case.row is None}
     for line, case in enumerate(cases, start=2):
         if case.row is not None and case.path in whole:
@@ -144,7 +144,7 @@ def _check_rows(path: Path, cases: Sequence[Case]) -> None:
 
 
 def _check_given_split(path: Path, cases: Sequence[Case]) -> None:
-    """A ``split`` is given for all cases or for none, and never parts a patient or group."""
+    """Check that ``split`` is given for all cases or none, and puts no patient or group into two splits."""
     given = sum(case.split is not None for case in cases)
     if 0 < given < len(cases):
         raise DataError(f"manifest {path} names a split for {given} of {len(cases)} cases; name all or none")

@@ -1,8 +1,8 @@
-"""A Parquet file as rows of text: each cell as a CSV file would hold it.
+"""Read a Parquet file as rows of text, with cells as in the equivalent CSV file.
 
-Whole numbers have no ``.0`` (a column of integers with a gap is one of floats, if pandas wrote it), null and NaN are
-empty, true and false are 1 and 0, dates and times are as in ISO 8601. Text is read by its dictionary, so that a cell
-that is there a million times is held once, as in the file.
+Whole numbers have no ``.0`` (pandas writes integers with missing values as floats), null and NaN are empty, true and
+false are 1 and 0, dates and times are in ISO 8601. Text is read with its dictionary, so that repeated cells are held
+once.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _EXACT = 2.0**53
 
 
 def parquet_rows(path: Path, columns: int) -> Iterator[Sequence[str]]:
-    """The column names, then the cells of each row.
+    """Yield the column names, then the cells of each row.
 
     Args:
-        columns: the most that are read.
+        columns: the largest number of columns that is accepted.
 
     Raises:
         DataError: not a Parquet file that can be read, a column holds lists, structures or bytes, or a cell or row
@@ -76,7 +76,7 @@ def _texts(path: Path, number: int, column: Any) -> list[str]:
 
 
 def _plain(path: Path, number: int, column: Any) -> list[str]:
-    """An array that is no dictionary as text."""
+    """A column that is not dictionary-encoded, as text."""
     import pyarrow as pa
     from pyarrow import compute, types
 
@@ -96,7 +96,7 @@ def _plain(path: Path, number: int, column: Any) -> list[str]:
 
 
 def _without_point_zero(column: Any) -> Any:
-    """Floats as text: whole numbers as integers, others in the fewest digits that give the number back."""
+    """Floats as text: whole numbers as integers, others with the fewest digits that restore the number."""
     import pyarrow as pa
     from pyarrow import compute
 

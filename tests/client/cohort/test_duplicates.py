@@ -14,7 +14,7 @@ from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.duplicates import refuse_across_splits, twins
 from fedgraft.client.cohort.inputs import InputContext
-from fedgraft.client.images.room import ImageRoom
+from fedgraft.client.images.factory import ImageFactory
 from fedgraft.client.site.row_store import Store
 from fedgraft.common.errors import DataError
 from fedgraft.common.plan.plan import Plan
@@ -62,7 +62,7 @@ def test_rows_of_a_table_have_no_twins() -> None:
 
 
 def split(cases: Sequence[Case], plan: Plan) -> dict[str, tuple[Case, ...]]:
-    inputs = ImageRoom().inputs(InputContext(plan, OURS, Store(None), workers=0))
+    inputs = ImageFactory().inputs(InputContext(plan, OURS, Store(None), workers=0))
     return {name: some.cases for name, some in accept(cases, plan, inputs).splits.items()}
 
 

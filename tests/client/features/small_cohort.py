@@ -14,9 +14,9 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.inputs import InputContext
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import Cohort, FeatureExtractor, load_cohort
+from fedgraft.client.images.factory import ImageFactory
 from fedgraft.client.images.pixels import decode, encode
 from fedgraft.client.images.reader import CaseReader
-from fedgraft.client.images.room import ImageRoom
 from fedgraft.client.images.transforms import resize
 from fedgraft.client.site.machine import choose
 from fedgraft.client.site.row_store import Store
@@ -83,7 +83,7 @@ def extractor(
 ) -> FeatureExtractor:
     """As a site makes it on each start: nothing but the store outlives it."""
     digest, plan = tensors.digest(model.backbone_state()), plan or plan_of()
-    inputs = ImageRoom().inputs(InputContext(plan, OURS, store, workers=workers))
+    inputs = ImageFactory().inputs(InputContext(plan, OURS, store, workers=workers))
     return FeatureExtractor(plan, model, digest, inputs, store, choose("cpu", 1, batch=batch), counter or Counter())
 
 

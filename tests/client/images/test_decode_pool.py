@@ -61,7 +61,7 @@ def reasons(answers: Sequence[tuple[DecodeRequest, DecodeReply]]) -> dict[str, l
     """By file's name: what became of its cases."""
     found: dict[str, list[str | None]] = {}
     for order, answer in answers:
-        found.setdefault(Path(order.file).name, []).extend(reason_of(one.facts["reason"]) for one in answer.taken)
+        found.setdefault(Path(order.file).name, []).extend(reason_of(one.facts["reason"]) for one in answer.cases)
     return found
 
 
@@ -85,8 +85,8 @@ def test_what_comes_is_what_this_process_reads(orders: list[DecodeRequest], read
     assert [order for order, _ in answers] == orders
     for order, answer in answers:
         assert answer.content == digest_of(Path(order.file))
-        assert len(answer.taken) == len(order.cases)
-        for case, one in zip(order.cases, answer.taken, strict=True):
+        assert len(answer.cases) == len(order.cases)
+        for case, one in zip(order.cases, answer.cases, strict=True):
             picture = read(case)
             assert one.facts == facts_of(picture)
             assert one.pixels is not None
@@ -97,26 +97,26 @@ def test_what_comes_is_what_this_process_reads(orders: list[DecodeRequest], read
 
 
 def test_grey_images_have_one_plane_and_colour_three(orders: list[DecodeRequest], reading: Reading) -> None:
-    shapes = {Path(o.file).name: a.taken[0].pixels.shape for o, a in decoded(orders, reading, SPEC, 0)}  # type: ignore[union-attr]
+    shapes = {Path(o.file).name: a.cases[0].pixels.shape for o, a in decoded(orders, reading, SPEC, 0)}  # type: ignore[union-attr]
     assert shapes["0.png"] == shapes["CT_small.dcm"] == shapes["stack.tif"] == (1, 32, 32)
     assert shapes["4.png"] == (3, 32, 32)
     grey = replace(SPEC, channels=1)
-    assert {a.taken[0].pixels.shape for _, a in decoded(orders, reading, grey, 0)} == {(1, 32, 32)}  # type: ignore[union-attr]
+    assert {a.cases[0].pixels.shape for _, a in decoded(orders, reading, grey, 0)} == {(1, 32, 32)}  # type: ignore[union-attr]
 
 
 def test_black_and_white_are_the_ends_of_what_is_kept(reading: Reading, tmp_path: Path) -> None:
     Image.fromarray(np.repeat([[0, 255]], 32, 0).repeat(16, 1).astype(np.uint8)).save(tmp_path / "a.png")
     ((_, answer),) = decoded([order_of(tmp_path / "a.png")], reading, SPEC, 0)
-    assert answer.taken[0].pixels is not None
-    assert answer.taken[0].pixels[0, 0, [0, 31]].tolist() == [0, 65535]
+    assert answer.cases[0].pixels is not None
+    assert answer.cases[0].pixels[0, 0, [0, 31]].tolist() == [0, 65535]
 
 
 def test_looking_gives_the_same_facts_and_no_pixels(orders: list[DecodeRequest], reading: Reading) -> None:
     for order, answer in decoded(orders, reading, SPEC, 0):
         looked = look(order, CaseReader(reading))
         assert looked.content == answer.content
-        assert [one.facts for one in looked.taken] == [one.facts for one in answer.taken]
-        assert all(one.pixels is None for one in looked.taken)
+        assert [one.facts for one in looked.cases] == [one.facts for one in answer.cases]
+        assert all(one.pixels is None for one in looked.cases)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -140,7 +140,7 @@ def test_a_case_that_can_not_be_used_says_why(orders: list[DecodeRequest], readi
         "stack.tif": [None, "no-frame"],
     }
     assert answers[6][1].content == b""
-    assert all((one.pixels is None) == (one.facts["reason"] > 0) for _, answer in answers for one in answer.taken)
+    assert all((one.pixels is None) == (one.facts["reason"] > 0) for _, answer in answers for one in answer.cases)
 
 
 def end(path: Path, _: int | None) -> None:
@@ -216,7 +216,7 @@ def test_a_page_that_harms_its_decoder_costs_that_page(
     hooked(monkeypatch, hook)
     stack = order_of(orders[8].file, 0, 1, 2)
     answers = list(decoded([stack, orders[2]], replace(reading, limits=limits), SPEC, 1))
-    taken = [(case, one) for order, answer in answers for case, one in zip(order.cases, answer.taken, strict=True)]
+    taken = [(case, one) for order, answer in answers for case, one in zip(order.cases, answer.cases, strict=True)]
     assert {case.row: reason_of(one.facts["reason"]) for case, one in taken} == {
         0: None,
         1: reason,
@@ -236,7 +236,7 @@ def test_a_file_that_is_gone_when_its_decoder_has_ended_is_missing(
 
     hooked(monkeypatch, remove_and_end)
     ((_, answer),) = decoded(orders[2:3], reading, SPEC, 1)
-    assert (answer.content, reason_of(answer.taken[0].facts["reason"])) == (b"", "missing")
+    assert (answer.content, reason_of(answer.cases[0].facts["reason"])) == (b"", "missing")
 
 
 def test_our_own_mistake_is_not_the_file_s(

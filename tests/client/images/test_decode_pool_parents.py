@@ -66,7 +66,7 @@ def test_a_thread_can_decode(orders: list[DecodeRequest], reading: Reading) -> N
 
 
 def decode_and_exit(orders: list[DecodeRequest], reading: Reading) -> None:
-    sys.exit(sum(one.pixels is not None for _, answer in decoded(orders, reading, SPEC, 2) for one in answer.taken))
+    sys.exit(sum(one.pixels is not None for _, answer in decoded(orders, reading, SPEC, 2) for one in answer.cases))
 
 
 @pytest.mark.timeout(60)

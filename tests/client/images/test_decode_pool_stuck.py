@@ -56,7 +56,7 @@ def test_a_stuck_pool_is_started_again_and_a_file_that_is_stuck_twice_is_left_ou
     quick = replace(reading, limits=replace(reading.limits, seconds=0.5))
     answers = list(decoded(orders, quick, SPEC, 1))
     assert [order for order, _ in answers] == orders
-    found = [reason_of(answer.taken[0].facts["reason"]) for _, answer in answers]
+    found = [reason_of(answer.cases[0].facts["reason"]) for _, answer in answers]
     assert found == [None, None, expected, None, None, None]
     assert len(stuck) == times
 
@@ -82,7 +82,7 @@ def test_a_process_that_dies_with_the_lock_costs_no_file(
     monkeypatch.setattr(reader, "read_picture", read)
     answers = list(decoded(orders * 5, reading, SPEC, workers))
     assert Counter(order for order, _ in answers) == Counter(orders * 5)
-    assert {reason_of(answer.taken[0].facts["reason"]) for _, answer in answers} == {None}
+    assert {reason_of(answer.cases[0].facts["reason"]) for _, answer in answers} == {None}
 
 
 def test_where_no_process_can_be_started_it_is_not_the_files(

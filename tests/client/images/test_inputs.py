@@ -13,10 +13,10 @@ from fedgraft.client.augmentation.views import Bank, identity, view_of
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.inputs import CaseView, InputContext
 from fedgraft.client.cohort.quarantine import reason_of
+from fedgraft.client.images.factory import ImageFactory
 from fedgraft.client.images.ingest import Intake
 from fedgraft.client.images.inputs import ImageInputs
 from fedgraft.client.images.reader import CaseReader, Reading
-from fedgraft.client.images.room import ImageRoom
 from fedgraft.client.images.transforms import normalise, resize
 from fedgraft.client.site.limits import Limits, Rules
 from fedgraft.client.site.machine import cores
@@ -158,22 +158,22 @@ def test_verdicts_and_digests_are_those_of_the_facts(cohort: list[Case], inputs:
     assert missing == bytes(16)
 
 
-def room(plan: Plan, rules: Rules = DEFAULT, workers: int | None = 0) -> ImageInputs:
-    return ImageRoom().inputs(InputContext(plan, OURS, Store(None), rules, workers))
+def factory(plan: Plan, rules: Rules = DEFAULT, workers: int | None = 0) -> ImageInputs:
+    return ImageFactory().inputs(InputContext(plan, OURS, Store(None), rules, workers))
 
 
 def test_a_plan_and_a_site_s_rules_become_an_intake(compose_plan: Planner) -> None:
     plan, limits = compose_plan("dicom.window=lung"), Limits(seconds=7)
-    made = room(plan, Rules(limits, refuse_burned_in=False), None)
+    made = factory(plan, Rules(limits, refuse_burned_in=False), None)
     assert made.intake.reading == Reading(plan.dicom, limits)
     assert (made.intake.workers, made.intake.refuse_burned_in) == (cores(), False)
     assert made.intake.spec == Images(plan, OURS).spec()
-    assert room(plan).intake.workers == 0
+    assert factory(plan).intake.workers == 0
     assert Rules() == Rules(Limits(), refuse_burned_in=True)
     assert made.bank == Bank(plan.augment, plan.seed)
     assert made.harmony is None
     plan = compose_plan("harmonise=fourier")
-    assert room(plan).harmony == harmony_of(plan)
+    assert factory(plan).harmony == harmony_of(plan)
 
 
 def test_a_line_that_is_one_case_stays_as_it_is(cohort: list[Case], inputs: Maker) -> None:

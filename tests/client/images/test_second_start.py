@@ -38,7 +38,7 @@ from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.inputs import InputContext
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.features.extraction import FeatureExtractor, load_cohort
-from fedgraft.client.images.room import ImageRoom
+from fedgraft.client.images.factory import ImageFactory
 from fedgraft.client.site.machine import choose
 from fedgraft.client.site.row_store import Store
 from fedgraft.common import tensors
@@ -54,7 +54,7 @@ if __name__ == "__main__":
     root = Path(folder).parent
     plan, store = load_plan(Path(plan_file)), Store(root / "kept")
     model = build(plan, None)
-    inputs = ImageRoom().inputs(InputContext(plan, ("fedgraft",), store, workers=2, decoded=count))
+    inputs = ImageFactory().inputs(InputContext(plan, ("fedgraft",), store, workers=2, decoded=count))
     accepted = accept(read_manifest(root / "manifest.csv"), plan, inputs, root / "state")
     digest = tensors.digest(model.backbone_state())
     cohort = load_cohort(accepted, FeatureExtractor(plan, model, digest, inputs, store, choose("cpu", 1)))

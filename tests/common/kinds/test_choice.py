@@ -46,9 +46,9 @@ def test_a_plan_with_a_table_is_for_rows_any_other_for_images(small: PlanOf, row
 
 def test_their_rooms_are_there_and_the_coordinator_does_not_load_them(small: PlanOf, rows: Plan) -> None:
     for plan in (small("test_resnet"), rows):
-        room = kind_of(plan).facts().room
-        assert room.startswith("fedgraft.client.")
-        assert callable(resolve(room, "a room"))
+        factory = kind_of(plan).facts().factory
+        assert factory.startswith("fedgraft.client.")
+        assert callable(resolve(factory, "a factory"))
 
 
 def test_a_plan_can_name_its_kind(small: PlanOf) -> None:

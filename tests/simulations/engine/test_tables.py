@@ -20,7 +20,7 @@ from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.features.extraction import FeatureExtractor
 from fedgraft.client.site.machine import choose
 from fedgraft.client.site.row_store import Store
-from fedgraft.client.tables.room import TableRoom
+from fedgraft.client.tables.factory import TableFactory
 from fedgraft.common import tensors
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan, from_dict, load_plan
@@ -116,7 +116,7 @@ def test_a_second_start_computes_nothing_and_an_edit_one_row(
     counted: list[int] = []
     digest = tensors.digest(model.backbone_state())
     store = Store(site.parent / "state" / "store" / "kept")
-    inputs_now = TableRoom().inputs(InputContext(plan, OURS, store))
+    inputs_now = TableFactory().inputs(InputContext(plan, OURS, store))
     extractor = FeatureExtractor(plan, model, digest, inputs_now, store, choose("cpu", 1, 0, None), counted.append)
     some = [case for case in cases if case.row != 1]
     extractor.examples(accept_whole(some, plan, inputs_now))

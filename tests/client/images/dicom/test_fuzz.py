@@ -95,7 +95,7 @@ def assert_pool_survives(mutants: ModuleType, numbers: list[int], folder: Path, 
         path.write_bytes(mutants.mutant(number, files)[2])
         orders += [DecodeRequest(str(path), (Case(str(path), "", "p"),)), DecodeRequest(sound.path, (sound,))]
     found = [
-        reason_of(answer.taken[0].facts["reason"]) for _, answer in decoded(orders, Reading(DICOM, Limits()), SPEC, 2)
+        reason_of(answer.cases[0].facts["reason"]) for _, answer in decoded(orders, Reading(DICOM, Limits()), SPEC, 2)
     ]
     assert len(found) == 2 * len(numbers)
     assert {reason or "" for reason in found[::2]} <= reasons

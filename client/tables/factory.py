@@ -1,4 +1,4 @@
-"""The room of tables: what a site does with a cohort of rows."""
+"""Makes the inputs of a cohort of rows of tables."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.data_sections import TableSection
 
 
-class TableRoom:
-    """`fedgraft.client.cohort.inputs.InputRoom` of rows; sites with the same limits share what was read."""
+class TableFactory:
+    """The `fedgraft.client.cohort.inputs.InputFactory` of rows; sites with the same limits share the tables read."""
 
     def __init__(self) -> None:
         self._files: dict[Limits, TableFiles] = {}
 
     def files(self, limits: Limits) -> TableFiles:
-        """Reads tables within a site's limits, and holds what it has read."""
+        """The reader of tables within these limits, which keeps what it has read."""
         return self._files.setdefault(limits, TableFiles(limits))
 
     def inputs(self, context: InputContext) -> TableInputs:

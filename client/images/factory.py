@@ -1,4 +1,4 @@
-"""The room of images: what a site does with a cohort of them."""
+"""Makes the inputs of a cohort of images."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from fedgraft.common.harmonisation.reference import harmony_of
 from fedgraft.common.interfaces.inputs import ImageSpec
 
 
-class ImageRoom:
-    """`fedgraft.client.cohort.inputs.InputRoom` of images. Holds nothing: images are kept in the site's store."""
+class ImageFactory:
+    """The `fedgraft.client.cohort.inputs.InputFactory` of images; it has no state, since images are in the site's
+    store.
+    """
 
     def inputs(self, context: InputContext) -> ImageInputs:
         plan, rules, spec = context.plan, context.rules, context.kind.spec()
