@@ -27,10 +27,10 @@ from trivial_arrays import SITES, named_arrays, seconds_per_round
 
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.offer import Offer, pack_offer
+from fedgraft.server.exchange.ledger import Ledger
+from fedgraft.server.exchange.roster import DistributedBackbone
 from fedgraft.server.rounds import loop
 from fedgraft.server.rounds import state as server_rounds
-from fedgraft.server.rounds.ledger import Ledger
-from fedgraft.server.rounds.roster import DistributedBackbone
 from fedgraft.simulations.engine.grid import InProcessGrid
 
 Arrays = Mapping[str, Tensor]

@@ -23,14 +23,14 @@ from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, from_json
 from fedgraft.common.runtime.files import append_json
 from fedgraft.server.deployment.folder import REGISTERED
+from fedgraft.server.exchange.ledger import Ledger
+from fedgraft.server.exchange.roster import DistributedBackbone
+from fedgraft.server.exchange.statistics import with_statistics
 from fedgraft.server.reports import summary
 from fedgraft.server.reports.plot_process import picture
-from fedgraft.server.rounds.ledger import Ledger
 from fedgraft.server.rounds.loop import run
-from fedgraft.server.rounds.roster import DistributedBackbone
 from fedgraft.server.rounds.selection import require_selectable
 from fedgraft.server.rounds.state import Round, RunContext, RunOutcome
-from fedgraft.server.rounds.statistics import with_statistics
 
 Evaluate = Callable[[Model, dict[str, Tensor]], Evaluation]
 

@@ -40,10 +40,10 @@ from typing import Any
 from fedgraft.common import tasks
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.plan.plan import Plan
+from fedgraft.server.exchange.ledger import Ledger
+from fedgraft.server.exchange.statistics import used
 from fedgraft.server.rounds.head_start import withheld
-from fedgraft.server.rounds.ledger import Ledger
 from fedgraft.server.rounds.state import Round, RunOutcome
-from fedgraft.server.rounds.statistics import used
 
 
 def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from flwr.app import Message
 
 from fedgraft.common import tasks
 from fedgraft.common.wire import messages as wire
-from fedgraft.server.rounds.class_counts import class_counts
-from fedgraft.server.rounds.exchange import exchange
-from fedgraft.server.rounds.guard import Expected, Refusal, read_evaluations
-from fedgraft.server.rounds.held_out import training
+from fedgraft.server.exchange.class_counts import class_counts
+from fedgraft.server.exchange.delivery import exchange
+from fedgraft.server.exchange.guard import Expected, Refusal, read_evaluations
+from fedgraft.server.exchange.held_out import training
+from fedgraft.server.exchange.ledger import What, entry
+from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.interpolation import BySite, Shared
-from fedgraft.server.rounds.ledger import What, entry
-from fedgraft.server.rounds.roster import Roster
 from fedgraft.server.rounds.state import RunContext, RunOutcome, RunState
 
 

@@ -18,10 +18,10 @@ from fedgraft.common.plan.choice_names import choice_of, choice_of_part
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import arrays, messages
 from fedgraft.common.wire.head_sums import SUMS, SiteSums, pack_sums_question
-from fedgraft.server.rounds.exchange import exchange
-from fedgraft.server.rounds.guard import Expected, Refusal, read_sums
-from fedgraft.server.rounds.ledger import Ledger, entry
-from fedgraft.server.rounds.roster import Roster
+from fedgraft.server.exchange.delivery import exchange
+from fedgraft.server.exchange.guard import Expected, Refusal, read_sums
+from fedgraft.server.exchange.ledger import Ledger, entry
+from fedgraft.server.exchange.roster import Roster
 
 _WITHHELD = (
     "it told no sums: release.statistics or release.class_counts forbids it, or fewer patients than min_count have a "

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from fedgraft.common import tasks
 from fedgraft.common.runtime.gc_tuning import relaxed_gc
+from fedgraft.server.exchange.held_out import training
 from fedgraft.server.rounds.final_model import FinalModel
 from fedgraft.server.rounds.finish import finish
 from fedgraft.server.rounds.head_start import initial_shared
-from fedgraft.server.rounds.held_out import training
 from fedgraft.server.rounds.prepare import prepare
 from fedgraft.server.rounds.round import next_round
 from fedgraft.server.rounds.state import Prepared, Round, RunContext, RunOutcome, RunState

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fedgraft.common.compression.compression import require_effect, up_codec
 from fedgraft.common.errors import RoundError
 from fedgraft.server.aggregation.strategies import build_strategy
-from fedgraft.server.rounds.class_counts import require_imbalance
-from fedgraft.server.rounds.exchange import wait_for_nodes
+from fedgraft.server.exchange.class_counts import require_imbalance
+from fedgraft.server.exchange.delivery import wait_for_nodes
+from fedgraft.server.exchange.held_out import least_nodes, require_prepared, training, wait_for_held_out
+from fedgraft.server.exchange.ledger import too_few
+from fedgraft.server.exchange.roster import Roster, admit, drop_duplicate_names, refuse_impostors
 from fedgraft.server.rounds.head_start import require_start
-from fedgraft.server.rounds.held_out import least_nodes, require_prepared, training, wait_for_held_out
-from fedgraft.server.rounds.ledger import too_few
-from fedgraft.server.rounds.roster import Roster, admit, drop_duplicate_names, refuse_impostors
 from fedgraft.server.rounds.state import Prepared, RunContext
 
 

@@ -15,14 +15,14 @@ from fedgraft.common.wire import messages as wire
 from fedgraft.common.wire.messages import Update
 from fedgraft.server.aggregation import strategies
 from fedgraft.server.aggregation.moments import require_moments, with_known_moments
-from fedgraft.server.rounds.class_counts import class_counts
-from fedgraft.server.rounds.exchange import exchange
-from fedgraft.server.rounds.guard import Expected, Refusal, read_update
-from fedgraft.server.rounds.held_out import training
+from fedgraft.server.exchange.class_counts import class_counts
+from fedgraft.server.exchange.delivery import exchange
+from fedgraft.server.exchange.guard import Expected, Refusal, read_update
+from fedgraft.server.exchange.held_out import training
+from fedgraft.server.exchange.ledger import entry, too_few
+from fedgraft.server.exchange.roster import Roster, RosterGrid
 from fedgraft.server.rounds.interpolation import Shared
-from fedgraft.server.rounds.ledger import entry, too_few
 from fedgraft.server.rounds.prepare import up_to_date
-from fedgraft.server.rounds.roster import Roster, RosterGrid
 from fedgraft.server.rounds.state import Prepared, Round, RunContext, RunState
 
 Answer = tuple[Message, Update]

@@ -12,10 +12,10 @@ from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.interfaces.task import AnyTask, Evaluation, Scalar
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire.offer import Offer
+from fedgraft.server.exchange.ledger import Ledger
+from fedgraft.server.exchange.roster import DistributedBackbone, Roster
 from fedgraft.server.rounds.final_model import FinalModel
 from fedgraft.server.rounds.interpolation import BySite, Shared
-from fedgraft.server.rounds.ledger import Ledger
-from fedgraft.server.rounds.roster import DistributedBackbone, Roster
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 from fedgraft.common.errors import DataError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.sections import ClockSection, Profile
-from fedgraft.server.rounds.ledger import Entry
+from fedgraft.server.exchange.ledger import Entry
 from fedgraft.simulations.clock.case_cost import MeasuredCosts
 from fedgraft.simulations.clock.figures import figures, line
 from fedgraft.simulations.clock.plot import draw_clock

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.sections import ClockSection, Profile
-from fedgraft.server.rounds.ledger import Entry, What
+from fedgraft.server.exchange.ledger import Entry, What
 
 _MEGABIT = 1e6
 

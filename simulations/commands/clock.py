@@ -19,7 +19,7 @@ from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.common.errors import DataError, PlanError
 from fedgraft.common.plan.plan import Plan, from_dict, load_plan
 from fedgraft.common.plan.sections import ClockSection, Profile
-from fedgraft.server.rounds.ledger import Entry
+from fedgraft.server.exchange.ledger import Entry
 from fedgraft.simulations.clock.case_cost import MeasuredCosts, calibrate
 from fedgraft.simulations.clock.figures import figures
 from fedgraft.simulations.clock.folder import pace_of, read_facts, read_lines, site_names, write_clock

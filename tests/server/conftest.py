@@ -17,9 +17,9 @@ from fedgraft.client.app.workspace import Workspace
 from fedgraft.common import tensors
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.rounds.ledger import Ledger
+from fedgraft.server.exchange.ledger import Ledger
+from fedgraft.server.exchange.roster import DistributedBackbone
 from fedgraft.server.rounds.loop import run
-from fedgraft.server.rounds.roster import DistributedBackbone
 from fedgraft.server.rounds.state import RunContext, RunOutcome
 from fedgraft.simulations.engine.grid import InProcessGrid
 from fedgraft.simulations.federation.sites import lay_out

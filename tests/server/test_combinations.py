@@ -18,9 +18,9 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.rounds.ledger import Ledger
+from fedgraft.server.exchange.ledger import Ledger
+from fedgraft.server.exchange.roster import DistributedBackbone
 from fedgraft.server.rounds.loop import run
-from fedgraft.server.rounds.roster import DistributedBackbone
 from fedgraft.server.rounds.state import RunContext
 from fedgraft.simulations.engine.grid import InProcessGrid
 

@@ -66,7 +66,7 @@ def test_a_plan_can_not_run_a_command(capsys: pytest.CaptureFixture[str]) -> Non
     ("target", "options"),
     [
         ("fedgraft.common.plan.parts.build", {"target": "os.system", "option": "x", "options": {}, "allowed": ["os"]}),
-        ("fedgraft.server.rounds.ledger.Ledger", {"path": "ledger.jsonl"}),
+        ("fedgraft.server.exchange.ledger.Ledger", {"path": "ledger.jsonl"}),
         ("fedgraft.simulations.datasets.source.fetch", {}),
         ("fedgraft.client.site.row_store.RowStore", {"path": "kept"}),
     ],

@@ -23,11 +23,11 @@ from fedgraft.common.interfaces.head_start import HeadStart, Sums
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import arrays
+from fedgraft.server.exchange.held_out import training
+from fedgraft.server.exchange.ledger import Ledger
+from fedgraft.server.exchange.roster import DistributedBackbone, admit
+from fedgraft.server.exchange.statistics import with_statistics
 from fedgraft.server.rounds.head_start import head_of, initial_shared, require_start, total, withheld
-from fedgraft.server.rounds.held_out import training
-from fedgraft.server.rounds.ledger import Ledger
-from fedgraft.server.rounds.roster import DistributedBackbone, admit
-from fedgraft.server.rounds.statistics import with_statistics
 from fedgraft.simulations.engine.grid import InProcessGrid
 
 Sites = Callable[..., list[Path]]

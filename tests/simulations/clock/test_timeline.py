@@ -9,7 +9,7 @@ import pytest
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.sections import CaseSeconds, ClockSection, Profile
-from fedgraft.server.rounds.ledger import Entry
+from fedgraft.server.exchange.ledger import Entry
 from fedgraft.simulations.clock.figures import figures, line
 from fedgraft.simulations.clock.report import clock_sentences, duration
 from fedgraft.simulations.clock.timeline import CaseCosts, Facts, Pace, Parts, Step, Work, profiles, timeline

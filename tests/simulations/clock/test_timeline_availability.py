@@ -11,7 +11,7 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from fedgraft.common.plan.sections import Profile
 from fedgraft.common.wire import messages
-from fedgraft.server.rounds.guard import Refusal, read_evaluations
+from fedgraft.server.exchange.guard import Refusal, read_evaluations
 from fedgraft.simulations.federation.availability import always, answers, no_answer, reaches
 
 ROUNDS = 4000

@@ -14,10 +14,10 @@ from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.statistics import DESCRIBE, Description, pack_question, unpack_description
-from fedgraft.server.rounds.exchange import exchange, wait_for_nodes
-from fedgraft.server.rounds.guard import Refusal, content_of, same_name
-from fedgraft.server.rounds.held_out import least_nodes
-from fedgraft.server.rounds.ledger import NOBODY_ELSE, Entry, Ledger, entry
+from fedgraft.server.exchange.delivery import exchange, wait_for_nodes
+from fedgraft.server.exchange.guard import Refusal, content_of, same_name
+from fedgraft.server.exchange.held_out import least_nodes
+from fedgraft.server.exchange.ledger import NOBODY_ELSE, Entry, Ledger, entry
 
 GRACE = 30.0
 """Seconds for which registered sites beyond ``strategy.min_sites`` are waited for."""

@@ -15,8 +15,8 @@ from fedgraft.client.app import client_app
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.plan.plan import Plan, from_dict
-from fedgraft.server.rounds.ledger import Ledger
-from fedgraft.server.rounds.statistics import used, with_statistics
+from fedgraft.server.exchange.ledger import Ledger
+from fedgraft.server.exchange.statistics import used, with_statistics
 from fedgraft.simulations.engine.grid import InProcessGrid
 from fedgraft.simulations.engine.run import simulate
 from fedgraft.simulations.federation.sites import lay_out

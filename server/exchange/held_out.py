@@ -9,8 +9,8 @@ from flwr.serverapp import Grid
 
 from fedgraft.common.errors import RoundError
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.rounds.ledger import Ledger
-from fedgraft.server.rounds.roster import Roster
+from fedgraft.server.exchange.ledger import Ledger
+from fedgraft.server.exchange.roster import Roster
 
 
 def training(roster: Roster, plan: Plan) -> Roster:

@@ -9,7 +9,7 @@ import pytest
 from fedgraft.common.errors import InertError, RoundError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire.offer import Offer
-from fedgraft.server.rounds.class_counts import class_counts, require_imbalance
+from fedgraft.server.exchange.class_counts import class_counts, require_imbalance
 
 Composer = Callable[..., Plan]
 Counts = tuple[int, ...] | None

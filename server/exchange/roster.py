@@ -15,9 +15,9 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages as wire
 from fedgraft.common.wire.backbone import pack_backbone
 from fedgraft.common.wire.offer import Offer
-from fedgraft.server.rounds.exchange import exchange
-from fedgraft.server.rounds.guard import Refusal, read_offer, same_name
-from fedgraft.server.rounds.ledger import Entry, Ledger, entry
+from fedgraft.server.exchange.delivery import exchange
+from fedgraft.server.exchange.guard import Refusal, read_offer, same_name
+from fedgraft.server.exchange.ledger import Entry, Ledger, entry
 
 Roster = dict[int, Offer]
 

@@ -10,7 +10,7 @@ from flwr.app import Message
 
 from fedgraft.common.runtime.files import append_json
 from fedgraft.common.wire.messages import count_bytes
-from fedgraft.server.rounds.guard import Refusal
+from fedgraft.server.exchange.guard import Refusal
 
 What = Literal["describe", "prepare", "sums", "train", "interpolate", "evaluate"]
 

@@ -16,7 +16,7 @@ from fedgraft.common import tensors
 from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.rounds.held_out import wait_for_held_out
+from fedgraft.server.exchange.held_out import wait_for_held_out
 from fedgraft.simulations.engine.grid import InProcessGrid
 from fedgraft.simulations.federation.sites import lay_out
 
