@@ -1,6 +1,6 @@
 """The ``fedgraft`` command: finds the subcommand and hands over the rest of the line.
 
-Subcommands are named by dotted path and imported only when called, so that ``common`` depends on no other room
+Subcommands are named by dotted path and imported only when called, so that ``common`` depends on no other folder
 and ``fedgraft site`` at a hospital never imports the simulation.
 """
 

@@ -1,5 +1,4 @@
-"""A site's answer to ``query.describe``: what the plan's kind of input asks of its training cases, before there is a
-model."""
+"""A site's answer to ``query.describe``: statistics of its training cases that the plan's kind of input asks for."""
 
 from __future__ import annotations
 
@@ -21,11 +20,11 @@ from fedgraft.common.wire.statistics import pack_description, unpack_question
 
 
 def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
-    """Tell what plan and site file both allow, and write it down.
+    """Answer with the statistics that plan and site file both allow, and log the release.
 
     Raises:
         WireError: the plan does not have the announced digest, or asks for no statistics.
-        PlanError: the kind of input can't be built here, or asks for more than may travel.
+        PlanError: the kind of input can't be built here, or asks for more than may be sent.
         DataError: the cohort can't be used.
     """
     plan_json, digest = unpack_question(content)
@@ -45,7 +44,7 @@ def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: in
 
 
 def site_statistics(plan: Plan, asked: FederatedStatistics, site: SiteFile, inputs: Inputs) -> Statistics:
-    """What may leave a site, over its training cases: those of a run of this plan; nothing if the plan holds it out.
+    """The statistics that may leave a site, over its training cases in this plan; none if the plan holds the site out.
 
     Raises:
         PlanError: such inputs have no statistics.

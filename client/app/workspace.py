@@ -1,7 +1,7 @@
-"""What a ClientApp needs at hand for one site and one plan, and what it keeps between messages.
+"""What a ClientApp needs for one site and one plan, and what it keeps between messages.
 
-Flower starts a new process for every message of a deployed run, so everything lasting is on the site's disk; in a
-simulation one `Workspace` serves all sites, and they share one copy of the backbone.
+Flower starts a new process for every message of a deployed run, so lasting state is on the site's disk. In a simulation
+one `Workspace` serves all sites, which share one copy of the backbone.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Stores = dict[Path | None, Store]  # by folder; None: in memory
 class Workspace:
     """Sessions that are open in this process.
 
-    ``decoded``, ``computed`` are told of how many cases; ``phases``: where the time went; ``stores``: what is kept.
+    ``decoded`` and ``computed`` are called with a number of cases; ``phases`` sums up time; ``stores`` keep rows.
     ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time.
     """
 
@@ -72,8 +72,8 @@ class Workspace:
         """Read and keep a plan that the coordinator sent.
 
         Raises:
-            WireError: its digest is not the one announced.
-            PlanError: it is not valid.
+            WireError: the plan's digest is not the announced one.
+            PlanError: the plan is not valid.
         """
         held = self._plans.get(announced)
         plan = held if held is not None and held.to_json() == plan_json else from_json(plan_json)
@@ -84,12 +84,12 @@ class Workspace:
         return plan
 
     def has_backbone(self, site: SiteFile, digest: str) -> bool:
-        """Whether the site holds a backbone, whole: a damaged file is removed, so that it is sent again."""
+        """Whether the site holds an intact backbone; a damaged file is removed, so that the backbone is sent again."""
         path = _backbone_file(site, digest)
         return (path in self._verified and path.is_file()) or self._backbone(path, digest) is not None
 
     def _backbone(self, path: Path, digest: str) -> dict[str, Tensor] | None:
-        """A backbone's tensors if its file is whole; else ``None``, and the file is gone."""
+        """A backbone's tensors if its file is intact; else remove the file and return ``None``."""
         try:
             state = tensors.load(path) if path.is_file() else None
         except BackboneError:
@@ -104,7 +104,7 @@ class Workspace:
         """Verify and keep a backbone.
 
         Raises:
-            BackboneError: it does not have the digest that the plan's coordinator announced.
+            BackboneError: its digest is not the one that the coordinator announced.
         """
         if self.has_backbone(site, digest):
             return
@@ -113,18 +113,18 @@ class Workspace:
         tensors.save(_backbone_file(site, digest), state)
 
     def open(self, path: Path, plan_digest: str, run: int) -> Session:
-        """Everything for one message.
+        """The session of a site and a plan, for one message.
 
         Raises:
-            WireError: the plan was never prepared here.
-            BackboneError: the backbone is not here.
+            WireError: the site has not received the plan.
+            BackboneError: the site has not received the backbone.
             DataError: the cohort can't be used.
         """
         key = (path, plan_digest, run)
         if key not in self._sessions:
             self._sessions[key] = self._open(self.site(path), plan_digest, run)
         session = self._sessions[key]
-        # a head on kept features is too small to share among threads
+        # a head on stored features is too small for several threads
         use_threads(1 if session.model.constant.what == FEATURES else session.machine.threads)
         return session
 
@@ -143,7 +143,7 @@ class Workspace:
         return Session(site, plan, run, model, initial, accepted, cohort, specs, codec, machine, self.phases)
 
     def inputs(self, site: SiteFile, plan: Plan) -> Inputs:
-        """How a site's cases become what the plan's network takes."""
+        """The inputs that turn a site's cases into tensors for the plan's network."""
         context = site_context(plan, site, self.store(site), self.decoded)
         return factory_of(context.kind, site.trusted, self._factories).inputs(context)
 
@@ -152,7 +152,7 @@ class Workspace:
         self.computed(cases)
 
     def store(self, site: SiteFile) -> Store:
-        """What a site's cases became; shared by sites with one folder."""
+        """The store of decoded images and features; sites with the same folder share it."""
         folder = site.shared_store / "kept" if site.keep == "disk" else None
         if folder not in self.stores:
             self.stores[folder] = Store(folder)
@@ -194,7 +194,7 @@ def _backbone_file(site: SiteFile, digest: str) -> Path:
 
 
 def _digest(text: str) -> str:
-    """``text`` if it is a SHA-256 in hex: it becomes part of a path, and came over the wire."""
+    """``text`` if it is a SHA-256 in hex; checked because it came over the wire and becomes part of a path."""
     if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
         raise WireError("a digest must be 64 hexadecimal digits")
     return text

@@ -25,7 +25,7 @@ MEASURED_CASES = 32
 
 
 def network(plan: Plan, site: SiteFile) -> Model | None:
-    """The plan's network with random weights; ``None`` where it depends on statistics that the sites are yet to tell.
+    """The plan's network with random weights; ``None`` if it depends on statistics that no site has sent yet.
 
     Raises:
         PlanError: as `fedgraft.client.check.measure.network`.
@@ -37,10 +37,10 @@ def network(plan: Plan, site: SiteFile) -> Model | None:
 def check_against_plan(
     context: CheckContext, usable: CaseTable, ready: CaseTable, pixels: int = 0
 ) -> Iterator[Section]:
-    """Readiness and cost; nothing without a plan, and no cost without its network.
+    """Sections on sample size and cost; none without a plan, and no cost without its network.
 
     Args:
-        usable: cases to measure on.
+        usable: cases on which time is measured.
         ready: cases that a run would use, as far as is known.
         pixels: bytes of decoded images that are still to be kept.
     """
@@ -69,7 +69,7 @@ def check_against_plan(
 
 
 def _timed(plan: Plan, site: SiteFile) -> Plan:
-    """With made-up numbers for those that all sites would tell, if they can be made up: here only the time matters."""
+    """The plan with placeholders for statistics that a run gets from all sites, if possible: only time matters here."""
     asked = kind_of(plan, site.trusted).federated_statistics()
     made_up = None if asked is None else asked.stand_in()
     return plan if made_up is None else replace(plan, **made_up)

@@ -1,4 +1,4 @@
-"""What is looked at in a cohort, by the kind of its cases: images, rows of a table, or any other kind."""
+"""How a cohort is checked, by the kind of its cases: images, rows of a table, or any other kind."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from fedgraft.common.plan.plan import Plan
 
 
 class Look(NamedTuple):
-    """How cases of one kind are looked at.
+    """How cases of one kind are checked.
 
     Attributes:
-        cases: of the manifest's lines, as a run takes them; without a plan as their files say.
-        sections: of the page; what they need are the cases, and the manifest's lines.
+        cases: turns the manifest's lines into cases, as a run does; without a plan, as the files themselves say.
+        sections: makes the sections of the page from the cases and the manifest's lines.
     """
 
     cases: Callable[[Sequence[Case], Plan | None, SiteFile], Sequence[Case]]
@@ -47,7 +47,7 @@ class Look(NamedTuple):
 
 
 def look_of(listed: Sequence[Case], plan: Plan | None, site: SiteFile) -> Look:
-    """As the plan says; without one, as the manifest looks.
+    """The check for the plan's kind of input; without a plan, for the kind that the manifest seems to list.
 
     Raises:
         PlanError: the plan's kind of input is not allowed here.
@@ -62,7 +62,7 @@ def _check_rows(context: CheckContext, case_table: CaseTable, listed: Sequence[C
     files = context.factory(TableFactory).files(site.limits)
     try:
         rows = look_at_rows(case_table.cases, table, files)
-    except DataError:  # its text has the file's own words
+    except DataError:  # its text quotes the file
         text = "a table names one of these columns twice"
         yield Section("table", (Finding("problem", "columns", text, "rename one"),))
         return
@@ -100,14 +100,14 @@ def _check_images(context: CheckContext, case_table: CaseTable, listed: Sequence
     fine = np.flatnonzero(facts["reason"] == USABLE)
     usable = looked.some(fine.tolist())
     if context.image is not None:
-        # what is not looked at counts as usable, and its pixels are still to be kept
+        # cases outside the sample count as usable, and their pixels have yet to be stored
         rest = number - len(looked.cases) if site.keep == "disk" else number
         pixels = round(rest * pixel_bytes(usable.cases, facts[fine], context.image))
         yield from check_against_plan(context, usable, usable if sample is None else case_table, pixels)
 
 
 def _facts(case_table: CaseTable, context: CheckContext) -> Facts:
-    """Through the store of a run if there is a plan: what is decoded here need not be decoded again."""
+    """Facts of each image; with a plan, decoded images are kept in the run's store and not decoded again."""
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("decoding", total=len(case_table.cases))
 
@@ -120,7 +120,7 @@ def _facts(case_table: CaseTable, context: CheckContext) -> Facts:
 
 
 def _check_any(context: CheckContext, case_table: CaseTable, listed: Sequence[Case]) -> Iterator[Section]:
-    """What can be said of every kind: which cases can be used, and what they cost."""
+    """The check for any other kind of input: which cases can be used, and what they cost."""
     assert context.plan is not None  # without one, cases are images or rows
     one = kind_of(context.plan, context.site.trusted).facts().one
     verdicts = reading.site_inputs(
@@ -136,14 +136,14 @@ def _as_listed(listed: Sequence[Case], plan: Plan | None, site: SiteFile) -> Seq
     return listed
 
 
-def _as_the_room_says(listed: Sequence[Case], plan: Plan | None, site: SiteFile) -> Sequence[Case]:
+def _expanded_by_factory(listed: Sequence[Case], plan: Plan | None, site: SiteFile) -> Sequence[Case]:
     assert plan is not None
     return reading.site_inputs(plan, site, reading.store_of(site)).expanded(listed)
 
 
 ROWS = Look(_as_listed, _check_rows)
 IMAGES = Look(reading.expanded, _check_images)
-ANY = Look(_as_the_room_says, _check_any)
+ANY = Look(_expanded_by_factory, _check_any)
 _LOOKS: Mapping[str, Look] = MappingProxyType(
     {
         f"{factory.__module__}.{factory.__qualname__}": look

@@ -1,4 +1,4 @@
-"""``fedgraft site case``: whose line of the manifest a case's name stands for."""
+"""``fedgraft site case``: find the manifest's line of a case by the case's pseudonym."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print a line for each name that a case has.
+    """Print the place in the manifest of each named case.
 
     Raises:
-        DataError: no case has one of the names; those that were found are printed all the same.
+        DataError: a name belongs to no case; the others are printed nevertheless.
     """
     site = read_site_file(given.site)
     chosen = choose_plan(given.plan, given.site, site)
@@ -61,10 +61,10 @@ def run(given: argparse.Namespace) -> int:
 
 
 def where(names: Iterable[str], site: SiteFile, plan: Plan | None) -> dict[str, list[str]]:
-    """``line 12``, or ``line 12, slice 2 of 3``, by name; without the names that no case has.
+    """``line 12``, or ``line 12, slice 2 of 3``, by name; names that belong to no case are left out.
 
     Raises:
-        DataError: a name is not one that a case could have, or no case was ever named at this site.
+        DataError: a name is no pseudonym, or this site has not made any yet.
     """
     wanted = set(names)
     strange = sorted(name for name in wanted if not _NAME.fullmatch(name))
@@ -83,7 +83,7 @@ def where(names: Iterable[str], site: SiteFile, plan: Plan | None) -> dict[str, 
 
 
 def _places(listed: Sequence[Case], site: SiteFile, plan: Plan | None) -> Iterator[tuple[Case, str]]:
-    """Every case with the words for its place: the manifest's lines, and what a plan makes of them."""
+    """Every case with its place in words: the manifest's lines, and the cases that a plan makes of them."""
     yield from ((case, f"line {line}") for line, case in enumerate(listed, start=2))
     if is_table(listed, site.manifest):
         return

@@ -1,4 +1,4 @@
-"""The cases that the check looks at, with what the manifest and the plan say of each."""
+"""The cases to be checked, with the line, split and outcomes of each."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from fedgraft.common.plan.plan import Plan
 
 @dataclass(frozen=True)
 class CaseTable:
-    """``cases[i]`` stands in the manifest's line ``lines[i]`` and is in ``splits[i]``.
+    """Cases with their lines, splits and outcomes: ``cases[i]`` is in line ``lines[i]`` and split ``splits[i]``.
 
     Attributes:
-        lines: the header is line 1. Slices of one series share a line.
+        lines: lines of the manifest; the header is line 1. Slices of one series share a line.
         splits: ``train``, ``val`` or ``test``; ``None`` if neither the manifest nor a plan says.
         outcomes: what is predicted of each case.
     """
@@ -38,7 +38,7 @@ class CaseTable:
         )
 
     def positions(self, name: str) -> list[int]:
-        """Where the cases of a split are."""
+        """Positions of the cases of a split."""
         return [] if self.splits is None else [at for at, side in enumerate(self.splits) if side == name]
 
 
@@ -57,8 +57,8 @@ def _splits(cases: Sequence[Case], plan: Plan | None) -> tuple[str, ...] | None:
         return tuple(case.split or "" for case in cases)
     if plan is None:
         return None
-    dealt = split_as_planned(cases, plan.data, plan.seed)
-    side = {case: name for name, some in dealt.items() for case in some}
+    splits = split_as_planned(cases, plan.data, plan.seed)
+    side = {case: name for name, some in splits.items() for case in some}
     return tuple(side[case] for case in cases)
 
 
@@ -67,7 +67,7 @@ def lines_of_cases(listed: Sequence[Case], expanded: Sequence[Case]) -> tuple[in
 
     Args:
         listed: the manifest's cases, one a line.
-        expanded: what `fedgraft.client.cohort.inputs.Inputs.expanded` made of them: in their order, each at least one.
+        expanded: what `fedgraft.client.cohort.inputs.Inputs.expanded` made of them: same order, at least one each.
     """
     lines, at, last = [], -1, -1
     for case in expanded:

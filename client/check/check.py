@@ -1,4 +1,4 @@
-"""Runs every look at a site that applies, section by section."""
+"""Run every check that applies to a site, section by section."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from fedgraft.common.errors import DataError, FedGraftError
 
 
 def check_site(path: Path, request: CheckRequest) -> Iterator[Section]:
-    """Look at the site file, its folders and coordinator, the cohort, its images or columns, and what the plan needs.
+    """Check the site file, its folders and coordinator, the cohort, its images or columns, and what the plan needs.
 
-    No section but a thumbnail's holds a pixel; none holds a patient, a case's path or label.
+    Only thumbnails hold pixels; no section holds a patient's name or a case's path or label.
     """
     try:
         site = read_site_file(path)
@@ -39,7 +39,7 @@ def check_site(path: Path, request: CheckRequest) -> Iterator[Section]:
         yield _failed("plan", "plan", error)
     try:
         yield from _check_cohort(context)
-    except OSError as error:  # what can be wrong with a case is a finding; this is a folder
+    except OSError as error:  # a folder can't be read or written; problems of cases are findings
         text = f"the state or store folder can't be written or read ({error.strerror})"
         yield Section("cohort", (Finding("problem", "folders", text, "see `state` and `store` above"),))
     except (DataError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""``fedgraft site check`` as it is typed: options, the report as it grows, the page, the exit code."""
+"""The command ``fedgraft site check``: its options, the report printed section by section, the page, the exit code."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Check, print, write the page.
+    """Check the site, print the report and write the page.
 
     Raises:
         SiteFileError: options contradict each other or are out of range, or the page can't be written.
@@ -65,7 +65,7 @@ def _write(console: Console, given: argparse.Namespace, sections: list[Section],
     except FedGraftError:
         if given.page is not None:
             raise
-        return  # the report has said so; without a site file there is no state folder
+        return  # already reported; without a site file the state folder is unknown
     file = given.page if given.page is not None else site.state / "check.html"
     write_page(file, render(site.name, sections))
     console.print(f"page: {file} (it must stay at the site)", highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""A manifest's own words, numbers and line numbers as a person may be shown them."""
+"""Words of a manifest, numbers and line numbers as text that is safe and easy to read."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def count_of(number: int, one: str, many: str = "") -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """``12.5 %``; a dash if there is nothing to be part of."""
+    """``12.5 %``; a dash if the whole is zero."""
     return f"{100 * part / whole:.1f} %" if whole else "-"
 
 
 def number_of(number: float) -> str:
-    """In four digits, and without an exponent up to a million: ``0.0012``, ``37.25``, ``12,345``."""
+    """A number in four digits, without an exponent up to a million: ``0.0012``, ``37.25``, ``12,345``."""
     return f"{number:,.0f}" if 1000 <= abs(number) < 1e6 else f"{number:.4g}"
 
 

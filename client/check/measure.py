@@ -1,6 +1,6 @@
-"""What a case costs on this machine, measured on some of the site's own with the plan's own network.
+"""Measure the time and memory per case on this machine, with some of the site's cases and the plan's network.
 
-Its weights are random: they change the result, not the time, and a plan's backbone may not be here yet.
+The network's weights are random: they do not change the time, and the plan's backbone may not have been sent yet.
 """
 
 from __future__ import annotations
@@ -45,13 +45,16 @@ _NO_DIGEST = "0" * 64
 
 @dataclass(frozen=True)
 class CaseTimes:
-    """Seconds per case: ``decode`` once; ``compute`` once, what comes before the graft; ``view`` once for each further
-    view; ``train`` and ``evaluate`` each time.
+    """Seconds per case, and memory.
 
     Attributes:
-        cases: so many were measured.
-        peak_bytes: the most memory that this process had, after all of it.
-        row_bytes: what is kept of one view of one case.
+        cases: number of cases that were measured.
+        decode: seconds to decode a case, once per run.
+        compute: seconds for the constant part of the network (before the graft), once per run.
+        view: the same for each further augmented view, once per run.
+        train, evaluate: seconds per pass over a case.
+        peak_bytes: peak memory of this process after the measurement.
+        row_bytes: bytes that are kept per case and view.
     """
 
     cases: int
@@ -68,7 +71,7 @@ def network(plan: Plan, site: SiteFile) -> Model:
     """The plan's network with random weights.
 
     Raises:
-        PlanError: a part, stage or size does not suit it, or a part comes from a package that the site does not allow.
+        PlanError: a part, stage or size does not fit the network, or the site does not allow a part's package.
     """
     without = replace(plan, backbone=replace(plan.backbone, pretrained=False))
     return build(without, None, site.trusted)
@@ -77,14 +80,14 @@ def network(plan: Plan, site: SiteFile) -> Model:
 def measure(
     plan: Plan, model: Model, site: SiteFile, cases: Sequence[Case], factories: Factories | None = None
 ) -> CaseTimes:
-    """Do with ``cases`` (at least one, all usable) what a round does.
+    """Time a round's work on ``cases`` (at least one, all usable).
 
     Args:
-        factories: those that are open, with the tables that have been read: a file is not read again for a few rows.
+        factories: open input factories; they hold the tables that were read already, so no file is read twice.
 
     Raises:
-        DataError: a case can't be read, or its label is not the plan's.
-        SiteFileError: the site's device is not there.
+        DataError: a case can't be read, or its label is not in the plan.
+        SiteFileError: the site's device does not exist.
     """
     machine = choose(site.device, site.threads, site.workers, site.batch)
     threads = torch.get_num_threads()
@@ -102,11 +105,11 @@ def measure(
 
     try:
         views, start = plan.augment.views, time.perf_counter()
-        taken = accept_whole(cases, plan, inputs)
+        accepted = accept_whole(cases, plan, inputs)
         decode = (time.perf_counter() - start) / len(cases)
-        compute(taken, 1)  # the first time pays for what is set up once, for this size of batch
-        examples, once = compute(taken, 1)
-        examples, every = compute(taken, views) if views > 1 else (examples, once)
+        compute(accepted, 1)  # warm-up: the first call sets things up for this batch size
+        examples, once = compute(accepted, 1)
+        examples, every = compute(accepted, views) if views > 1 else (examples, once)
         if model.constant.what == FEATURES:
             use_threads(1)  # as a site does (`fedgraft.client.app.workspace`)
         train, evaluate = _rounds(plan, model, _repeated(examples, 2 * plan.train.batch_size), site, machine.device)
@@ -118,8 +121,8 @@ def measure(
 
 
 def seconds_per_case(work: Callable[[], int], now: Callable[[], float] = time.perf_counter) -> float:
-    """Seconds divided by cases; ``work`` is repeated, and returns how many cases it did; ``now`` is in seconds."""
-    work()  # the first time pays for what is set up once
+    """Repeat ``work``, which returns the number of cases it processed; ``now`` is a clock in seconds."""
+    work()  # warm-up
     start, cases = now(), 0
     while now() - start < _LEAST_SECONDS:
         cases += work()
@@ -137,7 +140,7 @@ def _rounds(plan: Plan, model: Model, examples: Examples, site: SiteFile, device
     generator = torch.Generator().manual_seed(0)
     allowed = site.trusted
     loss = parts.build(plan.loss.target, "loss", plan.loss.options, allowed, class_weights=None)
-    # so often repeated, a real rate could diverge
+    # a tiny learning rate: with a real one, so many repetitions could diverge
     task = LocalTraining(examples, loss, replace(plan.train, epochs=1), 1e-9, generator)
 
     def train() -> int:
@@ -160,9 +163,15 @@ def _repeated(examples: Examples, least: int) -> Examples:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """``memory`` and free ``disk`` of the machine in bytes; ``uplink`` in Mbit/s (10**6 bits), ``None`` if not stated;
-    ``backbone_here``: it need not be sent any more; ``on_disk``: what is kept is kept there, not in memory; ``pixels``:
-    bytes of decoded images that are still to be kept."""
+    """What the machine has to offer.
+
+    Attributes:
+        memory, disk: memory and free disk in bytes.
+        uplink: speed of the line in Mbit/s (10**6 bits); ``None`` if not stated.
+        backbone_here: the backbone need not be sent any more.
+        on_disk: decoded images and features are kept on disk, not in memory.
+        pixels: bytes of decoded images that have yet to be stored.
+    """
 
     memory: int
     disk: int
@@ -173,7 +182,7 @@ class Surroundings:
 
 
 def surroundings(site: SiteFile, chosen: Chosen, uplink: float | None, pixels: int) -> Surroundings:
-    """This machine's, now."""
+    """The state of this machine now."""
     backbone = site.shared_store / "backbones" / f"{chosen.backbone}.safetensors"
     return Surroundings(
         memory=memory_bytes(),
@@ -193,6 +202,6 @@ def existing(folder: Path) -> Path:
 
 
 def pixel_bytes(cases: Sequence[Case], facts: NDArray[np.void], spec: ImageSpec) -> float:
-    """Bytes that an intake keeps of a case, on the average of these; the rows of an array are not kept again."""
+    """Mean bytes of decoded pixels that are stored per case; rows of an array file are not stored again."""
     sizes = [0 if is_row(case) else kept_bytes(int(p), spec) for case, p in zip(cases, facts["planes"], strict=True)]
     return sum(sizes) / len(sizes) if sizes else 0.0

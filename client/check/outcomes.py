@@ -1,4 +1,4 @@
-"""What a plan's task, or a manifest without a plan, says of each case: a class, a finding, an event."""
+"""The outcome of each case (a class, a finding, an event) by the plan's task, or by the manifest without a plan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SEX = re.compile(r"(patient)?[ _-]?(sex|gender)", re.IGNORECASE)
 
 
 def outcomes(cases: Sequence[Case], task: AnyTask | None) -> tuple[Outcome, ...]:
-    """What the plan's task says of the cases.
+    """The outcomes of the cases.
 
     Args:
         task: ``None`` without a plan: each label is then a class, if there are at most 30; without labels but with
@@ -36,7 +36,7 @@ def absent_columns(cases: Sequence[Case], task: AnyTask) -> tuple[str, ...]:
 
 
 def other_outcomes(cases: Sequence[Case], task: AnyTask | None) -> frozenset[str]:
-    """Columns that look like one of those that the task predicts, beside these."""
+    """Further columns that look like outcomes of the task."""
     if task is None or not cases:
         return frozenset()
     own = task.manifest_columns
@@ -45,5 +45,5 @@ def other_outcomes(cases: Sequence[Case], task: AnyTask | None) -> frozenset[str
 
 
 def target_columns(task: AnyTask | None) -> frozenset[str]:
-    """The manifest's columns that say what is predicted."""
+    """The manifest's columns that hold the outcomes."""
     return frozenset((Survival() if task is None else task).manifest_columns)

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else, and stays at the site."""
+"""The report as one self-contained HTML page, which stays at the site."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WIDTH, _HEIGHT, _FOOT = 640, 150, 34
 
 @dataclass(frozen=True)
 class Shape:
-    """A bar and its band in an SVG, in its units; ``label`` is empty where labels would overlap."""
+    """A bar and its band, in the units of the SVG; ``label`` is empty where labels would overlap."""
 
     x: float
     width: float
@@ -34,7 +34,7 @@ class Shape:
 
 
 def render(site_name: str, sections: Sequence[Section]) -> str:
-    """The page; every word that comes from a manifest, a plan or a file is escaped."""
+    """The page as HTML; every word that comes from a manifest, a plan or a file is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["shapes"] = shapes
     environment.filters["data_uri"] = data_uri
@@ -54,7 +54,7 @@ def render(site_name: str, sections: Sequence[Section]) -> str:
 
 
 def write_page(file: Path, text: str) -> None:
-    """Write it for this account alone (mode 0600), whole or not at all.
+    """Write the page atomically, readable by this account alone (mode 0600).
 
     Raises:
         SiteFileError: the folder can't be written.
@@ -70,12 +70,12 @@ def write_page(file: Path, text: str) -> None:
 
 
 def data_uri(thumbnail: Thumbnail) -> str:
-    """The picture itself, in the place of an address."""
+    """A ``data:`` address that holds the picture itself."""
     return f"data:image/png;base64,{base64.b64encode(thumbnail.png).decode('ascii')}"
 
 
 def shapes(bars: Bars) -> list[Shape]:
-    """Where the bars are, from 0 to 640 across and 0 (the highest) to 150 down."""
+    """Positions of the bars: x from 0 to 640, y from 0 (top) to 150."""
     top = bars.top
     step = _WIDTH / max(1, len(bars.heights))
     every = -(-len(bars.labels) // 12)

@@ -1,4 +1,4 @@
-"""How the check reads a cohort's images: through the intake of a run, so that what it decodes is kept for the run."""
+"""How the check reads a cohort's images: as a run does and into the run's store, so that nothing is decoded twice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from fedgraft.common.plan.data_sections import DicomSection
 from fedgraft.common.plan.plan import Plan
 
 AS_THE_FILE_SAYS = DicomSection(window="file", choice=0, frames="middle", slices=3, neighbours=False)
-"""How DICOM files are read without a plan: as ``conf/dicom/standard.yaml``."""
+"""How DICOM files are read without a plan: as in ``conf/dicom/standard.yaml``."""
 THUMBNAIL = 112
 """Pixels of a thumbnail's longer side: enough to see text, a wrong window or a wrong body part."""
 MOST_THUMBNAILS = 48
@@ -38,28 +38,28 @@ Item = TypeVar("Item")
 
 
 def expanded(cases: Sequence[Case], plan: Plan | None, site: SiteFile) -> tuple[Case, ...]:
-    """The images of a manifest's lines, as a run takes them: a series, or a file of many frames, may be several."""
+    """The images of a manifest's lines, as in a run: a series or a file of many frames may give several."""
     return expansion.expanded(cases, _reading(plan, site), Store(None) if plan is None else store_of(site))
 
 
 def site_inputs(plan: Plan, site: SiteFile, store: Store, factories: Factories | None = None) -> Inputs:
-    """The cohort's cases as a run takes them; ``factories``: those that are open."""
+    """The inputs that a run would make of the cohort; ``factories``: open input factories."""
     context = site_context(plan, site, store)
     return factory_of(context.kind, site.trusted, factories).inputs(context)
 
 
 def site_images(plan: Plan, site: SiteFile, progress: Progress) -> ImageInputs:
-    """A cohort of images as a run takes them; ``progress`` is told how many were decoded."""
+    """The inputs that a run would make of a cohort of images; ``progress`` is called with the number just decoded."""
     return ImageFactory().inputs(site_context(plan, site, store_of(site), progress))
 
 
 def store_of(site: SiteFile) -> Store:
-    """Where a run at this site keeps what it decodes and computes."""
+    """The store in which a run at this site keeps decoded images and features."""
     return Store(site.shared_store / "kept" if site.keep == "disk" else None)
 
 
 def facts_without_plan(cases: Sequence[Case], site: SiteFile, progress: Progress) -> NDArray[np.void]:
-    """`FACTS` of each case as its file says; nothing is kept."""
+    """`FACTS` of each case, read as its file says; nothing is stored."""
     workers = cores() if site.workers is None else site.workers
     return Intake(_reading(None, site), _SMALLEST, Store(None), workers, site.refuse_burned_in, progress).facts(cases)
 
@@ -88,7 +88,7 @@ def thumbnails(cases: Sequence[Case], read: Read, name: Callable[[Case], str]) -
 
 
 def spread(number: int, among: Sequence[Item]) -> list[Item]:
-    """At most ``number`` of these, evenly spaced, the first among them."""
+    """At most ``number`` of the positions, evenly spaced, including the first."""
     count = min(number, len(among))
     return [among[at * len(among) // count] for at in range(count)]
 

@@ -11,7 +11,7 @@ Grade = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True)
 class Grid:
-    """Rows of text under a header; every row is as long as the header."""
+    """Rows of text under a header, each as long as the header."""
 
     title: str
     header: tuple[str, ...]
@@ -19,21 +19,21 @@ class Grid:
 
     @property
     def right(self) -> tuple[bool, ...]:
-        """Which columns are set to the right: those of numbers, and never the first."""
+        """Which columns are right-aligned: those of numbers, and never the first."""
         return tuple(
             at > 0 and all(row[at][:1].isdecimal() or row[at] in ("-", "") for row in self.rows)
             for at in range(len(self.header))
         )
 
     def transposed(self) -> Grid:
-        """Rows as columns."""
+        """The grid with rows and columns swapped."""
         header, *rows = zip(self.header, *self.rows, strict=True)
         return Grid(self.title, header, tuple(rows))
 
 
 @dataclass(frozen=True)
 class Bars:
-    """One bar per label. ``bands``: from-to behind each bar, or none at all."""
+    """A bar chart with one bar per label; ``bands``: a range (from, to) behind each bar, or none at all."""
 
     title: str
     labels: tuple[str, ...]
@@ -42,12 +42,12 @@ class Bars:
 
     @property
     def top(self) -> float:
-        """The highest, or 1 if there is none."""
+        """The highest bar or band; 1 if there is none."""
         return max((*self.heights, *(high for _, high in self.bands)), default=0) or 1.0
 
     @property
     def pairs(self) -> tuple[tuple[str, float], ...]:
-        """Label and height."""
+        """The label and height of each bar."""
         return tuple(zip(self.labels, self.heights, strict=True))
 
 
@@ -61,7 +61,7 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Section:
-    """What was looked at together."""
+    """Findings on one subject, with their grids, charts and thumbnails."""
 
     title: str
     findings: tuple[Finding, ...]
@@ -72,13 +72,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one look found.
+    """The result of one check.
 
     Attributes:
         grade: ``problem`` = a run would fail, leave cases' pixels exposed or give wrong figures; ``warning`` = somebody
             should look at it; ``ok`` = nothing to do.
-        what: what was looked at, in a word or two.
-        text: what was found. Never a patient, a case's path, its label or its identifiers.
+        what: the subject of the check, in a word or two.
+        text: the result. Never a patient, a case's path, its label or its identifiers.
         todo: what to do about it; empty if nothing.
     """
 

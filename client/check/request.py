@@ -17,7 +17,7 @@ Factory = TypeVar("Factory", bound=InputFactory)
 
 
 class Chosen(NamedTuple):
-    """A plan, and how it came here. ``backbone``: its backbone's digest, if the coordinator has announced it."""
+    """A plan and its origin; ``backbone``: the digest of its backbone, if the coordinator has announced it."""
 
     plan: Plan
     origin: str
@@ -25,11 +25,11 @@ class Chosen(NamedTuple):
 
 
 def choose_plan(named: Path | None, site_file: Path, site: SiteFile) -> Chosen | None:
-    """The plan that is named; else the newest that the coordinator has sent; else that of the simulation whose folder
-    the site file is in; else ``None``.
+    """The named plan, else the newest that the coordinator has sent, else that of the simulation in whose folder the
+    site file is, else ``None``.
 
     Raises:
-        PlanError: it is missing, can't be read or is not valid.
+        PlanError: the plan is missing, can't be read or is not valid.
     """
     if named is not None:
         plan = load_plan(named)
@@ -46,7 +46,7 @@ def choose_plan(named: Path | None, site_file: Path, site: SiteFile) -> Chosen |
 
 
 def simulation_of(site_file: Path) -> Path | None:
-    """The plan of the simulation whose folder the site file is in (``runs/.../sites/<name>/site.yaml``)."""
+    """The plan of the simulation that made the site file (``runs/.../sites/<name>/site.yaml``)."""
     sites = site_file.resolve().parent.parent
     plan = sites.parent / "plan.yaml"
     return plan if sites.name == "sites" and plan.is_file() else None
@@ -66,12 +66,12 @@ def _read(file: Path) -> str:
 
 @dataclass(frozen=True)
 class CheckRequest:
-    """What the command was asked for.
+    """The options of the command.
 
     Attributes:
-        plan: a plan file; ``None`` looks for one (`fedgraft.client.check.request`).
-        sample: decode only so many cases; ``None`` decodes all.
-        uplink: of the line, in Mbit/s.
+        plan: a plan file; ``None`` looks for one (`choose_plan`).
+        sample: number of cases to decode; ``None`` decodes all.
+        uplink: speed of the line in Mbit/s.
         pictures: whether a page will show thumbnails.
     """
 
@@ -83,8 +83,13 @@ class CheckRequest:
 
 @dataclass(frozen=True)
 class CheckContext:
-    """A site, the plan that it is checked against, and that plan's network; ``None`` if there is none, or it can't be
-    built (yet). ``factories``: those that are open."""
+    """What all checks share.
+
+    Attributes:
+        chosen: the plan that the site is checked against, if there is one.
+        model: the plan's network; ``None`` without a plan, or if it can't be built (yet).
+        factories: open input factories.
+    """
 
     site: SiteFile
     chosen: Chosen | None
@@ -98,12 +103,12 @@ class CheckContext:
 
     @property
     def image(self) -> ImageSpec | None:
-        """What the plan's network takes, if that is images."""
+        """The input of the plan's network, if it takes images."""
         spec = None if self.model is None else self.model.spec
         return spec if isinstance(spec, ImageSpec) else None
 
     def factory(self, of: type[Factory]) -> Factory:
-        """The factory of a class of ours; what it holds of files is shared by all that look at the site."""
+        """The factory of this class; all checks share it, and with it the files that it holds open."""
         found = self.factories.setdefault(f"{of.__module__}.{of.__qualname__}", of())
         assert isinstance(found, of)
         return found

@@ -12,12 +12,12 @@ from fedgraft.client.check.report import Bars, Finding, Grade, Grid, Section
 
 _STYLES: dict[Grade, str] = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 _BLOCKS = " ▁▂▃▄▅▆▇█"
-_WHAT = 18  # one width for all sections, so that they line up
+_WHAT = 18  # the same width in all sections, so that they line up
 MOST_ROWS = 24
 
 
 def show_section(console: Console, section: Section) -> None:
-    """Print findings, grids and intensities of a section; never a thumbnail."""
+    """Print the findings, grids and charts of a section, without thumbnails."""
     console.print()
     console.print(Text(section.title, "bold"))
     console.print(_findings(section.findings))
@@ -33,7 +33,7 @@ def show_section(console: Console, section: Section) -> None:
 
 
 def show_total(console: Console, findings: list[Finding]) -> None:
-    """How many of each grade."""
+    """Print the number of findings of each grade."""
     counts = {grade: sum(finding.grade == grade for finding in findings) for grade in _STYLES}
     console.print()
     text = Text(f"{counts['ok']} ok, ")
@@ -44,7 +44,7 @@ def show_total(console: Console, findings: list[Finding]) -> None:
 
 def sparkline(bars: Bars) -> str:
     """One block character per bar."""
-    most = max(bars.heights, default=0) or 1.0  # without the bands, which are not shown here
+    most = max(bars.heights, default=0) or 1.0  # bands are not shown here
     return "".join(_BLOCKS[round(height / most * (len(_BLOCKS) - 1))] for height in bars.heights)
 
 

@@ -1,4 +1,4 @@
-"""Before the first round: what the plan's kind of input asks the sites for, and the plan with the numbers in it."""
+"""Before the first round: ask the sites for the statistics that the plan's kind of input needs, and fill them in."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from fedgraft.server.exchange.held_out import least_nodes
 from fedgraft.server.exchange.ledger import NOBODY_ELSE, Entry, Ledger, entry
 
 GRACE = 30.0
-"""Seconds for which registered sites beyond ``strategy.min_sites`` are waited for."""
+"""Seconds to wait for registered sites beyond ``strategy.min_sites``."""
 _NOTHING = "it told nothing: release.statistics=false, too few patients, or the plan holds it out"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one node sent, or why it is not used."""
+    """The statistics that one node sent, or why they are not used."""
 
     node: int
     found: Description | Refusal
@@ -34,30 +34,30 @@ class Answer:
 
 
 def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledger: Ledger) -> Plan:
-    """The plan that the run follows: ``plan`` itself, or one with all numbers in it, if the sites are asked for them
-    (``table.statistics=federated``; ``harmonise`` with ``reference=[]``). Answers are added up in the order of the
-    sites' names, so that the last digits do not depend on who answered first.
+    """The plan that the run follows: ``plan`` itself, or a copy with the sites' statistics if it asks for them
+    (``table.statistics=federated``; ``harmonise`` with ``reference=[]``).
 
-    What sites of ``hold_out`` tell is not used.
+    Answers are summed in the order of the sites' names, so that the last digits do not depend on who answered first.
+    Statistics of sites in ``hold_out`` are not used.
 
     Args:
-        registered: site names by node id, if the coordinator registered them; all are waited for, `GRACE` at most.
+        registered: site names by node id, if the coordinator registered them; all are awaited, for `GRACE` at most.
 
     Raises:
         RoundError: fewer than ``strategy.min_sites`` sites sent usable statistics.
-        PlanError: of something that the plan needs, nothing is known from any site.
+        PlanError: no site sent a statistic that the plan needs.
     """
     kind = kind_of(plan, plan.engine.trusted)
     asked = kind.federated_statistics()
     if asked is None:
         return plan
     nodes = wait_for_nodes(grid, least_nodes(plan), plan.strategy.timeout)
-    if len(nodes) < len(registered):  # the numbers are those of all, not of the first to connect
+    if len(nodes) < len(registered):  # use the statistics of all sites, not of the first to connect
         nodes = wait_for_nodes(grid, len(registered), min(plan.strategy.timeout, GRACE))
     question = pack_question(plan.to_json(), plan.digest)
     replies = exchange(grid, [Message(question, node, DESCRIBE) for node in nodes], plan.strategy.timeout)
     answers = [Answer(node, _read(reply, plan, asked), reply) for node, reply in replies.items()]
-    answers = _without_strangers(answers, registered)
+    answers = _without_wrong_names(answers, registered)
     ledger.write(*(_entry(answer, messages.count_bytes(question), plan) for answer in answers))
     told = [answer.found for answer in answers if isinstance(answer.found, Description)]
     good = [found for found in told if found.site not in plan.hold_out]
@@ -68,7 +68,7 @@ def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledge
 
 
 def used(ledger: Ledger) -> list[str]:
-    """Names of the sites whose sums are in the plan's numbers; sites that answered but told nothing are not."""
+    """Names of the sites that contributed to the statistics; a site that answered without any is left out."""
     return sorted(e.site for e in ledger.entries if e.what == "describe" and e.outcome == "ok" and not e.reason)
 
 
@@ -85,8 +85,8 @@ def _read(reply: Message | None, plan: Plan, asked: FederatedStatistics) -> Desc
     return found
 
 
-def _without_strangers(answers: list[Answer], registered: Mapping[int, str]) -> list[Answer]:
-    """Nodes under a name that is not theirs, or that two give, are not used."""
+def _without_wrong_names(answers: list[Answer], registered: Mapping[int, str]) -> list[Answer]:
+    """Refuse the answers of nodes that use another site's name, or a name that two nodes use."""
     names = {answer.node: answer.found for answer in answers if isinstance(answer.found, Description)}
     twins = same_name({node: found.site for node, found in names.items()})
     return [_judged(answer, answer.node in twins, registered) for answer in answers]

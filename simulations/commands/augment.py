@@ -1,4 +1,4 @@
-"""``fedgraft augment --show``: a picture of cases beside what a plan makes of them, before anything is trained."""
+"""``fedgraft augment --show``: draw cases beside their augmented views under a plan, before anything is trained."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ examples:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command; besides its own options it takes the overrides of ``fedgraft simulate``."""
+    """Run the command; besides its own options it takes the overrides of ``fedgraft simulate``."""
     parser = argparse.ArgumentParser(
         prog="fedgraft augment",
         usage="fedgraft augment --show [--out FILE] [--cases N] [--site site.yaml] [--plan plan.yaml | OVERRIDE ...]",
@@ -73,7 +73,7 @@ def show(plan: Plan, site: Path | None, cases: int, out: Path) -> None:
         site: a site file; ``None`` for the sites that ``fedgraft simulate`` would lay out.
 
     Raises:
-        PlanError: the plan changes no image, or refers to numbers that ``site`` alone does not know.
+        PlanError: the plan changes no image, or needs statistics that ``site`` alone does not have.
         DataError: no case can be used, or ``out`` exists.
     """
     _image_inputs(InputContext(plan, plan.engine.trusted, Store(None)))
@@ -87,7 +87,7 @@ def show(plan: Plan, site: Path | None, cases: int, out: Path) -> None:
             "harmonise.reference=[]: one site does not know the numbers that all sites share; show the plan of a run, "
             "which has them: --plan RUN/plan.yaml"
         )
-    require_new(out)  # before minutes of decoding
+    require_new(out)  # fail before the minutes of decoding
     rows = _of_simulation(plan, cases, os.environ) if site is None else _rows(plan, read_site_file(site), cases)
     if not rows:
         raise DataError("none of the cases that were tried can be used; see `fedgraft site check`")
@@ -96,7 +96,7 @@ def show(plan: Plan, site: Path | None, cases: int, out: Path) -> None:
 
 
 def _of_simulation(plan: Plan, cases: int, environ: Mapping[str, str]) -> list[list[Shown]]:
-    """Cases of as many sites as there are rows."""
+    """``cases`` cases in all, spread over the simulated sites."""
     with tempfile.TemporaryDirectory(prefix="fedgraft-augment-") as folder:
         federation = lay_out(plan, Path(folder), environ)
         store = Store(federation.store / "kept" if plan.engine.store == "disk" else None)
@@ -107,7 +107,7 @@ def _of_simulation(plan: Plan, cases: int, environ: Mapping[str, str]) -> list[l
 
 
 def _rows(plan: Plan, site: SiteFile, cases: int) -> list[list[Shown]]:
-    """Training cases, evenly spread over the manifest; of those that can't be used, none."""
+    """Usable training cases, evenly spread over the manifest."""
     inputs = _image_inputs(site_context(plan, site, store_of(site)))
     train = split_as_planned(inputs.expanded(read_manifest(site.manifest)), plan.data, plan.seed)["train"]
     chosen = spread(cases, train) if train else []

@@ -29,12 +29,12 @@ def run_hydra(arguments: Sequence[str], job: Callable[[Planned], None], extra: S
     """Compose plan and study from the command line and run ``job`` on them; with ``-m`` once per point of the sweep.
 
     Args:
-        arguments: what followed the command.
+        arguments: the words after the command.
         extra: overrides that come last.
 
     Raises:
         PlanError: a group is given a list, or a plan is wrong.
-        FedGraftError: as ``job``; of a sweep all failures.
+        FedGraftError: an error of ``job``; after a sweep, all of them together.
     """
     failures: list[FedGraftError] = []
 
@@ -64,7 +64,7 @@ def run_hydra(arguments: Sequence[str], job: Callable[[Planned], None], extra: S
 
 
 def flags_and_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Hydra wants its flags first; here they may stand anywhere.
+    """Sort the words into Hydra's flags and overrides, since Hydra wants its flags first.
 
     A word without ``=`` after a flag is the flag's value (``--cfg job``), and so is any word after ``-sc``.
     """

@@ -1,4 +1,4 @@
-"""``fedgraft plan``: what a run would do and send, without training."""
+"""``fedgraft plan``: print what a run would do and send, without training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fedgraft.simulations.study.baselines import require_suited
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command; takes the overrides of ``fedgraft simulate``."""
+    """Run the command; takes the overrides of ``fedgraft simulate``."""
     return run_hydra(arguments, _job, QUIET)
 
 

@@ -1,4 +1,4 @@
-"""``fedgraft simulate``: a run, or a study, and what of it is worth saying."""
+"""``fedgraft simulate``: run a simulation or a study and print its results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fedgraft.simulations.planning.planned import Planned
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command; `fedgraft simulate --help` teaches it."""
+    """Run the command; ``fedgraft simulate --help`` explains it."""
     return run_hydra(arguments, _job)
 
 

@@ -1,4 +1,4 @@
-"""Which column of a person's own manifest is what: by the names of docs/cohort.md, or by names of its own."""
+"""Find the columns of a user's own manifest: by the names of docs/cohort.md, or by names that the user gives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SITES = ("site", "hospital", "center", "centre", "clinic", "institution", "inst
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a manifest are called in it; ``None``: there is no such column, whatever its names say.
+    """The names of a manifest's columns in the file; ``None``: there is no such column, even if one has that name.
 
     Attributes:
         site: the hospital of each case.
@@ -26,8 +26,8 @@ class Columns:
         patient: ``None`` makes each line a patient of its own.
         group: a unit that must not be split, coarser than the patient.
         split: ``train``, ``val`` or ``test``.
-        time: until the event, or until the patient was last seen.
-        event: whether it came.
+        time: time until the event, or until the patient was last seen.
+        event: whether the event occurred.
     """
 
     site: str | None = None
@@ -49,8 +49,11 @@ _USUAL = {each.name: each.default for each in fields(Columns)}
 class Layout:
     """A manifest's header as `fedgraft.client.cohort.manifest.manifest.cases_of` reads it.
 
-    ``header``: the names of docs/cohort.md; ``places``: where each of them stands in the file; ``site``: where the
-    hospital does; ``called``: what the file calls those that it calls otherwise.
+    Attributes:
+        header: names of docs/cohort.md.
+        places: position in the file of each of them.
+        site: position of the hospital's column.
+        called: the file's own name of each column whose name differs.
     """
 
     header: tuple[str, ...]
@@ -62,12 +65,12 @@ class Layout:
 def lay_out(path: Path, header: Sequence[str], columns: Columns, task: TaskName) -> Layout:
     """Find the columns.
 
-    A column that has the name of another of docs/cohort.md and is not chosen for it is left out.
+    A column is left out if it has a name of docs/cohort.md for which another column was chosen.
 
     Raises:
-        DataError: a column is not there; names those that are, and the nearest.
+        DataError: a column does not exist; the message names the existing ones and the nearest.
     """
-    predicting = tasks.TASKS[task](())  # a finding is asked for by its own name
+    predicting = tasks.TASKS[task](())  # findings are columns by their own names
     needed = {"patient", *predicting.manifest_columns, *(["label"] if predicting.reads_label else [])}
     place = {name: number for number, name in enumerate(header)}
     chosen: dict[str, str] = {}
@@ -94,19 +97,19 @@ def lay_out(path: Path, header: Sequence[str], columns: Columns, task: TaskName)
 
 
 def likely_sites(header: Sequence[str]) -> list[str]:
-    """Columns that sound like a hospital's."""
+    """Columns whose names suggest that they hold the hospital."""
     return [name for name in header if any(word in name.casefold() for word in _SITES)]
 
 
 def nearest(word: str, known: Sequence[str]) -> str | None:
-    """The most similar of some words, whatever their case; ``None`` if none is similar."""
+    """The most similar of some words, ignoring case; ``None`` if none is similar."""
     folded = {one.casefold(): one for one in reversed(known)}
     found = get_close_matches(word.casefold(), list(folded), 1, 0.6)
     return folded[found[0]] if found else None
 
 
 def _lacks(lacking: Mapping[str, str], header: Sequence[str]) -> str:
-    """What is wrong with the first line: all columns that are not there, what they are for, and those that are."""
+    """The error about the header: the missing columns, their purpose, and the existing columns."""
     if len(header) == 1:
         return f"names one column, `{header[0]}`, in its first line; separate cells by commas, semicolons or tabs"
     said = []

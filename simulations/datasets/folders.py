@@ -1,4 +1,4 @@
-"""Site folders that are there already, each with a ``site.yaml`` and the manifest that it names."""
+"""Existing site folders as a data set: each has a ``site.yaml`` and the manifest that it names."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ SITE_FILE = "site.yaml"
 
 
 def folders(*, path: str, task: TaskName, classes: tuple[str, ...] | None) -> Source:
-    """The cases of each folder below ``path``, which is a hospital; its file's ``release``, ``limits`` and
-    ``refuse_burned_in`` hold in the simulation too. Names of patients are each hospital's own.
+    """The cases of the folders below ``path``, each of which is a hospital.
+
+    ``release``, ``limits`` and ``refuse_burned_in`` of a ``site.yaml`` hold in the simulation too. One patient name in
+    two folders means two patients.
 
     Args:
-        path: relative to the folder that the command is run in; a simulation's ``sites`` folder is one.
-        task: of the plan.
-        classes: of the plan; ``None`` if they are still to be found.
+        path: relative to the working directory; a simulation's ``sites`` folder is a valid one.
+        task: the plan's task.
+        classes: the plan's classes; ``None`` if they are yet to be found.
 
     Raises:
-        DataError: there is no such folder, none in it has a ``site.yaml``, two have one name, or a manifest is wrong.
+        DataError: the folder does not exist, none in it has a ``site.yaml``, two share a name, or a manifest is wrong.
         SiteFileError: a site file is wrong.
     """
     root = Path(path).expanduser().resolve()

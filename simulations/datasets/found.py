@@ -1,7 +1,7 @@
-"""What a plan leaves to be found in the cases: the classes, who splits them, and whether they are images or a table.
+"""Infer from the cases what a plan leaves open: the classes, who splits the cases, and whether they are images or rows.
 
-A plan leaves it with ``null``, as ``conf/data/manifest.yaml`` does; what is found is filled in before the plan is
-checked, so that it stands in ``plan.yaml``.
+A plan leaves an option open with ``null``, as ``conf/data/manifest.yaml`` does. The inferred value is filled in before
+the plan is checked, so it is written to ``plan.yaml``.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from fedgraft.simulations.datasets.suggestion import images_hint, suggestion
 
 USUAL = {"backbone": "tf_efficientnet_lite0", "head": "linear", "train": "sgd", "strategy": "fedavg"}
 OF_TABLES = {"backbone": "identity", "head": "plain", "train": "sgd_table", "strategy": "fedadam"}
-"""What takes the place of `USUAL`, the plan's defaults, where nothing else was chosen and the cases are a table."""
+"""Members that replace the plan's defaults (`USUAL`) if the cases are a table and nothing else was chosen."""
 _CHOICE = {"backbone": "name", "head": "_target_", "train": "optimizer", "strategy": "_target_"}
 
 
 @dataclass(frozen=True)
 class Found:
-    """``raw``: a plan's plain data with all in it; ``sentences``: what was found, for people."""
+    """``raw``: a plan's plain data, filled in; ``sentences``: what was inferred, in words."""
 
     raw: dict[str, Any]
     sentences: tuple[str, ...] = ()
 
 
 def leaves_open(raw: Mapping[str, Any]) -> bool:
-    """Whether a plan's plain data leaves something to be found in its cases."""
+    """Whether a plan's plain data leaves an option open."""
     data, table = raw.get("data"), raw.get("table")
     if not isinstance(data, Mapping) or not {"classes", "test"} <= set(data) or data.get("_target_") is None:
         return False
@@ -50,8 +50,8 @@ def find(raw: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Source]) ->
         load: makes the data set of the plan's ``data`` section.
 
     Raises:
-        PlanError: it can't be found; says what to write.
-        DataError: the data set can't be had, or is wrong.
+        PlanError: a value can't be inferred; the message says what to write.
+        DataError: the data set can't be loaded, or is wrong.
     """
     if not leaves_open(raw):
         return Found(dict(raw))
@@ -78,7 +78,7 @@ def find(raw: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Source]) ->
 
 
 def _classes(task: object, cases: Sequence[Case]) -> tuple[list[str], list[str]]:
-    if task not in tasks.TASKS:  # one of the plan's problems
+    if task not in tasks.TASKS:  # reported with the plan's other problems
         return [], []
     counts = tasks.TASKS[str(task)](()).found_classes(cases)
     if not counts:
@@ -124,7 +124,7 @@ def _said_of_table(raw: Mapping[str, Any]) -> str:
 
 
 def _chosen(group: str, section: Mapping[str, Any]) -> dict[str, Any]:
-    """The section of a group as for tables, if nobody chose another member; values that somebody set stay."""
+    """The group's section for tables, unless another member was chosen; values that were set explicitly stay."""
     usual, instead = _member(group, USUAL[group]), _member(group, OF_TABLES[group])
     if section.get(_CHOICE[group]) != usual[_CHOICE[group]]:
         return dict(section)
@@ -135,7 +135,7 @@ _NOTHING = object()
 
 
 def _member(group: str, name: str) -> dict[str, Any]:
-    """What a file of ``conf/`` says of its own group."""
+    """The content of a file of ``conf/`` under its own group."""
     read = yaml.safe_load((files("fedgraft.conf") / group / f"{name}.yaml").read_text(encoding="utf-8"))
     found: dict[str, Any] = read.get(group, read)
     return found

@@ -1,4 +1,4 @@
-"""A person's own cases: any manifest (docs/cohort.md) with a column for the hospital, as one CSV or Parquet file."""
+"""A user's own cases: any manifest (docs/cohort.md) with a column for the hospital, as one CSV or Parquet file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fedgraft.simulations.datasets.columns import Columns, Layout, lay_out, like
 from fedgraft.simulations.datasets.outcomes import check_outcomes
 from fedgraft.simulations.datasets.source import Source
 
-_LOOKED_AT = 20  # files, before none of them is there
+_LOOKED_AT = 20  # files that are tried before the folder counts as wrong
 _SHOWN = 5
 
 
@@ -42,15 +42,15 @@ def manifest(
     """The cases of a manifest; see `source_from_rows`.
 
     Args:
-        path: the file, CSV or Parquet; relative to the folder that the command is run in.
-        task: of the plan.
-        classes: of the plan; ``None`` if they are still to be found.
+        path: the file, CSV or Parquet; relative to the working directory.
+        task: the plan's task.
+        classes: the plan's classes; ``None`` if they are yet to be found.
         site, file, row, label, patient, group, split, time, event: names of columns (`Columns`).
         own_patients: see `source_from_rows`.
         min_cases: see `source_from_rows`.
 
     Raises:
-        DataError: there is no such file, or it is not such a manifest; names the line, and what to do.
+        DataError: the file does not exist or is no valid manifest; the message names the line, and what to do.
     """
     where = Path(path).expanduser()
     if not where.is_file():
@@ -74,20 +74,20 @@ def source_from_rows(
     own_patients: bool = False,
     min_cases: int = 2,
 ) -> Source:
-    """The cases of a manifest's lines, wherever these were read.
+    """The cases of a manifest's lines, whatever source the lines come from.
 
     Args:
-        where: absolute; what messages name, and what paths in it are relative to. It need not be there.
+        where: absolute path that messages name and that relative paths start from; it need not exist.
         header: the names of the columns.
         rows: the cells of each line, as text; the first is line 2.
-        columns: what is what.
-        task: of the plan.
-        classes: of the plan; ``None`` if they are still to be found.
-        own_patients: names of patients are each hospital's own: ``p1`` at two of them is two people.
-        min_cases: of a hospital. One with fewer is an error, since its name is mostly a misspelt one.
+        columns: the names of the columns in the header.
+        task: the plan's task.
+        classes: the plan's classes; ``None`` if they are yet to be found.
+        own_patients: the same patient name at two hospitals means two patients.
+        min_cases: fewest cases of a hospital; fewer are an error, since the hospital's name is probably misspelt.
 
     Raises:
-        DataError: it is not such a manifest; names the line, and what to do.
+        DataError: the lines are no valid manifest; the message names the line, and what to do.
     """
     layout = lay_out(where, header, columns, task)
     sites: list[str] = []
@@ -106,10 +106,10 @@ def source_from_rows(
 
 
 def _laid_out(rows: Iterable[Sequence[str]], layout: Layout, sites: list[str], alone: bool) -> Iterator[Sequence[str]]:
-    """Each line's cells in the layout's order; its hospital goes to ``sites``.
+    """Each line's cells in the layout's order; the line's hospital is appended to ``sites``.
 
     Args:
-        alone: each line is another patient, whose name is added.
+        alone: each line is a patient of its own, and a patient's name is added.
     """
     for line, cells in enumerate(rows, start=2):
         if layout.site is not None:
@@ -119,7 +119,7 @@ def _laid_out(rows: Iterable[Sequence[str]], layout: Layout, sites: list[str], a
 
 
 def _beside(where: Path) -> str:
-    """What to do where there is no such file: the nearest one in its folder, if there is a folder."""
+    """A hint for a missing file: the most similar name in its folder, if the folder exists."""
     folder = where.parent
     if where.is_dir():
         return "; it is a folder: for site folders use data=folders, for a manifest name the file in it"
@@ -139,7 +139,7 @@ def _site_hint(header: Sequence[str]) -> str:
 
 
 def _site_names(where: Path, sites: Sequence[str], column: str) -> tuple[list[str], tuple[str, ...]]:
-    """The hospitals' names as folders can have them, and a sentence if some are written otherwise."""
+    """The hospitals' names as valid folder names, and a sentence if some had to be changed."""
     empty = [line for line, site in enumerate(sites, start=2) if not site]
     if empty:
         raise DataError(
@@ -162,7 +162,7 @@ def _site_names(where: Path, sites: Sequence[str], column: str) -> tuple[list[st
 
 
 def _as_name(site: str) -> str:
-    """``St. Mary's`` -> ``St-Mary-s``: what a site's file and folder can be called."""
+    """``St. Mary's`` -> ``St-Mary-s``: a valid name of a site and its folder."""
     plain = unicodedata.normalize("NFKD", site).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9_]+", "-", plain).strip("-_")[:64]
     return name if SITE_NAME.fullmatch(name) else f"site-{name or 'x'}"[:64]
@@ -186,7 +186,7 @@ def _check_sites(where: Path, sites: Sequence[str], least: int, column: str) -> 
 
 
 def _check_patients(where: Path, cases: Sequence[Case], sites: Sequence[str]) -> None:
-    """No patient and no group has cases at two hospitals."""
+    """Check that no patient and no group has cases at two hospitals."""
     for what in ("patient", "group"):
         first: dict[str, int] = {}
         parted: dict[str, int] = {}
@@ -204,7 +204,7 @@ def _check_patients(where: Path, cases: Sequence[Case], sites: Sequence[str]) ->
 
 
 def _check_files(where: Path, cases: Sequence[Case]) -> None:
-    """Whether any of the first files is there: a wrong folder is told from a few files that are missing."""
+    """Check that at least one of the first files exists: if none does, the folder is probably wrong."""
     firsts: dict[str, int] = {}
     for line, case in enumerate(cases, start=2):
         firsts.setdefault(case.path.partition("::")[0], line)

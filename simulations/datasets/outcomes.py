@@ -1,4 +1,4 @@
-"""Whether the cases of a person's own manifest have what the plan's task predicts; a message names the line."""
+"""Check that the cases of a user's own manifest have the outcomes of the plan's task; messages name the line."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from fedgraft.simulations.datasets.columns import nearest
 def check_outcomes(
     where: Path, cases: Sequence[Case], task: TaskName, classes: Sequence[str] | None, called: Mapping[str, str]
 ) -> None:
-    """
+    """Check every case's outcome.
+
     Args:
-        classes: of the plan; ``None`` if they are still to be found.
-        called: what the file calls the columns that it calls otherwise.
+        classes: the plan's classes; ``None`` if they are yet to be found.
+        called: the file's own name of each column whose name differs from docs/cohort.md.
 
     Raises:
-        DataError: a column is not there, or a cell is not what the task needs.
+        DataError: a column is missing, or a cell is not what the task needs.
     """
     chosen = tasks.TASKS[task](tuple(classes or ()))
     if chosen.reads_label and not all(case.label for case in cases):

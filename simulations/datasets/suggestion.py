@@ -1,4 +1,4 @@
-"""Which columns of a table could be numeric and which categorical, as words for a command line."""
+"""Suggest which columns of a table are numeric and which categorical, as words for a command line."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ _ALREADY = frozenset({"path", "row", "label", "patient", "group", "split", "time
 
 
 def suggestion(cases: Sequence[Case], used: Collection[str] = ()) -> str:
-    """``table.numeric=[age,chol] table.categorical=[sex]``: of the first rows, columns of numbers, and columns of at
-    most `MOST_WORDS` different texts. Ready to be pasted into a shell.
+    """Options like ``table.numeric=[age,chol] table.categorical=[sex]``, quoted for a shell.
+
+    By the first rows, a column of numbers is numeric and one of at most `MOST_WORDS` distinct texts is categorical.
 
     Args:
-        used: columns that are something else.
+        used: columns that serve another purpose.
     """
     numeric, categorical = [], []
     for name, cells in _columns(cases):
@@ -36,7 +37,7 @@ def suggestion(cases: Sequence[Case], used: Collection[str] = ()) -> str:
 
 
 def images_hint(cases: Sequence[Case]) -> str:
-    """A clause if a column of the manifest looks like the files of images."""
+    """A hint if a column of the manifest seems to hold paths of images."""
     for name, cell in cases[0].columns:
         if Path(cell.partition("::")[0]).suffix.lower() in _IMAGES:
             return f". If `{name}` names the image of each case, say data.file={name}"
@@ -44,7 +45,7 @@ def images_hint(cases: Sequence[Case]) -> str:
 
 
 def _columns(cases: Sequence[Case]) -> Iterator[tuple[str, set[str]]]:
-    """Names and cells: the manifest's own columns, then those of the table that the first case names."""
+    """Names and cells of the manifest's own columns, then of the columns of the table that the first case names."""
     first = cases[:_ROWS]
     for place, (name, _) in enumerate(cases[0].columns):
         yield name, {case.columns[place][1] for case in first}

@@ -1,4 +1,4 @@
-"""The model that a run trained, by itself: it knows what it takes, and makes that of one's own cases."""
+"""A run's trained model for use on new cases, with the preparation of its inputs."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.planning.frame import columns_of, text_of
 
 _AT_ONCE = 64
-_PLAIN = ("L", "RGB", "I;16")  # of PIL's modes, those that are an array as they are
+_PLAIN = ("L", "RGB", "I;16")  # PIL's modes that convert directly to an array
 _GREY = {"1": "L", "LA": "L"}
 
 
 class TrainedModel(nn.Module):
-    """In eval mode, without gradients.
+    """A trained network in eval mode, without gradients, and its preparation of cases.
 
     Attributes:
         network: backbone, layers and head.
-        plan: what it was trained by.
-        spec: what one case is: ``shape``; of images also ``size``, ``channels``, ``mean`` and ``std``.
-        classes: what the outputs stand for, in order; empty for survival, whose one output is the log hazard.
+        plan: the plan of the run.
+        spec: the input of one case: ``shape``; for images also ``size``, ``channels``, ``mean`` and ``std``.
+        classes: meaning of the outputs, in order; empty for survival, which has one output, the log hazard.
     """
 
     def __init__(self, model: Model, plan: Plan, parts: Mapping[str, Callable[..., Any]]) -> None:
@@ -47,24 +47,24 @@ class TrainedModel(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """``(N, *spec.shape)`` float32, as `prepare` makes them, to ``(N, outputs)`` float32 logits."""
+        """Map ``(N, *spec.shape)`` float32, as made by `prepare`, to ``(N, outputs)`` float32 logits."""
         logits: Tensor = self.network(inputs)
         return logits
 
     def prepare(self, cases: Any) -> Tensor:
-        """One's own cases as the network takes them, by the very code of a site: decoded, resized, harmonised,
-        normalised; or encoded with the means and vocabularies of the plan.
+        """Prepare cases for the network with the same code as at a site: images are decoded, resized, harmonised and
+        normalised, rows are encoded with the plan's means and vocabularies.
 
         Args:
-            cases: of images, a sequence of files (DICOM, PNG, JPEG, TIFF), PIL images, or arrays: ``(H, W)`` or
-                ``(H, W, 3)``, uint8, uint16 or floats in [0, 1]. Of a table, a data frame, or a sequence of mappings
+            cases: for images, a sequence of files (DICOM, PNG, JPEG, TIFF), PIL images, or arrays: ``(H, W)`` or
+                ``(H, W, 3)``, uint8, uint16 or floats in [0, 1]. For a table, a data frame, or a sequence of mappings
                 from column to value. A file of several frames gives as many cases as the plan's ``dicom`` says.
 
         Returns:
             ``(N, *spec.shape)`` float32.
 
         Raises:
-            DataError: a case can't be used; says which, from 0, and why.
+            DataError: a case can't be used; the message gives its position, from 0, and the reason.
         """
         with notebook.lent(self._parts), tempfile.TemporaryDirectory(prefix="fedgraft-cases-") as folder:
             listed = _listed(cases, Path(folder))
@@ -78,13 +78,13 @@ def load_trained(out: Path, plan: Plan, site: str | None, parts: Mapping[str, Ca
 
     Args:
         out: the run's folder.
-        plan: what ran there.
-        site: whose own tensors it has.
-        parts: classes of a notebook that the plan names.
+        plan: the plan of that run.
+        site: the site for whose personalised model its local tensors are loaded.
+        parts: the notebook's classes that the plan names.
 
     Raises:
         PlanError: ``site`` is needed, or has no effect, or there is no such site.
-        BackboneError: the folder holds no whole model.
+        BackboneError: the folder holds no complete model.
     """
     untrained = replace(plan, backbone=replace(plan.backbone, pretrained=False))  # all weights are in the run's folder
     with notebook.lent(parts):
@@ -101,7 +101,7 @@ def load_trained(out: Path, plan: Plan, site: str | None, parts: Mapping[str, Ca
 
 
 def _own_tensors(sites: Path, plan: Plan, site: str) -> dict[str, Tensor]:
-    """What a site left of this plan: its local tensors, or the whole copy that it trained."""
+    """The tensors that a site stored for this plan: its local ones, or the whole copy that it trained."""
     if site not in _names(sites):
         raise PlanError(f"model(site={site!r}): the run's sites are {', '.join(_names(sites))}")
     files = sorted((sites / site / "state" / "local").glob(f"{plan.digest[:16]}-*.safetensors"))
@@ -116,7 +116,7 @@ def _names(sites: Path) -> list[str]:
 
 
 def _listed(cases: Any, folder: Path) -> list[Case]:
-    """A case for each; images that are in memory are written into ``folder``, so that they go the way of files."""
+    """One `Case` per input; images in memory are written into ``folder``, so that they are read like files."""
     if hasattr(cases, "columns"):
         named = columns_of(cases)
         cases = [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
@@ -135,7 +135,7 @@ def _case(place: int, case: Any, file: Path, arrays: dict[str, Any]) -> Case:
     if isinstance(case, Mapping):
         cells = tuple((str(name), text_of(value)) for name, value in case.items())
         return Case(str(file), "", str(place), row=place, columns=cells)
-    mode = getattr(case, "mode", "L")  # of a PIL image
+    mode = getattr(case, "mode", "L")  # PIL images have a mode
     plain = case if mode in _PLAIN else case.convert(_GREY.get(mode, "RGB"))
     arrays[f"image{place}"] = np.asarray(plain)[None]
     return Case(f"{file}::image{place}", "", str(place), row=0)

@@ -1,1 +1,1 @@
-"""The sections of the page that `fedgraft site check` writes, one a file."""
+"""The sections of the report of ``fedgraft site check``, one per file."""

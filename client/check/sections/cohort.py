@@ -21,11 +21,11 @@ MOST_ACROSS = 4
 
 
 def describe_cohort(case_table: CaseTable, data: DataSection | None, least: int) -> Section:
-    """Counts and prevalences.
+    """The section with counts and prevalences.
 
     Args:
-        data: of the plan, if there is one.
-        least: values of subgroups, and without a plan classes, that fewer patients have are not named.
+        data: the plan's section, if there is a plan.
+        least: fewest patients for which the value of a subgroup (without a plan also a class) is named.
     """
     task = None if data is None else tasks.of(data)
     others = other_outcomes(case_table.cases, task)
@@ -174,7 +174,7 @@ def _prevalence(
 
 
 def _findings(case_table: CaseTable) -> Grid:
-    """Of a task whose outcomes may be unknown."""
+    """Findings for a task whose outcomes may be unknown."""
     everybody = range(len(case_table.cases))
     rows = []
     for one in case_table.outcomes:
@@ -185,7 +185,7 @@ def _findings(case_table: CaseTable) -> Grid:
 
 
 def _named(case_table: CaseTable, data: DataSection | None, least: int) -> list[int]:
-    """The outcomes that may be named: a plan's, or labels that enough patients have (fewer could be a name)."""
+    """The outcomes that may be named: a plan's, or labels of enough patients (a rare one could be a person's name)."""
     if data is not None:
         return list(range(len(case_table.outcomes)))
     patients = [

@@ -1,4 +1,4 @@
-"""A table's columns, or a manifest's other columns: missing values, vocabularies, columns that say nothing."""
+"""A table's columns, or a manifest's other columns: missing values, vocabularies, columns without information."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ MOST_VOCABULARY = 50
 MOST_NAMED = 10
 MOST_CATEGORIES = 3
 FAR = 3.0
-"""Plan's deviations between its mean and this site's median: more is another unit rather than other patients."""
+"""Distance of this site's median from the plan's mean, in the plan's standard deviations, beyond which the column
+probably has another unit rather than other patients."""
 Columns = Mapping[str, Sequence[str]]
-"""By name: one cell per case."""
+"""Cells by column name, one per case."""
 
 
 def own_columns(cases: Sequence[Case]) -> dict[str, list[str]]:
@@ -31,10 +32,10 @@ def own_columns(cases: Sequence[Case]) -> dict[str, list[str]]:
 
 
 def against_plan(columns: Columns, lacking: Sequence[str], table: TableSection) -> Iterator[Finding]:
-    """Whether the plan's columns are there, and hold what the plan says.
+    """Check that the plan's columns exist and hold values of the plan's kind.
 
     Args:
-        lacking: columns of the plan that are not there.
+        lacking: columns of the plan that do not exist here.
     """
     if lacking:
         text = f"the plan's table section names column(s) that are not there: {_some(lacking)}"
@@ -55,11 +56,11 @@ def against_plan(columns: Columns, lacking: Sequence[str], table: TableSection) 
 
 
 def emptiness(columns: Columns, absent: Collection[str], learnt: bool) -> Iterator[Finding]:
-    """Missing values, and columns of one value.
+    """Findings on missing values and on columns with a single value.
 
     Args:
-        absent: what stands for a missing value, besides an empty cell.
-        learnt: whether the columns are what is learnt from, so that one without use is worth a warning.
+        absent: words for a missing value, besides an empty cell.
+        learnt: whether the model learns from the columns, so that a useless one is worth a warning.
     """
     known = {name: [cell for cell in cells if not is_missing(cell, absent)] for name, cells in columns.items()}
     sparse = [name for name, cells in columns.items() if len(known[name]) < (1 - MOST_MISSING) * len(cells)]
@@ -78,11 +79,11 @@ def emptiness(columns: Columns, absent: Collection[str], learnt: bool) -> Iterat
 
 
 def column_grid(columns: Columns, patients: Sequence[str], table: TableSection | None, least: int) -> Grid:
-    """Each column's kind, missing values, different values, and what they are like.
+    """Each column's kind, missing values, number of distinct values, and a summary of them.
 
     Args:
-        patients: of each case.
-        least: a category that fewer patients have is not named, since it could be a person.
+        patients: the patient of each case.
+        least: fewest patients for which a category is named; a rarer one could be a person's name.
     """
     rows = [_row(name, cells, patients, table, least) for name, cells in list(columns.items())[:MOST_COLUMNS]]
     more = "" if len(columns) <= MOST_COLUMNS else f" (the first {MOST_COLUMNS} of {len(columns):,})"
@@ -96,7 +97,7 @@ def is_missing(cell: str, absent: Collection[str]) -> bool:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a run would take it for a number (`fedgraft.common.tables.encoding`)."""
+    """Whether a run would read the cell as a number (`fedgraft.common.tables.encoding`)."""
     try:
         read_row(_ONE_NUMBER, {"": cell})
     except CellError:
@@ -108,7 +109,7 @@ _ONE_NUMBER = TableSection(("",), (), missing=(), indicate_missing=False, statis
 
 
 def _units(known: Columns, table: TableSection) -> Iterator[Finding]:
-    """Medians that are far from the plan's means."""
+    """Findings on medians that are far from the plan's means."""
     far = []
     for name in table.numeric if table.statistics == "plan" else ():
         numbers = [float(cell) for cell in known.get(name, ()) if is_number(cell)]

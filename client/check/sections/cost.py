@@ -1,4 +1,4 @@
-"""What one round takes here: time, memory, bytes on the line, disk."""
+"""The cost of a round at this site: time, memory, bytes on the line, disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fedgraft.common.models.traffic import Volume
 from fedgraft.common.plan.plan import Plan
 
 LATE = 0.5
-"""Of ``strategy.timeout``: a round that is expected to need more has no room for a busy machine."""
+"""Share of ``strategy.timeout`` beyond which the expected time of a round leaves no reserve for a busy machine."""
 MOST_MEMORY = 0.7
 MOST_DISK = 0.9
 EXAMPLE_UPLINK = 10.0
@@ -26,10 +26,10 @@ def cost(
     volume: Volume,
     around: Surroundings,
 ) -> Section:
-    """Extrapolate from the sample.
+    """Extrapolate the cost from the measured sample.
 
     Args:
-        facts: what the plan's network takes.
+        facts: the input of the plan's network.
         counts: usable cases by split.
     """
     rows = kept_rows(plan, counts)
@@ -43,18 +43,18 @@ def cost(
 
 
 def kept_rows(plan: Plan, counts: Mapping[str, int]) -> int:
-    """Views of cases that are kept: all of a training case, one of any other."""
+    """Number of kept rows: all views of a training case, one of any other."""
     return counts["train"] * plan.augment.views + counts["val"] + counts["test"]
 
 
 def first_seconds(plan: Plan, counts: Mapping[str, int], measured: CaseTimes) -> float:
-    """Decoding and computing every case once, before the first round."""
+    """Seconds to decode and compute every case once, before the first round."""
     cases = sum(counts.values())
     return cases * (measured.decode + measured.compute) + counts["train"] * (plan.augment.views - 1) * measured.view
 
 
 def round_seconds(plan: Plan, counts: Mapping[str, int], measured: CaseTimes) -> float:
-    """Evaluating what came, and training."""
+    """Seconds of a round: evaluating the received model, and training."""
     held_out = counts["val"] + counts["test"]
     return counts["train"] * plan.train.epochs * measured.train + held_out * measured.evaluate
 

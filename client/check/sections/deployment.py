@@ -1,4 +1,4 @@
-"""Is everything in place to take part: folders, programs, key, and a coordinator that answers over TLS?"""
+"""Check that a site can take part: folders, programs, key, and a coordinator that answers over TLS."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROGRAMS = ("fedgraft", "flwr", "torch", "timm", "pydicom")
 
 
 def describe_deployment(site: SiteFile, simulated: bool = False) -> Section:
-    """Look at the site's folders, its device, the programs and the coordinator.
+    """Check the site's folders, its device, the programs and the coordinator.
 
     Args:
         simulated: the site is one of a simulation: others may read its folders, and it needs no coordinator.

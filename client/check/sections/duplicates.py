@@ -1,4 +1,4 @@
-"""Images that are in a cohort more than once: the same pixels under two patients, two labels, or in two splits."""
+"""Find images that a cohort holds more than once: the same pixels under two patients, two labels, or in two splits."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def duplicates(case_table: CaseTable, facts: Facts, name: Name) -> tuple[Finding
     """Compare pixel digests of the usable images.
 
     Args:
-        facts: of every case of the case table.
-        name: a case's pseudonym.
+        facts: facts of every case of the case table.
+        name: gives a case's pseudonym.
     """
     fine = np.flatnonzero(facts["reason"] == USABLE)
     usable = case_table.some(fine.tolist())

@@ -1,4 +1,4 @@
-"""What the images are like: what files say about de-identification, intensities, sizes."""
+"""Properties of the images: marks of de-identification, intensities, sizes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from fedgraft.client.images.image import DeidentificationFlag
 from fedgraft.client.site.site_file import SiteFile
 
 ONE_BIN = 0.99
-"""An image with more of its pixels in one of 32 bins shows next to nothing."""
+"""Share of an image's pixels in one of 32 bins beyond which the image counts as empty."""
 LONGEST = 2.0
-"""Images are squeezed to a square: beyond this ratio of sides, anatomy is badly out of shape."""
+"""Ratio of an image's sides beyond which resizing to a square badly distorts the anatomy."""
 MOST_SIZES = 8
 _MARKS: tuple[tuple[DeidentificationFlag, Grade, str, str], ...] = (
     (
@@ -60,7 +60,7 @@ _MARKS: tuple[tuple[DeidentificationFlag, Grade, str, str], ...] = (
 
 
 def marks(facts: Facts) -> Iterator[Finding]:
-    """What DICOM files say of de-identification (`fedgraft.client.images.image.DeidentificationFlag`)."""
+    """Findings on DICOM's marks of de-identification (`fedgraft.client.images.image.DeidentificationFlag`)."""
     for mark, grade, text, todo in _MARKS:
         number = int((facts["marks"] & mark.value != 0).sum())
         if number:
@@ -68,7 +68,7 @@ def marks(facts: Facts) -> Iterator[Finding]:
 
 
 def intensities(case_table: CaseTable, facts: Facts) -> tuple[Finding, Bars | None]:
-    """Pixel values in 32 bins, the mean over images with what 80 of 100 images have; and images in one bin."""
+    """Pixel values in 32 bins: the mean over images with a band for 80 % of them; and a finding on empty images."""
     counts = facts["histogram"].astype(float)
     parts = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     flat = [line for line, most in zip(case_table.lines, parts.max(1, initial=0), strict=True) if most > ONE_BIN]
@@ -91,7 +91,7 @@ def intensities(case_table: CaseTable, facts: Facts) -> tuple[Finding, Bars | No
 
 
 def sizes(facts: Facts, size: int | None) -> tuple[list[Finding], Grid]:
-    """Rows, columns and planes of the images; those that are smaller than ``size``, the side of the plan's input."""
+    """Rows, columns and planes of the images; findings on those smaller than ``size``, the side of the plan's input."""
     kinds = Counter(
         (int(one["height"]), int(one["width"]), "colour" if one["planes"] == 3 else "grey") for one in facts
     )
@@ -135,12 +135,12 @@ def _size_findings(facts: Facts, kinds: Counter[tuple[int, int, str]], size: int
 def describe_images(
     looked: CaseTable, facts: Facts, of: int, site: SiteFile, size: int | None, read: reading.Read | None
 ) -> Section:
-    """What was seen of the images.
+    """The section on images.
 
     Args:
         looked: the cases that were decoded.
-        facts: one of each.
-        of: cases of the whole cohort.
+        facts: facts of each of them.
+        of: number of cases of the whole cohort.
         size: side of the plan's input, in pixels, if there is a plan.
         read: reads the images that are shown as thumbnails; ``None`` shows none.
     """

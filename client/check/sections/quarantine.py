@@ -49,9 +49,9 @@ def refusals(lines: Sequence[int], verdicts: NDArray[np.uint8], what: str) -> tu
     """One finding per reason, most cases first: how many cases, and the manifest's lines.
 
     Args:
-        lines: of the manifest, one per case.
+        lines: the manifest's line of each case.
         verdicts: 0 for a usable case, else the number of its reason.
-        what: one case, in a word: ``image`` or ``row``.
+        what: the word for a case: ``image`` or ``row``.
     """
     number = count_of(len(verdicts), what)
     by_reason: dict[str, list[int]] = defaultdict(list)
@@ -79,7 +79,7 @@ def refusals(lines: Sequence[int], verdicts: NDArray[np.uint8], what: str) -> tu
 
 
 def refusal_grid(verdicts: NDArray[np.uint8], what: str) -> Grid:
-    """Cases by reason."""
+    """The number of cases by reason."""
     counts = Counter(reason_of(verdict) for verdict in verdicts.tolist())
     rows = [("usable", f"{counts.pop(None, 0):,}", "")]
     rows += [(str(code), f"{count:,}", _meaning(str(code), what)) for code, count in counts.most_common()]

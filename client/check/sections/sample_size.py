@@ -1,4 +1,4 @@
-"""Is the cohort large enough for the plan? Cases per class, finding or event in each split."""
+"""Check that the cohort is large enough for the plan: cases per class, finding or event in each split."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from fedgraft.common.plan.plan import Plan
 
 
 def readiness(case_table: CaseTable, plan: Plan, site: SiteFile) -> Section:
-    """Compare what can be used with the plan.
+    """Compare the usable cases with what the plan needs.
 
     Args:
-        case_table: the usable cases only, split.
+        case_table: the usable cases only, with their splits.
     """
     findings = [*_training(case_table, plan), *_held_out(case_table, plan), *_release(case_table, plan, site)]
     if not any(finding.grade != "ok" for finding in findings):
@@ -64,7 +64,7 @@ def _shortages(case_table: CaseTable, plan: Plan, places: list[int], split: str)
 
 
 def _release(case_table: CaseTable, plan: Plan, site: SiteFile) -> Iterator[Finding]:
-    """What the site's own file will hold back because there are too few cases (`fedgraft.client.site.release`)."""
+    """Findings on what the site will not send because there are too few cases (`fedgraft.client.site.release`)."""
     least = site.release.min_count
     small = [name for name in ("val", "test") if 0 < len(case_table.positions(name)) < least]
     if small and plan.release.evaluation and site.release.evaluation:
@@ -77,7 +77,7 @@ def _release(case_table: CaseTable, plan: Plan, site: SiteFile) -> Iterator[Find
 
 
 def _counts_may_leave(case_table: CaseTable, plan: Plan, least: int) -> bool:
-    """All of them, by the rule of the task."""
+    """Whether all counts may leave the site, by the rule of the task."""
     task = tasks.of(plan.data)
     try:
         counts = task.count(task.targets([case_table.cases[at] for at in case_table.positions("train")]))

@@ -1,6 +1,6 @@
-"""Statistics of this site's own training rows, where a plan's are to come from all sites and are not known yet.
+"""This site's own training statistics, in place of a plan's federated ones while these are not known yet.
 
-They build the network, so that it can be timed; a run uses those of all sites. Nothing of them leaves.
+With them the network can be built and timed. A run uses the statistics of all sites. These here never leave the site.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OF_NOTHING, _WORD = Moments(1, 0.0, 0.0), {"-": 1}
 
 
 def stand_in(plan: Plan, table: TableSection, rows: Sequence[Row]) -> Plan:
-    """The plan with statistics of ``rows`` in it; of a column without any value, mean 0 and deviation 1.
+    """The plan with the statistics of ``rows``; a column without any value gets mean 0 and deviation 1.
 
     Raises:
         PlanError: a column's numbers can't be used.
@@ -33,7 +33,7 @@ def stand_in(plan: Plan, table: TableSection, rows: Sequence[Row]) -> Plan:
 
 
 def what_is_told(table: TableSection, rows: Sequence[Row], patients: Sequence[str], site: SiteFile) -> Finding:
-    """What this site would answer when the coordinator asks for statistics (`fedgraft.client.app.statistics`)."""
+    """A finding on what this site would send when asked for statistics (`fedgraft.client.app.statistics`)."""
     what = "statistics"
     own = f"for the network and times below they are reckoned from the {count_of(len(rows), 'training row')} here"
     if not site.release.statistics:

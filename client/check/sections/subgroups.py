@@ -29,8 +29,8 @@ def subgroups(cases: Sequence[Case], least: int, without: Collection[str] = ()) 
     """The manifest's columns with 2 to 12 values, and its ages in bands.
 
     Args:
-        least: a value that fewer patients have is not named, since it could be a person: it becomes ``other``.
-        without: columns that say what is predicted.
+        least: fewest patients for which a value is named; a rarer one could be a person's name and becomes ``other``.
+        without: columns of outcomes.
     """
     names = dict.fromkeys(name for case in cases for name, _ in case.columns if name not in without)
     found = []
@@ -45,9 +45,9 @@ def subgroups(cases: Sequence[Case], least: int, without: Collection[str] = ()) 
 
 
 def band(cell: str) -> str:
-    """An age in years (``47``, ``47.5``, or PS3.5's AS as in ``047Y``, ``009M``) to its band; ``""`` if it is none."""
+    """The band of an age in years (``47``, ``47.5``) or in DICOM's AS (``047Y``, ``009M``); ``""`` if it is no age."""
     if _MONTHS_WEEKS_DAYS.fullmatch(cell):
-        return BANDS[0][1]  # PS3.5 6.2 allows 999 months, but nobody counts a grown-up's age so
+        return BANDS[0][1]  # PS3.5 6.2 allows up to 999 months, but nobody gives an adult's age in months
     years = _YEARS.fullmatch(cell)
     if years is None or int(years[1]) > 130:
         return ""

@@ -1,4 +1,4 @@
-"""How the check reads a cohort of rows: the plan's columns, or without a plan all, of the manifest and its tables."""
+"""Check a cohort of rows: the plan's columns, or without a plan all columns, of the manifest and its tables."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from fedgraft.client.tables.inputs import TableInputs
 from fedgraft.common.plan.data_sections import TableSection
 
 MOST_COLUMNS = 200
-"""Of the files, without a plan that says which matter."""
+"""Most columns of the tables that are checked without a plan."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What was seen of a table.
+    """The cells of a table that could be read.
 
     Attributes:
-        verdicts: ``(N,)`` uint8: of each case 0, or the number of the reason why a run can't use it.
+        verdicts: ``(N,)`` uint8: 0 for a usable case, else the number of the reason why a run can't use it.
         readable: positions of the cases whose cells could be read, whatever they hold.
-        columns: by name, the cells of the readable cases, without space around them.
-        lacking: columns of the plan that a readable file does not have. Verdicts and ``columns`` are without them.
+        columns: cells of the readable cases by column name, stripped.
+        lacking: columns of the plan that a readable file lacks; ``verdicts`` and ``columns`` ignore them.
     """
 
     verdicts: NDArray[np.uint8]
@@ -43,13 +43,13 @@ class Rows:
 
 
 def is_table(cases: Sequence[Case], manifest: Path) -> bool:
-    """Whether all cases are rows of the manifest itself, or of files that are called as tables are."""
+    """Whether all cases are rows of the manifest itself or of table files, judged by the files' names."""
     itself = str(manifest.parent.resolve() / manifest.name)
     return all(case.path == itself or case.in_a_table for case in cases)
 
 
 def look_at_rows(cases: Sequence[Case], table: TableSection | None, files: TableFiles) -> Rows:
-    """Read every row as a run would, and what else the manifest says of it.
+    """Read every row as a run would, with the manifest's other columns.
 
     Args:
         cases: at least one.
@@ -60,11 +60,11 @@ def look_at_rows(cases: Sequence[Case], table: TableSection | None, files: Table
     """
     wanted = _all_columns(cases) if table is None else (*table.numeric, *table.categorical)
     lacking = _lacking(cases, wanted, files)
-    own = (name for name, _ in cases[0].columns)  # every line of a manifest has the same
+    own = (name for name, _ in cases[0].columns)  # the same in every line of a manifest
     names = tuple(dict.fromkeys((*(name for name in wanted if name not in lacking), *own)))
     text = TableInputs(_as_text(names), files)
     if table is None:
-        verdicts = np.maximum(text.verdicts(cases), _there(cases, files))
+        verdicts = np.maximum(text.verdicts(cases), _row_verdicts(cases, files))
         readable = np.flatnonzero(verdicts == USABLE)
     else:
         verdicts = TableInputs(without(table, lacking), files).verdicts(cases)
@@ -82,7 +82,7 @@ def without(table: TableSection, lacking: Sequence[str]) -> TableSection:
 
 
 def _as_text(names: tuple[str, ...]) -> TableSection:
-    """A section that takes every cell as it is."""
+    """A section that takes every cell as text."""
     return TableSection((), names, missing=(), indicate_missing=False, statistics="federated", min_count=1)
 
 
@@ -94,19 +94,19 @@ def _lacking(cases: Sequence[Case], wanted: Sequence[str], files: TableFiles) ->
         try:
             held = files.read(Path(path), elsewhere).names
         except CaseError:
-            continue  # nothing is known of its columns; its rows are quarantined
+            continue  # its columns are unknown, and its rows are quarantined
         found |= dict.fromkeys(name for name in elsewhere if name not in held)
     return tuple(found)
 
 
-def _there(cases: Sequence[Case], files: TableFiles) -> NDArray[np.uint8]:
-    """Without a plan: whether each case's row is there at all."""
+def _row_verdicts(cases: Sequence[Case], files: TableFiles) -> NDArray[np.uint8]:
+    """Verdicts without a plan: whether each case's row exists."""
     return np.array([_row_verdict(case, files) for case in cases], np.uint8)
 
 
 def _row_verdict(case: Case, files: TableFiles) -> int:
     if not case.in_a_table:
-        return USABLE  # the manifest itself, which has been read
+        return USABLE  # a row of the manifest itself, which has been read
     try:
         rows = files.read(Path(case.path), ()).rows
     except CaseError as error:
@@ -124,7 +124,7 @@ def _all_columns(cases: Sequence[Case]) -> tuple[str, ...]:
 
 def _header(path: Path) -> Sequence[str]:
     """The names in a file's first line; none if it can't be read."""
-    import pyarrow as pa  # only where there is a table
+    import pyarrow as pa  # imported only if there is a table
     from pyarrow import parquet
 
     try:
@@ -139,13 +139,13 @@ def _header(path: Path) -> Sequence[str]:
 def describe_rows(
     case_table: CaseTable, rows: Rows, table: TableSection | None, least: int, more: tuple[Finding, ...] = ()
 ) -> Section:
-    """What was seen of the rows.
+    """The section on rows.
 
     Args:
-        rows: of every case of the case table.
+        rows: rows of every case of the case table.
         table: the plan's section, if there is a plan.
-        least: categories that fewer patients have are not named.
-        more: findings that belong here.
+        least: fewest patients for which a category is named.
+        more: further findings of this section.
     """
     findings = [*refusals(case_table.lines, rows.verdicts, "row")]
     if table is not None:
@@ -166,7 +166,7 @@ def describe_rows(
 
 
 def describe_columns(listed: Sequence[Case], least: int) -> Section:
-    """The other columns of a manifest of images, by line."""
+    """The section on the other columns of a manifest of images, by line."""
     columns = own_columns(listed)
     grid = column_grid(columns, [case.patient for case in listed], None, least)
     return Section("columns", tuple(emptiness(columns, (), learnt=False)), (grid,) if columns else ())
