@@ -7,7 +7,7 @@ from the first file to the last (imports are not counted; every file is in the p
 
   bare pydicom   pydicom.dcmread(file).pixel_array in one process; for JPEG 2000, GDCM starts a thread for each CPU
   bare, one CPU  the same, bound to a single CPU
-  ours, 1        intake with one decoding process: limits, checks, LUTs to float32, resizing to 224 px, digests, and
+  ours, 1        ingest with one decoding process: limits, checks, LUTs to float32, resizing to 224 px, digests, and
                  everything kept on disk
   ours, 2        the same with two
   second start   the same cases again: facts and pixels are found, no file is opened
@@ -94,7 +94,7 @@ def _ours(files: Sequence[str], folder: Path, workers: int) -> float:
 
     import fedgraft.client.images.dicom.read  # noqa: F401 - as pydicom is imported above
     from fedgraft.client.cohort.case import Case
-    from fedgraft.client.images.ingest import Intake
+    from fedgraft.client.images.ingest import ImageIngest
     from fedgraft.client.images.reader import Reading
     from fedgraft.client.site.limits import Limits
     from fedgraft.client.site.row_store import Store
@@ -105,8 +105,8 @@ def _ours(files: Sequence[str], folder: Path, workers: int) -> float:
     spec = ImageSpec(3, 224, (0.5,) * 3, (0.5,) * 3, "bicubic")
     reading = Reading(DicomSection("file", 0, "middle", 3, False), Limits())
     start = time.perf_counter()
-    intake = Intake(reading, spec, Store(folder), workers, True, lambda cases: None)
-    bad = np.count_nonzero(intake.facts(cases)["reason"])
+    ingest = ImageIngest(reading, spec, Store(folder), workers, True, lambda cases: None)
+    bad = np.count_nonzero(ingest.facts(cases)["reason"])
     seconds = time.perf_counter() - start
     if bad:
         raise SystemExit(f"{bad} films were quarantined")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fedgraft.client.check import case_lookup
-from fedgraft.client.check import command as doctor
+from fedgraft.client.check import command as check_command
 from fedgraft.client.cohort.draft import Draft, draft_manifest, write_draft
 from fedgraft.client.deployment.supervisor import PATIENCE_SECONDS, run_site
 from fedgraft.client.site.keys import make_key_pair
@@ -115,10 +115,10 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "check",
         help="is everything in place? exit code 1 if there is a problem",
-        description=doctor.DESCRIPTION,
+        description=check_command.DESCRIPTION,
     )
-    doctor.add_options(check)
-    check.set_defaults(command=doctor.run)
+    check_command.add_options(check)
+    check.set_defaults(command=check_command.run)
     case = commands.add_parser(
         "case",
         help="which line of the manifest a case's name (case-3f9a0c21d4) stands for",

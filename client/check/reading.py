@@ -17,7 +17,7 @@ from fedgraft.client.cohort.quarantine import CaseError
 from fedgraft.client.images import expansion
 from fedgraft.client.images.factory import ImageFactory
 from fedgraft.client.images.image import DecodedImage
-from fedgraft.client.images.ingest import Intake
+from fedgraft.client.images.ingest import ImageIngest
 from fedgraft.client.images.inputs import ImageInputs
 from fedgraft.client.images.reader import CaseReader, Reading
 from fedgraft.client.site.machine import cores
@@ -61,7 +61,9 @@ def store_of(site: SiteFile) -> Store:
 def facts_without_plan(cases: Sequence[Case], site: SiteFile, progress: Progress) -> NDArray[np.void]:
     """`FACTS` of each case, read as its file says; nothing is stored."""
     workers = cores() if site.workers is None else site.workers
-    return Intake(_reading(None, site), _SMALLEST, Store(None), workers, site.refuse_burned_in, progress).facts(cases)
+    return ImageIngest(_reading(None, site), _SMALLEST, Store(None), workers, site.refuse_burned_in, progress).facts(
+        cases
+    )
 
 
 def reading(plan: Plan | None, site: SiteFile) -> Read:

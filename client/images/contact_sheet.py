@@ -33,7 +33,7 @@ def row_of(case: Case, inputs: ImageInputs) -> list[Shown]:
 
     The case must be usable, and its facts known.
     """
-    (plain,), (image,) = inputs.intake.images([case]), inputs.harmonised([case])
+    (plain,), (image,) = inputs.ingest.images([case]), inputs.harmonised([case])
     row = [Shown(plain, "the case")]
     if inputs.harmony is not None:
         row.append(Shown(image, "harmonised"))

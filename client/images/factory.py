@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fedgraft.client.augmentation.views import Bank
 from fedgraft.client.cohort.inputs import InputContext
-from fedgraft.client.images.ingest import Intake
+from fedgraft.client.images.ingest import ImageIngest
 from fedgraft.client.images.inputs import ImageInputs
 from fedgraft.client.images.reader import Reading
 from fedgraft.client.site.machine import cores
@@ -24,5 +24,5 @@ class ImageFactory:
             raise PlanError(f"input: {type(spec).__name__} does not say how images are read; it must be an ImageSpec")
         workers = cores() if context.workers is None else context.workers
         reading = Reading(plan.dicom, rules.limits)
-        intake = Intake(reading, spec, context.store, workers, rules.refuse_burned_in, context.decoded)
-        return ImageInputs(intake, Bank(plan.augment, plan.seed), harmony_of(plan, context.trusted))
+        ingest = ImageIngest(reading, spec, context.store, workers, rules.refuse_burned_in, context.decoded)
+        return ImageInputs(ingest, Bank(plan.augment, plan.seed), harmony_of(plan, context.trusted))

@@ -41,13 +41,13 @@ _IN_ONE_ORDER = 32  # cases of one file per request to a process
 
 
 @dataclass
-class Intake:
-    """The cases of one site, as one plan reads them.
+class ImageIngest:
+    """Decodes and stores the images of one site, as one plan reads them.
 
     Args:
         reading: the plan's ``dicom`` section and the site's limits.
-        spec: of the backbone's input; pixels are kept at its size.
-        store: where facts and pixels are kept.
+        spec: the input of the backbone; pixels are stored at its size.
+        store: store of facts and pixels.
         workers: processes that decode files; rows of arrays never need any.
         refuse_burned_in: whether images with Burned In Annotation = YES can't be used.
         progress: called with the number of cases that were decoded, as it happens.

@@ -16,7 +16,7 @@ from fedgraft.client.augmentation.views import Bank, identity, view_fingerprint,
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.inputs import CaseView
 from fedgraft.client.images.expansion import expanded
-from fedgraft.client.images.ingest import Intake
+from fedgraft.client.images.ingest import ImageIngest
 from fedgraft.client.images.transforms import fingerprint, normalise
 from fedgraft.client.site.release import may_release_means
 from fedgraft.client.site.site_file import ReleasePolicy
@@ -31,13 +31,13 @@ _AT_ONCE = 64
 class ImageInputs:
     """`fedgraft.client.cohort.inputs.Inputs` of a cohort of images."""
 
-    intake: Intake
+    ingest: ImageIngest
     bank: Bank
     harmony: Harmony | None = None
 
     @property
     def fingerprint(self) -> str:
-        own = fingerprint(self.intake.spec)
+        own = fingerprint(self.ingest.spec)
         return own if self.harmony is None else f"{own}|{self.harmony.fingerprint}"
 
     def expanded(self, cases: Sequence[Case]) -> tuple[Case, ...]:
@@ -47,11 +47,11 @@ class ImageInputs:
                 f"{rows} case(s) are rows of a table, and the plan is for images: name an image of each in the "
                 "manifest's `path`, or choose a plan with a `table`"
             )
-        return expanded(cases, self.intake.reading, self.intake.store)
+        return expanded(cases, self.ingest.reading, self.ingest.store)
 
     def facts(self, cases: Sequence[Case]) -> NDArray[np.void]:
         """The facts of cases, ``(N,)`` of `fedgraft.client.images.facts.FACTS`."""
-        return self.intake.facts(cases)
+        return self.ingest.facts(cases)
 
     def verdicts(self, cases: Sequence[Case]) -> NDArray[np.uint8]:
         reasons: NDArray[np.uint8] = self.facts(cases)["reason"]
@@ -64,7 +64,7 @@ class ImageInputs:
         keys = {}
         for one in wanted:
             if one.case not in keys:
-                keys[one.case] = self.intake.key(one.case)
+                keys[one.case] = self.ingest.key(one.case)
         return [self._view_key(keys[one.case], one) for one in wanted]
 
     def _view_key(self, key: bytes, one: CaseView) -> bytes:
@@ -76,21 +76,21 @@ class ImageInputs:
     def batches(self, wanted: Sequence[CaseView], batch: int) -> Iterator[tuple[slice, Tensor]]:
         for part in _parts(wanted, batch):
             images = self.views(wanted[part])
-            yield part, normalise(images, self.intake.spec).expand(-1, self.intake.spec.channels, -1, -1)
+            yield part, normalise(images, self.ingest.spec).expand(-1, self.ingest.spec.channels, -1, -1)
 
     def tell(self, train: Sequence[Case], permission: ReleasePolicy) -> ImageStatistics:
         """Means over training images, each as it is (no views), by which the plan's ``harmonise`` describes them."""
         if self.harmony is None or not may_release_means(len({case.patient for case in train}), permission):
             return ImageStatistics()
-        total = torch.zeros(self.harmony.numbers(self.intake.spec.size), dtype=torch.float64)
+        total = torch.zeros(self.harmony.numbers(self.ingest.spec.size), dtype=torch.float64)
         for start in range(0, len(train), _AT_ONCE):
-            for image in self.intake.images(train[start : start + _AT_ONCE]):
+            for image in self.ingest.images(train[start : start + _AT_ONCE]):
                 total += self.harmony.harmoniser.describe(image)
         return ImageStatistics(len(train), tuple((total / len(train)).tolist()))
 
     def harmonised(self, cases: Sequence[Case]) -> list[Tensor]:
         """The images of cases, ``(1 or 3, S, S)`` float32 in [0, 1] each, harmonised if the plan says so."""
-        taken = self.intake.images(cases)
+        taken = self.ingest.images(cases)
         return taken if self.harmony is None else [self.harmony.apply(image) for image in taken]
 
     def views(self, wanted: Sequence[CaseView]) -> Tensor:

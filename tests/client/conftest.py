@@ -1,4 +1,4 @@
-"""Small DICOM files for the tests of drafts; a cohort of pictures and the starts of a site for those of the intake."""
+"""Small DICOM files for the tests of drafts; a cohort of pictures and the starts of a site for those of the ingest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.images.ingest import Intake
+from fedgraft.client.images.ingest import ImageIngest
 from fedgraft.client.images.reader import Reading
 from fedgraft.client.site.row_store import Store
 from fedgraft.common.interfaces.inputs import ImageSpec
@@ -75,10 +75,10 @@ def cohort(tmp_path: Path) -> list[Case]:
 
 
 @pytest.fixture
-def start(tmp_path: Path, reading: Reading) -> Callable[..., Intake]:
+def start(tmp_path: Path, reading: Reading) -> Callable[..., ImageIngest]:
     """A start of a site: nothing is in memory but what the folder ``kept`` gives."""
 
-    def started(spec: ImageSpec = SPEC, workers: int = 0, **changes: Any) -> Intake:
+    def started(spec: ImageSpec = SPEC, workers: int = 0, **changes: Any) -> ImageIngest:
         values: dict[str, Any] = {
             "reading": reading,
             "store": Store(tmp_path / "kept"),
@@ -86,6 +86,6 @@ def start(tmp_path: Path, reading: Reading) -> Callable[..., Intake]:
             "progress": Counter(),
             **changes,
         }
-        return Intake(spec=spec, workers=workers, **values)
+        return ImageIngest(spec=spec, workers=workers, **values)
 
     return started

@@ -18,14 +18,14 @@ from fedgraft.client.augmentation.transforms import Change, Erased
 from fedgraft.client.augmentation.views import Bank, identity, view_of
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.images.contact_sheet import Shown, draw_sheet, row_of, told
-from fedgraft.client.images.ingest import Intake
+from fedgraft.client.images.ingest import ImageIngest
 from fedgraft.client.images.inputs import ImageInputs
 from fedgraft.common.errors import DataError
 from fedgraft.common.harmonisation.reference import harmony_of
 from fedgraft.common.plan.plan import Plan
 
 PlanOf = Callable[..., Plan]
-Start = Callable[..., Intake]
+Start = Callable[..., ImageIngest]
 NUMBERS = [0.1 + 0.08 * number for number in range(11)] * 3
 
 
@@ -43,7 +43,7 @@ def test_a_row_is_the_case_harmonised_and_in_its_views(cohort: list[Case], input
         "harmonised",
         *(f"view {number}" for number in range(1, 6)),
     ]
-    (plain,), (image,) = inputs.intake.images(cohort[:1]), inputs.harmonised(cohort[:1])
+    (plain,), (image,) = inputs.ingest.images(cohort[:1]), inputs.harmonised(cohort[:1])
     assert torch.equal(row[0].image, plain)
     assert torch.equal(row[1].image, image)
     assert torch.equal(row[4].image, view_of(image, inputs.bank, identity(cohort[0]), 3))

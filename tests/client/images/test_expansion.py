@@ -18,7 +18,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.quarantine import reason_of
 from fedgraft.client.images.dicom import read
 from fedgraft.client.images.expansion import expanded
-from fedgraft.client.images.ingest import Intake
+from fedgraft.client.images.ingest import ImageIngest
 from fedgraft.client.images.reader import Reading
 from fedgraft.client.site.row_store import Store
 
@@ -169,7 +169,7 @@ def test_a_copy_elsewhere_is_counted_there(
 
 
 def test_slices_are_taken_in_and_a_second_start_reads_none(
-    series: Case, reading: Reading, start: Callable[..., Intake], store: Stores
+    series: Case, reading: Reading, start: Callable[..., ImageIngest], store: Stores
 ) -> None:
     """The first, the middle and the last in space."""
     cases = expanded([series, replace(series, row=4)], reading, store())

@@ -16,11 +16,11 @@ from pydicom.data import get_testdata_file
 
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.quarantine import reason_of
-from fedgraft.client.images import content as intake
+from fedgraft.client.images import content as file_content
 from fedgraft.client.images import ingest, reader
 from fedgraft.client.images.facts import facts_of
 from fedgraft.client.images.image import DeidentificationFlag
-from fedgraft.client.images.ingest import Intake
+from fedgraft.client.images.ingest import ImageIngest
 from fedgraft.client.images.pixels import MOST
 from fedgraft.client.images.reader import CaseReader, Reading
 from fedgraft.client.images.transforms import resize
@@ -28,14 +28,14 @@ from fedgraft.client.site.limits import Limits
 from fedgraft.client.site.row_store import Store
 from fedgraft.common.errors import DataError
 
-Taker = Callable[..., Intake]
+Taker = Callable[..., ImageIngest]
 
 
-def verdicts(taken: Intake, cases: Sequence[Case]) -> list[str | None]:
+def verdicts(taken: ImageIngest, cases: Sequence[Case]) -> list[str | None]:
     return [reason_of(number) for number in taken.facts(cases)["reason"]]
 
 
-def decoded(taken: Intake) -> int:
+def decoded(taken: ImageIngest) -> int:
     """How many cases it decoded."""
     return taken.progress.cases  # type: ignore[attr-defined, no-any-return]  # conftest's
 
@@ -115,7 +115,7 @@ def test_a_file_that_goes_while_it_is_read_is_missing_and_not_kept_as_such(
     cohort: list[Case], start: Taker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Path(cohort[0].path).read_bytes()
-    stamp_of = intake.stamp_of
+    stamp_of = file_content.stamp_of
 
     def stamp_and_remove(path: Path) -> bytes | None:
         stamp = stamp_of(path)
@@ -131,7 +131,7 @@ def test_a_file_that_goes_while_it_is_read_is_missing_and_not_kept_as_such(
     assert verdicts(start(), cohort[:1]) == [None]
 
 
-def keys(taken: Intake, cases: Sequence[Case]) -> list[bytes]:
+def keys(taken: ImageIngest, cases: Sequence[Case]) -> list[bytes]:
     taken.facts(cases)
     return [taken.key(some) for some in cases]
 

@@ -1,4 +1,4 @@
-"""What an intake keeps: interrupted, damaged, moved or shared, it is never half and never twice."""
+"""What an ingest stores: interrupted, damaged, moved or shared, every row is whole and computed once."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import pytest
 
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.images import ingest, reader
-from fedgraft.client.images.ingest import Intake
+from fedgraft.client.images.ingest import ImageIngest
 from fedgraft.client.site import row_store
 from fedgraft.client.site.row_store import Store
 
-Taker = Callable[..., Intake]
+Taker = Callable[..., ImageIngest]
 
 
-def decoded(taken: Intake) -> int:
+def decoded(taken: ImageIngest) -> int:
     """How many cases it decoded."""
     return taken.progress.cases  # type: ignore[attr-defined, no-any-return]  # conftest's
 
 
-def keys(taken: Intake, cases: Sequence[Case]) -> list[bytes]:
+def keys(taken: ImageIngest, cases: Sequence[Case]) -> list[bytes]:
     taken.facts(cases)
     return [taken.key(some) for some in cases]
 
@@ -62,7 +62,7 @@ def test_a_moved_or_renamed_cohort_adds_no_row(cohort: list[Case], start: Taker,
     assert decoded(third) == 0
 
 
-def test_an_interrupted_intake_goes_on_where_it_stopped(
+def test_an_interrupted_ingest_goes_on_where_it_stopped(
     cohort: list[Case], start: Taker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every four cases are written: three rows and 0.png, then 1 to 4; 5 to 7 and the two pages are lost."""
@@ -82,7 +82,7 @@ def test_an_interrupted_intake_goes_on_where_it_stopped(
     assert_same(second, start(store=Store(None)), cohort)
 
 
-def assert_same(one: Intake, other: Intake, cases: Sequence[Case]) -> None:
+def assert_same(one: ImageIngest, other: ImageIngest, cases: Sequence[Case]) -> None:
     assert np.array_equal(one.facts(cases), other.facts(cases))
     assert all(np.array_equal(*pair) for pair in zip(one.images(cases), other.images(cases), strict=True))
 

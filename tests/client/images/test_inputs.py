@@ -14,7 +14,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.inputs import CaseView, InputContext
 from fedgraft.client.cohort.quarantine import reason_of
 from fedgraft.client.images.factory import ImageFactory
-from fedgraft.client.images.ingest import Intake
+from fedgraft.client.images.ingest import ImageIngest
 from fedgraft.client.images.inputs import ImageInputs
 from fedgraft.client.images.reader import CaseReader, Reading
 from fedgraft.client.images.transforms import normalise, resize
@@ -31,7 +31,7 @@ SPEC = ImageSpec(channels=3, size=16, mean=(0.485, 0.456, 0.406), std=(0.229, 0.
 GREY = ImageSpec(channels=1, size=16, mean=(0.5,), std=(0.25,), interpolation="bicubic")
 DEFAULT = Rules()
 Planner = Callable[..., Plan]
-Start = Callable[..., Intake]
+Start = Callable[..., ImageIngest]
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_grey_cases_alone_become_three_planes_and_one_for_a_grey_network(cohort:
         made.facts(cohort)
         ((_, batch),) = made.batches(wanted(cohort[:3], 1), 8)
         assert batch.shape == (3, planes, 16, 16)
-        assert len(made.intake.images(cohort[4:5])[0]) == planes
+        assert len(made.ingest.images(cohort[4:5])[0]) == planes
 
 
 @pytest.mark.parametrize(
@@ -162,13 +162,13 @@ def factory(plan: Plan, rules: Rules = DEFAULT, workers: int | None = 0) -> Imag
     return ImageFactory().inputs(InputContext(plan, OURS, Store(None), rules, workers))
 
 
-def test_a_plan_and_a_site_s_rules_become_an_intake(compose_plan: Planner) -> None:
+def test_a_plan_and_a_site_s_rules_become_an_ingest(compose_plan: Planner) -> None:
     plan, limits = compose_plan("dicom.window=lung"), Limits(seconds=7)
     made = factory(plan, Rules(limits, refuse_burned_in=False), None)
-    assert made.intake.reading == Reading(plan.dicom, limits)
-    assert (made.intake.workers, made.intake.refuse_burned_in) == (cores(), False)
-    assert made.intake.spec == Images(plan, OURS).spec()
-    assert factory(plan).intake.workers == 0
+    assert made.ingest.reading == Reading(plan.dicom, limits)
+    assert (made.ingest.workers, made.ingest.refuse_burned_in) == (cores(), False)
+    assert made.ingest.spec == Images(plan, OURS).spec()
+    assert factory(plan).ingest.workers == 0
     assert Rules() == Rules(Limits(), refuse_burned_in=True)
     assert made.bank == Bank(plan.augment, plan.seed)
     assert made.harmony is None

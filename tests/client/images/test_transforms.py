@@ -21,7 +21,7 @@ GREY = ImageSpec(channels=1, size=4, mean=(0.5,), std=(0.25,), interpolation="bi
 
 
 def to_input(image: NDArray[np.float32], spec: ImageSpec) -> Tensor:
-    """``(channels, size, size)``: as a case goes through the intake and into a batch."""
+    """``(channels, size, size)``: as a case goes through the ingest and into a batch."""
     return normalise(resize(image, spec), spec).expand(spec.channels, -1, -1)
 
 
