@@ -1,4 +1,4 @@
-"""The room that reads a kind of input: found by path, allowed by the site, shared in a process."""
+"""The factory of a kind of input: found by path, allowed by the site, shared in a process."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 
 from fedgraft.client.app.statistics import site_statistics
 from fedgraft.client.cohort.arrays import ArrayInputs
-from fedgraft.client.cohort.inputs import InputContext, Rooms, ignore, room_of, site_context
-from fedgraft.client.images.room import ImageRoom
+from fedgraft.client.cohort.inputs import Factories, InputContext, factory_of, ignore, site_context
+from fedgraft.client.images.factory import ImageFactory
 from fedgraft.client.site.limits import Limits, Rules
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile
-from fedgraft.client.tables.room import TableRoom
+from fedgraft.client.tables.factory import TableFactory
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.input_kind import InputFacts
 from fedgraft.common.interfaces.inputs import ArraySpec
@@ -31,34 +31,34 @@ PlanOf = Callable[..., Plan]
 
 @dataclass(frozen=True)
 class Elsewhere(Images):
-    """Images, read by a room of one's own."""
+    """Images, read by a factory of one's own."""
 
-    room: str = ""
+    factory: str = ""
 
     def facts(self) -> InputFacts:
-        return replace(super().facts(), room=self.room)
+        return replace(super().facts(), factory=self.factory)
 
 
-def test_a_room_is_opened_once(compose_plan: PlanOf) -> None:
-    rooms: Rooms = {}
+def test_a_factory_is_opened_once(compose_plan: PlanOf) -> None:
+    factories: Factories = {}
     kind = Images(compose_plan(), OURS)
-    first = room_of(kind, OURS, rooms)
-    assert isinstance(first, ImageRoom)
-    assert room_of(kind, OURS, rooms) is first
-    assert room_of(kind, OURS) is not first
+    first = factory_of(kind, OURS, factories)
+    assert isinstance(first, ImageFactory)
+    assert factory_of(kind, OURS, factories) is first
+    assert factory_of(kind, OURS) is not first
 
 
 @pytest.mark.parametrize(
-    ("room", "text"),
+    ("factory", "text"),
     [
-        ("ours.room.Room", r"input\._target_=ours\.room\.Room is not in an allowed package \(fedgraft\)"),
-        ("fedgraft.client.site.row_store.Store", r"fedgraft\.client\.site\.row_store\.Store is not a InputRoom"),
-        ("fedgraft.client.images.room.Nope", r"fedgraft\.client\.images\.room\.Nope can't be imported"),
+        ("ours.factory.Factory", r"input\._target_=ours\.factory\.Factory is not in an allowed package \(fedgraft\)"),
+        ("fedgraft.client.site.row_store.Store", r"fedgraft\.client\.site\.row_store\.Store is not a InputFactory"),
+        ("fedgraft.client.images.factory.Nope", r"fedgraft\.client\.images\.factory\.Nope can't be imported"),
     ],
 )
-def test_what_is_no_room_or_not_allowed_is_not_called(compose_plan: PlanOf, room: str, text: str) -> None:
+def test_what_is_no_factory_or_not_allowed_is_not_called(compose_plan: PlanOf, factory: str, text: str) -> None:
     with pytest.raises(PlanError, match=text):
-        room_of(Elsewhere(compose_plan(), OURS, room=room), OURS)
+        factory_of(Elsewhere(compose_plan(), OURS, factory=factory), OURS)
 
 
 def test_a_site_s_context_is_what_its_file_says(compose_plan: PlanOf, tmp_path: Path) -> None:
@@ -72,19 +72,19 @@ def test_a_site_s_context_is_what_its_file_says(compose_plan: PlanOf, tmp_path: 
 
 
 def test_sites_with_the_same_limits_share_the_tables_that_were_read() -> None:
-    room = TableRoom()
-    assert room.files(Limits()) is room.files(Limits())
-    assert room.files(Limits(seconds=7)) is not room.files(Limits())
+    factory = TableFactory()
+    assert factory.files(Limits()) is factory.files(Limits())
+    assert factory.files(Limits(seconds=7)) is not factory.files(Limits())
 
 
-def test_a_room_reads_its_own_kind_only(compose_plan: PlanOf) -> None:
+def test_a_factory_reads_its_own_kind_only(compose_plan: PlanOf) -> None:
     context: Any = SimpleNamespace(
         plan=compose_plan(), rules=Rules(), kind=SimpleNamespace(spec=lambda: ArraySpec((2, 64)))
     )
     with pytest.raises(PlanError, match="input: ArraySpec does not say how images are read; it must be an ImageSpec"):
-        ImageRoom().inputs(context)
+        ImageFactory().inputs(context)
     with pytest.raises(PlanError, match="input: rows of a table need the plan's `table` section"):
-        TableRoom().inputs(context)
+        TableFactory().inputs(context)
 
 
 def test_inputs_that_tell_no_statistics_are_asked_for_none(table_plan: PlanOf, tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_means_over_images_travel_and_become_the_reference(small: PlanOf, name: 
 
 def test_a_backbone_that_does_not_take_the_shape_says_so() -> None:
     words = {"one": "signal", "a": "a signal", "every": "the signals", "taken": "the signals", "take": "read"}
-    facts = InputFacts("ours.room.Room", **words)
+    facts = InputFacts("ours.factory.Factory", **words)
     with pytest.raises(PlanError, match="the backbone does not take an input of this shape: mat1"):
         measure_width(nn.Linear(3, 1), ArraySpec((4,)), facts.unfit)
     assert measure_width(nn.Linear(4, 2), ArraySpec((4,)), facts.unfit) == 2
