@@ -3,8 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
-# Two processes; the tests of a file stay in one, so that what they share is made once. ARGS="-n 0" runs all in one.
-PYTEST := $(VENV)/bin/python -m pytest -n 2 --dist loadfile
+# Two processes; tests/conftest.py says which tests stay together, and which go first. ARGS="-n 0" runs all in one.
+PYTEST := $(VENV)/bin/python -m pytest -n 2 --no-loadscope-reorder
 
 .PHONY: help simulate test quick lint docs format clean
 .DEFAULT_GOAL := help

@@ -1,9 +1,10 @@
-"""Plans that run in seconds: a small random backbone over small phantom hospitals."""
+"""Plans that run in seconds: a small random backbone over small phantom hospitals. And which tests run first."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,28 @@ MODEL = (
 )
 HOSPITALS = ("data.sites=3", "data.cases=32", "data.size=64")
 Composer = Callable[..., Plan]
+DEPLOYED = "tests/deployment/"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What mostly waits goes first, so that with two workers one waits while the other computes."""
+    items.sort(key=lambda item: (not is_deployed(item.nodeid), item.get_closest_marker("processes") is None))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """The tests of a file stay in one worker, so that what they share is made once; those of the deployment all do."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class LoadFolderScheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return DEPLOYED if is_deployed(nodeid) else str(super()._split_scope(nodeid))
+
+    return LoadFolderScheduling(config, log)
+
+
+def is_deployed(nodeid: str) -> bool:
+    return nodeid.startswith(DEPLOYED)
 
 
 @pytest.fixture(autouse=True)
