@@ -122,7 +122,7 @@ def _hospital(folder: Path, number: int, rows: int) -> Path:
 
 @pytest.fixture
 def reading() -> Reading:
-    """How files are read by default: by the plan (tests/client/test_images.py) and by the site."""
+    """How files are read by default: by the plan (tests/client/images/test_reader.py) and by the site."""
     return Reading(DicomSection(window="file", choice=0, frames="middle", slices=3, neighbours=False), Limits())
 
 

@@ -75,3 +75,15 @@ def test_the_links_of_a_page_beside_docs_lead_somewhere(page: str) -> None:
     for address in re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text(encoding="utf-8")):
         if not address.startswith("https://"):
             assert (ROOT / address.partition("#")[0]).exists(), address
+
+
+def test_every_file_that_a_page_names_is_there() -> None:
+    """Files of ours in backticks: ``client/images/pixels.py``; in CONTRIBUTING too."""
+    named = re.compile(
+        r"`((?:client|common|server|simulations|conf|tests|benchmarks|examples)/[\w/.-]+\.(?:py|yaml|ipynb))`"
+    )
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    found = {(page.name, name) for page in pages for name in named.findall(page.read_text(encoding="utf-8"))}
+    found = {(page, name) for page, name in found if Path(name).stem not in ("ours", "mine")}  # a reader's own
+    assert len(found) > 20
+    assert sorted((page, name) for page, name in found if not (ROOT / name).exists()) == []

@@ -11,7 +11,7 @@ from fedgraft.common.errors import DataError
 Digests = Callable[[Sequence[Case]], Sequence[bytes] | None]
 
 
-def twins(cases: Sequence[Case], digests: Sequence[bytes]) -> list[tuple[int, ...]]:
+def equal_cases(cases: Sequence[Case], digests: Sequence[bytes]) -> list[tuple[int, ...]]:
     """Indices of cases with equal digests, in groups of two or more."""
     groups: dict[bytes, list[int]] = defaultdict(list)
     for place, digest in enumerate(digests[: len(cases)]):
@@ -33,7 +33,7 @@ def refuse_across_splits(splits: Mapping[str, Sequence[Case]], digests: Digests)
     found = digests(cases)
     if found is None:
         return
-    across = sum(len({side[place] for place in group}) > 1 for group in twins(cases, found))
+    across = sum(len({side[place] for place in group}) > 1 for group in equal_cases(cases, found))
     if across:
         raise DataError(
             f"{across} image(s) occur in more than one of {', '.join(splits)}: a test would score what was trained on. "

@@ -88,7 +88,7 @@ class CaseError(DataError):
     Args:
         reason: a code of `REASONS`.
         text: technical detail for the site's own screen; may name an element or a limit, but no patient, file or
-        content.
+            content.
     """
 
     code = "case-unusable"

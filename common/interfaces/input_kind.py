@@ -19,8 +19,7 @@ class InputFacts:
 
     Attributes:
         factory: dotted path of the class that reads such cases at a site
-        (`fedgraft.client.cohort.inputs.InputFactory`); the
-            coordinator never imports it.
+            (`fedgraft.client.cohort.inputs.InputFactory`); the coordinator never imports it.
         one: word for a case (``image``), for messages; so are the next four.
         a: a case with its article (``a row of the table``).
         every: all cases (``the images``).

@@ -19,7 +19,7 @@ _OFF: Mapping[str, Any] = MappingProxyType(
 )
 
 
-def switched_on(plan: Plan) -> tuple[str, ...]:
+def summary_lines(plan: Plan) -> tuple[str, ...]:
     """``section: part, option=value, ...`` for each part, and ``section: option=value, ...`` for other sections."""
     lines = [f"head: {_called(plan, 'head')}", f"loss: {_called(plan, 'loss')}, weights={plan.loss.weights}"]
     lines += [f"strategy: {_called(plan, 'strategy')}"]

@@ -28,7 +28,7 @@ _ROUNDING = 1e-6  # relative: by so much may M2 and mean exceed their bounds, si
 
 
 @dataclass(frozen=True)
-class Description:
+class SiteStatistics:
     """A site's answer to ``query.describe``."""
 
     site: str
@@ -76,7 +76,7 @@ def pack_description(site: str, plan_digest: str, statistics: ConfigRecord) -> R
     return content
 
 
-def unpack_description(content: RecordDict, read: Callable[[ConfigRecord], Statistics]) -> Description:
+def unpack_description(content: RecordDict, read: Callable[[ConfigRecord], Statistics]) -> SiteStatistics:
     """Read a site's answer.
 
     Args:
@@ -86,7 +86,7 @@ def unpack_description(content: RecordDict, read: Callable[[ConfigRecord], Stati
         WireError: a record is missing, or as ``read``.
     """
     name, plan_digest = unpack_site(content)
-    return Description(name, plan_digest, read(config_of(content, STATISTICS)))
+    return SiteStatistics(name, plan_digest, read(config_of(content, STATISTICS)))
 
 
 def write_table(found: TableStatistics) -> ConfigRecord:

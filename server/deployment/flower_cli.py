@@ -22,7 +22,7 @@ CALL_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class RunState:
+class FlowerRun:
     """The state of a run as Flower reports it; ``status`` is ``pending``, ``running``, ``finished:completed``, ..."""
 
     run_id: str
@@ -117,7 +117,7 @@ def submit(folder: Folder, bundle: Path, run_config: Path) -> str:
     return str(answer["run-id"])
 
 
-def run_state(folder: Folder, run_id: str) -> RunState:
+def run_state(folder: Folder, run_id: str) -> FlowerRun:
     """The state of one run.
 
     Raises:
@@ -127,7 +127,7 @@ def run_state(folder: Folder, run_id: str) -> RunState:
     return _state(runs[0])
 
 
-def run_states(folder: Folder) -> tuple[RunState, ...]:
+def run_states(folder: Folder) -> tuple[FlowerRun, ...]:
     """The states of all runs in the SuperLink's database, latest first."""
     return tuple(_state(run) for run in call(folder, "list", CONNECTION)["runs"])
 
@@ -137,8 +137,8 @@ def stop_run(folder: Folder, run_id: str) -> None:
     call(folder, "stop", run_id, CONNECTION)
 
 
-def _state(run: dict[str, Any]) -> RunState:
-    return RunState(
+def _state(run: dict[str, Any]) -> FlowerRun:
+    return FlowerRun(
         run_id=str(run["run-id"]),
         status=str(run["status"]),
         details="" if run["status-details"] in (None, "N/A") else str(run["status-details"]),

@@ -125,7 +125,7 @@ def follow(folder: Folder, run_id: str) -> int:
     return 0 if state.completed else 1
 
 
-def _state(folder: Folder, run_id: str) -> flower_cli.RunState:
+def _state(folder: Folder, run_id: str) -> flower_cli.FlowerRun:
     """The run's state; waits up to `AWAY_SECONDS` for a SuperLink that is being restarted."""
     deadline = time.monotonic() + AWAY_SECONDS
     while True:

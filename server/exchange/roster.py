@@ -49,11 +49,11 @@ def admit(
 
 def drop_duplicate_names(roster: Roster, round_: int, ledger: Ledger) -> Roster:
     """The roster sorted by site name, without nodes that claim the same name."""
-    twins = same_name({node: offer.site for node, offer in roster.items()})
-    for node in sorted(twins):
+    same_named = same_name({node: offer.site for node, offer in roster.items()})
+    for node in sorted(same_named):
         reason = "another node gives the same site name; set different names in site.yaml"
         ledger.write(Entry(round_, "prepare", roster[node].site, node, "same-name", reason, None, 0, 0))
-    single = (item for item in roster.items() if item[0] not in twins)
+    single = (item for item in roster.items() if item[0] not in same_named)
     return dict(sorted(single, key=lambda item: item[1].site))
 
 

@@ -13,7 +13,7 @@ from fedgraft.common.interfaces.input_kind import FederatedStatistics
 from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
-from fedgraft.common.wire.statistics import DESCRIBE, Description, pack_question, unpack_description
+from fedgraft.common.wire.statistics import DESCRIBE, SiteStatistics, pack_question, unpack_description
 from fedgraft.server.exchange.delivery import exchange, wait_for_nodes
 from fedgraft.server.exchange.guard import Refusal, content_of, same_name
 from fedgraft.server.exchange.held_out import least_nodes
@@ -29,7 +29,7 @@ class Answer:
     """The statistics that one node sent, or why they are not used."""
 
     node: int
-    found: Description | Refusal
+    found: SiteStatistics | Refusal
     reply: Message | None
 
 
@@ -59,7 +59,7 @@ def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledge
     answers = [Answer(node, _read(reply, plan, asked), reply) for node, reply in replies.items()]
     answers = _without_wrong_names(answers, registered)
     ledger.write(*(_entry(answer, messages.count_bytes(question), plan) for answer in answers))
-    told = [answer.found for answer in answers if isinstance(answer.found, Description)]
+    told = [answer.found for answer in answers if isinstance(answer.found, SiteStatistics)]
     good = [found for found in told if found.site not in plan.hold_out]
     if len(good) < plan.strategy.min_sites:
         raise RoundError(_too_few(ledger, kind.facts().every, len(good), plan.strategy.min_sites))
@@ -72,7 +72,7 @@ def used(ledger: Ledger) -> list[str]:
     return sorted(e.site for e in ledger.entries if e.what == "describe" and e.outcome == "ok" and not e.reason)
 
 
-def _read(reply: Message | None, plan: Plan, asked: FederatedStatistics) -> Description | Refusal:
+def _read(reply: Message | None, plan: Plan, asked: FederatedStatistics) -> SiteStatistics | Refusal:
     content = content_of(reply)
     if isinstance(content, Refusal):
         return content
@@ -87,13 +87,13 @@ def _read(reply: Message | None, plan: Plan, asked: FederatedStatistics) -> Desc
 
 def _without_wrong_names(answers: list[Answer], registered: Mapping[int, str]) -> list[Answer]:
     """Refuse the answers of nodes that use another site's name, or a name that two nodes use."""
-    names = {answer.node: answer.found for answer in answers if isinstance(answer.found, Description)}
-    twins = same_name({node: found.site for node, found in names.items()})
-    return [_judged(answer, answer.node in twins, registered) for answer in answers]
+    names = {answer.node: answer.found for answer in answers if isinstance(answer.found, SiteStatistics)}
+    same_named = same_name({node: found.site for node, found in names.items()})
+    return [_judged(answer, answer.node in same_named, registered) for answer in answers]
 
 
 def _judged(answer: Answer, is_twin: bool, registered: Mapping[int, str]) -> Answer:
-    if not isinstance(answer.found, Description):
+    if not isinstance(answer.found, SiteStatistics):
         return answer
     if registered and registered.get(answer.node) != answer.found.site:
         name = registered.get(answer.node, "nobody")
@@ -112,7 +112,7 @@ def _entry(answer: Answer, down: int, plan: Plan) -> Entry:
     return entry(0, "describe", site, answer.node, found, down, answer.reply, reason=reason)
 
 
-def _reason(found: Description, plan: Plan) -> str:
+def _reason(found: SiteStatistics, plan: Plan) -> str:
     """Why what a site told is not used, though its answer is well; empty if it is."""
     if found.site in plan.hold_out:
         return "it is one of hold_out: what it told is not used"

@@ -19,8 +19,8 @@ QUIET = (
     "hydra.output_subdir=null",
     "hydra.sweep.dir=.",
     "hydra.sweep.subdir=.",
-    "hydra/job_logging=disabled",
-    "hydra/hydra_logging=disabled",
+    "hydra/job_logging=none",
+    "hydra/hydra_logging=none",
 )
 _COMPLETION = {"-sc", "--shell-completion", "--shell_completion"}
 

@@ -22,7 +22,7 @@ from fedgraft.common.models.frozen_part import FEATURES, INPUTS
 from fedgraft.common.models.model import Model
 from fedgraft.common.models.traffic import volume
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.plan.summary import switched_on
+from fedgraft.common.plan.summary import summary_lines
 from fedgraft.server.aggregation.strategies import build_strategy
 from fedgraft.simulations.federation.local_statistics import statistics_of_simulation
 from fedgraft.simulations.planning.html import html_lines, html_table
@@ -53,19 +53,19 @@ class Description:
     """As text by ``print`` and ``str``, as tables in a notebook.
 
     Attributes:
-        switched_on: what the plan does beyond plain training, a sentence each.
+        summary_lines: what the plan does beyond plain training, a sentence each.
         groups: the model's tensors.
         traffic: what is sent when, in bytes down and up, in words; the last line is the total.
         sentences: what leaves a site and what stays, what is computed once, the input, the digest.
     """
 
-    switched_on: tuple[str, ...]
+    summary_lines: tuple[str, ...]
     groups: tuple[Group, ...]
     traffic: tuple[tuple[str, str, str], ...]
     sentences: tuple[str, ...]
 
     def print(self, console: Console) -> None:
-        for line in self.switched_on:
+        for line in self.summary_lines:
             console.print(line, highlight=False, markup=False)
         table = _table(*_TENSORS, left=2)
         for group in self.groups:
@@ -89,7 +89,7 @@ class Description:
     def _repr_html_(self) -> str:
         return "".join(
             (
-                html_lines(self.switched_on),
+                html_lines(self.summary_lines),
                 html_table(*_TENSORS, [group.cells for group in self.groups]),
                 html_table(*_BYTES, self.traffic, marked=len(self.traffic) - 1),
                 html_lines(self.sentences),
@@ -108,7 +108,7 @@ def describe(plan: Plan) -> Description:
     build_strategy(plan)
     require_effect(plan.compression, model.tensors(model.names("shared")), plan.engine.trusted)
     return Description(
-        tuple(switched_on(plan)), _groups(model), _traffic(plan, model), tuple(_sentences(plan, model, asked))
+        tuple(summary_lines(plan)), _groups(model), _traffic(plan, model), tuple(_sentences(plan, model, asked))
     )
 
 

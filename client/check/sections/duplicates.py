@@ -10,7 +10,7 @@ from fedgraft.client.check.cases import CaseTable
 from fedgraft.client.check.formatting import count_of, lines_of
 from fedgraft.client.check.report import Finding
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.duplicates import twins
+from fedgraft.client.cohort.duplicates import equal_cases
 from fedgraft.client.cohort.quarantine import USABLE
 from fedgraft.client.images.facts import Facts
 
@@ -27,7 +27,7 @@ def duplicates(case_table: CaseTable, facts: Facts, name: Name) -> tuple[Finding
     """
     fine = np.flatnonzero(facts["reason"] == USABLE)
     usable = case_table.some(fine.tolist())
-    sets = twins(usable.cases, [digest.tobytes() for digest in facts["digest"][fine]])
+    sets = equal_cases(usable.cases, [digest.tobytes() for digest in facts["digest"][fine]])
     found = tuple(_suspicious(usable, sets, name))
     if found:
         return found

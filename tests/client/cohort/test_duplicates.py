@@ -12,7 +12,7 @@ from PIL import Image
 
 from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.duplicates import refuse_across_splits, twins
+from fedgraft.client.cohort.duplicates import equal_cases, refuse_across_splits
 from fedgraft.client.cohort.inputs import InputContext
 from fedgraft.client.images.factory import ImageFactory
 from fedgraft.client.site.row_store import Store
@@ -28,14 +28,14 @@ def looks(cases: Sequence[Case]) -> list[bytes]:
     return [LOOK[case] for case in cases]
 
 
-def test_twins_are_found_by_position() -> None:
-    assert twins([A, B, C, D, E], looks([A, B, C, D, E])) == [(0, 2), (1, 3)]
-    assert twins([A, A, C], looks([A, A, C])) == [(0, 1, 2)]
-    assert twins([A, B, E], looks([A, B, E])) == []
-    assert twins([], []) == []
+def test_equal_cases_are_found_by_position() -> None:
+    assert equal_cases([A, B, C, D, E], looks([A, B, C, D, E])) == [(0, 2), (1, 3)]
+    assert equal_cases([A, A, C], looks([A, A, C])) == [(0, 1, 2)]
+    assert equal_cases([A, B, E], looks([A, B, E])) == []
+    assert equal_cases([], []) == []
 
 
-def test_twins_in_one_split_stay() -> None:
+def test_equal_cases_in_one_split_stay() -> None:
     refuse_across_splits({"train": [A, C], "val": [B, D], "test": [E]}, looks)
     refuse_across_splits({"train": [A], "val": [], "test": []}, looks)
 
@@ -48,7 +48,7 @@ def test_twins_in_one_split_stay() -> None:
         ({"train": [A, C], "val": [A], "test": [C]}, 1),
     ],
 )
-def test_twins_across_splits_are_refused_and_counted_not_named(splits: dict[str, list[Case]], count: int) -> None:
+def test_equal_cases_across_splits_are_refused_and_counted_not_named(splits: dict[str, list[Case]], count: int) -> None:
     with pytest.raises(DataError) as caught:
         refuse_across_splits(splits, looks)
     assert str(caught.value) == (
@@ -57,7 +57,7 @@ def test_twins_across_splits_are_refused_and_counted_not_named(splits: dict[str,
     )
 
 
-def test_rows_of_a_table_have_no_twins() -> None:
+def test_rows_of_a_table_have_no_equal_cases() -> None:
     refuse_across_splits({"train": [A], "test": [A]}, lambda cases: None)
 
 
@@ -81,7 +81,7 @@ def test_a_copy_in_another_format_is_the_same_image(tmp_path: Path, compose_plan
     assert [len(some) for some in split(one_side, plan).values()] == [3, 1, 0]
 
 
-def test_copies_that_can_not_be_used_are_no_twins(tmp_path: Path, compose_plan: Callable[..., Plan]) -> None:
+def test_copies_that_can_not_be_used_are_no_equal_cases(tmp_path: Path, compose_plan: Callable[..., Plan]) -> None:
     """All that can't be used has the same digest, which means nothing."""
     for name in ("a", "b"):
         (tmp_path / f"{name}.png").write_bytes(b"nothing")

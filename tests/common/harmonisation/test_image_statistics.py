@@ -10,7 +10,7 @@ from flwr.app import ConfigRecord, RecordDict
 from fedgraft.common.errors import PlanError, WireError
 from fedgraft.common.harmonisation.image_statistics import ImageStatistics, pooled_means
 from fedgraft.common.wire.statistics import (
-    Description,
+    SiteStatistics,
     pack_description,
     read_image_means,
     unpack_description,
@@ -24,7 +24,7 @@ def packed(told: ImageStatistics = TOLD) -> RecordDict:
     return pack_description("north", "ab" * 32, write_image_means(told))
 
 
-def unpacked(content: RecordDict) -> Description:
+def unpacked(content: RecordDict) -> SiteStatistics:
     return unpack_description(content, lambda record: read_image_means(record, 2))
 
 
@@ -45,7 +45,7 @@ def test_of_nothing_there_is_no_mean() -> None:
 
 def test_what_is_packed_is_read_back() -> None:
     for told in (TOLD, ImageStatistics()):
-        assert unpacked(packed(told)) == Description("north", "ab" * 32, told)
+        assert unpacked(packed(told)) == SiteStatistics("north", "ab" * 32, told)
 
 
 @pytest.mark.parametrize(

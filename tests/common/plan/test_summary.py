@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.plan.summary import switched_on
+from fedgraft.common.plan.summary import summary_lines
 
 PlanOf = Callable[..., Plan]
 
 
 def test_the_default_plan_is_a_head_a_loss_and_a_strategy(plan_of: PlanOf) -> None:
-    assert switched_on(plan_of()) == (
+    assert summary_lines(plan_of()) == (
         "head: linear, normalise=True",
         "loss: cross_entropy, weights=global",
         "strategy: fedavg",
@@ -28,7 +28,7 @@ def test_every_part_and_every_option_that_is_not_off(plan_of: PlanOf) -> None:
         "loss.weights=local",
         "compression=int8",
     )
-    said = switched_on(plan)
+    said = summary_lines(plan)
     assert said[:3] == (
         "head: linear, normalise=True",
         "loss: cross_entropy, weights=local",

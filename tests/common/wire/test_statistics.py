@@ -11,7 +11,7 @@ from fedgraft.common.errors import WireError
 from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.tables.statistics import Moments, TableStatistics
 from fedgraft.common.wire.statistics import (
-    Description,
+    SiteStatistics,
     pack_description,
     pack_question,
     read_table,
@@ -28,15 +28,15 @@ TABLE = TableSection(
     statistics="federated",
     min_count=2,
 )
-ANSWER = Description("north", "ab" * 32, TableStatistics((Moments(5, 0.1, 1 / 3), Moments()), ({"f": 2, "m": 3},)))
+ANSWER = SiteStatistics("north", "ab" * 32, TableStatistics((Moments(5, 0.1, 1 / 3), Moments()), ({"f": 2, "m": 3},)))
 
 
-def packed(answer: Description) -> RecordDict:
+def packed(answer: SiteStatistics) -> RecordDict:
     assert isinstance(answer.statistics, TableStatistics)
     return pack_description(answer.site, answer.plan_digest, write_table(answer.statistics))
 
 
-def unpacked(content: RecordDict) -> Description:
+def unpacked(content: RecordDict) -> SiteStatistics:
     return unpack_description(content, lambda record: read_table(record, TABLE))
 
 
@@ -46,7 +46,7 @@ def test_what_is_packed_is_read_back() -> None:
 
 
 def test_a_site_that_tells_nothing() -> None:
-    silent = Description("north", "ab", TableStatistics((Moments(), Moments()), ({},)))
+    silent = SiteStatistics("north", "ab", TableStatistics((Moments(), Moments()), ({},)))
     assert unpacked(packed(silent)) == silent
 
 

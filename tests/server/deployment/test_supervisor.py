@@ -149,7 +149,7 @@ def test_the_bundle_carries_no_code(tmp_path: Path) -> None:
     ],
 )
 def test_only_a_completed_run_is_a_success(status: str, finished: bool, completed: bool) -> None:
-    state = flower_cli.RunState("1", status, "", "1 s")
+    state = flower_cli.FlowerRun("1", status, "", "1 s")
     assert (state.finished, state.completed) == (finished, completed)
 
 
