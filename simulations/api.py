@@ -77,7 +77,7 @@ def simulate(
     lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
     with notebook.lent(lending.parts), _left_as_found():
         engine.simulate(lending.plan, folder, _console(planned, quiet))
-    return Run(folder, lending.parts)
+    return Run(folder, parts)
 
 
 def study(

@@ -17,7 +17,8 @@ from fedgraft.common.interfaces.roles import REFERENCE
 
 
 def train_own_copy(session: Session, received: Mapping[str, Tensor], task: LocalTraining) -> None:
-    """Train the copy for one round, if the plan's ``personal`` has one; the network's tensors are restored afterwards.
+    """Train the copy for one round, if the plan's ``personal`` has one; the network's tensors are restored afterwards,
+    also if the training diverges.
 
     Args:
         received: this round's received tensors, by name in the model's state.
@@ -27,11 +28,13 @@ def train_own_copy(session: Session, received: Mapping[str, Tensor], task: Local
         return
     held = _held(session)
     before = session.model.tensors((*session.model.names("shared"), *session.model.names("local")))
-    session.model.load(received)
-    session.model.load(held or {name: session.initial[name] for name in session.model.names("local")})
-    personal.train_copy(NetworkTraining(session.model.constant.trained, task, session.device))
-    tensors.save(_file(session), session.model.tensors(_names(session)))
-    session.model.load(before)
+    try:
+        session.model.load(received)
+        session.model.load(held or {name: session.initial[name] for name in session.model.names("local")})
+        personal.train_copy(NetworkTraining(session.model.constant.trained, task, session.device))
+        tensors.save(_file(session), session.model.tensors(_names(session)))
+    finally:
+        session.model.load(before)
 
 
 @contextmanager

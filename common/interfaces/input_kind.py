@@ -29,6 +29,7 @@ class InputFacts:
         layout: torch's memory format of a batch and of convolutions' weights.
         trains_dropout: whether dropout acts in trained stages; it never does in frozen ones.
         codes: whether inputs hold codes of categories, which can't be interpolated.
+        rows: whether a case is given by its cells (a mapping from column to value), and not as a file or an array.
         notes: metadata for the file of an exported backbone.
     """
 
@@ -42,6 +43,7 @@ class InputFacts:
     layout: torch.memory_format = torch.contiguous_format
     trains_dropout: bool = True
     codes: bool = False
+    rows: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
 
 

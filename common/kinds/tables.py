@@ -36,6 +36,7 @@ class Tables:
             every="the table",
             taken="the encoded rows of the table",
             take="read",
+            rows=True,
             codes=bool(self.table.categorical),
             notes={TABLE: json.dumps(asdict(self.table))},
         )

@@ -92,7 +92,7 @@ def _lent(target: str, option: str, wanted: Wanted) -> Callable[..., Any]:
     if found is None:
         raise PlanError(
             f"{option}._target_={target} is a class of a notebook, and only that notebook's simulations have it; "
-            f"{notebook.TO_DO}"
+            f'give it again with parts={{"{option}": {target.rpartition(".")[2]}}}, or {notebook.TO_DO}'
         )
     problem = _other_kind(found, wanted)
     if problem:

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.common.errors import DataError
+from fedgraft.common.plan import notebook
 from fedgraft.common.plan.plan import load_plan
 from fedgraft.simulations.engine.display import site_cells, site_title
 from fedgraft.simulations.engine.frames import as_frame, read_lines, round_lines, site_lines
 from fedgraft.simulations.engine.trained import TrainedModel, load_trained
 from fedgraft.simulations.planning.html import html_table
+from fedgraft.simulations.planning.own_parts import Given
 from fedgraft.simulations.planning.planned import Planned
 
 _STUDY = "study.json"
@@ -27,7 +29,7 @@ class Run:
 
     Args:
         out: the run's folder.
-        parts: classes from a notebook that its plan names, by target (`fedgraft.common.plan.notebook`).
+        parts: classes from a notebook that its plan names, by section: ``{"loss": MyLoss}``.
 
     Raises:
         DataError: the folder holds no finished run.
@@ -36,9 +38,10 @@ class Run:
     out: Path
     parts: Mapping[str, Callable[..., Any]] = field(default_factory=dict, repr=False, compare=False)
 
-    def __init__(self, out: str | Path, parts: Mapping[str, Callable[..., Any]] | None = None) -> None:
+    def __init__(self, out: str | Path, parts: Mapping[str, Given] | None = None) -> None:
         object.__setattr__(self, "out", Path(out))
-        object.__setattr__(self, "parts", dict(parts or {}))
+        classes = {name: given[0] if isinstance(given, tuple) else given for name, given in (parts or {}).items()}
+        object.__setattr__(self, "parts", classes)
         if (self.out / "summary.json").is_file() and (self.out / "plan.yaml").is_file():
             return
         if (self.out / _STUDY).is_file():
@@ -88,9 +91,12 @@ class Run:
             site: the site whose local layers, head or copy to use; needed if the plan keeps tensors at the sites.
 
         Raises:
-            PlanError: ``site`` is needed, or has no effect, or there is no such site.
+            PlanError: ``site`` is needed, or has no effect, or there is no such site, or it keeps no model of its own
+                though its figures are of one (``personal=finetune``, ``adapt=adabn``).
         """
-        return load_trained(self.out, self.plan.plan, site, self.parts)
+        return load_trained(
+            self.out, self.plan.plan, site, {notebook.target_of(name, part): part for name, part in self.parts.items()}
+        )
 
     def __repr__(self) -> str:
         found, headline = self.summary, self.summary["headline"]

@@ -26,7 +26,7 @@ class Lending:
 
 def with_parts(plan: Plan, parts: Mapping[str, Given]) -> Lending:
     """The plan with its parts replaced; of a section's own options (``loss.weights``) all stay, of the part that was
-    there before none.
+    there before none, unless it is the same.
 
     Args:
         parts: by section: ``{"loss": MyLoss}`` or ``{"loss": (MyLoss, {"epsilon": 1.0})}``.
@@ -34,7 +34,7 @@ def with_parts(plan: Plan, parts: Mapping[str, Given]) -> Lending:
     Raises:
         PlanError: there is no such section, or a part does not suit the plan; all problems in one list.
     """
-    if not parts:
+    if not parts and not notebook.targets_of_notebooks(vars(plan)):
         return Lending(plan, {})
     raw, lent, problems = plan.to_dict(), dict[str, Part](), []
     for section, given in parts.items():
@@ -45,7 +45,8 @@ def with_parts(plan: Plan, parts: Mapping[str, Given]) -> Lending:
             problems.append(f"parts={section}: {part!r} is not a class or function")
         else:
             target = notebook.target_of(section, part)
-            before = getattr(plan, section).options
+            there = getattr(plan, section)
+            before = {} if there.target == target else there.options  # of the same part they stay
             kept = {name: value for name, value in raw[section].items() if name not in before}
             raw[section] = {**kept, **options, "_target_": target}
             lent[target] = part

@@ -118,9 +118,38 @@ def test_the_model_of_such_a_run_needs_the_class(source: fg.Source) -> None:
 
     run = fg.simulate(fg.plan(rounds=1, source=source), "own", parts={"head": Doubled}, quiet=True)
     assert isinstance(run.model().network.get_submodule("head"), Doubled)
-    with pytest.raises(fg.PlanError, match=r"head._target_=__notebook__.head.Doubled is a class of a notebook"):
+    words = (
+        r"head._target_=__notebook__.head.Doubled is a class of a notebook, and only that notebook's simulations have "
+        r'it; give it again with parts={"head": Doubled}, or write it into a module'
+    )
+    with pytest.raises(fg.PlanError, match=words):
         fg.Run("own").model()
-    assert isinstance(fg.Run("own", run.parts).model().network.get_submodule("head"), Doubled)
+    for parts in (run.parts, {"head": Doubled}, {"head": (Doubled, {})}):
+        assert isinstance(fg.Run("own", parts).model().network.get_submodule("head"), Doubled)
+
+
+def test_such_a_run_is_done_again_with_the_class_and_the_options_of_its_plan(source: fg.Source) -> None:
+    run = fg.simulate(fg.plan(rounds=1, source=source), "own", parts={"loss": (Squared, {"scale": 9.0})}, quiet=True)
+    plan = fg.Run("own").plan
+    with pytest.raises(fg.PlanError, match=r'give it again with parts={"loss": Squared}'):
+        fg.simulate(plan, "again", quiet=True)
+    assert not Path("again").exists()
+    again = fg.simulate(plan, "again", parts={"loss": Squared}, quiet=True)
+    assert again.plan.loss.options["scale"] == 9.0 and weights(again) == weights(run)
+    other = fg.simulate(plan, "other", parts={"loss": (Squared, {"scale": 1.0})}, quiet=True)
+    assert other.plan.loss.options["scale"] == 1.0
+
+
+def test_a_model_for_rows_takes_no_files_or_arrays(source: fg.Source) -> None:
+    model = fg.simulate(fg.plan(rounds=1, source=source), "own", quiet=True).model()
+    assert len(model.prepare([{"age": 50}])) == 1
+    words = (
+        "case {} is a file or an array; this model takes a row of the table for each case, as a mapping from column to "
+        "value"
+    )
+    for place, cases in ((1, [{"age": 50}, "films/7.png"]), (0, torch.zeros(2, 1).numpy())):
+        with pytest.raises(fg.DataError, match=words.format(place)):
+            model.prepare(cases)
 
 
 def test_parts_that_do_not_suit_are_named_together(source: fg.Source) -> None:

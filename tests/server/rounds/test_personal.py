@@ -15,7 +15,7 @@ import torch
 from fedgraft.client.training.loop import LocalTraining
 from fedgraft.client.training.personal_copy import train_own_copy
 from fedgraft.client.training.session import Session
-from fedgraft.common.errors import PlanError
+from fedgraft.common.errors import FedGraftError, PlanError
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 
@@ -228,3 +228,20 @@ def test_training_the_copy_leaves_the_network_as_it_was(
     result = federate(compose_plan("personal=ditto", "adaptation=fedbn", "rounds=1"))
     assert kept == {"alder": True, "birch": True, "cedar": True}
     assert len(own_files(result.folder)) == 3
+
+
+def test_so_does_a_copy_whose_training_diverges(
+    federate: Federate, compose_plan: Composer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: dict[str, bool] = {}
+
+    def watched(session: Session, received: dict[str, torch.Tensor], task: LocalTraining) -> None:
+        before = session.model.tensors(session.model.state)
+        with pytest.raises(FedGraftError) as caught:
+            train_own_copy(session, received, replace(task, lr=1e30))
+        assert "diverged" in str(caught.value)
+        kept[session.site.name] = same(before, session.model.tensors(session.model.state))
+
+    monkeypatch.setattr("fedgraft.client.app.handlers.train_own_copy", watched)
+    federate(compose_plan("personal=ditto", "adaptation=fedbn", "rounds=1", "personal.epochs=3"))
+    assert kept == {"alder": True, "birch": True, "cedar": True}

@@ -93,6 +93,11 @@ def test_a_case_that_cannot_be_used_is_named(run: fg.Run, tmp_path: Path) -> Non
         model.prepare([good, tmp_path / "nothing.png"])
     with pytest.raises(fg.DataError, match=r"case 0: blank \(all pixels are equal: there is nothing to see\)"):
         model.prepare([np.zeros((8, 8), np.uint8)])
+    with pytest.raises(fg.DataError, match="prepare: there is no case"):
+        model.prepare([])
+    words = "case 1 is a mapping from column to value; this model takes an image for each case, as a file or an array"
+    with pytest.raises(fg.DataError, match=words):
+        model.prepare([good, {"age": 50}])
     with pytest.raises(fg.DataError, match=r"of a single one make a list: \[case\]"):
         model.prepare("image.png")
 
@@ -116,6 +121,39 @@ def test_of_a_site_with_a_copy_of_its_own_it_is_the_copy(run: fg.Run, tmp_path: 
     assert not torch.equal(shared["head.weight"], own["head.weight"])
     saved = next((tmp_path / "sites" / "alder" / "state" / "local").glob("*-own.safetensors"))
     assert torch.equal(own["head.weight"], tensors.load(saved)["head.weight"])
+
+
+def test_a_copy_of_its_own_has_also_its_own_local_layers(tmp_path: Path) -> None:
+    run = run_of(tmp_path, personal="ditto", adaptation="fedbn")
+    held = run.model("alder").network.state_dict()
+    files = sorted((tmp_path / "sites" / "alder" / "state" / "local").glob("*.safetensors"))
+    own, local = (tensors.load(file) for file in files)
+    assert files[0].stem.endswith("-own") and set(local) < set(own)
+    assert any(not torch.equal(own[name], local[name]) for name in local)
+    assert all(torch.equal(held[name], tensor) for name, tensor in own.items())
+
+
+def test_what_a_site_made_for_its_evaluation_only_is_not_there(tmp_path: Path) -> None:
+    words = "personal=finetune trains the final model at a site for the site's evaluation only; .* sites do not keep it"
+    run = run_of(tmp_path / "shared", personal="finetune")
+    run.model()
+    with pytest.raises(fg.PlanError, match=rf"model\(site='birch'\): {words}"):
+        run.model("birch")
+    with pytest.raises(fg.PlanError, match=r"model\(site='north'\): the run's sites are alder, birch"):
+        run.model("north")
+    local = run_of(tmp_path / "local", personal="finetune", adaptation="fedbn")
+    for site, called in ((None, r"model\(\)"), ("alder", r"model\(site='alder'\)")):
+        with pytest.raises(fg.PlanError, match=f"{called}: {words}"):
+            local.model(site)
+
+
+def test_nor_is_what_a_held_out_site_adapted(tmp_path: Path) -> None:
+    run = run_of(tmp_path, adapt="adabn", hold_out=["birch"], strategy__min_sites=1)
+    run.model()
+    with pytest.raises(fg.PlanError, match=r"model\(site='birch'\): adapt=adabn adapts the final model at a site for"):
+        run.model("birch")
+    with pytest.raises(fg.PlanError, match="this plan leaves nothing of a model at the sites"):
+        run.model("alder")
 
 
 def test_images_are_harmonised_by_a_class_of_a_cell_as_they_were_in_the_run(run: fg.Run, tmp_path: Path) -> None:
