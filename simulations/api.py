@@ -17,6 +17,7 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.plan import notebook
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.simulations.engine import run as engine
+from fedgraft.simulations.engine.earlier import remove_earlier_results
 from fedgraft.simulations.engine.result import Run
 from fedgraft.simulations.planning.frame import FrameSource
 from fedgraft.simulations.planning.options import OPTIONS, Study, contradictions, split_off
@@ -61,7 +62,8 @@ def simulate(
     """Train over simulated sites in this process, and show how far it is.
 
     Args:
-        out: the run's folder; what an earlier run left there is written over. ``None`` makes a new one below ``runs``.
+        out: the run's folder; the results of an earlier run are removed from it first. ``None`` makes a new one below
+            ``runs``.
         source: own cases, in place of the plan's data set.
         parts: classes in place of parts of the plan (`fedgraft.simulations.planning.own_parts.with_parts`); such a
             plan can't be deployed.
@@ -75,6 +77,7 @@ def simulate(
     if planned.study.is_asked:
         raise PlanError("the plan asks for a study (baselines, seeds or lrs); fedgraft.study(plan) runs it")
     lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
+    remove_earlier_results(folder)
     with notebook.lent(lending.parts), _left_as_found():
         engine.simulate(lending.plan, folder, _console(planned, quiet))
     return Run(folder, parts)
@@ -106,6 +109,7 @@ def study(
     planned = _planned(plan, source)
     asked = _study(planned, {"baselines": baselines, "seeds": seeds, "lrs": lrs})
     lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
+    remove_earlier_results(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with notebook.lent(lending.parts), _left_as_found():
         run_study(lending.plan, asked, folder, _console(planned, quiet))

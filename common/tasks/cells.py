@@ -10,7 +10,6 @@ from torch import Tensor
 from fedgraft.common.errors import DataError
 from fedgraft.common.interfaces.task import AnyTask, Labelled
 
-MOST_CLASSES = 50
 _YES, _NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
 
 
@@ -66,19 +65,13 @@ def label_counts(cases: Sequence[Labelled]) -> dict[str, int]:
     """The labels of cases with their numbers: in the order of numbers if all are numbers, else of the alphabet.
 
     Raises:
-        DataError: there is one only, or so many that the column can't be a class.
+        DataError: there is one only.
     """
     counts = Counter(case.label for case in cases)
     if len(counts) < 2:
         raise DataError(
             f"all {len(cases)} cases have the label `{next(iter(counts), '')}`; there is nothing to tell apart. Name "
             "another column (data.label)"
-        )
-    if len(counts) > MOST_CLASSES:
-        raise DataError(
-            f"the labels have {len(counts)} different values, more than {MOST_CLASSES}: is it the right column "
-            "(data.label)? To have so many classes, list them in data.classes. A number can't be predicted, except the "
-            "time to an event (data.task=survival)"
         )
     return {label: counts[label] for label in sorted(counts, key=_number_or_word)}
 

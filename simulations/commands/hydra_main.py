@@ -25,12 +25,18 @@ QUIET = (
 _COMPLETION = {"-sc", "--shell-completion", "--shell_completion"}
 
 
-def run_hydra(arguments: Sequence[str], job: Callable[[Planned], None], extra: Sequence[str] = ()) -> int:
+def run_hydra(
+    arguments: Sequence[str],
+    job: Callable[[Planned], None],
+    extra: Sequence[str] = (),
+    before_plan: Callable[[], None] = lambda: None,
+) -> int:
     """Compose plan and study from the command line and run ``job`` on them; with ``-m`` once per point of the sweep.
 
     Args:
         arguments: the words after the command.
         extra: overrides that come last.
+        before_plan: is called for each point before its plan is made, which may fail.
 
     Raises:
         PlanError: a group is given a list, or a plan is wrong.
@@ -41,6 +47,7 @@ def run_hydra(arguments: Sequence[str], job: Callable[[Planned], None], extra: S
     @hydra.main(version_base="1.3", config_path=CONFIG, config_name="plan")
     def composed(config: DictConfig) -> None:
         try:
+            before_plan()
             job(Planned(*to_study(config, print)))
         except FedGraftError as error:
             failures.append(error)

@@ -13,16 +13,21 @@ from fedgraft.simulations import api
 from fedgraft.simulations.clock.report import clock_sentences, clock_table
 from fedgraft.simulations.commands.hydra_main import run_hydra
 from fedgraft.simulations.engine.display import site_table
+from fedgraft.simulations.engine.earlier import remove_earlier_results
 from fedgraft.simulations.planning.planned import Planned
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; ``fedgraft simulate --help`` explains it."""
-    return run_hydra(arguments, _job)
+    return run_hydra(arguments, _job, before_plan=lambda: remove_earlier_results(_out()))
+
+
+def _out() -> Path:
+    return Path(HydraConfig.get().runtime.output_dir)
 
 
 def _job(planned: Planned) -> None:
-    console, out = Console(), Path(HydraConfig.get().runtime.output_dir)
+    console, out = Console(), _out()
     if planned.study.is_asked:
         api.study(planned, out=out)
         return

@@ -15,13 +15,18 @@ import yaml
 
 from fedgraft.client.cohort.case import Case
 from fedgraft.common import tasks
-from fedgraft.common.errors import PlanError
+from fedgraft.common.errors import DataError, PlanError
 from fedgraft.simulations.datasets.source import Source
 from fedgraft.simulations.datasets.suggestion import images_hint, suggestion
 
 USUAL = {"backbone": "tf_efficientnet_lite0", "head": "linear", "train": "sgd", "strategy": "fedavg"}
 OF_TABLES = {"backbone": "identity", "head": "plain", "train": "sgd_table", "strategy": "fedadam"}
 """Members that replace the plan's defaults (`USUAL`) if the cases are a table and nothing else was chosen."""
+MANIFEST = "fedgraft.simulations.datasets.manifest.manifest"
+OWN = {MANIFEST: "manifest", "fedgraft.simulations.datasets.folders.folders": "folders"}
+"""Data sets of one's own, and their files in ``conf/data``."""
+FRACTIONS = ("val_fraction", "test_fraction")
+MOST_CLASSES = 50
 _CHOICE = {"backbone": "name", "head": "_target_", "train": "optimizer", "strategy": "_target_"}
 
 
@@ -34,10 +39,15 @@ class Found:
 
 
 def leaves_open(raw: Mapping[str, Any]) -> bool:
-    """Whether a plan's plain data leaves an option open."""
+    """Whether a plan's plain data leaves something to be inferred.
+
+    Whether cases are images or rows of a table is never said for data sets of one's own (`OWN`).
+    """
     data, table = raw.get("data"), raw.get("table")
     if not isinstance(data, Mapping) or not {"classes", "test"} <= set(data) or data.get("_target_") is None:
         return False
+    if data["_target_"] in OWN:
+        return True
     columns = (table.get("numeric"), table.get("categorical")) if isinstance(table, Mapping) else ((), ())
     return None in (data["classes"], data["test"], *columns)
 
@@ -53,22 +63,23 @@ def find(raw: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Source]) ->
         PlanError: a value can't be inferred; the message says what to write.
         DataError: the data set can't be loaded, or is wrong.
     """
-    if not leaves_open(raw):
+    if not leaves_open(raw) or raw["data"].get("task") not in tasks.TASKS:  # reported with the plan's other problems
         return Found(dict(raw))
     data = dict(raw["data"])
-    if data["classes"] is not None:
+    if isinstance(data["classes"], list | tuple):
         data["classes"] = [str(one) if isinstance(one, int | float) else one for one in data["classes"]]
     source = load(data)
     sentences = list(source.notes)
     if data["classes"] is None:
-        data["classes"], said = _classes(data.get("task"), source.cases)
+        data["classes"], said = _classes(data, source.cases)
         sentences += said
+    given = all(case.split is not None for case in source.cases)
+    if data["test"] is None and given:
+        sentences.append("train, val and test are as the manifest's `split` says")
     if data["test"] is None:
-        given = all(case.split is not None for case in source.cases)
         data["test"] = "given" if given else "sites"
-        if given:
-            data.update(val_fraction=0.0, test_fraction=0.0)
-            sentences.append("train, val and test are as the manifest's `split` says")
+    if data["test"] == "given" and given:
+        data |= _no_fractions(data)
     filled = {**raw, "data": data}
     if "table" not in raw:
         return Found(filled, tuple(sentences))
@@ -77,16 +88,51 @@ def find(raw: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Source]) ->
     return Found(_of_table(filled, source.cases), (*sentences, _said_of_table(filled)))
 
 
-def _classes(task: object, cases: Sequence[Case]) -> tuple[list[str], list[str]]:
-    if task not in tasks.TASKS:  # reported with the plan's other problems
-        return [], []
-    counts = tasks.TASKS[str(task)](()).found_classes(cases)
+def _no_fractions(data: Mapping[str, Any]) -> dict[str, float]:
+    """Fractions of 0, since the cases bring their own split.
+
+    Raises:
+        PlanError: somebody chose another fraction.
+    """
+    usual = _member("data", OWN[data["_target_"]]) if data["_target_"] in OWN else data
+    chosen = [name for name in FRACTIONS if data.get(name) not in (usual.get(name), 0)]
+    if chosen:
+        without = ", or say data.split=null to have no use of it" if data["_target_"] == MANIFEST else ""
+        raise PlanError(
+            f"{' '.join(f'data.{name}={data[name]}' for name in chosen)} would have no effect: the manifest's `split` "
+            f"says which cases are train, val and test; leave it out{without}"
+        )
+    return dict.fromkeys(FRACTIONS, 0.0)
+
+
+def _classes(data: Mapping[str, Any], cases: Sequence[Case]) -> tuple[list[str], list[str]]:
+    task = tasks.TASKS[str(data["task"])](())
+    if task.reads_label:
+        _check_number(str(data.get("label") or "label"), cases)
+    counts = task.found_classes(cases)
     if not counts:
         return [], []
     shown = ", ".join(f"{label} ({count})" for label, count in counts.items())
     words = list(counts)
     order = f"; {words[1]} is the positive class, data.classes=[{words[1]},{words[0]}] turns it round"
     return words, [f"classes found in the labels: {shown}{order if len(words) == 2 else ''}"]
+
+
+def _check_number(column: str, cases: Sequence[Case]) -> None:
+    """Check that labels could be classes; the message holds none, since they may identify patients.
+
+    Raises:
+        DataError: there are too many, or most have one case only.
+    """
+    count = len({case.label for case in cases})
+    half = len(cases) // 2
+    if count > MOST_CLASSES or count > max(2, half):
+        limit = f"{MOST_CLASSES}" if count > MOST_CLASSES else f"half of the {len(cases)} cases"
+        raise DataError(
+            f"the labels in `{column}` have {count} different values, more than {limit}: is it the right column "
+            "(data.label)? To have so many classes, list them in data.classes. A number can't be predicted, except the "
+            "time to an event (data.task=survival)"
+        )
 
 
 def _of_images(raw: Mapping[str, Any]) -> dict[str, Any]:

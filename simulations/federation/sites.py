@@ -6,8 +6,7 @@ A simulated site therefore runs the code of a deployed one, and can be deployed:
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.sections import EngineSection
 from fedgraft.simulations.datasets.source import Source, data_root, load_source
+from fedgraft.simulations.federation.site_folders import make_place, mark, require_apart
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def lay_out(plan: Plan, folder: Path, environ: Mapping[str, str]) -> SimulatedSi
     """Load the plan's data set, partition it over sites, and write the sites' folders below ``folder``.
 
     Raises:
-        DataError, PlanError: as `partition_cases`.
+        DataError, PlanError: as `partition_cases` and `write_sites`.
     """
     return write_sites(plan, partition_cases(plan, environ), folder, environ)
 
@@ -113,13 +113,30 @@ def partition_source(plan: Plan, source: Source) -> Partitioned:
 
 
 def write_sites(plan: Plan, partitioned: Partitioned, folder: Path, environ: Mapping[str, str]) -> SimulatedSites:
-    """Write the sites' folders below ``folder``."""
+    """Write the sites' folders below ``folder``, in place of those of an earlier run.
+
+    Raises:
+        DataError: the data lies below ``folder``, or a folder is in the way that no run has made; nothing is written.
+    """
+    require_apart(folder, _read(plan, partitioned))
+    make_place(folder, partitioned.sites)
     store = cache_folder(environ) / "store"
     sites = {
         name: _write_site(folder / name, cases, store, plan.engine, partitioned.files.get(name))
         for name, cases in partitioned.sites.items()
     }
     return SimulatedSites(sites, sum(map(len, partitioned.sites.values())), partitioned.test, store)
+
+
+def _read(plan: Plan, partitioned: Partitioned) -> Iterator[Path]:
+    """What a run reads: the cases' files, the sites' manifests and state, and ``data.path``."""
+    for cases in (*partitioned.sites.values(), partitioned.test):
+        yield from map(Path, {case.path.partition("::")[0] for case in cases})
+    for site in partitioned.files.values():
+        yield from (path.absolute() for path in (site.manifest, site.state))
+    path = plan.data.options.get("path")
+    if isinstance(path, str):
+        yield Path(path).expanduser().absolute()
 
 
 def _check_sites(plan: Plan, names: list[str]) -> None:
@@ -176,8 +193,7 @@ def _write_site(
 ) -> Path:
     """Write a site's folder; ``release``, ``limits`` and ``refuse_burned_in`` are those of ``like``, if it is given."""
     folder = folder.resolve()
-    if folder.exists():
-        shutil.rmtree(folder)  # an earlier run in the same folder left its local tensors
+    mark(folder)
     write_manifest(folder / "manifest.csv", cases)
     path = folder / "site.yaml"
     kept = {} if like is None else {name: getattr(like, name) for name in _KEPT_OF_A_SITE_FILE}

@@ -41,19 +41,37 @@ def test_classes_are_those_of_the_labels_in_the_order_of_the_alphabet_and_said()
         "classes found in the labels: ill (2), well (1); well is the positive class, data.classes=[well,ill] turns it "
         "round",
     )
-    assert found(images("b", "a", "c")).sentences[1] == "classes found in the labels: a (1), b (1), c (1)"
+    assert found(images(*"bacbac")).sentences[1] == "classes found in the labels: a (2), b (2), c (2)"
 
 
 def test_numbers_are_in_their_own_order_and_may_be_written_as_numbers() -> None:
-    assert found(images("10", "9", "0")).raw["data"]["classes"] == ["0", "9", "10"]
+    assert found(images("10", "9", "0", "10", "9", "0")).raw["data"]["classes"] == ["0", "9", "10"]
     assert found(images("0", "1"), {"classes": [0, 1]}).raw["data"]["classes"] == ["0", "1"]
 
 
 def test_one_label_and_too_many() -> None:
     with pytest.raises(DataError, match=r"all 2 cases have the label `a`; there is nothing to tell apart"):
         found(images("a", "a"))
-    with pytest.raises(DataError, match=r"the labels have 51 different values, more than 50: is it the right column"):
-        found(images(*map(str, range(51))))
+    with pytest.raises(
+        DataError, match=r"the labels in `label` have 51 different values, more than 50: is it the right"
+    ):
+        found(images(*map(str, range(51)), *map(str, range(51))))
+
+
+def test_names_are_no_classes_and_the_error_does_not_tell_them() -> None:
+    with pytest.raises(DataError) as caught:
+        found(images("Miller", "Smith", "Smith", "Jones", "Brown"), {"label": "surname"})
+    assert str(caught.value).startswith(
+        "the labels in `surname` have 4 different values, more than half of the 5 cases: is it the right column"
+    )
+    assert not any(name in str(caught.value) for name in ("Miller", "Smith", "Jones", "Brown"))
+    assert found(images(*"aabbcc")).raw["data"]["classes"] == ["a", "b", "c"]
+
+
+def test_a_task_that_is_not_there_is_one_of_the_plan_s_problems(plan_of: PlanOf, tmp_path: Path) -> None:
+    own = ("data=manifest", f"data.path={write(tmp_path)}", "data.site=hospital", "data.task=segmentation")
+    with pytest.raises(PlanError, match=r"data\.task"):
+        plan_of(*own)
 
 
 def test_findings_are_named_by_people_from_the_columns_that_could_be_some() -> None:
@@ -121,6 +139,46 @@ def test_a_table_is_known_and_gets_the_members_for_tables(plan_of: PlanOf, tmp_p
     same = plan_of("data.image_size=null", *others, f"+table={columns}min_count: 5}}")
     for name in ("backbone", "head", "train", "strategy", "table"):
         assert getattr(plan, name) == getattr(same, name), name
+
+
+@pytest.mark.parametrize("classes", ["['0','1']", "[0,1]"])
+def test_what_was_found_may_be_said_and_gives_the_same_plan(plan_of: PlanOf, tmp_path: Path, classes: str) -> None:
+    path = write(tmp_path)
+    path.write_text(path.read_text().replace(",x,", ",0,").replace(",y,", ",1,"))
+    own = ("data=manifest", f"data.path={path}", "data.site=hospital", "table.numeric=[age]")
+    said = plan_of(*own, "table.categorical=[]", f"data.classes={classes}", "data.test=sites")
+    assert said == plan_of(*own)
+    assert (said.backbone.name, said.data.image_size, said.data.classes) == ("table/identity", None, ("0", "1"))
+
+
+def test_images_of_which_all_is_said_have_no_table(plan_of: PlanOf, tmp_path: Path) -> None:
+    lines = [f"{n}.png,{n % 2},p{n},{'ab'[n // 2]}" for n in range(4)]
+    (tmp_path / "cases.csv").write_text("\n".join(["path,label,patient,at", *lines]))
+    (tmp_path / "0.png").touch()
+    own = ("data=manifest", f"data.path={tmp_path}/cases.csv", "data.site=at")
+    said = ("data.classes=[0,1]", "data.test=sites", "table.numeric=[]", "table.categorical=[]")
+    assert plan_of(*own, *said) == plan_of(*own)
+    assert plan_of(*own, *said).table is None
+
+
+def with_split(folder: Path) -> Path:
+    path = write(folder)
+    header, *lines = path.read_text().splitlines()
+    splits = ["train", "val", "test"] * 2
+    path.write_text("\n".join([f"{header},split", *(f"{a},{b}" for a, b in zip(lines, splits, strict=True))]))
+    return path
+
+
+def test_fractions_beside_a_split_are_an_error_if_somebody_chose_them(plan_of: PlanOf, tmp_path: Path) -> None:
+    own = ("data=manifest", f"data.path={with_split(tmp_path)}", "data.site=hospital", "table.numeric=[age]")
+    plan = plan_of(*own)
+    assert (plan.data.test, plan.data.val_fraction, plan.data.test_fraction) == ("given", 0, 0)
+    assert plan == plan_of(*own, "data.test=given") == plan_of(*own, "data.val_fraction=0")
+    with pytest.raises(PlanError, match=r"- data\.val_fraction=0\.3 would have no effect: .*, or say data\.split=null"):
+        plan_of(*own, "data.val_fraction=0.3")
+    with pytest.raises(PlanError, match=r"data\.val_fraction=0\.3 data\.test_fraction=0\.4 would have no effect"):
+        plan_of(*own, "data.val_fraction=0.3", "data.test_fraction=0.4", "data.test=given")
+    assert plan_of(*own, "data.val_fraction=0.3", "data.split=null").data.val_fraction == 0.3
 
 
 def test_what_somebody_chose_for_a_table_stays(plan_of: PlanOf, tmp_path: Path) -> None:

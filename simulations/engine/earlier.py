@@ -1,0 +1,23 @@
+"""Remove the results of an earlier run from a folder, so that they can't be taken for those of a run that fails.
+
+``plan.yaml`` stays, since it may be what the new run was read from. Folders of sites are deleted when new ones are
+written (`fedgraft.simulations.federation.site_folders`), after the check that they are not the new run's data.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+RESULTS = (
+    *("summary.json", "rounds.jsonl", "rounds.png", "ledger.jsonl", "model.safetensors", "shared.safetensors"),
+    *("clock.jsonl", "clock.png"),
+    *("study.json", "study.md", "study.png"),
+)
+"""The files that a simulation or a study writes into its folder, besides ``plan.yaml``."""
+
+
+def remove_earlier_results(out: Path) -> None:
+    """Delete the `RESULTS` of a simulation or a study in its folder, and of the runs of a study; nothing else."""
+    for folder in (out, *out.glob("runs/seed-*/*/lr-*")):
+        for name in RESULTS:
+            (folder / name).unlink(missing_ok=True)
