@@ -28,10 +28,20 @@ MODEL = (
 HOSPITALS = ("data.sites=3", "data.cases=32", "data.size=64")
 Composer = Callable[..., Plan]
 DEPLOYED = "tests/deployment/"
+WITH_PROCESSES = (
+    DEPLOYED,
+    *(f"tests/client/{room}/" for room in ("app", "check", "deployment", "features", "images")),
+    *(f"tests/server/{room}" for room in ("deployment/", "exchange/", "reports/", "rounds/", "test_", "weights/")),
+    *(f"tests/simulations/{room}" for room in ("clock/", "commands/", "engine/", "planning/", "study/", "test_")),
+)
+"""Tests that start processes, or train over a federation: `make quick` leaves them out, as it does those marked so."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What mostly waits goes first, so that with two workers one waits while the other computes."""
+    for item in items:
+        if item.nodeid.startswith(WITH_PROCESSES):
+            item.add_marker("processes")
     items.sort(key=lambda item: (not is_deployed(item.nodeid), item.get_closest_marker("processes") is None))
 
 

@@ -20,6 +20,8 @@ import pytest
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.federation.sites import lay_out
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[1]
 APART = ROOT / "tests" / "apart"
 PARTS = (

@@ -12,6 +12,8 @@ import pytest
 
 from fedgraft.common import cli
 
+pytestmark = pytest.mark.processes
+
 COMMANDS = ("simulate", "plan", "augment", "clock", "backbone", "embed-classes", "site", "coordinator")
 SCRIPT = Path(sys.executable).with_name("fedgraft")
 

@@ -16,6 +16,8 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.pseudonyms import KEY_BYTES, Pseudonyms
 from fedgraft.common.errors import DataError
 
+pytestmark = pytest.mark.processes
+
 CASE = Case("/films/1.dcm", "x", "Doe^Jane", 3)
 
 

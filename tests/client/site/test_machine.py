@@ -10,6 +10,8 @@ import pytest
 
 from fedgraft.client.site.machine import automatic_batch, cores, memory_bytes
 
+pytestmark = pytest.mark.processes
+
 PAGE_FAULTS = """
 import resource, sys, torch
 from fedgraft.client.site.machine import keep_freed_memory

@@ -15,6 +15,8 @@ import torch
 from fedgraft.client.site.row_store import ABSENT, KEY_BYTES, KeptInMemory, KeptOnDisk, RowStore, Store
 from fedgraft.common.errors import DataError
 
+pytestmark = pytest.mark.processes
+
 SHAPE = (2, 3)
 WRITER = """
 import sys

@@ -19,6 +19,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+pytestmark = pytest.mark.processes
+
 CHILD = """
 import json, sys
 from pathlib import Path
