@@ -15,6 +15,7 @@ from rich.console import Console
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan import notebook
+from fedgraft.common.plan.graft_sections import AdaptSection
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.simulations.engine import run as engine
 from fedgraft.simulations.engine.earlier import remove_earlier_results
@@ -22,7 +23,8 @@ from fedgraft.simulations.engine.result import Run
 from fedgraft.simulations.planning.frame import FrameSource
 from fedgraft.simulations.planning.options import OPTIONS, Study, contradictions, split_off
 from fedgraft.simulations.planning.own_parts import Given, with_parts
-from fedgraft.simulations.planning.planned import Planned
+from fedgraft.simulations.planning.planned import Planned, Words
+from fedgraft.simulations.planning.replaced_data import with_source
 from fedgraft.simulations.planning.words import composed, words_of
 from fedgraft.simulations.study.comparison import Comparison
 from fedgraft.simulations.study.study import run_study
@@ -40,15 +42,16 @@ def plan(
         words: as on the command line: ``"data=busi"``, ``"partition.sites=5"``.
         source: own cases (`FrameSource.from_frame`).
         config_dir: a folder with groups of one's own (``loss/mine.yaml``), as ``--config-dir``.
-        options: the same with Python's values, which win: ``loss="focal"`` chooses from a group, ``rounds=8`` sets a
-            value. Two underscores are a dot (``train__lr=0.1``), and a mapping sets several (``train={"lr": 0.1}``).
+        options: keywords with Python values; they win over ``words``. ``loss="focal"`` chooses from a group,
+            ``rounds=8`` sets a value. Two underscores are a dot (``train__lr=0.1``), and a mapping sets several values
+            (``train={"lr": 0.1}``).
 
     Raises:
         PlanError: everything that is wrong, in one list.
         DataError: what the plan leaves open (classes, for instance) can't be found in the cases.
     """
     asked = words_of(words, options, config_dir)
-    return composed(asked if source is None else source.before(asked))
+    return composed(asked) if source is None else replace(composed(source.before(asked)), words=asked)
 
 
 def simulate(
@@ -64,7 +67,7 @@ def simulate(
     Args:
         out: the run's folder; the results of an earlier run are removed from it first. ``None`` makes a new one below
             ``runs``.
-        source: own cases, in place of the plan's data set.
+        source: own cases in place of the plan's data set; options that have no effect then are printed.
         parts: classes in place of parts of the plan (`fedgraft.simulations.planning.own_parts.with_parts`); such a
             plan can't be deployed.
         quiet: show nothing.
@@ -90,24 +93,26 @@ def study(
     lrs: Sequence[float] = (),
     out: str | Path | None = None,
     *,
+    adapt: str | None = None,
     source: FrameSource | None = None,
     parts: Mapping[str, Given] | None = None,
     quiet: bool = False,
 ) -> Comparison:
-    """The plan's federation beside its baselines (docs/studies.md); what is left empty is as the plan itself asks.
+    """Compare the plan's federation with baselines (docs/studies.md); an empty argument is as the plan says.
 
     Args:
         baselines: of ``local``, ``pooled`` and ``leave_one_site_out``.
         seeds: everything is run with each.
-        lrs: rates of which each method takes the best on validation cases.
+        lrs: learning rates to try; each method uses the one that is best on validation cases.
+        adapt: a member of the group ``adapt``, for the sites that ``leave_one_site_out`` leaves out.
         out, source, parts, quiet: as for `simulate`.
 
     Raises:
-        PlanError: nothing is asked for, or a baseline can't be had of this plan.
+        PlanError: nothing is asked for, ``adapt`` has no effect, or the plan does not allow a baseline.
         FedGraftError: the federation failed.
     """
     planned = _planned(plan, source)
-    asked = _study(planned, {"baselines": baselines, "seeds": seeds, "lrs": lrs})
+    asked = _study(planned, {"baselines": baselines, "seeds": seeds, "lrs": lrs}, adapt)
     lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
     remove_earlier_results(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -120,18 +125,16 @@ def _planned(plan: AnyPlan, source: FrameSource | None) -> Planned:
     if isinstance(plan, str | Path):
         plan = load_plan(Path(plan))
     planned = Planned(plan) if isinstance(plan, Plan) else plan
-    if source is None:
-        return planned
-    if planned.words is None:
-        raise PlanError("source has no effect on a plan that was read from a file; make one: plan(..., source=source)")
-    return composed(source.before(planned.words))
+    return planned if source is None else with_source(planned, source)
 
 
-def _study(planned: Planned, given: Mapping[str, Sequence[object]]) -> Study:
-    """What is asked for, or else what the plan asks for."""
+def _study(planned: Planned, given: Mapping[str, Sequence[object]], adapt: str | None) -> Study:
+    """The study of these arguments; one that is empty is as the plan says."""
     wanted = {name: list(given[name] or getattr(planned.study, name)) for name in OPTIONS}
     asked, _, problems = split_off({**planned.plan.to_dict(), **wanted})
-    asked = replace(asked, adapt=planned.study.adapt)
+    asked = replace(asked, adapt=planned.study.adapt if adapt is None else _adapt(adapt, planned.words))
+    if asked.adapt.target is not None and "leave_one_site_out" not in asked.baselines:
+        problems.append("adapt has no effect on a study without baselines=leave_one_site_out; add it, or adapt=none")
     problems += contradictions(asked, vars(planned.plan))
     if not problems and not asked.is_asked:
         problems.append("a study needs baselines, seeds or lrs; simulate(plan) runs the federation alone")
@@ -140,8 +143,14 @@ def _study(planned: Planned, given: Mapping[str, Sequence[object]]) -> Study:
     return asked
 
 
+def _adapt(member: str, words: Words | None) -> AdaptSection:
+    """The section of a member of the group ``adapt``; the user's own ``config_dir`` may add members."""
+    asked = (f"adapt={member}", "baselines=[leave_one_site_out]")
+    return composed(Words(asked, config_dir=None if words is None else words.config_dir)).study.adapt
+
+
 def _folder(out: str | Path | None) -> Path:
-    """As given, or a new one for this moment."""
+    """``out``, or the path of a new folder named after the time."""
     if out is not None:
         return Path(out)
     base = Path("runs") / datetime.now().strftime("%Y-%m-%d/%H-%M-%S")
@@ -161,7 +170,7 @@ def _console(planned: Planned, quiet: bool) -> Console:
 
 @contextmanager
 def _left_as_found() -> Iterator[None]:
-    """A simulation sets torch's threads and how much Flower says; a notebook goes on after it."""
+    """Afterwards, restore torch's number of threads and the level of Flower's log, which a simulation sets."""
     threads, flower = torch.get_num_threads(), logging.getLogger("flwr")
     level = flower.level
     try:

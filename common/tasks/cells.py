@@ -56,7 +56,7 @@ def _targets(task: AnyTask, case: Labelled) -> Tensor | None:
 
 
 def alike_columns(task: AnyTask, cases: Sequence[Labelled]) -> list[str]:
-    """Columns that look like one that the task could predict, of which something is known."""
+    """The names of columns that the task could predict, judged by their cells; empty columns are left out."""
     columns = {name: {case.columns[place][1] for case in cases} for place, (name, _) in enumerate(cases[0].columns)}
     return [name for name, cells in columns.items() if cells != {""} and task.resembles_outcome(sorted(cells))]
 

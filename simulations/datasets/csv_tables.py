@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fedgraft.common.errors import DataError
-from fedgraft.common.runtime.files import replacing
+from fedgraft.common.runtime.files import private_folder, replacing
 
 Line = Mapping[str, str]
 
@@ -43,10 +43,15 @@ def read_lines(file: Path, needed: Sequence[str]) -> list[dict[str, str]]:
     return lines
 
 
-def write_table(folder: Path, name: str, columns: Sequence[str], lines: Iterable[Line]) -> Path:
+def write_table(
+    folder: Path, name: str, columns: Sequence[str], lines: Iterable[Line], *, private: bool = False
+) -> Path:
     """Write ``columns`` of ``lines`` as CSV, unless the same table is there already.
 
     The file is written under a temporary name first; its final name ends with a digest of its content.
+
+    Args:
+        private: only this account can read the file, and the folder if it is made here.
 
     Returns:
         ``folder/<name>-<digest>.csv``, absolute.
@@ -58,7 +63,9 @@ def write_table(folder: Path, name: str, columns: Sequence[str], lines: Iterable
     content = text.getvalue().encode()
     file = folder.resolve() / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}.csv"
     if not file.is_file():
+        if private:
+            private_folder(file.parent)
         file.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(file) as partial:
+        with replacing(file, private=private) as partial:
             partial.write_bytes(content)
     return file

@@ -1,4 +1,4 @@
-"""Convert JSON lines of figures to pandas frames, if pandas is installed."""
+"""Read JSON lines of figures and convert them to pandas frames, if pandas is installed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def flat(line: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]
 
 
 def round_lines(lines: list[Line]) -> list[Line]:
-    """The figures over all sites in each line of ``rounds.jsonl``, flat: ``round``, ``train_loss``, ``val_auroc``."""
+    """Each line of ``rounds.jsonl`` flattened (``round``, ``train_loss``, ``val_auroc``), without single sites."""
     return [dict(flat({name: _figures(value) for name, value in line.items() if name != "sites"})) for line in lines]
 
 
@@ -50,7 +50,7 @@ def site_lines(lines: list[Line]) -> list[Line]:
 
 
 def _figures(value: Any) -> Any:
-    """A value of ``rounds.jsonl`` without the figures of single findings."""
+    """A value of ``rounds.jsonl``; a mapping of figures loses those of single findings."""
     if not isinstance(value, Mapping):
         return value
     return {name: figure for name, figure in value.items() if name not in ("findings", "undefined")}

@@ -29,7 +29,7 @@ class Run:
 
     Args:
         out: the run's folder.
-        parts: classes from a notebook that its plan names, by section: ``{"loss": MyLoss}``.
+        parts: the notebook's classes that the plan names, by section: ``{"loss": MyLoss}``.
 
     Raises:
         DataError: the folder holds no finished run.
@@ -57,7 +57,7 @@ class Run:
 
     @cached_property
     def plan(self) -> Planned:
-        """The plan that was run, including the statistics of tables and images that the sites were asked for."""
+        """The plan that was run. It includes the statistics of tables and images that were computed from the sites."""
         return Planned(load_plan(self.out / "plan.yaml"))
 
     @property
@@ -75,7 +75,7 @@ class Run:
 
     @property
     def ledger(self) -> Any:
-        """A row for each message to a site: what was asked, the outcome, and bytes."""
+        """A row for each message to a site: its kind, its outcome, and its bytes."""
         return as_frame(read_lines(self.out / "ledger.jsonl"))
 
     @property
@@ -88,7 +88,7 @@ class Run:
         """The final model, ready to predict.
 
         Args:
-            site: the site whose local layers, head or copy to use; needed if the plan keeps tensors at the sites.
+            site: whose local layers, head or copy to use; needed if the plan keeps tensors at the sites.
 
         Raises:
             PlanError: ``site`` is needed, or has no effect, or there is no such site, or it keeps no model of its own
@@ -109,7 +109,7 @@ class Run:
 
 
 def embedded(picture: Path | None) -> str:
-    """A PNG as an HTML image with its data; ``""`` for ``None``."""
+    """An HTML image that contains the PNG itself; ``""`` for ``None``."""
     if picture is None:
         return ""
     data = base64.b64encode(picture.read_bytes()).decode()

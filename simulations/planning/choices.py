@@ -1,4 +1,4 @@
-"""What a plan can choose from: the groups of ``fedgraft.conf`` and their members."""
+"""List the groups of ``fedgraft.conf`` and their members, from which a plan chooses."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def groups(config_dir: Path | None = None) -> dict[str, list[str]]:
     """The members of each group, both in alphabetical order.
 
     Args:
-        config_dir: a folder of one's own, laid out like ``fedgraft.conf``; what it holds is added.
+        config_dir: the user's own folder, laid out like ``fedgraft.conf``; its members are added.
 
     Raises:
-        PlanError: it is no folder.
+        PlanError: ``config_dir`` is no folder.
     """
     if config_dir is not None and not config_dir.is_dir():
         raise PlanError(f"config_dir={config_dir} is not a folder; name one that holds GROUP/NAME.yaml")
@@ -37,15 +37,17 @@ def groups(config_dir: Path | None = None) -> dict[str, list[str]]:
 
 
 def several_members(word: str, known: Collection[str]) -> str | None:
-    """What is wrong with a word that gives a group a list, of which Hydra would take the last member without a word.
+    """The error message for a word that gives a group a list, such as ``loss=[focal,ldam]``; else ``None``.
+
+    Hydra would accept it and use only the last member.
 
     Args:
         word: an override as on the command line.
-        known: the groups.
+        known: the names of the groups.
     """
     try:
         override = OverridesParser.create().parse_override(word)
-    except HydraException:  # is Hydra's to say
+    except HydraException:  # Hydra itself reports it
         return None
     if override.key_or_group not in known or override.is_sweep_override() or override.is_delete():
         return None
@@ -56,7 +58,7 @@ def several_members(word: str, known: Collection[str]) -> str | None:
 
 
 def choices(group: str | None = None, config_dir: str | Path | None = None) -> list[str]:
-    """The members of a group, as `fedgraft.plan` takes them; without a group, the groups.
+    """The names of a group's members, to use in `fedgraft.plan`; without ``group``, the names of the groups.
 
     Raises:
         PlanError: there is no such group.

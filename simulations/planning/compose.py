@@ -1,4 +1,4 @@
-"""What Hydra composed, as a `Plan` that is checked against what it names."""
+"""Turn what Hydra composed into a checked `Plan` and a study."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SUPPLIED_TO_PARTS = {
     "sampling": set[str](),
     "harmonise": set[str](),
 }
-"""The sections that name a part, and what FedGraft itself passes to it."""
+"""By section that names a part: the arguments that FedGraft itself passes to the part."""
 
 
 Say = Callable[[str], None]
@@ -53,14 +53,14 @@ def quiet(sentence: str) -> None:
 
 
 def to_study(config: DictConfig, say: Say = quiet) -> tuple[Plan, Study]:
-    """A checked plan, and the study of it, from what Hydra composed.
+    """Read and check a plan and its study.
 
     Args:
-        say: is told what was found in the cases, where the plan leaves that open (`find`).
+        say: called with a sentence for each value that the plan leaves open and that was found in the cases (`find`).
 
     Raises:
-        PlanError: every option that is wrong, unknown or missing, in one list.
-        DataError: what the plan leaves open can't be found in its cases.
+        PlanError: options that are wrong, unknown or missing, all in one list.
+        DataError: a value that the plan leaves open can't be found in its cases.
     """
     plan, study, problems = study_problems(config, say)
     if plan is None:
@@ -69,7 +69,7 @@ def to_study(config: DictConfig, say: Say = quiet) -> tuple[Plan, Study]:
 
 
 def study_problems(config: DictConfig, say: Say = quiet) -> tuple[Plan | None, Study, list[str]]:
-    """`to_study`, but with its problems: there is a plan if there is none of them."""
+    """As `to_study`, but returns the problems instead of raising; with problems the plan is ``None``."""
     try:
         raw = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
@@ -90,7 +90,7 @@ def study_problems(config: DictConfig, say: Say = quiet) -> tuple[Plan | None, S
 
 
 def _loaded(data: Mapping[str, Any], raw: Mapping[str, Any]) -> Source:
-    """The data set of a plan that is not checked yet."""
+    """Load the data set that an unchecked plan names."""
     engine, seed = raw.get("engine"), raw.get("seed")
     allow = engine.get("allow", ()) if isinstance(engine, Mapping) else ()
     seed = seed if isinstance(seed, int) else 0
@@ -98,7 +98,7 @@ def _loaded(data: Mapping[str, Any], raw: Mapping[str, Any]) -> Source:
 
 
 def part_problems(sections: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the parts that the sections name: unknown targets, options that they do not take."""
+    """Problems of the parts that the sections name: unknown targets, and options that a part does not take."""
     problems = option_problems(sections["backbone"]) if "backbone" in sections else []
     engine = sections.get("engine")
     own = OURS if engine is None else engine.trusted

@@ -1,4 +1,4 @@
-"""What a plan would do and send, without training: tensors by role, bytes by round, and what leaves a site."""
+"""Describe a plan without training: tensors by role, bytes by round, and what leaves a site."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _BYTES = ("bytes for one site", ("what", "down", "up"))
 
 @dataclass(frozen=True)
 class Group:
-    """Tensors of one stage and role, from the input to the head; ``bytes`` of all of them."""
+    """The tensors of one stage that have one role: how many, their numbers, and their bytes."""
 
     name: str
     role: str
@@ -50,13 +50,13 @@ class Group:
 
 @dataclass(frozen=True)
 class Description:
-    """As text by ``print`` and ``str``, as tables in a notebook.
+    """What `describe` found. ``print`` and ``str`` show text, a notebook shows tables.
 
     Attributes:
         summary_lines: what the plan does beyond plain training, a sentence each.
-        groups: the model's tensors.
-        traffic: what is sent when, in bytes down and up, in words; the last line is the total.
-        sentences: what leaves a site and what stays, what is computed once, the input, the digest.
+        groups: the model's tensors, from the input to the head.
+        traffic: for each message, what it is and its bytes to and from one site, as text; the last row is the total.
+        sentences: what leaves a site, what stays, what is computed once, the input, and the plan's digest.
     """
 
     summary_lines: tuple[str, ...]
@@ -98,7 +98,8 @@ class Description:
 
 
 def describe(plan: Plan) -> Description:
-    """
+    """Build the plan's model and count what would be sent.
+
     Raises:
         PlanError, BackboneError: as `fedgraft.common.models.build.build`.
         DataError: a table's statistics are federated, and the data to simulate them with is not here.
@@ -113,7 +114,7 @@ def describe(plan: Plan) -> Description:
 
 
 def _table(title: str, headings: Sequence[str], left: int) -> Table:
-    """Without rows; the first ``left`` columns are text."""
+    """A table without rows; its first ``left`` columns are aligned left, the others right."""
     table = Table(title=title, title_justify="left")
     for number, name in enumerate(headings):
         table.add_column(name, justify="left" if number < left else "right")
@@ -131,7 +132,7 @@ def _groups(model: Model) -> tuple[Group, ...]:
 
 
 def _grouped(model: Model) -> dict[tuple[str, str], list[str]]:
-    """Names by (stage, role), from the input to the head."""
+    """The names of tensors by (stage, role), from the input to the head."""
     stage_of = {f"backbone.{name}": f"backbone {stage.name}" for stage in model.stages for name in stage.tensors}
     groups: dict[tuple[str, str], list[str]] = {}
     for name, role in model.roles.items():
@@ -186,7 +187,7 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
 
 
 def _sums(plan: Plan, model: Model) -> Sums:
-    """What ``initial`` asks of a site; empty for nothing."""
+    """The sums that ``initial`` asks a site for; empty if it asks for none."""
     if plan.initial.target is None:
         return {}
     initial = build_initial(plan, plan.engine.trusted)

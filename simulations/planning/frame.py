@@ -1,4 +1,4 @@
-"""Own cases from a data frame: written as a manifest (docs/cohort.md), and named as ``data=manifest`` has it."""
+"""Own cases from a data frame: write its columns to a manifest file, and make the plan options that name them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _PATIENT = "patient"
 
 @dataclass(frozen=True)
 class FrameSource:
-    """Where a frame's cases lie, and what a plan says of them.
+    """A frame's cases in a file, and the plan options that describe them.
 
     Attributes:
-        file: the manifest.
-        cases: how many lines it has.
-        words: that a plan begins with.
-        options: values of the plan, by dotted name.
+        file: the manifest (docs/cohort.md).
+        cases: the number of its lines.
+        words: overrides that choose ``data=manifest``.
+        options: values of the plan by dotted name, for instance ``data.label``.
     """
 
     file: Path
@@ -35,10 +35,10 @@ class FrameSource:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def before(self, asked: Words) -> Words:
-        """What is asked for, of these cases.
+        """Add these cases to the words of a plan; where both set an option, the words win.
 
         Raises:
-            PlanError: it names another data set.
+            PlanError: the words name another data set.
         """
         other = [word for word in asked.words if word.partition("=")[0] == "data"]
         if other:
@@ -62,10 +62,13 @@ class FrameSource:
         group: str | None = None,
         split: str | None = None,
         row: str | None = None,
+        keep: Sequence[str] = (),
         root: str | Path = ".",
         folder: str | Path | None = None,
     ) -> Self:
         """A row is a case: an image (``path``), or a row of a table (``numeric``, ``categorical``).
+
+        Only the columns named here are written. Only this account can read the file.
 
         Args:
             frame: of pandas (or polars), or a mapping from column to a sequence of values.
@@ -77,6 +80,7 @@ class FrameSource:
             time, event: of survival, in place of ``label``.
             patient: shared by all cases of a patient; ``None`` is ``"patient"``, or each row another one without it.
             group, split: as in docs/cohort.md.
+            keep: further columns to write to the manifest, for instance for subgroups.
             root: what relative paths are relative to.
             folder: where the manifest is written; ``None`` is ``frames`` in FedGraft's cache.
 
@@ -87,14 +91,14 @@ class FrameSource:
         patient = _PATIENT if patient is None and _PATIENT in columns else patient
         called = _Columns(site, path, row, label, patient, group, split, time, event)
         options = _options(columns, called, numeric, categorical, findings)
-        where = cache_folder(os.environ) / "frames" if folder is None else Path(folder)
-        file, cases = _written(columns, path, Path(root), where)
+        named = _picked(columns, [*called.names(), *numeric, *categorical, *findings, *keep])
+        file, cases = _written(named, path, Path(root), Path(folder or cache_folder(os.environ) / "frames"))
         return cls(file, cases, options={"data.path": str(file), **options})
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """What the frame's columns are called, by the options of ``data=manifest``."""
+    """The name of the frame's column for each column option of ``data=manifest``."""
 
     site: str | None
     file: str | None
@@ -120,10 +124,10 @@ def _options(
     categorical: Sequence[str],
     findings: Sequence[str],
 ) -> dict[str, Any]:
-    """What a plan says of the cases, but for where they lie.
+    """The plan options that describe the cases, without ``data.path``.
 
     Raises:
-        DataError: it contradicts the frame, or itself.
+        DataError: a column is missing, or the arguments name no input, no outcome, or two of them.
     """
     table = (*numeric, *categorical)
     _require(columns, [*called.names(), *table, *findings])
@@ -138,26 +142,27 @@ def _options(
 
 
 def _written(columns: Mapping[str, Sequence[Any]], path: str | None, root: Path, folder: Path) -> tuple[Path, int]:
-    """The manifest, and how many lines it has."""
+    """Write the manifest; its path and its number of lines."""
     cells = {name: [text_of(value) for value in values] for name, values in columns.items()}
     if path is not None:
         cells[path] = [_absolute(cell, root) for cell in cells[path]]
     lines = [dict(zip(cells, line, strict=True)) for line in zip(*cells.values(), strict=True)]
-    return write_table(folder, "frame", list(cells), lines), len(lines)
+    return write_table(folder, "frame", list(cells), lines, private=True), len(lines)
 
 
 def columns_of(frame: Any) -> dict[str, list[Any]]:
     """The values of each column of a frame, or of a mapping from column to values.
 
     Raises:
-        DataError: it is neither, two columns have one name, or columns differ in length.
+        DataError: it is neither, two columns have the same name as text, or columns differ in length.
     """
     names = list(frame) if isinstance(frame, Mapping) else list(getattr(frame, "columns", ()))
     if not names:
         raise DataError("give a data frame with columns, or a mapping from column to values")
-    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    texts = [str(name) for name in names]
+    twice = sorted({text for text in texts if texts.count(text) > 1})
     if twice:
-        raise DataError(f"the frame has the column(s) {', '.join(twice)} twice; rename one")
+        raise DataError(f"the frame has the column(s) {', '.join(twice)} twice; rename one (1 and '1' are one name)")
     found = {str(name): list(frame[name]) for name in names}
     lengths = {len(values) for values in found.values()}
     if lengths == {0}:
@@ -168,8 +173,11 @@ def columns_of(frame: Any) -> dict[str, list[Any]]:
 
 
 def text_of(value: Any) -> str:
-    """A value as a CSV holds it, and as a Parquet file's is read: nothing for a missing one, no point in a whole
-    number (a column of whole numbers with a gap comes as floats), true and false as 1 and 0."""
+    """A value as text for a CSV cell, the same as for a Parquet file.
+
+    A missing value is ``""``, true and false are ``"1"`` and ``"0"``. A whole number has no decimal point, although
+    pandas stores a column of whole numbers as floats if a value is missing.
+    """
     plain = value.item() if hasattr(value, "item") and hasattr(value, "dtype") else value
     if plain is None or _is_missing(plain):
         return ""
@@ -181,7 +189,7 @@ def text_of(value: Any) -> str:
 
 
 def _is_missing(value: object) -> bool:
-    """NaN, NaT and pandas' NA are the values that don't equal themselves, or don't say whether they do."""
+    """Whether a value is NaN, NaT or pandas' NA: not equal to itself, or without an answer to that."""
     try:
         return bool(value != value)
     except TypeError:
@@ -200,6 +208,12 @@ def _task(called: _Columns, findings: Sequence[str]) -> str:
     return chosen[0]
 
 
+def _picked(columns: Mapping[str, Sequence[Any]], named: Sequence[str]) -> dict[str, Sequence[Any]]:
+    """Only the named columns, in the frame's order."""
+    _require(columns, named)
+    return {name: values for name, values in columns.items() if name in named}
+
+
 def _require(columns: Mapping[str, object], named: Iterable[str]) -> None:
     lacking = [name for name in dict.fromkeys(named) if name not in columns]
     if lacking:
@@ -207,5 +221,5 @@ def _require(columns: Mapping[str, object], named: Iterable[str]) -> None:
 
 
 def _absolute(cell: str, root: Path) -> str:
-    """Below ``root``; nothing stays nothing, for the manifest's own message."""
+    """A path below ``root`` as an absolute one; an empty cell stays empty, and the manifest's reader reports it."""
     return str((root / Path(cell).expanduser()).absolute()) if cell else cell

@@ -1,4 +1,4 @@
-"""A table for a notebook, in HTML that needs no style sheet."""
+"""HTML tables and paragraphs for a notebook, without a style sheet."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from html import escape
 
 
 def html_table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]], marked: int | None = None) -> str:
-    """Cells are escaped; those of the first column are left, numbers right.
+    """An HTML table. Cells are escaped; the first column is aligned left, the others right.
 
     Args:
-        marked: the row that is set in bold.
+        marked: the index of the row that is bold.
     """
     head = "".join(f"<th{_side(number)}>{escape(text)}</th>" for number, text in enumerate(headings))
     body = "".join(_row(row, number == marked) for number, row in enumerate(rows))
@@ -19,7 +19,7 @@ def html_table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[st
 
 
 def html_lines(lines: Iterable[str]) -> str:
-    """One paragraph a line; nothing for none."""
+    """A paragraph for each line, escaped."""
     return "".join(f"<p>{escape(line)}</p>" for line in lines)
 
 

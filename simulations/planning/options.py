@@ -1,6 +1,6 @@
-"""What turns ``fedgraft simulate`` into a study: ``baselines``, ``seeds`` and ``lrs``, beside a plan.
+"""The options of a study, ``baselines``, ``seeds`` and ``lrs``: read them and check them against the plan.
 
-They are no part of the plan: no site is told of them.
+They are not part of the plan and are not sent to sites.
 """
 
 from __future__ import annotations
@@ -33,11 +33,10 @@ class Study:
     """Runs to compare.
 
     Attributes:
-        baselines: besides the federation: each site alone, all cases together, all sites but one.
-        seeds: everything is run with each; empty for the plan's own.
-        lrs: rates in place of ``train.lr``, of which each method takes the best on validation cases; empty for the
-            plan's own.
-        adapt: the plan's section, kept for the sites that ``leave_one_site_out`` leaves out.
+        baselines: what the federation is compared with: each site alone, all cases together, all sites but one.
+        seeds: all methods run once with each seed; empty for the plan's seed.
+        lrs: learning rates to try; each method uses the one that is best on validation cases. Empty for ``train.lr``.
+        adapt: the section ``adapt`` for the sites that ``leave_one_site_out`` leaves out.
     """
 
     baselines: tuple[Baseline, ...] = ()
@@ -50,7 +49,7 @@ class Study:
         return bool(self.baselines or self.seeds or self.lrs)
 
     def sentence(self, plan: Plan) -> str:
-        """What would be run."""
+        """The runs of the study in words."""
         seeds, lrs = self.seeds or (plan.seed,), self.lrs or (plan.train.lr,)
         methods = ("the federation", *(_IN_WORDS[baseline] for baseline in self.baselines))
         return (
@@ -60,10 +59,9 @@ class Study:
 
 
 def split_off(raw: Mapping[str, Any]) -> tuple[Study, dict[str, Any], list[str]]:
-    """What Hydra composed, as a study, the plan's plain data, and every problem of the former.
+    """Split what Hydra composed into the study, the plan's plain data, and the problems of the study.
 
-    A plan with ``adapt`` and without ``hold_out`` has no effect, except in a study that leaves sites out one by one:
-    there it moves to the study.
+    With ``leave_one_site_out``, ``adapt`` moves from the plan to the study: in the plan itself every site trains.
     """
     plan = {name: value for name, value in raw.items() if name not in OPTIONS}
     given: dict[str, Any] = {}
@@ -84,7 +82,7 @@ def split_off(raw: Mapping[str, Any]) -> tuple[Study, dict[str, Any], list[str]]
 
 
 def contradictions(study: Study, sections: Mapping[str, Any]) -> list[str]:
-    """What of a study has no effect, or can't be done, with these sections of a plan."""
+    """Problems of a study together with a plan's sections: options without effect, and runs that are impossible."""
     found = []
     data, release = sections.get("data"), sections.get("release")
     seed, held_out = sections.get("seed", 0), sections.get("hold_out", ())
@@ -122,7 +120,9 @@ def _sentence(name: str, error: Mapping[str, Any]) -> str:
 
 
 def require_cases(plan: Plan, study: Study, partitioned: Partitioned) -> None:
-    """Fractions are checked with the options (`fedgraft.simulations.planning.options.contradictions`).
+    """Check that a data set's own split (``data.test=given``) has the cases a study needs.
+
+    For other splits, `contradictions` checks the fractions.
 
     Raises:
         PlanError: no case is a test case, or several ``lrs`` have no validation case to be chosen by.

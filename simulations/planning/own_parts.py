@@ -1,4 +1,4 @@
-"""Classes from a notebook's cell in place of the parts that a plan names."""
+"""Put classes from a notebook in place of parts of a plan."""
 
 from __future__ import annotations
 
@@ -18,15 +18,22 @@ Given = Part | tuple[Part, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Lending:
-    """``plan`` names the ``parts``, which are given by target."""
+    """A plan, and the notebook's classes that it names.
+
+    Attributes:
+        plan: the plan, with those classes as targets.
+        parts: the classes by target.
+    """
 
     plan: Plan
     parts: Mapping[str, Part]
 
 
 def with_parts(plan: Plan, parts: Mapping[str, Given]) -> Lending:
-    """The plan with its parts replaced; of a section's own options (``loss.weights``) all stay, of the part that was
-    there before none, unless it is the same.
+    """Replace parts of a plan.
+
+    The section keeps its own options (``loss.weights``). The options of the replaced part (``loss.gamma`` of focal) are
+    dropped, unless the new part is the same one.
 
     Args:
         parts: by section: ``{"loss": MyLoss}`` or ``{"loss": (MyLoss, {"epsilon": 1.0})}``.

@@ -1,4 +1,4 @@
-"""A plan as a notebook holds it: the plan itself, the study asked for with it, and the words it was made from."""
+"""A plan for use in a notebook, with the study and the words that belong to it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _SECTIONS = ("data", "partition", "backbone", "adaptation", "head", "loss", "str
 
 @dataclass(frozen=True)
 class Words:
-    """What a plan is asked for in.
+    """What the user wrote to make a plan.
 
     Attributes:
         words: Hydra's overrides: ``"data=busi"``, ``"partition.sites=5"``, ``"~data.sites"``.
-        options: values by dotted name, which win over the words; a mapping is merged into what is there.
-        config_dir: a folder of one's own groups, as ``--config-dir`` of the command line.
+        options: values by dotted name; they win over ``words``. A mapping is merged into its section.
+        config_dir: a folder with the user's own groups, as ``--config-dir`` of the command line.
     """
 
     words: tuple[str, ...] = ()
@@ -31,19 +31,19 @@ class Words:
     config_dir: Path | None = None
 
     def after(self, words: Sequence[str], options: Mapping[str, Any]) -> Words:
-        """The same, but what is given here comes first, and so loses."""
+        """These words and options, with defaults put before them: where both set an option, these win."""
         return replace(self, words=(*words, *self.words), options={**options, **self.options})
 
 
 @dataclass(frozen=True)
 class Planned:
-    """Behaves as its `plan`: ``planned.rounds``, ``planned.data.classes``, ``planned.digest``, ``planned.to_dict()``.
+    """Has all attributes of its `plan`: ``planned.rounds``, ``planned.digest``, ``planned.to_dict()``.
 
     Attributes:
         plan: what would run.
-        study: what is asked for beside it (``baselines``, ``seeds``, ``lrs``); `fedgraft.study` runs that.
-        words: what it was made from; ``None`` if it was read from a file.
-        found: sentences about what the plan left to be found in its cases, for instance the classes.
+        study: ``baselines``, ``seeds`` and ``lrs``, which `fedgraft.study` runs.
+        words: what the user wrote, without a ``source``; ``None`` if the plan was read from a file.
+        found: sentences to show the user, for instance which classes were found in the labels.
     """
 
     plan: Plan
@@ -52,7 +52,7 @@ class Planned:
     found: tuple[str, ...] = field(default=(), compare=False)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # what Python itself looks for is never the plan's
+        if name.startswith("__"):  # Python's own protocols must not reach the plan
             raise AttributeError(name)
         return getattr(self.plan, name)
 
@@ -78,7 +78,7 @@ class Planned:
 
 
 def _rows(plan: Plan) -> list[tuple[str, str]]:
-    """Each section and the part that it names, and how long it trains."""
+    """The seed, the number of rounds, and each section with the part that it names."""
     plain = plan.to_dict()
     named = ((name, plain[name].get("_target_") or plain[name].get("name")) for name in _SECTIONS)
     return [

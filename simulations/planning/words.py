@@ -1,4 +1,4 @@
-"""A plan from Python: words as on the command line, and keywords with Python's own values."""
+"""Make a plan from words as on the command line, and from Python keywords."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ from fedgraft.simulations.planning.planned import Planned, Words
 
 
 def words_of(words: Sequence[str], keywords: Mapping[str, Any], config_dir: str | Path | None = None) -> Words:
-    """``loss="focal"`` chooses a member of a group (``None`` is ``"none"``); any other keyword sets a value.
+    """Turn keywords into words and options.
 
-    Two underscores in a keyword are a dot: ``train__lr=0.1`` is ``train.lr``.
+    ``loss="focal"`` chooses a member of a group, ``loss=None`` the member ``none``. Any other keyword sets a value. Two
+    underscores in a keyword are a dot: ``train__lr=0.1`` is ``train.lr``.
     """
     folder = None if config_dir is None else Path(config_dir).resolve()
     known = groups(folder)
@@ -41,10 +42,10 @@ def words_of(words: Sequence[str], keywords: Mapping[str, Any], config_dir: str 
 
 
 def composed(asked: Words) -> Planned:
-    """The checked plan, and the study of it if there is one.
+    """Compose and check a plan and its study.
 
     Raises:
-        PlanError: every word that can't be understood and every option that is wrong, in one list.
+        PlanError: words that can't be read and options that are wrong, all in one list.
     """
     problems: list[str] = []
     config = _composed(_understood(asked, problems), asked.config_dir, problems)
@@ -58,7 +59,7 @@ def composed(asked: Words) -> Planned:
 
 
 def _set(config: DictConfig, name: str, value: Any) -> list[str]:
-    """Give an option its value, whether it was there or not; what is wrong with the value."""
+    """Set an option, which need not exist; return the problems."""
     if callable(value):
         return [f"{name}={value!r} is no value; a class in place of a part goes to simulate(plan, parts={{...}})"]
     try:
@@ -70,7 +71,7 @@ def _set(config: DictConfig, name: str, value: Any) -> list[str]:
 
 
 def _understood(asked: Words, problems: list[str]) -> list[str]:
-    """The words that Hydra's grammar and the groups have; of each other one, what is wrong with it."""
+    """The words that Hydra can parse and whose members exist; a problem is added for each other word."""
     known, parser = groups(asked.config_dir), OverridesParser.create()
     good = []
     for word in asked.words:
@@ -95,7 +96,7 @@ def _understood(asked: Words, problems: list[str]) -> list[str]:
 
 
 def _composed(words: list[str], config_dir: Path | None, problems: list[str]) -> DictConfig:
-    """What Hydra makes of the words, less those that it refuses."""
+    """Compose the words with Hydra; a word that it refuses is left out, and a problem added."""
     folder = str(config_dir).replace("'", "\\'")
     path = [] if config_dir is None else [f"hydra.searchpath=['file://{folder}']"]
     while True:
@@ -106,14 +107,19 @@ def _composed(words: list[str], config_dir: Path | None, problems: list[str]) ->
             text = str(error)
             if not words:
                 raise PlanError([*problems, _first_line(error)]) from error
-            culprit = next((word for word in words if _name(word) in re.findall(r"[\w./@]+", text)), None)
+            culprit = next((word for word in words if name_of(word) in re.findall(r"[\w./@]+", text)), None)
             problems.append(_first_line(error) if culprit is None else f"{culprit}: {_to_do(text, culprit)}")
             words = [] if culprit is None else [word for word in words if word != culprit]
 
 
+def option_names(section: str, words: Sequence[str], config_dir: Path | None) -> set[str]:
+    """The dotted names of a section's options in the plan that the words compose."""
+    return {f"{section}.{name}" for name in _composed([*words], config_dir, [])[section]}
+
+
 @contextmanager
 def _hydra() -> Iterator[None]:
-    """Hydra over our configuration; what somebody else has begun with it goes on afterwards."""
+    """Initialise Hydra with our configuration; afterwards restore the state that other code has set."""
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
@@ -125,11 +131,12 @@ def _hydra() -> Iterator[None]:
 
 def _to_do(text: str, word: str) -> str:
     if text.startswith("Could not override"):
-        return f"{_name(word)} is not an option here; to give a part one of its own, write +{word}"
+        return f"{name_of(word)} is not an option here; to give a part one of its own, write +{word}"
     return text.splitlines()[0]
 
 
-def _name(word: str) -> str:
+def name_of(word: str) -> str:
+    """The option or group that an override sets."""
     return word.lstrip("+~").partition("=")[0]
 
 
@@ -138,7 +145,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """What YAML has: paths become text, NumPy's numbers and tuples Python's."""
+    """Convert a value to what YAML has: paths become text, NumPy numbers Python numbers, and tuples lists."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, Mapping):

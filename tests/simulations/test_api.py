@@ -101,6 +101,13 @@ def test_a_source_and_another_data_set_contradict_each_other(source: fg.Source) 
     assert fg.plan("data.val_fraction=0.3", source=source).data.val_fraction == 0.3
 
 
+def test_a_source_takes_the_place_of_a_public_data_set(source: fg.Source, capsys: pytest.CaptureFixture[str]) -> None:
+    run = fg.simulate(fg.plan("data=busi", "partition.sites=5", loss="focal", rounds=1), "one", source=source)
+    assert run.plan.data.classes == ("no", "yes") and run.plan.loss.target.endswith("FocalLoss")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "so that these have no effect: data=busi, partition.sites=5" in shown
+
+
 def test_a_class_of_a_cell_takes_the_place_of_a_part(source: fg.Source) -> None:
     plan = fg.plan("loss=focal", rounds=1, source=source)
     plain = fg.simulate(plan, "plain", quiet=True)
@@ -190,5 +197,21 @@ def test_a_study_without_a_question_is_refused(source: fg.Source, tmp_path: Path
     with pytest.raises(fg.PlanError, match="baselines='pool': input should be 'local', 'pooled' or") as caught:
         fg.study(plan, baselines=["pool"], seeds=[0, 0])
     assert "seeds names one twice" in caught.value.problems
+    adapted = fg.plan("data.sites=2", "data.cases=48", adapt="adabn", baselines=["leave_one_site_out"])
+    for asked, given in ((adapted, None), (plan, "adabn")):
+        with pytest.raises(fg.PlanError, match="adapt has no effect on a study without baselines=leave_one_site_out"):
+            fg.study(asked, baselines=["local"], adapt=given)
     with pytest.raises(fg.DataError, match=r"holds no study \(no study.json\)"):
         fg.Comparison(tmp_path)
+
+
+def test_adapt_is_asked_for_with_the_sites_that_are_left_out() -> None:
+    """By words or by an argument: both are the same study."""
+    by_words = fg.plan(adapt="adabn", baselines=["leave_one_site_out"])
+    asked = {"baselines": ["leave_one_site_out"], "seeds": [], "lrs": []}
+    by_argument = api._study(fg.plan(), asked, "adabn")
+    assert by_argument == by_words.study and str(by_argument.adapt.target).endswith("AdaBN")
+    assert api._study(by_words, {"baselines": [], "seeds": [], "lrs": []}, None) == by_words.study
+    assert api._study(by_words, {**asked, "baselines": ["local"]}, "none").adapt.target is None
+    with pytest.raises(fg.PlanError, match="adapt=ada: there is no such adapt; choose one of"):
+        api._study(fg.plan(), asked, "ada")

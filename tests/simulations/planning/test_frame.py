@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,17 @@ def test_a_table_becomes_a_manifest_and_what_a_plan_says_of_it(frame: Any, tmp_p
     assert made.data.options["site"] == "hospital" and made.data.options["patient"] == "pid"
     assert made.backbone.name == "table/identity"
     assert any(sentence.startswith("classes found in the labels: 0 (2), 1 (2)") for sentence in made.found)
+
+
+def test_only_columns_that_are_named_are_written_and_only_for_this_account() -> None:
+    frame = {**FRAME, "name": ["Ann", "Ann", "Bob", "Cid"], "region": list("nnss")}
+    source = FrameSource.from_frame(frame, **TABLE, patient="pid", keep=["region"])
+    lines = source.file.read_text(encoding="utf-8").splitlines()
+    assert lines[:2] == ["age,sex,ill,hospital,pid,region", "50,f,1,a,p1,n"] and "Ann" not in " ".join(lines)
+    assert stat.S_IMODE(source.file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(source.file.parent.stat().st_mode) == 0o700
+    with pytest.raises(DataError, match="the frame has no column regio; it has"):
+        FrameSource.from_frame(frame, **TABLE, keep=["regio"])
 
 
 def test_without_pandas_a_mapping_does(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +121,7 @@ def test_what_is_not_said_or_said_twice_is_named(changes: dict[str, Any], words:
         ({"a": []}, "the frame has no rows"),
         ({"a": [1], "b": [1, 2]}, "the columns differ in length: a 1, b 2"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), r"the frame has the column\(s\) a twice; rename one"),
+        ({0: [1], "0": [2], "a": [3]}, r"the frame has the column\(s\) 0 twice; rename one \(1 and '1' are one name\)"),
     ],
 )
 def test_what_is_no_frame_is_named(frame: Any, words: str) -> None:
