@@ -68,8 +68,6 @@ class FrameSource:
     ) -> Self:
         """A row is a case: an image (``path``), or a row of a table (``numeric``, ``categorical``).
 
-        Only the columns named here are written. Only this account can read the file.
-
         Args:
             frame: of pandas (or polars), or a mapping from column to a sequence of values.
             site: the column of the hospital; without it choose a partition (``partition=iid``).
@@ -80,16 +78,15 @@ class FrameSource:
             time, event: of survival, in place of ``label``.
             patient: shared by all cases of a patient; ``None`` is ``"patient"``, or each row another one without it.
             group, split: as in docs/cohort.md.
-            keep: further columns to write to the manifest, for instance for subgroups.
+            keep: further columns to write, for instance for subgroups; a column that is not named here is not written.
             root: what relative paths are relative to.
-            folder: where the manifest is written; ``None`` is ``frames`` in FedGraft's cache.
+            folder: of the manifest, a file of this account alone; ``None`` is ``frames`` in FedGraft's cache.
 
         Raises:
             DataError: a column is not there, the frame is empty, or it is not said what is predicted from what.
         """
         columns = columns_of(frame)
-        patient = _PATIENT if patient is None and _PATIENT in columns else patient
-        called = _Columns(site, path, row, label, patient, group, split, time, event)
+        called = _Columns(site, path, row, label, patient or _patient(columns), group, split, time, event)
         options = _options(columns, called, numeric, categorical, findings)
         named = _picked(columns, [*called.names(), *numeric, *categorical, *findings, *keep])
         file, cases = _written(named, path, Path(root), Path(folder or cache_folder(os.environ) / "frames"))
@@ -206,6 +203,10 @@ def _task(called: _Columns, findings: Sequence[str]) -> str:
     if len(chosen) != 1:
         raise DataError("say what is predicted, by one of: label; findings; time and event")
     return chosen[0]
+
+
+def _patient(columns: Mapping[str, object]) -> str | None:
+    return _PATIENT if _PATIENT in columns else None
 
 
 def _picked(columns: Mapping[str, Sequence[Any]], named: Sequence[str]) -> dict[str, Sequence[Any]]:
