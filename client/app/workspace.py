@@ -17,7 +17,7 @@ from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.inputs import Factories, Inputs, Progress, factory_of, ignore, site_context
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.features.extraction import FeatureExtractor, load_cohort
-from fedgraft.client.site.machine import choose, keep_freed_memory, use_threads
+from fedgraft.client.site.machine import choose, use_threads
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile, read_site_file
 from fedgraft.client.site.timing import Phases
@@ -32,6 +32,7 @@ from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, from_json
 from fedgraft.common.runtime.files import private_folder, replacing
+from fedgraft.common.runtime.memory import keep_freed_memory
 from fedgraft.common.wire import messages
 
 Built = tuple[Model, dict[str, Tensor], messages.Specs, Codec]

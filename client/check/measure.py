@@ -26,7 +26,7 @@ from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import FeatureExtractor
 from fedgraft.client.images.pixels import kept_bytes
 from fedgraft.client.images.reader import is_row
-from fedgraft.client.site.machine import choose, keep_freed_memory, memory_bytes, use_threads
+from fedgraft.client.site.machine import choose, memory_bytes, use_threads
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.training.evaluation import evaluate_split
@@ -38,6 +38,7 @@ from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.runtime.memory import keep_freed_memory
 
 _LEAST_SECONDS = 0.3  # a head's pass takes 30 microseconds: repeat it until the clock can tell
 _NO_DIGEST = "0" * 64

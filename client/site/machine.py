@@ -5,7 +5,6 @@ They change how long a result takes, and the result itself only by rounding.
 
 from __future__ import annotations
 
-import ctypes
 import math
 import os
 from contextlib import suppress
@@ -20,8 +19,6 @@ CGROUP = Path("/sys/fs/cgroup")
 _PIXELS_AT_ONCE = 16 * 224 * 224
 _ROWS_AT_ONCE = 1024
 _BYTES_PER_PIXEL = 1_000  # at the widest layers of timm's convolutional networks, in and out
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
-_KEPT_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -83,26 +80,13 @@ def automatic_batch(shape: tuple[int, ...], memory: int) -> int:
     bytes, but no more than 16 of 224 pixels' worth; of rows ``(F,)`` 1024.
 
     An image of 224 pixels takes 17 ms of one core in batches of 16, 19 in batches of 8, and 25 alone
-    (``tf_efficientnet_lite0``, channels last); larger batches gain nothing. This needs `keep_freed_memory`; without it
-    8 are as good as 16.
+    (``tf_efficientnet_lite0``, channels last); larger batches gain nothing. This needs
+    `fedgraft.common.runtime.memory.keep_freed_memory`; without it 8 are as good as 16.
     """
     if len(shape) == 1:
         return _ROWS_AT_ONCE
     pixels = min(_PIXELS_AT_ONCE, memory // 4 // _BYTES_PER_PIXEL)
     return max(1, pixels // math.prod(shape[1:]))
-
-
-def keep_freed_memory() -> bool:
-    """Let this process keep up to 1 GiB of freed memory for reuse; ``False`` if malloc is not glibc's.
-
-    By default glibc returns large activations to the system at once, and the next layer's have to be mapped and cleared
-    again, page by page: at 224 pixels that is 9 ms of an image's 28.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except AttributeError:
-        return False
-    return bool(mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)) and bool(mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES))
 
 
 def use_threads(threads: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from fedgraft.common import tasks
 from fedgraft.common.runtime.gc_tuning import relaxed_gc
+from fedgraft.common.runtime.memory import keep_freed_memory
 from fedgraft.server.exchange.held_out import training
 from fedgraft.server.rounds.final_model import FinalModel
 from fedgraft.server.rounds.finish import finish
@@ -25,6 +26,7 @@ def run(context: RunContext) -> RunOutcome:
         RoundError: fewer than ``strategy.min_sites`` sites sent a usable answer; says who was missing and why.
         UndefinedFigureError: ``select=best`` or ``initial.interpolate``, but no validation figure is defined.
     """
+    keep_freed_memory()
     with relaxed_gc():
         prepared = prepare(context)
         state = start(context, prepared)

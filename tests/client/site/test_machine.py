@@ -14,7 +14,7 @@ pytestmark = pytest.mark.processes
 
 PAGE_FAULTS = """
 import resource, sys, torch
-from fedgraft.client.site.machine import keep_freed_memory
+from fedgraft.common.runtime.memory import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 torch.set_num_threads(1)
