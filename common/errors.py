@@ -108,3 +108,8 @@ def safe_reason(reason: str | None) -> str:
     """The reason itself if it is ``fedgraft:`` and a known code, else ``fedgraft:unexpected``."""
     code = (reason or "").removeprefix(PREFIX)
     return PREFIX + (code if code in known_codes() else UNEXPECTED)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text; the name of its class if it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

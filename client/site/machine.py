@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from fedgraft.common.errors import SiteFileError
+from fedgraft.common.errors import SiteFileError, first_line
 
 CGROUP = Path("/sys/fs/cgroup")
 _PIXELS_AT_ONCE = 16 * 224 * 224
@@ -53,8 +53,7 @@ def choose(device: str, threads: int | None, workers: int | None = None, batch: 
         found = torch.device(named)
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise SiteFileError(f"device: {device} can't be used here ({first}); use auto or cpu") from error
+        raise SiteFileError(f"device: {device} can't be used here ({first_line(error)}); use auto or cpu") from error
     return Machine(found, threads or cores(), workers, batch)
 
 

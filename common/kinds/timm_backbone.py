@@ -14,7 +14,7 @@ import safetensors
 import timm
 from torch import nn
 
-from fedgraft.common.errors import BackboneError, PlanError
+from fedgraft.common.errors import BackboneError, PlanError, first_line
 from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.plan.sections import BackboneSection
 
@@ -83,13 +83,13 @@ def _declared(name: str) -> Any:
 
 def _why_not(plan: BackboneSection, source: Mapping[str, Any] | None, error: Exception) -> str:
     if source is None:
-        return f"backbone.name={plan.name} could not be built: {_first_line(error)}"
+        return f"backbone.name={plan.name} could not be built: {first_line(error)[:300]}"
     if not source:
         return (
             f"backbone.weights=timm: the download of {plan.name} failed; without a network name a .safetensors file "
-            f"in backbone.weights. {_first_line(error)}"
+            f"in backbone.weights. {first_line(error)[:300]}"
         )
-    return f"backbone.weights={plan.weights} does not fit {plan.name} or is damaged: {_first_line(error)}"
+    return f"backbone.weights={plan.weights} does not fit {plan.name} or is damaged: {first_line(error)[:300]}"
 
 
 def _require_all(network: nn.Module, plan: BackboneSection, source: Mapping[str, Any], declared: Any) -> None:
@@ -134,7 +134,3 @@ def weights_file(path: str) -> dict[str, Any]:
 
 def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
     return tuple(values) if channels == len(values) else (sum(values) / len(values),) * channels
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fedgraft.common.errors import PlanError
+from fedgraft.common.errors import PlanError, first_line
 from fedgraft.common.interfaces.inputs import Shaped
 
 
@@ -59,8 +59,7 @@ def measure_width(backbone: nn.Module, spec: Shaped, unfit: str) -> int:
         with torch.no_grad():
             features: Tensor = backbone.eval()(torch.zeros(1, *spec.shape))
     except (RuntimeError, AssertionError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-        raise PlanError(f"{unfit}: {first}") from error
+        raise PlanError(f"{unfit}: {first_line(error)[:300]}") from error
     finally:
         backbone.train(training)
     if features.ndim != 2:

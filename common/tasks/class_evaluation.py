@@ -29,13 +29,6 @@ FIGURES = (
     "accuracy",
     "loss",
 )
-COLUMNS = {
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "balanced_accuracy": "bal. acc.",
-    "sensitivity": "sens.",
-    "specificity": "spec.",
-}
 
 
 @dataclass(frozen=True)

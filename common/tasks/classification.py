@@ -18,8 +18,8 @@ from fedgraft.common.errors import DataError, WireError
 from fedgraft.common.interfaces.task import Cell, Labelled, Outcome, Scheme
 from fedgraft.common.tasks.absent import class_divergence
 from fedgraft.common.tasks.cells import label_counts
-from fedgraft.common.tasks.class_evaluation import COLUMNS, FIGURES, ClassEvaluation, scored_classes
-from fedgraft.common.tasks.metrics import count_places, merge_histograms, no_scores, places
+from fedgraft.common.tasks.class_evaluation import FIGURES, ClassEvaluation, scored_classes
+from fedgraft.common.tasks.metrics import COLUMNS, count_places, merge_histograms, no_scores, places
 from fedgraft.common.tasks.records import counts_of, finite_of, unpack_histograms
 from fedgraft.common.tasks.sample_size import few_cases
 from fedgraft.common.tasks.weights import are_one, class_weights

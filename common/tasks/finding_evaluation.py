@@ -30,13 +30,6 @@ FIGURES = (
     "sensitivity_at_90_specificity",
     "loss",
 )
-COLUMNS = {
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "balanced_accuracy": "bal. acc.",
-    "sensitivity": "sens.",
-    "specificity": "spec.",
-}
 
 
 @dataclass(frozen=True)

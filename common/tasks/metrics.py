@@ -16,6 +16,15 @@ from numpy.typing import NDArray
 
 from fedgraft.common.interfaces.task import Scalar
 
+COLUMNS = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "balanced_accuracy": "bal. acc.",
+    "sensitivity": "sens.",
+    "specificity": "spec.",
+}
+"""Headings of the figures that classes and findings are shown by."""
+
 BINS = 16384
 SOFTNESS = 0.01
 LIMIT = math.asinh(1e6 / SOFTNESS)  # scores can be in the thousands, if an unnormalised head has too high a rate

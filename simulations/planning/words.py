@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from fedgraft.common.errors import PlanError
+from fedgraft.common.errors import PlanError, first_line
 from fedgraft.simulations.planning.choices import groups, several_members
 from fedgraft.simulations.planning.compose import study_problems
 from fedgraft.simulations.planning.planned import Planned, Words
@@ -66,7 +66,7 @@ def _set(config: DictConfig, name: str, value: Any) -> list[str]:
         with open_dict(config):
             OmegaConf.update(config, name, value, merge=True, force_add=True)
     except (OmegaConfBaseException, TypeError, ValueError) as error:
-        return [f"{name}={value!r}: {_first_line(error)}"]
+        return [f"{name}={value!r}: {first_line(error)}"]
     return []
 
 
@@ -106,9 +106,9 @@ def _composed(words: list[str], config_dir: Path | None, problems: list[str]) ->
         except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
             text = str(error)
             if not words:
-                raise PlanError([*problems, _first_line(error)]) from error
+                raise PlanError([*problems, first_line(error)]) from error
             culprit = next((word for word in words if name_of(word) in re.findall(r"[\w./@]+", text)), None)
-            problems.append(_first_line(error) if culprit is None else f"{culprit}: {_to_do(text, culprit)}")
+            problems.append(first_line(error) if culprit is None else f"{culprit}: {_to_do(text, culprit)}")
             words = [] if culprit is None else [word for word in words if word != culprit]
 
 
@@ -138,10 +138,6 @@ def _to_do(text: str, word: str) -> str:
 def name_of(word: str) -> str:
     """The option or group that an override sets."""
     return word.lstrip("+~").partition("=")[0]
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _plain(value: Any) -> Any:
