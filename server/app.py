@@ -36,7 +36,10 @@ Evaluate = Callable[[Model, dict[str, Tensor]], Evaluation]
 
 
 def build(
-    evaluate: Evaluate | None = None, progress: Callable[[Round], None] | None = None, draw: bool = True
+    evaluate: Evaluate | None = None,
+    progress: Callable[[Round], None] | None = None,
+    draw: bool = True,
+    ended: Callable[[RunOutcome], None] = lambda outcome: None,
 ) -> ServerApp:
     """A ServerApp; reads ``plan`` (JSON) and ``out`` (folder) from the run's configuration.
 
@@ -44,6 +47,7 @@ def build(
         evaluate: scores shared tensors on a test set that the coordinator holds, given its model.
         progress: is shown each round once it is aggregated; by default a line is printed.
         draw: write ``rounds.png``.
+        ended: is given the outcome, once all files are written.
     """
     app = ServerApp()
 
@@ -55,7 +59,7 @@ def build(
             raise DeploymentError(
                 "the run's configuration names no `out` folder; start it with fedgraft coordinator run"
             )
-        serve(grid, plan, Path(out), evaluate, progress or print_round, draw)
+        ended(serve(grid, plan, Path(out), evaluate, progress or print_round, draw))
 
     return app
 

@@ -23,6 +23,7 @@ null):
 - ``interpolations.<share>``: the headline figure on validation cases for each share of the trained head in
   ``initial.interpolate``; the final model, and the last line of ``rounds.jsonl``, is the best of them; empty without
 - ``class_counts_withheld``: sites whose class counts are missing from the global class counts
+- ``notes``: sentences on the data set; added by a simulation, as ``clock`` is
 
 Figures by task (``fedgraft.common.tasks``; ``headline`` first):
 

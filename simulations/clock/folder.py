@@ -66,11 +66,11 @@ def write_clock(folder: Path, facts: Facts, pace: Pace) -> dict[str, Any]:
     return found
 
 
-def add_to_summary(folder: Path, found: Mapping[str, Any]) -> None:
-    """Add the figures to the run's ``summary.json``, under ``clock``."""
+def add_to_summary(folder: Path, key: str, found: object) -> None:
+    """Add a value to the run's ``summary.json``, or replace it."""
     path = folder / "summary.json"
     summary = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**summary, "clock": found}, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps({**summary, key: found}, indent=2) + "\n", encoding="utf-8")
 
 
 def site_names(folder: Path, entries: Sequence[Entry]) -> list[str]:

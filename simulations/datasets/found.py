@@ -69,7 +69,7 @@ def find(raw: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Source]) ->
     if isinstance(data["classes"], list | tuple):
         data["classes"] = [str(one) if isinstance(one, int | float) else one for one in data["classes"]]
     source = load(data)
-    sentences = list(source.notes)
+    sentences: list[str] = []
     if data["classes"] is None:
         data["classes"], said = _classes(data, source.cases)
         sentences += said

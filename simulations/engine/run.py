@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.plan.sections import ClockSection
 from fedgraft.server import app
+from fedgraft.server.rounds.state import RunOutcome
 from fedgraft.simulations.clock.case_cost import calibrate
 from fedgraft.simulations.clock.folder import add_to_summary, pace_of, read_facts, write_clock
 from fedgraft.simulations.clock.timeline import Pace, profiles
@@ -40,6 +42,8 @@ from fedgraft.simulations.engine.ray import run_on_ray
 from fedgraft.simulations.federation.availability import Reaches, always, reaches
 from fedgraft.simulations.federation.local_statistics import with_local_statistics
 from fedgraft.simulations.federation.sites import SimulatedSites, lay_out
+
+Ended = Callable[[RunOutcome], None]
 
 
 @dataclass(frozen=True)
@@ -67,22 +71,30 @@ def simulate(plan: Plan, out: Path, console: Console) -> dict[str, Any]:
 
 
 def simulate_over(
-    plan: Plan, federation: SimulatedSites, out: Path, console: Console, series: Series | None = None
+    plan: Plan,
+    federation: SimulatedSites,
+    out: Path,
+    console: Console,
+    series: Series | None = None,
+    ended: Ended = lambda outcome: None,
 ) -> dict[str, Any]:
-    """`simulate` over sites that are written already; alone, or as one run of a series."""
+    """`simulate` over sites that are written already; alone, or as one run of a series. ``ended`` gets the outcome."""
     logging.getLogger("flwr").setLevel(logging.WARNING)
     torch.set_num_threads(plan.engine.threads or cores())
     (out / "summary.json").unlink(missing_ok=True)  # an earlier run's would be taken for this one's if this one fails
     console.print(f"plan {plan.digest[:12]}: {len(federation.sites)} sites, {federation.cases} cases -> {out}")
+    for note in federation.notes:
+        console.print(note, markup=False, highlight=False)
     pace = None if plan.clock is None else _pace(plan, plan.clock, federation)
     reached = always if pace is None else reaches(pace.profiles, plan.seed)
     bars = None if series is None else series.bars
     with Display(console, federation.cases + len(federation.test), plan.rounds, bars) as display:
-        trouble = _run(plan, out, federation, display, reached, series)
+        trouble = _run(plan, out, federation, display, reached, series, ended)
     for line in trouble:
         console.print(line, style="yellow", markup=False)
+    add_to_summary(out, "notes", list(federation.notes))
     if pace is not None:
-        add_to_summary(out, write_clock(out, read_facts(out, plan), pace))
+        add_to_summary(out, "clock", write_clock(out, read_facts(out, plan), pace))
     summary: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     return summary
 
@@ -96,13 +108,19 @@ def _pace(plan: Plan, clock: ClockSection, federation: SimulatedSites) -> Pace:
 
 
 def _run(
-    plan: Plan, out: Path, federation: SimulatedSites, display: Display, reached: Reaches, series: Series | None
+    plan: Plan,
+    out: Path,
+    federation: SimulatedSites,
+    display: Display,
+    reached: Reaches,
+    series: Series | None,
+    ended: Ended,
 ) -> list[str]:
     """Run all rounds; returns a sentence for each different error at a site."""
     trouble: dict[str, None] = {}
     sites = list(federation.sites.values())
     config = {"plan": plan.to_json(), "out": str(out)}
-    server = app.build(_central_test(out, plan, federation, display), display.round, draw=series is None)
+    server = app.build(_central_test(out, plan, federation, display), display.round, series is None, ended)
     try:
         if plan.engine.name == "ray":
             client = client_app.build(client_app.MessageHandler(Workspace(), sites))

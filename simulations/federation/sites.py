@@ -28,12 +28,13 @@ class Partitioned:
     """A data set partitioned over sites.
 
     ``sites``: cases by site, sorted by name. ``test``: cases kept at the coordinator. ``files``: as
-    `Source.site_files`.
+    `Source.site_files`. ``notes``: as `Source.notes`.
     """
 
     sites: dict[str, tuple[Case, ...]]
     test: tuple[Case, ...]
     files: Mapping[str, SiteFile] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 _NO_SOURCE = (
@@ -47,13 +48,14 @@ class SimulatedSites:
     """Simulated sites on disk.
 
     ``sites``: site files by name, sorted. ``cases``: of all sites. ``test``: cases kept at the coordinator. ``store``:
-    the folder that all sites share.
+    the folder that all sites share. ``notes``: as `Source.notes`.
     """
 
     sites: dict[str, Path]
     cases: int
     test: tuple[Case, ...]
     store: Path
+    notes: tuple[str, ...] = ()
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
@@ -109,7 +111,7 @@ def partition_source(plan: Plan, source: Source) -> Partitioned:
     _check_scanners(plan, partitioned)
     _check_sites(plan, sorted(partitioned))
     test = source.test if plan.data.test == "coordinator" else ()
-    return Partitioned(dict(sorted(partitioned.items())), test, source.site_files)
+    return Partitioned(dict(sorted(partitioned.items())), test, source.site_files, source.notes)
 
 
 def write_sites(plan: Plan, partitioned: Partitioned, folder: Path, environ: Mapping[str, str]) -> SimulatedSites:
@@ -125,7 +127,8 @@ def write_sites(plan: Plan, partitioned: Partitioned, folder: Path, environ: Map
         name: _write_site(folder / name, cases, store, plan.engine, partitioned.files.get(name))
         for name, cases in partitioned.sites.items()
     }
-    return SimulatedSites(sites, sum(map(len, partitioned.sites.values())), partitioned.test, store)
+    cases = sum(map(len, partitioned.sites.values()))
+    return SimulatedSites(sites, cases, partitioned.test, store, partitioned.notes)
 
 
 def _read(plan: Plan, partitioned: Partitioned) -> Iterator[Path]:

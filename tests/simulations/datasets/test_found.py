@@ -26,7 +26,7 @@ def plan_of(compose_plan: Callable[..., Plan]) -> PlanOf:
 
 def found(cases: Sequence[Case], data: dict[str, Any] | None = None, **sections: Any) -> Any:
     raw = {"data": {**OPEN, **(data or {})}, **sections}
-    return find(raw, lambda _: Source(tuple(cases), notes=("a note",)))
+    return find(raw, lambda _: Source(tuple(cases), notes=("the run says this",)))
 
 
 def images(*labels: str, **more: Any) -> list[Case]:
@@ -37,11 +37,10 @@ def test_classes_are_those_of_the_labels_in_the_order_of_the_alphabet_and_said()
     it = found(images("ill", "well", "ill"))
     assert it.raw["data"]["classes"] == ["ill", "well"]
     assert it.sentences == (
-        "a note",
         "classes found in the labels: ill (2), well (1); well is the positive class, data.classes=[well,ill] turns it "
         "round",
     )
-    assert found(images(*"bacbac")).sentences[1] == "classes found in the labels: a (2), b (2), c (2)"
+    assert found(images(*"bacbac")).sentences[0] == "classes found in the labels: a (2), b (2), c (2)"
 
 
 def test_numbers_are_in_their_own_order_and_may_be_written_as_numbers() -> None:

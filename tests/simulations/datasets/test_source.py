@@ -233,7 +233,7 @@ def test_busi_nowhere_says_how_to_get_it(tmp_path: Path) -> None:
 
 
 def test_busi_itself(tmp_path: Path, real: Real, read_case: CaseReader) -> None:
-    source = busi(root=real("busi"), cache=tmp_path)
+    source = busi(root=real("busi"), cache=tmp_path, groups="published")
     assert Counter(case.label for case in source.cases) == {"benign": 437, "malignant": 210, "normal": 133}
     assert len({case.unit for case in source.cases}) == 645
     assert len({case.patient for case in source.cases}) == 780
