@@ -133,7 +133,8 @@ def print_round(round_: Round) -> None:
     name, headline = round_.task.columns[round_.task.headline], round_.task.headline
     central = "" if round_.central is None else f", test {name} {round_.central.figures()[headline]}"
     loss = "" if round_.train_loss is None else f", training loss {round_.train_loss:.4f}"
-    print(f"round {round_.number}: {len(round_.sites)} site(s) updated{loss}{central}", flush=True)
+    fit = "" if round_.fit is None else f", {round_.fit.sentence}"
+    print(f"round {round_.number}: {len(round_.sites)} site(s) updated{loss}{central}{fit}", flush=True)
 
 
 def _registered(out: Path) -> dict[int, str]:

@@ -14,6 +14,7 @@ from flwr.app import Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from fedgraft.client.app import handlers
+from fedgraft.client.app.gradient import tell_gradient
 from fedgraft.client.app.head_sums import tell_sums
 from fedgraft.client.app.many_sites import carry_out_all
 from fedgraft.client.app.statistics import describe as describe_table
@@ -125,6 +126,10 @@ def build(handler: MessageHandler) -> ClientApp:
     @app.query("sums")
     def sums(message: Message, context: Context) -> Message:
         return handler.answer(tell_sums, message, context)
+
+    @app.query("gradient")
+    def gradient(message: Message, context: Context) -> Message:
+        return handler.answer(tell_gradient, message, context)
 
     @app.train()
     def train(message: Message, context: Context) -> Message:

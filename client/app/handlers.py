@@ -16,6 +16,7 @@ from fedgraft.client.augmentation.mixing import mixing_of
 from fedgraft.client.site import release
 from fedgraft.client.training.alignment import fill_reference
 from fedgraft.client.training.evaluation import evaluate_splits
+from fedgraft.client.training.full_batch import widened
 from fedgraft.client.training.loop import LocalTraining, LossFunction
 from fedgraft.client.training.loss import build_loss, counted, terms
 from fedgraft.client.training.personal_copy import own_copy, train_own_copy
@@ -85,7 +86,7 @@ def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: in
         if isinstance(session.personal, FinishesModel) and not _held_out(session):
             task = replace(_task(session, order, received, workspace, "finish"), terms=terms(session, order))
             session.personal.finish(NetworkTraining(session.model.constant.trained, task, session.device))
-        return answer_evaluate(session, order, _evaluate(session))
+        return answer_evaluate(session, order, evaluate_received(session))
 
 
 def assign(
@@ -110,7 +111,7 @@ def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = 
     with phases.of("evaluate"):
         session.load(given.received)
         with own_copy(session):
-            evaluations = _evaluate(session) if evaluations is None else evaluations
+            evaluations = evaluate_received(session) if evaluations is None else evaluations
     with phases.of("train"):
         task = replace(given.task, terms=terms(session, given.order))
         fill_reference(session)
@@ -164,7 +165,8 @@ def _received(content: RecordDict, session: Session, down: Down = "exact") -> Te
     return down_decode(messages.unpack_any(record), session.specs, down)
 
 
-def _evaluate(session: Session) -> dict[str, Evaluation]:
+def evaluate_received(session: Session) -> dict[str, Evaluation]:
+    """Evaluate what the network holds on the validation and test cases."""
     splits = [session.cohort[split] for split in messages.SPLITS]
     found = evaluate_splits(session.model.constant.trained, splits, session.device, tasks.of(session.plan.data))
     return {split: one for split, one in zip(messages.SPLITS, found, strict=True) if one is not None}
@@ -177,7 +179,7 @@ def _task(
     plan, own_name = session.plan, session.model.constant.own_name
     return LocalTraining(
         examples=session.training,
-        loss=_loss(session, order, workspace),
+        loss=loss_of(session, order, workspace),
         train=plan.train,
         lr=learning_rate(plan.train, order.round, plan.rounds),
         generator=_generator(session, order.round, use),
@@ -193,13 +195,21 @@ def _held_out(session: Session) -> bool:
     return session.site.name in session.plan.hold_out
 
 
-def _loss(session: Session, order: messages.Instruction, workspace: Workspace) -> LossFunction:
+def loss_of(session: Session, order: messages.Instruction, workspace: Workspace) -> LossFunction:
     """The plan's loss for this round; built once for equal counts."""
     counts = counted(session, order)
     key = (session.plan.digest, session.site.allow, counts)
     if key not in workspace.losses:
         workspace.losses[key] = build_loss(session.plan, counts, session.site.trusted)
     return workspace.losses[key]
+
+
+def wide_loss_of(session: Session, order: messages.Instruction, workspace: Workspace) -> LossFunction:
+    """`loss_of` in float64; built once for each of its losses."""
+    loss = loss_of(session, order, workspace)
+    if loss not in workspace.wide_losses:
+        workspace.wide_losses[loss] = widened(loss)
+    return workspace.wide_losses[loss]
 
 
 def _generator(session: Session, server_round: int, use: str = "") -> torch.Generator:

@@ -21,6 +21,7 @@ from fedgraft.client.site.machine import choose, use_threads
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile, read_site_file
 from fedgraft.client.site.timing import Phases
+from fedgraft.client.training.loop import LossFunction
 from fedgraft.client.training.loss import Losses
 from fedgraft.client.training.session import Session
 from fedgraft.client.training.test_time import adapts, model_at
@@ -43,7 +44,8 @@ Stores = dict[Path | None, Store]  # by folder; None: in memory
 class Workspace:
     """Sessions that are open in this process.
 
-    ``decoded`` and ``computed`` are called with a number of cases; ``phases`` sums up time; ``stores`` keep rows.
+    ``decoded`` and ``computed`` are called with a number of cases; ``phases`` sums up time; ``stores`` keep rows;
+    ``wide_losses`` are the float64 copies of ``losses``.
     ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time.
     """
 
@@ -53,6 +55,7 @@ class Workspace:
     lock: threading.RLock = field(default_factory=threading.RLock)
     stores: Stores = field(default_factory=dict)
     losses: Losses = field(default_factory=dict)
+    wide_losses: dict[LossFunction, LossFunction] = field(default_factory=dict)
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
     _plans: dict[str, Plan] = field(default_factory=dict)
     _models: dict[tuple[str, str, tuple[str, ...], bool], Built] = field(default_factory=dict)

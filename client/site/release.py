@@ -18,6 +18,7 @@ from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.sections import ReleaseSection
 from fedgraft.common.runtime.files import append_json, private_folder
 from fedgraft.common.tables.statistics import Patients, TableStatistics, nothing_of
+from fedgraft.common.wire.gradient import Gradient
 from fedgraft.common.wire.messages import Update
 from fedgraft.common.wire.offer import Offer
 
@@ -49,6 +50,18 @@ def release_update(update: Update, shared: Collection[str], plan: ReleaseSection
         train_loss=update.train_loss if plan.train_loss and permission.train_loss else None,
         evaluations=release_evaluations(update.evaluations, plan, permission),
     )
+
+
+def require_loss(plan: ReleaseSection, permission: Permission) -> None:
+    """Check that the training loss may leave, without which a gradient is of no use (``strategy=exact``).
+
+    Raises:
+        SiteFileError: plan or site file forbid it.
+    """
+    if not (plan.train_loss and permission.train_loss):
+        raise SiteFileError(
+            "strategy=exact needs this site's training loss, and release.train_loss is false; nothing was sent"
+        )
 
 
 def require_shared(payload: Collection[str], shared: Collection[str]) -> None:
@@ -137,6 +150,18 @@ def log_release(log: Path, what: str, run: int, sent: Offer | Update | dict[str,
     else:
         line["evaluations"] = _figures(sent)
     append_line(log, what, run, **about, **line)
+
+
+def log_gradient(log: Path, run: int, sent: Gradient, shared: Collection[str]) -> None:
+    """Log a gradient that is sent: the loss, and each tensor's norm.
+
+    Raises:
+        SiteFileError: it holds a tensor whose role is not ``shared``, and must not be sent.
+    """
+    require_shared(sent.tensors, shared)
+    norms = {name: round(_norm(tensor), 6) for name, tensor in sorted(sent.tensors.items())}
+    about = {"examples": sent.examples, "loss": sent.loss, "tensors": norms, "evaluations": _figures(sent.evaluations)}
+    append_line(log, "gradient", run, plan=sent.plan_digest, round=sent.round, **about)
 
 
 def append_line(log: Path, what: str, run: int, **about: Any) -> None:

@@ -16,6 +16,7 @@ from fedgraft.client.features.extraction import Cohort
 from fedgraft.client.site.machine import Machine
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.site.timing import Phases
+from fedgraft.client.training.full_batch import FullBatch, full_batch
 from fedgraft.client.training.sampling import Sampling, sampler_of, with_synthesised
 from fedgraft.common import tensors
 from fedgraft.common.interfaces.codec import Codec
@@ -66,6 +67,12 @@ class Session:
     def training(self) -> Examples:
         """The examples to train on: the training cases, and perhaps synthesised ones, which do not count as cases."""
         return with_synthesised(self.cohort["train"], self._sampling, self.plan.seed, self.site.name)
+
+    @cached_property
+    def full_batch(self) -> FullBatch:
+        """The training cases as the head takes them, with what the network holds when this is first asked for: nothing
+        before the head may change afterwards."""
+        return full_batch(self.model.constant.trained, self.cohort["train"], self.device)
 
     @cached_property
     def _sampling(self) -> Sampling:

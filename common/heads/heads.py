@@ -2,7 +2,8 @@
 
 FedGraft passes ``width`` = F, and ``classes`` = C: the number of class logits, of log odds of findings, or 1 for a log
 hazard. A head's method ``inputs`` gives the features as its weights see them (normalised, for instance); a head without
-it takes them as they are.
+it takes them as they are. With a method ``score`` too, the outputs are ``score(inputs(features))``: what does not
+depend on the weights can then be computed once per case.
 """
 
 from __future__ import annotations
@@ -35,8 +36,12 @@ class Linear(nn.Linear):
         """What the weights see, ``(B, F)`` float32: the features, normalised per case if the head does that."""
         return functional.layer_norm(features, (self.in_features,)) if self.normalise else features
 
+    def score(self, inputs: Tensor) -> Tensor:
+        """The outputs from what the weights see."""
+        return super().forward(inputs)
+
     def forward(self, features: Tensor) -> Tensor:
-        return super().forward(self.inputs(features))
+        return self.score(self.inputs(features))
 
 
 class Cosine(nn.Module):
@@ -58,8 +63,12 @@ class Cosine(nn.Module):
         """What the weights see, ``(B, F)`` float32: the features' directions, of length 1."""
         return functional.normalize(features)
 
+    def score(self, inputs: Tensor) -> Tensor:
+        """The outputs from what the weights see."""
+        return self.scale * functional.linear(inputs, functional.normalize(self.weight))
+
     def forward(self, features: Tensor) -> Tensor:
-        return self.scale * functional.linear(self.inputs(features), functional.normalize(self.weight))
+        return self.score(self.inputs(features))
 
 
 class MLP(nn.Module):
@@ -85,9 +94,13 @@ class MLP(nn.Module):
         """What the weights see, ``(B, F)`` float32."""
         return functional.layer_norm(features, (self.hidden.in_features,)) if self.normalise else features
 
-    def forward(self, features: Tensor) -> Tensor:
-        outputs: Tensor = self.output(self.dropout(functional.gelu(self.hidden(self.inputs(features)))))
+    def score(self, inputs: Tensor) -> Tensor:
+        """The outputs from what the weights see."""
+        outputs: Tensor = self.output(self.dropout(functional.gelu(self.hidden(inputs))))
         return outputs
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.score(self.inputs(features))
 
 
 class ClassEmbedding(nn.Module):

@@ -49,3 +49,9 @@ def is_mean(strategy: type) -> bool:
     """Whether the new tensors are the updates' mean, weighted by cases, and nothing else; a class derived from one of
     these may do anything."""
     return strategy in (FedAvg, FedProx)
+
+
+def sums_gradients(strategy: type) -> bool:
+    """Whether sites do not train, but tell their loss and its gradient, summed over all their training cases
+    (``sums_gradients``); the coordinator then minimises the sum over the sites."""
+    return bool(getattr(strategy, "sums_gradients", False))

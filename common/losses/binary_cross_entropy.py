@@ -34,4 +34,8 @@ class BinaryCrossEntropy(nn.Module):
         if self.class_weights is not None:
             negative, positive = self.class_weights.to(logits.device).reshape(-1, 2).unbind(dim=1)
             losses = losses * torch.where(truth > 0.5, positive, negative)
-        return torch.where(known, losses, 0.0).sum() / known.sum().clamp(min=1)
+        return torch.where(known, losses, 0.0).sum() / self.divisor(labels)
+
+    def divisor(self, labels: Tensor) -> Tensor:
+        """The number of known labels, at least 1: what the sum is divided by."""
+        return (~torch.isnan(labels)).sum().clamp(min=1)

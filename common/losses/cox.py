@@ -37,8 +37,12 @@ class CoxPartialLikelihood(nn.Module):
         terms = at_risk - hazard
         if self.ties == "efron":
             terms = terms + _efron_correction(hazard - at_risk, event, last)
-        total = (event * terms).sum()
-        return total / len(event) if self.mean == "cases" else total / event.sum().clamp(min=1)
+        return (event * terms).sum() / self.divisor(labels)
+
+    def divisor(self, labels: Tensor) -> Tensor:
+        """What the sum over events is divided by: the number of cases, or of events, at least 1."""
+        cases = torch.tensor(float(len(labels)), dtype=labels.dtype, device=labels.device)
+        return cases if self.mean == "cases" else labels[:, 1].sum().clamp(min=1)
 
 
 def _last_at_the_same_time(time: Tensor) -> Tensor:

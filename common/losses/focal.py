@@ -23,6 +23,7 @@ class FocalLoss(nn.Module):
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
+    convex: ClassVar[bool] = False
 
     def __init__(self, class_weights: Tensor | None, gamma: float = 2.0) -> None:
         super().__init__()

@@ -1,7 +1,9 @@
 """Check that a plan's loss suits its task and options, and build it.
 
 A loss class names its tasks in ``tasks`` (without it: classification). Its constructor takes ``class_weights`` or
-``class_counts`` if it needs them. ``leaves_out_absent`` is true if its prior already leaves out classes without cases.
+``class_counts`` if it needs them. ``leaves_out_absent`` is true if its prior already leaves out classes without cases;
+``convex`` is false if it is not convex in the outputs. ``divisor(labels)`` is the number by which it divides its sum
+over a batch, if that is not the number of cases (`total`).
 """
 
 from __future__ import annotations
@@ -75,6 +77,17 @@ def require_suited(plan: Plan, allowed: Iterable[str] = OURS) -> None:
     counts = task.count(task.some_labels(2 * plan.data.outputs))  # counts as a site could have them
     weighed, prior = (None if asked == "none" else counts for asked in (plan.loss.weights, plan.loss.prior))
     built(plan, weighed, prior, allowed)
+
+
+def total(loss: Callable[[Tensor, Tensor], Tensor], outputs: Tensor, labels: Tensor) -> Tensor:
+    """A loss's sum over a batch of at least one case, a scalar: its mean times what it has divided by.
+
+    That is its own ``divisor(labels)``, or, without such a method, the number of cases: a loss that divides by anything
+    else must have one.
+    """
+    divisor = getattr(loss, "divisor", None)
+    mean = loss(outputs, labels)
+    return mean * (len(labels) if divisor is None else divisor(labels))
 
 
 def built(

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fedgraft.common.errors import PlanError
+from fedgraft.common.exact.suitability import require_fittable
 from fedgraft.common.heads.start import require_initial
 from fedgraft.common.interfaces.alignment import ComparesScanners
 from fedgraft.common.interfaces.input_kind import InputFacts
@@ -17,7 +18,7 @@ from fedgraft.common.interfaces.sampler import Synthesiser
 from fedgraft.common.interfaces.test_time import Adapting
 from fedgraft.common.losses.suitability import require_suited
 from fedgraft.common.models.depths import require_depths
-from fedgraft.common.models.frozen_part import INPUTS, Constant
+from fedgraft.common.models.frozen_part import FEATURES, INPUTS, Constant
 from fedgraft.common.models.model import Model
 from fedgraft.common.models.network import Network
 from fedgraft.common.plan import parts
@@ -49,6 +50,8 @@ def require_acting(plan: Plan, model: Model, allowed: Iterable[str]) -> None:
     require_evaluation(plan, allowed)
     require_vectors(plan, constant.shape, constant.what == INPUTS and model.facts.codes, allowed)
     require_mixable(plan, constant, network.backbone, model.facts)
+    kept = constant.what == FEATURES
+    require_fittable(plan, network.head, model.width, model.names("shared"), kept, allowed)
 
 
 def require_batches(plan: Plan, network: Network) -> None:

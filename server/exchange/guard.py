@@ -13,6 +13,7 @@ from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.head_start import COUNTS
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.wire import messages
+from fedgraft.common.wire.gradient import Gradient, unpack_gradient
 from fedgraft.common.wire.head_sums import SiteSums, unpack_sums
 from fedgraft.common.wire.messages import Decode, Specs, Update
 from fedgraft.common.wire.offer import Offer, unpack_offer
@@ -102,6 +103,21 @@ def read_sums(reply: Message | None, expected: Expected, specs: Specs) -> SiteSu
         cases = int(found.sums[COUNTS].sum())
         if cases != expected.examples:
             return Refusal("wrong-count", f"sums of {cases} cases, but {expected.examples} when it was prepared")
+    return stranger or found
+
+
+def read_gradient(reply: Message | None, expected: Expected, specs: Specs, task: AnyTask) -> Gradient | Refusal:
+    """Read and check a site's answer to ``query.gradient``: names, shapes, finite numbers, and number of cases."""
+    content = content_of(reply)
+    if isinstance(content, Refusal):
+        return content
+    try:
+        found = unpack_gradient(content, specs, task)
+    except WireError as error:
+        return Refusal("bad-gradient", str(error))
+    stranger = _stranger(expected, Expected(found.site, found.plan_digest, found.round))
+    if stranger is None and found.examples != expected.examples:
+        return Refusal("wrong-count", f"{found.examples} training cases, but {expected.examples} when it was prepared")
     return stranger or found
 
 

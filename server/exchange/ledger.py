@@ -12,7 +12,10 @@ from fedgraft.common.runtime.files import append_json
 from fedgraft.common.wire.messages import count_bytes
 from fedgraft.server.exchange.guard import Refusal
 
-What = Literal["describe", "prepare", "sums", "train", "interpolate", "evaluate"]
+What = Literal["describe", "prepare", "sums", "train", "gradient", "interpolate", "evaluate"]
+
+LEARNING: tuple[What, ...] = ("train", "gradient")
+"""What is asked of sites for the next model."""
 
 NOBODY_ELSE = "  - no other site is connected"
 """For an error's text, in the place of refusals."""
@@ -78,16 +81,18 @@ class Ledger:
         ]
 
     def round_bytes(self, round_: int) -> tuple[int, int]:
-        """``(up, down)`` of a round's train messages, summed over the sites that were asked."""
-        asked = [e for e in self.entries if e.what == "train" and e.round == round_]
+        """``(up, down)`` of a round's train or gradient messages, summed over the sites that were asked."""
+        asked = [e for e in self.entries if e.what in LEARNING and e.round == round_]
         return sum(e.bytes_up for e in asked), sum(e.bytes_down for e in asked)
 
     def mean_bytes(self) -> tuple[int, int]:
-        """``(up, down)`` per site and round: means over the train messages with an accepted reply."""
-        good = [e for e in self.entries if e.what == "train" and e.outcome == "ok"]
+        """``(up, down)`` per site and round: means over the train or gradient messages with an accepted reply, of which
+        a site can have several in a round."""
+        good = [e for e in self.entries if e.what in LEARNING and e.outcome == "ok"]
+        times = len({(e.round, e.node) for e in good})
         if not good:
             return 0, 0
-        return round(sum(e.bytes_up for e in good) / len(good)), round(sum(e.bytes_down for e in good) / len(good))
+        return round(sum(e.bytes_up for e in good) / times), round(sum(e.bytes_down for e in good) / times)
 
 
 def entry(

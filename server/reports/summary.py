@@ -22,6 +22,8 @@ null):
 - ``initial_without``: sites whose sums are missing from the head's start (``initial``); empty if the run had none
 - ``interpolations.<share>``: the headline figure on validation cases for each share of the trained head in
   ``initial.interpolate``; the final model, and the last line of ``rounds.jsonl``, is the best of them; empty without
+- ``fits``: with ``strategy=exact``, the fit of each round: ``round``, ``ridge``, ``evaluations``, ``gradient`` (its
+  largest component), ``converged``, and ``sites`` that were in it to its end; empty without
 - ``class_counts_withheld``: sites whose class counts are missing from the global class counts
 - ``notes``: sentences on the data set; added by a simulation, as ``clock`` is
 
@@ -41,6 +43,7 @@ from typing import Any
 from fedgraft.common import tasks
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.plan.plan import Plan
+from fedgraft.server.exact.fit import Fit
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.statistics import used
 from fedgraft.server.rounds.head_start import withheld
@@ -74,6 +77,11 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float) -> 
         "statistics_from": used(ledger),
         "initial_without": withheld(ledger),
         "interpolations": {f"{share:g}": _short(value) for share, value in outcome.interpolations.items()},
+        "fits": [
+            {"round": one.number, **fit_figures(one.fit), "sites": list(one.sites)}
+            for one in outcome.rounds
+            if one.fit is not None
+        ],
         "class_counts_withheld": _withheld(plan, outcome),
     }
 
@@ -93,6 +101,16 @@ def site_figures(outcome: RunOutcome) -> dict[str, dict[str, Any]]:
     }
 
 
+def fit_figures(fit: Fit) -> dict[str, Any]:
+    """How a fit ended."""
+    return {
+        "ridge": fit.ridge,
+        "evaluations": fit.evaluations,
+        "gradient": fit.gradient,
+        "converged": fit.converged,
+    }
+
+
 def _withheld(plan: Plan, outcome: RunOutcome) -> list[str]:
     """The training sites that withheld the class counts from which global weights or a global prior are computed."""
     if not plan.loss.asks_all_counts:
@@ -109,6 +127,7 @@ def round_line(round_: Round) -> dict[str, Any]:
         "updated": list(round_.sites),
         "train_loss": round_.train_loss,
         "seconds": round(round_.seconds, 4),
+        **({} if round_.fit is None else {"fit": fit_figures(round_.fit)}),
         "bytes": {"up": round_.bytes_up, "down": round_.bytes_down},
         "val": _figures(task, round_.pooled("val")),
         "test": _figures(task, round_.test),

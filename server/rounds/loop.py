@@ -1,8 +1,8 @@
 """A run in four phases: prepare, start, the rounds, finish.
 
 Each phase takes the context, which never changes, and the result of the phase before. It changes neither of them,
-except for Flower's strategy, which has a state of its own (`fedgraft.server.rounds.state.Prepared`). A run could be
-resumed from any `RunState`.
+except for Flower's strategy, which has a state of its own (`fedgraft.server.rounds.round.TrainingRounds`). A run could
+be resumed from any `RunState`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from fedgraft.server.rounds.final_model import FinalModel
 from fedgraft.server.rounds.finish import finish
 from fedgraft.server.rounds.head_start import initial_shared
 from fedgraft.server.rounds.prepare import prepare
-from fedgraft.server.rounds.round import next_round
 from fedgraft.server.rounds.state import Prepared, Round, RunContext, RunOutcome, RunState
 
 
@@ -31,7 +30,7 @@ def run(context: RunContext) -> RunOutcome:
         prepared = prepare(context)
         state = start(context, prepared)
         while state.number < context.plan.rounds:
-            state = next_round(context, prepared, state)
+            state = prepared.rounds.next(context, state)
         return finish(context, state)
 
 

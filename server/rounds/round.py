@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from flwr.app import ConfigRecord, Message
+from flwr.serverapp.strategy import Strategy
 
 from fedgraft.common import tasks
 from fedgraft.common.errors import RoundError
+from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages as wire
 from fedgraft.common.wire.messages import Update
@@ -22,29 +24,40 @@ from fedgraft.server.exchange.held_out import training
 from fedgraft.server.exchange.ledger import entry, too_few
 from fedgraft.server.exchange.roster import Roster, RosterGrid
 from fedgraft.server.rounds.interpolation import Shared
-from fedgraft.server.rounds.prepare import up_to_date
-from fedgraft.server.rounds.state import Prepared, Round, RunContext, RunState
+from fedgraft.server.rounds.ready import up_to_date
+from fedgraft.server.rounds.state import Round, Rounds, RunContext, RunState
 
 Answer = tuple[Message, Update]
 """A train message, and the accepted update with which it was answered."""
 
 
-def next_round(context: RunContext, prepared: Prepared, state: RunState) -> RunState:
-    """Run one round. With their updates the sites send evaluations of the received model, the last round's.
+@dataclass(frozen=True)
+class TrainingRounds(Rounds):
+    """Rounds in which sites train, and a Flower strategy aggregates their updates.
 
-    Raises:
-        RoundError: fewer than ``strategy.min_sites`` sites are ready or sent a usable update, or the strategy failed.
-        UndefinedFigureError: in the first round, if no validation figure is defined by which to choose a model.
+    Attributes:
+        strategy: the only object that a run changes in place: adaptive strategies keep their moments in it from round
+            to round.
+        codec: decodes the sites' updates.
     """
+
+    strategy: Strategy
+    codec: Codec
+
+    def next(self, context: RunContext, state: RunState) -> RunState:
+        return _next_round(context, self.strategy, self.codec, state)
+
+
+def _next_round(context: RunContext, strategy: Strategy, codec: Codec, state: RunState) -> RunState:
     start, number = time.monotonic(), state.number + 1
     roster = state.roster if number == 1 else up_to_date(context, state.roster, number)
     trainers = training(roster, context.plan)
-    messages = _messages(context, prepared, trainers, number, state.shared)
-    answers = _train(context, roster, messages, number, partial(prepared.codec.decode, received=state.shared))
+    messages = _messages(context, strategy, trainers, number, state.shared)
+    answers = _train(context, roster, messages, number, partial(codec.decode, received=state.shared))
     last = replace(state.rounds[-1], by_site={update.site: update.evaluations for _, update in answers})
     context.finished(last)
     final = state.final.heard(last.number, last.task, last.by_site, state.shared)
-    found = strategies.aggregate(prepared.strategy, number, answers, wire.specs_of(context.initial))
+    found = strategies.aggregate(strategy, number, answers, wire.specs_of(context.initial))
     shared = with_known_moments(found, state.shared)
     require_moments(number, shared, may_follow=len(messages) < len(trainers) and number < context.plan.rounds)
     context.keep(shared)
@@ -54,9 +67,9 @@ def next_round(context: RunContext, prepared: Prepared, state: RunState) -> RunS
     return RunState(number, shared, roster, (*state.rounds[:-1], last, trained), final)
 
 
-def _messages(context: RunContext, prepared: Prepared, trainers: Roster, number: int, shared: Shared) -> list[Message]:
+def _messages(context: RunContext, strategy: Strategy, trainers: Roster, number: int, shared: Shared) -> list[Message]:
     config, grid = _config(context.plan, trainers), RosterGrid(context.grid, trainers)
-    return strategies.configure(prepared.strategy, context.plan, number, shared, config, grid)
+    return strategies.configure(strategy, context.plan, number, shared, config, grid)
 
 
 def _config(plan: Plan, trainers: Roster) -> ConfigRecord:

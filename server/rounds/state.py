@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from flwr.serverapp import Grid
-from flwr.serverapp.strategy import Strategy
 
-from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.interfaces.task import AnyTask, Evaluation, Scalar
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire.offer import Offer
+from fedgraft.server.exact.fit import Fit
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import DistributedBackbone, Roster
 from fedgraft.server.rounds.final_model import FinalModel
@@ -27,6 +27,7 @@ class Round:
         bytes_up, bytes_down: content of the round's replies and train messages, summed over the sites.
         by_site: evaluations of the model *after* this round, by site and split (``val``, ``test``).
         central: evaluation of the same model on the coordinator's own test set, if it has one.
+        fit: how the coordinator's own fit of this round ended (``strategy=exact``); ``None`` if the sites trained.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Round:
     bytes_down: int = 0
     by_site: BySite = field(default_factory=dict)
     central: Evaluation | None = None
+    fit: Fit | None = None
 
     def pooled(self, split: str, without: Collection[str] = ()) -> Evaluation | None:
         """The merged evaluations of a split by all sites but those in ``without``; ``None`` if no site sent one."""
@@ -82,22 +84,6 @@ class RunContext:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """The result of the first phase.
-
-    Attributes:
-        strategy: Flower's strategy, the only object that a run changes in place: adaptive strategies keep their moments
-            in it from round to round.
-        codec: decodes the sites' updates.
-        roster: the nodes that are ready.
-    """
-
-    strategy: Strategy
-    codec: Codec
-    roster: Roster
-
-
-@dataclass(frozen=True)
 class RunState:
     """The state of a run after a round; together with `Prepared` it determines the next round.
 
@@ -114,6 +100,31 @@ class RunState:
     roster: Roster
     rounds: tuple[Round, ...]
     final: FinalModel
+
+
+class Rounds(Protocol):
+    """How a plan's strategy makes the next model."""
+
+    def next(self, context: RunContext, state: RunState) -> RunState:
+        """Run one round. With their answers the sites send evaluations of the received model, the last round's.
+
+        Raises:
+            RoundError: fewer than ``strategy.min_sites`` sites are ready or answered as asked, or the strategy failed.
+            UndefinedFigureError: in the first round, if no validation figure is defined by which to choose a model.
+        """
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The result of the first phase.
+
+    Attributes:
+        rounds: makes each round's model.
+        roster: the nodes that are ready.
+    """
+
+    rounds: Rounds
+    roster: Roster
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, replace
 from typing import Any
 
+from fedgraft.server.exchange.ledger import LEARNING
 from fedgraft.simulations.clock.timeline import Facts, Pace, Parts, Step, timeline
 
 REMEDIES = {"download": "downlink", "compute": "speed", "upload": "uplink"}
@@ -31,7 +32,7 @@ _FACTOR = 2
 def figures(facts: Facts, pace: Pace) -> dict[str, Any]:
     """The content of ``summary.json``'s ``clock``."""
     steps = timeline(facts, pace)
-    rounds = _of(steps, "train")
+    rounds = _of(steps, *LEARNING)
     slowest = _slowest(rounds)
     return {
         "total_seconds": _total(steps),
@@ -59,8 +60,8 @@ def line(step: Step) -> dict[str, Any]:
     }
 
 
-def _of(steps: Sequence[Step], what: str) -> list[Step]:
-    return [step for step in steps if step.what == what]
+def _of(steps: Sequence[Step], *what: str) -> list[Step]:
+    return [step for step in steps if step.what in what]
 
 
 def _total(steps: Iterable[Step]) -> float:
@@ -96,7 +97,7 @@ def _what_if(facts: Facts, pace: Pace, name: str, part: str) -> dict[str, Any] |
 
 def _site(steps: Sequence[Step], name: str) -> dict[str, float]:
     once = sum(step.sites[name].total for step in _of(steps, "prepare") if name in step.sites)
-    asked = [step.sites[name] for step in _of(steps, "train") if name in step.sites]
+    asked = [step.sites[name] for step in _of(steps, *LEARNING) if name in step.sites]
     mean = Parts(*(value / max(1, len(asked)) for value in astuple(_sum(asked))))
     return {"prepare": _short(once), **_spelled(mean)}
 

@@ -142,18 +142,19 @@ def _counts(entry: Entry) -> bool:
 
 def _message(entries: Sequence[Entry], facts: Facts, pace: Pace) -> Parts:
     """The time of a message other than ``prepare``, also if its reply was refused. ``interpolate`` has one message for
-    each share."""
+    each share, ``gradient`` one for each evaluation, which costs as much as an epoch."""
     entry = entries[-1]
     waits = {"unreachable": pace.offline, "no-answer": facts.timeout}
     if entry.outcome in waits:
         return Parts(offline=waits[entry.outcome])
     work, costs = facts.work[entry.site], pace.costs
-    passes = facts.epochs if entry.what == "train" else 0
+    passes = {"train": facts.epochs, "gradient": len(entries)}.get(entry.what, 0)
     forward = work.train if entry.what == "sums" else work.evaluated
     seconds = work.train * passes * costs.train + forward * costs.evaluate
-    times = len(entries) if entry.what == "interpolate" else 1
-    down, up = times * entry.bytes_down, times * entry.bytes_up
-    return _parts(pace, entry.site, down, up, times * seconds, messages=times)
+    if entry.what == "interpolate":
+        seconds *= len(entries)
+    down, up = sum(each.bytes_down for each in entries), sum(each.bytes_up for each in entries)
+    return _parts(pace, entry.site, down, up, seconds, messages=len(entries))
 
 
 def _prepare(entries: Sequence[Entry], facts: Facts, pace: Pace) -> Parts:

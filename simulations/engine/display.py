@@ -108,6 +108,8 @@ class Display:
         notes = [f"{len(round_.sites)} site(s)"]
         if round_.train_loss is not None:
             notes.append(f"loss {round_.train_loss:.4f}")
+        if round_.fit is not None:
+            notes.append(round_.fit.sentence)
         if round_.central is not None:
             name = round_.task.headline
             notes.append(f"test {round_.task.columns[name]} {_number(round_.central.figures()[name])}")

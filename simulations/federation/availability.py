@@ -1,7 +1,7 @@
 """Simulate sites that are sometimes unavailable: asked to train, they do not answer, like a node Flower can't reach.
 
 Whether a site is available in a round is drawn from the plan's seed, the site's name and the round alone, so that it is
-the same in every process. Only ``train`` messages are lost: without ``prepare`` a site would not be part of the
+the same in every process. Only messages to learn from are lost: without ``prepare`` a site would not be part of the
 federation, and the last evaluation should cover all sites.
 """
 
@@ -15,6 +15,7 @@ from flwr.app import Error, Message
 
 from fedgraft.common.plan.sections import Profile
 from fedgraft.common.wire import messages
+from fedgraft.common.wire.gradient import GRADIENT
 
 NODE_UNAVAILABLE = 5  # flwr.common.constant.ErrorCode
 Reaches = Callable[[int, Message], bool]
@@ -37,7 +38,7 @@ def reaches(profiles: Mapping[str, Profile], seed: int) -> Reaches:
     sites = sorted(profiles)
 
     def reached(site: int, message: Message) -> bool:
-        if message.metadata.message_type != messages.TRAIN:
+        if message.metadata.message_type not in (messages.TRAIN, GRADIENT):
             return True
         server_round = messages.unpack_order(message.content).round
         return answers(profiles[sites[site]].availability, seed, sites[site], server_round)

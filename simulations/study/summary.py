@@ -8,6 +8,7 @@ from typing import Any
 
 from fedgraft.common.errors import DivergenceError
 from fedgraft.common.interfaces.task import AnyTask
+from fedgraft.server.exchange.ledger import LEARNING
 from fedgraft.simulations.study.baselines import FEDERATED, FINAL, LOCAL
 from fedgraft.simulations.study.figures import (
     Figure,
@@ -67,7 +68,7 @@ class Trained:
     def diverged(self) -> bool:
         """Whether training diverged at a site: it reported that, or sent numbers that are not finite."""
         said = f"`{DivergenceError.code}`"
-        reasons = [line["reason"] for line in self.dropped if line["what"] == "train"]
+        reasons = [line["reason"] for line in self.dropped if line["what"] in LEARNING]
         return any(said in reason or "not finite" in reason for reason in reasons)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from fedgraft.common.interfaces.codec import is_lossless
 from fedgraft.common.plan.checks.adaptation import ALIGNMENT_CHECKS, PERSONAL_CHECKS
 from fedgraft.common.plan.checks.augmentation import AUGMENT_CHECKS, HARMONISE_CHECKS
+from fedgraft.common.plan.checks.exact import EXACT_CHECKS, path_contradictions
 from fedgraft.common.plan.checks.imbalance import LOSS_CHECKS
 from fedgraft.common.plan.checks.privacy import PRIVACY_CHECKS
 from fedgraft.common.plan.checks.table import table_contradictions
@@ -110,6 +111,7 @@ CHECKS = (
     *LOSS_CHECKS,
     *HARMONISE_CHECKS,
     *SELECT_CHECKS,
+    *EXACT_CHECKS,
 )
 
 
@@ -117,7 +119,7 @@ def contradictions(sections: Mapping[str, Any]) -> list[str]:
     """A sentence for each contradiction among the sections that could be read."""
     plan = SimpleNamespace(**sections)
     found = [check.text for check in CHECKS if set(check.sections) <= set(sections) and check.wrong(plan)]
-    return [*found, *task_contradictions(plan), *table_contradictions(plan)]
+    return [*found, *task_contradictions(plan), *table_contradictions(plan), *path_contradictions(plan)]
 
 
 def _sends_exactly(compression: Any) -> bool:

@@ -12,7 +12,6 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.server.rounds.finish import finish
 from fedgraft.server.rounds.loop import run, start
 from fedgraft.server.rounds.prepare import prepare
-from fedgraft.server.rounds.round import next_round
 from fedgraft.server.rounds.state import RunContext, RunOutcome
 
 Composer = Callable[..., Plan]
@@ -21,10 +20,10 @@ Composer = Callable[..., Plan]
 def interrupted(context: RunContext) -> RunOutcome:
     """Two rounds; then all is prepared again, as by a coordinator that starts anew, and the run goes on from there."""
     first = prepare(context)
-    state = next_round(context, first, next_round(context, first, start(context, first)))
+    state = first.rounds.next(context, first.rounds.next(context, start(context, first)))
     again = prepare(context)
     while state.number < context.plan.rounds:
-        state = next_round(context, again, state)
+        state = again.rounds.next(context, state)
     return finish(context, state)
 
 
@@ -45,7 +44,7 @@ def test_a_round_leaves_the_state_before_it_as_it_is(lay: Callable[..., Any], co
     prepared = prepare(context)
     before = start(context, prepared)
     held = {name: tensor.clone() for name, tensor in before.shared.items()}
-    after = next_round(context, prepared, before)
+    after = prepared.rounds.next(context, before)
     assert (before.number, len(before.rounds), before.rounds[0].by_site) == (0, 1, {})
     assert (after.number, len(after.rounds), sorted(after.rounds[0].by_site)) == (1, 2, ["alder", "birch", "cedar"])
     assert all(torch.equal(before.shared[name], tensor) for name, tensor in held.items())

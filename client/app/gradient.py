@@ -1,0 +1,66 @@
+"""Handle ``query.gradient``: a site's loss and gradient at the weights that came, summed over its training cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flwr.app import RecordDict
+from torch import Tensor
+
+from fedgraft.client.app.handlers import evaluate_received, wide_loss_of
+from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.site import release
+from fedgraft.client.training.session import Session
+from fedgraft.common.errors import WireError
+from fedgraft.common.interfaces.roles import HEAD
+from fedgraft.common.interfaces.task import Evaluation
+from fedgraft.common.plan.checks.exact import is_exact
+from fedgraft.common.wire import messages
+from fedgraft.common.wire.gradient import Gradient, pack_gradient, unpack_gradient_question, wide
+
+
+def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
+    """Answer with the loss and its gradient, and log the release.
+
+    Raises:
+        WireError: the plan was never prepared here, its strategy asks for no gradients, or it holds this site out.
+        SiteFileError: the site does not release its training loss.
+        DivergenceError: the loss is not finite at these weights.
+    """
+    order, evaluate = unpack_gradient_question(content)
+    session = workspace.open(site_file, order.plan_digest, run)
+    if not is_exact(session.plan) or session.site.name in session.plan.hold_out:
+        raise WireError("the plan asks this site for no gradients")
+    release.require_loss(session.plan.release, session.site.release)
+    record = messages.unpack_arrays(content, messages.ARRAYS)
+    received = messages.unpack_tensors(record, wide(session.specs))
+    evaluations: dict[str, Evaluation] = {}
+    with session.phases.of("evaluate"):
+        session.load(received)
+        if evaluate:
+            evaluations = evaluate_received(session)
+    with session.phases.of("train"):
+        return _answer(session, order, received, evaluations, workspace)
+
+
+def _answer(
+    session: Session,
+    order: messages.Instruction,
+    received: dict[str, Tensor],
+    evaluations: dict[str, Evaluation],
+    workspace: Workspace,
+) -> RecordDict:
+    loss = wide_loss_of(session, order, workspace)
+    own = {name.removeprefix(HEAD): tensor for name, tensor in received.items()}
+    summed = session.full_batch.summed_loss(own, loss)
+    answer = Gradient(
+        session.site.name,
+        session.plan.digest,
+        order.round,
+        {HEAD + name: tensor for name, tensor in summed.gradient.items()},
+        summed.loss,
+        len(session.cohort["train"]),
+        release.release_evaluations(evaluations, session.plan.release, session.site.release),
+    )
+    release.log_gradient(session.release_log, session.run, answer, session.model.names("shared"))
+    return pack_gradient(answer)

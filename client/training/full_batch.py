@@ -1,0 +1,105 @@
+"""The loss over all of a site's training cases, summed, and its gradient by the head's weights, in float64."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from fedgraft.client.features.examples import Examples
+from fedgraft.client.training.before_head import features_before_head, head_of, inputs_of_weights
+from fedgraft.client.training.loop import LossFunction
+from fedgraft.common.errors import DivergenceError
+from fedgraft.common.losses.suitability import total
+
+_NUMBERS_AT_ONCE = 16_000_000
+"""Numbers of the head's inputs that are held as float64 at the same time: 128 MB."""
+
+
+class SummedLoss(NamedTuple):
+    """A sum over cases, and its gradient by name of the head's parameter, float64 on the CPU."""
+
+    loss: float
+    gradient: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class FullBatch:
+    """A site's training cases as the head takes them.
+
+    Several views of a case count as one: the loss is the mean over views.
+
+    Attributes:
+        head: a float64 copy, which `summed_loss` overwrites.
+        takes: what turns the kept inputs into outputs: the head, or its ``score``.
+        views: for each view, the inputs of all cases, ``(N, F)`` float32.
+        labels: N rows; floating-point ones as float64.
+    """
+
+    head: nn.Module
+    takes: Callable[[Tensor], Tensor]
+    views: tuple[Tensor, ...]
+    labels: Tensor
+
+    def summed_loss(self, weights: Mapping[str, Tensor], loss: LossFunction) -> SummedLoss:
+        """The loss at these weights.
+
+        Args:
+            weights: float64, by name in the head; the parameters by which to differentiate.
+            loss: in float64 (`widened`).
+
+        Raises:
+            DivergenceError: it is not finite.
+        """
+        parameters = dict(self.head.named_parameters())
+        with torch.no_grad():
+            for name, tensor in weights.items():
+                parameters[name].copy_(tensor)
+        outputs = [_outputs(self.takes, inputs) for inputs in self.views]
+        found = torch.stack([total(loss, some, self.labels) for some in outputs]).mean()
+        if not bool(torch.isfinite(found)):
+            raise DivergenceError("the loss over all training cases is not finite at the weights that came")
+        # a parameter that the outputs do not depend on has no gradient: 0
+        asked = [parameters[name] for name in weights]
+        slopes = torch.autograd.grad(found, asked, allow_unused=True, materialize_grads=True)
+        return SummedLoss(float(found.detach()), dict(zip(weights, slopes, strict=True)))
+
+
+def full_batch(network: nn.Module, examples: Examples, device: torch.device) -> FullBatch:
+    """The training cases (at least one) as the head of ``network``, in its present state, takes them.
+
+    What a head with ``inputs`` and ``score`` (`fedgraft.common.heads.heads`) does before its weights is done here,
+    once.
+    """
+    head = copy.deepcopy(head_of(network)).double().eval()
+    split = hasattr(head, "inputs") and hasattr(head, "score")
+    made = inputs_of_weights if split else features_before_head
+    views = tuple(made(network, view, device) for view in _by_view(examples))
+    labels = examples.labels.double() if examples.labels.is_floating_point() else examples.labels
+    takes: Callable[[Tensor], Tensor] = head.score if split else head  # type: ignore[assignment]
+    return FullBatch(head, takes, views, labels)
+
+
+def widened(loss: LossFunction) -> LossFunction:
+    """A copy of a loss whose buffers are float64."""
+    return copy.deepcopy(loss).double() if isinstance(loss, nn.Module) else loss
+
+
+def _by_view(examples: Examples) -> Sequence[Examples]:
+    if examples.places is None:
+        return [examples]
+    return [replace(examples, places=column[:, None]) for column in examples.places.unbind(dim=1)]
+
+
+def _outputs(takes: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+    """Outputs of all cases, float64. Of many cases the inputs are widened in parts, and again for the gradient."""
+    size = max(1, _NUMBERS_AT_ONCE // inputs.shape[1])
+    if len(inputs) <= size:
+        return takes(inputs.double())
+    parts = [checkpoint(lambda some: takes(some.double()), some, use_reentrant=False) for some in inputs.split(size)]
+    return torch.cat(parts)

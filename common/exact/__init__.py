@@ -1,0 +1,1 @@
+"""`strategy=exact`: the head that all sites' cases together would give, by sums of gradients."""

@@ -1,0 +1,101 @@
+"""The sites in a fit: asked for their sums at given weights; one that does not answer is left out from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flwr.app import Message
+from flwr.serverapp import Grid
+from torch import Tensor
+
+from fedgraft.common import tasks
+from fedgraft.common.errors import RoundError
+from fedgraft.common.interfaces.task import Evaluation
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.wire import messages
+from fedgraft.common.wire.gradient import GRADIENT, Gradient, pack_gradient_question
+from fedgraft.common.wire.messages import Specs
+from fedgraft.server.exact.fit import SiteLeftError, Sums
+from fedgraft.server.exchange.class_counts import class_counts
+from fedgraft.server.exchange.delivery import exchange
+from fedgraft.server.exchange.guard import Expected, Refusal, read_gradient
+from fedgraft.server.exchange.ledger import Ledger, entry, too_few
+from fedgraft.server.exchange.roster import Roster
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What all of a round's questions have in common.
+
+    Attributes:
+        number: the round's.
+        specs: of the shared tensors, as the model has them.
+    """
+
+    grid: Grid
+    plan: Plan
+    ledger: Ledger
+    number: int
+    specs: Specs
+
+
+class SitesInFit:
+    """The sites of one round's fit; called with weights it gives their `Sums`.
+
+    The first question also asks the sites to evaluate the weights, which are the model of the round before.
+
+    Args:
+        roster: the training sites that are ready; changes as sites leave.
+    """
+
+    def __init__(self, asking: Asking, roster: Roster) -> None:
+        self._asking, self._roster = asking, dict(roster)
+        self.evaluations: dict[str, dict[str, Evaluation]] = {}
+        self._is_first = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(offer.site for offer in self._roster.values()))
+
+    def __call__(self, weights: dict[str, Tensor]) -> Sums:
+        """The sums over all sites of the fit.
+
+        Raises:
+            SiteLeftError: at least one of them did not answer, and is left out of the next call.
+            RoundError: fewer than ``strategy.min_sites`` are left.
+        """
+        answers = self._ask(weights)
+        if self._is_first:
+            self._is_first = False
+            self.evaluations = {found.site: found.evaluations for found in answers.values()}
+        if len(answers) < len(self._roster):
+            self._leave_out(answers)
+        ordered = sorted(answers.values(), key=lambda found: found.site)  # the last digits depend on the order
+        gradient = {name: sum((one.tensors[name] for one in ordered[1:]), ordered[0].tensors[name]) for name in weights}
+        return Sums(sum(one.loss for one in ordered), gradient, sum(one.examples for one in ordered))
+
+    def _ask(self, weights: Mapping[str, Tensor]) -> dict[int, Gradient]:
+        plan, number, ledger = self._asking.plan, self._asking.number, self._asking.ledger
+        counts = class_counts(plan, self._roster.values())
+        question = pack_gradient_question(weights, plan.digest, number, counts, self._is_first)
+        asked = [Message(question, node, GRADIENT) for node in self._roster]
+        replies = exchange(self._asking.grid, asked, plan.strategy.timeout)
+        answers, entries, down = {}, [], messages.count_bytes(question)
+        for node, offer in self._roster.items():
+            expected = Expected(offer.site, plan.digest, number, offer.examples)
+            found = read_gradient(replies[node], expected, self._asking.specs, tasks.of(plan.data))
+            examples = None if isinstance(found, Refusal) else found.examples
+            entries.append(entry(number, "gradient", offer.site, node, found, down, replies[node], examples))
+            if not isinstance(found, Refusal):
+                answers[node] = found
+        ledger.write(*entries)
+        return answers
+
+    def _leave_out(self, answers: Mapping[int, Gradient]) -> None:
+        self._roster = {node: offer for node, offer in self._roster.items() if node in answers}
+        least = self._asking.plan.strategy.min_sites
+        if len(self._roster) < least:
+            what = "told its gradient"
+            raise RoundError(too_few(self._asking.ledger, self._asking.number, what, len(self._roster), least))
+        raise SiteLeftError

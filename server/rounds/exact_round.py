@@ -1,0 +1,46 @@
+"""A round of ``strategy=exact``: the fit at one ridge, over the gradients that the sites tell."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from fedgraft.common import tasks
+from fedgraft.common.exact.path import ExactPath
+from fedgraft.common.wire import messages
+from fedgraft.server.exact.fit import fit
+from fedgraft.server.exact.layout import Layout
+from fedgraft.server.exact.sites import Asking, SitesInFit
+from fedgraft.server.exchange.held_out import training
+from fedgraft.server.rounds.ready import up_to_date
+from fedgraft.server.rounds.state import Round, Rounds, RunContext, RunState
+
+
+@dataclass(frozen=True)
+class FittedRounds(Rounds):
+    """Round k fits at the k-th ridge of the path, from the model of the round before on.
+
+    A site that does not answer is left out for the rest of its round; in the next one it is asked again.
+    """
+
+    path: ExactPath
+
+    def next(self, context: RunContext, state: RunState) -> RunState:
+        begun, number, plan = time.monotonic(), state.number + 1, context.plan
+        roster = state.roster if number == 1 else up_to_date(context, state.roster, number)
+        specs = messages.specs_of(context.initial)
+        sites = SitesInFit(Asking(context.grid, plan, context.ledger, number, specs), training(roster, plan))
+        ridge = self.path.ridges(plan.rounds)[number - 1]
+        found = fit(sites, Layout(specs), state.shared, ridge, self.path)
+        last = replace(state.rounds[-1], by_site=sites.evaluations)
+        context.finished(last)
+        final = state.final.heard(last.number, last.task, last.by_site, state.shared)
+        fitted = {name: tensor.to(context.initial[name].dtype) for name, tensor in found.weights.items()}
+        shared = {**state.shared, **fitted}
+        context.keep(shared)
+        up, down = context.ledger.round_bytes(number)
+        task, seconds = tasks.of(plan.data), time.monotonic() - begun
+        done = Round(number, task, sites.names, found.loss, seconds, up, down, fit=found)
+        done = replace(done, central=context.central(shared))
+        context.progress(done)
+        return RunState(number, shared, roster, (*state.rounds[:-1], last, done), final)
