@@ -29,7 +29,7 @@ def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, ru
     """
     order, evaluate = unpack_gradient_question(content)
     session = workspace.open(site_file, order.plan_digest, run)
-    if not is_exact(session.plan) or session.site.name in session.plan.hold_out:
+    if not is_exact(session.plan.strategy) or session.site.name in session.plan.hold_out:
         raise WireError("the plan asks this site for no gradients")
     release.require_loss(session.plan.release, session.site.release)
     record = messages.unpack_arrays(content, messages.ARRAYS)

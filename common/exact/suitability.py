@@ -24,7 +24,7 @@ def path_of(plan: Plan, allowed: Iterable[str]) -> ExactPath | None:
     Raises:
         PlanError: an option does not fit.
     """
-    if not is_exact(plan):
+    if not is_exact(plan.strategy):
         return None
     path: ExactPath = parts.build(plan.strategy.target, "strategy", plan.strategy.options, allowed)
     path.ridges(plan.rounds)

@@ -8,10 +8,12 @@ from flwr.app import ConfigRecord, MetricRecord, RecordDict
 
 from fedgraft.common import tasks
 from fedgraft.common.compression.compression import down_encode, largest_payload, up_codec
+from fedgraft.common.exact.suitability import path_of
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.backbone import pack_backbone
+from fedgraft.common.wire.gradient import Gradient, pack_gradient, pack_gradient_question
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,9 @@ class Volume:
     Attributes:
         question: the plan, sent once.
         backbone: the backbone, sent once if the site lacks it.
-        down, up: to and from the site, each round.
+        down, up: to and from the site, each round; with ``strategy=exact``, each time that the gradient is asked for.
         last: to the site, after the last round.
+        times: how often in a round, at most.
     """
 
     question: int
@@ -30,11 +33,13 @@ class Volume:
     down: int
     up: int
     last: int
+    times: int = 1
 
 
 def volume(plan: Plan, model: Model) -> Volume:
     """The bytes that one site receives and sends under this plan."""
-    down, up = message_bytes(plan, model)
+    path = path_of(plan, plan.engine.trusted)
+    down, up = message_bytes(plan, model) if path is None else _gradient_bytes(plan, model)
     shared = model.tensors(model.names("shared"))
     return Volume(
         question=messages.count_bytes(messages.pack_prepare(plan.to_json(), plan.digest, "0" * 64)),
@@ -42,6 +47,7 @@ def volume(plan: Plan, model: Model) -> Volume:
         down=down,
         up=up,
         last=messages.count_bytes(messages.pack_evaluate(shared, plan.digest, plan.rounds)),
+        times=1 if path is None else path.most_evaluations,
     )
 
 
@@ -50,7 +56,7 @@ def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
     shared = model.tensors(model.names("shared"))
     sent = messages.pack_tensors(down_encode(shared, plan.compression.down))
     answered = messages.pack_tensors(largest_payload(up_codec(plan.compression, plan.engine.trusted), shared))
-    counts = (0,) * len(tasks.of(plan.data).counts) if plan.loss.asks_all_counts else None
+    counts = _counts(plan)
     config = messages.pack_config(plan.digest, counts)
     config["server-round"] = plan.rounds
     if "proximal_mu" in plan.strategy.options:
@@ -60,3 +66,16 @@ def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
     down = messages.count_bytes(RecordDict({messages.ARRAYS: sent, messages.CONFIG: config}))
     up = messages.count_bytes(RecordDict({messages.ARRAYS: answered, messages.METRICS: metrics, messages.SITE: site}))
     return down, up
+
+
+def _gradient_bytes(plan: Plan, model: Model) -> tuple[int, int]:
+    """``(down, up)``: bytes of one question for the gradient and of its answer without evaluations."""
+    wide = {name: tensor.double() for name, tensor in model.tensors(model.names("shared")).items()}
+    question = pack_gradient_question(wide, plan.digest, plan.rounds, _counts(plan), evaluate=True)
+    answer = pack_gradient(Gradient("site-01", plan.digest, plan.rounds, wide, 0.0, 1, {}))
+    return messages.count_bytes(question), messages.count_bytes(answer)
+
+
+def _counts(plan: Plan) -> tuple[int, ...] | None:
+    """As many counts as the coordinator sends, if the loss asks for them."""
+    return (0,) * len(tasks.of(plan.data).counts) if plan.loss.asks_all_counts else None

@@ -14,6 +14,7 @@ from rich.table import Table
 from fedgraft.common import tasks, tensors
 from fedgraft.common.adaptation.insertion import stage_of_layer
 from fedgraft.common.compression.compression import require_effect
+from fedgraft.common.exact.suitability import is_convex, path_of
 from fedgraft.common.heads.start import build_initial, no_sums
 from fedgraft.common.interfaces.head_start import Sums
 from fedgraft.common.kinds.choice import kind_of
@@ -23,7 +24,7 @@ from fedgraft.common.models.model import Model
 from fedgraft.common.models.traffic import volume
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.summary import summary_lines
-from fedgraft.server.aggregation.strategies import build_strategy
+from fedgraft.server.rounds.strategy import rounds_of
 from fedgraft.simulations.federation.local_statistics import statistics_of_simulation
 from fedgraft.simulations.planning.html import html_lines, html_table
 
@@ -106,7 +107,7 @@ def describe(plan: Plan) -> Description:
     """
     asked, plan = plan, statistics_of_simulation(plan, os.environ)
     model = build(plan, None, plan.engine.trusted)
-    build_strategy(plan)
+    rounds_of(plan)
     require_effect(plan.compression, model.tensors(model.names("shared")), plan.engine.trusted)
     return Description(
         tuple(summary_lines(plan)), _groups(model), _traffic(plan, model), tuple(_sentences(plan, model, asked))
@@ -145,21 +146,24 @@ def _grouped(model: Model) -> dict[tuple[str, str], list[str]]:
 def _traffic(plan: Plan, model: Model) -> tuple[tuple[str, str, str], ...]:
     sent, sums = volume(plan, model), _sums(plan, model)
     told = tensors.count_bytes(sums)
-    total = 2 * sent.question + sent.backbone + sent.down * plan.rounds + sent.last
+    most = plan.rounds * sent.times
+    total = 2 * sent.question + sent.backbone + sent.down * most + sent.last
+    each = "each round" if sent.times == 1 else f"each evaluation of the gradient; at most {sent.times} in a round"
+    whole = f"in total, {plan.rounds} rounds" if sent.times == 1 else f"in total, at most {most:,} evaluations"
     return (
         ("once: the plan", f"{sent.question:,}", "about 200"),
         ("once, if the site lacks it: the backbone", f"{sent.backbone:,}", "0"),
         *([("once: sums for the head's start", "about 70", f"{told:,}")] if sums else []),
-        ("each round", f"{sent.down:,}", f"{sent.up:,} + evaluation"),
+        (each, f"{sent.down:,}", f"{sent.up:,} + evaluation"),
         ("after the last round", f"{sent.last:,}", "evaluation"),
-        (f"in total, {plan.rounds} rounds", f"{total:,}", f"{sent.up * plan.rounds + told:,} + evaluations"),
+        (whole, f"{total:,}", f"{sent.up * most + told:,} + evaluations"),
     )
 
 
 def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
     task = tasks.of(plan.data)
-    leaving = ["shared tensors", "number of training cases"]
-    leaving += ["training loss"] if plan.release.train_loss else []
+    leaving = ["shared tensors" if path_of(plan, plan.engine.trusted) is None else "gradient of its summed loss"]
+    leaving += ["number of training cases", *(["training loss"] if plan.release.train_loss else [])]
     leaving += [f"evaluation: {task.leaving}"] * plan.release.evaluation
     leaving += [f"{task.counting}, once (0 or at least the site's min_count)"] * plan.release.class_counts
     leaving += ["cases that can't be used, by reason, once"] * plan.release.quarantine
@@ -178,11 +182,27 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
     shape = " x ".join(map(str, model.spec.shape))
     numbers = torch.Size(model.constant.shape).numel()
     return [
+        *_fit_sentences(plan, model),
         f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this.",
         f"stays at a site: cases, and {len(model.names('local'))} local tensor(s).",
         f"computed once per case and kept at the site: {kept} ({numbers:,} numbers per case).",
         f"input: {shape}; {model.width} features; stages: {stages}",
         f"plan digest: {asked.digest}",
+    ]
+
+
+def _fit_sentences(plan: Plan, model: Model) -> list[str]:
+    """What ``strategy=exact`` does; nothing for another strategy."""
+    path = path_of(plan, plan.engine.trusted)
+    if path is None:
+        return []
+    ridges = ", ".join(f"{ridge:.3g}" for ridge in path.ridges(plan.rounds))
+    convex = is_convex(plan, model.network.head, model.width, plan.engine.trusted)
+    optimum = "the optimum of all sites' cases" if convex else "a local optimum: head or loss are not convex"
+    end = "the best of them by the sites' validation cases" if plan.select == "best" else "the last of them"
+    return [
+        f"strategy=exact: one round for each ridge ({ridges}), and the final model is {end}; each is {optimum}.",
+        "unused by strategy=exact, since sites do not train: all options of train.",
     ]
 
 

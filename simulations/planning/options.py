@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from pydantic import Field, TypeAdapter, ValidationError
 
 from fedgraft.common.errors import PlanError
+from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.plan.graft_sections import AdaptSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.types import Positive
@@ -92,6 +93,8 @@ def contradictions(study: Study, sections: Mapping[str, Any]) -> list[str]:
         found.append("baselines, seeds and lrs compare the sites' evaluations; set release.evaluation=true")
     if data is not None and len(study.lrs) > 1 and data.test != "given" and data.val_fraction == 0:
         found.append("lrs needs validation cases to choose by; set data.val_fraction above 0, or leave lrs out")
+    if study.lrs and "strategy" in sections and is_exact(sections["strategy"]):
+        found.append("lrs has no effect with strategy=exact, which has no learning rate; leave it out")
     if study.is_asked and data is not None and data.test == "sites" and data.test_fraction == 0:
         found.append(
             "baselines, seeds and lrs compare test figures, and data.test_fraction=0 leaves the sites no test cases; "

@@ -21,6 +21,7 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.roles import HEAD
 from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
+from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.plan.choice_names import choice_of
 from fedgraft.common.plan.graft_sections import AdaptSection, AlignmentSection, PersonalSection, SamplingSection
 from fedgraft.common.plan.plan import Plan, from_dict
@@ -115,14 +116,15 @@ def _built(plan: Plan) -> Model:
 def alone(plan: Plan) -> Plan:
     """The plan for one site that trains by itself.
 
-    Its update becomes the new model (FedAvg, no compression); global class counts become its own; the personal,
-    alignment and adapt sections, the masking of absent classes and the clock are removed.
+    Its update becomes the new model (FedAvg, no compression; with ``strategy=exact``, the fit is over its own gradient);
+    global class counts become its own; the personal, alignment and adapt sections, the masking of absent classes and
+    the clock are removed.
     """
     loss = replace(plan.loss, weights=_own(plan.loss.weights), prior=_own(plan.loss.prior), absent="keep")
     return replace(
         plan,
         loss=loss,
-        strategy=StrategySection(FEDAVG, fraction=1.0, min_sites=1, timeout=plan.strategy.timeout),
+        strategy=_strategy_alone(plan),
         compression=CompressionSection(target=None, down="exact"),
         personal=PersonalSection(),
         alignment=AlignmentSection(),
@@ -130,6 +132,13 @@ def alone(plan: Plan) -> Plan:
         clock=None,
         hold_out=(),
     )
+
+
+def _strategy_alone(plan: Plan) -> StrategySection:
+    """FedAvg; of a strategy that fits over gradients, the same fit over one site's."""
+    if is_exact(plan.strategy):
+        return replace(plan.strategy, min_sites=1)
+    return StrategySection(FEDAVG, fraction=1.0, min_sites=1, timeout=plan.strategy.timeout)
 
 
 def without(plan: Plan, options: Collection[str]) -> Plan:

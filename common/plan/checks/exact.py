@@ -7,22 +7,23 @@ from typing import Any
 
 from fedgraft.common.interfaces.strategy import sums_gradients
 from fedgraft.common.plan.parts import ours
+from fedgraft.common.plan.sections import StrategySection
 from fedgraft.common.plan.types import Check
 
 
-def is_exact(plan: Any) -> bool:
-    """Whether the plan's strategy is FedGraft's own that sums gradients."""
-    return sums_gradients(ours(plan.strategy, "strategy"))
+def is_exact(strategy: StrategySection) -> bool:
+    """Whether a plan's strategy is FedGraft's own that sums gradients."""
+    return sums_gradients(ours(strategy, "strategy"))
 
 
 def _refused(section: str, wrong: Callable[[Any], bool], text: str) -> Check:
-    return Check((section, "strategy"), lambda p: wrong(p) and is_exact(p), f"strategy=exact {text}")
+    return Check((section, "strategy"), lambda p: wrong(p) and is_exact(p.strategy), f"strategy=exact {text}")
 
 
 EXACT_CHECKS: tuple[Check, ...] = (
     Check(
         ("strategy",),
-        lambda p: p.strategy.fraction < 1 and is_exact(p),
+        lambda p: p.strategy.fraction < 1 and is_exact(p.strategy),
         "strategy=exact minimises a sum over all sites, and strategy.fraction below 1 would ask others each time; set "
         "it to 1",
     ),
@@ -71,7 +72,7 @@ EXACT_CHECKS: tuple[Check, ...] = (
 
 def path_contradictions(plan: Any) -> list[str]:
     """A problem of the path of ridges, if there is one; of options that are no numbers, the part's own check tells."""
-    if not (hasattr(plan, "strategy") and hasattr(plan, "rounds") and is_exact(plan)):
+    if not (hasattr(plan, "strategy") and hasattr(plan, "rounds") and is_exact(plan.strategy)):
         return []
     options = plan.strategy.options
     ends = [options.get(name) for name in ("strongest", "weakest")]
