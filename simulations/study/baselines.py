@@ -116,7 +116,7 @@ def _built(plan: Plan) -> Model:
 def alone(plan: Plan) -> Plan:
     """The plan for one site that trains by itself.
 
-    Its update becomes the new model (FedAvg, no compression; with ``strategy=exact``, the fit is over its own gradient);
+    Its update becomes the new model (FedAvg, no compression; of ``strategy=exact`` the fit is over its gradient alone);
     global class counts become its own; the personal, alignment and adapt sections, the masking of absent classes and
     the clock are removed.
     """

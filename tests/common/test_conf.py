@@ -19,10 +19,12 @@ from fedgraft.client.training.loop import LocalTraining, train_locally
 from fedgraft.common import tasks
 from fedgraft.common.compression.compression import up_codec
 from fedgraft.common.errors import PlanError
+from fedgraft.common.exact.suitability import path_of
 from fedgraft.common.interfaces.adaptation import Adapted
 from fedgraft.common.models.build import build
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.types import OURS
 from fedgraft.server.aggregation.strategies import build_strategy
 from fedgraft.simulations.datasets.source import Source
 
@@ -158,7 +160,13 @@ def test_a_loss_gives_a_finite_scalar(plan_of: PlanOf, name: str) -> None:
     assert bool(torch.isfinite(value))
 
 
-@pytest.mark.parametrize("name", members("strategy"))
+def test_the_exact_strategy_has_a_path_of_ridges(plan_of: PlanOf) -> None:
+    path = path_of(plan_of("strategy=exact", "rounds=4"), OURS)
+    assert path is not None
+    assert path.ridges(4) == pytest.approx((1.0, 0.1, 0.01, 0.001))
+
+
+@pytest.mark.parametrize("name", sorted({*members("strategy")} - {"exact"}))
 def test_a_strategy_is_flower_s_own(plan_of: PlanOf, name: str) -> None:
     plan = plan_of(f"strategy={name}")
     strategy = build_strategy(plan)
