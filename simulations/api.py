@@ -78,7 +78,9 @@ def simulate(
     """
     planned = _planned(plan, source)
     if planned.study.is_asked:
-        raise PlanError("the plan asks for a study (baselines, seeds or lrs); fedgraft.study(plan) runs it")
+        raise PlanError(
+            "the plan asks for a study (baselines, seeds, lrs, folds or cases); fedgraft.study(plan) runs it"
+        )
     lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
     remove_earlier_results(folder)
     with notebook.lent(lending.parts), _left_as_found():
@@ -93,6 +95,8 @@ def study(
     lrs: Sequence[float] = (),
     out: str | Path | None = None,
     *,
+    folds: int | None = None,
+    cases: Sequence[int | str] = (),
     adapt: str | None = None,
     source: FrameSource | None = None,
     parts: Mapping[str, Given] | None = None,
@@ -104,6 +108,8 @@ def study(
         baselines: of ``local``, ``pooled`` and ``leave_one_site_out``.
         seeds: everything is run with each.
         lrs: learning rates to try; each method uses the one that is best on validation cases.
+        folds: deal each site's cases into so many folds, and score each case once, by models that did not see it.
+        cases: numbers of training cases per class and site, or ``"all"``: `Comparison.curve`.
         adapt: a member of the group ``adapt``, for the sites that ``leave_one_site_out`` leaves out.
         out, source, parts, quiet: as for `simulate`.
 
@@ -112,7 +118,8 @@ def study(
         FedGraftError: the federation failed.
     """
     planned = _planned(plan, source)
-    asked = _study(planned, {"baselines": baselines, "seeds": seeds, "lrs": lrs}, adapt)
+    given = {"baselines": baselines, "seeds": seeds, "lrs": lrs, "folds": folds, "cases": cases}
+    asked = _study(planned, given, adapt)
     lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
     remove_earlier_results(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,19 +135,25 @@ def _planned(plan: AnyPlan, source: FrameSource | None) -> Planned:
     return planned if source is None else with_source(planned, source)
 
 
-def _study(planned: Planned, given: Mapping[str, Sequence[object]], adapt: str | None) -> Study:
+def _study(planned: Planned, given: Mapping[str, object], adapt: str | None) -> Study:
     """The study of these arguments; one that is empty is as the plan says."""
-    wanted = {name: list(given[name] or getattr(planned.study, name)) for name in OPTIONS}
+    wanted = {name: _either(given.get(name), getattr(planned.study, name)) for name in OPTIONS}
     asked, _, problems = split_off({**planned.plan.to_dict(), **wanted})
     asked = replace(asked, adapt=planned.study.adapt if adapt is None else _adapt(adapt, planned.words))
     if asked.adapt.target is not None and "leave_one_site_out" not in asked.baselines:
         problems.append("adapt has no effect on a study without baselines=leave_one_site_out; add it, or adapt=none")
     problems += contradictions(asked, vars(planned.plan))
     if not problems and not asked.is_asked:
-        problems.append("a study needs baselines, seeds or lrs; simulate(plan) runs the federation alone")
+        problems.append("a study needs baselines, seeds, lrs, folds or cases; simulate(plan) runs the federation alone")
     if problems:
         raise PlanError(problems)
     return asked
+
+
+def _either(given: object, planned: object) -> object:
+    """What was given, unless that is ``None`` or empty; as YAML would have it."""
+    found = planned if given is None or given == () or given == [] else given
+    return list(found) if isinstance(found, Sequence) and not isinstance(found, str) else found
 
 
 def _adapt(member: str, words: Words | None) -> AdaptSection:

@@ -68,8 +68,11 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float) -> 
         "columns": dict(task.columns),
         "seconds": {"total": round(seconds, 3), "per_round": _mean([r.seconds for r in outcome.rounds[1:]])},
         "bytes": {"up": up, "down": down},
-        "test": {**_figures(task, last.test), "source": "coordinator" if last.central is not None else "sites"},
-        "val": _figures(task, last.pooled("val", plan.hold_out)),
+        "test": {
+            **evaluation_figures(task, last.test),
+            "source": "coordinator" if last.central is not None else "sites",
+        },
+        "val": evaluation_figures(task, last.pooled("val", plan.hold_out)),
         "sites": sites,
         "worst_site": {"name": worst, headline: None if worst is None else defined[worst]},
         "held_out": list(plan.hold_out),
@@ -92,7 +95,7 @@ def site_figures(outcome: RunOutcome) -> dict[str, dict[str, Any]]:
     split = "test" if any("test" in splits for splits in by_site.values()) else "val"
     return {
         name: {
-            **_figures(task, by_site.get(name, {}).get(split)),
+            **evaluation_figures(task, by_site.get(name, {}).get(split)),
             "examples": offer.examples,
             "split": split,
             "quarantined": dict(offer.quarantined),
@@ -129,16 +132,17 @@ def round_line(round_: Round) -> dict[str, Any]:
         "seconds": round(round_.seconds, 4),
         **({} if round_.fit is None else {"fit": fit_figures(round_.fit)}),
         "bytes": {"up": round_.bytes_up, "down": round_.bytes_down},
-        "val": _figures(task, round_.pooled("val")),
-        "test": _figures(task, round_.test),
+        "val": evaluation_figures(task, round_.pooled("val")),
+        "test": evaluation_figures(task, round_.test),
         "sites": {
-            name: {split: _figures(task, evaluation) for split, evaluation in splits.items()}
+            name: {split: evaluation_figures(task, evaluation) for split, evaluation in splits.items()}
             for name, splits in sorted(round_.by_site.items())
         },
     }
 
 
-def _figures(task: AnyTask, evaluation: Evaluation | None) -> dict[str, Any]:
+def evaluation_figures(task: AnyTask, evaluation: Evaluation | None) -> dict[str, Any]:
+    """All figures of an evaluation, rounded, with ``cases`` and ``prevalence``; ``None`` gives those of no case."""
     if evaluation is None:
         return {**dict.fromkeys(task.figures), "cases": 0, "prevalence": None}
     figures = {**evaluation.figures(), "cases": evaluation.cases, "prevalence": evaluation.prevalence}

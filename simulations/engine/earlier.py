@@ -12,12 +12,15 @@ RESULTS = (
     *("summary.json", "rounds.jsonl", "rounds.png", "ledger.jsonl", "model.safetensors", "shared.safetensors"),
     *("clock.jsonl", "clock.png"),
     *("study.json", "study.md", "study.png"),
+    *("curve.json", "curve.md", "curve.png"),
 )
 """The files that a simulation or a study writes into its folder, besides ``plan.yaml``."""
 
 
 def remove_earlier_results(out: Path) -> None:
     """Delete the `RESULTS` of a simulation or a study in its folder, and of the runs of a study; nothing else."""
-    for folder in (out, *out.glob("runs/seed-*/*/lr-*")):
+    draws = ("", "*/", "*/*/")  # without, with folds or cases, with both
+    runs = (folder for draw in draws for folder in out.glob(f"runs/seed-*/{draw}*/lr-*"))
+    for folder in (out, *runs):
         for name in RESULTS:
             (folder / name).unlink(missing_ok=True)

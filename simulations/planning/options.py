@@ -1,18 +1,21 @@
-"""The options of a study, ``baselines``, ``seeds`` and ``lrs``: read them and check them against the plan.
+"""The options of a study (``baselines``, ``seeds``, ``lrs``, ``folds``, ``cases``), read and checked against the plan.
 
 They are not part of the plan and are not sent to sites.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.checks.exact import is_exact
+from fedgraft.common.plan.data_sections import DataSection
 from fedgraft.common.plan.graft_sections import AdaptSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.types import Positive
@@ -20,13 +23,17 @@ from fedgraft.simulations.federation.sites import Partitioned
 
 Baseline = Literal["local", "pooled", "leave_one_site_out"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Folds = Annotated[int, Field(ge=2)]
+ALL: Literal["all"] = "all"
+Size = Annotated[int, Field(ge=1)] | Literal["all"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 _IN_WORDS = {
     "local": "each site alone",
     "pooled": "all cases together",
     "leave_one_site_out": "all sites but one, for each one",
 }
-OPTIONS = ("baselines", "seeds", "lrs")
+OPTIONS = ("baselines", "seeds", "lrs", "folds", "cases")
+_NONE = {"folds": None}
 
 
 @dataclass(frozen=True)
@@ -37,32 +44,44 @@ class Study:
         baselines: what the federation is compared with: each site alone, all cases together, all sites but one.
         seeds: all methods run once with each seed; empty for the plan's seed.
         lrs: learning rates to try; each method uses the one that is best on validation cases. Empty for ``train.lr``.
+        folds: into how many folds each site's cases are dealt; ``None`` for one split by the plan's fractions.
+        cases: numbers of training cases per class and site to compare, or ``all``; empty for all, without a curve.
         adapt: the section ``adapt`` for the sites that ``leave_one_site_out`` leaves out.
     """
 
     baselines: tuple[Baseline, ...] = ()
     seeds: tuple[Seed, ...] = ()
     lrs: tuple[Positive, ...] = ()
+    folds: Folds | None = None
+    cases: tuple[Size, ...] = ()
     adapt: AdaptSection = field(default_factory=AdaptSection)
 
     @property
     def is_asked(self) -> bool:
-        return bool(self.baselines or self.seeds or self.lrs)
+        return bool(self.baselines or self.seeds or self.lrs or self.folds or self.cases)
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """`cases`, the smallest first."""
+        return tuple(sorted(self.cases, key=lambda size: math.inf if size == ALL else size))
 
     def sentence(self, plan: Plan) -> str:
         """The runs of the study in words."""
         seeds, lrs = self.seeds or (plan.seed,), self.lrs or (plan.train.lr,)
         methods = ("the federation", *(_IN_WORDS[baseline] for baseline in self.baselines))
+        folds = f", in each of {self.folds} folds" if self.folds else ""
+        sizes = f", with {', '.join(map(str, self.sizes))} training cases per class and site" if self.cases else ""
         return (
             f"with each of the seeds {', '.join(map(str, seeds))}, at each of the rates "
-            f"{', '.join(f'{lr:g}' for lr in lrs)}: {', '.join(methods)}"
+            f"{', '.join(f'{lr:g}' for lr in lrs)}{folds}{sizes}: {', '.join(methods)}"
         )
 
 
 def split_off(raw: Mapping[str, Any]) -> tuple[Study, dict[str, Any], list[str]]:
     """Split what Hydra composed into the study, the plan's plain data, and the problems of the study.
 
-    With ``leave_one_site_out``, ``adapt`` moves from the plan to the study: in the plan itself every site trains.
+    With ``cases`` and no baseline, ``local`` is one. With ``leave_one_site_out``, ``adapt`` moves from the plan to the
+    study: in the plan itself every site trains.
     """
     plan = {name: value for name, value in raw.items() if name not in OPTIONS}
     given: dict[str, Any] = {}
@@ -70,12 +89,14 @@ def split_off(raw: Mapping[str, Any]) -> tuple[Study, dict[str, Any], list[str]]
     kinds = get_type_hints(Study, include_extras=True)
     for name in OPTIONS:
         try:
-            given[name] = TypeAdapter(kinds[name]).validate_python(raw.get(name, ()))
+            given[name] = TypeAdapter(kinds[name]).validate_python(raw.get(name, _NONE.get(name, ())))
         except ValidationError as error:
             problems += [_sentence(name, item) for item in error.errors()]
             continue
-        if len(set(given[name])) < len(given[name]):
+        if isinstance(given[name], tuple) and len(set(given[name])) < len(given[name]):
             problems.append(f"{name} names one twice")
+    if given.get("cases") and not given.get("baselines"):
+        given["baselines"] = ("local",)
     adapt = AdaptSection()
     if "leave_one_site_out" in given.get("baselines", ()) and not plan.get("hold_out"):
         adapt, plan = _adapt(plan.get("adapt")), {**plan, "adapt": {"_target_": None}}
@@ -90,14 +111,14 @@ def contradictions(study: Study, sections: Mapping[str, Any]) -> list[str]:
     if study.seeds and seed and seed not in study.seeds:
         found.append(f"seed={seed} has no effect beside seeds={list(study.seeds)}; add it there, or leave it out")
     if study.is_asked and release is not None and not release.evaluation:
-        found.append("baselines, seeds and lrs compare the sites' evaluations; set release.evaluation=true")
+        found.append("a study compares the sites' evaluations; set release.evaluation=true")
     if data is not None and len(study.lrs) > 1 and data.test != "given" and data.val_fraction == 0:
         found.append("lrs needs validation cases to choose by; set data.val_fraction above 0, or leave lrs out")
     if study.lrs and "strategy" in sections and is_exact(sections["strategy"]):
         found.append("lrs has no effect with strategy=exact, which has no learning rate; leave it out")
     if study.is_asked and data is not None and data.test == "sites" and data.test_fraction == 0:
         found.append(
-            "baselines, seeds and lrs compare test figures, and data.test_fraction=0 leaves the sites no test cases; "
+            "a study compares test figures, and data.test_fraction=0 leaves the sites no test cases; "
             "set data.test_fraction=0.2"
         )
     if "leave_one_site_out" in study.baselines:
@@ -108,6 +129,27 @@ def contradictions(study: Study, sections: Mapping[str, Any]) -> list[str]:
             )
         if held_out:
             found.append("hold_out and baselines=leave_one_site_out both choose who is left out; leave out one of them")
+    return found if data is None else [*found, *_draw_contradictions(study, data)]
+
+
+def _draw_contradictions(study: Study, data: DataSection) -> list[str]:
+    """Problems of ``folds`` and ``cases`` with the plan's data."""
+    found = []
+    if study.folds and data.test == "coordinator":
+        found.append(
+            f"folds={study.folds} scores the sites' own cases, and with data.test=coordinator the official test set is "
+            "scored; use data.test=sites, or leave folds out"
+        )
+    if study.folds and data.test == "given":
+        found.append(
+            f"folds={study.folds} deals the cases anew, and with data.test=given they keep the split that they bring; "
+            "use a data set (or option of it) without a split, or leave folds out"
+        )
+    if study.cases and data.task in tasks.TASKS and not tasks.of(data).one_class_per_case:
+        found.append(
+            f"cases={list(study.cases)} counts the training cases of each class, and with data.task={data.task} a case "
+            "has not one class; leave cases out"
+        )
     return found
 
 
@@ -136,7 +178,7 @@ def require_cases(plan: Plan, study: Study, partitioned: Partitioned) -> None:
     problems = []
     if "test" not in splits:
         problems.append(
-            "baselines, seeds and lrs compare test figures, and this data set's own split has no test cases; use a "
+            "a study compares test figures, and this data set's own split has no test cases; use a "
             "data set (or option of it) without a split, with data.test=sites data.test_fraction=0.2"
         )
     if len(study.lrs) > 1 and "val" not in splits:

@@ -10,13 +10,9 @@ class weights if all classes are equally common.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.inputs import InputContext, factory_of
-from fedgraft.client.cohort.splits import split_as_planned
-from fedgraft.client.site.row_store import Store
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.roles import HEAD
 from fedgraft.common.models.build import build
@@ -27,8 +23,10 @@ from fedgraft.common.plan.graft_sections import AdaptSection, AlignmentSection, 
 from fedgraft.common.plan.plan import Plan, from_dict
 from fedgraft.common.plan.sections import CompressionSection, StrategySection
 from fedgraft.simulations.federation.local_statistics import statistics_of_simulation
-from fedgraft.simulations.federation.sites import Partitioned, cache_folder
+from fedgraft.simulations.federation.sites import Partitioned
 from fedgraft.simulations.planning.options import Study
+from fedgraft.simulations.study.draws import Draw
+from fedgraft.simulations.study.splits import with_splits
 
 FEDERATED, LOCAL, POOLED, LEFT_OUT = "federated", "local", "pooled", "leave_one_site_out"
 Whose = Literal["none", "local", "global"]
@@ -48,6 +46,7 @@ class Arrangement:
         tested: sites at which the model is tested.
         plan: the plan to train by.
         partitioned: the sites and their cases.
+        draw: which of the seed's draws these cases are.
     """
 
     method: str
@@ -55,6 +54,7 @@ class Arrangement:
     tested: tuple[str, ...]
     plan: Plan
     partitioned: Partitioned
+    draw: Draw = field(default_factory=Draw)
 
     @property
     def name(self) -> str:
@@ -160,17 +160,6 @@ def without(plan: Plan, options: Collection[str]) -> Plan:
         select="last" if "select" in options else plan.select,
         initial=replace(initial, interpolate=()) if "initial.interpolate" in options else initial,
     )
-
-
-def with_splits(plan: Plan, cases: tuple[Case, ...], environ: Mapping[str, str]) -> tuple[Case, ...]:
-    """A site's cases, each with the split that the site would assign to it."""
-    store = Store(cache_folder(environ) / "store" / "kept" if plan.engine.store == "disk" else None)
-    context = InputContext(plan, plan.engine.trusted, store)
-    several = factory_of(context.kind, context.trusted).inputs(context).expanded(cases)
-    side = {
-        case.patient: name for name, some in split_as_planned(several, plan.data, plan.seed).items() for case in some
-    }
-    return tuple(replace(case, split=side[case.patient]) for case in cases)
 
 
 def _local(plan: Plan, partitioned: Partitioned, site: str) -> Arrangement:

@@ -12,6 +12,8 @@ from fedgraft.common.errors import DataError
 from fedgraft.simulations.engine.frames import as_frame
 from fedgraft.simulations.engine.result import embedded
 from fedgraft.simulations.planning.html import html_lines, html_table
+from fedgraft.simulations.study.curve import NAME as CURVE
+from fedgraft.simulations.study.curve import read_curve
 from fedgraft.simulations.study.report import figure_rows, sentences
 
 _OVER_SITES = "mean over sites"
@@ -67,10 +69,40 @@ class Comparison:
         path = self.out / "study.png"
         return path if path.is_file() else None
 
+    @property
+    def curve(self) -> Any:
+        """A row for each number of training cases: ``cases`` (per class and site, or ``all``), ``trained_on`` (their
+        mean), and for each method the headline figure's mean over sites and seeds, and its deviation over seeds
+        (``federated``, ``federated_sd``). A frame or a list, as `table`.
+
+        Raises:
+            DataError: the study did not ask for ``cases``.
+        """
+        if not (self.out / CURVE).is_file():
+            raise DataError(f"{self.out} holds no curve; give the study cases=[10, 50, 'all']")
+        rows = []
+        for point in read_curve(self.out)["points"]:
+            row = {"cases": point["cases"], "trained_on": point["mean_cases"]}
+            for method, one in point["mean_over_sites"].items():
+                row |= {method: one["mean"], f"{method}_sd": one["sd"]}
+            rows.append(row)
+        return as_frame(rows)
+
+    @property
+    def curve_picture(self) -> Path | None:
+        """The curve, drawn; ``None`` if the study did not ask for ``cases``."""
+        path = self.out / "curve.png"
+        return path if path.is_file() else None
+
     def __repr__(self) -> str:
         return f"<study {self.out}: {', '.join(self.summary['methods'])}; {self.verdict or 'no local baseline'}>"
 
     def _repr_html_(self) -> str:
-        title = f"{self.out}: {self.summary['heading']} on test cases"
+        scored = (
+            "test cases"
+            if self.summary.get("folds") is None
+            else f"all cases, each out of {self.summary['folds']} folds"
+        )
+        title = f"{self.out}: {self.summary['heading']} on {scored}"
         said = html_table(title, *figure_rows(self.summary)) + html_lines(sentences(self.summary))
-        return said + embedded(self.picture)
+        return said + embedded(self.picture) + embedded(self.curve_picture)

@@ -9,8 +9,8 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-_COLOURS = {"federated": "#1f4e79", "local": "#e6842a", "pooled": "#5d9e5f", "leave_one_site_out": "#8e6bb0"}
-_MARKERS = {"federated": "o", "local": "s", "pooled": "D", "leave_one_site_out": "^"}
+COLOURS = {"federated": "#1f4e79", "local": "#e6842a", "pooled": "#5d9e5f", "leave_one_site_out": "#8e6bb0"}
+MARKERS = {"federated": "o", "local": "s", "pooled": "D", "leave_one_site_out": "^"}
 MEAN = "mean over sites"
 
 
@@ -26,8 +26,8 @@ def draw_study(path: Path, found: Mapping[str, Any]) -> None:
             [_number(one["mean"]) for one in shown],
             [row + 0.16 * (place - (len(methods) - 1) / 2) for row in range(len(rows))],
             xerr=[one["sd"] or 0.0 for one in shown],
-            fmt=_MARKERS[method],
-            color=_COLOURS[method],
+            fmt=MARKERS[method],
+            color=COLOURS[method],
             label=method.replace("_", " "),
             capsize=2,
             ms=6,
@@ -37,7 +37,8 @@ def draw_study(path: Path, found: Mapping[str, Any]) -> None:
     axes.invert_yaxis()
     seeds = len(found["seeds"])
     over = f"mean and deviation over {seeds} seeds" if seeds > 1 else "one seed"
-    axes.set(xlabel=f"test {found['heading']}", title=f"{found['heading']} by site and method ({over})")
+    what = "test" if found.get("folds") is None else "out-of-fold"
+    axes.set(xlabel=f"{what} {found['heading']}", title=f"{found['heading']} by site and method ({over})")
     figure.legend(frameon=False, ncols=len(methods), loc="outside lower center")
     axes.grid(axis="x", alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)

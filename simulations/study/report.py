@@ -13,7 +13,7 @@ from fedgraft.common.plan.plan import Plan
 
 Rows = list[tuple[str, ...]]
 UNDEFINED = "undefined"
-_TITLES = {
+TITLES = {
     "federated": "federated",
     "local": "each site alone",
     "pooled": "pooled",
@@ -24,10 +24,12 @@ _TITLES = {
 def figure_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
     """Headings, and a row for each site, the mean over sites, and the worst site."""
     methods = found["methods"]
-    rows = [(site, *(_spread(found["by_site"][site][method]) for method in methods)) for site in found["sites"]]
-    rows.append(("mean over sites", *(_spread(found["mean_over_sites"][method]) for method in methods)))
+    rows = [(site, *(spread_cell(found["by_site"][site][method]) for method in methods)) for site in found["sites"]]
+    rows.append(("mean over sites", *(spread_cell(found["mean_over_sites"][method]) for method in methods)))
+    if found.get("folds") is not None:
+        rows.append(("all cases together", *(spread_cell(found["all_cases"][method]) for method in methods)))
     rows.append(("worst site", *(_worst(found["worst_site"][method]) for method in methods)))
-    return ("site", *(_TITLES[method] for method in methods)), rows
+    return ("site", *(TITLES[method] for method in methods)), rows
 
 
 def difference_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
@@ -38,14 +40,14 @@ def difference_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
         for site in found["sites"]
     ]
     whole = (_difference(found["difference"][baseline]["mean_over_sites"]) for baseline in baselines)
-    return ("federated minus", *(_TITLES[name] for name in baselines)), [*rows, ("mean over sites", *whole)]
+    return ("federated minus", *(TITLES[name] for name in baselines)), [*rows, ("mean over sites", *whole)]
 
 
 def cost_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
     """Headings, and each method's learning rates, number of runs, time and traffic."""
     rows = [
         (
-            _TITLES[method],
+            TITLES[method],
             _rates(found, method),
             str(cost["runs"]),
             f"{cost['seconds']:.1f} s",
@@ -53,12 +55,18 @@ def cost_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
         )
         for method, cost in found["cost"].items()
     ]
-    return ("method", "lr by seed (or how often)", "runs", "time of rounds", "bytes down", "bytes up"), rows
+    by = "seed" if found.get("folds") is None else "seed and fold"
+    return ("method", f"lr by {by} (or how often)", "runs", "time of rounds", "bytes down", "bytes up"), rows
 
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
     """Sentences on the result, and on what the tables do not show: undefined figures, failures, exclusions."""
     said = [found["verdict"]] if "verdict" in found else []
+    said += found.get("notes", [])
+    if found.get("cases") is not None:
+        said.append(f"With {found['cases']} training cases per class and site; for the other numbers see curve.md.")
+    if found.get("folds") is not None:
+        said.append(_out_of_fold(found))
     local = found["difference"].get("local", {"by_site": {}})["by_site"]
     better_alone = [site for site, one in local.items() if one["high"] is not None and one["high"] < 0]
     if better_alone:
@@ -88,9 +96,9 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     for run, options in found["without_options"].items():
         said.append(f"Trained without options that have no effect with the cases there: {run}: {', '.join(options)}.")
     for one in found["dropped"]:
-        where = f"{one['run']}, seed {one['seed']}, lr {one['lr']:g}, round {one['round']}"
+        where = f"{_at(one)}, lr {one['lr']:g}, round {one['round']}"
         said.append(f"Dropped: {where}: {one['site']} ({one['what']}): {one['reason']}.")
-    return said + [f"Failed: {one['run']}, seed {one['seed']}: {one['why']}" for one in found["failed"]]
+    return said + [f"Failed: {_at(one)}: {one['why']}" for one in found["failed"]]
 
 
 def print_study(found: Mapping[str, Any], console: Console) -> None:
@@ -119,9 +127,25 @@ def markdown(found: Mapping[str, Any], plan: Plan) -> str:
     for sentence in sentences(found):
         lines += [sentence.replace("\n", " "), ""]
     for title, (headings, rows), _ in _tables(found):
-        lines += [f"## {title}", "", _line(headings), _line(["---"] + ["---:"] * (len(headings) - 1))]
-        lines += [*map(_line, rows), ""]
+        lines += [f"## {title}", "", line(headings), line(["---"] + ["---:"] * (len(headings) - 1))]
+        lines += [*map(line, rows), ""]
     return "\n".join([*lines, "![The figure of each site by method](study.png)", ""])
+
+
+def _out_of_fold(found: Mapping[str, Any]) -> str:
+    """A sentence on how the cases were scored."""
+    counts = found["all_cases"][found["methods"][0]]["cases"]
+    return (
+        f"Figures are out of fold: each site's cases are dealt into {found['folds']} folds by patient or group, and "
+        "the cases of a fold are scored by models that were trained without it, so that each case is scored once "
+        f"({', '.join(map(str, counts))} cases by seed). data.test_fraction has no part in it."
+    )
+
+
+def _at(one: Mapping[str, Any]) -> str:
+    """``pooled, seed 0, fold 2``."""
+    fold = f", fold {one['fold']}" if "fold" in one else ""
+    return f"{one['run']}, seed {one['seed']}{fold}"
 
 
 def _counted(found: Mapping[str, Any]) -> str:
@@ -131,7 +155,7 @@ def _counted(found: Mapping[str, Any]) -> str:
     by_seed = ", ".join(f"{count} with seed {seed}" for seed, count in zip(found["seeds"], counts, strict=True))
     some = f"the sites with a figure under every method, of {whole}: {by_seed}"
     said = f"{what} {f'all {whole} site(s)' if set(counts) == {whole} else some}."
-    aside = [_TITLES[name] for name, one in found["mean_over_sites"].items() if one["mean"] is None and any(counts)]
+    aside = [TITLES[name] for name, one in found["mean_over_sites"].items() if one["mean"] is None and any(counts)]
     return f"{said} Left aside, without any figure: {', '.join(aside)}." if aside else said
 
 
@@ -139,14 +163,16 @@ def _tables(found: Mapping[str, Any]) -> list[tuple[str, tuple[tuple[str, ...], 
     """Title, content, and how many rows at the end are set apart."""
     heading, seeds = found["heading"], len(found["seeds"])
     over = f"mean and deviation over {seeds} seeds" if seeds > 1 else "one seed"
-    tables = [(f"Test {heading} by site, {over}", figure_rows(found), 2)]
+    what, last = ("Test", 2) if found.get("folds") is None else ("Out-of-fold", 3)
+    tables = [(f"{what} {heading} by site, {over}", figure_rows(found), last)]
     if found["difference"]:
         interval = "mean and 95 % interval, paired by seed" if seeds > 1 else "one seed, no interval"
         tables.append((f"Difference in {heading}, {interval}", difference_rows(found), 1))
     return [*tables, ("Cost (bytes per site and round)", cost_rows(found), 0)]
 
 
-def _spread(one: Mapping[str, Any]) -> str:
+def spread_cell(one: Mapping[str, Any]) -> str:
+    """``0.850 ± 0.071``, and a star if a value is undefined."""
     if one["mean"] is None:
         return UNDEFINED
     mark = " *" if None in one["values"] else ""
@@ -171,13 +197,14 @@ def _difference(one: Mapping[str, Any]) -> str:
 def _rates(found: Mapping[str, Any], method: str) -> str:
     """``0.01, 0.03``: the chosen rate by seed; for a method with a training per site, each rate with its count."""
     runs = [rates for name, rates in found["chosen_lr"].items() if name == method or name.startswith(f"{method}-")]
-    if len(runs) == 1:
+    if len(runs) == 1 and found.get("folds") is None:
         return ", ".join(f"{rate:g}" for rate in runs[0])
     every = [rate for rates in runs for rate in rates]
     return ", ".join(f"{rate:g} ({every.count(rate)})" for rate in sorted(set(every)))
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    """A line of a table in Markdown."""
     return f"| {' | '.join(cells)} |"
 
 

@@ -3,19 +3,29 @@
 Learning rates are chosen by validation cases, never by test cases, and for each seed separately: with another seed,
 this seed's test cases may be validation cases. Each site that trains alone has its own rate.
 
+With ``folds``, everything is trained once for each fold, and figures are out of fold
+(`fedgraft.simulations.study.out_of_fold`); rates are chosen in each fold anew. With ``cases``, everything is done for
+each number of training cases: ``study.json`` has the largest of them, and ``curve.json``
+(`fedgraft.simulations.study.curve`) all.
+
 ``study.json`` (a figure that is undefined is null; lists by seed are in the order of ``seeds``):
 
 - ``headline``, ``heading``: the figure that is compared; ``seeds``, ``sites``, ``methods``
+- ``folds``: their number; null if figures are of one split's test cases. ``cases``: training cases per class and site,
+  or ``all``; null in a study without ``cases``. ``notes``: sentences on the data set
 - ``by_site.<site>.<method>``, ``mean_over_sites.<method>``: ``mean``, ``sd``, ``values`` (by seed)
 - ``counted``: by seed, the sites with a figure under every method that has any; only these are in means over sites,
   their differences and the worst site
+- ``all_cases.<method>``: with folds, the figure of all sites' cases together: ``mean``, ``sd``, ``values``, ``cases``
 - ``worst_site.<method>``: ``mean``, ``sd`` and ``values`` of the worst site, and its name as ``site``
 - ``difference.<baseline>.mean_over_sites``, ``difference.<baseline>.by_site.<site>``: federated minus baseline, with
   ``mean``, ``low``, ``high``, ``values``
 - ``verdict``: in words, if ``local`` is among the baselines
-- ``chosen_lr.<run>``: by seed; ``chosen_without_val``: runs without a validation figure, which have the federation's
-  rate, or the nearest to it at which training ended; ``last_without_val``: runs that have the last round's model
-  despite ``select=best`` (or ``initial.interpolate``), since they have no validation figure
+- ``chosen_lr.<run>``: by seed (with folds, by seed and fold)
+- ``chosen_without_val``: runs without a validation figure, which have the federation's rate, or the
+  nearest to it at which training ended
+- ``last_without_val``: runs that have the last round's model despite ``select=best`` (or ``initial.interpolate``),
+  since they have no validation figure
 - ``cost.<method>``: ``runs``, ``seconds`` (of all rounds, without decoding), ``bytes_up`` and ``bytes_down`` (per site
   and round)
 - ``budget``: sentences, if the federation shows its training cases more or less often than a site alone
@@ -32,7 +42,7 @@ import json
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +54,32 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.engine.display import Runs
 from fedgraft.simulations.engine.run import Series
 from fedgraft.simulations.federation.sites import partition_cases
-from fedgraft.simulations.planning.options import Study, require_cases
+from fedgraft.simulations.planning.options import Size, Study, require_cases
 from fedgraft.simulations.study.baselines import FEDERATED, LOCAL, POOLED, Arrangement, arrangements, require_suited
 from fedgraft.simulations.study.budget import budget_sentences
+from fedgraft.simulations.study.curve import curve, print_curve, read_curve, write_curve
+from fedgraft.simulations.study.draws import Drawn, drawn, draws
+from fedgraft.simulations.study.folds import require_dealable
 from fedgraft.simulations.study.plot import draw_study
 from fedgraft.simulations.study.report import markdown, print_study
 from fedgraft.simulations.study.summary import Trained, summarise
 from fedgraft.simulations.study.training import MODEL, Bench, run_folder, train_one
 
 
+@dataclass(frozen=True)
+class Ended:
+    """A draw whose trainings have ended."""
+
+    drawn: Drawn
+    trained: tuple[Trained, ...]
+
+
 def run_study(plan: Plan, study: Study, out: Path, console: Console) -> dict[str, Any]:
-    """Run a study; writes ``study.json``, ``study.md``, ``study.png`` and ``runs/`` into ``out``.
+    """Run a study; writes ``study.json``, ``study.md``, ``study.png`` and ``runs/`` into ``out``, with ``cases``
+    ``curve.json``, ``curve.md`` and ``curve.png`` too.
 
     A run's folder is that of ``fedgraft simulate`` without ``rounds.png`` and tensors; the only model that is kept is
-    the federation's at the chosen rate.
+    the federation's at the chosen rate, and with folds none.
 
     Returns:
         the content of ``study.json``.
@@ -68,42 +90,74 @@ def run_study(plan: Plan, study: Study, out: Path, console: Console) -> dict[str
             error, but reported with the reason.
     """
     require_suited(plan, study, os.environ)
-    trained: list[Trained] = []
+    ended: list[Ended] = []
     with Runs(console) as runs:
         bench = Bench(out, Series(bars=runs.bars), console, runs)
         for seed in study.seeds or (plan.seed,):
             try:
-                trained += _of_seed(replace(plan, seed=seed), study, bench)
+                ended += _of_seed(replace(plan, seed=seed), study, bench)
             except FedGraftError as error:
-                if not trained:
+                if not ended:
                     raise
-                ended = ", ".join(map(str, _write(plan, study, trained, out)["seeds"]))
-                raise FedGraftError(f"{error}\n{out}/study.md and study.json hold the seeds before: {ended}") from error
-    found = _write(plan, study, trained, out)
+                before = ", ".join(map(str, _write(plan, study, ended, out)["seeds"]))
+                raise FedGraftError(
+                    f"{error}\n{out}/study.md and study.json hold the seeds before: {before}"
+                ) from error
+    found = _write(plan, study, ended, out)
     print_study(found, console)
     console.print(f"see {out}/study.md and {out}/study.png")
+    if study.cases:
+        print_curve(read_curve(out), console)
+        console.print(f"see {out}/curve.md and {out}/curve.png")
     return found
 
 
-def _write(plan: Plan, study: Study, trained: Sequence[Trained], out: Path) -> dict[str, Any]:
+def _write(plan: Plan, study: Study, ended: Sequence[Ended], out: Path) -> dict[str, Any]:
+    """Write all results; returns the content of ``study.json``."""
     compared = {LOCAL, POOLED} & set(study.baselines)
-    found = {**summarise(trained, tasks.of(plan.data)), "budget": budget_sentences(plan) if compared else []}
+    sizes = study.sizes or (None,)
+    said = {
+        "notes": list(ended[0].drawn.partitioned.notes),
+        "budget": budget_sentences(plan) if compared else [],
+    }
+    points = [{**_summary(plan, ended, size), **said} for size in sizes]
+    found = points[-1]
     (out / "study.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     (out / "study.md").write_text(markdown(found, plan), encoding="utf-8")
     draw_study(out / "study.png", found)
+    if study.cases:
+        taken = {size: [one.drawn.taken for one in ended if one.drawn.draw.size == size] for size in study.sizes}
+        write_curve(out, curve(points, taken), plan)
     return found
 
 
-def _of_seed(plan: Plan, study: Study, bench: Bench) -> list[Trained]:
-    """All arrangements of one seed, each at its best rate; the federation is the first."""
+def _summary(plan: Plan, ended: Sequence[Ended], size: Size | None) -> dict[str, Any]:
+    trained = [trained for one in ended if one.drawn.draw.size == size for trained in one.trained]
+    return {**summarise(trained, tasks.of(plan.data)), "cases": size}
+
+
+def _of_seed(plan: Plan, study: Study, bench: Bench) -> list[Ended]:
+    """All draws of one seed, and of each all arrangements, each at its best rate; the federation is the first."""
     partitioned = partition_cases(plan, os.environ)
     require_cases(plan, study, partitioned)
-    given, lrs = arrangements(plan, study, partitioned, os.environ), study.lrs or (plan.train.lr,)
-    bench.runs.expect(len(given) * len(lrs) * (len(study.seeds) or 1))
-    found: list[Trained] = []
-    for arrangement in given:
-        found.append(_at_its_best(arrangement, lrs, found[0].lr if found else None, bench))
+    if study.folds is not None:
+        require_dealable(plan, partitioned, study.folds)
+    planned = [drawn(plan, study, partitioned, draw, os.environ) for draw in draws(study)]
+    given = [_arranged(one, study) for one in planned]
+    lrs = study.lrs or (plan.train.lr,)
+    bench.runs.expect(sum(map(len, given)) * len(lrs) * (len(study.seeds) or 1))
+    found = []
+    for one, some in zip(planned, given, strict=True):
+        trained: list[Trained] = []
+        for arrangement in some:
+            trained.append(_at_its_best(arrangement, lrs, trained[0].lr if trained else None, bench))
+        found.append(Ended(one, tuple(trained)))
     return found
+
+
+def _arranged(one: Drawn, study: Study) -> list[Arrangement]:
+    found = arrangements(one.plan, study, one.partitioned, os.environ)
+    return [replace(arrangement, draw=one.draw) for arrangement in found]
 
 
 def _at_its_best(arrangement: Arrangement, lrs: Sequence[float], fallback: float | None, bench: Bench) -> Trained:
@@ -115,9 +169,9 @@ def _at_its_best(arrangement: Arrangement, lrs: Sequence[float], fallback: float
     tried = [train_one(arrangement, lr, bench) for lr in lrs]
     best = choose(tried, fallback)
     if best.failed is not None and best.method == FEDERATED:
-        raise FedGraftError(f"seed {best.seed}, {best.name}, lr {best.lr:g}: {best.failed}")
+        raise FedGraftError(f"seed {best.seed}{arrangement.draw.words}, {best.name}, lr {best.lr:g}: {best.failed}")
     for one in tried:
-        if one.lr != best.lr or one.method != FEDERATED:
+        if one.lr != best.lr or one.method != FEDERATED or one.fold is not None:
             (run_folder(arrangement, one.lr, bench) / MODEL).unlink(missing_ok=True)
     return replace(best, runs=len(tried), seconds=sum(one.seconds for one in tried))
 

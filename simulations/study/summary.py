@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fedgraft.common.errors import DivergenceError
-from fedgraft.common.interfaces.task import AnyTask
+from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.server.exchange.ledger import LEARNING
 from fedgraft.simulations.study.baselines import FEDERATED, FINAL, LOCAL
 from fedgraft.simulations.study.figures import (
@@ -22,6 +22,7 @@ from fedgraft.simulations.study.figures import (
     verdict,
     worst_site,
 )
+from fedgraft.simulations.study.out_of_fold import all_cases, figures_by_site, scored_once
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Trained:
         without_columns: columns of the table without any value at the training sites, which were left out.
         without_options: options of the plan without effect on the training sites' cases, which were left out.
         dropped: as in ``summary.json``.
+        fold: from 1; ``None`` in a study without folds.
+        evaluations: of the sites' test cases, by site; a site that withholds its evaluation is missing.
     """
 
     method: str
@@ -59,10 +62,17 @@ class Trained:
     without_columns: tuple[str, ...] = ()
     without_options: tuple[str, ...] = ()
     dropped: tuple[Mapping[str, Any], ...] = ()
+    fold: int | None = None
+    evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         return f"{self.method}-{self.site}" if self.site else self.method
+
+    @property
+    def at(self) -> dict[str, Any]:
+        """Which training it is: ``run``, ``seed``, and ``fold`` if there are folds."""
+        return {"run": self.name, "seed": self.seed, **({} if self.fold is None else {"fold": self.fold})}
 
     @property
     def diverged(self) -> bool:
@@ -77,7 +87,11 @@ def summarise(trained: Sequence[Trained], task: AnyTask) -> dict[str, Any]:
     seeds = list(dict.fromkeys(one.seed for one in trained))
     methods = list(dict.fromkeys(one.method for one in trained))
     sites = sorted({site for one in trained for site in one.tested})
-    figures = {method: [_figures(trained, method, seed) for seed in seeds] for method in methods}
+    folds = len({one.fold for one in trained if one.fold is not None}) or None
+    merged = {method: [scored_once(_of(trained, method, seed), folds, task) for seed in seeds] for method in methods}
+    figures = {method: [_figures(_of(trained, method, seed)) for seed in seeds] for method in methods}
+    if folds is not None:
+        figures = {method: [figures_by_site(one, sites, task) for one in by] for method, by in merged.items()}
     values: Values = {
         method: [{site: some.get(site, {}).get(task.headline) for site in sites} for some in by_seed]
         for method, by_seed in figures.items()
@@ -86,6 +100,7 @@ def summarise(trained: Sequence[Trained], task: AnyTask) -> dict[str, Any]:
         "headline": task.headline,
         "heading": task.columns[task.headline],
         "seeds": seeds,
+        "folds": folds,
         "sites": sites,
         "methods": methods,
         "by_site": {site: {method: plain(by_site(values, method, site)) for method in methods} for site in sites},
@@ -99,25 +114,24 @@ def summarise(trained: Sequence[Trained], task: AnyTask) -> dict[str, Any]:
         "cost": {method: _cost([one for one in trained if one.method == method]) for method in methods},
         "without_columns": _united((one.name, one.without_columns) for one in trained),
         "without_options": _united((one.name, [o for o in one.without_options if o not in FINAL]) for one in trained),
-        "dropped": [
-            {"run": one.name, "seed": one.seed, "lr": one.lr, **line} for one in trained for line in one.dropped
-        ],
-        "failed": [{"run": one.name, "seed": one.seed, "why": one.failed} for one in trained if one.failed],
+        "dropped": [{**one.at, "lr": one.lr, **line} for one in trained for line in one.dropped],
+        "failed": [{**one.at, "why": one.failed} for one in trained if one.failed],
         "figures": figures,
     }
+    if folds is not None:
+        found["all_cases"] = all_cases(merged, task)
     if LOCAL in methods:
         found["verdict"] = verdict(difference_over_sites(values, FEDERATED, LOCAL), found["heading"])
     return found
 
 
-def _figures(trained: Sequence[Trained], method: str, seed: int) -> dict[str, dict[str, Any]]:
+def _of(trained: Sequence[Trained], method: str, seed: int) -> list[Trained]:
+    return [one for one in trained if (one.method, one.seed) == (method, seed)]
+
+
+def _figures(trained: Sequence[Trained]) -> dict[str, dict[str, Any]]:
     """All figures of a method and a seed, by site; each site is tested by exactly one training of the method."""
-    return {
-        site: dict(figures)
-        for one in trained
-        if (one.method, one.seed) == (method, seed)
-        for site, figures in one.figures.items()
-    }
+    return {site: dict(figures) for one in trained for site, figures in one.figures.items()}
 
 
 def _worst(values: Values, method: str) -> dict[str, Any] | None:

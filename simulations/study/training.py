@@ -14,6 +14,7 @@ from rich.text import Text
 
 from fedgraft.common.errors import FedGraftError, InertError, UndefinedFigureError
 from fedgraft.common.plan.plan import Plan
+from fedgraft.server.rounds.state import RunOutcome
 from fedgraft.simulations.engine.display import Runs
 from fedgraft.simulations.engine.run import Series, simulate_over
 from fedgraft.simulations.federation.local_statistics import without_unknown
@@ -38,15 +39,13 @@ def train_one(arrangement: Arrangement, lr: float, bench: Bench) -> Trained:
     """Run one training at one learning rate; a failure is returned as a result, not raised."""
     plan = replace(arrangement.plan, train=replace(arrangement.plan.train, lr=lr))
     folder = run_folder(arrangement, lr, bench)
-    at = f"seed {plan.seed}, {arrangement.name}, lr {lr:g}"
+    at = f"seed {plan.seed}{arrangement.draw.words}, {arrangement.name}, lr {lr:g}"
     bench.runs.begin(at)
     try:
         found = _with_effect(replace(arrangement, plan=plan), folder, bench)
     except FedGraftError as error:
         bench.console.print(Text(f"{at}: failed", style="yellow"))
-        return Trained(
-            arrangement.method, arrangement.site, plan.seed, lr, tested=arrangement.tested, failed=str(error)
-        )
+        return replace(_nothing(arrangement, lr), failed=str(error))
     finally:
         bench.runs.end()
         _clean(folder)
@@ -58,15 +57,23 @@ def train_one(arrangement: Arrangement, lr: float, bench: Bench) -> Trained:
 
 
 def run_folder(arrangement: Arrangement, lr: float, bench: Bench) -> Path:
-    return bench.out / "runs" / f"seed-{arrangement.plan.seed}" / arrangement.name / f"lr-{lr:g}"
+    seed = bench.out / "runs" / f"seed-{arrangement.plan.seed}"
+    return seed.joinpath(*arrangement.draw.folders, arrangement.name, f"lr-{lr:g}")
+
+
+def _nothing(arrangement: Arrangement, lr: float) -> Trained:
+    """A training without a result."""
+    seed, fold = arrangement.plan.seed, arrangement.draw.fold
+    return Trained(arrangement.method, arrangement.site, seed, lr, tested=arrangement.tested, fold=fold)
 
 
 def _with_effect(arrangement: Arrangement, folder: Path, bench: Bench) -> Trained:
     """Run a training without the options that have no effect on its cases, which are found by running it.
 
     The run's own checks name such options, before training or after one round. For the federation they are an error, as
-    in any run.
+    in any run, unless the study itself made the classes equally common (``cases``).
     """
+    may_remove = arrangement.method != FEDERATED or arrangement.draw.is_thinned
     removed: tuple[str, ...] = ()
     while True:
         try:
@@ -74,7 +81,7 @@ def _with_effect(arrangement: Arrangement, folder: Path, bench: Bench) -> Traine
         except (InertError, UndefinedFigureError) as error:
             options = error.options if isinstance(error, InertError) else _choosing(arrangement.plan)
             less = without(arrangement.plan, options)
-            if arrangement.method == FEDERATED or less == arrangement.plan:
+            if not may_remove or less == arrangement.plan:
                 raise
             arrangement, removed = replace(arrangement, plan=less), (*removed, *options)
 
@@ -91,25 +98,24 @@ def _run(arrangement: Arrangement, folder: Path, bench: Bench) -> Trained:
     federation = write_sites(plan, arrangement.partitioned, folder / "sites", os.environ)
     if arrangement.method != FEDERATED:
         plan, columns = without_unknown(plan, federation.sites)
-    summary = simulate_over(plan, federation, folder, Console(quiet=True), bench.series)
-    return replace(_read(arrangement, summary), without_columns=columns)
+    outcomes: list[RunOutcome] = []
+    summary = simulate_over(plan, federation, folder, Console(quiet=True), bench.series, outcomes.append)
+    return replace(_read(arrangement, summary, outcomes[0]), without_columns=columns)
 
 
-def _read(arrangement: Arrangement, summary: Mapping[str, Any]) -> Trained:
+def _read(arrangement: Arrangement, summary: Mapping[str, Any], outcome: RunOutcome) -> Trained:
     """The result from a run's ``summary.json``; figures on a test set at the coordinator count for every site."""
     central = summary["test"]["source"] == "coordinator"
-    return Trained(
-        method=arrangement.method,
-        site=arrangement.site,
-        seed=arrangement.plan.seed,
-        lr=arrangement.plan.train.lr,
-        tested=arrangement.tested,
+    by_site = outcome.final.by_site
+    return replace(
+        _nothing(arrangement, arrangement.plan.train.lr),
         val=summary["val"][summary["headline"]],
         figures={
             site: summary["test"] if central else summary["sites"][site]
             for site in arrangement.tested
             if central or site in summary["sites"]
         },
+        evaluations={site: by_site[site]["test"] for site in arrangement.tested if "test" in by_site.get(site, {})},
         # without decoding, which only the first run does, before its rounds
         seconds=summary["seconds"]["per_round"] * summary["rounds"],
         bytes_up=summary["bytes"]["up"],

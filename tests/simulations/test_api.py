@@ -192,7 +192,7 @@ def test_a_study_answers_whether_the_federation_helps(source: fg.Source) -> None
 
 def test_a_study_without_a_question_is_refused(source: fg.Source, tmp_path: Path) -> None:
     plan = fg.plan(rounds=1, source=source)
-    with pytest.raises(fg.PlanError, match="a study needs baselines, seeds or lrs; simulate"):
+    with pytest.raises(fg.PlanError, match="a study needs baselines, seeds, lrs, folds or cases; simulate"):
         fg.study(plan)
     with pytest.raises(fg.PlanError, match="baselines='pool': input should be 'local', 'pooled' or") as caught:
         fg.study(plan, baselines=["pool"], seeds=[0, 0])

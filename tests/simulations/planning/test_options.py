@@ -1,4 +1,4 @@
-"""`baselines`, `seeds` and `lrs` on the command line: what they are, and what is refused."""
+"""`baselines`, `seeds`, `lrs`, `folds` and `cases` on the command line: what they are, and what is refused."""
 
 from __future__ import annotations
 
@@ -40,6 +40,17 @@ def test_the_sentence_of_fedgraft_plan_names_all_that_would_be_run(ask: Ask) -> 
     )
 
 
+def test_folds_and_cases_are_in_the_sentence_and_a_curve_is_beside_each_site_alone(ask: Ask) -> None:
+    plan, study = ask("folds=5", "cases=[all,25,10]")
+    assert (study.folds, study.cases, study.sizes) == (5, ("all", 25, 10), (10, 25, "all"))
+    assert study.baselines == ("local",) and ask("cases=[10]", "baselines=[pooled]")[1].baselines == ("pooled",)
+    assert ask("folds=2")[1].is_asked
+    assert study.sentence(plan) == (
+        "with each of the seeds 0, at each of the rates 0.01, in each of 5 folds, with 10, 25, all training cases per "
+        "class and site: the federation, each site alone"
+    )
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
@@ -56,6 +67,17 @@ def test_the_sentence_of_fedgraft_plan_names_all_that_would_be_run(ask: Ask) -> 
             "data.test=coordinator leaves it no test cases; use data.test=sites data.test_fraction=0.2",
         ),
         (["baselines=[leave_one_site_out]", "hold_out=[birch]"], "both choose who is left out"),
+        (["folds=1"], "folds=1: input should be greater than or equal to 2"),
+        (
+            ["folds=5", "data=pneumoniamnist"],
+            "the official test set is scored; use data.test=sites, or leave folds out",
+        ),
+        (["folds=5", "data=tcga_brca"], "folds=5 deals the cases anew, and with data.test=given they keep the split"),
+        (["cases=[0]"], "cases=0: input should be greater than or equal to 1"),
+        (["cases=[few]"], "cases='few': input should be 'all'"),
+        (["cases=[10,10]"], "cases names one twice"),
+        (["cases=[10]", "data=tcga_brca"], "with data.task=survival a case has not one class; leave cases out"),
+        (["cases=[10]", "data=nih_cxr1000_findings"], "with data.task=multilabel a case has not one class"),
     ],
 )
 def test_what_is_wrong_is_named(ask: Ask, overrides: list[str], words: str) -> None:

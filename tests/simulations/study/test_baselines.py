@@ -15,7 +15,8 @@ from fedgraft.common.plan.graft_sections import AdaptSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.federation.sites import Partitioned
 from fedgraft.simulations.planning.options import Study
-from fedgraft.simulations.study.baselines import Arrangement, alone, arrangements, require_suited, with_splits, without
+from fedgraft.simulations.study.baselines import Arrangement, alone, arrangements, require_suited, without
+from fedgraft.simulations.study.splits import with_splits
 
 Composer = Callable[..., Plan]
 ALL = Study(("local", "pooled", "leave_one_site_out"))
