@@ -190,6 +190,15 @@ def test_a_study_answers_whether_the_federation_helps(source: fg.Source) -> None
     assert study.picture == Path("study/study.png") and '<img alt="study"' in study._repr_html_()
 
 
+def test_folds_and_cases_are_asked_for_by_arguments_or_by_words() -> None:
+    by_words = fg.plan(folds=5, cases=[10, "all"])
+    by_argument = api._study(fg.plan(), {"folds": 5, "cases": [10, "all"]}, None)
+    assert by_argument == by_words.study and (by_argument.folds, by_argument.cases) == (5, (10, "all"))
+    assert api._study(by_words, {"cases": (25,)}, None).cases == (25,)
+    with pytest.raises(fg.PlanError, match="folds=1: input should be greater than or equal to 2"):
+        api._study(fg.plan(), {"folds": 1}, None)
+
+
 def test_a_study_without_a_question_is_refused(source: fg.Source, tmp_path: Path) -> None:
     plan = fg.plan(rounds=1, source=source)
     with pytest.raises(fg.PlanError, match="a study needs baselines, seeds, lrs, folds or cases; simulate"):
