@@ -83,7 +83,6 @@ def serve(
     (out / "rounds.jsonl").write_text("", encoding="utf-8")
     _require_scorable(evaluate, model)
     require_selectable(plan, model)
-    state = model.backbone_state()
     lines: list[dict[str, Any]] = []
 
     def finished(round_: Round) -> None:
@@ -93,8 +92,8 @@ def serve(
     federation = RunContext(
         grid=grid,
         plan=plan,
-        backbone=DistributedBackbone(state, tensors.digest(state)),
-        initial=model.tensors(model.names("shared")),
+        backbone=DistributedBackbone(model.backbone_states(), model.backbone_name),
+        initial=model.tensors(model.received),
         ledger=ledger,
         evaluate=None if evaluate is None else lambda shared: evaluate(model, shared),
         registered=registered,
@@ -148,7 +147,7 @@ def _write_results(
 ) -> dict[str, Any]:
     model.load(outcome.shared)
     metadata = {"plan_digest": plan.digest, "classes": json.dumps(plan.data.classes)}
-    kept = (*model.names("frozen"), *model.names("shared"))
+    kept = (*model.names("frozen"), *model.received)
     tensors.save(out / "model.safetensors", model.tensors(kept), metadata)
     result = summary.summary(plan, outcome, ledger, seconds)
     (out / "summary.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

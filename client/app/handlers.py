@@ -52,8 +52,8 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
     plan_json, digest, backbone_digest = messages.unpack_prepare(content)
     site = workspace.site(site_file)
     plan = workspace.accept_plan(site, plan_json, digest, backbone_digest)
-    if not workspace.has_backbone(site, backbone_digest):
-        return pack_offer(Offer(site.name, digest, False, 0, None))
+    if lacks := workspace.lacks(site, backbone_digest):
+        return pack_offer(Offer(site.name, digest, False, 0, None, lacks=lacks))
     session = workspace.open(site_file, digest, run)
     train, task = session.cohort["train"], tasks.of(plan.data)
     counts = None if _held_out(session) else task.count(train.labels)
@@ -82,6 +82,7 @@ def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: in
     session = workspace.open(site_file, order.plan_digest, run)
     received = _received(content, session)
     session.load(received)
+    session.keep_scale()
     with adapted(session) if adapts(session.plan, session.site.name) else own_copy(session):
         if isinstance(session.personal, FinishesModel) and not _held_out(session):
             task = replace(_task(session, order, received, workspace, "finish"), terms=terms(session, order))
@@ -102,6 +103,7 @@ def assign(
     if _held_out(session):
         raise WireError("the plan holds this site out: it never trains, and evaluates the final model")
     received = _received(content, session, session.plan.compression.down) if received is None else received
+    session.receive(received)
     return Assignment(session, order, received, _task(session, order, received, workspace))
 
 

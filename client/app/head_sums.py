@@ -11,9 +11,15 @@ from fedgraft.client.site.release import append_line, may_release_sums
 from fedgraft.client.training.before_head import inputs_of_weights
 from fedgraft.client.training.session import Session
 from fedgraft.common.errors import WireError
-from fedgraft.common.heads.start import build_initial
+from fedgraft.common.heads.start import build_initial, starts_head, weighed
 from fedgraft.common.interfaces.head_start import COUNTS, StartsFromSums, Sums
-from fedgraft.common.wire.head_sums import SiteSums, pack_sums, unpack_sums_question
+from fedgraft.common.wire.head_sums import (
+    SiteSums,
+    SumsQuestion,
+    pack_sums,
+    plan_of_sums_question,
+    unpack_sums_question,
+)
 
 
 def tell_sums(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
@@ -23,25 +29,26 @@ def tell_sums(content: RecordDict, workspace: Workspace, site_file: Path, run: i
         WireError: the plan was never prepared here, or asks for no sums.
         DataError: the cohort can't be used.
     """
-    digest = unpack_sums_question(content)
+    digest = plan_of_sums_question(content)
     session = workspace.open(site_file, digest, run)
-    if session.plan.initial.target is None or session.site.name in session.plan.hold_out:
+    if not starts_head(session.plan) or session.site.name in session.plan.hold_out:
         raise WireError("the plan asks this site for no sums")
-    found = site_sums(session)
+    given = {name: session.specs[name] for name in session.model.names("given")}
+    found = site_sums(session, unpack_sums_question(content, given))
     about = {"withheld": True} if found is None else _figures(found)
     append_line(session.release_log, "sums", run, plan=digest, **about)
     return pack_sums(SiteSums(session.site.name, digest, found))
 
 
-def site_sums(session: Session) -> Sums | None:
+def site_sums(session: Session, asked: SumsQuestion) -> Sums | None:
     """The plan's sums over this site's training cases, by the untrained model; ``None`` if they may not leave."""
     train, outputs = session.cohort["train"], session.plan.data.outputs
     patients = _patients(session)
     if not may_release_sums(patients, session.plan.release, session.site.release):
         return None
-    session.load({name: session.initial[name] for name in session.model.names("shared")})
+    session.load({**{name: session.initial[name] for name in session.model.names("shared")}, **asked.given})
     features = inputs_of_weights(session.model.constant.trained, train, session.device)
-    initial = build_initial(session.plan, session.site.trusted)
+    initial = weighed(build_initial(session.plan, session.site.trusted), asked.class_counts)
     return initial.sums(features, train.labels, outputs) if isinstance(initial, StartsFromSums) else {}
 
 

@@ -11,6 +11,7 @@ from fedgraft.client.training.evaluation import evaluate_splits
 from fedgraft.client.training.vectorised import TrainedTogether, can_be_stacked, groups_of, train_together
 from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError
+from fedgraft.common.interfaces.roles import SCALE
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.wire import messages
@@ -55,7 +56,7 @@ def _can_be_joined(given: Sequence[Assignment]) -> bool:
     model = given[0].session.model
     return (
         model.constant.what == FEATURES
-        and not model.names("local")
+        and all(name.startswith(SCALE) for name in model.names("local"))
         and all(one.task.is_plain for one in given)
         and all(one.session.plan.personal.target is None and one.session.plan.loss.absent == "keep" for one in given)
         and can_be_stacked(model.constant.trained, [one.task.loss for one in given])

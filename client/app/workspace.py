@@ -7,6 +7,7 @@ one `Workspace` serves all sites, which share one copy of the backbone.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from fedgraft.client.site.site_file import SiteFile, read_site_file
 from fedgraft.client.site.timing import Phases
 from fedgraft.client.training.loop import LossFunction
 from fedgraft.client.training.loss import Losses
+from fedgraft.client.training.scaling import scaled
 from fedgraft.client.training.session import Session
 from fedgraft.client.training.test_time import adapts, model_at
 from fedgraft.common import tensors
@@ -31,6 +33,7 @@ from fedgraft.common.errors import BackboneError, WireError
 from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.models.model import Model
+from fedgraft.common.models.pieces import joined
 from fedgraft.common.plan.plan import Plan, from_json
 from fedgraft.common.runtime.files import private_folder, replacing
 from fedgraft.common.runtime.memory import keep_freed_memory
@@ -83,12 +86,20 @@ class Workspace:
         plan = held if held is not None and held.to_json() == plan_json else from_json(plan_json)
         if plan.digest != announced:
             raise WireError("the plan does not have the digest that the coordinator announced")
-        _replace(_plan_file(site, announced), f"{_digest(backbone_digest)}\n{plan_json}")
+        _replace(_plan_file(site, announced), f"{'+'.join(_digests(backbone_digest))}\n{plan_json}")
         self._plans[announced] = plan
         return plan
 
-    def has_backbone(self, site: SiteFile, digest: str) -> bool:
-        """Whether the site holds an intact backbone; a damaged file is removed, so that the backbone is sent again."""
+    def lacks(self, site: SiteFile, backbone: str) -> tuple[str, ...]:
+        """The digests of the networks that the site does not hold intact; a damaged file is removed, so that it is sent
+        again.
+
+        Args:
+            backbone: the digests of its networks, joined by ``+``.
+        """
+        return tuple(digest for digest in dict.fromkeys(_digests(backbone)) if not self._has(site, digest))
+
+    def _has(self, site: SiteFile, digest: str) -> bool:
         path = _backbone_file(site, digest)
         return (path in self._verified and path.is_file()) or self._backbone(path, digest) is not None
 
@@ -104,17 +115,20 @@ class Workspace:
         path.unlink(missing_ok=True)
         return None
 
-    def accept_backbone(self, site: SiteFile, digest: str, state: dict[str, Tensor]) -> None:
-        """Verify and keep a backbone.
+    def accept_backbone(self, site: SiteFile, backbone: str, states: Mapping[str, dict[str, Tensor]]) -> None:
+        """Verify and keep the networks that the site lacks.
+
+        Args:
+            backbone: the announced digests, joined by ``+``.
+            states: what came, by digest.
 
         Raises:
-            BackboneError: its digest is not the one that the coordinator announced.
+            BackboneError: one that it lacks did not come, or does not have its digest.
         """
-        if self.has_backbone(site, digest):
-            return
-        if tensors.digest(state) != digest:
-            raise BackboneError("the backbone received does not have the announced digest; nothing was kept")
-        tensors.save(_backbone_file(site, digest), state)
+        for digest in self.lacks(site, backbone):
+            if digest not in states or tensors.digest(states[digest]) != digest:
+                raise BackboneError("the backbone received does not have the announced digest; nothing was kept")
+            tensors.save(_backbone_file(site, digest), states[digest])
 
     def open(self, path: Path, plan_digest: str, run: int) -> Session:
         """The session of a site and a plan, for one message.
@@ -144,7 +158,8 @@ class Workspace:
         with self.phases.of("cohort"):
             accepted = accept(read_manifest(site.manifest), plan, inputs, site.state)
             cohort = load_cohort(accepted, extractor, site.name not in plan.hold_out)
-        return Session(site, plan, run, model, initial, accepted, cohort, specs, codec, machine, self.phases)
+        cohort, scaling = scaled(cohort, model, initial, plan, site.name not in plan.hold_out, machine.device)
+        return Session(site, plan, run, model, initial, accepted, cohort, specs, codec, machine, self.phases, scaling)
 
     def inputs(self, site: SiteFile, plan: Plan) -> Inputs:
         """The inputs that turn a site's cases into tensors for the plan's network."""
@@ -177,15 +192,15 @@ class Workspace:
     def _model(self, site: SiteFile, plan: Plan, backbone_digest: str, device: torch.device) -> Built:
         key = (plan.digest, backbone_digest, site.allow, adapts(plan, site.name))
         if key not in self._models:
-            held = self._backbone(_backbone_file(site, backbone_digest), backbone_digest)
-            if held is None:
+            held = [self._backbone(_backbone_file(site, one), one) for one in _digests(backbone_digest)]
+            if None in held:
                 raise BackboneError("the plan's backbone is not on this site's disk, or damaged; prepare again")
             allowed = site.trusted
-            model = model_at(site.name, plan, held, allowed)
+            model = model_at(site.name, plan, joined([one for one in held if one is not None]), allowed)
             model.network.to(device)
-            shared = model.tensors(model.names("shared"))
-            initial = {**shared, **model.tensors(model.names("local"))}
-            self._models[key] = (model, initial, messages.specs_of(shared), up_codec(plan.compression, allowed))
+            received = model.tensors(model.received)
+            initial = {**received, **model.tensors(model.names("local"))}
+            self._models[key] = (model, initial, messages.specs_of(received), up_codec(plan.compression, allowed))
         return self._models[key]
 
 
@@ -202,6 +217,11 @@ def _digest(text: str) -> str:
     if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
         raise WireError("a digest must be 64 hexadecimal digits")
     return text
+
+
+def _digests(backbone: str) -> list[str]:
+    """The digests of a backbone's networks."""
+    return [_digest(one) for one in backbone.split("+")]
 
 
 def _replace(path: Path, text: str) -> None:

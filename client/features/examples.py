@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from fedgraft.client.site.row_store import RowStore
+
+
+class Change(Protocol):
+    """Turns kept rows into inputs."""
+
+    @property
+    def same_for(self) -> object:
+        """Equal for changes that do the same."""
+
+    def apply(self, rows: Tensor) -> Tensor:
+        """``(B, *shape)`` float32 -> ``(B, *shape)`` float32."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +33,7 @@ class Examples:
         places: ``(N, V)`` int64: the row of each case's V views, view 0 first; ``None`` if case i is row i.
         patients, scanners: ``(N,)`` int64, equal for the same patient or scanner (`fedgraft.client.cohort.groups`);
             ``None`` unless the plan's ``alignment`` needs them.
+        change: applied to kept rows whenever they are read; ``None`` for rows as they are.
     """
 
     source: Tensor | RowStore
@@ -28,6 +41,7 @@ class Examples:
     places: Tensor | None = None
     patients: Tensor | None = None
     scanners: Tensor | None = None
+    change: Change | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -58,13 +72,15 @@ class Examples:
         return self.places[cases, 0 if views is None else views]
 
     def at(self, rows: Tensor) -> Tensor:
-        """Some rows of `stored`, ``(B, *shape)`` float32."""
-        return self.stored.index_select(0, rows).float()
+        """The inputs made of some rows of `stored`, ``(B, *shape)`` float32."""
+        found = self.stored.index_select(0, rows).float()
+        return found if self.change is None else self.change.apply(found)
 
     @staticmethod
     def joined(parts: Sequence[Examples]) -> Examples:
-        """The cases of several parts of one source, concatenated; view 0 only."""
+        """The cases of several parts of one source with the same change, concatenated; view 0 only."""
         if len(parts) == 1:
             return parts[0]
         places = [torch.arange(len(p)) if p.places is None else p.places[:, 0] for p in parts]
-        return Examples(parts[0].source, torch.cat([p.labels for p in parts]), torch.cat(places)[:, None])
+        labels = torch.cat([p.labels for p in parts])
+        return Examples(parts[0].source, labels, torch.cat(places)[:, None], change=parts[0].change)

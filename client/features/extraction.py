@@ -19,7 +19,8 @@ from fedgraft.client.cohort.inputs import CaseView, Inputs, Progress, ignore
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.site.machine import Machine, automatic_batch, memory_bytes, use_threads
 from fedgraft.client.site.row_store import ABSENT, RowStore, Store
-from fedgraft.common.models.frozen_part import INPUTS
+from fedgraft.common.features.choose import said
+from fedgraft.common.models.frozen_part import INPUTS, Piece
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
 
@@ -30,12 +31,13 @@ Cohort = dict[str, Examples]
 class FeatureExtractor:
     """Computes the output of a network's constant part for cases, or finds it in the store.
 
+    ``backbone`` names it by the digests of its networks (`fedgraft.common.models.model.Model.backbone_name`).
     ``progress`` is called with the number of cases that were computed, each once all its views are done.
     """
 
     plan: Plan
     model: Model
-    backbone_digest: str
+    backbone: str
     inputs: Inputs
     store: Store
     machine: Machine
@@ -51,16 +53,29 @@ class FeatureExtractor:
         Args:
             parts: by name: usable cases, and how many views of each are needed.
         """
-        kept = self.store.kind(self._namespace(), self.model.constant.shape, self.plan.backbone.keep_as)
         wanted = [
             CaseView(case, view) for part, views in parts.values() for case in part.cases for view in range(views)
         ]
         sizes = [len(part.cases) * views for part, views in parts.values()]
-        places = torch.from_numpy(self._places(kept, wanted)).split(sizes)
+        source, rows = self._kept(wanted)
         return {
-            name: Examples(kept, part.labels, some.reshape(-1, views), *self._patients_and_scanners(part.cases))
-            for (name, (part, views)), some in zip(parts.items(), places, strict=True)
+            name: Examples(source, part.labels, some.reshape(-1, views), *self._patients_and_scanners(part.cases))
+            for (name, (part, views)), some in zip(parts.items(), rows.split(sizes), strict=True)
         }
+
+    def _kept(self, wanted: Sequence[CaseView]) -> tuple[Tensor | RowStore, Tensor]:
+        """What holds the rows of the views that are wanted, and the index of each row; what is lacking is computed. Of
+        several networks each has a store of its own, and their rows are joined in memory."""
+        stores = [(self._store(piece), piece) for piece in self._pieces]
+        keys = self.inputs.keys(wanted)
+        places = self._places(stores, wanted, keys)
+        if len(stores) == 1:
+            return stores[0][0], torch.from_numpy(places[0])
+        rows = [
+            kept.rows().index_select(0, torch.from_numpy(place)).float()
+            for (kept, _), place in zip(stores, places, strict=True)
+        ]
+        return torch.cat(rows, dim=1), torch.arange(len(wanted))
 
     def _patients_and_scanners(self, cases: Sequence[Case]) -> tuple[Tensor | None, Tensor | None]:
         """The patients and scanners of cases, if the plan's alignment needs them."""
@@ -68,30 +83,56 @@ class FeatureExtractor:
         patients = None if asked.target is None else patients_of(cases)
         return patients, None if asked.column is None else scanners_of(cases, asked.column)
 
-    def _places(self, kept: RowStore, wanted: Sequence[CaseView]) -> NDArray[np.int64]:
-        keys = self.inputs.keys(wanted)
-        places = kept.places(keys)
-        absent = [number for number, place in enumerate(places) if place == ABSENT]
+    def _places(
+        self, stores: Sequence[tuple[RowStore, Piece]], wanted: Sequence[CaseView], keys: Sequence[bytes]
+    ) -> list[NDArray[np.int64]]:
+        """For each store, the index of each row; a case that any store lacks is decoded once, for all that lack it."""
+        found = [kept.places(keys) for kept, _ in stores]
+        lacking = np.stack([places == ABSENT for places in found])
+        absent = np.flatnonzero(lacking.any(axis=0)).tolist()
         if not absent:
-            return places
+            return found
         # a case's views stand one after another: where another case follows, it is done
         after = [wanted[number].case for number in absent[1:]]
         last = {n for n, case in zip(absent, [*after, None], strict=True) if wanted[n].case is not case}
-        for part, values in self._compute([wanted[number] for number in absent]):
-            kept.add([keys[number] for number in absent[part]], values.numpy())
+        lacks = [bool(some.any()) for some in lacking]
+        pieces = [piece for (_, piece), needed in zip(stores, lacks, strict=True) if needed]
+        kept = [store for (store, _), needed in zip(stores, lacks, strict=True) if needed]
+        for part, values in self._compute([wanted[number] for number in absent], pieces):
+            for store, rows in zip(kept, values, strict=True):
+                store.add([keys[number] for number in absent[part]], rows.numpy())
             self.progress(sum(number in last for number in absent[part]))
-        return kept.places(keys)
+        return [store.places(keys) for store, _ in stores]
 
-    def _compute(self, wanted: Sequence[CaseView]) -> Iterator[tuple[slice, Tensor]]:
-        """Batches of computed outputs: ``(slice of wanted, (B, *shape) float32 on the CPU)``."""
+    def _compute(self, wanted: Sequence[CaseView], pieces: Sequence[Piece]) -> Iterator[tuple[slice, list[Tensor]]]:
+        """Batches of computed outputs: ``(slice of wanted, (B, *shape) float32 on the CPU for each piece)``."""
         machine, shape = self.machine, self.model.spec.shape
         batch = machine.batch or automatic_batch(shape, memory_bytes())
         mixed = self._precision == "mixed"
         use_threads(machine.threads)
         for part, inputs in self.inputs.batches(wanted, batch):
             with torch.autocast(machine.device.type, torch.bfloat16, enabled=mixed):
-                values = self.model.constant.compute(inputs.to(machine.device))
-            yield part, values.float().cpu()
+                values = [piece.compute(inputs.to(machine.device)) for piece in pieces]
+            yield part, [one.float().cpu() for one in values]
+
+    @property
+    def _pieces(self) -> tuple[Piece, ...]:
+        """What is computed and kept, each by itself."""
+        constant = self.model.constant
+        if constant.pieces:
+            return constant.pieces
+        what = (
+            constant.what if constant.what == INPUTS else f"{constant.what}|{self.model.name}{said(self.plan.features)}"
+        )
+        return (Piece(what, "", constant.shape, constant.compute),)
+
+    def _store(self, piece: Piece) -> RowStore:
+        """The store of a piece's rows; named by all that they depend on."""
+        digest = dict(zip(self._pieces, self.backbone.split("+"), strict=True))[piece]
+        computed = (self._precision, self.machine.device.type, torch.__version__, version("timm"))
+        origin = piece.said if piece.said == INPUTS else f"{piece.said}|{digest}|{'|'.join(computed)}"
+        namespace = hashlib.sha256(f"{origin}|{self.inputs.fingerprint}".encode()).hexdigest()
+        return self.store.kind(namespace, piece.shape, self.plan.backbone.keep_as)
 
     @property
     def _precision(self) -> str:
@@ -100,12 +141,6 @@ class FeatureExtractor:
         if chosen == "auto":
             return "float32" if self.machine.device.type == "cpu" else "mixed"
         return chosen
-
-    def _namespace(self) -> str:
-        what = self.model.constant.what
-        computed = (self._precision, self.machine.device.type, torch.__version__, version("timm"))
-        origin = what if what == INPUTS else f"{what}|{self.model.name}|{self.backbone_digest}|{'|'.join(computed)}"
-        return hashlib.sha256(f"{origin}|{self.inputs.fingerprint}".encode()).hexdigest()
 
 
 def load_cohort(accepted: AcceptedCohort, extractor: FeatureExtractor, trains: bool = True) -> Cohort:

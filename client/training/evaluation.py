@@ -31,7 +31,7 @@ def evaluate_split(network: nn.Module, examples: Examples, device: torch.device,
 def evaluate_splits(
     network: nn.Module, splits: Sequence[Examples], device: torch.device, task: AnyTask
 ) -> list[Evaluation | None]:
-    """`evaluate_split` for many splits: those with rows in the same store are computed together."""
+    """`evaluate_split` for many splits: those with rows in the same store, changed alike, are computed together."""
     found: list[Evaluation | None] = [None] * len(splits)
     filled = [place for place, examples in enumerate(splits) if len(examples)]
     for some in _by_store(splits, filled):
@@ -44,7 +44,9 @@ def evaluate_splits(
 
 
 def _by_store(splits: Sequence[Examples], places: Sequence[int]) -> list[list[int]]:
-    stores: dict[int, list[int]] = {}
+    stores: dict[tuple[int, object], list[int]] = {}
     for place in places:
-        stores.setdefault(id(splits[place].source), []).append(place)
+        change = splits[place].change
+        key = (id(splits[place].source), None if change is None else change.same_for)
+        stores.setdefault(key, []).append(place)
     return list(stores.values())

@@ -18,6 +18,7 @@ from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.site.timing import Phases
 from fedgraft.client.training.full_batch import FullBatch, full_batch
 from fedgraft.client.training.sampling import Sampling, sampler_of, with_synthesised
+from fedgraft.client.training.scaling import Scaling
 from fedgraft.common import tensors
 from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.interfaces.personalisation import Personalisation
@@ -41,6 +42,7 @@ class Session:
         cohort: the network's inputs for these cases, by split.
         specs: shapes and dtypes of the shared tensors.
         codec: encodes updates.
+        scaling: scales features; ``None`` if the plan does not.
     """
 
     site: SiteFile
@@ -54,6 +56,7 @@ class Session:
     codec: Codec
     machine: Machine
     phases: Phases
+    scaling: Scaling | None = None
 
     @property
     def device(self) -> torch.device:
@@ -98,10 +101,17 @@ class Session:
         if not names:
             return {}
         held = tensors.load(self.local_file) if self.local_file.is_file() else {}
-        return {name: held.get(name, self.initial[name]) for name in names}
+        own = {} if self.scaling is None else self.scaling.local
+        return {name: own[name] if name in own else held.get(name, self.initial[name]) for name in names}
+
+    def receive(self, received: Mapping[str, Tensor]) -> None:
+        """Scale features as the received tensors say."""
+        if self.scaling is not None:
+            self.scaling.receive(received)
 
     def load(self, received: Mapping[str, Tensor]) -> None:
         """Load the received tensors and this site's local ones into the network."""
+        self.receive(received)
         self.model.load({**received, **self.local_tensors()})
 
     def residual(self) -> dict[str, Tensor]:
@@ -117,6 +127,11 @@ class Session:
     @cached_property
     def _residual_file(self) -> Path:
         return self.local_file.with_name(f"{self.local_file.stem}-residual.safetensors")
+
+    def keep_scale(self) -> None:
+        """Keep the site's own scale beside its other local tensors: who never trains keeps nothing else."""
+        if self.model.has_local_scale:
+            self.keep_local_tensors()
 
     def keep_local_tensors(self) -> None:
         names = self.model.names("local")

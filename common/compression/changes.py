@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.codec import Encoded, Tensors
+from fedgraft.common.interfaces.roles import REFERENCE, SCALE
 from fedgraft.common.wire.arrays import not_finite
 
 Shape = tuple[int, ...]
@@ -33,9 +34,10 @@ Read = Callable[[str, Parts, Shape], Tensor]
 def rounded(name: str, tensor: Tensor) -> bool:
     """Whether a codec may round this tensor: float32, not small, and not a statistic. Others are sent as they are.
 
-    The statistics are batch norm's and the moments of an alignment: a rounded variance could become negative.
+    The statistics are batch norm's, the moments of an alignment and those that scale features: a rounded variance could
+    become negative.
     """
-    statistic = name.endswith(("running_mean", "running_var")) or name.startswith("reference.")
+    statistic = name.endswith(("running_mean", "running_var")) or name.startswith((REFERENCE, SCALE))
     return tensor.dtype == torch.float32 and tensor.numel() >= SMALL and not statistic
 
 

@@ -10,11 +10,15 @@ from torch import Tensor, nn
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.heads.linear_shape import WEIGHT, is_linear
-from fedgraft.common.interfaces.head_start import HeadStart, StartsFromSums, Sums
+from fedgraft.common.heads.ridge import Ridge
+from fedgraft.common.interfaces.head_start import HeadStart, StartsFromSums, Sums, WeighsClasses
 from fedgraft.common.interfaces.roles import HEAD, Role
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.choice_names import choice_of, choice_of_part
 from fedgraft.common.plan.plan import Plan
+
+COMPARED = (3e3, 300.0, 30.0)
+"""The penalties of the ridge heads by which ``features.scale=auto`` compares scales."""
 
 
 def require_initial(plan: Plan, head: nn.Module, roles: Mapping[str, Role], allowed: Iterable[str]) -> None:
@@ -38,18 +42,31 @@ def require_initial(plan: Plan, head: nn.Module, roles: Mapping[str, Role], allo
         raise PlanError(f"initial={name}: {reason}")
 
 
+def starts_head(plan: Plan) -> bool:
+    """Whether the run computes heads from sums or files before the first round."""
+    return plan.initial.target is not None or plan.features.scale == "auto"
+
+
 def build_initial(plan: Plan, allowed: Iterable[str]) -> HeadStart:
-    """Build the head start that the plan's ``initial`` names.
+    """Build the head start that the plan's ``initial`` names; for ``features.scale=auto`` without one, the ridge
+    regression by which scales are compared.
 
     Raises:
         PlanError: it names none, or an option does not fit.
     """
+    if plan.initial.target is None and plan.features.scale == "auto":
+        return Ridge(list(COMPARED), balanced=True, scale=1.0, sketch=None, every_site=False)
     if plan.initial.target is None:
         raise PlanError("the plan names no initial._target_")
     initial: HeadStart = parts.build(
         plan.initial.target, "initial", plan.initial.options, allowed, classes=plan.data.classes
     )
     return initial
+
+
+def weighed(start: HeadStart, counts: tuple[int, ...] | None) -> HeadStart:
+    """The start for these training cases by class over all sites, if it depends on them."""
+    return start.weighed(counts) if counts is not None and isinstance(start, WeighsClasses) else start
 
 
 def no_sums(initial: HeadStart, head: Mapping[str, Tensor], classes: int) -> Sums:

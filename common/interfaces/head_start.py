@@ -50,6 +50,23 @@ class StartsFromSums(HeadStart, Protocol):
         """
 
 
+@runtime_checkable
+class WeighsClasses(StartsFromSums, Protocol):
+    """A `StartsFromSums` whose sums weigh cases by how common their class is over all sites."""
+
+    def weighed(self, counts: tuple[int, ...]) -> StartsFromSums:
+        """The start for these training cases by class over all sites."""
+
+
+@runtime_checkable
+class OffersHeads(HeadStart, Protocol):
+    """A `HeadStart` that gives several heads, of which the sites' validation cases choose one."""
+
+    def heads(self, sums: Sums, built: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+        """The heads by what names each (``alpha=10``), the one to prefer of equal ones first; arguments as for
+        `HeadStart.head`."""
+
+
 def tells_classes_apart(start: object) -> bool:
     """Whether the started head gives classes different scores; ``start`` is a `HeadStart` or its class."""
     return bool(getattr(start, "tells_classes_apart", True))

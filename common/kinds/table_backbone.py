@@ -74,7 +74,7 @@ class Mlp(rtdl.MLP):  # type: ignore[misc]
         return features
 
     def group_matcher(self, coarse: bool = False) -> dict[str, str]:
-        """Stages, as timm's models declare them (`fedgraft.common.models.stages`)."""
+        """Stages, as timm's models declare them (`fedgraft.common.features.stages`)."""
         return {"blocks": r"^blocks\.(\d+)"}
 
 

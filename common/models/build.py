@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from fedgraft.common.adaptation import batch_norm
 from fedgraft.common.adaptation.insertion import is_within, stage_of
 from fedgraft.common.errors import BackboneError, PlanError
+from fedgraft.common.features.choose import reading_of
+from fedgraft.common.features.scale import scale_of
+from fedgraft.common.features.stages import find_stages, frozen_tensors
 from fedgraft.common.interfaces import adaptation as adapters
 from fedgraft.common.interfaces import roles
 from fedgraft.common.interfaces.adaptation import Adapted, Stage
@@ -23,10 +26,10 @@ from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.models import roles as roles_module
 from fedgraft.common.models.cut import Cut, find_cut
 from fedgraft.common.models.effects import require_acting, require_effect, require_scanners
-from fedgraft.common.models.frozen_part import Constant, nothing, up_to_a_stage, up_to_the_head
+from fedgraft.common.models.frozen_part import Constant, Piece, nothing, up_to_a_stage, up_to_the_head
 from fedgraft.common.models.model import Model
-from fedgraft.common.models.network import Network, measure_width
-from fedgraft.common.models.stages import find_stages, frozen_tensors
+from fedgraft.common.models.network import Network, measure_groups
+from fedgraft.common.models.pieces import pieces_of
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.types import OURS
@@ -51,7 +54,9 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
         base, spec = kind.backbone(backbone is None and plan.backbone.pretrained)
         if backbone is not None:
             _load_strict(base, backbone)
-        width = measure_width(base, spec, facts.unfit)
+        reading = None if plan.features.networks else reading_of(plan.features, base, allowed)
+        groups = measure_groups(base, spec, reading, facts.unfit)
+        width = sum(group.width for group in groups)
         stages = find_stages(base)
         frozen = frozen_tensors(stages, plan.backbone.freeze)
         for name, parameter in base.named_parameters():
@@ -62,14 +67,16 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
         head = parts.build(plan.head.target, "head", plan.head.options, allowed, width=width, classes=plan.data.outputs)
     dropouts = _dropouts(base, stages, frozen) if facts.trains_dropout else frozenset[str]()
     training = dropouts | adapted.training_modules | _batch_norms(plan, base, frozen)
-    network = Network(base, adapted.layers, head, training, _reference(plan, width, allowed))
+    scale = scale_of(plan.features, groups)
+    network = Network(base, adapted.layers, head, training, _reference(plan, width, allowed), reading, scale)
     decided = _roles(plan, network, frozen, adapted, allowed)
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(decided[name] != "frozen" and not name.startswith(roles.REFERENCE))
     network.to(memory_format=facts.layout)
     network.eval()
     whole = Model(plan.backbone.name, network, spec, facts, width, stages, decided, nothing(network, spec))
-    model = replace(whole, constant=_constant(whole, adapted.follows)) if plan.engine.keep else whole
+    pieces = pieces_of(base, plan.features, facts.layout)
+    model = replace(whole, constant=_constant(whole, adapted.follows, pieces)) if plan.engine.keep else whole
     require_acting(plan, model, allowed)
     return model
 
@@ -85,16 +92,17 @@ def _kind(plan: Plan, allowed: Iterable[str]) -> InputKind:
     return kind
 
 
-def _constant(model: Model, follows: frozenset[str]) -> Constant:
+def _constant(model: Model, follows: frozenset[str], pieces: tuple[Piece, ...]) -> Constant:
     if _head_only(model.roles, model.network):
-        return up_to_the_head(model.network, model.width, model.facts.layout)
+        return up_to_the_head(model.network, model.width, model.facts.layout, pieces)
     cut = _cut(model.network, model.stages, model.spec, model.roles, follows)
     return model.constant if cut is None else up_to_a_stage(model.network, cut, model.facts.layout)
 
 
 def _head_only(decided: Mapping[str, Role], network: Network) -> bool:
     """Whether nothing but the head can change during training."""
-    trained = (name for name, role in decided.items() if role != "frozen" and not name.startswith(roles.REFERENCE))
+    aside = (roles.REFERENCE, roles.SCALE)
+    trained = (name for name, role in decided.items() if role != "frozen" and not name.startswith(aside))
     return all(name.startswith(roles.HEAD) for name in trained) and not network.training_modules
 
 
@@ -166,7 +174,8 @@ def _roles(
         network.state_dict(),
         frozenset(name for name, _ in network.named_parameters()),
         frozenset(roles.BACKBONE + name for name in frozen),
-        {roles.BACKBONE + name: role for name, role in adapted.claims.items()},
+        {roles.BACKBONE + name: role for name, role in adapted.claims.items()}
+        | {roles.SCALE + name: role for name, role in getattr(network.scale, "roles", {}).items()},
         plan.backbone.batch_norm == "train",
         local,
     )

@@ -6,18 +6,37 @@ It ends behind the backbone (features are kept), behind a stage (the stage's out
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from fedgraft.common.features.read import collect
 from fedgraft.common.interfaces.inputs import Shaped
 from fedgraft.common.interfaces.roles import HEAD
 from fedgraft.common.models.cut import Cut
 from fedgraft.common.models.network import Network
 
 FEATURES, INPUTS = "features", "inputs"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What is computed and kept by itself: the features of one of several networks, or all that is kept.
+
+    Attributes:
+        said: all that it depends on besides the backbone's weights and the input.
+        prefix: of the names of its network's tensors in the backbone's state.
+        shape: of one case.
+        compute: inputs ``(B, *spec.shape)`` -> ``(B, *shape)``, without gradients.
+    """
+
+    said: str
+    prefix: str
+    shape: tuple[int, ...]
+    compute: Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -30,6 +49,7 @@ class Constant:
         compute: the constant part: inputs ``(B, *spec.shape)`` -> ``(B, *shape)``, without gradients.
         trained: the rest of the network: ``(B, *shape) -> (B, outputs)``.
         prefix: of the names of ``trained``'s parameters in the model's state.
+        pieces: vectors that make up what is kept of a case, in order; empty if it is one piece.
     """
 
     what: str
@@ -37,6 +57,7 @@ class Constant:
     compute: Callable[[Tensor], Tensor]
     trained: nn.Module
     prefix: str = ""
+    pieces: tuple[Piece, ...] = ()
 
     def own_name(self, name: str) -> str:
         """A tensor's name in ``trained``, from its name in the model's state."""
@@ -44,19 +65,35 @@ class Constant:
 
 
 class Tail(nn.Module):
-    """The network behind a cut: ``(B, *cut.shape) -> (B, outputs)``; it shares the network's parameters and names."""
+    """The network behind a cut; it shares the network's parameters and names.
+
+    What is kept of a case is the output at the cut, ``cut.shape``. If features are also read before the cut, both are
+    vectors, one after the other.
+    """
 
     def __init__(self, network: Network, cut: Cut) -> None:
         super().__init__()
         self.backbone = network.backbone
         self.adapters = network.adapters
         self.head = network.head
+        self.scale = network.scale
         self._whole = (network,)  # in a tuple, so that it is not registered as a submodule
         self._cut = cut
 
     def forward(self, kept: Tensor) -> Tensor:
-        logits: Tensor = self.head(self._cut.replay(self.backbone, kept))
+        logits: Tensor = self.head(self.scale(self._features(kept)))
         return logits
+
+    def _features(self, kept: Tensor) -> Tensor:
+        reading, cut = self._whole[0].reading, self._cut
+        if reading is None:
+            return cut.replay(self.backbone, kept)
+        numbers = math.prod(cut.shape)
+        output, before = kept.flatten(1).split([numbers, kept[0].numel() - numbers], dim=1)
+        behind = [module for module in reading.modules if module not in cut.before]
+        stage = output.unflatten(1, cut.shape)
+        found = collect(self.backbone, reading, behind, lambda: cut.replay(self.backbone, stage))
+        return torch.cat([before, *found], dim=1)
 
     def train(self, mode: bool = True) -> Tail:
         self._whole[0].train(mode)
@@ -64,26 +101,43 @@ class Tail(nn.Module):
         return self
 
 
-def up_to_the_head(network: Network, width: int, layout: torch.memory_format) -> Constant:
-    """The constant part is the whole backbone: features are kept, and the head is trained. ``layout``: of a batch."""
+def up_to_the_head(
+    network: Network, width: int, layout: torch.memory_format, pieces: tuple[Piece, ...] = ()
+) -> Constant:
+    """The constant part is the whole backbone: features are kept, and the head is trained.
+
+    What is kept is not scaled yet: the same rows serve every ``features.scale``, and each site scales its own.
+
+    Args:
+        layout: of a batch of inputs.
+        pieces: as `Constant.pieces`.
+    """
 
     def compute(inputs: Tensor) -> Tensor:
         network.eval()
         with torch.inference_mode():
-            features: Tensor = network.backbone(inputs.contiguous(memory_format=layout))
-        return features
+            return network.features(inputs.contiguous(memory_format=layout))
 
-    return Constant(FEATURES, (width,), compute, network.head, HEAD)
+    return Constant(FEATURES, (width,), compute, network.head, HEAD, pieces)
 
 
 def up_to_a_stage(network: Network, cut: Cut, layout: torch.memory_format) -> Constant:
     """The constant part ends at the cut: the output there is kept. ``layout``: of a batch of inputs."""
 
+    reading = network.reading
+    before = () if reading is None else tuple(module for module in reading.modules if module in cut.before)
+
     def compute(inputs: Tensor) -> Tensor:
         network.eval()
-        return cut.keep(network.backbone, inputs.contiguous(memory_format=layout))
+        laid_out = inputs.contiguous(memory_format=layout)
+        if reading is None:
+            return cut.keep(network.backbone, laid_out)
+        kept: list[Tensor] = []
+        vectors = collect(network.backbone, reading, before, lambda: kept.append(cut.keep(network.backbone, laid_out)))
+        return torch.cat([kept[0].flatten(1), *vectors], dim=1)
 
-    return Constant(f"stage {cut.stage}", cut.shape, compute, Tail(network, cut))
+    shape = cut.shape if reading is None else tuple(compute(cut.blank).shape[1:])
+    return Constant(f"stage {cut.stage}", shape, compute, Tail(network, cut))
 
 
 def nothing(network: Network, spec: Shaped) -> Constant:

@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from fedgraft.common import tensors as tensors_module
 from fedgraft.common.errors import BackboneError
 from fedgraft.common.interfaces import roles as roles_module
 from fedgraft.common.interfaces.adaptation import Stage
@@ -18,6 +19,7 @@ from fedgraft.common.interfaces.roles import Role
 from fedgraft.common.models import roles
 from fedgraft.common.models.frozen_part import Constant
 from fedgraft.common.models.network import Network
+from fedgraft.common.models.pieces import digests, split
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,16 @@ class Model:
         """Copies, on the CPU, of all the backbone's tensors, under their names without the ``backbone.`` prefix."""
         return {name: tensor.detach().cpu().clone() for name, tensor in self.network.backbone.state_dict().items()}
 
+    def backbone_states(self) -> dict[str, dict[str, Tensor]]:
+        """The states of the backbone's pieces (several networks; else one) by digest, under the names of each."""
+        states = split(self.backbone_state(), self.constant.pieces)
+        return {tensors_module.digest(state): state for state in states}
+
+    @property
+    def backbone_name(self) -> str:
+        """What names the backbone on the wire: its digest, or those of its pieces, joined by ``+``."""
+        return "+".join(digests(self.backbone_state(), self.constant.pieces))
+
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Copy the named tensors into the network.
 
@@ -74,7 +86,23 @@ class Model:
                 state[name].copy_(tensor)
 
     @property
+    def received(self) -> tuple[str, ...]:
+        """The names of the tensors that come with each message: the shared ones, and those that are given."""
+        return (*self.names("shared"), *self.names("given"))
+
+    @property
     def needs_its_site(self) -> bool:
-        """Whether the trained model can only be run at a site, since tensors of its forward pass are local."""
-        local = (name for name in self.names("local") if not name.startswith(roles_module.REFERENCE))
+        """Whether the model can only be run at a site, since tensors of its forward pass are local."""
+        return self.is_trained_apart or self.has_local_scale
+
+    @property
+    def has_local_scale(self) -> bool:
+        """Whether each site scales features by moments of its own cases."""
+        return any(name.startswith(roles_module.SCALE) for name in self.names("local"))
+
+    @property
+    def is_trained_apart(self) -> bool:
+        """Whether sites train tensors of the forward pass that they keep for themselves."""
+        aside = (roles_module.REFERENCE, roles_module.SCALE)
+        local = (name for name in self.names("local") if not name.startswith(aside))
         return any(self.state[name].is_floating_point() for name in local)

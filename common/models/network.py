@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from fedgraft.common.errors import PlanError, first_line
+from fedgraft.common.features.read import groups, read
+from fedgraft.common.interfaces.features import Group, Reading
 from fedgraft.common.interfaces.inputs import Shaped
 
 
@@ -13,8 +15,9 @@ class Network(nn.Module):
     """Inputs ``(B, *shape)`` float32, for instance images ``(B, C, H, W)``, -> ``(B, outputs)`` float32.
 
     In training mode the backbone stays in eval mode (a frozen batch norm keeps its statistics), except for the modules
-    whose paths are in ``training_modules``. ``reference`` holds the statistics that an alignment compares features
-    with; the forward pass does not use it.
+    whose paths are in ``training_modules``. Features are the backbone's output, or what ``reading`` reads of it, and
+    ``scale`` scales them for the head. ``reference`` holds the statistics that an alignment compares features with; the
+    forward pass does not use it.
     """
 
     def __init__(
@@ -24,17 +27,28 @@ class Network(nn.Module):
         head: nn.Module,
         training_modules: frozenset[str],
         reference: nn.Module | None = None,
+        reading: Reading | None = None,
+        scale: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
+        self.reading = reading
+        self.scale = nn.Identity() if scale is None else scale
         self.adapters = layers
         self.head = head
         self.reference = nn.Module() if reference is None else reference
         self.training_modules = training_modules
 
     def forward(self, inputs: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.backbone(inputs))
+        logits: Tensor = self.head(self.scale(self.features(inputs)))
         return logits
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """The features ``(B, F)``, before they are scaled."""
+        if self.reading is None:
+            features: Tensor = self.backbone(inputs)
+            return features
+        return read(self.backbone, self.reading, inputs)
 
     def train(self, mode: bool = True) -> Network:
         super().train(mode)
@@ -45,8 +59,9 @@ class Network(nn.Module):
         return self
 
 
-def measure_width(backbone: nn.Module, spec: Shaped, unfit: str) -> int:
-    """Features per case, measured with one blank case.
+def measure_groups(backbone: nn.Module, spec: Shaped, reading: Reading | None, unfit: str) -> tuple[Group, ...]:
+    """Features per case by the module that they come from, measured with one blank case; a single group if they are the
+    backbone's own output.
 
     Args:
         unfit: what to say where the backbone can't take it.
@@ -58,10 +73,11 @@ def measure_width(backbone: nn.Module, spec: Shaped, unfit: str) -> int:
     try:
         with torch.no_grad():
             features: Tensor = backbone.eval()(torch.zeros(1, *spec.shape))
+            found = () if reading is None else groups(backbone, reading, torch.zeros(1, *spec.shape))
     except (RuntimeError, AssertionError) as error:
         raise PlanError(f"{unfit}: {first_line(error)[:300]}") from error
     finally:
         backbone.train(training)
-    if features.ndim != 2:
+    if reading is None and features.ndim != 2:
         raise PlanError(f"the backbone gives features of shape {tuple(features.shape)}, not one vector per case")
-    return features.shape[1]
+    return found or (Group("backbone", features.shape[1]),)

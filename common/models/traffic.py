@@ -43,7 +43,7 @@ def volume(plan: Plan, model: Model) -> Volume:
     shared = model.tensors(model.names("shared"))
     return Volume(
         question=messages.count_bytes(messages.pack_prepare(plan.to_json(), plan.digest, "0" * 64)),
-        backbone=messages.count_bytes(RecordDict({messages.FROZEN: pack_backbone(model.backbone_state())})),
+        backbone=messages.count_bytes(RecordDict({messages.FROZEN: pack_backbone(model.backbone_states())})),
         down=down,
         up=up,
         last=messages.count_bytes(messages.pack_evaluate(shared, plan.digest, plan.rounds)),

@@ -19,6 +19,7 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.adaptation import Adaptation
 from fedgraft.common.interfaces.alignment import Alignment
 from fedgraft.common.interfaces.codec import Codec
+from fedgraft.common.interfaces.features import ReadsBackbone
 from fedgraft.common.interfaces.harmoniser import Harmoniser
 from fedgraft.common.interfaces.head_start import HeadStart
 from fedgraft.common.interfaces.input_kind import InputKind
@@ -38,6 +39,7 @@ KINDS: Mapping[str, Wanted] = MappingProxyType(
         "loss": nn.Module,
         "adaptation": Adaptation,
         "compression": Codec,
+        "features": ReadsBackbone,
         "initial": HeadStart,
         "alignment": Alignment,
         "personal": Personalisation,

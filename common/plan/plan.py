@@ -20,6 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.checks.checks import contradictions
 from fedgraft.common.plan.data_sections import DataSection, DicomSection, InputSection, TableSection
+from fedgraft.common.plan.feature_sections import FeaturesSection
 from fedgraft.common.plan.graft_sections import (
     AdaptSection,
     AlignmentSection,
@@ -42,7 +43,6 @@ from fedgraft.common.plan.sections import (
     StrategySection,
     TrainSection,
 )
-from fedgraft.common.plan.types import Count
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Plan:
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
-    rounds: Count
+    rounds: Annotated[int, Field(ge=0)]
     data: DataSection
     dicom: DicomSection
     augment: AugmentSection
@@ -71,6 +71,7 @@ class Plan:
     table: TableSection | None = None
     partition: PartitionSection = field(default_factory=PartitionSection)
     input: InputSection = field(default_factory=InputSection)
+    features: FeaturesSection = field(default_factory=FeaturesSection)
     initial: InitialSection = field(default_factory=InitialSection)
     alignment: AlignmentSection = field(default_factory=AlignmentSection)
     personal: PersonalSection = field(default_factory=PersonalSection)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
+from torch import Tensor
 
 from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.head_start import COUNTS, Sums
-from fedgraft.common.records import config_of, text_of
+from fedgraft.common.records import config_of, is_count, text_of
 from fedgraft.common.wire import messages
 
 SUMS = "query.sums"
-_SITE, _SUMS, _PLAN = "site", "sums", "plan"
+_SITE, _SUMS, _PLAN, _GIVEN = "site", "sums", "plan", "given"
 
 
 @dataclass(frozen=True)
@@ -24,18 +26,56 @@ class SiteSums:
     sums: Sums | None
 
 
-def pack_sums_question(plan_digest: str) -> RecordDict:
+@dataclass(frozen=True)
+class SumsQuestion:
+    """What a site is asked for.
+
+    Attributes:
+        given: the tensors that scale features, by name; empty if the plan does not scale.
+        class_counts: training cases by class over all sites, if the sums depend on them.
+    """
+
+    plan_digest: str
+    given: Mapping[str, Tensor]
+    class_counts: tuple[int, ...] | None
+
+
+def pack_sums_question(asked: SumsQuestion) -> RecordDict:
     """The content of a ``query.sums`` message."""
-    return RecordDict({_PLAN: ConfigRecord({"digest": plan_digest})})
+    config = ConfigRecord({"digest": asked.plan_digest})
+    if asked.class_counts is not None:
+        config["class-counts"] = list(asked.class_counts)
+    given = {_GIVEN: messages.pack_tensors(asked.given)} if asked.given else {}
+    return RecordDict({_PLAN: config, **given})
 
 
-def unpack_sums_question(content: RecordDict) -> str:
+def plan_of_sums_question(content: RecordDict) -> str:
     """The plan's digest.
 
     Raises:
         WireError: it is missing.
     """
     return text_of(config_of(content, _PLAN), "digest")
+
+
+def unpack_sums_question(content: RecordDict, given: messages.Specs) -> SumsQuestion:
+    """Read what is asked.
+
+    Args:
+        given: specs of the tensors that scale features.
+
+    Raises:
+        WireError: something is missing or ill-typed.
+    """
+    counts, record = config_of(content, _PLAN).get("class-counts"), content.get(_GIVEN)
+    if counts is not None and not (isinstance(counts, list) and all(is_count(count) for count in counts)):
+        raise WireError("`class-counts` must be whole numbers")
+    if given and not isinstance(record, ArrayRecord):
+        raise WireError("the message lacks the tensors that scale features")
+    tensors = messages.unpack_tensors(record, given) if isinstance(record, ArrayRecord) else {}
+    return SumsQuestion(
+        plan_of_sums_question(content), tensors, None if counts is None else tuple(int(count) for count in counts)
+    )
 
 
 def pack_sums(answer: SiteSums) -> RecordDict:

@@ -26,6 +26,7 @@ class Offer:
         site: the site's name.
         plan_digest: digest of the plan that it answers to.
         has_backbone: whether the site holds the plan's backbone already.
+        lacks: digests of the networks that it lacks; empty if it holds them all.
         examples: training cases.
         class_counts: the task's counts of training cases, ``None`` if withheld.
         quarantined: how many cases the site can't use, by reason; empty if there are none, or withheld.
@@ -37,6 +38,7 @@ class Offer:
     examples: int
     class_counts: tuple[int, ...] | None
     quarantined: Mapping[str, int] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
 
 
 def pack_offer(offer: Offer) -> RecordDict:
@@ -54,6 +56,8 @@ def pack_offer(offer: Offer) -> RecordDict:
     if offer.quarantined:
         record["quarantine-reasons"] = list(offer.quarantined)
         record["quarantine-counts"] = list(offer.quarantined.values())
+    if offer.lacks:
+        record["lacks"] = list(offer.lacks)
     return RecordDict({SITE: record})
 
 
@@ -74,7 +78,15 @@ def unpack_offer(content: RecordDict, task: AnyTask) -> Offer:
         examples=examples,
         class_counts=_class_counts(record, task, examples),
         quarantined=_quarantined(record),
+        lacks=_lacks(record),
     )
+
+
+def _lacks(record: ConfigRecord) -> tuple[str, ...]:
+    lacks = record.get("lacks", [])
+    if not isinstance(lacks, list) or not all(isinstance(one, str) for one in lacks):
+        raise WireError("what a site lacks must be a list of digests")
+    return tuple(map(str, lacks))
 
 
 def _class_counts(record: ConfigRecord, task: AnyTask, examples: int) -> tuple[int, ...] | None:

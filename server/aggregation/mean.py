@@ -14,7 +14,7 @@ from flwr.serverapp.strategy import Strategy
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedgraft.common.interfaces.roles import REFERENCE, STATISTICS
+from fedgraft.common.interfaces.roles import REFERENCE, SCALE, STATISTICS
 from fedgraft.common.interfaces.strategy import is_mean, takes_steps
 
 Numbers = NDArray[np.floating[Any]]
@@ -51,13 +51,15 @@ def _floating(array: Numbers) -> Numbers:
 
 
 def averaged(strategy: Strategy, names: Iterable[str]) -> frozenset[str]:
-    """The names of tensors that are averaged, weighted by cases, instead of being passed to the strategy.
+    """The names of tensors that are not passed to the strategy: given ones, which no site changes, and those that are
+    averaged, weighted by cases.
 
-    These are an alignment's moments, because only their mean is that of the pooled cases; and batch norm's running
+    The latter are an alignment's moments, because only their mean is that of the pooled cases; and batch norm's running
     statistics if the strategy takes optimiser steps, since a step of Adam or momentum could make a variance negative.
-    Empty for FedAvg and FedProx, which average all tensors anyway.
+    None of them for FedAvg and FedProx, which average all tensors anyway.
     """
+    given = frozenset(name for name in names if name.startswith(SCALE))
     if is_mean(type(strategy)):
-        return frozenset()
+        return given
     steps = takes_steps(type(strategy))
-    return frozenset(n for n in names if n.startswith(REFERENCE) or (steps and n.endswith(STATISTICS)))
+    return given | {n for n in names if n.startswith(REFERENCE) or (steps and n.endswith(STATISTICS))}

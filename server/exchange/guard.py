@@ -70,11 +70,11 @@ def read_update(
         update = messages.unpack_update(content, specs, task, decode)
     except WireError as error:
         return Refusal("bad-update", str(error))
-    stranger = _stranger(expected, Expected(update.site, update.plan_digest, update.round))
-    if stranger is None and expected.examples not in (None, update.examples):
+    wrong = stranger(expected, Expected(update.site, update.plan_digest, update.round))
+    if wrong is None and expected.examples not in (None, update.examples):
         return Refusal("wrong-count", f"{update.examples} training cases, but {expected.examples} when it was prepared")
     reason = impossible(update.tensors)
-    return stranger or (Refusal("bad-update", f"reference: {reason}") if reason else update)
+    return wrong or (Refusal("bad-update", f"reference: {reason}") if reason else update)
 
 
 def read_evaluations(reply: Message | None, expected: Expected, task: AnyTask) -> dict[str, Evaluation] | Refusal:
@@ -86,7 +86,7 @@ def read_evaluations(reply: Message | None, expected: Expected, task: AnyTask) -
         site, digest, server_round, evaluations = messages.unpack_answer(content, task)
     except WireError as error:
         return Refusal("bad-evaluation", str(error))
-    return _stranger(expected, Expected(site, digest, server_round)) or evaluations
+    return stranger(expected, Expected(site, digest, server_round)) or evaluations
 
 
 def read_sums(reply: Message | None, expected: Expected, specs: Specs) -> SiteSums | Refusal:
@@ -98,12 +98,12 @@ def read_sums(reply: Message | None, expected: Expected, specs: Specs) -> SiteSu
         found = unpack_sums(content, specs)
     except WireError as error:
         return Refusal("bad-sums", str(error))
-    stranger = _stranger(expected, Expected(found.site, found.plan_digest, expected.round))
-    if stranger is None and found.sums is not None and COUNTS in found.sums:
+    wrong = stranger(expected, Expected(found.site, found.plan_digest, expected.round))
+    if wrong is None and found.sums is not None and COUNTS in found.sums:
         cases = int(found.sums[COUNTS].sum())
         if cases != expected.examples:
             return Refusal("wrong-count", f"sums of {cases} cases, but {expected.examples} when it was prepared")
-    return stranger or found
+    return wrong or found
 
 
 def read_gradient(reply: Message | None, expected: Expected, specs: Specs, task: AnyTask) -> Gradient | Refusal:
@@ -127,7 +127,8 @@ def same_name(claimed: Mapping[int, str]) -> set[int]:
     return {node for node, name in claimed.items() if names[name] > 1}
 
 
-def _stranger(expected: Expected, found: Expected) -> Refusal | None:
+def stranger(expected: Expected, found: Expected) -> Refusal | None:
+    """Why an answer is not the one that is awaited; ``None`` if it is."""
     if found.site != expected.site:
         return Refusal("wrong-site", f"the reply comes under another name than {expected.site}")
     if found.plan_digest != expected.plan_digest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from flwr.app import Message, RecordDict
+from flwr.app import ArrayRecord, Message, RecordDict
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 from torch import Tensor
@@ -24,26 +24,38 @@ Roster = dict[int, Offer]
 
 @dataclass(frozen=True)
 class DistributedBackbone:
-    """The backbone as it is sent to sites: its state, and the digest by which it is named."""
+    """The backbone as it is sent to sites.
 
-    state: dict[str, Tensor]
-    digest: str
+    Attributes:
+        states: the state of each network, by digest.
+        name: by which a plan's message names it: the digest, or those of several networks joined by ``+``.
+    """
+
+    states: Mapping[str, Mapping[str, Tensor]]
+    name: str
+
+    def parcel(self, lacks: Iterable[str]) -> ArrayRecord:
+        """The networks that a site lacks, of those that there are."""
+        return pack_backbone({digest: self.states[digest] for digest in lacks if digest in self.states})
 
 
 def admit(
     grid: Grid, plan: Plan, backbone: DistributedBackbone, nodes: Iterable[int], round_: int, ledger: Ledger
 ) -> Roster:
-    """Prepare nodes: send them the plan, then the backbone to those that lack it.
+    """Prepare nodes: send them the plan, then those networks of the backbone that they lack.
 
     Returns:
         the nodes that are ready. The ledger says why the others are not.
     """
-    question = wire.pack_prepare(plan.to_json(), plan.digest, backbone.digest)
+    question = wire.pack_prepare(plan.to_json(), plan.digest, backbone.name)
     offers = _ask(grid, plan, question, wire.PREPARE, nodes, round_, ledger)
-    lacking = [node for node, offer in offers.items() if not offer.has_backbone]
-    if lacking:
-        parcel = RecordDict({**question, wire.FROZEN: pack_backbone(backbone.state)})
-        offers |= _ask(grid, plan, parcel, wire.BACKBONE, lacking, round_, ledger)
+    lacking: dict[tuple[str, ...], list[int]] = {}
+    for node, offer in offers.items():
+        if not offer.has_backbone:
+            lacking.setdefault(offer.lacks, []).append(node)
+    for lacks, some in lacking.items():
+        parcel = RecordDict({**question, wire.FROZEN: backbone.parcel(lacks)})
+        offers |= _ask(grid, plan, parcel, wire.BACKBONE, some, round_, ledger)
     return {node: offer for node, offer in offers.items() if offer.has_backbone}
 
 

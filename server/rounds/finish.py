@@ -40,7 +40,7 @@ def finish(context: RunContext, state: RunState) -> RunOutcome:
         context.keep(shared)
         final = replace(rounds[number], by_site=evaluate(context, roster, shared))
     offers = {offer.site: offer for offer in roster.values()}
-    return RunOutcome(shared, rounds, offers, final, choice.figures)
+    return RunOutcome(shared, rounds, offers, final, choice.figures, state.choices)
 
 
 def evaluate(context: RunContext, roster: Roster, shared: Shared, what: What = "evaluate") -> BySite:

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from flwr.app import Message
-from flwr.serverapp import Grid
 from torch import Tensor
 
 from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError, RoundError
-from fedgraft.common.heads.start import build_initial, no_sums
-from fedgraft.common.interfaces.head_start import COUNTS, HeadStart, Sums, needs_every_site
-from fedgraft.common.interfaces.roles import HEAD
+from fedgraft.common.heads.start import build_initial, no_sums, starts_head, weighed
+from fedgraft.common.interfaces.head_start import COUNTS, HeadStart, OffersHeads, Sums, needs_every_site
+from fedgraft.common.interfaces.roles import HEAD, SCALE
 from fedgraft.common.plan.checks.privacy import require_protected_sums
 from fedgraft.common.plan.choice_names import choice_of, choice_of_part
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import arrays, messages
-from fedgraft.common.wire.head_sums import SUMS, SiteSums, pack_sums_question
+from fedgraft.common.wire.head_sums import SUMS, SiteSums, SumsQuestion, pack_sums_question
 from fedgraft.server.exchange.delivery import exchange
 from fedgraft.server.exchange.guard import Expected, Refusal, read_sums
 from fedgraft.server.exchange.ledger import Ledger, entry
 from fedgraft.server.exchange.roster import Roster
+from fedgraft.server.rounds.interpolation import Shared
+from fedgraft.server.rounds.state import RunContext
 
 _WITHHELD = (
     "it told no sums: release.statistics or release.class_counts forbids it, or fewer patients than min_count have a "
@@ -29,22 +30,36 @@ _WITHHELD = (
 )
 
 
-def initial_shared(
-    grid: Grid, plan: Plan, roster: Roster, built: dict[str, Tensor], ledger: Ledger
-) -> dict[str, Tensor]:
-    """``built``, with the head's tensors replaced if the plan has an ``initial``.
+def initial_shared(context: RunContext, roster: Roster, shared: Shared) -> dict[str, Shared]:
+    """``shared`` with the head that the plan's ``initial`` makes, or with each of several, by what names it; ``shared``
+    itself if the plan has none.
+
+    Args:
+        roster: the sites that train.
 
     Raises:
         PlanError: an option of ``initial`` does not fit.
         RoundError: no site sent sums, or not every site although ``initial`` needs that; a class has no case; or the
             computed tensors do not fit the head.
     """
-    if plan.initial.target is None:
-        return built
-    initial, head, specs = _wanted(plan, built)
-    sums = _ask(grid, plan, roster, specs, initial, ledger) if specs else {}
-    found = _fitting(initial.head(sums, head), head, plan)
-    return {**built, **{HEAD + name: tensor for name, tensor in found.items()}}
+    plan = context.plan
+    if not starts_head(plan):
+        return {"": shared}
+    counts = _counts(roster)
+    initial, head, specs = _wanted(plan, shared, counts)
+    question = SumsQuestion(plan.digest, {n: t for n, t in shared.items() if n.startswith(SCALE)}, counts)
+    sums = _ask(context, roster, specs, initial, question) if specs else {}
+    heads = initial.heads(sums, head) if isinstance(initial, OffersHeads) else {"": initial.head(sums, head)}
+    return {
+        name: {**shared, **{HEAD + own: tensor for own, tensor in _fitting(found, head, plan).items()}}
+        for name, found in heads.items()
+    }
+
+
+def _counts(roster: Roster) -> tuple[int, ...] | None:
+    """Training cases by class over the sites that told them, who alone may tell sums; ``None`` if no site did."""
+    told = [offer.class_counts for offer in roster.values() if offer.class_counts is not None]
+    return tuple(map(sum, zip(*told, strict=True))) if told else None
 
 
 def require_start(plan: Plan, built: Mapping[str, Tensor]) -> None:
@@ -55,9 +70,9 @@ def require_start(plan: Plan, built: Mapping[str, Tensor]) -> None:
             strategy is for differential privacy, which would not protect the sums.
         RoundError: as `initial_shared`, if no sums are needed.
     """
-    if plan.initial.target is None:
+    if not starts_head(plan):
         return
-    initial, head, specs = _wanted(plan, built)
+    initial, head, specs = _wanted(plan, built, None)
     if not specs:
         _fitting(initial.head({}, head), head, plan)
         return
@@ -67,9 +82,11 @@ def require_start(plan: Plan, built: Mapping[str, Tensor]) -> None:
         raise PlanError(f"initial={name} sums up over classes, and needs data.task=classification")
 
 
-def _wanted(plan: Plan, built: Mapping[str, Tensor]) -> tuple[HeadStart, dict[str, Tensor], messages.Specs]:
+def _wanted(
+    plan: Plan, built: Mapping[str, Tensor], counts: tuple[int, ...] | None
+) -> tuple[HeadStart, dict[str, Tensor], messages.Specs]:
     """The plan's ``initial``, the head as built, and the specs of each site's sums."""
-    initial, head = build_initial(plan, plan.engine.trusted), head_of(built)
+    initial, head = weighed(build_initial(plan, plan.engine.trusted), counts), head_of(built)
     return initial, head, messages.specs_of(no_sums(initial, head, plan.data.outputs))
 
 
@@ -93,10 +110,10 @@ def total(sums: Sequence[Sums]) -> Sums:
     return found
 
 
-def _ask(grid: Grid, plan: Plan, roster: Roster, specs: messages.Specs, initial: HeadStart, ledger: Ledger) -> Sums:
+def _ask(context: RunContext, roster: Roster, specs: messages.Specs, initial: HeadStart, asked: SumsQuestion) -> Sums:
     """Ask every training site for its sums, and add them up."""
-    question = pack_sums_question(plan.digest)
-    replies = exchange(grid, [Message(question, node, SUMS) for node in roster], plan.strategy.timeout)
+    plan, ledger, question = context.plan, context.ledger, pack_sums_question(asked)
+    replies = exchange(context.grid, [Message(question, node, SUMS) for node in roster], plan.strategy.timeout)
     good, down = [], messages.count_bytes(question)
     for node, offer in roster.items():
         found = read_sums(replies[node], Expected(offer.site, plan.digest, 0, offer.examples), specs)
@@ -107,7 +124,9 @@ def _ask(grid: Grid, plan: Plan, roster: Roster, specs: messages.Specs, initial:
     missing = [f"  - {e.site}: {e.reason}" for e in ledger.entries if e.what == "sums" and e.reason]
     name = choice_of_part("initial", type(initial))
     if missing and needs_every_site(initial):
-        head = f"initial={name} needs the sums of every site; use initial=prototypes or none. Missing:"
+        head = (
+            f"initial={name} needs the sums of every site; set initial.every_site=false to go on without those missing:"
+        )
         raise RoundError("\n".join((head, *missing)))
     if not good:
         raise RoundError("\n".join((f"initial={name}: no site told its sums; use initial=none", *missing)))

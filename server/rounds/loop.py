@@ -11,9 +11,10 @@ from fedgraft.common import tasks
 from fedgraft.common.runtime.gc_tuning import relaxed_gc
 from fedgraft.common.runtime.memory import keep_freed_memory
 from fedgraft.server.exchange.held_out import training
+from fedgraft.server.rounds.feature_scale import with_scale
 from fedgraft.server.rounds.final_model import FinalModel
 from fedgraft.server.rounds.finish import finish
-from fedgraft.server.rounds.head_start import initial_shared
+from fedgraft.server.rounds.first_head import FirstHead, first_head
 from fedgraft.server.rounds.prepare import prepare
 from fedgraft.server.rounds.state import Prepared, Round, RunContext, RunOutcome, RunState
 
@@ -35,9 +36,15 @@ def run(context: RunContext) -> RunOutcome:
 
 
 def start(context: RunContext, prepared: Prepared) -> RunState:
-    """Round 0: the untrained model, perhaps with a head that is computed from the sites' sums."""
+    """Round 0: the untrained model, perhaps with a scale and a head that are computed from the sites' sums."""
     plan = context.plan
-    shared = initial_shared(context.grid, plan, training(prepared.roster, plan), context.initial, context.ledger)
-    untrained = Round(0, tasks.of(plan.data), central=context.central(shared))
+    roster = training(prepared.roster, plan)
+    scaled = with_scale(context, roster)
+    started = FirstHead(scaled.shared, None, {})
+    if plan.initial.target is not None:
+        started = first_head(context, roster, scaled.shared)
+    untrained = Round(0, tasks.of(plan.data), central=context.central(started.shared))
     context.progress(untrained)
-    return RunState(0, shared, prepared.roster, (untrained,), FinalModel(plan, shared))
+    choices = {"features.scale": scaled.figures, "initial": started.figures}
+    known = {option: figures for option, figures in choices.items() if figures}
+    return RunState(0, started.shared, prepared.roster, (untrained,), FinalModel(plan, started.shared), known)

@@ -23,7 +23,7 @@ def prepare(context: RunContext) -> Prepared:
     plan = context.plan
     rounds = rounds_of(plan)
     require_start(plan, context.initial)
-    require_effect(plan.compression, context.initial, plan.engine.trusted)
+    require_effect(plan.compression, context.trained, plan.engine.trusted)
     wait_for_nodes(context.grid, least_nodes(plan), plan.strategy.timeout)
     wait_for_held_out(context.grid, plan, context.registered)
     roster = up_to_date(context, {}, 1)

@@ -53,18 +53,21 @@ def _next_round(context: RunContext, strategy: Strategy, codec: Codec, state: Ru
     roster = state.roster if number == 1 else up_to_date(context, state.roster, number)
     trainers = training(roster, context.plan)
     messages = _messages(context, strategy, trainers, number, state.shared)
-    answers = _train(context, roster, messages, number, partial(codec.decode, received=state.shared))
+    received = {name: state.shared[name] for name in context.trained}
+    answers = _train(context, roster, messages, number, partial(codec.decode, received=received))
     last = replace(state.rounds[-1], by_site={update.site: update.evaluations for _, update in answers})
     context.finished(last)
     final = state.final.heard(last.number, last.task, last.by_site, state.shared)
-    found = strategies.aggregate(strategy, number, answers, wire.specs_of(context.initial))
-    shared = with_known_moments(found, state.shared)
+    found = strategies.aggregate(strategy, number, answers, wire.specs_of(context.trained))
+    shared = {**state.shared, **with_known_moments(found, state.shared)}
     require_moments(number, shared, may_follow=len(messages) < len(trainers) and number < context.plan.rounds)
     context.keep(shared)
     trained = _summary_of(context, number, answers, time.monotonic() - start)
     trained = replace(trained, central=context.central(shared))
     context.progress(trained)
-    return RunState(number, shared, roster, (*state.rounds[:-1], last, trained), final)
+    return replace(
+        state, number=number, shared=shared, roster=roster, rounds=(*state.rounds[:-1], last, trained), final=final
+    )
 
 
 def _messages(context: RunContext, strategy: Strategy, trainers: Roster, number: int, shared: Shared) -> list[Message]:
@@ -83,7 +86,7 @@ def _train(
     plan = context.plan
     down = {message.metadata.dst_node_id: message for message in messages}
     replies = exchange(context.grid, messages, plan.strategy.timeout)
-    specs = wire.specs_of(context.initial)
+    specs = wire.specs_of(context.trained)
     compressed = decode if plan.compression.target is not None else None
     sizes = _sizes(messages)
     good: list[Answer] = []

@@ -70,7 +70,7 @@ def require_selectable(plan: Plan, model: Model) -> None:
     Raises:
         PlanError: ``select=best``, but an earlier round's model can't be restored, since part of it is at the sites.
     """
-    if plan.select == "best" and model.needs_its_site:
+    if plan.select == "best" and model.is_trained_apart:
         raise PlanError(
             f"select=best can't go back to an earlier round: {len(model.names('local'))} tensor(s) stay at each site "
             "and are those of the last round; use select=last, or layers and a head that are shared"

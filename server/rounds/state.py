@@ -8,6 +8,7 @@ from typing import Protocol
 
 from flwr.serverapp import Grid
 
+from fedgraft.common.interfaces.roles import SCALE
 from fedgraft.common.interfaces.task import AnyTask, Evaluation, Scalar
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire.offer import Offer
@@ -59,7 +60,7 @@ class RunContext:
     Attributes:
         grid: sends messages to nodes.
         backbone: the backbone as it is sent to sites.
-        initial: the shared tensors of the model as built.
+        initial: the tensors that sites receive, of the model as built.
         registered: site names by node id; empty if the coordinator registered none (a simulation).
         evaluate: evaluates shared tensors on the coordinator's own test set; ``None`` if it has none.
         finished: called with each round once the sites have evaluated its model.
@@ -78,6 +79,11 @@ class RunContext:
     progress: Callable[[Round], None] = lambda round_: None
     keep: Callable[[Shared], None] = lambda shared: None
 
+    @property
+    def trained(self) -> Shared:
+        """The tensors that sites train and send back, of the model as built; the others are given."""
+        return {name: tensor for name, tensor in self.initial.items() if not name.startswith(SCALE)}
+
     def central(self, shared: Shared) -> Evaluation | None:
         """The evaluation of a model on the coordinator's own test set; ``None`` if it has none."""
         return None if self.evaluate is None else self.evaluate(dict(shared))
@@ -93,6 +99,7 @@ class RunState:
         roster: the nodes that were ready in this round.
         rounds: rounds 0 to ``number``; the last one still lacks the sites' evaluations of its model.
         final: the state of the choice of the final model.
+        choices: for each option that validation cases chose before the first round, the figure of each value.
     """
 
     number: int
@@ -100,6 +107,7 @@ class RunState:
     roster: Roster
     rounds: tuple[Round, ...]
     final: FinalModel
+    choices: dict[str, dict[str, Scalar]] = field(default_factory=dict)
 
 
 class Rounds(Protocol):
@@ -137,6 +145,7 @@ class RunOutcome:
         final: the round of the final model, with evaluations made after the last round; with ``select=best`` it can be
             an earlier one.
         interpolations: the validation figure of each share of the trained head in ``initial.interpolate``.
+        choices: as `RunState.choices`.
     """
 
     shared: Shared
@@ -144,3 +153,4 @@ class RunOutcome:
     offers: dict[str, Offer]
     final: Round
     interpolations: dict[float, Scalar] = field(default_factory=dict)
+    choices: dict[str, dict[str, Scalar]] = field(default_factory=dict)

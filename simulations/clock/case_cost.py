@@ -65,7 +65,7 @@ def calibrate(plan: Plan, cases: Sequence[Case]) -> MeasuredCosts:
         evaluate = seconds_per_case(_evaluating(model, plan)) if evaluate is None else evaluate
     finally:
         torch.set_num_threads(threads)
-    parcel = RecordDict({messages.FROZEN: pack_backbone(model.backbone_state())})
+    parcel = RecordDict({messages.FROZEN: pack_backbone(model.backbone_states())})
     return MeasuredCosts(CaseCosts(keep, train, evaluate), messages.count_bytes(parcel))
 
 

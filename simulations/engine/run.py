@@ -20,12 +20,12 @@ from fedgraft.client.app.workspace import Stores, Workspace
 from fedgraft.client.cohort.accepted import accept_whole
 from fedgraft.client.cohort.inputs import InputContext, factory_of
 from fedgraft.client.cohort.manifest.manifest import read_manifest
-from fedgraft.client.features.examples import Examples
-from fedgraft.client.features.extraction import FeatureExtractor
+from fedgraft.client.features.extraction import Cohort, FeatureExtractor
 from fedgraft.client.site.machine import choose, cores
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.training.evaluation import evaluate_split
-from fedgraft.common import tasks, tensors
+from fedgraft.client.training.scaling import Scaling, scaled
+from fedgraft.common import tasks
 from fedgraft.common.errors import FedGraftError, RoundError
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.models.model import Model
@@ -146,21 +146,25 @@ def _central_test(out: Path, plan: Plan, federation: SimulatedSites, display: Di
     """
     if not federation.test:
         return None
-    held: list[Examples] = []
+    held: list[tuple[Cohort, Scaling | None]] = []
     task = tasks.of(plan.data)
     machine = choose("cpu", plan.engine.threads, plan.engine.workers, plan.engine.batch)
 
     def evaluate(model: Model, shared: dict[str, Tensor]) -> Evaluation:
         if not held:
             store = Store(federation.store / "kept" if plan.engine.store == "disk" else None)
-            digest = tensors.digest(model.backbone_state())
+            digest = model.backbone_name
             known = load_plan(out / "plan.yaml")  # with the statistics of a table in it
             context = InputContext(known, plan.engine.trusted, store, workers=machine.workers, decoded=display.decoded)
             inputs = factory_of(context.kind, context.trusted).inputs(context)
             extractor = FeatureExtractor(known, model, digest, inputs, store, machine, display.computed)
-            held.append(extractor.examples(accept_whole(federation.test, known, inputs)))
+            cases = extractor.examples(accept_whole(federation.test, known, inputs))
+            held.append(scaled({"train": cases}, model, shared, known, False, machine.device))
         model.load(shared)
-        found = evaluate_split(model.constant.trained, held[0], machine.device, task)
+        cohort, scaling = held[0]
+        if scaling is not None:
+            scaling.receive(shared)
+        found = evaluate_split(model.constant.trained, cohort["train"], machine.device, task)
         return task.empty() if found is None else found
 
     return evaluate

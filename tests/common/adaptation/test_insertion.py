@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from fedgraft.common.adaptation.insertion import find_places, named, put_after, put_beside, stage_of_layer, stages_from
 from fedgraft.common.errors import PlanError
+from fedgraft.common.features.stages import find_stages
 from fedgraft.common.interfaces.adaptation import Stage
 from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.models.build import build
-from fedgraft.common.models.stages import find_stages
 from fedgraft.common.plan.plan import Plan
 
 PlanOf = Callable[..., Plan]

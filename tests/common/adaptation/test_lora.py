@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from fedgraft.common.adaptation.batch_norm import batch_norms
 from fedgraft.common.adaptation.lora import Lora
 from fedgraft.common.errors import PlanError
+from fedgraft.common.features.stages import find_stages
 from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.models.build import build
-from fedgraft.common.models.stages import find_stages
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tensors import digest
 

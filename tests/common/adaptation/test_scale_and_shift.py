@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from fedgraft.common.adaptation.scale_and_shift import ScaleAndShift
 from fedgraft.common.errors import PlanError
+from fedgraft.common.features.stages import find_stages
 from fedgraft.common.interfaces.adaptation import Stage
 from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.models.build import build
 from fedgraft.common.models.frozen_part import FEATURES
-from fedgraft.common.models.stages import find_stages
 from fedgraft.common.plan.plan import Plan
 
 PlanOf = Callable[..., Plan]

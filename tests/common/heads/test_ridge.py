@@ -10,6 +10,7 @@ import torch
 from sklearn import linear_model
 from torch.nn import functional
 
+from fedgraft.common.errors import PlanError
 from fedgraft.common.heads.heads import MLP, Cosine, Linear
 from fedgraft.common.heads.ridge import Ridge, ridge
 
@@ -24,9 +25,14 @@ def some(cases: int = 90) -> tuple[torch.Tensor, torch.Tensor]:
     return centres[labels] + torch.randn(cases, WIDTH, generator=generator), labels
 
 
+def weighed(part: Ridge) -> Ridge:
+    return part.weighed((60, 20, 10))
+
+
 def at_sites(part: Ridge) -> dict[str, torch.Tensor]:
     """Sums of three unequal sites, the first without class 2, added up."""
     features, labels = some()
+    part = weighed(part)
     told = [part.sums(features[a:b], labels[a:b], CLASSES) for a, b in ((0, 50), (50, 77), (77, 90))]
     return {name: sum((one[name] for one in told[1:]), told[0][name]) for name in told[0]}
 
@@ -41,8 +47,8 @@ def sklearn(alpha: float, balanced: bool) -> Any:
 @pytest.mark.parametrize("balanced", [False, True])
 @pytest.mark.parametrize("alpha", [0.01, 1.0, 100.0])
 def test_it_equals_scikit_learn_on_pooled_cases(alpha: float, balanced: bool) -> None:
-    part, pooled = Ridge(alpha, balanced, 1.0), sklearn(alpha, balanced)
-    found = part.head(at_sites(part), BUILT)
+    part, pooled = Ridge(alpha, balanced, 1.0, None, True), sklearn(alpha, balanced)
+    found = weighed(part).head(at_sites(part), BUILT)
     np.testing.assert_allclose(found["weight"].numpy(), pooled.coef_, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(found["bias"].numpy(), pooled.intercept_, rtol=1e-6, atol=1e-9)
 
@@ -52,8 +58,8 @@ def test_it_solves_the_normal_equations_with_a_column_of_ones() -> None:
     wide = np.hstack([features.double().numpy(), np.ones((90, 1))])
     penalty = 2.0 * np.diag([1.0] * WIDTH + [0.0])
     by_hand = np.linalg.solve(wide.T @ wide + penalty, wide.T @ np.eye(CLASSES)[labels.numpy()]).T
-    part = Ridge(2.0, False, 1.0)
-    found = part.head(at_sites(part), BUILT)
+    part = Ridge(2.0, False, 1.0, None, True)
+    found = weighed(part).head(at_sites(part), BUILT)
     np.testing.assert_allclose(found["weight"].numpy(), by_hand[:, :-1], rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(found["bias"].numpy(), by_hand[:, -1], rtol=1e-6, atol=1e-9)
 
@@ -66,21 +72,53 @@ def test_one_feature_by_hand() -> None:
 
 
 def test_the_scale_multiplies_weight_and_bias() -> None:
-    once, fourfold = (Ridge(1.0, True, scale) for scale in (1.0, 4.0))
-    first, second = once.head(at_sites(once), BUILT), fourfold.head(at_sites(fourfold), BUILT)
+    once, fourfold = (Ridge(1.0, True, scale, None, True) for scale in (1.0, 4.0))
+    first, second = (weighed(p).head(at_sites(p), BUILT) for p in (once, fourfold))
     assert all(torch.equal(4 * first[name], second[name]) for name in BUILT)
 
 
-@pytest.mark.parametrize(("balanced", "matrices"), [(False, 1), (True, CLASSES)])
-def test_what_travels(balanced: bool, matrices: int) -> None:
-    """Of each symmetric matrix the upper triangle: 6 * 7 / 2 numbers."""
-    sums = Ridge(1.0, balanced, 1.0).sums(*some(), CLASSES)
+@pytest.mark.parametrize(("sketch", "numbers"), [(None, 21), (4, 10)])
+def test_what_travels(sketch: int | None, numbers: int) -> None:
+    """Of the symmetric matrix the upper triangle: 6 * 7 / 2 numbers; of a sketch 4 * 5 / 2."""
+    sums = Ridge(1.0, True, 1.0, sketch, True).sums(*some(), CLASSES)
     assert {name: tuple(tensor.shape) for name, tensor in sums.items()} == {
         "counts": (3,),
-        "sums": (3, 6),
-        "moments": (matrices, 21),
+        "sums": (3, 6 if sketch is None else 4),
+        "moments": (numbers,),
     }
     assert {tensor.dtype for tensor in sums.values()} == {torch.float64}
+
+
+def test_of_several_penalties_there_is_a_head_for_each_the_strongest_first() -> None:
+    several = Ridge([1.0, 100.0, 10.0], True, 1.0, None, True)
+    heads = weighed(several).heads(at_sites(several), BUILT)
+    assert list(heads) == ["alpha=100", "alpha=10", "alpha=1"]
+    alone = Ridge(10.0, True, 1.0, None, True)
+    assert torch.equal(heads["alpha=10"]["weight"], weighed(alone).head(at_sites(alone), BUILT)["weight"])
+
+
+@pytest.mark.parametrize("alpha", [[], [1.0, 1.0], [1.0, 0.0], ["1"]])
+def test_penalties_that_are_none(alpha: list[Any]) -> None:
+    with pytest.raises(PlanError, match="must be a number above 0, or several different ones"):
+        Ridge(alpha, True, 1.0, None, True)
+
+
+def test_a_sketch_is_ridge_regression_on_random_combinations() -> None:
+    """The outputs are those of scikit-learn on the combined features."""
+    features, labels = some()
+    part = Ridge(1.0, False, 1.0, 4, True)
+    head = weighed(part).head(at_sites(part), BUILT)
+    drawn = torch.randint(2, (WIDTH, 4), generator=torch.Generator().manual_seed(WIDTH))
+    combined = (features.double() @ (2.0 * drawn - 1).double() / 2).numpy()
+    pooled = linear_model.Ridge(alpha=1.0).fit(combined, functional.one_hot(labels, CLASSES).numpy())
+    outputs = features.double() @ head["weight"].T + head["bias"]
+    np.testing.assert_allclose(outputs.numpy(), pooled.predict(combined), rtol=1e-6, atol=1e-8)
+
+
+def test_a_sketch_must_be_smaller_than_the_features() -> None:
+    head = Linear(6, 2, normalise=True)
+    assert Ridge.misfit(head, {"sketch": 5}) == ""
+    assert "initial.sketch=6 saves nothing: there are 6 features" in Ridge.misfit(head, {"sketch": 6})
 
 
 def test_only_a_linear_head_with_a_bias_can_be_solved() -> None:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from fedgraft.common.features.stages import find_stages
 from fedgraft.common.models.build import build
 from fedgraft.common.models.cut import find_cut
 from fedgraft.common.models.frozen_part import INPUTS, Tail
-from fedgraft.common.models.stages import find_stages
 from fedgraft.common.plan.plan import Plan
 
 PlanOf = Callable[..., Plan]

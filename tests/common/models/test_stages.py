@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from fedgraft.common.errors import PlanError
+from fedgraft.common.features.stages import find_stages, frozen_tensors
 from fedgraft.common.interfaces.adaptation import Stage
-from fedgraft.common.models.stages import find_stages, frozen_tensors
 from fedgraft.common.plan.plan import Plan
 
 PlanOf = Callable[..., Plan]

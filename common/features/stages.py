@@ -69,3 +69,11 @@ def _own_prefix(name: str, others: set[str]) -> str:
         if not any(other == prefix or other.startswith(f"{prefix}.") for other in others):
             return prefix
     return name
+
+
+def repeated(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """The stages whose names differ from another's only in the number at the end (``blocks.0``, ``blocks.1``): without
+    a stem, a last norm or convolution. All stages if there are none."""
+    kinds = [stage.name.rstrip("0123456789") for stage in stages]
+    found = tuple(stage for stage, kind in zip(stages, kinds, strict=True) if kinds.count(kind) > 1)
+    return found or stages

@@ -1,0 +1,114 @@
+"""A site's scaling of its kept features (``features.scale``), from what the coordinator gave and from its own cases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from fedgraft.client.features.examples import Examples
+from fedgraft.client.features.extraction import Cohort
+from fedgraft.client.training.evaluation import predict
+from fedgraft.common.features.moments import Moments, balanced, moments_of
+from fedgraft.common.features.scale import DEVIATION, MEAN, own_values, standardised
+from fedgraft.common.interfaces.roles import SCALE
+from fedgraft.common.models.frozen_part import FEATURES
+from fedgraft.common.models.model import Model
+from fedgraft.common.plan.feature_sections import FeaturesSection
+from fedgraft.common.plan.plan import Plan
+
+
+@dataclass
+class Scaling:
+    """What turns a site's kept features into the head's inputs. The values of a run are set once, by `receive`.
+
+    Attributes:
+        section: the plan's.
+        model: the plan's model, which sites of one process share.
+        train: the site's training cases, whose features are not scaled yet.
+        initial: the untrained model's shared and local tensors.
+        by_class: whether the site's classes may weigh the same: a site that never trains does not look at its labels.
+        device: where the network is.
+    """
+
+    section: FeaturesSection
+    model: Model
+    train: Examples
+    initial: Mapping[str, Tensor]
+    by_class: bool
+    device: torch.device
+    values: dict[str, Tensor] = field(default_factory=dict)
+
+    @cached_property
+    def own(self) -> Moments:
+        """The moments of the site's own training cases, under the model before any training."""
+        features = self.features
+        if self.section.scale == "own_balanced" and self.by_class:
+            return balanced(features, self.train.labels)
+        return moments_of(features)
+
+    @property
+    def features(self) -> Tensor:
+        """The features of the training cases, ``(N, F)`` float32, not scaled."""
+        if self.model.constant.what == FEATURES:
+            return replace(self.train, change=None).inputs
+        self.model.load(self.initial)
+        return _before(self.model.network.scale, self.model.constant.trained, self.train, self.device)
+
+    def receive(self, received: Mapping[str, Tensor]) -> None:
+        """Set the scale's values: the given ones, and from them the site's own."""
+        roles: Mapping[str, str] = getattr(self.model.network.scale, "roles", {})
+        given = {name: received[SCALE + name] for name, role in roles.items() if role == "given"}
+        local = "local" in roles.values()
+        own = own_values(self.model.network.scale, self.own, given, self.section.shrink) if local else {}
+        self.values = {**given, **own}
+
+    @property
+    def local(self) -> dict[str, Tensor]:
+        """The site's own values, by name in the model's state."""
+        names = (name.removeprefix(SCALE) for name in self.model.names("local") if name.startswith(SCALE))
+        return {SCALE + name: self.values[name] for name in names}
+
+    @property
+    def same_for(self) -> object:
+        """Equal for all scalings that change features in the same way: of one plan's sites, unless each has its own."""
+        return id(self if self.model.has_local_scale else self.model)
+
+    def apply(self, features: Tensor) -> Tensor:
+        """Kept features ``(B, F)`` float32 -> the head's inputs ``(B, F)`` float32, on the CPU."""
+        if MEAN not in self.values:
+            scaled: Tensor = self.model.network.scale(features)
+            return scaled
+        return standardised(features, self.values[MEAN], self.values[DEVIATION])
+
+
+def scaled(
+    cohort: Cohort, model: Model, initial: Mapping[str, Tensor], plan: Plan, trains: bool, device: torch.device
+) -> tuple[Cohort, Scaling | None]:
+    """The cohort with its features scaled whenever they are read, and the scaling; ``None`` if the plan does not scale.
+
+    A network that is not run on kept features scales them itself.
+
+    Args:
+        initial: as `Scaling.initial`.
+        trains: whether the site trains.
+    """
+    if plan.features.scale == "none":
+        return cohort, None
+    scaling = Scaling(plan.features, model, cohort["train"], initial, trains, device)
+    if model.constant.what != FEATURES:
+        return cohort, scaling
+    return {name: replace(examples, change=scaling) for name, examples in cohort.items()}, scaling
+
+
+def _before(scale: nn.Module, network: nn.Module, examples: Examples, device: torch.device) -> Tensor:
+    seen: list[Tensor] = []
+    handle = scale.register_forward_pre_hook(lambda module, given: seen.append(given[0].cpu()))
+    try:
+        predict(network, examples, device)
+    finally:
+        handle.remove()
+    return torch.cat(seen)

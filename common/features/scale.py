@@ -1,0 +1,141 @@
+"""How features are scaled before the head: the domain adaptation of frozen features.
+
+Standardising with each hospital's own mean and deviation, number by number, removes what a scanner does to every case
+alike. It needs no labels, nothing leaves the site, and a hospital that never trained can do it. Where hospitals differ
+in how common a class is, it removes a part of that, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fedgraft.common.features.moments import Moments, drawn_to, pooled, within
+from fedgraft.common.interfaces.features import Group
+from fedgraft.common.interfaces.roles import Role
+from fedgraft.common.plan.feature_sections import FeaturesSection
+
+_SMALLEST = 1e-6  # a deviation below this share of the largest is that of a constant feature, which is left at 0
+MEAN, DEVIATION, COMMON_MEAN, COMMON_DEVIATION, OWN = "mean", "deviation", "common_mean", "common_deviation", "own"
+
+
+class CaseScale(nn.Module):
+    """Each group of features (one stage) by its own mean and deviation in that case; no statistics of other cases.
+
+    Args:
+        widths: of the groups, in order.
+    """
+
+    roles: ClassVar[Mapping[str, Role]] = {}
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.widths = widths
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(B, F)`` -> ``(B, F)`` float32."""
+        parts = features.split(self.widths, dim=1)
+        return torch.cat([functional.layer_norm(part, part.shape[1:]) for part in parts], dim=1)
+
+
+class Standardised(nn.Module):
+    """``(x - mean) / deviation``, number by number. At first the identity.
+
+    Args:
+        width: number of features.
+        mean, deviation: the role of each: ``given`` = that over all sites' training cases; ``local`` = the site's own.
+        needs_common: whether the site's own values depend on the common ones, which are then given as well.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        mean: Literal["given", "local"],
+        deviation: Literal["given", "local"],
+        needs_common: bool = False,
+    ) -> None:
+        super().__init__()
+        found: dict[str, Role] = {MEAN: mean, DEVIATION: deviation}
+        self.register_buffer(MEAN, torch.zeros(width))
+        self.register_buffer(DEVIATION, torch.ones(width))
+        if needs_common:
+            self.register_buffer(COMMON_MEAN, torch.zeros(width))
+            self.register_buffer(COMMON_DEVIATION, torch.ones(width))
+            self.register_buffer(OWN, torch.ones(1))
+            found |= {COMMON_MEAN: "given", COMMON_DEVIATION: "given", OWN: "given"}
+        self.roles: Mapping[str, Role] = found
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(B, F)`` -> ``(B, F)`` float32."""
+        mean, deviation = self.get_buffer(MEAN), self.get_buffer(DEVIATION)
+        return standardised(features, mean, deviation)
+
+
+def standardised(features: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    """``(x - mean) / deviation`` of features ``(B, F)``, with ``(F,)``."""
+    factor = deviation.reciprocal()
+    return torch.addcmul(-mean * factor, features, factor)
+
+
+def deviation_of(variance: Tensor) -> Tensor:
+    """The deviation to divide by, ``(F,)`` float64; 1 where a feature is constant."""
+    deviation = variance.clamp(min=0).sqrt()
+    return torch.where(deviation > _SMALLEST * deviation.max(), deviation, torch.ones_like(deviation))
+
+
+def scale_of(section: FeaturesSection, groups: tuple[Group, ...]) -> nn.Module:
+    """The module that scales features, which come in ``groups``; `torch.nn.Identity` for ``scale=none``."""
+    width = sum(group.width for group in groups)
+    drawn = section.shrink > 0 or section.scale == "auto"
+    if section.scale == "none":
+        return nn.Identity()
+    if section.scale == "case":
+        return CaseScale(tuple(group.width for group in groups))
+    if section.scale == "common":
+        return Standardised(width, "given", "given")
+    if section.scale == "centre":
+        return Standardised(width, "local", "given", drawn)
+    return Standardised(width, "local", "local", drawn)
+
+
+def common_values(given: Collection[str], common: Moments) -> dict[str, Tensor]:
+    """The given buffers of a `Standardised` for common moments, by name, float32; ``own`` is not changed.
+
+    Args:
+        given: the names of all its given buffers.
+    """
+    values = {MEAN: common.mean, DEVIATION: deviation_of(common.variance)}
+    values |= {COMMON_MEAN: common.mean, COMMON_DEVIATION: deviation_of(common.variance)}
+    return {name: value.float() for name, value in values.items() if name in given}
+
+
+def own_values(scale: nn.Module, own: Moments, given: Mapping[str, Tensor], shrink: float) -> dict[str, Tensor]:
+    """The local buffers of a `Standardised` at a site, by name, float32.
+
+    Args:
+        own: the moments of the site's own training cases.
+        given: the given buffers, by name.
+        shrink: cases that the common moments weigh.
+    """
+    roles: Mapping[str, Role] = getattr(scale, "roles", {})
+    if COMMON_MEAN in given:
+        deviation = given[COMMON_DEVIATION].double()
+        common = Moments(1, given[COMMON_MEAN].double(), deviation.square())
+        own = drawn_to(own, common, shrink) if bool(given[OWN] > 0) else common
+    values = {MEAN: own.mean, DEVIATION: deviation_of(own.variance)}
+    return {name: value.float() for name, value in values.items() if roles.get(name) == "local"}
+
+
+def needs_common(section: FeaturesSection) -> bool:
+    """Whether sites are asked for moments of their features, from which the common ones are pooled."""
+    return section.scale in ("common", "centre", "auto") or (section.scale.startswith("own") and section.shrink > 0)
+
+
+def common_moments(section: FeaturesSection, parts: Sequence[Moments]) -> Moments:
+    """The common moments, from those of one or more sites: of all cases, or (``centre``) with the squared distances
+    from each site's own mean."""
+    return within(parts) if section.scale == "centre" else pooled(parts)

@@ -1,0 +1,66 @@
+"""The pieces of a backbone of several frozen networks: each is sent, verified, computed and kept by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from fedgraft.common import tensors
+from fedgraft.common.features.choose import said
+from fedgraft.common.kinds.several import Member, Several
+from fedgraft.common.models.frozen_part import FEATURES, Piece
+from fedgraft.common.plan.feature_sections import FeaturesSection
+
+State = dict[str, Tensor]
+
+
+def pieces_of(backbone: nn.Module, section: FeaturesSection, layout: torch.memory_format) -> tuple[Piece, ...]:
+    """A piece for each of several networks, in order; empty for any other backbone.
+
+    Args:
+        layout: torch's memory format of a batch of inputs.
+    """
+    if not isinstance(backbone, Several):
+        return ()
+    found = []
+    for index, (network, member) in enumerate(zip(section.networks, backbone.members, strict=True)):
+        assert isinstance(member, Member)
+        blank = torch.zeros(1, member.spec.channels, member.spec.size, member.spec.size)
+        compute = _computing(member, layout)
+        name = f"{FEATURES}|{network.name}@{member.spec.size}{said(section)}"
+        found.append(Piece(name, f"members.{index}.backbone.", tuple(compute(blank).shape[1:]), compute))
+    return tuple(found)
+
+
+def _computing(member: Member, layout: torch.memory_format) -> Callable[[Tensor], Tensor]:
+    def compute(inputs: Tensor) -> Tensor:
+        with torch.inference_mode():
+            features: Tensor = member.eval()(inputs.contiguous(memory_format=layout))
+        return features
+
+    return compute
+
+
+def split(state: Mapping[str, Tensor], pieces: tuple[Piece, ...]) -> list[State]:
+    """A backbone's state, piece by piece under the names that each network gives its tensors; the whole state if it is
+    one piece."""
+    if not pieces:
+        return [dict(state)]
+    return [
+        {name.removeprefix(one.prefix): tensor for name, tensor in state.items() if name.startswith(one.prefix)}
+        for one in pieces
+    ]
+
+
+def joined(states: list[State]) -> State:
+    """The state of the whole backbone, from those of its pieces."""
+    if len(states) == 1:
+        return states[0]
+    return {f"members.{index}.backbone.{name}": t for index, state in enumerate(states) for name, t in state.items()}
+
+
+def digests(state: Mapping[str, Tensor], pieces: tuple[Piece, ...]) -> tuple[str, ...]:
+    """The digest of each piece of a backbone's state, in order."""
+    return tuple(tensors.digest(one) for one in split(state, pieces))

@@ -1,0 +1,106 @@
+"""Before the first round: pool the moments of the sites' features, and choose a scale (``features.scale``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from flwr.app import Message
+
+from fedgraft.common.errors import RoundError, WireError
+from fedgraft.common.features.moments import Moments
+from fedgraft.common.features.scale import OWN, common_moments, common_values, needs_common
+from fedgraft.common.interfaces.roles import SCALE
+from fedgraft.common.interfaces.task import Scalar
+from fedgraft.common.wire.feature_moments import MOMENTS, SiteMoments, pack_moments_question, unpack_moments
+from fedgraft.common.wire.messages import count_bytes
+from fedgraft.server.exchange.delivery import exchange
+from fedgraft.server.exchange.guard import Expected, Refusal, content_of, stranger
+from fedgraft.server.exchange.ledger import entry
+from fedgraft.server.exchange.roster import Roster
+from fedgraft.server.rounds.first_head import first_head
+from fedgraft.server.rounds.interpolation import Shared
+from fedgraft.server.rounds.state import RunContext
+
+_WITHHELD = "it told no moments: release.statistics forbids it, or it has fewer patients than min_count"
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """The shared tensors with the scale in them, and the validation figure of each scale that was compared."""
+
+    shared: Shared
+    figures: dict[str, Scalar]
+
+
+def with_scale(context: RunContext, roster: Roster) -> Scaled:
+    """The tensors as built, with the plan's scale.
+
+    Args:
+        roster: the sites that train.
+
+    Raises:
+        RoundError: no site told its moments, or ``features.scale=auto`` can't compare.
+    """
+    section = context.plan.features
+    if not needs_common(section):
+        return Scaled(dict(context.initial), {})
+    given = {name.removeprefix(SCALE) for name in context.initial if name.startswith(SCALE)}
+    common = common_moments(section, _ask(context, roster))
+    values = {SCALE + name: tensor for name, tensor in common_values(given, common).items()}
+    shared = {**context.initial, **values}
+    return _better(context, roster, shared) if section.scale == "auto" else Scaled(shared, {})
+
+
+def _better(context: RunContext, roster: Roster, shared: Shared) -> Scaled:
+    """The better of common and own moments by the headline figure on the sites' pooled validation cases, each with its
+    own best ridge head; of equal ones the common."""
+    tried = {name: {**shared, SCALE + OWN: torch.full((1,), own)} for name, own in (("common", 0.0), ("own", 1.0))}
+    figures: dict[str, Scalar] = {
+        name: first_head(context, roster, one, compared=True).figure for name, one in tried.items()
+    }
+    known = {name: figure for name, figure in figures.items() if figure is not None}
+    if len(known) < len(tried):
+        raise RoundError(
+            "features.scale=auto: the sites told no defined figure on validation cases by which to compare; give them "
+            "some (data.val_fraction) of more than one class, or set features.scale to common or own"
+        )
+    return Scaled(tried["own" if known["own"] > known["common"] else "common"], figures)
+
+
+def _ask(context: RunContext, roster: Roster) -> list[Moments]:
+    """Ask every training site for its moments; those that withhold them are left out, by name in the ledger."""
+    question = pack_moments_question(context.plan.digest)
+    replies = exchange(
+        context.grid, [Message(question, node, MOMENTS) for node in roster], context.plan.strategy.timeout
+    )
+    width = len(context.initial[SCALE + "deviation"]) if SCALE + "deviation" in context.initial else 0
+    width = width or len(context.initial[SCALE + "common_mean"])
+    good, down = [], count_bytes(question)
+    for node, offer in roster.items():
+        expected = Expected(offer.site, context.plan.digest, 0, offer.examples)
+        found = _read(content_of(replies[node]), expected, width)
+        reason = _WITHHELD if isinstance(found, SiteMoments) and found.moments is None else ""
+        context.ledger.write(entry(0, "moments", offer.site, node, found, down, replies[node], reason=reason))
+        if not isinstance(found, Refusal) and found.moments is not None:
+            good.append(found.moments)
+    if not good:
+        missing = [f"  - {e.site}: {e.reason}" for e in context.ledger.entries if e.what == "moments" and e.reason]
+        head = f"features.scale={context.plan.features.scale}: no site told moments of its features; use case or own"
+        raise RoundError("\n".join((head, *missing)))
+    return good
+
+
+def _read(content: object, expected: Expected, width: int) -> SiteMoments | Refusal:
+    if isinstance(content, Refusal):
+        return content
+    try:
+        found = unpack_moments(content, width)  # type: ignore[arg-type]
+    except WireError as error:
+        return Refusal("bad-moments", str(error))
+    wrong = stranger(expected, Expected(found.site, found.plan_digest, expected.round))
+    if wrong is None and found.moments is not None and found.moments.cases != expected.examples:
+        return Refusal(
+            "wrong-count", f"moments of {found.moments.cases} cases, but {expected.examples} when it was prepared"
+        )
+    return wrong or found

@@ -1,0 +1,65 @@
+"""The head before the first round: as built, as the plan's ``initial`` makes it, or the best of several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fedgraft.common import tasks
+from fedgraft.common.errors import UndefinedFigureError
+from fedgraft.common.interfaces.task import Scalar
+from fedgraft.server.exchange.roster import Roster
+from fedgraft.server.rounds.finish import evaluate
+from fedgraft.server.rounds.head_start import initial_shared
+from fedgraft.server.rounds.interpolation import BySite, Shared
+from fedgraft.server.rounds.state import RunContext
+
+
+@dataclass(frozen=True)
+class FirstHead:
+    """The shared tensors with the first head, its validation figure, and those of all that were tried (by name); no
+    figures if there was nothing to choose."""
+
+    shared: Shared
+    figure: Scalar
+    figures: dict[str, Scalar]
+
+
+def first_head(context: RunContext, roster: Roster, shared: Shared, compared: bool = False) -> FirstHead:
+    """The first head; of several (``initial.alpha`` of several values) that with the best headline figure on the sites'
+    pooled validation cases, of equal ones the first.
+
+    Args:
+        roster: the sites that train.
+        compared: whether its figure is needed even if there is nothing to choose.
+
+    Raises:
+        UndefinedFigureError: there are several, and no figure by which to choose.
+        RoundError, PlanError: as `initial_shared`.
+    """
+    tried = initial_shared(context, roster, shared)
+    if len(tried) == 1 and not compared:
+        return FirstHead(next(iter(tried.values())), None, {})
+    found = {name: evaluate(context, roster, one, what="initial") for name, one in tried.items()}
+    figures = {name: _figure(context, by_site, _answered(found)) for name, by_site in found.items()}
+    known = {name: figure for name, figure in figures.items() if figure is not None}
+    if not known:
+        raise UndefinedFigureError(
+            f"initial: of {', '.join(tried)} none can be chosen: the sites told no defined figure on validation cases; "
+            "give them some (data.val_fraction) of more than one class, or set initial.alpha to one number"
+        )
+    best = max(known, key=lambda name: known[name])  # the first of equal ones
+    return FirstHead(tried[best], known[best], figures)
+
+
+def _answered(found: Mapping[str, BySite]) -> set[str]:
+    """The sites that evaluated every head on validation cases."""
+    return set.intersection(*({site for site, splits in one.items() if "val" in splits} for one in found.values()))
+
+
+def _figure(context: RunContext, by_site: BySite, sites: set[str]) -> Scalar:
+    task = tasks.of(context.plan.data)
+    if not sites:
+        return None
+    figure: Scalar = task.merge([by_site[site]["val"] for site in sorted(sites)]).figures()[task.headline]
+    return figure
