@@ -110,6 +110,11 @@ def serve(
 
 
 def _require_scorable(evaluate: Evaluate | None, model: Model) -> None:
+    if evaluate is not None and model.has_local_scale and not model.is_trained_apart:
+        raise PlanError(
+            "data.test=coordinator can't score a model whose features each site scales by its own cases; use "
+            "features.scale=common or case, or data.test=sites data.test_fraction=0.2"
+        )
     if evaluate is not None and model.needs_its_site:
         raise PlanError(
             "data.test=coordinator can't score a model of which a part (layers, a head) stays at the sites; "

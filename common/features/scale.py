@@ -8,6 +8,7 @@ in how common a class is, it removes a part of that, too.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 import torch
@@ -17,7 +18,7 @@ from torch.nn import functional
 from fedgraft.common.features.moments import Moments, drawn_to, pooled, within
 from fedgraft.common.interfaces.features import Group
 from fedgraft.common.interfaces.roles import Role
-from fedgraft.common.plan.feature_sections import FeaturesSection
+from fedgraft.common.plan.feature_sections import FeaturesSection, ScaleName
 
 _SMALLEST = 1e-6  # a deviation below this share of the largest is that of a constant feature, which is left at 0
 MEAN, DEVIATION, COMMON_MEAN, COMMON_DEVIATION, OWN = "mean", "deviation", "common_mean", "common_deviation", "own"
@@ -128,6 +129,20 @@ def own_values(scale: nn.Module, own: Moments, given: Mapping[str, Tensor], shri
         own = drawn_to(own, common, shrink) if bool(given[OWN] > 0) else common
     values = {MEAN: own.mean, DEVIATION: deviation_of(own.variance)}
     return {name: value.float() for name, value in values.items() if roles.get(name) == "local"}
+
+
+SAID: Mapping[ScaleName, str] = MappingProxyType(
+    {
+        "none": "not at all",
+        "case": "each stage of a case by its own mean and deviation in that case",
+        "common": "by mean and deviation over all sites' training cases",
+        "centre": "by each site's own mean, and the deviation around it over all sites",
+        "own": "by mean and deviation of each site's own training cases, which stay there",
+        "own_balanced": "by mean and deviation of each site's own training cases, all its classes weighing the same",
+        "auto": "by the common or each site's own mean and deviation, whichever suits the sites' validation cases",
+    }
+)
+"""What each ``features.scale`` does, for people."""
 
 
 def needs_common(section: FeaturesSection) -> bool:

@@ -22,8 +22,12 @@ def mean(module: str, maps: Tensor) -> Tensor:
 
 
 def deviation(module: str, maps: Tensor) -> Tensor:
-    """The standard deviation over positions (divided by their number), ``(B, C)``; 0 for a single one."""
-    return maps.var(dim=_positions(maps), correction=0).sqrt()
+    """The standard deviation over positions (divided by their number), ``(B, C)``; 0 for a single one.
+
+    In two passes of plain means: torch's `var` takes thirty times as long on maps with channels last.
+    """
+    where = _positions(maps)
+    return (maps - maps.mean(dim=where, keepdim=True)).square().mean(dim=where).sqrt()
 
 
 def maximum(module: str, maps: Tensor) -> Tensor:

@@ -40,13 +40,13 @@ def volume(plan: Plan, model: Model) -> Volume:
     """The bytes that one site receives and sends under this plan."""
     path = path_of(plan, plan.engine.trusted)
     down, up = message_bytes(plan, model) if path is None else _gradient_bytes(plan, model)
-    shared = model.tensors(model.names("shared"))
+    received = model.tensors(model.received)
     return Volume(
         question=messages.count_bytes(messages.pack_prepare(plan.to_json(), plan.digest, "0" * 64)),
         backbone=messages.count_bytes(RecordDict({messages.FROZEN: pack_backbone(model.backbone_states())})),
         down=down,
         up=up,
-        last=messages.count_bytes(messages.pack_evaluate(shared, plan.digest, plan.rounds)),
+        last=messages.count_bytes(messages.pack_evaluate(received, plan.digest, plan.rounds)),
         times=1 if path is None else path.most_evaluations,
     )
 
@@ -54,7 +54,7 @@ def volume(plan: Plan, model: Model) -> Volume:
 def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
     """``(down, up)``: bytes of one train message and of its answer without evaluations."""
     shared = model.tensors(model.names("shared"))
-    sent = messages.pack_tensors(down_encode(shared, plan.compression.down))
+    sent = messages.pack_tensors(down_encode(model.tensors(model.received), plan.compression.down))
     answered = messages.pack_tensors(largest_payload(up_codec(plan.compression, plan.engine.trusted), shared))
     counts = _counts(plan)
     config = messages.pack_config(plan.digest, counts)

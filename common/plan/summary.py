@@ -10,7 +10,7 @@ from typing import Any
 from fedgraft.common.plan.choice_names import choice_of
 from fedgraft.common.plan.plan import Plan
 
-_PARTS = ("adaptation", "initial", "alignment", "personal", "adapt", "sampling", "harmonise", "compression")
+_PARTS = ("features", "adaptation", "initial", "alignment", "personal", "adapt", "sampling", "harmonise", "compression")
 _BARE = ("augment", "train", "backbone")
 """Sections without a part, of which only the options that differ from "off" are listed."""
 _STRENGTHS = ("rotate", "shift", "zoom", "brightness", "contrast", "flip")
@@ -24,6 +24,8 @@ def summary_lines(plan: Plan) -> tuple[str, ...]:
     lines = [f"head: {_called(plan, 'head')}", f"loss: {_called(plan, 'loss')}, weights={plan.loss.weights}"]
     lines += [f"strategy: {_called(plan, 'strategy')}"]
     lines += [f"{name}: {_called(plan, name)}" for name in _PARTS if getattr(plan, name).target is not None]
+    if plan.features.target is None and (on := list(_differing(plan.features))):
+        lines.append(f"features: {', '.join(on)}")
     lines += [f"{name}: {', '.join(on)}" for name in _BARE if (on := list(_differing(getattr(plan, name))))]
     lines += [f"hold_out: {', '.join(plan.hold_out)}"] * bool(plan.hold_out)
     lines += [f"select: {plan.select}"] * (plan.select != "last")

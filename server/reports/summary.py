@@ -24,6 +24,9 @@ null):
   ``initial.interpolate``; the final model, and the last line of ``rounds.jsonl``, is the best of them; empty without
 - ``fits``: with ``strategy=exact``, the fit of each round: ``round``, ``ridge``, ``evaluations``, ``gradient`` (its
   largest component), ``converged``, and ``sites`` that were in it to its end; empty without
+- ``choices``: for each option that validation cases chose before the first round (``features.scale``, ``initial``), the
+  figure of each value
+- ``moments_without``: sites whose moments of features are missing from the common ones (``features.scale``)
 - ``class_counts_withheld``: sites whose class counts are missing from the global class counts
 - ``notes``: sentences on the data set; added by a simulation, as ``clock`` is
 
@@ -78,13 +81,15 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float) -> 
         "held_out": list(plan.hold_out),
         "dropped": ledger.dropped(),
         "statistics_from": used(ledger),
-        "initial_without": withheld(ledger),
+        "initial_without": withheld(ledger, "sums"),
         "interpolations": {f"{share:g}": _short(value) for share, value in outcome.interpolations.items()},
         "fits": [
             {"round": one.number, **fit_figures(one.fit), "sites": list(one.sites)}
             for one in outcome.rounds
             if one.fit is not None
         ],
+        "choices": {option: _short(figures) for option, figures in outcome.choices.items()},
+        "moments_without": withheld(ledger, "moments"),
         "class_counts_withheld": _withheld(plan, outcome),
     }
 

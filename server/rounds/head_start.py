@@ -19,7 +19,7 @@ from fedgraft.common.wire import arrays, messages
 from fedgraft.common.wire.head_sums import SUMS, SiteSums, SumsQuestion, pack_sums_question
 from fedgraft.server.exchange.delivery import exchange
 from fedgraft.server.exchange.guard import Expected, Refusal, read_sums
-from fedgraft.server.exchange.ledger import Ledger, entry
+from fedgraft.server.exchange.ledger import Ledger, What, entry
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.interpolation import Shared
 from fedgraft.server.rounds.state import RunContext
@@ -95,9 +95,9 @@ def head_of(shared: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(HEAD): tensor for name, tensor in shared.items() if name.startswith(HEAD)}
 
 
-def withheld(ledger: Ledger) -> list[str]:
-    """Names of the sites whose sums were asked for but are not used in the head's start."""
-    return sorted(e.site for e in ledger.entries if e.what == "sums" and (e.outcome != "ok" or e.reason))
+def withheld(ledger: Ledger, what: What) -> list[str]:
+    """Names of the sites of which sums (or moments, as ``what`` says) were asked for but are not used."""
+    return sorted({e.site for e in ledger.entries if e.what == what and (e.outcome != "ok" or e.reason)})
 
 
 def total(sums: Sequence[Sums]) -> Sums:

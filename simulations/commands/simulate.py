@@ -72,6 +72,15 @@ def _say_what_is_missing(console: Console, summary: dict[str, Any]) -> None:
             f"the head's start is without the sums of {', '.join(summary['initial_without'])}; ledger.jsonl says why",
             style="yellow",
         )
+    if summary["moments_without"]:
+        console.print(
+            f"the common scale of features is without {', '.join(summary['moments_without'])}; ledger.jsonl says why",
+            style="yellow",
+        )
+    for option, figures in summary["choices"].items():
+        best = max((name for name in figures if figures[name] is not None), key=lambda name: figures[name])
+        tried = ", ".join(f"{name}: {value}" for name, value in figures.items())
+        console.print(f"{option}: {best} was chosen, by {summary['headline']} on validation cases ({tried})")
     if summary["interpolations"]:
         shares = ", ".join(f"{share}: {value}" for share, value in summary["interpolations"].items())
         console.print(f"shares of the trained head, by {summary['headline']} on validation cases: {shares}")

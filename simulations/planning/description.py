@@ -15,7 +15,8 @@ from fedgraft.common import tasks, tensors
 from fedgraft.common.adaptation.insertion import stage_of_layer
 from fedgraft.common.compression.compression import require_effect
 from fedgraft.common.exact.suitability import is_convex, path_of
-from fedgraft.common.heads.start import build_initial, no_sums
+from fedgraft.common.features.scale import needs_common
+from fedgraft.common.heads.start import build_initial, no_sums, starts_head
 from fedgraft.common.interfaces.head_start import Sums
 from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.models.build import build
@@ -29,7 +30,7 @@ from fedgraft.simulations.federation.local_statistics import statistics_of_simul
 from fedgraft.simulations.planning.html import html_lines, html_table
 
 _WIDTH = 120
-_STYLES = {"frozen": "dim", "shared": "bold", "local": "green"}
+_STYLES = {"frozen": "dim", "shared": "bold", "local": "green", "given": "cyan"}
 _TENSORS = ("tensors", ("group", "role", "tensors", "numbers", "bytes"))
 _BYTES = ("bytes for one site", ("what", "down", "up"))
 
@@ -145,7 +146,8 @@ def _grouped(model: Model) -> dict[tuple[str, str], list[str]]:
 
 def _traffic(plan: Plan, model: Model) -> tuple[tuple[str, str, str], ...]:
     sent, sums = volume(plan, model), _sums(plan, model)
-    told = tensors.count_bytes(sums)
+    moments = 2 * 8 * model.width if needs_common(plan.features) else 0
+    told = tensors.count_bytes(sums) + moments
     most = plan.rounds * sent.times
     total = 2 * sent.question + sent.backbone + sent.down * most + sent.last
     each = "each round" if sent.times == 1 else f"each evaluation of the gradient; at most {sent.times} in a round"
@@ -153,7 +155,8 @@ def _traffic(plan: Plan, model: Model) -> tuple[tuple[str, str, str], ...]:
     return (
         ("once: the plan", f"{sent.question:,}", "about 200"),
         ("once, if the site lacks it: the backbone", f"{sent.backbone:,}", "0"),
-        *([("once: sums for the head's start", "about 70", f"{told:,}")] if sums else []),
+        *([("once: mean and squares of each feature", "about 70", f"{moments:,}")] if moments else []),
+        *([("once: sums for the head's start", "about 70", f"{tensors.count_bytes(sums):,}")] if sums else []),
         (each, f"{sent.down:,}", f"{sent.up:,} + evaluation"),
         ("after the last round", f"{sent.last:,}", "evaluation"),
         (whole, f"{total:,}", f"{sent.up * most + told:,} + evaluations"),
@@ -172,6 +175,10 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
     ] * (plan.alignment.target is not None)
     statistics = kind_of(asked, asked.engine.trusted).federated_statistics()
     leaving += [] if statistics is None else [statistics.leaving()]
+    leaving += [
+        "before the first round, mean and sum of squares of each feature over its training cases (at least the site's "
+        "min_count patients)"
+    ] * needs_common(plan.features)
     sums = _sums(plan, model)
     leaving += [
         f"before the first round, over training cases: {', '.join(sorted(sums))} ({tensors.count_bytes(sums):,} bytes; "
@@ -185,6 +192,7 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
         *_fit_sentences(plan, model),
         f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this.",
         f"stays at a site: cases, and {len(model.names('local'))} local tensor(s).",
+        *([f"features are scaled: {SAID[plan.features.scale]}"] if plan.features.scale != "none" else []),
         f"computed once per case and kept at the site: {kept} ({numbers:,} numbers per case).",
         f"input: {shape}; {model.width} features; stages: {stages}",
         f"plan digest: {asked.digest}",
@@ -208,7 +216,7 @@ def _fit_sentences(plan: Plan, model: Model) -> list[str]:
 
 def _sums(plan: Plan, model: Model) -> Sums:
     """The sums that ``initial`` asks a site for; empty if it asks for none."""
-    if plan.initial.target is None:
+    if not starts_head(plan):
         return {}
     initial = build_initial(plan, plan.engine.trusted)
     return no_sums(initial, model.network.head.state_dict(), plan.data.outputs)
@@ -216,7 +224,7 @@ def _sums(plan: Plan, model: Model) -> Sums:
 
 def _kept(model: Model, keep: bool) -> str:
     if model.constant.what == FEATURES:
-        return "the backbone's features"
+        return "the backbone's features" if not model.constant.pieces else "the features of each network, by itself"
     if model.constant.what != INPUTS:
         return f"the output of {model.constant.what}"
     if not keep:

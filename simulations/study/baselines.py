@@ -19,6 +19,7 @@ from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.plan.choice_names import choice_of
+from fedgraft.common.plan.feature_sections import ScaleName
 from fedgraft.common.plan.graft_sections import AdaptSection, AlignmentSection, PersonalSection, SamplingSection
 from fedgraft.common.plan.plan import Plan, from_dict
 from fedgraft.common.plan.sections import CompressionSection, StrategySection
@@ -118,7 +119,8 @@ def alone(plan: Plan) -> Plan:
 
     Its update becomes the new model (FedAvg, no compression; of ``strategy=exact`` the fit is over its gradient alone);
     global class counts become its own; the personal, alignment and adapt sections, the masking of absent classes and
-    the clock are removed.
+    the clock are removed. Features that are scaled by moments are scaled by those of
+    its training cases, which whoever tests the model is given.
     """
     loss = replace(plan.loss, weights=_own(plan.loss.weights), prior=_own(plan.loss.prior), absent="keep")
     return replace(
@@ -131,6 +133,7 @@ def alone(plan: Plan) -> Plan:
         adapt=AdaptSection(),
         clock=None,
         hold_out=(),
+        features=replace(plan.features, scale=_of_one_site(plan.features.scale), shrink=0.0),
     )
 
 
@@ -162,8 +165,17 @@ def without(plan: Plan, options: Collection[str]) -> Plan:
     )
 
 
+def scaled_by_itself(plan: Plan) -> Plan:
+    """The plan of `alone`, with features that were scaled by common moments scaled by the site's own, which are the
+    same and need not be sent."""
+    features = plan.features
+    return replace(plan, features=replace(features, scale="own" if features.scale == "common" else features.scale))
+
+
 def _local(plan: Plan, partitioned: Partitioned, site: str) -> Arrangement:
-    return Arrangement(LOCAL, site, (site,), alone(plan), replace(partitioned, sites={site: partitioned.sites[site]}))
+    return Arrangement(
+        LOCAL, site, (site,), scaled_by_itself(alone(plan)), replace(partitioned, sites={site: partitioned.sites[site]})
+    )
 
 
 def _pooled(plan: Plan, partitioned: Partitioned, environ: Mapping[str, str]) -> Arrangement:
@@ -189,6 +201,11 @@ def _without(plan: Plan, study: Study, partitioned: Partitioned, site: str) -> A
     strategy = replace(plan.strategy, min_sites=min(plan.strategy.min_sites, len(partitioned.sites) - 1))
     left_out = replace(plan, hold_out=(site,), adapt=study.adapt, strategy=strategy, clock=None)
     return Arrangement(LEFT_OUT, site, (site,), left_out, partitioned)
+
+
+def _of_one_site(scale: ScaleName) -> ScaleName:
+    """The common scale in the place of any that needs several sites: moments of one site are those of all."""
+    return scale if scale in ("none", "case") else "common"
 
 
 def _own(counts: Whose) -> Whose:

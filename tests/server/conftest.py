@@ -14,7 +14,6 @@ from flwr.clientapp import ClientApp
 
 from fedgraft.client.app import client_app
 from fedgraft.client.app.workspace import Workspace
-from fedgraft.common import tensors
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.exchange.ledger import Ledger
@@ -84,10 +83,9 @@ def lay(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
         client: ClientApp = Tampered(sites, tamper or {}, fresh)  # type: ignore[assignment]
         grid = InProcessGrid(client, [{"partition-id": index} for index in range(len(sites))], {})
         model = build(plan, None)
-        state = model.backbone_state()
         ledger = Ledger(tmp_path / out / "ledger.jsonl")
-        initial = model.tensors(model.names("shared"))
-        backbone = DistributedBackbone(state, tensors.digest(state))
+        initial = model.tensors(model.received)
+        backbone = DistributedBackbone(model.backbone_states(), model.backbone_name)
         context = RunContext(grid, plan, backbone, initial, ledger, registered=registered or {})
         return Laid(context, tmp_path / out)
 

@@ -131,6 +131,5 @@ def federated(plan: Plan, model: Model, sites: list[Path]) -> dict[str, Tensor]:
     """The shared tensors after all rounds of a plan over the hospitals of these site files."""
     app = client_app.build(client_app.MessageHandler(Workspace(), sites))
     grid = InProcessGrid(app, [{"partition-id": index} for index in range(len(sites))], {})
-    state = model.backbone_state()
-    backbone = DistributedBackbone(state, tensors.digest(state))
-    return run(RunContext(grid, plan, backbone, model.tensors(model.names("shared")), Ledger(None))).shared
+    backbone = DistributedBackbone(model.backbone_states(), model.backbone_name)
+    return run(RunContext(grid, plan, backbone, model.tensors(model.received), Ledger(None))).shared

@@ -10,6 +10,7 @@ from fedgraft.common.interfaces.codec import is_lossless
 from fedgraft.common.plan.checks.adaptation import ALIGNMENT_CHECKS, PERSONAL_CHECKS
 from fedgraft.common.plan.checks.augmentation import AUGMENT_CHECKS, HARMONISE_CHECKS
 from fedgraft.common.plan.checks.exact import EXACT_CHECKS, path_contradictions
+from fedgraft.common.plan.checks.features import FEATURES_CHECKS
 from fedgraft.common.plan.checks.imbalance import LOSS_CHECKS
 from fedgraft.common.plan.checks.privacy import PRIVACY_CHECKS
 from fedgraft.common.plan.checks.table import table_contradictions
@@ -104,6 +105,7 @@ CHECKS = (
         "engine=ray can't simulate clock availability below 1: all its sites always answer; use engine=inprocess",
     ),
     *AUGMENT_CHECKS,
+    *FEATURES_CHECKS,
     *TRANSFER_CHECKS,
     *ALIGNMENT_CHECKS,
     *PERSONAL_CHECKS,

@@ -44,7 +44,8 @@ def asks_sums(plan: Any) -> bool:
     return issubclass(ours(plan.initial, "initial"), StartsFromSums)
 
 
-def _starts_alike(initial: Any) -> bool:
+def starts_alike(initial: Any) -> bool:
+    """Whether the first head gives all classes the same score."""
     return initial.target is None or not tells_classes_apart(ours(initial, "initial"))
 
 
@@ -56,7 +57,7 @@ TRANSFER_CHECKS: tuple[Check, ...] = (
     ),
     Check(
         ("initial",),
-        lambda p: bool(p.initial.interpolate) and _starts_alike(p.initial),
+        lambda p: bool(p.initial.interpolate) and starts_alike(p.initial),
         "initial.interpolate needs an initial head that tells classes apart (initial=prototypes, ridge or "
         "embeddings): between nothing and the trained head, only the size of the outputs changes",
     ),

@@ -20,7 +20,7 @@ from fedgraft.common.errors import WireError
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
-from fedgraft.common.wire.head_sums import pack_sums_question, unpack_sums
+from fedgraft.common.wire.head_sums import SumsQuestion, pack_sums_question, unpack_sums
 from fedgraft.simulations.federation.sites import lay_out
 
 Composer = Callable[..., Plan]
@@ -41,10 +41,14 @@ def opened(
         workspace, state = Workspace(), build(plan, None).backbone_state()
         digest = tensors.digest(state)
         workspace.accept_plan(workspace.site(site), plan.to_json(), plan.digest, digest)
-        workspace.accept_backbone(workspace.site(site), digest, state)
+        workspace.accept_backbone(workspace.site(site), digest, {digest: state})
         return workspace.open(site, plan.digest, 7), workspace, site
 
     return go
+
+
+def asked(session: Session) -> SumsQuestion:
+    return SumsQuestion(session.plan.digest, {}, None)
 
 
 @pytest.mark.parametrize("freeze", ["all", "blocks.2", "none"])
@@ -66,7 +70,7 @@ def test_what_the_head_does_to_features_is_honoured(opened: Callable[..., Opened
     train = session.cohort["train"]
     made = functional.normalize if head == "cosine" else lambda x: functional.layer_norm(x, x.shape[1:])
     seen = made(train.inputs).double()
-    sums = site_sums(session)
+    sums = site_sums(session, asked(session))
     assert sums is not None
     assert sums["counts"].tolist() == [int((train.labels == c).sum()) for c in (0, 1)]
     torch.testing.assert_close(sums["sums"], torch.stack([seen[train.labels == c].sum(0) for c in (0, 1)]))
@@ -75,11 +79,11 @@ def test_what_the_head_does_to_features_is_honoured(opened: Callable[..., Opened
 def test_they_are_of_the_model_before_any_training(opened: Callable[..., Opened]) -> None:
     """Also if the network of this process holds what another site has trained."""
     session, _, _ = opened("initial=prototypes", "backbone.freeze=blocks.2")
-    first = site_sums(session)
+    first = site_sums(session, asked(session))
     with torch.no_grad():
         for parameter in session.model.network.parameters():
             parameter.add_(parameter.requires_grad * 0.1)
-    second = site_sums(session)
+    second = site_sums(session, asked(session))
     assert first is not None
     assert second is not None
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -90,7 +94,7 @@ def test_they_are_of_the_model_before_any_training(opened: Callable[..., Opened]
 )
 def test_a_site_withholds_what_may_not_leave(opened: Callable[..., Opened], release: str) -> None:
     session, workspace, site = opened("initial=prototypes", release=release)
-    answer = unpack_sums(tell_sums(pack_sums_question(session.plan.digest), workspace, site, 7), {})
+    answer = unpack_sums(tell_sums(pack_sums_question(asked(session)), workspace, site, 7), {})
     assert (answer.site, answer.sums) == (session.site.name, None)
     (line,) = [json.loads(text) for text in session.release_log.read_text().splitlines()]
     assert (line["what"], line["run"], line["plan"], line["withheld"]) == ("sums", 7, session.plan.digest, True)
@@ -98,26 +102,26 @@ def test_a_site_withholds_what_may_not_leave(opened: Callable[..., Opened], rele
 
 def test_what_leaves_is_what_is_written_down(opened: Callable[..., Opened]) -> None:
     session, workspace, site = opened("initial=ridge")
-    sums = site_sums(session)
+    sums = site_sums(session, asked(session))
     assert sums is not None
-    content = tell_sums(pack_sums_question(session.plan.digest), workspace, site, 7)
+    content = tell_sums(pack_sums_question(asked(session)), workspace, site, 7)
     sent = unpack_sums(content, messages.specs_of(sums)).sums
     assert sent is not None
     assert all(torch.equal(sent[name], tensor) for name, tensor in sums.items())
     (line,) = [json.loads(text) for text in session.release_log.read_text().splitlines()]
     assert line["what"] == "sums"
     assert line["counts"] == sums["counts"].tolist()
-    assert line["tensors"]["moments"] == [[2, 256 * 257 // 2], round(float(sums["moments"].norm()), 6)]
+    assert line["tensors"]["moments"] == [[256 * 257 // 2], round(float(sums["moments"].norm()), 6)]
 
 
 def test_a_plan_that_does_not_ask_gets_no_answer(opened: Callable[..., Opened]) -> None:
     session, workspace, site = opened()
     with pytest.raises(WireError, match="the plan asks this site for no sums"):
-        tell_sums(pack_sums_question(session.plan.digest), workspace, site, 7)
+        tell_sums(pack_sums_question(asked(session)), workspace, site, 7)
 
 
 def test_a_held_out_site_is_not_asked(opened: Callable[..., Opened]) -> None:
     session, workspace, site = opened("initial=prototypes", "hold_out=[alder]")
     assert session.site.name == "alder"
     with pytest.raises(WireError, match="the plan asks this site for no sums"):
-        tell_sums(pack_sums_question(session.plan.digest), workspace, site, 7)
+        tell_sums(pack_sums_question(asked(session)), workspace, site, 7)

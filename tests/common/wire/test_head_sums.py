@@ -10,7 +10,15 @@ from flwr.app import ConfigRecord, RecordDict
 
 from fedgraft.common.errors import WireError
 from fedgraft.common.wire import messages
-from fedgraft.common.wire.head_sums import SiteSums, pack_sums, pack_sums_question, unpack_sums, unpack_sums_question
+from fedgraft.common.wire.head_sums import (
+    SiteSums,
+    SumsQuestion,
+    pack_sums,
+    pack_sums_question,
+    plan_of_sums_question,
+    unpack_sums,
+    unpack_sums_question,
+)
 
 SUMS = {"counts": torch.tensor([3.0, 2.0]).double(), "sums": torch.ones(2, 4).double()}
 SPECS = messages.specs_of(SUMS)
@@ -32,9 +40,24 @@ def test_nothing_comes_back_as_nothing() -> None:
 
 
 def test_the_question_names_the_plan() -> None:
-    assert unpack_sums_question(pack_sums_question("ab" * 32)) == "ab" * 32
+    asked = pack_sums_question(SumsQuestion("ab" * 32, {}, None))
+    assert plan_of_sums_question(asked) == "ab" * 32
+    assert unpack_sums_question(asked, {}) == SumsQuestion("ab" * 32, {}, None)
     with pytest.raises(WireError, match="lacks `plan`"):
-        unpack_sums_question(RecordDict({}))
+        plan_of_sums_question(RecordDict({}))
+
+
+def test_the_question_brings_scale_and_class_counts() -> None:
+    given = {"scale.mean": torch.tensor([1.0, 2.0])}
+    asked = pack_sums_question(SumsQuestion("ab" * 32, given, (3, 4)))
+    found = unpack_sums_question(asked, messages.specs_of(given))
+    assert found.class_counts == (3, 4)
+    assert torch.equal(found.given["scale.mean"], given["scale.mean"])
+    with pytest.raises(WireError, match="lacks the tensors that scale features"):
+        unpack_sums_question(pack_sums_question(SumsQuestion("ab" * 32, {}, None)), messages.specs_of(given))
+    asked["plan"]["class-counts"] = [1.5]  # type: ignore[index]
+    with pytest.raises(WireError, match="`class-counts` must be whole numbers"):
+        unpack_sums_question(asked, messages.specs_of(given))
 
 
 def without_site() -> RecordDict:

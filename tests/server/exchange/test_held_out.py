@@ -50,7 +50,7 @@ def test_its_cases_are_computed_as_they_are_and_in_no_other_view(
     for name in ("alder", "birch"):
         site, digest = workspace.site(sites[name]), tensors.digest(state)
         workspace.accept_plan(site, plan.to_json(), plan.digest, digest)
-        workspace.accept_backbone(site, digest, state)
+        workspace.accept_backbone(site, digest, {digest: state})
         views[name] = workspace.open(sites[name], plan.digest, 1).cohort["train"].views
     assert views == {"alder": 6, "birch": 1}
 

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from fedgraft.client.app import client_app
 from fedgraft.client.app.workspace import Workspace
-from fedgraft.common import tensors
 from fedgraft.common.errors import BackboneError, PlanError, RoundError
 from fedgraft.common.interfaces.head_start import HeadStart, Sums
 from fedgraft.common.models.build import build
@@ -28,6 +27,7 @@ from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import DistributedBackbone, admit
 from fedgraft.server.exchange.statistics import with_statistics
 from fedgraft.server.rounds.head_start import head_of, initial_shared, require_start, total, withheld
+from fedgraft.server.rounds.state import RunContext
 from fedgraft.simulations.engine.grid import InProcessGrid
 
 Sites = Callable[..., list[Path]]
@@ -57,12 +57,12 @@ class Hospitals:
         self.model = build(self.plan, None)
 
     def start(self) -> dict[str, Tensor]:
-        state = self.model.backbone_state()
-        backbone = DistributedBackbone(state, tensors.digest(state))
+        backbone = DistributedBackbone(self.model.backbone_states(), self.model.backbone_name)
         roster = admit(self.grid, self.plan, backbone, self.grid.get_node_ids(), 1, Ledger(None))
         roster = training(roster, self.plan)
-        built = self.model.tensors(self.model.names("shared"))
-        return initial_shared(self.grid, self.plan, roster, built, self.ledger)
+        built = self.model.tensors(self.model.received)
+        context = RunContext(self.grid, self.plan, backbone, built, self.ledger)
+        return next(iter(initial_shared(context, roster, built).values()))
 
     def pooled(self, *places: int) -> tuple[Any, Any]:
         """Features and labels of the training cases of some sites."""
@@ -124,18 +124,19 @@ def test_prototypes_are_the_class_means_of_those_who_told(table_plan: PlanOf, ta
     np.testing.assert_allclose(way / way.norm(), (means[1] - means[0]) / np.linalg.norm(means[1] - means[0]), atol=1e-6)
     logits = means @ head["weight"].double().numpy().T + head["bias"].double().numpy()
     np.testing.assert_allclose(logits[1, 1] - logits[1, 0], 2, rtol=1e-5)
-    assert withheld(found.ledger) == ["site-1"]
+    assert withheld(found.ledger, "sums") == ["site-1"]
     assert "it told no sums: release.statistics or release.class_counts forbids it" in found.ledger.entries[1].reason
 
 
-def test_the_ridge_head_needs_everyone(table_plan: PlanOf, table_sites: Sites) -> None:
+def test_the_ridge_head_needs_everyone_if_the_plan_says_so(table_plan: PlanOf, table_sites: Sites) -> None:
     sites = table_sites(3, 60)
     forbid(sites[1])
-    found = Hospitals(table_plan("initial=ridge", *HEAD), sites, {2: break_down})
+    plan = table_plan("initial=ridge", "initial.every_site=true", "initial.alpha=1", *HEAD)
+    found = Hospitals(plan, sites, {2: break_down})
     with pytest.raises(RoundError) as caught:
         found.start()
     text = str(caught.value)
-    assert "initial=ridge needs the sums of every site; use initial=prototypes or none" in text
+    assert "initial=ridge needs the sums of every site; set initial.every_site=false" in text
     assert "site-1: it told no sums" in text
     assert "site-2: the site reported `data-unusable`" in text
 

@@ -1,0 +1,110 @@
+"""Checks of ``features``, and of a plan without rounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fedgraft.common.plan.checks.privacy import is_private, unprotected
+from fedgraft.common.plan.checks.transfer import starts_alike
+from fedgraft.common.plan.types import Check
+
+_SHRINKS = ("own", "own_balanced", "centre", "auto")
+_NOTHING_TRAINED = ("adaptation", "alignment", "personal", "sampling")
+
+
+def _tells_moments(plan: Any) -> bool:
+    return plan.features.scale in ("common", "centre", "auto") or plan.features.shrink > 0
+
+
+def _has_trained_parts(plan: Any) -> bool:
+    trained = any(getattr(plan, name).target is not None for name in _NOTHING_TRAINED)
+    return trained or plan.backbone.freeze != "all" or bool(plan.initial.interpolate)
+
+
+FEATURES_CHECKS: tuple[Check, ...] = (
+    Check(
+        ("features",),
+        lambda p: p.features.shrink > 0 and p.features.scale not in _SHRINKS,
+        "features.shrink has no effect unless a site's own moments are used (features.scale=own, own_balanced, centre "
+        "or auto); set it to 0",
+    ),
+    Check(
+        ("features", "strategy"),
+        lambda p: _tells_moments(p) and is_private(p),
+        unprotected("features.scale shares moments of features", "features.scale=case, or own with features.shrink=0"),
+    ),
+    Check(
+        ("features", "data"),
+        lambda p: p.features.scale in ("auto", "own_balanced") and p.data.task != "classification",
+        "features.scale=auto and own_balanced look at the class of each case, and need data.task=classification; use "
+        "common or own",
+    ),
+    Check(
+        ("features", "release"),
+        lambda p: p.features.scale == "auto" and not (p.release.evaluation and p.release.class_counts),
+        "features.scale=auto needs release.evaluation=true and release.class_counts=true: it compares ridge heads on "
+        "the sites' validation cases; use common or own",
+    ),
+    Check(
+        ("features", "data"),
+        lambda p: p.features.scale == "auto" and p.data.test != "given" and p.data.val_fraction == 0,
+        "features.scale=auto needs validation cases to compare by; set data.val_fraction above 0, or use common or own",
+    ),
+    Check(
+        ("features", "table"),
+        lambda p: bool(p.features.networks) and p.table is not None,
+        "features.networks are image networks, and this plan is for tables; set it to []",
+    ),
+    Check(
+        ("features", "backbone"),
+        lambda p: bool(p.features.networks) and p.backbone.freeze != "all",
+        "features.networks are frozen: with backbone.freeze other than all they would not be; set backbone.freeze=all, "
+        "or train one network (features.networks=[])",
+    ),
+    Check(
+        ("features", "adaptation"),
+        lambda p: bool(p.features.networks) and p.adaptation.target is not None,
+        "features.networks are read as they are, and an adaptation changes one network; set adaptation=none, or "
+        "features.networks=[]",
+    ),
+    Check(
+        ("features", "adapt"),
+        lambda p: bool(p.features.networks) and p.adapt.target is not None,
+        "features.networks are read as they are, and `adapt` changes one network; set adapt=none (features.scale=own "
+        "suits a hospital that never trained), or features.networks=[]",
+    ),
+    Check(
+        ("features", "data"),
+        lambda p: bool(p.features.networks) and p.data.image_size is not None,
+        "data.image_size has no effect with features.networks, each of which has its own `size`; set it to null",
+    ),
+    Check(
+        ("rounds", "initial"),
+        lambda p: p.rounds == 0 and starts_alike(p.initial),
+        "rounds=0 trains nothing: it needs an initial head that tells classes apart (initial=ridge, prototypes or "
+        "embeddings), or rounds of 1 or more",
+    ),
+    Check(
+        ("rounds", "adaptation", "alignment", "personal", "sampling", "backbone", "initial"),
+        lambda p: p.rounds == 0 and _has_trained_parts(p),
+        "rounds=0 trains nothing, so that adaptation, alignment, personal, sampling, initial.interpolate and "
+        "backbone.freeze have no effect; set them to none (all, for backbone.freeze), or rounds to 1 or more",
+    ),
+    Check(
+        ("initial", "release"),
+        lambda p: _chooses(p) and not p.release.evaluation,
+        "initial.alpha of several numbers needs release.evaluation=true: the sites' validation cases choose one; give "
+        "one number",
+    ),
+    Check(
+        ("initial", "data"),
+        lambda p: _chooses(p) and p.data.test != "given" and p.data.val_fraction == 0,
+        "initial.alpha of several numbers needs validation cases to choose one by; set data.val_fraction above 0, or "
+        "give one number",
+    ),
+)
+
+
+def _chooses(plan: Any) -> bool:
+    alpha = plan.initial.options.get("alpha")
+    return isinstance(alpha, list) and len(alpha) > 1
