@@ -15,7 +15,7 @@ from fedgraft.common import tasks, tensors
 from fedgraft.common.adaptation.insertion import stage_of_layer
 from fedgraft.common.compression.compression import require_effect
 from fedgraft.common.exact.suitability import is_convex, path_of
-from fedgraft.common.features.scale import needs_common
+from fedgraft.common.features.scale import SAID, needs_common
 from fedgraft.common.heads.start import build_initial, no_sums, starts_head
 from fedgraft.common.interfaces.head_start import Sums
 from fedgraft.common.kinds.choice import kind_of
