@@ -83,8 +83,8 @@ def trained_backbone(plan: Plan, model: dict[str, Tensor]) -> dict[str, Tensor]:
     built = build(unread, None, plan.engine.trusted)
     if built.constant.pieces:
         raise BackboneError(
-            "the run has several frozen networks (features.networks), and a backbone's file holds one; they are as they "
-            "came, so that there is nothing to export"
+            "the run has several frozen networks (features.networks), and a backbone's file holds one; they are as "
+            "they came, so that there is nothing to export"
         )
     if len(built.network.adapters):
         raise BackboneError(
