@@ -26,6 +26,7 @@ COPIED = {
     "dicom": "volume",
     "engine": "ray",
     "experiment": "busi_stages",
+    "features": "taps",
     "harmonise": "histogram",
     "head": "cosine",
     "initial": "ridge",
