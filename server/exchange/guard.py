@@ -115,10 +115,10 @@ def read_gradient(reply: Message | None, expected: Expected, specs: Specs, task:
         found = unpack_gradient(content, specs, task)
     except WireError as error:
         return Refusal("bad-gradient", str(error))
-    stranger = _stranger(expected, Expected(found.site, found.plan_digest, found.round))
-    if stranger is None and found.examples != expected.examples:
+    wrong = stranger(expected, Expected(found.site, found.plan_digest, found.round))
+    if wrong is None and found.examples != expected.examples:
         return Refusal("wrong-count", f"{found.examples} training cases, but {expected.examples} when it was prepared")
-    return stranger or found
+    return wrong or found
 
 
 def same_name(claimed: Mapping[int, str]) -> set[int]:
