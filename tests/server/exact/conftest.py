@@ -16,7 +16,6 @@ from sklearn.datasets import load_breast_cancer
 
 from fedgraft.client.app import client_app
 from fedgraft.client.app.workspace import Workspace
-from fedgraft.common import tensors
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.exchange.ledger import Ledger
@@ -110,9 +109,8 @@ def run_over(plan: Plan, sites: list[Path], tamper: dict[int, Tamper] | None = N
     client: ClientApp = answer  # type: ignore[assignment]
     nodes: Any = [{"partition-id": index} for index in range(len(sites))]
     model, ledger, said = build(plan, None), Ledger(None), list[Round]()
-    state = model.backbone_state()
-    backbone = DistributedBackbone(state, tensors.digest(state))
-    shared = model.tensors(model.names("shared"))
+    backbone = DistributedBackbone(model.backbone_states(), model.backbone_name)
+    shared = model.tensors(model.received)
     context = RunContext(InProcessGrid(client, nodes, {}), plan, backbone, shared, ledger, progress=said.append)
     return Run(run(context), ledger, sites, said)
 
