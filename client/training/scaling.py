@@ -61,7 +61,7 @@ class Scaling:
     def receive(self, received: Mapping[str, Tensor]) -> None:
         """Set the scale's values: the given ones, and from them the site's own."""
         roles: Mapping[str, str] = getattr(self.model.network.scale, "roles", {})
-        given = {name: received[SCALE + name] for name, role in roles.items() if role == "given"}
+        given = {name: received[SCALE + name].float() for name, role in roles.items() if role == "given"}
         local = "local" in roles.values()
         own = own_values(self.model.network.scale, self.own, given, self.section.shrink) if local else {}
         self.values = {**given, **own}
