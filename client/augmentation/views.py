@@ -21,7 +21,7 @@ from fedgraft.client.augmentation.transforms import Change, Erased, changed
 from fedgraft.client.cohort.case import Case
 from fedgraft.common.plan.sections import AugmentSection
 
-_NO_STRENGTHS = ("views", "mixup", "cutmix")  # options of `augment` that do not affect a single view
+_NO_STRENGTHS = ("views", "mixup", "cutmix", "average")  # options of `augment` that do not affect a single view
 _ASPECT = 2.0  # the largest ratio of an erased rectangle's sides
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -78,9 +78,15 @@ class Examples:
 
     @staticmethod
     def joined(parts: Sequence[Examples]) -> Examples:
-        """The cases of several parts of one source with the same change, concatenated; view 0 only."""
+        """The cases of several parts of one source with the same change, concatenated; with as many views as the part
+        that has fewest."""
         if len(parts) == 1:
             return parts[0]
-        places = [torch.arange(len(p)) if p.places is None else p.places[:, 0] for p in parts]
+        views = min(part.views for part in parts)
+        places = [torch.arange(len(p))[:, None] if p.places is None else p.places[:, :views] for p in parts]
         labels = torch.cat([p.labels for p in parts])
-        return Examples(parts[0].source, labels, torch.cat(places)[:, None], change=parts[0].change)
+        return Examples(parts[0].source, labels, torch.cat(places), change=parts[0].change)
+
+    def of_view(self, view: int) -> Examples:
+        """The same cases, of which view ``view`` is view 0 and the only one."""
+        return self if self.places is None else replace(self, places=self.places[:, view : view + 1])

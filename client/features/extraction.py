@@ -147,10 +147,13 @@ def load_cohort(accepted: AcceptedCohort, extractor: FeatureExtractor, trains: b
     """The cases of a cohort as tensors; those that are not kept yet are computed.
 
     Args:
-        trains: whether the site trains; otherwise only view 0 of each case is needed.
+        trains: whether the site trains; otherwise only view 0 of each training case is needed.
 
     Returns:
         ``train``, ``val`` and ``test``; the last two may be empty.
     """
-    views = {"train": extractor.plan.augment.views if trains else 1}
-    return extractor.all_examples({name: (part, views.get(name, 1)) for name, part in accepted.splits.items()})
+    asked = extractor.plan.augment
+    views = {"train": asked.views if trains else 1}
+    return extractor.all_examples(
+        {name: (part, views.get(name, asked.evaluated)) for name, part in accepted.splits.items()}
+    )

@@ -23,8 +23,14 @@ def predict(network: nn.Module, examples: Examples, device: torch.device) -> Ten
     return torch.cat(batches)
 
 
+def predict_mean(network: nn.Module, examples: Examples, device: torch.device) -> Tensor:
+    """`predict`, the mean over all views of each case."""
+    views = [predict(network, examples.of_view(view), device) for view in range(examples.views)]
+    return views[0] if len(views) == 1 else torch.stack(views).mean(dim=0)
+
+
 def evaluate_split(network: nn.Module, examples: Examples, device: torch.device, task: AnyTask) -> Evaluation | None:
-    """The task's evaluation of a split; ``None`` if it has no case."""
+    """The task's evaluation of a split, over all views of each case that it has; ``None`` if it has no case."""
     return evaluate_splits(network, [examples], device, task)[0]
 
 
@@ -36,7 +42,7 @@ def evaluate_splits(
     filled = [place for place, examples in enumerate(splits) if len(examples)]
     for some in _by_store(splits, filled):
         whole = Examples.joined([splits[place] for place in some])
-        outputs = predict(network, whole, device).numpy()
+        outputs = predict_mean(network, whole, device).numpy()
         parts = task.evaluate_parts(outputs, whole.labels.numpy(), [len(splits[place]) for place in some])
         for place, part in zip(some, parts, strict=True):
             found[place] = part

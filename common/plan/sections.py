@@ -30,6 +30,7 @@ class AugmentSection:
         noise: standard deviation, for pixels in [0, 1].
         blur: standard deviation, as a share of the image's side.
         erase: share of the image's area.
+        average: whether evaluations see every view, too: the mean of the outputs over a case's views.
         mixup, cutmix: alpha of Beta(alpha, alpha) for mixing two cases of a batch; 0 = never.
     """
 
@@ -47,6 +48,12 @@ class AugmentSection:
     erase: Fraction = 0.0
     mixup: NotNegative = 0.0
     cutmix: NotNegative = 0.0
+    average: bool = False
+
+    @property
+    def evaluated(self) -> int:
+        """How many views of a case an evaluation sees."""
+        return self.views if self.average else 1
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ def _central_test(out: Path, plan: Plan, federation: SimulatedSites, display: Di
             context = InputContext(known, plan.engine.trusted, store, workers=machine.workers, decoded=display.decoded)
             inputs = factory_of(context.kind, context.trusted).inputs(context)
             extractor = FeatureExtractor(known, model, digest, inputs, store, machine, display.computed)
-            cases = extractor.examples(accept_whole(federation.test, known, inputs))
+            cases = extractor.examples(accept_whole(federation.test, known, inputs), known.augment.evaluated)
             held.append(scaled({"train": cases}, model, shared, known, False, machine.device))
         model.load(shared)
         cohort, scaling = held[0]

@@ -43,14 +43,14 @@ def cost(
 
 
 def kept_rows(plan: Plan, counts: Mapping[str, int]) -> int:
-    """Number of kept rows: all views of a training case, one of any other."""
-    return counts["train"] * plan.augment.views + counts["val"] + counts["test"]
+    """Number of kept rows: all views of a training case, and those of any other that evaluations see."""
+    return counts["train"] * plan.augment.views + (counts["val"] + counts["test"]) * plan.augment.evaluated
 
 
 def first_seconds(plan: Plan, counts: Mapping[str, int], measured: CaseTimes) -> float:
     """Seconds to decode and compute every case once, before the first round."""
     cases = sum(counts.values())
-    return cases * (measured.decode + measured.compute) + counts["train"] * (plan.augment.views - 1) * measured.view
+    return cases * (measured.decode + measured.compute) + (kept_rows(plan, counts) - cases) * measured.view
 
 
 def round_seconds(plan: Plan, counts: Mapping[str, int], measured: CaseTimes) -> float:

@@ -28,6 +28,13 @@ MIXES = ("mixup", "cutmix")
 _WIDEST_BLUR = 0.2
 
 
+AVERAGE_CHECK = Check(
+    ("augment",),
+    lambda p: p.augment.average and p.augment.views == 1,
+    "augment.average has no effect with augment.views=1, the case as it is; set augment.views to 2 or more",
+)
+
+
 def _needs_views(name: str) -> Check:
     def wrong(plan: Any) -> bool:
         return plan.augment.views == 1 and bool(getattr(plan.augment, name))
@@ -65,6 +72,7 @@ def _mixing_checks(name: str) -> tuple[Check, ...]:
 
 
 AUGMENT_CHECKS = (
+    AVERAGE_CHECK,
     Check(
         ("augment",),
         lambda p: p.augment.views > 1 and not any(getattr(p.augment, name) for name in STRENGTHS),

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fedgraft.client.features.examples import Examples
-from fedgraft.client.training.evaluation import evaluate_split, predict
+from fedgraft.client.training.evaluation import evaluate_split, evaluate_splits, predict
 from fedgraft.common.tasks.classification import Classification
 
 CPU = torch.device("cpu")
@@ -24,6 +24,20 @@ class Echo(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         self.modes.append(self.training)
         return x
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_of_several_views_the_mean_of_the_outputs_counts(together: bool) -> None:
+    """Two cases of two views: by view 0 alone case 0 would be of class 1, by the mean of both it is of class 0."""
+    rows = torch.tensor([[0.0, 1.0], [3.0, 0.0], [0.0, 2.0], [0.0, 1.0]])
+    examples = Examples(rows, torch.tensor([0, 1]), torch.tensor([[0, 1], [2, 3]]))
+    splits = [examples, examples] if together else [examples]
+    for found in evaluate_splits(Echo(), splits, CPU, TWO):
+        assert found is not None
+        assert found.confusion.tolist() == [[1, 0], [0, 1]]
+    (first,) = evaluate_splits(Echo(), [examples.of_view(0)], CPU, TWO)
+    assert first is not None
+    assert first.confusion.tolist() == [[0, 1], [0, 1]]
 
 
 @pytest.mark.parametrize("cases", [1, 255, 256, 257, 700])

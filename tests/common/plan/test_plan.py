@@ -146,7 +146,7 @@ def test_the_digest_changes_with_every_option_but_the_engine(default: Plan) -> N
     excused |= {"loss.beta", "loss.prior", "loss.absent", "train.layer_decay", "train.unfreeze"}
     sections = ("alignment.", "personal.", "adapt.", "sampling.", "initial.", "harmonise.")
     excused |= {option for option, _ in leaves(default.to_dict()) if option.startswith(sections)}
-    excused |= {"compression.down", "clock", "table", "features.shrink"}
+    excused |= {"compression.down", "clock", "table", "features.shrink", "features.networks"}
     excused |= {option for option, _ in leaves(default.to_dict()) if option.startswith("augment.")}
     options = [option for option, _ in leaves(default.to_dict())]
     assert len(options) > 30
@@ -189,7 +189,7 @@ def test_the_digest_changes_with_every_option_of_augment(plan_of: PlanOf) -> Non
     digests = {
         from_dict(changed(mild, f"augment.{n}", another(v))).digest for n, v in leaves(mild.to_dict()["augment"])
     }
-    assert len(digests | {mild.digest}) == 14
+    assert len(digests | {mild.digest}) == 15
 
 
 @pytest.mark.parametrize("option", ["rounds", "seed", "train.lr", "data.classes", "backbone.name", "engine.threads"])
@@ -278,6 +278,7 @@ def test_one_class_is_not_enough(default: Plan) -> None:
         (["compression.down=int8"], "compression.down rounds", "compression=float16, int8 or topk"),
         (["compression=changed", "compression.down=float16"], "compression.down rounds", "compression.down=exact"),
         (["augment.views=4"], "augment.views above 1 has no effect", "augment.rotate"),
+        (["augment.average=true"], "augment.average has no effect with augment.views=1", "augment.views to 2 or more"),
         (["augment.rotate=5"], "augment.rotate has no effect with augment.views=1", "augment.views to 2 or more"),
         (["augment.shift=0.1"], "augment.shift has no effect with augment.views=1", "augment.views to 2 or more"),
         (["augment.zoom=0.1"], "augment.zoom has no effect with augment.views=1", "augment.views to 2 or more"),
