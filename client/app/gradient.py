@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from flwr.app import RecordDict
-from torch import Tensor
 
-from fedgraft.client.app.handlers import evaluate_received, wide_loss_of
+from fedgraft.client.app.handlers import evaluate_received
+from fedgraft.client.app.site_loss import gradient_at
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.site import release
+from fedgraft.client.training.full_batch import SummedLoss
 from fedgraft.client.training.session import Session
 from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.roles import HEAD
@@ -34,25 +35,17 @@ def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, ru
     release.require_loss(session.plan.release, session.site.release)
     record = messages.unpack_arrays(content, messages.ARRAYS)
     received = messages.unpack_tensors(record, wide(session.specs))
-    evaluations: dict[str, Evaluation] = {}
-    with session.phases.of("evaluate"):
-        session.load(received)
-        if evaluate:
-            evaluations = evaluate_received(session)
     with session.phases.of("train"):
-        return _answer(session, order, received, evaluations, workspace)
+        session.load(received)
+        summed = gradient_at(session, order, received, workspace)
+    with session.phases.of("evaluate"):
+        evaluations = evaluate_received(session) if evaluate else {}
+    return _answer(session, order, summed, evaluations)
 
 
 def _answer(
-    session: Session,
-    order: messages.Instruction,
-    received: dict[str, Tensor],
-    evaluations: dict[str, Evaluation],
-    workspace: Workspace,
+    session: Session, order: messages.Instruction, summed: SummedLoss, evaluations: dict[str, Evaluation]
 ) -> RecordDict:
-    loss = wide_loss_of(session, order, workspace)
-    own = {name.removeprefix(HEAD): tensor for name, tensor in received.items()}
-    summed = session.full_batch.summed_loss(own, loss)
     answer = Gradient(
         session.site.name,
         session.plan.digest,

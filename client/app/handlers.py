@@ -11,14 +11,14 @@ import torch
 from flwr.app import RecordDict
 from torch import Tensor
 
+from fedgraft.client.app.site_loss import gradient_at, loss_of
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.augmentation.mixing import mixing_of
 from fedgraft.client.site import release
 from fedgraft.client.training.alignment import fill_reference
 from fedgraft.client.training.evaluation import evaluate_splits
-from fedgraft.client.training.full_batch import widened
-from fedgraft.client.training.loop import LocalTraining, LossFunction
-from fedgraft.client.training.loss import build_loss, counted, terms
+from fedgraft.client.training.loop import LocalTraining
+from fedgraft.client.training.loss import terms
 from fedgraft.client.training.personal_copy import own_copy, train_own_copy
 from fedgraft.client.training.personalisation import NetworkTraining, train_round
 from fedgraft.client.training.schedules import learning_rate, rates
@@ -29,6 +29,7 @@ from fedgraft.common.compression.compression import Down, down_decode
 from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.personalisation import FinishesModel
 from fedgraft.common.interfaces.task import Evaluation
+from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.tensors import count_bytes
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.backbone import unpack_backbone
@@ -83,6 +84,8 @@ def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: in
     received = _received(content, session)
     session.load(received)
     session.keep_scale()
+    if is_exact(session.plan.strategy) and session.model.names("local"):
+        gradient_at(session, order, received, workspace)  # for the intercept that belongs to these weights
     with adapted(session) if adapts(session.plan, session.site.name) else own_copy(session):
         if isinstance(session.personal, FinishesModel) and not _held_out(session):
             task = replace(_task(session, order, received, workspace, "finish"), terms=terms(session, order))
@@ -195,23 +198,6 @@ def _task(
 
 def _held_out(session: Session) -> bool:
     return session.site.name in session.plan.hold_out
-
-
-def loss_of(session: Session, order: messages.Instruction, workspace: Workspace) -> LossFunction:
-    """The plan's loss for this round; built once for equal counts."""
-    counts = counted(session, order)
-    key = (session.plan.digest, session.site.allow, counts)
-    if key not in workspace.losses:
-        workspace.losses[key] = build_loss(session.plan, counts, session.site.trusted)
-    return workspace.losses[key]
-
-
-def wide_loss_of(session: Session, order: messages.Instruction, workspace: Workspace) -> LossFunction:
-    """`loss_of` in float64; built once for each of its losses."""
-    loss = loss_of(session, order, workspace)
-    if loss not in workspace.wide_losses:
-        workspace.wide_losses[loss] = widened(loss)
-    return workspace.wide_losses[loss]
 
 
 def _generator(session: Session, server_round: int, use: str = "") -> torch.Generator:

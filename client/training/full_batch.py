@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -56,18 +56,33 @@ class FullBatch:
         Raises:
             DivergenceError: it is not finite.
         """
+        return self.differentiated(self.mean_over_views(self.outputs(weights), loss), weights)
+
+    def outputs(self, weights: Mapping[str, Tensor]) -> list[Tensor]:
+        """The outputs at these weights, ``(N, outputs)`` for each view; they can be differentiated."""
         parameters = dict(self.head.named_parameters())
         with torch.no_grad():
             for name, tensor in weights.items():
                 parameters[name].copy_(tensor)
-        outputs = [_outputs(self.takes, inputs) for inputs in self.views]
-        found = torch.stack([total(loss, some, self.labels) for some in outputs]).mean()
+        return [_outputs(self.takes, inputs) for inputs in self.views]
+
+    def mean_over_views(self, outputs: Sequence[Tensor], loss: LossFunction) -> Tensor:
+        """The summed loss of these outputs, a scalar."""
+        return torch.stack([total(loss, some, self.labels) for some in outputs]).mean()
+
+    def differentiated(self, found: Tensor, weights: Iterable[str]) -> SummedLoss:
+        """A summed loss with its gradient by the named parameters, at the weights that were last given.
+
+        Raises:
+            DivergenceError: it is not finite.
+        """
         if not bool(torch.isfinite(found)):
             raise DivergenceError("the loss over all training cases is not finite at the weights that came")
+        parameters, names = dict(self.head.named_parameters()), tuple(weights)
         # a parameter that the outputs do not depend on has no gradient: 0
-        asked = [parameters[name] for name in weights]
+        asked = [parameters[name] for name in names]
         slopes = torch.autograd.grad(found, asked, allow_unused=True, materialize_grads=True)
-        return SummedLoss(float(found.detach()), dict(zip(weights, slopes, strict=True)))
+        return SummedLoss(float(found.detach()), dict(zip(names, slopes, strict=True)))
 
 
 def full_batch(network: nn.Module, examples: Examples, device: torch.device) -> FullBatch:

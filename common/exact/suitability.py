@@ -56,6 +56,11 @@ def require_fittable(
     name = choice_of("head", plan.head.target)
     if any(isinstance(module, nn.Dropout) and module.p > 0 for module in head.modules()):
         raise PlanError(f"strategy=exact draws nothing at random: set head.dropout=0 of head={name}")
+    if plan.personal.target is not None and not is_convex(plan, head, width, allowed):
+        raise PlanError(
+            "strategy=exact with personal=intercept solves for each site's intercept by Newton's method, which needs a "
+            "linear head and a convex loss; use head=linear or plain and another loss than focal, or personal=none"
+        )
     if path.weakest > 0 and _ignores_length(head, width):
         raise PlanError(
             f"strategy=exact: the outputs of head={name} do not depend on the length of its weights, which a ridge "

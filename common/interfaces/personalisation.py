@@ -61,6 +61,12 @@ class KeepsTensors(Protocol):
         """The prefixes of their names in the model's state."""
 
 
+def keeps_intercept_only(personal: object) -> bool:
+    """Whether all that it keeps at a site is the head's ``bias`` (``keeps_intercept_only``): where sites do not train,
+    each can then solve for its own. ``personal`` is a `Personalisation` or its class."""
+    return bool(getattr(personal, "keeps_intercept_only", False))
+
+
 @runtime_checkable
 class TrainsItsOwnWay(Protocol):
     """A round's training is something else than one `SiteTraining.run`."""

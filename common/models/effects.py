@@ -102,13 +102,17 @@ def require_effect(kept: Iterable[str], roles: Mapping[str, str], hold_out: Iter
         hold_out: names of sites that never train.
 
     Raises:
-        PlanError: nothing is shared, or ``hold_out`` is not empty.
+        PlanError: there are none, nothing else is shared, or ``hold_out`` is not empty.
     """
     kept = tuple(kept)
     if not kept:
         return
     head = any(name.startswith("head.") for name in kept)
     what, option = ("a local head", "personal=none") if head else ("local layers", "adaptation.role=shared")
+    if not any(name.startswith(kept) for name in roles):
+        raise PlanError(
+            f"personal keeps {', '.join(kept)} at each site, and the model has no such tensor; use {option}"
+        )
     if not any(role == "shared" and not name.startswith("reference.") for name, role in roles.items()):
         raise PlanError(
             f"with {what} nothing is shared; free a stage (backbone.freeze), choose an adaptation whose tensors are "

@@ -143,18 +143,20 @@ def _counts(entry: Entry) -> bool:
 def _message(entries: Sequence[Entry], facts: Facts, pace: Pace) -> Parts:
     """The time of a message other than ``prepare``, also if its reply was refused. ``interpolate`` has one message for
     each share, ``gradient`` one for each evaluation, which costs as much as an epoch."""
-    entry = entries[-1]
+    last = entries[-1]
     waits = {"unreachable": pace.offline, "no-answer": facts.timeout}
-    if entry.outcome in waits:
-        return Parts(offline=waits[entry.outcome])
-    work, costs = facts.work[entry.site], pace.costs
-    passes = {"train": facts.epochs, "gradient": len(entries)}.get(entry.what, 0)
-    forward = work.train if entry.what == "sums" else work.evaluated
+    offline = waits.get(last.outcome, 0.0)
+    came = entries[:-1] if last.outcome in waits else entries
+    if not came:
+        return Parts(offline=offline)
+    work, costs = facts.work[last.site], pace.costs
+    passes = {"train": facts.epochs, "gradient": len(came)}.get(last.what, 0)
+    forward = work.train if last.what == "sums" else work.evaluated
     seconds = work.train * passes * costs.train + forward * costs.evaluate
-    if entry.what == "interpolate":
-        seconds *= len(entries)
-    down, up = sum(each.bytes_down for each in entries), sum(each.bytes_up for each in entries)
-    return _parts(pace, entry.site, down, up, seconds, messages=len(entries))
+    if last.what == "interpolate":
+        seconds *= len(came)
+    down, up = sum(each.bytes_down for each in came), sum(each.bytes_up for each in came)
+    return replace(_parts(pace, last.site, down, up, seconds, messages=len(came)), offline=offline)
 
 
 def _prepare(entries: Sequence[Entry], facts: Facts, pace: Pace) -> Parts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +84,25 @@ def _say_what_is_missing(console: Console, summary: dict[str, Any]) -> None:
     if summary["interpolations"]:
         shares = ", ".join(f"{share}: {value}" for share, value in summary["interpolations"].items())
         console.print(f"shares of the trained head, by {summary['headline']} on validation cases: {shares}")
+    _tell_fits(summary["fits"], console)
     withheld = summary["class_counts_withheld"]
     if withheld:
         console.print(
             f"class counts withheld (a count between 0 and min_count, or forbidden) by {', '.join(withheld)}: "
             "the global class counts come from the other sites",
+            style="yellow",
+        )
+
+
+def _tell_fits(fits: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """How the fits of ``strategy=exact`` ended; nothing for another strategy."""
+    if fits:
+        each = ", ".join(f"{fit['ridge']:.3g} ({fit['evaluations']})" for fit in fits)
+        console.print(f"ridges, and how often each asked for the gradient: {each}")
+    short = [f"{fit['ridge']:.3g}" for fit in fits if not fit["converged"]]
+    if short:
+        console.print(
+            f"not converged at ridge {', '.join(short)}: raise strategy.most_evaluations or strategy.tolerance, or end "
+            "the path earlier (strategy.weakest)",
             style="yellow",
         )

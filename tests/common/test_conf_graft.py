@@ -66,7 +66,7 @@ def test_a_personalisation_trains(plan_of: PlanOf, name: str) -> None:
     personal = parts.chosen(plan.personal, "personal")
     assert (name == "none") == (personal is None)
     local = personal.local() if isinstance(personal, KeepsTensors) else ()
-    assert local == (("head.",) if name in ("fedper", "fedrep") else ())
+    assert local == {"fedper": ("head.",), "fedrep": ("head.",), "intercept": ("head.bias",)}.get(name, ())
     head = torch.nn.ModuleDict({"head": torch.nn.Linear(4, 2), "body": torch.nn.Linear(4, 4)})
     head.forward = lambda x: head["head"](head["body"](x))  # type: ignore[method-assign]
     examples = Examples(torch.eye(4), torch.tensor([0, 1, 0, 1]))

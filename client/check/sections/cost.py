@@ -9,6 +9,7 @@ from fedgraft.client.check.measure import CaseTimes, Surroundings
 from fedgraft.client.check.report import Finding, Grade, Grid, Section
 from fedgraft.common.interfaces.input_kind import InputFacts
 from fedgraft.common.models.traffic import Volume
+from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.plan.plan import Plan
 
 LATE = 0.5
@@ -54,9 +55,10 @@ def first_seconds(plan: Plan, counts: Mapping[str, int], measured: CaseTimes) ->
 
 
 def round_seconds(plan: Plan, counts: Mapping[str, int], measured: CaseTimes) -> float:
-    """Seconds of a round: evaluating the received model, and training."""
-    held_out = counts["val"] + counts["test"]
-    return counts["train"] * plan.train.epochs * measured.train + held_out * measured.evaluate
+    """Seconds of a round: evaluating the received model, and training; with ``strategy=exact``, those of its first
+    gradient, which is about an epoch."""
+    held_out, epochs = counts["val"] + counts["test"], 1 if is_exact(plan.strategy) else plan.train.epochs
+    return counts["train"] * epochs * measured.train + held_out * measured.evaluate
 
 
 def transfer_seconds(size: int, uplink: float) -> float:
@@ -84,7 +86,9 @@ def _times(
     else:
         yield Finding("ok", "time before the first round", text)
     text = f"about {seconds_of(each + sending)} each ({on})"
-    if plan.rounds > 1:
+    if volume.times > 1:
+        text += f", for each gradient; at most {volume.times:,} in each of {count_of(plan.rounds, 'round')}"
+    elif plan.rounds > 1:
         text += f", {seconds_of((each + sending) * plan.rounds)} for all {plan.rounds:,} rounds"
     text += "" if around.uplink is None else f", with {seconds_of(sending)} each to send"
     grade: Grade = "problem" if each + sending > timeout else "warning" if each + sending > LATE * timeout else "ok"
@@ -104,7 +108,8 @@ def _memory(measured: CaseTimes, rows: int, around: Surroundings) -> Finding:
 
 
 def _line(plan: Plan, volume: Volume, around: Surroundings) -> Finding:
-    text = f"each round {size_of(volume.up)} up (and an evaluation of a few kB) and {size_of(volume.down)} down"
+    each = "round" if volume.times == 1 else "gradient"
+    text = f"each {each} {size_of(volume.up)} up (and an evaluation of a few kB) and {size_of(volume.down)} down"
     if not around.backbone_here:
         text += f"; once {size_of(volume.backbone)} down, the backbone"
     if around.uplink is None:
@@ -140,8 +145,8 @@ def _grid(plan: Plan, facts: InputFacts, measured: CaseTimes, volume: Volume) ->
         ("evaluate a case, each round", seconds_of(measured.evaluate)),
         ("kept of a case, per view", size_of(measured.row_bytes)),
         ("the plan, down, once", size_of(volume.question)),
-        ("a round, down", size_of(volume.down)),
-        ("a round, up", size_of(volume.up)),
+        (f"{'a round' if volume.times == 1 else 'a gradient'}, down", size_of(volume.down)),
+        (f"{'a round' if volume.times == 1 else 'a gradient'}, up", size_of(volume.up)),
         ("after the last round, down", size_of(volume.last)),
     ]
     return Grid("measured, and counted from the plan", ("what", "amount"), tuple(rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fedgraft.common.interfaces.personalisation import keeps_intercept_only
 from fedgraft.common.interfaces.strategy import sums_gradients
 from fedgraft.common.plan.parts import ours
 from fedgraft.common.plan.sections import StrategySection
@@ -44,8 +45,8 @@ EXACT_CHECKS: tuple[Check, ...] = (
     ),
     _refused(
         "personal",
-        lambda p: p.personal.target is not None,
-        "fits one head for all sites; set personal=none",
+        lambda p: p.personal.target is not None and not keeps_intercept_only(ours(p.personal, "personal")),
+        "fits one head for all sites; set personal=none, or personal=intercept",
     ),
     _refused(
         "compression",

@@ -44,6 +44,17 @@ def test_a_round_lasts_as_long_as_its_slowest_site() -> None:
     assert (step.waited_for, step.seconds) == ("south", 15.0)
 
 
+def test_each_gradient_of_a_fit_is_a_message_and_an_epoch() -> None:
+    """Three gradients of 100 cases at 10 ms, one evaluation of 50 at 20 ms: 4 s. South leaves after two: 3 s at half
+    speed, and is waited for."""
+    told = [entry(1, "gradient", site) for _ in range(2) for site in ("north", "south")]
+    left = entry(1, "gradient", "south", "unreachable")
+    (step,) = timeline(facts(*told, entry(1, "gradient", "north"), left), PACE)
+    assert step.sites["north"] == Parts(download=3.0, compute=4.0, upload=3.0, latency=9.0)
+    assert step.sites["south"] == Parts(download=4.0, compute=6.0, upload=8.0, latency=6.0, offline=60.0)
+    assert figures(facts(*told), PACE)["rounds"] == 1
+
+
 def test_the_last_evaluation_trains_nothing() -> None:
     (step,) = timeline(facts(entry(9, "evaluate", "south", up=0)), PACE)
     assert step.sites["south"] == Parts(download=2.0, compute=2.0, latency=3.0)

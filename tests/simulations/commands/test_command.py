@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,45 @@ def test_plan_tells_what_a_site_sums_up(capsys: pytest.CaptureFixture[str]) -> N
 def test_plan_refuses_the_baselines_that_simulate_refuses(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", *SMALL, "adaptation=fedbn", "baselines=[pooled]"]) == 2
     assert "baselines=pooled: the layers of adaptation=fedbn" in capsys.readouterr().err
+
+
+def test_of_an_exact_fit_the_plan_tells_ridges_and_bytes_and_the_run_how_it_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exact = ["strategy=exact", "rounds=2", "strategy.most_evaluations=3", "data.cases=60", "select=best"]
+    assert main(["plan", *SMALL, *exact]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert (
+        "strategy=exact: one round for each ridge (1, 0.001), and the final model is the best of them by the sites' "
+        "validation cases; each is the optimum of all sites' cases."
+    ) in text
+    assert "unused by strategy=exact, since sites do not train: all options of train." in text
+    assert "at most 3 in a round" in text
+    assert "in total, at most 6 evaluations" in text
+    assert "leaves a site: gradient of its summed loss; number of training cases; training loss" in text
+    announced = re.search(r"at most 3 in a round +│ +([\d,]+) │", text)
+    assert announced is not None
+    assert main(["simulate", *SMALL, *exact, "hydra.run.dir=run"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "ridges, and how often each asked for the gradient: 1 (3), 0.001 (3)" in said
+    assert (
+        "not converged at ridge 1, 0.001: raise strategy.most_evaluations or strategy.tolerance, or end the path "
+        "earlier (strategy.weakest)"
+    ) in said
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert [fit["evaluations"] for fit in summary["fits"]] == [3, 3]
+    assert summary["bytes"]["down"] == 3 * int(announced[1].replace(",", ""))
+    assert json.loads((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()[2])["fit"]["converged"] is False
+
+
+def test_a_site_away_in_a_round_is_away_for_all_its_gradients(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["strategy=exact", "rounds=4", "strategy.min_sites=1", "data.sites=4", "loss.weights=none", "clock=clinics"]
+    assert main(["simulate", *SMALL, *words, "clock.default.availability=0.6", "hydra.run.dir=run"]) == 0
+    capsys.readouterr()
+    lines = [json.loads(line) for line in (tmp_path / "run" / "ledger.jsonl").read_text().splitlines()]
+    away = [(line["round"], line["site"]) for line in lines if line["outcome"] == "unreachable"]
+    there = {(line["round"], line["site"]) for line in lines if line["what"] == "gradient" and line["outcome"] == "ok"}
+    assert 0 < len(away) == len(set(away)) < 16
+    assert there.isdisjoint(away)

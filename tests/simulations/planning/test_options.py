@@ -66,6 +66,7 @@ def test_folds_and_cases_are_in_the_sentence_and_a_curve_is_beside_each_site_alo
             ["baselines=[leave_one_site_out]", "data=pneumoniamnist"],
             "data.test=coordinator leaves it no test cases; use data.test=sites data.test_fraction=0.2",
         ),
+        (["lrs=[1,2]", "strategy=exact"], "lrs has no effect with strategy=exact, which has no learning rate"),
         (["baselines=[leave_one_site_out]", "hold_out=[birch]"], "both choose who is left out"),
         (["folds=1"], "folds=1: input should be greater than or equal to 2"),
         (

@@ -34,7 +34,7 @@ PlanOf = Callable[..., Plan]
             ("alignment=coral",),
             "strategy=exact trains nothing before the head that an alignment could move; set alignment=none",
         ),
-        (("personal=ditto",), "strategy=exact fits one head for all sites; set personal=none"),
+        (("personal=ditto",), "strategy=exact fits one head for all sites; set personal=none, or personal=intercept"),
         (
             ("compression=float16",),
             "strategy=exact needs its gradients unrounded, or the fit would end where the rounding does; set "
