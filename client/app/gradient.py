@@ -34,7 +34,7 @@ def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, ru
         raise WireError("the plan asks this site for no gradients")
     release.require_loss(session.plan.release, session.site.release)
     record = messages.unpack_arrays(content, messages.ARRAYS)
-    received = messages.unpack_tensors(record, wide(session.specs))
+    received = messages.unpack_tensors(record, wide(session.specs, session.model.names("given")))
     with session.phases.of("train"):
         session.load(received)
         summed = gradient_at(session, order, received, workspace)

@@ -84,7 +84,7 @@ def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: in
     received = _received(content, session)
     session.load(received)
     session.keep_scale()
-    if is_exact(session.plan.strategy) and session.model.names("local"):
+    if is_exact(session.plan.strategy) and session.personal is not None:
         gradient_at(session, order, received, workspace)  # for the intercept that belongs to these weights
     with adapted(session) if adapts(session.plan, session.site.name) else own_copy(session):
         if isinstance(session.personal, FinishesModel) and not _held_out(session):

@@ -43,8 +43,8 @@ def gradient_at(
     network, and kept.
     """
     loss, batch = wide_loss_of(session, order, workspace), session.full_batch
-    own = {name.removeprefix(HEAD): tensor for name, tensor in received.items()}
-    if not session.model.names("local"):
+    own = {name.removeprefix(HEAD): tensor for name, tensor in received.items() if name.startswith(HEAD)}
+    if HEAD + BIAS not in session.model.names("local"):
         return batch.summed_loss(own, loss)
     start = session.local_tensors()[HEAD + BIAS]
     found, intercept = at_own_intercept(batch, own, loss, start)

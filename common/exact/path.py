@@ -41,8 +41,8 @@ class ExactPath:
         Raises:
             PlanError: there are several rounds, and the ridges do not fall, or end at 0.
         """
-        if rounds == 1:
-            return (self.weakest,)
+        if rounds < 2:
+            return (self.weakest,) * rounds
         if problem := path_problem(rounds, self.strongest, self.weakest):
             raise PlanError(problem)
         ratio = (self.weakest / self.strongest) ** (1 / (rounds - 1))

@@ -71,7 +71,8 @@ def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
 def _gradient_bytes(plan: Plan, model: Model) -> tuple[int, int]:
     """``(down, up)``: bytes of one question for the gradient and of its answer without evaluations."""
     wide = {name: tensor.double() for name, tensor in model.tensors(model.names("shared")).items()}
-    question = pack_gradient_question(wide, plan.digest, plan.rounds, _counts(plan), evaluate=True)
+    given = model.tensors(model.names("given"))
+    question = pack_gradient_question({**wide, **given}, plan.digest, plan.rounds, _counts(plan), evaluate=True)
     answer = pack_gradient(Gradient("site-01", plan.digest, plan.rounds, wide, 0.0, 1, {}))
     return messages.count_bytes(question), messages.count_bytes(answer)
 

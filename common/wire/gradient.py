@@ -1,13 +1,13 @@
-"""``query.gradient``: shared tensors -> a site's loss and its gradient, summed over its training cases.
+"""``query.gradient``: shared and given tensors -> a site's loss and its gradient, summed over its training cases.
 
-Everything is float64: the sum over sites of gradients that are large and opposite, as where each site has one class, is
-small, and the rounding of float32 would decide where the fit ends.
+Shared tensors and gradients are float64: the sum over sites of gradients that are large and opposite, as where each
+site has one class, is small, and the rounding of float32 would decide where the fit ends.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from flwr.app import MetricRecord, RecordDict
@@ -44,13 +44,13 @@ class Gradient:
     evaluations: dict[str, Evaluation]
 
 
-def wide(specs: Specs) -> dict[str, messages.Spec]:
-    """The specs of these tensors in the dtype in which they travel here."""
-    return {name: replace(spec, dtype=DTYPE) for name, spec in specs.items()}
+def wide(specs: Specs, given: Collection[str] = ()) -> dict[str, messages.Spec]:
+    """The specs of these tensors as they travel here: those in ``given``, without a gradient, as they are."""
+    return {name: spec if name in given else replace(spec, dtype=DTYPE) for name, spec in specs.items()}
 
 
 def pack_gradient_question(
-    shared: Mapping[str, Tensor],
+    received: Mapping[str, Tensor],
     plan_digest: str,
     server_round: int,
     class_counts: tuple[int, ...] | None,
@@ -59,10 +59,10 @@ def pack_gradient_question(
     """The content of a ``query.gradient`` message.
 
     Args:
-        shared: float64, by name.
+        received: the shared tensors, float64, and those that are given, as they are, by name.
         evaluate: whether the site should also evaluate these tensors.
     """
-    content = messages.pack_evaluate(shared, plan_digest, server_round, class_counts)
+    content = messages.pack_evaluate(received, plan_digest, server_round, class_counts)
     config_of(content, messages.CONFIG)[_EVALUATE] = evaluate
     return content
 

@@ -31,6 +31,7 @@ class Asking:
     Attributes:
         number: the round's.
         specs: of the shared tensors, as the model has them.
+        given: the tensors that go with them, of which no gradient is asked.
     """
 
     grid: Grid
@@ -38,6 +39,7 @@ class Asking:
     ledger: Ledger
     number: int
     specs: Specs
+    given: Mapping[str, Tensor]
 
 
 class SitesInFit:
@@ -78,7 +80,8 @@ class SitesInFit:
     def _ask(self, weights: Mapping[str, Tensor]) -> dict[int, Gradient]:
         plan, number, ledger = self._asking.plan, self._asking.number, self._asking.ledger
         counts = class_counts(plan, self._roster.values())
-        question = pack_gradient_question(weights, plan.digest, number, counts, self._is_first)
+        sent = {**weights, **self._asking.given}
+        question = pack_gradient_question(sent, plan.digest, number, counts, self._is_first)
         asked = [Message(question, node, GRADIENT) for node in self._roster]
         replies = exchange(self._asking.grid, asked, plan.strategy.timeout)
         answers, entries, down = {}, [], messages.count_bytes(question)

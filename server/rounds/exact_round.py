@@ -28,14 +28,15 @@ class FittedRounds(Rounds):
     def next(self, context: RunContext, state: RunState) -> RunState:
         begun, number, plan = time.monotonic(), state.number + 1, context.plan
         roster = state.roster if number == 1 else up_to_date(context, state.roster, number)
-        specs = messages.specs_of(context.initial)
-        sites = SitesInFit(Asking(context.grid, plan, context.ledger, number, specs), training(roster, plan))
+        specs = messages.specs_of(context.trained)
+        given = {name: tensor for name, tensor in state.shared.items() if name not in specs}
+        sites = SitesInFit(Asking(context.grid, plan, context.ledger, number, specs, given), training(roster, plan))
         ridge = self.path.ridges(plan.rounds)[number - 1]
         found = fit(sites, Layout(specs), state.shared, ridge, self.path)
         last = replace(state.rounds[-1], by_site=sites.evaluations)
         context.finished(last)
         final = state.final.heard(last.number, last.task, last.by_site, state.shared)
-        fitted = {name: tensor.to(context.initial[name].dtype) for name, tensor in found.weights.items()}
+        fitted = {name: tensor.to(context.trained[name].dtype) for name, tensor in found.weights.items()}
         shared = {**state.shared, **fitted}
         context.keep(shared)
         up, down = context.ledger.round_bytes(number)

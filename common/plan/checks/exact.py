@@ -85,7 +85,7 @@ def path_contradictions(plan: Any) -> list[str]:
 
 def path_problem(rounds: int, strongest: float, weakest: float) -> str:
     """Why there is no path of so many ridges, and what to set; ``""`` if there is."""
-    if rounds == 1 or strongest > weakest > 0:
+    if rounds < 2 or strongest > weakest > 0:
         return ""
     return (
         f"strategy=exact with rounds={rounds} goes from strategy.strongest={strongest:g} down to "

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from fedgraft.client.app.gradient import tell_gradient
 from fedgraft.client.app.workspace import Workspace
-from fedgraft.common import tensors
 from fedgraft.common.errors import SiteFileError, WireError
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
@@ -36,9 +35,9 @@ def site_of(
         site = next(iter(lay_out(plan, tmp_path / "sites", os.environ).sites.values()))
         site.write_text(f"{site.read_text()}release: {release}\n")
         workspace, model = Workspace(), build(plan, None)
-        digest = tensors.digest(model.backbone_state())
+        digest = model.backbone_name
         workspace.accept_plan(workspace.site(site), plan.to_json(), plan.digest, digest)
-        workspace.accept_backbone(workspace.site(site), digest, model.backbone_state())
+        workspace.accept_backbone(workspace.site(site), digest, model.backbone_states())
         return workspace, site, {name: t.double() for name, t in model.tensors(model.names("shared")).items()}
 
     return go

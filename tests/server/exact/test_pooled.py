@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from sklearn.linear_model import LogisticRegression
+from torch import Tensor
 
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.training.before_head import inputs_of_weights
@@ -69,12 +70,16 @@ def test_it_is_scikit_learn_s_however_the_cases_are_dealt(
         np.testing.assert_allclose(bias[1] - bias[0], intercept, atol=1e-4)
 
 
-def training_of(plan: Plan, sites: Sequence[Path]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """What the head's weights saw of all sites' training cases in a run that has ended, float64, and the labels."""
-    workspace = Workspace()
-    sessions = [workspace.open(site, plan.digest, 1) for site in sites]
-    rows = [inputs_of_weights(s.model.constant.trained, s.cohort["train"], s.device) for s in sessions]
-    labels = [s.cohort["train"].labels for s in sessions]
+def training_of(plan: Plan, found: dict[str, Tensor], sites: Sequence[Path]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """What the head's weights see of all sites' training cases under the model that was found, float64, and the
+    labels."""
+    workspace, rows, labels = Workspace(), [], []
+    for site in sites:
+        session = workspace.open(site, plan.digest, 1)
+        session.load({name: found[name] for name in session.specs})
+        train = session.cohort["train"]
+        rows.append(inputs_of_weights(session.model.constant.trained, train, session.device))
+        labels.append(train.labels)
     return torch.cat(rows).double().numpy(), torch.cat(labels).numpy()
 
 
@@ -86,6 +91,10 @@ def needs(data: str) -> Any:
     "data",
     [
         pytest.param(("data.sites=2", "data.cases=80"), id="phantom"),
+        pytest.param(
+            ("data.sites=2", "data.cases=80", "features=taps", "features.scale=common"), id="taps, common scale"
+        ),
+        pytest.param(("data.sites=2", "data.cases=80", "features=taps", "features.scale=own"), id="taps, own scale"),
         pytest.param(
             ("data=uci_heart", "backbone=identity", "head=plain", "data.image_size=null"),
             marks=needs("uci_heart"),
@@ -107,9 +116,9 @@ def test_it_is_scikit_learn_s_on_features_and_on_tables(
     summary = simulate(compose_plan(*data, *PATH, *asked, small=small), tmp_path, Console(file=StringIO()))
     assert summary["class_counts_withheld"] == []  # else the weights are those of the other sites
     plan = load_plan(tmp_path / "plan.yaml")
-    rows, labels = training_of(plan, sorted(tmp_path.glob("sites/*/site.yaml")))
-    coefficients, intercept = solution(rows, labels, balanced=True)
     found = safetensors.torch.load_file(tmp_path / "model.safetensors")
+    rows, labels = training_of(plan, found, sorted(tmp_path.glob("sites/*/site.yaml")))
+    coefficients, intercept = solution(rows, labels, balanced=True)
     weight, bias = found["head.weight"].double().numpy(), found["head.bias"].double().numpy()
     np.testing.assert_allclose(weight[1] - weight[0], coefficients, atol=1e-4)
     np.testing.assert_allclose(bias[1] - bias[0], intercept, atol=1e-4)
