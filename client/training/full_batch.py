@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -94,7 +94,7 @@ def full_batch(network: nn.Module, examples: Examples, device: torch.device) -> 
     head = copy.deepcopy(head_of(network)).double().eval()
     split = hasattr(head, "inputs") and hasattr(head, "score")
     made = inputs_of_weights if split else features_before_head
-    views = tuple(made(network, view, device) for view in _by_view(examples))
+    views = tuple(made(network, examples.of_view(view), device) for view in range(examples.views))
     labels = examples.labels.double() if examples.labels.is_floating_point() else examples.labels
     takes: Callable[[Tensor], Tensor] = head.score if split else head  # type: ignore[assignment]
     return FullBatch(head, takes, views, labels)
@@ -103,12 +103,6 @@ def full_batch(network: nn.Module, examples: Examples, device: torch.device) -> 
 def widened(loss: LossFunction) -> LossFunction:
     """A copy of a loss whose buffers are float64."""
     return copy.deepcopy(loss).double() if isinstance(loss, nn.Module) else loss
-
-
-def _by_view(examples: Examples) -> Sequence[Examples]:
-    if examples.places is None:
-        return [examples]
-    return [replace(examples, places=column[:, None]) for column in examples.places.unbind(dim=1)]
 
 
 def _outputs(takes: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
