@@ -60,9 +60,10 @@ STATISTICS: Mapping[str, Statistic] = MappingProxyType(
 def vector(module: str, maps: Tensor, leading: Tensor, names: tuple[str, ...]) -> Tensor:
     """The chosen statistics of maps ``(B, C, *positions)``, one after another, then the leading tokens ``(B, k)``.
 
-    Of a single position (a vector, or a map of 1 x 1) every mean is the number itself: it is kept once.
+    Of a single position (a vector, or a map of 1 x 1) every mean is the number itself: it is kept once. Of none, only
+    the leading tokens are kept.
     """
-    if maps[0, 0].numel() == 1:
+    if maps[0, 0].numel() <= 1:
         return torch.cat([maps.flatten(1), leading], dim=1)
     return torch.cat([*(STATISTICS[name](module, maps) for name in names), leading], dim=1)
 

@@ -48,7 +48,7 @@ class Taps:
         Raises:
             PlanError: there is no such stage; the message lists them.
         """
-        readable = {stage.name: _module(stage) for stage in stages if stage.output is not None}
+        readable = {stage.name: _module(backbone, stage) for stage in stages if stage.output is not None}
         names = self._chosen(stages, readable)
         return TapReading(tuple(readable[name] for name in names), self.statistics, layout_of(backbone))
 
@@ -66,10 +66,16 @@ class Taps:
         return [name for name in readable if name in names]
 
 
-def _module(stage: Stage) -> str:
+def _module(backbone: nn.Module, stage: Stage) -> str:
     """The path of the module whose output is read: the one that the stage is named after, without a last convolution or
-    norm that timm counts to it; of a stem its last one."""
-    return stage.name if stage.name in stage.units else str(stage.output)
+    norm that timm counts to it; of a stem its last one.
+
+    A block that is a dictionary of modules is never called itself (rtdl's FT-Transformer): what it gives passes through
+    its ``output``.
+    """
+    path = stage.name if stage.name in stage.units else str(stage.output)
+    block = backbone.get_submodule(path)
+    return f"{path}.output" if isinstance(block, nn.ModuleDict) and "output" in block else path
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,9 @@ class FTTransformer(rtdl.FTTransformer):  # type: ignore[misc]
     Stages: ``stem`` (the embeddings), ``backbone.blocks.0``, ...
     """
 
+    num_prefix_tokens = 1
+    """As timm's transformers say how many tokens stand before the others."""
+
     def __init__(
         self,
         spec: TableSpec,

@@ -44,4 +44,4 @@ class FittedRounds(Rounds):
         done = Round(number, task, sites.names, found.loss, seconds, up, down, fit=found)
         done = replace(done, central=context.central(shared))
         context.progress(done)
-        return RunState(number, shared, roster, (*state.rounds[:-1], last, done), final)
+        return RunState(number, shared, roster, (*state.rounds[:-1], last, done), final, state.choices)

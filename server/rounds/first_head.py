@@ -17,8 +17,8 @@ from fedgraft.server.rounds.state import RunContext
 
 @dataclass(frozen=True)
 class FirstHead:
-    """The shared tensors with the first head, its validation figure, and those of all that were tried (by name); no
-    figures if there was nothing to choose."""
+    """The shared tensors with the first head, its validation figure (``None`` if it is undefined, or nothing was to
+    be chosen), and those of all that were tried (by name)."""
 
     shared: Shared
     figure: Scalar
@@ -31,10 +31,10 @@ def first_head(context: RunContext, roster: Roster, shared: Shared, compared: bo
 
     Args:
         roster: the sites that train.
-        compared: whether its figure is needed even if there is nothing to choose.
+        compared: whether it is wanted for its figure, even if there is nothing to choose, or the figure is undefined.
 
     Raises:
-        UndefinedFigureError: there are several, and no figure by which to choose.
+        UndefinedFigureError: there are several, no figure by which to choose, and it is wanted for itself.
         RoundError, PlanError: as `initial_shared`.
     """
     tried = initial_shared(context, roster, shared)
@@ -43,6 +43,8 @@ def first_head(context: RunContext, roster: Roster, shared: Shared, compared: bo
     found = {name: evaluate(context, roster, one, what="initial") for name, one in tried.items()}
     figures = {name: _figure(context, by_site, _answered(found)) for name, by_site in found.items()}
     known = {name: figure for name, figure in figures.items() if figure is not None}
+    if not known and compared:
+        return FirstHead(next(iter(tried.values())), None, figures)
     if not known:
         raise UndefinedFigureError(
             f"initial: of {', '.join(tried)} none can be chosen: the sites told no defined figure on validation cases; "

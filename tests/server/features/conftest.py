@@ -1,0 +1,162 @@
+"""Hospitals with given numbers for features (tables without a network), and a whole run over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from flwr.app import Context, Message
+from flwr.clientapp import ClientApp
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedgraft.client.app import client_app
+from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.training.session import Session
+from fedgraft.common.models.build import build
+from fedgraft.common.plan.plan import Plan
+from fedgraft.server.exchange.ledger import Ledger
+from fedgraft.server.exchange.roster import DistributedBackbone
+from fedgraft.server.rounds.loop import run
+from fedgraft.server.rounds.state import RunContext, RunOutcome
+from fedgraft.simulations.engine.grid import InProcessGrid
+
+Composer = Callable[..., Plan]
+Numbers = NDArray[np.float64]
+Tamper = Callable[[Message, Message], Message]
+COLUMNS = ("a", "b", "c", "d")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A hospital's cases: ``(N, 4)`` numbers, ``(N,)`` labels 0 or 1, and the split of each."""
+
+    numbers: Numbers
+    labels: NDArray[np.int64]
+    splits: tuple[str, ...]
+    release: str = "{min_count: 1}"
+
+    @property
+    def train(self) -> Numbers:
+        """The numbers of the training cases."""
+        return self.numbers[[split == "train" for split in self.splits]]
+
+    @property
+    def train_labels(self) -> NDArray[np.int64]:
+        return self.labels[[split == "train" for split in self.splits]]
+
+    def holding(self, numbers: Numbers) -> Rows:
+        return replace(self, numbers=numbers)
+
+
+Hospitals = dict[str, Rows]
+
+
+def dealt(
+    seed: int = 0, sizes: tuple[int, ...] = (40, 26, 60), lesions: tuple[float, ...] = (0.5, 0.3, 0.7)
+) -> Hospitals:
+    """Hospitals whose scanners stretch and move the numbers, each with its own share of lesions."""
+    rng, found = np.random.default_rng(seed), {}
+    for place, (size, share) in enumerate(zip(sizes, lesions, strict=True)):
+        labels = (np.arange(size) < round(size * share)).astype(np.int64)
+        signal = rng.normal(size=(size, len(COLUMNS))) + np.outer(labels, [1.5, -1.0, 0.5, 0.0])
+        numbers = 5 * place + (1 + 2 * place) * signal
+        order = rng.permutation(size)
+        splits = tuple(("train", "train", "train", "val", "test")[k % 5] for k in range(size))
+        found[f"site-{place}"] = Rows(numbers[order], labels[order], splits)
+    return found
+
+
+@pytest.fixture
+def hospitals() -> Hospitals:
+    return dealt()
+
+
+@pytest.fixture
+def numbers_plan(compose_plan: Composer) -> Composer:
+    """``numbers_plan("features.scale=own")`` -> a plan over such hospitals, whose features are their numbers."""
+
+    def composed(*overrides: str) -> Plan:
+        filled = [
+            f"+table.{n}={{{', '.join(f'{c}: {v}' for c in COLUMNS)}}}"
+            for n, v in (("means", 0.0), ("deviations", 1.0))
+        ]
+        table = (
+            f"+table={{numeric: [{', '.join(COLUMNS)}], categorical: [], missing: [], indicate_missing: false, "
+            "statistics: plan, min_count: 1}"
+        )
+        base = ("data.image_size=null", "backbone=identity", "head=plain", "engine.threads=1", table, *filled)
+        split = ("data.test=given", "data.val_fraction=0", "data.test_fraction=0", "loss.weights=none")
+        train = ("rounds=3", "train.epochs=2", "train.batch_size=8", "train.lr=0.1", "strategy.min_sites=1")
+        return compose_plan(*base, *split, *train, *overrides, small=False)
+
+    return composed
+
+
+@dataclass(frozen=True)
+class Run:
+    outcome: RunOutcome
+    ledger: Ledger
+    plan: Plan
+    folder: Path
+    workspace: Workspace
+    messages: list[Message] = field(default_factory=list)
+
+    def session(self, site: str) -> Session:
+        return self.workspace.open(self.folder / site / "site.yaml", self.plan.digest, 1)
+
+    def state(self) -> dict[str, Tensor]:
+        return self.outcome.shared
+
+    def figure(self, site: str, name: str = "loss", split: str = "test") -> Any:
+        return self.outcome.final.by_site[site][split].figures()[name]
+
+
+@pytest.fixture
+def run_over(tmp_path: Path) -> Callable[..., Run]:
+    """``run_over(plan, hospitals)``: a whole run; ``tamper`` turns a site's replies, by its name, into others."""
+
+    def go(plan: Plan, held: Mapping[str, Rows], tamper: Mapping[str, Tamper] | None = None) -> Run:
+        folder = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
+        sites = [_written(folder / name, rows) for name, rows in held.items()]
+        workspace, ledger, asked = Workspace(), Ledger(None), list[Message]()
+        app = client_app.build(client_app.MessageHandler(workspace, sites))
+
+        def answer(message: Message, context: Context) -> Message:
+            reply = app(message, context)
+            asked.append(reply)
+            name = list(held)[int(str(context.node_config["partition-id"]))]
+            return tamper[name](message, reply) if tamper and name in tamper else reply
+
+        client: ClientApp = answer  # type: ignore[assignment]
+        nodes: Any = [{"partition-id": index} for index in range(len(sites))]
+        model = build(plan, None)
+        backbone = DistributedBackbone(model.backbone_states(), model.backbone_name)
+        context = RunContext(InProcessGrid(client, nodes, {}), plan, backbone, model.tensors(model.received), ledger)
+        return Run(run(context), ledger, plan, folder, workspace, asked)
+
+    return go
+
+
+def _written(folder: Path, held: Rows) -> Path:
+    folder.mkdir(parents=True)
+    rows = [",".join(repr(float(number)) for number in row) for row in held.numbers]
+    (folder / "table.csv").write_text("\n".join([",".join(COLUMNS), *rows]) + "\n", encoding="utf-8")
+    cases = [
+        f"table.csv,{place},{'lesion' if label else 'clear'},p{place},{split}"
+        for place, (label, split) in enumerate(zip(held.labels, held.splits, strict=True))
+    ]
+    (folder / "manifest.csv").write_text("\n".join(["path,row,label,patient,split", *cases]) + "\n", encoding="utf-8")
+    site = f"name: {folder.name}\nmanifest: manifest.csv\nstate: state\ndevice: cpu\nthreads: 1\n"
+    (folder / "site.yaml").write_text(f"{site}release: {held.release}\n", encoding="utf-8")
+    return folder / "site.yaml"
+
+
+def same(one: Mapping[str, Tensor], other: Mapping[str, Tensor], tolerance: float) -> bool:
+    """Whether the heads are equal."""
+    return all(torch.allclose(one[n], other[n], rtol=tolerance, atol=tolerance) for n in ("head.weight", "head.bias"))
