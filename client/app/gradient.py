@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flwr.app import RecordDict
+from torch import Tensor
 
 from fedgraft.client.app.handlers import evaluate_received
 from fedgraft.client.app.site_loss import gradient_at
@@ -13,11 +14,18 @@ from fedgraft.client.site import release
 from fedgraft.client.training.full_batch import SummedLoss
 from fedgraft.client.training.session import Session
 from fedgraft.common.errors import WireError
+from fedgraft.common.exact.suitability import path_of
 from fedgraft.common.interfaces.roles import HEAD
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.wire import messages
-from fedgraft.common.wire.gradient import Gradient, pack_gradient, unpack_gradient_question, wide
+from fedgraft.common.wire.gradient import (
+    Gradient,
+    pack_gradient,
+    unpack_given,
+    unpack_gradient_question,
+    unpack_matrices,
+)
 
 
 def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
@@ -33,14 +41,30 @@ def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, ru
     if not is_exact(session.plan.strategy) or session.site.name in session.plan.hold_out:
         raise WireError("the plan asks this site for no gradients")
     release.require_loss(session.plan.release, session.site.release)
-    record = messages.unpack_arrays(content, messages.ARRAYS)
-    received = messages.unpack_tensors(record, wide(session.specs, session.model.names("given")))
+    received = _received(content, session)
     with session.phases.of("train"):
         session.load(received)
         summed = gradient_at(session, order, received, workspace)
     with session.phases.of("evaluate"):
         evaluations = evaluate_received(session) if evaluate else {}
     return _answer(session, order, summed, evaluations)
+
+
+def _received(content: RecordDict, session: Session) -> dict[str, Tensor]:
+    """The received head, float64, and the given tensors that came with it or before."""
+    shared, given = ({name: session.specs[name] for name in session.model.names(role)} for role in ("shared", "given"))
+    record = messages.unpack_arrays(content, messages.ARRAYS)
+    came = unpack_given(content, given) if given else {}
+    if came is None:
+        return {**unpack_matrices(record, shared, _precision(session)), **session.kept_given()}
+    session.keep_given(came)
+    return {**unpack_matrices(record, shared, _precision(session)), **came}
+
+
+def _precision(session: Session) -> str:
+    path = path_of(session.plan, session.site.trusted)
+    assert path is not None
+    return path.precision
 
 
 def _answer(
@@ -56,4 +80,4 @@ def _answer(
         release.release_evaluations(evaluations, session.plan.release, session.site.release),
     )
     release.log_gradient(session.release_log, session.run, answer, session.model.names("shared"))
-    return pack_gradient(answer)
+    return pack_gradient(answer, _precision(session))

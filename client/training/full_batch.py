@@ -1,4 +1,7 @@
-"""The loss over all of a site's training cases, summed, and its gradient by the head's weights, in float64."""
+"""The loss over all of a site's training cases, summed, and its gradient by the head's weights.
+
+Outputs are computed in float32 or float64, as the plan says; losses are summed up in float64.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ class FullBatch:
     Several views of a case count as one: the loss is the mean over views.
 
     Attributes:
-        head: a float64 copy, which `summed_loss` overwrites.
+        head: a copy in the precision of the fit, which `summed_loss` overwrites.
         takes: what turns the kept inputs into outputs: the head, or its ``score``.
         views: for each view, the inputs of all cases, ``(N, F)`` float32.
         labels: N rows; floating-point ones as float64.
@@ -50,7 +53,7 @@ class FullBatch:
         """The loss at these weights.
 
         Args:
-            weights: float64, by name in the head; the parameters by which to differentiate.
+            weights: by name in the head; the parameters by which to differentiate.
             loss: in float64 (`widened`).
 
         Raises:
@@ -64,7 +67,8 @@ class FullBatch:
         with torch.no_grad():
             for name, tensor in weights.items():
                 parameters[name].copy_(tensor)
-        return [_outputs(self.takes, inputs) for inputs in self.views]
+        dtype = next(iter(parameters.values())).dtype
+        return [_outputs(self.takes, inputs, dtype) for inputs in self.views]
 
     def mean_over_views(self, outputs: Sequence[Tensor], loss: LossFunction) -> Tensor:
         """The summed loss of these outputs, a scalar."""
@@ -82,16 +86,20 @@ class FullBatch:
         # a parameter that the outputs do not depend on has no gradient: 0
         asked = [parameters[name] for name in names]
         slopes = torch.autograd.grad(found, asked, allow_unused=True, materialize_grads=True)
-        return SummedLoss(float(found.detach()), dict(zip(names, slopes, strict=True)))
+        wide = {name: slope.double() for name, slope in zip(names, slopes, strict=True)}
+        return SummedLoss(float(found.detach()), wide)
 
 
-def full_batch(network: nn.Module, examples: Examples, device: torch.device) -> FullBatch:
+def full_batch(network: nn.Module, examples: Examples, device: torch.device, dtype: torch.dtype) -> FullBatch:
     """The training cases (at least one) as the head of ``network``, in its present state, takes them.
 
     What a head with ``inputs`` and ``score`` (`fedgraft.common.heads.heads`) does before its weights is done here,
     once.
+
+    Args:
+        dtype: in which outputs are computed.
     """
-    head = copy.deepcopy(head_of(network)).double().eval()
+    head = copy.deepcopy(head_of(network)).to(dtype).eval()
     split = hasattr(head, "inputs") and hasattr(head, "score")
     made = inputs_of_weights if split else features_before_head
     views = tuple(made(network, examples.of_view(view), device) for view in range(examples.views))
@@ -105,8 +113,11 @@ def widened(loss: LossFunction) -> LossFunction:
     return copy.deepcopy(loss).double() if isinstance(loss, nn.Module) else loss
 
 
-def _outputs(takes: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
-    """Outputs of all cases, float64. Of many cases the inputs are widened in parts, and again for the gradient."""
+def _outputs(takes: Callable[[Tensor], Tensor], inputs: Tensor, dtype: torch.dtype) -> Tensor:
+    """Outputs of all cases, float64. Inputs that must be widened for that are, in parts if they are many, and again for
+    the gradient."""
+    if dtype == inputs.dtype:
+        return takes(inputs).double()
     size = max(1, _NUMBERS_AT_ONCE // inputs.shape[1])
     if len(inputs) <= size:
         return takes(inputs.double())

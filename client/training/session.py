@@ -20,6 +20,8 @@ from fedgraft.client.training.full_batch import FullBatch, full_batch
 from fedgraft.client.training.sampling import Sampling, sampler_of, with_synthesised
 from fedgraft.client.training.scaling import Scaling
 from fedgraft.common import tensors
+from fedgraft.common.errors import WireError
+from fedgraft.common.exact.suitability import path_of
 from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.interfaces.personalisation import Personalisation
 from fedgraft.common.interfaces.sampler import Sampler
@@ -75,7 +77,9 @@ class Session:
     def full_batch(self) -> FullBatch:
         """The training cases as the head takes them, with what the network holds when this is first asked for: nothing
         before the head may change afterwards."""
-        return full_batch(self.model.constant.trained, self.cohort["train"], self.device)
+        path = path_of(self.plan, self.site.trusted)
+        dtype = torch.float64 if path is None else getattr(torch, path.precision)
+        return full_batch(self.model.constant.trained, self.cohort["train"], self.device, dtype)
 
     @cached_property
     def _sampling(self) -> Sampling:
@@ -127,6 +131,28 @@ class Session:
     @cached_property
     def _residual_file(self) -> Path:
         return self.local_file.with_name(f"{self.local_file.stem}-residual.safetensors")
+
+    def keep_given(self, received: Mapping[str, Tensor]) -> None:
+        """Keep the given tensors: not every message brings them."""
+        given = {name: received[name] for name in self.model.names("given")}
+        if given:
+            tensors.save(self._given_file, given)
+
+    def kept_given(self) -> dict[str, Tensor]:
+        """The given tensors that came last.
+
+        Raises:
+            WireError: none have come.
+        """
+        if not self.model.names("given"):
+            return {}
+        if not self._given_file.is_file():
+            raise WireError("the tensors that scale features never came; the coordinator must send them first")
+        return tensors.load(self._given_file)
+
+    @cached_property
+    def _given_file(self) -> Path:
+        return self.local_file.with_name(f"{self.local_file.stem}-given.safetensors")
 
     def keep_scale(self) -> None:
         """Keep the site's own scale beside its other local tensors: who never trains keeps nothing else."""

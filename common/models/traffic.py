@@ -13,7 +13,7 @@ from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.backbone import pack_backbone
-from fedgraft.common.wire.gradient import Gradient, pack_gradient, pack_gradient_question
+from fedgraft.common.wire.gradient import Gradient, pack_gradient, pack_gradient_question, pack_matrices
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,12 @@ def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:
 
 def _gradient_bytes(plan: Plan, model: Model) -> tuple[int, int]:
     """``(down, up)``: bytes of one question for the gradient and of its answer without evaluations."""
-    wide = {name: tensor.double() for name, tensor in model.tensors(model.names("shared")).items()}
-    given = model.tensors(model.names("given"))
-    question = pack_gradient_question({**wide, **given}, plan.digest, plan.rounds, _counts(plan), evaluate=True)
-    answer = pack_gradient(Gradient("site-01", plan.digest, plan.rounds, wide, 0.0, 1, {}))
+    path = path_of(plan, plan.engine.trusted)
+    assert path is not None
+    shared = model.tensors(model.names("shared"))
+    sent = pack_matrices(shared, path.precision)
+    question = pack_gradient_question(sent, {}, plan.digest, plan.rounds, _counts(plan), evaluate=False)
+    answer = pack_gradient(Gradient("site-01", plan.digest, plan.rounds, shared, 0.0, 1, {}), path.precision)
     return messages.count_bytes(question), messages.count_bytes(answer)
 
 

@@ -14,7 +14,7 @@ from fedgraft.common.errors import RoundError
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
-from fedgraft.common.wire.gradient import GRADIENT, Gradient, pack_gradient_question
+from fedgraft.common.wire.gradient import GRADIENT, Gradient, pack_gradient_question, pack_matrices
 from fedgraft.common.wire.messages import Specs
 from fedgraft.server.exact.fit import SiteLeftError, Sums
 from fedgraft.server.exchange.class_counts import class_counts
@@ -31,7 +31,8 @@ class Asking:
     Attributes:
         number: the round's.
         specs: of the shared tensors, as the model has them.
-        given: the tensors that go with them, of which no gradient is asked.
+        given: the tensors that go with a round's first question, of which no gradient is asked.
+        precision: torch's name of the dtype in which the others travel.
     """
 
     grid: Grid
@@ -40,6 +41,7 @@ class Asking:
     number: int
     specs: Specs
     given: Mapping[str, Tensor]
+    precision: str
 
 
 class SitesInFit:
@@ -80,14 +82,16 @@ class SitesInFit:
     def _ask(self, weights: Mapping[str, Tensor]) -> dict[int, Gradient]:
         plan, number, ledger = self._asking.plan, self._asking.number, self._asking.ledger
         counts = class_counts(plan, self._roster.values())
-        sent = {**weights, **self._asking.given}
-        question = pack_gradient_question(sent, plan.digest, number, counts, self._is_first)
+        precision = self._asking.precision
+        given = self._asking.given if self._is_first else {}
+        sent = pack_matrices(weights, precision)
+        question = pack_gradient_question(sent, given, plan.digest, number, counts, self._is_first)
         asked = [Message(question, node, GRADIENT) for node in self._roster]
         replies = exchange(self._asking.grid, asked, plan.strategy.timeout)
         answers, entries, down = {}, [], messages.count_bytes(question)
         for node, offer in self._roster.items():
             expected = Expected(offer.site, plan.digest, number, offer.examples)
-            found = read_gradient(replies[node], expected, self._asking.specs, tasks.of(plan.data))
+            found = read_gradient(replies[node], expected, self._asking.specs, precision, tasks.of(plan.data))
             examples = None if isinstance(found, Refusal) else found.examples
             entries.append(entry(number, "gradient", offer.site, node, found, down, replies[node], examples))
             if not isinstance(found, Refusal):

@@ -106,13 +106,15 @@ def read_sums(reply: Message | None, expected: Expected, specs: Specs) -> SiteSu
     return wrong or found
 
 
-def read_gradient(reply: Message | None, expected: Expected, specs: Specs, task: AnyTask) -> Gradient | Refusal:
+def read_gradient(
+    reply: Message | None, expected: Expected, specs: Specs, precision: str, task: AnyTask
+) -> Gradient | Refusal:
     """Read and check a site's answer to ``query.gradient``: names, shapes, finite numbers, and number of cases."""
     content = content_of(reply)
     if isinstance(content, Refusal):
         return content
     try:
-        found = unpack_gradient(content, specs, task)
+        found = unpack_gradient(content, specs, precision, task)
     except WireError as error:
         return Refusal("bad-gradient", str(error))
     wrong = stranger(expected, Expected(found.site, found.plan_digest, found.round))

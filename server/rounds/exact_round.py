@@ -30,7 +30,8 @@ class FittedRounds(Rounds):
         roster = state.roster if number == 1 else up_to_date(context, state.roster, number)
         specs = messages.specs_of(context.trained)
         given = {name: tensor for name, tensor in state.shared.items() if name not in specs}
-        sites = SitesInFit(Asking(context.grid, plan, context.ledger, number, specs, given), training(roster, plan))
+        asking = Asking(context.grid, plan, context.ledger, number, specs, given, self.path.precision)
+        sites = SitesInFit(asking, training(roster, plan))
         ridge = self.path.ridges(plan.rounds)[number - 1]
         found = fit(sites, Layout(specs), state.shared, ridge, self.path)
         last = replace(state.rounds[-1], by_site=sites.evaluations)

@@ -21,12 +21,23 @@ def _refused(section: str, wrong: Callable[[Any], bool], text: str) -> Check:
     return Check((section, "strategy"), lambda p: wrong(p) and is_exact(p.strategy), f"strategy=exact {text}")
 
 
+def _is_finer(strategy: StrategySection) -> bool:
+    tolerance = strategy.options.get("tolerance")
+    return isinstance(tolerance, int | float) and tolerance < 1e-5
+
+
 EXACT_CHECKS: tuple[Check, ...] = (
     Check(
         ("strategy",),
         lambda p: p.strategy.fraction < 1 and is_exact(p.strategy),
         "strategy=exact minimises a sum over all sites, and strategy.fraction below 1 would ask others each time; set "
         "it to 1",
+    ),
+    Check(
+        ("strategy",),
+        lambda p: is_exact(p.strategy) and p.strategy.options.get("precision") == "float32" and _is_finer(p.strategy),
+        "strategy.tolerance below 1e-5 is finer than strategy.precision=float32 can tell; set "
+        "strategy.precision=float64, or a tolerance of 1e-5 or more",
     ),
     _refused(
         "augment",

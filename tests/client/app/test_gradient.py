@@ -47,27 +47,27 @@ Opened = Callable[..., tuple[Workspace, Path, dict[str, Tensor]]]
 
 
 def test_the_loss_at_a_head_of_zeros_is_log_2_for_each_case(compose_plan: Composer, site_of: Opened) -> None:
-    plan = compose_plan("strategy=exact", "loss.weights=none")
+    plan = compose_plan("strategy=exact", "strategy.precision=float64", "loss.weights=none")
     workspace, site, head = site_of(plan)
-    content = tell_gradient(pack_gradient_question(head, plan.digest, 1, None, True), workspace, site, 7)
+    content = tell_gradient(pack_gradient_question(head, {}, plan.digest, 1, None, True), workspace, site, 7)
     session = workspace.open(site, plan.digest, 7)
-    found = unpack_gradient(content, session.specs, TASK)
+    found = unpack_gradient(content, session.specs, "float64", TASK)
     cases = len(session.cohort["train"])
     assert (found.site, found.plan_digest, found.round, found.examples) == (session.site.name, plan.digest, 1, cases)
     assert found.loss == pytest.approx(cases * 0.6931471805599453, abs=1e-9)
     labels = session.cohort["train"].labels
     assert found.tensors["head.bias"].tolist() == [cases / 2 - int((labels == c).sum()) for c in (0, 1)]
     assert found.evaluations["val"].cases == len(session.cohort["val"])
-    again = tell_gradient(pack_gradient_question(head, plan.digest, 1, None, False), workspace, site, 7)
-    assert unpack_gradient(again, session.specs, TASK).evaluations == {}
+    again = tell_gradient(pack_gradient_question(head, {}, plan.digest, 1, None, False), workspace, site, 7)
+    assert unpack_gradient(again, session.specs, "float64", TASK).evaluations == {}
 
 
 def test_what_left_is_written_down_by_norms(compose_plan: Composer, site_of: Opened) -> None:
-    plan = compose_plan("strategy=exact")
+    plan = compose_plan("strategy=exact", "strategy.precision=float64")
     workspace, site, head = site_of(plan)
-    content = tell_gradient(pack_gradient_question(head, plan.digest, 3, (5, 6), False), workspace, site, 7)
+    content = tell_gradient(pack_gradient_question(head, {}, plan.digest, 3, (5, 6), False), workspace, site, 7)
     session = workspace.open(site, plan.digest, 7)
-    found = unpack_gradient(content, session.specs, TASK)
+    found = unpack_gradient(content, session.specs, "float64", TASK)
     line = json.loads(session.release_log.read_text().splitlines()[-1])
     assert (line["what"], line["run"], line["plan"], line["round"]) == ("gradient", 7, plan.digest, 3)
     assert (line["examples"], line["loss"], line["evaluations"]) == (found.examples, found.loss, {})
@@ -76,23 +76,23 @@ def test_what_left_is_written_down_by_norms(compose_plan: Composer, site_of: Ope
 
 
 def test_a_site_that_keeps_its_loss_sends_nothing(compose_plan: Composer, site_of: Opened) -> None:
-    plan = compose_plan("strategy=exact")
+    plan = compose_plan("strategy=exact", "strategy.precision=float64")
     workspace, site, head = site_of(plan, "{train_loss: false}")
     with pytest.raises(SiteFileError, match=r"needs this site's training loss, and release.train_loss is false; noth"):
-        tell_gradient(pack_gradient_question(head, plan.digest, 1, (5, 6), True), workspace, site, 7)
+        tell_gradient(pack_gradient_question(head, {}, plan.digest, 1, (5, 6), True), workspace, site, 7)
     assert not workspace.open(site, plan.digest, 7).release_log.exists()
 
 
-@pytest.mark.parametrize("overrides", [("strategy=fedavg",), ("strategy=exact", "hold_out=[alder]")])
+@pytest.mark.parametrize("overrides", [("strategy=fedavg",), ("strategy=exact", "strategy.precision=float64", "hold_out=[alder]")])
 def test_who_is_not_asked_to_does_not_tell(compose_plan: Composer, site_of: Opened, overrides: tuple[str, ...]) -> None:
     plan = compose_plan(*overrides)
     workspace, site, head = site_of(plan)
     with pytest.raises(WireError, match="the plan asks this site for no gradients"):
-        tell_gradient(pack_gradient_question(head, plan.digest, 1, (5, 6), True), workspace, site, 7)
+        tell_gradient(pack_gradient_question(head, {}, plan.digest, 1, (5, 6), True), workspace, site, 7)
 
 
 def test_weights_must_be_float64(compose_plan: Composer, site_of: Opened) -> None:
-    plan = compose_plan("strategy=exact")
+    plan = compose_plan("strategy=exact", "strategy.precision=float64")
     workspace, site, head = site_of(plan)
     narrow = {name: tensor.float() for name, tensor in head.items()}
     with pytest.raises(WireError, match="has dtype float32, the plan says float64"):

@@ -31,7 +31,7 @@ def drawn(head: nn.Module) -> dict[str, Tensor]:
 
 def test_at_zero_it_is_worked_out_by_hand() -> None:
     """All probabilities are 1/2: the loss is 3 log 2, and the slope of class 0 sums ``(1/2 - [y = 0]) x``."""
-    batch = full_batch(HEADS[0], Examples(X, Y), CPU)
+    batch = full_batch(HEADS[0], Examples(X, Y), CPU, torch.float64)
     zero = {"weight": torch.zeros(2, 2, dtype=torch.float64), "bias": torch.zeros(2, dtype=torch.float64)}
     loss, gradient = batch.summed_loss(zero, widened(CrossEntropy(None)))
     assert loss == pytest.approx(3 * 0.6931471805599453, abs=1e-15)
@@ -47,7 +47,7 @@ def test_it_is_the_head_s_own_loss_and_gradient(head: nn.Module, at_once: int, m
     monkeypatch.setattr(module, "_NUMBERS_AT_ONCE", at_once)
     before, weights = {n: p.clone() for n, p in head.named_parameters()}, drawn(head)
     weighed = CrossEntropy(torch.tensor([0.25, 1.5]))
-    found = full_batch(head, Examples(X, Y), CPU).summed_loss(weights, widened(weighed))
+    found = full_batch(head, Examples(X, Y), CPU, torch.float64).summed_loss(weights, widened(weighed))
     leaves = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
     outputs = torch.func.functional_call(head, leaves, (X.double(),))
     wanted = functional.cross_entropy(outputs, Y, torch.tensor([0.25, 1.5]).double(), reduction="sum")
@@ -64,9 +64,9 @@ def test_several_views_count_as_one_case() -> None:
     places = torch.tensor([[0, 1], [2, 3]])
     source, labels = torch.randn(4, 2, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1])
     weights, loss = drawn(HEADS[0]), widened(CrossEntropy(None))
-    both = full_batch(HEADS[0], Examples(source, labels, places), CPU).summed_loss(weights, loss)
+    both = full_batch(HEADS[0], Examples(source, labels, places), CPU, torch.float64).summed_loss(weights, loss)
     each = [
-        full_batch(HEADS[0], Examples(source[rows], labels), CPU).summed_loss(weights, loss)
+        full_batch(HEADS[0], Examples(source[rows], labels), CPU, torch.float64).summed_loss(weights, loss)
         for rows in places.unbind(1)
     ]
     assert both.loss == pytest.approx(sum(one.loss for one in each) / 2, abs=1e-12)
@@ -74,7 +74,7 @@ def test_several_views_count_as_one_case() -> None:
 
 
 def test_a_loss_that_is_not_finite_is_an_error() -> None:
-    batch = full_batch(HEADS[0], Examples(X, Y), CPU)
+    batch = full_batch(HEADS[0], Examples(X, Y), CPU, torch.float64)
     wild = {"weight": torch.full((2, 2), 1e308, dtype=torch.float64) * torch.tensor([[1.0], [-1.0]])}
     with pytest.raises(DivergenceError, match="the loss over all training cases is not finite at the weights"):
         batch.summed_loss(wild, widened(CrossEntropy(None)))

@@ -20,12 +20,12 @@ MORE = (
 
 
 def test_ridges_fall_by_equal_ratios_and_a_single_one_is_the_weakest() -> None:
-    path = ExactPath(strongest=1.0, weakest=1e-4, tolerance=1e-4, most_evaluations=10, memory=5)
+    path = ExactPath(strongest=1.0, weakest=1e-4, tolerance=1e-4, most_evaluations=10, memory=5, precision="float32")
     assert path.ridges(3) == pytest.approx((1.0, 0.01, 0.0001))
     assert path.ridges(2) == (1.0, 1e-4)
     assert path.ridges(1) == (1e-4,)
     with pytest.raises(PlanError, match=r"rounds=2 goes from strategy.strongest=1 down to strategy.weakest=0: both"):
-        ExactPath(1.0, 0.0, 1e-4, 10, 5).ridges(2)
+        ExactPath(1.0, 0.0, 1e-4, 10, 5, "float32").ridges(2)
 
 
 @pytest.mark.parametrize(

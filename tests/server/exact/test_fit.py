@@ -29,7 +29,7 @@ Numbers = NDArray[Any]
 CPU = torch.device("cpu")
 SITES = (slice(0, 40), slice(40, 55), slice(55, 120))
 WIDTH, RIDGE = 4, 0.05
-PATH = ExactPath(strongest=1.0, weakest=RIDGE, tolerance=1e-8, most_evaluations=2000, memory=10)
+PATH = ExactPath(strongest=1.0, weakest=RIDGE, tolerance=1e-8, most_evaluations=2000, memory=10, precision="float64")
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def fitted(
     rows: Tensor, labels: Tensor, head: nn.Module, loss: nn.Module, path: ExactPath = PATH, sites: Any = SITES
 ) -> Fit:
     """The fit over sites that hold these parts of the cases."""
-    batches = [full_batch(head, Examples(rows[some], labels[some]), CPU) for some in sites]
+    batches = [full_batch(head, Examples(rows[some], labels[some]), CPU, torch.float64) for some in sites]
     start = {name: tensor.detach().double() for name, tensor in head.named_parameters()}
     return fit(pooled(batches, loss), Layout(specs_of(start)), start, path.weakest, path)
 
@@ -133,7 +133,7 @@ def test_the_focal_loss_is_that_of_a_hand_written_one(rows: Tensor) -> None:
 def test_a_cosine_head_is_fitted_without_a_ridge(rows: Tensor) -> None:
     labels = (rows[:, 0] > 0).long()
     torch.manual_seed(0)
-    path = ExactPath(strongest=1.0, weakest=0.0, tolerance=1e-6, most_evaluations=2000, memory=10)
+    path = ExactPath(strongest=1.0, weakest=0.0, tolerance=1e-6, most_evaluations=2000, memory=10, precision="float64")
     found = fitted(rows, labels, Cosine(WIDTH, 2, 4.0), CrossEntropy(None), path)
     assert found.converged
     assert found.loss < 0.3 < np.log(2)
@@ -157,7 +157,7 @@ def test_a_head_of_several_layers_is_fitted_to_a_small_gradient(rows: Tensor) ->
     torch.manual_seed(0)
     head = nn.Sequential(nn.Linear(WIDTH, 3), nn.Tanh(), nn.Linear(3, 2))
     labels = (rows[:, 0] * rows[:, 1] > 0).long()
-    found = fitted(rows, labels, head, CrossEntropy(None), ExactPath(1.0, 0.001, 1e-6, 2000, 10))
+    found = fitted(rows, labels, head, CrossEntropy(None), ExactPath(1.0, 0.001, 1e-6, 2000, 10, "float64"))
     assert found.converged
     assert found.loss < 0.5 < np.log(2)
 

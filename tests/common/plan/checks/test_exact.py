@@ -34,6 +34,11 @@ PlanOf = Callable[..., Plan]
             ("alignment=coral",),
             "strategy=exact trains nothing before the head that an alignment could move; set alignment=none",
         ),
+        (
+            ("strategy.tolerance=1e-6",),
+            "strategy.tolerance below 1e-5 is finer than strategy.precision=float32 can tell; set "
+            "strategy.precision=float64, or a tolerance of 1e-5 or more",
+        ),
         (("personal=ditto",), "strategy=exact fits one head for all sites; set personal=none, or personal=intercept"),
         (
             ("compression=float16",),
