@@ -24,8 +24,8 @@ class ExactPath:
         tolerance: a ridge's fit ends once no component of the gradient is larger than this.
         most_evaluations: of one ridge; each asks every site for its gradient. After them the ridge's fit ends as it is,
             and is reported as not converged.
-        precision: in which sites compute outputs, and weights and gradients travel. ``float32`` takes half the bytes and
-            less than half the time, and is enough for gradients down to 1e-5.
+        precision: of outputs at the sites, and of weights and gradients on the way. ``float32`` takes half the bytes
+            and less than half the time, and is enough for gradients down to 1e-5.
         memory: how many pairs of steps and changes of the gradient L-BFGS keeps.
     """
 

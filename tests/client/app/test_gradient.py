@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from flwr.app import ArrayRecord, RecordDict
 from torch import Tensor
 
 from fedgraft.client.app.gradient import tell_gradient
@@ -83,7 +84,9 @@ def test_a_site_that_keeps_its_loss_sends_nothing(compose_plan: Composer, site_o
     assert not workspace.open(site, plan.digest, 7).release_log.exists()
 
 
-@pytest.mark.parametrize("overrides", [("strategy=fedavg",), ("strategy=exact", "strategy.precision=float64", "hold_out=[alder]")])
+@pytest.mark.parametrize(
+    "overrides", [("strategy=fedavg",), ("strategy=exact", "strategy.precision=float64", "hold_out=[alder]")]
+)
 def test_who_is_not_asked_to_does_not_tell(compose_plan: Composer, site_of: Opened, overrides: tuple[str, ...]) -> None:
     plan = compose_plan(*overrides)
     workspace, site, head = site_of(plan)
@@ -96,4 +99,34 @@ def test_weights_must_be_float64(compose_plan: Composer, site_of: Opened) -> Non
     workspace, site, head = site_of(plan)
     narrow = {name: tensor.float() for name, tensor in head.items()}
     with pytest.raises(WireError, match="has dtype float32, the plan says float64"):
-        tell_gradient(pack_gradient_question(narrow, plan.digest, 1, (5, 6), True), workspace, site, 7)
+        tell_gradient(pack_gradient_question(narrow, {}, plan.digest, 1, (5, 6), True), workspace, site, 7)
+
+
+def test_given_tensors_are_kept_for_the_questions_that_do_not_bring_them(
+    compose_plan: Composer, site_of: Opened
+) -> None:
+    """Also by another process, which Flower starts for every message."""
+    plan = compose_plan("strategy=exact", "strategy.precision=float64", "features=taps", "loss.weights=none")
+    workspace, site, head = site_of(plan)
+    width = head["head.weight"].shape[1]
+    given = {"scale.mean": torch.full((width,), 0.5), "scale.deviation": torch.full((width,), 2.0)}
+    later = pack_gradient_question(head, {}, plan.digest, 1, None, False)
+    with pytest.raises(WireError, match="the tensors that scale features never came"):
+        tell_gradient(later, workspace, site, 7)
+    first = tell_gradient(pack_gradient_question(head, given, plan.digest, 1, None, False), workspace, site, 7)
+    for again in (workspace, Workspace()):
+        answer = tell_gradient(later, again, site, 7)
+        same = unpack_gradient(
+            answer,
+            {name: spec for name, spec in again.open(site, plan.digest, 7).specs.items() if name.startswith("head.")},
+            "float64",
+            TASK,
+        )
+        assert torch.equal(same.tensors["head.weight"], _weight(first))
+
+
+def _weight(content: RecordDict) -> Tensor:
+    record = content["arrays"]
+    assert isinstance(record, ArrayRecord)
+    weight = torch.from_numpy(record["head.weight"].numpy().copy())
+    return torch.cat([weight, -weight]) if len(weight) == 1 else weight

@@ -16,9 +16,9 @@ from fedgraft.common.wire.gradient import (
     Gradient,
     pack_gradient,
     pack_gradient_question,
+    unpack_given,
     unpack_gradient,
     unpack_gradient_question,
-    unpack_given,
 )
 from fedgraft.common.wire.messages import Spec
 

@@ -63,7 +63,13 @@ def breast_plan(compose_plan: Composer) -> Composer:
             "statistics: plan, min_count: 1}"
         )
         base = ("data.image_size=null", "backbone=identity", "head=plain", "engine.threads=1", table, *filled)
-        own = ("strategy=exact", "strategy.min_sites=1", "strategy.tolerance=1e-7", "strategy.precision=float64", "loss.weights=none")
+        own = (
+            "strategy=exact",
+            "strategy.min_sites=1",
+            "strategy.tolerance=1e-7",
+            "strategy.precision=float64",
+            "loss.weights=none",
+        )
         split = ("data.test=given", "data.val_fraction=0", "data.test_fraction=0")
         return compose_plan(*base, *own, *split, *overrides, small=False)
 

@@ -112,7 +112,13 @@ def test_it_is_scikit_learn_s_on_features_and_on_tables(
 ) -> None:
     monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
     small = not any("uci_heart" in word for word in data)
-    asked = ("strategy=exact", "strategy.tolerance=1e-7", "strategy.precision=float64", "strategy.most_evaluations=3000", "loss.weights=global")
+    asked = (
+        "strategy=exact",
+        "strategy.tolerance=1e-7",
+        "strategy.precision=float64",
+        "strategy.most_evaluations=3000",
+        "loss.weights=global",
+    )
     summary = simulate(compose_plan(*data, *PATH, *asked, small=small), tmp_path, Console(file=StringIO()))
     assert summary["class_counts_withheld"] == []  # else the weights are those of the other sites
     plan = load_plan(tmp_path / "plan.yaml")
