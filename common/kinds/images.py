@@ -44,10 +44,15 @@ class Images:
             every="the images",
             taken="the normalised images",
             take="decode",
-            unfit=f"data.image_size={self.spec().size} does not suit the backbone; null takes the model's own",
+            unfit=self._unfit(),
             layout=torch.channels_last,  # makes convolutions on CPUs about 1.7 times faster
             trains_dropout=False,
         )
+
+    def _unfit(self) -> str:
+        if self.plan.features.networks:
+            return "a `size` in features.networks does not suit its network; null takes the network's own"
+        return f"data.image_size={self.spec().size} does not suit the backbone; null takes the model's own"
 
     def spec(self) -> ImageSpec:
         if self.plan.features.networks:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fedgraft.common.features.read import read
-from fedgraft.common.interfaces.features import Reading
+from fedgraft.common.features.read import groups, read
+from fedgraft.common.interfaces.features import Group, Reading
 from fedgraft.common.interfaces.inputs import ImageSpec
 
 
@@ -43,6 +43,14 @@ class Member(nn.Module):
             return features
         return read(self.backbone, self.reading, inputs)
 
+    def groups(self, name: str) -> tuple[Group, ...]:
+        """Its groups of features, each under a name that begins with ``name``."""
+        blank = torch.zeros(1, *self.spec.shape)
+        if self.reading is None:
+            with torch.no_grad():
+                return (Group(name, self.backbone.eval()(blank).shape[1]),)
+        return tuple(Group(f"{name}.{one.name}", one.width) for one in groups(self.backbone, self.reading, blank))
+
 
 class Several(nn.Module):
     """The members' features, one after another; its state is ``members.<index>.backbone.*``."""
@@ -54,6 +62,11 @@ class Several(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images ``(B, C, S, S)`` in [0, 1] -> ``(B, F)``."""
         return torch.cat([member(images) for member in self.members], dim=1)
+
+    def groups(self) -> tuple[Group, ...]:
+        """The groups of features of all members, in order."""
+        members = (member for member in self.members if isinstance(member, Member))
+        return tuple(group for place, one in enumerate(members) for group in one.groups(f"members.{place}"))
 
 
 def whole_spec(specs: Sequence[ImageSpec]) -> ImageSpec:

@@ -9,6 +9,7 @@ from fedgraft.common.errors import PlanError, first_line
 from fedgraft.common.features.read import groups, read
 from fedgraft.common.interfaces.features import Group, Reading
 from fedgraft.common.interfaces.inputs import Shaped
+from fedgraft.common.kinds.several import Several
 
 
 class Network(nn.Module):
@@ -60,8 +61,8 @@ class Network(nn.Module):
 
 
 def measure_groups(backbone: nn.Module, spec: Shaped, reading: Reading | None, unfit: str) -> tuple[Group, ...]:
-    """Features per case by the module that they come from, measured with one blank case; a single group if they are the
-    backbone's own output.
+    """Features per case by the module (and, of several, the network) that they come from, measured with one blank case;
+    a single group if they are the backbone's own output.
 
     Args:
         unfit: what to say where the backbone can't take it.
@@ -73,7 +74,7 @@ def measure_groups(backbone: nn.Module, spec: Shaped, reading: Reading | None, u
     try:
         with torch.no_grad():
             features: Tensor = backbone.eval()(torch.zeros(1, *spec.shape))
-            found = () if reading is None else groups(backbone, reading, torch.zeros(1, *spec.shape))
+            found = _groups(backbone, spec, reading)
     except (RuntimeError, AssertionError) as error:
         raise PlanError(f"{unfit}: {first_line(error)[:300]}") from error
     finally:
@@ -81,3 +82,9 @@ def measure_groups(backbone: nn.Module, spec: Shaped, reading: Reading | None, u
     if reading is None and features.ndim != 2:
         raise PlanError(f"the backbone gives features of shape {tuple(features.shape)}, not one vector per case")
     return found or (Group("backbone", features.shape[1]),)
+
+
+def _groups(backbone: nn.Module, spec: Shaped, reading: Reading | None) -> tuple[Group, ...]:
+    if isinstance(backbone, Several):
+        return backbone.groups()
+    return () if reading is None else groups(backbone, reading, torch.zeros(1, *spec.shape))
