@@ -196,7 +196,7 @@ class Workspace:
             if None in held:
                 raise BackboneError("the plan's backbone is not on this site's disk, or damaged; prepare again")
             allowed = site.trusted
-            model = model_at(site.name, plan, joined([one for one in held if one is not None]), allowed)
+            model = model_at(site.name, plan, joined([one for one in held if one is not None], plan), allowed)
             model.network.to(device)
             received = model.tensors(model.received)
             initial = {**received, **model.tensors(model.names("local"))}

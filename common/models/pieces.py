@@ -12,6 +12,7 @@ from fedgraft.common.features.choose import said
 from fedgraft.common.kinds.several import Member, Several
 from fedgraft.common.models.frozen_part import FEATURES, Piece
 from fedgraft.common.plan.feature_sections import FeaturesSection
+from fedgraft.common.plan.plan import Plan
 
 State = dict[str, Tensor]
 
@@ -54,9 +55,9 @@ def split(state: Mapping[str, Tensor], pieces: tuple[Piece, ...]) -> list[State]
     ]
 
 
-def joined(states: list[State]) -> State:
-    """The state of the whole backbone, from those of its pieces."""
-    if len(states) == 1:
+def joined(states: list[State], plan: Plan) -> State:
+    """The state of the whole backbone, from those of its pieces, as the plan's model is split."""
+    if not (plan.features.networks and plan.engine.keep):
         return states[0]
     return {f"members.{index}.backbone.{name}": t for index, state in enumerate(states) for name, t in state.items()}
 

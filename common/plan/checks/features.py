@@ -62,6 +62,12 @@ FEATURES_CHECKS: tuple[Check, ...] = (
         "or train one network (features.networks=[])",
     ),
     Check(
+        ("features", "backbone"),
+        lambda p: not p.backbone.pretrained and any(one.pretrained for one in p.features.networks),
+        "backbone.pretrained=false would leave all features.networks random; set it to true, and `pretrained: false` "
+        "for those of the networks that shall be random",
+    ),
+    Check(
         ("features", "adaptation"),
         lambda p: bool(p.features.networks) and p.adaptation.target is not None,
         "features.networks are read as they are, and an adaptation changes one network; set adaptation=none, or "

@@ -83,7 +83,9 @@ def test_the_input_that_all_share_is_the_largest_and_not_normalised() -> None:
 def test_what_has_no_mode_of_torchs_is_resized_bilinearly() -> None:
     images = torch.rand(1, 1, 8, 8)
     odd = Member(Sum(), ImageSpec(1, 4, (0.0,), (1.0,), "lanczos"), None)
-    assert odd(images).item() == pytest.approx(Member(Sum(), ImageSpec(1, 4, (0.0,), (1.0,), "bilinear"), None)(images).item())
+    assert odd(images).item() == pytest.approx(
+        Member(Sum(), ImageSpec(1, 4, (0.0,), (1.0,), "bilinear"), None)(images).item()
+    )
 
 
 def test_the_groups_are_those_of_each_network_and_stage(plan_of: PlanOf) -> None:
@@ -109,7 +111,7 @@ def test_nothing_of_them_is_trained(plan_of: PlanOf) -> None:
 
 
 def test_a_size_that_does_not_suit_is_named(plan_of: PlanOf) -> None:
-    with pytest.raises(PlanError, match="a `size` in features.networks does not suit its network; null takes"):
+    with pytest.raises(PlanError, match=r"a `size` in features\.networks does not suit its network; null takes"):
         of(plan_of, networks=("{name: test_maxvit, size: 40, pretrained: false}", EFFICIENT))
 
 

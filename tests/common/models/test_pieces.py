@@ -13,7 +13,8 @@ from fedgraft.common.models.pieces import digests, joined, split
 from fedgraft.common.plan.plan import Plan
 
 PlanOf = Callable[..., Plan]
-TWO = "features.networks=[{name: test_efficientnet, size: 32, pretrained: false}, {name: test_vit, size: 32, pretrained: false}]"
+ONE = "{name: test_efficientnet, size: 32, pretrained: false}"
+TWO = f"features.networks=[{ONE}, {{name: test_vit, size: 32, pretrained: false}}]"
 
 
 def two(plan_of: PlanOf, *more: str) -> Model:
@@ -44,7 +45,7 @@ def test_a_state_is_split_by_network_under_its_own_names_and_joined_again(plan_o
     state, pieces = model.backbone_state(), model.constant.pieces
     parts = split(state, pieces)
     assert "conv_stem.weight" in parts[0] and "patch_embed.proj.weight" in parts[1]
-    again = joined(parts)
+    again = joined(parts, plan_of(TWO, "data.image_size=null"))
     assert again.keys() == state.keys() and all(torch.equal(again[name], state[name]) for name in state)
     assert digests(state, pieces) == tuple(tensors.digest(part) for part in parts)
     assert model.backbone_name == "+".join(digests(state, pieces))
@@ -55,12 +56,20 @@ def test_one_network_is_one_piece(small: PlanOf) -> None:
     model = build(small("test_efficientnet", "features=taps"), None)
     state = model.backbone_state()
     assert model.constant.pieces == ()
-    assert split(state, ()) == [state] and joined([state]) is state
+    assert split(state, ()) == [state] and joined([state], small("test_efficientnet")) is state
     assert model.backbone_name == tensors.digest(state)
+
+
+def test_a_list_of_one_network_is_a_piece_too(plan_of: PlanOf) -> None:
+    plan = plan_of(f"features.networks=[{ONE}]", "data.image_size=null")
+    model = build(plan, None)
+    assert len(model.constant.pieces) == 1
+    again = build(plan, joined(list(model.backbone_states().values()), plan))
+    assert again.backbone_name == model.backbone_name
 
 
 def test_a_model_is_built_again_from_the_states_that_came(plan_of: PlanOf) -> None:
     model = two(plan_of)
     plan = plan_of(TWO, "features=taps", "data.image_size=null", "seed=7")
-    again = build(plan, joined(list(model.backbone_states().values())))
+    again = build(plan, joined(list(model.backbone_states().values()), plan))
     assert again.backbone_name == model.backbone_name
