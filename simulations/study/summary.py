@@ -22,7 +22,7 @@ from fedgraft.simulations.study.figures import (
     verdict,
     worst_site,
 )
-from fedgraft.simulations.study.out_of_fold import all_cases, figures_by_site, scored_once
+from fedgraft.simulations.study.out_of_fold import RoundScores, all_cases, figures_by_site, scored_once
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Trained:
         dropped: as in ``summary.json``.
         fold: from 1; ``None`` in a study without folds.
         evaluations: of the sites' test cases, by site; a site that withholds its evaluation is missing.
+        rounds: the model of each round, if validation chooses one of them.
     """
 
     method: str
@@ -64,6 +65,7 @@ class Trained:
     dropped: tuple[Mapping[str, Any], ...] = ()
     fold: int | None = None
     evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
+    rounds: tuple[RoundScores, ...] = ()
 
     @property
     def name(self) -> str:

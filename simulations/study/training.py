@@ -20,6 +20,7 @@ from fedgraft.simulations.engine.run import Series, simulate_over
 from fedgraft.simulations.federation.local_statistics import without_unknown
 from fedgraft.simulations.federation.sites import write_sites
 from fedgraft.simulations.study.baselines import FEDERATED, FINAL, Arrangement, without
+from fedgraft.simulations.study.out_of_fold import RoundScores
 from fedgraft.simulations.study.summary import Trained
 
 MODEL = "model.safetensors"
@@ -103,6 +104,16 @@ def _run(arrangement: Arrangement, folder: Path, bench: Bench) -> Trained:
     return replace(_read(arrangement, summary, outcomes[0]), without_columns=columns)
 
 
+def _rounds(arrangement: Arrangement, outcome: RunOutcome) -> tuple[RoundScores, ...]:
+    """What each round's model gave on validation cases (of all training sites) and test cases (by tested site)."""
+    found = []
+    for one in outcome.rounds:
+        val = one.pooled("val", arrangement.plan.hold_out)
+        tests = {site: splits["test"] for site, splits in one.by_site.items() if "test" in splits}
+        found.append(RoundScores(None if val is None else val.figures()[one.task.headline], tests))
+    return tuple(found)
+
+
 def _read(arrangement: Arrangement, summary: Mapping[str, Any], outcome: RunOutcome) -> Trained:
     """The result from a run's ``summary.json``; figures on a test set at the coordinator count for every site."""
     central = summary["test"]["source"] == "coordinator"
@@ -116,6 +127,7 @@ def _read(arrangement: Arrangement, summary: Mapping[str, Any], outcome: RunOutc
             if central or site in summary["sites"]
         },
         evaluations={site: by_site[site]["test"] for site in arrangement.tested if "test" in by_site.get(site, {})},
+        rounds=_rounds(arrangement, outcome) if arrangement.plan.select == "best" else (),
         # without decoding, which only the first run does, before its rounds
         seconds=summary["seconds"]["per_round"] * summary["rounds"],
         bytes_up=summary["bytes"]["up"],

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.tasks.classification import Classification
-from fedgraft.simulations.study.out_of_fold import all_cases, figures_by_site, scored_once
+from fedgraft.simulations.study.out_of_fold import RoundScores, all_cases, figures_by_site, of_one_round, scored_once
 from fedgraft.simulations.study.report import figure_rows, sentences
 from fedgraft.simulations.study.summary import Trained, summarise
 
@@ -36,6 +36,8 @@ def fold_of(site: str, fold: int) -> Evaluation:
 class Scored:
     fold: int
     evaluations: dict[str, Evaluation] = field(default_factory=dict)
+    rounds: tuple[RoundScores, ...] = ()
+    name: str = "federated"
 
 
 def test_figures_are_those_of_all_scores_together() -> None:
@@ -50,6 +52,29 @@ def test_figures_are_those_of_all_scores_together() -> None:
     every = all_cases({"federated": [merged]}, TASK)["federated"]
     scores, labels = ([*SCORES["a"][part], *SCORES["b"][part]] for part in (0, 1))
     assert every["values"] == [pytest.approx(roc_auc_score(labels, scores), abs=1e-6)] and every["cases"] == [8]
+
+
+def test_all_folds_have_the_model_of_the_round_that_is_best_over_them() -> None:
+    """Fold 1 alone would take round 0, fold 2 round 2; their mean is best in round 1."""
+    vals = {1: (0.9, 0.88, 0.6), 2: (0.5, 0.88, 0.9)}
+    models = {(fold, number): {"a": fold_of("a", fold)} for fold in (1, 2) for number in range(3)}
+    trained = [
+        Scored(fold, models[fold, 0], tuple(RoundScores(vals[fold][k], models[fold, k]) for k in range(3)))
+        for fold in (1, 2)
+    ]
+    assert of_one_round(trained, 2) == [models[1, 1], models[2, 1]]
+    assert list(scored_once(trained, 2, TASK)) == ["a"]
+
+
+def test_each_fold_has_its_final_model_where_rounds_can_t_be_compared() -> None:
+    """A fold is missing; no round has a figure in every fold; a held-out site has no evaluation of each round."""
+    final = [{"a": fold_of("a", fold)} for fold in (1, 2)]
+    told = [RoundScores(0.5, one) for one in final]
+    one_fold = [Scored(1, final[0], (told[0],))]
+    undefined = [Scored(k + 1, final[k], (RoundScores(None, final[k]),)) for k in (0, 1)]
+    held_out = [Scored(k + 1, final[k], (RoundScores(0.5, {}),)) for k in (0, 1)]
+    for trained in (one_fold, undefined, held_out):
+        assert of_one_round(trained, 2) == final[: len(trained)]
 
 
 def test_a_site_without_one_of_its_folds_has_no_figure() -> None:
