@@ -22,16 +22,20 @@ COMPARED = (3e3, 300.0, 30.0)
 
 
 def require_initial(plan: Plan, head: nn.Module, roles: Mapping[str, Role], allowed: Iterable[str]) -> None:
-    """Check that the plan's ``initial`` fits the head. The part is not built: a site need not have its file.
+    """Check that the plan's ``initial``, or the ridge by which ``features.scale=auto`` compares, fits the head.
+
+    The part is not built: a site need not have its file.
 
     Raises:
         PlanError: it does not fit; the message says why, and what to choose instead.
     """
+    is_local = any(role == "local" for name, role in roles.items() if name.startswith(HEAD))
     if plan.initial.target is None:
+        _require_comparable(plan, head, is_local)
         return
     found = parts.resolve(plan.initial.target, "initial", allowed)
     name = choice_of("initial", plan.initial.target)
-    if any(role == "local" for name, role in roles.items() if name.startswith(HEAD)):
+    if is_local:
         raise PlanError(
             f"initial={name} gives all sites one head, but personal keeps the head at each site; "
             "use initial=none, or another personal"
@@ -40,6 +44,15 @@ def require_initial(plan: Plan, head: nn.Module, roles: Mapping[str, Role], allo
     reason = "" if misfit is None else misfit(head, plan.initial.options)
     if reason:
         raise PlanError(f"initial={name}: {reason}")
+
+
+def _require_comparable(plan: Plan, head: nn.Module, is_local: bool) -> None:
+    reason = "personal keeps the head at each site" if is_local else Ridge.misfit(head, {})
+    if plan.features.scale == "auto" and reason:
+        raise PlanError(
+            f"features.scale=auto compares ridge heads that all sites share, and {reason}; or set features.scale to "
+            "common or own"
+        )
 
 
 def starts_head(plan: Plan) -> bool:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fedgraft.common.plan.choice_names import choice_of
+from fedgraft.common.plan.feature_sections import NetworkSection
 from fedgraft.common.plan.plan import Plan
 
 _PARTS = ("features", "adaptation", "initial", "alignment", "personal", "adapt", "sampling", "harmonise", "compression")
@@ -51,4 +52,11 @@ def _differing(section: Any) -> Iterator[str]:
         off = _OFF.get(each.name, each.default)
         if each.name in ("target", "options") or off is MISSING or value == off:
             continue
-        yield f"{each.name}={value}"
+        yield f"{each.name}={_said(value)}"
+
+
+def _said(value: Any) -> str:
+    """An option's value; of several networks, names and sizes."""
+    if not (isinstance(value, tuple) and value and isinstance(value[0], NetworkSection)):
+        return str(value)
+    return f"[{', '.join(one.name if one.size is None else f'{one.name} at {one.size}' for one in value)}]"

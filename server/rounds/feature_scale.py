@@ -53,8 +53,8 @@ def with_scale(context: RunContext, roster: Roster) -> Scaled:
 
 
 def _better(context: RunContext, roster: Roster, shared: Shared) -> Scaled:
-    """The better of common and own moments by the headline figure on the sites' pooled validation cases, each with its
-    own best ridge head; of equal ones the common."""
+    """The better of common and own moments by the headline figure on the sites' pooled validation cases, each with the
+    head that `initial` makes of it, or its best ridge head; of equal ones the common."""
     tried = {name: {**shared, SCALE + OWN: torch.full((1,), own)} for name, own in (("common", 0.0), ("own", 1.0))}
     figures: dict[str, Scalar] = {
         name: first_head(context, roster, one, compared=True).figure for name, one in tried.items()

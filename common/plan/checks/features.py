@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from fedgraft.common.plan.checks.privacy import is_private, unprotected
 from fedgraft.common.plan.checks.transfer import starts_alike
 from fedgraft.common.plan.types import Check
 
 _SHRINKS = ("own", "own_balanced", "centre", "auto")
-_NOTHING_TRAINED = ("adaptation", "alignment", "personal", "sampling")
-
-
-def _tells_moments(plan: Any) -> bool:
-    return plan.features.scale in ("common", "centre", "auto") or plan.features.shrink > 0
+_NOTHING_TRAINED = ("adaptation", "alignment", "personal", "sampling", "compression")
 
 
 def _has_trained_parts(plan: Any) -> bool:
     trained = any(getattr(plan, name).target is not None for name in _NOTHING_TRAINED)
-    return trained or plan.backbone.freeze != "all" or bool(plan.initial.interpolate)
+    return trained or plan.backbone.freeze != "all" or bool(plan.initial.interpolate) or plan.select == "best"
 
 
 FEATURES_CHECKS: tuple[Check, ...] = (
@@ -27,11 +22,6 @@ FEATURES_CHECKS: tuple[Check, ...] = (
         lambda p: p.features.shrink > 0 and p.features.scale not in _SHRINKS,
         "features.shrink has no effect unless a site's own moments are used (features.scale=own, own_balanced, centre "
         "or auto); set it to 0",
-    ),
-    Check(
-        ("features", "strategy"),
-        lambda p: _tells_moments(p) and is_private(p),
-        unprotected("features.scale shares moments of features", "features.scale=case, or own with features.shrink=0"),
     ),
     Check(
         ("features", "data"),
@@ -49,6 +39,12 @@ FEATURES_CHECKS: tuple[Check, ...] = (
         ("features", "data"),
         lambda p: p.features.scale == "auto" and p.data.test != "given" and p.data.val_fraction == 0,
         "features.scale=auto needs validation cases to compare by; set data.val_fraction above 0, or use common or own",
+    ),
+    Check(
+        ("features", "initial"),
+        lambda p: p.features.scale == "auto" and p.initial.target is not None and starts_alike(p.initial),
+        "features.scale=auto compares the heads that `initial` makes, and this one tells no classes apart; set "
+        "initial=none (auto then compares ridge heads), ridge or prototypes, or features.scale to common or own",
     ),
     Check(
         ("features", "table"),
@@ -91,10 +87,10 @@ FEATURES_CHECKS: tuple[Check, ...] = (
         "embeddings), or rounds of 1 or more",
     ),
     Check(
-        ("rounds", "adaptation", "alignment", "personal", "sampling", "backbone", "initial"),
+        ("rounds", *_NOTHING_TRAINED, "backbone", "initial", "select"),
         lambda p: p.rounds == 0 and _has_trained_parts(p),
-        "rounds=0 trains nothing, so that adaptation, alignment, personal, sampling, initial.interpolate and "
-        "backbone.freeze have no effect; set them to none (all, for backbone.freeze), or rounds to 1 or more",
+        "rounds=0 trains nothing, so that adaptation, alignment, personal, sampling, compression, initial.interpolate, "
+        "select=best and backbone.freeze have no effect; leave them out, or set rounds to 1 or more",
     ),
     Check(
         ("initial", "release"),

@@ -21,6 +21,7 @@ DP = (
 )
 NOR = " that a DifferentialPrivacy... strategy would neither clip nor add noise to; use another strategy, or "
 SUMS = f"initial=prototypes and initial=ridge share sums of features by class{NOR}initial=none"
+MOMENTS = f"features.scale shares moments of features{NOR}features.scale=case, or own with features.shrink=0"
 MEANS = f"harmonise with reference=[] shares means over images{NOR}give harmonise.reference, or harmonise=none"
 STATISTICS = (
     "backbone.batch_norm=train shares running statistics, and with the noise of a DifferentialPrivacy... strategy a "
@@ -34,6 +35,10 @@ STATISTICS = (
     [
         (("alignment=coral",), f"alignment shares moments of features{NOR}alignment=none"),
         (("alignment=mmd",), f"alignment shares moments of features{NOR}alignment=none"),
+        (("features.scale=common",), MOMENTS),
+        (("features.scale=centre",), MOMENTS),
+        (("features.scale=auto",), MOMENTS),
+        (("features.scale=own", "features.shrink=5"), MOMENTS),
         (("initial=prototypes",), SUMS),
         (("initial=ridge",), SUMS),
         (("harmonise=histogram",), MEANS),
@@ -47,7 +52,16 @@ def test_what_sites_tell_besides_updates_is_refused(plan_of: PlanOf, overrides: 
     assert len(caught.value.problems) == 1
 
 
-@pytest.mark.parametrize("overrides", [(), ("initial=zeros",), ("harmonise=histogram", "harmonise.reference=[1.0]")])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("features=taps", "features.scale=own"),
+        ("features.scale=case",),
+        ("initial=zeros",),
+        ("harmonise=histogram", "harmonise.reference=[1.0]"),
+    ],
+)
 def test_what_tells_nothing_besides_is_not(plan_of: PlanOf, overrides: tuple[str, ...]) -> None:
     assert plan_of(*overrides, *DP).strategy.options["noise_multiplier"] == 0.1
 
