@@ -99,7 +99,14 @@ def test_own_values_stay_at_each_site(numbers_plan: PlanOf, run_over: RunOver, h
 def test_an_exact_fit_over_scaled_numbers_is_that_over_numbers_scaled_beforehand(
     numbers_plan: PlanOf, run_over: RunOver, hospitals: Hospitals
 ) -> None:
-    exact = ("strategy=exact", "strategy.min_sites=1", "strategy.weakest=0.1", "rounds=1", "strategy.tolerance=1e-7")
+    exact = (
+        "strategy=exact",
+        "strategy.tolerance=1e-7",
+        "strategy.min_sites=1",
+        "strategy.weakest=0.1",
+        "rounds=1",
+        "strategy.precision=float64",
+    )
     common, own = (run_over(numbers_plan(f"features.scale={s}", *exact), hospitals) for s in ("common", "own"))
     mean = {s: (r.train.mean(0), r.train.std(0)) for s, r in hospitals.items()}
     by_hand = {s: r.holding((r.numbers - mean[s][0]) / mean[s][1]) for s, r in hospitals.items()}
