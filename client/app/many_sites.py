@@ -70,8 +70,10 @@ def _joined(given: Sequence[Assignment]) -> list[Answer]:
     evaluations = _evaluate(given)
     groups, alone = groups_of([one.task for one in given])
     trained: dict[int, TrainedTogether | PlanError] = {}
+    received = given[0].task.received
+    start = {name: received[name] for name, _ in head.named_parameters()}  # without what scales features
     for group in groups:
-        found = train_together(head, given[0].task.received, [given[k].task for k in group], session.device)
+        found = train_together(head, start, [given[k].task for k in group], session.device)
         trained |= dict(zip(group, found, strict=True))
     # only after all training, when there is no falling back: answering logs a release and keeps the codec's residual
     answers: dict[int, Answer] = {}
