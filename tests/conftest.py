@@ -31,7 +31,10 @@ DEPLOYED = "tests/deployment/"
 WITH_PROCESSES = (
     DEPLOYED,
     *(f"tests/client/{room}/" for room in ("app", "check", "deployment", "features", "images")),
-    *(f"tests/server/{room}" for room in ("deployment/", "exchange/", "reports/", "rounds/", "test_", "weights/")),
+    *(
+        f"tests/server/{room}"
+        for room in ("deployment/", "exchange/", "features/", "reports/", "rounds/", "test_", "weights/")
+    ),
     *(f"tests/simulations/{room}" for room in ("clock/", "commands/", "engine/", "planning/", "study/", "test_")),
 )
 """Tests that start processes, or train over a federation: `make quick` leaves them out, as it does those marked so."""

@@ -143,10 +143,10 @@ def test_simulate_says_whose_sums_are_missing_and_what_each_share_was_worth(
 
 
 def test_plan_tells_what_a_site_sums_up(capsys: pytest.CaptureFixture[str]) -> None:
-    """Counts of 2 classes, 2 x 256 sums and 256 * 257 / 2 moments of each class, 8 bytes each."""
+    """Counts of 2 classes, 2 x 256 sums and 256 * 257 / 2 weighted moments, 8 bytes each."""
     assert main(["plan", *SMALL, "initial=ridge"]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert f"{8 * (2 + 2 * 256 + 2 * 256 * 257 // 2):,}" in text
+    assert f"{8 * (2 + 2 * 256 + 256 * 257 // 2):,}" in text
     assert "before the first round, over training cases: counts, moments, sums (" in text
 
 
