@@ -43,17 +43,26 @@ def quadrants(module: str, maps: Tensor) -> Tensor:
     Raises:
         PlanError: positions have no rows and columns, or fewer than two of each.
     """
+    return _means_of_parts("quadrants", module, maps, 2)
+
+
+def ninths(module: str, maps: Tensor) -> Tensor:
+    """The mean of each of three by three parts of the image, ``(B, 9 C)``; otherwise as `quadrants`."""
+    return _means_of_parts("ninths", module, maps, 3)
+
+
+def _means_of_parts(name: str, module: str, maps: Tensor, parts: int) -> Tensor:
     square = as_square(maps)
-    if square is None or min(square.shape[2:]) < 2:
+    if square is None or min(square.shape[2:]) < parts:
         raise PlanError(
-            f"features.statistics: quadrants need two rows and columns of positions, and the output of {module} has "
-            f"{' x '.join(map(str, maps.shape[2:]))}; leave quadrants or this stage out, or take larger images"
+            f"features.statistics: {name} need {parts} rows and columns of positions, and the output of {module} has "
+            f"{' x '.join(map(str, maps.shape[2:]))}; leave {name} or this stage out, or take larger images"
         )
-    return functional.adaptive_avg_pool2d(square, 2).flatten(1)
+    return functional.adaptive_avg_pool2d(square, parts).flatten(1)
 
 
 STATISTICS: Mapping[str, Statistic] = MappingProxyType(
-    {"mean": mean, "deviation": deviation, "maximum": maximum, "quadrants": quadrants}
+    {"mean": mean, "deviation": deviation, "maximum": maximum, "quadrants": quadrants, "ninths": ninths}
 )
 
 

@@ -25,7 +25,8 @@ class Taps:
     Args:
         stages: ``blocks`` = the stages that a network repeats, without its stem and what follows the last of them (all
             stages, if it repeats none); ``all``; or a list of names of stages.
-        statistics: of each channel over positions: any of ``mean``, ``deviation``, ``maximum`` and ``quadrants``.
+        statistics: of each channel over positions: any of ``mean``, ``deviation``, ``maximum``, ``quadrants`` and
+            ``ninths``.
 
     Raises:
         PlanError: no statistic, an unknown one, or one twice.

@@ -47,11 +47,18 @@ def test_the_deviation_is_numpys_whatever_the_memory_layout() -> None:
         torch.testing.assert_close(STATISTICS["deviation"]("s", one).double(), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_ninths_are_means_of_three_by_three_parts() -> None:
+    maps = torch.arange(36.0).reshape(1, 1, 6, 6)
+    by_hand = maps.reshape(3, 2, 3, 2).mean(dim=(1, 3)).flatten().tolist()
+    assert STATISTICS["ninths"]("stage", maps).tolist() == [by_hand]
+
+
 @pytest.mark.parametrize(("shape", "said"), [((1, 2, 5), "5"), ((1, 2, 1, 4), "1 x 4")])
-def test_quadrants_need_rows_and_columns(shape: tuple[int, ...], said: str) -> None:
-    words = f"quadrants need two rows and columns of positions, and the output of blocks.1 has {said}; leave quadrants"
+@pytest.mark.parametrize(("name", "parts"), [("quadrants", 2), ("ninths", 3)])
+def test_parts_need_rows_and_columns(name: str, parts: int, shape: tuple[int, ...], said: str) -> None:
+    words = f"{name} need {parts} rows and columns of positions, and the output of blocks.1 has {said}; leave {name}"
     with pytest.raises(PlanError, match=words):
-        STATISTICS["quadrants"]("blocks.1", torch.zeros(shape))
+        STATISTICS[name]("blocks.1", torch.zeros(shape))
 
 
 def test_the_chosen_statistics_stand_in_their_order_and_then_the_leading_tokens() -> None:
