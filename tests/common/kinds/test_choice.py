@@ -16,7 +16,7 @@ from fedgraft.common.interfaces.inputs import ArraySpec, ImageSpec, TableSpec
 from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.kinds.images import Images
 from fedgraft.common.kinds.tables import Tables
-from fedgraft.common.models.network import measure_width
+from fedgraft.common.models.network import measure_groups
 from fedgraft.common.plan.data_sections import InputSection
 from fedgraft.common.plan.parts import resolve
 from fedgraft.common.plan.plan import Plan, from_dict
@@ -117,5 +117,6 @@ def test_a_backbone_that_does_not_take_the_shape_says_so() -> None:
     words = {"one": "signal", "a": "a signal", "every": "the signals", "taken": "the signals", "take": "read"}
     facts = InputFacts("ours.factory.Factory", **words)
     with pytest.raises(PlanError, match="the backbone does not take an input of this shape: mat1"):
-        measure_width(nn.Linear(3, 1), ArraySpec((4,)), facts.unfit)
-    assert measure_width(nn.Linear(4, 2), ArraySpec((4,)), facts.unfit) == 2
+        measure_groups(nn.Linear(3, 1), ArraySpec((4,)), None, facts.unfit)
+    (group,) = measure_groups(nn.Linear(4, 2), ArraySpec((4,)), None, facts.unfit)
+    assert group.width == 2
