@@ -81,7 +81,7 @@ def trained_backbone(plan: Plan, model: dict[str, Tensor]) -> dict[str, Tensor]:
     """
     unread = replace(plan, backbone=replace(plan.backbone, pretrained=False))  # its weights are in the model
     built = build(unread, None, plan.engine.trusted)
-    if built.constant.pieces:
+    if plan.features.networks:
         raise BackboneError(
             "the run has several frozen networks (features.networks), and a backbone's file holds one; they are as "
             "they came, so that there is nothing to export"

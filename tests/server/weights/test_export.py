@@ -31,7 +31,7 @@ def finished_run(folder: Path, plan: Plan, value: float = 0.5) -> Path:
     folder.mkdir()
     (folder / "plan.yaml").write_text(yaml.safe_dump(plan.to_dict()), encoding="utf-8")
     model = build(plan, None)
-    kept = model.tensors((*model.names("frozen"), *model.names("shared")))
+    kept = model.tensors((*model.names("frozen"), *model.received))
     tensors.save(folder / "model.safetensors", {name: torch.full_like(t, value) for name, t in kept.items()})
     return folder
 
@@ -52,6 +52,21 @@ def test_an_image_backbone_is_exported_too(compose_plan: PlanOf, tmp_path: Path)
     export_backbone(run, tmp_path / "b.safetensors")
     plan = compose_plan("backbone.pretrained=true", f"backbone.weights={tmp_path / 'b.safetensors'}")
     assert float(next(iter(build(plan, None).backbone_state().values())).flatten()[0]) == 0.5
+
+
+@pytest.mark.parametrize("keep", ["true", "false"])
+def test_of_several_networks_there_is_nothing_to_export(compose_plan: PlanOf, tmp_path: Path, keep: str) -> None:
+    networks = "features.networks=[{name: test_efficientnet, size: 32, pretrained: false}]"
+    plan = compose_plan(networks, "data.image_size=null", f"engine.keep={keep}")
+    words = "the run has several frozen networks .* and a backbone's file holds one; they are as they came"
+    with pytest.raises(BackboneError, match=words):
+        export_backbone(finished_run(tmp_path / "run", plan), tmp_path / "b.safetensors")
+
+
+def test_a_backbone_is_exported_whatever_scales_its_features(compose_plan: PlanOf, tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "run", compose_plan("features=taps", "backbone.freeze=blocks.2"))
+    export_backbone(run, tmp_path / "b.safetensors")
+    assert not any(name.startswith("scale") for name in tensors.load(tmp_path / "b.safetensors"))
 
 
 def test_weights_are_for_the_table_that_they_were_trained_on(table_plan: PlanOf, tmp_path: Path) -> None:
