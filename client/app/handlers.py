@@ -21,6 +21,7 @@ from fedgraft.client.training.loop import LocalTraining
 from fedgraft.client.training.loss import terms
 from fedgraft.client.training.personal_copy import own_copy, train_own_copy
 from fedgraft.client.training.personalisation import NetworkTraining, train_round
+from fedgraft.client.app.prevalence import Prevalence, balance
 from fedgraft.client.training.schedules import learning_rate, rates
 from fedgraft.client.training.session import Session
 from fedgraft.client.training.test_time import adapted, adapts
@@ -34,6 +35,7 @@ from fedgraft.common.tensors import count_bytes
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.backbone import unpack_backbone
 from fedgraft.common.wire.offer import Offer, pack_offer
+from fedgraft.common.wire.prevalence import pack_prevalence
 
 Tensors = dict[str, Tensor]
 
@@ -83,6 +85,7 @@ def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: in
     session = workspace.open(site_file, order.plan_digest, run)
     received = _received(content, session)
     session.load(received)
+    prevalence = balance(session, received, order.class_counts)
     session.keep_scale()
     if is_exact(session.plan.strategy) and session.personal is not None:
         gradient_at(session, order, received, workspace)  # for the intercept that belongs to these weights
@@ -90,7 +93,7 @@ def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: in
         if isinstance(session.personal, FinishesModel) and not _held_out(session):
             task = replace(_task(session, order, received, workspace, "finish"), terms=terms(session, order))
             session.personal.finish(NetworkTraining(session.model.constant.trained, task, session.device))
-        return answer_evaluate(session, order, evaluate_received(session))
+        return answer_evaluate(session, order, evaluate_received(session), prevalence)
 
 
 def assign(
@@ -154,13 +157,26 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
     return messages.pack_update(replace(leaving, tensors=encoded.payload))
 
 
-def answer_evaluate(session: Session, order: messages.Instruction, evaluations: dict[str, Evaluation]) -> RecordDict:
-    """The answer to ``evaluate``: released and logged."""
-    leaving = release.release_evaluations(evaluations, session.plan.release, session.site.release)
-    release.log_release(
-        session.release_log, "evaluation", session.run, leaving, plan=session.plan.digest, round=order.round
-    )
-    return messages.pack_answer(session.site.name, session.plan.digest, order.round, leaving)
+def answer_evaluate(
+    session: Session,
+    order: messages.Instruction,
+    evaluations: dict[str, Evaluation],
+    prevalence: Prevalence | None = None,
+) -> RecordDict:
+    """The answer to ``evaluate``: released and logged. The site's own log also holds an estimated prevalence that may
+    not leave."""
+    plan, permission = session.plan, session.site.release
+    leaving = release.release_evaluations(evaluations, plan.release, permission)
+    about: dict[str, object] = {"plan": plan.digest, "round": order.round}
+    told = None
+    if prevalence is not None:
+        told = release.release_counts(prevalence.counts, plan.release, permission, tasks.of(plan.data))
+        shares = [round(share, 4) for share in prevalence.shares]
+        about |= {"estimated_prevalence": shares, "expected_counts_told": told}
+    release.log_release(session.release_log, "evaluation", session.run, leaving, **about)
+    answer = messages.pack_answer(session.site.name, plan.digest, order.round, leaving)
+    answer.update(pack_prevalence(told))
+    return answer
 
 
 def _received(content: RecordDict, session: Session, down: Down = "exact") -> Tensors:

@@ -30,10 +30,16 @@ def release_offer(offer: Offer, plan: ReleaseSection, permission: Permission, ta
     """
     if not (plan.quarantine and permission.quarantine):
         offer = replace(offer, quarantined={})
-    counts = offer.class_counts
+    return replace(offer, class_counts=release_counts(offer.class_counts, plan, permission, task))
+
+
+def release_counts(
+    counts: tuple[int, ...] | None, plan: ReleaseSection, permission: Permission, task: AnyTask
+) -> tuple[int, ...] | None:
+    """Class counts that plan and site both allow, as the task says for ``min_count``; else ``None``."""
     if counts is None or not (plan.class_counts and permission.class_counts):
-        return replace(offer, class_counts=None)
-    return replace(offer, class_counts=task.releasable(counts, permission.min_count))
+        return None
+    return task.releasable(counts, permission.min_count)
 
 
 def release_update(update: Update, shared: Collection[str], plan: ReleaseSection, permission: Permission) -> Update:

@@ -32,6 +32,7 @@ class Scaling:
         initial: the untrained model's shared and local tensors.
         by_class: whether the site's classes may weigh the same: a site that never trains does not look at its labels.
         device: where the network is.
+        estimated: moments that are used in the place of `own` (`fedgraft.client.app.prevalence`).
     """
 
     section: FeaturesSection
@@ -41,6 +42,7 @@ class Scaling:
     by_class: bool
     device: torch.device
     values: dict[str, Tensor] = field(default_factory=dict)
+    estimated: Moments | None = None
 
     @cached_property
     def own(self) -> Moments:
@@ -53,9 +55,15 @@ class Scaling:
     @property
     def features(self) -> Tensor:
         """The features of the training cases, ``(N, F)`` float32, not scaled."""
+        if self.model.constant.what != FEATURES:
+            self.model.load(self.initial)
+        return self.as_loaded
+
+    @property
+    def as_loaded(self) -> Tensor:
+        """As `features`, with what the network holds now."""
         if self.model.constant.what == FEATURES:
             return replace(self.train, change=None).inputs
-        self.model.load(self.initial)
         return _before(self.model.network.scale, self.model.constant.trained, self.train, self.device)
 
     def receive(self, received: Mapping[str, Tensor]) -> None:
@@ -63,7 +71,10 @@ class Scaling:
         roles: Mapping[str, str] = getattr(self.model.network.scale, "roles", {})
         given = {name: received[SCALE + name].float() for name, role in roles.items() if role == "given"}
         local = "local" in roles.values()
-        own = own_values(self.model.network.scale, self.own, given, self.section.shrink) if local else {}
+        own: dict[str, Tensor] = {}
+        if local:
+            moments = self.own if self.estimated is None else self.estimated
+            own = own_values(self.model.network.scale, moments, given, self.section.shrink)
         self.values = {**given, **own}
 
     @property

@@ -49,6 +49,20 @@ def balanced(features: Tensor, labels: Tensor) -> Moments:
     return Moments(len(wide), mean, len(wide) * (weights @ (wide - mean).square()))
 
 
+def balanced_by(features: Tensor, posteriors: Tensor) -> Moments:
+    """As `balanced`, for cases whose class is known by probabilities only; a class that less than half a case is
+    expected to have is left out.
+
+    Args:
+        posteriors: ``(N, C)`` float64, of each case, with a sum of 1.
+    """
+    wide, expected = features.double(), posteriors.sum(dim=0)
+    there = (expected >= 0.5) | (expected == expected.max())
+    weights = (posteriors[:, there] / (int(there.sum()) * expected[there])).sum(dim=1)
+    mean = weights @ wide
+    return Moments(len(wide), mean, len(wide) * (weights @ (wide - mean).square()))
+
+
 def pooled(parts: Sequence[Moments]) -> Moments:
     """The moments of all cases, from those of one or more disjoint parts (Chan, Golub & LeVeque 1979)."""
     total = sum(part.cases for part in parts)

@@ -8,6 +8,7 @@ from fedgraft.common import tasks
 from fedgraft.common.errors import InertError, RoundError
 from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.prior import asks_prior
 from fedgraft.common.wire.offer import Offer
 
 Counts = tuple[int, ...]
@@ -21,19 +22,34 @@ def class_counts(plan: Plan, offers: Iterable[Offer]) -> Counts | None:
     """
     if not plan.loss.asks_all_counts:
         return None
-    task, given = tasks.of(plan.data), _given(offers)
     option = "weights" if plan.loss.weights == "global" else "prior"
+    return _total(tasks.of(plan.data), offers, f"loss.{option}=global", f"loss.{option}=local")
+
+
+def prior_counts(plan: Plan, offers: Iterable[Offer]) -> Counts | None:
+    """The counts that a held-out site needs to estimate its prevalence (`asks_prior`); ``None`` if it needs none.
+
+    Raises:
+        RoundError: no site sent any, or one of the sums is 0.
+    """
+    if not asks_prior(plan):
+        return None
+    option = "features.scale=own_balanced with hold_out"
+    return _total(tasks.of(plan.data), offers, option, "features.scale=own, or loss.weights=local")
+
+
+def _total(task: AnyTask, offers: Iterable[Offer], option: str, instead: str) -> Counts:
+    given = _given(offers)
     if not given:
         raise RoundError(
-            f"loss.{option}=global, but no site gave its class counts (its site.yaml forbids it, or a count lies "
-            f"between 0 and min_count); use loss.{option}=local"
+            f"{option}, but no site gave its class counts (its site.yaml forbids it, or a count lies between 0 and "
+            f"min_count); use {instead}"
         )
     total = _sum(given)
     if 0 in total:
         raise RoundError(
-            f"loss.{option}=global: the class counts that the sites gave hold no case of "
-            f"{task.counts[total.index(0)]} (counts between 0 and a site's min_count are withheld); "
-            f"use loss.{option}=local"
+            f"{option}: the class counts that the sites gave hold no case of {task.counts[total.index(0)]} (counts "
+            f"between 0 and a site's min_count are withheld); use {instead}"
         )
     return total
 

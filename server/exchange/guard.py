@@ -17,6 +17,7 @@ from fedgraft.common.wire.gradient import Gradient, unpack_gradient
 from fedgraft.common.wire.head_sums import SiteSums, unpack_sums
 from fedgraft.common.wire.messages import Decode, Specs, Update
 from fedgraft.common.wire.offer import Offer, unpack_offer
+from fedgraft.common.wire.prevalence import unpack_prevalence
 from fedgraft.server.aggregation.moments import impossible
 
 _CODE = re.compile(r"fedgraft:[a-z-]{1,40}")
@@ -87,6 +88,18 @@ def read_evaluations(reply: Message | None, expected: Expected, task: AnyTask) -
     except WireError as error:
         return Refusal("bad-evaluation", str(error))
     return stranger(expected, Expected(site, digest, server_round)) or evaluations
+
+
+def read_prevalence(reply: Message | None, classes: int) -> tuple[int, ...] | Refusal | None:
+    """Read the classes that a held-out site expects among its cases, from its answer to ``evaluate``; ``None`` if it
+    told none."""
+    content = content_of(reply)
+    if isinstance(content, Refusal):
+        return content
+    try:
+        return unpack_prevalence(content, classes)
+    except WireError as error:
+        return Refusal("bad-evaluation", str(error))
 
 
 def read_sums(reply: Message | None, expected: Expected, specs: Specs) -> SiteSums | Refusal:

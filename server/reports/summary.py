@@ -27,6 +27,8 @@ null):
 - ``choices``: for each option that validation cases chose before the first round (``features.scale``, ``initial``), the
   figure of each value
 - ``moments_without``: sites whose moments of features are missing from the common ones (``features.scale``)
+- ``prevalence_estimated.<name>``: with ``features.scale=own_balanced``, of each held-out site the share of each class
+  that it estimated, on which its scale rests; null if it does not tell; empty without such sites
 - ``class_counts_withheld``: sites whose class counts are missing from the global class counts
 - ``notes``: sentences on the data set; added by a simulation, as ``clock`` is
 
@@ -46,6 +48,7 @@ from typing import Any
 from fedgraft.common import tasks
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.prior import estimates_prevalence
 from fedgraft.server.exact.fit import Fit
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.statistics import used
@@ -90,6 +93,7 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float) -> 
         ],
         "choices": {option: _short(figures) for option, figures in outcome.choices.items()},
         "moments_without": withheld(ledger, "moments"),
+        "prevalence_estimated": _estimated(plan, outcome),
         "class_counts_withheld": _withheld(plan, outcome),
     }
 
@@ -125,6 +129,16 @@ def _withheld(plan: Plan, outcome: RunOutcome) -> list[str]:
         return []
     trained = (offer for name, offer in outcome.offers.items() if name not in plan.hold_out)
     return sorted(offer.site for offer in trained if offer.class_counts is None)
+
+
+def _estimated(plan: Plan, outcome: RunOutcome) -> dict[str, dict[str, float] | None]:
+    """By held-out site, the estimated share of each class; ``None`` if it is not told."""
+    found: dict[str, dict[str, float] | None] = {}
+    for name in plan.hold_out if estimates_prevalence(plan) else ():
+        counts = outcome.final.expected.get(name)
+        shares = None if counts is None else zip(plan.data.classes, counts, strict=True)
+        found[name] = None if shares is None else {label: round(n / sum(counts or ()), 4) for label, n in shares}
+    return found
 
 
 def round_line(round_: Round) -> dict[str, Any]:

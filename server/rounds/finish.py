@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from flwr.app import Message
 
 from fedgraft.common import tasks
+from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages as wire
-from fedgraft.server.exchange.class_counts import class_counts
+from fedgraft.server.exchange.class_counts import Counts, class_counts, prior_counts
 from fedgraft.server.exchange.delivery import exchange
-from fedgraft.server.exchange.guard import Expected, Refusal, read_evaluations
+from fedgraft.server.exchange.guard import Expected, Refusal, read_evaluations, read_prevalence
 from fedgraft.server.exchange.held_out import training
 from fedgraft.server.exchange.ledger import What, entry
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.interpolation import BySite, Shared
-from fedgraft.server.rounds.state import RunContext, RunOutcome, RunState
+from fedgraft.server.rounds.state import Round, RunContext, RunOutcome, RunState
 
 
 def finish(context: RunContext, state: RunState) -> RunOutcome:
@@ -31,31 +32,59 @@ def finish(context: RunContext, state: RunState) -> RunOutcome:
     if choice.figures:
         last = replace(last, central=context.central(choice.shared))
         context.keep(choice.shared)
-    last = replace(last, by_site=evaluate(context, roster, choice.shared))
+    last = _evaluated(context, roster, last, choice.shared)
     context.finished(last)
     heard = state.final.heard(last.number, last.task, last.by_site, choice.shared)
     number, shared = heard.chosen(last.number, choice.shared)
     rounds, final = (*state.rounds[:-1], last), last
     if number != last.number:
         context.keep(shared)
-        final = replace(rounds[number], by_site=evaluate(context, roster, shared))
+        final = _evaluated(context, roster, rounds[number], shared)
     offers = {offer.site: offer for offer in roster.values()}
     return RunOutcome(shared, rounds, offers, final, choice.figures, state.choices)
 
 
 def evaluate(context: RunContext, roster: Roster, shared: Shared, what: What = "evaluate") -> BySite:
     """Have the sites of a roster evaluate a model after the last round; writes the ledger."""
+    return _ask(context, roster, shared, what).by_site
+
+
+def _evaluated(context: RunContext, roster: Roster, round_: Round, shared: Shared) -> Round:
+    found = _ask(context, roster, shared, "evaluate")
+    return replace(round_, by_site=found.by_site, expected=found.expected)
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """By site, of those that answered: evaluations by split, and of held-out sites the cases by class they expect."""
+
+    by_site: BySite
+    expected: dict[str, Counts]
+
+
+def _ask(context: RunContext, roster: Roster, shared: Shared, what: What) -> _Answers:
     plan = context.plan
-    counts = class_counts(plan, training(roster, plan).values()) if plan.personal.target is not None else None
-    content = wire.pack_evaluate(shared, plan.digest, plan.rounds, counts)
+    content = wire.pack_evaluate(shared, plan.digest, plan.rounds, _counts(plan, roster))
     replies = exchange(context.grid, [Message(content, node, wire.EVALUATE) for node in roster], plan.strategy.timeout)
     found: BySite = {}
+    expected: dict[str, Counts] = {}
     entries, down = [], wire.count_bytes(content)
     for node, offer in roster.items():
-        expected = Expected(offer.site, plan.digest, plan.rounds)
-        evaluations = read_evaluations(replies[node], expected, tasks.of(plan.data))
+        awaited = Expected(offer.site, plan.digest, plan.rounds)
+        evaluations = read_evaluations(replies[node], awaited, tasks.of(plan.data))
+        counts = read_prevalence(replies[node], len(plan.data.classes)) if offer.site in plan.hold_out else None
+        if isinstance(counts, Refusal):
+            evaluations = counts
         entries.append(entry(plan.rounds, what, offer.site, node, evaluations, down, replies[node]))
         if not isinstance(evaluations, Refusal):
             found[offer.site] = evaluations
+            expected |= {} if counts is None or isinstance(counts, Refusal) else {offer.site: counts}
     context.ledger.write(*entries)
-    return found
+    return _Answers(found, expected)
+
+
+def _counts(plan: Plan, roster: Roster) -> Counts | None:
+    """The class counts that sites need before they evaluate: to train on (``personal``), or to estimate prevalence."""
+    trainers = training(roster, plan)
+    counts = class_counts(plan, trainers.values()) if plan.personal.target is not None else None
+    return prior_counts(plan, trainers.values()) if counts is None and len(trainers) < len(roster) else counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fedgraft.common.compression.compression import require_effect
-from fedgraft.server.exchange.class_counts import require_imbalance
+from fedgraft.server.exchange.class_counts import prior_counts, require_imbalance
 from fedgraft.server.exchange.delivery import wait_for_nodes
 from fedgraft.server.exchange.held_out import least_nodes, require_prepared, training, wait_for_held_out
 from fedgraft.server.rounds.head_start import require_start
@@ -28,5 +28,7 @@ def prepare(context: RunContext) -> Prepared:
     wait_for_held_out(context.grid, plan, context.registered)
     roster = up_to_date(context, {}, 1)
     require_prepared(roster, plan, context.ledger)
-    require_imbalance(plan, training(roster, plan).values())
+    trainers = training(roster, plan).values()
+    require_imbalance(plan, trainers)
+    prior_counts(plan, trainers)
     return Prepared(rounds, roster)

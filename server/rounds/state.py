@@ -28,6 +28,7 @@ class Round:
         bytes_up, bytes_down: content of the round's replies and train messages, summed over the sites.
         by_site: evaluations of the model *after* this round, by site and split (``val``, ``test``).
         central: evaluation of the same model on the coordinator's own test set, if it has one.
+        expected: training cases by class that held-out sites expect (``features.scale=own_balanced``) and may tell.
         fit: how the coordinator's own fit of this round ended (``strategy=exact``); ``None`` if the sites trained.
     """
 
@@ -40,6 +41,7 @@ class Round:
     bytes_down: int = 0
     by_site: BySite = field(default_factory=dict)
     central: Evaluation | None = None
+    expected: dict[str, tuple[int, ...]] = field(default_factory=dict)
     fit: Fit | None = None
 
     def pooled(self, split: str, without: Collection[str] = ()) -> Evaluation | None:

@@ -34,6 +34,7 @@ def _job(planned: Planned) -> None:
     summary = api.simulate(planned, out).summary
     console.print(site_table(summary))
     _say_what_is_missing(console, summary)
+    _say_what_was_found(console, summary)
     _say_how_long(console, summary, out)
     up, down = summary["bytes"]["up"], summary["bytes"]["down"]
     seconds = summary["seconds"]["total"]
@@ -77,14 +78,6 @@ def _say_what_is_missing(console: Console, summary: dict[str, Any]) -> None:
             f"the common scale of features is without {', '.join(summary['moments_without'])}; ledger.jsonl says why",
             style="yellow",
         )
-    for option, figures in summary["choices"].items():
-        best = max((name for name in figures if figures[name] is not None), key=lambda name: figures[name])
-        tried = ", ".join(f"{name}: {value}" for name, value in figures.items())
-        console.print(f"{option}: {best} was chosen, by {summary['headline']} on validation cases ({tried})")
-    if summary["interpolations"]:
-        shares = ", ".join(f"{share}: {value}" for share, value in summary["interpolations"].items())
-        console.print(f"shares of the trained head, by {summary['headline']} on validation cases: {shares}")
-    _tell_fits(summary["fits"], console)
     withheld = summary["class_counts_withheld"]
     if withheld:
         console.print(
@@ -106,3 +99,20 @@ def _tell_fits(fits: Sequence[Mapping[str, Any]], console: Console) -> None:
             "the path earlier (strategy.weakest)",
             style="yellow",
         )
+
+
+def _say_what_was_found(console: Console, summary: dict[str, Any]) -> None:
+    for name, shares in summary["prevalence_estimated"].items():
+        found = "not told" if shares is None else ", ".join(f"{label} {share:.2f}" for label, share in shares.items())
+        console.print(
+            f"the class-balanced scale at {name} rests on an estimate of its prevalence, without labels ({found})",
+            style="yellow",
+        )
+    for option, figures in summary["choices"].items():
+        best = max((name for name in figures if figures[name] is not None), key=lambda name: figures[name])
+        tried = ", ".join(f"{name}: {value}" for name, value in figures.items())
+        console.print(f"{option}: {best} was chosen, by {summary['headline']} on validation cases ({tried})")
+    if summary["interpolations"]:
+        shares = ", ".join(f"{share}: {value}" for share, value in summary["interpolations"].items())
+        console.print(f"shares of the trained head, by {summary['headline']} on validation cases: {shares}")
+    _tell_fits(summary["fits"], console)

@@ -24,6 +24,7 @@ from fedgraft.common.models.frozen_part import FEATURES, INPUTS
 from fedgraft.common.models.model import Model
 from fedgraft.common.models.traffic import volume
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.prior import estimates_prevalence
 from fedgraft.common.plan.summary import summary_lines
 from fedgraft.server.rounds.strategy import rounds_of
 from fedgraft.simulations.federation.local_statistics import statistics_of_simulation
@@ -33,6 +34,11 @@ _WIDTH = 120
 _STYLES = {"frozen": "dim", "shared": "bold", "local": "green", "given": "cyan"}
 _TENSORS = ("tensors", ("group", "role", "tensors", "numbers", "bytes"))
 _BYTES = ("bytes for one site", ("what", "down", "up"))
+
+_ESTIMATED = (
+    "the class-balanced scale at {} (hold_out) rests on an estimate of its prevalence by the trained model; its labels "
+    "are not looked at."
+)
 
 
 @dataclass(frozen=True)
@@ -184,6 +190,9 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
         f"before the first round, over training cases: {', '.join(sorted(sums))} ({tensors.count_bytes(sums):,} bytes; "
         "nothing if a class that is there has fewer patients than the site's min_count)"
     ] * bool(sums)
+    leaving += ["of a held-out site, the cases by class that it expects"] * (
+        estimates_prevalence(plan) and plan.release.class_counts
+    )
     stages = ", ".join(stage.name for stage in model.stages)
     kept = _kept(model, plan.engine.keep)
     shape = " x ".join(map(str, model.spec.shape))
@@ -193,6 +202,7 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
         f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this.",
         f"stays at a site: cases, and {len(model.names('local'))} local tensor(s).",
         *([f"features are scaled: {SAID[plan.features.scale]}"] if plan.features.scale != "none" else []),
+        *([_ESTIMATED.format(", ".join(plan.hold_out))] if estimates_prevalence(plan) else []),
         f"computed once per case and kept at the site: {kept} ({numbers:,} numbers per case).",
         f"input: {shape}; {model.width} features; stages: {stages}",
         f"plan digest: {asked.digest}",

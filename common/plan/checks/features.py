@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fedgraft.common.plan.checks.transfer import starts_alike
+from fedgraft.common.plan.prior import asks_prior
 from fedgraft.common.plan.types import Check
 
 _SHRINKS = ("own", "own_balanced", "centre", "auto")
@@ -28,6 +29,13 @@ FEATURES_CHECKS: tuple[Check, ...] = (
         lambda p: p.features.scale in ("auto", "own_balanced") and p.data.task != "classification",
         "features.scale=auto and own_balanced look at the class of each case, and need data.task=classification; use "
         "common or own",
+    ),
+    Check(
+        ("features", "loss", "initial", "sampling", "release"),
+        lambda p: asks_prior(p) and not p.release.class_counts,
+        "features.scale=own_balanced with hold_out needs release.class_counts=true: from the classes' shares in "
+        "training a site without labels estimates its own; set it, or weigh classes equally (loss.weights=local), or "
+        "use features.scale=own",
     ),
     Check(
         ("features", "release"),

@@ -9,7 +9,7 @@ import pytest
 from fedgraft.common.errors import InertError, RoundError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire.offer import Offer
-from fedgraft.server.exchange.class_counts import class_counts, require_imbalance
+from fedgraft.server.exchange.class_counts import class_counts, prior_counts, require_imbalance
 
 Composer = Callable[..., Plan]
 Counts = tuple[int, ...] | None
@@ -32,6 +32,19 @@ def test_counts_that_nobody_gives_are_an_error(compose_plan: Composer, loss: str
         class_counts(plan, offers(None, None))
     with pytest.raises(RoundError, match=rf"loss\.{option}=global: .* hold no case of lesion .*{option}=local"):
         class_counts(plan, offers((40, 0), None))
+
+
+def test_a_held_out_site_is_given_the_counts_that_its_prior_needs(compose_plan: Composer) -> None:
+    held = ("features.scale=own_balanced", "hold_out=[birch]")
+    plan = compose_plan(*held, "loss.weights=none")
+    assert prior_counts(plan, offers((30, 10), None)) == (30, 10)
+    assert prior_counts(compose_plan(*held), offers((30, 10))) is None  # all classes weigh the same
+    with pytest.raises(
+        RoundError, match=r"scale=own_balanced with hold_out, but no site gave .*use features.scale=own"
+    ):
+        prior_counts(plan, offers(None))
+    with pytest.raises(RoundError, match=r"own_balanced with hold_out: .* hold no case of lesion .*weights=local"):
+        prior_counts(plan, offers((40, 0)))
 
 
 @pytest.mark.parametrize(

@@ -30,11 +30,12 @@ Composer = Callable[..., Plan]
 Numbers = NDArray[np.float64]
 Tamper = Callable[[Message, Message], Message]
 COLUMNS = ("a", "b", "c", "d")
+CLASSES = ("clear", "lesion", "other")
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A hospital's cases: ``(N, 4)`` numbers, ``(N,)`` labels 0 or 1, and the split of each."""
+    """A hospital's cases: ``(N, 4)`` numbers, ``(N,)`` labels 0, 1 or 2, and the split of each."""
 
     numbers: Numbers
     labels: NDArray[np.int64]
@@ -148,7 +149,7 @@ def _written(folder: Path, held: Rows) -> Path:
     rows = [",".join(repr(float(number)) for number in row) for row in held.numbers]
     (folder / "table.csv").write_text("\n".join([",".join(COLUMNS), *rows]) + "\n", encoding="utf-8")
     cases = [
-        f"table.csv,{place},{'lesion' if label else 'clear'},p{place},{split}"
+        f"table.csv,{place},{CLASSES[label]},p{place},{split}"
         for place, (label, split) in enumerate(zip(held.labels, held.splits, strict=True))
     ]
     (folder / "manifest.csv").write_text("\n".join(["path,row,label,patient,split", *cases]) + "\n", encoding="utf-8")

@@ -195,3 +195,21 @@ def test_a_site_away_in_a_round_is_away_for_all_its_gradients(
     there = {(line["round"], line["site"]) for line in lines if line["what"] == "gradient" and line["outcome"] == "ok"}
     assert 0 < len(away) == len(set(away)) < 16
     assert there.isdisjoint(away)
+
+
+def test_the_scale_of_a_phantom_hospital_without_labels_is_said_to_rest_on_an_estimate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Alder draws 40 lesions in 100."""
+    held = ["data.sites=4", "data.cases=120", "data.shift=0", "hold_out=[alder]", "features=taps"]
+    fit = ["features.scale=own_balanced", "strategy=exact", "strategy.strongest=0.01", "strategy.weakest=0.01"]
+    assert main(["plan", *SMALL, *held, *fit]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "the class-balanced scale at alder (hold_out) rests on an estimate of its prevalence" in text
+    assert "of a held-out site, the cases by class that it expects" in text
+    assert main(["simulate", *SMALL, *held, *fit, "hydra.run.dir=run"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    shares = json.loads((tmp_path / "run" / "summary.json").read_text())["prevalence_estimated"]["alder"]
+    assert shares["lesion"] == pytest.approx(0.4, abs=0.12)
+    words = f"clear {shares['clear']:.2f}, lesion {shares['lesion']:.2f}"
+    assert f"scale at alder rests on an estimate of its prevalence, without labels ({words})" in text
