@@ -11,6 +11,7 @@ import torch
 from flwr.app import RecordDict
 from torch import Tensor
 
+from fedgraft.client.app.prevalence import Prevalence, balance
 from fedgraft.client.app.site_loss import gradient_at, loss_of
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.augmentation.mixing import mixing_of
@@ -21,7 +22,6 @@ from fedgraft.client.training.loop import LocalTraining
 from fedgraft.client.training.loss import terms
 from fedgraft.client.training.personal_copy import own_copy, train_own_copy
 from fedgraft.client.training.personalisation import NetworkTraining, train_round
-from fedgraft.client.app.prevalence import Prevalence, balance
 from fedgraft.client.training.schedules import learning_rate, rates
 from fedgraft.client.training.session import Session
 from fedgraft.client.training.test_time import adapted, adapts
