@@ -27,7 +27,7 @@ CASES = [
     ("test_efficientnet", "all", "ssf", "centre", "features.statistics=[mean,maximum]"),
     ("test_efficientnet", "all", "ssf", "own", "adaptation.stages=blocks.3"),
     ("test_vit", "blocks.3", "none", "own"),
-    ("test_vit", "all", "lora", "auto", "adaptation.stages=blocks.3"),
+    ("test_vit", "all", "lora", "auto", "adaptation.stages=blocks.3", "data.cases=120", "data.val_fraction=0.3"),
 ]
 
 
