@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import PurePath
 
 import numpy as np
@@ -21,7 +21,6 @@ from fedgraft.client.augmentation.transforms import Change, Erased, changed
 from fedgraft.client.cohort.case import Case
 from fedgraft.common.plan.sections import AugmentSection
 
-_NO_STRENGTHS = ("views", "mixup", "cutmix", "average")  # options of `augment` that do not affect a single view
 _ASPECT = 2.0  # the largest ratio of an erased rectangle's sides
 
 
@@ -40,11 +39,12 @@ def identity(case: Case) -> str:
 
 
 def view_fingerprint(bank: Bank, case: Case, view: int) -> str:
-    """SHA-256 (hex) of all that `view_of` depends on besides the image; ``""`` for view 0, whatever the bank."""
+    """SHA-256 (hex) of all that `view_of` depends on besides the image, which is what was drawn: equal changes have one
+    fingerprint, whatever bank and seed; ``""`` for view 0."""
     if view == 0:
         return ""
-    strengths = {name: value for name, value in asdict(bank.augment).items() if name not in _NO_STRENGTHS}
-    return hashlib.sha256(json.dumps(["views-1", strengths, bank.seed, identity(case), view]).encode()).hexdigest()
+    change = asdict(drawn(bank, identity(case), view))
+    return hashlib.sha256(json.dumps(["views-2", change], sort_keys=True).encode()).hexdigest()
 
 
 def view_of(image: Tensor, bank: Bank, name: str, view: int) -> Tensor:
@@ -69,7 +69,15 @@ def views_of(image: Tensor, bank: Bank, name: str) -> Tensor:
 
 
 def drawn(bank: Bank, name: str, view: int) -> Change:
-    """Draw the change of view number ``view``, 1 or more, of the case with identity ``name``."""
+    """The change of view number ``view``, 1 or more, of the case with identity ``name``; with ``augment.mirror`` an odd
+    view is the mirror image of the one before it."""
+    if bank.augment.mirror and view % 2:
+        before = Change() if view == 1 else _drawn(bank, name, view - 1)
+        return replace(before, flip=True)
+    return _drawn(bank, name, view)
+
+
+def _drawn(bank: Bank, name: str, view: int) -> Change:
     seed = hashlib.sha256(json.dumps([bank.seed, name, view]).encode()).digest()
     # all numbers are always drawn, so that one strength does not influence the draws of another
     rng = np.random.default_rng(list(seed))

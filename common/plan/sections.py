@@ -30,6 +30,7 @@ class AugmentSection:
         noise: standard deviation, for pixels in [0, 1].
         blur: standard deviation, as a share of the image's side.
         erase: share of the image's area.
+        mirror: whether each odd view is the mirror image, left to right, of the view before it.
         average: whether evaluations see every view, too: the mean of the outputs over a case's views.
         mixup, cutmix: alpha of Beta(alpha, alpha) for mixing two cases of a batch; 0 = never.
     """
@@ -49,6 +50,7 @@ class AugmentSection:
     mixup: NotNegative = 0.0
     cutmix: NotNegative = 0.0
     average: bool = False
+    mirror: bool = False
 
     @property
     def evaluated(self) -> int:

@@ -21,13 +21,25 @@ HARMONISE_CHECKS: tuple[Check, ...] = (
 )
 
 
-STRENGTHS = ("rotate", "shift", "zoom", "brightness", "contrast", "flip", "gamma", "noise", "blur", "erase")
+STRENGTHS = ("rotate", "shift", "zoom", "brightness", "contrast", "flip", "gamma", "noise", "blur", "erase", "mirror")
 """The options of ``augment`` by which a view differs from its case."""
 MIXES = ("mixup", "cutmix")
 """The options of ``augment`` that mix two cases."""
 _WIDEST_BLUR = 0.2
 
 
+MIRROR_CHECKS = (
+    Check(
+        ("augment",),
+        lambda p: p.augment.mirror and p.augment.views % 2 == 1 and p.augment.views > 1,
+        "augment.mirror makes pairs of views: set augment.views to an even number",
+    ),
+    Check(
+        ("augment",),
+        lambda p: p.augment.mirror and p.augment.flip,
+        "augment.flip has no effect beside augment.mirror, by which every view is there both ways; set it to false",
+    ),
+)
 AVERAGE_CHECK = Check(
     ("augment",),
     lambda p: p.augment.average and p.augment.views == 1,
@@ -73,6 +85,7 @@ def _mixing_checks(name: str) -> tuple[Check, ...]:
 
 AUGMENT_CHECKS = (
     AVERAGE_CHECK,
+    *MIRROR_CHECKS,
     Check(
         ("augment",),
         lambda p: p.augment.views > 1 and not any(getattr(p.augment, name) for name in STRENGTHS),

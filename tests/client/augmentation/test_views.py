@@ -143,7 +143,21 @@ def test_view_zero_has_one_fingerprint_whatever_the_bank() -> None:
 @pytest.mark.parametrize("name", sorted(STRENGTHS))
 def test_a_fingerprint_changes_with_every_strength(name: str) -> None:
     other = replace(BANK, augment=replace(BANK.augment, **{name: 0}))
-    assert view_fingerprint(other, CASE, 1) != view_fingerprint(BANK, CASE, 1)
+    some = [replace(CASE, row=row) for row in range(8)]  # half of them are not flipped by BANK
+    assert any(view_fingerprint(other, case, 1) != view_fingerprint(BANK, case, 1) for case in some)
+
+
+def test_equal_changes_have_one_fingerprint_whatever_seed_and_case() -> None:
+    mirrored = Bank(replace(OFF, mirror=True), 3)
+    same = {view_fingerprint(replace(mirrored, seed=seed), replace(CASE, row=seed), 1) for seed in range(4)}
+    assert len(same) == 1 and same != {""}
+
+
+def test_an_odd_view_is_the_mirror_image_of_the_one_before() -> None:
+    both, image = replace(BANK, augment=replace(BANK.augment, flip=False, noise=0.0, mirror=True)), noise()
+    assert torch.equal(view_of(image, both, "a", 1), image.flip(2))
+    assert drawn(both, "a", 3) == replace(drawn(both, "a", 2), flip=True)
+    assert drawn(both, "a", 2) == drawn(replace(BANK, augment=replace(both.augment, mirror=False)), "a", 2)
 
 
 def test_a_fingerprint_changes_with_seed_case_and_number_and_not_with_the_number_of_views() -> None:

@@ -21,7 +21,7 @@ def refusals(plan_of: PlanOf, *overrides: str) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("name", STRENGTHS)
 def test_a_strength_without_views_has_no_effect(plan_of: PlanOf, name: str) -> None:
-    value = "true" if name == "flip" else "0.1"
+    value = "true" if name in ("flip", "mirror") else "0.1"
     assert refusals(plan_of, f"augment.{name}={value}") == (
         f"augment.{name} has no effect with augment.views=1, the case as it is; set augment.views to 2 or more",
     )
@@ -32,6 +32,15 @@ def test_views_without_a_strength_have_no_effect(plan_of: PlanOf) -> None:
     (problem,) = refusals(plan_of, "augment.views=4", "augment.mixup=0.2")
     assert problem.startswith("augment.views above 1 has no effect with every strength at 0; set one of augment.rotate")
     assert all(f"augment.{name}" in problem for name in STRENGTHS)
+
+
+def test_mirror_images_are_pairs_of_views(plan_of: PlanOf) -> None:
+    assert refusals(plan_of, "augment.mirror=true", "augment.views=3") == (
+        "augment.mirror makes pairs of views: set augment.views to an even number",
+    )
+    assert refusals(plan_of, "augment.mirror=true", "augment.flip=true", "augment.views=4") == (
+        "augment.flip has no effect beside augment.mirror, by which every view is there both ways; set it to false",
+    )
 
 
 def test_a_blur_is_in_parts_of_the_side(plan_of: PlanOf) -> None:
