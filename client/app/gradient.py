@@ -33,14 +33,14 @@ def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, ru
 
     Raises:
         WireError: the plan was never prepared here, its strategy asks for no gradients, or it holds this site out.
-        SiteFileError: the site does not release its training loss.
+        SiteFileError: the site does not release what a gradient tells.
         DivergenceError: the loss is not finite at these weights.
     """
     order, evaluate = unpack_gradient_question(content)
     session = workspace.open(site_file, order.plan_digest, run)
     if not is_exact(session.plan.strategy) or session.site.name in session.plan.hold_out:
         raise WireError("the plan asks this site for no gradients")
-    release.require_loss(session.plan.release, session.site.release)
+    release.require_gradient(session.plan.release, session.site.release)
     received = _received(content, session)
     with session.phases.of("train"):
         session.load(received)

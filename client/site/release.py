@@ -58,15 +58,22 @@ def release_update(update: Update, shared: Collection[str], plan: ReleaseSection
     )
 
 
-def require_loss(plan: ReleaseSection, permission: Permission) -> None:
-    """Check that the training loss may leave, without which a gradient is of no use (``strategy=exact``).
+def require_gradient(plan: ReleaseSection, permission: Permission) -> None:
+    """Check that the gradient and the training loss may leave (``strategy=exact``): at weights of zero the gradient is
+    made of the class counts and the sums of features by class, so that both must be allowed.
 
     Raises:
-        SiteFileError: plan or site file forbid it.
+        SiteFileError: plan or site file forbid one of them.
     """
-    if not (plan.train_loss and permission.train_loss):
+    asked = {
+        "train_loss": plan.train_loss and permission.train_loss,
+        "class_counts": plan.class_counts and permission.class_counts,
+        "statistics": permission.statistics,
+    }
+    forbidden = [f"release.{name}" for name, allowed in asked.items() if not allowed]
+    if forbidden:
         raise SiteFileError(
-            "strategy=exact needs this site's training loss, and release.train_loss is false; nothing was sent"
+            f"strategy=exact asks for gradients, which tell what {', '.join(forbidden)} forbids here; nothing was sent"
         )
 
 

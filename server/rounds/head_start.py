@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from flwr.app import Message
 from torch import Tensor
@@ -10,7 +11,14 @@ from torch import Tensor
 from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.heads.start import build_initial, no_sums, starts_head, weighed
-from fedgraft.common.interfaces.head_start import COUNTS, HeadStart, OffersHeads, Sums, needs_every_site
+from fedgraft.common.interfaces.head_start import (
+    COUNTS,
+    HeadStart,
+    OffersHeads,
+    Sums,
+    WeighsClasses,
+    needs_every_site,
+)
 from fedgraft.common.interfaces.roles import HEAD, SCALE
 from fedgraft.common.plan.checks.privacy import require_protected_sums
 from fedgraft.common.plan.choice_names import choice_of, choice_of_part
@@ -49,6 +57,10 @@ def initial_shared(context: RunContext, roster: Roster, shared: Shared) -> dict[
     initial, head, specs = _wanted(plan, shared, counts)
     question = SumsQuestion(plan.digest, {n: t for n, t in shared.items() if n.startswith(SCALE)}, counts)
     sums = _ask(context, roster, specs, initial, question) if specs else {}
+    told = _told(sums)
+    if isinstance(initial, WeighsClasses) and told not in (None, counts):  # a site gave its counts, but no sums
+        initial, question = weighed(initial, told), replace(question, class_counts=told)
+        sums = _ask(context, _answered(roster, context.ledger), specs, initial, question)
     heads = initial.heads(sums, head) if isinstance(initial, OffersHeads) else {"": initial.head(sums, head)}
     return {
         name: {**shared, **{HEAD + own: tensor for own, tensor in _fitting(found, head, plan).items()}}
@@ -60,6 +72,17 @@ def _counts(roster: Roster) -> tuple[int, ...] | None:
     """Training cases by class over the sites that told them, who alone may tell sums; ``None`` if no site did."""
     told = [offer.class_counts for offer in roster.values() if offer.class_counts is not None]
     return tuple(map(sum, zip(*told, strict=True))) if told else None
+
+
+def _told(sums: Sums) -> tuple[int, ...] | None:
+    counts = sums.get(COUNTS)
+    return None if counts is None else tuple(int(count) for count in counts)
+
+
+def _answered(roster: Roster, ledger: Ledger) -> Roster:
+    """The sites whose sums were used."""
+    missing = withheld(ledger, "sums")
+    return {node: offer for node, offer in roster.items() if offer.site not in missing}
 
 
 def require_start(plan: Plan, built: Mapping[str, Tensor]) -> None:

@@ -145,6 +145,11 @@ def _draw_contradictions(study: Study, data: DataSection) -> list[str]:
             f"folds={study.folds} deals the cases anew, and with data.test=given they keep the split that they bring; "
             "use a data set (or option of it) without a split, or leave folds out"
         )
+    if study.cases and "leave_one_site_out" in study.baselines:
+        found.append(
+            f"cases={list(study.cases)} thins all training cases by their labels, and the site that is left out "
+            "may not look at them; leave one of cases and baselines=leave_one_site_out out"
+        )
     if study.cases and data.task in tasks.TASKS and not tasks.of(data).one_class_per_case:
         found.append(
             f"cases={list(study.cases)} counts the training cases of each class, and with data.task={data.task} a case "

@@ -71,6 +71,12 @@ EXACT_CHECKS: tuple[Check, ...] = (
     ),
     _refused(
         "release",
+        lambda p: not p.release.class_counts,
+        "asks for gradients, from which class counts can be computed, and release.class_counts=false withholds them; "
+        "set it to true",
+    ),
+    _refused(
+        "release",
         lambda p: not p.release.train_loss,
         "minimises the sites' loss, and release.train_loss=false withholds it; set it to true",
     ),

@@ -84,6 +84,24 @@ FEATURES_CHECKS: tuple[Check, ...] = (
         "suits a hospital that never trained), or features.networks=[]",
     ),
     Check(
+        ("features", "backbone"),
+        lambda p: bool(p.features.networks) and p.backbone.weights.endswith(".safetensors"),
+        "backbone.weights has no effect with features.networks, each of which has its own `weights`; name the file "
+        "there",
+    ),
+    Check(
+        ("features", "adapt"),
+        lambda p: p.features.scale in _SHRINKS and p.adapt.target is not None,
+        "a site's own scale is that of the network before any training, and `adapt` changes the network afterwards; "
+        "set adapt=none, or features.scale=common",
+    ),
+    Check(
+        ("rounds", "augment"),
+        lambda p: p.rounds == 0 and bool((p.augment.views > 1 and not p.augment.average) or _mixes(p.augment)),
+        "rounds=0 trains nothing, so that augment.views (without augment.average), mixup and cutmix have no effect; "
+        "set augment=none",
+    ),
+    Check(
         ("features", "data"),
         lambda p: bool(p.features.networks) and p.data.image_size is not None,
         "data.image_size has no effect with features.networks, each of which has its own `size`; set it to null",
@@ -113,6 +131,10 @@ FEATURES_CHECKS: tuple[Check, ...] = (
         "give one number",
     ),
 )
+
+
+def _mixes(augment: Any) -> bool:
+    return bool(augment.mixup or augment.cutmix)
 
 
 def _chooses(plan: Any) -> bool:

@@ -76,10 +76,15 @@ def test_what_left_is_written_down_by_norms(compose_plan: Composer, site_of: Ope
     assert line["tensors"] == norms
 
 
-def test_a_site_that_keeps_its_loss_sends_nothing(compose_plan: Composer, site_of: Opened) -> None:
+@pytest.mark.parametrize("forbidden", ["train_loss", "class_counts", "statistics"])
+def test_a_site_that_forbids_what_a_gradient_tells_sends_nothing(
+    compose_plan: Composer, site_of: Opened, forbidden: str
+) -> None:
+    """At weights of zero it is made of the class counts and the sums of features by class."""
     plan = compose_plan("strategy=exact", "strategy.precision=float64")
-    workspace, site, head = site_of(plan, "{train_loss: false}")
-    with pytest.raises(SiteFileError, match=r"needs this site's training loss, and release.train_loss is false; noth"):
+    workspace, site, head = site_of(plan, f"{{{forbidden}: false}}")
+    words = f"strategy=exact asks for gradients, which tell what release.{forbidden} forbids here; nothing was sent"
+    with pytest.raises(SiteFileError, match=words):
         tell_gradient(pack_gradient_question(head, {}, plan.digest, 1, (5, 6), True), workspace, site, 7)
     assert not workspace.open(site, plan.digest, 7).release_log.exists()
 

@@ -74,6 +74,10 @@ def test_folds_and_cases_are_in_the_sentence_and_a_curve_is_beside_each_site_alo
             "the official test set is scored; use data.test=sites, or leave folds out",
         ),
         (["folds=5", "data=tcga_brca"], "folds=5 deals the cases anew, and with data.test=given they keep the split"),
+        (
+            ["cases=[10]", "baselines=[leave_one_site_out]"],
+            "cases=[10] thins all training cases by their labels, and the site that is left out may not look at them",
+        ),
         (["cases=[0]"], "cases=0: input should be greater than or equal to 1"),
         (["cases=[few]"], "cases='few': input should be 'all'"),
         (["cases=[10,10]"], "cases names one twice"),

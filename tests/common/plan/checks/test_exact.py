@@ -51,6 +51,11 @@ PlanOf = Callable[..., Plan]
             "it to keep",
         ),
         (
+            ("release.class_counts=false", "loss.weights=none"),
+            "strategy=exact asks for gradients, from which class counts can be computed, and "
+            "release.class_counts=false withholds them; set it to true",
+        ),
+        (
             ("release.train_loss=false",),
             "strategy=exact minimises the sites' loss, and release.train_loss=false withholds it; set it to true",
         ),

@@ -83,6 +83,18 @@ TRAINED_BY_NOTHING = (
             "rounds=0 trains nothing: it needs an initial head that tells classes apart (initial=ridge, prototypes or "
             "embeddings), or rounds of 1 or more",
         ),
+        (
+            (*RIDGE, "augment.views=2", "augment.mirror=true"),
+            "rounds=0 trains nothing, so that augment.views (without augment.average), mixup and cutmix have no effect",
+        ),
+        (
+            ("features.scale=own", "adapt=adabn", "hold_out=[alder]"),
+            "a site's own scale is that of the network before any training, and `adapt` changes the network afterwards",
+        ),
+        (
+            ("features.networks=[{name:test_efficientnet}]", "data.image_size=null", "backbone.weights=b.safetensors"),
+            "backbone.weights has no effect with features.networks, each of which has its own `weights`",
+        ),
         (("rounds=0", "initial=zeros"), "rounds=0 trains nothing: it needs an initial head that tells classes apart"),
         ((*RIDGE, "adaptation=ssf"), TRAINED_BY_NOTHING),
         ((*RIDGE, "personal=ditto"), TRAINED_BY_NOTHING),
