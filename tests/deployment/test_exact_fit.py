@@ -37,7 +37,7 @@ def test_a_fit_over_scaled_features(
     )
     simulate(plan, tmp_path / "simulated", Console(file=StringIO()))
     for folder in sorted((tmp_path / "simulated" / "sites").iterdir()):
-        start_site(deployment.site_file(folder.name, folder / "manifest.csv"))
+        start_site(deployment.site_file(f"fit-{folder.name}", folder / "manifest.csv"))
     out, plan_file = tmp_path / "deployed", str(tmp_path / "simulated" / "plan.yaml")
     done = deployment.command(
         "coordinator", "run", str(deployment.folder.root), "--plan", plan_file, "--out", str(out), seconds=240
@@ -49,7 +49,7 @@ def test_a_fit_over_scaled_features(
     for name, tensor in expected.items():
         assert torch.allclose(tensor, found[name], rtol=1e-4, atol=1e-4), name
     asked = [json.loads(line) for line in (out / "ledger.jsonl").read_text().splitlines()]
-    first, *later = [line["bytes_down"] for line in asked if line["what"] == "gradient" and line["site"] == "alder"]
+    first, *later = [line["bytes_down"] for line in asked if line["what"] == "gradient" and line["site"] == "fit-alder"]
     numbers = found["scale.mean"].numel()
     assert len(later) == EVALUATIONS - 1
     assert first - max(later) > 8 * numbers
