@@ -16,7 +16,7 @@ SOURCE = """
 from fedgraft.client.cohort.case import Case
 from fedgraft.simulations.datasets.source import Source
 
-def mine(*, classes, task, image_size, cases=4):
+def mine(*, classes, task, image_size, cases=4, groups=None):
     made = [Case(f"/{n}.png", classes[n % 2], f"p{n}", group="", split="") for n in range(cases)]
     assert (task, image_size) == ("classification", 32)
     return Source(tuple(made), tuple("ab"[n // 2 % 2] for n in range(cases)))
@@ -29,7 +29,8 @@ def test_a_source_may_take_what_the_plan_says_of_the_data(
     """`classes` was said to be required although it was given; and an empty group is none, so that nobody is at two."""
     (tmp_path / "mine.py").write_text(SOURCE)
     monkeypatch.syspath_prepend(tmp_path)
-    words = ("data=busi", "data.classes=[x,y]", "data._target_=mine.mine", "engine.allow=[mine]", "partition=by_site")
+    words = ("data=busi", "data.classes=[x,y]", "data._target_=mine.mine", "engine.allow=[mine]")
+    words += ("partition=by_site",)
     dealt = partition_cases(compose_plan(*words, "+data.cases=8"), {})
     labels = {site: [case.label for case in cases] for site, cases in dealt.sites.items()}
     assert labels == {"a": ["x", "y", "x", "y"], "b": ["x", "y", "x", "y"]}
