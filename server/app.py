@@ -24,7 +24,7 @@ from fedgraft.common.plan.plan import Plan, from_json
 from fedgraft.common.runtime.files import append_json
 from fedgraft.server.deployment.folder import REGISTERED
 from fedgraft.server.exchange.ledger import Ledger
-from fedgraft.server.exchange.roster import DistributedBackbone
+from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.exchange.statistics import with_statistics
 from fedgraft.server.reports import summary
 from fedgraft.server.reports.plot_process import picture
@@ -92,7 +92,7 @@ def serve(
     federation = RunContext(
         grid=grid,
         plan=plan,
-        backbone=DistributedBackbone(model.backbone_states(), model.backbone_name),
+        backbone=distributed(model),
         initial=model.tensors(model.received),
         ledger=ledger,
         evaluate=None if evaluate is None else lambda shared: evaluate(model, shared),

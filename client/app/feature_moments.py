@@ -11,7 +11,6 @@ from fedgraft.client.site.release import append_line, may_release_means
 from fedgraft.client.training.session import Session
 from fedgraft.common.errors import WireError
 from fedgraft.common.features.moments import Moments, moments_of
-from fedgraft.common.features.scale import needs_common
 from fedgraft.common.wire.feature_moments import SiteMoments, pack_moments, unpack_moments_question
 
 
@@ -24,7 +23,7 @@ def tell_moments(content: RecordDict, workspace: Workspace, site_file: Path, run
     """
     digest = unpack_moments_question(content)
     session = workspace.open(site_file, digest, run)
-    if not needs_common(session.plan.features) or session.site.name in session.plan.hold_out:
+    if not session.plan.features.needs_common or session.site.name in session.plan.hold_out:
         raise WireError("the plan asks this site for no moments of features")
     found = site_moments(session)
     about: dict[str, object] = {"withheld": True}

@@ -145,11 +145,6 @@ SAID: Mapping[ScaleName, str] = MappingProxyType(
 """What each ``features.scale`` does, for people."""
 
 
-def needs_common(section: FeaturesSection) -> bool:
-    """Whether sites are asked for moments of their features, from which the common ones are pooled."""
-    return section.scale in ("common", "centre", "auto") or (section.scale.startswith("own") and section.shrink > 0)
-
-
 def common_moments(section: FeaturesSection, parts: Sequence[Moments]) -> Moments:
     """The common moments, from those of one or more sites: of all cases, or (``centre``) with the squared distances
     from each site's own mean."""

@@ -19,7 +19,7 @@ from fedgraft.common.interfaces.roles import Role
 from fedgraft.common.models import roles
 from fedgraft.common.models.frozen_part import Constant
 from fedgraft.common.models.network import Network
-from fedgraft.common.models.pieces import digests, split
+from fedgraft.common.models.pieces import split
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,19 @@ class Model:
         """Copies, on the CPU, of all the backbone's tensors, under their names without the ``backbone.`` prefix."""
         return {name: tensor.detach().cpu().clone() for name, tensor in self.network.backbone.state_dict().items()}
 
-    def backbone_states(self) -> dict[str, dict[str, Tensor]]:
-        """The states of the backbone's pieces (several networks; else one) by digest, under the names of each."""
+    def backbone_pieces(self) -> list[tuple[str, dict[str, Tensor]]]:
+        """The digest and the state of each of the backbone's pieces (several networks; else one), in order."""
         states = split(self.backbone_state(), self.constant.pieces)
-        return {tensors_module.digest(state): state for state in states}
+        return [(tensors_module.digest(state), state) for state in states]
+
+    def backbone_states(self) -> dict[str, dict[str, Tensor]]:
+        """The states of the backbone's pieces by digest, under the names of each."""
+        return dict(self.backbone_pieces())
 
     @property
     def backbone_name(self) -> str:
         """What names the backbone on the wire: its digest, or those of its pieces, joined by ``+``."""
-        return "+".join(digests(self.backbone_state(), self.constant.pieces))
+        return "+".join(digest for digest, _ in self.backbone_pieces())
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Copy the named tensors into the network.

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from fedgraft.common import tensors
 from fedgraft.common.features.choose import said
 from fedgraft.common.kinds.several import Member, Several
 from fedgraft.common.models.frozen_part import FEATURES, Piece
@@ -60,8 +59,3 @@ def joined(states: list[State], plan: Plan) -> State:
     if not (plan.features.networks and plan.engine.keep):
         return states[0]
     return {f"members.{index}.backbone.{name}": t for index, state in enumerate(states) for name, t in state.items()}
-
-
-def digests(state: Mapping[str, Tensor], pieces: tuple[Piece, ...]) -> tuple[str, ...]:
-    """The digest of each piece of a backbone's state, in order."""
-    return tuple(tensors.digest(one) for one in split(state, pieces))

@@ -50,3 +50,8 @@ class FeaturesSection:
     shrink: NotNegative = 0.0
     networks: tuple[NetworkSection, ...] = ()
     options: Options = field(default_factory=dict)
+
+    @property
+    def needs_common(self) -> bool:
+        """Whether sites are asked for moments of their features, from which the common ones are pooled."""
+        return self.scale in ("common", "centre", "auto") or self.shrink > 0

@@ -13,6 +13,7 @@ from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.head_start import COUNTS
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.wire import messages
+from fedgraft.common.wire.feature_moments import SiteMoments, unpack_moments
 from fedgraft.common.wire.gradient import Gradient, unpack_gradient
 from fedgraft.common.wire.head_sums import SiteSums, unpack_sums
 from fedgraft.common.wire.messages import Decode, Specs, Update
@@ -71,7 +72,7 @@ def read_update(
         update = messages.unpack_update(content, specs, task, decode)
     except WireError as error:
         return Refusal("bad-update", str(error))
-    wrong = stranger(expected, Expected(update.site, update.plan_digest, update.round))
+    wrong = _stranger(expected, Expected(update.site, update.plan_digest, update.round))
     if wrong is None and expected.examples not in (None, update.examples):
         return Refusal("wrong-count", f"{update.examples} training cases, but {expected.examples} when it was prepared")
     reason = impossible(update.tensors)
@@ -87,7 +88,7 @@ def read_evaluations(reply: Message | None, expected: Expected, task: AnyTask) -
         site, digest, server_round, evaluations = messages.unpack_answer(content, task)
     except WireError as error:
         return Refusal("bad-evaluation", str(error))
-    return stranger(expected, Expected(site, digest, server_round)) or evaluations
+    return _stranger(expected, Expected(site, digest, server_round)) or evaluations
 
 
 def read_prevalence(reply: Message | None, classes: int) -> tuple[int, ...] | Refusal | None:
@@ -111,11 +112,32 @@ def read_sums(reply: Message | None, expected: Expected, specs: Specs) -> SiteSu
         found = unpack_sums(content, specs)
     except WireError as error:
         return Refusal("bad-sums", str(error))
-    wrong = stranger(expected, Expected(found.site, found.plan_digest, expected.round))
+    wrong = _stranger(expected, Expected(found.site, found.plan_digest, expected.round))
     if wrong is None and found.sums is not None and COUNTS in found.sums:
         cases = int(found.sums[COUNTS].sum())
         if cases != expected.examples:
             return Refusal("wrong-count", f"sums of {cases} cases, but {expected.examples} when it was prepared")
+    return wrong or found
+
+
+def read_moments(reply: Message | None, expected: Expected, width: int) -> SiteMoments | Refusal:
+    """Read and check a site's answer to ``query.moments``; they must be of the site's training cases.
+
+    Args:
+        width: number of features.
+    """
+    content = content_of(reply)
+    if isinstance(content, Refusal):
+        return content
+    try:
+        found = unpack_moments(content, width)
+    except WireError as error:
+        return Refusal("bad-moments", str(error))
+    wrong = _stranger(expected, Expected(found.site, found.plan_digest, expected.round))
+    if wrong is None and found.moments is not None and found.moments.cases != expected.examples:
+        return Refusal(
+            "wrong-count", f"moments of {found.moments.cases} cases, but {expected.examples} when it was prepared"
+        )
     return wrong or found
 
 
@@ -130,7 +152,7 @@ def read_gradient(
         found = unpack_gradient(content, specs, precision, task)
     except WireError as error:
         return Refusal("bad-gradient", str(error))
-    wrong = stranger(expected, Expected(found.site, found.plan_digest, found.round))
+    wrong = _stranger(expected, Expected(found.site, found.plan_digest, found.round))
     if wrong is None and found.examples != expected.examples:
         return Refusal("wrong-count", f"{found.examples} training cases, but {expected.examples} when it was prepared")
     return wrong or found
@@ -142,7 +164,7 @@ def same_name(claimed: Mapping[int, str]) -> set[int]:
     return {node for node, name in claimed.items() if names[name] > 1}
 
 
-def stranger(expected: Expected, found: Expected) -> Refusal | None:
+def _stranger(expected: Expected, found: Expected) -> Refusal | None:
     """Why an answer is not the one that is awaited; ``None`` if it is."""
     if found.site != expected.site:
         return Refusal("wrong-site", f"the reply comes under another name than {expected.site}")

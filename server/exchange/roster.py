@@ -11,6 +11,7 @@ from flwr.supercore.run import Run
 from torch import Tensor
 
 from fedgraft.common import tasks
+from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages as wire
 from fedgraft.common.wire.backbone import pack_backbone
@@ -37,6 +38,12 @@ class DistributedBackbone:
     def parcel(self, lacks: Iterable[str]) -> ArrayRecord:
         """The networks that a site lacks, of those that there are."""
         return pack_backbone({digest: self.states[digest] for digest in lacks if digest in self.states})
+
+
+def distributed(model: Model) -> DistributedBackbone:
+    """A model's backbone as it is sent to sites; each network is copied and its digest computed once."""
+    pieces = model.backbone_pieces()
+    return DistributedBackbone(dict(pieces), "+".join(digest for digest, _ in pieces))
 
 
 def admit(

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import torch
 from flwr.app import Message
 
-from fedgraft.common.errors import RoundError, WireError
+from fedgraft.common.errors import RoundError
 from fedgraft.common.features.moments import Moments
-from fedgraft.common.features.scale import OWN, common_moments, common_values, needs_common
+from fedgraft.common.features.scale import OWN, common_moments, common_values
 from fedgraft.common.interfaces.roles import SCALE
 from fedgraft.common.interfaces.task import Scalar
-from fedgraft.common.wire.feature_moments import MOMENTS, SiteMoments, pack_moments_question, unpack_moments
+from fedgraft.common.wire.feature_moments import MOMENTS, SiteMoments, pack_moments_question
 from fedgraft.common.wire.messages import count_bytes
 from fedgraft.server.exchange.delivery import exchange
-from fedgraft.server.exchange.guard import Expected, Refusal, content_of, stranger
+from fedgraft.server.exchange.guard import Expected, Refusal, read_moments
 from fedgraft.server.exchange.ledger import entry
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.first_head import first_head
@@ -43,7 +43,7 @@ def with_scale(context: RunContext, roster: Roster) -> Scaled:
         RoundError: no site told its moments, or ``features.scale=auto`` can't compare.
     """
     section = context.plan.features
-    if not needs_common(section):
+    if not section.needs_common:
         return Scaled(dict(context.initial), {})
     given = {name.removeprefix(SCALE) for name in context.initial if name.startswith(SCALE)}
     common = common_moments(section, _ask(context, roster))
@@ -74,12 +74,11 @@ def _ask(context: RunContext, roster: Roster) -> list[Moments]:
     replies = exchange(
         context.grid, [Message(question, node, MOMENTS) for node in roster], context.plan.strategy.timeout
     )
-    width = len(context.initial[SCALE + "deviation"]) if SCALE + "deviation" in context.initial else 0
-    width = width or len(context.initial[SCALE + "common_mean"])
+    width = max(len(tensor) for name, tensor in context.initial.items() if name.startswith(SCALE))
     good, down = [], count_bytes(question)
     for node, offer in roster.items():
         expected = Expected(offer.site, context.plan.digest, 0, offer.examples)
-        found = _read(content_of(replies[node]), expected, width)
+        found = read_moments(replies[node], expected, width)
         reason = _WITHHELD if isinstance(found, SiteMoments) and found.moments is None else ""
         context.ledger.write(entry(0, "moments", offer.site, node, found, down, replies[node], reason=reason))
         if not isinstance(found, Refusal) and found.moments is not None:
@@ -89,18 +88,3 @@ def _ask(context: RunContext, roster: Roster) -> list[Moments]:
         head = f"features.scale={context.plan.features.scale}: no site told moments of its features; use case or own"
         raise RoundError("\n".join((head, *missing)))
     return good
-
-
-def _read(content: object, expected: Expected, width: int) -> SiteMoments | Refusal:
-    if isinstance(content, Refusal):
-        return content
-    try:
-        found = unpack_moments(content, width)  # type: ignore[arg-type]
-    except WireError as error:
-        return Refusal("bad-moments", str(error))
-    wrong = stranger(expected, Expected(found.site, found.plan_digest, expected.round))
-    if wrong is None and found.moments is not None and found.moments.cases != expected.examples:
-        return Refusal(
-            "wrong-count", f"moments of {found.moments.cases} cases, but {expected.examples} when it was prepared"
-        )
-    return wrong or found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fedgraft.common import tasks
@@ -11,7 +10,7 @@ from fedgraft.common.interfaces.task import Scalar
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.finish import evaluate
 from fedgraft.server.rounds.head_start import initial_shared
-from fedgraft.server.rounds.interpolation import BySite, Shared
+from fedgraft.server.rounds.interpolation import Shared, validation_figures
 from fedgraft.server.rounds.state import RunContext
 
 
@@ -41,7 +40,7 @@ def first_head(context: RunContext, roster: Roster, shared: Shared, compared: bo
     if len(tried) == 1 and not compared:
         return FirstHead(next(iter(tried.values())), None, {})
     found = {name: evaluate(context, roster, one, what="initial") for name, one in tried.items()}
-    figures = {name: _figure(context, by_site, _answered(found)) for name, by_site in found.items()}
+    figures = validation_figures(found, tasks.of(context.plan.data))
     known = {name: figure for name, figure in figures.items() if figure is not None}
     if not known and compared:
         return FirstHead(next(iter(tried.values())), None, figures)
@@ -52,16 +51,3 @@ def first_head(context: RunContext, roster: Roster, shared: Shared, compared: bo
         )
     best = max(known, key=lambda name: known[name])  # the first of equal ones
     return FirstHead(tried[best], known[best], figures)
-
-
-def _answered(found: Mapping[str, BySite]) -> set[str]:
-    """The sites that evaluated every head on validation cases."""
-    return set.intersection(*({site for site, splits in one.items() if "val" in splits} for one in found.values()))
-
-
-def _figure(context: RunContext, by_site: BySite, sites: set[str]) -> Scalar:
-    task = tasks.of(context.plan.data)
-    if not sites:
-        return None
-    figure: Scalar = task.merge([by_site[site]["val"] for site in sorted(sites)]).figures()[task.headline]
-    return figure

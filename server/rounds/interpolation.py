@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from fedgraft.common.interfaces.task import AnyTask, Evaluation, Scalar
 
 Shared = dict[str, Tensor]
 BySite = dict[str, dict[str, Evaluation]]
+Key = TypeVar("Key")
 _NOTHING = (
     "initial.interpolate: no site gave an evaluation of its validation cases (of at least its min_count) in which the "
     "headline figure is defined, so that nothing tells which share is best; use initial.interpolate=[]"
@@ -47,7 +49,7 @@ def require_figure(shares: Sequence[float], by_site: BySite, task: AnyTask) -> N
     Raises:
         UndefinedFigureError: there are shares, but the headline figure is defined for no evaluation.
     """
-    if shares and _figure([by_site[site]["val"] for site in sorted(_with_val(by_site))], task) is None:
+    if shares and validation_figures({"": by_site}, task)[""] is None:
         raise UndefinedFigureError(_NOTHING)
 
 
@@ -74,22 +76,21 @@ def best_share(
     names = {name for name in final if name.startswith(HEAD)}
     tried = {share: interpolated(initial, final, share, names) for share in sorted(shares)}
     found = {share: evaluate(shared) for share, shared in tried.items()}
-    sites = set.intersection(*map(_with_val, found.values()))
-    figures = {
-        share: _figure([by_site[site]["val"] for site in sorted(sites)], task) for share, by_site in found.items()
-    }
+    figures = validation_figures(found, task)
     known = [(value, share) for share, value in figures.items() if value is not None]
     if not known:
         raise RoundError(_NOTHING)
     return Choice(tried[max(known)[1]], figures)
 
 
-def _with_val(by_site: BySite) -> set[str]:
-    return {site for site, splits in by_site.items() if "val" in splits}
+def validation_figures(found: Mapping[Key, BySite], task: AnyTask) -> dict[Key, Scalar]:
+    """The headline figure of each of several models on the sites' pooled validation cases; ``None`` if it is undefined.
 
+    Sites that do not answer for every model are left out.
 
-def _figure(parts: Sequence[Evaluation], task: AnyTask) -> Scalar:
-    if not parts:
-        return None
-    value: Scalar = task.merge(parts).figures()[task.headline]
-    return value
+    Args:
+        found: by model, the evaluations by site and split; one model or more.
+    """
+    sites = set.intersection(*({s for s, splits in one.items() if "val" in splits} for one in found.values()))
+    parts = {key: [by_site[site]["val"] for site in sorted(sites)] for key, by_site in found.items()}
+    return {key: task.merge(some).figures()[task.headline] if some else None for key, some in parts.items()}

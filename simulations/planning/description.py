@@ -15,7 +15,7 @@ from fedgraft.common import tasks, tensors
 from fedgraft.common.adaptation.insertion import stage_of_layer
 from fedgraft.common.compression.compression import require_effect
 from fedgraft.common.exact.suitability import is_convex, path_of
-from fedgraft.common.features.scale import SAID, needs_common
+from fedgraft.common.features.scale import SAID
 from fedgraft.common.heads.start import build_initial, no_sums, starts_head
 from fedgraft.common.interfaces.head_start import Sums
 from fedgraft.common.kinds.choice import kind_of
@@ -152,7 +152,7 @@ def _grouped(model: Model) -> dict[tuple[str, str], list[str]]:
 
 def _traffic(plan: Plan, model: Model) -> tuple[tuple[str, str, str], ...]:
     sent, sums = volume(plan, model), _sums(plan, model)
-    moments = 2 * 8 * model.width if needs_common(plan.features) else 0
+    moments = 2 * 8 * model.width if plan.features.needs_common else 0
     told = tensors.count_bytes(sums) + moments
     most = plan.rounds * sent.times
     total = 2 * sent.question + sent.backbone + sent.down * most + sent.last
@@ -184,7 +184,7 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
     leaving += [
         "before the first round, mean and sum of squares of each feature over its training cases (at least the site's "
         "min_count patients)"
-    ] * needs_common(plan.features)
+    ] * plan.features.needs_common
     sums = _sums(plan, model)
     leaving += [
         f"before the first round, over training cases: {', '.join(sorted(sums))} ({tensors.count_bytes(sums):,} bytes; "

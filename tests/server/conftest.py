@@ -17,7 +17,7 @@ from fedgraft.client.app.workspace import Workspace
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.exchange.ledger import Ledger
-from fedgraft.server.exchange.roster import DistributedBackbone
+from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.rounds.loop import run
 from fedgraft.server.rounds.state import RunContext, RunOutcome
 from fedgraft.simulations.engine.grid import InProcessGrid
@@ -85,7 +85,7 @@ def lay(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
         model = build(plan, None)
         ledger = Ledger(tmp_path / out / "ledger.jsonl")
         initial = model.tensors(model.received)
-        backbone = DistributedBackbone(model.backbone_states(), model.backbone_name)
+        backbone = distributed(model)
         context = RunContext(grid, plan, backbone, initial, ledger, registered=registered or {})
         return Laid(context, tmp_path / out)
 

@@ -19,7 +19,7 @@ from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.exchange.ledger import Ledger
-from fedgraft.server.exchange.roster import DistributedBackbone
+from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.rounds.loop import run
 from fedgraft.server.rounds.state import RunContext
 from fedgraft.simulations.engine.grid import InProcessGrid
@@ -131,5 +131,5 @@ def federated(plan: Plan, model: Model, sites: list[Path]) -> dict[str, Tensor]:
     """The shared tensors after all rounds of a plan over the hospitals of these site files."""
     app = client_app.build(client_app.MessageHandler(Workspace(), sites))
     grid = InProcessGrid(app, [{"partition-id": index} for index in range(len(sites))], {})
-    backbone = DistributedBackbone(model.backbone_states(), model.backbone_name)
+    backbone = distributed(model)
     return run(RunContext(grid, plan, backbone, model.tensors(model.received), Ledger(None))).shared

@@ -32,14 +32,10 @@ def unprotected(what: str, instead: str) -> str:
     )
 
 
-def _tells_moments(plan: Any) -> bool:
-    return plan.features.scale in ("common", "centre", "auto") or plan.features.shrink > 0
-
-
 _TOLD = (
     Check(
         ("features",),
-        _tells_moments,
+        lambda p: p.features.needs_common,
         unprotected("features.scale shares moments of features", "features.scale=case, or own with features.shrink=0"),
     ),
     Check(

@@ -19,7 +19,6 @@ from fedgraft.common.features.scale import (
     common_moments,
     common_values,
     deviation_of,
-    needs_common,
     own_values,
     scale_of,
 )
@@ -150,7 +149,7 @@ def test_what_is_given_and_what_stays(
     assert set(model.names("shared")) == {"head.weight", "head.bias"}
     assert set(model.received) == {"head.weight", "head.bias", *given}
     assert model.has_local_scale == bool(local) and not model.is_trained_apart
-    assert needs_common(plan.features) == bool(given)
+    assert plan.features.needs_common == bool(given)
 
 
 def test_each_is_said_in_words() -> None:

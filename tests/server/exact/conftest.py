@@ -19,7 +19,7 @@ from fedgraft.client.app.workspace import Workspace
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.exchange.ledger import Ledger
-from fedgraft.server.exchange.roster import DistributedBackbone
+from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.rounds.loop import run
 from fedgraft.server.rounds.state import Round, RunContext, RunOutcome
 from fedgraft.simulations.engine.grid import InProcessGrid
@@ -115,7 +115,7 @@ def run_over(plan: Plan, sites: list[Path], tamper: dict[int, Tamper] | None = N
     client: ClientApp = answer  # type: ignore[assignment]
     nodes: Any = [{"partition-id": index} for index in range(len(sites))]
     model, ledger, said = build(plan, None), Ledger(None), list[Round]()
-    backbone = DistributedBackbone(model.backbone_states(), model.backbone_name)
+    backbone = distributed(model)
     shared = model.tensors(model.received)
     context = RunContext(InProcessGrid(client, nodes, {}), plan, backbone, shared, ledger, progress=said.append)
     return Run(run(context), ledger, sites, said)

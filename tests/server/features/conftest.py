@@ -21,7 +21,7 @@ from fedgraft.client.training.session import Session
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.exchange.ledger import Ledger
-from fedgraft.server.exchange.roster import DistributedBackbone
+from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.rounds.loop import run
 from fedgraft.server.rounds.state import RunContext, RunOutcome
 from fedgraft.simulations.engine.grid import InProcessGrid
@@ -137,7 +137,7 @@ def run_over(tmp_path: Path) -> Callable[..., Run]:
         client: ClientApp = answer  # type: ignore[assignment]
         nodes: Any = [{"partition-id": index} for index in range(len(sites))]
         model = build(plan, None)
-        backbone = DistributedBackbone(model.backbone_states(), model.backbone_name)
+        backbone = distributed(model)
         context = RunContext(InProcessGrid(client, nodes, {}), plan, backbone, model.tensors(model.received), ledger)
         return Run(run(context), ledger, plan, folder, workspace, asked)
 

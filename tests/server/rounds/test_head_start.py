@@ -24,7 +24,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import arrays
 from fedgraft.server.exchange.held_out import training
 from fedgraft.server.exchange.ledger import Ledger
-from fedgraft.server.exchange.roster import DistributedBackbone, admit
+from fedgraft.server.exchange.roster import admit, distributed
 from fedgraft.server.exchange.statistics import with_statistics
 from fedgraft.server.rounds.head_start import head_of, initial_shared, require_start, total, withheld
 from fedgraft.server.rounds.state import RunContext
@@ -57,7 +57,7 @@ class Hospitals:
         self.model = build(self.plan, None)
 
     def start(self) -> dict[str, Tensor]:
-        backbone = DistributedBackbone(self.model.backbone_states(), self.model.backbone_name)
+        backbone = distributed(self.model)
         roster = admit(self.grid, self.plan, backbone, self.grid.get_node_ids(), 1, Ledger(None))
         roster = training(roster, self.plan)
         built = self.model.tensors(self.model.received)
