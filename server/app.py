@@ -95,6 +95,7 @@ def serve(
         backbone=distributed(model),
         initial=model.tensors(model.received),
         ledger=ledger,
+        groups=model.groups,
         evaluate=None if evaluate is None else lambda shared: evaluate(model, shared),
         registered=registered,
         keep=lambda shared: tensors.save(out / "shared.safetensors", shared, {"plan_digest": plan.digest}),

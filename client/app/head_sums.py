@@ -1,4 +1,5 @@
-"""Handle ``query.sums``: sums over a site's training cases, from which the coordinator computes the head's start."""
+"""Handle ``query.sums``: sums over a site's training cases, from which the coordinator computes the head's start, or
+ranks features."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from fedgraft.client.site.release import append_line, may_release_sums
 from fedgraft.client.training.before_head import inputs_of_weights
 from fedgraft.client.training.session import Session
 from fedgraft.common.errors import WireError
+from fedgraft.common.features.keep import ranking_sums
 from fedgraft.common.heads.start import build_initial, starts_head, weighed
 from fedgraft.common.interfaces.head_start import COUNTS, StartsFromSums, Sums
 from fedgraft.common.wire.head_sums import (
@@ -31,25 +33,44 @@ def tell_sums(content: RecordDict, workspace: Workspace, site_file: Path, run: i
     """
     digest = plan_of_sums_question(content)
     session = workspace.open(site_file, digest, run)
-    if not starts_head(session.plan) or session.site.name in session.plan.hold_out:
+    asked = unpack_sums_question(content, {name: session.specs[name] for name in session.model.names("given")})
+    ranks = asked.purpose == "ranking"
+    wanted = session.plan.features.keep is not None if ranks else starts_head(session.plan)
+    if not wanted or session.site.name in session.plan.hold_out:
         raise WireError("the plan asks this site for no sums")
-    given = {name: session.specs[name] for name in session.model.names("given")}
-    found = site_sums(session, unpack_sums_question(content, given))
+    found = sums_for_ranking(session, asked) if ranks else site_sums(session, asked)
     about = {"withheld": True} if found is None else _figures(found)
-    append_line(session.release_log, "sums", run, plan=digest, **about)
+    append_line(session.release_log, "ranking" if ranks else "sums", run, plan=digest, **about)
     return pack_sums(SiteSums(session.site.name, digest, found))
 
 
 def site_sums(session: Session, asked: SumsQuestion) -> Sums | None:
     """The plan's sums over this site's training cases, by the untrained model; ``None`` if they may not leave."""
     train, outputs = session.cohort["train"], session.plan.data.outputs
-    patients = _patients(session)
-    if not may_release_sums(patients, session.plan.release, session.site.release):
+    if not _may_leave(session):
         return None
-    session.load({**{name: session.initial[name] for name in session.model.names("shared")}, **asked.given})
+    _load(session, asked)
     features = inputs_of_weights(session.model.constant.trained, train, session.device)
     initial = weighed(build_initial(session.plan, session.site.trusted), asked.class_counts)
     return initial.sums(features, train.labels, outputs) if isinstance(initial, StartsFromSums) else {}
+
+
+def sums_for_ranking(session: Session, asked: SumsQuestion) -> Sums | None:
+    """Sums over all scaled features of this site's training cases, by the untrained model; ``None`` if they may not
+    leave."""
+    if session.scaling is None or not _may_leave(session):
+        return None
+    _load(session, asked)
+    return ranking_sums(session.scaling.scaled, session.cohort["train"].labels, session.plan.data.outputs)
+
+
+def _load(session: Session, asked: SumsQuestion) -> None:
+    """Load the untrained model, with what the question brings."""
+    session.load({**{name: session.initial[name] for name in session.model.names("shared")}, **asked.given})
+
+
+def _may_leave(session: Session) -> bool:
+    return may_release_sums(_patients(session), session.plan.release, session.site.release)
 
 
 def _patients(session: Session) -> tuple[int, ...]:

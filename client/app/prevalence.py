@@ -12,7 +12,6 @@ from fedgraft.client.training.scaling import Scaling
 from fedgraft.client.training.session import Session
 from fedgraft.common.features.moments import balanced_by
 from fedgraft.common.features.prevalence import by_em
-from fedgraft.common.features.scale import DEVIATION, MEAN, standardised
 from fedgraft.common.plan.prior import estimates_prevalence, prior_of
 
 _PASSES, _NEAR = 50, 1e-3
@@ -71,8 +70,7 @@ def balance(session: Session, received: Mapping[str, Tensor], counts: tuple[int,
 
 def _probabilities(scaling: Scaling, features: Tensor) -> Tensor:
     """The loaded head's probabilities ``(N, C)`` float64 of features ``(N, F)`` at the scale's present values."""
-    values, head = scaling.values, scaling.model.network.head
+    head = scaling.model.network.head
     with torch.inference_mode():
-        inputs = standardised(features, values[MEAN], values[DEVIATION])
-        outputs: Tensor = head.eval()(inputs.to(scaling.device)).cpu()
+        outputs: Tensor = head.eval()(scaling.apply(features).to(scaling.device)).cpu()
     return outputs.double().softmax(dim=1)

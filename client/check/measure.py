@@ -113,7 +113,9 @@ def measure(
         examples, every = compute(accepted, views) if views > 1 else (examples, once)
         if model.constant.what == FEATURES:
             use_threads(1)  # as a site does (`fedgraft.client.app.workspace`)
-        train, evaluate = _rounds(plan, model, _repeated(examples, 2 * plan.train.batch_size), site, machine.device)
+        train, evaluate = _rounds(
+            plan, model, _repeated(_entering(model, examples), 2 * plan.train.batch_size), site, machine.device
+        )
     finally:
         use_threads(threads)
     row = torch.Size(model.constant.shape).numel() * (2 if plan.backbone.keep_as == "float16" else 4)
@@ -153,6 +155,13 @@ def _rounds(plan: Plan, model: Model, examples: Examples, site: SiteFile, device
         return len(examples)
 
     return seconds_per_case(train), seconds_per_case(evaluate)
+
+
+def _entering(model: Model, examples: Examples) -> Examples:
+    """The examples with as many features as the head takes (``features.keep``): which ones does not change the time."""
+    if model.head_width == model.width or model.constant.what != FEATURES:
+        return examples
+    return replace(examples, source=examples.stored[:, : model.head_width])
 
 
 def _repeated(examples: Examples, least: int) -> Examples:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.codec import Encoded, Tensors
-from fedgraft.common.interfaces.roles import REFERENCE, SCALE
+from fedgraft.common.interfaces.roles import BEFORE_HEAD, REFERENCE
 from fedgraft.common.wire.arrays import not_finite
 
 Shape = tuple[int, ...]
@@ -37,7 +37,7 @@ def rounded(name: str, tensor: Tensor) -> bool:
     The statistics are batch norm's, the moments of an alignment and those that scale features: a rounded variance could
     become negative.
     """
-    statistic = name.endswith(("running_mean", "running_var")) or name.startswith((REFERENCE, SCALE))
+    statistic = name.endswith(("running_mean", "running_var")) or name.startswith((REFERENCE, *BEFORE_HEAD))
     return tensor.dtype == torch.float32 and tensor.numel() >= SMALL and not statistic
 
 

@@ -37,7 +37,7 @@ def require_fittable(
     """Check that the plan's head alone is fitted, on kept features, and that a ridge has a meaning for it.
 
     Args:
-        width: number of features.
+        width: number of features that enter the head.
         shared: names of the model's shared tensors.
         kept: whether the features are what is computed once per case and kept.
 

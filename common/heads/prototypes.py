@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fedgraft.common.errors import PlanError
+from fedgraft.common.features.class_sums import SUMS, class_sums
 from fedgraft.common.heads.linear_shape import BIAS, WEIGHT, is_linear
 from fedgraft.common.interfaces.head_start import COUNTS, StartsFromSums, Sums
 from fedgraft.common.plan.choice_names import choice_of_part
 from fedgraft.common.plan.types import Positive
 
 MARGIN = 2.0
-_MEANS = "sums"
 
 
 class Prototypes(StartsFromSums):
@@ -57,18 +57,11 @@ class Prototypes(StartsFromSums):
         Raises:
             PlanError: the class means are all the same.
         """
-        means = sums[_MEANS] / sums[COUNTS][:, None]
+        means = sums[SUMS] / sums[COUNTS][:, None]
         if BIAS not in built:
             return {WEIGHT: functional.normalize(means).to(built[WEIGHT].dtype)}
         weight, bias = nearest_mean(means, self.margin)
         return {WEIGHT: weight.to(built[WEIGHT].dtype), BIAS: bias.to(built[BIAS].dtype)}
-
-
-def class_sums(features: Tensor, labels: Tensor, classes: int) -> Sums:
-    """``counts (C,)`` and ``sums (C, F)``, float64, of features ``(N, F)`` and labels ``(N,)`` int64."""
-    counts = torch.bincount(labels, minlength=classes).double()
-    sums = torch.zeros(classes, features.shape[1], dtype=torch.float64)
-    return {COUNTS: counts, _MEANS: sums.index_add_(0, labels, features.double())}
 
 
 def nearest_mean(means: Tensor, margin: float) -> tuple[Tensor, Tensor]:

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from fedgraft.common.errors import PlanError
+from fedgraft.common.features.class_sums import SUMS, class_sums
 from fedgraft.common.heads.linear_shape import BIAS, WEIGHT, is_linear
-from fedgraft.common.heads.prototypes import class_sums
 from fedgraft.common.interfaces.head_start import COUNTS, StartsFromSums, Sums
 from fedgraft.common.plan.choice_names import choice_of_part
 from fedgraft.common.plan.types import Count, Positive
 
-_SUMS, _MOMENTS = "sums", "moments"
+_MOMENTS = "moments"
 
 
 class Ridge(StartsFromSums):
@@ -84,8 +84,8 @@ class Ridge(StartsFromSums):
     def _head(self, alpha: float, sums: Sums, built: Mapping[str, Tensor]) -> dict[str, Tensor]:
         counts = sums[COUNTS]
         weights = self._class_weights(len(counts))
-        moments = _square(sums[_MOMENTS], sums[_SUMS].shape[1])
-        weight, bias = ridge(weights * counts, weights[:, None] * sums[_SUMS], moments, alpha)
+        moments = _square(sums[_MOMENTS], sums[SUMS].shape[1])
+        weight, bias = ridge(weights * counts, weights[:, None] * sums[SUMS], moments, alpha)
         if self.sketch is not None:
             weight = weight @ _signs(built[WEIGHT].shape[1], self.sketch).T
         return {

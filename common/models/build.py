@@ -12,6 +12,7 @@ from fedgraft.common.adaptation import batch_norm
 from fedgraft.common.adaptation.insertion import is_within, stage_of
 from fedgraft.common.errors import BackboneError, PlanError
 from fedgraft.common.features.choose import reading_of
+from fedgraft.common.features.keep import keep_of
 from fedgraft.common.features.scale import scale_of
 from fedgraft.common.features.stages import find_stages, frozen_tensors
 from fedgraft.common.interfaces import adaptation as adapters
@@ -56,7 +57,7 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
             _load_strict(base, backbone)
         reading = None if plan.features.networks else reading_of(plan.features, base, allowed)
         groups = measure_groups(base, spec, reading, facts.unfit)
-        width = sum(group.width for group in groups)
+        width = plan.features.keep or sum(group.width for group in groups)
         stages = find_stages(base)
         frozen = frozen_tensors(stages, plan.backbone.freeze)
         for name, parameter in base.named_parameters():
@@ -64,17 +65,17 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
         torch.manual_seed(plan.seed)
         adapted = _adapt(plan, base, stages, spec, allowed)
         torch.manual_seed(plan.seed)
-        head = parts.build(plan.head.target, "head", plan.head.options, allowed, width=width, classes=plan.data.outputs)
+        head = _head(plan, width, allowed)
     dropouts = _dropouts(base, stages, frozen) if facts.trains_dropout else frozenset[str]()
     training = dropouts | adapted.training_modules | _batch_norms(plan, base, frozen)
-    scale = scale_of(plan.features, groups)
-    network = Network(base, adapted.layers, head, training, _reference(plan, width, allowed), reading, scale)
+    scale, keep = scale_of(plan.features, groups), keep_of(plan.features.keep, groups)
+    network = Network(base, adapted.layers, head, training, _reference(plan, width, allowed), reading, scale, keep)
     decided = _roles(plan, network, frozen, adapted, allowed)
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(decided[name] != "frozen" and not name.startswith(roles.REFERENCE))
     network.to(memory_format=facts.layout)
     network.eval()
-    whole = Model(plan.backbone.name, network, spec, facts, width, stages, decided, nothing(network, spec))
+    whole = Model(plan.backbone.name, network, spec, facts, groups, stages, decided, nothing(network, spec))
     pieces = pieces_of(base, plan.features, facts.layout)
     model = replace(whole, constant=_constant(whole, adapted.follows, pieces)) if plan.engine.keep else whole
     require_acting(plan, model, allowed)
@@ -92,6 +93,13 @@ def _kind(plan: Plan, allowed: Iterable[str]) -> InputKind:
     return kind
 
 
+def _head(plan: Plan, width: int, allowed: Iterable[str]) -> nn.Module:
+    head: nn.Module = parts.build(
+        plan.head.target, "head", plan.head.options, allowed, width=width, classes=plan.data.outputs
+    )
+    return head
+
+
 def _constant(model: Model, follows: frozenset[str], pieces: tuple[Piece, ...]) -> Constant:
     if _head_only(model.roles, model.network):
         return up_to_the_head(model.network, model.width, model.facts.layout, pieces)
@@ -101,7 +109,7 @@ def _constant(model: Model, follows: frozenset[str], pieces: tuple[Piece, ...]) 
 
 def _head_only(decided: Mapping[str, Role], network: Network) -> bool:
     """Whether nothing but the head can change during training."""
-    aside = (roles.REFERENCE, roles.SCALE)
+    aside = (roles.REFERENCE, *roles.BEFORE_HEAD)
     trained = (name for name, role in decided.items() if role != "frozen" and not name.startswith(aside))
     return all(name.startswith(roles.HEAD) for name in trained) and not network.training_modules
 
@@ -175,7 +183,8 @@ def _roles(
         frozenset(name for name, _ in network.named_parameters()),
         frozenset(roles.BACKBONE + name for name in frozen),
         {roles.BACKBONE + name: role for name, role in adapted.claims.items()}
-        | {roles.SCALE + name: role for name, role in getattr(network.scale, "roles", {}).items()},
+        | {roles.SCALE + name: role for name, role in getattr(network.scale, "roles", {}).items()}
+        | {roles.KEEP + name: role for name, role in getattr(network.keep, "roles", {}).items()},
         plan.backbone.batch_norm == "train",
         local,
     )

@@ -51,7 +51,7 @@ def require_acting(plan: Plan, model: Model, allowed: Iterable[str]) -> None:
     require_vectors(plan, constant.shape, constant.what == INPUTS and model.facts.codes, allowed)
     require_mixable(plan, constant, network.backbone, model.facts)
     kept = constant.what == FEATURES
-    require_fittable(plan, network.head, model.width, model.names("shared"), kept, allowed)
+    require_fittable(plan, network.head, model.head_width, model.names("shared"), kept, allowed)
 
 
 def require_batches(plan: Plan, network: Network) -> None:

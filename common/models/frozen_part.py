@@ -77,11 +77,12 @@ class Tail(nn.Module):
         self.adapters = network.adapters
         self.head = network.head
         self.scale = network.scale
+        self.keep = network.keep
         self._whole = (network,)  # in a tuple, so that it is not registered as a submodule
         self._cut = cut
 
     def forward(self, kept: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.scale(self._features(kept)))
+        logits: Tensor = self.head(self.keep(self.scale(self._features(kept))))
         return logits
 
     def _features(self, kept: Tensor) -> Tensor:

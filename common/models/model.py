@@ -13,11 +13,12 @@ from fedgraft.common import tensors as tensors_module
 from fedgraft.common.errors import BackboneError
 from fedgraft.common.interfaces import roles as roles_module
 from fedgraft.common.interfaces.adaptation import Stage
+from fedgraft.common.interfaces.features import Group
 from fedgraft.common.interfaces.input_kind import InputFacts
 from fedgraft.common.interfaces.inputs import Shaped
 from fedgraft.common.interfaces.roles import Role
 from fedgraft.common.models import roles
-from fedgraft.common.models.frozen_part import Constant
+from fedgraft.common.models.frozen_part import FEATURES, Constant
 from fedgraft.common.models.network import Network
 from fedgraft.common.models.pieces import split
 
@@ -30,7 +31,7 @@ class Model:
         name: the backbone's name.
         network: backbone, adaptation layers and head.
         spec, facts: the network's input.
-        width: number of features before the head.
+        groups: of the features, by the module that they come from, in order.
         stages: the backbone's, in order.
         roles: the role of every tensor in the network's state, by name.
         constant: the part that is computed once per case, and the rest, which is trained.
@@ -40,7 +41,7 @@ class Model:
     network: Network
     spec: Shaped
     facts: InputFacts
-    width: int
+    groups: tuple[Group, ...]
     stages: tuple[Stage, ...]
     roles: dict[str, Role]
     constant: Constant
@@ -49,6 +50,22 @@ class Model:
     def state(self) -> dict[str, Tensor]:
         """The network's state dict, cached (read it only after the network was moved to its device)."""
         return self.network.state_dict()
+
+    @property
+    def width(self) -> int:
+        """The number of features of a case."""
+        return sum(group.width for group in self.groups)
+
+    @property
+    def head_width(self) -> int:
+        """The number of features that enter the head."""
+        keep: int = getattr(self.network.keep, "keep", self.width)
+        return keep
+
+    @property
+    def taken(self) -> tuple[int, ...]:
+        """The shape of one case as ``constant.trained`` takes it: as it is kept, but of features only the head's."""
+        return (self.head_width,) if self.constant.what == FEATURES else self.constant.shape
 
     def names(self, role: Role) -> tuple[str, ...]:
         return roles.names_of(self.roles, role)

@@ -17,8 +17,8 @@ class Network(nn.Module):
 
     In training mode the backbone stays in eval mode (a frozen batch norm keeps its statistics), except for the modules
     whose paths are in ``training_modules``. Features are the backbone's output, or what ``reading`` reads of it, and
-    ``scale`` scales them for the head. ``reference`` holds the statistics that an alignment compares features with; the
-    forward pass does not use it.
+    ``scale`` scales them for the head, to which ``keep`` passes all or some. ``reference`` holds the statistics that an
+    alignment compares features with; the forward pass does not use it.
     """
 
     def __init__(
@@ -30,18 +30,20 @@ class Network(nn.Module):
         reference: nn.Module | None = None,
         reading: Reading | None = None,
         scale: nn.Module | None = None,
+        keep: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.reading = reading
         self.scale = nn.Identity() if scale is None else scale
+        self.keep = nn.Identity() if keep is None else keep
         self.adapters = layers
         self.head = head
         self.reference = nn.Module() if reference is None else reference
         self.training_modules = training_modules
 
     def forward(self, inputs: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.scale(self.features(inputs)))
+        logits: Tensor = self.head(self.keep(self.scale(self.features(inputs))))
         return logits
 
     def features(self, inputs: Tensor) -> Tensor:

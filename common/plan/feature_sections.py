@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fedgraft.common.plan.types import STRICT, NotNegative, Options
+from fedgraft.common.plan.types import STRICT, Count, NotNegative, Options
 
 ScaleName = Literal["none", "case", "common", "centre", "own", "own_balanced", "auto"]
 
@@ -42,6 +42,8 @@ class FeaturesSection:
             better on the sites' validation cases.
         shrink: cases by which a site's own moments are drawn to the common ones: n own cases weigh n / (n + shrink).
         networks: several frozen networks, read one after another; empty for the plan's ``backbone``.
+        keep: how many features enter the head, those that tell the classes apart best; ``None`` for all
+            (`fedgraft.common.features.keep`).
     """
 
     __pydantic_config__ = STRICT
@@ -49,6 +51,7 @@ class FeaturesSection:
     scale: ScaleName = "none"
     shrink: NotNegative = 0.0
     networks: tuple[NetworkSection, ...] = ()
+    keep: Count | None = None
     options: Options = field(default_factory=dict)
 
     @property

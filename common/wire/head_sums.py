@@ -1,9 +1,11 @@
-"""``query.sums``: the sums over a site's training cases from which the head starts; packed and unpacked."""
+"""``query.sums``: the sums over a site's training cases from which the head starts, or by which features are ranked
+(``features.keep``); packed and unpacked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 from torch import Tensor
@@ -14,7 +16,9 @@ from fedgraft.common.records import config_of, is_count, text_of
 from fedgraft.common.wire import messages
 
 SUMS = "query.sums"
-_SITE, _SUMS, _PLAN, _GIVEN = "site", "sums", "plan", "given"
+Purpose = Literal["initial", "ranking"]
+_PURPOSES: tuple[Purpose, ...] = ("initial", "ranking")
+_SITE, _SUMS, _PLAN, _GIVEN, _PURPOSE = "site", "sums", "plan", "given", "purpose"
 
 
 @dataclass(frozen=True)
@@ -31,18 +35,20 @@ class SumsQuestion:
     """What a site is asked for.
 
     Attributes:
-        given: the tensors that scale features, by name; empty if the plan does not scale.
+        given: the tensors that scale and choose features, by name; empty if the plan does neither.
         class_counts: training cases by class over all sites, if the sums depend on them.
+        purpose: what the sums are for: the head's start, or the ranking of features.
     """
 
     plan_digest: str
     given: Mapping[str, Tensor]
     class_counts: tuple[int, ...] | None
+    purpose: Purpose = "initial"
 
 
 def pack_sums_question(asked: SumsQuestion) -> RecordDict:
     """The content of a ``query.sums`` message."""
-    config = ConfigRecord({"digest": asked.plan_digest})
+    config = ConfigRecord({"digest": asked.plan_digest, _PURPOSE: asked.purpose})
     if asked.class_counts is not None:
         config["class-counts"] = list(asked.class_counts)
     given = {_GIVEN: messages.pack_tensors(asked.given)} if asked.given else {}
@@ -73,9 +79,16 @@ def unpack_sums_question(content: RecordDict, given: messages.Specs) -> SumsQues
     if given and not isinstance(record, ArrayRecord):
         raise WireError("the message lacks the tensors that scale features")
     tensors = messages.unpack_tensors(record, given) if isinstance(record, ArrayRecord) else {}
-    return SumsQuestion(
-        plan_of_sums_question(content), tensors, None if counts is None else tuple(int(count) for count in counts)
-    )
+    known = None if counts is None else tuple(int(count) for count in counts)
+    return SumsQuestion(plan_of_sums_question(content), tensors, known, _purpose(content))
+
+
+def _purpose(content: RecordDict) -> Purpose:
+    named = text_of(config_of(content, _PLAN), _PURPOSE)
+    for purpose in _PURPOSES:
+        if named == purpose:
+            return purpose
+    raise WireError("sums are asked for a purpose that is unknown here")
 
 
 def pack_sums(answer: SiteSums) -> RecordDict:

@@ -14,7 +14,7 @@ from flwr.serverapp.strategy import Strategy
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedgraft.common.interfaces.roles import REFERENCE, SCALE, STATISTICS
+from fedgraft.common.interfaces.roles import BEFORE_HEAD, REFERENCE, STATISTICS
 from fedgraft.common.interfaces.strategy import is_mean, takes_steps
 
 Numbers = NDArray[np.floating[Any]]
@@ -58,7 +58,7 @@ def averaged(strategy: Strategy, names: Iterable[str]) -> frozenset[str]:
     statistics if the strategy takes optimiser steps, since a step of Adam or momentum could make a variance negative.
     None of them for FedAvg and FedProx, which average all tensors anyway.
     """
-    given = frozenset(name for name in names if name.startswith(SCALE))
+    given = frozenset(name for name in names if name.startswith(BEFORE_HEAD))
     if is_mean(type(strategy)):
         return given
     steps = takes_steps(type(strategy))

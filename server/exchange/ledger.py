@@ -12,7 +12,9 @@ from fedgraft.common.runtime.files import append_json
 from fedgraft.common.wire.messages import count_bytes
 from fedgraft.server.exchange.guard import Refusal
 
-What = Literal["describe", "prepare", "moments", "sums", "initial", "train", "gradient", "interpolate", "evaluate"]
+What = Literal[
+    "describe", "prepare", "moments", "ranking", "sums", "initial", "train", "gradient", "interpolate", "evaluate"
+]
 
 LEARNING: tuple[What, ...] = ("train", "gradient")
 """What is asked of sites for the next model."""

@@ -27,6 +27,9 @@ null):
 - ``choices``: for each option that validation cases chose before the first round (``features.scale``, ``initial``), the
   figure of each value
 - ``moments_without``: sites whose moments of features are missing from the common ones (``features.scale``)
+- ``kept.<module>``: with ``features.keep``, how many of the features that enter the head come from each module of the
+  backbone; empty without
+- ``ranking_without``: sites whose sums are missing from the ranking by which they were chosen
 - ``prevalence_estimated.<name>``: with ``features.scale=own_balanced``, of each held-out site the share of each class
   that it estimated, on which its scale rests; null if it does not tell; empty without such sites
 - ``class_counts_withheld``: sites whose class counts are missing from the global class counts
@@ -52,7 +55,7 @@ from fedgraft.common.plan.prior import estimates_prevalence
 from fedgraft.server.exact.fit import Fit
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.statistics import used
-from fedgraft.server.rounds.head_start import withheld
+from fedgraft.server.rounds.site_sums import withheld
 from fedgraft.server.rounds.state import Round, RunOutcome
 
 
@@ -93,6 +96,8 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float) -> 
         ],
         "choices": {option: _short(figures) for option, figures in outcome.choices.items()},
         "moments_without": withheld(ledger, "moments"),
+        "kept": dict(outcome.kept),
+        "ranking_without": withheld(ledger, "ranking"),
         "prevalence_estimated": _estimated(plan, outcome),
         "class_counts_withheld": _withheld(plan, outcome),
     }

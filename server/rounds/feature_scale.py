@@ -1,4 +1,5 @@
-"""Before the first round: pool the moments of the sites' features, and choose a scale (``features.scale``)."""
+"""Before the first round: pool the moments of the sites' features, and choose a scale (``features.scale``); under it,
+the features that are kept (``features.keep``)."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ from fedgraft.server.exchange.ledger import entry
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.first_head import first_head
 from fedgraft.server.rounds.interpolation import Shared
+from fedgraft.server.rounds.kept_features import with_kept
 from fedgraft.server.rounds.state import RunContext
 
 _WITHHELD = "it told no moments: release.statistics forbids it, or it has fewer patients than min_count"
@@ -34,28 +36,34 @@ class Scaled:
 
 
 def with_scale(context: RunContext, roster: Roster) -> Scaled:
-    """The tensors as built, with the plan's scale.
+    """The tensors as built, with the plan's scale and the choice of features under it.
 
     Args:
         roster: the sites that train.
 
     Raises:
-        RoundError: no site told its moments, or ``features.scale=auto`` can't compare.
+        RoundError: no site told its moments, ``features.scale=auto`` can't compare, or as `with_kept`.
     """
     section = context.plan.features
     if not section.needs_common:
-        return Scaled(dict(context.initial), {})
+        return Scaled(with_kept(context, roster, dict(context.initial)), {})
     given = {name.removeprefix(SCALE) for name in context.initial if name.startswith(SCALE)}
     common = common_moments(section, _ask(context, roster))
     values = {SCALE + name: tensor for name, tensor in common_values(given, common).items()}
     shared = {**context.initial, **values}
-    return _better(context, roster, shared) if section.scale == "auto" else Scaled(shared, {})
+    if section.scale == "auto":
+        return _better(context, roster, shared)
+    return Scaled(with_kept(context, roster, shared), {})
 
 
 def _better(context: RunContext, roster: Roster, shared: Shared) -> Scaled:
     """The better of common and own moments by the headline figure on the sites' pooled validation cases, each with the
-    head that `initial` makes of it, or its best ridge head; of equal ones the common."""
-    tried = {name: {**shared, SCALE + OWN: torch.full((1,), own)} for name, own in (("common", 0.0), ("own", 1.0))}
+    features kept under it and the head that `initial` makes of them, or the best ridge head; of equal ones the
+    common."""
+    tried = {
+        name: with_kept(context, roster, {**shared, SCALE + OWN: torch.full((1,), own)})
+        for name, own in (("common", 0.0), ("own", 1.0))
+    }
     figures: dict[str, Scalar] = {
         name: first_head(context, roster, one, compared=True).figure for name, one in tried.items()
     }

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
-from flwr.app import Message
 from torch import Tensor
 
 from fedgraft.common import tasks
@@ -19,23 +18,17 @@ from fedgraft.common.interfaces.head_start import (
     WeighsClasses,
     needs_every_site,
 )
-from fedgraft.common.interfaces.roles import HEAD, SCALE
+from fedgraft.common.interfaces.roles import BEFORE_HEAD, HEAD
 from fedgraft.common.plan.checks.privacy import require_protected_sums
 from fedgraft.common.plan.choice_names import choice_of, choice_of_part
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import arrays, messages
-from fedgraft.common.wire.head_sums import SUMS, SiteSums, SumsQuestion, pack_sums_question
-from fedgraft.server.exchange.delivery import exchange
-from fedgraft.server.exchange.guard import Expected, Refusal, read_sums
-from fedgraft.server.exchange.ledger import Ledger, What, entry
+from fedgraft.common.wire.head_sums import SumsQuestion
+from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.interpolation import Shared
+from fedgraft.server.rounds.site_sums import missing, told_sums, total, withheld
 from fedgraft.server.rounds.state import RunContext
-
-_WITHHELD = (
-    "it told no sums: release.statistics or release.class_counts forbids it, or fewer patients than min_count have a "
-    "class that is there"
-)
 
 
 def initial_shared(context: RunContext, roster: Roster, shared: Shared) -> dict[str, Shared]:
@@ -55,7 +48,7 @@ def initial_shared(context: RunContext, roster: Roster, shared: Shared) -> dict[
         return {"": shared}
     counts = _counts(roster)
     initial, head, specs = _wanted(plan, shared, counts)
-    question = SumsQuestion(plan.digest, {n: t for n, t in shared.items() if n.startswith(SCALE)}, counts)
+    question = SumsQuestion(plan.digest, {n: t for n, t in shared.items() if n.startswith(BEFORE_HEAD)}, counts)
     sums = _ask(context, roster, specs, initial, question) if specs else {}
     told = _told(sums)
     if isinstance(initial, WeighsClasses) and told not in (None, counts):  # a site gave its counts, but no sums
@@ -81,8 +74,8 @@ def _told(sums: Sums) -> tuple[int, ...] | None:
 
 def _answered(roster: Roster, ledger: Ledger) -> Roster:
     """The sites whose sums were used."""
-    missing = withheld(ledger, "sums")
-    return {node: offer for node, offer in roster.items() if offer.site not in missing}
+    without = withheld(ledger, "sums")
+    return {node: offer for node, offer in roster.items() if offer.site not in without}
 
 
 def require_start(plan: Plan, built: Mapping[str, Tensor]) -> None:
@@ -118,52 +111,28 @@ def head_of(shared: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(HEAD): tensor for name, tensor in shared.items() if name.startswith(HEAD)}
 
 
-def withheld(ledger: Ledger, what: What) -> list[str]:
-    """Names of the sites of which sums (or moments, as ``what`` says) were asked for but are not used."""
-    return sorted({e.site for e in ledger.entries if e.what == what and (e.outcome != "ok" or e.reason)})
-
-
-def total(sums: Sequence[Sums]) -> Sums:
-    """The sums of at least one site, added up."""
-    first, *others = sums
-    found = {name: tensor.clone() for name, tensor in first.items()}
-    for one in others:
-        for name, tensor in one.items():
-            found[name] += tensor
-    return found
-
-
 def _ask(context: RunContext, roster: Roster, specs: messages.Specs, initial: HeadStart, asked: SumsQuestion) -> Sums:
     """Ask every training site for its sums, and add them up."""
-    plan, ledger, question = context.plan, context.ledger, pack_sums_question(asked)
-    replies = exchange(context.grid, [Message(question, node, SUMS) for node in roster], plan.strategy.timeout)
-    good, down = [], messages.count_bytes(question)
-    for node, offer in roster.items():
-        found = read_sums(replies[node], Expected(offer.site, plan.digest, 0, offer.examples), specs)
-        reason = _WITHHELD if isinstance(found, SiteSums) and found.sums is None else ""
-        ledger.write(entry(0, "sums", offer.site, node, found, down, replies[node], reason=reason))
-        if not isinstance(found, Refusal) and found.sums is not None:
-            good.append(found.sums)
-    missing = [f"  - {e.site}: {e.reason}" for e in ledger.entries if e.what == "sums" and e.reason]
-    name = choice_of_part("initial", type(initial))
-    if missing and needs_every_site(initial):
+    good, name = told_sums(context, roster, specs, asked, "sums"), choice_of_part("initial", type(initial))
+    absent = missing(context.ledger, "sums")
+    if absent and needs_every_site(initial):
         head = (
             f"initial={name} needs the sums of every site; set initial.every_site=false to go on without those missing:"
         )
-        raise RoundError("\n".join((head, *missing)))
+        raise RoundError("\n".join((head, *absent)))
     if not good:
-        raise RoundError("\n".join((f"initial={name}: no site told its sums; use initial=none", *missing)))
-    return _of_every_class(total(good), plan, missing)
+        raise RoundError("\n".join((f"initial={name}: no site told its sums; use initial=none", *absent)))
+    return _of_every_class(total(good), context.plan, absent)
 
 
-def _of_every_class(sums: Sums, plan: Plan, missing: list[str]) -> Sums:
+def _of_every_class(sums: Sums, plan: Plan, without: list[str]) -> Sums:
     counts = sums.get(COUNTS)
     if counts is None:
         return sums
     absent = [name for name, count in zip(plan.data.classes, counts.tolist(), strict=True) if count == 0]
     if absent:
         head = f"initial: no site that told its sums has a training case of {', '.join(absent)}; use initial=none"
-        raise RoundError("\n".join((head, *missing)))
+        raise RoundError("\n".join((head, *without)))
     return sums
 
 

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from flwr.serverapp import Grid
 
-from fedgraft.common.interfaces.roles import SCALE
+from fedgraft.common.interfaces.features import Group
+from fedgraft.common.interfaces.roles import BEFORE_HEAD
 from fedgraft.common.interfaces.task import AnyTask, Evaluation, Scalar
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire.offer import Offer
@@ -63,6 +64,7 @@ class RunContext:
         grid: sends messages to nodes.
         backbone: the backbone as it is sent to sites.
         initial: the tensors that sites receive, of the model as built.
+        groups: of the features, by the module that they come from; needed for ``features.keep``.
         registered: site names by node id; empty if the coordinator registered none (a simulation).
         evaluate: evaluates shared tensors on the coordinator's own test set; ``None`` if it has none.
         finished: called with each round once the sites have evaluated its model.
@@ -75,6 +77,7 @@ class RunContext:
     backbone: DistributedBackbone
     initial: Shared
     ledger: Ledger
+    groups: tuple[Group, ...] = ()
     registered: Mapping[int, str] = field(default_factory=dict)
     evaluate: Callable[[Shared], Evaluation] | None = None
     finished: Callable[[Round], None] = lambda round_: None
@@ -84,7 +87,7 @@ class RunContext:
     @property
     def trained(self) -> Shared:
         """The tensors that sites train and send back, of the model as built; the others are given."""
-        return {name: tensor for name, tensor in self.initial.items() if not name.startswith(SCALE)}
+        return {name: tensor for name, tensor in self.initial.items() if not name.startswith(BEFORE_HEAD)}
 
     def central(self, shared: Shared) -> Evaluation | None:
         """The evaluation of a model on the coordinator's own test set; ``None`` if it has none."""
@@ -148,6 +151,7 @@ class RunOutcome:
             an earlier one.
         interpolations: the validation figure of each share of the trained head in ``initial.interpolate``.
         choices: as `RunState.choices`.
+        kept: how many features of each group enter the head (``features.keep``); empty if all do.
     """
 
     shared: Shared
@@ -156,3 +160,4 @@ class RunOutcome:
     final: Round
     interpolations: dict[float, Scalar] = field(default_factory=dict)
     choices: dict[str, dict[str, Scalar]] = field(default_factory=dict)
+    kept: dict[str, int] = field(default_factory=dict)

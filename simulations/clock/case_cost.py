@@ -114,7 +114,7 @@ def _evaluating(model: Model, plan: Plan) -> Callable[[], int]:
 
 
 def _examples(model: Model, plan: Plan) -> Examples:
-    """At least two batches of noise, in the shape of the kept outputs of the constant part."""
+    """At least two batches of noise, in the shape that the rest of the network takes."""
     number = max(_CASES, 2 * plan.train.batch_size)
-    noise = torch.randn(number, *model.constant.shape, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(number, *model.taken, generator=torch.Generator().manual_seed(0))
     return Examples(noise, tasks.of(plan.data).some_labels(number))

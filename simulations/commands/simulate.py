@@ -78,6 +78,11 @@ def _say_what_is_missing(console: Console, summary: dict[str, Any]) -> None:
             f"the common scale of features is without {', '.join(summary['moments_without'])}; ledger.jsonl says why",
             style="yellow",
         )
+    if summary["ranking_without"]:
+        console.print(
+            f"the ranking of features is without {', '.join(summary['ranking_without'])}; ledger.jsonl says why",
+            style="yellow",
+        )
     withheld = summary["class_counts_withheld"]
     if withheld:
         console.print(
@@ -108,6 +113,9 @@ def _say_what_was_found(console: Console, summary: dict[str, Any]) -> None:
             f"the class-balanced scale at {name} rests on an estimate of its prevalence, without labels ({found})",
             style="yellow",
         )
+    if summary["kept"]:
+        each = ", ".join(f"{name} {number}" for name, number in summary["kept"].items())
+        console.print(f"features.keep: {each}")
     for option, figures in summary["choices"].items():
         best = max((name for name in figures if figures[name] is not None), key=lambda name: figures[name])
         tried = ", ".join(f"{name}: {value}" for name, value in figures.items())

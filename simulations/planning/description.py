@@ -15,6 +15,7 @@ from fedgraft.common import tasks, tensors
 from fedgraft.common.adaptation.insertion import stage_of_layer
 from fedgraft.common.compression.compression import require_effect
 from fedgraft.common.exact.suitability import is_convex, path_of
+from fedgraft.common.features.keep import ranking_sums
 from fedgraft.common.features.scale import SAID
 from fedgraft.common.heads.start import build_initial, no_sums, starts_head
 from fedgraft.common.interfaces.head_start import Sums
@@ -39,6 +40,9 @@ _ESTIMATED = (
     "the class-balanced scale at {} (hold_out) rests on an estimate of its prevalence by the trained model; its labels "
     "are not looked at."
 )
+
+
+_UNLESS_FEW = "nothing if a class that is there has fewer patients than the site's min_count"
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,8 @@ def _grouped(model: Model) -> dict[tuple[str, str], list[str]]:
 def _traffic(plan: Plan, model: Model) -> tuple[tuple[str, str, str], ...]:
     sent, sums = volume(plan, model), _sums(plan, model)
     moments = 2 * 8 * model.width if plan.features.needs_common else 0
-    told = tensors.count_bytes(sums) + moments
+    ranking = _ranking_bytes(plan, model)
+    told = tensors.count_bytes(sums) + moments + ranking
     most = plan.rounds * sent.times
     total = 2 * sent.question + sent.backbone + sent.down * most + sent.last
     each = "each round" if sent.times == 1 else f"each evaluation of the gradient; at most {sent.times} in a round"
@@ -162,6 +167,7 @@ def _traffic(plan: Plan, model: Model) -> tuple[tuple[str, str, str], ...]:
         ("once: the plan", f"{sent.question:,}", "about 200"),
         ("once, if the site lacks it: the backbone", f"{sent.backbone:,}", "0"),
         *([("once: mean and squares of each feature", "about 70", f"{moments:,}")] if moments else []),
+        *([("once: sums by which features are ranked", "about 70", f"{ranking:,}")] if ranking else []),
         *([("once: sums for the head's start", "about 70", f"{tensors.count_bytes(sums):,}")] if sums else []),
         (each, f"{sent.down:,}", f"{sent.up:,} + evaluation"),
         ("after the last round", f"{sent.last:,}", "evaluation"),
@@ -185,10 +191,15 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
         "before the first round, mean and sum of squares of each feature over its training cases (at least the site's "
         "min_count patients)"
     ] * plan.features.needs_common
+    if ranking := _ranking_bytes(plan, model):
+        leaving.append(
+            f"before the first round, over training cases: counts and sums of all features by class, and their squares "
+            f"({ranking:,} bytes; {_UNLESS_FEW})"
+        )
     sums = _sums(plan, model)
     leaving += [
         f"before the first round, over training cases: {', '.join(sorted(sums))} ({tensors.count_bytes(sums):,} bytes; "
-        "nothing if a class that is there has fewer patients than the site's min_count)"
+        f"{_UNLESS_FEW})"
     ] * bool(sums)
     leaving += ["of a held-out site, the cases by class that it expects"] * (
         estimates_prevalence(plan) and plan.release.class_counts
@@ -202,11 +213,31 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
         f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this.",
         f"stays at a site: cases, and {len(model.names('local'))} local tensor(s).",
         *([f"features are scaled: {SAID[plan.features.scale]}"] if plan.features.scale != "none" else []),
+        *_keep_sentences(plan, model),
         *([_ESTIMATED.format(", ".join(plan.hold_out))] if estimates_prevalence(plan) else []),
         f"computed once per case and kept at the site: {kept} ({numbers:,} numbers per case).",
         f"input: {shape}; {model.width} features; stages: {stages}",
         f"plan digest: {asked.digest}",
     ]
+
+
+def _keep_sentences(plan: Plan, model: Model) -> list[str]:
+    """What ``features.keep`` does; nothing without."""
+    if plan.features.keep is None:
+        return []
+    groups = ", ".join(f"{group.name} {group.width}" for group in model.groups)
+    return [
+        f"features.keep: {model.head_width} of {model.width} features enter the head, those that tell the classes "
+        f"apart best by the sums of all training cases (chosen from {groups})"
+    ]
+
+
+def _ranking_bytes(plan: Plan, model: Model) -> int:
+    """Bytes of the sums by which features are ranked, twice if two scales are compared; 0 without ``features.keep``."""
+    if plan.features.keep is None:
+        return 0
+    nothing = ranking_sums(torch.zeros(0, model.width), torch.zeros(0, dtype=torch.int64), plan.data.outputs)
+    return tensors.count_bytes(nothing) * (2 if plan.features.scale == "auto" else 1)
 
 
 def _fit_sentences(plan: Plan, model: Model) -> list[str]:
@@ -215,7 +246,7 @@ def _fit_sentences(plan: Plan, model: Model) -> list[str]:
     if path is None:
         return []
     ridges = ", ".join(f"{ridge:.3g}" for ridge in path.ridges(plan.rounds))
-    convex = is_convex(plan, model.network.head, model.width, plan.engine.trusted)
+    convex = is_convex(plan, model.network.head, model.head_width, plan.engine.trusted)
     optimum = "the optimum of all sites' cases" if convex else "a local optimum: head or loss are not convex"
     end = "the best of them by the sites' validation cases" if plan.select == "best" else "the last of them"
     return [

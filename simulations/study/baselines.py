@@ -167,9 +167,10 @@ def without(plan: Plan, options: Collection[str]) -> Plan:
 
 def scaled_by_itself(plan: Plan) -> Plan:
     """The plan of `alone`, with features that were scaled by common moments scaled by the site's own, which are the
-    same and need not be sent."""
-    features = plan.features
-    return replace(plan, features=replace(features, scale="own" if features.scale == "common" else features.scale))
+    same and need not be sent, and with all features: a site by itself saves nothing by ``features.keep``, and its sums
+    by class may not be told to anyone."""
+    scale: ScaleName = "own" if plan.features.scale == "common" else plan.features.scale
+    return replace(plan, features=replace(plan.features, scale=scale, keep=None))
 
 
 def _local(plan: Plan, partitioned: Partitioned, site: str) -> Arrangement:

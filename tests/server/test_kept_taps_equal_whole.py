@@ -20,6 +20,8 @@ CASES = [
     ("test_efficientnet", "all", "none", "common"),
     ("test_efficientnet", "all", "none", "own_balanced"),
     ("test_efficientnet", "blocks.2", "none", "none"),
+    ("test_efficientnet", "all", "none", "case", "features.keep=100", "compression=int8"),
+    ("test_efficientnet", "blocks.2", "none", "own", "features.keep=100", "backbone.batch_norm=train"),
     ("test_efficientnet", "blocks.2", "none", "common"),
     ("test_efficientnet", "blocks.2", "none", "own", "features.shrink=10"),
     ("test_efficientnet", "blocks.3", "none", "case", "features.stages=[stem,blocks.1,blocks.4]"),

@@ -28,6 +28,12 @@ def _is_finer(strategy: StrategySection) -> bool:
 
 EXACT_CHECKS: tuple[Check, ...] = (
     Check(
+        ("rounds", "strategy"),
+        lambda p: p.rounds == 0 and is_exact(p.strategy),
+        "strategy=exact fits a head in each round, and has no effect with rounds=0; set rounds to 1 or more, or "
+        "leave it out (strategy=fedavg)",
+    ),
+    Check(
         ("strategy",),
         lambda p: p.strategy.fraction < 1 and is_exact(p.strategy),
         "strategy=exact minimises a sum over all sites, and strategy.fraction below 1 would ask others each time; set "

@@ -55,6 +55,17 @@ FEATURES_CHECKS: tuple[Check, ...] = (
         "initial=none (auto then compares ridge heads), ridge or prototypes, or features.scale to common or own",
     ),
     Check(
+        ("features", "data"),
+        lambda p: p.features.keep is not None and p.data.task != "classification",
+        "features.keep ranks features by the one class of each case, and needs data.task=classification; set it to "
+        "null",
+    ),
+    Check(
+        ("features", "release"),
+        lambda p: p.features.keep is not None and not p.release.class_counts,
+        "features.keep needs release.class_counts=true: it ranks features by their sums in each class; set it to null",
+    ),
+    Check(
         ("features", "table"),
         lambda p: bool(p.features.networks) and p.table is not None,
         "features.networks are image networks, and this plan is for tables; set it to []",

@@ -39,6 +39,11 @@ _TOLD = (
         unprotected("features.scale shares moments of features", "features.scale=case, or own with features.shrink=0"),
     ),
     Check(
+        ("features",),
+        lambda p: p.features.keep is not None,
+        unprotected("features.keep shares sums of features by class", "features.keep=null"),
+    ),
+    Check(
         ("alignment",),
         lambda p: p.alignment.target is not None,
         unprotected("alignment shares moments of features", "alignment=none"),

@@ -17,10 +17,11 @@ from fedgraft.client.training.before_head import inputs_of_weights
 from fedgraft.client.training.session import Session
 from fedgraft.common import tensors
 from fedgraft.common.errors import WireError
+from fedgraft.common.features.keep import ranking_sums
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
-from fedgraft.common.wire.head_sums import SumsQuestion, pack_sums_question, unpack_sums
+from fedgraft.common.wire.head_sums import Purpose, SumsQuestion, pack_sums_question, unpack_sums
 from fedgraft.simulations.federation.sites import lay_out
 
 Composer = Callable[..., Plan]
@@ -125,3 +126,47 @@ def test_a_held_out_site_is_not_asked(opened: Callable[..., Opened]) -> None:
     assert session.site.name == "alder"
     with pytest.raises(WireError, match="the plan asks this site for no sums"):
         tell_sums(pack_sums_question(asked(session)), workspace, site, 7)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("features=taps", "features.scale=own"),
+        ("features=taps", "features.scale=case", "backbone.freeze=blocks.2"),
+        ("features.scale=none", "engine.keep=false"),
+    ],
+)
+def test_features_are_ranked_by_sums_over_all_of_them_scaled(
+    opened: Callable[..., Opened], overrides: tuple[str, ...]
+) -> None:
+    """Whatever is kept of a case, and whatever the network held before."""
+    session, workspace, site = opened("features.keep=20", *overrides)
+    session.receive(session.initial)
+    session.model.load({**session.initial, **session.local_tensors()})
+    whole, _, _ = opened("features.keep=20", *overrides, "engine.keep=false", folder="b")
+    whole.load(whole.initial)
+    network, train = whole.model.network.eval(), whole.cohort["train"]
+    with torch.no_grad():
+        seen = network.scale(network.features(train.inputs)).double()
+    for tensor in session.model.network.parameters():
+        tensor.data.add_(tensor.requires_grad * 0.1)
+    given = {name: session.initial[name] for name in session.model.names("given")}
+    question = pack_sums_question(SumsQuestion(session.plan.digest, given, None, "ranking"))
+    expected = ranking_sums(seen, train.labels, 2)
+    sums = unpack_sums(tell_sums(question, workspace, site, 7), messages.specs_of(expected)).sums
+    assert sums is not None
+    assert seen.shape[1] == session.model.width > session.model.head_width == 20
+    for name, tensor in expected.items():
+        torch.testing.assert_close(sums[name], tensor, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "purpose"), [(("initial=prototypes",), "ranking"), (("features.keep=5",), "initial")]
+)
+def test_sums_for_another_purpose_than_the_plans_are_not_told(
+    opened: Callable[..., Opened], overrides: tuple[str, ...], purpose: Purpose
+) -> None:
+    session, workspace, site = opened(*overrides)
+    given = {name: session.initial[name] for name in session.model.names("given")}
+    with pytest.raises(WireError, match="the plan asks this site for no sums"):
+        tell_sums(pack_sums_question(SumsQuestion(session.plan.digest, given, None, purpose)), workspace, site, 7)

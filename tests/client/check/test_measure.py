@@ -58,6 +58,15 @@ def test_a_real_measurement(
     assert not (tmp_path / "state").exists()
 
 
+def test_a_plan_that_leaves_features_out(compose_plan: Composer, cases: list[Case], tmp_path: Path) -> None:
+    """A row on disk holds all of them."""
+    plan = compose_plan("features.keep=20")
+    model = network(plan, site(tmp_path))
+    found = measure(plan, model, site(tmp_path), cases)
+    assert model.head_width == 20
+    assert found.row_bytes == model.width * 4 and min(found.train, found.evaluate) > 0
+
+
 def test_a_plan_of_findings(compose_plan: Composer, cases: list[Case], tmp_path: Path) -> None:
     """One finding is known of every other case."""
     plan = compose_plan("data.task=multilabel", "loss=binary_cross_entropy")

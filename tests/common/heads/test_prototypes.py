@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from fedgraft.common.errors import PlanError
+from fedgraft.common.features.class_sums import class_sums
 from fedgraft.common.heads.heads import MLP, Cosine, Linear
-from fedgraft.common.heads.prototypes import Prototypes, class_sums, nearest_mean
+from fedgraft.common.heads.prototypes import Prototypes, nearest_mean
 
 FEATURES = torch.tensor([[1.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
 LABELS = torch.tensor([0, 0, 1])

@@ -60,6 +60,14 @@ def test_the_question_brings_scale_and_class_counts() -> None:
         unpack_sums_question(asked, messages.specs_of(given))
 
 
+def test_the_question_says_what_for() -> None:
+    asked = pack_sums_question(SumsQuestion("ab" * 32, {}, None, "ranking"))
+    assert unpack_sums_question(asked, {}).purpose == "ranking"
+    asked["plan"]["purpose"] = "diary"  # type: ignore[index]
+    with pytest.raises(WireError, match="sums are asked for a purpose that is unknown here"):
+        unpack_sums_question(asked, {})
+
+
 def without_site() -> RecordDict:
     content = sent()
     del content["site"]

@@ -138,7 +138,8 @@ def run_over(tmp_path: Path) -> Callable[..., Run]:
         nodes: Any = [{"partition-id": index} for index in range(len(sites))]
         model = build(plan, None)
         backbone = distributed(model)
-        context = RunContext(InProcessGrid(client, nodes, {}), plan, backbone, model.tensors(model.received), ledger)
+        grid, received = InProcessGrid(client, nodes, {}), model.tensors(model.received)
+        context = RunContext(grid, plan, backbone, received, ledger, model.groups)
         return Run(run(context), ledger, plan, folder, workspace, asked)
 
     return go

@@ -26,7 +26,8 @@ from fedgraft.server.exchange.held_out import training
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import admit, distributed
 from fedgraft.server.exchange.statistics import with_statistics
-from fedgraft.server.rounds.head_start import head_of, initial_shared, require_start, total, withheld
+from fedgraft.server.rounds.head_start import head_of, initial_shared, require_start
+from fedgraft.server.rounds.site_sums import total, withheld
 from fedgraft.server.rounds.state import RunContext
 from fedgraft.simulations.engine.grid import InProcessGrid
 

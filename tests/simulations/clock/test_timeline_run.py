@@ -230,6 +230,7 @@ def test_given_costs_are_not_measured_and_the_backbone_is_that_of_the_ledger(go:
         (),
         ("backbone.freeze=none",),
         ("engine.keep=false",),
+        ("features.keep=20",),
         ("loss=logit_adjusted",),
         ("loss=ldam", "loss.weights=local"),
         ("loss.weights=none", "sampling=over", "augment.mixup=0.2"),

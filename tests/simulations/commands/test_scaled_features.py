@@ -104,3 +104,32 @@ def test_the_announced_bytes_are_those_counted_in_a_run(tmp_path: Path, capsys: 
     down = int(row.split("│")[2].strip().replace(",", ""))
     assert main(["simulate", *SMALL, "data.sites=2", "data.cases=24"]) == 0
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["bytes"]["down"] == down
+
+
+def test_plan_says_how_many_features_are_kept_and_what_that_asks_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", *SMALL, "data.image_size=64", "features.keep=100"]) == 0
+    text = said(capsys)
+    assert "keep=100" in text
+    assert f"features.keep: 100 of {WIDTH} features enter the head" in text
+    assert "(chosen from blocks.0 32, blocks.1 48, blocks.2 64, blocks.3 96, blocks.4 128)" in text
+    size = 8 * (2 + 2 * WIDTH + WIDTH)
+    assert "once: sums by which features are ranked" in text and f"squares ({size:,} bytes; nothing if a class" in text
+    assert main(["plan", *SMALL, "data.image_size=64", "features.keep=100", "features.scale=auto"]) == 0
+    assert f"squares ({2 * size:,} bytes;" in said(capsys)
+
+
+def test_simulate_says_which_stages_features_are_kept_from_and_who_had_no_part(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def quiet(**values: object) -> SiteFile:
+        policy = ReleasePolicy(statistics=values["name"] != "birch")
+        return SiteFile(**values, release=policy)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sites, "SiteFile", quiet)
+    assert main(["simulate", *SMALL, "data.sites=3", "data.cases=60", "features.keep=30", "features.scale=own"]) == 0
+    summary, text = json.loads((tmp_path / "run" / "summary.json").read_text()), said(capsys)
+    assert sum(summary["kept"].values()) == 30 and list(summary["kept"]) == [f"blocks.{k}" for k in range(5)]
+    assert "features.keep: " + ", ".join(f"{name} {n}" for name, n in summary["kept"].items()) in text
+    assert "birch" in summary["ranking_without"] and "alder" not in summary["ranking_without"]
+    who = ", ".join(summary["ranking_without"])
+    assert f"the ranking of features is without {who}; ledger.jsonl says why" in text

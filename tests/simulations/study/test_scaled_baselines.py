@@ -50,6 +50,13 @@ def test_which_moments(compose_plan: Composer, tmp_path: Path, scale: str, local
     assert found["leave_one_site_out-b"].plan.features == plan.features
 
 
+def test_a_site_alone_has_all_features_and_all_together_choose(compose_plan: Composer, tmp_path: Path) -> None:
+    found = arranged(compose_plan("features=taps", "features.keep=9"), tmp_path)
+    kept = {name: one.plan.features.keep for name, one in found.items()}
+    assert kept["local-a"] is None
+    assert (kept["pooled"], kept["leave_one_site_out-b"]) == (9, 9)
+
+
 def test_alone_nothing_is_drawn_to_others(compose_plan: Composer) -> None:
     plan = compose_plan("features.scale=own", "features.shrink=5")
     assert (alone(plan).features.scale, alone(plan).features.shrink) == ("common", 0.0)

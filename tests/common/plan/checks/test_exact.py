@@ -39,6 +39,11 @@ PlanOf = Callable[..., Plan]
             "strategy.tolerance below 1e-5 is finer than strategy.precision=float32 can tell; set "
             "strategy.precision=float64, or a tolerance of 1e-5 or more",
         ),
+        (
+            ("rounds=0", "initial=ridge"),
+            "strategy=exact fits a head in each round, and has no effect with rounds=0; set rounds to 1 or more, or "
+            "leave it out (strategy=fedavg)",
+        ),
         (("personal=ditto",), "strategy=exact fits one head for all sites; set personal=none, or personal=intercept"),
         (
             ("compression=float16",),

@@ -58,6 +58,15 @@ TRAINED_BY_NOTHING = (
             "initial=none (auto then compares ridge heads), ridge or prototypes, or features.scale to common or own",
         ),
         (
+            ("features.keep=5", *MULTILABEL),
+            "features.keep ranks features by the one class of each case, and needs data.task=classification; set it to",
+        ),
+        (
+            ("features.keep=5", "loss.weights=local", "release.class_counts=false"),
+            "features.keep needs release.class_counts=true: it ranks features by their sums in each class; set it to",
+        ),
+        (("features.keep=0",), "features.keep=0: input should be greater than or equal to 1"),
+        (
             (*NETWORKS, "backbone.freeze=layer3"),
             "features.networks are frozen: with backbone.freeze other than all they would not be; set "
             "backbone.freeze=all, or train one network (features.networks=[])",

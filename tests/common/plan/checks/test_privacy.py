@@ -39,6 +39,7 @@ STATISTICS = (
         (("features.scale=centre",), MOMENTS),
         (("features.scale=auto",), MOMENTS),
         (("features.scale=own", "features.shrink=5"), MOMENTS),
+        (("features.keep=5",), f"features.keep shares sums of features by class{NOR}features.keep=null"),
         (("initial=prototypes",), SUMS),
         (("initial=ridge",), SUMS),
         (("harmonise=histogram",), MEANS),
