@@ -47,6 +47,7 @@ def ours(arrays: Arrays, rounds: int) -> list[float]:
         backbone=DistributedBackbone({}, "0" * 64),
         initial=dict(arrays),
         ledger=Ledger(None),
+        groups=(),
         progress=lambda _: stamps.append(perf_counter()),
     )
     loop.run(federation)

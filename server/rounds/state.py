@@ -64,7 +64,7 @@ class RunContext:
         grid: sends messages to nodes.
         backbone: the backbone as it is sent to sites.
         initial: the tensors that sites receive, of the model as built.
-        groups: of the features, by the module that they come from; needed for ``features.keep``.
+        groups: of the features, by the module that they come from.
         registered: site names by node id; empty if the coordinator registered none (a simulation).
         evaluate: evaluates shared tensors on the coordinator's own test set; ``None`` if it has none.
         finished: called with each round once the sites have evaluated its model.
@@ -77,7 +77,7 @@ class RunContext:
     backbone: DistributedBackbone
     initial: Shared
     ledger: Ledger
-    groups: tuple[Group, ...] = ()
+    groups: tuple[Group, ...]
     registered: Mapping[int, str] = field(default_factory=dict)
     evaluate: Callable[[Shared], Evaluation] | None = None
     finished: Callable[[Round], None] = lambda round_: None

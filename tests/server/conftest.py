@@ -86,7 +86,7 @@ def lay(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
         ledger = Ledger(tmp_path / out / "ledger.jsonl")
         initial = model.tensors(model.received)
         backbone = distributed(model)
-        context = RunContext(grid, plan, backbone, initial, ledger, registered=registered or {})
+        context = RunContext(grid, plan, backbone, initial, ledger, model.groups, registered=registered or {})
         return Laid(context, tmp_path / out)
 
     return go

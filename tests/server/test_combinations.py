@@ -132,4 +132,5 @@ def federated(plan: Plan, model: Model, sites: list[Path]) -> dict[str, Tensor]:
     app = client_app.build(client_app.MessageHandler(Workspace(), sites))
     grid = InProcessGrid(app, [{"partition-id": index} for index in range(len(sites))], {})
     backbone = distributed(model)
-    return run(RunContext(grid, plan, backbone, model.tensors(model.received), Ledger(None))).shared
+    received = model.tensors(model.received)
+    return run(RunContext(grid, plan, backbone, received, Ledger(None), model.groups)).shared

@@ -117,7 +117,8 @@ def run_over(plan: Plan, sites: list[Path], tamper: dict[int, Tamper] | None = N
     model, ledger, said = build(plan, None), Ledger(None), list[Round]()
     backbone = distributed(model)
     shared = model.tensors(model.received)
-    context = RunContext(InProcessGrid(client, nodes, {}), plan, backbone, shared, ledger, progress=said.append)
+    grid = InProcessGrid(client, nodes, {})
+    context = RunContext(grid, plan, backbone, shared, ledger, model.groups, progress=said.append)
     return Run(run(context), ledger, sites, said)
 
 

@@ -62,7 +62,7 @@ class Hospitals:
         roster = admit(self.grid, self.plan, backbone, self.grid.get_node_ids(), 1, Ledger(None))
         roster = training(roster, self.plan)
         built = self.model.tensors(self.model.received)
-        context = RunContext(self.grid, self.plan, backbone, built, self.ledger)
+        context = RunContext(self.grid, self.plan, backbone, built, self.ledger, self.model.groups)
         return next(iter(initial_shared(context, roster, built).values()))
 
     def pooled(self, *places: int) -> tuple[Any, Any]:
