@@ -139,6 +139,7 @@ def test_the_digest_changes_with_every_option_but_the_engine(default: Plan) -> N
         "engine.allow": ["ours"],
         "loss.scheme": "square_root",
         "hold_out": ["alder"],
+        "features.keep": 5,
         "select": "best",
     }
     # valid only in company
