@@ -23,6 +23,7 @@ from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, from_json
 from fedgraft.common.runtime.files import append_json
 from fedgraft.server.deployment.folder import REGISTERED
+from fedgraft.server.evidence.evidence import gather
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.exchange.statistics import with_statistics
@@ -155,7 +156,8 @@ def _write_results(
     metadata = {"plan_digest": plan.digest, "classes": json.dumps(plan.data.classes)}
     kept = (*model.names("frozen"), *model.received)
     tensors.save(out / "model.safetensors", model.tensors(kept), metadata)
-    result = summary.summary(plan, outcome, ledger, seconds)
+    evidence = gather(plan, outcome)
+    result = {**summary.summary(plan, outcome, ledger, seconds), **evidence.plain}
     (out / "summary.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return result
 

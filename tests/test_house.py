@@ -24,9 +24,9 @@ FLOORS = {
 ROOMS = {
     "conf": "",
     "common": "cli models kinds losses compression wire exact adaptation heads features tables harmonisation "
-    "alignment sampling personalisation plan tasks tensors runtime interfaces records errors",
+    "alignment sampling personalisation calibration plan tasks tensors runtime interfaces records errors",
     "client": "cli check app training features images tables augmentation deployment cohort site",
-    "server": "cli app reports rounds exact exchange aggregation weights deployment",
+    "server": "cli app reports evidence rounds exact exchange aggregation weights deployment",
     "simulations": "commands api study engine planning clock federation datasets",
 }
 """Each floor's rooms (folders with all that is in them, and files that lie loose), the ground last: a room may import

@@ -11,6 +11,8 @@ from flwr.app import ConfigRecord
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fedgraft.common.interfaces.score_counts import ScoreCounts
+
 Scalar = float | None
 
 
@@ -80,6 +82,9 @@ class Evaluation(Protocol):
 
     def details(self) -> dict[str, Any]:
         """Further content for ``summary.json``, as JSON; empty if there is none."""
+
+    def score_counts(self) -> tuple[ScoreCounts, ...]:
+        """The binned scores of each of `Task.scored`, in that order."""
 
     def releasable(self, min_count: int) -> Self | None:
         """The part that may leave a site which releases nothing about fewer than ``min_count`` cases; ``None`` if
@@ -278,6 +283,24 @@ class Task(Protocol[E]):
     @property
     def columns(self) -> Mapping[str, str]:
         """The headings of a table, by figure."""
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """The S classes or findings of which an evaluation counts scores; empty if the task has no probabilities."""
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether outputs tell the probability of each class or finding."""
+
+    def scores(self, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The log odds of `scored` for each case, as an evaluation counts them: ``(N, outputs)`` -> ``(N, S)``."""
+
+    def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The probability of each class or finding, from log odds of `scored`: ``(N, S)`` -> ``(N, C)``.
+
+        Raises:
+            PlanError: the task has none.
+        """
 
     def evaluate_parts(self, outputs: NDArray[np.floating], labels: NDArray[Any], sizes: Sequence[int]) -> list[E]:
         """Evaluate consecutive parts of N cases separately; the ``sizes`` of the parts sum to N."""

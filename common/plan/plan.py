@@ -33,6 +33,7 @@ from fedgraft.common.plan.sections import (
     AdaptationSection,
     AugmentSection,
     BackboneSection,
+    CalibrationSection,
     ClockSection,
     CompressionSection,
     EngineSection,
@@ -78,6 +79,7 @@ class Plan:
     adapt: AdaptSection = field(default_factory=AdaptSection)
     sampling: SamplingSection = field(default_factory=SamplingSection)
     harmonise: HarmoniseSection = field(default_factory=HarmoniseSection)
+    calibration: CalibrationSection = field(default_factory=CalibrationSection)
     hold_out: tuple[str, ...] = ()
     select: Literal["last", "best"] = "last"
 
@@ -107,8 +109,11 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of the canonical JSON without ``engine``; of ``clock`` only availabilities below 1 count."""
+        """SHA-256 (hex) of the canonical JSON without ``engine``; of ``clock`` only availabilities below 1 count, and
+        ``calibration`` only if it is not the default, so that older plans keep their digest."""
         plain = {name: value for name, value in self.to_dict().items() if name not in ("engine", "clock")}
+        if self.calibration == CalibrationSection():
+            del plain["calibration"]
         if self.clock is not None and self.clock.availabilities():
             plain["availability"] = self.clock.availabilities()
         return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from flwr.app import ConfigRecord
+from numpy.typing import NDArray
 
+from fedgraft.common.interfaces.score_counts import ScoreCounts
 from fedgraft.common.interfaces.task import Scalar
 from fedgraft.common.tasks.metrics import (
     Counts,
@@ -84,6 +87,9 @@ class ClassEvaluation:
     def details(self) -> dict[str, Any]:
         return {}
 
+    def score_counts(self) -> tuple[ScoreCounts, ...]:
+        return self.histograms.score_counts()
+
     def releasable(self, min_count: int) -> ClassEvaluation | None:
         """All of it, or nothing about fewer than ``min_count`` cases."""
         return self if self.cases >= min_count else None
@@ -98,6 +104,34 @@ class ClassEvaluation:
 def scored_classes(classes: int) -> tuple[int, ...]:
     """The classes whose scores are counted: class 1 of two classes, otherwise all."""
     return (1,) if classes == 2 else tuple(range(classes))
+
+
+def log_probabilities(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The softmax of logits ``(N, C)``, as natural logarithms."""
+    wide = outputs.astype(np.float64)
+    log_p: NDArray[np.float64] = wide - np.logaddexp.reduce(wide, axis=1, keepdims=True)
+    return log_p
+
+
+def one_against_rest(log_p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The log odds of the `scored_classes`, each against all others: log probabilities ``(N, C)`` -> ``(N, S)``."""
+    chosen = list(scored_classes(log_p.shape[1]))
+    others = [np.logaddexp.reduce(np.delete(log_p, c, axis=1), axis=1) for c in chosen]
+    found: NDArray[np.float64] = log_p[:, chosen] - np.stack(others, axis=1)
+    return found
+
+
+def class_probabilities(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities ``(N, C)`` from the log odds ``(N, S)`` of the `scored_classes`.
+
+    With more than two classes each log odds gives the probability of its class against the rest; they are scaled to a
+    sum of 1, and are returned as they are if they come from one softmax (Zadrozny & Elkan, KDD 2002, section 4).
+    """
+    if scores.shape[1] == 1:
+        scores = np.concatenate([-scores, scores], axis=1)
+    log_p = -np.logaddexp(0, -scores)
+    found: NDArray[np.float64] = np.exp(log_p - np.logaddexp.reduce(log_p, axis=1, keepdims=True))
+    return found
 
 
 def _specificity(confusion: list[list[int]], c: int) -> Scalar:

@@ -18,7 +18,14 @@ from fedgraft.common.errors import DataError, WireError
 from fedgraft.common.interfaces.task import Cell, Labelled, Outcome, Scheme
 from fedgraft.common.tasks.absent import class_divergence
 from fedgraft.common.tasks.cells import label_counts
-from fedgraft.common.tasks.class_evaluation import FIGURES, ClassEvaluation, scored_classes
+from fedgraft.common.tasks.class_evaluation import (
+    FIGURES,
+    ClassEvaluation,
+    class_probabilities,
+    log_probabilities,
+    one_against_rest,
+    scored_classes,
+)
 from fedgraft.common.tasks.metrics import COLUMNS, count_places, merge_histograms, no_scores, places
 from fedgraft.common.tasks.records import counts_of, finite_of, unpack_histograms
 from fedgraft.common.tasks.sample_size import few_cases
@@ -33,6 +40,7 @@ class Classification:
     name: ClassVar[str] = "classification"
     one_class_per_case: ClassVar[bool] = True
     has_classes: ClassVar[bool] = True
+    has_probabilities: ClassVar[bool] = True
     whole_batches: ClassVar[bool] = False
     may_be_unknown: ClassVar[bool] = False
     reads_label: ClassVar[bool] = True
@@ -132,17 +140,26 @@ class Classification:
     def some_labels(self, cases: int) -> Tensor:
         return torch.arange(cases) % len(self.classes)
 
+    @property
+    def scored(self) -> tuple[str, ...]:
+        return tuple(self.classes[c] for c in scored_classes(len(self.classes)))
+
+    def scores(self, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+        return one_against_rest(log_probabilities(outputs))
+
+    def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """As `fedgraft.common.tasks.class_evaluation.class_probabilities`."""
+        return class_probabilities(scores)
+
     def evaluate_parts(
         self, outputs: NDArray[np.floating], labels: NDArray[np.integer], sizes: Sequence[int]
     ) -> list[ClassEvaluation]:
         classes = outputs.shape[1]
         chosen = list(scored_classes(classes))
-        wide = outputs.astype(np.float64)
-        log_p = wide - np.logaddexp.reduce(wide, axis=1, keepdims=True)
-        pairs = labels * classes + wide.argmax(axis=1)
+        log_p = log_probabilities(outputs)
+        pairs = labels * classes + outputs.argmax(axis=1)
         losses = -log_p[np.arange(len(labels)), labels]
-        others = [np.logaddexp.reduce(np.delete(log_p, c, axis=1), axis=1) for c in chosen]
-        where = places(log_p[:, chosen] - np.stack(others, axis=1), labels[:, None] == chosen)
+        where = places(one_against_rest(log_p), labels[:, None] == chosen)
         found, start = [], 0
         for size in sizes:
             part = slice(start, start + size)

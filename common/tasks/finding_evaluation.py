@@ -9,6 +9,7 @@ import numpy as np
 from flwr.app import ConfigRecord
 from numpy.typing import NDArray
 
+from fedgraft.common.interfaces.score_counts import ScoreCounts
 from fedgraft.common.interfaces.task import Scalar
 from fedgraft.common.tasks.metrics import (
     Counts,
@@ -75,6 +76,9 @@ class FindingEvaluation:
         by_finding = self._by_finding()
         undefined = [name for name, finding in by_finding.items() if finding["auroc"] is None]
         return {"findings": by_finding, "undefined": undefined}
+
+    def score_counts(self) -> tuple[ScoreCounts, ...]:
+        return self.histograms.score_counts()
 
     def releasable(self, min_count: int) -> FindingEvaluation | None:
         """Without findings that are known in fewer than ``min_count`` cases; ``None`` if none is left, or if there are

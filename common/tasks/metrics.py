@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fedgraft.common.interfaces.score_counts import ScoreCounts
 from fedgraft.common.interfaces.task import Scalar
 
 COLUMNS = {
@@ -77,6 +78,18 @@ class Histograms:
         levels = sorted(negatives.keys() | positives.keys())
         return [(negatives.get(level, 0), positives.get(level, 0)) for level in levels]
 
+    def score_counts(self) -> tuple[ScoreCounts, ...]:
+        """Each score's filled bins, by their centres."""
+        return tuple(self._counts_of(score) for score in range(self.scores))
+
+    def _counts_of(self, score: int) -> ScoreCounts:
+        here = self.bins // (2 * BINS) == score
+        side, level = np.divmod(self.bins[here] - 2 * BINS * score, BINS)
+        levels, where = np.unique(level, return_inverse=True)
+        table = np.zeros((2, len(levels)), np.int64)
+        table[side, where] = self.counts[here]
+        return ScoreCounts(centre(levels), table[0], table[1])
+
     def without(self, scores: Sequence[int]) -> Histograms:
         """These histograms, with those of ``scores`` emptied."""
         kept = ~np.isin(self.bins // (2 * BINS), list(scores))
@@ -112,6 +125,11 @@ def merge_histograms(parts: Sequence[Histograms]) -> Histograms:
 def _bin(scores: NDArray[np.float64]) -> NDArray[np.int64]:
     position = (np.arcsinh(scores / SOFTNESS) / LIMIT + 1) / 2 * BINS
     return np.clip(np.floor(position), 0, BINS - 1).astype(np.int64)
+
+
+def centre(bins: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The score in the middle of each bin: the inverse of `_bin`, to half a bin's width."""
+    return SOFTNESS * np.sinh(((bins + 0.5) / BINS * 2 - 1) * LIMIT)
 
 
 def auroc(curve: Curve) -> Scalar:

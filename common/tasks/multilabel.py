@@ -37,6 +37,7 @@ class Multilabel:
     name: ClassVar[str] = "multilabel"
     one_class_per_case: ClassVar[bool] = False
     has_classes: ClassVar[bool] = True
+    has_probabilities: ClassVar[bool] = True
     whole_batches: ClassVar[bool] = False
     may_be_unknown: ClassVar[bool] = True
     reads_label: ClassVar[bool] = False
@@ -158,10 +159,20 @@ class Multilabel:
     def some_labels(self, cases: int) -> Tensor:
         return ((torch.arange(cases)[:, None] + torch.arange(len(self.classes))) % 2).float()
 
+    @property
+    def scored(self) -> tuple[str, ...]:
+        return self.classes
+
+    def scores(self, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+        return outputs.astype(np.float64)
+
+    def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.exp(-np.logaddexp(0, -scores))
+
     def evaluate_parts(
         self, outputs: NDArray[np.floating], labels: NDArray[np.floating], sizes: Sequence[int]
     ) -> list[FindingEvaluation]:
-        scores, known, positive = outputs.astype(np.float64), ~np.isnan(labels), labels == 1
+        scores, known, positive = self.scores(outputs), ~np.isnan(labels), labels == 1
         number = len(self.classes)
         losses = np.where(known, np.logaddexp(0, scores) - positive * scores, 0.0)
         where = places(scores, positive)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.errors import DataError, PlanError, WireError
+from fedgraft.common.interfaces.score_counts import ScoreCounts
 from fedgraft.common.interfaces.task import Cell, Labelled, Outcome, Scalar, Scheme
 from fedgraft.common.records import count_of
 from fedgraft.common.tasks.cells import cells_of, number_of_truth, targets_by_case, truth, unreadable
@@ -67,6 +68,9 @@ class SurvivalEvaluation:
         """``events`` and ``comparable`` pairs, which show how certain the C-index is."""
         return {"events": self.events, "comparable": self.comparable}
 
+    def score_counts(self) -> tuple[ScoreCounts, ...]:
+        return ()
+
     def releasable(self, min_count: int) -> SurvivalEvaluation | None:
         """All of it, or nothing about fewer than ``min_count`` cases."""
         return self if self.cases >= min_count else None
@@ -85,6 +89,8 @@ class Survival:
     outputs: ClassVar[int] = 1
     one_class_per_case: ClassVar[bool] = False
     has_classes: ClassVar[bool] = False
+    has_probabilities: ClassVar[bool] = False
+    scored: ClassVar[tuple[str, ...]] = ()
     whole_batches: ClassVar[bool] = True
     may_be_unknown: ClassVar[bool] = False
     reads_label: ClassVar[bool] = False
@@ -185,6 +191,13 @@ class Survival:
     def some_labels(self, cases: int) -> Tensor:
         numbers = torch.arange(cases)
         return torch.stack([numbers + 1, numbers % 2], dim=1).float()
+
+    def scores(self, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+        """None: ``(N, 0)``; a log hazard says who is at greater risk, not at how great a one."""
+        return np.zeros((len(outputs), 0))
+
+    def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        raise PlanError("data.task=survival has no probabilities: its outputs are log hazards")
 
     def evaluate_parts(
         self, outputs: NDArray[np.floating], labels: NDArray[np.floating], sizes: Sequence[int]

@@ -33,6 +33,12 @@ null):
 - ``prevalence_estimated.<name>``: with ``features.scale=own_balanced``, of each held-out site the share of each class
   that it estimated, on which its scale rests; null if it does not tell; empty without such sites
 - ``class_counts_withheld``: sites whose class counts are missing from the global class counts
+- ``calibration``: ``method``; ``from_cases``, ``from_sites.<name>``: validation cases that it was fitted to;
+  ``own_maps``: sites with maps of their own; ``pooled_because.<name>``: why others have none; ``maps``: the calibration
+  itself (`fedgraft.common.calibration.calibration`); ``pooled``, ``by_site.<name>``, ``central``: on test cases,
+  ``before`` and ``after``, each with ``ece``, ``ece_by_chance``, ``adaptive_ece`` (means over the scored classes) and
+  ``classes.<name>`` (`fedgraft.common.calibration.figures.Figures`); added by `fedgraft.server.evidence`, as is
+- ``warnings``: sentences on what a reader must know before relying on the model
 - ``notes``: sentences on the data set; added by a simulation, as ``clock`` is
 
 Figures by task (``fedgraft.common.tasks``; ``headline`` first):
