@@ -7,13 +7,16 @@ import numpy as np
 from fedgraft.common.calibration.logistic import Floats, Weighed
 from fedgraft.common.tasks.metrics import SOFTNESS
 
+ALIKE = 1e-12
+"""Values are means of many numbers: those that should be equal differ by rounding."""
+
 
 def pool_adjacent_violators(values: Floats, weights: Floats) -> Floats:
     """The non-decreasing ``(K,)`` with the least weighted squared distance from ``values``."""
     blocks: list[tuple[float, float, int]] = []
     for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
         blocks.append((value, weight, 1))
-        while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0]:
+        while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0] - ALIKE:
             (low, below, some), (high, above, more) = blocks[-2:]
             blocks[-2:] = [((low * below + high * above) / (below + above), below + above, some + more)]
     return np.repeat([value for value, _, _ in blocks], [size for _, _, size in blocks])

@@ -1,0 +1,71 @@
+"""A site's own map: drawn to the pooled one as far as sites are alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fedgraft.common.calibration.figures import together
+from fedgraft.common.calibration.fit import fit
+from fedgraft.common.calibration.logistic import sigmoid, weighed
+from fedgraft.common.calibration.maps import Map
+from fedgraft.common.calibration.sites import INTERCEPTS, SLOPES, estimated_deviations, site_maps
+from fedgraft.common.interfaces.score_counts import ScoreCounts
+
+IDENTITY = Map()
+
+
+def site(cases: int, shift: float, seed: int, slope: float = 1.0) -> ScoreCounts:
+    """Scores s of cases that are positive with log odds ``slope * s + shift``."""
+    rng = np.random.default_rng(seed)
+    scores = np.sort(rng.normal(0, 1.5, cases))
+    positive = rng.random(cases) < sigmoid(slope * scores + shift)
+    return ScoreCounts(scores, (~positive).astype(np.int64), positive.astype(np.int64))
+
+
+def test_sites_that_are_alike_share_the_pooled_map() -> None:
+    sites = {str(seed): site(100, 0.0, seed) for seed in range(8)}
+    assert estimated_deviations([weighed(each) for each in sites.values()])[1] <= INTERCEPTS[2]
+    for one in site_maps(IDENTITY, sites).values():
+        assert one.slope == pytest.approx(1.0, abs=0.1)
+        assert one.intercept == pytest.approx(0.0, abs=0.3)
+
+
+def test_sites_whose_prevalences_differ_get_their_intercepts_and_keep_the_slope() -> None:
+    shifts = [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 0.5]
+    sites = {str(place): site(300, shift, place) for place, shift in enumerate(shifts)}
+    slope, intercept = estimated_deviations([weighed(each) for each in sites.values()])
+    assert (slope, intercept) == (SLOPES[0], 2.0)
+    found = site_maps(IDENTITY, sites)
+    assert [one.slope for one in found.values()] == pytest.approx([1.0] * 8, abs=0.1)
+    assert [one.intercept for one in found.values()] == pytest.approx(shifts, abs=0.5)
+
+
+def test_sites_whose_slopes_differ_get_theirs() -> None:
+    sites = {str(place): site(1500, 0.0, place, slope) for place, slope in enumerate((0.4, 0.6, 1.0, 1.6, 2.2))}
+    found = site_maps(IDENTITY, sites)
+    assert [one.slope for one in found.values()] == pytest.approx([0.4, 0.6, 1.0, 1.6, 2.2], rel=0.2)
+
+
+def test_few_cases_are_drawn_nearer_to_the_pooled_map() -> None:
+    others = {str(seed): site(200, shift, seed) for seed, shift in enumerate((-0.6, 0.0, 0.6, 0.3, -0.3))}
+    few = ScoreCounts(np.array([-1.0, 1.0]), np.array([1, 1]), np.array([9, 9]))
+    many = ScoreCounts(few.scores, few.negatives * 50, few.positives * 50)
+    found = site_maps(IDENTITY, {**others, "few": few, "many": many})
+    assert 0 < found["few"].intercept < found["many"].intercept < np.log(9) + 0.1
+
+
+def test_a_site_whose_classes_are_separated_gets_a_finite_map() -> None:
+    apart = ScoreCounts(np.array([-1.0, 1.0]), np.array([20, 0]), np.array([0, 20]))
+    (found,) = site_maps(IDENTITY, {"apart": apart}).values()
+    assert 1.0 < found.slope < 5.0
+    assert found.prevalence == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+def test_it_stands_behind_the_pooled_map_and_expects_the_site_s_own_prevalence(method: str) -> None:
+    sites = {str(seed): site(200, shift, seed, 0.5) for seed, shift in enumerate((-2.0, 0.0, 2.0))}
+    (pooled,) = fit(method, [together(list(sites.values()))])
+    for name, one in site_maps(pooled, sites).items():
+        assert one.knots == pooled.knots
+        assert one.prevalence == pytest.approx(sites[name].positives.mean(), abs=0.03)
