@@ -20,7 +20,7 @@ from fedgraft.common.calibration.bins import (
 )
 from fedgraft.common.calibration.logistic import line, separates, weighed
 from fedgraft.common.calibration.maps import Map
-from fedgraft.common.interfaces.score_counts import ScoreCounts
+from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import Scalar
 from fedgraft.common.tasks.intervals import quantile
 from fedgraft.common.tasks.metrics import auroc

@@ -20,7 +20,7 @@ import numpy as np
 from fedgraft.common.calibration.isotonic import knots
 from fedgraft.common.calibration.logistic import Weighed, line, positive_line, sigmoid, smoothed
 from fedgraft.common.calibration.maps import Map
-from fedgraft.common.interfaces.score_counts import ScoreCounts
+from fedgraft.common.interfaces.scores import ScoreCounts
 
 
 def fit(method: str, counts: Sequence[ScoreCounts]) -> tuple[Map, ...]:

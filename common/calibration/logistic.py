@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fedgraft.common.interfaces.score_counts import ScoreCounts
+from fedgraft.common.interfaces.scores import ScoreCounts
 
 Floats = NDArray[np.float64]
 STEPS, TOLERANCE = 200, 1e-10
@@ -49,8 +49,7 @@ class Line:
     @property
     def covariance(self) -> Floats:
         """The variances without a prior."""
-        found: Floats = np.linalg.pinv(self.information, hermitian=True)
-        return found
+        return np.asarray(np.linalg.pinv(self.information, hermitian=True), np.float64)
 
 
 def weighed(counts: ScoreCounts) -> Weighed:

@@ -17,7 +17,7 @@ import numpy as np
 from fedgraft.common.calibration.fit import expecting
 from fedgraft.common.calibration.logistic import Floats, Weighed, positive_line, weighed
 from fedgraft.common.calibration.maps import Map
-from fedgraft.common.interfaces.score_counts import ScoreCounts
+from fedgraft.common.interfaces.scores import ScoreCounts
 
 SLOPES = (0.03, 0.1, 0.2, 0.4, 0.8)
 """Deviations between sites of the logarithm of the slope."""

@@ -11,11 +11,9 @@ from flwr.app import ConfigRecord
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedgraft.common.interfaces.score_counts import ScoreCounts
+from fedgraft.common.interfaces.scores import ScoreCounts, Scoring
 
 Scalar = float | None
-
-
 Scheme = Literal["inverse", "square_root", "effective"]
 
 
@@ -87,8 +85,7 @@ class Evaluation(Protocol):
         """The binned scores of each of `Task.scored`, in that order."""
 
     def releasable(self, min_count: int) -> Self | None:
-        """The part that may leave a site which releases nothing about fewer than ``min_count`` cases; ``None`` if
-        none."""
+        """What may leave a site that releases nothing about fewer than ``min_count`` cases; ``None`` if nothing."""
 
     def pack(self) -> ConfigRecord:
         """Pack as a Flower record; `Task.unpack` is the reverse."""
@@ -97,11 +94,10 @@ class Evaluation(Protocol):
 E = TypeVar("E", bound=Evaluation)
 
 
-class Task(Protocol[E]):
+class Task(Scoring, Protocol[E]):
     """A kind of prediction, built from the plan's ``data.classes``.
 
-    Labels are a tensor with one row per case, as `targets` gives them. Outputs are the network's, ``(N, outputs)``
-    float32.
+    Labels are a tensor with one row per case, as `targets` gives them. Outputs are the network's, ``(N, outputs)``.
     """
 
     # --- the plan
@@ -283,24 +279,6 @@ class Task(Protocol[E]):
     @property
     def columns(self) -> Mapping[str, str]:
         """The headings of a table, by figure."""
-
-    @property
-    def scored(self) -> tuple[str, ...]:
-        """The S classes or findings of which an evaluation counts scores; empty if the task has no probabilities."""
-
-    @property
-    def has_probabilities(self) -> bool:
-        """Whether outputs tell the probability of each class or finding."""
-
-    def scores(self, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
-        """The log odds of `scored` for each case, as an evaluation counts them: ``(N, outputs)`` -> ``(N, S)``."""
-
-    def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The probability of each class or finding, from log odds of `scored`: ``(N, S)`` -> ``(N, C)``.
-
-        Raises:
-            PlanError: the task has none.
-        """
 
     def evaluate_parts(self, outputs: NDArray[np.floating], labels: NDArray[Any], sizes: Sequence[int]) -> list[E]:
         """Evaluate consecutive parts of N cases separately; the ``sizes`` of the parts sum to N."""

@@ -20,6 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.checks.checks import contradictions
 from fedgraft.common.plan.data_sections import DataSection, DicomSection, InputSection, TableSection
+from fedgraft.common.plan.evidence_sections import CalibrationSection
 from fedgraft.common.plan.feature_sections import FeaturesSection
 from fedgraft.common.plan.graft_sections import (
     AdaptSection,
@@ -33,7 +34,6 @@ from fedgraft.common.plan.sections import (
     AdaptationSection,
     AugmentSection,
     BackboneSection,
-    CalibrationSection,
     ClockSection,
     CompressionSection,
     EngineSection,

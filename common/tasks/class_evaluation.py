@@ -9,7 +9,7 @@ import numpy as np
 from flwr.app import ConfigRecord
 from numpy.typing import NDArray
 
-from fedgraft.common.interfaces.score_counts import ScoreCounts
+from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import Scalar
 from fedgraft.common.tasks.metrics import (
     Counts,

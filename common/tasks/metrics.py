@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fedgraft.common.interfaces.score_counts import ScoreCounts
+from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import Scalar
 
 COLUMNS = {

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.errors import DataError, PlanError, WireError
-from fedgraft.common.interfaces.score_counts import ScoreCounts
+from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import Cell, Labelled, Outcome, Scalar, Scheme
 from fedgraft.common.records import count_of
 from fedgraft.common.tasks.cells import cells_of, number_of_truth, targets_by_case, truth, unreadable

@@ -10,10 +10,10 @@ from fedgraft.common.calibration.calibration import Calibration, Maps, raw
 from fedgraft.common.calibration.figures import together
 from fedgraft.common.calibration.fit import fit
 from fedgraft.common.calibration.sites import site_maps
-from fedgraft.common.interfaces.score_counts import ScoreCounts
+from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import AnyTask
+from fedgraft.common.plan.evidence_sections import CalibrationSection
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.plan.sections import CalibrationSection
 from fedgraft.server.rounds.state import RunOutcome
 
 Counts = tuple[ScoreCounts, ...]

@@ -8,7 +8,7 @@ from typing import Any
 from fedgraft.common import tasks
 from fedgraft.common.calibration.calibration import Calibration, Maps, raw
 from fedgraft.common.calibration.figures import figures, mapped, together
-from fedgraft.common.interfaces.score_counts import ScoreCounts
+from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.evidence.calibration import Calibrated
 from fedgraft.server.rounds.state import RunOutcome

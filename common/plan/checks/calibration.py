@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from fedgraft.common import tasks
-from fedgraft.common.plan.sections import CalibrationSection
+from fedgraft.common.plan.evidence_sections import CalibrationSection
 from fedgraft.common.plan.types import Check
 
 _OFF = CalibrationSection()

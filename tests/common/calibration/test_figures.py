@@ -21,7 +21,7 @@ from fedgraft.common.calibration.bins import (
 from fedgraft.common.calibration.figures import Figures, figures, mapped, together
 from fedgraft.common.calibration.logistic import sigmoid
 from fedgraft.common.calibration.maps import Map
-from fedgraft.common.interfaces.score_counts import ScoreCounts
+from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.tasks.intervals import wilson
 
 SIX = Forecasts(np.array([0.1, 0.12, 0.5, 0.9]), np.array([4, 1, 3, 2]), np.array([1, 0, 1, 2]))

@@ -11,7 +11,7 @@ from fedgraft.common.calibration.fit import METHODS, fit
 from fedgraft.common.calibration.isotonic import knots, pool_adjacent_violators
 from fedgraft.common.calibration.logistic import line, positive_line, separates, sigmoid, smoothed, weighed
 from fedgraft.common.calibration.maps import Map
-from fedgraft.common.interfaces.score_counts import ScoreCounts
+from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.tasks.metrics import auroc
 
 

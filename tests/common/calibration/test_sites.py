@@ -10,7 +10,7 @@ from fedgraft.common.calibration.fit import fit
 from fedgraft.common.calibration.logistic import sigmoid, weighed
 from fedgraft.common.calibration.maps import Map
 from fedgraft.common.calibration.sites import INTERCEPTS, SLOPES, estimated_deviations, site_maps
-from fedgraft.common.interfaces.score_counts import ScoreCounts
+from fedgraft.common.interfaces.scores import ScoreCounts
 
 IDENTITY = Map()
 

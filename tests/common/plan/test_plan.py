@@ -141,6 +141,8 @@ def test_the_digest_changes_with_every_option_but_the_engine(default: Plan) -> N
         "hold_out": ["alder"],
         "features.keep": 5,
         "select": "best",
+        "calibration.method": "isotonic",
+        "calibration.prevalence": 0.1,
     }
     # valid only in company
     excused = {"release.class_counts", "backbone.batch_norm", "backbone.pretrained", "engine.name", "engine.keep"}
