@@ -12,16 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from fedgraft.common.plan.types import (
-    OURS,
-    STRICT,
-    Count,
-    Fraction,
-    NotNegative,
-    Options,
-    Positive,
-    Probability,
-)
+from fedgraft.common.plan.types import OURS, STRICT, Count, Fraction, NotNegative, Options, Positive, Probability
 
 
 @dataclass(frozen=True)
