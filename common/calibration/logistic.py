@@ -33,6 +33,15 @@ class Weighed:
         return float(self.positives.sum() / (self.positives.sum() + self.negatives.sum()))
 
 
+@dataclass(frozen=True)
+class Prior:
+    """A Gaussian prior: deviations of the slope's logarithm, around 0, and of the intercepts, around ``at``."""
+
+    slope: float
+    intercept: float
+    at: float = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class Line:
     """A fitted slope, one intercept for each class, and how certain they are.
@@ -79,27 +88,27 @@ def line(part: Weighed, slope: float | None = None) -> Line:
 
     The caller sees to it that both exist (`separates`).
     """
-    start = np.array([0.0 if slope is None else slope, _logit(part.share)])
+    start = np.array([0.0 if slope is None else slope, log_odds(part.share)])
     return _newton([part], start, positive=False, free=slope is None, precision=np.zeros(2))
 
 
-def positive_line(parts: Sequence[Weighed], deviations: tuple[float, float] | None = None) -> Line:
+def positive_line(parts: Sequence[Weighed], prior: Prior | None = None) -> Line:
     """One slope above 0 and an intercept for each of ``parts``.
 
     Where a higher score does not mean a higher probability, the slope is as good as 0, and the order of cases remains.
 
     Args:
-        deviations: standard deviations of a prior around slope 1 and intercept 0: of the slope's logarithm and of the
-            intercept. ``None``: no prior, and scores of any scale.
+        prior: for scores that are log odds; ``None`` for scores of any scale.
     """
-    if deviations is None:
+    if prior is None:
         scale = _spread(parts)
         scaled = [Weighed(part.scores / scale, part.negatives, part.positives) for part in parts]
-        begin = np.array([0.0, *(_logit(part.share) for part in parts)])
+        begin = np.array([0.0, *(log_odds(part.share) for part in parts)])
         found = _newton(scaled, begin, positive=True, free=True, precision=np.zeros(len(begin)))
         return Line(found.slope / scale, found.intercepts, found.information)
-    precision = 1 / np.square([deviations[0], *[deviations[1]] * len(parts)])
-    return _newton(parts, np.zeros(len(precision)), positive=True, free=True, precision=precision)
+    centre = np.array([0.0, *[prior.at] * len(parts)])
+    precision = 1 / np.square([prior.slope, *[prior.intercept] * len(parts)])
+    return _newton(parts, centre, positive=True, free=True, precision=precision)
 
 
 def separates(part: Weighed) -> bool:
@@ -185,7 +194,7 @@ def _spread(parts: Sequence[Weighed]) -> float:
     return float(np.sqrt(squares / cases)) or 1.0
 
 
-def _logit(share: float) -> float:
+def log_odds(share: float) -> float:
     """The log odds of a share, which is moved away from 0 and 1."""
     inside = min(max(share, 1e-9), 1 - 1e-9)
     return float(np.log(inside / (1 - inside)))

@@ -115,7 +115,7 @@ def test_the_intercept_is_that_at_a_slope_of_1() -> None:
 
 def test_the_intervals_hold_the_truth_as_often_as_they_say() -> None:
     held = [0, 0]
-    for seed in range(200):
+    for seed in range(60):
         found = known(counted(*cases(120, seed=seed)))
         assert found.slope_interval is not None and found.intercept_interval is not None
         held[0] += found.slope_interval[0] <= 1 <= found.slope_interval[1]
@@ -125,7 +125,7 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say() -> None:
 
 def test_a_perfectly_calibrated_model_stays_below_the_bound_as_often_as_it_says() -> None:
     below = 0
-    for seed in range(200):
+    for seed in range(60):
         odds, positive = cases(150, seed=seed)
         found = forecasts(counted(odds, positive))
         below += calibration_error(found, equal_width(found.p)) <= error_by_chance(found, seed=1000 + seed)

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from fedgraft.common.calibration.fit import METHODS, fit
 from fedgraft.common.calibration.isotonic import knots, pool_adjacent_violators
-from fedgraft.common.calibration.logistic import line, positive_line, separates, sigmoid, smoothed, weighed
+from fedgraft.common.calibration.logistic import Prior, line, positive_line, separates, sigmoid, smoothed, weighed
 from fedgraft.common.calibration.maps import Map
 from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.tasks.metrics import auroc
@@ -138,7 +138,7 @@ def test_isotonic_goes_through_scikit_learn_s_steps() -> None:
 
 def test_a_prior_holds_a_line_and_its_absence_lets_go() -> None:
     part = weighed(FOUR)
-    held, loose = positive_line([part], (1e-4, 1e-4)), positive_line([part], (100.0, 100.0))
+    held, loose = positive_line([part], Prior(1e-4, 1e-4)), positive_line([part], Prior(100.0, 100.0))
     assert (held.slope, *held.intercepts) == pytest.approx((1.0, 0.0), abs=1e-3)
     free = line(part)
     assert (loose.slope, *loose.intercepts) == pytest.approx((free.slope, *free.intercepts), abs=1e-3)
