@@ -14,7 +14,8 @@ from fedgraft.client.images.reader import CaseReader, Reading
 from fedgraft.client.site.limits import Limits
 from fedgraft.common.plan.data_sections import DicomSection
 from fedgraft.common.plan.plan import Plan
-from fedgraft.simulations.planning import words as planning
+
+from .plans import plan_of_words
 
 MODEL = (
     "backbone=timm",
@@ -76,7 +77,7 @@ def compose_plan() -> Composer:
     def composed(*overrides: str, small: bool = True) -> Plan:
         own_data = any(override.startswith("data=") for override in overrides)
         base = (*MODEL, *(() if own_data else HOSPITALS)) if small else ()
-        return planning.composed(planning.Words((*base, *overrides))).plan
+        return plan_of_words((*base, *overrides))
 
     return composed
 

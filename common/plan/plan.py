@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -142,21 +142,28 @@ class PlanReading:
 
 def read(raw: Mapping[str, Any]) -> PlanReading:
     """Read plain data section by section, so that one mistake does not hide another."""
-    expected = get_type_hints(Plan, include_extras=True)
+    expected = _expected()
     sections: dict[str, Any] = {}
     problems = [f"{name} is not an option" for name in raw if name not in expected]
-    for name, kind in expected.items():
+    for name, (kind, reader) in expected.items():
         if name not in raw:
             problems += [] if name in OPTIONAL else [f"{name} is missing"]
             continue
         try:
-            sections[name] = TypeAdapter(kind).validate_python(_fold(kind, raw[name]))
+            sections[name] = reader.validate_python(_fold(kind, raw[name]))
         except ValidationError as error:
             problems += [_sentence(name, item) for item in error.errors()]
     problems += _without_target(sections)
     for name, section in sections.items():
         problems += [f"{path} is not a finite number" for path in _not_finite(getattr(section, "options", {}), name)]
     return PlanReading(sections, tuple(problems + contradictions(sections)))
+
+
+@cache
+def _expected() -> dict[str, tuple[Any, TypeAdapter[Any]]]:
+    """By section, its type and what reads it; made once, since that takes far longer than to read a plan."""
+    hints = get_type_hints(Plan, include_extras=True)
+    return {name: (kind, TypeAdapter(kind)) for name, kind in hints.items()}
 
 
 def _without_target(sections: Mapping[str, Any]) -> list[str]:

@@ -88,7 +88,7 @@ def _understood(asked: Words, problems: list[str]) -> list[str]:
             problems.append(f"{word}: several values are several plans; make each by itself, in a loop")
         elif name.startswith("hydra"):
             problems.append(f"{word} has no effect here; fedgraft.simulate(plan, out=...) takes the folder")
-        elif name in known and isinstance(value, str) and not override.is_delete() and value not in known[name]:
+        elif name in known and not (override.is_delete() or isinstance(value, dict) or value in known[name]):
             problems.append(f"{word}: there is no such {name}; choose one of {', '.join(known[name])}")
         else:
             good.append(word)
@@ -101,7 +101,7 @@ def _composed(words: list[str], config_dir: Path | None, problems: list[str]) ->
     path = [] if config_dir is None else [f"hydra.searchpath=['file://{folder}']"]
     while True:
         try:
-            with _hydra():
+            with hydra_initialised():
                 return compose("plan", [*path, *words])
         except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
             text = str(error)
@@ -118,7 +118,7 @@ def option_names(section: str, words: Sequence[str], config_dir: Path | None) ->
 
 
 @contextmanager
-def _hydra() -> Iterator[None]:
+def hydra_initialised() -> Iterator[None]:
     """Initialise Hydra with our configuration; afterwards restore the state that other code has set."""
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()

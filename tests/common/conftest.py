@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from fedgraft.common.plan.plan import Plan
-from fedgraft.simulations.planning.planned import Words
-from fedgraft.simulations.planning.words import composed
+
+from ..plans import plan_of_words
 
 PlanOf = Callable[..., Plan]
 
 
 def compose_plan(*overrides: str) -> Plan:
-    return composed(Words(overrides)).plan
+    return plan_of_words(overrides)
 
 
 @pytest.fixture(autouse=True)

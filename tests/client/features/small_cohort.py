@@ -26,9 +26,8 @@ from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.types import OURS
-from fedgraft.simulations.planning.planned import Words
-from fedgraft.simulations.planning.words import composed
 
+from ...plans import plan_of_words
 from ..conftest import Counter
 
 CLASSES = ("clear", "lesion")
@@ -36,7 +35,7 @@ CLASSES = ("clear", "lesion")
 
 def plan_of(name: str = "test_resnet", *overrides: str) -> Plan:
     fixed = (f"backbone.name={name}", "backbone.pretrained=false", "data.image_size=32")
-    return composed(Words((*fixed, *overrides))).plan
+    return plan_of_words((*fixed, *overrides))
 
 
 @pytest.fixture(scope="module")

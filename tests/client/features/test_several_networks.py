@@ -19,9 +19,8 @@ from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.types import OURS
-from fedgraft.simulations.planning.planned import Words
-from fedgraft.simulations.planning.words import composed
 
+from ...plans import plan_of_words
 from ..conftest import Counter
 from .small_cohort import cases
 
@@ -32,7 +31,7 @@ SECOND = "{name: test_resnet, size: 24, pretrained: false}"
 
 def plan_of(*networks: str, more: tuple[str, ...] = ()) -> Plan:
     words = (f"features.networks=[{', '.join(networks)}]", "data.image_size=null", "features.scale=none", *more)
-    return composed(Words(("features=taps", *words))).plan
+    return plan_of_words(("features=taps", *words))
 
 
 class Runs:

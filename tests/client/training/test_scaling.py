@@ -15,8 +15,8 @@ from fedgraft.common import tasks
 from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
-from fedgraft.simulations.planning.planned import Words
-from fedgraft.simulations.planning.words import composed
+
+from ...plans import plan_of_words
 
 CPU = torch.device("cpu")
 SMALL = ("backbone=timm", "backbone.name=test_resnet", "backbone.pretrained=false", "data.image_size=32")
@@ -24,7 +24,7 @@ Given = Mapping[str, Tensor]
 
 
 def plan_of(*overrides: str) -> Plan:
-    return composed(Words((*SMALL, *overrides))).plan
+    return plan_of_words((*SMALL, *overrides))
 
 
 def cases(model: Model, count: int = 12, seed: int = 0) -> dict[str, Examples]:

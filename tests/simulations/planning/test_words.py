@@ -72,6 +72,12 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     )
 
 
+def test_a_group_set_to_no_member_is_named() -> None:
+    for word in ("loss=null", "loss=3"):
+        (found,) = problems(word)
+        assert found.startswith(f"{word}: there is no such loss; choose one of binary_cross_entropy, ")
+
+
 def test_what_is_not_text_or_no_value_is_named() -> None:
     assert problems(3) == ("3 is not of the form name=value",)  # type: ignore[arg-type]
     found = problems(loss=Planned, rounds=object, release__evaluation="${nowhere}")

@@ -1,0 +1,77 @@
+"""Plans of words, for the tests: what `fedgraft.simulations.planning.words.composed` makes, in a fifth of its time.
+
+Hydra takes most of a composition to read and merge the members of all groups. Here that is done once for each choice of
+members; options are then set as Hydra sets them. Words that this does not read, or refuses, go to `composed` itself, so
+that what a user is told is said there. tests/test_plans.py compares both.
+"""
+
+from __future__ import annotations
+
+import os
+from copy import deepcopy
+from functools import cache
+
+from hydra import compose
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fedgraft.common.plan.plan import Plan
+from fedgraft.simulations.planning import words as planning
+from fedgraft.simulations.planning.choices import groups
+from fedgraft.simulations.planning.compose import to_study
+
+
+def plan_of_words(words: tuple[str, ...]) -> Plan:
+    """The plan of these words; the same words give the same (frozen) plan.
+
+    Raises:
+        PlanError: as `fedgraft.simulations.planning.words.composed`.
+    """
+    return _plan(words, os.environ.get("FEDGRAFT_DATA"))
+
+
+@cache
+def _plan(words: tuple[str, ...], data: str | None) -> Plan:
+    """``data``: where it looks for what a plan leaves open."""
+    config = _config(words)
+    return planning.composed(planning.Words(words)).plan if config is None else to_study(config)[0]
+
+
+def _config(words: tuple[str, ...]) -> DictConfig | None:
+    """What Hydra composes of these words; ``None`` if they do more than choose members, and set or add options."""
+    known = groups()
+    try:
+        overrides = OverridesParser.create().parse_overrides([*words])
+        chosen = [one for one in overrides if one.key_or_group in known]
+        if not all(isinstance(one.value(), str) and one.type is OverrideType.CHANGE for one in chosen):
+            return None
+        config = deepcopy(_members(tuple(str(one.input_line) for one in chosen)))
+        if not all(_set(config, one) for one in overrides if one.key_or_group not in known):
+            return None
+    except (HydraException, OmegaConfBaseException):
+        return None
+    return config
+
+
+@cache
+def _members(chosen: tuple[str, ...]) -> DictConfig:
+    """The options of these members, and of those that are chosen by default."""
+    with planning.hydra_initialised():
+        return compose("plan", [*chosen])
+
+
+def _set(config: DictConfig, override: Override) -> bool:
+    """Set an option, or add one that is not there; whether it was either.
+
+    Raises:
+        OmegaConfBaseException: there is no such option, or it does not take the value.
+    """
+    name, new = override.key_or_group, override.is_add()
+    plain = override.type is OverrideType.CHANGE or (new and OmegaConf.select(config, name) is None)
+    if not plain or override.package is not None or override.is_sweep_override() or name.startswith("hydra"):
+        return False
+    OmegaConf.update(config, name, override.value(), merge=True, force_add=new)
+    return True
