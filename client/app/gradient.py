@@ -19,10 +19,10 @@ from fedgraft.common.interfaces.roles import HEAD
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.wire import messages
+from fedgraft.common.wire.given import unpack_given
 from fedgraft.common.wire.gradient import (
     Gradient,
     pack_gradient,
-    unpack_given,
     unpack_gradient_question,
     unpack_matrices,
 )

@@ -20,10 +20,10 @@ from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.records import config_of, is_count
 from fedgraft.common.wire import messages
+from fedgraft.common.wire.given import add_given
 from fedgraft.common.wire.messages import Instruction, Specs
 
 GRADIENT = "query.gradient"
-_GIVEN = "given"
 _EVALUATE, _LOSS = "evaluate", "loss"
 _ZERO = 1e-5  # of the largest number: rows sum to zero up to the rounding of float32
 _WORTH = 64  # numbers from which leaving out a row is worth it
@@ -105,10 +105,8 @@ def pack_gradient_question(
         evaluate: whether the site should also evaluate these tensors.
     """
     content = messages.pack_evaluate(received, plan_digest, server_round, class_counts)
-    if given:
-        content[_GIVEN] = messages.pack_tensors(given)
     config_of(content, messages.CONFIG)[_EVALUATE] = evaluate
-    return content
+    return add_given(content, given)
 
 
 def unpack_gradient_question(content: RecordDict) -> tuple[Instruction, bool]:
@@ -121,16 +119,6 @@ def unpack_gradient_question(content: RecordDict) -> tuple[Instruction, bool]:
     if not isinstance(evaluate, bool):
         raise WireError("`evaluate` must be true or false")
     return messages.unpack_order(content), evaluate
-
-
-def unpack_given(content: RecordDict, specs: Specs) -> dict[str, Tensor] | None:
-    """The given tensors of a ``query.gradient`` message; ``None`` if it brings none.
-
-    Raises:
-        WireError: they are not as ``specs`` says.
-    """
-    record = content.get(_GIVEN)
-    return messages.unpack_tensors(record, specs) if isinstance(record, ArrayRecord) else None
 
 
 def pack_gradient(answer: Gradient, precision: str) -> RecordDict:

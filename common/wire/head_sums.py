@@ -12,13 +12,14 @@ from torch import Tensor
 
 from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.head_start import COUNTS, Sums
-from fedgraft.common.records import config_of, is_count, text_of
+from fedgraft.common.records import config_of, text_of
 from fedgraft.common.wire import messages
+from fedgraft.common.wire.given import add_given, unpack_given
 
 SUMS = "query.sums"
 Purpose = Literal["initial", "ranking"]
 _PURPOSES: tuple[Purpose, ...] = ("initial", "ranking")
-_SITE, _SUMS, _PLAN, _GIVEN, _PURPOSE = "site", "sums", "plan", "given", "purpose"
+_SITE, _SUMS, _PLAN, _PURPOSE = "site", "sums", "plan", "purpose"
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,7 @@ def pack_sums_question(asked: SumsQuestion) -> RecordDict:
     config = ConfigRecord({"digest": asked.plan_digest, _PURPOSE: asked.purpose})
     if asked.class_counts is not None:
         config["class-counts"] = list(asked.class_counts)
-    given = {_GIVEN: messages.pack_tensors(asked.given)} if asked.given else {}
-    return RecordDict({_PLAN: config, **given})
+    return add_given(RecordDict({_PLAN: config}), asked.given)
 
 
 def plan_of_sums_question(content: RecordDict) -> str:
@@ -73,14 +73,10 @@ def unpack_sums_question(content: RecordDict, given: messages.Specs) -> SumsQues
     Raises:
         WireError: something is missing or ill-typed.
     """
-    counts, record = config_of(content, _PLAN).get("class-counts"), content.get(_GIVEN)
-    if counts is not None and not (isinstance(counts, list) and all(is_count(count) for count in counts)):
-        raise WireError("`class-counts` must be whole numbers")
-    if given and not isinstance(record, ArrayRecord):
+    counts, tensors = messages.class_counts_of(config_of(content, _PLAN)), unpack_given(content, given)
+    if given and tensors is None:
         raise WireError("the message lacks the tensors that scale features")
-    tensors = messages.unpack_tensors(record, given) if isinstance(record, ArrayRecord) else {}
-    known = None if counts is None else tuple(int(count) for count in counts)
-    return SumsQuestion(plan_of_sums_question(content), tensors, known, _purpose(content))
+    return SumsQuestion(plan_of_sums_question(content), tensors or {}, counts, _purpose(content))
 
 
 def _purpose(content: RecordDict) -> Purpose:

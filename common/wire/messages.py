@@ -152,17 +152,27 @@ def unpack_order(content: RecordDict) -> Instruction:
         WireError: a key is missing or ill-typed.
     """
     config = config_of(content, CONFIG)
-    counts, mu = config.get("class-counts"), config.get("proximal-mu", 0.0)
-    if counts is not None and not (isinstance(counts, list) and all(is_count(count) for count in counts)):
-        raise WireError("`class-counts` must be whole numbers")
+    mu = config.get("proximal-mu", 0.0)
     if not isinstance(mu, int | float) or mu < 0:
         raise WireError("`proximal-mu` must be a number, 0 or more")
     return Instruction(
         plan_digest=text_of(config, "plan"),
         round=count_of(config, "server-round"),
-        class_counts=None if counts is None else tuple(int(count) for count in counts),
+        class_counts=class_counts_of(config),
         proximal_mu=float(mu),
     )
+
+
+def class_counts_of(config: ConfigRecord) -> tuple[int, ...] | None:
+    """Training cases by class over all sites, if the message has them.
+
+    Raises:
+        WireError: they are no whole numbers.
+    """
+    counts = config.get("class-counts")
+    if counts is not None and not (isinstance(counts, list) and all(is_count(count) for count in counts)):
+        raise WireError("`class-counts` must be whole numbers")
+    return None if counts is None else tuple(int(count) for count in counts)
 
 
 def unpack_arrays(content: RecordDict, key: str) -> ArrayRecord:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from flwr.app import Message, RecordDict
 
@@ -21,6 +22,7 @@ from fedgraft.common.wire.offer import Offer, unpack_offer
 from fedgraft.common.wire.prevalence import unpack_prevalence
 from fedgraft.server.aggregation.moments import impossible
 
+Answer = TypeVar("Answer")
 _CODE = re.compile(r"fedgraft:[a-z-]{1,40}")
 
 
@@ -44,14 +46,8 @@ class Expected:
 
 def read_offer(reply: Message | None, plan_digest: str, task: AnyTask) -> Offer | Refusal:
     """Read and check a site's answer to ``query.prepare``."""
-    content = content_of(reply)
-    if isinstance(content, Refusal):
-        return content
-    try:
-        offer = unpack_offer(content, task)
-    except WireError as error:
-        return Refusal("bad-offer", str(error))
-    if offer.plan_digest != plan_digest:
+    offer = _read(reply, "bad-offer", lambda content: unpack_offer(content, task))
+    if not isinstance(offer, Refusal) and offer.plan_digest != plan_digest:
         return Refusal("wrong-plan", "the site prepared another plan than this one")
     return offer
 
@@ -65,13 +61,9 @@ def read_update(
     Args:
         decode: decodes a codec's payload; ``None`` if the tensors are sent as they are.
     """
-    content = content_of(reply)
-    if isinstance(content, Refusal):
-        return content
-    try:
-        update = messages.unpack_update(content, specs, task, decode)
-    except WireError as error:
-        return Refusal("bad-update", str(error))
+    update = _read(reply, "bad-update", lambda content: messages.unpack_update(content, specs, task, decode))
+    if isinstance(update, Refusal):
+        return update
     wrong = _stranger(expected, Expected(update.site, update.plan_digest, update.round))
     if wrong is None and expected.examples not in (None, update.examples):
         return Refusal("wrong-count", f"{update.examples} training cases, but {expected.examples} when it was prepared")
@@ -81,37 +73,24 @@ def read_update(
 
 def read_evaluations(reply: Message | None, expected: Expected, task: AnyTask) -> dict[str, Evaluation] | Refusal:
     """Read and check a site's answer to ``evaluate``: its evaluations by split."""
-    content = content_of(reply)
-    if isinstance(content, Refusal):
-        return content
-    try:
-        site, digest, server_round, evaluations = messages.unpack_answer(content, task)
-    except WireError as error:
-        return Refusal("bad-evaluation", str(error))
+    answer = _read(reply, "bad-evaluation", lambda content: messages.unpack_answer(content, task))
+    if isinstance(answer, Refusal):
+        return answer
+    site, digest, server_round, evaluations = answer
     return _stranger(expected, Expected(site, digest, server_round)) or evaluations
 
 
 def read_prevalence(reply: Message | None, classes: int) -> tuple[int, ...] | Refusal | None:
     """Read the classes that a held-out site expects among its cases, from its answer to ``evaluate``; ``None`` if it
     told none."""
-    content = content_of(reply)
-    if isinstance(content, Refusal):
-        return content
-    try:
-        return unpack_prevalence(content, classes)
-    except WireError as error:
-        return Refusal("bad-evaluation", str(error))
+    return _read(reply, "bad-evaluation", lambda content: unpack_prevalence(content, classes))
 
 
 def read_sums(reply: Message | None, expected: Expected, specs: Specs) -> SiteSums | Refusal:
     """Read and check a site's answer to ``query.sums``; counts must sum to the site's number of training cases."""
-    content = content_of(reply)
-    if isinstance(content, Refusal):
-        return content
-    try:
-        found = unpack_sums(content, specs)
-    except WireError as error:
-        return Refusal("bad-sums", str(error))
+    found = _read(reply, "bad-sums", lambda content: unpack_sums(content, specs))
+    if isinstance(found, Refusal):
+        return found
     wrong = _stranger(expected, Expected(found.site, found.plan_digest, expected.round))
     if wrong is None and found.sums is not None and COUNTS in found.sums:
         cases = int(found.sums[COUNTS].sum())
@@ -126,13 +105,9 @@ def read_moments(reply: Message | None, expected: Expected, width: int) -> SiteM
     Args:
         width: number of features.
     """
-    content = content_of(reply)
-    if isinstance(content, Refusal):
-        return content
-    try:
-        found = unpack_moments(content, width)
-    except WireError as error:
-        return Refusal("bad-moments", str(error))
+    found = _read(reply, "bad-moments", lambda content: unpack_moments(content, width))
+    if isinstance(found, Refusal):
+        return found
     wrong = _stranger(expected, Expected(found.site, found.plan_digest, expected.round))
     if wrong is None and found.moments is not None and found.moments.cases != expected.examples:
         return Refusal(
@@ -145,13 +120,9 @@ def read_gradient(
     reply: Message | None, expected: Expected, specs: Specs, precision: str, task: AnyTask
 ) -> Gradient | Refusal:
     """Read and check a site's answer to ``query.gradient``: names, shapes, finite numbers, and number of cases."""
-    content = content_of(reply)
-    if isinstance(content, Refusal):
-        return content
-    try:
-        found = unpack_gradient(content, specs, precision, task)
-    except WireError as error:
-        return Refusal("bad-gradient", str(error))
+    found = _read(reply, "bad-gradient", lambda content: unpack_gradient(content, specs, precision, task))
+    if isinstance(found, Refusal):
+        return found
     wrong = _stranger(expected, Expected(found.site, found.plan_digest, found.round))
     if wrong is None and found.examples != expected.examples:
         return Refusal("wrong-count", f"{found.examples} training cases, but {expected.examples} when it was prepared")
@@ -173,6 +144,17 @@ def _stranger(expected: Expected, found: Expected) -> Refusal | None:
     if found.round != expected.round:
         return Refusal("wrong-round", f"the reply belongs to round {found.round}")
     return None
+
+
+def _read(reply: Message | None, code: str, unpack: Callable[[RecordDict], Answer]) -> Answer | Refusal:
+    """What ``unpack`` reads of a reply; a refusal if there is no content, or one with ``code`` if it can't be read."""
+    content = content_of(reply)
+    if isinstance(content, Refusal):
+        return content
+    try:
+        return unpack(content)
+    except WireError as error:
+        return Refusal(code, str(error))
 
 
 def content_of(reply: Message | None) -> RecordDict | Refusal:

@@ -12,11 +12,11 @@ from flwr.app import ArrayRecord, MetricRecord, RecordDict
 from fedgraft.common.errors import WireError
 from fedgraft.common.records import config_of
 from fedgraft.common.tasks.classification import Classification
+from fedgraft.common.wire.given import unpack_given
 from fedgraft.common.wire.gradient import (
     Gradient,
     pack_gradient,
     pack_gradient_question,
-    unpack_given,
     unpack_gradient,
     unpack_gradient_question,
 )
