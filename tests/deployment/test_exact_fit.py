@@ -17,8 +17,8 @@ from fedgraft.simulations.engine.run import simulate
 
 from .conftest import Deployment, Service
 
-EVALUATIONS = 3
-"""Of the gradient; each is a process at every site."""
+EVALUATIONS = 2
+"""Of the gradient; each is a process at every site: the first question, and one that brings no given tensors."""
 
 
 def test_a_fit_over_scaled_features(
@@ -33,7 +33,8 @@ def test_a_fit_over_scaled_features(
     monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
     plan = compose_plan(
         *("features=taps", "head=plain", "loss.weights=none", "rounds=1", "strategy=exact", "strategy.weakest=0.1"),
-        *(f"strategy.most_evaluations={EVALUATIONS}", "strategy.min_sites=3", "strategy.timeout=120"),
+        *(f"strategy.most_evaluations={EVALUATIONS}", "strategy.min_sites=2", "strategy.timeout=120"),
+        "data.sites=2",
     )
     simulate(plan, tmp_path / "simulated", Console(file=StringIO()))
     for folder in sorted((tmp_path / "simulated" / "sites").iterdir()):

@@ -26,8 +26,8 @@ def test_a_table_with_federated_statistics(
     table_sites: Callable[..., list[Path]],
     tmp_path: Path,
 ) -> None:
-    plan = table_plan("strategy.min_sites=3", "strategy.timeout=120")
-    hospitals = table_sites(3)
+    plan = table_plan("strategy.min_sites=2", "strategy.timeout=120", "rounds=1")
+    hospitals = table_sites(2)
     app = client_app.build(client_app.MessageHandler(Workspace(), hospitals))
     grid = InProcessGrid(app, [{"site-file": str(site)} for site in hospitals], {})
     expected = server_app.serve(grid, plan, tmp_path / "here", None, lambda round_: None).shared

@@ -9,38 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flwr.app import Context, Message
-from flwr.clientapp import ClientApp
 
-from fedgraft.client.app import client_app
-from fedgraft.client.app.workspace import Workspace
-from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.exchange.ledger import Ledger
-from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.rounds.loop import run
 from fedgraft.server.rounds.state import RunContext, RunOutcome
-from fedgraft.simulations.engine.grid import InProcessGrid
 from fedgraft.simulations.federation.sites import lay_out
 
-Tamper = Callable[[Message, Message], Message]
-
-
-class Tampered:
-    """Stands for all sites; a tampering gets the message and the true reply, and gives the reply that is sent.
-
-    ``fresh`` opens a new workspace for every message, as a deployed site's new process does.
-    """
-
-    def __init__(self, sites: list[Path], tamper: dict[int, Tamper], fresh: bool) -> None:
-        self._sites, self._tamper, self._fresh = sites, tamper, fresh
-        self._app = client_app.build(client_app.MessageHandler(Workspace(), sites))
-
-    def __call__(self, message: Message, context: Context) -> Message:
-        app = client_app.build(client_app.MessageHandler(Workspace(), self._sites)) if self._fresh else self._app
-        reply = app(message, context)
-        index = int(str(context.node_config["partition-id"]))
-        return self._tamper[index](message, reply) if index in self._tamper else reply
+from .in_process import Tamper, Tampered, context_over
 
 
 @dataclass(frozen=True)
@@ -79,14 +55,9 @@ def lay(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
         federation = lay_out(laid_out or plan, tmp_path / out, os.environ)
         for site in federation.sites.values():
             edit(site.parent)
-        sites = list(federation.sites.values())
-        client: ClientApp = Tampered(sites, tamper or {}, fresh)  # type: ignore[assignment]
-        grid = InProcessGrid(client, [{"partition-id": index} for index in range(len(sites))], {})
-        model = build(plan, None)
+        answering = Tampered(list(federation.sites.values()), tamper, fresh)
         ledger = Ledger(tmp_path / out / "ledger.jsonl")
-        initial = model.tensors(model.received)
-        backbone = distributed(model)
-        context = RunContext(grid, plan, backbone, initial, ledger, model.groups, registered=registered or {})
+        context = context_over(plan, answering, ledger, registered=registered or {})
         return Laid(context, tmp_path / out)
 
     return go

@@ -11,18 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedgraft.client.app import client_app
-from fedgraft.client.app.workspace import Workspace
 from fedgraft.common import tensors
 from fedgraft.common.errors import PlanError
 from fedgraft.common.models.build import build
-from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.exchange.ledger import Ledger
-from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.rounds.loop import run
-from fedgraft.server.rounds.state import RunContext
-from fedgraft.simulations.engine.grid import InProcessGrid
+
+from .in_process import Tampered, context_over
 
 Composer = Callable[..., Plan]
 Sites = Callable[..., list[Path]]
@@ -101,7 +96,7 @@ def test_two_rounds_change_all_that_is_trained(
 ) -> None:
     plan = plan_for(name, adaptation, f"strategy={strategy}")
     model = build(plan, None)
-    shared = federated(plan, model, table_sites(2)) if name in TABLES else federate(plan).outcome.shared
+    shared = federated(plan, table_sites(2)) if name in TABLES else federate(plan).outcome.shared
     start = model.tensors(model.names("shared"))
     assert set(shared) == set(start)
     assert all(bool(torch.isfinite(tensor).all()) for tensor in shared.values())
@@ -117,7 +112,7 @@ def test_layers_that_stay_at_a_site_last_there_and_differ(
     plan = plan_for(name, adaptation, "adaptation.role=local")
     if name in TABLES:
         sites = table_sites(2)
-        shared, folders = federated(plan, build(plan, None), sites), [site.parent for site in sites]
+        shared, folders = federated(plan, sites), [site.parent for site in sites]
     else:
         result = federate(plan, fresh=True)
         shared, folders = result.outcome.shared, sorted(result.folder.glob("*/"))
@@ -127,10 +122,6 @@ def test_layers_that_stay_at_a_site_last_there_and_differ(
     assert all(not torch.equal(here[key], there[key]) for key in here)
 
 
-def federated(plan: Plan, model: Model, sites: list[Path]) -> dict[str, Tensor]:
+def federated(plan: Plan, sites: list[Path]) -> dict[str, Tensor]:
     """The shared tensors after all rounds of a plan over the hospitals of these site files."""
-    app = client_app.build(client_app.MessageHandler(Workspace(), sites))
-    grid = InProcessGrid(app, [{"partition-id": index} for index in range(len(sites))], {})
-    backbone = distributed(model)
-    received = model.tensors(model.received)
-    return run(RunContext(grid, plan, backbone, received, Ledger(None), model.groups)).shared
+    return run(context_over(plan, Tampered(sites))).shared

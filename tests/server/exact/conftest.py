@@ -5,30 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import Context, Message
-from flwr.clientapp import ClientApp
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer
 
-from fedgraft.client.app import client_app
-from fedgraft.client.app.workspace import Workspace
-from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.exchange.ledger import Ledger
-from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.rounds.loop import run
-from fedgraft.server.rounds.state import Round, RunContext, RunOutcome
-from fedgraft.simulations.engine.grid import InProcessGrid
+from fedgraft.server.rounds.state import Round, RunOutcome
+
+from ..given_numbers import words_over, write_hospital
+from ..in_process import Tamper, Tampered, context_over
 
 Composer = Callable[..., Plan]
 Deal = Sequence[NDArray[np.int64]]
-Tamper = Callable[[Message, Message], Message]
 COLUMNS = tuple(f"x{number}" for number in range(30))
-RUN = 1
 
 
 @dataclass(frozen=True)
@@ -56,22 +49,13 @@ def breast_plan(compose_plan: Composer) -> Composer:
     """``breast_plan("rounds=1")`` -> strategy=exact over such hospitals, whose columns are standardised already."""
 
     def composed(*overrides: str) -> Plan:
-        numbers = {"means": 0.0, "deviations": 1.0}
-        filled = [f"+table.{name}={{{', '.join(f'{c}: {v}' for c in COLUMNS)}}}" for name, v in numbers.items()]
-        table = (
-            f"+table={{numeric: [{', '.join(COLUMNS)}], categorical: [], missing: [], indicate_missing: false, "
-            "statistics: plan, min_count: 1}"
-        )
-        base = ("data.image_size=null", "backbone=identity", "head=plain", "engine.threads=1", table, *filled)
         own = (
             "strategy=exact",
             "strategy.min_sites=1",
             "strategy.tolerance=1e-7",
             "strategy.precision=float64",
-            "loss.weights=none",
         )
-        split = ("data.test=given", "data.val_fraction=0", "data.test_fraction=0")
-        return compose_plan(*base, *own, *split, *overrides, small=False)
+        return compose_plan(*words_over(COLUMNS), *own, *overrides, small=False)
 
     return composed
 
@@ -105,31 +89,13 @@ def fit_over(patients: Patients, tmp_path: Path) -> Callable[..., Run]:
 
 
 def run_over(plan: Plan, sites: list[Path], tamper: dict[int, Tamper] | None = None) -> Run:
-    app, changed = client_app.build(client_app.MessageHandler(Workspace(), sites)), tamper or {}
-
-    def answer(message: Message, context: Context) -> Message:
-        reply = app(message, context)
-        index = int(str(context.node_config["partition-id"]))
-        return changed[index](message, reply) if index in changed else reply
-
-    client: ClientApp = answer  # type: ignore[assignment]
-    nodes: Any = [{"partition-id": index} for index in range(len(sites))]
-    model, ledger, said = build(plan, None), Ledger(None), list[Round]()
-    backbone = distributed(model)
-    shared = model.tensors(model.received)
-    grid = InProcessGrid(client, nodes, {})
-    context = RunContext(grid, plan, backbone, shared, ledger, model.groups, progress=said.append)
+    ledger, said = Ledger(None), list[Round]()
+    context = context_over(plan, Tampered(sites, tamper), ledger, progress=said.append)
     return Run(run(context), ledger, sites, said)
 
 
 def _hospital(folder: Path, patients: Patients, some: NDArray[np.int64], release: str) -> Path:
-    folder.mkdir(parents=True)
-    names = ["lesion" if label else "clear" for label in patients.labels]
+    names, splits = ("clear", "lesion"), ("train", "val")
     rows = [",".join(f"{number:.6f}" for number in patients.rows[k]) for k in some]
-    (folder / "table.csv").write_text("\n".join([",".join(COLUMNS), *rows]) + "\n", encoding="utf-8")
-    split = ["val" if is_val else "train" for is_val in patients.is_val]
-    cases = [f"table.csv,{row},{names[k]},p{k},{split[k]}" for row, k in enumerate(some)]
-    (folder / "manifest.csv").write_text("\n".join(["path,row,label,patient,split", *cases]) + "\n", encoding="utf-8")
-    site = f"name: {folder.name}\nmanifest: manifest.csv\nstate: state\ndevice: cpu\nthreads: 1\n{release}"
-    (folder / "site.yaml").write_text(site, encoding="utf-8")
-    return folder / "site.yaml"
+    cases = [(names[patients.labels[k]], f"p{k}", splits[int(patients.is_val[k])]) for k in some]
+    return write_hospital(folder, COLUMNS, rows, cases, release)

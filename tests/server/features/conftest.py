@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from flwr.app import Context, Message
-from flwr.clientapp import ClientApp
+from flwr.app import Message
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedgraft.client.app import client_app
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.training.session import Session
-from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.exchange.ledger import Ledger
-from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.rounds.loop import run
-from fedgraft.server.rounds.state import RunContext, RunOutcome
-from fedgraft.simulations.engine.grid import InProcessGrid
+from fedgraft.server.rounds.state import RunOutcome
+
+from ..given_numbers import words_over, write_hospital
+from ..in_process import Tamper, Tampered, context_over
 
 Composer = Callable[..., Plan]
 Numbers = NDArray[np.float64]
-Tamper = Callable[[Message, Message], Message]
 COLUMNS = ("a", "b", "c", "d")
 CLASSES = ("clear", "lesion", "other")
 
@@ -83,18 +80,8 @@ def numbers_plan(compose_plan: Composer) -> Composer:
     """``numbers_plan("features.scale=own")`` -> a plan over such hospitals, whose features are their numbers."""
 
     def composed(*overrides: str) -> Plan:
-        filled = [
-            f"+table.{n}={{{', '.join(f'{c}: {v}' for c in COLUMNS)}}}"
-            for n, v in (("means", 0.0), ("deviations", 1.0))
-        ]
-        table = (
-            f"+table={{numeric: [{', '.join(COLUMNS)}], categorical: [], missing: [], indicate_missing: false, "
-            "statistics: plan, min_count: 1}"
-        )
-        base = ("data.image_size=null", "backbone=identity", "head=plain", "engine.threads=1", table, *filled)
-        split = ("data.test=given", "data.val_fraction=0", "data.test_fraction=0", "loss.weights=none")
         train = ("rounds=3", "train.epochs=2", "train.batch_size=8", "train.lr=0.1", "strategy.min_sites=1")
-        return compose_plan(*base, *split, *train, *overrides, small=False)
+        return compose_plan(*words_over(COLUMNS), *train, *overrides, small=False)
 
     return composed
 
@@ -106,7 +93,7 @@ class Run:
     plan: Plan
     folder: Path
     workspace: Workspace
-    messages: list[Message] = field(default_factory=list)
+    messages: list[Message]
 
     def session(self, site: str) -> Session:
         return self.workspace.open(self.folder / site / "site.yaml", self.plan.digest, 1)
@@ -125,38 +112,20 @@ def run_over(tmp_path: Path) -> Callable[..., Run]:
     def go(plan: Plan, held: Mapping[str, Rows], tamper: Mapping[str, Tamper] | None = None) -> Run:
         folder = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
         sites = [_written(folder / name, rows) for name, rows in held.items()]
-        workspace, ledger, asked = Workspace(), Ledger(None), list[Message]()
-        app = client_app.build(client_app.MessageHandler(workspace, sites))
-
-        def answer(message: Message, context: Context) -> Message:
-            reply = app(message, context)
-            asked.append(reply)
-            name = list(held)[int(str(context.node_config["partition-id"]))]
-            return tamper[name](message, reply) if tamper and name in tamper else reply
-
-        client: ClientApp = answer  # type: ignore[assignment]
-        nodes: Any = [{"partition-id": index} for index in range(len(sites))]
-        model = build(plan, None)
-        backbone = distributed(model)
-        grid, received = InProcessGrid(client, nodes, {}), model.tensors(model.received)
-        context = RunContext(grid, plan, backbone, received, ledger, model.groups)
-        return Run(run(context), ledger, plan, folder, workspace, asked)
+        places = {name: place for place, name in enumerate(held)}
+        answering = Tampered(sites, {places[name]: change for name, change in (tamper or {}).items()})
+        ledger = Ledger(None)
+        return Run(
+            run(context_over(plan, answering, ledger)), ledger, plan, folder, answering.workspace, answering.replies
+        )
 
     return go
 
 
 def _written(folder: Path, held: Rows) -> Path:
-    folder.mkdir(parents=True)
     rows = [",".join(repr(float(number)) for number in row) for row in held.numbers]
-    (folder / "table.csv").write_text("\n".join([",".join(COLUMNS), *rows]) + "\n", encoding="utf-8")
-    cases = [
-        f"table.csv,{place},{CLASSES[label]},p{place},{split}"
-        for place, (label, split) in enumerate(zip(held.labels, held.splits, strict=True))
-    ]
-    (folder / "manifest.csv").write_text("\n".join(["path,row,label,patient,split", *cases]) + "\n", encoding="utf-8")
-    site = f"name: {folder.name}\nmanifest: manifest.csv\nstate: state\ndevice: cpu\nthreads: 1\n"
-    (folder / "site.yaml").write_text(f"{site}release: {held.release}\n", encoding="utf-8")
-    return folder / "site.yaml"
+    cases = [(CLASSES[k], f"p{n}", split) for n, (k, split) in enumerate(zip(held.labels, held.splits, strict=True))]
+    return write_hospital(folder, COLUMNS, rows, cases, f"release: {held.release}\n")
 
 
 def same(one: Mapping[str, Tensor], other: Mapping[str, Tensor], tolerance: float) -> bool:
