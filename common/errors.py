@@ -71,6 +71,12 @@ class BackboneError(FedGraftError):
     code = "backbone"
 
 
+class ModelError(FedGraftError):
+    """A model's folder is not as it was written, or the model can't be used here."""
+
+    code = "model"
+
+
 class WireError(FedGraftError):
     """A message does not hold what the plan says it must."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from torch import Tensor
 
 from fedgraft.common.errors import BackboneError
 from fedgraft.common.runtime.files import replacing
+
+_METADATA, _LENGTH_BYTES = "__metadata__", 8
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -32,6 +35,21 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] 
     with replacing(path, private=True) as partial:
         # none, not an empty one: with that and no tensor at all safetensors writes no valid header
         safetensors.torch.save_file(contiguous, partial, metadata=dict(metadata) if metadata else None)
+        if metadata:
+            _sort_metadata(partial)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Sort the metadata in a file's header, which safetensors writes in a random order; the same tensors then give the
+    same bytes. The header stays as long as it is: 8 bytes with its length, then JSON."""
+    with path.open("r+b") as stream:
+        length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
+        header = json.loads(stream.read(length))
+        header[_METADATA] = dict(sorted(header[_METADATA].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(length)
+        if len(text) == length:
+            stream.seek(_LENGTH_BYTES)
+            stream.write(text)
 
 
 def load(path: Path) -> dict[str, Tensor]:

@@ -18,6 +18,7 @@ from fedgraft.common.errors import DeploymentError, PlanError
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.losses.suitability import require_suited
+from fedgraft.common.model_folder.folder import FOLDER, write_model
 from fedgraft.common.models.build import build as build_model
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, from_json
@@ -73,8 +74,8 @@ def serve(
     progress: Callable[[Round], None],
     draw: bool = True,
 ) -> RunOutcome:
-    """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``model.safetensors``, ``rounds.png``
-    and ``summary.json`` into ``out``; federated statistics of a table are in the plan that is run and written."""
+    """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``model/``, ``rounds.png`` and
+    ``summary.json`` into ``out``; federated statistics of a table are in the plan that is run and written."""
     start = time.monotonic()
     require_suited(plan, plan.engine.trusted)
     out.mkdir(parents=True, exist_ok=True)
@@ -153,10 +154,8 @@ def _write_results(
     out: Path, plan: Plan, model: Model, outcome: RunOutcome, ledger: Ledger, seconds: float
 ) -> dict[str, Any]:
     model.load(outcome.shared)
-    metadata = {"plan_digest": plan.digest, "classes": json.dumps(plan.data.classes)}
-    kept = (*model.names("frozen"), *model.received)
-    tensors.save(out / "model.safetensors", model.tensors(kept), metadata)
     evidence = gather(plan, outcome)
+    write_model(out / FOLDER, plan, model, evidence.beside_model)
     result = {**summary.summary(plan, outcome, ledger, seconds), **evidence.plain}
     (out / "summary.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return result

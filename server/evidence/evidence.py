@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedgraft.common.calibration.calibration import Calibration
+from fedgraft.common.model_folder.folder import CALIBRATION
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.evidence.calibration import calibrated
 from fedgraft.server.evidence.calibration_figures import calibration_figures
@@ -30,6 +31,12 @@ class Evidence:
     def plain(self) -> dict[str, Any]:
         """What is added to ``summary.json``."""
         return {**self.figures, "warnings": list(self.warnings)}
+
+    @property
+    def beside_model(self) -> dict[str, str]:
+        """The texts of further files of the model's folder, by name."""
+        fitted = self.calibration.method != "none"
+        return {CALIBRATION: self.calibration.to_json()} if fitted else {}
 
 
 def gather(plan: Plan, outcome: RunOutcome) -> Evidence:

@@ -16,6 +16,7 @@ from fedgraft.common.errors import BackboneError
 from fedgraft.common.interfaces.roles import BACKBONE
 from fedgraft.common.kinds.backbone_file import TABLE, save_backbone
 from fedgraft.common.kinds.choice import kind_of
+from fedgraft.common.model_folder.folder import FOLDER, TENSORS
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.processes import say
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     export = commands.add_parser("export", help="write the backbone of a run's model to a .safetensors file")
-    export.add_argument("run", type=Path, metavar="RUN", help="the run's folder: plan.yaml and model.safetensors")
+    export.add_argument("run", type=Path, metavar="RUN", help="the run's folder: plan.yaml and model/")
     export.add_argument("file", type=Path, metavar="FILE", help="to be named in backbone.weights")
     show = commands.add_parser("show", help="what such a file was trained on, as YAML for a plan")
     show.add_argument("file", type=Path, metavar="FILE")
@@ -63,10 +64,11 @@ def export_backbone(run: Path, file: Path) -> None:
     if file.suffix != ".safetensors":
         raise BackboneError(f"{file} must end in .safetensors")
     plan = load_plan(run / "plan.yaml")
-    if not (run / "model.safetensors").is_file():
-        raise BackboneError(f"{run} holds no model.safetensors; name the folder of a run that has ended")
+    file_of_run = run / FOLDER / TENSORS
+    if not file_of_run.is_file():
+        raise BackboneError(f"{run} holds no {FOLDER}/{TENSORS}; name the folder of a run that has ended")
     notes = kind_of(plan, plan.engine.trusted).facts().notes
-    save_backbone(file, trained_backbone(plan, tensors.load(run / "model.safetensors")), plan, notes)
+    save_backbone(file, trained_backbone(plan, tensors.load(file_of_run)), plan, notes)
 
 
 def trained_backbone(plan: Plan, model: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fedgraft.common.model_folder.folder import FOLDER, remove_model
+
 RESULTS = (
-    *("summary.json", "rounds.jsonl", "rounds.png", "ledger.jsonl", "model.safetensors", "shared.safetensors"),
+    *("summary.json", "rounds.jsonl", "rounds.png", "ledger.jsonl", "shared.safetensors"),
     *("clock.jsonl", "clock.png"),
     *("study.json", "study.md", "study.png"),
     *("curve.json", "curve.md", "curve.png"),
 )
-"""The files that a simulation or a study writes into its folder, besides ``plan.yaml``."""
+"""The files that a simulation or a study writes into its folder, besides ``plan.yaml`` and ``model/``."""
 
 
 def remove_earlier_results(out: Path) -> None:
-    """Delete the `RESULTS` of a simulation or a study in its folder, and of the runs of a study; nothing else."""
+    """Delete the `RESULTS` and the model of a simulation or a study in its folder, and those of a study's runs; nothing
+    else."""
     draws = ("", "*/", "*/*/")  # without, with folds or cases, with both
     runs = (folder for draw in draws for folder in out.glob(f"runs/seed-*/{draw}*/lr-*"))
     for folder in (out, *runs):
         for name in RESULTS:
             (folder / name).unlink(missing_ok=True)
+        remove_model(folder / FOLDER)

@@ -50,6 +50,7 @@ from rich.console import Console
 
 from fedgraft.common import tasks
 from fedgraft.common.errors import FedGraftError, RoundError
+from fedgraft.common.model_folder.folder import FOLDER, remove_model
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.engine.display import Runs
 from fedgraft.simulations.engine.run import Series
@@ -63,7 +64,7 @@ from fedgraft.simulations.study.folds import require_dealable
 from fedgraft.simulations.study.plot import draw_study
 from fedgraft.simulations.study.report import markdown, print_study
 from fedgraft.simulations.study.summary import Trained, summarise
-from fedgraft.simulations.study.training import MODEL, Bench, run_folder, train_one
+from fedgraft.simulations.study.training import Bench, run_folder, train_one
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def _at_its_best(arrangement: Arrangement, lrs: Sequence[float], fallback: float
         raise FedGraftError(f"seed {best.seed}{arrangement.draw.words}, {best.name}, lr {best.lr:g}: {best.failed}")
     for one in tried:
         if one.lr != best.lr or one.method != FEDERATED or one.fold is not None:
-            (run_folder(arrangement, one.lr, bench) / MODEL).unlink(missing_ok=True)
+            remove_model(run_folder(arrangement, one.lr, bench) / FOLDER)
     return replace(best, runs=len(tried), seconds=sum(one.seconds for one in tried))
 
 

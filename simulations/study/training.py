@@ -23,8 +23,6 @@ from fedgraft.simulations.study.baselines import FEDERATED, FINAL, Arrangement, 
 from fedgraft.simulations.study.out_of_fold import RoundScores
 from fedgraft.simulations.study.summary import Trained
 
-MODEL = "model.safetensors"
-
 
 @dataclass(frozen=True)
 class Bench:
@@ -137,7 +135,7 @@ def _read(arrangement: Arrangement, summary: Mapping[str, Any], outcome: RunOutc
 
 
 def _clean(folder: Path) -> None:
-    """Delete the tensors of rounds at the coordinator and at the sites; ``MODEL`` stays."""
+    """Delete the tensors of rounds at the coordinator and at the sites; the model stays."""
     (folder / "shared.safetensors").unlink(missing_ok=True)
     for local in folder.glob("sites/*/state/local"):
         shutil.rmtree(local)

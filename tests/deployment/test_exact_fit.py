@@ -45,7 +45,9 @@ def test_a_fit_over_scaled_features(
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    expected, found = (safetensors.torch.load_file(f / "model.safetensors") for f in (tmp_path / "simulated", out))
+    expected, found = (
+        safetensors.torch.load_file(f / "model" / "model.safetensors") for f in (tmp_path / "simulated", out)
+    )
     assert set(expected) == set(found) and {"scale.mean", "scale.deviation", "head.weight"} <= set(found)
     for name, tensor in expected.items():
         assert torch.allclose(tensor, found[name], rtol=1e-4, atol=1e-4), name

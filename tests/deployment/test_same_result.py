@@ -40,7 +40,9 @@ def test_a_deployed_run_equals_the_simulation(
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    expected, found = (safetensors.torch.load_file(f / "model.safetensors") for f in (tmp_path / "simulated", out))
+    expected, found = (
+        safetensors.torch.load_file(f / "model" / "model.safetensors") for f in (tmp_path / "simulated", out)
+    )
     assert set(expected) == set(found)
     for name, tensor in expected.items():
         assert torch.allclose(tensor, found[name], rtol=1e-5, atol=1e-5), name

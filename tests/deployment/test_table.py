@@ -40,7 +40,7 @@ def test_a_table_with_federated_statistics(
     done = deployment.command("coordinator", "run", root, "--plan", str(asked), "--out", str(out), seconds=240)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    found = safetensors.torch.load_file(out / "model.safetensors")
+    found = safetensors.torch.load_file(out / "model" / "model.safetensors")
     for name, tensor in expected.items():
         assert torch.allclose(tensor, found[name], rtol=1e-5, atol=1e-6), name
     assert load_plan(out / "plan.yaml") == load_plan(tmp_path / "here" / "plan.yaml").for_hospitals()

@@ -51,7 +51,7 @@ def source() -> Iterator[fg.Source]:
 
 
 def weights(run: fg.Run) -> str:
-    return tensors.digest(tensors.load(run.out / "model.safetensors"))
+    return tensors.digest(tensors.load(run.out / "model" / "model.safetensors"))
 
 
 def test_twice_in_one_process_is_twice_the_same(source: fg.Source) -> None:

@@ -77,7 +77,7 @@ def test_signals_are_a_third_kind_of_input(package: Path) -> None:
     summary = json.loads((package / "run" / "summary.json").read_text(encoding="utf-8"))
     assert summary["test"]["auroc"] == 1.0
     assert sorted(summary["sites"]) == ["hospital-0", "hospital-1", "hospital-2"]
-    shared = tensors.load(package / "run" / "model.safetensors")
+    shared = tensors.load(package / "run" / "model" / "model.safetensors")
     assert shared["backbone.0.0.weight"].shape == (8, 2, 5)
     site = package / "run" / "sites" / "hospital-0"
     (folder / "0.npy").write_bytes(b"nothing")

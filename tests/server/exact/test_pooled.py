@@ -122,7 +122,7 @@ def test_it_is_scikit_learn_s_on_features_and_on_tables(
     summary = simulate(compose_plan(*data, *PATH, *asked, small=small), tmp_path, Console(file=StringIO()))
     assert summary["class_counts_withheld"] == []  # else the weights are those of the other sites
     plan = load_plan(tmp_path / "plan.yaml")
-    found = safetensors.torch.load_file(tmp_path / "model.safetensors")
+    found = safetensors.torch.load_file(tmp_path / "model" / "model.safetensors")
     rows, labels = training_of(plan, found, sorted(tmp_path.glob("sites/*/site.yaml")))
     coefficients, intercept = solution(rows, labels, balanced=True)
     weight, bias = found["head.weight"].double().numpy(), found["head.bias"].double().numpy()

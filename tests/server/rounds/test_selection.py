@@ -105,7 +105,7 @@ def test_a_run_ends_with_the_best_round_s_model(
     assert (best["final_round"], last["final_round"]) == (chosen, 5)
     assert best["val"]["auroc"] == max(figures) > last["val"]["auroc"] == figures[-1]
     assert best["test"] == {**lines[chosen]["test"], "source": "sites"}
-    weights = {name: safetensors.torch.load_file(tmp_path / name / "model.safetensors") for name in plans}
+    weights = {name: safetensors.torch.load_file(tmp_path / name / "model" / "model.safetensors") for name in plans}
     assert not torch.equal(weights["best"]["head.weight"], weights["last"]["head.weight"])
     kept = safetensors.torch.load_file(tmp_path / "best" / "shared.safetensors")
     assert torch.equal(kept["head.weight"], weights["best"]["head.weight"])

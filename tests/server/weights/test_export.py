@@ -32,7 +32,7 @@ def finished_run(folder: Path, plan: Plan, value: float = 0.5) -> Path:
     (folder / "plan.yaml").write_text(yaml.safe_dump(plan.to_dict()), encoding="utf-8")
     model = build(plan, None)
     kept = model.tensors((*model.names("frozen"), *model.received))
-    tensors.save(folder / "model.safetensors", {name: torch.full_like(t, value) for name, t in kept.items()})
+    tensors.save(folder / "model" / "model.safetensors", {name: torch.full_like(t, value) for name, t in kept.items()})
     return folder
 
 
@@ -98,8 +98,10 @@ def test_errors(table_plan: PlanOf, tmp_path: Path) -> None:
         export_backbone(run, tmp_path / "w.safetensors")
     with pytest.raises(BackboneError, match=r"w.pt must end in .safetensors"):
         export_backbone(run, tmp_path / "w.pt")
-    (run / "model.safetensors").unlink()
-    with pytest.raises(BackboneError, match=r"holds no model.safetensors; name the folder of a run that has ended"):
+    (run / "model" / "model.safetensors").unlink()
+    with pytest.raises(
+        BackboneError, match=r"holds no model/model.safetensors; name the folder of a run that has ended"
+    ):
         export_backbone(run, tmp_path / "w.safetensors")
     tensors.save(tmp_path / "plain.safetensors", {"a": torch.zeros(1)})
     assert fedgraft(["backbone", "show", str(tmp_path / "plain.safetensors")]) == 2

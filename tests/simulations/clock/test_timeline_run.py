@@ -65,7 +65,7 @@ def test_a_clock_leaves_its_files_and_figures_and_changes_no_weight(go: Go) -> N
     (plain, _), (out, summary) = go("rounds=3"), go(*THREE)
     assert {"clock.jsonl", "clock.png"} <= {path.name for path in out.iterdir()}
     assert not (plain / "clock.jsonl").exists()
-    expected, found = (safetensors.torch.load_file(folder / "model.safetensors") for folder in (plain, out))
+    expected, found = (safetensors.torch.load_file(folder / "model" / "model.safetensors") for folder in (plain, out))
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert json.loads((out / "summary.json").read_text()) == summary
 

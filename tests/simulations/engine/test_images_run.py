@@ -36,7 +36,7 @@ def _cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def trained(plan: Plan, out: Path) -> dict[str, torch.Tensor]:
     simulate(plan, out, QUIET)
-    return load(out / "model.safetensors")
+    return load(out / "model" / "model.safetensors")
 
 
 def differ(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:

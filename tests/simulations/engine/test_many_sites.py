@@ -66,7 +66,9 @@ def test_the_result_is_the_same(
     alone = trained_alone(monkeypatch)
     summaries = [run(*overrides, f"engine.together={t}", "data.val_fraction=0.2", out=t) for t in ("true", "false")]
     assert len(alone) < 2 * 8, "most sites were trained together"
-    one, other = (safetensors.torch.load_file(tmp_path / out / "model.safetensors") for out in ("true", "false"))
+    one, other = (
+        safetensors.torch.load_file(tmp_path / out / "model" / "model.safetensors") for out in ("true", "false")
+    )
     loose = "compression=int8" in overrides  # a step more or less where rounding was near the edge
     for name, tensor in other.items():
         scale = tensor.abs().max().item() if tensor.numel() else 0.0
@@ -101,7 +103,9 @@ def test_what_can_not_be_batched_is_trained_alone_with_the_same_result(
     alone = trained_alone(monkeypatch)
     run("loss.weights=none", out="fallen")
     assert len(alone) == 2 * 8 and inner is not breaks
-    one, other = (safetensors.torch.load_file(tmp_path / out / "model.safetensors") for out in ("fallen", "alone"))
+    one, other = (
+        safetensors.torch.load_file(tmp_path / out / "model" / "model.safetensors") for out in ("fallen", "alone")
+    )
     assert all(torch.equal(one[name], other[name]) for name in other)
 
 

@@ -38,7 +38,7 @@ def run(compose_plan: Composer, cache: Path, tmp_path: Path, monkeypatch: pytest
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return safetensors.torch.load_file(folder / "model.safetensors")
+    return safetensors.torch.load_file(folder / "model" / "model.safetensors")
 
 
 def ledger(folder: Path) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ def ledger(folder: Path) -> list[dict[str, Any]]:
 
 def test_a_run_leaves_the_documented_files_and_keys(run: Run, tmp_path: Path) -> None:
     summary = run()
-    names = {"plan.yaml", "rounds.jsonl", "ledger.jsonl", "model.safetensors", "rounds.png", "summary.json"}
+    names = {"plan.yaml", "rounds.jsonl", "ledger.jsonl", "model", "rounds.png", "summary.json"}
     assert names <= {path.name for path in (tmp_path / "run").iterdir()}
     assert summary == json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["seed"] == 0 and summary["rounds"] == 2 and summary["dropped"] == []

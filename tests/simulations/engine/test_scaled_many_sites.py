@@ -51,7 +51,7 @@ def test_the_result_is_the_same(
         plan = compose_plan(*SITES, *MORE, *overrides, f"engine.together={together}")
         found[together] = simulate(plan, tmp_path / together, Console(file=StringIO()))
         assert together == "false" or len(alone) < 2 * 8, "most sites were trained together"
-    one, other = (safetensors.torch.load_file(tmp_path / out / "model.safetensors") for out in found)
+    one, other = (safetensors.torch.load_file(tmp_path / out / "model" / "model.safetensors") for out in found)
     for name, tensor in other.items():
         scale = tensor.abs().max().item() if tensor.numel() else 0.0
         torch.testing.assert_close(one[name], tensor, rtol=1e-4, atol=1e-4 * scale)

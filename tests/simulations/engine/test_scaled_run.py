@@ -64,7 +64,7 @@ def require_same_figures(run: fg.Run, site: str, model: fg.TrainedModel) -> None
 def test_the_whole_model_gives_the_figures_of_the_run(tmp_path: Path, freeze: str) -> None:
     """Common moments are in model.safetensors, and the network scales by them itself."""
     run = run_of(tmp_path, features__scale="common", backbone__freeze=freeze)
-    held = tensors.load(run.out / "model.safetensors")
+    held = tensors.load(run.out / "model" / "model.safetensors")
     assert {"scale.mean", "scale.deviation"} <= set(held) and bool((held["scale.mean"] != 0).any())
     model = run.model()
     for site in run.summary["sites"]:
@@ -78,7 +78,7 @@ def test_a_site_s_own_scale_is_in_its_model_also_of_one_that_never_trained(tmp_p
         require_same_figures(run, site, run.model(site))
     here, there = (run.model(site).network.state_dict()["scale.mean"] for site in ("alder", "cedar"))
     assert torch.equal(here, there) == (
-        scale == "auto" and tensors.load(run.out / "model.safetensors")["scale.own"].item() == 0
+        scale == "auto" and tensors.load(run.out / "model" / "model.safetensors")["scale.own"].item() == 0
     )
     with pytest.raises(fg.PlanError, match=r"stays at the sites; name one: model\(site=...\) with one of alder, birch"):
         run.model()

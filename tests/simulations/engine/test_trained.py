@@ -47,7 +47,7 @@ def test_it_knows_its_input_and_is_ready_to_predict(run: fg.Run) -> None:
     assert not model.training and not any(parameter.requires_grad for parameter in model.parameters())
     with torch.inference_mode():
         assert model(torch.zeros(5, 3, 32, 32)).shape == (5, 2)
-    held, saved = model.network.state_dict(), tensors.load(run.out / "model.safetensors")
+    held, saved = model.network.state_dict(), tensors.load(run.out / "model" / "model.safetensors")
     assert all(torch.equal(held[name], tensor) for name, tensor in saved.items())
 
 

@@ -61,7 +61,9 @@ def test_a_study_of_every_baseline(run: Run, compose_plan: Composer, tmp_path: P
     _the_federation_is_a_plain_run(compose_plan, found, tmp_path)
     _pooled_trains_on_the_sum(out / "runs" / "seed-0")
     _the_site_left_out_never_trains(out / "runs" / "seed-0")
-    assert [path.parent.parent.name for path in out.glob("runs/*/*/*/model.safetensors")] == ["federated"] * 2
+    assert [path.parent.parent.parent.name for path in out.glob("runs/*/*/*/model/model.safetensors")] == [
+        "federated"
+    ] * 2
     assert (out / "study.png").stat().st_size > 10_000
     difference = found["difference"]["local"]["mean_over_sites"]
     assert difference["low"] < difference["mean"] < difference["high"]

@@ -1,0 +1,1 @@
+"""The folder ``model/`` of a run: a trained model as files that can be handed out, verified and used."""
