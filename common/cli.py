@@ -23,6 +23,7 @@ COMMANDS = {
     "plan": ("fedgraft.simulations.commands.plan:main", "print what a run would do and send, without training"),
     "augment": ("fedgraft.simulations.commands.augment:main", "a picture of cases beside their augmented views"),
     "clock": ("fedgraft.simulations.commands.clock:main", "how long a run would have taken at other sites"),
+    "predict": ("fedgraft.client.prediction.command:main", "new cases, with a trained model: probabilities by case"),
     "backbone": (
         "fedgraft.server.weights.export:main",
         "a trained backbone as a file that a plan can name: export, show",

@@ -25,7 +25,7 @@ ROOMS = {
     "conf": "",
     "common": "cli model_folder models kinds losses compression wire exact adaptation heads features tables "
     "harmonisation alignment sampling personalisation calibration plan tasks tensors runtime interfaces records errors",
-    "client": "cli check app training features images tables augmentation deployment cohort site",
+    "client": "cli check app prediction training features images tables augmentation deployment cohort site",
     "server": "cli app reports evidence rounds exact exchange aggregation weights deployment",
     "simulations": "commands api study engine planning clock federation datasets",
 }

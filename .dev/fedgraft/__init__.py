@@ -10,10 +10,10 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fedgraft.common.errors import BackboneError, DataError, FedGraftError, PlanError, RoundError
+    from fedgraft.client.prediction.trained_model import TrainedModel, load_model
+    from fedgraft.common.errors import BackboneError, DataError, FedGraftError, ModelError, PlanError, RoundError
     from fedgraft.simulations.api import plan, simulate, study
     from fedgraft.simulations.engine.result import Run
-    from fedgraft.simulations.engine.trained import TrainedModel
     from fedgraft.simulations.planning.choices import choices
     from fedgraft.simulations.planning.description import Description
     from fedgraft.simulations.planning.frame import FrameSource as Source
@@ -28,13 +28,15 @@ _PLACES = {
     "DataError": "fedgraft.common.errors",
     "Description": "fedgraft.simulations.planning.description",
     "FedGraftError": "fedgraft.common.errors",
+    "ModelError": "fedgraft.common.errors",
     "PlanError": "fedgraft.common.errors",
     "Planned": "fedgraft.simulations.planning.planned",
     "RoundError": "fedgraft.common.errors",
     "Run": "fedgraft.simulations.engine.result",
     "Source": "fedgraft.simulations.planning.frame:FrameSource",
-    "TrainedModel": "fedgraft.simulations.engine.trained",
+    "TrainedModel": "fedgraft.client.prediction.trained_model",
     "choices": "fedgraft.simulations.planning.choices",
+    "load_model": "fedgraft.client.prediction.trained_model",
     "plan": "fedgraft.simulations.api",
     "simulate": "fedgraft.simulations.api",
     "study": "fedgraft.simulations.api",
@@ -45,6 +47,7 @@ __all__ = [
     "DataError",
     "Description",
     "FedGraftError",
+    "ModelError",
     "PlanError",
     "Planned",
     "RoundError",
@@ -53,6 +56,7 @@ __all__ = [
     "TrainedModel",
     "__version__",
     "choices",
+    "load_model",
     "plan",
     "simulate",
     "study",

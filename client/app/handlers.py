@@ -11,13 +11,14 @@ import torch
 from flwr.app import RecordDict
 from torch import Tensor
 
+from fedgraft.client.app.own_predictions import keep_predictions
 from fedgraft.client.app.prevalence import Prevalence, balance
 from fedgraft.client.app.site_loss import gradient_at, loss_of
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.augmentation.mixing import mixing_of
 from fedgraft.client.site import release
 from fedgraft.client.training.alignment import fill_reference
-from fedgraft.client.training.evaluation import evaluate_splits
+from fedgraft.client.training.evaluation import Evaluated, evaluate_with_outputs
 from fedgraft.client.training.loop import LocalTraining
 from fedgraft.client.training.loss import terms
 from fedgraft.client.training.personal_copy import own_copy, train_own_copy
@@ -93,7 +94,9 @@ def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: in
         if isinstance(session.personal, FinishesModel) and not _held_out(session):
             task = replace(_task(session, order, received, workspace, "finish"), terms=terms(session, order))
             session.personal.finish(NetworkTraining(session.model.constant.trained, task, session.device))
-        return answer_evaluate(session, order, evaluate_received(session), prevalence)
+        found = evaluated_received(session)
+    keep_predictions(session, received, {split: one.outputs for split, one in found.items()})
+    return answer_evaluate(session, order, {split: one.evaluation for split, one in found.items()}, prevalence)
 
 
 def assign(
@@ -188,8 +191,13 @@ def _received(content: RecordDict, session: Session, down: Down = "exact") -> Te
 
 def evaluate_received(session: Session) -> dict[str, Evaluation]:
     """Evaluate what the network holds on the validation and test cases."""
+    return {split: one.evaluation for split, one in evaluated_received(session).items()}
+
+
+def evaluated_received(session: Session) -> dict[str, Evaluated]:
+    """`evaluate_received`, with the outputs."""
     splits = [session.cohort[split] for split in messages.SPLITS]
-    found = evaluate_splits(session.model.constant.trained, splits, session.device, tasks.of(session.plan.data))
+    found = evaluate_with_outputs(session.model.constant.trained, splits, session.device, tasks.of(session.plan.data))
     return {split: one for split, one in zip(messages.SPLITS, found, strict=True) if one is not None}
 
 

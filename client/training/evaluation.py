@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fedgraft.client.features.examples import Examples
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 
 _NUMBERS_AT_ONCE = 1_200_000
+
+
+class Evaluated(NamedTuple):
+    """A split's outputs, ``(N, outputs)`` float32 in the order of its cases, and their evaluation."""
+
+    outputs: NDArray[np.float32]
+    evaluation: Evaluation
 
 
 def predict(network: nn.Module, examples: Examples, device: torch.device) -> Tensor:
@@ -38,14 +48,24 @@ def evaluate_splits(
     network: nn.Module, splits: Sequence[Examples], device: torch.device, task: AnyTask
 ) -> list[Evaluation | None]:
     """`evaluate_split` for many splits: those with rows in the same store, changed alike, are computed together."""
-    found: list[Evaluation | None] = [None] * len(splits)
+    found = evaluate_with_outputs(network, splits, device, task)
+    return [None if one is None else one.evaluation for one in found]
+
+
+def evaluate_with_outputs(
+    network: nn.Module, splits: Sequence[Examples], device: torch.device, task: AnyTask
+) -> list[Evaluated | None]:
+    """`evaluate_splits`, with the outputs."""
+    found: list[Evaluated | None] = [None] * len(splits)
     filled = [place for place, examples in enumerate(splits) if len(examples)]
     for some in _by_store(splits, filled):
         whole = Examples.joined([splits[place] for place in some])
         outputs = predict_mean(network, whole, device).numpy()
-        parts = task.evaluate_parts(outputs, whole.labels.numpy(), [len(splits[place]) for place in some])
-        for place, part in zip(some, parts, strict=True):
-            found[place] = part
+        sizes = [len(splits[place]) for place in some]
+        parts = task.evaluate_parts(outputs, whole.labels.numpy(), sizes)
+        each = np.split(outputs, np.cumsum(sizes)[:-1])
+        for place, own, part in zip(some, each, parts, strict=True):
+            found[place] = Evaluated(own, part)
     return found
 
 

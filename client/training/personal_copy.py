@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from fedgraft.client.site.own_tensors import copy_file
 from fedgraft.client.training.loop import LocalTraining
 from fedgraft.client.training.personalisation import NetworkTraining
 from fedgraft.client.training.session import Session
@@ -61,4 +62,4 @@ def _names(session: Session) -> tuple[str, ...]:
 
 
 def _file(session: Session) -> Path:
-    return session.local_file.with_name(f"{session.local_file.stem}-own.safetensors")
+    return copy_file(session.local_file)

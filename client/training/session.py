@@ -14,6 +14,7 @@ from fedgraft.client.cohort.accepted import AcceptedCohort
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import Cohort
 from fedgraft.client.site.machine import Machine
+from fedgraft.client.site.own_tensors import local_file
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.site.timing import Phases
 from fedgraft.client.training.full_batch import FullBatch, full_batch
@@ -93,7 +94,7 @@ class Session:
 
     @cached_property
     def local_file(self) -> Path:
-        return self.site.state / "local" / f"{self.plan.digest[:16]}-{self.run}.safetensors"
+        return local_file(self.site.state, self.plan.digest, self.run)
 
     @cached_property
     def release_log(self) -> Path:

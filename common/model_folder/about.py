@@ -56,7 +56,7 @@ def about_of(plan: Plan, model: Model) -> About:
         model: holds the final tensors.
     """
     spec = model.spec
-    declared = asdict(spec) if is_dataclass(spec) and not isinstance(spec, type) else {}
+    declared: dict[str, Any] = asdict(spec) if is_dataclass(spec) and not isinstance(spec, type) else {}
     return About(
         format=1,
         fedgraft=version("fedgraft"),

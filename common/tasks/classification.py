@@ -67,6 +67,10 @@ class Classification:
         return len(self.classes)
 
     @property
+    def output_names(self) -> tuple[str, ...]:
+        return self.classes
+
+    @property
     def unusable(self) -> str:
         return f"a label that is not in the plan's data.classes ({', '.join(self.classes)})"
 

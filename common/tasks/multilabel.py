@@ -59,6 +59,10 @@ class Multilabel:
         return "" if self.classes else "data.classes must name the findings with data.task=multilabel"
 
     @property
+    def output_names(self) -> tuple[str, ...]:
+        return self.classes
+
+    @property
     def outputs(self) -> int:
         return len(self.classes)
 

@@ -87,6 +87,7 @@ class Survival:
     classes: tuple[str, ...] = ()
     name: ClassVar[str] = "survival"
     outputs: ClassVar[int] = 1
+    output_names: ClassVar[tuple[str, ...]] = ("log_hazard",)
     one_class_per_case: ClassVar[bool] = False
     has_classes: ClassVar[bool] = False
     has_probabilities: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""Read JSON lines of figures and convert them to pandas frames, if pandas is installed."""
+"""Read JSON lines of figures, and flatten them to the rows of a frame."""
 
 from __future__ import annotations
 
@@ -8,15 +8,6 @@ from pathlib import Path
 from typing import Any
 
 Line = dict[str, Any]
-
-
-def as_frame(lines: list[Line]) -> Any:
-    """A ``pandas.DataFrame`` with one row per line; without pandas the list itself."""
-    try:
-        import pandas as pd
-    except ImportError:
-        return lines
-    return pd.DataFrame(lines)
 
 
 def read_lines(path: Path) -> list[Line]:

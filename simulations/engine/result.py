@@ -10,12 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fedgraft.client.prediction.frames import as_frame
+from fedgraft.client.prediction.trained_model import TrainedModel
 from fedgraft.common.errors import DataError
 from fedgraft.common.plan import notebook
 from fedgraft.common.plan.plan import load_plan
 from fedgraft.simulations.engine.display import site_cells, site_title
-from fedgraft.simulations.engine.frames import as_frame, read_lines, round_lines, site_lines
-from fedgraft.simulations.engine.trained import TrainedModel, load_trained
+from fedgraft.simulations.engine.frames import read_lines, round_lines, site_lines
+from fedgraft.simulations.engine.trained import load_trained
 from fedgraft.simulations.planning.html import html_table
 from fedgraft.simulations.planning.own_parts import Given
 from fedgraft.simulations.planning.planned import Planned
@@ -91,12 +93,11 @@ class Run:
             site: whose local layers, head or copy to use; needed if the plan keeps tensors at the sites.
 
         Raises:
-            PlanError: ``site`` is needed, or has no effect, or there is no such site, or it keeps no model of its own
+            ModelError: ``site`` is needed, or has no effect, or there is no such site, or it keeps no model of its own
                 though its figures are of one (``personal=finetune``, ``adapt=adabn``).
         """
-        return load_trained(
-            self.out, self.plan.plan, site, {notebook.target_of(name, part): part for name, part in self.parts.items()}
-        )
+        parts = {notebook.target_of(name, part): part for name, part in self.parts.items()}
+        return load_trained(self.out, site, parts)
 
     def __repr__(self) -> str:
         found, headline = self.summary, self.summary["headline"]

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fedgraft.client.prediction.frames import as_frame
 from fedgraft.common.errors import DataError
-from fedgraft.simulations.engine.frames import as_frame
 from fedgraft.simulations.engine.result import embedded
 from fedgraft.simulations.planning.html import html_lines, html_table
 from fedgraft.simulations.study.curve import NAME as CURVE

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import fedgraft as fg
-from fedgraft.simulations.engine.frames import as_frame, flat, round_lines, site_lines
+from fedgraft.client.prediction.frames import as_frame
+from fedgraft.simulations.engine.frames import flat, round_lines, site_lines
 
 SMALL = {
     "backbone": "timm",

@@ -104,9 +104,11 @@ def test_a_case_that_cannot_be_used_is_named(run: fg.Run, tmp_path: Path) -> Non
 
 def test_what_stays_at_a_site_is_asked_for_by_its_name(tmp_path: Path) -> None:
     run = run_of(tmp_path, adaptation="fedbn")
-    with pytest.raises(fg.PlanError, match=r"stays at the sites; name one: model\(site=...\) with one of alder, birch"):
+    with pytest.raises(
+        fg.ModelError, match=r"stays at the sites; name one: model\(site=...\) with one of alder, birch"
+    ):
         run.model()
-    with pytest.raises(fg.PlanError, match=r"model\(site='north'\): the run's sites are alder, birch"):
+    with pytest.raises(fg.ModelError, match=r"model\(site='north'\): the run's sites are alder, birch"):
         run.model("north")
     here, there = run.model("alder").network.state_dict(), run.model("birch").network.state_dict()
     different = {name for name in here if not torch.equal(here[name], there[name])}
@@ -114,7 +116,7 @@ def test_what_stays_at_a_site_is_asked_for_by_its_name(tmp_path: Path) -> None:
 
 
 def test_of_a_site_with_a_copy_of_its_own_it_is_the_copy(run: fg.Run, tmp_path: Path) -> None:
-    with pytest.raises(fg.PlanError, match=r"model\(site='alder'\) has no effect: this plan leaves nothing"):
+    with pytest.raises(fg.ModelError, match=r"model\(site='alder'\) has no effect: this plan leaves nothing"):
         run.model("alder")
     ditto = run_of(tmp_path, personal="ditto")
     shared, own = ditto.model().network.state_dict(), ditto.model("alder").network.state_dict()
@@ -137,22 +139,22 @@ def test_what_a_site_made_for_its_evaluation_only_is_not_there(tmp_path: Path) -
     words = "personal=finetune trains the final model at a site for the site's evaluation only; .* sites do not keep it"
     run = run_of(tmp_path / "shared", personal="finetune")
     run.model()
-    with pytest.raises(fg.PlanError, match=rf"model\(site='birch'\): {words}"):
+    with pytest.raises(fg.ModelError, match=rf"model\(site='birch'\): {words}"):
         run.model("birch")
-    with pytest.raises(fg.PlanError, match=r"model\(site='north'\): the run's sites are alder, birch"):
+    with pytest.raises(fg.ModelError, match=r"model\(site='north'\): the run's sites are alder, birch"):
         run.model("north")
     local = run_of(tmp_path / "local", personal="finetune", adaptation="fedbn")
     for site, called in ((None, r"model\(\)"), ("alder", r"model\(site='alder'\)")):
-        with pytest.raises(fg.PlanError, match=f"{called}: {words}"):
+        with pytest.raises(fg.ModelError, match=f"{called}: {words}"):
             local.model(site)
 
 
 def test_nor_is_what_a_held_out_site_adapted(tmp_path: Path) -> None:
     run = run_of(tmp_path, adapt="adabn", hold_out=["birch"], strategy__min_sites=1)
     run.model()
-    with pytest.raises(fg.PlanError, match=r"model\(site='birch'\): adapt=adabn adapts the final model at a site for"):
+    with pytest.raises(fg.ModelError, match=r"model\(site='birch'\): adapt=adabn adapts the final model at a site for"):
         run.model("birch")
-    with pytest.raises(fg.PlanError, match="this plan leaves nothing of a model at the sites"):
+    with pytest.raises(fg.ModelError, match="this plan leaves nothing of a model at the sites"):
         run.model("alder")
 
 

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from fedgraft.client.prediction.frames import text_of
 from fedgraft.common.errors import DataError
 from fedgraft.simulations.api import plan
-from fedgraft.simulations.planning.frame import FrameSource, text_of
+from fedgraft.simulations.planning.frame import FrameSource
 
 FRAME = {
     "age": [50.0, None, 61.5, 70.0],

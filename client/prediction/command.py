@@ -1,0 +1,155 @@
+"""The command ``fedgraft predict``: a model, new cases, a file of predictions."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from fedgraft.client.cohort.manifest.csv_file import write_rows
+from fedgraft.client.prediction.lines import as_text, lines_of
+from fedgraft.client.prediction.loading import Call, LoadedModel, load, machine_of
+from fedgraft.client.prediction.new_cases import NewCases, read_new_cases
+from fedgraft.client.prediction.predicting import Desk, Predictions, Watch, predict_cases
+from fedgraft.client.prediction.sites import find_site, simulated
+from fedgraft.common.errors import DataError
+from fedgraft.common.model_folder.folder import open_model
+from fedgraft.common.plan.types import OURS
+from fedgraft.common.runtime.files import replacing
+from fedgraft.common.runtime.processes import say
+
+DESCRIPTION = """\
+Predicts new cases with a trained model. MODEL is a model's folder (`model/` of a run), or the folder of a run; every
+file in it is checked against digests.json first. Nothing is sent, and of the cases nothing is kept but the output.
+"""
+EPILOG = """\
+the manifest
+  As for training (docs/cohort.md): a line a case, with a `path` (and `row`), or the table's columns. It needs no label
+  and no patient. DICOM, pictures, arrays and tables are read as in training, and cases that could not have been used
+  there are not used here: their line has the reason, and no probability.
+
+the output
+  line, path, row    which case: the manifest's line (the header is 1), and its cells
+  reason             why it can't be used (docs/cohort.md lists the reasons); empty if it can
+  raw_CLASS          the probability of each class as the network gives it
+  calibrated_CLASS   the probability that can be taken at its word; empty if the model has no calibration
+  log_hazard         of a survival model, in the place of these
+  predicted, set, flag, why    empty if the model has no decisions
+  It names your files: keep it at this site. Only this account can read it.
+
+a model of which a part stays at the sites (own scale, own layers, own head, own intercept)
+  --site site.yaml takes that part from the site's state; --site NAME that of a site of a simulation. Where the only own
+  part is the scale of features, a hospital that took no part needs none: with 30 cases or more, theirs is computed.
+
+examples:
+  fedgraft predict runs/first --manifest new.csv --out predictions.csv
+  fedgraft predict model --site site.yaml --manifest new.csv --out predictions.csv
+
+exit code: 0: all cases have a prediction; 1: some can't be used; 2: nothing was written.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="fedgraft predict",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a model's folder, or a run's")
+    parser.add_argument("--manifest", type=Path, required=True, metavar="FILE", help="the new cases: CSV or Parquet")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the CSV file to write")
+    parser.add_argument(
+        "--site",
+        metavar="FILE|NAME",
+        help="the site.yaml of the site to predict at: its own part of the model, its rules for reading files, its "
+        "device; or the name of a site of the simulation in whose folder the model lies",
+    )
+    parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="PACKAGE",
+        help="a package besides fedgraft from which the model's plan may use parts here",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite --out if it is there")
+    given = parser.parse_args(argv)
+    _require_writable(given.out, given.manifest, given.force)
+    loaded = _loaded(given)
+    cases = read_new_cases(given.manifest)
+    folder = given.out.resolve().parent
+    with tempfile.TemporaryDirectory(prefix=".fedgraft-predict-", dir=folder) as scratch, _bars() as watch:
+        found = predict_cases(loaded, cases.listed, Desk(Path(scratch), watch))
+    _write(given.out, found, cases)
+    _tell(given.out, found)
+    return 1 if found.quarantined else 0
+
+
+def _require_writable(out: Path, manifest: Path, force: bool) -> None:
+    """
+    Raises:
+        DataError: the output would overwrite something, or can't be written.
+    """
+    if out.resolve() == manifest.resolve():
+        raise DataError("--out and --manifest name the same file")
+    if out.is_dir():
+        raise DataError(f"--out {out} is a folder; name a file")
+    if out.exists() and not force:
+        raise DataError(f"--out {out} exists and is not overwritten; name another file, or add --force")
+    if not out.resolve().parent.is_dir():
+        raise DataError(f"--out {out}: its folder does not exist")
+
+
+def _loaded(given: argparse.Namespace) -> LoadedModel:
+    folder = open_model(given.model)
+    text = "fedgraft predict" if given.site is None else f"--site {given.site}"
+    site = None if given.site is None else find_site(given.site, folder, text)
+    names = ", ".join(simulated(folder))
+    hint = f" (of this simulation: {names})" if names else ""
+    call = Call(text, f"name a site that trained it: --site site.yaml{hint}")
+    trusted = (*(OURS if site is None else site.trusted), *given.allow)
+    return load(folder, call, site, trusted, machine_of(site), scale_from_cases=True)
+
+
+@contextmanager
+def _bars() -> Iterator[Watch]:
+    """Progress bars on the terminal: cases that were read (if they are read from files), and predicted."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        read = progress.add_task("read", total=None, visible=False)
+        done = progress.add_task("predicted", total=None)
+
+        def decoded(cases: int) -> None:
+            progress.update(read, advance=cases, visible=True)
+
+        yield Watch(
+            listed=lambda cases: progress.update(read, total=cases),
+            decoded=decoded,
+            usable=lambda cases: progress.update(done, total=cases),
+            computed=lambda cases: progress.update(done, advance=cases),
+        )
+
+
+def _write(out: Path, found: Predictions, cases: NewCases) -> None:
+    lines = lines_of(found, [cases.place(case) for case in found.cases])
+    with replacing(out, private=True) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+        write_rows(stream, tuple(lines[0]), map(as_text, lines))
+
+
+def _tell(out: Path, found: Predictions) -> None:
+    """What was written, what can't be used, and what one should know."""
+    bad = found.quarantined
+    predicted = len(found.cases) - sum(bad.values())
+    say(f"wrote {out}: {len(found.cases)} cases, {predicted} predicted; it names their files: keep it at this site")
+    if bad:
+        say(f"  can't be used, {sum(bad.values())}: {', '.join(f'{reason} {count}' for reason, count in bad.items())}")
+    for note in found.notes:
+        say(f"  {note}")
+    if found.task.has_probabilities:
+        say("  this model has no calibration: raw probabilities are the network's own, and may be far off")

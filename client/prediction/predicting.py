@@ -1,0 +1,158 @@
+"""From new cases to the network's outputs, by the code that evaluates a model in training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fedgraft.client.cohort.accepted import LabelledCases
+from fedgraft.client.cohort.case import Case
+from fedgraft.client.cohort.inputs import InputContext, Inputs, Progress, factory_of, ignore
+from fedgraft.client.cohort.quarantine import USABLE, count_reasons, reason_of
+from fedgraft.client.features.extraction import FeatureExtractor
+from fedgraft.client.prediction.loading import LoadedModel
+from fedgraft.client.site.limits import Rules
+from fedgraft.client.site.machine import use_threads
+from fedgraft.client.site.row_store import Store
+from fedgraft.client.training.evaluation import predict_mean
+from fedgraft.client.training.scaling import scaled
+from fedgraft.common import tasks
+from fedgraft.common.errors import DataError
+from fedgraft.common.interfaces.task import AnyTask
+
+LEAST_CASES = 30
+"""The fewest cases by whose moments features are scaled: the mean of a feature is then known to a fifth of its
+deviation, and the deviation to an eighth."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is called with a number of cases as they are listed, decoded, found usable, and computed."""
+
+    listed: Progress = ignore
+    decoded: Progress = ignore
+    usable: Progress = ignore
+    computed: Progress = ignore
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model says about cases.
+
+    Attributes:
+        cases: in the order of the manifest; a line that names a series may be several.
+        verdicts: ``(N,)`` uint8, as `fedgraft.client.cohort.accepted.AcceptedCohort.verdicts`.
+        outputs: ``(N, outputs)`` float64, the mean over the views that the plan evaluates; NaN of a case that can't be
+            used.
+        notes: sentences on what was done that one should know.
+    """
+
+    task: AnyTask
+    cases: tuple[Case, ...]
+    verdicts: NDArray[np.uint8]
+    outputs: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def raw(self) -> NDArray[np.float64]:
+        """The probabilities of the task's classes before calibration, ``(N, C)``; NaN of a case that can't be used."""
+        found: NDArray[np.float64] = self.task.probabilities(self.task.scores(self.outputs))
+        return found
+
+    @property
+    def reasons(self) -> list[str | None]:
+        """Why each case can't be used, as a code; ``None`` if it can."""
+        return [reason_of(verdict) for verdict in self.verdicts]
+
+    @property
+    def quarantined(self) -> dict[str, int]:
+        """How many cases can't be used, by reason, most first."""
+        return count_reasons(self.verdicts)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where new cases are worked on.
+
+    Attributes:
+        scratch: a folder for what is kept of them meanwhile.
+        watch: is told how far it is.
+        workers: processes that decode files; ``None`` for the site's number, or one per core.
+    """
+
+    scratch: Path
+    watch: Watch = field(default_factory=Watch)
+    workers: int | None = None
+
+
+def inputs_of(loaded: LoadedModel, desk: Desk) -> Inputs:
+    """The inputs that turn new cases into tensors, read by the site's rules, or by the usual ones."""
+    rules = Rules() if loaded.site is None else loaded.site.rules
+    workers = loaded.machine.workers if desk.workers is None else desk.workers
+    store = Store(desk.scratch / "kept")
+    context = InputContext(loaded.plan, loaded.trusted, store, rules, workers, desk.watch.decoded)
+    return factory_of(context.kind, loaded.trusted).inputs(context)
+
+
+def predict_cases(loaded: LoadedModel, listed: Sequence[Case], desk: Desk) -> Predictions:
+    """Predict cases, which need no labels.
+
+    Raises:
+        DataError: there is no case, or there are too few to scale features by.
+    """
+    if not listed:
+        raise DataError("there is no case to predict")
+    threads = torch.get_num_threads()
+    try:
+        return _predicted(loaded, listed, desk)
+    finally:
+        use_threads(threads)
+
+
+def _predicted(loaded: LoadedModel, listed: Sequence[Case], desk: Desk) -> Predictions:
+    inputs, task = inputs_of(loaded, desk), tasks.of(loaded.plan.data)
+    cases = inputs.expanded(listed)
+    desk.watch.listed(len(cases))
+    verdicts = inputs.verdicts(cases)
+    usable = tuple(case for case, verdict in zip(cases, verdicts, strict=True) if verdict == USABLE)
+    desk.watch.usable(len(usable))
+    outputs = np.full((len(cases), task.outputs), np.nan)
+    notes: tuple[str, ...] = ()
+    if loaded.scale_from_cases:
+        notes = (_scaled_by(loaded, len(usable)),)
+    if usable:
+        outputs[verdicts == USABLE] = _outputs(loaded, usable, inputs, desk)
+    return Predictions(task, cases, verdicts, outputs, notes)
+
+
+def _scaled_by(loaded: LoadedModel, cases: int) -> str:
+    """
+    Raises:
+        DataError: there are too few cases.
+    """
+    scale = f"features.scale={loaded.plan.features.scale}"
+    if cases < LEAST_CASES:
+        raise DataError(
+            f"each site scales this model's features by its own cases ({scale}); no site's state is given, and moments "
+            f"of {cases} case(s) are too uncertain: give {LEAST_CASES} or more, or the site that holds them"
+        )
+    return f"features were scaled by the moments of these {cases} cases ({scale}), since no site's state has others"
+
+
+def _outputs(loaded: LoadedModel, cases: tuple[Case, ...], inputs: Inputs, desk: Desk) -> NDArray[np.float64]:
+    """The network's outputs for usable cases, ``(N, outputs)``."""
+    model, plan, machine = loaded.model, loaded.plan, loaded.machine
+    store = Store(desk.scratch / "features")
+    extractor = FeatureExtractor(plan, model, model.backbone_name, inputs, store, machine, desk.watch.computed)
+    unlabelled = LabelledCases(cases, torch.zeros(len(cases), dtype=torch.int64))
+    examples = extractor.examples(unlabelled, plan.augment.evaluated)
+    cohort, scaling = scaled({"train": examples}, model, {}, plan, False, machine.device)
+    if loaded.scale_from_cases and scaling is not None:
+        scaling.receive(model.tensors(model.received))
+    return predict_mean(model.constant.trained, cohort["train"], machine.device).numpy().astype(np.float64)
