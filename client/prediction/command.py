@@ -121,7 +121,8 @@ def _loaded(given: argparse.Namespace) -> LoadedModel:
 def _bars() -> Iterator[Watch]:
     """Progress bars on the terminal: cases that were read (if they are read from files), and predicted."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         read = progress.add_task("read", total=None, visible=False)
         done = progress.add_task("predicted", total=None)
 

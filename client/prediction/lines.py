@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from fedgraft.client.prediction.predicting import Predictions
 Line = dict[str, Any]
 DECIDED = ("predicted", "set", "flag", "why")
 """Columns that stay empty until a model comes with decisions."""
+_UNDECIDED = dict.fromkeys(DECIDED, "")
 _DIGITS = 9
 
 
@@ -22,21 +22,27 @@ def lines_of(predictions: Predictions, places: Sequence[Mapping[str, Any]]) -> l
     Args:
         places: for each case, the columns that say which it is.
     """
+    names, values = _columns(predictions), iter(_values(predictions))
+    nothing = [None] * len(names)
     found = []
-    rows = zip(places, predictions.reasons, _numbers(predictions), strict=True)
-    for place, reason, numbers in rows:
-        known = {name: None if math.isnan(value) else value for name, value in numbers.items()}
-        found.append({**place, "reason": reason or "", **known, **dict.fromkeys(DECIDED, "")})
+    for place, reason in zip(places, predictions.reasons, strict=True):
+        numbers = nothing if reason else next(values)
+        found.append({**place, "reason": reason or "", **dict(zip(names, numbers, strict=True)), **_UNDECIDED})
     return found
 
 
-def _numbers(predictions: Predictions) -> list[dict[str, float]]:
+def _columns(predictions: Predictions) -> list[str]:
     task = predictions.task
     if not task.has_probabilities:
-        return [dict(zip(task.output_names, row, strict=True)) for row in predictions.outputs.tolist()]
-    empty = dict.fromkeys((f"calibrated_{name}" for name in task.classes), math.nan)
-    raw = [f"raw_{name}" for name in task.classes]
-    return [{**dict(zip(raw, row, strict=True)), **empty} for row in predictions.raw.tolist()]
+        return [*task.output_names]
+    return [f"{kind}_{name}" for kind in ("raw", "calibrated") for name in task.classes]
+
+
+def _values(predictions: Predictions) -> list[list[float | None]]:
+    """For each usable case, a number for each of the columns."""
+    if not predictions.task.has_probabilities:
+        return [[*row] for row in predictions.outputs.tolist()]
+    return [[*row, *(None for _ in row)] for row in predictions.raw.tolist()]
 
 
 def as_text(line: Line) -> list[str]:

@@ -48,8 +48,7 @@ class Predictions:
     Attributes:
         cases: in the order of the manifest; a line that names a series may be several.
         verdicts: ``(N,)`` uint8, as `fedgraft.client.cohort.accepted.AcceptedCohort.verdicts`.
-        outputs: ``(N, outputs)`` float64, the mean over the views that the plan evaluates; NaN of a case that can't be
-            used.
+        outputs: of the M usable cases, ``(M, outputs)`` float64: the mean over the views that the plan evaluates.
         notes: sentences on what was done that one should know.
     """
 
@@ -61,7 +60,7 @@ class Predictions:
 
     @cached_property
     def raw(self) -> NDArray[np.float64]:
-        """The probabilities of the task's classes before calibration, ``(N, C)``; NaN of a case that can't be used."""
+        """The usable cases' probabilities of the task's classes before calibration, ``(M, C)``."""
         found: NDArray[np.float64] = self.task.probabilities(self.task.scores(self.outputs))
         return found
 
@@ -122,12 +121,10 @@ def _predicted(loaded: LoadedModel, listed: Sequence[Case], desk: Desk) -> Predi
     verdicts = inputs.verdicts(cases)
     usable = tuple(case for case, verdict in zip(cases, verdicts, strict=True) if verdict == USABLE)
     desk.watch.usable(len(usable))
-    outputs = np.full((len(cases), task.outputs), np.nan)
     notes: tuple[str, ...] = ()
     if loaded.scale_from_cases:
         notes = (_scaled_by(loaded, len(usable)),)
-    if usable:
-        outputs[verdicts == USABLE] = _outputs(loaded, usable, inputs, desk)
+    outputs = _outputs(loaded, usable, inputs, desk) if usable else np.zeros((0, task.outputs))
     return Predictions(task, cases, verdicts, outputs, notes)
 
 
