@@ -78,6 +78,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="PACKAGE",
         help="a package besides fedgraft from which the model's plan may use parts here",
     )
+    parser.add_argument(
+        "--prevalence",
+        type=float,
+        nargs="+",
+        metavar="SHARE",
+        help="how common each class is among these cases, between 0 and 1 (with two classes: the second): calibrated "
+        "probabilities are then those at this prevalence (default: as where the model was calibrated)",
+    )
     parser.add_argument("--force", action="store_true", help="overwrite --out if it is there")
     given = parser.parse_args(argv)
     _require_writable(given.out, given.manifest, given.force)
@@ -85,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cases = read_new_cases(given.manifest)
     folder = given.out.resolve().parent
     with tempfile.TemporaryDirectory(prefix=".fedgraft-predict-", dir=folder) as scratch, _bars() as watch:
-        found = predict_cases(loaded, cases.listed, Desk(Path(scratch), watch))
+        found = predict_cases(loaded, cases.listed, Desk(Path(scratch), watch), given.prevalence)
     _write(given.out, found, cases)
     _tell(given.out, found)
     return 1 if found.quarantined else 0
@@ -152,5 +160,3 @@ def _tell(out: Path, found: Predictions) -> None:
         say(f"  can't be used, {sum(bad.values())}: {', '.join(f'{reason} {count}' for reason, count in bad.items())}")
     for note in found.notes:
         say(f"  {note}")
-    if found.task.has_probabilities:
-        say("  this model has no calibration: raw probabilities are the network's own, and may be far off")

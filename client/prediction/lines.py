@@ -42,7 +42,9 @@ def _values(predictions: Predictions) -> list[list[float | None]]:
     """For each usable case, a number for each of the columns."""
     if not predictions.task.has_probabilities:
         return [[*row] for row in predictions.outputs.tolist()]
-    return [[*row, *(None for _ in row)] for row in predictions.raw.tolist()]
+    raw = predictions.raw.tolist()
+    after = [[None] * len(row) for row in raw] if predictions.calibrated is None else predictions.calibrated.tolist()
+    return [[*row, *calibrated] for row, calibrated in zip(raw, after, strict=True)]
 
 
 def as_text(line: Line) -> list[str]:

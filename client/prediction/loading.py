@@ -11,6 +11,7 @@ from fedgraft.client.site.machine import Machine, choose
 from fedgraft.client.site.own_tensors import kept_of
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.training.test_time import adapts
+from fedgraft.common.calibration.calibration import Calibration, from_json
 from fedgraft.common.errors import ModelError
 from fedgraft.common.features.moments import Moments
 from fedgraft.common.features.scale import COMMON_MEAN, OWN, own_values
@@ -45,6 +46,7 @@ class LoadedModel:
     Attributes:
         model: holds all tensors, on the machine's device.
         trusted: packages from which parts may come.
+        calibration: ``None`` if the folder holds none.
         site: whose own part it has, and whose rules for reading files are followed; ``None`` for nobody's.
         has_own_part: whether something of the model came from the site's state.
         scale_from_cases: whether features are to be scaled by moments of the cases that are given.
@@ -54,6 +56,7 @@ class LoadedModel:
     model: Model
     machine: Machine
     trusted: tuple[str, ...]
+    calibration: Calibration | None
     site: SiteFile | None
     has_own_part: bool
     scale_from_cases: bool
@@ -102,7 +105,9 @@ def load(
     lacks = model.needs_its_site and not own
     if lacks:
         _require_scalable(model, plan, call, site, scale_from_cases)
-    return LoadedModel(folder, model, machine, trusted, site, bool(own) and site is not None, lacks)
+    return LoadedModel(
+        folder, model, machine, trusted, _calibration(folder), site, bool(own) and site is not None, lacks
+    )
 
 
 def _require_kept(plan: Plan, call: Call, site: SiteFile | None, finishes: bool) -> None:
@@ -123,6 +128,10 @@ def _require_kept(plan: Plan, call: Call, site: SiteFile | None, finishes: bool)
         f"{call.text}: {section}={choice} {done} the final model at a site for the site's evaluation only; the figures "
         "are of what that made, and sites do not keep it"
     )
+
+
+def _calibration(folder: ModelFolder) -> Calibration | None:
+    return None if folder.calibration is None else from_json(folder.calibration)
 
 
 def _load_all(model: Model, folder: ModelFolder) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,6 +50,7 @@ class Predictions:
         cases: in the order of the manifest; a line that names a series may be several.
         verdicts: ``(N,)`` uint8, as `fedgraft.client.cohort.accepted.AcceptedCohort.verdicts`.
         outputs: of the M usable cases, ``(M, outputs)`` float64: the mean over the views that the plan evaluates.
+        calibrated: their probabilities after calibration, ``(M, C)``; ``None`` if the model has none.
         notes: sentences on what was done that one should know.
     """
 
@@ -56,6 +58,7 @@ class Predictions:
     cases: tuple[Case, ...]
     verdicts: NDArray[np.uint8]
     outputs: NDArray[np.float64]
+    calibrated: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -99,17 +102,26 @@ def inputs_of(loaded: LoadedModel, desk: Desk) -> Inputs:
     return factory_of(context.kind, loaded.trusted).inputs(context)
 
 
-def predict_cases(loaded: LoadedModel, listed: Sequence[Case], desk: Desk) -> Predictions:
+def predict_cases(
+    loaded: LoadedModel, listed: Sequence[Case], desk: Desk, prevalence: float | Sequence[float] | None = None
+) -> Predictions:
     """Predict cases, which need no labels.
 
+    Args:
+        prevalence: of each scored class among such cases; ``None`` for the calibration's own.
+
     Raises:
-        DataError: there is no case, or there are too few to scale features by.
+        DataError: there is no case, or there are too few to scale features by; or the prevalence does not fit, or has
+            no effect.
     """
     if not listed:
         raise DataError("there is no case to predict")
+    if prevalence is not None and loaded.calibration is None:
+        raise DataError("a prevalence has no effect: this model has no calibration")
     threads = torch.get_num_threads()
     try:
-        return _predicted(loaded, listed, desk)
+        found = _predicted(loaded, listed, desk)
+        return replace(found, **_calibrated(loaded, found, prevalence))
     finally:
         use_threads(threads)
 
@@ -125,7 +137,20 @@ def _predicted(loaded: LoadedModel, listed: Sequence[Case], desk: Desk) -> Predi
     if loaded.scale_from_cases:
         notes = (_scaled_by(loaded, len(usable)),)
     outputs = _outputs(loaded, usable, inputs, desk) if usable else np.zeros((0, task.outputs))
-    return Predictions(task, cases, verdicts, outputs, notes)
+    return Predictions(task, cases, verdicts, outputs, notes=notes)
+
+
+def _calibrated(loaded: LoadedModel, found: Predictions, prevalence: float | Sequence[float] | None) -> dict[str, Any]:
+    """What calibration adds to predictions."""
+    calibration, site = loaded.calibration, None if loaded.site is None else loaded.site.name
+    if not found.task.has_probabilities:
+        return {}
+    if calibration is None:
+        note = "this model has no calibration: raw probabilities are the network's own, and may be far off"
+        return {"notes": (*found.notes, note)}
+    calibrated = calibration.probabilities(found.task.scores(found.outputs), site, prevalence)
+    whose = f"{site}'s own" if site in calibration.sites else "that of all sites together"
+    return {"calibrated": calibrated, "notes": (*found.notes, f"calibration by {calibration.method}: {whose}")}
 
 
 def _scaled_by(loaded: LoadedModel, cases: int) -> str:

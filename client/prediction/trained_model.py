@@ -61,11 +61,13 @@ class TrainedModel(nn.Module):
         logits: Tensor = self.network(inputs.to(device))
         return logits
 
-    def predict(self, cases: Any) -> Any:
+    def predict(self, cases: Any, prevalence: float | Sequence[float] | None = None) -> Any:
         """Predict cases, as ``fedgraft predict`` does: with the mean over views if the plan says ``augment.average``.
 
         Args:
             cases: as for `prepare`.
+            prevalence: how common each scored class is among such cases (of two classes: the second), at which
+                calibrated probabilities are given; ``None`` for where the model was calibrated.
 
         Returns:
             a line for each case (a pandas frame where pandas is installed, else a list of dictionaries): ``case``, its
@@ -73,12 +75,12 @@ class TrainedModel(nn.Module):
             empty; and the columns of `fedgraft.client.prediction.lines.lines_of`.
 
         Raises:
-            DataError: there is no case, or one is not of the model's kind.
+            DataError: there is no case, or one is not of the model's kind; or ``prevalence`` does not fit.
         """
         with self._at_work() as folder:
             desk = Desk(folder)
             given = listed(cases, folder, self._loaded.model.facts, "predict")
-            found = predict_cases(self._loaded, given, desk)
+            found = predict_cases(self._loaded, given, desk, prevalence)
         places = [{"case": int(case.group or 0), "row": _row(case, given)} for case in found.cases]
         return as_frame(lines_of(found, places))
 

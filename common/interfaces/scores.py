@@ -36,6 +36,10 @@ class Scoring(Protocol):
     """The part of a `fedgraft.common.interfaces.task.Task` that is about scores and probabilities."""
 
     @property
+    def output_names(self) -> tuple[str, ...]:
+        """What each of the network's outputs is of, as the heading of a column."""
+
+    @property
     def scored(self) -> tuple[str, ...]:
         """The S classes or findings of which an evaluation counts scores; empty if the task has no probabilities."""
 

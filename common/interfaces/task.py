@@ -119,10 +119,6 @@ class Task(Scoring, Protocol[E]):
         """The number of the network's outputs per case."""
 
     @property
-    def output_names(self) -> tuple[str, ...]:
-        """What each of the outputs is of, as the heading of a column."""
-
-    @property
     def one_class_per_case(self) -> bool:
         """Whether labels are ``(N,)`` int64, the index of each case's class: sampling, sums by class and alignment by
         class need that."""

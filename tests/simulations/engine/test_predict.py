@@ -17,6 +17,7 @@ import fedgraft as fg
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.cohort.pseudonyms import Pseudonyms
 from fedgraft.common import tasks
+from fedgraft.common.calibration.calibration import from_json
 from fedgraft.common.cli import main
 
 Rows = list[dict[str, str]]
@@ -24,11 +25,14 @@ SMALL: dict[str, Any] = {
     "backbone": "timm",
     "backbone__name": "test_efficientnet",
     "backbone__pretrained": False,
-    "data": {"image_size": 32, "sites": 2, "cases": 24, "size": 64},
+    "data": {"image_size": 32, "sites": 2, "cases": 24, "size": 64, "val_fraction": 0.3},
     "rounds": 1,
     "train__epochs": 1,
+    "loss__weights": "none",
     "engine__threads": 1,
 }
+
+VIEWS: dict[str, Any] = {"augment__views": 3, "augment__average": True, "augment__rotate": 20}
 
 
 def run_of(folder: Path, **options: object) -> fg.Run:
@@ -44,7 +48,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 @pytest.fixture(scope="module")
 def run(own_cache: object, tmp_path_factory: pytest.TempPathFactory) -> fg.Run:
-    return run_of(tmp_path_factory.mktemp("run"), augment__views=3, augment__average=True, augment__rotate=20)
+    return run_of(tmp_path_factory.mktemp("run"), **VIEWS)
 
 
 def rows(path: Path) -> Rows:
@@ -117,6 +121,39 @@ def test_one_view_is_another_prediction_and_python_says_what_the_command_says(ru
     assert len(rows(tmp_path / "out.csv")) == 6
 
 
+def test_calibrated_probabilities_are_those_of_the_calibration(
+    run: fg.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calibration = from_json((run.out / "model" / "calibration.json").read_text(encoding="utf-8"))
+    manifest = run.out / "sites" / "alder" / "manifest.csv"
+    for out, options in (("pooled", ()), ("own", ("--site", "alder")), ("rare", ("--prevalence", "0.02"))):
+        assert predict(run.out, manifest, tmp_path / f"{out}.csv", *options) == 0
+        found = rows(tmp_path / f"{out}.csv")
+        raw, after = (np.array([float(x[f"{k}_lesion"]) for x in found]) for k in ("raw", "calibrated"))
+        scores = np.log(raw / (1 - raw))[:, None]
+        site, prevalence = ("alder" if out == "own" else None), (0.02 if out == "rare" else None)
+        np.testing.assert_allclose(after, calibration.probabilities(scores, site, prevalence)[:, 1], atol=1e-6)
+    assert "calibration by platt: that of all sites together" in capsys.readouterr().out
+    assert predict(run.out, manifest, tmp_path / "x.csv", "--prevalence", "1.5") == 2
+    assert "prevalence" in capsys.readouterr().err
+    films = [line["path"] for line in rows(manifest)[:3]]
+    model = fg.load_model(run.out)
+    assert (model.predict(films, 0.02)["calibrated_lesion"] < model.predict(films, 0.5)["calibrated_lesion"]).all()
+
+
+def test_without_a_calibration_its_columns_are_empty(
+    run: fg.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = run_of(tmp_path, calibration="none")
+    manifest = plain.out / "sites" / "alder" / "manifest.csv"
+    assert not (plain.out / "model" / "calibration.json").exists()
+    assert predict(plain.out, manifest, tmp_path / "out.csv") == 0
+    assert "this model has no calibration: raw probabilities are the network's own" in capsys.readouterr().out
+    assert {line["calibrated_lesion"] for line in rows(tmp_path / "out.csv")} == {""}
+    assert predict(plain.out, manifest, tmp_path / "rare.csv", "--prevalence", "0.02") == 2
+    assert "a prevalence has no effect: this model has no calibration" in capsys.readouterr().err
+
+
 def test_cases_that_can_not_be_used_are_lines_with_the_reason(
     run: fg.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -136,7 +173,7 @@ def test_cases_that_can_not_be_used_are_lines_with_the_reason(
     assert [line["raw_lesion"] == "" for line in found] == [True, False, True]
     told = capsys.readouterr().out
     assert "out.csv: 3 cases, 1 predicted; it names their files: keep it at this site" in told
-    assert "can't be used, 2: damaged 1, missing 1" in told and "has no calibration" in told
+    assert "can't be used, 2: damaged 1, missing 1" in told
     assert {path.name for path in tmp_path.iterdir()} == {"cut.dcm", "good.dcm", "new.csv", "out.csv"}
     (tmp_path / "new.csv").write_text("path\ncut.dcm\n", encoding="utf-8")
     assert predict(run.out, tmp_path / "new.csv", tmp_path / "out.csv", "--force") == 1
@@ -175,11 +212,11 @@ def test_nothing_is_overwritten_and_what_is_wrong_is_said(
 
 
 def test_the_same_run_twice_is_the_same_folder_byte_for_byte(run: fg.Run, tmp_path: Path) -> None:
-    again = run_of(tmp_path, augment__views=3, augment__average=True, augment__rotate=20)
+    again = run_of(tmp_path, **VIEWS)
     first, second = (
         {path.name: path.read_bytes() for path in (out / "model").iterdir()} for out in (run.out, again.out)
     )
-    assert first == second and len(first) == 5
+    assert first == second and len(first) == 6
 
 
 def test_tensors_are_those_of_the_last_evaluation(run: fg.Run) -> None:
