@@ -14,7 +14,7 @@ from fedgraft.common import cli
 
 pytestmark = pytest.mark.processes
 
-COMMANDS = ("simulate", "plan", "augment", "clock", "backbone", "embed-classes", "site", "coordinator")
+COMMANDS = ("simulate", "plan", "augment", "clock", "predict", "backbone", "embed-classes", "site", "coordinator")
 SCRIPT = Path(sys.executable).with_name("fedgraft")
 
 
