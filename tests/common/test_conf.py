@@ -40,6 +40,7 @@ CHOICES = sorted(
 ASKED = {
     "data",
     "augment",
+    "calibration",
     "partition",
     "backbone",
     "adaptation",

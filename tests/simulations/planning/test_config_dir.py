@@ -20,6 +20,7 @@ COPIED = {
     "alignment": "coral",
     "augment": "mild",
     "backbone": "timm",
+    "calibration": "isotonic",
     "clock": "clinics",
     "compression": "int8",
     "data": "busi",
