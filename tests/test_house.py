@@ -24,7 +24,8 @@ FLOORS = {
 ROOMS = {
     "conf": "",
     "common": "cli model_folder models kinds losses compression wire exact adaptation heads features tables "
-    "harmonisation alignment sampling personalisation calibration plan tasks tensors runtime interfaces records errors",
+    "harmonisation alignment sampling personalisation familiarity decisions calibration plan tasks tensors runtime "
+    "interfaces records errors",
     "client": "cli check app prediction training features images tables augmentation deployment cohort site",
     "server": "cli app reports evidence rounds exact exchange aggregation weights deployment",
     "simulations": "commands api study engine planning clock federation datasets",

@@ -14,6 +14,7 @@ from flwr.app import Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from fedgraft.client.app import handlers
+from fedgraft.client.app.familiarity import tell_familiarity
 from fedgraft.client.app.feature_moments import tell_moments
 from fedgraft.client.app.gradient import tell_gradient
 from fedgraft.client.app.head_sums import tell_sums
@@ -127,6 +128,10 @@ def build(handler: MessageHandler) -> ClientApp:
     @app.query("moments")
     def moments(message: Message, context: Context) -> Message:
         return handler.answer(tell_moments, message, context)
+
+    @app.query("familiarity")
+    def familiarity(message: Message, context: Context) -> Message:
+        return handler.answer(tell_familiarity, message, context)
 
     @app.query("sums")
     def sums(message: Message, context: Context) -> Message:

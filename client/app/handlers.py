@@ -84,7 +84,7 @@ def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: in
     """Handle ``evaluate``: evaluate the received model on the site's validation and test cases."""
     order = messages.unpack_order(content)
     session = workspace.open(site_file, order.plan_digest, run)
-    received = _received(content, session)
+    received = received_by(content, session)
     session.load(received)
     prevalence = balance(session, received, order.class_counts)
     session.keep_scale()
@@ -111,7 +111,7 @@ def assign(
     session = workspace.open(site_file, order.plan_digest, run)
     if _held_out(session):
         raise WireError("the plan holds this site out: it never trains, and evaluates the final model")
-    received = _received(content, session, session.plan.compression.down) if received is None else received
+    received = received_by(content, session, session.plan.compression.down) if received is None else received
     session.receive(received)
     return Assignment(session, order, received, _task(session, order, received, workspace))
 
@@ -182,7 +182,8 @@ def answer_evaluate(
     return answer
 
 
-def _received(content: RecordDict, session: Session, down: Down = "exact") -> Tensors:
+def received_by(content: RecordDict, session: Session, down: Down = "exact") -> Tensors:
+    """The tensors that came with a message."""
     record = messages.unpack_arrays(content, messages.ARRAYS)
     if down == "exact":
         return messages.unpack_tensors(record, session.specs)

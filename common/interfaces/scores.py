@@ -32,6 +32,31 @@ class ScoreCounts:
         return not (self.negatives.any() and self.positives.any())
 
 
+@dataclass(frozen=True)
+class Answer:
+    """One possible answer; the answers to one ``question`` exclude each other, and one of them is true.
+
+    Attributes:
+        question: what is asked: the name of a finding, or ``class``.
+        name: the answer, as it is written into predictions.
+        score: the place of its score among `Task.scored`.
+        speaks_for: whether a high score speaks for the answer (or against it).
+    """
+
+    question: str
+    name: str
+    score: int
+    speaks_for: bool
+
+    def strangeness(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How little scores ``(N,)`` speak for the answer, ``(N,)``: the log odds against it."""
+        return -scores if self.speaks_for else scores
+
+    def true(self, counts: ScoreCounts) -> NDArray[np.int64]:
+        """Of each score of the answer's score counts, the cases of which the answer is true."""
+        return counts.positives if self.speaks_for else counts.negatives
+
+
 class Scoring(Protocol):
     """The part of a `fedgraft.common.interfaces.task.Task` that is about scores and probabilities."""
 
@@ -46,6 +71,10 @@ class Scoring(Protocol):
     @property
     def has_probabilities(self) -> bool:
         """Whether outputs tell the probability of each class or finding."""
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """The possible answers about a case; of ``C`` classes one for each, in order; of each finding no and yes."""
 
     def scores(self, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
         """The log odds of `scored` for each case, as an evaluation counts them: ``(N, outputs)`` -> ``(N, S)``."""

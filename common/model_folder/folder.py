@@ -21,8 +21,8 @@ from fedgraft.common.plan.plan import Plan, load_plan
 FOLDER = "model"
 """The name of the folder in that of a run."""
 TENSORS, PLAN, ABOUT, CARD = "model.safetensors", "plan.yaml", "about.json", "README.md"
-CALIBRATION, DECISIONS = "calibration.json", "decisions.json"
-ALWAYS, SOMETIMES = (TENSORS, PLAN, ABOUT, CARD), (CALIBRATION, DECISIONS)
+CALIBRATION, DECISIONS, FAMILIARITY = "calibration.json", "decisions.json", "familiarity.json"
+ALWAYS, SOMETIMES = (TENSORS, PLAN, ABOUT, CARD), (CALIBRATION, DECISIONS, FAMILIARITY)
 _STUDY = "study.json"
 
 
@@ -32,7 +32,7 @@ class ModelFolder:
 
     Attributes:
         plan: without the data set of a simulation.
-        calibration, decisions: the text of these files; ``None`` if there is none.
+        calibration, decisions, familiarity: the text of these files; ``None`` if there is none.
     """
 
     path: Path
@@ -40,6 +40,7 @@ class ModelFolder:
     plan: Plan
     calibration: str | None
     decisions: str | None
+    familiarity: str | None
 
     def tensors(self) -> dict[str, Tensor]:
         """The frozen, shared and given tensors of the final model, by name."""
@@ -52,7 +53,7 @@ def write_model(folder: Path, plan: Plan, model: Model, more: Mapping[str, str] 
     Args:
         plan: the plan that was run.
         model: holds the final tensors.
-        more: the text of ``calibration.json`` and ``decisions.json``, if there is one, and of ``README.md``, if it is
+        more: the text of ``calibration.json``, ``decisions.json`` and ``familiarity.json``, of those that there are, and of ``README.md``, if it is
             not to be the usual one.
     """
     remove_model(folder)
@@ -97,7 +98,7 @@ def open_model(path: Path) -> ModelFolder:
     names = verify(folder, ALWAYS)
     about = read_about(_text(folder / ABOUT))
     known = {name: _text(folder / name) for name in SOMETIMES if name in names}
-    return ModelFolder(folder, about, load_plan(folder / PLAN), known.get(CALIBRATION), known.get(DECISIONS))
+    return ModelFolder(folder, about, load_plan(folder / PLAN), *(known.get(name) for name in SOMETIMES))
 
 
 def _found(path: Path) -> Path:

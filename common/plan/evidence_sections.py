@@ -1,11 +1,14 @@
-"""The section of a plan on what its final model's scores become: probabilities."""
+"""The sections of a plan on what its final model's scores become: probabilities, and decisions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from fedgraft.common.plan.types import STRICT, Count, Inside
+from fedgraft.common.plan.types import STRICT, Count, Inside, NotNegative, Positive
+
+Rule = Literal["youden", "sensitivity", "specificity", "cost"]
+Source = Literal["pooled", "own", "shrunk"]
 
 
 @dataclass(frozen=True)
@@ -31,3 +34,33 @@ class CalibrationSection:
         """`prevalence` by scored class."""
         stated = self.prevalence
         return (stated,) if isinstance(stated, float) else stated
+
+
+@dataclass(frozen=True)
+class DecideSection:
+    """Decisions, made from the sites' validation cases (`fedgraft.common.decisions`).
+
+    Attributes:
+        at: the operating point (`fedgraft.common.decisions.operating.threshold`).
+        value: of ``sensitivity``, ``specificity`` (a share) or ``cost``; ``None`` for ``youden``.
+        coverage: the share of cases whose set of answers holds the true one, as promised.
+        by_answer: whether that is promised among the cases of each class, also the rarest, or over all together.
+        miss: the largest share of positive cases that may be called negative by the cautious threshold.
+        by_site: thresholds and sets from all sites' cases (``pooled``), each site's ``own``, or its own and the pooled
+            ones, which weigh as much as ``cases`` cases (``shrunk``).
+        cases: of each class.
+        margin: probabilities nearer than this to that at the threshold are flagged for a person.
+        unseen: the share of cases of the usual kind that may be flagged as unlike those that the model was trained on
+            (`fedgraft.common.familiarity`); ``None``: no site is asked, and no case is flagged for it.
+    """
+
+    __pydantic_config__ = STRICT
+    at: Rule = "youden"
+    value: Positive | None = None
+    coverage: Inside = 0.9
+    by_answer: bool = True
+    miss: Inside = 0.05
+    by_site: Source = "shrunk"
+    cases: Positive = 30.0
+    margin: NotNegative = 0.05
+    unseen: Inside | None = 0.05

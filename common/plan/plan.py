@@ -20,7 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.checks.checks import contradictions
 from fedgraft.common.plan.data_sections import DataSection, DicomSection, InputSection, TableSection
-from fedgraft.common.plan.evidence_sections import CalibrationSection
+from fedgraft.common.plan.evidence_sections import CalibrationSection, DecideSection
 from fedgraft.common.plan.feature_sections import FeaturesSection
 from fedgraft.common.plan.graft_sections import (
     AdaptSection,
@@ -80,6 +80,7 @@ class Plan:
     sampling: SamplingSection = field(default_factory=SamplingSection)
     harmonise: HarmoniseSection = field(default_factory=HarmoniseSection)
     calibration: CalibrationSection = field(default_factory=CalibrationSection)
+    decide: DecideSection = field(default_factory=DecideSection)
     hold_out: tuple[str, ...] = ()
     select: Literal["last", "best"] = "last"
 
@@ -110,10 +111,12 @@ class Plan:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the canonical JSON without ``engine``; of ``clock`` only availabilities below 1 count, and
-        ``calibration`` only if it is not the default, so that older plans keep their digest."""
+        ``calibration`` and ``decide`` only if they are not the default, so that older plans keep their digest."""
         plain = {name: value for name, value in self.to_dict().items() if name not in ("engine", "clock")}
-        if self.calibration == CalibrationSection():
-            del plain["calibration"]
+        later = {"calibration": CalibrationSection(), "decide": DecideSection()}
+        plain = {
+            name: value for name, value in plain.items() if name not in later or getattr(self, name) != later[name]
+        }
         if self.clock is not None and self.clock.availabilities():
             plain["availability"] = self.clock.availabilities()
         return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

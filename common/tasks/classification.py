@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.errors import DataError, WireError
+from fedgraft.common.interfaces.scores import Answer
 from fedgraft.common.interfaces.task import Cell, Labelled, Outcome, Scheme
 from fedgraft.common.tasks.absent import class_divergence
 from fedgraft.common.tasks.cells import label_counts
@@ -147,6 +148,12 @@ class Classification:
     @property
     def scored(self) -> tuple[str, ...]:
         return tuple(self.classes[c] for c in scored_classes(len(self.classes)))
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        if len(self.classes) == 2:
+            return tuple(Answer("class", name, 0, place == 1) for place, name in enumerate(self.classes))
+        return tuple(Answer("class", name, place, True) for place, name in enumerate(self.classes))
 
     def scores(self, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
         return one_against_rest(log_probabilities(outputs))

@@ -132,6 +132,13 @@ def centre(bins: NDArray[np.int64]) -> NDArray[np.float64]:
     return SOFTNESS * np.sinh(((bins + 0.5) / BINS * 2 - 1) * LIMIT)
 
 
+def edges(scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The lower and the upper end of the bin of each score: where scores that were counted with it can lie."""
+    bins = _bin(scores)
+    low, high = (SOFTNESS * np.sinh(((bins + step) / BINS * 2 - 1) * LIMIT) for step in (0, 1))
+    return low, high
+
+
 def auroc(curve: Curve) -> Scalar:
     """Area under the ROC curve, in which ties count half; ``None`` without positive or without negative cases."""
     below, area = 0, 0.0

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.errors import DataError, PlanError, WireError
+from fedgraft.common.interfaces.scores import Answer
 from fedgraft.common.interfaces.task import Cell, Labelled, Outcome, Scheme
 from fedgraft.common.records import count_of
 from fedgraft.common.tasks.absent import finding_divergence
@@ -166,6 +167,14 @@ class Multilabel:
     @property
     def scored(self) -> tuple[str, ...]:
         return self.classes
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        return tuple(
+            Answer(name, answer, place, answer == "yes")
+            for place, name in enumerate(self.classes)
+            for answer in ("no", "yes")
+        )
 
     def scores(self, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
         return outputs.astype(np.float64)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.errors import DataError, PlanError, WireError
-from fedgraft.common.interfaces.scores import ScoreCounts
+from fedgraft.common.interfaces.scores import Answer, ScoreCounts
 from fedgraft.common.interfaces.task import Cell, Labelled, Outcome, Scalar, Scheme
 from fedgraft.common.records import count_of
 from fedgraft.common.tasks.cells import cells_of, number_of_truth, targets_by_case, truth, unreadable
@@ -92,6 +92,7 @@ class Survival:
     has_classes: ClassVar[bool] = False
     has_probabilities: ClassVar[bool] = False
     scored: ClassVar[tuple[str, ...]] = ()
+    answers: ClassVar[tuple[Answer, ...]] = ()
     whole_batches: ClassVar[bool] = True
     may_be_unknown: ClassVar[bool] = False
     reads_label: ClassVar[bool] = False

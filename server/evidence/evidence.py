@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedgraft.common.calibration.calibration import Calibration
-from fedgraft.common.model_folder.folder import CALIBRATION
+from fedgraft.common.decisions.decisions import Decisions
+from fedgraft.common.familiarity.familiarity import Familiar
+from fedgraft.common.model_folder.folder import CALIBRATION, DECISIONS, FAMILIARITY
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.evidence.calibration import calibrated
 from fedgraft.server.evidence.calibration_figures import calibration_figures
+from fedgraft.server.evidence.decision_figures import decision_figures
+from fedgraft.server.evidence.decisions import decided
+from fedgraft.server.evidence.familiarity_figures import familiarity_figures
 from fedgraft.server.rounds.state import RunOutcome
 
 
@@ -19,11 +24,15 @@ class Evidence:
 
     Attributes:
         calibration: goes with the model, which itself stays as it was trained.
+        decisions: go with it too; ``None`` without validation cases.
+        familiar: likewise; ``None`` if the plan does not want it, or no site told.
         figures: keys of ``summary.json``.
         warnings: sentences for whoever reads the summary.
     """
 
     calibration: Calibration
+    decisions: Decisions | None
+    familiar: Familiar | None
     figures: dict[str, Any]
     warnings: tuple[str, ...]
 
@@ -35,11 +44,22 @@ class Evidence:
     @property
     def beside_model(self) -> dict[str, str]:
         """The texts of further files of the model's folder, by name."""
-        fitted = self.calibration.method != "none"
-        return {CALIBRATION: self.calibration.to_json()} if fitted else {}
+        texts = {
+            CALIBRATION: self.calibration.to_json() if self.calibration.method != "none" else None,
+            DECISIONS: None if self.decisions is None else self.decisions.to_json(),
+            FAMILIARITY: None if self.familiar is None else self.familiar.to_json(),
+        }
+        return {name: text for name, text in texts.items() if text is not None}
 
 
 def gather(plan: Plan, outcome: RunOutcome) -> Evidence:
     """The evidence of a run's final model."""
-    found = calibrated(plan, outcome)
-    return Evidence(found.calibration, {"calibration": calibration_figures(plan, outcome, found)}, found.warnings)
+    found, decisions = calibrated(plan, outcome), decided(plan, outcome)
+    figures: dict[str, Any] = {
+        "calibration": calibration_figures(plan, outcome, found),
+        "decisions": decision_figures(plan, outcome, decisions, found.calibration),
+        "familiarity": familiarity_figures(plan, outcome.familiarity),
+    }
+    wanted, share = outcome.familiarity, plan.decide.unseen
+    familiar = None if wanted is None or share is None else wanted.familiar(share)
+    return Evidence(found.calibration, decisions, familiar, figures, found.warnings)

@@ -14,6 +14,7 @@ from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.head_start import COUNTS
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.wire import messages
+from fedgraft.common.wire.familiarity import Told, unpack_told
 from fedgraft.common.wire.feature_moments import SiteMoments, unpack_moments
 from fedgraft.common.wire.gradient import Gradient, unpack_gradient
 from fedgraft.common.wire.head_sums import SiteSums, unpack_sums
@@ -113,6 +114,25 @@ def read_moments(reply: Message | None, expected: Expected, width: int) -> SiteM
         return Refusal(
             "wrong-count", f"moments of {found.moments.cases} cases, but {expected.examples} when it was prepared"
         )
+    return wrong or found
+
+
+def read_familiarity(reply: Message | None, expected: Expected, width: int) -> Told | Refusal:
+    """Read and check a site's answer to ``query.familiarity``; sums must be of its training cases.
+
+    Args:
+        width: numbers that features are projected to.
+    """
+    content = content_of(reply)
+    if isinstance(content, Refusal):
+        return content
+    try:
+        found = unpack_told(content, width)
+    except WireError as error:
+        return Refusal("bad-familiarity", str(error))
+    wrong = _stranger(expected, Expected(found.site, found.plan_digest, expected.round))
+    if wrong is None and found.sums is not None and found.sums.cases != expected.examples:
+        return Refusal("wrong-count", f"sums of {found.sums.cases} cases, but {expected.examples} when it was prepared")
     return wrong or found
 
 

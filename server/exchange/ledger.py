@@ -13,7 +13,17 @@ from fedgraft.common.wire.messages import count_bytes
 from fedgraft.server.exchange.guard import Refusal
 
 What = Literal[
-    "describe", "prepare", "moments", "ranking", "sums", "initial", "train", "gradient", "interpolate", "evaluate"
+    "describe",
+    "prepare",
+    "moments",
+    "ranking",
+    "sums",
+    "initial",
+    "train",
+    "gradient",
+    "interpolate",
+    "evaluate",
+    "familiarity",
 ]
 
 LEARNING: tuple[What, ...] = ("train", "gradient")

@@ -38,6 +38,11 @@ null):
   itself (`fedgraft.common.calibration.calibration`); ``pooled``, ``by_site.<name>``, ``central``: on test cases,
   ``before`` and ``after``, each with ``ece``, ``ece_by_chance``, ``adaptive_ece`` (means over the scored classes) and
   ``classes.<name>`` (`fedgraft.common.calibration.figures.Figures`); added by `fedgraft.server.evidence`, as is
+- ``decisions``: ``rule``; ``thresholds.<class>``: ``chosen``, ``cautious``, ``half``, each ``pooled`` and ``sites`` on
+  test cases; ``curves.<class>``; ``sets.<pooled|own|shrunk>``: coverage over all test cases and by site; null without
+  validation cases or test cases
+- ``familiarity``: ``share`` and ``limit`` (``decide.unseen``), ``pooled`` and ``sites.<name>``: by split, how many
+  cases are flagged as unlike the training cases; null if nobody told
 - ``warnings``: sentences on what a reader must know before relying on the model
 - ``notes``: sentences on the data set; added by a simulation, as ``clock`` is
 

@@ -16,6 +16,7 @@ from fedgraft.server.exchange.guard import Expected, Refusal, read_evaluations, 
 from fedgraft.server.exchange.held_out import training
 from fedgraft.server.exchange.ledger import What, entry
 from fedgraft.server.exchange.roster import Roster
+from fedgraft.server.rounds.familiarity import familiarity_of
 from fedgraft.server.rounds.interpolation import BySite, Shared
 from fedgraft.server.rounds.kept_features import kept_by_group
 from fedgraft.server.rounds.state import Round, RunContext, RunOutcome, RunState
@@ -42,7 +43,8 @@ def finish(context: RunContext, state: RunState) -> RunOutcome:
         context.keep(shared)
         final = _evaluated(context, roster, rounds[number], shared)
     offers = {offer.site: offer for offer in roster.values()}
-    return RunOutcome(shared, rounds, offers, final, choice.figures, state.choices, kept_by_group(context, shared))
+    kept, familiar = kept_by_group(context, shared), familiarity_of(context, roster, shared)
+    return RunOutcome(shared, rounds, offers, final, choice.figures, state.choices, kept, familiar)
 
 
 def evaluate(context: RunContext, roster: Roster, shared: Shared, what: What = "evaluate") -> BySite:

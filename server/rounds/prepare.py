@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from fedgraft.common.compression.compression import require_effect
+from fedgraft.common.compression.compression import require_effect, up_codec
+from fedgraft.common.exact.suitability import path_of
+from fedgraft.common.plan.plan import Plan
+from fedgraft.server.aggregation.strategies import build_strategy
 from fedgraft.server.exchange.class_counts import prior_counts, require_imbalance
 from fedgraft.server.exchange.delivery import wait_for_nodes
 from fedgraft.server.exchange.held_out import least_nodes, require_prepared, training, wait_for_held_out
+from fedgraft.server.rounds.exact_round import FittedRounds
 from fedgraft.server.rounds.head_start import require_start
 from fedgraft.server.rounds.ready import up_to_date
-from fedgraft.server.rounds.state import Prepared, RunContext
-from fedgraft.server.rounds.strategy import rounds_of
+from fedgraft.server.rounds.round import TrainingRounds
+from fedgraft.server.rounds.state import Prepared, Rounds, RunContext
 
 
 def prepare(context: RunContext) -> Prepared:
@@ -32,3 +36,15 @@ def prepare(context: RunContext) -> Prepared:
     require_imbalance(plan, trainers)
     prior_counts(plan, trainers)
     return Prepared(rounds, roster)
+
+
+def rounds_of(plan: Plan) -> Rounds:
+    """Build the plan's strategy: sites train, or the coordinator fits over their gradients.
+
+    Raises:
+        PlanError: it is neither one of Flower's nor of FedGraft's own, or does not take an option.
+    """
+    path = path_of(plan, plan.engine.trusted)
+    if path is not None:
+        return FittedRounds(path)
+    return TrainingRounds(build_strategy(plan), up_codec(plan.compression, plan.engine.trusted))

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from flwr.serverapp import Grid
 
+from fedgraft.common.familiarity.familiarity import Familiarity
 from fedgraft.common.interfaces.features import Group
 from fedgraft.common.interfaces.roles import BEFORE_HEAD
 from fedgraft.common.interfaces.task import AnyTask, Evaluation, Scalar
@@ -89,6 +90,11 @@ class RunContext:
         """The tensors that sites train and send back, of the model as built; the others are given."""
         return {name: tensor for name, tensor in self.initial.items() if not name.startswith(BEFORE_HEAD)}
 
+    @property
+    def head_width(self) -> int:
+        """The number of features that enter the head."""
+        return self.plan.features.keep or sum(group.width for group in self.groups)
+
     def central(self, shared: Shared) -> Evaluation | None:
         """The evaluation of a model on the coordinator's own test set; ``None`` if it has none."""
         return None if self.evaluate is None else self.evaluate(dict(shared))
@@ -152,6 +158,7 @@ class RunOutcome:
         interpolations: the validation figure of each share of the trained head in ``initial.interpolate``.
         choices: as `RunState.choices`.
         kept: how many features of each group enter the head (``features.keep``); empty if all do.
+        familiarity: what kind of case is familiar to the final model; ``None`` if nobody told, or was asked.
     """
 
     shared: Shared
@@ -161,3 +168,4 @@ class RunOutcome:
     interpolations: dict[float, Scalar] = field(default_factory=dict)
     choices: dict[str, dict[str, Scalar]] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
+    familiarity: Familiarity | None = None

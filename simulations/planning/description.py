@@ -27,7 +27,7 @@ from fedgraft.common.models.traffic import volume
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.prior import estimates_prevalence
 from fedgraft.common.plan.summary import summary_lines
-from fedgraft.server.rounds.strategy import rounds_of
+from fedgraft.server.rounds.prepare import rounds_of
 from fedgraft.simulations.federation.local_statistics import statistics_of_simulation
 from fedgraft.simulations.planning.html import html_lines, html_table
 

@@ -10,6 +10,7 @@ from fedgraft.common.interfaces.codec import is_lossless
 from fedgraft.common.plan.checks.adaptation import ALIGNMENT_CHECKS, PERSONAL_CHECKS
 from fedgraft.common.plan.checks.augmentation import AUGMENT_CHECKS, HARMONISE_CHECKS
 from fedgraft.common.plan.checks.calibration import CALIBRATION_CHECKS
+from fedgraft.common.plan.checks.decide import DECIDE_CHECKS
 from fedgraft.common.plan.checks.exact import EXACT_CHECKS, path_contradictions
 from fedgraft.common.plan.checks.features import FEATURES_CHECKS
 from fedgraft.common.plan.checks.imbalance import LOSS_CHECKS
@@ -116,6 +117,7 @@ CHECKS = (
     *SELECT_CHECKS,
     *EXACT_CHECKS,
     *CALIBRATION_CHECKS,
+    *DECIDE_CHECKS,
 )
 
 

@@ -143,13 +143,22 @@ def test_the_digest_changes_with_every_option_but_the_engine(default: Plan) -> N
         "select": "best",
         "calibration.method": "isotonic",
         "calibration.prevalence": 0.1,
+        "decide.by_site": "own",
     }
     # valid only in company
     excused = {"release.class_counts", "backbone.batch_norm", "backbone.pretrained", "engine.name", "engine.keep"}
     excused |= {"loss.beta", "loss.prior", "loss.absent", "train.layer_decay", "train.unfreeze"}
     sections = ("alignment.", "personal.", "adapt.", "sampling.", "initial.", "harmonise.")
     excused |= {option for option, _ in leaves(default.to_dict()) if option.startswith(sections)}
-    excused |= {"compression.down", "clock", "table", "features.shrink", "features.networks"}
+    excused |= {
+        "compression.down",
+        "clock",
+        "table",
+        "features.shrink",
+        "features.networks",
+        "decide.at",
+        "decide.value",
+    }
     excused |= {option for option, _ in leaves(default.to_dict()) if option.startswith("augment.")}
     options = [option for option, _ in leaves(default.to_dict())]
     assert len(options) > 30
@@ -178,6 +187,8 @@ def test_the_digest_changes_with_options_that_are_valid_in_company(default: Plan
     ours += ("sampling=over", "train.layer_decay=0.5", "train.unfreeze=1", "adaptation=ssf")
     digests = {plan_of(*free, extra).digest for extra in ours}
     assert len(digests - {base}) == len(ours)
+    points = {plan_of("decide.at=sensitivity", f"decide.value={value}").digest for value in (0.8, 0.9)}
+    assert len(points | {plan_of().digest}) == 3
     half = plan_of("compression=float16").digest
     assert plan_of("compression=float16", "compression.down=int8").digest != half
 

@@ -1,0 +1,62 @@
+"""Handle ``query.familiarity``: sums over a site's features, and how far its cases are from what is familiar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flwr.app import RecordDict
+
+from fedgraft.client.app.handlers import received_by
+from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.site.release import append_line, may_release_means
+from fedgraft.client.training.before_head import features_before_head
+from fedgraft.client.training.session import Session
+from fedgraft.common.errors import WireError
+from fedgraft.common.familiarity.distances import Counts, counted
+from fedgraft.common.familiarity.gaussian import Reference, Sums, projected_width, sums_of
+from fedgraft.common.wire import messages
+from fedgraft.common.wire.familiarity import Told, pack_told, unpack_reference
+
+
+def tell_familiarity(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
+    """Answer with sums or with counts of distances, as far as the site file allows them, and log the answer.
+
+    Raises:
+        WireError: the plan was never prepared here, or asks for nothing of the kind, or for sums of a site that it
+            holds out.
+    """
+    order = messages.unpack_order(content)
+    session = workspace.open(site_file, order.plan_digest, run)
+    reference = unpack_reference(content, projected_width(session.model.head_width))
+    held_out = session.site.name in session.plan.hold_out
+    if session.plan.decide.unseen is None or (held_out and reference is None):
+        raise WireError("the plan asks this site for nothing on how familiar its cases are")
+    session.load(received_by(content, session))
+    sums = site_sums(session) if reference is None else None
+    counts = {} if reference is None else site_counts(session, reference)
+    about: dict[str, object] = {"cases": None if sums is None else sums.cases, "distances": counts}
+    append_line(session.release_log, "familiarity", run, plan=order.plan_digest, **about)
+    return pack_told(Told(session.site.name, session.plan.digest, sums, counts))
+
+
+def site_sums(session: Session) -> Sums | None:
+    """The sums over this site's training cases; ``None`` if they may not leave."""
+    patients = len(set(session.accepted.splits["train"].patients))
+    if not may_release_means(patients, session.site.release):
+        return None
+    return sums_of(features_before_head(session.model.constant.trained, session.cohort["train"], session.device))
+
+
+def site_counts(session: Session, reference: Reference) -> dict[str, Counts]:
+    """The counted distances of validation and test cases, without splits of fewer cases than ``min_count``; empty if
+    the site or the plan releases no evaluation."""
+    permission = session.site.release
+    if not (session.plan.release.evaluation and permission.evaluation):
+        return {}
+    found = {}
+    for split in messages.SPLITS:
+        examples = session.cohort[split]
+        if len(examples) and len(examples) >= permission.min_count:
+            features = features_before_head(session.model.constant.trained, examples, session.device)
+            found[split] = counted(reference.distances(features))
+    return found

@@ -1,0 +1,70 @@
+"""Split conformal prediction from score counts: bounds on how strange an answer may be and still be in the set.
+
+An answer is in the set of a case if the log odds against it are at most its bound. With the bound of `bound`, the true
+answer is left out of at most a share ``miss`` of new cases, whatever the model and the data, if these are exchangeable
+with the calibration cases (Vovk et al. 2005; Angelopoulos & Bates, Found. Trends Mach. Learn. 2023, section 1). With a
+bound for each answer that holds among the cases of which that answer is true (Mondrian sets), so that at most ``miss``
+of the sick are called healthy only: control of that risk (Angelopoulos et al., ICLR 2024, section 2.1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from fedgraft.common.decisions.counts import Floats, Weighed
+from fedgraft.common.interfaces.scores import Answer
+from fedgraft.common.tasks.metrics import edges
+
+
+def bounds(answers: Sequence[Answer], counts: Sequence[Weighed], miss: float, by_answer: bool) -> tuple[float, ...]:
+    """The bound of each answer.
+
+    Args:
+        counts: by scored class, of calibration cases.
+        miss: the share of cases of which the true answer may be left out, between 0 and 1.
+        by_answer: whether that holds among the cases of each answer, or over all cases of a question together.
+    """
+    found = []
+    for answer in answers:
+        alike = [one for one in answers if one.question == answer.question and (one is answer or not by_answer)]
+        parts = [_true(one, counts[one.score]) for one in alike]
+        strangeness, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
+        found.append(bound(strangeness, weights, miss))
+    return tuple(found)
+
+
+def bound(strangeness: Floats, weights: Floats, miss: float) -> float:
+    """The smallest bound beyond which at most ``miss`` of the calibration cases and the new one lie:
+    ``(weight beyond + 1) / (weight + 1) <= miss``; infinite if there are too few cases to promise that.
+
+    With cases of weight 1 it is the ``ceil((n + 1) (1 - miss))``-th smallest.
+
+    Args:
+        strangeness: ``(K,)``, in any order, of calibration cases with their true answer.
+        weights: ``(K,)``, of these cases.
+    """
+    order = np.argsort(strangeness)
+    values, held = strangeness[order], np.cumsum(weights[order])
+    total = float(held[-1]) if len(held) else 0.0
+    needed = (total + 1) * (1 - miss)  # of the weight below the bound
+    enough = np.flatnonzero(held >= needed - 1e-9)
+    return float(values[enough[0]]) if len(enough) else math.inf
+
+
+def inside(answers: Sequence[Answer], limits: Sequence[float], scores: Floats) -> np.ndarray:
+    """Which answers are in the set of each case: scores ``(N, S)`` -> ``(N, A)`` bool."""
+    found = [
+        answer.strangeness(scores[:, answer.score]) <= limit for answer, limit in zip(answers, limits, strict=True)
+    ]
+    return np.stack(found, axis=1)
+
+
+def _true(answer: Answer, counts: Weighed) -> tuple[Floats, Floats]:
+    """Strangeness and weight of the cases of which the answer is true; each as strange as its bin allows."""
+    low, high = edges(counts.scores)
+    weights = counts.positives if answer.speaks_for else counts.negatives
+    there = weights > 0
+    return answer.strangeness(low if answer.speaks_for else high)[there], weights[there]

@@ -1,0 +1,118 @@
+"""What a model's scores are decided by: thresholds and sets of answers, for all sites and for each. Plain data."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field, TypeAdapter, ValidationError
+
+from fedgraft.common import tasks
+from fedgraft.common.decisions.conformal import bounds, inside
+from fedgraft.common.decisions.counts import Floats, mixed
+from fedgraft.common.decisions.operating import threshold
+from fedgraft.common.errors import DataError
+from fedgraft.common.interfaces.scores import ScoreCounts
+from fedgraft.common.interfaces.task import AnyTask
+from fedgraft.common.plan.evidence_sections import DecideSection
+from fedgraft.common.plan.types import STRICT
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Counts = Sequence[ScoreCounts]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules of one site, or of all.
+
+    Attributes:
+        thresholds: by scored class (`Task.scored`): the log odds from which on a case is called positive; ``None``
+            where validation cases were of one side only.
+        cautious: likewise, so low that at most ``decide.miss`` of the positive cases are called negative; ``None``:
+            there are too few positive cases to promise that, and none may be called negative.
+        limits: by answer (`Task.answers`): the log odds against it up to which it is in a case's set; ``None``: it
+            always is, since there are too few cases to promise ``decide.coverage`` without it.
+    """
+
+    __pydantic_config__ = STRICT
+    thresholds: tuple[Finite | None, ...]
+    cautious: tuple[Finite | None, ...]
+    limits: tuple[Finite | None, ...]
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Rules, pooled and by site.
+
+    Attributes:
+        task, classes: as in the plan's ``data``.
+        section: the plan's ``decide``.
+        sites: of those that have their own.
+    """
+
+    __pydantic_config__ = STRICT
+    task: str
+    classes: tuple[str, ...]
+    section: DecideSection
+    pooled: Rules
+    sites: Mapping[str, Rules] = field(default_factory=dict)
+
+    def rules(self, site: str | None = None) -> Rules:
+        """The rules of a site; the pooled ones if it has none of its own, or is ``None``."""
+        return self.pooled if site is None else self.sites.get(site, self.pooled)
+
+    def sets(self, scores: Floats, site: str | None = None) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which answers (`Task.answers`) are in each case's set: scores ``(N, S)`` -> ``(N, A)`` bool."""
+        limits = [math.inf if limit is None else limit for limit in self.rules(site).limits]
+        return inside(tasks.of(self).answers, limits, scores)
+
+    def to_json(self) -> str:
+        """The same bytes for the same decisions; `from_json` reads it back."""
+        return json.dumps(asdict(self), sort_keys=True, indent=2, allow_nan=False) + "\n"
+
+
+def rules_of(task: AnyTask, section: DecideSection, own: Counts | None, pooled: Counts) -> Rules:
+    """The rules of a site from validation cases, by ``section.by_site``; of all sites if ``own`` is ``None``.
+
+    Args:
+        own, pooled: score counts of each scored class.
+    """
+    weight = {"pooled": None, "own": 0.0, "shrunk": section.cases}[section.by_site]
+    parts = [None] * len(pooled) if own is None else list(own)
+    each = [mixed(one, whole, weight) for one, whole in zip(parts, pooled, strict=True)]
+    asked = [one for one in task.answers if one.speaks_for]
+    missed = bounds(asked, each, section.miss, by_answer=True)
+    cautious = {one.score: -limit for one, limit in zip(asked, missed, strict=True)}
+    limits = bounds(task.answers, each, 1 - section.coverage, section.by_answer)
+    return Rules(
+        tuple(threshold(one, section.at, section.value) for one in each),
+        tuple(_finite(cautious[place]) for place in range(len(each))),
+        tuple(_finite(limit) for limit in limits),
+    )
+
+
+def from_json(text: str) -> Decisions:
+    """Read what `Decisions.to_json` wrote.
+
+    Raises:
+        DataError: it is not JSON, or a key is missing, unknown, or not what it must be.
+    """
+    try:
+        found = TypeAdapter(Decisions).validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise DataError(f"the decisions can't be read: {where}: {first['msg'].lower()}") from error
+    task = tasks.of(found) if found.task in tasks.TASKS else None
+    for rules in (found.pooled, *found.sites.values()):
+        if task is None or (len(rules.thresholds), len(rules.limits)) != (len(task.scored), len(task.answers)):
+            raise DataError("the decisions can't be read: they don't fit the classes of a known task")
+    return found
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

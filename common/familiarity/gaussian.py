@@ -1,0 +1,96 @@
+"""One Gaussian over the features that the head sees, from sums over the sites' training cases.
+
+Features are projected to few numbers by a fixed random matrix, so that the sums are small and the covariance of a small
+federation can be inverted (Mahalanobis distances of deep features: Lee et al., NeurIPS 2018; random projections keep
+distances: Johnson & Lindenstrauss 1984).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+WIDTH = 64
+"""Numbers that features are projected to, if there are more."""
+_SEED = 20_170_412
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over some cases' projected features.
+
+    Attributes:
+        cases: how many.
+        mean: ``(k,)`` float64.
+        scatter: ``(k, k)`` float64: summed products of the distances from the mean.
+    """
+
+    cases: int
+    mean: Tensor
+    scatter: Tensor
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is familiar.
+
+    Attributes:
+        mean: ``(k,)`` float64.
+        precision: ``(k, k)`` float64, the inverse covariance.
+    """
+
+    mean: Tensor
+    precision: Tensor
+
+    def distances(self, features: Tensor) -> Tensor:
+        """The mean squared Mahalanobis distance per projected number, ``(N,)`` float64: about 1 for training cases.
+
+        Args:
+            features: ``(N, F)``, as the head takes them.
+        """
+        away = projected(features) - self.mean
+        found: Tensor = ((away @ self.precision) * away).sum(dim=1).clamp(min=0) / len(self.mean)
+        return found
+
+
+def projected_width(width: int) -> int:
+    """To how many numbers ``width`` features are projected."""
+    return min(width, WIDTH)
+
+
+def projection(width: int) -> Tensor:
+    """The fixed matrix, ``(width, k)`` float64: the same for everybody; the identity for few features."""
+    if width <= WIDTH:
+        return torch.eye(width, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(_SEED)
+    return torch.randn(width, WIDTH, generator=generator, dtype=torch.float64) / width**0.5
+
+
+def projected(features: Tensor) -> Tensor:
+    """Features ``(N, F)`` -> ``(N, k)`` float64."""
+    found: Tensor = features.double() @ projection(features.shape[1])
+    return found
+
+
+def sums_of(features: Tensor) -> Sums:
+    """The sums over features ``(N, F)``; N of 1 or more."""
+    rows = projected(features)
+    mean = rows.mean(dim=0)
+    return Sums(len(rows), mean, (rows - mean).T @ (rows - mean))
+
+
+def reference_of(parts: Sequence[Sums]) -> Reference:
+    """The Gaussian of all cases of one or more parts. Its covariance is drawn to its diagonal, the less the more cases
+    there are: ``n`` cases weigh ``n / (n + k)`` (in the manner of Ledoit & Wolf, J. Multivar. Anal. 2004)."""
+    cases = sum(part.cases for part in parts)
+    mean = torch.stack([part.cases * part.mean for part in parts]).sum(dim=0) / cases
+    between = [part.cases * torch.outer(part.mean - mean, part.mean - mean) for part in parts]
+    covariance = torch.stack([part.scatter + one for part, one in zip(parts, between, strict=True)]).sum(dim=0) / cases
+    share = cases / (cases + len(mean))
+    diagonal = torch.diag(covariance)
+    floor = 1e-6 * diagonal.max().clamp(min=1e-12)  # a number that never varies is no reason to divide by 0
+    drawn = share * covariance + (1 - share) * torch.diag(diagonal) + floor * torch.eye(len(mean), dtype=torch.float64)
+    return Reference(mean, torch.linalg.inv(drawn))

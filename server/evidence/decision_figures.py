@@ -1,0 +1,115 @@
+"""Figures of a run's decisions on test cases, which made none of them: at thresholds, and of sets of answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from fedgraft.common import tasks
+from fedgraft.common.calibration.calibration import Calibration
+from fedgraft.common.calibration.figures import mapped, together
+from fedgraft.common.decisions.curves import decision_curve, risk_coverage, roc
+from fedgraft.common.decisions.decisions import Decisions, Rules
+from fedgraft.common.decisions.figures import AtThreshold, at_threshold
+from fedgraft.common.interfaces.scores import ScoreCounts
+from fedgraft.common.plan.evidence_sections import Source
+from fedgraft.common.plan.plan import Plan
+from fedgraft.server.evidence.decisions import validation_counts
+from fedgraft.server.evidence.set_figures import set_figures
+from fedgraft.server.rounds.state import RunOutcome
+
+Counts = tuple[ScoreCounts, ...]
+SOURCES: tuple[Source, ...] = ("pooled", "own", "shrunk")
+
+
+def decision_figures(
+    plan: Plan, outcome: RunOutcome, decisions: Decisions | None, calibration: Calibration
+) -> dict[str, Any] | None:
+    """The key ``decisions`` of ``summary.json``; ``None`` without decisions."""
+    if decisions is None:
+        return None
+    tests = {
+        name: splits["test"].score_counts()
+        for name, splits in sorted(outcome.final.by_site.items())
+        if "test" in splits and splits["test"].cases
+    }
+    return {
+        "rule": {"at": plan.decide.at, "value": plan.decide.value, "by_site": plan.decide.by_site},
+        "thresholds": _thresholds(plan, decisions, tests, calibration),
+        "curves": _curves(plan, decisions, tests, calibration),
+        "sets": {source: set_figures(plan, source, validation_counts(plan, outcome), tests) for source in SOURCES},
+        "coverage": plan.decide.coverage,
+        "miss": plan.decide.miss,
+    }
+
+
+def _thresholds(
+    plan: Plan, decisions: Decisions, tests: Mapping[str, Counts], calibration: Calibration
+) -> dict[str, Any]:
+    """By scored class: at the operating point, at the cautious one, and where the model's own probability is one half;
+    over all test cases, each with its site's threshold, and by site."""
+    found: dict[str, Any] = {}
+    for place, scored in enumerate(tasks.of(plan.data).scored):
+        kinds: dict[str, dict[str, float | None]] = {
+            "chosen": {name: decisions.rules(name).thresholds[place] for name in tests},
+            "cautious": {name: _or_none_negative(decisions.rules(name).cautious[place]) for name in tests},
+            "half": dict.fromkeys(tests, 0.0),
+        }
+        found[scored] = {
+            "threshold": decisions.pooled.thresholds[place],
+            "probability": _probability(decisions.pooled, place, calibration),
+            **{kind: _at(place, cuts, tests, plan) for kind, cuts in kinds.items()},
+        }
+    return found
+
+
+def _at(place: int, cuts: Mapping[str, float | None], tests: Mapping[str, Counts], plan: Plan) -> dict[str, Any]:
+    counted = {
+        name: at_threshold(counts[place], cut) for name, counts in tests.items() if (cut := cuts[name]) is not None
+    }
+    odds = None if plan.decide.at != "cost" or plan.decide.value is None else 1 / plan.decide.value
+    every = AtThreshold(*(sum(column) for column in zip(*(_parts(one) for one in counted.values()), strict=True)))
+    return {
+        "pooled": every.figures(odds) if counted else None,
+        "sites": {name: one.figures(odds) for name, one in counted.items()},
+    }
+
+
+def _parts(one: AtThreshold) -> tuple[int, int, int, int]:
+    return one.true_positives, one.false_positives, one.true_negatives, one.false_negatives
+
+
+def _or_none_negative(cut: float | None) -> float:
+    return -math.inf if cut is None else cut
+
+
+def _probability(rules: Rules, place: int, calibration: Calibration) -> float | None:
+    """The calibrated probability at the pooled threshold."""
+    cut = rules.thresholds[place]
+    if cut is None:
+        return None
+    log_odds = calibration.pooled[place](np.array([cut]))
+    return round(float(1 / (1 + math.exp(-float(log_odds[0])))), 6)
+
+
+def _curves(plan: Plan, decisions: Decisions, tests: Mapping[str, Counts], calibration: Calibration) -> dict[str, Any]:
+    """Over all sites' test cases by scored class: the decision curve, and wrong calls by the share answered."""
+    found: dict[str, Any] = {}
+    for place, scored in enumerate(tasks.of(plan.data).scored):
+        calibrated = together([mapped(each[place], calibration.maps(name)[place]) for name, each in tests.items()])
+        cuts = {name: decisions.rules(name).thresholds[place] for name in tests}
+        moved = [
+            replace(each[place], scores=each[place].scores - cut)
+            for name, each in tests.items()
+            if (cut := cuts[name]) is not None
+        ]
+        found[scored] = {
+            "roc": [asdict(point) for point in roc(calibrated)],
+            "benefit": [asdict(point) for point in decision_curve(calibrated)],
+            "answered": [asdict(point) for point in risk_coverage(together(moved), 0.0)] if moved else [],
+        }
+    return found
