@@ -7,6 +7,7 @@ distances: Johnson & Lindenstrauss 1984).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,7 +67,7 @@ def projection(width: int) -> Tensor:
     if width <= WIDTH:
         return torch.eye(width, dtype=torch.float64)
     generator = torch.Generator().manual_seed(_SEED)
-    return torch.randn(width, WIDTH, generator=generator, dtype=torch.float64) / width**0.5
+    return torch.randn(width, WIDTH, generator=generator, dtype=torch.float64) / math.sqrt(width)
 
 
 def projected(features: Tensor) -> Tensor:
@@ -93,4 +94,4 @@ def reference_of(parts: Sequence[Sums]) -> Reference:
     diagonal = torch.diag(covariance)
     floor = 1e-6 * diagonal.max().clamp(min=1e-12)  # a number that never varies is no reason to divide by 0
     drawn = share * covariance + (1 - share) * torch.diag(diagonal) + floor * torch.eye(len(mean), dtype=torch.float64)
-    return Reference(mean, torch.linalg.inv(drawn))
+    return Reference(mean, torch.linalg.inv(drawn).contiguous())

@@ -53,8 +53,8 @@ def write_model(folder: Path, plan: Plan, model: Model, more: Mapping[str, str] 
     Args:
         plan: the plan that was run.
         model: holds the final tensors.
-        more: the text of ``calibration.json``, ``decisions.json`` and ``familiarity.json``, of those that there are, and of ``README.md``, if it is
-            not to be the usual one.
+        more: the texts of those of ``calibration.json``, ``decisions.json`` and ``familiarity.json`` that there are,
+            and of ``README.md``, if it is not to be the usual one.
     """
     remove_model(folder)
     folder.mkdir(parents=True, exist_ok=True)

