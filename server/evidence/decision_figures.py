@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, astuple, replace
 from typing import Any
 
 import numpy as np
@@ -29,14 +29,14 @@ SOURCES: tuple[Source, ...] = ("pooled", "own", "shrunk")
 def decision_figures(
     plan: Plan, outcome: RunOutcome, decisions: Decisions | None, calibration: Calibration
 ) -> dict[str, Any] | None:
-    """The key ``decisions`` of ``summary.json``; ``None`` without decisions."""
-    if decisions is None:
-        return None
+    """The key ``decisions`` of ``summary.json``; ``None`` without decisions or test cases."""
     tests = {
         name: splits["test"].score_counts()
         for name, splits in sorted(outcome.final.by_site.items())
         if "test" in splits and splits["test"].cases
     }
+    if decisions is None or not tests:
+        return None
     return {
         "rule": {"at": plan.decide.at, "value": plan.decide.value, "by_site": plan.decide.by_site},
         "thresholds": _thresholds(plan, decisions, tests, calibration),
@@ -72,15 +72,14 @@ def _at(place: int, cuts: Mapping[str, float | None], tests: Mapping[str, Counts
         name: at_threshold(counts[place], cut) for name, counts in tests.items() if (cut := cuts[name]) is not None
     }
     odds = None if plan.decide.at != "cost" or plan.decide.value is None else 1 / plan.decide.value
-    every = AtThreshold(*(sum(column) for column in zip(*(_parts(one) for one in counted.values()), strict=True)))
     return {
-        "pooled": every.figures(odds) if counted else None,
+        "pooled": _summed(list(counted.values())).figures(odds) if counted else None,
         "sites": {name: one.figures(odds) for name, one in counted.items()},
     }
 
 
-def _parts(one: AtThreshold) -> tuple[int, int, int, int]:
-    return one.true_positives, one.false_positives, one.true_negatives, one.false_negatives
+def _summed(each: list[AtThreshold]) -> AtThreshold:
+    return AtThreshold(*(sum(column) for column in zip(*map(astuple, each), strict=True)))
 
 
 def _or_none_negative(cut: float | None) -> float:
