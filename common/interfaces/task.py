@@ -273,6 +273,14 @@ class Task(Scoring, Protocol[E]):
         """When the headline figure is undefined, in words."""
 
     @property
+    def purpose(self) -> str:
+        """What a model does, in words for everybody, after "this model"."""
+
+    @property
+    def ranking(self) -> str:
+        """What the headline figure is the share of, in words after "in 80 of 100 pairs"."""
+
+    @property
     def figures(self) -> tuple[str, ...]:
         """The names of an evaluation's figures."""
 

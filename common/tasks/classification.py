@@ -64,6 +64,18 @@ class Classification:
         return "" if enough else "data.classes must name two classes or more with data.task=classification"
 
     @property
+    def purpose(self) -> str:
+        if len(self.classes) == 2:
+            return f"tells {self.classes[1]} from {self.classes[0]} cases"
+        return f"tells {len(self.classes)} kinds of cases apart: {', '.join(self.classes)}"
+
+    @property
+    def ranking(self) -> str:
+        if len(self.classes) == 2:
+            return f"one case {self.classes[1]} and one {self.classes[0]}, it rates the {self.classes[1]} one higher"
+        return "one case of a class and one of another, it rates the first one higher for that class (mean over classes)"
+
+    @property
     def outputs(self) -> int:
         return len(self.classes)
 

@@ -45,6 +45,7 @@ class Multilabel:
     not_mixable: ClassVar[str] = ""
     unusable: ClassVar[str] = "a finding's cell that is neither 1, 0 nor empty"
     headline: ClassVar[str] = "auroc"
+    ranking: ClassVar[str] = "one case with a finding and one without, it rates the first higher (mean over findings)"
     undefined: ClassVar[str] = "cases of one class only"
     figures: ClassVar[tuple[str, ...]] = FIGURES
     columns: ClassVar[dict[str, str]] = COLUMNS
@@ -62,6 +63,10 @@ class Multilabel:
     @property
     def output_names(self) -> tuple[str, ...]:
         return self.classes
+
+    @property
+    def purpose(self) -> str:
+        return f"looks for {len(self.classes)} findings: {', '.join(self.classes)}"
 
     @property
     def outputs(self) -> int:

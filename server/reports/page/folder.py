@@ -1,0 +1,134 @@
+"""What a run's folder says, read from its files and from nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fedgraft.common import tasks
+from fedgraft.common.errors import FedGraftError
+from fedgraft.common.interfaces.task import AnyTask
+from fedgraft.common.plan.plan import Plan, load_plan
+from fedgraft.server.reports.page.numbers import FEW, auroc_interval
+
+Figures = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Test cases of a site by truth: of the rarest class or finding, and of all others."""
+
+    positives: int
+    negatives: int
+
+    def too_few(self, both: bool) -> bool:
+        """Whether a figure says too little; ``both``: negatives matter too."""
+        return self.positives < FEW or (both and self.negatives < FEW)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The content of ``summary.json``, ``rounds.jsonl``, ``ledger.jsonl`` and ``plan.yaml``."""
+
+    name: str
+    summary: dict[str, Any]
+    rounds: tuple[Figures, ...]
+    ledger: tuple[Figures, ...]
+    plan: Plan
+    plan_text: str
+
+    @cached_property
+    def task(self) -> AnyTask:
+        return tasks.of(self.plan.data)
+
+    @property
+    def headline(self) -> str:
+        found: str = self.summary["headline"]
+        return found
+
+    @property
+    def heading(self) -> str:
+        """The headline figure's name for people."""
+        found: str = self.summary["columns"][self.headline]
+        return found
+
+    @property
+    def sites(self) -> dict[str, Figures]:
+        found: dict[str, Figures] = self.summary["sites"]
+        return found
+
+    @property
+    def calibration(self) -> Figures:
+        """Empty in a run without any."""
+        return self.summary.get("calibration") or {}
+
+    @property
+    def decisions(self) -> Figures:
+        """Empty in a run without any."""
+        return self.summary.get("decisions") or {}
+
+    @property
+    def thresholds(self) -> Mapping[str, Figures]:
+        """By scored class, what comes of its thresholds on test cases; empty without test cases at sites."""
+        found: Mapping[str, Figures] = self.decisions.get("thresholds", {})
+        return {name: one for name, one in found.items() if one["chosen"]["pooled"]}
+
+    def counted(self, site: str) -> Counted:
+        """The numbers on which a site's figures rest, of the class or finding with the fewest."""
+        figures = self.sites[site]
+        by_class = [one["half"]["sites"].get(site) for one in self.thresholds.values()]
+        known = [
+            Counted(*(0 if one[name] is None else one[name]["cases"] for name in ("sensitivity", "specificity")))
+            for one in by_class
+            if one is not None
+        ]
+        if known:
+            return min(known, key=lambda one: min(one.positives, one.negatives))
+        share, cases = figures["prevalence"], figures["cases"]
+        positives = 0 if share is None else round(share * cases)
+        return Counted(positives, cases - positives)
+
+    def too_few(self, site: str) -> bool:
+        return self.counted(site).too_few(self.task.has_probabilities)
+
+    def interval(self, figures: Figures, counted: Counted) -> tuple[float, float] | None:
+        """Of the headline figure, if it is an AUROC of one class against one other."""
+        value = figures[self.headline]
+        if value is None or self.headline != "auroc" or len(self.task.scored) != 1:
+            return None
+        return auroc_interval(value, counted.positives, counted.negatives)
+
+    @cached_property
+    def worst(self) -> str | None:
+        """The site with the lowest headline figure, of those with enough cases."""
+        known = {
+            name: one[self.headline]
+            for name, one in self.sites.items()
+            if one[self.headline] is not None and not self.too_few(name)
+        }
+        return min(known, key=lambda name: (known[name], name)) if len(known) > 1 else None
+
+
+def read_run(folder: Path) -> RunFolder:
+    """Read a run's folder.
+
+    Raises:
+        FedGraftError: a file is missing or can't be read.
+    """
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        rounds, ledger = (tuple(_lines(folder / name)) for name in ("rounds.jsonl", "ledger.jsonl"))
+        plan_text = (folder / "plan.yaml").read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise FedGraftError(f"{folder} is not the folder of a run that has ended: {error}") from error
+    return RunFolder(folder.resolve().name, summary, rounds, ledger, load_plan(folder / "plan.yaml"), plan_text)
+
+
+def _lines(path: Path) -> Iterator[Figures]:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.strip():
+            yield json.loads(line)

@@ -1,0 +1,71 @@
+"""Figures as words: rounding, intervals, and what stands where there is no figure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from fedgraft.common.tasks.intervals import quantile
+
+MISSING = "–"
+FEW = 5
+"""With fewer positive or negative test cases a site's figures say too little to be called good or bad."""
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """A figure, as in ``summary.json`` but rounded; a dash if there is none."""
+    return MISSING if value is None else f"{value:.{digits}f}"
+
+
+def percent(value: float | None) -> str:
+    """``54 %``; next to 0 and 1 with a decimal."""
+    if value is None:
+        return MISSING
+    digits = 1 if 0 < value < 0.01 or 0.99 < value < 1 else 0
+    return f"{100 * value:.{digits}f} %"
+
+
+def of_hundred(value: float) -> str:
+    """``54``, of 100 cases."""
+    return "fewer than 1" if 0 < value < 0.005 else "more than 99" if 0.995 < value < 1 else f"{100 * value:.0f}"
+
+
+def with_interval(one: Mapping[str, Any] | None) -> str:
+    """``54 % (47 to 61)`` of a share with its interval."""
+    if one is None:
+        return MISSING
+    return f"{percent(one['value'])} ({100 * one['low']:.0f} to {100 * one['high']:.0f})"
+
+
+def size(count: float) -> str:
+    """Bytes, in the largest unit that fits."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            break
+        count /= 1000
+    return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return MISSING
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def auroc_interval(auroc: float, positives: int, negatives: int) -> tuple[float, float]:
+    """The 95 % interval of an AUROC from nothing but itself and the numbers of cases (Hanley & McNeil, Radiology 1982),
+    on the scale of log odds, so that it stays between 0 and 1."""
+    least = 0.5 / (positives * negatives)
+    a = min(max(auroc, least), 1 - least)
+    q1, q2 = a / (2 - a), 2 * a**2 / (1 + a)
+    variance = a * (1 - a) + (positives - 1) * (q1 - a**2) + (negatives - 1) * (q2 - a**2)
+    spread = math.sqrt(variance / (positives * negatives)) / (a * (1 - a))
+    middle, half = math.log(a / (1 - a)), quantile(0.95) * spread
+    return _share(middle - half), _share(middle + half)
+
+
+def _share(log_odds: float) -> float:
+    return 1 / (1 + math.exp(-log_odds)) if log_odds > -700 else 0.0

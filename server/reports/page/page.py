@@ -1,0 +1,93 @@
+"""``report.html``: put together from its sections, and written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fedgraft.common.errors import FedGraftError
+from fedgraft.common.runtime.files import replacing
+from fedgraft.server.reports.page.course import cost, rounds, taking_part
+from fedgraft.server.reports.page.curves import probabilities, telling_apart
+from fedgraft.server.reports.page.decisions import decisions, sets
+from fedgraft.server.reports.page.folder import RunFolder, read_run
+from fedgraft.server.reports.page.markup import Content, Html, paragraph, tag
+from fedgraft.server.reports.page.sites import hospitals
+from fedgraft.server.reports.page.study import read_study, study_page
+from fedgraft.server.reports.page.style import STYLE
+from fedgraft.server.reports.page.switched_on import switched_on
+from fedgraft.server.reports.page.verdict import model, verdict
+from fedgraft.server.reports.page.warnings import warnings
+
+NAME = "report.html"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""Nothing is loaded, and no script runs."""
+_LINKS = {
+    "hospitals": "Hospitals",
+    "telling-cases-apart": "Telling cases apart",
+    "probabilities": "Probabilities",
+    "decisions": "Decisions",
+    "sets-of-answers": "Sets of answers",
+    "rounds": "Rounds",
+    "who-took-part": "Who took part",
+    "what-was-switched-on": "The plan",
+}
+
+
+def write_report(folder: Path) -> Path:
+    """Write ``report.html`` into the folder of a run or a study, from its files alone; returns the file.
+
+    Raises:
+        FedGraftError: it is neither, or can't be written.
+    """
+    if not folder.is_dir():
+        raise FedGraftError(f"{folder} is no folder; name that of a run or a study")
+    if (folder / "study.json").is_file():
+        text = document(f"Study {folder.resolve().name}", study_page(read_study(folder)))
+    elif (folder / "summary.json").is_file():
+        text = run_report(read_run(folder))
+    else:
+        raise FedGraftError(
+            f"{folder} has neither summary.json nor study.json; name the folder of a run that has ended"
+        )
+    try:
+        with replacing(folder / NAME) as partial:
+            partial.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise FedGraftError(f"{folder / NAME} can't be written ({error.strerror})") from error
+    return folder / NAME
+
+
+def run_report(run: RunFolder) -> Html:
+    """The page about a run."""
+    parts = (
+        verdict(run),
+        model(run),
+        warnings(run),
+        tag("nav", *(tag("a", text, href=f"#{name}") for name, text in _LINKS.items()), aria_label="sections"),
+        hospitals(run),
+        telling_apart(run),
+        probabilities(run),
+        decisions(run),
+        sets(run),
+        rounds(run),
+        taking_part(run),
+        cost(run),
+        switched_on(run),
+        paragraph("This is research software, not a medical device.", class_="soft"),
+    )
+    return document(f"Run {run.name}", parts)
+
+
+def document(title: str, parts: Sequence[Content]) -> Html:
+    """A whole page: one file that loads nothing."""
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", f"{title}: report"),
+        tag("style", Html(STYLE)),
+    )
+    body = tag("body", tag("main", tag("h1", title), *parts))
+    return Html(f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n")

@@ -1,0 +1,121 @@
+"""Hospitals and their figures, with intervals; the worst is marked, and those with too few cases are told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fedgraft.server.reports.page.charts import Axis, strip
+from fedgraft.server.reports.page.folder import Counted, Figures, RunFolder
+from fedgraft.server.reports.page.markup import Content, Html, Row, details, named, paragraph, section, table, tag
+from fedgraft.server.reports.page.numbers import MISSING, figure, percent, with_interval
+
+
+def hospitals(run: RunFolder) -> Html:
+    """The section."""
+    split = next((one["split"] for one in run.sites.values()), "test")
+    kind = {"test": "test cases", "val": "validation cases, which helped to choose the model"}[split]
+    return section(
+        "Hospitals",
+        paragraph(f"The final model on each hospital's {kind}.", _about_intervals(run)),
+        _table(run),
+        _all_figures(run),
+        _findings(run),
+    )
+
+
+def _about_intervals(run: RunFolder) -> str:
+    if len(run.task.scored) == 1:
+        return (
+            " In brackets: 95 % intervals (Hanley and McNeil for the AUROC, Wilson for shares): how far off a figure may "
+            "be from the number of cases alone."
+        )
+    return f" The {run.heading} has no interval here: it is a mean over classes or findings, or counts pairs of cases."
+
+
+def _table(run: RunFolder) -> Html:
+    single = next(iter(run.thresholds), None) if len(run.thresholds) == 1 else None
+    headings = ["hospital", "cases tested", "positive", run.heading, "0.5 to 1"]
+    headings += [f"{single} found", "others left alone"] if single else []
+    calibrated = bool(run.calibration.get("by_site"))
+    headings += ["probabilities off by"] if calibrated else []
+    rows = [_row(run, name, single, calibrated) for name in run.sites]
+    test = run.summary["test"]
+    if test["source"] == "sites" and test["cases"]:
+        whole = round(test["prevalence"] * test["cases"])
+        cells = _cells(run, test, Counted(whole, test["cases"] - whole))
+        at = run.thresholds[single]["chosen"]["pooled"] if single else {}
+        cells += [with_interval(at[name]) for name in ("sensitivity", "specificity")] if single else []
+        cells += [_off(run.calibration["pooled"])] if calibrated else []
+        rows.append(Row(("all together", *cells), "all"))
+    return table(None, headings, rows)
+
+
+def _row(run: RunFolder, name: str, single: str | None, calibrated: bool) -> Row:
+    figures, few = run.sites[name], run.too_few(name)
+    cells = _cells(run, figures, run.counted(name), few)
+    if single:
+        at = run.thresholds[single]["chosen"]["sites"].get(name, {})
+        cells += [with_interval(at.get(one)) for one in ("sensitivity", "specificity")]
+    cells += [_off(run.calibration["by_site"].get(name))] if calibrated else []
+    note = "the weakest" if name == run.worst else "too few to say" if few and figures["cases"] else None
+    held = " never trained" if name in run.summary["held_out"] else ""
+    said = tag("span", note or "", "," * bool(note and held), held, class_="note") if note or held else None
+    return Row((tag("span", named(name), said), *cells), "worst" if name == run.worst else "few" if few else None)
+
+
+def _cells(run: RunFolder, figures: Figures, counted: Counted, few: bool = False) -> list[Content]:
+    value = figures[run.headline]
+    if not figures["cases"]:
+        return ["none told", MISSING, "not known", MISSING]
+    interval = None if few else run.interval(figures, counted)
+    words = figure(value) if value is not None else f"undefined: {run.task.undefined}"
+    if interval is not None:
+        words = f"{words} ({interval[0]:.2f} to {interval[1]:.2f})"
+    drawn = MISSING if value is None else strip(Axis("", 0.5, 1.0), value, interval, words)
+    return [f"{figures['cases']:,}", percent(figures["prevalence"]), words, drawn]
+
+
+def _off(one: Figures | None) -> str:
+    """The calibration error after calibration, and the bound of chance."""
+    if not one:
+        return MISSING
+    after = one["after"]
+    return f"{100 * after['ece']:.1f} points (chance: {100 * after['ece_by_chance']:.1f})"
+
+
+def _all_figures(run: RunFolder) -> Html:
+    """Every figure of the table that a run prints, as in summary.json."""
+    columns = run.summary["columns"]
+    rows = [
+        Row((named(name), *(figure(one.get(key)) for key in columns), figure(one.get("loss")), f"{one['examples']:,}"))
+        for name, one in run.sites.items()
+    ]
+    test = run.summary["test"]
+    label = "all together" if test["source"] == "sites" else "the coordinator's test set"
+    rows.append(Row((label, *(figure(test.get(key)) for key in columns), figure(test.get("loss")), MISSING), "all"))
+    half = " Sensitivity, specificity and the like are here at probability 0.5 of the raw model; see “Decisions”."
+    return details(
+        "All figures by hospital",
+        paragraph("A dash: undefined (for instance cases of one class only) or not released.", half),
+        table(None, ("hospital", *columns.values(), "loss", "training cases"), rows),
+    )
+
+
+def _findings(run: RunFolder) -> Html | None:
+    """With findings: the figures of each."""
+    findings: dict[str, Figures] = run.summary["test"].get("findings", {})
+    if not findings:
+        return None
+    headings = ("finding", "known in", "positive", run.heading, "AUPRC")
+    return details(
+        "By finding, all hospitals together",
+        table(None, headings, [Row(tuple(_of(n, f))) for n, f in findings.items()]),
+    )
+
+
+def _of(name: str, one: Figures) -> Iterator[Content]:
+    yield named(name)
+    yield f"{one['cases']:,} cases"
+    yield percent(one["prevalence"])
+    yield figure(one["auroc"]) if one["auroc"] is not None else "undefined: one side only"
+    yield figure(one["auprc"])

@@ -1,0 +1,174 @@
+"""The page about a study: its verdict, methods beside each other, and their differences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fedgraft.common.errors import FedGraftError
+from fedgraft.server.reports.page.charts import Axis, Series, around, chart, charts
+from fedgraft.server.reports.page.curves import COLOURS
+from fedgraft.server.reports.page.markup import Content, Html, Row, named, paragraph, section, table, tag, together
+from fedgraft.server.reports.page.numbers import MISSING, duration, figure, size
+
+Found = Mapping[str, Any]
+TITLES = {
+    "federated": "together (federated)",
+    "local": "each hospital alone",
+    "pooled": "all cases in one place",
+    "leave_one_site_out": "trained without it",
+}
+
+
+def read_study(folder: Path) -> Found:
+    """The content of ``study.json``.
+
+    Raises:
+        FedGraftError: it can't be read.
+    """
+    try:
+        found: Found = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FedGraftError(f"{folder}/study.json can't be read: {error}") from error
+    return found
+
+
+def study_page(found: Found) -> tuple[Html, ...]:
+    """The parts of the page."""
+    return (_verdict(found), _warnings(found), _figures(found), _differences(found), _cost(found), _notes(found))
+
+
+def _verdict(found: Found) -> Html:
+    said = found.get("verdict")
+    if said is None:
+        said = "Whether federation helped is not known: no hospital was trained alone (baselines=[local])."
+    count, seeds = len(found["sites"]), len(found["seeds"])
+    whole = found["mean_over_sites"]["federated"]["mean"]
+    folds = (
+        ""
+        if found.get("folds") is None
+        else f", each case scored once, by models trained without it ({found['folds']} folds)"
+    )
+    return together(
+        (
+            paragraph(said, class_="lead"),
+            paragraph(
+                f"Trained together, the model reaches {found['heading']} {figure(whole)} on average over {count} "
+                f"hospital{'s' * (count != 1)} and {seeds} random seed{'s' * (seeds != 1)}{folds}. "
+                "Higher is better; 0.5 is guessing for AUROC and C-index.",
+                class_="about",
+            ),
+        )
+    )
+
+
+def _warnings(found: Found) -> Html | None:
+    said = [f"Failed: {one['run']}, seed {one['seed']}: {one['why']}" for one in found["failed"]]
+    if len(found["seeds"]) == 1:
+        said.append("One seed only: another draw of training and test cases can give other figures.")
+    said += found.get("warnings", [])
+    if found["dropped"]:
+        names = ", ".join(sorted({one["site"] for one in found["dropped"]}))
+        said.append(f"Dropped from a round or an evaluation: {names} ({len(found['dropped'])} times).")
+    if not said:
+        return None
+    items = (tag("li", text) for text in said)
+    return tag("aside", tag("h2", "Before you rely on it"), tag("ul", *items), class_="warnings", role="note")
+
+
+def _figures(found: Found) -> Html:
+    methods: Sequence[str] = found["methods"]
+    rows = [
+        Row((named(site), *(_spread(found["by_site"][site][method]) for method in methods))) for site in found["sites"]
+    ]
+    rows.append(Row(("mean over hospitals", *(_spread(found["mean_over_sites"][m]) for m in methods)), "all"))
+    if found.get("folds") is not None:
+        rows.append(Row(("all cases together", *(_spread(found["all_cases"][m]) for m in methods)), "all"))
+    rows.append(Row(("the weakest hospital", *(_worst(found["worst_site"][m]) for m in methods))))
+    what = "out-of-fold" if found.get("folds") is not None else "test"
+    return section(
+        "Methods",
+        paragraph(f"{found['heading']} on {what} cases; ± is the standard deviation over seeds."),
+        charts(_chart(found)),
+        table(None, ("hospital", *(TITLES.get(method, method) for method in methods)), rows),
+    )
+
+
+def _chart(found: Found) -> Html:
+    names: Sequence[str] = found["sites"]
+    series, values = [], []
+    for place, method in enumerate(found["methods"]):
+        points, tips = [], []
+        for number, site in enumerate(names):
+            for value in found["by_site"][site][method]["values"]:
+                if value is not None:
+                    points.append((number + 1 + 0.12 * (place - (len(found["methods"]) - 1) / 2), value))
+                    tips.append(f"{site}, {TITLES.get(method, method)}: {value:.3f}")
+        values += [value for _, value in points]
+        name = TITLES.get(method, method)
+        series.append(Series(points, COLOURS[place % len(COLOURS)], name, tips, line=False, dots=True))
+    x = Axis("hospital, in the order of the table", 0.5, len(names) + 0.5, "{:g}".format, whole=True)
+    return chart(
+        f"{found['heading']} by hospital, a point for each seed",
+        None,
+        x,
+        around(values, found["heading"], "{:.2f}".format),
+        series,
+    )
+
+
+def _differences(found: Found) -> Html | None:
+    if not found["difference"]:
+        return None
+    baselines = list(found["difference"])
+    rows = [
+        Row((named(site), *(_difference(found["difference"][name]["by_site"][site]) for name in baselines)))
+        for site in found["sites"]
+    ]
+    whole = (_difference(found["difference"][name]["mean_over_sites"]) for name in baselines)
+    rows.append(Row(("mean over hospitals", *whole), "all"))
+    return section(
+        "Differences",
+        paragraph("Together, minus each of the others; in brackets the 95 % interval, paired by seed."),
+        table(None, ("hospital", *(f"minus {TITLES.get(name, name)}" for name in baselines)), rows),
+    )
+
+
+def _cost(found: Found) -> Html:
+    rows = [
+        (
+            TITLES.get(method, method),
+            str(one["runs"]),
+            duration(one["seconds"]),
+            *(MISSING if one[way] is None else size(one[way]) for way in ("bytes_down", "bytes_up")),
+        )
+        for method, one in found["cost"].items()
+    ]
+    return section("Cost", table(None, ("method", "runs", "time of rounds", "to a hospital a round", "from it"), rows))
+
+
+def _notes(found: Found) -> Html:
+    said: Iterator[Content] = (tag("li", text) for text in (*found.get("notes", ()), *found.get("budget", ())))
+    return section(
+        "Notes",
+        tag("ul", *said, tag("li", "Every run's own report is in its folder under runs/; study.json has all numbers.")),
+    )
+
+
+def _spread(one: Mapping[str, Any]) -> str:
+    if one["mean"] is None:
+        return "undefined"
+    return figure(one["mean"]) + ("" if one["sd"] is None else f" ± {one['sd']:.3f}")
+
+
+def _worst(one: Mapping[str, Any] | None) -> Content:
+    return "undefined" if one is None else tag("span", f"{figure(one['mean'])} ", named(one["site"]))
+
+
+def _difference(one: Mapping[str, Any]) -> str:
+    if one["mean"] is None:
+        return "undefined"
+    interval = " (no interval)" if one["low"] is None else f" ({one['low']:+.3f} to {one['high']:+.3f})"
+    return f"{one['mean']:+.3f}{interval}"

@@ -1,0 +1,121 @@
+"""The first screen: what the model does and how well, in words for a person who knows no machine learning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fedgraft.common.plan.choice_names import choice_of
+from fedgraft.server.reports.page.folder import Figures, RunFolder
+from fedgraft.server.reports.page.markup import Html, Row, listed, named, paragraph, table, tag, together
+from fedgraft.server.reports.page.numbers import figure, of_hundred
+
+MOST_LISTED = 4
+"""With more classes or findings, sentences name the best and the worst."""
+
+
+def verdict(run: RunFolder) -> Html:
+    """What it does, on how many cases of how many hospitals, and how often it is right."""
+    test = run.summary["test"]
+    does = paragraph("This model ", run.task.purpose, ". ", _tested(run), class_="lead")
+    if not test["cases"]:
+        return does
+    found = tuple(_frequencies(run))
+    return together((does, *found, paragraph(*_in_pairs(run), class_="lead" if not found else None), _weakest(run)))
+
+
+def _tested(run: RunFolder) -> Html:
+    test = run.summary["test"]
+    if not test["cases"]:
+        return Html(
+            "How well it does for patients whom it has never seen is <strong>not known</strong>: the run had no test "
+            "cases, or no hospital released figures on them."
+        )
+    where = "that the coordinator holds"
+    if test["source"] == "sites":
+        count = sum(1 for one in run.sites.values() if one["split"] == "test" and one["cases"])
+        where = f"at {count} hospital{'s' * (count != 1)}"
+    return Html(f"It was tested on <strong>{test['cases']:,} cases</strong> {where}, of patients it had never seen.")
+
+
+def _frequencies(run: RunFolder) -> Iterator[Html]:
+    """At the chosen thresholds: of 100 cases of each kind, how many are called right."""
+    names = list(run.thresholds)
+    if len(names) == 1:
+        yield paragraph(*_one(names[0], run.thresholds[names[0]]["chosen"]["pooled"]), class_="lead")
+    elif names:
+        rows = sorted(names, key=lambda name: _found(run, name), reverse=True)
+        some = rows if len(rows) <= MOST_LISTED else [rows[0], rows[-1]]
+        words = "" if len(rows) == len(some) else f" (the best and the worst of {len(rows)})"
+        headings = ("", "of 100 such cases it finds", "of 100 others it gives false alarm on")
+        yield table(f"How often it is right{words}", headings, [_row(run, name) for name in some])
+
+
+def _found(run: RunFolder, name: str) -> float:
+    one = run.thresholds[name]["chosen"]["pooled"]["sensitivity"]
+    return -1.0 if one is None else float(one["value"])
+
+
+def _row(run: RunFolder, name: str) -> Row:
+    figures = run.thresholds[name]["chosen"]["pooled"]
+    cells = [_hundred(figures["sensitivity"], False), _hundred(figures["specificity"], True)]
+    return Row((named(name), *cells))
+
+
+def _one(name: str, figures: Figures) -> Iterator[Html]:
+    if figures["sensitivity"]:
+        yield Html(f"Of 100 {named(name)} cases it finds <strong>{_hundred(figures['sensitivity'], False)}</strong>. ")
+    if figures["specificity"]:
+        alarms = _hundred(figures["specificity"], True)
+        yield Html(f"Of 100 other cases it calls <strong>{alarms}</strong> {named(name)} by mistake.")
+
+
+def _hundred(one: Figures | None, rest: bool) -> str:
+    """``54 (47 to 61)``; ``rest``: of the others."""
+    if one is None:
+        return "no such case"
+    value, low, high = one["value"], one["low"], one["high"]
+    if rest:
+        value, low, high = 1 - value, 1 - high, 1 - low
+    return f"{of_hundred(value)} ({100 * low:.0f} to {100 * high:.0f})"
+
+
+def _in_pairs(run: RunFolder) -> Iterator[Html | str]:
+    value = run.summary["test"][run.headline]
+    if value is None:
+        yield f"The {run.heading} is undefined: {run.task.undefined}."
+        return
+    yield f"In {100 * value:.0f} of 100 pairs, {run.task.ranking}; guessing would be right in 50"
+    yield tag("span", f" ({run.heading} {figure(value)})", class_="soft")
+    yield "."
+
+
+def _weakest(run: RunFolder) -> Html | None:
+    if run.worst is None:
+        return None
+    one = run.sites[run.worst]
+    said = [Html(f"The weakest hospital is <strong>{named(run.worst)}</strong> ({one['cases']:,} cases): ")]
+    for name, at in run.thresholds.items() if len(run.thresholds) == 1 else ():
+        found = at["chosen"]["sites"].get(run.worst, {}).get("sensitivity")
+        if found:
+            count = round(found["value"] * found["cases"])
+            said.append(Html(f"there it finds {count or 'none'} of {found['cases']} {named(name)} cases; "))
+    return paragraph(*said, f"{run.heading} {figure(one[run.headline])}.")
+
+
+def model(run: RunFolder) -> Html:
+    """The model in a sentence."""
+    plan, trained = run.plan, {name: one for name, one in run.sites.items() if name not in run.summary["held_out"]}
+    cases = sum(one["examples"] or 0 for one in trained.values())
+    networks = [one.name for one in plan.features.networks] or [plan.backbone.name]
+    start = "pretrained" if plan.backbone.pretrained else "not pretrained"
+    kept = ", kept as it was" if plan.backbone.freeze == "all" and len(networks) == 1 else ""
+    head = "a head of its own" if plan.head.target is None else choice_of("head", plan.head.target, plan.head.options)
+    return paragraph(
+        "What it is: ",
+        tag("strong", " and ".join(networks)),
+        f" ({start}{kept}) with the head “{head}”, which {len(trained)} hospital{'s' * (len(trained) != 1)} (",
+        listed(list(trained)),
+        f") trained together in {run.summary['rounds']} round{'s' * (run.summary['rounds'] != 1)} on {cases:,} cases. "
+        "The cases stayed where they are; only weights and counts travelled.",
+        class_="about",
+    )

@@ -1,0 +1,100 @@
+"""What a reader must know before relying on the model: warnings of the run, and those that its figures give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fedgraft.server.reports.page.folder import RunFolder
+from fedgraft.server.reports.page.markup import Content, Html, listed, named, tag
+from fedgraft.server.reports.page.numbers import FEW, figure, of_hundred
+
+
+def warnings(run: RunFolder) -> Html:
+    """All warnings as a list, or that there is none."""
+    found = [tag("li", *([one] if isinstance(one, str) else one)) for one in every_warning(run)]
+    if not found:
+        return tag("aside", tag("p", "Nothing in the run's figures warns of anything."), class_="warnings calm")
+    return tag("aside", tag("h2", "Before you rely on it"), tag("ul", *found), class_="warnings", role="note")
+
+
+def every_warning(run: RunFolder) -> Iterator[str | tuple[Content, ...]]:
+    yield from run.summary.get("warnings", ())
+    yield from _guessing(run)
+    yield from _missed(run)
+    yield from _coverage(run)
+    yield from _probabilities(run)
+    yield from _few(run)
+    yield from _absent(run)
+
+
+def _guessing(run: RunFolder) -> Iterator[tuple[Content, ...]]:
+    for name, figures in run.sites.items():
+        interval = None if run.too_few(name) else run.interval(figures, run.counted(name))
+        if interval is not None and interval[0] <= 0.5:
+            yield (
+                "At ",
+                named(name),
+                f" the model can't be told from guessing: {run.heading} {figure(figures[run.headline])}, 95 % interval "
+                f"{interval[0]:.2f} to {interval[1]:.2f} (0.5 is guessing).",
+            )
+
+
+def _missed(run: RunFolder) -> Iterator[tuple[Content, ...]]:
+    """The promise of the cautious threshold that was not kept over all sites."""
+    miss = run.decisions.get("miss")
+    for name, one in run.thresholds.items():
+        found = one["cautious"]["pooled"]["sensitivity"]
+        if miss is not None and found and found["high"] < 1 - miss:
+            yield (
+                f"The cautious setting was to miss at most {of_hundred(miss)} of 100 ",
+                named(name),
+                f" cases; on test cases it missed {of_hundred(1 - found['value'])} (95 % interval "
+                f"{100 - 100 * found['high']:.0f} to {100 - 100 * found['low']:.0f}).",
+            )
+
+
+def _coverage(run: RunFolder) -> Iterator[tuple[Content, ...]]:
+    if not run.decisions:
+        return
+    found = run.decisions["sets"][run.decisions["rule"]["by_site"]]["pooled"]
+    if found["expected"] and found["coverage"] < found["expected"][0]:
+        yield (
+            f"Sets of answers were to hold the true one for {of_hundred(run.decisions['coverage'])} of 100 cases; on "
+            f"test cases they did for {of_hundred(found['coverage'])}, fewer than chance explains.",
+        )
+
+
+def _probabilities(run: RunFolder) -> Iterator[tuple[Content, ...]]:
+    pooled = run.calibration.get("pooled")
+    if not pooled:
+        return
+    after, before = pooled["after"], pooled["before"]
+    if after["ece"] > after["ece_by_chance"]:
+        yield (
+            "Its probabilities are not to be taken at their word: on test cases they are off by "
+            f"{100 * after['ece']:.1f} percentage points on average (a perfect model of this size: at most "
+            f"{100 * after['ece_by_chance']:.1f}).",
+        )
+    if run.calibration["method"] != "none" and after["ece"] > before["ece"]:
+        yield (
+            f"Calibration made probabilities worse on test cases (error {before['ece']:.3f} before, "
+            f"{after['ece']:.3f} after): test cases differ from the validation cases that it was fitted to.",
+        )
+
+
+def _few(run: RunFolder) -> Iterator[tuple[Content, ...]]:
+    few = [name for name, one in run.sites.items() if one["cases"] and run.too_few(name)]
+    if few:
+        what = "positive or negative cases" if run.task.has_probabilities else "events"
+        yield f"Too few to say (fewer than {FEW} {what} in the test): ", listed(few), "."
+    untold = [name for name, one in run.sites.items() if not one["cases"]]
+    if untold and len(untold) < len(run.sites):
+        yield "No figures from ", listed(untold), ": no test cases there, or the hospital does not release them."
+
+
+def _absent(run: RunFolder) -> Iterator[tuple[Content, ...]]:
+    dropped = run.summary["dropped"]
+    if dropped:
+        names = sorted({one["site"] for one in dropped})
+        times = f"{len(dropped)} message{'s' * (len(dropped) != 1)}"
+        yield Html(f"{times} to "), listed(names), " got no usable answer: see “Who took part”."
