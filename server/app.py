@@ -29,6 +29,8 @@ from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.exchange.statistics import with_statistics
 from fedgraft.server.reports import summary
+from fedgraft.server.reports.card.card import MARKDOWN
+from fedgraft.server.reports.documents import write_documents
 from fedgraft.server.reports.plot_process import picture
 from fedgraft.server.rounds.loop import run
 from fedgraft.server.rounds.selection import require_selectable
@@ -74,8 +76,9 @@ def serve(
     progress: Callable[[Round], None],
     draw: bool = True,
 ) -> RunOutcome:
-    """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``model/``, ``rounds.png`` and
-    ``summary.json`` into ``out``; federated statistics of a table are in the plan that is run and written."""
+    """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``model/``, ``rounds.png``,
+    ``summary.json`` and what is made of them (`fedgraft.server.reports.documents`) into ``out``; federated statistics
+    of a table are in the plan that is run and written."""
     start = time.monotonic()
     require_suited(plan, plan.engine.trusted)
     out.mkdir(parents=True, exist_ok=True)
@@ -155,9 +158,14 @@ def _write_results(
 ) -> dict[str, Any]:
     model.load(outcome.shared)
     evidence = gather(plan, outcome)
-    write_model(out / FOLDER, plan, model, evidence.beside_model)
     result = {**summary.summary(plan, outcome, ledger, seconds), **evidence.plain}
     (out / "summary.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    card = out / MARKDOWN
+    try:
+        write_documents(out)
+    finally:  # a model is never lost for want of its card
+        above = card.read_text(encoding="utf-8") if card.is_file() else ""
+        write_model(out / FOLDER, plan, model, evidence.beside_model, above)
     return result
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.interfaces.scores import ScoreCounts, Scoring
+from fedgraft.common.interfaces.wording import Wording
 
 Scalar = float | None
 Scheme = Literal["inverse", "square_root", "effective"]
@@ -94,7 +95,7 @@ class Evaluation(Protocol):
 E = TypeVar("E", bound=Evaluation)
 
 
-class Task(Scoring, Protocol[E]):
+class Task(Scoring, Wording, Protocol[E]):
     """A kind of prediction, built from the plan's ``data.classes``.
 
     Labels are a tensor with one row per case, as `targets` gives them. Outputs are the network's, ``(N, outputs)``.
@@ -267,18 +268,6 @@ class Task(Scoring, Protocol[E]):
     @property
     def headline(self) -> str:
         """The figure that is plotted and decides which site is the worst; larger is better."""
-
-    @property
-    def undefined(self) -> str:
-        """When the headline figure is undefined, in words."""
-
-    @property
-    def purpose(self) -> str:
-        """What a model does, in words for everybody, after "this model"."""
-
-    @property
-    def ranking(self) -> str:
-        """What the headline figure is the share of, in words after "in 80 of 100 pairs"."""
 
     @property
     def figures(self) -> tuple[str, ...]:

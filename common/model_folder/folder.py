@@ -47,7 +47,9 @@ class ModelFolder:
         return tensors.load(self.path / TENSORS)
 
 
-def write_model(folder: Path, plan: Plan, model: Model, more: Mapping[str, str] = MappingProxyType({})) -> None:
+def write_model(
+    folder: Path, plan: Plan, model: Model, more: Mapping[str, str] = MappingProxyType({}), above: str = ""
+) -> None:
     """Write a model folder, in place of an earlier one.
 
     Args:
@@ -55,6 +57,7 @@ def write_model(folder: Path, plan: Plan, model: Model, more: Mapping[str, str] 
         model: holds the final tensors.
         more: the texts of those of ``calibration.json``, ``decisions.json`` and ``familiarity.json`` that there are,
             and of ``README.md``, if it is not to be the usual one.
+        above: text that stands above the usual ``README.md``: a model card with its metadata block.
     """
     remove_model(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +69,7 @@ def write_model(folder: Path, plan: Plan, model: Model, more: Mapping[str, str] 
     texts = {
         PLAN: plan.for_hospitals().to_yaml(),
         ABOUT: about.to_json(),
-        CARD: card(about, model.facts.a),
+        CARD: f"{above}\n{card(about, model.facts.a)}" if above else card(about, model.facts.a),
         **more,
     }
     for name, text in texts.items():

@@ -72,8 +72,8 @@ class Classification:
     @property
     def ranking(self) -> str:
         if len(self.classes) == 2:
-            return f"one case {self.classes[1]} and one {self.classes[0]}, it rates the {self.classes[1]} one higher"
-        return "one case of a class and one of another, it rates the first one higher for that class (mean over classes)"
+            return f"one {self.classes[1]} and one {self.classes[0]} case it rates the {self.classes[1]} one higher"
+        return "one case of a class and one of another it rates the first one higher for that class (mean over classes)"
 
     @property
     def outputs(self) -> int:

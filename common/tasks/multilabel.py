@@ -45,7 +45,7 @@ class Multilabel:
     not_mixable: ClassVar[str] = ""
     unusable: ClassVar[str] = "a finding's cell that is neither 1, 0 nor empty"
     headline: ClassVar[str] = "auroc"
-    ranking: ClassVar[str] = "one case with a finding and one without, it rates the first higher (mean over findings)"
+    ranking: ClassVar[str] = "one case with a finding and one without it rates the first higher (mean over findings)"
     undefined: ClassVar[str] = "cases of one class only"
     figures: ClassVar[tuple[str, ...]] = FIGURES
     columns: ClassVar[dict[str, str]] = COLUMNS

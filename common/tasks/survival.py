@@ -102,7 +102,7 @@ class Survival:
     counts: ClassVar[tuple[str, ...]] = ("censored", "event")
     headline: ClassVar[str] = "c_index"
     purpose: ClassVar[str] = "tells who is at a higher risk of an earlier event"
-    ranking: ClassVar[str] = "two patients, it gives the higher risk to the one whose event came first"
+    ranking: ClassVar[str] = "two patients it gives the higher risk to the one whose event came first"
     undefined: ClassVar[str] = "no pair of cases can be compared"
     figures: ClassVar[tuple[str, ...]] = ("c_index", "loss")
     columns: ClassVar[dict[str, str]] = {"c_index": "C-index", "loss": "loss"}

@@ -12,6 +12,7 @@ from fedgraft.common.model_folder.folder import FOLDER, remove_model
 
 RESULTS = (
     *("summary.json", "rounds.jsonl", "rounds.png", "ledger.jsonl", "shared.safetensors"),
+    *("report.html", "model-card.md", "model-card.json", "rounds.csv", "rounds_sites.csv"),
     *("clock.jsonl", "clock.png"),
     *("study.json", "study.md", "study.png"),
     *("curve.json", "curve.md", "curve.png"),

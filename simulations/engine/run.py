@@ -32,6 +32,7 @@ from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.plan.sections import ClockSection
 from fedgraft.server import app
+from fedgraft.server.reports.documents import write_documents
 from fedgraft.server.rounds.state import RunOutcome
 from fedgraft.simulations.clock.case_cost import calibrate
 from fedgraft.simulations.clock.folder import add_to_summary, pace_of, read_facts, write_clock
@@ -95,6 +96,8 @@ def simulate_over(
     add_to_summary(out, "notes", list(federation.notes))
     if pace is not None:
         add_to_summary(out, "clock", write_clock(out, read_facts(out, plan), pace))
+    if federation.notes or pace is not None:
+        write_documents(out)  # again: the summary tells more now
     summary: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     return summary
 

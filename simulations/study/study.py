@@ -52,6 +52,7 @@ from fedgraft.common import tasks
 from fedgraft.common.errors import FedGraftError, RoundError
 from fedgraft.common.model_folder.folder import FOLDER, remove_model
 from fedgraft.common.plan.plan import Plan
+from fedgraft.server.reports.documents import write_documents
 from fedgraft.simulations.engine.display import Runs
 from fedgraft.simulations.engine.run import Series
 from fedgraft.simulations.federation.sites import partition_cases
@@ -76,8 +77,8 @@ class Ended:
 
 
 def run_study(plan: Plan, study: Study, out: Path, console: Console) -> dict[str, Any]:
-    """Run a study; writes ``study.json``, ``study.md``, ``study.png`` and ``runs/`` into ``out``, with ``cases``
-    ``curve.json``, ``curve.md`` and ``curve.png`` too.
+    """Run a study; writes ``study.json``, ``study.md``, ``study.png``, ``report.html`` and ``runs/`` into ``out``, with
+    ``cases`` ``curve.json``, ``curve.md`` and ``curve.png`` too.
 
     A run's folder is that of ``fedgraft simulate`` without ``rounds.png`` and tensors; the only model that is kept is
     the federation's at the chosen rate, and with folds none.
@@ -126,6 +127,7 @@ def _write(plan: Plan, study: Study, ended: Sequence[Ended], out: Path) -> dict[
     (out / "study.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     (out / "study.md").write_text(markdown(found, plan), encoding="utf-8")
     draw_study(out / "study.png", found)
+    write_documents(out)
     if study.cases:
         taken = {size: [one.drawn.taken for one in ended if one.drawn.draw.size == size] for size in study.sizes}
         write_curve(out, curve(points, taken), plan)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fedgraft.server.reports.page.markup import Content, Html, tag, together
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 270, 46, 12, 10, 42
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 270, 52, 18, 10, 42
 MOST_TIPS = 800
 """More points than that in a chart have no words of their own."""
 
@@ -119,7 +119,7 @@ def _frame(x: Axis, y: Axis) -> Html:
     parts += [
         tag("text", x.label, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 6, text_anchor="middle", class_="label"),
         tag(
-            "text", y.label, x=12, y=middle, text_anchor="middle", class_="label", transform=f"rotate(-90 12 {middle})"
+            "text", y.label, x=11, y=middle, text_anchor="middle", class_="label", transform=f"rotate(-90 11 {middle})"
         ),
     ]
     return together(parts)

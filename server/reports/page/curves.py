@@ -7,7 +7,7 @@ from typing import Any
 
 from fedgraft.server.reports.page.charts import Axis, Series, around, chart, charts
 from fedgraft.server.reports.page.folder import RunFolder
-from fedgraft.server.reports.page.markup import Content, Html, details, named, paragraph, section, table
+from fedgraft.server.reports.page.markup import Content, Html, beside, details, named, paragraph, section, table
 from fedgraft.server.reports.page.numbers import figure, percent
 
 COLOURS = ("c0", "c1", "c2", "c3", "c4", "c5")
@@ -96,8 +96,8 @@ def probabilities(run: RunFolder) -> Html:
     return section(
         "Probabilities",
         paragraph(
-            f"{said}. If the model says 30 %, 30 of 100 such cases should have it: points should lie on the dashed line. "
-            "Below: by how much they are off (ECE), and what a perfect model would be off by chance with so few cases."
+            f"{said}. If the model says 30 %, 30 of 100 such cases should have it: points should lie on the dashed "
+            "line. Below: by how much they are off (ECE), and what a perfect model would be off by chance."
         ),
         charts(*figures[:MOST_SHOWN]),
         details(f"{len(rest)} more", charts(*rest)) if rest else None,
@@ -125,6 +125,7 @@ def _reliability(name: str, pooled: Mapping[str, Any]) -> Html:
                     for p in points
                 ],
                 [(p["low"], p["high"]) for p in points] if when == "after" else (),
+                line=False,
                 dots=True,
             )
         )
@@ -161,11 +162,11 @@ def _calibration_table(run: RunFolder, names: Sequence[str]) -> Html:
     return whole if len(rows) <= 12 else details("All figures of calibration", whole)
 
 
-def _ended(after: Mapping[str, Any], key: str) -> str:
+def _ended(after: Mapping[str, Any], key: str) -> Content:
     value, interval = after[key], after[f"{key}_interval"]
     if value is None:
         return "undefined"
-    return f"{value:.2f}" if interval is None else f"{value:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"
+    return f"{value:.2f}" if interval is None else beside(f"{value:.2f}", f"{interval[0]:.2f} to {interval[1]:.2f}")
 
 
 def benefit(run: RunFolder) -> list[Html]:

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fedgraft.server.reports.page.curves import answered, benefit
 from fedgraft.server.reports.page.charts import charts
+from fedgraft.server.reports.page.curves import answered, benefit
 from fedgraft.server.reports.page.folder import RunFolder
-from fedgraft.server.reports.page.markup import Content, Html, Row, details, named, paragraph, section, table, tag
+from fedgraft.server.reports.page.markup import (
+    Content,
+    Html,
+    Row,
+    beside,
+    details,
+    named,
+    paragraph,
+    section,
+    table,
+    tag,
+)
 from fedgraft.server.reports.page.numbers import MISSING, of_hundred, percent, with_interval
 
 NAMES = ("sensitivity", "specificity", "ppv", "npv")
@@ -47,8 +58,8 @@ def _why_not(run: RunFolder) -> str:
     if not run.task.answers:
         return "No thresholds: this model ranks cases and does not answer yes or no."
     return (
-        "No thresholds: they are chosen on validation cases and shown on test cases at hospitals (data.val_fraction and "
-        "data.test_fraction above 0, data.test=sites); this run told none of one or the other."
+        "No thresholds: they are chosen on validation cases and shown on test cases at hospitals (data.val_fraction "
+        "and data.test_fraction above 0, data.test=sites); this run told none of one or the other."
     )
 
 
@@ -78,7 +89,7 @@ def _operating(run: RunFolder, name: str) -> Html:
 _HEADINGS = ("sensitivity", "specificity", "right among alarms (PPV)", "right among all-clears (NPV)")
 
 
-def _shares(figures: Mapping[str, Any] | None) -> tuple[str, ...]:
+def _shares(figures: Mapping[str, Any] | None) -> tuple[Content, ...]:
     return tuple(MISSING if figures is None else with_interval(figures[name]) for name in NAMES)
 
 
@@ -91,7 +102,7 @@ def _by_site(run: RunFolder, name: str) -> Html:
 def sets(run: RunFolder) -> Html:
     """Coverage of sets of answers, by hospital and by where their bounds come from."""
     if not run.decisions.get("sets"):
-        return section("Sets of answers", paragraph("No sets of answers: ", _why_not(run)))
+        return section("Sets of answers", paragraph(_why_not(run).replace("thresholds", "sets of answers", 1)))
     promise, used = run.decisions["coverage"], run.decisions["rule"]["by_site"]
     found = run.decisions["sets"]
     headings = (
@@ -111,9 +122,9 @@ def sets(run: RunFolder) -> Html:
         "Sets of answers",
         paragraph(
             f"Instead of one answer the model can give a set, which was promised to hold the true one for "
-            f"{of_hundred(promise)} of 100 cases; two answers in it mean that a person should look. The table shows for "
-            "how many of 100 test cases it did, and in brackets within which limits that lies 99 times of 100 if the "
-            "promise is kept. “Drawn to the common” has no such limits."
+            f"{of_hundred(promise)} of 100 cases; two answers in it mean that a person should look. The table "
+            "shows for how many of 100 test cases it did, and small, within which limits that lies 99 times of 100 if "
+            "the promise is kept. “Drawn to the common” has no such limits."
         ),
         table(None, headings, rows),
         details("By true answer", *(_by_answer(found[used]["sites"], found[used]["pooled"]))),
@@ -129,7 +140,7 @@ def _coverage(one: Mapping[str, Any]) -> Content:
     low, high = one["expected"]
     css = "broken" if one["coverage"] < low else "kept"
     word = " too few" if one["coverage"] < low else " more than promised" if one["coverage"] > high else ""
-    return tag("span", f"{text} ({100 * low:.0f} to {100 * high:.0f}){word}", class_=css)
+    return tag("span", beside(f"{text}{word}", f"{100 * low:.0f} to {100 * high:.0f}"), class_=css)
 
 
 def _size(found: Mapping[str, Any], site: str) -> str:

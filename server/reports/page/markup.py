@@ -18,7 +18,7 @@ class Html(str):
 Content = str | None
 
 
-def tag(name: str, *children: Content, **attributes: object) -> Html:
+def tag(name: str, /, *children: Content, **attributes: object) -> Html:
     """An element; children that are not `Html` are escaped, ``None`` is left out. In an attribute's name ``_`` stands
     for ``-``, one at the end for nothing; an attribute that is ``None`` is left out."""
     given = "".join(
@@ -64,7 +64,7 @@ class Row:
 
 
 def table(caption: Content, headings: Sequence[str], rows: Iterable[Row | Sequence[Content]]) -> Html:
-    """A table whose first column names each row. On a narrow screen a row becomes a card, each cell with its heading."""
+    """A table whose first column names each row; on a narrow screen a row is a card, each cell with its heading."""
     head = tag("tr", *(tag("th", text, scope="col") for text in headings))
     body = (_row(headings, row if isinstance(row, Row) else Row(tuple(row))) for row in rows)
     return tag(
@@ -87,3 +87,8 @@ def section(title: str, *parts: Content) -> Html:
 def details(title: str, *parts: Content) -> Html:
     """Parts that are shown when a person asks for them, and in print."""
     return tag("details", tag("summary", title), *parts)
+
+
+def beside(text: str, note: str) -> Html:
+    """A figure, and smaller what belongs to it."""
+    return tag("span", text, " ", tag("span", note, class_="note"))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fedgraft.common.tasks.intervals import quantile
+from fedgraft.server.reports.page.markup import Content, beside
 
 MISSING = "–"
 FEW = 5
@@ -31,11 +32,11 @@ def of_hundred(value: float) -> str:
     return "fewer than 1" if 0 < value < 0.005 else "more than 99" if 0.995 < value < 1 else f"{100 * value:.0f}"
 
 
-def with_interval(one: Mapping[str, Any] | None) -> str:
-    """``54 % (47 to 61)`` of a share with its interval."""
+def with_interval(one: Mapping[str, Any] | None) -> Content:
+    """``54 %``, and below it ``47 to 61``, of a share with its interval."""
     if one is None:
         return MISSING
-    return f"{percent(one['value'])} ({100 * one['low']:.0f} to {100 * one['high']:.0f})"
+    return beside(percent(one["value"]), f"{100 * one['low']:.0f} to {100 * one['high']:.0f}")
 
 
 def size(count: float) -> str:
@@ -56,16 +57,25 @@ def duration(seconds: float | None) -> str:
 
 
 def auroc_interval(auroc: float, positives: int, negatives: int) -> tuple[float, float]:
-    """The 95 % interval of an AUROC from nothing but itself and the numbers of cases (Hanley & McNeil, Radiology 1982),
-    on the scale of log odds, so that it stays between 0 and 1."""
-    least = 0.5 / (positives * negatives)
-    a = min(max(auroc, least), 1 - least)
-    q1, q2 = a / (2 - a), 2 * a**2 / (1 + a)
-    variance = a * (1 - a) + (positives - 1) * (q1 - a**2) + (negatives - 1) * (q2 - a**2)
-    spread = math.sqrt(variance / (positives * negatives)) / (a * (1 - a))
-    middle, half = math.log(a / (1 - a)), quantile(0.95) * spread
-    return _share(middle - half), _share(middle + half)
+    """The 95 % interval of an AUROC from nothing but itself and the numbers of cases (both at least 1).
+
+    The values that it does not contradict, with the variance that they would have (Newcombe, Stat. Med. 2006, method 5,
+    after Hanley & McNeil, Radiology 1982): it is narrow near 0 and 1, and there is one of an AUROC of 1 too.
+    """
+    low, high = _below(auroc, positives, negatives), 1 - _below(1 - auroc, positives, negatives)
+    return low, high
 
 
-def _share(log_odds: float) -> float:
-    return 1 / (1 + math.exp(-log_odds)) if log_odds > -700 else 0.0
+def _below(auroc: float, positives: int, negatives: int) -> float:
+    """The lowest value that ``auroc`` does not contradict, by bisection."""
+    more, z = (positives + negatives) / 2 - 1, quantile(0.95)
+
+    def reach(true: float) -> float:
+        spread = 1 + more * ((1 - true) / (2 - true) + true / (1 + true))
+        return true + z * math.sqrt(true * (1 - true) * spread / (positives * negatives))
+
+    low, high = 0.0, auroc * (1 - 1e-9)
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if reach(middle) < auroc else (low, middle)
+    return low

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedgraft.common.errors import FedGraftError
 from fedgraft.common.runtime.files import replacing
 from fedgraft.server.reports.page.course import cost, rounds, taking_part
 from fedgraft.server.reports.page.curves import probabilities, telling_apart
 from fedgraft.server.reports.page.decisions import decisions, sets
-from fedgraft.server.reports.page.folder import RunFolder, read_run
+from fedgraft.server.reports.page.folder import RunFolder
 from fedgraft.server.reports.page.markup import Content, Html, paragraph, tag
 from fedgraft.server.reports.page.sites import hospitals
 from fedgraft.server.reports.page.study import read_study, study_page
@@ -34,27 +33,23 @@ _LINKS = {
 }
 
 
-def write_report(folder: Path) -> Path:
-    """Write ``report.html`` into the folder of a run or a study, from its files alone; returns the file.
+def write_run_report(folder: Path, run: RunFolder) -> Path:
+    """Write ``report.html`` about a run into its folder."""
+    return _written(folder, run_report(run))
+
+
+def write_study_report(folder: Path) -> Path:
+    """Write ``report.html`` about a study into its folder.
 
     Raises:
-        FedGraftError: it is neither, or can't be written.
+        FedGraftError: ``study.json`` can't be read.
     """
-    if not folder.is_dir():
-        raise FedGraftError(f"{folder} is no folder; name that of a run or a study")
-    if (folder / "study.json").is_file():
-        text = document(f"Study {folder.resolve().name}", study_page(read_study(folder)))
-    elif (folder / "summary.json").is_file():
-        text = run_report(read_run(folder))
-    else:
-        raise FedGraftError(
-            f"{folder} has neither summary.json nor study.json; name the folder of a run that has ended"
-        )
-    try:
-        with replacing(folder / NAME) as partial:
-            partial.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise FedGraftError(f"{folder / NAME} can't be written ({error.strerror})") from error
+    return _written(folder, document(f"Study {folder.resolve().name}", study_page(read_study(folder))))
+
+
+def _written(folder: Path, text: Html) -> Path:
+    with replacing(folder / NAME) as partial:
+        partial.write_text(text, encoding="utf-8")
     return folder / NAME
 
 

@@ -6,7 +6,18 @@ from collections.abc import Iterator
 
 from fedgraft.server.reports.page.charts import Axis, strip
 from fedgraft.server.reports.page.folder import Counted, Figures, RunFolder
-from fedgraft.server.reports.page.markup import Content, Html, Row, details, named, paragraph, section, table, tag
+from fedgraft.server.reports.page.markup import (
+    Content,
+    Html,
+    Row,
+    beside,
+    details,
+    named,
+    paragraph,
+    section,
+    table,
+    tag,
+)
 from fedgraft.server.reports.page.numbers import MISSING, figure, percent, with_interval
 
 
@@ -26,15 +37,16 @@ def hospitals(run: RunFolder) -> Html:
 def _about_intervals(run: RunFolder) -> str:
     if len(run.task.scored) == 1:
         return (
-            " In brackets: 95 % intervals (Hanley and McNeil for the AUROC, Wilson for shares): how far off a figure may "
+            " Small: 95 % intervals (Newcombe for the AUROC, Wilson for shares): how far off a figure may "
             "be from the number of cases alone."
         )
-    return f" The {run.heading} has no interval here: it is a mean over classes or findings, or counts pairs of cases."
+    return f" The {run.heading} has no interval here."
 
 
 def _table(run: RunFolder) -> Html:
     single = next(iter(run.thresholds), None) if len(run.thresholds) == 1 else None
-    headings = ["hospital", "cases tested", "positive", run.heading, "0.5 to 1"]
+    share = "with event" if "events" in run.summary["test"] else "positive"
+    headings = ["hospital", "cases tested", share, run.heading, "0.5 to 1"]
     headings += [f"{single} found", "others left alone"] if single else []
     calibrated = bool(run.calibration.get("by_site"))
     headings += ["probabilities off by"] if calibrated else []
@@ -69,18 +81,18 @@ def _cells(run: RunFolder, figures: Figures, counted: Counted, few: bool = False
         return ["none told", MISSING, "not known", MISSING]
     interval = None if few else run.interval(figures, counted)
     words = figure(value) if value is not None else f"undefined: {run.task.undefined}"
-    if interval is not None:
-        words = f"{words} ({interval[0]:.2f} to {interval[1]:.2f})"
-    drawn = MISSING if value is None else strip(Axis("", 0.5, 1.0), value, interval, words)
-    return [f"{figures['cases']:,}", percent(figures["prevalence"]), words, drawn]
+    ends = None if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
+    drawn = MISSING if value is None else strip(Axis("", 0.5, 1.0), value, interval, f"{words} {ends or ''}")
+    shown = words if ends is None else beside(words, ends)
+    return [f"{figures['cases']:,}", percent(figures["prevalence"]), shown, drawn]
 
 
-def _off(one: Figures | None) -> str:
+def _off(one: Figures | None) -> Content:
     """The calibration error after calibration, and the bound of chance."""
     if not one:
         return MISSING
     after = one["after"]
-    return f"{100 * after['ece']:.1f} points (chance: {100 * after['ece_by_chance']:.1f})"
+    return beside(f"{100 * after['ece']:.1f} points", f"chance: {100 * after['ece_by_chance']:.1f}")
 
 
 def _all_figures(run: RunFolder) -> Html:

@@ -35,7 +35,7 @@ def read_study(folder: Path) -> Found:
     return found
 
 
-def study_page(found: Found) -> tuple[Html, ...]:
+def study_page(found: Found) -> tuple[Content, ...]:
     """The parts of the page."""
     return (_verdict(found), _warnings(found), _figures(found), _differences(found), _cost(found), _notes(found))
 

@@ -2,8 +2,8 @@
 
 STYLE = """
 :root { color-scheme: light dark; --ground: #fff; --ink: #1b2430; --soft: #5a6675; --line: #d5dbe2; --faint: #f3f5f8;
-  --c0: #1f5f99; --c1: #c2570c; --c2: #2f7d4f; --c3: #7b4bb3; --c4: #a3195b; --c5: #6b6b00; --bad: #b3261e; --ok: #2f7d4f;
-  --other: #9aa7b5; }
+  --c0: #1f5f99; --c1: #c2570c; --c2: #2f7d4f; --c3: #7b4bb3; --c4: #a3195b; --c5: #6b6b00;
+  --bad: #b3261e; --ok: #2f7d4f; --other: #9aa7b5; }
 @media (prefers-color-scheme: dark) { :root { --ground: #14181d; --ink: #e6eaef; --soft: #a3aebb; --line: #38424d;
   --faint: #1d232a; --c0: #6cb0ee; --c1: #f3a05c; --c2: #6fc793; --c3: #c09af0; --c4: #f07fb0; --c5: #cfcb5a;
   --bad: #ff8a80; --ok: #6fc793; --other: #66727f; } }
@@ -28,13 +28,13 @@ caption { text-align: left; font-weight: 600; padding-bottom: 0.3rem; }
 th, td { text-align: right; padding: 0.3rem 0 0.3rem 1.1rem; border-bottom: 1px solid var(--line);
   vertical-align: top; }
 th { font-weight: 600; vertical-align: bottom; }
-th:first-child { text-align: left; padding-left: 0.3rem; overflow-wrap: anywhere; } tbody th { font-weight: 500;
-  vertical-align: top; }
+th:first-child { text-align: left; padding-left: 0.3rem; min-width: 8.5rem; overflow-wrap: anywhere; }
+tbody th { font-weight: 500; vertical-align: top; }
 td.words, .wordy td { text-align: left; }
 tr.worst { background: var(--faint); } tr.worst th { border-left: 4px solid var(--bad); }
-tr.few { color: var(--soft); } tr.all { font-weight: 600; } tr.beside { color: var(--soft); }
+tr.few { color: var(--soft); } tr.all, tr.all th { font-weight: 600; } tr.beside { color: var(--soft); }
 .note { display: block; font-size: 0.82rem; font-weight: 400; color: var(--soft); }
-.worst .note { color: var(--bad); }
+.worst th .note { color: var(--bad); } td .note { white-space: nowrap; }
 .kept { color: var(--ok); } .broken { color: var(--bad); font-weight: 600; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1.4rem 2rem;
   margin: 1rem 0; }
@@ -57,7 +57,7 @@ svg.strip { display: inline-block; width: 7.2rem; } .worst .strip { color: var(-
   color: var(--other); }
 .grid-of-rounds { overflow-x: auto; } .grid-of-rounds table { width: auto; }
 .grid-of-rounds th, .grid-of-rounds td { padding: 0.15rem 0.3rem; text-align: center; border: 0; }
-.grid-of-rounds th:first-child { text-align: left; }
+.grid-of-rounds th:first-child { text-align: left; white-space: nowrap; min-width: 0; }
 .took { color: var(--ok); } .absent { color: var(--other); }
 details { margin: 1rem 0; } summary { cursor: pointer; font-weight: 600; }
 pre { background: var(--faint); padding: 0.8rem; overflow-x: auto; font-size: 0.82rem; white-space: pre-wrap;

@@ -84,9 +84,9 @@ def _in_pairs(run: RunFolder) -> Iterator[Html | str]:
     if value is None:
         yield f"The {run.heading} is undefined: {run.task.undefined}."
         return
-    yield f"In {100 * value:.0f} of 100 pairs, {run.task.ranking}; guessing would be right in 50"
-    yield tag("span", f" ({run.heading} {figure(value)})", class_="soft")
-    yield "."
+    yield f"In {100 * value:.0f} of 100 pairs of {run.task.ranking}; guessing would be right in 50 "
+    yield f"({run.heading} {figure(value)})"
+    yield ". In brackets: 95 % intervals, since other patients would give other numbers." * bool(run.thresholds) or "."
 
 
 def _weakest(run: RunFolder) -> Html | None:
@@ -107,13 +107,13 @@ def model(run: RunFolder) -> Html:
     plan, trained = run.plan, {name: one for name, one in run.sites.items() if name not in run.summary["held_out"]}
     cases = sum(one["examples"] or 0 for one in trained.values())
     networks = [one.name for one in plan.features.networks] or [plan.backbone.name]
-    start = "pretrained" if plan.backbone.pretrained else "not pretrained"
     kept = ", kept as it was" if plan.backbone.freeze == "all" and len(networks) == 1 else ""
+    start = f" (pretrained{kept})" if plan.backbone.pretrained else ""
     head = "a head of its own" if plan.head.target is None else choice_of("head", plan.head.target, plan.head.options)
     return paragraph(
         "What it is: ",
         tag("strong", " and ".join(networks)),
-        f" ({start}{kept}) with the head “{head}”, which {len(trained)} hospital{'s' * (len(trained) != 1)} (",
+        f"{start} with the head “{head}”, which {len(trained)} hospital{'s' * (len(trained) != 1)} (",
         listed(list(trained)),
         f") trained together in {run.summary['rounds']} round{'s' * (run.summary['rounds'] != 1)} on {cases:,} cases. "
         "The cases stayed where they are; only weights and counts travelled.",

@@ -85,7 +85,11 @@ def _probabilities(run: RunFolder) -> Iterator[tuple[Content, ...]]:
 def _few(run: RunFolder) -> Iterator[tuple[Content, ...]]:
     few = [name for name, one in run.sites.items() if one["cases"] and run.too_few(name)]
     if few:
-        what = "positive or negative cases" if run.task.has_probabilities else "events"
+        what = "positive or negative cases"
+        if not run.task.has_probabilities:
+            what = "events"
+        elif len(run.task.scored) > 1:
+            what = "cases of some class or finding"
         yield f"Too few to say (fewer than {FEW} {what} in the test): ", listed(few), "."
     untold = [name for name, one in run.sites.items() if not one["cases"]]
     if untold and len(untold) < len(run.sites):

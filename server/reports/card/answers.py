@@ -1,0 +1,164 @@
+"""What a run knows of the items of a model card, in sentences; what it does not know is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.summary import summary_lines
+from fedgraft.server.reports.page.folder import RunFolder
+from fedgraft.server.reports.page.numbers import figure
+
+SOFTWARE = "FedGraft"
+
+
+def tripod(run: RunFolder) -> Mapping[str, str]:
+    """By number of the item."""
+    plan = run.plan
+    return {
+        "1": f"The model {run.task.purpose}; population: see the question.",
+        "4": "Developed by federated training, and tested on cases that took no part in it.",
+        "5a": _sources(run),
+        "6a": f"{len(run.sites)} hospitals: {', '.join(run.sites)}.",
+        "7": f"Cases that could not be used, by hospital and reason: {_quarantined(run)}.",
+        "8a": f"Labels of the manifest's column for {plan.data.task}; classes: {_classes(plan)}.",
+        "12a": _division(run),
+        "12b": "; ".join(line for line in summary_lines(plan) if line.startswith(("features", "augment", "harmonise")))
+        or "Inputs as the backbone declares them, otherwise unchanged.",
+        "12c": f"{_parts(plan)}. Rounds: {plan.rounds}; the final model is that of round "
+        f"{run.summary['final_round']} (select={plan.select}).",
+        "12d": "Figures are given for each hospital (23b).",
+        "12e": f"{', '.join(run.summary['columns'].values())}; calibration (ECE, slope, intercept, Brier); "
+        "net benefit: report.html."
+        if run.task.has_probabilities
+        else f"{', '.join(run.summary['columns'].values())}.",
+        "12f": _calibrated(run),
+        "12g": "By the final model at each hospital, on its own test cases, read in the same way as for training.",
+        "13": f"Weights of the loss: {plan.loss.weights} ({plan.loss.scheme}); prior: {plan.loss.prior}; sampling: "
+        f"{'none' if plan.sampling.target is None else plan.sampling.target.rpartition('.')[2]}. {_calibrated(run)}",
+        "15": _output(run),
+        "21": f"Training cases: {_by_site(run, 'examples')}. Test cases: {_by_site(run, 'cases')}.",
+        "22": "The folder model/ (weights, plan, calibration, digests) is the model; `fedgraft predict` opens it.",
+        "23a": _performance(run),
+        "23b": f"{run.heading}: {_headlines(run)}.",
+    }
+
+
+def ai_act(run: RunFolder) -> Mapping[str, str]:
+    """By number of the item."""
+    plan = run.plan
+    return {
+        "1a": f"The model {run.task.purpose}. Version: plan {run.summary['plan_digest']}.",
+        "1d": "A folder of files: weights (safetensors), plan, calibration, digests of all of them.",
+        "2a": f"Federated training by {SOFTWARE} with Flower. {_parts(plan)}.",
+        "2b": f"Trained to minimise the loss {_last(plan.loss.target)}; what was switched on: "
+        f"{'; '.join(summary_lines(plan))}.",
+        "2c": f"{_networks(plan)}; {len(run.sites)} hospitals and a coordinator. Bytes per hospital and round: "
+        f"{run.summary['bytes']['down']:,} down, {run.summary['bytes']['up']:,} up.",
+        "2d": f"{_sources(run)} {_division(run)}",
+        "2e": _output(run),
+        "2g": f"{_performance(run)} By hospital: {_headlines(run)}. Ledger of the run: ledger.jsonl.",
+        "2h": "In training: cases stay at hospitals; weights travel over TLS between registered keys; nothing is "
+        "unpickled.",
+        "3": f"{_performance(run)} Warnings of the run: see above.",
+        "4": f"Headline: {run.heading}. In 100 pairs of {run.task.ranking} so often as it says; guessing gives 0.5.",
+        "6": f"This file describes one run: seed {plan.seed}, plan {run.summary['plan_digest']}.",
+    }
+
+
+def _last(target: str | None) -> str:
+    return "none" if target is None else target.rpartition(".")[2]
+
+
+def _networks(plan: Plan) -> str:
+    names = [one.name for one in plan.features.networks] or [plan.backbone.name]
+    return f"Network: {' and '.join(names)}{' (pretrained)' if plan.backbone.pretrained else ''}"
+
+
+def _parts(plan: Plan) -> str:
+    parts = ("head", "loss", "strategy", "adaptation", "personal")
+    lines = [line for line in summary_lines(plan) if line.startswith(parts)]
+    return "; ".join([_networks(plan), *lines])
+
+
+def _classes(plan: Plan) -> str:
+    return ", ".join(plan.data.classes) or "none"
+
+
+def _sources(run: RunFolder) -> str:
+    trained = [name for name in run.sites if name not in run.summary["held_out"]]
+    held = run.summary["held_out"]
+    more = f" Only tested at: {', '.join(held)}." if held else ""
+    return f"Development: {', '.join(trained)}. Evaluation: {_tested(run)}.{more}"
+
+
+def _tested(run: RunFolder) -> str:
+    test = run.summary["test"]
+    if not test["cases"]:
+        return "none"
+    whose = "the coordinator's own test set" if test["source"] == "coordinator" else "test cases of the same hospitals"
+    return f"{whose}, {test['cases']:,} cases"
+
+
+def _division(run: RunFolder) -> str:
+    data = run.plan.data
+    return (
+        f"Each hospital's cases were split by patient: validation {data.val_fraction:g}, test {data.test_fraction:g}, "
+        f"the rest for training (seed {run.plan.seed})."
+    )
+
+
+def _quarantined(run: RunFolder) -> str:
+    told = [
+        f"{name}: {', '.join(f'{reason} {count}' for reason, count in one['quarantined'].items())}"
+        for name, one in run.sites.items()
+        if one.get("quarantined")
+    ]
+    return "; ".join(told) or "none told"
+
+
+def _calibrated(run: RunFolder) -> str:
+    method = run.calibration.get("method", "none")
+    if method == "none":
+        return "Probabilities were not calibrated."
+    return f"Probabilities were calibrated by {method} on {run.calibration['from_cases']:,} validation cases."
+
+
+def _output(run: RunFolder) -> str:
+    if not run.task.has_probabilities:
+        return "A risk that ranks cases; no probability and no threshold."
+    said = "A probability of each class or finding."
+    if run.decisions:
+        rule = run.decisions["rule"]
+        said += (
+            f" Threshold by validation cases: {rule['at']}. Sets of answers promised to hold the true one for "
+            f"{100 * run.decisions['coverage']:g} % of cases, and flags for a person to look."
+        )
+    return said
+
+
+def _by_site(run: RunFolder, what: str) -> str:
+    return ", ".join(f"{name} {one[what]:,}" for name, one in run.sites.items())
+
+
+def _headlines(run: RunFolder) -> str:
+    return ", ".join(
+        f"{name} {figure(one[run.headline])}{' (too few cases to say)' * run.too_few(name)}"
+        for name, one in run.sites.items()
+    )
+
+
+def _performance(run: RunFolder) -> str:
+    test = run.summary["test"]
+    if not test["cases"]:
+        return "There are no test cases: performance is not known."
+    said = f"On {_tested(run)}: {run.heading} {figure(test[run.headline])}."
+    for name, one in run.thresholds.items():
+        shares = one["chosen"]["pooled"]
+        parts = [
+            f"{what} {shares[what]['value']:.3f} [{shares[what]['low']:.3f}, {shares[what]['high']:.3f}]"
+            for what in ("sensitivity", "specificity")
+            if shares[what]
+        ]
+        said += f" {name}: {', '.join(parts)}."
+    return said

@@ -1,0 +1,123 @@
+"""Put a model card together and write it: as Markdown with a metadata block, and as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fedgraft.common.runtime.files import replacing
+from fedgraft.server.reports.card.answers import ai_act, tripod
+from fedgraft.server.reports.card.items import AI_ACT, CHECKLISTS, TRIPOD, Checklist
+from fedgraft.server.reports.card.metadata import metadata
+from fedgraft.server.reports.page.folder import RunFolder
+from fedgraft.server.reports.page.markup import Html, together
+from fedgraft.server.reports.page.numbers import figure
+from fedgraft.server.reports.page.verdict import model, verdict
+from fedgraft.server.reports.page.warnings import every_warning
+
+MARKDOWN, JSON = "model-card.md", "model-card.json"
+TODO = "TODO: "
+LICENCE = "Under which licence may others use the model (the block's `license`)?"
+_SPECIAL = re.compile(r"([\\`*_\[\]|#<>&])")
+
+
+def write_card(folder: Path, run: RunFolder) -> tuple[Path, ...]:
+    """Write both files into a folder; the same run gives the same bytes."""
+    content = card(run)
+    texts = {MARKDOWN: markdown(content), JSON: json.dumps(content, indent=2, ensure_ascii=False) + "\n"}
+    for name, text in texts.items():
+        with replacing(folder / name) as partial:
+            partial.write_text(text, encoding="utf-8")
+    return tuple(folder / name for name in texts)
+
+
+def card(run: RunFolder) -> dict[str, Any]:
+    """The content of ``model-card.json``: ``metadata``, ``title``, ``summary`` and ``warnings`` (sentences),
+    ``figures`` (by site), and for each checklist its items with ``answer`` and ``todo``, one of them perhaps null."""
+    known = {TRIPOD.key: tripod(run), AI_ACT.key: ai_act(run)}
+    return {
+        "metadata": metadata(run),
+        "title": f"A model that {run.task.purpose}",
+        "summary": [*_paragraphs(verdict(run)), *_paragraphs(model(run))],
+        "warnings": [words(together([one] if isinstance(one, str) else one)) for one in every_warning(run)],
+        "heading": run.heading,
+        "figures": {
+            name: {
+                "cases": one["cases"],
+                run.headline: one[run.headline],
+                "interval": None if run.too_few(name) else run.interval(one, run.counted(name)),
+                "too_few": run.too_few(name),
+            }
+            for name, one in run.sites.items()
+        },
+        "headline": run.headline,
+        **{one.key: list(_items(one, known[one.key])) for one in CHECKLISTS},
+    }
+
+
+def _items(checklist: Checklist, known: Mapping[str, str]) -> Iterator[dict[str, str | None]]:
+    for item in checklist.items:
+        answer = known.get(item.number)
+        yield {"item": item.number, "name": item.name, "answer": answer, "todo": item.question}
+
+
+def words(html: Html) -> str:
+    """The words of HTML, on one line."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", "", html)).split())
+
+
+def _paragraphs(html: Html) -> list[str]:
+    """The words of each paragraph and of each row of a table."""
+    return [found for part in re.split(r"</p>|</tr>", html.replace("</td>", "; </td>")) if (found := words(Html(part)))]
+
+
+def markdown(content: Mapping[str, Any]) -> str:
+    """The content as Markdown, under its metadata block; names that strangers gave are escaped."""
+    block = yaml.safe_dump(content["metadata"], sort_keys=False, allow_unicode=False)
+    lines = [f"---\n{block}---", "", f"# {plain(content['title'])}", ""]
+    for sentence in content["summary"]:
+        lines += [plain(sentence), ""]
+    lines += ["## Before you rely on it", ""]
+    lines += [f"- {plain(one)}" for one in content["warnings"] or ["Nothing in the run's figures warns of anything."]]
+    lines += [
+        "",
+        "This is research software, not a medical device.",
+        "",
+        "## Licence",
+        "",
+        f"- [ ] {TODO}{LICENCE}",
+        "",
+    ]
+    lines += ["## Figures by hospital", "", f"| hospital | cases | {content['heading']} | 95 % interval |"]
+    lines += ["|---|---:|---:|---:|"]
+    lines += [_figures(name, one, content["headline"]) for name, one in content["figures"].items()]
+    for checklist in CHECKLISTS:
+        lines += ["", f"## {checklist.title}", "", f"After {checklist.source}; ticked: what the run itself knows.", ""]
+        lines += [_line(item) for item in content[checklist.key]]
+    return "\n".join(lines) + "\n"
+
+
+def _figures(name: str, one: Mapping[str, Any], headline: str) -> str:
+    ends = "too few to say" if one["too_few"] else "none"
+    if one["interval"]:
+        ends = f"{one['interval'][0]:.3f} to {one['interval'][1]:.3f}"
+    value = figure(one[headline]) if one[headline] is not None else "undefined"
+    return f"| {plain(name)} | {one['cases']} | {value} | {ends} |"
+
+
+def _line(item: Mapping[str, Any]) -> str:
+    head = f"**{item['item']} {item['name']}.**"
+    if item["answer"] is None:
+        return f"- [ ] {head} {TODO}{item['todo']}"
+    return f"- [x] {head} {plain(item['answer'])} {TODO}{item['todo']}"
+
+
+def plain(text: str) -> str:
+    """Text in which nothing is Markdown or HTML."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
