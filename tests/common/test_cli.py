@@ -14,7 +14,8 @@ from fedgraft.common import cli
 
 pytestmark = pytest.mark.processes
 
-COMMANDS = ("simulate", "plan", "augment", "clock", "predict", "backbone", "embed-classes", "site", "coordinator")
+LOCAL = ("simulate", "plan", "augment", "clock", "predict", "report", "backbone", "embed-classes")
+COMMANDS = (*LOCAL, "site", "coordinator")
 SCRIPT = Path(sys.executable).with_name("fedgraft")
 
 

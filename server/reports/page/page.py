@@ -15,6 +15,7 @@ from fedgraft.server.reports.page.sites import hospitals
 from fedgraft.server.reports.page.study import read_study, study_page
 from fedgraft.server.reports.page.style import STYLE
 from fedgraft.server.reports.page.switched_on import switched_on
+from fedgraft.server.reports.page.unfamiliar import unfamiliar
 from fedgraft.server.reports.page.verdict import model, verdict
 from fedgraft.server.reports.page.warnings import warnings
 
@@ -27,6 +28,7 @@ _LINKS = {
     "probabilities": "Probabilities",
     "decisions": "Decisions",
     "sets-of-answers": "Sets of answers",
+    "unlike-the-training-cases": "Unlike the training cases",
     "rounds": "Rounds",
     "who-took-part": "Who took part",
     "what-was-switched-on": "The plan",
@@ -65,6 +67,7 @@ def run_report(run: RunFolder) -> Html:
         probabilities(run),
         decisions(run),
         sets(run),
+        unfamiliar(run),
         rounds(run),
         taking_part(run),
         cost(run),

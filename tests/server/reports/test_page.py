@@ -135,6 +135,18 @@ def test_who_was_dropped_is_said_with_the_reason(run_folder: Made) -> None:
     assert 'title="birch: trained in round 1"' in text
 
 
+def test_cases_unlike_the_training_cases_are_counted(run_folder: Made) -> None:
+    folder = run_folder()
+    _, told = page(folder)
+    assert "No warning of cases unlike the training cases: the run has none, or nobody told." in told
+    found = summary(folder)
+    flagged = {"cases": 40, "flagged": 3, "share": 0.075}
+    found["familiarity"] = {"share": 0.05, "sites": {"alder": {"test": flagged}}, "pooled": {"val": flagged}}
+    (folder / "summary.json").write_text(json.dumps(found), encoding="utf-8")
+    _, told = page(folder)
+    assert "It was set to flag 5 % of validation cases" in told and "8 % 3 of 40" in told
+
+
 def test_survival_says_what_it_has_none_of(run_folder: Made) -> None:
     folder = run_folder(*SURVIVAL)
     _, told = page(folder)
