@@ -61,7 +61,7 @@ def ai_act(run: RunFolder) -> Mapping[str, str]:
         "2h": "In training: cases stay at hospitals; weights travel over TLS between registered keys; nothing is "
         "unpickled.",
         "3": f"{_performance(run)} Warnings of the run: see above.",
-        "4": f"Headline: {run.heading}. In 100 pairs of {run.task.ranking} so often as it says; guessing gives 0.5.",
+        "4": f"{run.heading}: in that share of pairs of {run.task.ranking}; guessing gives 0.5.",
         "6": f"This file describes one run: seed {plan.seed}, plan {run.summary['plan_digest']}.",
     }
 

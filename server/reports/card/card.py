@@ -22,8 +22,9 @@ from fedgraft.server.reports.page.verdict import model, verdict
 from fedgraft.server.reports.page.warnings import every_warning
 
 MARKDOWN, JSON = "model-card.md", "model-card.json"
-TODO = "TODO: "
+KNOWN, TODO = "From the run: ", "TODO: "
 LICENCE = "Under which licence may others use the model (the block's `license`)?"
+HOW = "A person ticks an item once its question is answered; what the run itself knows is there."
 _SPECIAL = re.compile(r"([\\`*_\[\]|#<>&])")
 
 
@@ -39,7 +40,8 @@ def write_card(folder: Path, run: RunFolder) -> tuple[Path, ...]:
 
 def card(run: RunFolder) -> dict[str, Any]:
     """The content of ``model-card.json``: ``metadata``, ``title``, ``summary`` and ``warnings`` (sentences),
-    ``figures`` (by site), and for each checklist its items with ``answer`` and ``todo``, one of them perhaps null."""
+    ``figures`` (by site), and of each checklist its items: ``answer`` (from the run; null if it knows nothing of it)
+    and ``todo``, the question to people."""
     known = {TRIPOD.key: tripod(run), AI_ACT.key: ai_act(run)}
     return {
         "metadata": metadata(run),
@@ -98,7 +100,7 @@ def markdown(content: Mapping[str, Any]) -> str:
     lines += ["|---|---:|---:|---:|"]
     lines += [_figures(name, one, content["headline"]) for name, one in content["figures"].items()]
     for checklist in CHECKLISTS:
-        lines += ["", f"## {checklist.title}", "", f"After {checklist.source}; ticked: what the run itself knows.", ""]
+        lines += ["", f"## {checklist.title}", "", f"After {checklist.source}. {HOW}", ""]
         lines += [_line(item) for item in content[checklist.key]]
     return "\n".join(lines) + "\n"
 
@@ -115,7 +117,7 @@ def _line(item: Mapping[str, Any]) -> str:
     head = f"**{item['item']} {item['name']}.**"
     if item["answer"] is None:
         return f"- [ ] {head} {TODO}{item['todo']}"
-    return f"- [x] {head} {plain(item['answer'])} {TODO}{item['todo']}"
+    return f"- [ ] {head} {KNOWN}{plain(item['answer'])} {TODO}{item['todo']}"
 
 
 def plain(text: str) -> str:

@@ -105,7 +105,7 @@ def taking_part(run: RunFolder) -> Html:
             " trained in that round, ",
             tag("span", "✕", class_="broken"),
             " asked, but no usable answer, ",
-            tag("span", "·", class_="absent"),
+            tag("span", "○", class_="absent"),
             " not asked.",
             beyond,
         ),
@@ -134,7 +134,7 @@ def _asked(run: RunFolder) -> dict[tuple[str, int], str]:
 
 def _cell(outcome: str | None, site: str, number: int) -> Html:
     if outcome is None:
-        return tag("td", "·", class_="absent", title=f"{site}: not asked in round {number}")
+        return tag("td", "○", class_="absent", title=f"{site}: not asked in round {number}")
     if outcome == "ok":
         return tag("td", "●", class_="took", title=f"{site}: trained in round {number}")
     return tag("td", "✕", class_="broken", title=f"{site}: {outcome} in round {number}")

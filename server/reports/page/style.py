@@ -67,6 +67,7 @@ dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 640px) {
   .cards thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
   .cards, .cards tbody, .cards tr, .cards th, .cards td { display: block; width: 100%; }
+  .cards caption { display: block; width: 100%; }
   .cards tr { border-bottom: 1px solid var(--line); padding: 0.5rem 0.4rem; }
   .cards th, .cards td { border: 0; padding: 0.08rem 0; }
   .cards tbody th { font-weight: 600; }

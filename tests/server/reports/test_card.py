@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fedgraft.server.reports.card.answers import ai_act, tripod
-from fedgraft.server.reports.card.card import TODO, plain, write_card
+from fedgraft.server.reports.card.card import KNOWN, TODO, plain, write_card
 from fedgraft.server.reports.card.items import AI_ACT, CHECKLISTS, TRIPOD
 from fedgraft.server.reports.page.folder import read_run
 
@@ -49,9 +49,8 @@ def test_every_item_is_there_once_with_its_question_and_what_the_run_knows(run_f
         assert len(set(numbers)) == len(numbers) and set(known) <= set(numbers)
         assert [one["item"] for one in found[checklist.key]] == numbers
         for item in checklist.items:
-            tick = "x" if item.number in known else " "
-            assert text.count(f"- [{tick}] **{item.number} {item.name}.**") == 1
-            assert f"{TODO}{item.question}" in text
+            follows = f"{KNOWN}{plain(known[item.number])} " if item.number in known else ""
+            assert text.count(f"- [ ] **{item.number} {item.name}.** {follows}{TODO}{item.question}\n") == 1
     shown = found["figures"]["alder"]
     assert shown["auroc"] == run.sites["alder"]["auroc"] and shown["interval"][0] < shown["auroc"]
     assert found["figures"]["few"]["too_few"] and found["figures"]["few"]["interval"] is None
