@@ -79,6 +79,7 @@ dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
 @media print {
   :root { color-scheme: light; } body { font-size: 10pt; max-width: none; padding: 0; } nav { display: none; }
   h2, h3 { break-after: avoid; } figure, tr, .warnings { break-inside: avoid; }
-  details::details-content { content-visibility: visible; height: auto; } pre { white-space: pre-wrap; }
+  details::details-content { content-visibility: visible; height: auto; } pre { columns: 2; font-size: 7pt; }
+  caption, thead { break-after: avoid; }
 }
 """
