@@ -39,7 +39,10 @@ the output
   raw_CLASS          the probability of each class as the network gives it
   calibrated_CLASS   the probability that can be taken at its word; empty if the model has no calibration
   log_hazard         of a survival model, in the place of these
-  predicted, set, flag, why    empty if the model has no decisions
+  predicted          the answer by the model's (with --site the site's) threshold; of several classes the most probable
+  set                the answers that may be true (benign|malignant): it holds the true one as often as was promised
+  flag, why          yes: a person must look at it, and why: more than one answer, none, close to the threshold, unlike
+                     the cases that the model was trained on, could not be read (docs/decisions.md)
   It names your files: keep it at this site. Only this account can read it.
 
 a model of which a part stays at the sites (own scale, own layers, own head, own intercept)
@@ -158,5 +161,9 @@ def _tell(out: Path, found: Predictions) -> None:
     say(f"wrote {out}: {len(found.cases)} cases, {predicted} predicted; it names their files: keep it at this site")
     if bad:
         say(f"  can't be used, {sum(bad.values())}: {', '.join(f'{reason} {count}' for reason, count in bad.items())}")
+    if found.decided is not None:
+        flagged = sum(map(bool, found.decided.why))
+        kinds = ", ".join(f"{kind} {count}" for kind, count in found.decided.flagged.items())
+        say(f"  a person must look at {flagged} of the {predicted} predicted{f': {kinds}' if kinds else ''}")
     for note in found.notes:
         say(f"  {note}")

@@ -11,8 +11,13 @@ from fedgraft.client.site.machine import Machine, choose
 from fedgraft.client.site.own_tensors import kept_of
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.training.test_time import adapts
-from fedgraft.common.calibration.calibration import Calibration, from_json
+from fedgraft.common.calibration import calibration as calibrations
+from fedgraft.common.calibration.calibration import Calibration
+from fedgraft.common.decisions import decisions as decided
+from fedgraft.common.decisions.decisions import Decisions
 from fedgraft.common.errors import ModelError
+from fedgraft.common.familiarity import familiarity
+from fedgraft.common.familiarity.familiarity import Familiar
 from fedgraft.common.features.moments import Moments
 from fedgraft.common.features.scale import COMMON_MEAN, OWN, own_values
 from fedgraft.common.interfaces.personalisation import FinishesModel
@@ -46,7 +51,7 @@ class LoadedModel:
     Attributes:
         model: holds all tensors, on the machine's device.
         trusted: packages from which parts may come.
-        calibration: ``None`` if the folder holds none.
+        calibration, decisions, familiar: ``None`` if the folder holds none.
         site: whose own part it has, and whose rules for reading files are followed; ``None`` for nobody's.
         has_own_part: whether something of the model came from the site's state.
         scale_from_cases: whether features are to be scaled by moments of the cases that are given.
@@ -57,6 +62,8 @@ class LoadedModel:
     machine: Machine
     trusted: tuple[str, ...]
     calibration: Calibration | None
+    decisions: Decisions | None
+    familiar: Familiar | None
     site: SiteFile | None
     has_own_part: bool
     scale_from_cases: bool
@@ -105,9 +112,7 @@ def load(
     lacks = model.needs_its_site and not own
     if lacks:
         _require_scalable(model, plan, call, site, scale_from_cases)
-    return LoadedModel(
-        folder, model, machine, trusted, _calibration(folder), site, bool(own) and site is not None, lacks
-    )
+    return LoadedModel(folder, model, machine, trusted, *_beside(folder), site, bool(own) and site is not None, lacks)
 
 
 def _require_kept(plan: Plan, call: Call, site: SiteFile | None, finishes: bool) -> None:
@@ -130,8 +135,17 @@ def _require_kept(plan: Plan, call: Call, site: SiteFile | None, finishes: bool)
     )
 
 
-def _calibration(folder: ModelFolder) -> Calibration | None:
-    return None if folder.calibration is None else from_json(folder.calibration)
+def _beside(folder: ModelFolder) -> tuple[Calibration | None, Decisions | None, Familiar | None]:
+    """What lies beside the model.
+
+    Raises:
+        DataError: it can't be read.
+    """
+    return (
+        None if folder.calibration is None else calibrations.from_json(folder.calibration),
+        None if folder.decisions is None else decided.from_json(folder.decisions),
+        None if folder.familiarity is None else familiarity.from_json(folder.familiarity),
+    )
 
 
 def _load_all(model: Model, folder: ModelFolder) -> None:

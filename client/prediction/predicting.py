@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from fedgraft.client.cohort.accepted import LabelledCases
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.inputs import InputContext, Inputs, Progress, factory_of, ignore
 from fedgraft.client.cohort.quarantine import USABLE, count_reasons, reason_of
 from fedgraft.client.features.extraction import FeatureExtractor
+from fedgraft.client.prediction.deciding import Decided, Scores, decide, maps_of, only_strange
 from fedgraft.client.prediction.loading import LoadedModel
 from fedgraft.client.site.limits import Rules
 from fedgraft.client.site.machine import use_threads
 from fedgraft.client.site.row_store import Store
+from fedgraft.client.training.before_head import watching
 from fedgraft.client.training.evaluation import predict_mean
 from fedgraft.client.training.scaling import scaled
 from fedgraft.common import tasks
@@ -50,7 +53,10 @@ class Predictions:
         cases: in the order of the manifest; a line that names a series may be several.
         verdicts: ``(N,)`` uint8, as `fedgraft.client.cohort.accepted.AcceptedCohort.verdicts`.
         outputs: of the M usable cases, ``(M, outputs)`` float64: the mean over the views that the plan evaluates.
+        strange: ``(M,)`` bool: whether the features of a case (of view 0) are unlike those of the training cases;
+            ``None`` if the model does not know.
         calibrated: their probabilities after calibration, ``(M, C)``; ``None`` if the model has none.
+        decided: ``None`` if the model has neither decisions nor knows its training cases.
         notes: sentences on what was done that one should know.
     """
 
@@ -58,7 +64,9 @@ class Predictions:
     cases: tuple[Case, ...]
     verdicts: NDArray[np.uint8]
     outputs: NDArray[np.float64]
+    strange: NDArray[np.bool_] | None = None
     calibrated: NDArray[np.float64] | None = None
+    decided: Decided | None = None
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -121,7 +129,8 @@ def predict_cases(
     threads = torch.get_num_threads()
     try:
         found = _predicted(loaded, listed, desk)
-        return replace(found, **_calibrated(loaded, found, prevalence))
+        found = replace(found, **_calibrated(loaded, found, prevalence))
+        return replace(found, **_decided(loaded, found, prevalence))
     finally:
         use_threads(threads)
 
@@ -136,8 +145,10 @@ def _predicted(loaded: LoadedModel, listed: Sequence[Case], desk: Desk) -> Predi
     notes: tuple[str, ...] = ()
     if loaded.scale_from_cases:
         notes = (_scaled_by(loaded, len(usable)),)
-    outputs = _outputs(loaded, usable, inputs, desk) if usable else np.zeros((0, task.outputs))
-    return Predictions(task, cases, verdicts, outputs, notes=notes)
+    outputs, strange = np.zeros((0, task.outputs)), None
+    if usable:
+        outputs, strange = _outputs(loaded, usable, inputs, desk)
+    return Predictions(task, cases, verdicts, outputs, strange, notes=notes)
 
 
 def _calibrated(loaded: LoadedModel, found: Predictions, prevalence: float | Sequence[float] | None) -> dict[str, Any]:
@@ -151,6 +162,18 @@ def _calibrated(loaded: LoadedModel, found: Predictions, prevalence: float | Seq
     calibrated = calibration.probabilities(found.task.scores(found.outputs), site, prevalence)
     whose = f"{site}'s own" if site in calibration.sites else "that of all sites together"
     return {"calibrated": calibrated, "notes": (*found.notes, f"calibration by {calibration.method}: {whose}")}
+
+
+def _decided(loaded: LoadedModel, found: Predictions, prevalence: float | Sequence[float] | None) -> dict[str, Any]:
+    """What decisions add to calibrated predictions."""
+    decisions, site = loaded.decisions, None if loaded.site is None else loaded.site.name
+    if decisions is None:
+        return {} if found.strange is None else {"decided": only_strange(found.strange)}
+    maps = maps_of(loaded.calibration, len(found.task.scored), site, prevalence)
+    given = Scores(found.task.scores(found.outputs), maps)
+    whose = f"{site}'s own rules" if site in decisions.sites else "the rules of all sites together"
+    note = f"decided by {whose}: threshold by {decisions.section.at}, sets of {decisions.section.coverage:.0%} coverage"
+    return {"decided": decide(decisions, given, site, found.strange), "notes": (*found.notes, note)}
 
 
 def _scaled_by(loaded: LoadedModel, cases: int) -> str:
@@ -167,8 +190,10 @@ def _scaled_by(loaded: LoadedModel, cases: int) -> str:
     return f"features were scaled by the moments of these {cases} cases ({scale}), since no site's state has others"
 
 
-def _outputs(loaded: LoadedModel, cases: tuple[Case, ...], inputs: Inputs, desk: Desk) -> NDArray[np.float64]:
-    """The network's outputs for usable cases, ``(N, outputs)``."""
+def _outputs(
+    loaded: LoadedModel, cases: tuple[Case, ...], inputs: Inputs, desk: Desk
+) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+    """The network's outputs for usable cases, ``(N, outputs)``, and `Predictions.strange`."""
     model, plan, machine = loaded.model, loaded.plan, loaded.machine
     store = Store(desk.scratch / "features")
     extractor = FeatureExtractor(plan, model, model.backbone_name, inputs, store, machine, desk.watch.computed)
@@ -177,4 +202,12 @@ def _outputs(loaded: LoadedModel, cases: tuple[Case, ...], inputs: Inputs, desk:
     cohort, scaling = scaled({"train": examples}, model, {}, plan, False, machine.device)
     if loaded.scale_from_cases and scaling is not None:
         scaling.receive(model.tensors(model.received))
-    return predict_mean(model.constant.trained, cohort["train"], machine.device).numpy().astype(np.float64)
+    familiar, network, strange = loaded.familiar, model.constant.trained, list[Tensor]()
+
+    def judge(features: Tensor) -> None:
+        if familiar is not None and sum(map(len, strange)) < len(cases):  # view 0 comes first, as in the training sums
+            strange.append(familiar.is_strange(features.cpu()))
+
+    with watching(network, judge):
+        outputs = predict_mean(network, cohort["train"], machine.device).numpy().astype(np.float64)
+    return outputs, torch.cat(strange).numpy() if strange else None

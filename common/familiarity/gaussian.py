@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-WIDTH = 64
+WIDTH = 128
 """Numbers that features are projected to, if there are more."""
 _SEED = 20_170_412
 

@@ -19,6 +19,7 @@ from fedgraft.client.cohort.pseudonyms import Pseudonyms
 from fedgraft.common import tasks
 from fedgraft.common.calibration.calibration import from_json
 from fedgraft.common.cli import main
+from fedgraft.common.decisions import decisions as decided
 
 Rows = list[dict[str, str]]
 SMALL: dict[str, Any] = {
@@ -141,6 +142,47 @@ def test_calibrated_probabilities_are_those_of_the_calibration(
     assert (model.predict(films, 0.02)["calibrated_lesion"] < model.predict(films, 0.5)["calibrated_lesion"]).all()
 
 
+def test_decisions_are_those_of_the_rules_that_lie_beside_the_model(
+    run: fg.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decisions = decided.from_json((run.out / "model" / "decisions.json").read_text(encoding="utf-8"))
+    manifest = run.out / "sites" / "alder" / "manifest.csv"
+    for site, options in ((None, ()), ("alder", ("--site", "alder"))):
+        assert predict(run.out, manifest, tmp_path / f"{site}.csv", *options) == 0
+        found = rows(tmp_path / f"{site}.csv")
+        raw = np.array([float(line["raw_lesion"]) for line in found])
+        scores = np.log(raw / (1 - raw))[:, None]
+        threshold = decisions.rules(site).thresholds[0]
+        assert threshold is not None
+        called = np.where(scores[:, 0] >= threshold, "lesion", "clear")
+        assert [line["predicted"] for line in found] == called.tolist()
+        sets = ["|".join(np.array(["clear", "lesion"])[members].tolist()) for members in decisions.sets(scores, site)]
+        assert [line["set"] for line in found] == sets
+        assert all(line["flag"] == ("yes" if line["why"] else "no") for line in found)
+        assert all(("could be clear or lesion" in line["why"]) == ("|" in line["set"]) for line in found)
+        flagged = sum(line["flag"] == "yes" for line in found)
+        told = capsys.readouterr().out
+        assert f"a person must look at {flagged} of the {len(found)} predicted" in told
+        assert f"decided by {'alder' if site else 'the rules of all sites together'}" in told
+    python = fg.load_model(run.out, "alder").predict([line["path"] for line in rows(manifest)])
+    for column in ("predicted", "set", "flag", "why"):
+        assert list(python[column]) == [line[column] for line in found]
+
+
+def test_cases_that_the_run_called_unlike_its_training_cases_are_flagged(run: fg.Run, tmp_path: Path) -> None:
+    seen = 0
+    for site, told in run.summary["familiarity"]["sites"].items():
+        out = tmp_path / f"{site}.csv"
+        predict(run.out, run.out / "sites" / site / "manifest.csv", out)
+        lines = by_name(run, site, rows(out))
+        for split, counts in told.items():
+            cases = [line["case"] for line in own(run, site) if line["split"] == split]
+            strange = ["unlike the cases that the model was trained on" in lines[case]["why"] for case in cases]
+            assert (len(strange), sum(strange)) == (counts["cases"], counts["flagged"])
+            seen += len(strange)
+    assert seen > 10
+
+
 def test_without_a_calibration_its_columns_are_empty(
     run: fg.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,6 +213,8 @@ def test_cases_that_can_not_be_used_are_lines_with_the_reason(
         ("4", "nothing.dcm", "missing"),
     ]
     assert [line["raw_lesion"] == "" for line in found] == [True, False, True]
+    assert [line["why"] == "could not be read" for line in found] == [True, False, True]
+    assert (found[0]["predicted"], found[0]["set"], found[0]["flag"]) == ("", "", "yes")
     told = capsys.readouterr().out
     assert "out.csv: 3 cases, 1 predicted; it names their files: keep it at this site" in told
     assert "can't be used, 2: damaged 1, missing 1" in told
@@ -216,7 +260,7 @@ def test_the_same_run_twice_is_the_same_folder_byte_for_byte(run: fg.Run, tmp_pa
     first, second = (
         {path.name: path.read_bytes() for path in (out / "model").iterdir()} for out in (run.out, again.out)
     )
-    assert first == second and len(first) == 6
+    assert first == second and len(first) == 8
 
 
 def test_tensors_are_those_of_the_last_evaluation(run: fg.Run) -> None:
