@@ -4,8 +4,8 @@
 
 Each hospital of breast_us in turn is left out: a logistic regression (scikit-learn, class-weighted) is fitted to the
 others, each in its own scale; the hospital's own mean and deviation come from n of its cases, drawn at random and
-without their labels, drawn towards the others' by ``shrink``. AUROC over its other cases, mean over hospitals and draws;
-``common``: everyone in the common scale of those that trained, which is what a hospital without any case has.
+without their labels, drawn towards the others' by ``shrink``. AUROC over its other cases, mean over hospitals and
+draws; ``common``: everyone in the common scale of those that trained, which is what a hospital without any case has.
 """
 
 from __future__ import annotations

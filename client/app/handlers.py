@@ -14,6 +14,7 @@ from torch import Tensor
 from fedgraft.client.app.own_predictions import keep_predictions
 from fedgraft.client.app.prevalence import Prevalence, balance
 from fedgraft.client.app.site_loss import gradient_at, loss_of
+from fedgraft.client.app.subgroups import evaluate_subgroups
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.augmentation.mixing import mixing_of
 from fedgraft.client.site import release
@@ -37,6 +38,7 @@ from fedgraft.common.wire import messages
 from fedgraft.common.wire.backbone import unpack_backbone
 from fedgraft.common.wire.offer import Offer, pack_offer
 from fedgraft.common.wire.prevalence import pack_prevalence
+from fedgraft.common.wire.subgroups import ByGroup, pack_subgroups
 
 Tensors = dict[str, Tensor]
 
@@ -96,7 +98,9 @@ def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: in
             session.personal.finish(NetworkTraining(session.model.constant.trained, task, session.device))
         found = evaluated_received(session)
     keep_predictions(session, received, {split: one.outputs for split, one in found.items()})
-    return answer_evaluate(session, order, {split: one.evaluation for split, one in found.items()}, prevalence)
+    groups = evaluate_subgroups(session, found["test"].outputs if "test" in found else None)
+    evaluations = {split: one.evaluation for split, one in found.items()}
+    return answer_evaluate(session, order, evaluations, groups, prevalence)
 
 
 def assign(
@@ -164,6 +168,7 @@ def answer_evaluate(
     session: Session,
     order: messages.Instruction,
     evaluations: dict[str, Evaluation],
+    groups: ByGroup[Evaluation],
     prevalence: Prevalence | None = None,
 ) -> RecordDict:
     """The answer to ``evaluate``: released and logged. The site's own log also holds an estimated prevalence that may
@@ -176,9 +181,14 @@ def answer_evaluate(
         told = release.release_counts(prevalence.counts, plan.release, permission, tasks.of(plan.data))
         shares = [round(share, 4) for share in prevalence.shares]
         about |= {"estimated_prevalence": shares, "expected_counts_told": told}
+    if groups:
+        about["subgroups"] = {
+            column: {name: one.cases for name, one in some.items()} for column, some in groups.items()
+        }
     release.log_release(session.release_log, "evaluation", session.run, leaving, **about)
     answer = messages.pack_answer(session.site.name, plan.digest, order.round, leaving)
     answer.update(pack_prevalence(told))
+    answer.update(pack_subgroups(groups))
     return answer
 
 

@@ -21,6 +21,7 @@ from fedgraft.common.tables.statistics import Patients, TableStatistics, nothing
 from fedgraft.common.wire.gradient import Gradient
 from fedgraft.common.wire.messages import Update
 from fedgraft.common.wire.offer import Offer
+from fedgraft.common.wire.subgroups import ByGroup
 
 
 def release_offer(offer: Offer, plan: ReleaseSection, permission: Permission, task: AnyTask) -> Offer:
@@ -96,6 +97,15 @@ def release_evaluations(
         return {}
     released = {split: evaluation.releasable(permission.min_count) for split, evaluation in evaluations.items()}
     return {split: evaluation for split, evaluation in released.items() if evaluation is not None}
+
+
+def of_large_groups(found: ByGroup[Evaluation], permission: Permission) -> ByGroup[Evaluation]:
+    """The evaluations of those columns whose subgroups all have ``min_count`` cases or more."""
+    return {
+        column: groups
+        for column, groups in found.items()
+        if all(one.cases >= permission.min_count for one in groups.values())
+    }
 
 
 def may_release_sums(patients: Sequence[int], plan: ReleaseSection, permission: Permission) -> bool:

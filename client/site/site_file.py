@@ -35,6 +35,8 @@ class ReleasePolicy:
         quarantine: how many cases can't be used, by reason.
         statistics: means, deviations and categories of a table's columns, moments of features for an alignment, and
             means over images for harmonising; each of at least ``min_count`` patients among the training cases.
+        columns: of the manifest, by whose values figures on test cases may be told (``audit``), if every subgroup has
+            ``min_count`` cases.
         min_count: 1 or more.
     """
 
@@ -44,6 +46,7 @@ class ReleasePolicy:
     class_counts: bool = True
     quarantine: bool = True
     statistics: bool = True
+    columns: tuple[str, ...] = ()
     min_count: Annotated[int, Field(ge=1)] = 5
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from scipy.stats import betabinom
@@ -54,6 +54,11 @@ def at_threshold(counts: ScoreCounts, threshold: float) -> AtThreshold:
         int(negatives[~called].sum()),
         int(positives[~called].sum()),
     )
+
+
+def summed(each: Sequence[AtThreshold]) -> AtThreshold:
+    """The cases of all parts, each called by its own threshold; of one part or more."""
+    return AtThreshold(*(sum(column) for column in zip(*map(astuple, each), strict=True)))
 
 
 def with_interval(part: int, whole: int) -> dict[str, Any] | None:

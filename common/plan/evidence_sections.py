@@ -1,4 +1,4 @@
-"""The sections of a plan on what its final model's scores become: probabilities, and decisions."""
+"""The sections of a plan on what its final model's scores become (probabilities, decisions), and on its audit."""
 
 from __future__ import annotations
 
@@ -64,3 +64,30 @@ class DecideSection:
     cases: Positive = 30.0
     margin: NotNegative = 0.05
     unseen: Inside | None = 0.05
+
+
+@dataclass(frozen=True)
+class AuditSection:
+    """Figures by subgroup, on the sites' test cases.
+
+    Attributes:
+        columns: of the manifests, whose values make the subgroups: a name, or of a column of numbers ``{name: ends}``,
+            ascending, where one subgroup ends and the next begins (the number itself is in the next). A site tells of
+            those columns that its own file names too.
+    """
+
+    __pydantic_config__ = STRICT
+    columns: tuple[str | dict[str, tuple[float, ...]], ...] = ()
+
+    @property
+    def bands(self) -> dict[str, tuple[float, ...]]:
+        """By column, in order, where its subgroups begin; empty for a column of words."""
+        found: dict[str, tuple[float, ...]] = {}
+        for column in self.columns:
+            found |= {column: ()} if isinstance(column, str) else column
+        return found
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names, in order."""
+        return tuple(self.bands)

@@ -20,7 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.checks.checks import contradictions
 from fedgraft.common.plan.data_sections import DataSection, DicomSection, InputSection, TableSection
-from fedgraft.common.plan.evidence_sections import CalibrationSection, DecideSection
+from fedgraft.common.plan.evidence_sections import AuditSection, CalibrationSection, DecideSection
 from fedgraft.common.plan.feature_sections import FeaturesSection
 from fedgraft.common.plan.graft_sections import (
     AdaptSection,
@@ -81,6 +81,7 @@ class Plan:
     harmonise: HarmoniseSection = field(default_factory=HarmoniseSection)
     calibration: CalibrationSection = field(default_factory=CalibrationSection)
     decide: DecideSection = field(default_factory=DecideSection)
+    audit: AuditSection = field(default_factory=AuditSection)
     hold_out: tuple[str, ...] = ()
     select: Literal["last", "best"] = "last"
 
@@ -111,9 +112,9 @@ class Plan:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the canonical JSON without ``engine``; of ``clock`` only availabilities below 1 count, and
-        ``calibration`` and ``decide`` only if they are not the default, so that older plans keep their digest."""
+        ``calibration``, ``decide`` and ``audit`` only if not the default, so that older plans keep their digest."""
         plain = {name: value for name, value in self.to_dict().items() if name not in ("engine", "clock")}
-        later = {"calibration": CalibrationSection(), "decide": DecideSection()}
+        later = {"calibration": CalibrationSection(), "decide": DecideSection(), "audit": AuditSection()}
         plain = {
             name: value for name, value in plain.items() if name not in later or getattr(self, name) != later[name]
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from fedgraft.common.calibration.calibration import Calibration
 from fedgraft.common.calibration.figures import mapped, together
 from fedgraft.common.decisions.curves import decision_curve, risk_coverage, roc
 from fedgraft.common.decisions.decisions import Decisions, Rules
-from fedgraft.common.decisions.figures import AtThreshold, at_threshold
+from fedgraft.common.decisions.figures import at_threshold, summed
 from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.plan.evidence_sections import Source
 from fedgraft.common.plan.plan import Plan
@@ -73,13 +73,9 @@ def _at(place: int, cuts: Mapping[str, float | None], tests: Mapping[str, Counts
     }
     odds = None if plan.decide.at != "cost" or plan.decide.value is None else 1 / plan.decide.value
     return {
-        "pooled": _summed(list(counted.values())).figures(odds) if counted else None,
+        "pooled": summed(list(counted.values())).figures(odds) if counted else None,
         "sites": {name: one.figures(odds) for name, one in counted.items()},
     }
-
-
-def _summed(each: list[AtThreshold]) -> AtThreshold:
-    return AtThreshold(*(sum(column) for column in zip(*map(astuple, each), strict=True)))
 
 
 def _or_none_negative(cut: float | None) -> float:

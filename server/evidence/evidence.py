@@ -15,6 +15,7 @@ from fedgraft.server.evidence.calibration_figures import calibration_figures
 from fedgraft.server.evidence.decision_figures import decision_figures
 from fedgraft.server.evidence.decisions import decided
 from fedgraft.server.evidence.familiarity_figures import familiarity_figures
+from fedgraft.server.evidence.subgroups import subgroup_figures
 from fedgraft.server.rounds.state import RunOutcome
 
 
@@ -59,6 +60,7 @@ def gather(plan: Plan, outcome: RunOutcome) -> Evidence:
         "calibration": calibration_figures(plan, outcome, found),
         "decisions": decision_figures(plan, outcome, decisions, found.calibration),
         "familiarity": familiarity_figures(plan, outcome.familiarity),
+        "subgroups": subgroup_figures(plan, outcome, decisions, found.calibration),
     }
     wanted, share = outcome.familiarity, plan.decide.unseen
     familiar = None if wanted is None or share is None else wanted.familiar(share)

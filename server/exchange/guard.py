@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from fedgraft.common.wire.head_sums import SiteSums, unpack_sums
 from fedgraft.common.wire.messages import Decode, Specs, Update
 from fedgraft.common.wire.offer import Offer, unpack_offer
 from fedgraft.common.wire.prevalence import unpack_prevalence
+from fedgraft.common.wire.subgroups import ByGroup, unpack_subgroups
 from fedgraft.server.aggregation.moments import impossible
 
 Answer = TypeVar("Answer")
@@ -79,6 +80,12 @@ def read_evaluations(reply: Message | None, expected: Expected, task: AnyTask) -
         return answer
     site, digest, server_round, evaluations = answer
     return _stranger(expected, Expected(site, digest, server_round)) or evaluations
+
+
+def read_subgroups(reply: Message | None, task: AnyTask, columns: Collection[str]) -> ByGroup[Evaluation] | Refusal:
+    """Read a site's evaluations by subgroup of the plan's columns, from its answer to ``evaluate``; empty if it told
+    none."""
+    return _read(reply, "bad-evaluation", lambda content: unpack_subgroups(content, task, columns))
 
 
 def read_prevalence(reply: Message | None, classes: int) -> tuple[int, ...] | Refusal | None:

@@ -43,6 +43,9 @@ null):
   validation cases or test cases
 - ``familiarity``: ``share`` and ``limit`` (``decide.unseen``), ``pooled`` and ``sites.<name>``: by split, how many
   cases are flagged as unlike the training cases; null if nobody told
+- ``subgroups.<column>`` (``audit``): ``groups`` over all sites' test cases and ``sites.<name>``, each with ``cases``,
+  the headline figure, and by class AUROC, calibration intercept (value, low, high), sensitivity, specificity; ``gaps``
+  by class, with ``p`` and ``more_than_chance``; ``without``: sites that told nothing of the column
 - ``warnings``: sentences on what a reader must know before relying on the model
 - ``notes``: sentences on the data set; added by a simulation, as ``clock`` is
 

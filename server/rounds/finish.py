@@ -8,11 +8,13 @@ from functools import partial
 from flwr.app import Message
 
 from fedgraft.common import tasks
+from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages as wire
+from fedgraft.common.wire.subgroups import ByGroup
 from fedgraft.server.exchange.class_counts import Counts, class_counts, prior_counts
 from fedgraft.server.exchange.delivery import exchange
-from fedgraft.server.exchange.guard import Expected, Refusal, read_evaluations, read_prevalence
+from fedgraft.server.exchange.guard import Expected, Refusal, read_evaluations, read_prevalence, read_subgroups
 from fedgraft.server.exchange.held_out import training
 from fedgraft.server.exchange.ledger import What, entry
 from fedgraft.server.exchange.roster import Roster
@@ -54,15 +56,17 @@ def evaluate(context: RunContext, roster: Roster, shared: Shared, what: What = "
 
 def _evaluated(context: RunContext, roster: Roster, round_: Round, shared: Shared) -> Round:
     found = _ask(context, roster, shared, "evaluate")
-    return replace(round_, by_site=found.by_site, expected=found.expected)
+    return replace(round_, by_site=found.by_site, expected=found.expected, subgroups=found.subgroups)
 
 
 @dataclass(frozen=True)
 class _Answers:
-    """By site, of those that answered: evaluations by split, and of held-out sites the cases by class they expect."""
+    """By site, of those that answered: evaluations by split, of held-out sites the cases by class they expect, and
+    evaluations by subgroup of the test cases."""
 
     by_site: BySite
     expected: dict[str, Counts]
+    subgroups: dict[str, ByGroup[Evaluation]]
 
 
 def _ask(context: RunContext, roster: Roster, shared: Shared, what: What) -> _Answers:
@@ -71,19 +75,23 @@ def _ask(context: RunContext, roster: Roster, shared: Shared, what: What) -> _An
     replies = exchange(context.grid, [Message(content, node, wire.EVALUATE) for node in roster], plan.strategy.timeout)
     found: BySite = {}
     expected: dict[str, Counts] = {}
+    subgroups: dict[str, ByGroup[Evaluation]] = {}
     entries, down = [], wire.count_bytes(content)
     for node, offer in roster.items():
         awaited = Expected(offer.site, plan.digest, plan.rounds)
         evaluations = read_evaluations(replies[node], awaited, tasks.of(plan.data))
         counts = read_prevalence(replies[node], len(plan.data.classes)) if offer.site in plan.hold_out else None
-        if isinstance(counts, Refusal):
-            evaluations = counts
+        groups = read_subgroups(replies[node], tasks.of(plan.data), plan.audit.names)
+        refused = next((one for one in (counts, groups) if isinstance(one, Refusal)), None)
+        if refused is not None and not isinstance(evaluations, Refusal):
+            evaluations = refused
         entries.append(entry(plan.rounds, what, offer.site, node, evaluations, down, replies[node]))
         if not isinstance(evaluations, Refusal):
             found[offer.site] = evaluations
             expected |= {} if counts is None or isinstance(counts, Refusal) else {offer.site: counts}
+            subgroups |= {} if isinstance(groups, Refusal) or not groups else {offer.site: groups}
     context.ledger.write(*entries)
-    return _Answers(found, expected)
+    return _Answers(found, expected, subgroups)
 
 
 def _counts(plan: Plan, roster: Roster) -> Counts | None:

@@ -14,6 +14,7 @@ from fedgraft.common.interfaces.roles import BEFORE_HEAD
 from fedgraft.common.interfaces.task import AnyTask, Evaluation, Scalar
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire.offer import Offer
+from fedgraft.common.wire.subgroups import ByGroup
 from fedgraft.server.exact.fit import Fit
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import DistributedBackbone, Roster
@@ -30,6 +31,7 @@ class Round:
         bytes_up, bytes_down: content of the round's replies and train messages, summed over the sites.
         by_site: evaluations of the model *after* this round, by site and split (``val``, ``test``).
         central: evaluation of the same model on the coordinator's own test set, if it has one.
+        subgroups: evaluations of the sites' test cases, by site, column and subgroup (``audit``).
         expected: training cases by class that held-out sites expect (``features.scale=own_balanced``) and may tell.
         fit: how the coordinator's own fit of this round ended (``strategy=exact``); ``None`` if the sites trained.
     """
@@ -43,6 +45,7 @@ class Round:
     bytes_down: int = 0
     by_site: BySite = field(default_factory=dict)
     central: Evaluation | None = None
+    subgroups: dict[str, ByGroup[Evaluation]] = field(default_factory=dict)
     expected: dict[str, tuple[int, ...]] = field(default_factory=dict)
     fit: Fit | None = None
 

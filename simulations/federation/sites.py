@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.manifest import write_manifest
 from fedgraft.client.site.machine import cores
-from fedgraft.client.site.site_file import SiteFile, write_site_file
+from fedgraft.client.site.site_file import ReleasePolicy, SiteFile, write_site_file
 from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.plan.sections import EngineSection
 from fedgraft.simulations.datasets.source import Source, data_root, load_source
 from fedgraft.simulations.federation.site_folders import make_place, mark, require_apart
 
@@ -109,6 +109,7 @@ def partition_source(plan: Plan, source: Source) -> Partitioned:
         task=tasks.of(plan.data),
     )
     _check_scanners(plan, partitioned)
+    _check_audit(plan, partitioned)
     _check_sites(plan, sorted(partitioned))
     test = source.test if plan.data.test == "coordinator" else ()
     return Partitioned(dict(sorted(partitioned.items())), test, source.site_files, source.notes)
@@ -124,7 +125,7 @@ def write_sites(plan: Plan, partitioned: Partitioned, folder: Path, environ: Map
     make_place(folder, partitioned.sites)
     store = cache_folder(environ) / "store"
     sites = {
-        name: _write_site(folder / name, cases, store, plan.engine, partitioned.files.get(name))
+        name: _write_site(folder / name, cases, store, plan, partitioned.files.get(name))
         for name, cases in partitioned.sites.items()
     }
     cases = sum(map(len, partitioned.sites.values()))
@@ -188,18 +189,33 @@ def _check_scanners(plan: Plan, partitioned: Mapping[str, tuple[Case, ...]]) -> 
         )
 
 
+def _check_audit(plan: Plan, partitioned: Mapping[str, tuple[Case, ...]]) -> None:
+    """Check that each of ``audit.columns`` is a column of some site's cases.
+
+    Raises:
+        PlanError: one is not; names those that there are.
+    """
+    there = {name for cases in partitioned.values() for case in cases[:1] for name, _ in case.columns}
+    for column in plan.audit.names:
+        if column not in there:
+            known = ", ".join(sorted(there)) or "none"
+            raise PlanError(f"audit.columns: no site has a column {column}; the columns of the cases are: {known}")
+
+
 _KEPT_OF_A_SITE_FILE = ("release", "limits", "refuse_burned_in")
 
 
-def _write_site(
-    folder: Path, cases: tuple[Case, ...], store: Path, engine: EngineSection, like: SiteFile | None
-) -> Path:
-    """Write a site's folder; ``release``, ``limits`` and ``refuse_burned_in`` are those of ``like``, if it is given."""
+def _write_site(folder: Path, cases: tuple[Case, ...], store: Path, plan: Plan, like: SiteFile | None) -> Path:
+    """Write a site's folder; ``release``, ``limits`` and ``refuse_burned_in`` are those of ``like``, if it is given.
+    Without it a site tells of the subgroups that the plan asks for."""
+    engine = plan.engine
     folder = folder.resolve()
     mark(folder)
     write_manifest(folder / "manifest.csv", cases)
     path = folder / "site.yaml"
-    kept = {} if like is None else {name: getattr(like, name) for name in _KEPT_OF_A_SITE_FILE}
+    kept: dict[str, Any] = {"release": ReleasePolicy(columns=plan.audit.names)}
+    if like is not None:
+        kept = {name: getattr(like, name) for name in _KEPT_OF_A_SITE_FILE}
     site = SiteFile(
         name=folder.name,
         manifest=Path("manifest.csv"),  # relative to the file, so that the folder can be moved

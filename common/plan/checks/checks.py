@@ -8,6 +8,7 @@ from typing import Any
 
 from fedgraft.common.interfaces.codec import is_lossless
 from fedgraft.common.plan.checks.adaptation import ALIGNMENT_CHECKS, PERSONAL_CHECKS
+from fedgraft.common.plan.checks.audit import AUDIT_CHECKS
 from fedgraft.common.plan.checks.augmentation import AUGMENT_CHECKS, HARMONISE_CHECKS
 from fedgraft.common.plan.checks.calibration import CALIBRATION_CHECKS
 from fedgraft.common.plan.checks.decide import DECIDE_CHECKS
@@ -118,6 +119,7 @@ CHECKS = (
     *EXACT_CHECKS,
     *CALIBRATION_CHECKS,
     *DECIDE_CHECKS,
+    *AUDIT_CHECKS,
 )
 
 

@@ -114,6 +114,7 @@ def test_the_digest_changes_with_every_option_but_the_engine(default: Plan) -> N
         "calibration.method": "isotonic",
         "calibration.prevalence": 0.1,
         "decide.by_site": "own",
+        "audit.columns": ["sex"],
     }
     # valid only in company
     excused = {"release.class_counts", "backbone.batch_norm", "backbone.pretrained", "engine.name", "engine.keep"}
