@@ -47,10 +47,11 @@ release:
   evaluation: true           # counts and score histograms of the validation and test cases: each case's score to
                              # a quarter of a percent, without saying whose
   class_counts: true         # only if every count is 0 or at least min_count
-  statistics: true           # of a table, moments of aligned features, and means over images for harmonising: each of
-                             # at least min_count patients
+  statistics: true           # of a table, moments of features (what is familiar), and means over images for
+                             # harmonising: each of at least min_count patients
   min_count: 5
   quarantine: true           # how many cases can't be used, by reason
+  columns: []                # of the manifest, by whose values figures on test cases may be told: [sex, age]
 
 # Packages, besides fedgraft, from which a plan may use parts here. Leave it empty if in doubt.
 allow: []

@@ -199,7 +199,7 @@ def _check_audit(plan: Plan, partitioned: Mapping[str, tuple[Case, ...]]) -> Non
     for column in plan.audit.names:
         if column not in there:
             known = ", ".join(sorted(there)) or "none"
-            raise PlanError(f"audit.columns: no site has a column {column}; the columns of the cases are: {known}")
+            raise PlanError(f"audit.columns: no site has a column {column}; the columns are: {known}")
 
 
 _KEPT_OF_A_SITE_FILE = ("release", "limits", "refuse_burned_in")

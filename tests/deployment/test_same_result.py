@@ -60,8 +60,17 @@ def test_a_deployed_run_equals_the_simulation(
         phases = [
             json.loads(line) for line in (deployment.scratch / site / "state" / "phases.jsonl").read_text().splitlines()
         ]
-        assert [line["what"] for line in phases] == ["query.prepare", "query.backbone", "train", "train", "evaluate"]
+        asked = [
+            "query.prepare",
+            "query.backbone",
+            "train",
+            "train",
+            "evaluate",
+            "query.familiarity",
+            "query.familiarity",
+        ]
+        assert [line["what"] for line in phases] == asked
         cases = len((tmp_path / "simulated" / "sites" / site / "manifest.csv").read_text().splitlines()) - 1
-        assert [line["computed"] for line in phases] == [0, cases, 0, 0, 0], "each case is decoded once"
+        assert [line["computed"] for line in phases] == [0, cases, 0, 0, 0, 0, 0], "each case is decoded once"
         assert {"receive", "build", "cohort", "evaluate", "train", "answer"} == set(phases[3]["seconds"])
         assert site not in json.dumps(phases) and "path" not in json.dumps(phases)
