@@ -23,7 +23,7 @@ FLOORS = {
 """Floors, and those that each stands on."""
 ROOMS = {
     "conf": "",
-    "common": "cli model_folder models kinds losses compression wire exact adaptation heads features tables "
+    "common": "cli drawing model_folder models kinds losses compression wire exact adaptation heads features tables "
     "harmonisation alignment sampling personalisation familiarity decisions calibration plan tasks tensors runtime "
     "interfaces records errors",
     "client": "cli check app prediction training features images tables augmentation deployment cohort site",

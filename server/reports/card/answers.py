@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fedgraft.common.drawing.markup import words
+from fedgraft.common.drawing.numbers import figure
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.summary import summary_lines
 from fedgraft.server.reports.page.folder import RunFolder
-from fedgraft.server.reports.page.numbers import figure
+from fedgraft.server.reports.page.subgroups import gap_sentences
 
 SOFTWARE = "FedGraft"
 
@@ -36,10 +38,11 @@ def tripod(run: RunFolder) -> Mapping[str, str]:
         "12g": "By the final model at each hospital, on its own test cases, read in the same way as for training.",
         "13": f"Weights of the loss: {plan.loss.weights} ({plan.loss.scheme}); prior: {plan.loss.prior}; sampling: "
         f"{'none' if plan.sampling.target is None else plan.sampling.target.rpartition('.')[2]}. {_calibrated(run)}",
+        "14": _fairness(run),
         "15": _output(run),
         "21": f"Training cases: {_by_site(run, 'examples')}. Test cases: {_by_site(run, 'cases')}.",
         "22": "The folder model/ (weights, plan, calibration, digests) is the model; `fedgraft predict` opens it.",
-        "23a": _performance(run),
+        "23a": f"{_performance(run)} {_fairness(run)}",
         "23b": f"{run.heading}: {_headlines(run)}.",
     }
 
@@ -57,7 +60,7 @@ def ai_act(run: RunFolder) -> Mapping[str, str]:
         f"{run.summary['bytes']['down']:,} down, {run.summary['bytes']['up']:,} up.",
         "2d": f"{_sources(run)} {_division(run)}",
         "2e": _output(run),
-        "2g": f"{_performance(run)} By hospital: {_headlines(run)}. Ledger of the run: ledger.jsonl.",
+        "2g": f"{_performance(run)} By hospital: {_headlines(run)}. Ledger of the run: ledger.jsonl. {_fairness(run)}",
         "2h": "In training: cases stay at hospitals; weights travel over TLS between registered keys; nothing is "
         "unpickled.",
         "3": f"{_performance(run)} Warnings of the run: see above.",
@@ -146,6 +149,18 @@ def _headlines(run: RunFolder) -> str:
         f"{name} {figure(one[run.headline])}{' (too few cases to say)' * run.too_few(name)}"
         for name, one in run.sites.items()
     )
+
+
+def _fairness(run: RunFolder) -> str:
+    """The gaps between subgroups, of every column and class."""
+    if not run.subgroups:
+        return "No figures by subgroup: the plan names no columns (audit.columns)."
+    said = [f"Figures by subgroup of {', '.join(run.subgroups)}: report.html."]
+    for column, one in run.subgroups.items():
+        for scored, gaps in one["gaps"].items():
+            name = f"{scored}: " if len(one["gaps"]) > 1 else ""
+            said += [f"{name}{words(sentence)}" for sentence in gap_sentences(column, gaps)]
+    return " ".join(said)
 
 
 def _performance(run: RunFolder) -> str:

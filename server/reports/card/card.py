@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from html import unescape
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from fedgraft.common.drawing.markup import Html, together, words
+from fedgraft.common.drawing.numbers import figure
 from fedgraft.common.runtime.files import replacing
 from fedgraft.server.reports.card.answers import ai_act, tripod
 from fedgraft.server.reports.card.items import AI_ACT, CHECKLISTS, TRIPOD, Checklist
 from fedgraft.server.reports.card.metadata import metadata
 from fedgraft.server.reports.page.folder import RunFolder
-from fedgraft.server.reports.page.markup import Html, together
-from fedgraft.server.reports.page.numbers import figure
 from fedgraft.server.reports.page.verdict import model, verdict
 from fedgraft.server.reports.page.warnings import every_warning
 
@@ -67,11 +66,6 @@ def _items(checklist: Checklist, known: Mapping[str, str]) -> Iterator[dict[str,
     for item in checklist.items:
         answer = known.get(item.number)
         yield {"item": item.number, "name": item.name, "answer": answer, "todo": item.question}
-
-
-def words(html: Html) -> str:
-    """The words of HTML, on one line."""
-    return " ".join(unescape(re.sub(r"<[^>]*>", "", html)).split())
 
 
 def _paragraphs(html: Html) -> list[str]:

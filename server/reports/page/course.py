@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fedgraft.common.drawing.charts import Axis, Series, around, chart, charts
+from fedgraft.common.drawing.markup import Content, Html, details, named, paragraph, section, table, tag
+from fedgraft.common.drawing.numbers import duration, figure, size
 from fedgraft.server.exchange.ledger import LEARNING
-from fedgraft.server.reports.page.charts import Axis, Series, around, chart, charts
 from fedgraft.server.reports.page.folder import RunFolder
-from fedgraft.server.reports.page.markup import Content, Html, details, named, paragraph, section, table, tag
-from fedgraft.server.reports.page.numbers import duration, figure, size
 
 MOST_ROUNDS, MOST_LINES = 40, 60
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fedgraft.server.reports.page.charts import Axis, Series, around, chart, charts
+from fedgraft.common.drawing.charts import Axis, Series, around, chart, charts
+from fedgraft.common.drawing.markup import Content, Html, beside, details, named, paragraph, section, table
+from fedgraft.common.drawing.numbers import figure, percent
 from fedgraft.server.reports.page.folder import RunFolder
-from fedgraft.server.reports.page.markup import Content, Html, beside, details, named, paragraph, section, table
-from fedgraft.server.reports.page.numbers import figure, percent
 
 COLOURS = ("c0", "c1", "c2", "c3", "c4", "c5")
 MOST_SHOWN = 3

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fedgraft.server.reports.page.charts import charts
-from fedgraft.server.reports.page.curves import answered, benefit
-from fedgraft.server.reports.page.folder import RunFolder
-from fedgraft.server.reports.page.markup import (
+from fedgraft.common.drawing.charts import charts
+from fedgraft.common.drawing.markup import (
     Content,
     Html,
     Row,
@@ -20,7 +18,9 @@ from fedgraft.server.reports.page.markup import (
     table,
     tag,
 )
-from fedgraft.server.reports.page.numbers import MISSING, of_hundred, percent, with_interval
+from fedgraft.common.drawing.numbers import MISSING, of_hundred, percent, with_interval
+from fedgraft.server.reports.page.curves import answered, benefit
+from fedgraft.server.reports.page.folder import RunFolder
 
 NAMES = ("sensitivity", "specificity", "ppv", "npv")
 MOST_SHOWN = 3

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.common import tasks
+from fedgraft.common.drawing.numbers import FEW, auroc_interval
 from fedgraft.common.errors import FedGraftError
 from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.plan.plan import Plan, load_plan
-from fedgraft.server.reports.page.numbers import FEW, auroc_interval
 
 Figures = Mapping[str, Any]
 
@@ -70,6 +70,11 @@ class RunFolder:
     def decisions(self) -> Figures:
         """Empty in a run without any."""
         return self.summary.get("decisions") or {}
+
+    @property
+    def subgroups(self) -> Figures:
+        """By column; empty in a run without any."""
+        return self.summary.get("subgroups") or {}
 
     @property
     def thresholds(self) -> Mapping[str, Figures]:

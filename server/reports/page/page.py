@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
+from fedgraft.common.drawing.document import document
+from fedgraft.common.drawing.markup import Html, paragraph, tag
 from fedgraft.common.runtime.files import replacing
 from fedgraft.server.reports.page.course import cost, rounds, taking_part
 from fedgraft.server.reports.page.curves import probabilities, telling_apart
 from fedgraft.server.reports.page.decisions import decisions, sets
 from fedgraft.server.reports.page.folder import RunFolder
-from fedgraft.server.reports.page.markup import Content, Html, paragraph, tag
 from fedgraft.server.reports.page.sites import hospitals
 from fedgraft.server.reports.page.study import read_study, study_page
-from fedgraft.server.reports.page.style import STYLE
+from fedgraft.server.reports.page.subgroups import subgroups
 from fedgraft.server.reports.page.switched_on import switched_on
 from fedgraft.server.reports.page.unfamiliar import unfamiliar
 from fedgraft.server.reports.page.verdict import model, verdict
 from fedgraft.server.reports.page.warnings import warnings
 
 NAME = "report.html"
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""Nothing is loaded, and no script runs."""
 _LINKS = {
     "hospitals": "Hospitals",
     "telling-cases-apart": "Telling cases apart",
@@ -29,6 +27,7 @@ _LINKS = {
     "decisions": "Decisions",
     "sets-of-answers": "Sets of answers",
     "unlike-the-training-cases": "Unlike the training cases",
+    "subgroups": "Subgroups",
     "rounds": "Rounds",
     "who-took-part": "Who took part",
     "what-was-switched-on": "The plan",
@@ -68,6 +67,7 @@ def run_report(run: RunFolder) -> Html:
         decisions(run),
         sets(run),
         unfamiliar(run),
+        subgroups(run),
         rounds(run),
         taking_part(run),
         cost(run),
@@ -75,17 +75,3 @@ def run_report(run: RunFolder) -> Html:
         paragraph("This is research software, not a medical device.", class_="soft"),
     )
     return document(f"Run {run.name}", parts)
-
-
-def document(title: str, parts: Sequence[Content]) -> Html:
-    """A whole page: one file that loads nothing."""
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", f"{title}: report"),
-        tag("style", Html(STYLE)),
-    )
-    body = tag("body", tag("main", tag("h1", title), *parts))
-    return Html(f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fedgraft.server.reports.page.charts import Axis, strip
-from fedgraft.server.reports.page.folder import Counted, Figures, RunFolder
-from fedgraft.server.reports.page.markup import (
+from fedgraft.common.drawing.charts import Axis, strip
+from fedgraft.common.drawing.markup import (
     Content,
     Html,
     Row,
@@ -18,7 +17,8 @@ from fedgraft.server.reports.page.markup import (
     table,
     tag,
 )
-from fedgraft.server.reports.page.numbers import MISSING, figure, percent, with_interval
+from fedgraft.common.drawing.numbers import MISSING, figure, percent, with_interval
+from fedgraft.server.reports.page.folder import Counted, Figures, RunFolder
 
 
 def hospitals(run: RunFolder) -> Html:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fedgraft.common.drawing.charts import Axis, Series, around, chart, charts
+from fedgraft.common.drawing.markup import Content, Html, Row, named, paragraph, section, table, tag, together
+from fedgraft.common.drawing.numbers import MISSING, duration, figure, size
 from fedgraft.common.errors import FedGraftError
-from fedgraft.server.reports.page.charts import Axis, Series, around, chart, charts
 from fedgraft.server.reports.page.curves import COLOURS
-from fedgraft.server.reports.page.markup import Content, Html, Row, named, paragraph, section, table, tag, together
-from fedgraft.server.reports.page.numbers import MISSING, duration, figure, size
 
 Found = Mapping[str, Any]
 TITLES = {

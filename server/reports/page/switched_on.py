@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from fedgraft.common.drawing.markup import Html, details, paragraph, section, tag
 from fedgraft.common.plan.summary import summary_lines
 from fedgraft.server.reports.page.folder import RunFolder
-from fedgraft.server.reports.page.markup import Html, details, paragraph, section, tag
 
 
 def switched_on(run: RunFolder) -> Html:

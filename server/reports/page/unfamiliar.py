@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fedgraft.common.drawing.markup import Content, Html, Row, beside, named, paragraph, section, table
+from fedgraft.common.drawing.numbers import MISSING, percent
 from fedgraft.server.reports.page.folder import RunFolder
-from fedgraft.server.reports.page.markup import Content, Html, Row, beside, named, paragraph, section, table
-from fedgraft.server.reports.page.numbers import MISSING, percent
 
 
 def unfamiliar(run: RunFolder) -> Html:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fedgraft.common.drawing.markup import Html, Row, listed, named, paragraph, table, tag, together
+from fedgraft.common.drawing.numbers import figure, of_hundred
 from fedgraft.common.plan.choice_names import choice_of
 from fedgraft.server.reports.page.folder import Figures, RunFolder
-from fedgraft.server.reports.page.markup import Html, Row, listed, named, paragraph, table, tag, together
-from fedgraft.server.reports.page.numbers import figure, of_hundred
 
 MOST_LISTED = 4
 """With more classes or findings, sentences name the best and the worst."""

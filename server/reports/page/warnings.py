@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fedgraft.common.drawing.markup import Content, Html, listed, named, tag
+from fedgraft.common.drawing.numbers import FEW, figure, of_hundred
 from fedgraft.server.reports.page.folder import RunFolder
-from fedgraft.server.reports.page.markup import Content, Html, listed, named, tag
-from fedgraft.server.reports.page.numbers import FEW, figure, of_hundred
+from fedgraft.server.reports.page.subgroups import unequal
 
 
 def warnings(run: RunFolder) -> Html:
@@ -23,6 +24,7 @@ def every_warning(run: RunFolder) -> Iterator[str | tuple[Content, ...]]:
     yield from _missed(run)
     yield from _coverage(run)
     yield from _probabilities(run)
+    yield from unequal(run)
     yield from _few(run)
     yield from _absent(run)
 

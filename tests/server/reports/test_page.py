@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
+from fedgraft.common.drawing.document import POLICY
+from fedgraft.common.drawing.markup import Html, words
 from fedgraft.common.errors import FedGraftError
 from fedgraft.server.reports import command
-from fedgraft.server.reports.card.card import words
 from fedgraft.server.reports.documents import write_documents
 from fedgraft.server.reports.page.folder import read_run
-from fedgraft.server.reports.page.markup import Html
-from fedgraft.server.reports.page.page import POLICY
 
 Made = Callable[..., Path]
 HOSTILE = "<script>alert(1)</script>"

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from fedgraft.common.drawing.markup import Content, beside
 from fedgraft.common.tasks.intervals import quantile
-from fedgraft.server.reports.page.markup import Content, beside
 
 MISSING = "–"
 FEW = 5

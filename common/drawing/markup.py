@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 
 _EMPTY = frozenset({"meta", "rect", "circle", "line", "path"})
 
@@ -92,3 +93,8 @@ def details(title: str, *parts: Content) -> Html:
 def beside(text: str, note: str) -> Html:
     """A figure, and smaller what belongs to it."""
     return tag("span", text, " ", tag("span", note, class_="note"))
+
+
+def words(html: Html) -> str:
+    """The words of HTML, on one line."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", "", html)).split())

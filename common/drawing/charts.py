@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fedgraft.server.reports.page.markup import Content, Html, tag, together
+from fedgraft.common.drawing.markup import Content, Html, tag, together
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 270, 52, 18, 10, 42
 MOST_TIPS = 800

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fedgraft.server.reports.page.charts import MOST_TIPS, Axis, Series, chart, strip
-from fedgraft.server.reports.page.markup import Html, listed, tag
-from fedgraft.server.reports.page.numbers import auroc_interval, duration, of_hundred, percent, size
+from fedgraft.common.drawing.charts import MOST_TIPS, Axis, Series, chart, strip
+from fedgraft.common.drawing.markup import Html, listed, tag
+from fedgraft.common.drawing.numbers import auroc_interval, duration, of_hundred, percent, size
 
 
 def test_ticks_are_round_numbers_on_the_axis() -> None:
