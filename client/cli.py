@@ -10,7 +10,9 @@ from pathlib import Path
 from fedgraft.client.check import case_lookup
 from fedgraft.client.check import command as check_command
 from fedgraft.client.cohort.draft import Draft, draft_manifest, write_draft
+from fedgraft.client.deployment import fetching
 from fedgraft.client.deployment.supervisor import PATIENCE_SECONDS, run_site
+from fedgraft.client.prediction import evaluate_command
 from fedgraft.client.site.keys import make_key_pair
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.common.errors import DataError, SiteFileError
@@ -127,8 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     case_lookup.add_options(case)
     case.set_defaults(command=case_lookup.run)
-    start = _add_start(commands)
-    for command in (keygen, check, case, start):
+    for command in (keygen, check, case, _add_start(commands), *_add_models(commands)):
         command.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")
     return parser
 
@@ -172,6 +173,38 @@ def _add_start(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     start.set_defaults(command=lambda given: run_site(given.site, given.patience))
     return start
+
+
+def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Iterator[argparse.ArgumentParser]:
+    fetch = commands.add_parser(
+        "fetch",
+        help="get a model that the coordinator published; without a name: list them",
+        description="Downloads the model over TLS, verifies the coordinator's signature and the SHA-256 of every file, "
+        "and puts it into models/NAME of the site's state. A changed byte is refused.",
+    )
+    fetch.add_argument("name", nargs="?", metavar="NAME", help="the model's name")
+    fetch.set_defaults(command=_fetch)
+    yield fetch
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="figures of a model on all cases of this site's manifest (external validation); nothing is sent",
+        description=evaluate_command.DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    evaluate_command.add_options(evaluate)
+    evaluate.set_defaults(command=evaluate_command.run)
+    yield evaluate
+
+
+def _fetch(given: argparse.Namespace) -> int:
+    if given.name is None:
+        _, names = fetching.published(given.site)
+        say("\n".join(names) or "the coordinator has published no model")
+        return 0
+    model = fetching.fetch(given.site, given.name)
+    say(f"{model.path}: signed by the coordinator, and every file is as it was signed")
+    say(f"next: fedgraft predict {model.path} --site {given.site} --manifest new.csv --out predictions.csv")
+    return 0
 
 
 def _draft(given: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import flower_cli, launch, sites
 from fedgraft.server.deployment.folder import Folder, Settings, create, renew
 from fedgraft.server.deployment.pki import validity
+from fedgraft.server.deployment.publishing import publish
 from fedgraft.server.deployment.supervisor import serve
 
 EPILOG = """\
@@ -21,9 +22,11 @@ a first federation:
   fedgraft coordinator register /srv/fedgraft north.pub --name north
   fedgraft coordinator sites /srv/fedgraft
   fedgraft coordinator run /srv/fedgraft --plan plan.yaml
+  fedgraft coordinator publish /srv/fedgraft RUN
 
 Give each site the file ca.crt and this machine's address; a site gives you the .pub half of its key.
-Only the Fleet API is reachable from outside. Accounts on this machine can reach everything.
+Only the Fleet API and published models are reachable from outside, by registered sites.
+Accounts on this machine can reach everything.
 """
 FORMAT = argparse.RawDescriptionHelpFormatter
 
@@ -98,6 +101,15 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     run.add_argument("--out", type=Path, metavar="RUNDIR", help="results (default: DIR/runs/<time>-<digest>)")
     run.add_argument("--dry-run", action="store_true", help="only check the plan and say where it would run")
     run.set_defaults(command=_run)
+    publishing = commands.add_parser(
+        "publish",
+        help="sign a run's model, and give it to every registered site that asks",
+        description="Sites get it by `fedgraft site fetch NAME`, and verify the signature and every file.",
+    )
+    publishing.add_argument("folder", type=Path, metavar="DIR")
+    publishing.add_argument("run", type=Path, metavar="RUN", help="the folder of a run, or a model's")
+    publishing.add_argument("--name", metavar="NAME", help="by which sites ask for it (default: that of RUN)")
+    publishing.set_defaults(command=_publish)
     status = commands.add_parser("status", help="is it up, until when does the certificate hold, which runs")
     status.add_argument("folder", type=Path, metavar="DIR")
     status.set_defaults(command=_status)
@@ -166,6 +178,13 @@ def _plan_for_hospitals(file: Path) -> Plan:
             "own site.yaml names its cases"
         )
     return plan
+
+
+def _publish(given: argparse.Namespace) -> int:
+    model = publish(Folder(given.folder.resolve()), given.run, given.name)
+    say(f"published {model.path.name}: every registered site can fetch it from now on")
+    say(f"  fedgraft site fetch {model.path.name} --site site.yaml")
+    return 0
 
 
 def _status(given: argparse.Namespace) -> int:

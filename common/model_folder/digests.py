@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from fedgraft.common.errors import ModelError
 
 DIGESTS, SIGNATURE = "digests.json", "signature"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _AGAIN = "get the model again from where it came"
 
 
@@ -35,7 +37,7 @@ def verify(folder: Path, needed: Iterable[str]) -> frozenset[str]:
     Raises:
         ModelError: a file is missing, was changed, or is not one of those that were written; the message names it.
     """
-    digests = _read(folder / DIGESTS)
+    digests = read_digests(folder / DIGESTS)
     there = {path.name for path in folder.iterdir()} - {DIGESTS, SIGNATURE}
     for name in sorted({*digests, *needed}):
         if name not in there or not (folder / name).is_file():
@@ -48,11 +50,17 @@ def verify(folder: Path, needed: Iterable[str]) -> frozenset[str]:
     return frozenset(digests)
 
 
-def _read(path: Path) -> dict[str, str]:
+def read_digests(path: Path) -> dict[str, str]:
+    """The SHA-256 (hex) of each file of a model folder, by its name.
+
+    Raises:
+        ModelError: the file can't be read as digests, or names something that is not a plain file of the folder.
+    """
     try:
         content: Any = json.loads(path.read_bytes())
         files = content["files"]
         known = content["format"] == 1 and all(isinstance(digest, str) for digest in files.values())
+        known = known and all(_NAME.fullmatch(name) and name not in (DIGESTS, SIGNATURE) for name in files)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         known, files = False, {}
     if not known:

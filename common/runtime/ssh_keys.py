@@ -30,5 +30,10 @@ def key_fingerprint(public_key: Path) -> str:
         raise DeploymentError(f"key {public_key} is not an OpenSSH public key: {error}") from error
     if not usable:
         raise DeploymentError(f"key {public_key} is no EC key; `fedgraft site keygen` makes the right kind")
-    digest = hashlib.sha256(base64.b64decode(content.split()[1])).digest()
+    return fingerprint(content)
+
+
+def fingerprint(public: bytes) -> str:
+    """The SHA-256 fingerprint of a public key in OpenSSH's format."""
+    digest = hashlib.sha256(base64.b64decode(public.split()[1])).digest()
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")

@@ -91,6 +91,10 @@ class Folder:
         return self.root / "runs"
 
     @property
+    def published(self) -> Path:
+        return self.root / "published"
+
+    @property
     def sites_file(self) -> Path:
         return self.root / "sites.json"
 

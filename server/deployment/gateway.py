@@ -1,9 +1,11 @@
-"""The coordinator's only public port: a TLS gateway that passes on calls of Flower's Fleet API and refuses all others.
+"""The coordinator's only public port: a TLS gateway that passes on calls of Flower's Fleet API, gives out models that
+were published, and refuses all else.
 
 One port of a SuperLink serves three APIs. Fleet is for sites, and requires a registered key. Control (submit runs,
 register sites, read logs) and Runtime have no authentication of their own in open-source Flower, so they must not be
 reachable from outside. The gateway compares the path **as it was sent**, without decoding or normalising it, with a
-closed list. ``/v1/fleet/../control``, ``%2e%2e`` and ``//`` are not on it.
+closed list. ``/v1/fleet/../control``, ``%2e%2e`` and ``//`` are not on it. The gateway reads models itself, for
+requests that a registered site signed (`fedgraft.server.deployment.published`).
 
 Run as ``python -m fedgraft.server.deployment.gateway`` by `fedgraft.server.deployment.supervisor`.
 """
@@ -12,13 +14,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import ssl
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from fedgraft.server.deployment.folder import Folder
+from fedgraft.server.deployment.published import MODELS_PATH, Refused, Shelf
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
@@ -41,6 +48,7 @@ FLEET_CALLS = (
 FLEET_PATHS = frozenset(f"/v1/fleet/{call}".encode() for call in FLEET_CALLS)
 HEALTH_PATH = b"/health"
 BODY_LIMIT_BYTES = 64 * 1024 * 1024  # Flower sends arrays in pieces of 5 MB
+PIECE_BYTES = 1024 * 1024
 HEADER_SECONDS = 15.0
 BODY_SECONDS = 60.0
 CONNECTION_LIMIT = 512
@@ -73,14 +81,20 @@ def check_request(method: str, raw_path: bytes, query: bytes) -> None:
 
 
 class Gateway:
-    """The gateway's ASGI application; ``client`` connects to the SuperLink on loopback."""
+    """The gateway's ASGI application; ``client`` connects to the SuperLink on loopback, ``shelf`` has the models."""
 
-    def __init__(self, client: httpx.AsyncClient, body_limit: int = BODY_LIMIT_BYTES) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, body_limit: int = BODY_LIMIT_BYTES, shelf: Shelf | None = None
+    ) -> None:
         self.client = client
         self.body_limit = body_limit
+        self.shelf = shelf
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] != "http":
+            return
+        if self.shelf is not None and _asks_for_model(scope):
+            await _give(self.shelf, scope, send)
             return
         try:
             response = await self._ask(scope, receive)
@@ -131,6 +145,27 @@ class Gateway:
                 yield event["body"]
             if not event["more_body"]:
                 return
+
+
+def _asks_for_model(scope: HTTPScope) -> bool:
+    path = scope["raw_path"]
+    return scope["method"] == "GET" and not scope["query_string"] and path.startswith(MODELS_PATH.encode())
+
+
+async def _give(shelf: Shelf, scope: HTTPScope, send: ASGISendCallable) -> None:
+    """Send a file of a model, piece by piece, or the list of models."""
+    found = await asyncio.to_thread(shelf.answer, scope["raw_path"], list(scope["headers"]))
+    if isinstance(found, Refused):
+        await _answer(send, RefusedError(found.status, found.text))
+        return
+    with io.BytesIO(found) if isinstance(found, bytes) else found.open("rb") as stream:
+        length = stream.seek(0, io.SEEK_END)
+        stream.seek(0)
+        headers = [(b"content-type", b"application/octet-stream"), (b"content-length", str(length).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        while piece := await asyncio.to_thread(stream.read, PIECE_BYTES):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class HeaderTimeoutProtocol(H11Protocol):
@@ -222,10 +257,10 @@ def server_settings(application: Any, host: str, port: int, certificate: str, ke
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until a signal stops it."""
     parser = argparse.ArgumentParser(description="TLS gateway in front of a loopback SuperLink")
-    for name in ("--listen", "--port", "--superlink", "--authority", "--certificate", "--key"):
+    for name in ("--listen", "--port", "--superlink", "--authority", "--certificate", "--key", "--folder"):
         parser.add_argument(name, required=True)
     given = parser.parse_args(argv)
-    application = Gateway(upstream(given.superlink, given.authority))
+    application = Gateway(upstream(given.superlink, given.authority), shelf=Shelf(Folder(Path(given.folder))))
     settings = server_settings(application, given.listen, int(given.port), given.certificate, given.key)
     uvicorn.Server(settings).run()
     return 0

@@ -56,6 +56,7 @@ def gateway_program(folder: Folder, settings: Settings) -> Program:
         *("--listen", settings.listen, "--port", str(settings.port)),
         *("--superlink", f"https://127.0.0.1:{settings.internal_port}", "--authority", str(folder.authority)),
         *("--certificate", str(folder.certificate), "--key", str(folder.certificate_key)),
+        *("--folder", str(folder.root)),
     )
     return _program(folder, "gateway", tuple(argv))
 

@@ -1,0 +1,91 @@
+"""The command ``fedgraft site evaluate``: external validation of a model on all cases of a site."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fedgraft.client.cohort.manifest.manifest import read_manifest
+from fedgraft.client.prediction.evaluating import evaluate_all
+from fedgraft.client.prediction.loading import Call, LoadedModel, load, machine_of
+from fedgraft.client.prediction.predicting import Desk
+from fedgraft.client.site.own_tensors import MODELS
+from fedgraft.client.site.site_file import SiteFile, read_site_file
+from fedgraft.common.model_folder.folder import ModelFolder, open_model
+from fedgraft.common.runtime.files import private_folder, replacing
+from fedgraft.common.runtime.processes import say
+
+DESCRIPTION = """\
+External validation: evaluates a model on all cases of this site's manifest, which are not split. Figures with 95 %
+intervals (bootstrap by patient), calibration, decisions and flags are written to evaluations/ of the site's state,
+which only this account can read. Nothing is sent. Exit code 0: all cases were evaluated; 1: some can't be used.
+"""
+TRAINED = (
+    "this site trained this model: its training cases are among these cases, and the figures are no external validation"
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's own options."""
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a model's folder, or a run's")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    site, folder = read_site_file(given.site), open_model(given.model)
+    loaded = _loaded(folder, site)
+    cases = read_manifest(site.manifest)
+    private_folder(site.state)
+    with tempfile.TemporaryDirectory(prefix=".evaluate-", dir=site.state) as scratch:
+        found = evaluate_all(loaded, cases, Desk(Path(scratch)))
+    if trained_here(folder, site):
+        found["notes"].append(TRAINED)
+    about = {"site": site.name, "plan_digest": folder.about.plan_digest, "shared_digest": folder.about.shared_digest}
+    out = private_folder(site.state / "evaluations") / f"{folder.about.shared_digest[:16]}.json"
+    with replacing(out, private=True) as partial:
+        partial.write_text(json.dumps({**about, **found}, indent=2) + "\n", encoding="utf-8")
+    for line in told(found):
+        say(line)
+    say(f"wrote {out}; nothing was sent")
+    return 1 if found["quarantined"] else 0
+
+
+def trained_here(folder: ModelFolder, site: SiteFile) -> bool:
+    """Whether the site took part in training the model, and was not held out."""
+    noted = site.state / MODELS
+    if site.name in folder.plan.hold_out or not noted.is_file():
+        return False
+    lines = map(json.loads, noted.read_text(encoding="utf-8").splitlines())
+    return any(line["plan"] == folder.about.plan_digest for line in lines)
+
+
+def told(found: dict[str, Any]) -> Iterator[str]:
+    """The figures as lines of text."""
+    yield f"{found['cases']} cases of {found['patients']} patients"
+    if found["quarantined"]:
+        yield "  can't be used: " + ", ".join(f"{reason} {count}" for reason, count in found["quarantined"].items())
+    for name, figure in found["figures"].items():
+        yield f"  {name:<30} {_with_interval(figure)}"
+    for name, at in found.get("decisions", {}).get("thresholds", {}).items():
+        for what in ("sensitivity", "specificity") if at is not None else ():
+            yield f"  {f'{what} for {name}, chosen':<30} {_with_interval(at[what])}"
+    if "flags" in found:
+        yield f"  {'a person must look at':<30} {_with_interval(found['flags']['flagged'])}"
+    yield from (f"  {note}" for note in found["notes"])
+
+
+def _with_interval(figure: dict[str, Any] | None) -> str:
+    if figure is None or figure["value"] is None:
+        return "undefined"
+    if figure["low"] is None:
+        return f"{figure['value']:.3f} (its interval is undefined)"
+    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
+
+
+def _loaded(folder: ModelFolder, site: SiteFile) -> LoadedModel:
+    call = Call(f"site {site.name}", "only the sites that trained it can evaluate it")
+    return load(folder, call, site, site.trusted, machine_of(site), scale_from_cases=True)
