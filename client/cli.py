@@ -12,6 +12,7 @@ from fedgraft.client.check import command as check_command
 from fedgraft.client.cohort.draft import Draft, draft_manifest, write_draft
 from fedgraft.client.deployment import fetching
 from fedgraft.client.deployment.supervisor import PATIENCE_SECONDS, run_site
+from fedgraft.client.own_report import command as report_command
 from fedgraft.client.prediction import evaluate_command
 from fedgraft.client.site.keys import make_key_pair
 from fedgraft.client.site.site_file import read_site_file
@@ -129,9 +130,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     case_lookup.add_options(case)
     case.set_defaults(command=case_lookup.run)
-    for command in (keygen, check, case, _add_start(commands), *_add_models(commands)):
+    for command in (keygen, check, case, _add_report(commands), _add_start(commands), *_add_models(commands)):
         command.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")
     return parser
+
+
+def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    report = commands.add_parser(
+        "report",
+        help="this site's own page about the model that it evaluated last",
+        description=report_command.DESCRIPTION,
+    )
+    report_command.add_options(report)
+    report.set_defaults(command=report_command.run)
+    return report
 
 
 def _add_draft(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -35,7 +35,7 @@ def keep_predictions(
     """
     site, task = session.site, tasks.of(session.plan.data)
     label = ("label",) if task.reads_label else ()
-    header = ("split", "case", *label, *task.manifest_columns, *_score_columns(task))
+    header = ("split", "case", *label, *task.manifest_columns, *score_columns(task))
     names = Pseudonyms(site.state)
     lines = (
         (split, names.name(case), *_label(case, task), *scores)
@@ -48,7 +48,8 @@ def keep_predictions(
     note_evaluated(site.state, session.plan.digest, session.run, tensors.digest(received))
 
 
-def _score_columns(task: AnyTask) -> tuple[str, ...]:
+def score_columns(task: AnyTask) -> tuple[str, ...]:
+    """The headings of the log odds, or else of the outputs."""
     return tuple(f"log_odds_{name}" for name in task.scored) if task.has_probabilities else task.output_names
 
 

@@ -82,6 +82,12 @@ def where(names: Iterable[str], site: SiteFile, plan: Plan | None) -> dict[str, 
     return found
 
 
+def named_cases(site: SiteFile, plan: Plan | None) -> dict[str, Case]:
+    """The manifest's lines, and the cases that a plan makes of them, by pseudonym."""
+    name = Pseudonyms(site.state).name
+    return {name(case): case for case, _ in _places(read_manifest(site.manifest), site, plan)}
+
+
 def _places(listed: Sequence[Case], site: SiteFile, plan: Plan | None) -> Iterator[tuple[Case, str]]:
     """Every case with its place in words: the manifest's lines, and the cases that a plan makes of them."""
     yield from ((case, f"line {line}") for line, case in enumerate(listed, start=2))

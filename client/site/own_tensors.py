@@ -33,6 +33,14 @@ def note_evaluated(state: Path, plan_digest: str, run: int, shared_digest: str) 
     append_json(state / MODELS, {"plan": plan_digest, "run": run, "shared": shared_digest})
 
 
+def last_evaluated(state: Path) -> tuple[str, str] | None:
+    """The digests of the plan and of the shared tensors that were evaluated last; ``None`` if there are none yet."""
+    path = state / MODELS
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    last = json.loads(lines[-1]) if lines else None
+    return None if last is None else (str(last["plan"]), str(last["shared"]))
+
+
 def kept_of(state: Path, plan_digest: str, shared_digest: str) -> dict[str, Tensor]:
     """The site's own tensors of a model: its local ones, and over them the whole copy that it trained.
 

@@ -12,10 +12,11 @@ from fedgraft.common.calibration.calibration import Calibration
 from fedgraft.common.calibration.figures import figures, mapped, together
 from fedgraft.common.decisions.decisions import Decisions
 from fedgraft.common.decisions.figures import AtThreshold, at_threshold, summed
+from fedgraft.common.decisions.group_figures import group_figures
 from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.tasks.delong import auroc_interval, auroc_with_variance
+from fedgraft.common.tasks.delong import auroc_with_variance
 from fedgraft.server.rounds.state import RunOutcome
 
 ALPHA = 0.05
@@ -66,18 +67,7 @@ def _class_figures(
     plan: Plan, parts: Parts, place: int, decisions: Decisions | None, calibration: Calibration
 ) -> dict[str, Any]:
     raw, calibrated = _counts(parts, place, None), _counts(parts, place, calibration)
-    area = auroc_with_variance(raw)
-    known = figures(calibrated, plan.seed)
-    called = _called(parts, place, decisions)
-    return {
-        "auroc": None if area is None else [round(value, 6) for value in (area[0], *auroc_interval(*area))],
-        "intercept": None if known is None or known.intercept is None else _rounded(known.intercept, known),
-        **({} if called is None else called.figures()),
-    }
-
-
-def _rounded(intercept: float, known: Any) -> list[float]:
-    return [round(value, 6) for value in (intercept, *known.intercept_interval)]
+    return group_figures(raw, calibrated, _called(parts, place, decisions), plan.seed)
 
 
 def _counts(parts: Parts, place: int, calibration: Calibration | None) -> ScoreCounts:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fedgraft.common.drawing.charts import Axis, Series, around, chart, charts
+from fedgraft.common.drawing.curves import precision_curve, reliability, roc_curve
 from fedgraft.common.drawing.markup import Content, Html, beside, details, named, paragraph, section, table
 from fedgraft.common.drawing.numbers import figure, percent
 from fedgraft.server.reports.page.folder import RunFolder
 
-COLOURS = ("c0", "c1", "c2", "c3", "c4", "c5")
 MOST_SHOWN = 3
 """Reliability diagrams of more classes are behind a click."""
 SHARE, WHOLE = "{:g}".format, "{:.0%}".format
@@ -30,52 +30,7 @@ def telling_apart(run: RunFolder) -> Html:
             "Every threshold at once: the further a curve bends away from the dashed line, the better. Over all "
             "hospitals' test cases, with calibrated scores, so that the area may differ a little from the AUROC above."
         ),
-        charts(_roc(known), _precision(run, known)),
-    )
-
-
-def _roc(known: Mapping[str, Any]) -> Html:
-    series = [
-        Series(
-            [(0.0, 0.0), *((p["false_positive_rate"], p["sensitivity"]) for p in points)],
-            _colour(place),
-            named(name),
-            ["", *(_words(p) for p in points)],
-        )
-        for place, (name, points) in enumerate(known.items())
-    ]
-    guide = Series([(0, 0), (1, 1)], "guide", "guessing")
-    return chart(
-        "ROC curve", None, Axis("false alarms among negatives"), Axis("sensitivity: positives found"), [*series, guide]
-    )
-
-
-def _precision(run: RunFolder, known: Mapping[str, Any]) -> Html:
-    series = [
-        Series(
-            [(p["sensitivity"], p["precision"]) for p in points],
-            _colour(place),
-            named(name),
-            [_words(p) for p in points],
-        )
-        for place, (name, points) in enumerate(known.items())
-    ]
-    if len(known) == 1:
-        share = run.summary["test"]["prevalence"]
-        series.append(Series([(0, share), (1, share)], "guide", "guessing"))
-    return chart(
-        "Precision-recall curve",
-        None,
-        Axis("recall: positives found"),
-        Axis("precision: alarms that are right"),
-        series,
-    )
-
-
-def _words(point: Mapping[str, float]) -> str:
-    return (
-        f"finds {percent(point['sensitivity'])}, false alarms {percent(point['false_positive_rate'])}, "
-        f"{percent(point['precision'])} of alarms right"
+        charts(roc_curve(known), precision_curve(known, run.summary["test"]["prevalence"])),
     )
 
 
@@ -91,7 +46,7 @@ def probabilities(run: RunFolder) -> Html:
         else "Not calibrated: probabilities are the model's own"
     )
     names = list(pooled["after"]["classes"])
-    figures = [_reliability(name, pooled) for name in names]
+    figures = [reliability(name, *(pooled[when]["classes"][name] for when in ("before", "after"))) for name in names]
     rest = figures[MOST_SHOWN:]
     return section(
         "Probabilities",
@@ -109,30 +64,6 @@ def probabilities(run: RunFolder) -> Html:
         if run.calibration.get("pooled_because")
         else None,
     )
-
-
-def _reliability(name: str, pooled: Mapping[str, Any]) -> Html:
-    series = [Series([(0, 0), (1, 1)], "guide", "perfect")]
-    for when, css in (("before", "other"), ("after", "c0")):
-        points = pooled[when]["classes"][name]["reliability"]
-        series.append(
-            Series(
-                [(p["predicted"], p["observed"]) for p in points],
-                css,
-                f"{when} calibration",
-                [
-                    f"said {percent(p['predicted'])}, had it {percent(p['observed'])}: {p['cases']} cases"
-                    for p in points
-                ],
-                [(p["low"], p["high"]) for p in points] if when == "after" else (),
-                line=False,
-                dots=True,
-            )
-        )
-    x, y = Axis("probability that the model says", 0, 1, WHOLE), Axis("share that has it", 0, 1, WHOLE)
-    after = pooled["after"]["classes"][name]
-    below = f"Error {after['ece']:.3f}; by chance up to {after['ece_by_chance']:.3f} (95 of 100 times)."
-    return chart(f"Reliability: {name}", below, x, y, series)
 
 
 def _calibration_table(run: RunFolder, names: Sequence[str]) -> Html:
@@ -241,10 +172,6 @@ _ANSWERED = "The model answers the cases farthest from the threshold; a person l
 def _curves(run: RunFolder) -> Curves:
     found: Curves = run.decisions.get("curves", {})
     return found
-
-
-def _colour(place: int) -> str:
-    return COLOURS[place % len(COLOURS)]
 
 
 def _why_not(run: RunFolder, what: str) -> str:

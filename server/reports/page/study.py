@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.common.drawing.charts import Axis, Series, around, chart, charts
+from fedgraft.common.drawing.curves import COLOURS
 from fedgraft.common.drawing.markup import Content, Html, Row, named, paragraph, section, table, tag, together
 from fedgraft.common.drawing.numbers import MISSING, duration, figure, size
 from fedgraft.common.errors import FedGraftError
-from fedgraft.server.reports.page.curves import COLOURS
 
 Found = Mapping[str, Any]
 TITLES = {

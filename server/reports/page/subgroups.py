@@ -6,22 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fedgraft.common.drawing.charts import Axis, charts
-from fedgraft.common.drawing.forest import Group, forest
-from fedgraft.common.drawing.markup import (
-    Content,
-    Html,
-    Row,
-    beside,
-    details,
-    listed,
-    named,
-    paragraph,
-    section,
-    table,
-    tag,
-)
-from fedgraft.common.drawing.numbers import FEW, MISSING, figure, percent, with_interval
+from fedgraft.common.drawing.charts import charts
+from fedgraft.common.drawing.groups import group_forest, group_table
+from fedgraft.common.drawing.markup import Content, Html, details, listed, named, paragraph, section, table, tag
+from fedgraft.common.drawing.numbers import figure, percent
 from fedgraft.server.reports.page.folder import Figures, RunFolder
 
 MOST_SHOWN = 3
@@ -89,87 +77,25 @@ def _column(run: RunFolder, column: str, one: Figures) -> Html:
 
 
 def _class(run: RunFolder, column: str, one: Figures, scored: str) -> Html:
-    gaps = one["gaps"].get(scored, {})
+    gaps, single = one["gaps"].get(scored, {}), len(run.task.scored) == 1
     worst = (gaps.get("auroc") or {}).get("worst")
-    groups = {name: group["classes"][scored] for name, group in one["groups"].items()}
-    sentences = list(gap_sentences(column, gaps))
-    return tag(
-        "div",
-        charts(_forest(run, column, scored, groups, worst), tag("ul", *(tag("li", words) for words in sentences))),
-        _table(run, column, scored, one, worst),
-    )
-
-
-def _forest(run: RunFolder, column: str, scored: str, groups: Figures, worst: str | None) -> Html:
-    several = len(run.task.scored) > 1
-    drawn = [_group(name, one, name == worst) for name, one in groups.items()]
-    ends = [end for one in drawn for end in (one.interval or ())]
-    low = min([0.5, *(round(end - 0.05, 1) for end in ends)])
-    untold = [name for name, one in groups.items() if one["auroc"] is None]
-    title = _title(column, scored if several else None)
-    below = tag("span", "Undefined, one class only: ", listed(untold)) if untold else None
-    return forest(title, below, Axis("AUROC", max(0.0, low), 1.0), drawn, _whole(run))
-
-
-def _title(column: str, scored: str | None) -> Html:
-    """``AUROC by sex``, and of which class."""
-    return tag("span", "AUROC by ", named(column), *(() if scored is None else (": ", named(scored))))
-
-
-def _group(name: str, one: Figures, worst: bool) -> Group:
-    if one["auroc"] is None:
-        return Group(name, None, None, name)
-    value, low, high = one["auroc"]
-    words = f"{name}: {value:.3f} ({low:.3f} to {high:.3f})"
-    return Group(name, value, (low, high), words, "bad" if worst else "other" if _few(one) else "c0")
-
-
-def _few(one: Figures) -> bool:
-    """Whether a subgroup has too few positive or negative cases to be called good or bad."""
-    shares = [one.get(name) for name in ("sensitivity", "specificity")]
-    return any(name in one for name in ("sensitivity", "specificity")) and any(
-        share is None or share["cases"] < FEW for share in shares
-    )
+    groups = {
+        name: {
+            **group["classes"][scored],
+            "cases": group["cases"],
+            "prevalence": group["prevalence"] if single else None,
+        }
+        for name, group in one["groups"].items()
+    }
+    drawn = group_forest(column, None if single else scored, groups, worst, _whole(run))
+    sentences = tag("ul", *(tag("li", said) for said in gap_sentences(column, gaps)))
+    return tag("div", charts(drawn, sentences), group_table(column, None if single else scored, groups, worst))
 
 
 def _whole(run: RunFolder) -> float | None:
     test = run.summary["test"]
     found: float | None = test[run.headline] if test["source"] == "sites" and len(run.task.scored) == 1 else None
     return found
-
-
-def _table(run: RunFolder, column: str, scored: str, one: Figures, worst: str | None) -> Html:
-    headings = (column, "cases", "positive", "AUROC", "sensitivity", "specificity", "intercept (0 is right)")
-    single = len(run.task.scored) == 1
-    rows = []
-    for name, group in one["groups"].items():
-        figures = group["classes"][scored]
-        notes = ["the lowest"] * (name == worst) + ["too few to say"] * _few(figures)
-        label = tag("span", named(name), tag("span", ", ".join(notes), class_="note") if notes else None)
-        cells = (
-            f"{group['cases']:,}",
-            percent(group["prevalence"]) if single else _positive(figures),
-            _ended(figures["auroc"], 3),
-            with_interval(figures.get("sensitivity")),
-            with_interval(figures.get("specificity")),
-            _ended(figures["intercept"], 2),
-        )
-        css = "worst" if name == worst else "few" if _few(figures) else None
-        rows.append(Row((label, *cells), css))
-    return table(None if single else named(scored), headings, rows)
-
-
-def _positive(one: Figures) -> str:
-    """The share of positives of one of several classes, from what the thresholds were counted on."""
-    counts = [(one.get(name) or {}).get("cases", 0) for name in ("sensitivity", "specificity")]
-    return percent(counts[0] / sum(counts)) if sum(counts) else MISSING
-
-
-def _ended(value: list[float] | None, digits: int) -> Content:
-    if value is None:
-        return "undefined"
-    middle, low, high = value
-    return beside(f"{middle:.{digits}f}", f"{low:.{digits}f} to {high:.{digits}f}")
 
 
 def _ranked(run: RunFolder, column: str, one: Figures) -> Html:

@@ -64,7 +64,7 @@ def test_figures_gaps_and_silent_sites_are_told(run_folder: Made) -> None:
     assert "Calibration (the intercept): fewer than two groups of sex have a figure to compare." in told
     assert "0.687 0.500 to 0.800" in told and "70 % 60 to 80" in told and "0.50 -0.25 to 1.25" in told
     assert "Told nothing by sex: few" in told and "No hospital told figures by view." in told
-    assert "<b>" not in html and "Undefined, one class only: one-sided" in told
+    assert "<b>" not in html and "Undefined, too few cases of a side: one-sided" in told
     assert '<tr class="worst">' in html and "the lowest, too few to say" in told
     ordered = [html.index(f"<bdi>{name}</bdi>") for name in ("below 40", "40 to below 60", "60 and above", "unknown")]
     assert ordered == sorted(ordered)
