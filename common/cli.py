@@ -24,6 +24,10 @@ COMMANDS = {
     "augment": ("fedgraft.simulations.commands.augment:main", "a picture of cases beside their augmented views"),
     "clock": ("fedgraft.simulations.commands.clock:main", "how long a run would have taken at other sites"),
     "predict": ("fedgraft.client.prediction.command:main", "new cases, with a trained model: probabilities by case"),
+    "export": (
+        "fedgraft.client.export.command:main",
+        "a trained model as a file for other programs: ONNX, safetensors",
+    ),
     "report": ("fedgraft.server.reports.command:main", "make the page and the card of a run or a study again"),
     "backbone": (
         "fedgraft.server.weights.export:main",

@@ -12,14 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fedgraft.client.cohort.manifest.csv_file import write_rows
+from fedgraft.client.prediction.asked import add_model, loaded_as_asked, require_writable
+from fedgraft.client.prediction.explaining import draw, require_new_folder
 from fedgraft.client.prediction.lines import as_text, lines_of
-from fedgraft.client.prediction.loading import Call, LoadedModel, load, machine_of
+from fedgraft.client.prediction.loading import machine_of
 from fedgraft.client.prediction.new_cases import NewCases, read_new_cases
 from fedgraft.client.prediction.predicting import Desk, Predictions, Watch, predict_cases
-from fedgraft.client.prediction.sites import find_site, simulated
 from fedgraft.common.errors import DataError
-from fedgraft.common.model_folder.folder import open_model
-from fedgraft.common.plan.types import OURS
 from fedgraft.common.runtime.files import replacing
 from fedgraft.common.runtime.processes import say
 
@@ -65,22 +64,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a model's folder, or a run's")
+    add_model(
+        parser,
+        "the site.yaml of the site to predict at: its own part of the model, its rules for reading files, its device; "
+        "or the name of a site of the simulation in whose folder the model lies",
+    )
     parser.add_argument("--manifest", type=Path, required=True, metavar="FILE", help="the new cases: CSV or Parquet")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the CSV file to write")
-    parser.add_argument(
-        "--site",
-        metavar="FILE|NAME",
-        help="the site.yaml of the site to predict at: its own part of the model, its rules for reading files, its "
-        "device; or the name of a site of the simulation in whose folder the model lies",
-    )
-    parser.add_argument(
-        "--allow",
-        action="append",
-        default=[],
-        metavar="PACKAGE",
-        help="a package besides fedgraft from which the model's plan may use parts here",
-    )
     parser.add_argument(
         "--prevalence",
         type=float,
@@ -89,43 +79,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="how common each class is among these cases, between 0 and 1 (with two classes: the second): calibrated "
         "probabilities are then those at this prevalence (default: as where the model was calibrated)",
     )
-    parser.add_argument("--force", action="store_true", help="overwrite --out if it is there")
+    parser.add_argument(
+        "--explain", type=Path, metavar="FOLDER", help="write a picture of what each prediction rests on"
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite --out and pictures if they are there")
     given = parser.parse_args(argv)
-    _require_writable(given.out, given.manifest, given.force)
-    loaded = _loaded(given)
+    if given.out.resolve() == given.manifest.resolve():
+        raise DataError("--out and --manifest name the same file")
+    require_writable(given.out, given.force)
+    if given.explain is not None:
+        require_new_folder(given.explain, given.force)
+    loaded = loaded_as_asked(given, "fedgraft predict", machine_of, scale_from_cases=True)
     cases = read_new_cases(given.manifest)
     folder = given.out.resolve().parent
     with tempfile.TemporaryDirectory(prefix=".fedgraft-predict-", dir=folder) as scratch, _bars() as watch:
-        found = predict_cases(loaded, cases.listed, Desk(Path(scratch), watch), given.prevalence)
+        desk = Desk(Path(scratch), watch)
+        found = predict_cases(loaded, cases.listed, desk, given.prevalence)
+        pictures = None if given.explain is None else draw(loaded, found, desk, given.explain)
     _write(given.out, found, cases)
     _tell(given.out, found)
+    if pictures is not None:
+        say(f"wrote {pictures} picture(s) to {given.explain}: they show the cases, keep them at this site")
     return 1 if found.quarantined else 0
-
-
-def _require_writable(out: Path, manifest: Path, force: bool) -> None:
-    """
-    Raises:
-        DataError: the output would overwrite something, or can't be written.
-    """
-    if out.resolve() == manifest.resolve():
-        raise DataError("--out and --manifest name the same file")
-    if out.is_dir():
-        raise DataError(f"--out {out} is a folder; name a file")
-    if out.exists() and not force:
-        raise DataError(f"--out {out} exists and is not overwritten; name another file, or add --force")
-    if not out.resolve().parent.is_dir():
-        raise DataError(f"--out {out}: its folder does not exist")
-
-
-def _loaded(given: argparse.Namespace) -> LoadedModel:
-    folder = open_model(given.model)
-    text = "fedgraft predict" if given.site is None else f"--site {given.site}"
-    site = None if given.site is None else find_site(given.site, folder, text)
-    names = ", ".join(simulated(folder))
-    hint = f" (of this simulation: {names})" if names else ""
-    call = Call(text, f"name a site that trained it: --site site.yaml{hint}")
-    trusted = (*(OURS if site is None else site.trusted), *given.allow)
-    return load(folder, call, site, trusted, machine_of(site), scale_from_cases=True)
 
 
 @contextmanager

@@ -202,6 +202,7 @@ def _outputs(
     cohort, scaling = scaled({"train": examples}, model, {}, plan, False, machine.device)
     if loaded.scale_from_cases and scaling is not None:
         scaling.receive(model.tensors(model.received))
+        model.load(scaling.local)  # for whoever runs the whole network
     familiar, network, strange = loaded.familiar, model.constant.trained, list[Tensor]()
 
     def judge(features: Tensor) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from fedgraft.client.cohort.inputs import InputContext
+from fedgraft.client.cohort.preparation import Preparation
 from fedgraft.client.site.limits import Limits
 from fedgraft.client.tables.files import TableFiles
 from fedgraft.client.tables.inputs import TableInputs
+from fedgraft.client.tables.preparation import preparation_of
 from fedgraft.common.errors import PlanError
+from fedgraft.common.interfaces.input_kind import InputKind
 from fedgraft.common.plan.data_sections import TableSection
+from fedgraft.common.plan.plan import Plan
 
 
 class TableFactory:
@@ -21,10 +25,14 @@ class TableFactory:
         return self._files.setdefault(limits, TableFiles(limits))
 
     def inputs(self, context: InputContext) -> TableInputs:
-        return TableInputs(_table(context), self.files(context.rules.limits))
+        return TableInputs(_table(context.plan), self.files(context.rules.limits))
+
+    def preparation(self, plan: Plan, kind: InputKind, trusted: tuple[str, ...]) -> Preparation:
+        """The encoding of rows as a module (`fedgraft.client.cohort.preparation.PreparesInTorch`)."""
+        return preparation_of(_table(plan))
 
 
-def _table(context: InputContext) -> TableSection:
-    if context.plan.table is None:
+def _table(plan: Plan) -> TableSection:
+    if plan.table is None:
         raise PlanError("input: rows of a table need the plan's `table` section")
-    return context.plan.table
+    return plan.table

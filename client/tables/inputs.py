@@ -19,9 +19,11 @@ from fedgraft.client.cohort.inputs import CaseView
 from fedgraft.client.cohort.manifest.csv_file import read_rows
 from fedgraft.client.cohort.manifest.lines import KNOWN
 from fedgraft.client.cohort.quarantine import USABLE, CaseError, number_of
+from fedgraft.client.cohort.shown import StandIn
 from fedgraft.client.site.release import of_enough_patients, release_statistics
 from fedgraft.client.site.site_file import ReleasePolicy
 from fedgraft.client.tables.files import TableFiles
+from fedgraft.client.tables.stand_ins import stand_ins_of
 from fedgraft.common.errors import DataError
 from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.tables.encoding import CellError, Encoder, Row, read_row
@@ -86,6 +88,10 @@ class TableInputs:
             CaseError: a case can't be used.
         """
         return [self._row(case) for case in cases]
+
+    def stand_ins(self, case: Case, row: Tensor) -> list[StandIn]:
+        """As `fedgraft.client.cohort.shown.InColumns`."""
+        return stand_ins_of(self._table, self._row(case), row)
 
     def tell(self, train: Sequence[Case], permission: ReleasePolicy) -> TableStatistics:
         """Sums over the columns of the training rows."""

@@ -29,11 +29,11 @@ class Layout:
             PlanError: the output has another number of dimensions.
         """
         if output.ndim == 4:
-            return (output.permute(0, 3, 1, 2) if self.channels_last else output), output.new_empty(len(output), 0)
+            return (output.permute(0, 3, 1, 2) if self.channels_last else output), output.new_empty(output.shape[0], 0)
         if output.ndim == 3:
             return output[:, self.leading :].transpose(1, 2), output[:, : self.leading].flatten(1)
         if output.ndim == 2:
-            return output[:, :, None], output.new_empty(len(output), 0)
+            return output[:, :, None], output.new_empty(output.shape[0], 0)
         raise PlanError(
             f"features: the output of {module} has {output.ndim} dimensions, and only maps, tokens and vectors can be "
             "read; leave it out of features.stages"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,3 +86,15 @@ class Scoring(Protocol):
         Raises:
             PlanError: the task has none.
         """
+
+
+@runtime_checkable
+class TorchScoring(Scoring, Protocol):
+    """A task with probabilities whose scores are also there in torch: for gradients, and for files that other programs
+    run."""
+
+    def log_odds(self, outputs: Tensor) -> Tensor:
+        """`scores` in torch: ``(N, outputs)`` -> ``(N, S)``, of the same type."""
+
+    def shares(self, log_odds: Tensor) -> Tensor:
+        """`probabilities` in torch: ``(N, S)`` -> ``(N, C)``, of the same type."""

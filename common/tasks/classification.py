@@ -27,6 +27,7 @@ from fedgraft.common.tasks.class_evaluation import (
     one_against_rest,
     scored_classes,
 )
+from fedgraft.common.tasks.in_torch import class_log_odds, class_shares
 from fedgraft.common.tasks.metrics import COLUMNS, count_places, merge_histograms, no_scores, places
 from fedgraft.common.tasks.records import counts_of, finite_of, unpack_histograms
 from fedgraft.common.tasks.sample_size import few_cases
@@ -173,6 +174,12 @@ class Classification:
     def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """As `fedgraft.common.tasks.class_evaluation.class_probabilities`."""
         return class_probabilities(scores)
+
+    def log_odds(self, outputs: Tensor) -> Tensor:
+        return class_log_odds(outputs)
+
+    def shares(self, log_odds: Tensor) -> Tensor:
+        return class_shares(log_odds)
 
     def evaluate_parts(
         self, outputs: NDArray[np.floating], labels: NDArray[np.integer], sizes: Sequence[int]

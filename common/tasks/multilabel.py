@@ -187,6 +187,12 @@ class Multilabel:
     def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.exp(-np.logaddexp(0, -scores))
 
+    def log_odds(self, outputs: Tensor) -> Tensor:
+        return outputs
+
+    def shares(self, log_odds: Tensor) -> Tensor:
+        return log_odds.sigmoid()
+
     def evaluate_parts(
         self, outputs: NDArray[np.floating], labels: NDArray[np.floating], sizes: Sequence[int]
     ) -> list[FindingEvaluation]:

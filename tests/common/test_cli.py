@@ -14,7 +14,7 @@ from fedgraft.common import cli
 
 pytestmark = pytest.mark.processes
 
-LOCAL = ("simulate", "plan", "augment", "clock", "predict", "report", "backbone", "embed-classes")
+LOCAL = ("simulate", "plan", "augment", "clock", "predict", "export", "report", "backbone", "embed-classes")
 COMMANDS = (*LOCAL, "site", "coordinator")
 SCRIPT = Path(sys.executable).with_name("fedgraft")
 

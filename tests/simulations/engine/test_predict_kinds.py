@@ -12,9 +12,16 @@ import numpy as np
 import pytest
 
 import fedgraft as fg
+from fedgraft.client.cohort.inputs import CaseView
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.cohort.pseudonyms import Pseudonyms
+from fedgraft.client.prediction.loading import Call, load
+from fedgraft.client.prediction.new_cases import read_new_cases
+from fedgraft.client.prediction.predicting import Desk, inputs_of, predict_cases
+from fedgraft.client.site.machine import choose
 from fedgraft.common.cli import main
+from fedgraft.common.model_folder.folder import open_model
+from fedgraft.common.plan.types import OURS
 
 Rows = list[dict[str, str]]
 RNG = np.random.default_rng(0)
@@ -180,3 +187,41 @@ def test_the_state_of_several_runs_of_a_plan_is_told_apart(tmp_path: Path, capsy
     assert "keeps its own part of 2 runs of this plan, and the site evaluated this model in none" in (
         capsys.readouterr().err
     )
+
+
+def test_explanations_are_private_pictures_named_by_the_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = table(tmp_path, {"label": "ill"})
+    new, folder = tmp_path / "new.csv", tmp_path / "why"
+    new.write_text("sex,age\nf,50\nf,old\nm,71\n", encoding="utf-8")
+    assert predict(run.out, new, tmp_path / "out.csv", "--explain", str(folder)) == 1
+    pictures = sorted(folder.iterdir())
+    assert [path.name for path in pictures] == ["line-00002.png", "line-00004.png"]
+    assert [path.stat().st_mode & 0o777 for path in (folder, *pictures)] == [0o700, 0o600, 0o600]
+    assert f"wrote 2 picture(s) to {folder}: they show the cases" in capsys.readouterr().out
+    assert predict(run.out, new, tmp_path / "again.csv", "--explain", str(folder)) == 2
+    assert f"--explain {folder} is not empty; name another folder, or add --force" in capsys.readouterr().err
+    assert predict(run.out, new, tmp_path / "again.csv", "--explain", str(new)) == 2
+    assert f"--explain {new} is a file; name a folder" in capsys.readouterr().err
+    assert not (tmp_path / "again.csv").exists()
+
+
+def test_explanations_of_images_are_of_the_network_that_predicted(tmp_path: Path) -> None:
+    """Where features are scaled by the cases that are given, the whole network knows that scale, too."""
+    run = images(tmp_path, features__scale="own")
+    manifest, away = run.out / "sites" / "alder" / "manifest.csv", tmp_path / "away"
+    shutil.copytree(run.out / "model", away)
+    some = tmp_path / "some.csv"
+    some.write_text("".join(manifest.read_text(encoding="utf-8").splitlines(keepends=True)[:3]), encoding="utf-8")
+    why = tmp_path / "why"
+    assert predict(run.out, some, tmp_path / "some-out.csv", "--site", "alder", "--explain", str(why)) == 0
+    assert [path.read_bytes()[:4] for path in sorted(why.iterdir())] == [b"\x89PNG"] * 2
+    machine = choose("cpu", 1)
+    loaded = load(open_model(away), Call("x", "y"), None, OURS, machine, scale_from_cases=True)
+    cases = read_new_cases(manifest).listed
+    found = predict_cases(loaded, cases, Desk(tmp_path / "scratch", workers=0))
+    inputs = inputs_of(loaded, Desk(tmp_path / "scratch", workers=0))
+    assert not inputs.verdicts(cases[:1]).any()
+    ((_, image),) = inputs.batches([CaseView(cases[0])], 1)
+    assert loaded.model.network(image).detach().numpy()[0] == pytest.approx(found.outputs[0], abs=1e-4)

@@ -1,0 +1,67 @@
+"""The model that a command line names: its folder, the site to be at, the packages it may use."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from fedgraft.client.prediction.loading import Call, LoadedModel, load
+from fedgraft.client.prediction.sites import find_site, simulated
+from fedgraft.client.site.machine import Machine
+from fedgraft.client.site.site_file import SiteFile
+from fedgraft.common.errors import DataError
+from fedgraft.common.model_folder.folder import open_model
+from fedgraft.common.plan.types import OURS
+
+
+def add_model(parser: argparse.ArgumentParser, site: str) -> None:
+    """Add the arguments that name a model.
+
+    Args:
+        site: what a site is for, in words.
+    """
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a model's folder, or a run's")
+    parser.add_argument("--site", metavar="FILE|NAME", help=site)
+    parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="PACKAGE",
+        help="a package besides fedgraft from which the model's plan may use parts here",
+    )
+
+
+def loaded_as_asked(
+    given: argparse.Namespace, command: str, machine: Callable[[SiteFile | None], Machine], *, scale_from_cases: bool
+) -> LoadedModel:
+    """Load the model.
+
+    Args:
+        command: for messages.
+        machine: of a site.
+
+    Raises:
+        ModelError, PlanError, SiteFileError: as `fedgraft.client.prediction.loading.load` and `find_site`.
+    """
+    folder = open_model(given.model)
+    text = command if given.site is None else f"--site {given.site}"
+    site = None if given.site is None else find_site(given.site, folder, text)
+    names = ", ".join(simulated(folder))
+    hint = f" (of this simulation: {names})" if names else ""
+    call = Call(text, f"name a site that trained it: --site site.yaml{hint}")
+    trusted = (*(OURS if site is None else site.trusted), *given.allow)
+    return load(folder, call, site, trusted, machine(site), scale_from_cases=scale_from_cases)
+
+
+def require_writable(out: Path, force: bool) -> None:
+    """
+    Raises:
+        DataError: the output would overwrite something, or can't be written.
+    """
+    if out.is_dir():
+        raise DataError(f"--out {out} is a folder; name a file")
+    if out.exists() and not force:
+        raise DataError(f"--out {out} exists and is not overwritten; name another file, or add --force")
+    if not out.resolve().parent.is_dir():
+        raise DataError(f"--out {out}: its folder does not exist")
