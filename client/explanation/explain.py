@@ -18,7 +18,9 @@ from fedgraft.client.explanation.target import Target
 from fedgraft.common.errors import DataError
 from fedgraft.common.models.network import Network
 
-ABOUT_COLUMNS = "the network's log odds, minus those with the column at its mean (a category: the mean over its vocabulary)"
+ABOUT_COLUMNS = (
+    "the network's log odds, minus those with the column at its mean (a category: the mean over its vocabulary)"
+)
 
 
 @dataclass(frozen=True)
