@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from fedgraft.common.errors import DeploymentError, ModelError
 from fedgraft.common.model_folder.digests import DIGESTS, SIGNATURE, read_digests, write_digests
@@ -52,3 +54,11 @@ def test_digests_name_plain_files_of_the_folder_only(signed: Path, name: str) ->
     (signed / DIGESTS).write_text(f'{{"format": 1, "files": {{"{name}": "00"}}}}', encoding="utf-8")
     with pytest.raises(ModelError, match=r"can't be read as the digests of a model's files"):
         read_digests(signed / DIGESTS)
+
+
+def test_a_key_of_another_kind_signs_nothing(signed: Path) -> None:
+    key = signed.parent / "other.key"
+    plain = ed25519.Ed25519PrivateKey.generate()
+    key.write_bytes(plain.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    with pytest.raises(DeploymentError, match=r"other.key does not hold the EC key that `fedgraft coordinator init`"):
+        sign(signed, key)
