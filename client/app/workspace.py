@@ -156,9 +156,10 @@ class Workspace:
         inputs = self.inputs(site, plan)
         extractor = FeatureExtractor(plan, model, backbone_digest, inputs, self.store(site), machine, self._count)
         with self.phases.of("cohort"):
-            accepted = accept(read_manifest(site.manifest), plan, inputs, site.state)
-            cohort = load_cohort(accepted, extractor, site.name not in plan.hold_out)
-        cohort, scaling = scaled(cohort, model, initial, plan, site.name not in plan.hold_out, machine.device)
+            trains = site.name not in plan.hold_out
+            accepted = accept(read_manifest(site.manifest), plan, inputs, site.state, trains)
+            cohort = load_cohort(accepted, extractor, trains)
+        cohort, scaling = scaled(cohort, model, initial, plan, trains, machine.device)
         return Session(site, plan, run, model, initial, accepted, cohort, specs, codec, machine, self.phases, scaling)
 
     def inputs(self, site: SiteFile, plan: Plan) -> Inputs:

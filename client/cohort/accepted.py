@@ -54,7 +54,9 @@ class AcceptedCohort:
         return count_reasons(self.verdicts)
 
 
-def accept(listed: Sequence[Case], plan: Plan, inputs: Inputs, quarantine: Path | None = None) -> AcceptedCohort:
+def accept(
+    listed: Sequence[Case], plan: Plan, inputs: Inputs, quarantine: Path | None = None, trains: bool = True
+) -> AcceptedCohort:
     """Accept a manifest's cases.
 
     Labels are read first, so that a wrong one is reported before hours of decoding. All cases are split, also those
@@ -63,9 +65,12 @@ def accept(listed: Sequence[Case], plan: Plan, inputs: Inputs, quarantine: Path 
     Args:
         listed: the manifest's lines.
         quarantine: the folder for the list of the cases that can't be used.
+        trains: whether the site trains. A hospital that only tests (``hold_out``) may have test cases only; these are
+            its ``train`` too: what of it asks for no label (its own scale, an adaptation) rests on the same cases.
 
     Raises:
-        DataError: a label is not a class of the plan; no case is left to train on; an image is in two splits.
+        DataError: a label is not a class of the plan; no case is left to train on (or to test on, if the site does not
+            train); an image is in two splits.
     """
     cases = inputs.expanded(listed)
     labels = tasks.of(plan.data).targets(cases)
@@ -76,18 +81,24 @@ def accept(listed: Sequence[Case], plan: Plan, inputs: Inputs, quarantine: Path 
     place = {case: at for at, case in enumerate(cases)}
     usable = {case for case, verdict in zip(cases, verdicts, strict=True) if verdict == USABLE}
     left = {name: tuple(case for case in some if case in usable) for name, some in splits.items()}
-    if not left["train"]:
+    external = not left["train"] and not trains and bool(left["test"])
+    if not left["train"] and not external:
         reasons = f" (can't be used: {listed_reasons(verdicts)})" if len(usable) < len(cases) else ""
-        raise DataError(
-            f"the cohort leaves no case to train on{reasons}; lower data.val_fraction and data.test_fraction, or see "
-            "fedgraft site check"
-        )
+        raise DataError(f"the cohort leaves no case to train on{reasons}; {_remedy(cases)}, or see fedgraft site check")
     refuse_across_splits(left, inputs.digests)
+    if external:
+        left["train"] = left["test"]
     labelled = {
         name: LabelledCases(some, labels[torch.tensor([place[case] for case in some], dtype=torch.int64)])
         for name, some in left.items()
     }
     return AcceptedCohort(cases, verdicts, labelled)
+
+
+def _remedy(cases: Sequence[Case]) -> str:
+    if all(case.split is not None for case in cases):
+        return "the manifest's own `split` names none as train; a hospital that only tests belongs into hold_out"
+    return "lower data.val_fraction and data.test_fraction"
 
 
 def accept_whole(listed: Sequence[Case], plan: Plan, inputs: Inputs) -> LabelledCases:

@@ -6,7 +6,7 @@ A simulated site therefore runs the code of a deployed one, and can be deployed:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,7 @@ def partition_source(plan: Plan, source: Source) -> Partitioned:
     _check_scanners(plan, partitioned)
     _check_audit(plan, partitioned)
     _check_sites(plan, sorted(partitioned))
+    _check_external(plan, partitioned)
     test = source.test if plan.data.test == "coordinator" else ()
     return Partitioned(dict(sorted(partitioned.items())), test, source.site_files, source.notes)
 
@@ -156,6 +157,26 @@ def _check_sites(plan: Plan, names: list[str]) -> None:
     if least > count:
         left = f", of which {len(plan.hold_out)} are held out" if plan.hold_out else ""
         raise PlanError(f"strategy.min_sites={least}, but the partition has {len(names)} site(s){left}")
+
+
+def only_tests(cases: Sequence[Case]) -> bool:
+    """Whether all cases of a site are test cases by their own ``split``: external validation, by a hospital that has no
+    model of its own."""
+    return all(case.split == "test" for case in cases)
+
+
+def _check_external(plan: Plan, partitioned: Mapping[str, tuple[Case, ...]]) -> None:
+    """Check that hospitals that only test are held out.
+
+    Raises:
+        PlanError: one is not; names it.
+    """
+    external = [name for name, cases in sorted(partitioned.items()) if only_tests(cases) and name not in plan.hold_out]
+    if external:
+        every = ",".join(sorted({*plan.hold_out, *external}))
+        raise PlanError(
+            f"all cases of {', '.join(external)} are test cases, so that it can't train; set hold_out=[{every}]"
+        )
 
 
 def _check_given(test: str, source: Source) -> None:

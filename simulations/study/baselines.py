@@ -24,7 +24,7 @@ from fedgraft.common.plan.graft_sections import AdaptSection, AlignmentSection, 
 from fedgraft.common.plan.plan import Plan, from_dict
 from fedgraft.common.plan.sections import CompressionSection, StrategySection
 from fedgraft.simulations.federation.local_statistics import statistics_of_simulation
-from fedgraft.simulations.federation.sites import Partitioned
+from fedgraft.simulations.federation.sites import Partitioned, only_tests
 from fedgraft.simulations.planning.options import Study
 from fedgraft.simulations.study.draws import Draw
 from fedgraft.simulations.study.splits import with_splits
@@ -73,7 +73,8 @@ def arrangements(plan: Plan, study: Study, partitioned: Partitioned, environ: Ma
     found = [Arrangement(FEDERATED, "", tuple(partitioned.sites), plan, partitioned)]
     for baseline in study.baselines:
         if baseline == LOCAL:
-            found += [_local(plan, partitioned, site) for site in partitioned.sites]
+            training = [site for site, cases in partitioned.sites.items() if not only_tests(cases)]
+            found += [_local(plan, partitioned, site) for site in training]
         elif baseline == POOLED:
             found.append(_pooled(plan, partitioned, environ))
         else:
