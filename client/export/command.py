@@ -67,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             call, difference = write_timm(partial, whole)
             say(f"wrote {given.out}: {call}; on random cases its outputs differ by {difference:.1g} at most")
             say("  it gives the network's outputs: no probability in it is calibrated")
+    if loaded.has_own_part and loaded.site is not None:
+        say(f"  it holds the part of the model that stays at {loaded.site.name}: keep it at this site")
     return 0
 
 
