@@ -19,3 +19,7 @@ class Wording(Protocol):
     @property
     def undefined(self) -> str:
         """When the headline figure is undefined."""
+
+    @property
+    def prevalence_of(self) -> str:
+        """What an evaluation's `prevalence` is the share of, as the heading of a column."""

@@ -77,6 +77,10 @@ class Classification:
         return "one case of a class and one of another it rates the first one higher for that class (mean over classes)"
 
     @property
+    def prevalence_of(self) -> str:
+        return self.classes[1] if len(self.classes) == 2 else "rarest class"
+
+    @property
     def outputs(self) -> int:
         return len(self.classes)
 

@@ -46,6 +46,7 @@ class Multilabel:
     unusable: ClassVar[str] = "a finding's cell that is neither 1, 0 nor empty"
     headline: ClassVar[str] = "auroc"
     ranking: ClassVar[str] = "one case with a finding and one without it rates the first higher (mean over findings)"
+    prevalence_of: ClassVar[str] = "mean of findings"
     undefined: ClassVar[str] = "cases of one class only"
     figures: ClassVar[tuple[str, ...]] = FIGURES
     columns: ClassVar[dict[str, str]] = COLUMNS

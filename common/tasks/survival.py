@@ -103,6 +103,7 @@ class Survival:
     headline: ClassVar[str] = "c_index"
     purpose: ClassVar[str] = "tells who is at a higher risk of an earlier event"
     ranking: ClassVar[str] = "two patients it gives the higher risk to the one whose event came first"
+    prevalence_of: ClassVar[str] = "event"
     undefined: ClassVar[str] = "no pair of cases can be compared"
     figures: ClassVar[tuple[str, ...]] = ("c_index", "loss")
     columns: ClassVar[dict[str, str]] = {"c_index": "C-index", "loss": "loss"}

@@ -12,10 +12,12 @@ from fedgraft.common.model_folder.folder import CALIBRATION, DECISIONS, FAMILIAR
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.evidence.calibration import calibrated
 from fedgraft.server.evidence.calibration_figures import calibration_figures
+from fedgraft.server.evidence.confounding import confounding_of
 from fedgraft.server.evidence.decision_figures import decision_figures
 from fedgraft.server.evidence.decisions import decided
 from fedgraft.server.evidence.familiarity_figures import familiarity_figures
 from fedgraft.server.evidence.subgroups import subgroup_figures
+from fedgraft.server.evidence.interval_figures import interval_figures
 from fedgraft.server.rounds.state import RunOutcome
 
 
@@ -56,12 +58,16 @@ class Evidence:
 def gather(plan: Plan, outcome: RunOutcome) -> Evidence:
     """The evidence of a run's final model."""
     found, decisions = calibrated(plan, outcome), decided(plan, outcome)
+    confounded = confounding_of(plan.hold_out, outcome)
     figures: dict[str, Any] = {
         "calibration": calibration_figures(plan, outcome, found),
         "decisions": decision_figures(plan, outcome, decisions, found.calibration),
         "familiarity": familiarity_figures(plan, outcome.familiarity),
         "subgroups": subgroup_figures(plan, outcome, decisions, found.calibration),
+        "intervals": interval_figures(outcome),
+        "confounding": None if confounded is None else confounded.plain,
     }
+    warnings = (*(() if confounded is None else confounded.sentences()), *found.warnings)
     wanted, share = outcome.familiarity, plan.decide.unseen
     familiar = None if wanted is None or share is None else wanted.familiar(share)
-    return Evidence(found.calibration, decisions, familiar, figures, found.warnings)
+    return Evidence(found.calibration, decisions, familiar, figures, warnings)

@@ -13,7 +13,9 @@ null):
 - ``val.<figure>``: of the final model on the validation cases of the sites that train, merged
 - ``sites.<name>.<figure>``, with ``cases``, ``prevalence``, ``examples`` (training cases) and ``split``
 - ``sites.<name>.quarantined``: cases that the site can't use, by reason (empty too if the site withholds them)
-- ``worst_site.name``, ``worst_site.<headline>``: the site with the lowest headline figure that is defined
+- ``worst_site.name``, ``worst_site.<headline>``: the site with the lowest headline figure, of those where it is defined
+  and rests on 5 positive and 5 negative cases at least
+- ``prevalence_of``: what ``prevalence`` is the share of
 - ``held_out``: sites that never trained; their cases count in ``sites`` and, if the coordinator has no test set, in
   ``test``
 - ``dropped``: ledger lines that were not ok
@@ -46,6 +48,16 @@ null):
 - ``subgroups.<column>`` (``audit``): ``groups`` over all sites' test cases and ``sites.<name>``, each with ``cases``,
   the headline figure, and by class AUROC, calibration intercept (value, low, high), sensitivity, specificity; ``gaps``
   by class, with ``p`` and ``more_than_chance``; ``without``: sites that told nothing of the column
+- ``intervals``: 95 % intervals from the numbers of cases alone (a case is a case, also of one patient):
+  ``sites.<name>`` (with ``few``: fewer than 5 positive or negative test cases), ``together`` (all sites' test cases),
+  ``central``: each ``auroc`` and ``classes.<class or finding>`` (``auroc``; ``sensitivity`` and ``specificity`` at
+  log odds 0, where each is called yes or no), as ``value``, ``low``, ``high`` and numbers of cases; ``within_site``:
+  the AUROC over pairs of cases of the same site; ``seen``: the ``smallest_difference`` to another model that so many
+  ``cases`` would show with a power of 80 %, and the ``cases_needed`` for ``difference``
+- ``confounding``: ``site_alone``, the AUROC that the site has without a look at the case; ``by_chance``; ``one_class``:
+  sites with one class only; ``shares.<class>.<site>``; ``headline``: ``within_site`` if the site tells the label, so
+  that ``test.auroc`` can't be trusted and ``intervals.within_site`` is the figure to go by, else ``merged``; null if
+  the figures are not of several sites
 - ``warnings``: sentences on what a reader must know before relying on the model
 - ``notes``: sentences on the data set; added by a simulation, as ``clock`` is
 
@@ -66,6 +78,7 @@ from fedgraft.common import tasks
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.prior import estimates_prevalence
+from fedgraft.common.tasks.areas import too_few
 from fedgraft.server.exact.fit import Fit
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.statistics import used
@@ -79,7 +92,8 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float) -> 
     up, down = ledger.mean_bytes()
     sites = site_figures(outcome)
     headline = task.headline
-    defined = {name: figures[headline] for name, figures in sites.items() if figures[headline] is not None}
+    few = {name for name, splits in last.by_site.items() if _too_few(splits.get(_split(outcome)))}
+    defined = {name: f[headline] for name, f in sites.items() if f[headline] is not None and name not in few}
     worst = min(defined, key=lambda name: (defined[name], name)) if defined else None
     return {
         "plan_digest": plan.digest,
@@ -89,6 +103,7 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float) -> 
         "task": plan.data.task,
         "headline": headline,
         "columns": dict(task.columns),
+        "prevalence_of": task.prevalence_of,
         "seconds": {"total": round(seconds, 3), "per_round": _mean([r.seconds for r in outcome.rounds[1:]])},
         "bytes": {"up": up, "down": down},
         "test": {
@@ -119,8 +134,7 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float) -> 
 
 def site_figures(outcome: RunOutcome) -> dict[str, dict[str, Any]]:
     """The final model's figures by site, on test cases, or on validation cases if no site has test cases."""
-    task, by_site = outcome.final.task, outcome.final.by_site
-    split = "test" if any("test" in splits for splits in by_site.values()) else "val"
+    task, by_site, split = outcome.final.task, outcome.final.by_site, _split(outcome)
     return {
         name: {
             **evaluation_figures(task, by_site.get(name, {}).get(split)),
@@ -130,6 +144,14 @@ def site_figures(outcome: RunOutcome) -> dict[str, dict[str, Any]]:
         }
         for name, offer in sorted(outcome.offers.items())
     }
+
+
+def _split(outcome: RunOutcome) -> str:
+    return "test" if any("test" in splits for splits in outcome.final.by_site.values()) else "val"
+
+
+def _too_few(evaluation: Evaluation | None) -> bool:
+    return evaluation is None or too_few(evaluation)
 
 
 def fit_figures(fit: Fit) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from fedgraft.simulations.clock.report import clock_sentences, clock_table
 from fedgraft.simulations.commands.hydra_main import run_hydra
 from fedgraft.simulations.engine.display import site_table
 from fedgraft.simulations.engine.earlier import remove_earlier_results
+from fedgraft.simulations.engine.sureness import sureness
 from fedgraft.simulations.planning.planned import Planned
 
 
@@ -33,6 +34,10 @@ def _job(planned: Planned) -> None:
         return
     summary = api.simulate(planned, out).summary
     console.print(site_table(summary))
+    for sentence in sureness(summary):
+        console.print(sentence, highlight=False, markup=False)
+    for warning in summary["warnings"]:
+        console.print(f"warning: {warning}", style="yellow", markup=False)
     _say_what_is_missing(console, summary)
     _say_what_was_found(console, summary)
     _say_how_long(console, summary, out)

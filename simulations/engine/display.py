@@ -16,6 +16,8 @@ from fedgraft.server.rounds.state import Round
 from fedgraft.simulations.clock.report import _table
 
 UNDEFINED = "undefined"  # shown for an undefined figure: of cases of one class, or without a comparable pair
+NOT_TOLD = "not told"  # shown where a site told no figures: it has no test cases, or withholds them
+TOGETHER = "all sites together"
 
 
 def bars(console: Console) -> Progress:
@@ -137,15 +139,18 @@ def site_cells(summary: dict[str, Any]) -> tuple[tuple[str, ...], list[list[str]
     """Headings, one row per site and one for all cases, and the index of the worst site's row."""
     columns, sites, worst = summary["columns"], summary["sites"], summary["worst_site"]["name"]
     findings = ["findings"] if _has_findings(summary) else []
-    source = "official" if summary["test"]["source"] == "coordinator" else "pooled"
+    source = "official" if summary["test"]["source"] == "coordinator" else TOGETHER
     rows = [[name, *_cells(figures, columns)] for name, figures in [*sites.items(), (source, summary["test"])]]
     place = None if worst is None else list(sites).index(worst)
-    return ("site", "cases", "prev.", *columns.values(), *findings), rows, place
+    of = summary.get("prevalence_of")
+    return ("site", "cases", f"prev. {of}" if of else "prev.", *columns.values(), *findings), rows, place
 
 
 def _caption(summary: dict[str, Any]) -> str:
     why = tasks.TASKS[summary["task"]](()).undefined
     caption = f"* worst by {summary['columns'][summary['headline']]}; undefined: {why}"
+    if any(not site["cases"] for site in summary["sites"].values()):
+        caption += f"; {NOT_TOLD}: no test cases, or withheld"
     if _has_findings(summary):
         caption += "\nmeans over the findings with cases of both sides; summary.json's `undefined` names the others"
     return caption
@@ -156,7 +161,8 @@ def _has_findings(summary: dict[str, Any]) -> bool:
 
 
 def _cells(figures: dict[str, Any], columns: Iterable[str]) -> list[str]:
-    cells = [str(figures["cases"]), _number(figures["prevalence"]), *(_number(figures[column]) for column in columns)]
+    shown = _number if figures["cases"] else lambda value: NOT_TOLD
+    cells = [str(figures["cases"]), shown(figures["prevalence"]), *(shown(figures[column]) for column in columns)]
     if "findings" in figures:
         whole = len(figures["findings"])
         cells.append(f"{whole - len(figures['undefined'])} of {whole}")

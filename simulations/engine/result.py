@@ -18,7 +18,8 @@ from fedgraft.common.plan.plan import load_plan
 from fedgraft.simulations.engine.display import site_cells, site_title
 from fedgraft.simulations.engine.frames import read_lines, round_lines, site_lines
 from fedgraft.simulations.engine.trained import load_trained
-from fedgraft.simulations.planning.html import html_table
+from fedgraft.simulations.engine.sureness import sureness
+from fedgraft.simulations.planning.html import html_lines, html_table
 from fedgraft.simulations.planning.own_parts import Given
 from fedgraft.simulations.planning.planned import Planned
 
@@ -106,7 +107,9 @@ class Run:
 
     def _repr_html_(self) -> str:
         headings, rows, worst = site_cells(self.summary)
-        return html_table(f"{self.out}: {site_title(self.summary)}", headings, rows, worst) + embedded(self.picture)
+        table = html_table(f"{self.out}: {site_title(self.summary)}", headings, rows, worst)
+        said = [*sureness(self.summary), *(f"warning: {one}" for one in self.summary.get("warnings", ()))]
+        return table + html_lines(said) + embedded(self.picture)
 
 
 def embedded(picture: Path | None) -> str:
