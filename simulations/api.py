@@ -97,6 +97,7 @@ def study(
     *,
     folds: int | None = None,
     cases: Sequence[int | str] = (),
+    margin: float | None = None,
     adapt: str | None = None,
     source: FrameSource | None = None,
     parts: Mapping[str, Given] | None = None,
@@ -110,6 +111,7 @@ def study(
         lrs: learning rates to try; each method uses the one that is best on validation cases.
         folds: deal each site's cases into so many folds, and score each case once, by models that did not see it.
         cases: numbers of training cases per class and site, or ``"all"``: `Comparison.curve`.
+        margin: the gain that is not worth a federation, for the verdict (0.02).
         adapt: a member of the group ``adapt``, for the sites that ``leave_one_site_out`` leaves out.
         out, source, parts, quiet: as for `simulate`.
 
@@ -118,7 +120,7 @@ def study(
         FedGraftError: the federation failed.
     """
     planned = _planned(plan, source)
-    given = {"baselines": baselines, "seeds": seeds, "lrs": lrs, "folds": folds, "cases": cases}
+    given = {"baselines": baselines, "seeds": seeds, "lrs": lrs, "folds": folds, "cases": cases, "margin": margin}
     asked = _study(planned, given, adapt)
     lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
     remove_earlier_results(folder)

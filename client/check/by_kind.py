@@ -15,13 +15,15 @@ from fedgraft.client.check import reading
 from fedgraft.client.check.against_plan import check_against_plan, network
 from fedgraft.client.check.cases import CaseTable
 from fedgraft.client.check.measure import pixel_bytes
+from fedgraft.client.check.outcomes import target_columns
 from fedgraft.client.check.report import Finding, Section
 from fedgraft.client.check.request import CheckContext
 from fedgraft.client.check.sections.columns import own_columns
+from fedgraft.client.check.sections.giveaways import telling_columns
 from fedgraft.client.check.sections.images import describe_images
 from fedgraft.client.check.sections.quarantine import refusal_grid, refusals
 from fedgraft.client.check.sections.statistics import stand_in, what_is_told
-from fedgraft.client.check.sections.tables import describe_columns, describe_rows, is_table, look_at_rows
+from fedgraft.client.check.sections.tables import Rows, describe_columns, describe_rows, is_table, look_at_rows
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.quarantine import USABLE
 from fedgraft.client.images.factory import ImageFactory
@@ -29,8 +31,10 @@ from fedgraft.client.images.facts import Facts
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.tables.factory import TableFactory
 from fedgraft.client.tables.inputs import TableInputs
+from fedgraft.common import tasks
 from fedgraft.common.errors import DataError, FedGraftError
 from fedgraft.common.kinds.choice import kind_of
+from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.plan import Plan
 
 
@@ -68,7 +72,7 @@ def _check_rows(context: CheckContext, case_table: CaseTable, listed: Sequence[C
         return
     usable = case_table.some(np.flatnonzero(rows.verdicts == USABLE).tolist())
     train = [usable.cases[at] for at in usable.positions("train")]
-    told: tuple[Finding, ...] = ()
+    told = tuple(_given_away(case_table.some(rows.readable), rows, table))
     if (
         context.chosen is not None
         and table is not None
@@ -77,7 +81,7 @@ def _check_rows(context: CheckContext, case_table: CaseTable, listed: Sequence[C
         and train
     ):
         read = TableInputs(table, files).rows(train)
-        told = (what_is_told(table, read, [case.patient for case in train], site),)
+        told += (what_is_told(table, read, [case.patient for case in train], site),)
         try:
             chosen = context.chosen._replace(plan=stand_in(context.chosen.plan, table, read))
             context = replace(context, chosen=chosen, model=network(chosen.plan, site))
@@ -87,10 +91,21 @@ def _check_rows(context: CheckContext, case_table: CaseTable, listed: Sequence[C
     yield from check_against_plan(context if not rows.lacking else replace(context, model=None), usable, usable)
 
 
+def _given_away(readable: CaseTable, rows: Rows, table: TableSection | None) -> Iterator[Finding]:
+    """Findings on the columns that the network reads, without a plan on all."""
+    if table is None:
+        return telling_columns(readable, rows.columns, read=True)
+    used = {name: cells for name, cells in rows.columns.items() if name in (*table.numeric, *table.categorical)}
+    return telling_columns(readable, used, read=True, absent=table.missing)
+
+
 def _check_images(context: CheckContext, case_table: CaseTable, listed: Sequence[Case]) -> Iterator[Section]:
     site, plan, number = context.site, context.plan, len(case_table.cases)
     if own_columns(listed):
-        yield describe_columns(listed, site.release.min_count)
+        without = target_columns(None if plan is None else tasks.of(plan.data))
+        seen = {name: cells for name, cells in own_columns(case_table.cases).items() if name not in without}
+        more = tuple(telling_columns(case_table, seen, read=False))
+        yield describe_columns(listed, site.release.min_count, more)
     sample = context.request.sample
     looked = case_table if sample is None else case_table.some(reading.spread(sample, range(number)))
     facts = _facts(looked, context)

@@ -17,8 +17,8 @@ from fedgraft.common.plan import notebook
 from fedgraft.common.plan.plan import load_plan
 from fedgraft.simulations.engine.display import site_cells, site_title
 from fedgraft.simulations.engine.frames import read_lines, round_lines, site_lines
-from fedgraft.simulations.engine.trained import load_trained
 from fedgraft.simulations.engine.sureness import sureness
+from fedgraft.simulations.engine.trained import load_trained
 from fedgraft.simulations.planning.html import html_lines, html_table
 from fedgraft.simulations.planning.own_parts import Given
 from fedgraft.simulations.planning.planned import Planned

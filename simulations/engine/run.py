@@ -26,7 +26,7 @@ from fedgraft.client.site.row_store import Store
 from fedgraft.client.training.evaluation import evaluate_split
 from fedgraft.client.training.scaling import Scaling, scaled
 from fedgraft.common import tasks
-from fedgraft.common.errors import FedGraftError, RoundError
+from fedgraft.common.errors import DataError, FedGraftError, RoundError
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, load_plan
@@ -41,6 +41,7 @@ from fedgraft.simulations.engine.display import Display
 from fedgraft.simulations.engine.grid import run_in_process
 from fedgraft.simulations.engine.ray import run_on_ray
 from fedgraft.simulations.federation.availability import Reaches, always, reaches
+from fedgraft.simulations.federation.giveaways import giveaway_sentences
 from fedgraft.simulations.federation.local_statistics import with_local_statistics
 from fedgraft.simulations.federation.sites import SimulatedSites, lay_out
 
@@ -96,10 +97,23 @@ def simulate_over(
     add_to_summary(out, "notes", list(federation.notes))
     if pace is not None:
         add_to_summary(out, "clock", write_clock(out, read_facts(out, plan), pace))
-    if federation.notes or pace is not None:
+    told = [] if series is not None else _giveaways(plan, federation)
+    if told:
+        known = json.loads((out / "summary.json").read_text(encoding="utf-8"))["warnings"]
+        add_to_summary(out, "warnings", [*known, *told])
+    if federation.notes or told or pace is not None:
         write_documents(out)  # again: the summary tells more now
     summary: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     return summary
+
+
+def _giveaways(plan: Plan, federation: SimulatedSites) -> list[str]:
+    """Sentences on columns that give the label away; none if a site's cases can't be read, which the run has said."""
+    try:
+        cases = {name: read_manifest(path.parent / "manifest.csv") for name, path in federation.sites.items()}
+        return giveaway_sentences(plan, cases)
+    except DataError:
+        return []
 
 
 def _pace(plan: Plan, clock: ClockSection, federation: SimulatedSites) -> Pace:

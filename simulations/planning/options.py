@@ -1,4 +1,5 @@
-"""The options of a study (``baselines``, ``seeds``, ``lrs``, ``folds``, ``cases``), read and checked against the plan.
+"""The options of a study (``baselines``, ``seeds``, ``lrs``, ``folds``, ``cases``, ``margin``), read and checked with
+the plan.
 
 They are not part of the plan and are not sent to sites.
 """
@@ -32,8 +33,8 @@ _IN_WORDS = {
     "pooled": "all cases together",
     "leave_one_site_out": "all sites but one, for each one",
 }
-OPTIONS = ("baselines", "seeds", "lrs", "folds", "cases")
-_NONE = {"folds": None}
+OPTIONS = ("baselines", "seeds", "lrs", "folds", "cases", "margin")
+_NONE = {"folds": None, "margin": None}
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Study:
         lrs: learning rates to try; each method uses the one that is best on validation cases. Empty for ``train.lr``.
         folds: into how many folds each site's cases are dealt; ``None`` for one split by the plan's fractions.
         cases: numbers of training cases per class and site to compare, or ``all``; empty for all, without a curve.
+        margin: the gain in the headline figure that is not worth a federation, for the verdict; ``None`` for 0.02.
         adapt: the section ``adapt`` for the sites that ``leave_one_site_out`` leaves out.
     """
 
@@ -54,6 +56,7 @@ class Study:
     lrs: tuple[Positive, ...] = ()
     folds: Folds | None = None
     cases: tuple[Size, ...] = ()
+    margin: Positive | None = None
     adapt: AdaptSection = field(default_factory=AdaptSection)
 
     @property
@@ -121,6 +124,8 @@ def contradictions(study: Study, sections: Mapping[str, Any]) -> list[str]:
             "a study compares test figures, and data.test_fraction=0 leaves the sites no test cases; "
             "set data.test_fraction=0.2"
         )
+    if study.margin is not None and "local" not in study.baselines:
+        found.append(f"margin={study.margin:g} has no effect: only baselines=[local] gives a verdict; leave it out")
     if "leave_one_site_out" in study.baselines:
         if data is not None and data.test == "coordinator":
             found.append(

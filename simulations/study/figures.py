@@ -31,12 +31,17 @@ class Spread:
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean of paired differences and its 95 % interval by Student's t; ``None`` for fewer than two."""
+    """The mean of paired differences and its 95 % interval; ``None`` for fewer than two.
+
+    ``cases_deviation``: how far the mean may be off because of the choice of test cases, as a standard deviation;
+    ``None`` if it is unknown, and not in the interval.
+    """
 
     mean: Figure
     low: Figure
     high: Figure
     values: tuple[Figure, ...]
+    cases_deviation: Figure = None
 
 
 def spread(values: Sequence[Figure]) -> Spread:
@@ -46,14 +51,38 @@ def spread(values: Sequence[Figure]) -> Spread:
     return Spread(mean, float(np.std(known, ddof=1)) if len(known) > 1 else None, tuple(values))
 
 
-def difference(values: Sequence[Figure]) -> Difference:
-    """The interval ``mean -+ t(0.975, n - 1) sd / sqrt(n)`` over the n values that are defined."""
-    whole = spread(values)
+def difference(values: Sequence[Figure], variances: Sequence[Figure] = (), shared: float = 1.0) -> Difference:
+    """The mean over the n values (by seed) that are defined, and an interval that holds seeds and test cases.
+
+    Args:
+        variances: of each value, over samples of test cases; none, or an unknown one, for seeds alone.
+        shared: the part of the test cases that two seeds have in common, from 0 to 1. Between seeds that part does not
+            vary, and so its variance is added; of the rest, what is between seeds is already in their deviation.
+    """
+    whole, known = spread(values), [place for place, value in enumerate(values) if value is not None]
     if whole.mean is None or whole.sd is None:
         return Difference(whole.mean, None, None, tuple(values))
-    count = sum(value is not None for value in values)
-    half = float(stdtrit(count - 1, (1 + LEVEL) / 2)) * whole.sd / math.sqrt(count)
-    return Difference(whole.mean, whole.mean - half, whole.mean + half, tuple(values))
+    each = [variances[place] for place in known] if variances else [None]
+    sure = [variance for variance in each if variance is not None]
+    cases = math.sqrt(math.fsum(sure) / len(sure)) if len(sure) == len(each) else None
+    half = half_width([value for value in values if value is not None], cases, shared, len(known))
+    return Difference(whole.mean, whole.mean - half, whole.mean + half, tuple(values), cases)
+
+
+def half_width(values: Sequence[float], cases: Figure, shared: float, seeds: int) -> float:
+    """Half the interval of a mean over ``seeds`` values that vary as ``values`` do; ``cases`` is the deviation over
+    samples of test cases, ``None`` if unknown.
+
+    With the variance ``s^2`` of the values and ``c^2`` of the test cases, that of the mean is ``shared c^2 + max(s^2,
+    (1 - shared) c^2) / n``: by chance seeds may differ less than their test cases make them. Degrees of freedom:
+    Satterthwaite (Biometrics Bulletin 1946), ``n - 1`` for what is estimated from the seeds.
+    """
+    between, sampled = float(np.var(values, ddof=1)), 0.0 if cases is None else cases**2
+    by_seed = max(between, (1 - shared) * sampled) / seeds
+    variance = shared * sampled + by_seed
+    estimated = by_seed if between >= (1 - shared) * sampled else 0.0
+    freedom = (seeds - 1) * (variance / estimated) ** 2 if estimated > 0 else math.inf
+    return float(stdtrit(min(freedom, 1e9), (1 + LEVEL) / 2)) * math.sqrt(variance)
 
 
 def by_site(values: Values, method: str, site: str) -> Spread:
@@ -91,33 +120,16 @@ def worst_site(values: Values, method: str) -> tuple[str, Spread] | None:
     return name, found[name]
 
 
-def difference_at(values: Values, method: str, baseline: str, site: str) -> Difference:
-    """Method minus baseline at a site, paired by seed."""
+def minus_at(values: Values, method: str, baseline: str, site: str) -> list[Figure]:
+    """Method minus baseline at a site, by seed."""
     pairs = zip(values[method], values[baseline], strict=True)
-    return difference([_minus(one.get(site), other.get(site)) for one, other in pairs])
+    return [_minus(one.get(site), other.get(site)) for one, other in pairs]
 
 
-def difference_over_sites(values: Values, method: str, baseline: str) -> Difference:
-    """Method minus baseline in their means over sites, paired by seed."""
+def minus_over_sites(values: Values, method: str, baseline: str) -> list[Figure]:
+    """Method minus baseline in their means over sites, by seed."""
     pairs = zip(over_sites(values, method).values, over_sites(values, baseline).values, strict=True)
-    return difference([_minus(one, other) for one, other in pairs])
-
-
-def verdict(found: Difference, heading: str) -> str:
-    """A sentence on whether federation helped; ``found`` is federated minus local, in the mean over sites."""
-    if found.mean is None:
-        return "Whether federation helped can't be said: no site has both figures."
-    if found.low is None or found.high is None:
-        return (
-            f"Whether federation helped can't be said from one seed: federated - local is {found.mean:+.3f} {heading} "
-            "(mean over sites), without an interval; give seeds=[0,1,2]."
-        )
-    said = f"federated - local is {found.mean:+.3f} {heading} [{found.low:+.3f}, {found.high:+.3f}] (mean over sites)"
-    if found.low > 0:
-        return f"Federation helped here: {said}; the interval lies above 0."
-    if found.high < 0:
-        return f"Federation did not help here: {said}; the interval lies below 0, each site alone is better."
-    return f"Federation did not help here: {said}; the interval contains 0."
+    return [_minus(one, other) for one, other in pairs]
 
 
 def plain(found: Spread | Difference) -> dict[str, Any]:

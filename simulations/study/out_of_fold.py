@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
+from fedgraft.common.tasks.areas import area_within
 from fedgraft.server.reports.summary import evaluation_figures
 from fedgraft.simulations.study.figures import Figure, plain, spread
 
@@ -94,3 +95,9 @@ def all_cases(merged: Mapping[str, Sequence[Merged]], task: AnyTask) -> dict[str
         values = plain(spread([one[task.headline] for one in figures]))
         found[method] = {**values, "cases": [one["cases"] for one in figures]}
     return found
+
+
+def within_sites(merged: Sequence[Merged]) -> dict[str, Any]:
+    """The AUROC over pairs of cases of the same site, whatever sites have in common: ``mean``, ``sd``, ``values``."""
+    areas = [area_within(list(by_site.values())) if by_site else None for by_site in merged]
+    return plain(spread([None if one is None else one.value for one in areas]))

@@ -24,10 +24,15 @@ TITLES = {
 def figure_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
     """Headings, and a row for each site, the mean over sites, and the worst site."""
     methods = found["methods"]
-    rows = [(site, *(spread_cell(found["by_site"][site][method]) for method in methods)) for site in found["sites"]]
+    few = _few(found)
+    rows = [
+        (site + " †" * (site in few), *(spread_cell(found["by_site"][site][method]) for method in methods))
+        for site in found["sites"]
+    ]
     rows.append(("mean over sites", *(spread_cell(found["mean_over_sites"][method]) for method in methods)))
     if found.get("folds") is not None:
         rows.append(("all cases together", *(spread_cell(found["all_cases"][method]) for method in methods)))
+        rows.append(("pairs of one site", *(spread_cell(found["within_sites"][method]) for method in methods)))
     rows.append(("worst site", *(_worst(found["worst_site"][method]) for method in methods)))
     return ("site", *(TITLES[method] for method in methods)), rows
 
@@ -61,16 +66,21 @@ def cost_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
     """Sentences on the result, and on what the tables do not show: undefined figures, failures, exclusions."""
-    said = [found["verdict"]] if "verdict" in found else []
+    said = [found["verdict"], found["verdict_by_site"]] if "verdict" in found else []
+    said = [one for one in said if one] + [f"Warning: {one}." for one in found["warnings"]]
+    if found["difference"]:
+        said.append(_intervals(found))
     said += found.get("notes", [])
     if found.get("cases") is not None:
         said.append(f"With {found['cases']} training cases per class and site; for the other numbers see curve.md.")
     if found.get("folds") is not None:
         said.append(_out_of_fold(found))
-    local = found["difference"].get("local", {"by_site": {}})["by_site"]
-    better_alone = [site for site, one in local.items() if one["high"] is not None and one["high"] < 0]
-    if better_alone:
-        said.append(f"Alone is better (the interval of the difference lies below 0) at: {', '.join(better_alone)}.")
+    few = _few(found)
+    if few:
+        said.append(
+            "Marked `†`, fewer than 5 positive or negative test cases with some seed, with which it counts in no mean, "
+            f"no difference over sites and no worst site: {', '.join(few)}."
+        )
     undefined = [
         site for site, by_method in found["by_site"].items() if any(None in one["values"] for one in by_method.values())
     ]
@@ -99,6 +109,21 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
         where = f"{_at(one)}, lr {one['lr']:g}, round {one['round']}"
         said.append(f"Dropped: {where}: {one['site']} ({one['what']}): {one['reason']}.")
     return said + [f"Failed: {_at(one)}: {one['why']}" for one in found["failed"]]
+
+
+def _few(found: Mapping[str, Any]) -> list[str]:
+    return sorted({site for by_seed in found["few"] for site in by_seed})
+
+
+def _intervals(found: Mapping[str, Any]) -> str:
+    """A sentence on what intervals hold."""
+    known = all(one["mean_over_sites"]["cases_deviation"] is not None for one in found["difference"].values())
+    if not known:
+        return "Intervals hold the differences between seeds alone, not the choice of test cases."
+    how = "two methods are compared on the same cases (DeLong)"
+    if not found.get("judged", {"paired": True})["paired"]:
+        how = "where the scores of the same cases are not known, two methods count as independent, which is too wide"
+    return f"Intervals hold the differences between seeds and the choice of test cases; {how}."
 
 
 def print_study(found: Mapping[str, Any], console: Console) -> None:
@@ -153,7 +178,7 @@ def _counted(found: Mapping[str, Any]) -> str:
     whole, counts = len(found["sites"]), [len(sites) for sites in found["counted"]]
     what = "Means over sites, their differences and the worst site are over"
     by_seed = ", ".join(f"{count} with seed {seed}" for seed, count in zip(found["seeds"], counts, strict=True))
-    some = f"the sites with a figure under every method, of {whole}: {by_seed}"
+    some = f"the sites with enough test cases and a figure under every method, of {whole}: {by_seed}"
     said = f"{what} {f'all {whole} site(s)' if set(counts) == {whole} else some}."
     aside = [TITLES[name] for name, one in found["mean_over_sites"].items() if one["mean"] is None and any(counts)]
     return f"{said} Left aside, without any figure: {', '.join(aside)}." if aside else said
@@ -163,7 +188,7 @@ def _tables(found: Mapping[str, Any]) -> list[tuple[str, tuple[tuple[str, ...], 
     """Title, content, and how many rows at the end are set apart."""
     heading, seeds = found["heading"], len(found["seeds"])
     over = f"mean and deviation over {seeds} seeds" if seeds > 1 else "one seed"
-    what, last = ("Test", 2) if found.get("folds") is None else ("Out-of-fold", 3)
+    what, last = ("Test", 2) if found.get("folds") is None else ("Out-of-fold", 4)
     tables = [(f"{what} {heading} by site, {over}", figure_rows(found), last)]
     if found["difference"]:
         interval = "mean and 95 % interval, paired by seed" if seeds > 1 else "one seed, no interval"
@@ -172,9 +197,9 @@ def _tables(found: Mapping[str, Any]) -> list[tuple[str, tuple[tuple[str, ...], 
 
 
 def spread_cell(one: Mapping[str, Any]) -> str:
-    """``0.850 ± 0.071``, and a star if a value is undefined."""
+    """``0.850 ± 0.071``, and a star if a value is undefined; or why there is none."""
     if one["mean"] is None:
-        return UNDEFINED
+        return str(one.get("absent", UNDEFINED))
     mark = " *" if None in one["values"] else ""
     return f"{one['mean']:.3f}{_deviation(one)}{mark}"
 

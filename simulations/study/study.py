@@ -13,14 +13,22 @@ each number of training cases: ``study.json`` has the largest of them, and ``cur
 - ``headline``, ``heading``: the figure that is compared; ``seeds``, ``sites``, ``methods``
 - ``folds``: their number; null if figures are of one split's test cases. ``cases``: training cases per class and site,
   or ``all``; null in a study without ``cases``. ``notes``: sentences on the data set
-- ``by_site.<site>.<method>``, ``mean_over_sites.<method>``: ``mean``, ``sd``, ``values`` (by seed)
-- ``counted``: by seed, the sites with a figure under every method that has any; only these are in means over sites,
-  their differences and the worst site
-- ``all_cases.<method>``: with folds, the figure of all sites' cases together: ``mean``, ``sd``, ``values``, ``cases``
+- ``by_site.<site>.<method>``, ``mean_over_sites.<method>``: ``mean``, ``sd``, ``values`` (by seed); ``absent``: why a
+  site has none with any seed: ``undefined``, ``not told`` (no test cases, or withheld), ``failed``
+- ``few``: by seed, the sites with fewer than 5 positive or negative test cases, which count in no mean
+- ``counted``: by seed, the other sites with a figure under every method that has any; only these are in means over
+  sites, their differences and the worst site
+- ``all_cases.<method>``: with folds, the figure of all sites' cases together: ``mean``, ``sd``, ``values``, ``cases``;
+  ``within_sites.<method>``: the AUROC over pairs of cases of the same site
 - ``worst_site.<method>``: ``mean``, ``sd`` and ``values`` of the worst site, and its name as ``site``
 - ``difference.<baseline>.mean_over_sites``, ``difference.<baseline>.by_site.<site>``: federated minus baseline, with
-  ``mean``, ``low``, ``high``, ``values``
-- ``verdict``: in words, if ``local`` is among the baselines
+  ``mean``, ``low``, ``high``, ``values``, ``cases_deviation`` (of the mean, by the choice of test cases; null if that
+  is unknown, and then not in the interval)
+- ``verdict``, ``verdict_by_site``: in words, if ``local`` is among the baselines; ``judged``: ``outcome`` (``helped``,
+  ``no_gain``: no gain larger than ``margin``, or ``cannot_tell``), ``margin``, ``cases`` (test cases of a seed that
+  count), ``cases_needed`` and ``seeds_needed`` (about how many would tell), ``by_site.<site>`` (outcomes), ``paired``
+  (whether the scores of the same cases were compared)
+- ``warnings``: sentences: the site tells the label, or a column does
 - ``chosen_lr.<run>``: by seed (with folds, by seed and fold)
 - ``chosen_without_val``: runs without a validation figure, which have the federation's rate, or the
   nearest to it at which training ended
@@ -55,10 +63,12 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.server.reports.documents import write_documents
 from fedgraft.simulations.engine.display import Runs
 from fedgraft.simulations.engine.run import Series
+from fedgraft.simulations.federation.giveaways import giveaway_sentences
 from fedgraft.simulations.federation.sites import partition_cases
 from fedgraft.simulations.planning.options import Size, Study, require_cases
 from fedgraft.simulations.study.baselines import FEDERATED, LOCAL, POOLED, Arrangement, arrangements, require_suited
 from fedgraft.simulations.study.budget import budget_sentences
+from fedgraft.simulations.study.certainty.compared import judging
 from fedgraft.simulations.study.curve import curve, print_curve, read_curve, write_curve
 from fedgraft.simulations.study.draws import Drawn, drawn, draws
 from fedgraft.simulations.study.folds import require_dealable
@@ -122,7 +132,10 @@ def _write(plan: Plan, study: Study, ended: Sequence[Ended], out: Path) -> dict[
         "notes": list(ended[0].drawn.partitioned.notes),
         "budget": budget_sentences(plan) if compared else [],
     }
-    points = [{**_summary(plan, ended, size), **said} for size in sizes]
+    first = ended[0].drawn
+    told = giveaway_sentences(first.plan, first.partitioned.sites)
+    points = [{**_summary(plan, study, ended, size), **said} for size in sizes]
+    points = [{**point, "warnings": [*point["warnings"], *told]} for point in points]
     found = points[-1]
     (out / "study.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     (out / "study.md").write_text(markdown(found, plan), encoding="utf-8")
@@ -134,9 +147,10 @@ def _write(plan: Plan, study: Study, ended: Sequence[Ended], out: Path) -> dict[
     return found
 
 
-def _summary(plan: Plan, ended: Sequence[Ended], size: Size | None) -> dict[str, Any]:
+def _summary(plan: Plan, study: Study, ended: Sequence[Ended], size: Size | None) -> dict[str, Any]:
     trained = [trained for one in ended if one.drawn.draw.size == size for trained in one.trained]
-    return {**summarise(trained, tasks.of(plan.data)), "cases": size}
+    how = judging(plan, study.margin, study.folds)
+    return {**summarise(trained, tasks.of(plan.data), how), "cases": size}
 
 
 def _of_seed(plan: Plan, study: Study, bench: Bench) -> list[Ended]:

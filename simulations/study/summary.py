@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 from fedgraft.common.errors import DivergenceError
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
+from fedgraft.server.evidence.confounding import confounding
 from fedgraft.server.exchange.ledger import LEARNING
+from fedgraft.simulations.engine.predictions import CaseScores, joined
 from fedgraft.simulations.study.baselines import FEDERATED, FINAL, LOCAL
+from fedgraft.simulations.study.certainty.compared import Compared, Judging
+from fedgraft.simulations.study.certainty.sampling import SeedScores
 from fedgraft.simulations.study.figures import (
     Figure,
     Values,
     by_site,
     common_sites,
-    difference_at,
-    difference_over_sites,
     over_sites,
     plain,
-    verdict,
     worst_site,
 )
-from fedgraft.simulations.study.out_of_fold import RoundScores, all_cases, figures_by_site, scored_once
+from fedgraft.simulations.study.out_of_fold import (
+    Merged,
+    RoundScores,
+    all_cases,
+    figures_by_site,
+    scored_once,
+    within_sites,
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,9 @@ class Trained:
         without_options: options of the plan without effect on the training sites' cases, which were left out.
         dropped: as in ``summary.json``.
         fold: from 1; ``None`` in a study without folds.
-        evaluations: of the sites' test cases, by site; a site that withholds its evaluation is missing.
+        evaluations: of the sites' test cases, by site; a site that withholds its evaluation is missing. With a test set
+            at the coordinator, of that for every site.
+        scores: of the sites' test cases, case by case, by site, as far as they are known.
         rounds: the model of each round, if validation chooses one of them.
     """
 
@@ -65,6 +76,7 @@ class Trained:
     dropped: tuple[Mapping[str, Any], ...] = ()
     fold: int | None = None
     evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
+    scores: Mapping[str, CaseScores] = field(default_factory=dict)
     rounds: tuple[RoundScores, ...] = ()
 
     @property
@@ -84,7 +96,7 @@ class Trained:
         return any(said in reason or "not finite" in reason for reason in reasons)
 
 
-def summarise(trained: Sequence[Trained], task: AnyTask) -> dict[str, Any]:
+def summarise(trained: Sequence[Trained], task: AnyTask, judging: Judging | None = None) -> dict[str, Any]:
     """The content of ``study.json``; the first method is the federation."""
     seeds = list(dict.fromkeys(one.seed for one in trained))
     methods = list(dict.fromkeys(one.method for one in trained))
@@ -98,18 +110,25 @@ def summarise(trained: Sequence[Trained], task: AnyTask) -> dict[str, Any]:
         method: [{site: some.get(site, {}).get(task.headline) for site in sites} for some in by_seed]
         for method, by_seed in figures.items()
     }
+    tests = {m: [_tested(_of(trained, m, s), merged[m][at]) for at, s in enumerate(seeds)] for m in methods}
+    compared = Compared(values, tests, methods[0], judging or Judging())
+    enough, heading = compared.enough, task.columns[task.headline]
     found: dict[str, Any] = {
         "headline": task.headline,
-        "heading": task.columns[task.headline],
+        "heading": heading,
         "seeds": seeds,
         "folds": folds,
         "sites": sites,
         "methods": methods,
-        "by_site": {site: {method: plain(by_site(values, method, site)) for method in methods} for site in sites},
-        "mean_over_sites": {method: plain(over_sites(values, method)) for method in methods},
-        "counted": common_sites(values),
-        "worst_site": {method: _worst(values, method) for method in methods},
-        "difference": {baseline: _difference(values, baseline, sites) for baseline in methods[1:]},
+        "by_site": {
+            site: {m: {**plain(by_site(values, m, site)), **_absent(figures[m], site, task)} for m in methods}
+            for site in sites
+        },
+        "few": compared.few,
+        "mean_over_sites": {method: plain(over_sites(enough, method)) for method in methods},
+        "counted": common_sites(enough),
+        "worst_site": {method: _worst(enough, method) for method in methods},
+        "difference": {baseline: compared.plain(baseline, sites) for baseline in methods[1:]},
         "chosen_lr": {name: [one.lr for one in trained if one.name == name] for name in _names(trained)},
         "chosen_without_val": _names([one for one in trained if one.chosen_without_val]),
         "last_without_val": _names([one for one in trained if set(FINAL) & set(one.without_options)]),
@@ -119,12 +138,48 @@ def summarise(trained: Sequence[Trained], task: AnyTask) -> dict[str, Any]:
         "dropped": [{**one.at, "lr": one.lr, **line} for one in trained for line in one.dropped],
         "failed": [{**one.at, "why": one.failed} for one in trained if one.failed],
         "figures": figures,
+        "warnings": _warnings(tests[methods[0]], task),
     }
     if folds is not None:
         found["all_cases"] = all_cases(merged, task)
+        found["within_sites"] = {method: within_sites(by_seed) for method, by_seed in merged.items()}
     if LOCAL in methods:
-        found["verdict"] = verdict(difference_over_sites(values, FEDERATED, LOCAL), found["heading"])
+        cases = _cases(figures[FEDERATED], found["counted"])
+        found |= compared.verdict(LOCAL, sites, heading, cases)
     return found
+
+
+def _tested(trained: Sequence[Trained], merged: Merged) -> SeedScores:
+    """The test of one method and seed; with folds, of all folds' cases together."""
+    evaluations = merged or {site: one for run in trained for site, one in run.evaluations.items()}
+    parts: dict[str, dict[int, CaseScores]] = {}
+    for run in trained:
+        for site, scores in run.scores.items():
+            parts.setdefault(site, {})[run.fold or 0] = scores
+    return SeedScores(
+        evaluations, {site: joined([held[fold] for fold in sorted(held)]) for site, held in parts.items()}
+    )
+
+
+def _cases(figures: Sequence[Mapping[str, Mapping[str, Any]]], counted: Sequence[Sequence[str]]) -> int:
+    """Test cases of a seed at the sites that count, in the mean over seeds."""
+    each: list[int] = [sum(some[site]["cases"] for site in sites) for some, sites in zip(figures, counted, strict=True)]
+    return round(fmean(each))
+
+
+def _absent(figures: Sequence[Mapping[str, Mapping[str, Any]]], site: str, task: AnyTask) -> dict[str, str]:
+    """Why a site has no figure with any seed: training ``failed``, it told none, or it is ``undefined``."""
+    there = [some[site] for some in figures if site in some]
+    if any(one.get(task.headline) is not None for one in there):
+        return {}
+    why = "undefined" if any(one.get("cases") for one in there) else "not told" if there else "failed"
+    return {"absent": why}
+
+
+def _warnings(tests: Sequence[SeedScores], task: AnyTask) -> list[str]:
+    """What the federation's test figures warn of, with the first seed."""
+    found = confounding(task, tests[0].evaluations, {})
+    return [] if found is None else list(found.sentences())
 
 
 def _of(trained: Sequence[Trained], method: str, seed: int) -> list[Trained]:
@@ -139,13 +194,6 @@ def _figures(trained: Sequence[Trained]) -> dict[str, dict[str, Any]]:
 def _worst(values: Values, method: str) -> dict[str, Any] | None:
     found = worst_site(values, method)
     return None if found is None else {"site": found[0], **plain(found[1])}
-
-
-def _difference(values: Values, baseline: str, sites: Sequence[str]) -> dict[str, Any]:
-    return {
-        "mean_over_sites": plain(difference_over_sites(values, FEDERATED, baseline)),
-        "by_site": {site: plain(difference_at(values, FEDERATED, baseline, site)) for site in sites},
-    }
 
 
 def _cost(trained: Sequence[Trained]) -> dict[str, Any]:

@@ -12,10 +12,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from fedgraft.common import tasks
 from fedgraft.common.errors import FedGraftError, InertError, UndefinedFigureError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.rounds.state import RunOutcome
 from fedgraft.simulations.engine.display import Runs
+from fedgraft.simulations.engine.predictions import read_scores
 from fedgraft.simulations.engine.run import Series, simulate_over
 from fedgraft.simulations.federation.local_statistics import without_unknown
 from fedgraft.simulations.federation.sites import write_sites
@@ -99,7 +101,10 @@ def _run(arrangement: Arrangement, folder: Path, bench: Bench) -> Trained:
         plan, columns = without_unknown(plan, federation.sites)
     outcomes: list[RunOutcome] = []
     summary = simulate_over(plan, federation, folder, Console(quiet=True), bench.series, outcomes.append)
-    return replace(_read(arrangement, summary, outcomes[0]), without_columns=columns)
+    task, places = tasks.of(plan.data), {name: path.parent / "state" for name, path in federation.sites.items()}
+    scores = {site: read_scores(places[site], task) for site in arrangement.tested if site in places}
+    known = {site: one for site, one in scores.items() if one is not None}
+    return replace(_read(arrangement, summary, outcomes[0]), without_columns=columns, scores=known)
 
 
 def _rounds(arrangement: Arrangement, outcome: RunOutcome) -> tuple[RoundScores, ...]:
@@ -115,7 +120,8 @@ def _rounds(arrangement: Arrangement, outcome: RunOutcome) -> tuple[RoundScores,
 def _read(arrangement: Arrangement, summary: Mapping[str, Any], outcome: RunOutcome) -> Trained:
     """The result from a run's ``summary.json``; figures on a test set at the coordinator count for every site."""
     central = summary["test"]["source"] == "coordinator"
-    by_site = outcome.final.by_site
+    by_site, official = outcome.final.by_site, outcome.final.central
+    tests = {site: by_site[site]["test"] for site in arrangement.tested if "test" in by_site.get(site, {})}
     return replace(
         _nothing(arrangement, arrangement.plan.train.lr),
         val=summary["val"][summary["headline"]],
@@ -124,7 +130,7 @@ def _read(arrangement: Arrangement, summary: Mapping[str, Any], outcome: RunOutc
             for site in arrangement.tested
             if central or site in summary["sites"]
         },
-        evaluations={site: by_site[site]["test"] for site in arrangement.tested if "test" in by_site.get(site, {})},
+        evaluations=tests if official is None else dict.fromkeys(arrangement.tested, official),
         rounds=_rounds(arrangement, outcome) if arrangement.plan.select == "best" else (),
         # without decoding, which only the first run does, before its rounds
         seconds=summary["seconds"]["per_round"] * summary["rounds"],

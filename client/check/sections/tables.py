@@ -165,8 +165,8 @@ def describe_rows(
     return Section("table", (*findings, *more), tuple(grids))
 
 
-def describe_columns(listed: Sequence[Case], least: int) -> Section:
-    """The section on the other columns of a manifest of images, by line."""
+def describe_columns(listed: Sequence[Case], least: int, more: tuple[Finding, ...] = ()) -> Section:
+    """The section on the other columns of a manifest of images, by line; ``more``: further findings."""
     columns = own_columns(listed)
     grid = column_grid(columns, [case.patient for case in listed], None, least)
-    return Section("columns", tuple(emptiness(columns, (), learnt=False)), (grid,) if columns else ())
+    return Section("columns", (*emptiness(columns, (), learnt=False), *more), (grid,) if columns else ())

@@ -62,17 +62,23 @@ def test_the_tables(found: dict[str, Any]) -> None:
 
 
 def test_the_sentences_say_who_is_better_alone(found: dict[str, Any]) -> None:
-    verdict, alone, counted = sentences(found)
-    assert verdict.startswith("Federation did not help here: federated - local is -0.075 AUROC")
-    assert verdict.endswith("the interval contains 0.")
-    assert alone == "Alone is better (the interval of the difference lies below 0) at: b."
+    verdict, by_site, intervals, counted = sentences(found)
+    assert verdict.startswith(
+        "Can't tell whether federation helped: federated - local is -0.075 AUROC [-0.393, +0.243]"
+    )
+    assert verdict.endswith("about 210 test cases (here 18) or about 3 seeds would tell.")
+    assert by_site == (
+        "By site: no gain larger than 0.02 at 1 of 2: b (-0.300 [-0.300, -0.300]; alone is better); can't tell "
+        "at 1 of 2: a (+0.150 [-0.485, +0.785])."
+    )
+    assert intervals == "Intervals hold the differences between seeds alone, not the choice of test cases."
     assert counted == "Means over sites, their differences and the worst site are over all 2 site(s)."
 
 
 def test_without_local_there_is_no_verdict() -> None:
     runs = [trained("federated", "", 0, {"a": 0.8}), trained("pooled", "", 0, {"a": 0.9})]
     found = summarise(runs, Classification(("clear", "lesion")))
-    assert "verdict" not in found and len(sentences(found)) == 1
+    assert "verdict" not in found and len(sentences(found)) == 2
     assert found["difference"]["pooled"]["mean_over_sites"]["mean"] == pytest.approx(-0.1)
 
 
@@ -88,12 +94,12 @@ def test_what_is_undefined_is_marked_and_counts_in_no_mean() -> None:
     ]
     found = summarise(runs, Classification(("clear", "lesion")))
     _, rows = figure_rows(found)
-    assert rows[1] == ("b", "undefined", "undefined")
+    assert rows[1] == ("b", "undefined", "failed")
     assert found["mean_over_sites"]["federated"]["values"] == [0.8]
     said = "\n".join(sentences(found))
     for words in (
         "Marked `*`, no AUROC with some seed or method",
-        "over the sites with a figure under every method, of 2: 1 with seed 0.",
+        "over the sites with enough test cases and a figure under every method, of 2: 1 with seed 0.",
         "took the last round's model: local-a.",
         "Trained without options that have no effect with the cases there: local-a: loss.weights.",
         "Dropped: local-a, seed 0, lr 0.1, round 2: a (train): it `diverged`.",
@@ -122,7 +128,7 @@ def test_the_report_is_markdown_with_all_tables(
     assert "2 rounds of 1 epoch(s), seeds 0, 1." in text
     assert "| a | 0.850 ± 0.071 | 0.700 ± 0.000 |" in text
     assert text.count("\n## ") == 3 and found["verdict"] in text
-    console = Console(file=(printed := StringIO()), width=200)
+    console = Console(file=(printed := StringIO()), width=300)
     print_study(found, console)
     assert found["verdict"] in printed.getvalue()
     draw_study(tmp_path / "study.png", found)

@@ -1,0 +1,1 @@
+"""How sure a study's differences are, and what follows from them."""
