@@ -129,14 +129,7 @@ def summarise(trained: Sequence[Trained], task: AnyTask, judging: Judging | None
         "counted": common_sites(enough),
         "worst_site": {method: _worst(enough, method) for method in methods},
         "difference": {baseline: compared.plain(baseline, sites) for baseline in methods[1:]},
-        "chosen_lr": {name: [one.lr for one in trained if one.name == name] for name in _names(trained)},
-        "chosen_without_val": _names([one for one in trained if one.chosen_without_val]),
-        "last_without_val": _names([one for one in trained if set(FINAL) & set(one.without_options)]),
-        "cost": {method: _cost([one for one in trained if one.method == method]) for method in methods},
-        "without_columns": _united((one.name, one.without_columns) for one in trained),
-        "without_options": _united((one.name, [o for o in one.without_options if o not in FINAL]) for one in trained),
-        "dropped": [{**one.at, "lr": one.lr, **line} for one in trained for line in one.dropped],
-        "failed": [{**one.at, "why": one.failed} for one in trained if one.failed],
+        **_runs(trained, methods),
         "figures": figures,
         "warnings": _warnings(tests[methods[0]], task),
     }
@@ -147,6 +140,20 @@ def summarise(trained: Sequence[Trained], task: AnyTask, judging: Judging | None
         cases = _cases(figures[FEDERATED], found["counted"])
         found |= compared.verdict(LOCAL, sites, heading, cases)
     return found
+
+
+def _runs(trained: Sequence[Trained], methods: Sequence[str]) -> dict[str, Any]:
+    """What the runs took, and what was left out of them."""
+    return {
+        "chosen_lr": {name: [one.lr for one in trained if one.name == name] for name in _names(trained)},
+        "chosen_without_val": _names([one for one in trained if one.chosen_without_val]),
+        "last_without_val": _names([one for one in trained if set(FINAL) & set(one.without_options)]),
+        "cost": {method: _cost([one for one in trained if one.method == method]) for method in methods},
+        "without_columns": _united((one.name, one.without_columns) for one in trained),
+        "without_options": _united((one.name, [o for o in one.without_options if o not in FINAL]) for one in trained),
+        "dropped": [{**one.at, "lr": one.lr, **line} for one in trained for line in one.dropped],
+        "failed": [{**one.at, "why": one.failed} for one in trained if one.failed],
+    }
 
 
 def _tested(trained: Sequence[Trained], merged: Merged) -> SeedScores:

@@ -84,8 +84,11 @@ def _in_pairs(run: RunFolder) -> Iterator[Html | str]:
     if value is None:
         yield f"The {run.heading} is undefined: {run.task.undefined}."
         return
-    yield f"In {100 * value:.0f} of 100 pairs of {run.task.ranking}; guessing would be right in 50 "
-    yield f"({run.heading} {figure(value)})"
+    same = (run.summary.get("confounding") or {}).get("headline") == "within_site"
+    inside = run.summary["intervals"]["within_site"] if same else None
+    value, of = (value, "") if inside is None else (inside["value"], " of the same hospital")
+    yield f"In {100 * value:.0f} of 100 pairs{of} of {run.task.ranking}; guessing would be right in 50 "
+    yield f"({run.heading} {figure(value)}{' within hospitals' * bool(of)})"
     yield ". In brackets: 95 % intervals, since other patients would give other numbers." * bool(run.thresholds) or "."
 
 

@@ -35,7 +35,7 @@ def test_calibrated_probabilities_are_right_on_test_cases_and_the_raw_ones_are_n
         assert each["after"]["ece"] < each["before"]["ece"]
     assert (shown["from_cases"], shown["own_maps"], shown["pooled_because"]) == (900, sorted(SHIFTS), {})
     assert from_dict(shown["maps"]) == found.calibration
-    assert (shown["central"], found.warnings) == (None, ())
+    assert shown["central"] is None and not [one for one in found.warnings if "calibrated" in one]
 
 
 def test_a_site_with_few_or_one_sided_cases_keeps_the_pooled_map_and_is_named(compose_plan: PlanOf) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
-from tests.server.evidence.outcomes import outcome
 
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.plan import Plan
@@ -17,6 +16,7 @@ from fedgraft.common.tasks.multilabel import Multilabel
 from fedgraft.common.tasks.survival import Survival
 from fedgraft.server.evidence.confounding import confounding
 from fedgraft.server.evidence.evidence import gather
+from tests.server.evidence.outcomes import outcome
 
 TASK = Classification(("clear", "lesion"))
 

@@ -1,4 +1,4 @@
-"""What a run warns of: a hospital of one class and a column that gives the label away, named by check, run and study."""
+"""A hospital of one class and a column that gives the label away are named by check, run and study."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def patients(leak: bool) -> list[dict[str, Any]]:
         ward = "intensive" if ill and leak else rng.choice(["east", "west"])
         row = {
             "patient": f"p{number}",
-            "hospital": "north south".split()[number % 2],
+            "hospital": ["north", "south"][number % 2],
             "label": "ill" if ill else "well",
         }
         rows.append({**row, "age": age, "ward": ward})
