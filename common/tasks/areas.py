@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import Evaluation
+from fedgraft.common.tasks.delong import auroc_interval, auroc_with_variance
 from fedgraft.common.tasks.intervals import quantile
+from fedgraft.common.tasks.metrics import auroc
 
 FEW = 5
 """With fewer positive or negative cases than this a site's AUROC says nothing about the site."""
@@ -50,25 +52,18 @@ class Area:
         if not 0 < self.value < 1 or not self.variance > 0:
             cases = self.positives + self.negatives
             return _below(self.value, self.pairs, cases), 1 - _below(1 - self.value, self.pairs, cases)
-        odds = math.log(self.value / (1 - self.value))
-        half = quantile(0.95) * math.sqrt(self.variance) / (self.value * (1 - self.value))
-        low, high = (1 / (1 + math.exp(-min(max(one, -700.0), 700.0))) for one in (odds - half, odds + half))
-        return low, high
+        return auroc_interval(self.value, self.variance)
 
 
 def area(counts: ScoreCounts) -> Area | None:
     """The AUROC of one class or finding; ``None`` without positive or without negative cases."""
     if counts.one_sided:
         return None
-    negatives, positives = counts.negatives.astype(np.float64), counts.positives.astype(np.float64)
-    m, n = positives.sum(), negatives.sum()
-    of_positives = (np.cumsum(negatives) - negatives / 2) / n
-    of_negatives = (m - np.cumsum(positives) + positives / 2) / m
-    value = float(positives @ of_positives / m)
-    with np.errstate(divide="ignore", invalid="ignore"):  # one case has no variance: nan
-        variance = positives @ (of_positives - value) ** 2 / (m * (m - 1))
-        variance += negatives @ (of_negatives - value) ** 2 / (n * (n - 1))
-    return Area(value, float(variance), int(m), int(n))
+    sure = auroc_with_variance(counts)
+    if sure is None:  # a side has one case
+        curve = list(zip(counts.negatives.tolist(), counts.positives.tolist(), strict=True))
+        sure = auroc(curve) or 0.0, math.nan
+    return Area(*sure, int(counts.positives.sum()), int(counts.negatives.sum()))
 
 
 def within(strata: Sequence[ScoreCounts]) -> Area | None:

@@ -16,8 +16,8 @@ from fedgraft.server.evidence.confounding import confounding_of
 from fedgraft.server.evidence.decision_figures import decision_figures
 from fedgraft.server.evidence.decisions import decided
 from fedgraft.server.evidence.familiarity_figures import familiarity_figures
-from fedgraft.server.evidence.subgroups import subgroup_figures
 from fedgraft.server.evidence.interval_figures import interval_figures
+from fedgraft.server.evidence.subgroups import subgroup_figures
 from fedgraft.server.rounds.state import RunOutcome
 
 

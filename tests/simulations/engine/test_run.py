@@ -55,8 +55,16 @@ def test_a_run_leaves_the_documented_files_and_keys(run: Run, tmp_path: Path) ->
     assert summary["bytes"]["up"] > 0 and summary["bytes"]["down"] > 0
     assert {"auroc", "auprc", "balanced_accuracy"} <= set(summary["test"])
     assert len(summary["sites"]) == 3
-    defined = {name: site["auroc"] for name, site in summary["sites"].items() if site["auroc"] is not None}
-    assert summary["worst_site"]["auroc"] == min(defined.values()) == defined[summary["worst_site"]["name"]]
+    told = summary["intervals"]["sites"]
+    assert summary["worst_site"] == {"name": None, "auroc": None} and all(one["few"] for one in told.values())
+
+
+def test_the_worst_site_is_one_with_enough_test_cases(run: Run) -> None:
+    summary = run("data.cases=80", "data.test_fraction=0.5", "rounds=1")
+    enough = {
+        name: summary["sites"][name]["auroc"] for name, one in summary["intervals"]["sites"].items() if not one["few"]
+    }
+    assert summary["worst_site"]["auroc"] == min(enough.values()) == enough[summary["worst_site"]["name"]]
 
 
 def test_rounds_and_ledger_have_a_line_for_each_round_and_site(run: Run, tmp_path: Path) -> None:
@@ -221,7 +229,7 @@ def test_what_cannot_work_is_refused_by_name(run: Run, overrides: tuple[str, ...
 
 def test_a_global_loss_without_any_class_counts_is_an_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = ReleasePolicy(class_counts=False)
-    monkeypatch.setattr(sites, "SiteFile", lambda **values: SiteFile(**values, release=closed))
+    monkeypatch.setattr(sites, "SiteFile", lambda **values: SiteFile(**{**values, "release": closed}))
     with pytest.raises(RoundError, match="no site gave its class counts"):
         run()
 
