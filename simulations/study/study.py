@@ -14,7 +14,7 @@ each number of training cases: ``study.json`` has the largest of them, and ``cur
 - ``folds``: their number; null if figures are of one split's test cases. ``cases``: training cases per class and site,
   or ``all``; null in a study without ``cases``. ``notes``: sentences on the data set
 - ``by_site.<site>.<method>``, ``mean_over_sites.<method>``: ``mean``, ``sd``, ``values`` (by seed); ``absent``: why a
-  site has none with any seed: ``undefined``, ``not told`` (no test cases, or withheld), ``failed``
+  site has none with any seed: ``undefined``, ``not told`` (no test cases, or withheld), ``failed``, ``only tests``
 - ``few``: by seed, the sites with fewer than 5 positive or negative test cases, which count in no mean
 - ``counted``: by seed, the other sites with a figure under every method that has any; only these are in means over
   sites, their differences and the worst site

@@ -121,7 +121,7 @@ def summarise(trained: Sequence[Trained], task: AnyTask, judging: Judging | None
         "sites": sites,
         "methods": methods,
         "by_site": {
-            site: {m: {**plain(by_site(values, m, site)), **_absent(figures[m], site, task)} for m in methods}
+            site: {m: _with_reason(plain(by_site(values, m, site)), trained, m, site) for m in methods}
             for site in sites
         },
         "few": compared.few,
@@ -174,13 +174,16 @@ def _cases(figures: Sequence[Mapping[str, Mapping[str, Any]]], counted: Sequence
     return round(fmean(each))
 
 
-def _absent(figures: Sequence[Mapping[str, Mapping[str, Any]]], site: str, task: AnyTask) -> dict[str, str]:
-    """Why a site has no figure with any seed: training ``failed``, it told none, or it is ``undefined``."""
-    there = [some[site] for some in figures if site in some]
-    if any(one.get(task.headline) is not None for one in there):
-        return {}
-    why = "undefined" if any(one.get("cases") for one in there) else "not told" if there else "failed"
-    return {"absent": why}
+def _with_reason(found: dict[str, Any], trained: Sequence[Trained], method: str, site: str) -> dict[str, Any]:
+    """With ``absent`` if a site has no figure with any seed: nobody trained for it (it ``only tests``), training
+    ``failed``, it told none (``not told``), or it is ``undefined``."""
+    if found["mean"] is not None:
+        return found
+    tested = [one for one in trained if one.method == method and site in one.tested]
+    if any(one.failed for one in tested) or not tested:
+        return {**found, "absent": "failed" if tested else "only tests"}
+    told = any(one.figures.get(site, {}).get("cases") for one in tested)
+    return {**found, "absent": "undefined" if told else "not told"}
 
 
 def _warnings(tests: Sequence[SeedScores], task: AnyTask) -> list[str]:

@@ -68,6 +68,7 @@ def test_a_study_has_no_model_of_its_own_to_compare(table: Path, tmp_path: Path)
     plan = fg.plan(*words(table, "hold_out=[outside]"))
     study = fg.study(plan, baselines=["local"], seeds=[0], out=tmp_path / "study", quiet=True)
     assert study.summary["by_site"]["outside"]["local"]["values"] == [None]
+    assert study.summary["by_site"]["outside"]["local"]["absent"] == "only tests"
     assert study.summary["by_site"]["outside"]["federated"]["values"] != [None]
     assert study.summary["counted"] == [["north", "south"]]
     assert study.summary["failed"] == []
