@@ -187,7 +187,8 @@ def test_a_cohort_is_split_by_patient(cases: tuple[Case, ...], model: Model, tmp
 
 def test_a_cohort_without_a_training_case_is_an_error(cases: tuple[Case, ...], model: Model, tmp_path: Path) -> None:
     tests = tuple(Case(case.path, case.label, case.patient, split="test") for case in cases)
-    with pytest.raises(DataError, match="no case to train on; the manifest's own `split` names none as train; a hospital"):
+    why = "no case to train on; the manifest's own `split` names none as train; a hospital that only tests"
+    with pytest.raises(DataError, match=why):
         cohort_of(tests, extractor(model, Store(tmp_path / "kept")))
 
 
