@@ -43,7 +43,7 @@ def _job(planned: Planned) -> None:
     _say_how_long(console, summary, out)
     up, down = summary["bytes"]["up"], summary["bytes"]["down"]
     seconds = summary["seconds"]["total"]
-    console.print(f"{seconds:.1f} s; per site and round {down:,} bytes down, {up:,} up; see {out}/rounds.png")
+    console.print(f"{seconds:.1f} s; per site and round {down:,} bytes down, {up:,} up; see {out}/report.html")
 
 
 def _say_how_long(console: Console, summary: dict[str, Any], out: Path) -> None:
