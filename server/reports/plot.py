@@ -33,7 +33,7 @@ def draw_rounds(path: Path, lines: Sequence[dict[str, Any]], summary: dict[str, 
         colour, width = (_WORST, 1.6) if name == worst else (_FAINT, 1.0)
         left.plot(_numbers(lines), curve, color=colour, lw=width, label=f"worst: {name}" if name == worst else None)
     source = summary["test"]["source"]
-    label = "test set of the coordinator" if source == "coordinator" else "all sites' test cases, pooled"
+    label = "test set of the coordinator" if source == "coordinator" else "all sites together"
     left.plot(_numbers(lines), [_value(line["test"], headline) for line in lines], color=_INK, lw=2.4, label=label)
     left.set(xlabel="round", ylabel=heading, title=f"{heading} by round (grey: each site, {split})")
     left.legend(loc="lower right", frameon=False)

@@ -148,7 +148,10 @@ def site_cells(summary: dict[str, Any]) -> tuple[tuple[str, ...], list[list[str]
 
 def _caption(summary: dict[str, Any]) -> str:
     why = tasks.TASKS[summary["task"]](()).undefined
-    caption = f"* worst by {summary['columns'][summary['headline']]}; undefined: {why}"
+    worst = summary["worst_site"]["name"]
+    caption = f"undefined: {why}"
+    if worst is not None:
+        caption = f"* worst by {summary['columns'][summary['headline']]}; {caption}"
     if any(not site["cases"] for site in summary["sites"].values()):
         caption += f"; {NOT_TOLD}: no test cases, or withheld"
     if _has_findings(summary):

@@ -61,11 +61,11 @@ def test_the_announced_bytes_are_those_counted_in_a_run(tmp_path: Path, capsys: 
 def test_simulate_prints_the_table_with_the_worst_site_marked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["simulate", *SMALL, "hydra.run.dir=run"]) == 0
+    assert main(["simulate", *SMALL, "data.cases=80", "data.test_fraction=0.5", "hydra.run.dir=run"]) == 0
     text = capsys.readouterr().out
     worst = json.loads((tmp_path / "run" / "summary.json").read_text())["worst_site"]["name"]
     assert f"{worst} *" in text
-    for heading in ("cases", "prev.", "AUROC", "AUPRC", "bal. acc.", "sens.", "spec."):
+    for heading in ("cases", "prev. lesion", "AUROC", "AUPRC", "bal. acc.", "sens.", "spec."):
         assert heading in text
 
 

@@ -89,7 +89,7 @@ def test_simulate_says_whose_moments_are_missing(
 
     def quiet(**values: object) -> SiteFile:
         policy = ReleasePolicy(statistics=values["name"] != "birch")
-        return SiteFile(**values, release=policy)  # type: ignore[arg-type]
+        return SiteFile(**{**values, "release": policy})  # type: ignore[arg-type]
 
     monkeypatch.setattr(sites, "SiteFile", quiet)
     assert main(["simulate", *SMALL, "data.sites=3", "data.cases=40"]) == 0
@@ -123,7 +123,7 @@ def test_simulate_says_which_stages_features_are_kept_from_and_who_had_no_part(
 ) -> None:
     def quiet(**values: object) -> SiteFile:
         policy = ReleasePolicy(statistics=values["name"] != "birch")
-        return SiteFile(**values, release=policy)  # type: ignore[arg-type]
+        return SiteFile(**{**values, "release": policy})  # type: ignore[arg-type]
 
     monkeypatch.setattr(sites, "SiteFile", quiet)
     assert main(["simulate", *SMALL, "data.sites=3", "data.cases=60", "features.keep=30", "features.scale=own"]) == 0
