@@ -35,6 +35,7 @@ from fedgraft.server.reports.plot_process import picture
 from fedgraft.server.rounds.loop import run
 from fedgraft.server.rounds.selection import require_selectable
 from fedgraft.server.rounds.state import Round, RunContext, RunOutcome
+from fedgraft.server.tracking.tracker import UNTRACKED, Tracker, figures, tracked
 
 Evaluate = Callable[[Model, dict[str, Tensor]], Evaluation]
 
@@ -44,6 +45,7 @@ def build(
     progress: Callable[[Round], None] | None = None,
     draw: bool = True,
     ended: Callable[[RunOutcome], None] = lambda outcome: None,
+    tracker: Tracker | None = None,
 ) -> ServerApp:
     """A ServerApp; reads ``plan`` (JSON) and ``out`` (folder) from the run's configuration.
 
@@ -52,6 +54,7 @@ def build(
         progress: is shown each round once it is aggregated; by default a line is printed.
         draw: write ``rounds.png``.
         ended: is given the outcome, once all files are written.
+        tracker: of the run, which whoever opened it closes; by default the plan's is opened here.
     """
     app = ServerApp()
 
@@ -63,7 +66,8 @@ def build(
             raise DeploymentError(
                 "the run's configuration names no `out` folder; start it with fedgraft coordinator run"
             )
-        ended(serve(grid, plan, Path(out), evaluate, progress or print_round, draw))
+        with tracked(plan, Path(out)) if tracker is None else nullcontext(tracker) as keeps:
+            ended(serve(grid, plan, Path(out), evaluate, progress or print_round, draw, keeps))
 
     return app
 
@@ -75,6 +79,7 @@ def serve(
     evaluate: Evaluate | None,
     progress: Callable[[Round], None],
     draw: bool = True,
+    tracker: Tracker = UNTRACKED,
 ) -> RunOutcome:
     """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``model/``, ``rounds.png``,
     ``summary.json`` and what is made of them (`fedgraft.server.reports.documents`) into ``out``; federated statistics
@@ -90,10 +95,6 @@ def serve(
     require_selectable(plan, model)
     lines: list[dict[str, Any]] = []
 
-    def finished(round_: Round) -> None:
-        lines.append(summary.round_line(round_))
-        append_json(out / "rounds.jsonl", lines[-1])
-
     federation = RunContext(
         grid=grid,
         plan=plan,
@@ -104,7 +105,7 @@ def serve(
         evaluate=None if evaluate is None else lambda shared: evaluate(model, shared),
         registered=registered,
         keep=lambda shared: tensors.save(out / "shared.safetensors", shared, {"plan_digest": plan.digest}),
-        finished=finished,
+        finished=_writing(out, lines, tracker),
         progress=progress,
     )
     with picture(out / "rounds.png") if draw else nullcontext() as drawn:
@@ -113,6 +114,17 @@ def serve(
         if drawn is not None:
             drawn.draw(lines, result)
     return outcome
+
+
+def _writing(out: Path, lines: list[dict[str, Any]], tracker: Tracker) -> Callable[[Round], None]:
+    """Adds each round to ``lines``, ``rounds.jsonl`` and what the tracker keeps."""
+
+    def finished(round_: Round) -> None:
+        lines.append(summary.round_line(round_))
+        append_json(out / "rounds.jsonl", lines[-1])
+        tracker.figures(figures(lines[-1]), round_.number)
+
+    return finished
 
 
 def _require_scorable(evaluate: Evaluate | None, model: Model) -> None:

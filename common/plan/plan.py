@@ -44,6 +44,7 @@ from fedgraft.common.plan.sections import (
     StrategySection,
     TrainSection,
 )
+from fedgraft.common.plan.tracking_section import TrackingSection
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Plan:
     calibration: CalibrationSection = field(default_factory=CalibrationSection)
     decide: DecideSection = field(default_factory=DecideSection)
     audit: AuditSection = field(default_factory=AuditSection)
+    tracking: TrackingSection = field(default_factory=TrackingSection)
     hold_out: tuple[str, ...] = ()
     select: Literal["last", "best"] = "last"
 
@@ -111,9 +113,10 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of the canonical JSON without ``engine``; of ``clock`` only availabilities below 1 count, and
-        ``calibration``, ``decide`` and ``audit`` only if not the default, so that older plans keep their digest."""
-        plain = {name: value for name, value in self.to_dict().items() if name not in ("engine", "clock")}
+        """SHA-256 (hex) of the canonical JSON without ``engine`` and ``tracking``; of ``clock`` only availabilities
+        below 1 count, and ``calibration``, ``decide`` and ``audit`` only if not the default, so that older plans keep
+        their digest."""
+        plain = {name: value for name, value in self.to_dict().items() if name not in ("engine", "clock", "tracking")}
         later = {"calibration": CalibrationSection(), "decide": DecideSection(), "audit": AuditSection()}
         plain = {
             name: value for name, value in plain.items() if name not in later or getattr(self, name) != later[name]

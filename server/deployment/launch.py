@@ -25,6 +25,7 @@ from fedgraft.common.runtime.flower import executable
 from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.folder import CONNECTION, REGISTERED, Folder, read_sites
+from fedgraft.server.tracking.tracker import require_tracking
 
 POLL_SECONDS = 10.0
 AWAY_SECONDS = 60.0
@@ -66,8 +67,9 @@ def write_bundle(parent: Path) -> Path:
 def require_deployable(plan: Plan) -> None:
     """
     Raises:
-        PlanError: the plan has parts of a notebook, which no site has.
+        PlanError: the plan has parts of a notebook, which no site has, or its program for tracking is not installed.
     """
+    require_tracking(plan)
     found = notebook.targets_of_notebooks(vars(plan))
     if found:
         raise PlanError(

@@ -34,6 +34,7 @@ from fedgraft.common.plan.sections import ClockSection
 from fedgraft.server import app
 from fedgraft.server.reports.documents import write_documents
 from fedgraft.server.rounds.state import RunOutcome
+from fedgraft.server.tracking.tracker import Tracker, require_tracking, tracked
 from fedgraft.simulations.clock.case_cost import calibrate
 from fedgraft.simulations.clock.folder import add_to_summary, pace_of, read_facts, write_clock
 from fedgraft.simulations.clock.timeline import Pace, profiles
@@ -69,6 +70,7 @@ def simulate(plan: Plan, out: Path, console: Console) -> dict[str, Any]:
     Raises:
         FedGraftError: the plan, its data or a round failed; the message includes the errors at the sites.
     """
+    require_tracking(plan)
     return simulate_over(plan, lay_out(plan, out / "sites", os.environ), out, console)
 
 
@@ -90,19 +92,20 @@ def simulate_over(
     pace = None if plan.clock is None else _pace(plan, plan.clock, federation)
     reached = always if pace is None else reaches(pace.profiles, plan.seed)
     bars = None if series is None else series.bars
-    with Display(console, federation.cases + len(federation.test), plan.rounds, bars) as display:
-        trouble = _run(plan, out, federation, display, reached, series, ended)
-    for line in trouble:
-        console.print(line, style="yellow", markup=False)
-    add_to_summary(out, "notes", list(federation.notes))
-    if pace is not None:
-        add_to_summary(out, "clock", write_clock(out, read_facts(out, plan), pace))
-    told = [] if series is not None else _giveaways(plan, federation)
-    if told:
-        known = json.loads((out / "summary.json").read_text(encoding="utf-8"))["warnings"]
-        add_to_summary(out, "warnings", [*known, *told])
-    if federation.notes or told or pace is not None:
-        write_documents(out)  # again: the summary tells more now
+    with tracked(plan, out) as tracker:
+        with Display(console, federation.cases + len(federation.test), plan.rounds, bars) as display:
+            trouble = _run(plan, out, federation, display, reached, series, ended, tracker)
+        for line in trouble:
+            console.print(line, style="yellow", markup=False)
+        add_to_summary(out, "notes", list(federation.notes))
+        if pace is not None:
+            add_to_summary(out, "clock", write_clock(out, read_facts(out, plan), pace))
+        told = [] if series is not None else _giveaways(plan, federation)
+        if told:
+            known = json.loads((out / "summary.json").read_text(encoding="utf-8"))["warnings"]
+            add_to_summary(out, "warnings", [*known, *told])
+        if federation.notes or told or pace is not None:
+            write_documents(out)  # again: the summary tells more now
     summary: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     return summary
 
@@ -132,12 +135,13 @@ def _run(
     reached: Reaches,
     series: Series | None,
     ended: Ended,
+    tracker: Tracker,
 ) -> list[str]:
     """Run all rounds; returns a sentence for each different error at a site."""
     trouble: dict[str, None] = {}
     sites = list(federation.sites.values())
     config = {"plan": plan.to_json(), "out": str(out)}
-    server = app.build(_central_test(out, plan, federation, display), display.round, series is None, ended)
+    server = app.build(_central_test(out, plan, federation, display), display.round, series is None, ended, tracker)
     try:
         if plan.engine.name == "ray":
             client = client_app.build(client_app.MessageHandler(Workspace(), sites))

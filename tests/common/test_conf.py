@@ -51,6 +51,7 @@ ASKED = {
     "strategy",
     "compression",
     "engine",
+    "tracking",
     "alignment",
     "personal",
     "adapt",

@@ -97,6 +97,11 @@ CHECKS = (
         "engine.store=memory with engine.keep=false holds every image in memory and computes it anew; use disk",
     ),
     Check(
+        ("tracking",),
+        lambda p: p.tracking.name == "none" and p.tracking.folder is not None,
+        "tracking.folder has no effect with tracking=none; use tracking=mlflow or tensorboard",
+    ),
+    Check(
         ("compression",),
         lambda p: p.compression.down != "exact" and _sends_exactly(p.compression),
         "compression.down rounds what sites train from, and an exact update would carry that rounding into the model; "

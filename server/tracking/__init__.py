@@ -1,0 +1,1 @@
+"""A run's figures for programs that track experiments: MLflow, TensorBoard. Nothing is sent anywhere."""
