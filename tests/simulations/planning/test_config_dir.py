@@ -37,6 +37,7 @@ COPIED = {
     "personal": "ditto",
     "sampling": "over",
     "strategy": "fedprox",
+    "tracking": "tensorboard",
     "train": "adamw",
 }
 """By group: a member that is copied to ``ours``; not the default, where there is another."""
