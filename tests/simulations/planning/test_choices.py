@@ -20,7 +20,7 @@ def test_groups_and_members_are_those_of_conf() -> None:
 
 
 def test_an_unknown_group_is_answered_with_all_of_them() -> None:
-    with pytest.raises(PlanError, match=r"los is not a group; choose one of adapt, adaptation, .*, strategy, tracking, train"):
+    with pytest.raises(PlanError, match=r"los is not a group; choose one of adapt, .*, strategy, tracking, train"):
         choices("los")
 
 
