@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ RESULTS = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 def command_of(file: Path) -> tuple[str, ...]:
     """The overrides of the command in the file's comment."""
     comment = " ".join(line[1:].strip(" \\") for line in file.read_text().splitlines() if line.startswith("#"))
-    return tuple(comment.partition("fedgraft simulate ")[2].split())
+    return tuple(shlex.split(comment.partition("fedgraft simulate ")[2]))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
