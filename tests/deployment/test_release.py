@@ -1,4 +1,5 @@
-"""A model that was trained over TLS is published, fetched by a site that took no part, verified, and predicts there."""
+"""A model that was fitted over TLS has the simulation's tensors; it is published, fetched by a site that took no part,
+verified, and predicts there."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import safetensors.torch
+import torch
 from rich.console import Console
 
 from fedgraft.client.deployment.fetching import fetch, published
@@ -20,6 +23,14 @@ from fedgraft.server.deployment.publishing import publish
 from fedgraft.simulations.engine.run import simulate
 
 from .conftest import Deployment, Service
+
+EVALUATIONS = 2
+"""Of the gradient; each is a process at every site: the first question, and one that brings no given tensors."""
+WORDS = (
+    *("features=taps", "head=plain", "loss.weights=none", "rounds=1", "strategy=exact", "strategy.weakest=0.1"),
+    *(f"strategy.most_evaluations={EVALUATIONS}", "strategy.min_sites=2", "strategy.timeout=120"),
+    *("data.sites=2", "data.val_fraction=0.3", "decide.unseen=null"),
+)
 
 
 def numbers(path: Path) -> list[dict[str, float]]:
@@ -38,8 +49,7 @@ def test_a_model_is_released(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
-    words = ("rounds=1", "data.sites=2", "data.val_fraction=0.3", "strategy.min_sites=2", "strategy.timeout=120")
-    plan, here, out = compose_plan(*words), tmp_path / "here", tmp_path / "deployed"
+    plan, here, out = compose_plan(*WORDS), tmp_path / "here", tmp_path / "deployed"
     simulate(plan, here, Console(file=StringIO()))
     manifests = {name: here / "sites" / name / "manifest.csv" for name in ("alder", "birch")}
     for name, manifest in manifests.items():
@@ -48,6 +58,7 @@ def test_a_model_is_released(
     asked = ("--plan", str(here / "plan.yaml"), "--out", str(out))
     done = deployment.command("coordinator", "run", root, *asked, seconds=240)
     assert done.returncode == 0, done.stdout + done.stderr
+    _has_the_tensors_of(here, out)
 
     assert main(["coordinator", "publish", root, str(out), "--name", "first"]) == 0
     new = deployment.site_file("release-new", manifests["alder"])
@@ -92,3 +103,19 @@ def _refusals(deployment: Deployment, new: Path, out: Path) -> None:
     assert sorted(path.name for path in (new.parent / "state" / "models").iterdir()) == ["first"]
     with pytest.raises(DeploymentError, match="--name 'a b' must be letters, digits, - and _"):
         publish(deployment.folder, out, "a b")
+
+
+def _has_the_tensors_of(here: Path, out: Path) -> None:
+    """Moments are pooled, given tensors come with the first question only, and the head of two classes as one row."""
+    expected, found = (safetensors.torch.load_file(f / "model" / "model.safetensors") for f in (here, out))
+    assert set(expected) == set(found) and {"scale.mean", "scale.deviation", "head.weight"} <= set(found)
+    for name, tensor in expected.items():
+        assert torch.allclose(tensor, found[name], rtol=1e-4, atol=1e-4), name
+    asked = [json.loads(line) for line in (out / "ledger.jsonl").read_text().splitlines()]
+    first, *later = [
+        line["bytes_down"] for line in asked if line["what"] == "gradient" and line["site"] == "release-alder"
+    ]
+    width = found["scale.mean"].numel()
+    assert len(later) == EVALUATIONS - 1
+    assert first - max(later) > 8 * width
+    assert 4 * width < max(later) < 8 * width, "one row of the head in float32"

@@ -26,7 +26,7 @@ def test_a_table_with_federated_statistics(
     table_sites: Callable[..., list[Path]],
     tmp_path: Path,
 ) -> None:
-    plan = table_plan("strategy.min_sites=2", "strategy.timeout=120", "rounds=1")
+    plan = table_plan("strategy.min_sites=2", "strategy.timeout=120", "rounds=1", "decide.unseen=null")
     hospitals = table_sites(2)
     app = client_app.build(client_app.MessageHandler(Workspace(), hospitals))
     grid = InProcessGrid(app, [{"site-file": str(site)} for site in hospitals], {})
