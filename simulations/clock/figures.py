@@ -3,7 +3,7 @@
 `figures` is the content of ``summary.json``'s ``clock`` (all times in seconds):
 
 - ``total_seconds`` = ``prepare_seconds`` + ``rounds_seconds`` + ``evaluation_seconds``; ``rounds``: how many. The
-  messages of ``initial`` count as preparing, those of ``initial.interpolate`` as evaluation
+  messages before the first round count as preparing, those after the last one as evaluation
 - ``waited_for.<name>``: in how many rounds that site was the slowest
 - ``slowest``: the site for which the others waited longest in all: ``name``, ``rounds``, and the largest ``part`` of
   that time with its ``share``
@@ -21,12 +21,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, replace
 from typing import Any
 
-from fedgraft.server.exchange.ledger import LEARNING
+from fedgraft.server.exchange.ledger import LEARNING, What
 from fedgraft.simulations.clock.timeline import Facts, Pace, Parts, Step, timeline
 
 REMEDIES = {"download": "downlink", "compute": "speed", "upload": "uplink"}
 """The option of a site's profile that shortens each part of its time."""
 _FACTOR = 2
+_BEFORE: tuple[What, ...] = ("describe", "prepare", "moments", "ranking", "sums", "initial")
+_AFTER: tuple[What, ...] = ("interpolate", "evaluate", "familiarity")
 
 
 def figures(facts: Facts, pace: Pace) -> dict[str, Any]:
@@ -36,9 +38,9 @@ def figures(facts: Facts, pace: Pace) -> dict[str, Any]:
     slowest = _slowest(rounds)
     return {
         "total_seconds": _total(steps),
-        "prepare_seconds": _total([*_of(steps, "prepare"), *_of(steps, "sums")]),
+        "prepare_seconds": _total(_of(steps, *_BEFORE)),
         "rounds_seconds": _total(rounds),
-        "evaluation_seconds": _total([*_of(steps, "interpolate"), *_of(steps, "evaluate")]),
+        "evaluation_seconds": _total(_of(steps, *_AFTER)),
         "rounds": len(rounds),
         "waited_for": dict(Counter(step.waited_for for step in rounds).most_common()),
         "slowest": slowest,

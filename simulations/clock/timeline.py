@@ -142,7 +142,8 @@ def _counts(entry: Entry) -> bool:
 
 def _message(entries: Sequence[Entry], facts: Facts, pace: Pace) -> Parts:
     """The time of a message other than ``prepare``, also if its reply was refused. ``interpolate`` has one message for
-    each share, ``gradient`` one for each evaluation, which costs as much as an epoch."""
+    each share, ``gradient`` one for each evaluation, which costs as much as an epoch, ``familiarity`` one over the
+    training cases (not at a held-out site) and one over the others."""
     last = entries[-1]
     waits = {"unreachable": pace.offline, "no-answer": facts.timeout}
     offline = waits.get(last.outcome, 0.0)
@@ -151,7 +152,8 @@ def _message(entries: Sequence[Entry], facts: Facts, pace: Pace) -> Parts:
         return Parts(offline=offline)
     work, costs = facts.work[last.site], pace.costs
     passes = {"train": facts.epochs, "gradient": len(came)}.get(last.what, 0)
-    forward = work.train if last.what == "sums" else work.evaluated
+    both = (len(came) - 1) * work.train + work.evaluated
+    forward = {"sums": work.train, "ranking": work.train, "familiarity": both}.get(last.what, work.evaluated)
     seconds = work.train * passes * costs.train + forward * costs.evaluate
     if last.what == "interpolate":
         seconds *= len(came)

@@ -34,7 +34,7 @@ def test_a_held_out_site_is_prepared_and_evaluated_and_never_asked_to_train(
 ) -> None:
     result = federate(held_out(compose_plan(), "birch"))
     kinds = [entry.what for entry in result.ledger.entries if entry.site == "birch" and entry.outcome == "ok"]
-    assert set(kinds) == {"prepare", "evaluate"}
+    assert set(kinds) == {"prepare", "evaluate", "familiarity"}
     assert [round_.sites for round_ in result.outcome.rounds[1:]] == [("alder", "cedar")] * 2
     assert set(result.outcome.rounds[-1].by_site) == {"alder", "birch", "cedar"}
     assert set(result.outcome.rounds[0].by_site) == {"alder", "cedar"}

@@ -223,3 +223,10 @@ def test_sums_are_one_pass_over_training_cases_and_part_of_preparing() -> None:
     assert found["prepare_seconds"] == pytest.approx(step.seconds)
     parts = found["prepare_seconds"] + found["rounds_seconds"] + found["evaluation_seconds"]
     assert found["total_seconds"] == pytest.approx(parts)
+
+
+def test_what_is_familiar_is_asked_of_training_cases_and_of_the_others_and_a_part_of_evaluation() -> None:
+    entries = (entry(1, "train", "north"), entry(1, "evaluate", "north"), *[entry(1, "familiarity", "north")] * 2)
+    *_, last, step = timeline(facts(*entries), PACE)
+    assert step.sites["north"].compute == pytest.approx(2.0 + last.sites["north"].compute)  # 100 cases x 20 ms
+    assert figures(facts(*entries), PACE)["evaluation_seconds"] == pytest.approx(last.seconds + step.seconds)

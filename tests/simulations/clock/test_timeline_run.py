@@ -75,7 +75,8 @@ def test_every_second_follows_from_the_ledger(go: Go) -> None:
     out, summary = go(*THREE)
     ledger, rounds, clock = (lines(out, f"{name}.jsonl") for name in ("ledger", "rounds", "clock"))
     kinds = [(one["round"], one["what"]) for one in clock]
-    assert kinds == [(1, "prepare"), (1, "train"), (2, "train"), (3, "train"), (3, "evaluate")]
+    trained = [(1, "train"), (2, "train"), (3, "train")]
+    assert kinds == [(1, "prepare"), *trained, (3, "evaluate"), (3, "familiarity")]
     cases = sum(rounds[0]["sites"]["cedar"][split]["cases"] for split in ("val", "test"))
     for message, step in ((e, c) for e in ledger for c in clock if (e["round"], e["what"]) == (c["round"], c["what"])):
         if message["site"] != "cedar" or message["what"] != "train":
@@ -190,7 +191,7 @@ def test_a_folder_that_holds_no_ended_run_is_named(go: Go, tmp_path: Path) -> No
     out = tmp_path / "cut"
     shutil.copytree(go(*THREE)[0], out)
     whole = (out / "ledger.jsonl").read_text().splitlines(keepends=True)
-    (out / "ledger.jsonl").write_text("".join(whole[:-3]))
+    (out / "ledger.jsonl").write_text("".join(whole[:-9]))  # three evaluations, six questions on what is familiar
     with pytest.raises(DataError, match="holds a run that did not end"):
         reckon(out, None, [], None)
     (out / "ledger.jsonl").unlink()
