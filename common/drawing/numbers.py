@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from fedgraft.common.drawing.markup import Content, beside
-from fedgraft.common.tasks.intervals import quantile
 
 MISSING = "–"
 FEW = 5
@@ -54,28 +52,3 @@ def duration(seconds: float | None) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def auroc_interval(auroc: float, positives: int, negatives: int) -> tuple[float, float]:
-    """The 95 % interval of an AUROC from nothing but itself and the numbers of cases (both at least 1).
-
-    The values that it does not contradict, with the variance that they would have (Newcombe, Stat. Med. 2006, method 5,
-    after Hanley & McNeil, Radiology 1982): it is narrow near 0 and 1, and there is one of an AUROC of 1 too.
-    """
-    low, high = _below(auroc, positives, negatives), 1 - _below(1 - auroc, positives, negatives)
-    return low, high
-
-
-def _below(auroc: float, positives: int, negatives: int) -> float:
-    """The lowest value that ``auroc`` does not contradict, by bisection."""
-    more, z = (positives + negatives) / 2 - 1, quantile(0.95)
-
-    def reach(true: float) -> float:
-        spread = 1 + more * ((1 - true) / (2 - true) + true / (1 + true))
-        return true + z * math.sqrt(true * (1 - true) * spread / (positives * negatives))
-
-    low, high = 0.0, auroc * (1 - 1e-9)
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if reach(middle) < auroc else (low, middle)
-    return low

@@ -52,7 +52,7 @@ def card(run: RunFolder) -> dict[str, Any]:
             name: {
                 "cases": one["cases"],
                 run.headline: one[run.headline],
-                "interval": None if run.too_few(name) else run.interval(one, run.counted(name)),
+                "interval": None if run.too_few(name) else run.interval(name),
                 "too_few": run.too_few(name),
             }
             for name, one in run.sites.items()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.common import tasks
-from fedgraft.common.drawing.numbers import FEW, auroc_interval
+from fedgraft.common.drawing.numbers import FEW
 from fedgraft.common.errors import FedGraftError
 from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.plan.plan import Plan, load_plan
@@ -100,12 +100,13 @@ class RunFolder:
     def too_few(self, site: str) -> bool:
         return self.counted(site).too_few(self.task.has_probabilities)
 
-    def interval(self, figures: Figures, counted: Counted) -> tuple[float, float] | None:
-        """Of the headline figure, if it is an AUROC of one class against one other."""
-        value = figures[self.headline]
-        if value is None or self.headline != "auroc" or len(self.task.scored) != 1:
-            return None
-        return auroc_interval(value, counted.positives, counted.negatives)
+    def interval(self, site: str | None) -> tuple[float, float] | None:
+        """The 95 % interval of the headline figure at a site, or (``None``) over all sites together, as in ``intervals``;
+        ``None`` if the run has none."""
+        found = self.summary.get("intervals") or {}
+        one = (found.get("together") if site is None else found.get("sites", {}).get(site)) or {}
+        known = one.get(self.headline) or {}
+        return (known["low"], known["high"]) if known.get("low") is not None else None
 
     @cached_property
     def worst(self) -> str | None:

@@ -18,7 +18,7 @@ from fedgraft.common.drawing.markup import (
     tag,
 )
 from fedgraft.common.drawing.numbers import MISSING, figure, percent, with_interval
-from fedgraft.server.reports.page.folder import Counted, Figures, RunFolder
+from fedgraft.server.reports.page.folder import Figures, RunFolder
 
 
 def hospitals(run: RunFolder) -> Html:
@@ -37,7 +37,7 @@ def hospitals(run: RunFolder) -> Html:
 def _about_intervals(run: RunFolder) -> str:
     if len(run.task.scored) == 1:
         return (
-            " Small: 95 % intervals (Newcombe for the AUROC, Wilson for shares): how far off a figure may "
+            " Small: 95 % intervals (DeLong for the AUROC, Wilson for shares): how far off a figure may "
             "be from the number of cases alone."
         )
     return f" The {run.heading} has no interval here."
@@ -53,8 +53,7 @@ def _table(run: RunFolder) -> Html:
     rows = [_row(run, name, single, calibrated) for name in run.sites]
     test = run.summary["test"]
     if test["source"] == "sites" and test["cases"]:
-        whole = round(test["prevalence"] * test["cases"])
-        cells = _cells(run, test, Counted(whole, test["cases"] - whole))
+        cells = _cells(run, test, None)
         at = run.thresholds[single]["chosen"]["pooled"] if single else {}
         cells += [with_interval(at[name]) for name in ("sensitivity", "specificity")] if single else []
         cells += [_off(run.calibration["pooled"])] if calibrated else []
@@ -64,7 +63,7 @@ def _table(run: RunFolder) -> Html:
 
 def _row(run: RunFolder, name: str, single: str | None, calibrated: bool) -> Row:
     figures, few = run.sites[name], run.too_few(name)
-    cells = _cells(run, figures, run.counted(name), few)
+    cells = _cells(run, figures, name, few)
     if single:
         at = run.thresholds[single]["chosen"]["sites"].get(name, {})
         cells += [with_interval(at.get(one)) for one in ("sensitivity", "specificity")]
@@ -75,11 +74,11 @@ def _row(run: RunFolder, name: str, single: str | None, calibrated: bool) -> Row
     return Row((tag("span", named(name), said), *cells), "worst" if name == run.worst else "few" if few else None)
 
 
-def _cells(run: RunFolder, figures: Figures, counted: Counted, few: bool = False) -> list[Content]:
+def _cells(run: RunFolder, figures: Figures, site: str | None, few: bool = False) -> list[Content]:
     value = figures[run.headline]
     if not figures["cases"]:
         return ["none told", MISSING, "not known", MISSING]
-    interval = None if few else run.interval(figures, counted)
+    interval = None if few else run.interval(site)
     words = figure(value) if value is not None else f"undefined: {run.task.undefined}"
     ends = None if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
     drawn = MISSING if value is None else strip(Axis("", 0.5, 1.0), value, interval, f"{words} {ends or ''}")

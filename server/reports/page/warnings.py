@@ -31,7 +31,7 @@ def every_warning(run: RunFolder) -> Iterator[str | tuple[Content, ...]]:
 
 def _guessing(run: RunFolder) -> Iterator[tuple[Content, ...]]:
     for name, figures in run.sites.items():
-        interval = None if run.too_few(name) else run.interval(figures, run.counted(name))
+        interval = None if run.too_few(name) else run.interval(name)
         if interval is not None and interval[0] <= 0.5:
             yield (
                 "At ",

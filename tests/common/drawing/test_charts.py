@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
-
 from fedgraft.common.drawing.charts import MOST_TIPS, Axis, Series, chart, strip
 from fedgraft.common.drawing.markup import Html, listed, tag
-from fedgraft.common.drawing.numbers import auroc_interval, duration, of_hundred, percent, size
+from fedgraft.common.drawing.numbers import duration, of_hundred, percent, size
 
 
 def test_ticks_are_round_numbers_on_the_axis() -> None:
@@ -62,23 +59,3 @@ def test_numbers_in_words() -> None:
     ]
     assert [size(count) for count in (12, 1500, 2.5e6, 4e12)] == ["12 bytes", "1.5 kB", "2.5 MB", "4,000.0 GB"]
     assert [duration(one) for one in (None, 3.25, 600, 7200)] == ["–", "3.2 s", "10.0 min", "2.0 h"]
-
-
-def test_an_aurocs_interval_holds_what_does_not_contradict_it() -> None:
-    low, high = auroc_interval(0.8, 20, 30)
-    for end, sign in ((low, 1), (high, -1)):  # Newcombe 2006, method 5: |0.8 - end| = z * sd(end)
-        spread = 1 + 24 * ((1 - end) / (2 - end) + end / (1 + end))
-        assert 0.8 - end == pytest.approx(sign * 1.959964 * np.sqrt(end * (1 - end) * spread / 600), abs=1e-6)
-    assert auroc_interval(0.2, 30, 20) == pytest.approx((1 - high, 1 - low))
-    assert 0.5 < auroc_interval(1.0, 5, 10)[0] < 0.9 and auroc_interval(1.0, 5, 10)[1] == pytest.approx(1.0)
-    assert auroc_interval(0.5, 50, 50) == pytest.approx((0.388, 0.612), abs=0.005)  # Wilcoxon: sd = sqrt(101 / 30000)
-
-
-def test_nineteen_of_twenty_intervals_hold_the_true_auroc() -> None:
-    rng, inside = np.random.default_rng(0), 0
-    for _ in range(500):
-        negatives, positives = rng.normal(0, 1, 40), rng.normal(1.4657, 1, 20)  # AUROC .85 = Phi(1.4657 / sqrt 2)
-        found = float((positives[:, None] > negatives[None]).mean())
-        low, high = auroc_interval(found, 20, 40)
-        inside += low <= 0.85 <= high
-    assert 0.92 < inside / 500 < 0.985

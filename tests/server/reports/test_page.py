@@ -124,7 +124,9 @@ def test_a_site_with_few_cases_is_never_the_weakest_and_is_named(run_folder: Mad
     rest = {name: one["auroc"] for name, one in run.sites.items() if name != "few"}
     assert run.worst == min(rest, key=lambda name: rest[name])
     assert "Too few to say (fewer than 5 positive or negative cases in the test): few." in told
-    assert run.interval(run.sites["alder"], run.counted("alder")) is not None
+    known = run.summary["intervals"]["sites"]["alder"]["auroc"]
+    assert run.interval("alder") == (known["low"], known["high"])
+    assert run.interval(None) is not None
 
 
 def test_who_was_dropped_is_said_with_the_reason(run_folder: Made) -> None:
