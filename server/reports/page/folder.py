@@ -101,8 +101,8 @@ class RunFolder:
         return self.counted(site).too_few(self.task.has_probabilities)
 
     def interval(self, site: str | None) -> tuple[float, float] | None:
-        """The 95 % interval of the headline figure at a site, or (``None``) over all sites together: of ``intervals`` in
-        ``summary.json``; ``None`` if the run has none."""
+        """The 95 % interval of the headline figure at a site, or (``None``) over all sites together: that of
+        ``intervals`` in ``summary.json``; ``None`` if the run has none."""
         found = self.summary.get("intervals") or {}
         one = (found.get("together") if site is None else found.get("sites", {}).get(site)) or {}
         known = one.get(self.headline) or {}
