@@ -169,8 +169,9 @@ def without(plan: Plan, options: Collection[str]) -> Plan:
 def scaled_by_itself(plan: Plan) -> Plan:
     """The plan of `alone`, with features that were scaled by common moments scaled by the site's own, which are the
     same and need not be sent, and with all features: a site by itself saves nothing by ``features.keep``, and its sums
-    by class may not be told to anyone."""
-    scale: ScaleName = "own" if plan.features.scale == "common" else plan.features.scale
+    by class may not be told to anyone. Where the coordinator tests, the moments must be told, for it to scale by."""
+    here = plan.features.scale == "common" and plan.data.test != "coordinator"
+    scale: ScaleName = "own" if here else plan.features.scale
     return replace(plan, features=replace(plan.features, scale=scale, keep=None))
 
 

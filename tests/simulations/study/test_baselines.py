@@ -15,7 +15,14 @@ from fedgraft.common.plan.graft_sections import AdaptSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.federation.sites import Partitioned
 from fedgraft.simulations.planning.options import Study
-from fedgraft.simulations.study.baselines import Arrangement, alone, arrangements, require_suited, without
+from fedgraft.simulations.study.baselines import (
+    Arrangement,
+    alone,
+    arrangements,
+    require_suited,
+    scaled_by_itself,
+    without,
+)
 from fedgraft.simulations.study.splits import with_splits
 
 Composer = Callable[..., Plan]
@@ -192,3 +199,10 @@ def test_what_a_baseline_s_plan_contradicts_is_named_with_it(
     broken = replace(plan, data=replace(plan.data, classes=("clear",)))
     with pytest.raises(PlanError, match=r"baselines=local: data.classes must name two classes"):
         arrangements(broken, ALL, partitioned, environ)
+
+
+def test_a_site_alone_tells_its_moments_only_where_the_coordinator_tests(compose_plan: Composer) -> None:
+    words = ("features=taps", "head=plain")
+    assert scaled_by_itself(compose_plan(*words)).features.scale == "own"
+    tested = compose_plan(*words, "data=pneumoniamnist", "partition.sites=2", "partition.alpha=0.5")
+    assert scaled_by_itself(tested).features.scale == "common"
