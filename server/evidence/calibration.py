@@ -14,6 +14,7 @@ from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.plan.evidence_sections import CalibrationSection
 from fedgraft.common.plan.plan import Plan
+from fedgraft.server.evidence.decisions import validation
 from fedgraft.server.rounds.state import RunOutcome
 
 Counts = tuple[ScoreCounts, ...]
@@ -40,11 +41,7 @@ def calibrated(plan: Plan, outcome: RunOutcome) -> Calibrated:
     task, section, none = tasks.of(plan.data), plan.calibration, raw(plan.data.task, plan.data.classes)
     if section.method == "none" or not task.has_probabilities:
         return Calibrated(none)
-    evaluations = {
-        name: splits["val"]
-        for name, splits in sorted(outcome.final.by_site.items())
-        if "val" in splits and name not in plan.hold_out and splits["val"].cases
-    }
+    evaluations = validation(plan, outcome)
     cases = {name: evaluation.cases for name, evaluation in evaluations.items()}
     counts = {name: evaluation.score_counts() for name, evaluation in evaluations.items()}
     pooled = tuple(together([each[place] for each in counts.values()]) for place in range(len(task.scored)))

@@ -37,11 +37,12 @@ def decision_figures(
     }
     if decisions is None or not tests:
         return None
+    counts = validation_counts(plan, outcome)
     return {
         "rule": {"at": plan.decide.at, "value": plan.decide.value, "by_site": plan.decide.by_site},
         "thresholds": _thresholds(plan, decisions, tests, calibration),
         "curves": _curves(plan, decisions, tests, calibration),
-        "sets": {source: set_figures(plan, source, validation_counts(plan, outcome), tests) for source in SOURCES},
+        "sets": {source: set_figures(plan, source, counts, tests) for source in SOURCES},
         "coverage": plan.decide.coverage,
         "miss": plan.decide.miss,
     }

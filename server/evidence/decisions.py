@@ -8,6 +8,7 @@ from fedgraft.common import tasks
 from fedgraft.common.calibration.figures import together
 from fedgraft.common.decisions.decisions import Decisions, Rules, rules_of
 from fedgraft.common.interfaces.scores import ScoreCounts
+from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.evidence_sections import DecideSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.rounds.state import RunOutcome
@@ -15,13 +16,23 @@ from fedgraft.server.rounds.state import RunOutcome
 Counts = tuple[ScoreCounts, ...]
 
 
-def validation_counts(plan: Plan, outcome: RunOutcome) -> dict[str, Counts]:
-    """The score counts of validation cases by site, of the sites that train and told any."""
+def validation(plan: Plan, outcome: RunOutcome) -> dict[str, Evaluation]:
+    """The evaluations of validation cases by site, of the sites that train and told any."""
     return {
-        name: splits["val"].score_counts()
+        name: splits["val"]
         for name, splits in sorted(outcome.final.by_site.items())
         if "val" in splits and name not in plan.hold_out and splits["val"].cases
     }
+
+
+def validation_counts(plan: Plan, outcome: RunOutcome) -> dict[str, Counts]:
+    """The score counts of `validation`."""
+    return {name: evaluation.score_counts() for name, evaluation in validation(plan, outcome).items()}
+
+
+def of_all_sites(counts: Mapping[str, Counts]) -> Counts:
+    """The score counts of all sites' cases together; of one site or more."""
+    return tuple(together(list(column)) for column in zip(*counts.values(), strict=True))
 
 
 def decided(plan: Plan, outcome: RunOutcome) -> Decisions | None:
@@ -36,7 +47,6 @@ def decided(plan: Plan, outcome: RunOutcome) -> Decisions | None:
 
 def by_site(plan: Plan, section: DecideSection, counts: Mapping[str, Counts]) -> dict[str, Rules]:
     """The rules of each site, and under ``""`` those of all together."""
-    task = tasks.of(plan.data)
-    pooled = tuple(together([each[place] for each in counts.values()]) for place in range(len(task.scored)))
+    task, pooled = tasks.of(plan.data), of_all_sites(counts)
     own = {name: rules_of(task, section, each, pooled) for name, each in counts.items()}
     return {"": rules_of(task, section, None, pooled), **own}

@@ -8,13 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from fedgraft.common import tasks
-from fedgraft.common.calibration.figures import together
 from fedgraft.common.decisions.decisions import Rules
 from fedgraft.common.decisions.figures import Held, at_threshold, held, mean_size
 from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.plan.evidence_sections import Source
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.evidence.decisions import by_site
+from fedgraft.server.evidence.decisions import by_site, of_all_sites
 
 Counts = tuple[ScoreCounts, ...]
 
@@ -36,13 +35,13 @@ def set_figures(
         rule = rules.get(name, rules[""])
         limits = [math.inf if limit is None else limit for limit in rule.limits]
         sites[name] = held(task.answers, limits, each)
-        made = None if source == "shrunk" else counts.get(name) if source == "own" else _all(counts)
+        made = None if source == "shrunk" else counts.get(name) if source == "own" else of_all_sites(counts)
         found[name] = {
             **_coverage(plan, sites[name], made),
             "mean_size": _short(mean_size(task.answers, limits, each)),
             "missed": _missed(rule, each),
         }
-    return {"pooled": _coverage(plan, _summed(list(sites.values())), _all(counts)), "sites": found}
+    return {"pooled": _coverage(plan, _summed(list(sites.values())), of_all_sites(counts)), "sites": found}
 
 
 def _coverage(plan: Plan, each: Sequence[Held], made: Counts | None) -> dict[str, Any]:
@@ -78,10 +77,6 @@ def _missed(rules: Rules, counts: Counts) -> list[Any]:
 def _summed(each: list[list[Held]]) -> list[Held]:
     columns = zip(*each, strict=True)
     return [Held(sum(one.cases for one in column), sum(one.covered for one in column)) for column in columns]
-
-
-def _all(counts: Mapping[str, Counts]) -> Counts:
-    return tuple(together(list(column)) for column in zip(*counts.values(), strict=True))
 
 
 def _short(value: float | None) -> float | None:

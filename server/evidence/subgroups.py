@@ -17,6 +17,7 @@ from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tasks.delong import auroc_with_variance
+from fedgraft.common.tasks.intervals import quantile
 from fedgraft.server.rounds.state import RunOutcome
 
 ALPHA = 0.05
@@ -124,7 +125,7 @@ def _calibration_gap(
         if known is not None and known.intercept is not None and known.intercept_interval is not None:
             low, high = known.intercept_interval
             values[group] = known.intercept
-            variances.append(((high - low) / 2 / 1.959964) ** 2)
+            variances.append(((high - low) / 2 / quantile(0.95)) ** 2)
     gap = _differ(values, variances)
     if gap is not None:
         gap["worst"] = max(values, key=lambda group: abs(values[group]))
