@@ -8,7 +8,8 @@ from typing import Any
 from fedgraft.common.drawing.charts import Axis
 from fedgraft.common.drawing.forest import Group, forest
 from fedgraft.common.drawing.markup import Content, Html, Row, beside, listed, named, table, tag
-from fedgraft.common.drawing.numbers import FEW, MISSING, percent, with_interval
+from fedgraft.common.drawing.numbers import MISSING, percent, with_interval
+from fedgraft.common.tasks.areas import FEW
 
 Figures = Mapping[str, Any]
 """Of a group: ``cases``, ``prevalence`` (``None``: as counted at the threshold), and what

@@ -8,8 +8,6 @@ from typing import Any
 from fedgraft.common.drawing.markup import Content, beside
 
 MISSING = "–"
-FEW = 5
-"""With fewer positive or negative test cases a site's figures say too little to be called good or bad."""
 
 
 def figure(value: float | None, digits: int = 3) -> str:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.common import tasks
-from fedgraft.common.drawing.numbers import FEW
 from fedgraft.common.errors import FedGraftError
 from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.plan.plan import Plan, load_plan
+from fedgraft.common.tasks.areas import FEW
 
 Figures = Mapping[str, Any]
 

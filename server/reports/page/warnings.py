@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fedgraft.common.drawing.markup import Content, Html, listed, named, tag
-from fedgraft.common.drawing.numbers import FEW, figure, of_hundred
+from fedgraft.common.drawing.numbers import figure, of_hundred
+from fedgraft.common.tasks.areas import FEW
 from fedgraft.server.reports.page.folder import RunFolder
 from fedgraft.server.reports.page.subgroups import unequal
 
