@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from fedgraft.common.model_folder.folder import FOLDER, write_model
 from fedgraft.common.models.build import build as build_model
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, from_json
+from fedgraft.common.plan.tracking_section import TrackingSection
 from fedgraft.common.runtime.files import append_json
-from fedgraft.server.deployment.folder import REGISTERED
+from fedgraft.server.deployment.folder import REGISTERED, TRACKING
 from fedgraft.server.evidence.evidence import gather
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import distributed
@@ -66,6 +68,7 @@ def build(
             raise DeploymentError(
                 "the run's configuration names no `out` folder; start it with fedgraft coordinator run"
             )
+        plan = with_tracking(plan, Path(out))
         with tracked(plan, Path(out)) if tracker is None else nullcontext(tracker) as keeps:
             ended(serve(grid, plan, Path(out), evaluate, progress or print_round, draw, keeps))
 
@@ -157,6 +160,12 @@ def print_round(round_: Round) -> None:
     loss = "" if round_.train_loss is None else f", training loss {round_.train_loss:.4f}"
     fit = "" if round_.fit is None else f", {round_.fit.sentence}"
     print(f"round {round_.number}: {len(round_.sites)} site(s) updated{loss}{central}{fit}", flush=True)
+
+
+def with_tracking(plan: Plan, out: Path) -> Plan:
+    """The plan with the ``tracking`` that ``fedgraft coordinator run`` left in the run's folder, if it left any."""
+    path = out / TRACKING
+    return replace(plan, tracking=TrackingSection(**json.loads(path.read_text()))) if path.is_file() else plan
 
 
 def _registered(out: Path) -> dict[int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fedgraft.common.errors import DeploymentError
@@ -170,7 +171,7 @@ def _run(given: argparse.Namespace) -> int:
 def _plan_for_hospitals(file: Path) -> Plan:
     """The plan of a file, without what only a simulation reads; says so if there was any."""
     simulated = load_plan(file)
-    plan = simulated.for_hospitals()
+    plan = replace(simulated.for_hospitals(), tracking=simulated.tracking)
     if plan != simulated:
         named = [str(part.target) for part in (simulated.data, simulated.partition) if part.target is not None]
         say(

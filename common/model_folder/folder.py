@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,7 +17,6 @@ from fedgraft.common.model_folder.card import card
 from fedgraft.common.model_folder.digests import DIGESTS, SIGNATURE, verify, write_digests
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, load_plan
-from fedgraft.common.plan.tracking_section import TrackingSection
 
 FOLDER = "model"
 """The name of the folder in that of a run."""
@@ -68,7 +67,7 @@ def write_model(
     metadata = {"plan_digest": plan.digest, "classes": json.dumps(plan.data.classes)}
     tensors.save(folder / TENSORS, model.tensors((*model.names("frozen"), *model.received)), metadata)
     texts = {
-        PLAN: replace(plan.for_hospitals(), tracking=TrackingSection()).to_yaml(),
+        PLAN: plan.for_hospitals().to_yaml(),
         ABOUT: about.to_json(),
         CARD: f"{above}\n{card(about, model.facts.a)}" if above else card(about, model.facts.a),
         **more,

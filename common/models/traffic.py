@@ -42,7 +42,7 @@ def volume(plan: Plan, model: Model) -> Volume:
     down, up = message_bytes(plan, model) if path is None else _gradient_bytes(plan, model)
     received = model.tensors(model.received)
     return Volume(
-        question=messages.count_bytes(messages.pack_prepare(plan.to_json(), plan.digest, "0" * 64)),
+        question=messages.count_bytes(messages.pack_prepare(plan.for_sites().to_json(), plan.digest, "0" * 64)),
         backbone=messages.count_bytes(RecordDict({messages.FROZEN: pack_backbone(model.backbone_states())})),
         down=down,
         up=up,

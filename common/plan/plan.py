@@ -99,13 +99,18 @@ class Plan:
     def to_yaml(self) -> str:
         """`to_dict` as YAML; if it names a simulation's data set, with a comment on the plan for hospitals."""
         text = str(yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True))
-        hospitals = self.for_hospitals()
-        return text if hospitals == self else _OF_A_SIMULATION.format(digest=hospitals.digest) + text
+        hospitals = self.for_hospitals().digest
+        return text if hospitals == self.digest else _OF_A_SIMULATION.format(digest=hospitals) + text
+
+    def for_sites(self) -> Plan:
+        """The plan as messages to sites hold it: without ``tracking``, which can name a folder of the coordinator's
+        machine. Its digest is the same."""
+        return replace(self, tracking=TrackingSection())
 
     def for_hospitals(self) -> Plan:
-        """The plan without what only a simulation uses: the data set, its options and its partition."""
+        """`for_sites`, also without what only a simulation uses: the data set, its options and its partition."""
         data = replace(self.data, target=None, options={})
-        return replace(self, data=data, partition=PartitionSection())
+        return replace(self.for_sites(), data=data, partition=PartitionSection())
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces."""

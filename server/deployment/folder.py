@@ -20,6 +20,7 @@ from fedgraft.common.runtime.files import replacing, write_private
 from fedgraft.server.deployment.pki import issue_server_certificate, make_authority
 
 REGISTERED = "registered.json"  # file in a run's folder: names of sites by node id, for the ServerApp
+TRACKING = "tracking.json"  # likewise: the plan's section, which can name a folder here and goes to no site
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 CONNECTION = "link"

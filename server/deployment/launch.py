@@ -12,7 +12,8 @@ import re
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.flower import executable
 from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import flower_cli
-from fedgraft.server.deployment.folder import CONNECTION, REGISTERED, Folder, read_sites
+from fedgraft.server.deployment.folder import CONNECTION, REGISTERED, TRACKING, Folder, read_sites
 from fedgraft.server.tracking.tracker import require_tracking
 
 POLL_SECONDS = 10.0
@@ -96,14 +97,20 @@ def launch(folder: Folder, plan: Plan, out: Path | None) -> Launched:
     target.mkdir(parents=True, exist_ok=True)
     run_config = folder.cli_home / f"run-{stamp}-{plan.digest[:8]}.toml"
     folder.cli_home.mkdir(exist_ok=True)
-    run_config.write_text(tomli_w.dumps({"plan": plan.to_json(), "out": str(target)}), encoding="utf-8")
-    target.mkdir(parents=True, exist_ok=True)
-    names = {site.node_id: site.name for site in read_sites(folder)}
-    (target / REGISTERED).write_text(json.dumps(names), encoding="utf-8")
+    told = plan.for_sites().to_json()  # Flower gives a run's configuration to its nodes, too
+    run_config.write_text(tomli_w.dumps({"plan": told, "out": str(target)}), encoding="utf-8")
+    leave_for_server_app(target, plan, {site.node_id: site.name for site in read_sites(folder)})
     try:
         return Launched(flower_cli.submit(folder, write_bundle(folder.cli_home), run_config), target)
     finally:
         run_config.unlink()
+
+
+def leave_for_server_app(out: Path, plan: Plan, names: Mapping[str, str]) -> None:
+    """Write into a run's folder what the ServerApp needs and sites don't get: the sites' names by node id, and the
+    plan's ``tracking``."""
+    (out / REGISTERED).write_text(json.dumps(dict(names)), encoding="utf-8")
+    (out / TRACKING).write_text(json.dumps(asdict(plan.tracking)), encoding="utf-8")
 
 
 def follow(folder: Folder, run_id: str) -> int:

@@ -54,7 +54,7 @@ def admit(
     Returns:
         the nodes that are ready. The ledger says why the others are not.
     """
-    question = wire.pack_prepare(plan.to_json(), plan.digest, backbone.name)
+    question = wire.pack_prepare(plan.for_sites().to_json(), plan.digest, backbone.name)
     offers = _ask(grid, plan, question, wire.PREPARE, nodes, round_, ledger)
     lacking: dict[tuple[str, ...], list[int]] = {}
     for node, offer in offers.items():

@@ -54,7 +54,7 @@ def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledge
     nodes = wait_for_nodes(grid, least_nodes(plan), plan.strategy.timeout)
     if len(nodes) < len(registered):  # use the statistics of all sites, not of the first to connect
         nodes = wait_for_nodes(grid, len(registered), min(plan.strategy.timeout, GRACE))
-    question = pack_question(plan.to_json(), plan.digest)
+    question = pack_question(plan.for_sites().to_json(), plan.digest)
     replies = exchange(grid, [Message(question, node, DESCRIBE) for node in nodes], plan.strategy.timeout)
     answers = [Answer(node, _read(reply, plan, asked), reply) for node, reply in replies.items()]
     answers = _without_wrong_names(answers, registered)

@@ -49,3 +49,10 @@ def test_options_without_a_part_are_an_error(plan_of: PlanOf, section: str) -> N
     raw[section] = {**raw.get(section, {}), "sites": 5}
     with pytest.raises(PlanError, match=rf"{section}\._target_ is missing"):
         from_dict(yaml.safe_load(yaml.safe_dump(raw)))
+
+
+def test_it_names_no_folder_of_the_coordinator(plan_of: PlanOf) -> None:
+    plan = plan_of("data=busi", "tracking=mlflow", "tracking.folder=/srv/figures")
+    assert "/srv/figures" in plan.to_json()
+    assert plan.for_hospitals() == plan_of("data=busi").for_hospitals()
+    assert plan.for_sites() == plan_of("data=busi") and plan.for_sites().digest == plan.digest
