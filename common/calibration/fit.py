@@ -6,7 +6,8 @@
 - ``isotonic``: any increasing map for each class (Zadrozny & Elkan, KDD 2002), linear between its steps, which would
   move the mean probability; an intercept moves it back.
 
-All three rest on smoothed targets (`fedgraft.common.calibration.logistic.smoothed`).
+All three rest on smoothed targets (`fedgraft.common.calibration.logistic.smoothed`); the slopes of the first two are
+held near 1 where cases are few (`fedgraft.common.calibration.held`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+from fedgraft.common.calibration.held import held_line
 from fedgraft.common.calibration.isotonic import knots
-from fedgraft.common.calibration.logistic import Weighed, line, positive_line, sigmoid, smoothed
+from fedgraft.common.calibration.logistic import Weighed, line, sigmoid, smoothed
 from fedgraft.common.calibration.maps import Map
 from fedgraft.common.interfaces.scores import ScoreCounts
 
@@ -44,7 +46,7 @@ def expecting(one: Map, counts: ScoreCounts) -> Map:
 
 
 def _temperature(counts: Sequence[ScoreCounts]) -> list[Map]:
-    fitted = positive_line([smoothed(each) for each in counts])
+    fitted = held_line([smoothed(each) for each in counts])
     return [expecting(Map(fitted.slope, b), each) for b, each in zip(fitted.intercepts, counts, strict=True)]
 
 

@@ -1,7 +1,8 @@
 """Fit a slope and intercepts to binned scores: ``logit p = slope * score + intercept``, by maximum likelihood.
 
 Newton's method over filled bins, with step halving. Several classes can share a slope. A Gaussian prior on the
-logarithm of the slope and on the intercepts makes it a maximum a posteriori fit.
+logarithm of the slope and on the intercepts makes it a maximum a posteriori fit; so does a Student prior on the
+logarithm of the slope (`fedgraft.common.calibration.held`).
 """
 
 from __future__ import annotations
@@ -71,8 +72,7 @@ def smoothed(counts: ScoreCounts) -> Weighed:
     ``(P + 1) / (P + 2)`` of one, a negative as ``1 / (N + 2)``.
 
     Chosen against scores that separate the classes, for which there is no best slope: it is the same at every scale of
-    the scores, moves the sum of positives by less than one case, and vanishes as cases grow; a prior on the slope would
-    need to know the scale.
+    the scores, moves the sum of positives by less than one case, and vanishes as cases grow.
     """
     negatives, positives = counts.negatives.astype(np.float64), counts.positives.astype(np.float64)
     high, low = (positives.sum() + 1) / (positives.sum() + 2), 1 / (negatives.sum() + 2)
@@ -89,7 +89,7 @@ def line(part: Weighed, slope: float | None = None) -> Line:
     The caller sees to it that both exist (`separates`).
     """
     start = np.array([0.0 if slope is None else slope, log_odds(part.share)])
-    return _newton([part], start, positive=False, free=slope is None, precision=np.zeros(2))
+    return newton([part], start, positive=False, free=slope is None)
 
 
 def positive_line(parts: Sequence[Weighed], prior: Prior | None = None) -> Line:
@@ -104,11 +104,11 @@ def positive_line(parts: Sequence[Weighed], prior: Prior | None = None) -> Line:
         scale = _spread(parts)
         scaled = [Weighed(part.scores / scale, part.negatives, part.positives) for part in parts]
         begin = np.array([0.0, *(log_odds(part.share) for part in parts)])
-        found = _newton(scaled, begin, positive=True, free=True, precision=np.zeros(len(begin)))
+        found = newton(scaled, begin, positive=True)
         return Line(found.slope / scale, found.intercepts, found.information)
     centre = np.array([0.0, *[prior.at] * len(parts)])
     precision = 1 / np.square([prior.slope, *[prior.intercept] * len(parts)])
-    return _newton(parts, centre, positive=True, free=True, precision=precision)
+    return newton(parts, centre, positive=True, precision=precision)
 
 
 def separates(part: Weighed) -> bool:
@@ -125,12 +125,27 @@ def sigmoid(log_odds: Floats) -> Floats:
     return np.exp(-np.logaddexp(0, -log_odds))
 
 
-def _newton(parts: Sequence[Weighed], start: Floats, positive: bool, free: bool, precision: Floats) -> Line:
-    """Fisher scoring from ``start`` (the slope, or its logarithm if ``positive``, then intercepts), also the prior's
-    mean."""
-    at, value = start, _value(parts, start, positive, start, precision)
+def newton(
+    parts: Sequence[Weighed],
+    start: Floats,
+    *,
+    positive: bool,
+    free: bool = True,
+    precision: Floats | None = None,
+    centre: Floats | None = None,
+) -> Line:
+    """Fisher scoring from ``start``: the slope, or its logarithm if ``positive``, then the intercepts.
+
+    Args:
+        free: whether the slope is fitted.
+        precision: of a Gaussian prior on each, 0 for none; ``None`` for none at all.
+        centre: its mean; ``None`` for ``start``.
+    """
+    centre = start if centre is None else centre
+    precision = np.zeros(len(start)) if precision is None else precision
+    at, value = start, _value(parts, start, positive, centre, precision)
     for _ in range(STEPS):
-        gradient, information = _derivatives(parts, at, positive, start, precision)
+        gradient, information = _derivatives(parts, at, positive, centre, precision)
         if not free:
             gradient[0], information[0, :], information[:, 0] = 0.0, 0.0, 0.0
         step = np.linalg.pinv(information, hermitian=True) @ gradient
@@ -139,7 +154,7 @@ def _newton(parts: Sequence[Weighed], start: Floats, positive: bool, free: bool,
             moved = at + size * step
             if positive:
                 moved[0] = np.clip(moved[0], LEAST, MOST)
-            better = _value(parts, moved, positive, start, precision)
+            better = _value(parts, moved, positive, centre, precision)
             if better >= value:
                 break
             size /= 2
@@ -148,7 +163,7 @@ def _newton(parts: Sequence[Weighed], start: Floats, positive: bool, free: bool,
             at, value = moved, better
         if gain < TOLERANCE:
             break
-    _, information = _derivatives(parts, at, positive, start, precision)
+    _, information = _derivatives(parts, at, positive, centre, precision)
     if not free:
         information[0, :], information[:, 0] = 0.0, 0.0
     slope = np.exp(at[0]) if positive else at[0]
@@ -181,6 +196,12 @@ def _derivatives(
         information[0, place] = information[place, 0] = weight @ by_slope
         information[place, place] += weight.sum()
     return gradient, information
+
+
+def likelihood(parts: Sequence[Weighed], found: Line) -> float:
+    """The log likelihood of a line."""
+    at = np.array([found.slope, *found.intercepts])
+    return _value(parts, at, False, at, np.zeros(len(at)))
 
 
 def _spread(parts: Sequence[Weighed]) -> float:
