@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flwr.app import Message
-from ..in_process import Tampered, context_over
 
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.app import with_tracking
@@ -15,6 +14,8 @@ from fedgraft.server.deployment.folder import REGISTERED
 from fedgraft.server.deployment.launch import leave_for_server_app
 from fedgraft.server.exchange.roster import admit
 from fedgraft.simulations.federation.sites import lay_out
+
+from ..in_process import Tampered, context_over
 
 Composer = Callable[..., Plan]
 FOLDER = "/srv/only-of-the-coordinator"
