@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,10 @@ from fedgraft.client.prediction.predicting import Desk, Predictions, Watch, pred
 from fedgraft.common.errors import DataError
 from fedgraft.common.runtime.files import replacing
 from fedgraft.common.runtime.processes import say
+from fedgraft.common.runtime.scratch import ending_in_order, scratch_folder
 
+SCRATCH = ".fedgraft-predict-"
+"""How the names of folders begin in which cases are worked on, beside the output."""
 DESCRIPTION = """\
 Predicts new cases with a trained model. MODEL is a model's folder (`model/` of a run), or the folder of a run; every
 file in it is checked against digests.json first. Nothing is sent, and of the cases nothing is kept but the output.
@@ -92,8 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     loaded = loaded_as_asked(given, "fedgraft predict", machine_of, scale_from_cases=True)
     cases = read_new_cases(given.manifest)
     folder = given.out.resolve().parent
-    with tempfile.TemporaryDirectory(prefix=".fedgraft-predict-", dir=folder) as scratch, _bars() as watch:
-        desk = Desk(Path(scratch), watch)
+    with ending_in_order(), scratch_folder(folder, SCRATCH) as scratch, _bars() as watch:
+        desk = Desk(scratch, watch)
         found = predict_cases(loaded, cases.listed, desk, given.prevalence)
         pictures = None if given.explain is None else draw(loaded, found, desk, given.explain)
     _write(given.out, found, cases)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from fedgraft.client.site.site_file import SiteFile, read_site_file
 from fedgraft.common.model_folder.folder import ModelFolder, open_model
 from fedgraft.common.runtime.files import private_folder, replacing
 from fedgraft.common.runtime.processes import say
+from fedgraft.common.runtime.scratch import ending_in_order, scratch_folder
 
 DESCRIPTION = """\
 External validation: evaluates a model on all cases of this site's manifest, which are not split. Figures with 95 %
@@ -40,8 +40,8 @@ def run(given: argparse.Namespace) -> int:
     loaded = _loaded(folder, site)
     cases = read_manifest(site.manifest)
     private_folder(site.state)
-    with tempfile.TemporaryDirectory(prefix=".evaluate-", dir=site.state) as scratch:
-        found = evaluate_all(loaded, cases, Desk(Path(scratch)))
+    with ending_in_order(), scratch_folder(site.state, ".evaluate-") as scratch:
+        found = evaluate_all(loaded, cases, Desk(scratch))
     if trained_here(folder, site):
         found["notes"].append(TRAINED)
     about = {"site": site.name, "plan_digest": folder.about.plan_digest, "shared_digest": folder.about.shared_digest}

@@ -24,6 +24,7 @@ from fedgraft.common.errors import DataError, ModelError
 from fedgraft.common.model_folder.folder import open_model
 from fedgraft.common.plan import notebook
 from fedgraft.common.plan.types import OURS
+from fedgraft.common.runtime.scratch import scratch_folder
 
 _AT_ONCE = 64
 
@@ -106,8 +107,9 @@ class TrainedModel(nn.Module):
 
     @contextmanager
     def _at_work(self) -> Iterator[Path]:
-        with notebook.lent(self._parts), tempfile.TemporaryDirectory(prefix="fedgraft-cases-") as folder:
-            yield Path(folder)
+        everywhere = Path(tempfile.gettempdir())
+        with notebook.lent(self._parts), scratch_folder(everywhere, "fedgraft-cases-") as folder:
+            yield folder
 
 
 def load_model(path: str | Path, site: str | Path | None = None, *, allow: Sequence[str] = ()) -> TrainedModel:
