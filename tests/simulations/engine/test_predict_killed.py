@@ -56,4 +56,4 @@ def test_no_pixels_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert main(arguments(few)) == 0
     while left.exists():  # a reader of the killed process lives on for a second, and holds its lock
         remove_left_over(out, SCRATCH)
-    assert os.listdir(out) == ["out.csv"]
+    assert [path.name for path in out.iterdir()] == ["out.csv"]
