@@ -8,13 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from fedgraft.common.errors import DeploymentError
+from fedgraft.common.model_folder.folder import open_model
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import flower_cli, launch, sites
+from fedgraft.server.deployment.evaluations import read_evaluations
 from fedgraft.server.deployment.folder import Folder, Settings, create, renew
 from fedgraft.server.deployment.pki import validity
 from fedgraft.server.deployment.publishing import publish
 from fedgraft.server.deployment.supervisor import serve
+from fedgraft.server.evidence.external import external_table
 
 EPILOG = """\
 a first federation:
@@ -26,7 +29,7 @@ a first federation:
   fedgraft coordinator publish /srv/fedgraft RUN
 
 Give each site the file ca.crt and this machine's address; a site gives you the .pub half of its key.
-Only the Fleet API and published models are reachable from outside, by registered sites.
+Only the Fleet API and published models (and what sites say of these) are reachable from outside, by registered sites.
 Accounts on this machine can reach everything.
 """
 FORMAT = argparse.RawDescriptionHelpFormatter
@@ -110,7 +113,18 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     publishing.add_argument("folder", type=Path, metavar="DIR")
     publishing.add_argument("run", type=Path, metavar="RUN", help="the folder of a run, or a model's")
     publishing.add_argument("--name", metavar="NAME", help="by which sites ask for it (default: that of RUN)")
+    publishing.add_argument(
+        "--accept-evaluations", action="store_true", help="let sites send what they find with it (site evaluate --send)"
+    )
     publishing.set_defaults(command=_publish)
+    found = commands.add_parser(
+        "evaluations",
+        help="what sites found with a published model on all their cases, by site",
+        description="Of models that were published with --accept-evaluations. A site sends what its own file allows.",
+    )
+    found.add_argument("folder", type=Path, metavar="DIR")
+    found.add_argument("name", metavar="NAME", help="the published model")
+    found.set_defaults(command=_evaluations)
     status = commands.add_parser("status", help="is it up, until when does the certificate hold, which runs")
     status.add_argument("folder", type=Path, metavar="DIR")
     status.set_defaults(command=_status)
@@ -182,9 +196,17 @@ def _plan_for_hospitals(file: Path) -> Plan:
 
 
 def _publish(given: argparse.Namespace) -> int:
-    model = publish(Folder(given.folder.resolve()), given.run, given.name)
+    model = publish(Folder(given.folder.resolve()), given.run, given.name, given.accept_evaluations)
     say(f"published {model.path.name}: every registered site can fetch it from now on")
     say(f"  fedgraft site fetch {model.path.name} --site site.yaml")
+    return 0
+
+
+def _evaluations(given: argparse.Namespace) -> int:
+    folder = Folder(given.folder.resolve())
+    task, kept = read_evaluations(folder, given.name)
+    for line in external_table(task, kept, open_model(folder.published / given.name).decisions):
+        say(line)
     return 0
 
 

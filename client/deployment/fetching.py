@@ -49,7 +49,7 @@ def fetch(site_file: Path, name: str) -> ModelFolder:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700)
     try:
-        with _asking(coordinator) as connection:
+        with asking(coordinator) as connection:
             _receive_all(connection, coordinator, name, partial)
         if target.exists():
             return _known(target, partial)
@@ -68,7 +68,7 @@ def published(site_file: Path) -> tuple[SiteFile, list[str]]:
     """
     site = read_site_file(site_file)
     coordinator = require_coordinator(site, site_file)
-    with _asking(coordinator) as connection:
+    with asking(coordinator) as connection:
         answer = _get(connection, coordinator, _PATH)
         content = json.loads(answer.read(_SMALL))
     return site, [str(name) for name in content]
@@ -97,7 +97,7 @@ def _known(target: Path, fetched: Path) -> ModelFolder:
 
 
 @contextmanager
-def _asking(coordinator: Coordinator) -> Iterator[http.client.HTTPSConnection]:
+def asking(coordinator: Coordinator) -> Iterator[http.client.HTTPSConnection]:
     """A connection to the coordinator, which trusts the site's CA file only.
 
     Raises:
@@ -121,6 +121,10 @@ def _get(connection: http.client.HTTPSConnection, coordinator: Coordinator, path
     connection.request("GET", path, headers=signed_headers(coordinator.key, path, time.time()))
     answer = connection.getresponse()
     if answer.status != 200:
-        said = answer.read(_PIECE).decode("utf-8", "replace").strip()
-        raise DeploymentError(f"the coordinator at {coordinator.address} gives no {path}: {said}")
+        raise DeploymentError(f"the coordinator at {coordinator.address} gives no {path}: {refusal_of(answer)}")
     return answer
+
+
+def refusal_of(answer: http.client.HTTPResponse) -> str:
+    """What the coordinator says of a request that it refused."""
+    return answer.read(_PIECE).decode("utf-8", "replace").strip()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.client.cohort.manifest.manifest import read_manifest
+from fedgraft.client.deployment.sending import require_sendable, send
 from fedgraft.client.prediction.evaluating import evaluate_all
 from fedgraft.client.prediction.loading import Call, LoadedModel, load, machine_of
 from fedgraft.client.prediction.predicting import Desk
@@ -22,7 +23,9 @@ from fedgraft.common.runtime.scratch import ending_in_order, scratch_folder
 DESCRIPTION = """\
 External validation: evaluates a model on all cases of this site's manifest, which are not split. Figures with 95 %
 intervals (bootstrap by patient), calibration, decisions and flags are written to evaluations/ of the site's state,
-which only this account can read. Nothing is sent. Exit code 0: all cases were evaluated; 1: some can't be used.
+which only this account can read. Nothing is sent, but with --send counts and histograms of scores, as in a run, if
+site.yaml (release.evaluation, min_count) and the coordinator (publish --accept-evaluations) allow it.
+Exit code 0: all cases were evaluated; 1: some can't be used.
 """
 TRAINED = (
     "this site trained this model: its training cases are among these cases, and the figures are no external validation"
@@ -32,17 +35,22 @@ TRAINED = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The command's own options."""
     parser.add_argument("model", type=Path, metavar="MODEL", help="a model's folder, or a run's")
+    parser.add_argument(
+        "--send", action="store_true", help="tell the coordinator; MODEL must be one that was fetched from it"
+    )
 
 
 def run(given: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     site, folder = read_site_file(given.site), open_model(given.model)
+    coordinator = require_sendable(site, given.site, folder) if given.send else None
     loaded = _loaded(folder, site)
     cases = read_manifest(site.manifest)
     private_folder(site.state)
     with ending_in_order(), scratch_folder(site.state, ".evaluate-") as scratch:
-        found = evaluate_all(loaded, cases, Desk(scratch))
-    if trained_here(folder, site):
+        evaluated = evaluate_all(loaded, cases, Desk(scratch))
+    found, trained = evaluated.figures, trained_here(folder, site)
+    if trained:
         found["notes"].append(TRAINED)
     about = {"site": site.name, "plan_digest": folder.about.plan_digest, "shared_digest": folder.about.shared_digest}
     out = private_folder(site.state / "evaluations") / f"{folder.about.shared_digest[:16]}.json"
@@ -50,7 +58,10 @@ def run(given: argparse.Namespace) -> int:
         partial.write_text(json.dumps({**about, **found}, indent=2) + "\n", encoding="utf-8")
     for line in told(found):
         say(line)
-    say(f"wrote {out}; nothing was sent")
+    say(f"wrote {out}" if given.send else f"wrote {out}; nothing was sent")
+    if coordinator is not None:
+        sent = send(coordinator, site, folder, evaluated.evaluation, trained)
+        say(f"sent counts and histograms of scores to {coordinator.address}: {sent:,} bytes, no case by name")
     return 1 if found["quarantined"] else 0
 
 

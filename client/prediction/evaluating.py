@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,20 @@ DRAWS = 400
 Outputs = NDArray[np.float64]
 
 
-def evaluate_all(loaded: LoadedModel, listed: Sequence[Case], desk: Desk) -> dict[str, Any]:
-    """Figures of a model over all usable cases of a manifest, as JSON.
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """All usable cases of a manifest: their ``evaluation``, and its ``figures`` as JSON, which stay at the site."""
 
-    ``figures`` are the task's, each with the interval that holds 95 of 100 bootstrap draws of patients (Efron &
-    Tibshirani 1993, section 13.3); ``None`` = undefined. ``calibration``, ``decisions`` and ``flags`` are by what lies
-    beside the model, and are left out where nothing does.
+    evaluation: Evaluation
+    figures: dict[str, Any]
+
+
+def evaluate_all(loaded: LoadedModel, listed: Sequence[Case], desk: Desk) -> Evaluated:
+    """Evaluate a model over all usable cases of a manifest.
+
+    In `Evaluated.figures`, ``figures`` are the task's, each with the interval that holds 95 of 100 bootstrap draws of
+    patients (Efron & Tibshirani 1993, section 13.3); ``None`` = undefined. ``calibration``, ``decisions`` and ``flags``
+    are by what lies beside the model, and are left out where nothing does.
 
     Raises:
         DataError: a label can't be read, no case can be used, or as `predict_cases`.
@@ -42,7 +51,7 @@ def evaluate_all(loaded: LoadedModel, listed: Sequence[Case], desk: Desk) -> dic
     patients = [case.patient for case, verdict in zip(found.cases, found.verdicts, strict=True) if verdict == USABLE]
     evaluation = found.task.evaluate_parts(found.outputs, labels, [len(labels)])[0]
     site = None if loaded.site is None else loaded.site.name
-    return {
+    plain = {
         "cases": len(labels),
         "patients": len(set(patients)),
         "quarantined": found.quarantined,
@@ -52,6 +61,7 @@ def evaluate_all(loaded: LoadedModel, listed: Sequence[Case], desk: Desk) -> dic
         **_flags(found),
         "notes": list(found.notes),
     }
+    return Evaluated(evaluation, plain)
 
 
 def _with_intervals(

@@ -12,6 +12,8 @@ from typing import Any
 from fedgraft.common.errors import ModelError
 
 DIGESTS, SIGNATURE = "digests.json", "signature"
+EVALUATIONS = "evaluations"
+"""A folder in a published model's at the coordinator: what sites found. No part of the model."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _AGAIN = "get the model again from where it came"
 
@@ -38,7 +40,8 @@ def verify(folder: Path, needed: Iterable[str]) -> frozenset[str]:
         ModelError: a file is missing, was changed, or is not one of those that were written; the message names it.
     """
     digests = read_digests(folder / DIGESTS)
-    there = {path.name for path in folder.iterdir()} - {DIGESTS, SIGNATURE}
+    there = {path.name for path in folder.iterdir() if path.name != EVALUATIONS or not path.is_dir()}
+    there -= {DIGESTS, SIGNATURE}
     for name in sorted({*digests, *needed}):
         if name not in there or not (folder / name).is_file():
             raise ModelError(f"{folder} lacks the file {name}; {_AGAIN}")

@@ -5,7 +5,8 @@ One port of a SuperLink serves three APIs. Fleet is for sites, and requires a re
 register sites, read logs) and Runtime have no authentication of their own in open-source Flower, so they must not be
 reachable from outside. The gateway compares the path **as it was sent**, without decoding or normalising it, with a
 closed list. ``/v1/fleet/../control``, ``%2e%2e`` and ``//`` are not on it. The gateway reads models itself, for
-requests that a registered site signed (`fedgraft.server.deployment.published`).
+requests that a registered site signed (`fedgraft.server.deployment.published`), and keeps what sites found with them
+(`fedgraft.server.deployment.evaluations`).
 
 Run as ``python -m fedgraft.server.deployment.gateway`` by `fedgraft.server.deployment.supervisor`.
 """
@@ -24,6 +25,7 @@ import httpx
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from fedgraft.server.deployment.evaluations import Inbox
 from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.deployment.published import MODELS_PATH, Refused, Shelf
 
@@ -48,6 +50,7 @@ FLEET_CALLS = (
 FLEET_PATHS = frozenset(f"/v1/fleet/{call}".encode() for call in FLEET_CALLS)
 HEALTH_PATH = b"/health"
 BODY_LIMIT_BYTES = 64 * 1024 * 1024  # Flower sends arrays in pieces of 5 MB
+EVALUATION_LIMIT_BYTES = 8 * 1024 * 1024  # those of some hundred thousand cases
 PIECE_BYTES = 1024 * 1024
 HEADER_SECONDS = 15.0
 BODY_SECONDS = 60.0
@@ -60,7 +63,7 @@ HOP_BY_HOP = frozenset(
 
 
 class RefusedError(Exception):
-    """A request that the gateway answers itself, with an HTTP status and a line of text."""
+    """A request that the gateway answers itself, with an HTTP status and a line of text (200 for what it took)."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -81,20 +84,29 @@ def check_request(method: str, raw_path: bytes, query: bytes) -> None:
 
 
 class Gateway:
-    """The gateway's ASGI application; ``client`` connects to the SuperLink on loopback, ``shelf`` has the models."""
+    """The gateway's ASGI application; ``client`` connects to the SuperLink on loopback, ``shelf`` has the models,
+    ``inbox`` takes what sites found with them."""
 
     def __init__(
-        self, client: httpx.AsyncClient, body_limit: int = BODY_LIMIT_BYTES, shelf: Shelf | None = None
+        self,
+        client: httpx.AsyncClient,
+        body_limit: int = BODY_LIMIT_BYTES,
+        shelf: Shelf | None = None,
+        inbox: Inbox | None = None,
     ) -> None:
         self.client = client
         self.body_limit = body_limit
         self.shelf = shelf
+        self.inbox = inbox
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] != "http":
             return
-        if self.shelf is not None and _asks_for_model(scope):
+        if self.shelf is not None and _is_about_models(scope, "GET"):
             await _give(self.shelf, scope, send)
+            return
+        if self.inbox is not None and _is_about_models(scope, "POST"):
+            await _answer(send, await _taken(self.inbox, scope, receive))
             return
         try:
             response = await self._ask(scope, receive)
@@ -110,46 +122,63 @@ class Gateway:
     async def _ask(self, scope: HTTPScope, receive: ASGIReceiveCallable) -> httpx.Response:
         path, headers = scope["raw_path"], list(scope["headers"])
         check_request(scope["method"], path, scope["query_string"])
-        self._check_length(headers)
+        _check_length(headers, self.body_limit)
         request = self.client.build_request(
             scope["method"],
             path.decode("ascii"),
             headers=[(name, value) for name, value in headers if name.lower() not in HOP_BY_HOP],
-            content=self._body(receive) if scope["method"] == "POST" else None,
+            content=_body(receive, self.body_limit) if scope["method"] == "POST" else None,
         )
         return await self.client.send(request, stream=True)
 
-    def _check_length(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        for name, value in headers:
-            if name == b"content-length" and not (value.isdigit() and int(value) <= self.body_limit):
-                raise RefusedError(413, "the body is too large")
 
-    async def _body(self, receive: ASGIReceiveCallable) -> AsyncIterator[bytes]:
-        """The request's body as it arrives, up to the limit; a chunked body states no length in advance.
-
-        Raises:
-            RefusedError: it is too large, too slow, or the sender disconnected.
-        """
-        received = 0
-        while True:
-            try:
-                event = await asyncio.wait_for(receive(), BODY_SECONDS)
-            except TimeoutError:
-                raise RefusedError(408, "the body did not arrive in time") from None
-            if event["type"] != "http.request":
-                raise RefusedError(400, "the sender went away")
-            received += len(event["body"])
-            if received > self.body_limit:
-                raise RefusedError(413, "the body is too large")
-            if event["body"]:
-                yield event["body"]
-            if not event["more_body"]:
-                return
+def _check_length(headers: Sequence[tuple[bytes, bytes]], limit: int) -> None:
+    for name, value in headers:
+        if name == b"content-length" and not (value.isdigit() and int(value) <= limit):
+            raise RefusedError(413, "the body is too large")
 
 
-def _asks_for_model(scope: HTTPScope) -> bool:
+async def _body(receive: ASGIReceiveCallable, limit: int) -> AsyncIterator[bytes]:
+    """The request's body as it arrives, up to the limit; a chunked body states no length in advance.
+
+    Raises:
+        RefusedError: it is too large, too slow, or the sender disconnected.
+    """
+    received = 0
+    while True:
+        try:
+            event = await asyncio.wait_for(receive(), BODY_SECONDS)
+        except TimeoutError:
+            raise RefusedError(408, "the body did not arrive in time") from None
+        if event["type"] != "http.request":
+            raise RefusedError(400, "the sender went away")
+        received += len(event["body"])
+        if received > limit:
+            raise RefusedError(413, "the body is too large")
+        if event["body"]:
+            yield event["body"]
+        if not event["more_body"]:
+            return
+
+
+def _is_about_models(scope: HTTPScope, method: str) -> bool:
     path = scope["raw_path"]
-    return scope["method"] == "GET" and not scope["query_string"] and path.startswith(MODELS_PATH.encode())
+    return scope["method"] == method and not scope["query_string"] and path.startswith(MODELS_PATH.encode())
+
+
+async def _taken(inbox: Inbox, scope: HTTPScope, receive: ASGIReceiveCallable) -> RefusedError:
+    """The answer to a site that sends an evaluation; its body is read only if the site may send one."""
+    headers = list(scope["headers"])
+    letter = await asyncio.to_thread(inbox.admit, scope["raw_path"], headers)
+    if isinstance(letter, Refused):
+        return RefusedError(letter.status, letter.text)
+    try:
+        _check_length(headers, EVALUATION_LIMIT_BYTES)
+        content = b"".join([piece async for piece in _body(receive, EVALUATION_LIMIT_BYTES)])
+    except RefusedError as refusal:
+        return refusal
+    refused = await asyncio.to_thread(inbox.take, letter, content)
+    return RefusedError(200, "kept") if refused is None else RefusedError(refused.status, refused.text)
 
 
 async def _give(shelf: Shelf, scope: HTTPScope, send: ASGISendCallable) -> None:
@@ -260,7 +289,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in ("--listen", "--port", "--superlink", "--authority", "--certificate", "--key", "--folder"):
         parser.add_argument(name, required=True)
     given = parser.parse_args(argv)
-    application = Gateway(upstream(given.superlink, given.authority), shelf=Shelf(Folder(Path(given.folder))))
+    folder = Folder(Path(given.folder))
+    application = Gateway(upstream(given.superlink, given.authority), shelf=Shelf(folder), inbox=Inbox(folder))
     settings = server_settings(application, given.listen, int(given.port), given.certificate, given.key)
     uvicorn.Server(settings).run()
     return 0

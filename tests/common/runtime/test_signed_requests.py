@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from fedgraft.client.site.keys import make_key_pair
-from fedgraft.common.runtime.signed_requests import KEY, SIGNATURE, TIME, signed_headers, signer
+from fedgraft.common.runtime.signed_requests import CONTENT, KEY, SIGNATURE, TIME, signed_headers, signer
 from fedgraft.common.runtime.ssh_keys import key_fingerprint
 
 NOW = 1_800_000_000.0
@@ -39,3 +40,14 @@ def test_what_is_no_key_time_or_signature_is_nobodys(tmp_path: Path, name: str, 
     headers = signed_headers(tmp_path / "north.key", "/models", NOW)
     assert signer({**headers, name: value}, "/models", NOW) is None
     assert signer({}, "/models", NOW) is None
+
+
+def test_what_is_posted_is_signed_too(tmp_path: Path) -> None:
+    public = make_key_pair(tmp_path / "north.key", "north")
+    posted = signed_headers(tmp_path / "north.key", "/models/a", NOW, b"figures")
+    assert posted[CONTENT] == hashlib.sha256(b"figures").hexdigest()
+    assert signer(posted, "/models/a", NOW, posts=True) == key_fingerprint(public)
+    assert signer({**posted, CONTENT: hashlib.sha256(b"others").hexdigest()}, "/models/a", NOW, posts=True) is None
+    assert signer(posted, "/models/a", NOW) is None, "it is no GET"
+    asked = signed_headers(tmp_path / "north.key", "/models/a", NOW)
+    assert signer(asked, "/models/a", NOW, posts=True) is None, "a GET is no POST"
