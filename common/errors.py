@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fedgraft.common.causes import CAUSES, UNEXPECTED, machine_cause
+
 PREFIX = "fedgraft:"
-UNEXPECTED = "unexpected"
 CLIENT_APP_RAISED_EXCEPTION = 2  # flwr.common.constant.ErrorCode
 
 
@@ -102,12 +103,18 @@ class DeploymentError(FedGraftError):
 def known_codes(root: type[FedGraftError] = FedGraftError) -> frozenset[str]:
     """The codes of our own errors: the only words about a failure that may leave a site."""
     below = frozenset[str]().union(*(known_codes(kind) for kind in root.__subclasses__()))
-    return below | {root.code, UNEXPECTED}
+    return below | {root.code, *CAUSES}
+
+
+def code_of(error: BaseException) -> str:
+    """The code of an exception: what the machine lacked if that is behind it, else its own."""
+    own = error.code if isinstance(error, FedGraftError) else None
+    return machine_cause(error, own is None) or own or UNEXPECTED
 
 
 def reason_of(error: BaseException) -> str:
     """All that an exception may say outside this site: ``fedgraft:`` and its code."""
-    return PREFIX + (error.code if isinstance(error, FedGraftError) else UNEXPECTED)
+    return PREFIX + code_of(error)
 
 
 def safe_reason(reason: str | None) -> str:

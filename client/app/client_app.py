@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -23,7 +24,7 @@ from fedgraft.client.app.statistics import describe as describe_table
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.client.site.timing import since_process_start, write_phases
-from fedgraft.common.errors import CLIENT_APP_RAISED_EXCEPTION, UNEXPECTED, FedGraftError, SiteFileError, reason_of
+from fedgraft.common.errors import CLIENT_APP_RAISED_EXCEPTION, FedGraftError, SiteFileError, code_of, reason_of
 from fedgraft.common.runtime.files import append_json, private_folder
 
 Handler = Callable[[RecordDict, Workspace, Path, int], RecordDict]
@@ -157,7 +158,8 @@ def _show(see: Witness, site_file: Path, error: BaseException) -> None:
     try:
         see(site_file, error)
     except Exception as second:
-        print(f"the error could not be written down: {type(second).__name__}", file=sys.stderr)
+        with suppress(OSError):  # the log's disk may be full
+            print(f"the error could not be written down: {type(second).__name__}", file=sys.stderr)
 
 
 def write_error(site_file: Path, error: BaseException) -> None:
@@ -170,7 +172,7 @@ def write_error(site_file: Path, error: BaseException) -> None:
     line = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "kind": type(error).__name__,
-        "code": error.code if isinstance(error, FedGraftError) else UNEXPECTED,
+        "code": code_of(error),
         "where": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
         "see": "fedgraft site check",
     }

@@ -6,7 +6,8 @@ This replaces Flower's ``flower-superexec`` beside a SuperNode in process isolat
 
 Each message gets a process of its own, forked from a server process that has imported torch and the ClientApp once:
 isolation without the five to ten seconds that these imports take. A task's token is passed through a pipe, not on a
-command line that every account of the machine can read.
+command line that every account of the machine can read. A process that ends without an answer is noticed here: the
+SuperNode is told with the task's token, and answers with a code.
 
 Run as ``python -m fedgraft.client.deployment.executor`` by `fedgraft.client.deployment.supervisor`.
 """
@@ -18,22 +19,37 @@ import importlib
 import multiprocessing
 import multiprocessing.forkserver as forkserver
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from fedgraft.client.deployment.message_process import CLIENT_APP, answer, refuse, require_flower
+from fedgraft.client.deployment.message_process import CLIENT_APP, answer, fail, refuse, require_flower
+from fedgraft.client.deployment.origin import EXECUTOR
+from fedgraft.common.causes import KILLED, OUT_OF_MEMORY, PROCESS_ENDED
 from fedgraft.common.errors import DeploymentError
 
 CLIENT_TASK = "flwr-clientapp"
 AGENT_TASK = "flwr-agentapp"
 PRELOAD = (
+    "fedgraft.client.deployment.origin",  # first: the server then ends with this process
     "fedgraft.client.deployment.message_process",
     "flwr.supernode.runtime.run_clientapp",
     CLIENT_APP.partition(":")[0],
 )
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task that was taken. ``token``: by which the SuperNode knows who works on it. ``kills``: `oom_kills` before."""
+
+    process: ForkServerProcess
+    address: str
+    token: str
+    kills: int
 
 
 class TrustedExecutor:
@@ -41,7 +57,7 @@ class TrustedExecutor:
 
     def __init__(self, context: ForkServerContext) -> None:
         self._context = context
-        self._tasks: list[ForkServerProcess] = []
+        self._tasks: list[Task] = []
 
     def get_eligible_capacity(self, supported: set[Any], **_: Any) -> tuple[set[Any], set[str]]:
         """Ask for ClientApp tasks, to run, and AgentApp tasks, to refuse; for no others."""
@@ -53,25 +69,55 @@ class TrustedExecutor:
     def launch(self, spec: Any) -> Any:
         """Start the process of one task."""
         results = importlib.import_module("flwr.supercore.superexec.executor").LaunchResult
-        if spec.task_type == CLIENT_TASK:
-            arguments = (spec.runtime_api_address, spec.token, os.getpid())
-            process = self._context.Process(target=answer, args=arguments)
-        elif spec.task_type == AGENT_TASK:
-            process = self._context.Process(target=refuse, args=(spec.runtime_api_address, spec.token))
-        else:
+        targets = {CLIENT_TASK: answer, AGENT_TASK: refuse}
+        if spec.task_type not in targets:
             return results.failed("this site runs ClientApp tasks only")
-        process.start()
-        self._tasks.append(process)
+        process = self._context.Process(target=targets[spec.task_type], args=(spec.runtime_api_address, spec.token))
+        self._tasks.append(Task(process, spec.runtime_api_address, spec.token, oom_kills()))
+        try:
+            process.start()
+        except (OSError, EOFError) as error:  # the server is gone; it is started again with the next task
+            self._tasks.pop()
+            fail(spec.runtime_api_address, spec.token, PROCESS_ENDED)
+            return results.failed(f"no process could be started: {type(error).__name__}")
         return results.accepted()
 
     def reconcile(self) -> None:
-        """Drop processes that have ended from the list."""
-        self._tasks = [task for task in self._tasks if task.is_alive()]
+        """Drop processes that have ended from the list; of one that was ended, say why to whoever waits for it."""
+        ended = [task for task in self._tasks if not task.process.is_alive()]
+        self._tasks = [task for task in self._tasks if task not in ended]
+        for task in ended:
+            if task.process.exitcode != 0:
+                fail(task.address, task.token, cause_of_end(task.process.exitcode, oom_kills() - task.kills))
 
     def close(self) -> None:
         """Stop what is still running."""
         for task in self._tasks:
-            task.terminate()
+            task.process.terminate()
+
+
+def cause_of_end(code: int | None, kills: int) -> str:
+    """The code for a process that ended without success.
+
+    Args:
+        code: its exit code; minus the signal's number if one ended it.
+        kills: how many processes the kernel killed meanwhile because memory was short.
+    """
+    if code == -signal.SIGKILL:
+        return OUT_OF_MEMORY if kills > 0 else KILLED
+    return PROCESS_ENDED
+
+
+def oom_kills() -> int:
+    """How many processes this kernel has killed since it started because memory was short; 0 if it does not say.
+
+    ``/proc/vmstat`` of Linux counts them for the machine and for every container on it.
+    """
+    try:
+        lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
 
 
 def require_superexec() -> Any:
@@ -106,6 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOAD))
+    os.environ[EXECUTOR] = str(os.getpid())
     forkserver.ensure_running()  # now, so that the first message need not wait for the imports
     loop.get_executor = lambda *_, **__: TrustedExecutor(context)
     loop.run_superexec(

@@ -14,16 +14,22 @@ runner exchanges the messages, with three of its functions replaced:
 from __future__ import annotations
 
 import importlib
+import os
 import random
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
+import httpx
 from flwr.app import Context, Error, Message
 
-from fedgraft.common.errors import CLIENT_APP_RAISED_EXCEPTION, DeploymentError, reason_of, safe_reason
+from fedgraft.client.deployment.origin import end_with_server
+from fedgraft.common.errors import CLIENT_APP_RAISED_EXCEPTION, PREFIX, DeploymentError, reason_of, safe_reason
+from fedgraft.common.runtime.parent_death import KERNEL_TELLS
 
 CLIENT_APP = "fedgraft.client.app.client_app:app"
 
@@ -68,8 +74,9 @@ def without_text(reply: Message) -> Message:
     return reply
 
 
-def answer(address: str, token: str, parent: int) -> None:
+def answer(address: str, token: str) -> None:
     """Pull the message that ``token`` stands for and answer it; the target of a child process."""
+    end_with_server()
     runner = require_flower()
     make_safe(runner)
     _reseed()
@@ -77,7 +84,7 @@ def answer(address: str, token: str, parent: int) -> None:
         runtime_api_address=address,
         token=token,
         insecure=True,  # loopback
-        parent_pid=parent,
+        parent_pid=None if KERNEL_TELLS else os.getppid(),
         runtime_dependency_install=False,
     )
 
@@ -88,7 +95,28 @@ def refuse(address: str, token: str) -> None:
     A coordinator could submit an "AgentApp", for which Flower's own SuperExec would run a program that unpacks the
     bundle.
     """
+    end_with_server()
     runner = require_flower()
+    with _connected(runner, address, token) as client:
+        client.PullTaskInput(runner.PullTaskInputRequest())
+        client.PullMessages(runner.PullAppMessagesRequest())
+        runner.push_task_output(client, None, runner.SubStatus.FAILED, "task-refused")
+
+
+def fail(address: str, token: str, code: str) -> None:
+    """Say that the process of a task ended without an answer; the SuperNode answers with the code.
+
+    Nothing happens if the task was answered before, or if the SuperNode is gone.
+    """
+    runner = require_flower()
+    request = runner.PushTaskOutputRequest(context=None, sub_status=runner.SubStatus.FAILED, details=PREFIX + code)
+    with _connected(runner, address, token) as client, suppress(httpx.HTTPError):
+        client.PushTaskOutput(request)
+
+
+@contextmanager
+def _connected(runner: Any, address: str, token: str) -> Iterator[Any]:
+    """A client of the SuperNode on this machine, as whoever works on a task."""
     interceptor = importlib.import_module("flwr.supercore.interceptors").RuntimeTokenHttpInterceptor(token)
     client = runner.RuntimeHttpClient.from_server_address(
         server_address=address,
@@ -97,9 +125,7 @@ def refuse(address: str, token: str) -> None:
         interceptors=[interceptor],
     )
     try:
-        client.PullTaskInput(runner.PullTaskInputRequest())
-        client.PullMessages(runner.PullAppMessagesRequest())
-        runner.push_task_output(client, None, runner.SubStatus.FAILED, "task-refused")
+        yield client
     finally:
         client.close()
 
@@ -117,8 +143,9 @@ def run_installed_app(message: Message, context: Context) -> Message:
 
 def _log_failure(error: Exception) -> None:
     """Log the traceback without the exception's text, which can name a patient; an ImportError's names a module."""
-    traceback.print_tb(error.__traceback__)
-    print(f"{type(error).__name__}{f': {error}' if isinstance(error, ImportError) else ''}", file=sys.stderr)
+    with suppress(OSError):  # the log's disk may be full
+        traceback.print_tb(error.__traceback__)
+        print(f"{type(error).__name__}{f': {error}' if isinstance(error, ImportError) else ''}", file=sys.stderr)
 
 
 def _reseed() -> None:

@@ -1,10 +1,11 @@
 """``fedgraft site start``: keep this site connected, and say in one sentence why it is not.
 
-Two programs run: Flower's SuperNode, which talks to the coordinator, and our executor, which runs the installed
-ClientApp (`fedgraft.client.deployment.executor`). A SuperNode ends at once when the coordinator refuses it, and for
-about a minute the coordinator refuses a site that it still believes to be online. The supervisor therefore starts it
-again, with growing pauses, for `REFUSED_SECONDS` if it is refused and for ``patience`` seconds if the coordinator can't
-be reached. A lasting error (a wrong CA, a wrong name) ends the supervisor at once with exit code 1.
+Two programs run: Flower's SuperNode, which talks to the coordinator (`fedgraft.client.deployment.supernode`), and our
+executor, which runs the installed ClientApp (`fedgraft.client.deployment.executor`). If the
+executor ends, it is started again; if the SuperNode does, both are. The SuperNode answers the message that was being
+computed with an error. The coordinator is asked every two
+seconds, for `REFUSED_SECONDS` if it refuses the site and for ``patience`` seconds if it can't be reached. A lasting
+error (a wrong CA, a wrong name) ends the supervisor at once with exit code 1.
 """
 
 from __future__ import annotations
@@ -12,27 +13,33 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fedgraft.client.deployment.connection import Reach, reach
 from fedgraft.client.deployment.executor import require_superexec
 from fedgraft.client.deployment.message_process import require_flower
+from fedgraft.client.deployment.supernode import EXECUTOR_ENDED, require_supernode
 from fedgraft.client.site.keys import check_private_key, public_path
 from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file
-from fedgraft.common.errors import SiteFileError
+from fedgraft.common.causes import what_to_do
+from fedgraft.common.errors import DeploymentError, SiteFileError, code_of
 from fedgraft.common.runtime.files import private_folder, write_private
-from fedgraft.common.runtime.flower import executable, module, quiet_environment
-from fedgraft.common.runtime.processes import Child, Program, free_port, only_one, say, start, stop, stop_requested
+from fedgraft.common.runtime.flower import module, quiet_environment
+from fedgraft.common.runtime.only_one import Holder, only_one
+from fedgraft.common.runtime.processes import Child, Program, free_port, say, start, stop, stop_requested
 from fedgraft.common.runtime.ssh_keys import key_fingerprint
 
 PATIENCE_SECONDS = 900.0
 REFUSED_SECONDS = 150.0
-FIRST_PAUSE_SECONDS = 3.0
-LONGEST_PAUSE_SECONDS = 20.0
-EXECUTOR_LIVES = 3
+PAUSE_SECONDS = 2.0
+REMINDER_SECONDS = 60.0
+LIVES, LIVES_SECONDS = 3, 120.0
+"""So many ends of the executor within so many seconds are one too many."""
 CONNECTED = "SuperNode ID:"
 REFUSED = "[code: 2004]"
 
@@ -64,7 +71,8 @@ def supernode_program(site: SiteFile, coordinator: Coordinator, site_file: Path,
     """Flower's SuperNode in process isolation: it starts no process itself."""
     node_config = f"site-file={json.dumps(str(site_file), ensure_ascii=False)}"
     argv = (
-        *(executable("flower-supernode"), "--superlink", coordinator.address),
+        *module("fedgraft.client.deployment.supernode", "--state", str(site.state), "--"),
+        *("--superlink", coordinator.address),
         *("--root-certificates", str(coordinator.ca), "--auth-supernode-private-key", str(coordinator.key)),
         *("--host", "127.0.0.1", "--port", str(port), "--isolation", "process"),
         *("--superexec-auth-secret-file", str(_secret(site)), "--node-config", node_config),
@@ -96,50 +104,59 @@ def run_site(path: Path, patience: float = PATIENCE_SECONDS) -> int:
     coordinator = require_coordinator(site, path)
     require_flower()
     require_superexec()
-    private_folder(site.state)
-    with only_one(site.state / "site.lock", f"site {site.name}"), stop_requested() as stopping:
-        _secret(site).unlink(missing_ok=True)
-        write_private(_secret(site), secrets.token_bytes(48))
-        return _Supervision(site, coordinator, path, patience, stopping).run()
+    require_supernode()
+    try:
+        private_folder(site.state)
+        with only_one(site.state / "site.lock", f"site {site.name}") as holder, stop_requested() as stopping:
+            _secret(site).unlink(missing_ok=True)
+            write_private(_secret(site), secrets.token_bytes(48))
+            return _Supervision(site, coordinator, path, patience, stopping, holder).run()
+    except OSError as error:
+        code = code_of(error)
+        raise DeploymentError(f"{site.state}: {error.strerror} (`{code}`): {what_to_do(code)}") from error
 
 
 class _Supervision:
     """The state of one call of ``site start``: its two children, and since when the site is not connected."""
 
     def __init__(
-        self, site: SiteFile, coordinator: Coordinator, path: Path, patience: float, stopping: threading.Event
+        self,
+        site: SiteFile,
+        coordinator: Coordinator,
+        path: Path,
+        patience: float,
+        stopping: threading.Event,
+        holder: Holder,
     ) -> None:
         self._site = site
         self._coordinator = coordinator
         self._path = path
         self._patience = patience
         self._stopping = stopping
+        self._holder = holder
         self._port = free_port()
-        self._executor_deaths = 0
         self._executor: Child | None = None
+        self._deaths: list[float] = []
         self._troubled_since: float | None = None
+        self._said: tuple[str, float] = ("", 0.0)
 
     def run(self) -> int:
         """Connect, again and again if the connection ends; returns the exit code of ``site start``."""
-        pause = FIRST_PAUSE_SECONDS
         try:
             while not self._stopping.is_set():
                 trouble = self._connect_once()
                 if trouble is None:
                     break
                 now = time.monotonic()
-                if self._troubled_since is None:
-                    self._troubled_since, pause = now, FIRST_PAUSE_SECONDS
+                self._troubled_since = now if self._troubled_since is None else self._troubled_since
                 if now - self._troubled_since >= trouble.seconds:
-                    say(f"site {self._site.name}: giving up: {trouble.sentence}")
+                    self._say(f"giving up: {trouble.sentence}")
                     return 1
-                say(f"site {self._site.name}: {trouble.sentence}; trying again in {pause:.0f} s")
-                self._stopping.wait(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                self._say_once(trouble.sentence, now)
+                self._stopping.wait(PAUSE_SECONDS)
         finally:
-            if self._executor is not None:
-                stop([self._executor])
-        say(f"site {self._site.name}: stopped")
+            self._stop_executor()
+        self._say("stopped")
         return 0
 
     def _connect_once(self) -> Trouble | None:
@@ -149,35 +166,70 @@ class _Supervision:
             return trouble_of(found, self._patience)
         self._executor = self._executor or start(executor_program(self._site, self._port))
         node = start(supernode_program(self._site, self._coordinator, self._path, self._port))
+        self._note(node)
         try:
-            trouble = self._watch(node)
+            return self._watch(node)
         finally:
             stop([node])
-        return trouble
+            if CONNECTED in node.output():  # it may be computing for a SuperNode that is gone
+                self._stop_executor()
 
     def _watch(self, node: Child) -> Trouble | None:
-        connected = False
-        while not self._stopping.wait(0.5):
-            if not connected and CONNECTED in node.output():
-                connected, self._troubled_since = True, None
-                say(f"site {self._site.name}: connected to {self._coordinator.address}; waiting for runs")
+        while not self._stopping.wait(0.2):
+            for told in node.told():
+                self._pass_on(told)
             if not node.alive:
-                return explain_end(
-                    node.output(), node.process.returncode, self._site, self._coordinator, self._patience
-                )
-            if not self._keep_executor():
-                return Trouble(f"the executor keeps ending; its log is {self._log('executor')}", 0)
+                code = node.process.returncode
+                return explain_end(node.output(), code, self._site, self._coordinator, self._patience)
+            if self._executor is None or not self._executor.alive:
+                node.process.send_signal(EXECUTOR_ENDED)
+                if not self._replace_executor():
+                    return Trouble(f"the executor keeps ending; its log is {self._log('executor')}", 0.0)
+                self._note(node)
         return None
 
-    def _keep_executor(self) -> bool:
-        if self._executor is None or self._executor.alive:
-            return True
-        self._executor_deaths += 1
-        if self._executor_deaths >= EXECUTOR_LIVES:
-            return False
-        say(f"site {self._site.name}: the executor ended; starting it again (log: {self._log('executor')})")
-        self._executor = start(executor_program(self._site, self._port))
-        return True
+    def _pass_on(self, told: dict[str, Any]) -> None:
+        """Say what the SuperNode told: that it is connected, that a message failed, that the link broke or is back."""
+        if "connected" in told:
+            self._troubled_since, self._said = None, ("", 0.0)
+            self._say(f"connected to {self._coordinator.address}; waiting for runs")
+        elif "failed" in told:
+            code, what = told["failed"], told["what"]
+            self._say(f"a message of a run ({what}) failed: `{code}`: {what_to_do(code)}")
+        elif told.get("link") is False:
+            found = reach(self._coordinator)
+            why = "the connection broke off" if found.ok else found.sentence
+            self._say(f"{why}; trying again every {PAUSE_SECONDS:.0f} s")
+        elif told.get("link") is True:
+            self._say(f"connected again to {self._coordinator.address}")
+
+    def _replace_executor(self) -> bool:
+        """Start an executor in the place of one that ended; ``False`` if that happens too often."""
+        self._stop_executor()
+        now = time.monotonic()
+        self._deaths = [*(death for death in self._deaths if now - death < LIVES_SECONDS), now]
+        if len(self._deaths) < LIVES:
+            self._say(f"the executor ended; starting it again (log: {self._log('executor')})")
+            self._executor = start(executor_program(self._site, self._port))
+        return self._executor is not None
+
+    def _note(self, node: Child) -> None:
+        self._holder.note([node, *([self._executor] if self._executor is not None else [])])
+
+    def _stop_executor(self) -> None:
+        if self._executor is not None:
+            stop([self._executor])
+            self._executor = None
+
+    def _say_once(self, sentence: str, now: float) -> None:
+        """Say why there is no connection, once a minute as long as it is the same."""
+        before, when = self._said
+        if sentence != before or now - when >= REMINDER_SECONDS:
+            self._said = (sentence, now)
+            self._say(f"{sentence}; trying again every {PAUSE_SECONDS:.0f} s")
+
+    def _say(self, text: str) -> None:
+        say(f"site {self._site.name}: {text}")
 
     def _log(self, name: str) -> Path:
         return self._site.state / "logs" / f"{name}.log"
@@ -202,6 +254,8 @@ def explain_end(
         )
     if "CERTIFICATE_VERIFY_FAILED" in output:
         return Trouble(f"the coordinator is not the one that coordinator.ca ({coordinator.ca}) vouches for", 0.0)
+    if code == -signal.SIGKILL:
+        return Trouble("the SuperNode was killed (signal 9)", patience)
     if CONNECTED in output:
         return Trouble("the connection ended; the coordinator was away, or no longer admits this site", patience)
     lines = [line for line in output.strip().splitlines() if line.strip()]

@@ -16,7 +16,8 @@ import urllib.request
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.flower import executable, module, quiet_environment
-from fedgraft.common.runtime.processes import Child, Program, only_one, say, start, stop, stop_requested
+from fedgraft.common.runtime.only_one import Holder, only_one
+from fedgraft.common.runtime.processes import Child, Program, say, start, stop, stop_requested
 from fedgraft.server.deployment.folder import Folder, Settings
 from fedgraft.server.deployment.pki import validity
 
@@ -74,14 +75,14 @@ def serve(folder: Folder) -> int:
     if certificate.state == "expiring":
         say(f"warning: {certificate.sentence}")
     with (
-        only_one(folder.root / "coordinator.lock", f"the coordinator of {folder.root}"),
+        only_one(folder.root / "coordinator.lock", f"the coordinator of {folder.root}") as holder,
         stop_requested() as stopping,
     ):
         _require_free(settings.listen, settings.port, "--port")
         _require_free("127.0.0.1", settings.internal_port, "--internal-port")
         children: list[Child] = []
         try:
-            return _run(folder, settings, children, stopping)
+            return _run(folder, settings, children, stopping, holder)
         finally:
             stop(list(reversed(children)))
 
@@ -97,7 +98,7 @@ def is_healthy(folder: Folder, port: int) -> bool:
         return False
 
 
-def _run(folder: Folder, settings: Settings, children: list[Child], stopping: threading.Event) -> int:
+def _run(folder: Folder, settings: Settings, children: list[Child], stopping: threading.Event, holder: Holder) -> int:
     for program, port in (
         (superlink_program(folder, settings), settings.internal_port),
         (gateway_program(folder, settings), settings.port),
@@ -105,6 +106,7 @@ def _run(folder: Folder, settings: Settings, children: list[Child], stopping: th
     ):
         child = start(program)
         children.append(child)
+        holder.note(children)
         if port is not None:
             _wait_ready(child, folder, port, stopping)
         if stopping.is_set():
@@ -117,8 +119,10 @@ def _run(folder: Folder, settings: Settings, children: list[Child], stopping: th
                 if not _may_restart(child, failures):
                     say(f"{child.name} keeps ending; giving up. Its log: {child.program.log}")
                     return 1
+                stop([child])
                 stopping.wait(PAUSE_SECONDS)
                 children[index] = start(child.program)
+                holder.note(children)
     say("stopping")
     return 0
 

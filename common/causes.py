@@ -1,0 +1,83 @@
+"""Why a message failed at a site, as a code, and what to do about it.
+
+The code is all that leaves the site. The coordinator's ledger and the site's terminal say it with what to do.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+UNEXPECTED = "unexpected"
+DISK_FULL, READ_ONLY, OUT_OF_MEMORY = "disk-full", "read-only", "out-of-memory"
+KILLED, PROCESS_ENDED = "killed", "process-ended"
+
+CAUSES = {
+    "disk-full": "free space on the disk of the site's state folder; the next message goes on from there",
+    "read-only": "the site's account can't write to its state folder, or can't read a case: look at the owner of the "
+    "folder and at how the disk is mounted",
+    "out-of-memory": "give the site more memory, or set a smaller `batch` (or `workers: 1`) in its site.yaml",
+    "killed": "somebody or something killed the process of this message at the site (signal 9); it is asked again with "
+    "the next message",
+    "process-ended": "the process of this message ended before it answered, or the site was started again; it is asked "
+    "again with the next message; the site's state/logs say more",
+    "data-unusable": "at the site, `fedgraft site check` says which cases or columns, and what to do",
+    "wrong-kind": "the plan is for another kind of data (images or tables) than the site has",
+    "version": "install the same version of fedgraft at the site as at the coordinator, and start the site again",
+    "site-file": "the site's site.yaml is wrong, or forbids what the plan needs: `fedgraft site check` at the site",
+    "backbone": "the pretrained network did not arrive whole, or does not fit the plan; it is sent again with the next "
+    "message",
+    "wire": "a message was not what the plan says; mostly another version of fedgraft at the site",
+    "diverged": "training went to numbers that are not finite: a smaller `optimizer.lr`, or look at the site's cases",
+    "plan-invalid": "the site can't carry out the plan; its errors.jsonl says where; mostly another fedgraft version",
+    UNEXPECTED: "an error that nobody foresaw: state/errors.jsonl at the site says where, without the text",
+}
+"""What to do, by code. Codes without a line here say what they mean at the site only."""
+
+_BY_NUMBER = {errno.ENOSPC: DISK_FULL, errno.EDQUOT: DISK_FULL, errno.EROFS: READ_ONLY, errno.ENOMEM: OUT_OF_MEMORY}
+_BY_NUMBER_UNLESS_OURS = {errno.EACCES: READ_ONLY, errno.EPERM: READ_ONLY}
+_BY_WORDS = {
+    "No space left on device": DISK_FULL,  # safetensors (Rust) and HDF5 give the system's words, but no number
+    "database or disk is full": DISK_FULL,  # SQLite
+    "Read-only file system": READ_ONLY,
+    "can't allocate memory": OUT_OF_MEMORY,  # torch on a CPU
+    "out of memory": OUT_OF_MEMORY,  # torch on a GPU
+}
+
+
+def machine_cause(error: BaseException, unforeseen: bool) -> str | None:
+    """The code of what the machine lacked, if that is what an exception, or one behind it, was about.
+
+    Args:
+        unforeseen: whether it is none of our own errors. Of those, one that is about permissions keeps its own code: a
+            case that can't be read is the cohort's matter.
+    """
+    for one in _chain(error):
+        if isinstance(one, MemoryError):
+            return OUT_OF_MEMORY
+        if isinstance(one, OSError):
+            found = _BY_NUMBER.get(one.errno or 0) or (
+                _BY_NUMBER_UNLESS_OURS.get(one.errno or 0) if unforeseen else None
+            )
+            if found is not None:
+                return found
+        text = str(one)
+        for words, code in _BY_WORDS.items():
+            if words in text:
+                return code
+    return None
+
+
+def what_to_do(code: str) -> str:
+    """What to do about a code; where to look, if it has no line of its own."""
+    return CAUSES.get(code, "state/errors.jsonl at the site says where, and `fedgraft site check` what to do")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception and those behind it, as a traceback shows them."""
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        yield one
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
