@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from fedgraft.common.causes import CAUSES
+
 ROOT = Path(__file__).parents[1]
 LOADED = re.compile(r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"([^\"]*)|<link\b[^>]*\bhref=\"([^\"]*)")
 LOADED_BY_CSS = re.compile(r"(?:@import\s+|url\()\s*[\"']?((?:https?:)?//[^\"')]+)")
@@ -87,3 +89,8 @@ def test_every_file_that_a_page_names_is_there() -> None:
     found = {(page, name) for page, name in found if Path(name).stem not in ("ours", "mine")}  # a reader's own
     assert len(found) > 20
     assert sorted((page, name) for page, name in found if not (ROOT / name).exists()) == []
+
+
+def test_every_code_of_a_failure_is_explained() -> None:
+    text = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    assert [code for code, advice in CAUSES.items() if f"| `{code}` | {advice} |" not in text] == []

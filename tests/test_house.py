@@ -25,7 +25,7 @@ ROOMS = {
     "conf": "",
     "common": "cli drawing model_folder models kinds losses compression wire exact adaptation heads features tables "
     "harmonisation alignment sampling personalisation familiarity decisions calibration plan tasks tensors runtime "
-    "interfaces records errors",
+    "interfaces records errors causes",
     "client": "cli own_report check app export prediction explanation training features images tables augmentation "
     "deployment cohort site",
     "server": "cli app reports evidence rounds exact exchange aggregation weights deployment tracking",

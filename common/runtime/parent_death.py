@@ -17,7 +17,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 KERNEL_TELLS = sys.platform.startswith("linux")
 """Whether the kernel can kill a process whose parent ends."""
 _LIBC = ctypes.CDLL(None, use_errno=True) if KERNEL_TELLS else None
-_KILL_WHEN_THE_PIPE_ENDS = 'read _; kill -KILL -- "-$1"'
+_KILL_WHEN_THE_PIPE_ENDS = 'read _; env kill -KILL -- "-$1"'  # the program: dash's own knows no sessions
 
 
 def end_with_parent(parent: int) -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from flwr.app import Message, RecordDict
 
+from fedgraft.common.causes import what_to_do
 from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.head_start import COUNTS
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
@@ -26,6 +27,12 @@ from fedgraft.server.aggregation.moments import impossible
 
 Answer = TypeVar("Answer")
 _CODE = re.compile(r"fedgraft:[a-z-]{1,40}")
+_OF_FLOWER = {
+    3: "the answer did not arrive whole",
+    4: "the answer came too late",
+    5: "the site went away before it answered: it was stopped, or lost its line; it takes part again when it is back",
+}
+"""Flower's error codes that say something about a site (``flwr.common.constant.ErrorCode``)."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +199,8 @@ def content_of(reply: Message | None) -> RecordDict | Refusal:
         reason = reply.error.reason or ""
         if _CODE.fullmatch(reason):
             code = reason.removeprefix("fedgraft:")
-            return Refusal("site-error", f"the site reported `{code}`; its own errors.jsonl says where")
-        return Refusal("unreachable", f"Flower reported error code {reply.error.code}")
+            return Refusal("site-error", f"the site reported `{code}`: {what_to_do(code)}")
+        return Refusal(
+            "unreachable", _OF_FLOWER.get(reply.error.code, f"Flower reported error code {reply.error.code}")
+        )
     return reply.content

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from flwr.app import Message
@@ -62,10 +64,12 @@ class Ledger:
 
     Args:
         path: of the file, which is emptied; ``None`` keeps the ledger in memory only.
+        registered: names of sites by node id, as the coordinator registered them; empty for a simulation.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, registered: Mapping[int, str] = MappingProxyType({})) -> None:
         self._path = path
+        self._registered = registered
         self.entries: list[Entry] = []
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,6 +79,10 @@ class Ledger:
         self.entries += entries
         if self._path is not None:
             append_json(self._path, *(entry.__dict__ for entry in entries))
+
+    def name_of(self, node: int) -> str:
+        """How a node is called that did not tell its name: by that under which it is registered."""
+        return self._registered.get(node, f"node {node}")
 
     def refusals(self, number: int | None = None) -> list[str]:
         """For an error's text: a line for each entry that was not ``ok``, of one round or of all."""

@@ -101,7 +101,7 @@ def _ask(
     for node, reply in replies.items():
         offer = read_offer(reply, plan.digest, tasks.of(plan.data))
         if isinstance(offer, Refusal):
-            ledger.write(entry(round_, "prepare", f"node {node}", node, offer, down, reply))
+            ledger.write(entry(round_, "prepare", ledger.name_of(node), node, offer, down, reply))
             continue
         ledger.write(entry(round_, "prepare", offer.site, node, offer, down, reply, offer.examples))
         found[node] = offer

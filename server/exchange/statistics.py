@@ -58,7 +58,7 @@ def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledge
     replies = exchange(grid, [Message(question, node, DESCRIBE) for node in nodes], plan.strategy.timeout)
     answers = [Answer(node, _read(reply, plan, asked), reply) for node, reply in replies.items()]
     answers = _without_wrong_names(answers, registered)
-    ledger.write(*(_entry(answer, messages.count_bytes(question), plan) for answer in answers))
+    ledger.write(*(_entry(answer, messages.count_bytes(question), plan, ledger) for answer in answers))
     told = [answer.found for answer in answers if isinstance(answer.found, SiteStatistics)]
     good = [found for found in told if found.site not in plan.hold_out]
     if len(good) < plan.strategy.min_sites:
@@ -105,9 +105,9 @@ def _judged(answer: Answer, is_twin: bool, registered: Mapping[int, str]) -> Ans
     return answer
 
 
-def _entry(answer: Answer, down: int, plan: Plan) -> Entry:
+def _entry(answer: Answer, down: int, plan: Plan, ledger: Ledger) -> Entry:
     found = answer.found
-    site = f"node {answer.node}" if isinstance(found, Refusal) else found.site
+    site = ledger.name_of(answer.node) if isinstance(found, Refusal) else found.site
     reason = "" if isinstance(found, Refusal) else _reason(found, plan)
     return entry(0, "describe", site, answer.node, found, down, answer.reply, reason=reason)
 

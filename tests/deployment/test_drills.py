@@ -32,7 +32,7 @@ def main(grid, context):
             for reply in grid.send_and_receive([Message(RecordDict(), nodes[0], "query.prepare")], timeout=100):
                 said = reply.error.reason if reply.has_error() else "content"
                 with (out / "said").open("a") as stream:
-                    stream.write(json.dumps([reply.error.code, said, time.time()]) + chr(10))
+                    stream.write(json.dumps([reply.error.code, said]) + chr(10))
         time.sleep(0.1)
 """
 SECONDS = 60.0
@@ -120,10 +120,8 @@ def test_whoever_is_killed_each_message_is_answered(
         before = len(said(questions))
         os.kill(victim(), signal.SIGKILL)
         until(lambda: len(said(questions)) > before)
-        print(time.time(), said(questions)[before:])
         return str(said(questions)[before][1])
 
-    print(time.time())
     assert killed(lambda: site.messages()[0]) == "fedgraft:killed"
     assert "a message of a run (query.prepare) failed: `killed`: somebody or something killed" in service.said()
     assert killed(lambda: site.process("deployment.executor")) == "fedgraft:process-ended"
@@ -137,5 +135,5 @@ def test_whoever_is_killed_each_message_is_answered(
     until(lambda: not [pid for pid in tree if beginning(pid) is not None and beginning(pid) == began[pid]])
     service = start_site(path)
     until(lambda: len(said(questions)) > before)
-    print(time.time(), said(questions)[before:], service.said())
+    assert said(questions)[before][1] in ("fedgraft:process-ended", "fedgraft:wire"), "the latter if it was computed"
     (questions / "enough").touch()

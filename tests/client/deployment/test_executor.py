@@ -145,7 +145,7 @@ def test_only_client_tasks_are_run() -> None:
 
     def process(target: Any, args: Any) -> Any:
         started.append((target, args))
-        return SimpleNamespace(start=lambda: None, is_alive=lambda: False)
+        return SimpleNamespace(start=lambda: None, is_alive=lambda: False, exitcode=0)
 
     trusted = executor.TrustedExecutor(SimpleNamespace(Process=process))  # type: ignore[arg-type]
     asked, _ = trusted.get_eligible_capacity(set(TaskType), insecure=True, root_certificates_path=None)
@@ -157,3 +157,24 @@ def test_only_client_tasks_are_run() -> None:
     assert {kind for kind, status in results.items() if status == "accepted"} == asked
     assert {target for target, _ in started} == {message_process.answer, message_process.refuse}
     trusted.reconcile()
+
+
+@pytest.mark.parametrize(
+    ("code", "kills", "cause"),
+    [(-9, 0, "killed"), (-9, 1, "out-of-memory"), (-11, 0, "process-ended"), (1, 0, "process-ended")],
+)
+def test_the_cause_of_a_process_end(code: int, kills: int, cause: str) -> None:
+    assert executor.cause_of_end(code, kills) == cause
+
+
+def test_a_task_that_can_not_be_started_or_told_of_is_no_error_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server of processes is gone, and so is the SuperNode."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    def start() -> None:
+        raise EOFError
+
+    context: Any = SimpleNamespace(Process=lambda target, args: SimpleNamespace(start=start))
+    spec = SimpleNamespace(task_type=executor.CLIENT_TASK, runtime_api_address="127.0.0.1:1", token="t")
+    launched = executor.TrustedExecutor(context).launch(spec)
+    assert (str(launched.status), launched.message) == ("failed", "no process could be started: EOFError")

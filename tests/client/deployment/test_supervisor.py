@@ -1,6 +1,8 @@
 """One clear sentence for each way in which a site is not connected."""
 
+import json
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from fedgraft.client.deployment.connection import Reach, reach, split_address
 from fedgraft.client.site.keys import make_key_pair
 from fedgraft.client.site.site_file import Coordinator, SiteFile
 from fedgraft.common.errors import SiteFileError
+from fedgraft.common.runtime.only_one import only_one
 from fedgraft.common.runtime.processes import Program
 
 
@@ -158,17 +161,19 @@ def test_a_wrong_authority_and_a_wrong_name(coordinator: Coordinator, tmp_path: 
 def test_it_tries_again_and_then_gives_up(
     site: SiteFile,
     coordinator: Coordinator,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(supervisor, "reach", lambda _: Reach(False, False, "it is away"))
-    monkeypatch.setattr(supervisor, "FIRST_PAUSE_SECONDS", 0.05)
-    run = supervisor._Supervision(site, coordinator, Path("site.yaml"), 0.3, threading.Event())
-    assert run.run() == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) >= 3
-    assert lines[0] == "site north: it is away; trying again in 0 s"
-    assert lines[-1] == "site north: giving up: it is away"
+    monkeypatch.setattr(supervisor, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(supervisor, "REMINDER_SECONDS", 0.2)
+    with only_one(tmp_path / "lock", "site north") as holder:
+        run = supervisor._Supervision(site, coordinator, Path("site.yaml"), 0.5, threading.Event(), holder)
+        assert run.run() == 1
+    first, *more, last = capsys.readouterr().out.splitlines()
+    assert 1 <= len(more) <= 2 and {first, *more} == {"site north: it is away; trying again every 0 s"}
+    assert last == "site north: giving up: it is away"
 
 
 def test_an_executor_that_keeps_ending_is_named(
@@ -178,17 +183,25 @@ def test_an_executor_that_keeps_ending_is_named(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    import sys
-
     def program(name: str, code: str) -> Program:
         return Program(name, (sys.executable, "-c", code), {}, tmp_path / f"{name}.log", tmp_path)
 
-    node = program("supernode", "import time; print('SuperNode ID: 7', flush=True); time.sleep(60)")
+    told = ({"connected": True}, {"failed": "disk-full", "what": "train"}, {"link": False}, {"link": True})
+    lines = "".join(json.dumps(one) + "\n" for one in told).encode()
+    node = program(
+        "supernode",
+        "import os, pathlib, signal, time; signal.signal(signal.SIGUSR1, lambda *_: None); "
+        f"os.write(int(os.environ['FEDGRAFT_TELLING']), {lines!r}); pathlib.Path('told').touch(); time.sleep(600)",
+    )
+    ending = "import pathlib, time\nwhile not pathlib.Path('told').exists(): time.sleep(0.01)\nraise SystemExit(2)"
     monkeypatch.setattr(supervisor, "reach", lambda _: Reach(True, False, ""))
     monkeypatch.setattr(supervisor, "supernode_program", lambda *_: node)
-    monkeypatch.setattr(supervisor, "executor_program", lambda *_: program("executor", "raise SystemExit(2)"))
-    run = supervisor._Supervision(site, coordinator, Path("site.yaml"), 60.0, threading.Event())
-    assert run.run() == 1
+    monkeypatch.setattr(supervisor, "executor_program", lambda *_: program("executor", ending))
+    with only_one(tmp_path / "lock", "site north") as holder:
+        run = supervisor._Supervision(site, coordinator, Path("site.yaml"), 60.0, threading.Event(), holder)
+        assert run.run() == 1
     said = capsys.readouterr().out
+    assert "a message of a run (train) failed: `disk-full`: free space on the disk of the site's state folder" in said
+    assert "the connection broke off; trying again every 2 s\nsite north: connected again to localhost:1" in said
     assert "connected to localhost:1; waiting for runs" in said
     assert "giving up: the executor keeps ending; its log is" in said

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from fedgraft.common.errors import DeploymentError
-from fedgraft.common.runtime.processes import Child, Program, free_port, only_one, start, stop
+from fedgraft.common.runtime.only_one import only_one
+from fedgraft.common.runtime.processes import Child, Program, free_port, start, stop
 from fedgraft.server import cli
 from fedgraft.server.deployment import flower_cli, launch, sites, supervisor
 from fedgraft.server.deployment.folder import Folder, Settings, create, read_sites
@@ -167,10 +168,11 @@ def test_a_child_that_dies_is_started_again_and_named_when_hopeless(
     monkeypatch.setattr(supervisor, "is_healthy", lambda *_: True)
     monkeypatch.setattr(supervisor, "PAUSE_SECONDS", 0.0)
     children: list[Child] = []
-    try:
-        assert supervisor._run(folder, SETTINGS, children, threading.Event()) == 1
-    finally:
-        stop(children)
+    with only_one(tmp_path / "lock", "the coordinator") as holder:
+        try:
+            assert supervisor._run(folder, SETTINGS, children, threading.Event(), holder) == 1
+        finally:
+            stop(children)
     said = capsys.readouterr().out
     assert said.count("superlink ended with code 9; starting it again") == supervisor.RESTARTS + 1
     assert "superlink keeps ending; giving up" in said
@@ -184,11 +186,3 @@ def test_stop_ends_a_child_that_will_not_listen(tmp_path: Path) -> None:
         time.sleep(0.02)
     stop([child], grace=0.3)
     assert child.process.returncode == -9
-
-
-def test_a_second_supervisor_is_turned_away(tmp_path: Path) -> None:
-    refused = pytest.raises(DeploymentError, match="site north is already running")
-    with only_one(tmp_path / "lock", "site north"), refused, only_one(tmp_path / "lock", "site north"):
-        pass
-    with only_one(tmp_path / "lock", "site north"):
-        pass
