@@ -26,8 +26,8 @@ ROOMS = {
     "common": "cli drawing model_folder models kinds losses compression wire exact adaptation heads features tables "
     "harmonisation alignment sampling personalisation familiarity decisions calibration plan tasks tensors runtime "
     "interfaces records errors causes",
-    "client": "cli own_report check app export prediction explanation training features images tables augmentation "
-    "deployment cohort site",
+    "client": "cli own_report check app export prediction explanation structured_report training features images "
+    "tables augmentation deployment cohort site",
     "server": "cli app reports evidence rounds exact exchange aggregation weights deployment tracking",
     "simulations": "commands api study engine planning clock federation datasets",
 }

@@ -83,7 +83,7 @@ def expand(cases: Iterable[Case], dicom: DicomSection, frame_count: Callable[[Pa
 def _expanded(case: Case, dicom: DicomSection, frame_count: Callable[[Path], int]) -> Iterable[Case]:
     path = Path(case.path)
     folder = path.is_dir()
-    if case.row is not None or not (folder or (dicom.frames == "all" and _may_be_dicom(case.path))):
+    if case.row is not None or not (folder or (dicom.frames == "all" and may_be_dicom(case.path))):
         return (case,)
     try:
         count = frame_count(path)
@@ -94,5 +94,6 @@ def _expanded(case: Case, dicom: DicomSection, frame_count: Callable[[Path], int
     return tuple(replace(case, row=number) for number in range(count)) if folder or count > 1 else (case,)
 
 
-def _may_be_dicom(path: str) -> bool:
+def may_be_dicom(path: str) -> bool:
+    """Whether a file's name does not say that it is something else."""
     return "::" not in path and Path(path).suffix.lower() not in OTHERS

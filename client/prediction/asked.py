@@ -65,3 +65,14 @@ def require_writable(out: Path, force: bool) -> None:
         raise DataError(f"--out {out} exists and is not overwritten; name another file, or add --force")
     if not out.resolve().parent.is_dir():
         raise DataError(f"--out {out}: its folder does not exist")
+
+
+def require_new_folder(option: str, folder: Path, force: bool) -> None:
+    """
+    Raises:
+        DataError: what is written would mix with other files, or can't be written there.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{option} {folder} is a file; name a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not force:
+        raise DataError(f"{option} {folder} is not empty; name another folder, or add --force")

@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fedgraft.client.cohort.manifest.csv_file import write_rows
-from fedgraft.client.prediction.asked import add_model, loaded_as_asked, require_writable
-from fedgraft.client.prediction.explaining import draw, require_new_folder
+from fedgraft.client.prediction.asked import add_model, loaded_as_asked, require_new_folder, require_writable
+from fedgraft.client.prediction.explaining import draw
 from fedgraft.client.prediction.lines import as_text, lines_of
 from fedgraft.client.prediction.loading import machine_of
 from fedgraft.client.prediction.new_cases import NewCases, read_new_cases
 from fedgraft.client.prediction.predicting import Desk, Predictions, Watch, predict_cases
+from fedgraft.client.prediction.reporting import report, require_dicom
 from fedgraft.common.errors import DataError
 from fedgraft.common.runtime.files import replacing
 from fedgraft.common.runtime.processes import say
@@ -54,12 +55,11 @@ examples:
   fedgraft predict runs/first --manifest new.csv --out predictions.csv
   fedgraft predict model --site site.yaml --manifest new.csv --out predictions.csv
 
-exit code: 0: all cases have a prediction; 1: some can't be used; 2: nothing was written.
+exit code: 0: all cases have a prediction; 1: some can't be used, or have no report; 2: nothing was written.
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fedgraft predict",
         description=DESCRIPTION,
@@ -84,25 +84,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--explain", type=Path, metavar="FOLDER", help="write a picture of what each prediction rests on"
     )
-    parser.add_argument("--force", action="store_true", help="overwrite --out and pictures if they are there")
-    given = parser.parse_args(argv)
+    parser.add_argument(
+        "--sr",
+        type=Path,
+        metavar="FOLDER",
+        help="write a DICOM Structured Report of each prediction (inputs must be DICOM); it names the patient",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite --out, pictures and reports if they are there")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    given = _parser().parse_args(argv)
     if given.out.resolve() == given.manifest.resolve():
         raise DataError("--out and --manifest name the same file")
     require_writable(given.out, given.force)
-    if given.explain is not None:
-        require_new_folder(given.explain, given.force)
+    for option, folder in (("--explain", given.explain), ("--sr", given.sr)):
+        if folder is not None:
+            require_new_folder(option, folder, given.force)
     loaded = loaded_as_asked(given, "fedgraft predict", machine_of, scale_from_cases=True)
     cases = read_new_cases(given.manifest)
+    if given.sr is not None:
+        require_dicom(loaded, cases)
     folder = given.out.resolve().parent
     with ending_in_order(), scratch_folder(folder, SCRATCH) as scratch, _bars() as watch:
         desk = Desk(scratch, watch)
         found = predict_cases(loaded, cases.listed, desk, given.prevalence)
         pictures = None if given.explain is None else draw(loaded, found, desk, given.explain)
+        reports = None if given.sr is None else report(loaded, found, given.sr)
     _write(given.out, found, cases)
     _tell(given.out, found)
     if pictures is not None:
         say(f"wrote {pictures} picture(s) to {given.explain}: they show the cases, keep them at this site")
-    return 1 if found.quarantined else 0
+    if reports is not None:
+        say(f"wrote {reports.written} DICOM report(s) to {given.sr}: they name the patients, keep them at this site")
+        for line in reports.refused:
+            say(f"  no report of {line}")
+    return 1 if found.quarantined or (reports is not None and reports.refused) else 0
 
 
 @contextmanager

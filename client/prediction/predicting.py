@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -79,6 +80,20 @@ class Predictions:
     def reasons(self) -> list[str | None]:
         """Why each case can't be used, as a code; ``None`` if it can."""
         return [reason_of(verdict) for verdict in self.verdicts]
+
+    @property
+    def usable(self) -> tuple[Case, ...]:
+        """The M cases that can be used."""
+        return tuple(case for case, verdict in zip(self.cases, self.verdicts, strict=True) if verdict == USABLE)
+
+    def file_name(self, case: Case) -> str:
+        """What files about a case are called: by its line of the manifest, and its row where the line gave several."""
+        row = f"-row-{case.row}" if self._lines[case.group] > 1 else ""
+        return f"line-{int(case.group or 0):05d}{row}"
+
+    @cached_property
+    def _lines(self) -> Counter[str | None]:
+        return Counter(case.group for case in self.cases)
 
     @property
     def quarantined(self) -> dict[str, int]:

@@ -6,6 +6,7 @@ photometric interpretation (C.11.6, C.7.6.3.1.2) -> float32 in [0, 1], where 1 i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,14 @@ from fedgraft.client.site.limits import Limits
 from fedgraft.common.plan.data_sections import DicomSection
 
 Pixels = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that an image was read from, and which of its frames, from 0; none are named of a file with one."""
+
+    path: Path
+    frames: tuple[int, ...] = ()
 
 
 def read_dicom(
@@ -73,6 +82,20 @@ def frame_count(path: Path, limits: Limits) -> int:
         raise CaseError("damaged", f"the file can't be parsed ({type(error).__name__})") from None
 
 
+def sources(path: Path, dicom: DicomSection, limits: Limits, row: int | None = None) -> tuple[Source, ...]:
+    """The files that `read_dicom` reads, with their frames; raises `CaseError` as it does."""
+    if path.is_dir():
+        slices = slices_of(path, limits)
+        chosen = _chosen_slice(len(slices), dicom, row)
+        wanted = neighbours(chosen, len(slices)) if dicom.neighbours else (chosen,)
+        return tuple(Source(slices[place].path) for place in sorted(set(wanted)))
+    count = frame_count(path, limits)
+    if count == 1:
+        return (Source(path),)
+    chosen = chosen_frame(count, dicom, row)
+    return (Source(path, tuple(sorted(set(neighbours(chosen, count) if dicom.neighbours else (chosen,))))),)
+
+
 def _frame(header: Header, dicom: DicomSection, limits: Limits, row: int | None, threads: int) -> DecodedImage:
     layout = layout_of(header, limits)
     chosen = chosen_frame(layout.frames, dicom, row)
@@ -91,11 +114,7 @@ def _frame(header: Header, dicom: DicomSection, limits: Limits, row: int | None,
 
 def _slice(folder: Path, dicom: DicomSection, limits: Limits, row: int | None, threads: int) -> DecodedImage:
     slices = slices_of(folder, limits)
-    places = spread(len(slices), dicom.slices if row is not None else 1)
-    row = row or 0
-    if not 0 <= row < len(places):
-        raise CaseError("no-frame")
-    chosen = places[row]
+    chosen = _chosen_slice(len(slices), dicom, row)
     wanted = neighbours(chosen, len(slices)) if dicom.neighbours else (chosen,)
     rescales, read = [one.rescale for one in slices], {}
     for number in set(wanted):
@@ -108,6 +127,13 @@ def _slice(folder: Path, dicom: DicomSection, limits: Limits, row: int | None, t
     for _, _, others in read.values():
         marks |= others
     return DecodedImage(square(pixels, read[chosen][1], limits), marks)
+
+
+def _chosen_slice(slices: int, dicom: DicomSection, row: int | None) -> int:
+    places = spread(slices, dicom.slices if row is not None else 1)
+    if not 0 <= (row or 0) < len(places):
+        raise CaseError("no-frame")
+    return places[row or 0]
 
 
 def _channels(planes: list[Pixels]) -> Pixels:

@@ -204,6 +204,8 @@ def test_explanations_are_private_pictures_named_by_the_line(
     assert f"--explain {folder} is not empty; name another folder, or add --force" in capsys.readouterr().err
     assert predict(run.out, new, tmp_path / "again.csv", "--explain", str(new)) == 2
     assert f"--explain {new} is a file; name a folder" in capsys.readouterr().err
+    assert predict(run.out, new, tmp_path / "again.csv", "--sr", str(tmp_path / "sr")) == 2
+    assert "--sr: a DICOM report refers to DICOM images, and a case of this model is a row" in capsys.readouterr().err
     assert not (tmp_path / "again.csv").exists()
 
 

@@ -17,7 +17,7 @@ from pydicom.uid import MPEG2MPML, JPEGLSLossless
 from fedgraft.client.cohort.quarantine import CaseError
 from fedgraft.client.images.dicom import read
 from fedgraft.client.images.dicom.modality import stored_range
-from fedgraft.client.images.dicom.read import chosen_frame, frame_count
+from fedgraft.client.images.dicom.read import chosen_frame, frame_count, sources
 from fedgraft.client.site.limits import Limits
 from fedgraft.common.plan.data_sections import DicomSection
 
@@ -70,6 +70,20 @@ def test_frames_of_a_file(make: Make, save: Callable[..., Path], show: Show, ref
     assert refused(path, row=-1) == NO_FRAME
     every = "no-frame: dicom.frames is all: each frame must be a case of its own"
     assert refused(path, plan={"frames": "all"}) == every
+
+
+def test_sources_are_the_frames_that_are_read(make: Make, save: Callable[..., Path]) -> None:
+    several, one = save(make(FRAMES, Rows=1, NumberOfFrames=3), "several.dcm"), save(make(FRAMES), "one.dcm")
+
+    def chosen(path: Path, row: int | None = None, neighbours: bool = False) -> tuple[int, ...]:
+        (source,) = sources(path, DicomSection("file", 0, "middle", 1, neighbours), Limits(), row)
+        assert source.path == path
+        return source.frames
+
+    assert (chosen(several), chosen(several, 2), chosen(one)) == ((1,), (2,), ())
+    assert (chosen(several, 1, True), chosen(several, 2, True)) == ((0, 1, 2), (1, 2))
+    with pytest.raises(CaseError, match="no-frame"):
+        chosen(several, 3)
 
 
 def test_a_video_is_refused(make: Make, refused: Callable[..., str]) -> None:

@@ -12,9 +12,11 @@ from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from fedgraft.client.images.dicom.read import frame_count
+from fedgraft.client.cohort.quarantine import CaseError
+from fedgraft.client.images.dicom.read import frame_count, sources
 from fedgraft.client.images.dicom.series import neighbours, slices_of, spread
 from fedgraft.client.site.limits import Limits
+from fedgraft.common.plan.data_sections import DicomSection
 
 Show = Callable[..., NDArray[np.float32]]
 Place = Callable[..., Path]
@@ -62,6 +64,21 @@ def test_slices_are_in_the_order_of_their_positions(place: Place, show: Show) ->
     shown = [show(folder, plan={"slices": 3}, row=row)[0, 0] * 255 for row in range(3)]
     assert_array_equal(np.round(shown), [10, 20, 30])
     assert round(float(show(folder)[0, 0] * 255)) == 20  # the middle one
+
+
+def test_sources_are_the_slices_that_are_read(place: Place) -> None:
+    for name, value in (("a", 30), ("b", 10), ("c", 20), ("d", 40)):
+        folder = place(name, value)
+
+    def read(row: int | None, slices: int, neighbours: bool = False) -> list[str]:
+        dicom = DicomSection("file", 0, "middle", slices, neighbours)
+        return [one.path.stem for one in sources(folder, dicom, Limits(), row)]
+
+    assert (read(None, 1), read(0, 2), read(1, 2)) == (["a"], ["c"], ["d"])
+    assert read(None, 1, neighbours=True) == ["c", "a", "d"]
+    assert read(3, 4, neighbours=True) == ["a", "d"], "at an edge there is one neighbour"
+    with pytest.raises(CaseError, match="no-frame"):
+        read(2, 2)
 
 
 def test_positions_count_along_the_normal(place: Place) -> None:
