@@ -87,6 +87,11 @@ def test_a_model_is_released(
     assert "nothing was sent" in capsys.readouterr().out
     (written,) = (new.parent / "state" / "evaluations").iterdir()
     assert stat.S_IMODE(written.stat().st_mode) == 0o600 and json.loads(written.read_text())["cases"] == 32
+    assert main(["coordinator", "publish", root, str(out), "--name", "first", "--accept-evaluations"]) == 0
+    assert main(["site", "evaluate", str(fetched), "--site", str(new), "--send"]) == 0
+    capsys.readouterr()
+    assert main(["coordinator", "evaluations", root, "first"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["release-new", "32"]
     _refusals(deployment, new, out)
 
 
