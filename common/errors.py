@@ -94,6 +94,12 @@ class UndefinedFigureError(RoundError):
     """No validation case by which a model could be chosen gives a defined figure."""
 
 
+class CheckpointError(FedGraftError):
+    """A run can't be resumed: it left no checkpoint, or none that is whole, or is of another plan."""
+
+    code = "checkpoint"
+
+
 class DeploymentError(FedGraftError):
     """A coordinator or site process could not be started, reached or authenticated."""
 

@@ -28,11 +28,17 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     return total.hexdigest()
 
 
-def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Write a safetensors file; a reader sees the old file or the whole new one."""
+def save(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None, *, durable: bool = False
+) -> None:
+    """Write a safetensors file; a reader sees the old file or the whole new one.
+
+    Args:
+        durable: whether it is on the disk when this returns.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with replacing(path, private=True) as partial:
+    with replacing(path, private=True, durable=durable) as partial:
         # none, not an empty one: with that and no tensor at all safetensors writes no valid header
         safetensors.torch.save_file(contiguous, partial, metadata=dict(metadata) if metadata else None)
         if metadata:

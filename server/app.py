@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -19,21 +18,21 @@ from fedgraft.common.errors import DeploymentError, PlanError
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.losses.suitability import require_suited
-from fedgraft.common.model_folder.folder import FOLDER, write_model
 from fedgraft.common.models.build import build as build_model
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, from_json
 from fedgraft.common.plan.tracking_section import TrackingSection
 from fedgraft.common.runtime.files import append_json
+from fedgraft.server.checkpoints.course import BEGINS, Course, Keeping, reason_for
+from fedgraft.server.checkpoints.folder import Checkpoints
+from fedgraft.server.checkpoints.interrupted import conclude
 from fedgraft.server.deployment.folder import REGISTERED, TRACKING
-from fedgraft.server.evidence.evidence import gather
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.exchange.statistics import with_statistics
 from fedgraft.server.reports import summary
-from fedgraft.server.reports.card.card import MARKDOWN
-from fedgraft.server.reports.documents import write_documents
 from fedgraft.server.reports.plot_process import picture
+from fedgraft.server.reports.results import write_results
 from fedgraft.server.rounds.loop import run
 from fedgraft.server.rounds.selection import require_selectable
 from fedgraft.server.rounds.state import Round, RunContext, RunOutcome
@@ -48,8 +47,11 @@ def build(
     draw: bool = True,
     ended: Callable[[RunOutcome], None] = lambda outcome: None,
     tracker: Tracker | None = None,
+    durable: bool = True,
+    last: bool = True,
 ) -> ServerApp:
-    """A ServerApp; reads ``plan`` (JSON) and ``out`` (folder) from the run's configuration.
+    """A ServerApp; reads ``plan`` (JSON), ``out`` (folder) and ``resume`` (not empty: go on with the run that is there)
+    from the run's configuration.
 
     Args:
         evaluate: scores shared tensors on a test set that the coordinator holds, given its model.
@@ -57,6 +59,8 @@ def build(
         draw: write ``rounds.png``.
         ended: is given the outcome, once all files are written.
         tracker: of the run, which whoever opened it closes; by default the plan's is opened here.
+        durable: wait after each round until its checkpoint is on the disk.
+        last: mark the run as complete at its end; ``False`` if the caller adds to its files, and marks it then.
     """
     app = ServerApp()
 
@@ -69,8 +73,11 @@ def build(
                 "the run's configuration names no `out` folder; start it with fedgraft coordinator run"
             )
         plan = with_tracking(plan, Path(out))
+        keeping = Keeping(context.run_id, bool(context.run_config.get("resume", "")), durable)
         with tracked(plan, Path(out)) if tracker is None else nullcontext(tracker) as keeps:
-            ended(serve(grid, plan, Path(out), evaluate, progress or print_round, draw, keeps))
+            ended(serve(grid, plan, Path(out), evaluate, progress or print_round, draw, keeps, keeping))
+        if last:
+            Checkpoints(Path(out)).end()
 
     return app
 
@@ -83,23 +90,25 @@ def serve(
     progress: Callable[[Round], None],
     draw: bool = True,
     tracker: Tracker = UNTRACKED,
+    keeping: Keeping = BEGINS,
 ) -> RunOutcome:
-    """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``model/``, ``rounds.png``,
-    ``summary.json`` and what is made of them (`fedgraft.server.reports.documents`) into ``out``; federated statistics
-    of a table are in the plan that is run and written."""
-    start = time.monotonic()
+    """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``checkpoint/``, ``model/``,
+    ``rounds.png``, ``summary.json`` and what is made of them (`fedgraft.server.reports.documents`) into ``out``;
+    federated statistics of a table are in the plan that is run and written.
+
+    If the run fails, or is interrupted, the results of its last completed round are written.
+    """
     require_suited(plan, plan.engine.trusted)
     out.mkdir(parents=True, exist_ok=True)
     registered = _registered(out)
-    ledger = Ledger(out / "ledger.jsonl", registered)
-    plan, model = _resolved(grid, plan, registered, ledger)
+    course = Course.open(out, plan, keeping, registered)
+    ledger, grid = course.ledger, course.named(grid)
+    plan, model = _resolved(grid, plan, registered, ledger) if course.resumed is None else course.model()
     (out / "plan.yaml").write_text(plan.to_yaml(), encoding="utf-8")
-    (out / "rounds.jsonl").write_text("", encoding="utf-8")
     _require_scorable(evaluate, model)
     require_selectable(plan, model)
-    lines: list[dict[str, Any]] = []
-
-    federation = RunContext(
+    lines = course.lines()
+    context = RunContext(
         grid=grid,
         plan=plan,
         backbone=distributed(model),
@@ -111,13 +120,27 @@ def serve(
         keep=lambda shared: tensors.save(out / "shared.safetensors", shared, {"plan_digest": plan.digest}),
         finished=_writing(out, lines, tracker),
         progress=progress,
+        reached=course.keeps(plan),
     )
     with picture(out / "rounds.png") if draw else nullcontext() as drawn:
-        outcome = run(federation)
-        result = _write_results(out, plan, model, outcome, ledger, time.monotonic() - start)
-        if drawn is not None:
+        outcome, result = _run(context, course, model, out)
+        if drawn is not None and result is not None:
             drawn.draw(lines, result)
+    if isinstance(outcome, BaseException):
+        raise outcome
     return outcome
+
+
+def _run(
+    context: RunContext, course: Course, model: Model, out: Path
+) -> tuple[RunOutcome | BaseException, dict[str, Any] | None]:
+    """Run all rounds and write the results, or those of the rounds before an error, which is returned; with the content
+    of ``summary.json``, if it was written."""
+    try:
+        outcome = run(context, course.resumed)
+    except (Exception, KeyboardInterrupt) as error:
+        return error, conclude(out, reason_for(error))
+    return outcome, write_results(out, context.plan, model, outcome, context.ledger, course.seconds)
 
 
 def _writing(out: Path, lines: list[dict[str, Any]], tracker: Tracker) -> Callable[[Round], None]:
@@ -173,22 +196,6 @@ def _registered(out: Path) -> dict[int, str]:
     """Site names by node id, if ``fedgraft coordinator run`` left them in the run's folder."""
     path = out / REGISTERED
     return {int(node): name for node, name in json.loads(path.read_text()).items()} if path.is_file() else {}
-
-
-def _write_results(
-    out: Path, plan: Plan, model: Model, outcome: RunOutcome, ledger: Ledger, seconds: float
-) -> dict[str, Any]:
-    model.load(outcome.shared)
-    evidence = gather(plan, outcome)
-    result = {**summary.summary(plan, outcome, ledger, seconds), **evidence.plain}
-    (out / "summary.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    card = out / MARKDOWN
-    try:
-        write_documents(out)
-    finally:  # a model is never lost for want of its card
-        above = card.read_text(encoding="utf-8") if card.is_file() else ""
-        write_model(out / FOLDER, plan, model, evidence.beside_model, above)
-    return result
 
 
 app = build()

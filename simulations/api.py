@@ -20,6 +20,7 @@ from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.simulations.engine import run as engine
 from fedgraft.simulations.engine.earlier import remove_earlier_results
 from fedgraft.simulations.engine.result import Run
+from fedgraft.simulations.engine.resuming import is_complete, require_begun
 from fedgraft.simulations.planning.frame import FrameSource
 from fedgraft.simulations.planning.options import OPTIONS, Study, contradictions, split_off
 from fedgraft.simulations.planning.own_parts import Given, with_parts
@@ -61,6 +62,7 @@ def simulate(
     source: FrameSource | None = None,
     parts: Mapping[str, Given] | None = None,
     quiet: bool = False,
+    resume: bool = False,
 ) -> Run:
     """Train over simulated sites in this process, and show how far it is.
 
@@ -71,9 +73,12 @@ def simulate(
         parts: classes in place of parts of the plan (`fedgraft.simulations.planning.own_parts.with_parts`); such a
             plan can't be deployed.
         quiet: show nothing.
+        resume: go on with the run of this plan that was interrupted in the folder ``out``, at its next round; one that
+            is complete stays as it is.
 
     Raises:
         PlanError: the plan asks for a study, or its parts or its source don't suit it.
+        CheckpointError: there is nothing to resume.
         FedGraftError: the plan, its data or a round failed; the message holds what went wrong at the sites.
     """
     planned = _planned(plan, source)
@@ -82,9 +87,12 @@ def simulate(
             "the plan asks for a study (baselines, seeds, lrs, folds or cases); fedgraft.study(plan) runs it"
         )
     lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
-    remove_earlier_results(folder)
+    if not resume:
+        remove_earlier_results(folder)
+    elif is_complete(folder, out):
+        return Run(folder, parts)
     with notebook.lent(lending.parts), _left_as_found():
-        engine.simulate(lending.plan, folder, _console(planned, quiet))
+        engine.simulate(lending.plan, folder, _console(planned, quiet), resume)
     return Run(folder, parts)
 
 
@@ -102,6 +110,7 @@ def study(
     source: FrameSource | None = None,
     parts: Mapping[str, Given] | None = None,
     quiet: bool = False,
+    resume: bool = False,
 ) -> Comparison:
     """Compare the plan's federation with baselines (docs/studies.md); an empty argument is as the plan says.
 
@@ -114,8 +123,10 @@ def study(
         margin: the gain that is not worth a federation, for the verdict (0.02).
         adapt: a member of the group ``adapt``, for the sites that ``leave_one_site_out`` leaves out.
         out, source, parts, quiet: as for `simulate`.
+        resume: go on with the study that was cut off in the folder ``out``: its trainings that have ended stay.
 
     Raises:
+        CheckpointError: there is nothing to resume.
         PlanError: nothing is asked for, ``adapt`` has no effect, or the plan does not allow a baseline.
         FedGraftError: the federation failed.
     """
@@ -123,10 +134,13 @@ def study(
     given = {"baselines": baselines, "seeds": seeds, "lrs": lrs, "folds": folds, "cases": cases, "margin": margin}
     asked = _study(planned, given, adapt)
     lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
-    remove_earlier_results(folder)
+    if resume:
+        require_begun(folder, out)
+    else:
+        remove_earlier_results(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with notebook.lent(lending.parts), _left_as_found():
-        run_study(lending.plan, asked, folder, _console(planned, quiet))
+        run_study(lending.plan, asked, folder, _console(planned, quiet), resume)
     return Comparison(folder)
 
 

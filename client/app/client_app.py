@@ -15,6 +15,7 @@ from flwr.app import Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from fedgraft.client.app import handlers
+from fedgraft.client.app.answered import digest_of, keep_answer, kept_answer
 from fedgraft.client.app.familiarity import tell_familiarity
 from fedgraft.client.app.feature_moments import tell_moments
 from fedgraft.client.app.gradient import tell_gradient
@@ -22,10 +23,13 @@ from fedgraft.client.app.head_sums import tell_sums
 from fedgraft.client.app.many_sites import carry_out_all
 from fedgraft.client.app.statistics import describe as describe_table
 from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.site.release import RELEASED, append_line
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.client.site.timing import since_process_start, write_phases
 from fedgraft.common.errors import CLIENT_APP_RAISED_EXCEPTION, FedGraftError, SiteFileError, code_of, reason_of
 from fedgraft.common.runtime.files import append_json, private_folder
+from fedgraft.common.wire.messages import TRAIN
+from fedgraft.common.wire.run_name import run_of
 
 Handler = Callable[[RecordDict, Workspace, Path, int], RecordDict]
 Witness = Callable[[Path, BaseException], None]
@@ -44,25 +48,40 @@ class MessageHandler:
             to ``errors.jsonl`` in the site's state folder.
         keep_phases: whether to log, at the site, how long the phases of each message took
             (`fedgraft.client.site.timing`).
+        keep_answers: whether to keep the last answer to ``train`` at the site, for a coordinator that asks again.
     """
 
     workspace: Workspace
     site_files: Sequence[Path] = ()
     witness: Witness | None = None
     keep_phases: bool = False
+    keep_answers: bool = False
 
     def answer(self, handler: Handler, message: Message, context: Context) -> Message:
         """Answer one message by a handler; an exception becomes an error reply with a short code."""
         before = since_process_start() if self.keep_phases else None
 
         def handled(site_file: Path) -> RecordDict:
-            answer = handler(message.content, self.workspace, site_file, context.run_id)
+            run = run_of(message.content, context.run_id)
+            answer = self._answer(handler, message, site_file, run)
             if self.keep_phases:
                 state = self.workspace.site(site_file).state
                 write_phases(state, message.metadata.message_type, before, self.workspace.phases)
             return answer
 
         return Message(self._attempt(handled, context), reply_to=message)
+
+    def _answer(self, handler: Handler, message: Message, site_file: Path, run: int) -> RecordDict:
+        if not self.keep_answers or message.metadata.message_type != TRAIN:
+            return handler(message.content, self.workspace, site_file, run)
+        state, asked = self.workspace.site(site_file).state, digest_of(message.content, site_file)
+        known = kept_answer(state, run, asked)
+        if known is not None:
+            append_line(state / RELEASED, "update again", run, asked=asked)
+            return known
+        found = handler(message.content, self.workspace, site_file, run)
+        keep_answer(state, run, asked, found)
+        return found
 
     def train_all(self, asked: Sequence[tuple[Message, Context]]) -> list[Message]:
         """Answer ``train`` messages to several sites of this process; they are trained together where that is possible.
@@ -75,7 +94,8 @@ class MessageHandler:
             def read(site_file: Path) -> handlers.Assignment:
                 content = message.content
                 known = received.get(id(content))
-                given = handlers.assign(content, self.workspace, site_file, context.run_id, known)
+                run = run_of(content, context.run_id)
+                given = handlers.assign(content, self.workspace, site_file, run, known)
                 received[id(content)] = given.received
                 return given
 
@@ -189,4 +209,4 @@ def _site_file(context: Context, site_files: Sequence[Path]) -> Path:
     raise SiteFileError("the SuperNode was started without --node-config 'site-file=...'; use fedgraft site start")
 
 
-app = build(MessageHandler(Workspace(), keep_phases=True))
+app = build(MessageHandler(Workspace(), keep_phases=True, keep_answers=True))

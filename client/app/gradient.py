@@ -41,10 +41,12 @@ def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, ru
     if not is_exact(session.plan.strategy) or session.site.name in session.plan.hold_out:
         raise WireError("the plan asks this site for no gradients")
     release.require_gradient(session.plan.release, session.site.release)
+    if evaluate:  # the first question of a round
+        session.begin_round(order.round)
     received = _received(content, session)
     with session.phases.of("train"):
         session.load(received)
-        summed = gradient_at(session, order, received, workspace)
+        summed = gradient_at(session, order, received, workspace, session.local_tensors())
     with session.phases.of("evaluate"):
         evaluations = evaluate_received(session) if evaluate else {}
     return _answer(session, order, summed, evaluations)

@@ -91,7 +91,7 @@ def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: in
     prevalence = balance(session, received, order.class_counts)
     session.keep_scale()
     if is_exact(session.plan.strategy) and session.personal is not None:
-        gradient_at(session, order, received, workspace)  # for the intercept that belongs to these weights
+        gradient_at(session, order, received, workspace, session.initial)  # for the intercept that belongs to these
     with adapted(session) if adapts(session.plan, session.site.name) else own_copy(session):
         if isinstance(session.personal, FinishesModel) and not _held_out(session):
             task = replace(_task(session, order, received, workspace, "finish"), terms=terms(session, order))
@@ -116,6 +116,7 @@ def assign(
     if _held_out(session):
         raise WireError("the plan holds this site out: it never trains, and evaluates the final model")
     received = received_by(content, session, session.plan.compression.down) if received is None else received
+    session.begin_round(order.round)
     session.receive(received)
     return Assignment(session, order, received, _task(session, order, received, workspace))
 

@@ -35,19 +35,25 @@ def wide_loss_of(session: Session, order: messages.Instruction, workspace: Works
 
 
 def gradient_at(
-    session: Session, order: messages.Instruction, received: Mapping[str, Tensor], workspace: Workspace
+    session: Session,
+    order: messages.Instruction,
+    received: Mapping[str, Tensor],
+    workspace: Workspace,
+    start: Mapping[str, Tensor],
 ) -> SummedLoss:
     """The summed loss at the received head, and its gradient by name in the head.
 
     The network must hold the received tensors. If the intercept is the site's own, it is solved for, loaded into the
     network, and kept.
+
+    Args:
+        start: holds the intercept, by its name in the model, from which the site's own is searched.
     """
     loss, batch = wide_loss_of(session, order, workspace), session.full_batch
     own = {name.removeprefix(HEAD): tensor for name, tensor in received.items() if name.startswith(HEAD)}
     if HEAD + BIAS not in session.model.names("local"):
         return batch.summed_loss(own, loss)
-    start = session.local_tensors()[HEAD + BIAS]
-    found, intercept = at_own_intercept(batch, own, loss, start)
+    found, intercept = at_own_intercept(batch, own, loss, start[HEAD + BIAS])
     session.model.load({HEAD + BIAS: intercept})
     session.keep_local_tensors()
     return found

@@ -10,7 +10,7 @@ from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.inputs import Inputs, TellsStatistics
 from fedgraft.client.cohort.manifest.manifest import read_manifest
-from fedgraft.client.site.release import append_line
+from fedgraft.client.site.release import RELEASED, append_line
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import PlanError, WireError
 from fedgraft.common.interfaces.input_kind import FederatedStatistics, Statistics
@@ -39,7 +39,7 @@ def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: in
     if problems := kind.problems():
         raise PlanError(problems)
     told = site_statistics(plan, asked, site, workspace.inputs(site, plan))
-    append_line(site.state / "released.jsonl", "statistics", run, plan=digest, **asked.figures(told))
+    append_line(site.state / RELEASED, "statistics", run, plan=digest, **asked.figures(told))
     return pack_description(site.name, digest, asked.pack(told))
 
 

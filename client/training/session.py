@@ -14,7 +14,9 @@ from fedgraft.client.cohort.accepted import AcceptedCohort
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import Cohort
 from fedgraft.client.site.machine import Machine
-from fedgraft.client.site.own_tensors import local_file
+from fedgraft.client.site.own_tensors import copy_file, local_file
+from fedgraft.client.site.release import RELEASED
+from fedgraft.client.site.round_files import begin_round
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.site.timing import Phases
 from fedgraft.client.training.full_batch import FullBatch, full_batch
@@ -24,7 +26,7 @@ from fedgraft.common import tensors
 from fedgraft.common.errors import WireError
 from fedgraft.common.exact.suitability import path_of
 from fedgraft.common.interfaces.codec import Codec
-from fedgraft.common.interfaces.personalisation import Personalisation
+from fedgraft.common.interfaces.personalisation import Personalisation, TrainsCopy
 from fedgraft.common.interfaces.sampler import Sampler
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan import parts
@@ -98,7 +100,26 @@ class Session:
 
     @cached_property
     def release_log(self) -> Path:
-        return self.site.state / "released.jsonl"
+        return self.site.state / RELEASED
+
+    def begin_round(self, number: int) -> None:
+        """Start a round from the state before it, also if it was begun already (`fedgraft.client.site.round_files`).
+
+        Raises:
+            CheckpointError: the site has gone on to later rounds, and no longer has that state.
+        """
+        files = self._changing_files
+        if files:
+            begin_round(files, self.local_file.parent / "before" / self.local_file.stem, number)
+
+    @cached_property
+    def _changing_files(self) -> tuple[Path, ...]:
+        """All files that a round can change; none if the plan leaves nothing at the site."""
+        local, given = self.model.names("local"), self.model.names("given")
+        copies = isinstance(self.personal, TrainsCopy)
+        if not local and not given and not copies and self.plan.compression.target is None:
+            return ()
+        return (self.local_file, copy_file(self.local_file), self._residual_file, self._given_file)
 
     def local_tensors(self) -> dict[str, Tensor]:
         """The site's local tensors as of its last round in this run, or their initial values."""

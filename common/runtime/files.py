@@ -12,7 +12,7 @@ from typing import Any
 
 
 @contextmanager
-def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
+def replacing(path: Path, *, private: bool = False, durable: bool = False) -> Iterator[Path]:
     """Within the block, a file beside ``path`` to write to; it takes that name when the block ends.
 
     A reader sees the old file or the whole new one. If the block raises, the old file stays as it is.
@@ -20,6 +20,7 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
     Args:
         path: in a folder that is there.
         private: whether only this account can read the file (mode 0600).
+        durable: whether the file is on the disk before it takes its name, so that it survives a power cut, too.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
     try:
@@ -27,9 +28,22 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
         if private:
             os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         yield partial
+        if durable:
+            flush(partial)
         partial.replace(path)
+        if durable:
+            flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def append_json(path: Path, *lines: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Literal
 
 from flwr.app import Message
 
-from fedgraft.common.runtime.files import append_json
+from fedgraft.common.runtime.files import append_json, replacing
 from fedgraft.common.wire.messages import count_bytes
 from fedgraft.server.exchange.guard import Refusal
 
@@ -27,6 +28,9 @@ What = Literal[
     "evaluate",
     "familiarity",
 ]
+
+LOST = "ledger-lost.jsonl"
+"""In a run's folder: the lines of rounds that were cut short and begun again."""
 
 LEARNING: tuple[What, ...] = ("train", "gradient")
 """What is asked of sites for the next model."""
@@ -65,15 +69,25 @@ class Ledger:
     Args:
         path: of the file, which is emptied; ``None`` keeps the ledger in memory only.
         registered: names of sites by node id, as the coordinator registered them; empty for a simulation.
+        before: how many of the file's lines stay, since a run that was interrupted goes on; what it wrote after them
+            moves to `LOST`, beside it.
     """
 
-    def __init__(self, path: Path | None, registered: Mapping[int, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self, path: Path | None, registered: Mapping[int, str] = MappingProxyType({}), before: int = 0
+    ) -> None:
         self._path = path
         self._registered = registered
         self.entries: list[Entry] = []
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("", encoding="utf-8")
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if before else []
+            if lines[before:]:
+                with path.with_name(LOST).open("a", encoding="utf-8") as stream:
+                    stream.writelines(lines[before:])
+            with replacing(path) as partial:
+                partial.write_text("".join(lines[:before]), encoding="utf-8")
+            self.entries += read_entries(path)
 
     def write(self, *entries: Entry) -> None:
         self.entries += entries
@@ -113,6 +127,12 @@ class Ledger:
         if not good:
             return 0, 0
         return round(sum(e.bytes_up for e in good) / times), round(sum(e.bytes_down for e in good) / times)
+
+
+def read_entries(path: Path) -> list[Entry]:
+    """The whole lines of a ledger's file; a last one that was cut off is left out."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return [Entry(**json.loads(line)) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
 def entry(

@@ -4,6 +4,7 @@
 null):
 
 - ``plan_digest``, ``seed``, ``rounds``, ``task``
+- ``complete``: whether all rounds were run and the final model evaluated; ``reason``: why not; ``completed_rounds``
 - ``final_round``: the round whose model is the final one (``select``)
 - ``headline``: the figure that is plotted and that decides which site is the worst; ``columns``: the figures in tables,
   with their headings
@@ -86,8 +87,12 @@ from fedgraft.server.rounds.site_sums import withheld
 from fedgraft.server.rounds.state import Round, RunOutcome
 
 
-def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float) -> dict[str, Any]:
-    """The content of ``summary.json``."""
+def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float, reason: str = "") -> dict[str, Any]:
+    """The content of ``summary.json``.
+
+    Args:
+        reason: why the run ended before its last round; ``""`` if it did not.
+    """
     task, last = tasks.of(plan.data), outcome.final
     up, down = ledger.mean_bytes()
     sites = site_figures(outcome)
@@ -96,14 +101,7 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float) -> 
     defined = {name: f[headline] for name, f in sites.items() if f[headline] is not None and name not in few}
     worst = min(defined, key=lambda name: (defined[name], name)) if defined else None
     return {
-        "plan_digest": plan.digest,
-        "seed": plan.seed,
-        "rounds": plan.rounds,
-        "final_round": last.number,
-        "task": plan.data.task,
-        "headline": headline,
-        "columns": dict(task.columns),
-        "prevalence_of": task.prevalence_of,
+        **_about(plan, outcome, reason),
         "seconds": {"total": round(seconds, 3), "per_round": _mean([r.seconds for r in outcome.rounds[1:]])},
         "bytes": {"up": up, "down": down},
         "test": {
@@ -129,6 +127,23 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float) -> 
         "ranking_without": withheld(ledger, "ranking"),
         "prevalence_estimated": _estimated(plan, outcome),
         "class_counts_withheld": _withheld(plan, outcome),
+    }
+
+
+def _about(plan: Plan, outcome: RunOutcome, reason: str) -> dict[str, Any]:
+    task = tasks.of(plan.data)
+    return {
+        "plan_digest": plan.digest,
+        "seed": plan.seed,
+        "rounds": plan.rounds,
+        "complete": not reason,
+        "reason": reason,
+        "completed_rounds": outcome.rounds[-1].number,
+        "final_round": outcome.final.number,
+        "task": plan.data.task,
+        "headline": task.headline,
+        "columns": dict(task.columns),
+        "prevalence_of": task.prevalence_of,
     }
 
 

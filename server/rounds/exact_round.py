@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fedgraft.common import tasks
 from fedgraft.common.exact.path import ExactPath
 from fedgraft.common.wire import messages
+from fedgraft.server.aggregation.strategy_state import Kept
 from fedgraft.server.exact.fit import fit
 from fedgraft.server.exact.layout import Layout
 from fedgraft.server.exact.sites import Asking, SitesInFit
@@ -24,6 +25,12 @@ class FittedRounds(Rounds):
     """
 
     path: ExactPath
+
+    def kept(self) -> Kept:
+        return Kept()
+
+    def restore(self, kept: Kept) -> None:
+        """Nothing: each round begins at the model of the one before."""
 
     def next(self, context: RunContext, state: RunState) -> RunState:
         begun, number, plan = time.monotonic(), state.number + 1, context.plan

@@ -1,11 +1,13 @@
 """A run in four phases: prepare, start, the rounds, finish.
 
 Each phase takes the context, which never changes, and the result of the phase before. It changes neither of them,
-except for Flower's strategy, which has a state of its own (`fedgraft.server.rounds.round.TrainingRounds`). A run could
-be resumed from any `RunState`.
+except for Flower's strategy, which has a state of its own (`fedgraft.server.rounds.round.TrainingRounds`). With this a
+run can be resumed from any `RunState`.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from fedgraft.common import tasks
 from fedgraft.common.runtime.gc_tuning import relaxed_gc
@@ -16,11 +18,11 @@ from fedgraft.server.rounds.final_model import FinalModel
 from fedgraft.server.rounds.finish import finish
 from fedgraft.server.rounds.first_head import FirstHead, first_head
 from fedgraft.server.rounds.prepare import prepare
-from fedgraft.server.rounds.state import Prepared, Round, RunContext, RunOutcome, RunState
+from fedgraft.server.rounds.state import Prepared, Resumed, Round, RunContext, RunOutcome, RunState
 
 
-def run(context: RunContext) -> RunOutcome:
-    """All rounds of a plan.
+def run(context: RunContext, resumed: Resumed | None = None) -> RunOutcome:
+    """All rounds of a plan, or those that are left.
 
     Raises:
         RoundError: fewer than ``strategy.min_sites`` sites sent a usable answer; says who was missing and why.
@@ -29,10 +31,21 @@ def run(context: RunContext) -> RunOutcome:
     keep_freed_memory()
     with relaxed_gc():
         prepared = prepare(context)
-        state = start(context, prepared)
+        if resumed is None:
+            state = start(context, prepared)
+            context.reached(prepared.rounds, state)
+        else:
+            state = _go_on(prepared, resumed)
         while state.number < context.plan.rounds:
             state = prepared.rounds.next(context, state)
+            context.reached(prepared.rounds, state)
         return finish(context, state)
+
+
+def _go_on(prepared: Prepared, resumed: Resumed) -> RunState:
+    """The state of an interrupted run, with the sites that are ready now."""
+    prepared.rounds.restore(resumed.kept)
+    return replace(resumed.state, roster=prepared.roster)
 
 
 def start(context: RunContext, prepared: Prepared) -> RunState:

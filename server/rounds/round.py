@@ -12,11 +12,13 @@ from flwr.serverapp.strategy import Strategy
 from fedgraft.common import tasks
 from fedgraft.common.errors import RoundError
 from fedgraft.common.interfaces.codec import Codec
+from fedgraft.common.interfaces.strategy import is_mean
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages as wire
 from fedgraft.common.wire.messages import Update
 from fedgraft.server.aggregation import strategies
 from fedgraft.server.aggregation.moments import require_moments, with_known_moments
+from fedgraft.server.aggregation.strategy_state import Kept, keep, restore
 from fedgraft.server.exchange.class_counts import class_counts
 from fedgraft.server.exchange.delivery import exchange
 from fedgraft.server.exchange.guard import Expected, Refusal, read_update
@@ -46,6 +48,12 @@ class TrainingRounds(Rounds):
 
     def next(self, context: RunContext, state: RunState) -> RunState:
         return _next_round(context, self.strategy, self.codec, state)
+
+    def kept(self) -> Kept:
+        return Kept() if is_mean(type(self.strategy)) else keep(self.strategy)
+
+    def restore(self, kept: Kept) -> None:
+        restore(self.strategy, kept)
 
 
 def _next_round(context: RunContext, strategy: Strategy, codec: Codec, state: RunState) -> RunState:

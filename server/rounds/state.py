@@ -15,6 +15,7 @@ from fedgraft.common.interfaces.task import AnyTask, Evaluation, Scalar
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire.offer import Offer
 from fedgraft.common.wire.subgroups import ByGroup
+from fedgraft.server.aggregation.strategy_state import Kept
 from fedgraft.server.exact.fit import Fit
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import DistributedBackbone, Roster
@@ -74,6 +75,7 @@ class RunContext:
         finished: called with each round once the sites have evaluated its model.
         progress: called with each round as soon as it is aggregated.
         keep: called with the shared tensors after each round.
+        reached: called with what makes the rounds, and with the state before the first round and after each.
     """
 
     grid: Grid
@@ -87,6 +89,7 @@ class RunContext:
     finished: Callable[[Round], None] = lambda round_: None
     progress: Callable[[Round], None] = lambda round_: None
     keep: Callable[[Shared], None] = lambda shared: None
+    reached: Callable[[Rounds, RunState], None] = lambda rounds, state: None
 
     @property
     def trained(self) -> Shared:
@@ -134,6 +137,24 @@ class Rounds(Protocol):
             RoundError: fewer than ``strategy.min_sites`` sites are ready or answered as asked, or the strategy failed.
             UndefinedFigureError: in the first round, if no validation figure is defined by which to choose a model.
         """
+
+    def kept(self) -> Kept:
+        """What it remembers besides the `RunState`.
+
+        Raises:
+            CheckpointError: it can't be kept.
+        """
+
+    def restore(self, kept: Kept) -> None:
+        """Remember what was `kept`."""
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where a run goes on that was interrupted: the state after its last round, and what `Rounds` remembered."""
+
+    state: RunState
+    kept: Kept
 
 
 @dataclass(frozen=True)

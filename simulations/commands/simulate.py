@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 
+from fedgraft.common.errors import RoundError
+from fedgraft.server.checkpoints.folder import Checkpoints
 from fedgraft.simulations import api
 from fedgraft.simulations.clock.report import clock_sentences, clock_table
 from fedgraft.simulations.commands.hydra_main import run_hydra
+from fedgraft.simulations.commands.resumed import resumed_words
 from fedgraft.simulations.engine.display import site_table
 from fedgraft.simulations.engine.earlier import remove_earlier_results
 from fedgraft.simulations.engine.sureness import sureness
@@ -20,6 +24,9 @@ from fedgraft.simulations.planning.planned import Planned
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; ``fedgraft simulate --help`` explains it."""
+    again = resumed_words(arguments)
+    if again is not None:
+        return run_hydra(again, partial(_job, resume=True))
     return run_hydra(arguments, _job, before_plan=lambda: remove_earlier_results(_out()))
 
 
@@ -27,12 +34,17 @@ def _out() -> Path:
     return Path(HydraConfig.get().runtime.output_dir)
 
 
-def _job(planned: Planned) -> None:
+def _job(planned: Planned, resume: bool = False) -> None:
     console, out = Console(), _out()
     if planned.study.is_asked:
-        api.study(planned, out=out)
+        api.study(planned, out=out, resume=resume)
         return
-    summary = api.simulate(planned, out).summary
+    try:
+        summary = api.simulate(planned, out, resume=resume).summary
+    except (RoundError, KeyboardInterrupt):
+        if Checkpoints(out).numbers():
+            console.print(f"fedgraft simulate resume={out} goes on with the run", markup=False, highlight=False)
+        raise
     console.print(site_table(summary))
     for sentence in sureness(summary):
         console.print(sentence, highlight=False, markup=False)

@@ -9,23 +9,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from fedgraft.common.model_folder.folder import FOLDER, remove_model
+from fedgraft.server.checkpoints.folder import Checkpoints
+from fedgraft.server.exchange.ledger import LOST
 
 RESULTS = (
-    *("summary.json", "rounds.jsonl", "rounds.png", "ledger.jsonl", "shared.safetensors"),
+    *("summary.json", "rounds.jsonl", "rounds.png", "ledger.jsonl", LOST, "shared.safetensors"),
     *("report.html", "model-card.md", "model-card.json", "rounds.csv", "rounds_sites.csv"),
     *("clock.jsonl", "clock.png"),
-    *("study.json", "study.md", "study.png"),
+    *("study.json", "study.md", "study.png", "trained.json"),
     *("curve.json", "curve.md", "curve.png"),
 )
-"""The files that a simulation or a study writes into its folder, besides ``plan.yaml`` and ``model/``."""
+"""The files that a simulation or a study writes into its folder, besides ``plan.yaml``, ``model/`` and
+``checkpoint/``."""
 
 
 def remove_earlier_results(out: Path) -> None:
-    """Delete the `RESULTS` and the model of a simulation or a study in its folder, and those of a study's runs; nothing
-    else."""
+    """Delete the `RESULTS`, the model and the checkpoints of a simulation or a study in its folder, and those of a
+    study's runs; nothing else."""
     draws = ("", "*/", "*/*/")  # without, with folds or cases, with both
     runs = (folder for draw in draws for folder in out.glob(f"runs/seed-*/{draw}*/lr-*"))
     for folder in (out, *runs):
         for name in RESULTS:
             (folder / name).unlink(missing_ok=True)
         remove_model(folder / FOLDER)
+        Checkpoints(folder).begin()

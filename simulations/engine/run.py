@@ -32,6 +32,7 @@ from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.plan.sections import ClockSection
 from fedgraft.server import app
+from fedgraft.server.checkpoints.folder import Checkpoints
 from fedgraft.server.reports.documents import write_documents
 from fedgraft.server.rounds.state import RunOutcome
 from fedgraft.server.tracking.tracker import Tracker, require_tracking, tracked
@@ -57,21 +58,24 @@ class Series:
     bars: Progress | None = None
 
 
-def simulate(plan: Plan, out: Path, console: Console) -> dict[str, Any]:
+def simulate(plan: Plan, out: Path, console: Console, resume: bool = False) -> dict[str, Any]:
     """Run a plan over simulated sites.
 
     Args:
         out: the run's folder: for the files of `fedgraft.server.app.serve`, the sites' folders, and with a clock
             ``clock.jsonl`` and ``clock.png``.
+        resume: go on with the run that was interrupted in this folder.
 
     Returns:
         the content of ``summary.json``.
 
     Raises:
         FedGraftError: the plan, its data or a round failed; the message includes the errors at the sites.
+        CheckpointError: the run can't be resumed.
     """
     require_tracking(plan)
-    return simulate_over(plan, lay_out(plan, out / "sites", os.environ), out, console)
+    federation = lay_out(plan, out / "sites", os.environ, keep_state=resume)
+    return simulate_over(plan, federation, out, console, resume=resume)
 
 
 def simulate_over(
@@ -81,6 +85,7 @@ def simulate_over(
     console: Console,
     series: Series | None = None,
     ended: Ended = lambda outcome: None,
+    resume: bool = False,
 ) -> dict[str, Any]:
     """`simulate` over sites that are written already; alone, or as one run of a series. ``ended`` gets the outcome."""
     logging.getLogger("flwr").setLevel(logging.WARNING)
@@ -94,7 +99,7 @@ def simulate_over(
     bars = None if series is None else series.bars
     with tracked(plan, out) as tracker:
         with Display(console, federation.cases + len(federation.test), plan.rounds, bars) as display:
-            trouble = _run(plan, out, federation, display, reached, series, ended, tracker)
+            trouble = _run(plan, out, federation, display, reached, series, ended, tracker, resume)
         for line in trouble:
             console.print(line, style="yellow", markup=False)
         add_to_summary(out, "notes", list(federation.notes))
@@ -106,6 +111,7 @@ def simulate_over(
             add_to_summary(out, "warnings", [*known, *told])
         if federation.notes or told or pace is not None:
             write_documents(out)  # again: the summary tells more now
+    Checkpoints(out).end()
     summary: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     return summary
 
@@ -136,12 +142,14 @@ def _run(
     series: Series | None,
     ended: Ended,
     tracker: Tracker,
+    resume: bool,
 ) -> list[str]:
     """Run all rounds; returns a sentence for each different error at a site."""
     trouble: dict[str, None] = {}
     sites = list(federation.sites.values())
-    config = {"plan": plan.to_json(), "out": str(out)}
-    server = app.build(_central_test(out, plan, federation, display), display.round, series is None, ended, tracker)
+    config = {"plan": plan.to_json(), "out": str(out), "resume": "yes" if resume else ""}
+    test = _central_test(out, plan, federation, display)
+    server = app.build(test, display.round, series is None, ended, tracker, False, last=False)
     try:
         if plan.engine.name == "ray":
             client = client_app.build(client_app.MessageHandler(Workspace(), sites))

@@ -40,11 +40,12 @@ def require_apart(folder: Path, read: Iterable[Path]) -> None:
             raise DataError(f"the data lies in {folder}, where this run would write its simulated sites; {_ELSEWHERE}")
 
 
-def make_place(folder: Path, names: Iterable[str]) -> None:
+def make_place(folder: Path, names: Iterable[str], keep_state: bool = False) -> None:
     """Delete the sites of an earlier run below ``folder``.
 
     Args:
         names: of the sites that will be written.
+        keep_state: whether these sites' own ``state/`` stays, for a run that goes on.
 
     Raises:
         DataError: a folder is in the way that no run has made; nothing is deleted.
@@ -59,10 +60,11 @@ def make_place(folder: Path, names: Iterable[str]) -> None:
                 f"deleted; {_ELSEWHERE}, or move it away"
             )
     for path in marked:
-        shutil.rmtree(path)
+        if not keep_state or path.name not in taken:
+            shutil.rmtree(path)
 
 
 def mark(folder: Path) -> None:
     """Make a site's folder, and mark it as one that a run has made."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).write_text(_TEXT, encoding="utf-8")

@@ -63,13 +63,16 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("FEDGRAFT_CACHE") or Path.home() / ".cache" / "fedgraft").resolve()
 
 
-def lay_out(plan: Plan, folder: Path, environ: Mapping[str, str]) -> SimulatedSites:
+def lay_out(plan: Plan, folder: Path, environ: Mapping[str, str], keep_state: bool = False) -> SimulatedSites:
     """Load the plan's data set, partition it over sites, and write the sites' folders below ``folder``.
+
+    Args:
+        keep_state: as for `write_sites`.
 
     Raises:
         DataError, PlanError: as `partition_cases` and `write_sites`.
     """
-    return write_sites(plan, partition_cases(plan, environ), folder, environ)
+    return write_sites(plan, partition_cases(plan, environ), folder, environ, keep_state)
 
 
 def partition_cases(plan: Plan, environ: Mapping[str, str]) -> Partitioned:
@@ -116,14 +119,19 @@ def partition_source(plan: Plan, source: Source) -> Partitioned:
     return Partitioned(dict(sorted(partitioned.items())), test, source.site_files, source.notes)
 
 
-def write_sites(plan: Plan, partitioned: Partitioned, folder: Path, environ: Mapping[str, str]) -> SimulatedSites:
+def write_sites(
+    plan: Plan, partitioned: Partitioned, folder: Path, environ: Mapping[str, str], keep_state: bool = False
+) -> SimulatedSites:
     """Write the sites' folders below ``folder``, in place of those of an earlier run.
+
+    Args:
+        keep_state: whether what the sites of an earlier run keep for themselves stays, for a run that goes on.
 
     Raises:
         DataError: the data lies below ``folder``, or a folder is in the way that no run has made; nothing is written.
     """
     require_apart(folder, _read(plan, partitioned))
-    make_place(folder, partitioned.sites)
+    make_place(folder, partitioned.sites, keep_state)
     store = cache_folder(environ) / "store"
     sites = {
         name: _write_site(folder / name, cases, store, plan, partitioned.files.get(name))

@@ -86,12 +86,15 @@ class Ended:
     trained: tuple[Trained, ...]
 
 
-def run_study(plan: Plan, study: Study, out: Path, console: Console) -> dict[str, Any]:
+def run_study(plan: Plan, study: Study, out: Path, console: Console, resume: bool = False) -> dict[str, Any]:
     """Run a study; writes ``study.json``, ``study.md``, ``study.png``, ``report.html`` and ``runs/`` into ``out``, with
     ``cases`` ``curve.json``, ``curve.md`` and ``curve.png`` too.
 
     A run's folder is that of ``fedgraft simulate`` without ``rounds.png`` and tensors; the only model that is kept is
     the federation's at the chosen rate, and with folds none.
+
+    Args:
+        resume: leave out the trainings that have ended in this folder, and go on with the one that was cut off.
 
     Returns:
         the content of ``study.json``.
@@ -104,7 +107,7 @@ def run_study(plan: Plan, study: Study, out: Path, console: Console) -> dict[str
     require_suited(plan, study, os.environ)
     ended: list[Ended] = []
     with Runs(console) as runs:
-        bench = Bench(out, Series(bars=runs.bars), console, runs)
+        bench = Bench(out, Series(bars=runs.bars), console, runs, resume)
         for seed in study.seeds or (plan.seed,):
             try:
                 ended += _of_seed(replace(plan, seed=seed), study, bench)

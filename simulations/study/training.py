@@ -15,25 +15,30 @@ from rich.text import Text
 from fedgraft.common import tasks
 from fedgraft.common.errors import FedGraftError, InertError, UndefinedFigureError
 from fedgraft.common.plan.plan import Plan
+from fedgraft.server.checkpoints.folder import Checkpoints
 from fedgraft.server.rounds.state import RunOutcome
 from fedgraft.simulations.engine.display import Runs
-from fedgraft.simulations.engine.predictions import read_scores
+from fedgraft.simulations.engine.predictions import CaseScores, read_scores
+from fedgraft.simulations.engine.resuming import goes_on
 from fedgraft.simulations.engine.run import Series, simulate_over
 from fedgraft.simulations.federation.local_statistics import without_unknown
 from fedgraft.simulations.federation.sites import write_sites
 from fedgraft.simulations.study.baselines import FEDERATED, FINAL, Arrangement, without
+from fedgraft.simulations.study.kept import keep_trained, kept_trained
 from fedgraft.simulations.study.out_of_fold import RoundScores
 from fedgraft.simulations.study.summary import Trained
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What the trainings of a study share: the study's folder, the series of runs, the console, the progress bars."""
+    """What the trainings of a study share: the study's folder, the series of runs, the console, the progress bars, and
+    whether it goes on with a study that was cut off."""
 
     out: Path
     series: Series
     console: Console
     runs: Runs
+    resume: bool = False
 
 
 def train_one(arrangement: Arrangement, lr: float, bench: Bench) -> Trained:
@@ -42,19 +47,38 @@ def train_one(arrangement: Arrangement, lr: float, bench: Bench) -> Trained:
     folder = run_folder(arrangement, lr, bench)
     at = f"seed {plan.seed}{arrangement.draw.words}, {arrangement.name}, lr {lr:g}"
     bench.runs.begin(at)
+    known = _known(arrangement, plan, folder) if bench.resume else None
+    if known is not None:
+        bench.runs.end()
+        return known
     try:
         found = _with_effect(replace(arrangement, plan=plan), folder, bench)
+        keep_trained(folder, plan.digest, found)
     except FedGraftError as error:
         bench.console.print(Text(f"{at}: failed", style="yellow"))
         return replace(_nothing(arrangement, lr), failed=str(error))
     finally:
         bench.runs.end()
-        _clean(folder)
+    _clean(folder)
     bench.console.print(f"{at}: {found.seconds:.1f} s, validation figure {found.val}", highlight=False)
     for line in found.dropped:
         said = f"  dropped: round {line['round']}, {line['site']} ({line['what']}): {line['reason']}"
         bench.console.print(Text(said, style="yellow"))  # the print's own style would colour the bars too
     return found
+
+
+def _known(arrangement: Arrangement, plan: Plan, folder: Path) -> Trained | None:
+    """The result of this training, if it has ended already."""
+    found = kept_trained(folder, plan.digest, tasks.of(plan.data))
+    places = {site: folder / "sites" / site / "state" for site in arrangement.tested}
+    return None if found is None else replace(found, scores=_scores(arrangement, plan, places))
+
+
+def _scores(arrangement: Arrangement, plan: Plan, states: Mapping[str, Path]) -> dict[str, CaseScores]:
+    """The scores of the tested sites' cases, from the sites' state folders."""
+    task = tasks.of(plan.data)
+    scores = {site: read_scores(states[site], task) for site in arrangement.tested if site in states}
+    return {site: one for site, one in scores.items() if one is not None}
 
 
 def run_folder(arrangement: Arrangement, lr: float, bench: Bench) -> Path:
@@ -96,15 +120,14 @@ def _choosing(plan: Plan) -> tuple[str, ...]:
 def _run(arrangement: Arrangement, folder: Path, bench: Bench) -> Trained:
     plan = arrangement.plan
     columns: tuple[str, ...] = ()
-    federation = write_sites(plan, arrangement.partitioned, folder / "sites", os.environ)
+    resume = bench.resume and goes_on(folder, plan)
+    federation = write_sites(plan, arrangement.partitioned, folder / "sites", os.environ, resume)
     if arrangement.method != FEDERATED:
         plan, columns = without_unknown(plan, federation.sites)
     outcomes: list[RunOutcome] = []
-    summary = simulate_over(plan, federation, folder, Console(quiet=True), bench.series, outcomes.append)
-    task, places = tasks.of(plan.data), {name: path.parent / "state" for name, path in federation.sites.items()}
-    scores = {site: read_scores(places[site], task) for site in arrangement.tested if site in places}
-    known = {site: one for site, one in scores.items() if one is not None}
-    return replace(_read(arrangement, summary, outcomes[0]), without_columns=columns, scores=known)
+    summary = simulate_over(plan, federation, folder, Console(quiet=True), bench.series, outcomes.append, resume)
+    scores = _scores(arrangement, plan, {name: path.parent / "state" for name, path in federation.sites.items()})
+    return replace(_read(arrangement, summary, outcomes[0]), without_columns=columns, scores=scores)
 
 
 def _rounds(arrangement: Arrangement, outcome: RunOutcome) -> tuple[RoundScores, ...]:
@@ -143,5 +166,6 @@ def _read(arrangement: Arrangement, summary: Mapping[str, Any], outcome: RunOutc
 def _clean(folder: Path) -> None:
     """Delete the tensors of rounds at the coordinator and at the sites; the model stays."""
     (folder / "shared.safetensors").unlink(missing_ok=True)
+    Checkpoints(folder).begin()
     for local in folder.glob("sites/*/state/local"):
         shutil.rmtree(local)

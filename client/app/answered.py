@@ -1,0 +1,54 @@
+"""The last answer to ``train`` of each run, kept on the site's disk: asked the same again, a site says the same again.
+
+A coordinator that was interrupted asks for a round again. Training takes minutes to hours; the answer is a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from flwr.app import RecordDict
+
+from fedgraft.common import tensors
+from fedgraft.common.errors import BackboneError, WireError
+from fedgraft.common.wire.kept import put_together, taken_apart
+from fedgraft.common.wire.run_name import unnamed
+
+FOLDER = "answers"
+
+
+def digest_of(content: RecordDict, site_file: Path) -> str:
+    """SHA-256 (hex) of all that a message asks, but for the run that it goes on with, and of the site file: what a site
+    no longer releases is not said again."""
+    records, arrays = taken_apart(unnamed(content))
+    text = json.dumps(records, sort_keys=True) + tensors.digest(arrays)
+    return hashlib.sha256(text.encode() + site_file.read_bytes()).hexdigest()
+
+
+def keep_answer(state: Path, run: int, asked: str, answer: RecordDict) -> None:
+    """Keep an answer in place of the run's one before.
+
+    Args:
+        state: the site's state folder.
+        asked: the `digest_of` the message.
+    """
+    records, arrays = taken_apart(answer)
+    tensors.save(_file(state, run), arrays, {"asked": asked, "records": json.dumps(records)}, durable=True)
+
+
+def kept_answer(state: Path, run: int, asked: str) -> RecordDict | None:
+    """The answer that was given to the same message; ``None`` if there is none, or it is damaged."""
+    path = _file(state, run)
+    try:
+        about = tensors.about(path) if path.is_file() else {}
+        if about.get("asked") != asked:
+            return None
+        return put_together(json.loads(about["records"]), tensors.load(path))
+    except (BackboneError, WireError, KeyError, ValueError):
+        return None
+
+
+def _file(state: Path, run: int) -> Path:
+    return state / FOLDER / f"{run}.safetensors"

@@ -1,0 +1,147 @@
+"""The course of a run on disk: begun anew, or opened where it was interrupted, and kept from round to round."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flwr.serverapp import Grid
+
+from fedgraft.common.errors import CheckpointError, FedGraftError, first_line
+from fedgraft.common.models.build import build
+from fedgraft.common.models.model import Model
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.runtime.files import replacing
+from fedgraft.server.checkpoints.checkpoint import Checkpoint
+from fedgraft.server.checkpoints.folder import Checkpoints
+from fedgraft.server.exchange.ledger import Ledger
+from fedgraft.server.exchange.resumed_grid import ResumedGrid
+from fedgraft.server.rounds.state import Resumed, Rounds, RunState
+
+LEDGER, ROUNDS = "ledger.jsonl", "rounds.jsonl"
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """How a run is kept.
+
+    Attributes:
+        run: Flower's id of this run.
+        resume: go on where the folder's run was interrupted.
+        durable: wait after each round until the checkpoint is on the disk.
+    """
+
+    run: int = 1
+    resume: bool = False
+    durable: bool = True
+
+
+BEGINS = Keeping()
+
+
+@dataclass(frozen=True)
+class Course:
+    """A run in its folder.
+
+    Attributes:
+        asked: digest of the plan as it was submitted.
+        found: the checkpoint at which the run goes on; ``None`` if it begins.
+        began: `time.monotonic` when this process began, less the seconds that the run had taken before.
+    """
+
+    keeping: Keeping
+    asked: str
+    checkpoints: Checkpoints
+    ledger: Ledger
+    found: Checkpoint | None
+    began: float = field(default_factory=time.monotonic)
+
+    @staticmethod
+    def open(out: Path, plan: Plan, keeping: Keeping, registered: Mapping[int, str]) -> Course:
+        """Begin a run in a folder, or go on with the one that is there.
+
+        A run that was interrupted before its first checkpoint begins anew.
+
+        Args:
+            registered: names of sites by node id, for the ledger.
+
+        Raises:
+            CheckpointError: there is no whole checkpoint, or it is of another plan.
+        """
+        checkpoints = Checkpoints(out, keeping.durable)
+        if not (keeping.resume and checkpoints.numbers()):
+            checkpoints.begin()
+            return Course(keeping, plan.digest, checkpoints, Ledger(out / LEDGER, registered), None)
+        found = checkpoints.read()
+        if found.asked != plan.digest:
+            raise CheckpointError(
+                f"{out} holds a run of another plan ({found.asked[:12]}, and not {plan.digest[:12]}); resume it with "
+                "its own plan.yaml, or choose another folder"
+            )
+        checkpoints.only(found.state.number)
+        _cut(out / ROUNDS, found.state.number)
+        ledger = Ledger(out / LEDGER, registered, found.entries)
+        return Course(keeping, plan.digest, checkpoints, ledger, found, time.monotonic() - found.seconds)
+
+    @property
+    def seconds(self) -> float:
+        """That the run has taken, without the time between processes."""
+        return time.monotonic() - self.began
+
+    @property
+    def run(self) -> int:
+        """By which the sites keep what is theirs."""
+        return self.keeping.run if self.found is None else self.found.run
+
+    @property
+    def resumed(self) -> Resumed | None:
+        return None if self.found is None else Resumed(self.found.state, self.found.strategy)
+
+    def model(self) -> tuple[Plan, Model]:
+        """The plan of the checkpoint, with the statistics of tables in it, and its model as built."""
+        assert self.found is not None
+        plan = self.found.plan
+        return plan, build(plan, None, plan.engine.trusted)
+
+    def named(self, grid: Grid) -> Grid:
+        """The grid, whose messages name the run that goes on."""
+        return grid if self.run == self.keeping.run else ResumedGrid(grid, self.run)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines of ``rounds.jsonl``, which is made if the run begins."""
+        path = self.checkpoints.out / ROUNDS
+        if self.found is None:
+            path.write_text("", encoding="utf-8")
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    def keeps(self, plan: Plan) -> Callable[[Rounds, RunState], None]:
+        """What writes a checkpoint.
+
+        Args:
+            plan: the plan with all numbers in it.
+        """
+
+        def reached(rounds: Rounds, state: RunState) -> None:
+            entries = len(self.ledger.entries)
+            self.checkpoints.write(Checkpoint(plan, state, rounds.kept(), entries, self.run, self.seconds, self.asked))
+
+        return reached
+
+
+def reason_for(error: BaseException) -> str:
+    """Why a run ended, in words."""
+    if isinstance(error, KeyboardInterrupt):
+        return "it was interrupted"
+    return first_line(error) if isinstance(error, FedGraftError) else f"{type(error).__name__}: {first_line(error)}"
+
+
+def _cut(path: Path, rounds: int) -> None:
+    """Leave only the first lines of ``rounds.jsonl``; those after them, and one that was cut off, are written again."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    lines = text[: text.rfind("\n") + 1].splitlines(keepends=True)[:rounds]
+    with replacing(path) as partial:
+        partial.write_text("".join(lines), encoding="utf-8")

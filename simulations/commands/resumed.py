@@ -1,0 +1,53 @@
+"""``fedgraft simulate resume=RUN``: the words by which a run was begun, from its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from fedgraft.common.errors import CheckpointError
+from fedgraft.simulations.commands.hydra_main import flags_and_overrides
+
+RESUME = "resume="
+_WORDS, _HYDRA = Path(".hydra") / "overrides.yaml", Path(".hydra") / "hydra.yaml"
+_COMMAND_LINE = "command-line"
+
+
+def resumed_words(arguments: Sequence[str]) -> list[str] | None:
+    """The words of the command that began the run named by ``resume=RUN``, and its folder; ``None`` without that word.
+
+    Raises:
+        CheckpointError: there are other words, or the folder is not of a run that ``fedgraft simulate`` began.
+    """
+    flags, overrides = flags_and_overrides(arguments)
+    named = [word.removeprefix(RESUME) for word in overrides if word.startswith(RESUME)]
+    if not named:
+        return None
+    others = [word for word in (*flags, *overrides) if not word.startswith(RESUME)]
+    if others or len(named) > 1:
+        raise CheckpointError(
+            f"resume={named[0]} goes on with the plan of that run; leave out {' '.join(others) or 'the other resume'}"
+        )
+    folder = Path(named[0])
+    if not (folder / _WORDS).is_file():
+        raise CheckpointError(
+            f"resume={named[0]}: no run that `fedgraft simulate` began is there ({_WORDS} is missing); name the "
+            "folder that it printed"
+        )
+    words = yaml.safe_load((folder / _WORDS).read_text(encoding="utf-8"))
+    return [*_config_dir(folder), *map(str, words), f"hydra.run.dir={_quoted(folder)}"]
+
+
+def _config_dir(folder: Path) -> list[str]:
+    """The flag that names the user's own groups, if there was one."""
+    known = yaml.safe_load((folder / _HYDRA).read_text(encoding="utf-8"))
+    sources = known["hydra"]["runtime"]["config_sources"]
+    paths = [str(source["path"]) for source in sources if source["provider"] == _COMMAND_LINE]
+    return ["--config-dir", paths[0]] if paths else []
+
+
+def _quoted(folder: Path) -> str:
+    text = str(folder).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
