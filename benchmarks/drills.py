@@ -85,8 +85,6 @@ def attempt(plan: Any, out: Path, resume: bool) -> int:
     try:
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 1)
-            if not resume:
-                os.dup2(nowhere.fileno(), 2)
         torch.set_num_threads(1)
         try:
             fg.simulate(plan, out, quiet=True, resume=resume)
