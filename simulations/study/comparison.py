@@ -12,8 +12,8 @@ from fedgraft.client.prediction.frames import as_frame
 from fedgraft.common.errors import DataError
 from fedgraft.simulations.engine.result import embedded
 from fedgraft.simulations.planning.html import html_lines, html_table
-from fedgraft.simulations.study.curve import NAME as CURVE
-from fedgraft.simulations.study.curve import read_curve
+from fedgraft.simulations.study.learning_curve.curve import NAME as CURVE
+from fedgraft.simulations.study.learning_curve.curve import read_curve
 from fedgraft.simulations.study.report import figure_rows, sentences
 
 _OVER_SITES = "mean over sites"

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.federation.sites import Partitioned
 from fedgraft.simulations.planning.options import ALL, Size, Study
-from fedgraft.simulations.study.few_cases import Taken, with_few
 from fedgraft.simulations.study.folds import as_given, with_fold
+from fedgraft.simulations.study.learning_curve.few_cases import Taken, with_few
 from fedgraft.simulations.study.splits import with_splits
 
 

@@ -6,7 +6,7 @@ this seed's test cases may be validation cases. Each site that trains alone has 
 With ``folds``, everything is trained once for each fold, and figures are out of fold
 (`fedgraft.simulations.study.out_of_fold`); rates are chosen in each fold anew. With ``cases``, everything is done for
 each number of training cases: ``study.json`` has the largest of them, and ``curve.json``
-(`fedgraft.simulations.study.curve`) all.
+(`fedgraft.simulations.study.learning_curve.curve`) all.
 
 ``study.json`` (a figure that is undefined is null; lists by seed are in the order of ``seeds``):
 
@@ -69,9 +69,9 @@ from fedgraft.simulations.planning.options import Size, Study, require_cases
 from fedgraft.simulations.study.baselines import FEDERATED, LOCAL, POOLED, Arrangement, arrangements, require_suited
 from fedgraft.simulations.study.budget import budget_sentences
 from fedgraft.simulations.study.certainty.compared import judging
-from fedgraft.simulations.study.curve import curve, print_curve, read_curve, write_curve
 from fedgraft.simulations.study.draws import Drawn, drawn, draws
 from fedgraft.simulations.study.folds import require_dealable
+from fedgraft.simulations.study.learning_curve.curve import curve, print_curve, read_curve, write_curve
 from fedgraft.simulations.study.plot import draw_study
 from fedgraft.simulations.study.report import markdown, print_study
 from fedgraft.simulations.study.summary import Trained, summarise

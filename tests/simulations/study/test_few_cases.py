@@ -14,7 +14,7 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tasks.classification import Classification
 from fedgraft.simulations.federation.sites import Partitioned
-from fedgraft.simulations.study.few_cases import Kept, few, with_few
+from fedgraft.simulations.study.learning_curve.few_cases import Kept, few, with_few
 
 TASK = Classification(("clear", "lesion"))
 Composer = Callable[..., Plan]

@@ -24,8 +24,8 @@ from rich.table import Table
 
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.planning.options import Size
-from fedgraft.simulations.study.curve_plot import draw_curve
-from fedgraft.simulations.study.few_cases import Taken
+from fedgraft.simulations.study.learning_curve.curve_plot import draw_curve
+from fedgraft.simulations.study.learning_curve.few_cases import Taken
 from fedgraft.simulations.study.report import TITLES, line, spread_cell
 
 COMMON = ("headline", "heading", "seeds", "sites", "methods", "folds", "notes")

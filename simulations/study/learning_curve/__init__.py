@@ -1,0 +1,1 @@
+"""A study with several numbers of training cases: the curve of its figures over them."""
