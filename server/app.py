@@ -123,24 +123,22 @@ def serve(
         reached=course.keeps(plan),
     )
     with picture(out / "rounds.png") if draw else nullcontext() as drawn:
-        outcome, result = _run(context, course, model, out)
-        if drawn is not None and result is not None:
-            drawn.draw(lines, result)
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
+        return _run(context, course, model, lambda result: None if drawn is None else drawn.draw(lines, result))
 
 
-def _run(
-    context: RunContext, course: Course, model: Model, out: Path
-) -> tuple[RunOutcome | BaseException, dict[str, Any] | None]:
-    """Run all rounds and write the results, or those of the rounds before an error, which is returned; with the content
-    of ``summary.json``, if it was written."""
+def _run(context: RunContext, course: Course, model: Model, draw: Callable[[dict[str, Any]], None]) -> RunOutcome:
+    """Run all rounds and write the results; those of the rounds before, if an error ends the run. ``draw`` is given the
+    content of ``summary.json``."""
+    out = course.checkpoints.out
     try:
         outcome = run(context, course.resumed)
     except (Exception, KeyboardInterrupt) as error:
-        return error, conclude(out, reason_for(error))
-    return outcome, write_results(out, context.plan, model, outcome, context.ledger, course.seconds)
+        result = conclude(out, reason_for(error))
+        if result is not None:
+            draw(result)
+        raise
+    draw(write_results(out, context.plan, model, outcome, context.ledger, course.seconds))
+    return outcome
 
 
 def _writing(out: Path, lines: list[dict[str, Any]], tracker: Tracker) -> Callable[[Round], None]:

@@ -134,11 +134,7 @@ def study(
     given = {"baselines": baselines, "seeds": seeds, "lrs": lrs, "folds": folds, "cases": cases, "margin": margin}
     asked = _study(planned, given, adapt)
     lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
-    if resume:
-        require_begun(folder, out)
-    else:
-        remove_earlier_results(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    _begin(folder, out, resume)
     with notebook.lent(lending.parts), _left_as_found():
         run_study(lending.plan, asked, folder, _console(planned, quiet), resume)
     return Comparison(folder)
@@ -176,6 +172,15 @@ def _adapt(member: str, words: Words | None) -> AdaptSection:
     """The section of a member of the group ``adapt``; the user's own ``config_dir`` may add members."""
     asked = (f"adapt={member}", "baselines=[leave_one_site_out]")
     return composed(Words(asked, config_dir=None if words is None else words.config_dir)).study.adapt
+
+
+def _begin(folder: Path, named: str | Path | None, resume: bool) -> None:
+    """Make a study's folder without the results of an earlier one, or check that there is one to go on with."""
+    if resume:
+        require_begun(folder, named)
+    else:
+        remove_earlier_results(folder)
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _folder(out: str | Path | None) -> Path:
