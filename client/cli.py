@@ -10,8 +10,7 @@ from pathlib import Path
 from fedgraft.client.check import case_lookup
 from fedgraft.client.check import command as check_command
 from fedgraft.client.cohort.draft import Draft, draft_manifest, write_draft
-from fedgraft.client.deployment import fetching
-from fedgraft.client.deployment.supervisor import PATIENCE_SECONDS, run_site
+from fedgraft.client.deployment import fetching, start_command
 from fedgraft.client.own_report import command as report_command
 from fedgraft.client.prediction import evaluate_command
 from fedgraft.client.site.keys import make_key_pair
@@ -130,7 +129,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     case_lookup.add_options(case)
     case.set_defaults(command=case_lookup.run)
-    for command in (keygen, check, case, _add_report(commands), _add_start(commands), *_add_models(commands)):
+    _add_start(commands)
+    for command in (keygen, check, case, _add_report(commands), *_add_models(commands)):
         command.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")
     return parser
 
@@ -170,21 +170,10 @@ def _add_draft(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     draft.set_defaults(command=_draft)
 
 
-def _add_start(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    start = commands.add_parser(
-        "start",
-        help="connect and answer runs, in the foreground; Ctrl-C or SIGTERM stops it",
-        description="Exit code 0: stopped by a signal; 1: gave up, the last line says why; 2: not started.",
-    )
-    start.add_argument(
-        "--patience",
-        type=float,
-        default=PATIENCE_SECONDS,
-        metavar="SECONDS",
-        help="how long to go on trying when the coordinator is away (default: %(default).0f)",
-    )
-    start.set_defaults(command=lambda given: run_site(given.site, given.patience))
-    return start
+def _add_start(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    start = commands.add_parser("start", help=start_command.HELP, description=start_command.DESCRIPTION)
+    start_command.add_options(start)
+    start.set_defaults(command=start_command.run)
 
 
 def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Iterator[argparse.ArgumentParser]:

@@ -43,6 +43,11 @@ COMMANDS = {
         "at the coordinator: init, start, register, sites, run, status, stop, ...",
     ),
 }
+SERVICES = {
+    ("site", "start"): "fedgraft.client.deployment.start_command:main",
+    ("coordinator", "start"): "fedgraft.server.deployment.start_command:main",
+}
+"""Commands that stay, and so import nothing but what they need: torch alone would hold 300 MB."""
 HELP = ("-h", "--help")
 COMPLETION = "-sc"
 COMPOSED = ("simulate", "plan")
@@ -83,6 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     os.environ.update(QUIET)
     try:
+        service = SERVICES.get((arguments[0], "".join(arguments[1:2])))
+        if service is not None:
+            return _imported(service)(arguments[2:])
         return _imported(COMMANDS[arguments[0]][0])(arguments[1:])
     except FedGraftError as error:
         print(f"fedgraft {arguments[0]}: {error}", file=sys.stderr)

@@ -11,12 +11,11 @@ from fedgraft.common.errors import DeploymentError
 from fedgraft.common.model_folder.folder import open_model
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.processes import say
-from fedgraft.server.deployment import flower_cli, launch, sites
+from fedgraft.server.deployment import flower_cli, launch, sites, start_command
 from fedgraft.server.deployment.evaluations import read_evaluations
 from fedgraft.server.deployment.folder import Folder, Settings, create, renew
 from fedgraft.server.deployment.pki import validity
 from fedgraft.server.deployment.publishing import publish
-from fedgraft.server.deployment.supervisor import serve
 from fedgraft.server.evidence.external import external_table
 
 EPILOG = """\
@@ -73,9 +72,9 @@ def _add_set_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     renewal = commands.add_parser("renew", help="issue a new server certificate; sites need not do anything")
     renewal.add_argument("folder", type=Path, metavar="DIR")
     renewal.set_defaults(command=_renew)
-    start = commands.add_parser("start", help="run the coordinator in the foreground; Ctrl-C or SIGTERM stops it")
-    start.add_argument("folder", type=Path, metavar="DIR")
-    start.set_defaults(command=lambda given: serve(Folder(given.folder.resolve())))
+    start = commands.add_parser("start", help=start_command.HELP)
+    start_command.add_options(start)
+    start.set_defaults(command=start_command.run)
 
 
 def _add_sites(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

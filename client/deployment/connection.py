@@ -1,4 +1,7 @@
-"""Check whether this site can reach its coordinator: one HTTPS request, and a sentence for each way it can fail."""
+"""Check whether this site can reach its coordinator: one HTTPS request, and a sentence for each way it can fail.
+
+The request takes the way that Flower's own calls take: through the proxy that the environment names, if there is one.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,12 @@ import ssl
 import time
 from dataclasses import dataclass
 
+from fedgraft.client.deployment.proxy import Proxy, proxy_for
 from fedgraft.client.site.site_file import Coordinator
 
-SECONDS = 10.0
+SECONDS = 6.0
+CONNECT_SECONDS = 4.0
+"""For each address of a name; who does not answer is named within ten seconds."""
 AHEAD_SECONDS = 5.0
 BEHIND_SECONDS = 300.0
 """Flower refuses a site whose clock is further off than these (``SYSTEM_TIME_TOLERANCE``, ``TIMESTAMP_TOLERANCE``)."""
@@ -50,8 +56,15 @@ def reach(coordinator: Coordinator, seconds: float = SECONDS) -> Reach:
         context = ssl.create_default_context(cafile=str(coordinator.ca))
     except (OSError, ssl.SSLError) as error:
         return _never(f"coordinator.ca {coordinator.ca} can't be used ({error}); it must be the coordinator's ca.crt")
-    connection = http.client.HTTPSConnection(*parts, timeout=seconds, context=context)
+    proxy = proxy_for(parts[0])
+    if proxy is not None and not proxy.usable:
+        return _never(f"{proxy.variable} names a proxy that can't be used here ({proxy.scheme}); an http:// proxy can")
+    if proxy is not None and (silent := _silence_of(proxy)):
+        return _later(f"the proxy at {proxy.host}:{proxy.port} from {proxy.variable} does not answer ({silent})")
+    connection = connection_to(parts, context, proxy)
     try:
+        connection.connect()
+        connection.sock.settimeout(seconds)
         connection.request("GET", "/health")
         answer = connection.getresponse()
         answer.read()
@@ -60,10 +73,31 @@ def reach(coordinator: Coordinator, seconds: float = SECONDS) -> Reach:
     except socket.gaierror:
         return _later(f"the name {parts[0]} of the coordinator is not known to this machine's DNS")
     except (OSError, http.client.HTTPException) as error:
-        return _later(f"the coordinator at {coordinator.address} can't be reached ({_reason(error)})")
+        by = f" through the proxy at {proxy.host}:{proxy.port} from {proxy.variable}" if proxy is not None else ""
+        return _later(f"the coordinator at {coordinator.address} can't be reached{by} ({_reason(error)})")
     finally:
         connection.close()
     return _judge(coordinator, answer)
+
+
+def connection_to(
+    address: tuple[str, int], context: ssl.SSLContext, proxy: Proxy | None = None
+) -> http.client.HTTPSConnection:
+    """A connection to the coordinator that is not made yet, through a proxy if there is one."""
+    if proxy is None:
+        return http.client.HTTPSConnection(*address, timeout=CONNECT_SECONDS, context=context)
+    connection = http.client.HTTPSConnection(proxy.host, proxy.port, timeout=CONNECT_SECONDS, context=context)
+    connection.set_tunnel(*address, headers=proxy.headers)
+    return connection
+
+
+def _silence_of(proxy: Proxy) -> str:
+    """Why no connection to a proxy can be made; empty if one can."""
+    try:
+        socket.create_connection((proxy.host, proxy.port), CONNECT_SECONDS).close()
+    except OSError as error:
+        return _reason(error)
+    return ""
 
 
 def _judge(coordinator: Coordinator, answer: http.client.HTTPResponse) -> Reach:
@@ -101,6 +135,8 @@ def _certificate_sentence(coordinator: Coordinator, host: str, error: ssl.SSLCer
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, OSError) and str(error).startswith("Tunnel connection failed"):
+        return str(error).removeprefix("Tunnel connection failed: ")  # the proxy's own words
     return getattr(error, "strerror", None) or type(error).__name__
 
 

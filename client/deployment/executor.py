@@ -5,7 +5,8 @@ This replaces Flower's ``flower-superexec`` beside a SuperNode in process isolat
 ``PATH`` and the app bundle's code is never read (`fedgraft.client.deployment.message_process`).
 
 Each message gets a process of its own, forked from a server process that has imported torch and the ClientApp once:
-isolation without the five to ten seconds that these imports take. A task's token is passed through a pipe, not on a
+isolation without the five to ten seconds that these imports take. The server starts with the first message and ends
+after `IDLE_SECONDS` without one, with the 400 MB that it holds. A task's token is passed through a pipe, not on a
 command line that every account of the machine can read. A process that ends without an answer is noticed here: the
 SuperNode is told with the task's token, and answers with a code.
 
@@ -21,17 +22,19 @@ import multiprocessing.forkserver as forkserver
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from fedgraft.client.deployment.message_process import CLIENT_APP, answer, fail, refuse, require_flower
+from fedgraft.client.deployment.message_process import CLIENT_APP, answer, fail, kept_claimed, refuse, require_flower
 from fedgraft.client.deployment.origin import EXECUTOR
 from fedgraft.common.causes import KILLED, OUT_OF_MEMORY, PROCESS_ENDED
 from fedgraft.common.errors import DeploymentError
 
+IDLE_SECONDS = 600.0
 CLIENT_TASK = "flwr-clientapp"
 AGENT_TASK = "flwr-agentapp"
 PRELOAD = (
@@ -58,6 +61,7 @@ class TrustedExecutor:
     def __init__(self, context: ForkServerContext) -> None:
         self._context = context
         self._tasks: list[Task] = []
+        self._used: float | None = None  # when the server was needed last; None if there is none
 
     def get_eligible_capacity(self, supported: set[Any], **_: Any) -> tuple[set[Any], set[str]]:
         """Ask for ClientApp tasks, to run, and AgentApp tasks, to refuse; for no others."""
@@ -74,8 +78,10 @@ class TrustedExecutor:
             return results.failed("this site runs ClientApp tasks only")
         process = self._context.Process(target=targets[spec.task_type], args=(spec.runtime_api_address, spec.token))
         self._tasks.append(Task(process, spec.runtime_api_address, spec.token, oom_kills()))
+        self._used = time.monotonic()
         try:
-            process.start()
+            with kept_claimed(spec.runtime_api_address, spec.token):
+                process.start()
         except (OSError, EOFError) as error:  # the server is gone; it is started again with the next task
             self._tasks.pop()
             fail(spec.runtime_api_address, spec.token, PROCESS_ENDED)
@@ -89,11 +95,22 @@ class TrustedExecutor:
         for task in ended:
             if task.process.exitcode != 0:
                 fail(task.address, task.token, cause_of_end(task.process.exitcode, oom_kills() - task.kills))
+        if self._tasks:
+            self._used = time.monotonic()
+        elif self._used is not None and time.monotonic() - self._used > IDLE_SECONDS:
+            stop_server()
+            self._used = None
 
     def close(self) -> None:
         """Stop what is still running."""
         for task in self._tasks:
             task.process.terminate()
+
+
+def stop_server() -> None:
+    """End the server of processes; the next message starts another."""
+    server: Any = forkserver
+    server._forkserver._stop()  # Python's own way, which it has for its tests
 
 
 def cause_of_end(code: int | None, kills: int) -> str:
@@ -153,7 +170,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOAD))
     os.environ[EXECUTOR] = str(os.getpid())
-    forkserver.ensure_running()  # now, so that the first message need not wait for the imports
     loop.get_executor = lambda *_, **__: TrustedExecutor(context)
     loop.run_superexec(
         runtime_api_address=given.runtime_api_address,

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fedgraft.client.deployment.connection import SECONDS, reach, split_address
+from fedgraft.client.deployment.connection import SECONDS, connection_to, reach, split_address
+from fedgraft.client.deployment.proxy import proxy_for
 from fedgraft.client.deployment.supervisor import require_coordinator
 from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file
 from fedgraft.common.errors import DeploymentError, ModelError
@@ -108,8 +109,10 @@ def asking(coordinator: Coordinator) -> Iterator[http.client.HTTPSConnection]:
     if not found.ok or parts is None:
         raise DeploymentError(found.sentence)
     context = ssl.create_default_context(cafile=str(coordinator.ca))
-    connection = http.client.HTTPSConnection(*parts, timeout=SECONDS, context=context)
+    connection = connection_to(parts, context, proxy_for(parts[0]))
     try:
+        connection.connect()
+        connection.sock.settimeout(SECONDS)
         yield connection
     except (OSError, http.client.HTTPException) as error:
         raise DeploymentError(f"the connection to {coordinator.address} broke ({type(error).__name__})") from error

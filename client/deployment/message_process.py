@@ -18,7 +18,7 @@ import os
 import random
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -112,6 +112,31 @@ def fail(address: str, token: str, code: str) -> None:
     request = runner.PushTaskOutputRequest(context=None, sub_status=runner.SubStatus.FAILED, details=PREFIX + code)
     with _connected(runner, address, token) as client, suppress(httpx.HTTPError):
         client.PushTaskOutput(request)
+
+
+@contextmanager
+def kept_claimed(address: str, token: str) -> Iterator[None]:
+    """Within the block the SuperNode knows that somebody works on a task, though its process is not there yet."""
+    runner = require_flower()
+    with _connected(runner, address, token) as client:
+        beat = runner.HeartbeatSender(_heartbeat_of(client))
+        beat.start()
+        try:
+            yield
+        finally:
+            beat.stop()
+
+
+def _heartbeat_of(client: Any) -> Callable[[], bool]:
+    """A heartbeat that never fails: whether the task is still there, its own process will find out."""
+    request = importlib.import_module("flwr.proto.runtime_pb2").SendTaskHeartbeatRequest()
+
+    def send() -> bool:
+        with suppress(httpx.HTTPError):
+            client.SendTaskHeartbeat(request)
+        return True
+
+    return send
 
 
 @contextmanager

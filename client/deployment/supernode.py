@@ -33,10 +33,9 @@ from fedgraft.client.deployment.answering import Answering
 from fedgraft.client.deployment.fleet import make_quick, make_returning
 from fedgraft.client.deployment.kept_answer import KeptAnswer
 from fedgraft.client.deployment.open_message import OpenMessage
+from fedgraft.client.deployment.signals import EXECUTOR_ENDED, UNUSABLE
 from fedgraft.common.errors import DeploymentError
 
-EXECUTOR_ENDED = signal.SIGUSR1
-"""By this signal the supervisor says that whoever worked on the present task is gone."""
 _LOOP = "flwr.supernode.start_client_internal"
 _STATE = "flwr.supernode.nodestate.in_memory_nodestate"
 _NEEDED = {
@@ -92,8 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         parts = require_supernode()
     except DeploymentError as error:
-        print(f"supernode: {error}", file=sys.stderr)
-        return 2
+        print(error, file=sys.stderr)
+        return UNUSABLE
     kept = OpenMessage(given.state / "open-message")
     kept.prepare()
     answering = Answering(parts.loop, parts.state, kept, KeptAnswer(given.state / "answer"))

@@ -23,7 +23,7 @@ from typing import Any
 from fedgraft.client.deployment.connection import Reach, reach
 from fedgraft.client.deployment.executor import require_superexec
 from fedgraft.client.deployment.message_process import require_flower
-from fedgraft.client.deployment.supernode import EXECUTOR_ENDED, require_supernode
+from fedgraft.client.deployment.signals import EXECUTOR_ENDED, UNUSABLE
 from fedgraft.client.site.keys import check_private_key, public_path
 from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file
 from fedgraft.common.causes import what_to_do
@@ -104,7 +104,6 @@ def run_site(path: Path, patience: float = PATIENCE_SECONDS) -> int:
     coordinator = require_coordinator(site, path)
     require_flower()
     require_superexec()
-    require_supernode()
     try:
         private_folder(site.state)
         with only_one(site.state / "site.lock", f"site {site.name}") as holder, stop_requested() as stopping:
@@ -254,12 +253,14 @@ def explain_end(
         )
     if "CERTIFICATE_VERIFY_FAILED" in output:
         return Trouble(f"the coordinator is not the one that coordinator.ca ({coordinator.ca}) vouches for", 0.0)
+    lines = [line for line in output.strip().splitlines() if line.strip()]
+    last = lines[-1] if lines else "it wrote nothing"
+    if code == UNUSABLE:
+        return Trouble(last, 0.0)
     if code == -signal.SIGKILL:
         return Trouble("the SuperNode was killed (signal 9)", patience)
     if CONNECTED in output:
         return Trouble("the connection ended; the coordinator was away, or no longer admits this site", patience)
-    lines = [line for line in output.strip().splitlines() if line.strip()]
-    last = lines[-1] if lines else "it wrote nothing"
     return Trouble(f"the SuperNode ended with code {code}: {last}", min(patience, REFUSED_SECONDS))
 
 

@@ -25,9 +25,12 @@ QUIET = {
 def quiet_environment(base: Mapping[str, str]) -> dict[str, str]:
     """The environment for a Flower program: ``base``, this Python's scripts first on ``PATH``, reporting off.
 
-    ``PYTHONPATH`` is dropped, so that the installed packages run, whatever the caller's shell had set.
+    ``PYTHONPATH`` is dropped, so that the installed packages run, whatever the caller's shell had set. This machine's
+    own address is reached without a proxy.
     """
     kept = {name: value for name, value in base.items() if name != "PYTHONPATH"}
+    for name in ("NO_PROXY", "no_proxy"):
+        kept[name] = ",".join(filter(None, (base.get("no_proxy") or base.get("NO_PROXY"), "127.0.0.1")))
     scripts = str(Path(sys.executable).parent)
     return {**kept, **QUIET, "PATH": os.pathsep.join((scripts, base.get("PATH", os.defpath)))}
 

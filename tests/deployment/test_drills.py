@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from fedgraft.common.runtime.only_one import beginning
+from fedgraft.common.runtime.processes import free_port
 from fedgraft.server.deployment import flower_cli, launch
 
 from .conftest import Deployment, Service
@@ -28,14 +32,15 @@ def main(grid, context):
     out, number = Path(context.run_config["out"]), 0
     while not (out / "enough").exists():
         nodes = list(grid.get_node_ids())
-        if nodes:
+        if nodes and (out / f"ask-{number}").exists():
+            number += 1
             for reply in grid.send_and_receive([Message(RecordDict(), nodes[0], "query.prepare")], timeout=100):
                 said = reply.error.reason if reply.has_error() else "content"
                 with (out / "said").open("a") as stream:
                     stream.write(json.dumps([reply.error.code, said]) + chr(10))
         time.sleep(0.1)
 """
-SECONDS = 60.0
+SECONDS = 180.0
 
 
 def until(what: Callable[[], object], seconds: float = SECONDS) -> None:
@@ -85,9 +90,44 @@ class Site:
         return found
 
 
+class Line:
+    """A line to the coordinator that can be cut."""
+
+    def __init__(self, port: int, to: int) -> None:
+        self.port, self._to = port, to
+        self._open: list[socket.socket] = []
+        self.join()
+
+    def join(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", self.port), reuse_port=True)
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def cut(self) -> None:
+        for one in (self._listener, *self._open):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self._open.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                here, _ = listener.accept()
+                there = socket.create_connection(("127.0.0.1", self._to))
+                self._open += [here, there]
+                for pair in ((here, there), (there, here)):
+                    threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while content := source.recv(65_536):
+                target.sendall(content)
+            target.shutdown(socket.SHUT_WR)
+
+
 @pytest.fixture
 def questions(deployment: Deployment, tmp_path: Path) -> Path:
-    """A run that asks the only site again and again; the folder holds what was said."""
+    """A run that asks a site when there is a file ``ask-0``, ``ask-1``, ...; the folder holds what was said."""
     bundle = launch.write_bundle(tmp_path)
     settings = (bundle / "pyproject.toml").read_text().replace("fedgraft.server.app:app", "asking:app")
     settings = settings.replace("[tool.flwr.app]", '[tool.flwr.app]\nfab-include = ["**/*.py"]')
@@ -107,33 +147,50 @@ def said(folder: Path) -> list[list[object]]:
 def test_whoever_is_killed_each_message_is_answered(
     deployment: Deployment, start_site: Callable[..., Service], questions: Path, tmp_path: Path
 ) -> None:
-    path = deployment.site_file("drilled", tmp_path / "none.csv")
+    path, line = deployment.site_file("drilled", tmp_path / "none.csv"), Line(free_port(), deployment.settings.port)
+    written = path.read_text().replace(deployment.address, f"localhost:{line.port}")
+    path.write_text(written)
     service = start_site(path)
     site = Site(service.process.pid)
-    until(lambda: said(questions))
-    assert said(questions)[0][1] == "fedgraft:wire", "undisturbed"
 
-    def killed(victim: Callable[[], int]) -> str:
-        until(site.messages)
-        (message,) = site.messages()
-        os.kill(message, signal.SIGSTOP)
+    def after(what: Callable[[], object] | None = None) -> str:
+        """What is said to a question; with ``what`` once that has happened, while the question is being computed."""
         before = len(said(questions))
-        os.kill(victim(), signal.SIGKILL)
+        (questions / f"ask-{before}").touch()
+        if what is not None:
+            until(site.messages)
+            what()
         until(lambda: len(said(questions)) > before)
+        until(lambda: not site.messages())
         return str(said(questions)[before][1])
 
-    assert killed(lambda: site.messages()[0]) == "fedgraft:killed"
+    assert after() == "fedgraft:wire", "undisturbed"
+    path.unlink()
+    os.mkfifo(path)  # the process of a message reads this file first, and now waits there
+
+    def kill(pid: int) -> None:
+        os.kill(pid, signal.SIGKILL)
+
+    assert after(lambda: kill(site.messages()[0])) == "fedgraft:killed"
     assert "a message of a run (query.prepare) failed: `killed`: somebody or something killed" in service.said()
-    assert killed(lambda: site.process("deployment.executor")) == "fedgraft:process-ended"
-    assert killed(lambda: site.process("deployment.supernode")).startswith(("fedgraft:process-ended", "Error: Node"))
-    tree = site.tree()
-    began = {pid: beginning(pid) for pid in tree}
-    until(site.messages)
-    before = len(said(questions))
-    os.kill(site.supervisor, signal.SIGKILL)
-    service.process.wait()
-    until(lambda: not [pid for pid in tree if beginning(pid) is not None and beginning(pid) == began[pid]])
-    service = start_site(path)
-    until(lambda: len(said(questions)) > before)
-    assert said(questions)[before][1] in ("fedgraft:process-ended", "fedgraft:wire"), "the latter if it was computed"
+    assert after(lambda: kill(site.process("deployment.executor"))) == "fedgraft:process-ended"
+    assert after(lambda: kill(site.process("deployment.supernode"))) == "fedgraft:process-ended"
+
+    def kill_all_and_start() -> None:
+        tree = {pid: beginning(pid) for pid in site.tree()}
+        kill(site.supervisor)
+        service.process.wait()
+        until(lambda: not [pid for pid, began in tree.items() if began is not None and beginning(pid) == began])
+        path.unlink()
+        path.write_text(written)
+        start_site(path)
+
+    assert after(kill_all_and_start) == "fedgraft:process-ended"
+    service = deployment.services[-1]
+    line.cut()
+    service.wait_for("can't be reached (Connection refused); trying again every 2 s")
+    line.join()
+    service.wait_for("connected again to")
+    site.supervisor = service.process.pid
+    assert after() == "fedgraft:wire"
     (questions / "enough").touch()

@@ -59,12 +59,13 @@ def test_addresses(address: str, parts: tuple[str, int] | None) -> None:
         ("SuperNode ID: 7\nbye", "the connection ended", False),
         ("Address in use\n", "ended with code 1: Address in use", False),
         ("", "it wrote nothing", False),
+        ("x\nthis flwr has no SuperNode that answers", "this flwr has no SuperNode", True),
     ],
 )
 def test_the_end_of_a_supernode_is_explained(
     site: SiteFile, coordinator: Coordinator, output: str, words: str, lasting: bool
 ) -> None:
-    trouble = supervisor.explain_end(output, 1, site, coordinator)
+    trouble = supervisor.explain_end(output, 2 if "this flwr" in output else 1, site, coordinator)
     assert words in trouble.sentence and "\n" not in trouble.sentence
     assert (trouble.seconds == 0) is lasting
     if not lasting:

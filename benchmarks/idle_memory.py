@@ -1,0 +1,61 @@
+"""How much memory a site or a coordinator holds: the proportional set size of each of its processes, and the sum.
+
+    python benchmarks/idle_memory.py PID        the process id of `fedgraft site start` or `fedgraft coordinator start`
+
+A page that n processes share counts for a nth in each (``Pss`` in Linux's ``/proc/PID/smaps_rollup``), so that the sum
+is what the machine would have free without them. On a machine with other sites it is less: their pages are shared.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+MIB = 1024
+PROC = Path("/proc")
+
+
+def below(root: int) -> Iterator[int]:
+    """A process and all that it started, directly or not."""
+    yield root
+    for entry in PROC.iterdir():
+        if entry.name.isdecimal() and _parent(entry) == root:
+            yield from below(int(entry.name))
+
+
+def pss(pid: int) -> int:
+    """The proportional set size in KiB."""
+    lines = (PROC / str(pid) / "smaps_rollup").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def name(pid: int) -> str:
+    """What the process is: the module or the program, and its first word."""
+    words = (PROC / str(pid) / "cmdline").read_text(encoding="utf-8").split("\0")
+    if "-m" in words:
+        return " ".join(words[words.index("-m") + 1 :][:3])
+    return next((word for word in words if "multiprocessing" in word), " ".join(words[1:3]))[:60]
+
+
+def _parent(entry: Path) -> int | None:
+    try:
+        return int((entry / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+    except OSError:
+        return None
+
+
+def main() -> int:
+    """Print a line for each process, and the sum."""
+    if len(sys.argv) != 2 or not sys.argv[1].isdecimal():
+        print(__doc__)
+        return 2
+    found = [(pss(pid), name(pid)) for pid in below(int(sys.argv[1]))]
+    for size, what in found:
+        print(f"{size / MIB:7.0f} MiB  {what}")
+    print(f"{sum(size for size, _ in found) / MIB:7.0f} MiB  in all")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""The command ``fedgraft site start``, by itself: what it imports stays in memory as long as the site is connected."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from fedgraft.client.deployment.supervisor import PATIENCE_SECONDS, run_site
+
+HELP = "connect and answer runs, in the foreground; Ctrl-C or SIGTERM stops it"
+DESCRIPTION = "Exit code 0: stopped by a signal; 1: gave up, the last line says why; 2: not started."
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=PATIENCE_SECONDS,
+        metavar="SECONDS",
+        help="how long to go on trying when the coordinator is away (default: %(default).0f)",
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Keep a site connected; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="fedgraft site start", description=DESCRIPTION)
+    add_options(parser)
+    return run(parser.parse_args(argv))
+
+
+def run(given: argparse.Namespace) -> int:
+    """Keep a site connected; returns the exit code."""
+    return run_site(given.site, given.patience)

@@ -1,0 +1,115 @@
+"""Through a proxy, as the environment names it; a proxy that does not answer is named."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fedgraft.client.deployment.connection import reach
+from fedgraft.client.deployment.proxy import Proxy, proxy_for
+from fedgraft.client.site.site_file import Coordinator
+from fedgraft.common.runtime.flower import quiet_environment
+from fedgraft.common.runtime.processes import free_port
+
+from .test_supervisor import served
+
+NAMES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy")
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "found"),
+    [
+        ("HTTPS_PROXY", "http://proxy.example.org:3128", Proxy("http", "proxy.example.org", 3128, "HTTPS_PROXY", {})),
+        ("https_proxy", "proxy.example.org:3128", Proxy("http", "proxy.example.org", 3128, "https_proxy", {})),
+        (
+            "ALL_PROXY",
+            "http://aladdin:open%20sesame@p:80",  # RFC 7617, section 2
+            Proxy("http", "p", 80, "ALL_PROXY", {"Proxy-Authorization": "Basic YWxhZGRpbjpvcGVuIHNlc2FtZQ=="}),
+        ),
+        ("HTTP_PROXY", "http://p:80", None),
+    ],
+)
+def test_the_environment_names_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, found: Proxy | None
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert proxy_for("fl.example.org") == found
+    monkeypatch.setenv("NO_PROXY", "example.org")
+    assert proxy_for("fl.example.org") is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, "127.0.0.1"),
+        ({"NO_PROXY": "a.org"}, "a.org,127.0.0.1"),
+        ({"no_proxy": "b", "NO_PROXY": "a"}, "b,127.0.0.1"),
+    ],
+)
+def test_this_machine_is_reached_without_a_proxy(before: dict[str, str], after: str) -> None:
+    environment = quiet_environment({"HTTP_PROXY": "http://p:80", **before})
+    assert (environment["NO_PROXY"], environment["no_proxy"]) == (after, after)
+
+
+def test_a_proxy_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with served(tmp_path) as (port, ca):
+        coordinator = Coordinator(f"localhost:{port}", ca, tmp_path / "no.key")
+        dead = free_port()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{dead}")
+        refused = reach(coordinator)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{silent.getsockname()[1]}")
+            monkeypatch.setattr("fedgraft.client.deployment.connection.CONNECT_SECONDS", 0.2)
+            unanswered = reach(coordinator)
+        monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1")
+        socks = reach(coordinator)
+    assert refused.sentence == f"the proxy at 127.0.0.1:{dead} from HTTPS_PROXY does not answer (Connection refused)"
+    assert not refused.lasting
+    assert "can't be reached through the proxy at 127.0.0.1:" in unanswered.sentence
+    assert "from HTTPS_PROXY (no answer in time)" in unanswered.sentence
+    assert socks.lasting
+    assert socks.sentence == "HTTPS_PROXY names a proxy that can't be used here (socks5); an http:// proxy can"
+
+
+@pytest.fixture
+def tinyproxy(tmp_path: Path) -> Iterator[int]:
+    """The port of a real proxy."""
+    program = shutil.which("tinyproxy")
+    if program is None:
+        pytest.skip("tinyproxy is not installed")
+    port, settings = free_port(), tmp_path / "tinyproxy.conf"
+    settings.write_text(f"Port {port}\nListen 127.0.0.1\nTimeout 60\nAllow 127.0.0.1\n")
+    process = subprocess.Popen(
+        [program, "-d", "-c", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.02)
+    yield port
+    process.terminate()
+    process.wait()
+
+
+def test_the_coordinator_is_reached_through_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tinyproxy: int
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{tinyproxy}")
+    with served(tmp_path) as (port, ca):
+        found = reach(Coordinator(f"localhost:{port}", ca, tmp_path / "no.key"))
+    assert (found.ok, found.sentence) == (True, f"the coordinator at localhost:{port} answers")
+    gone = reach(Coordinator(f"localhost:{port}", ca, tmp_path / "no.key"))
+    assert gone.sentence.startswith(f"the coordinator at localhost:{port} can't be reached through the proxy at 127.0")
+    assert "from HTTPS_PROXY (500 Unable to connect)" in gone.sentence
