@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from flwr.serverapp import Grid, ServerApp
 from torch import Tensor
 
 from fedgraft.common import tensors
-from fedgraft.common.errors import DeploymentError, PlanError
+from fedgraft.common.errors import DeploymentError, FedGraftError, PlanError, first_line
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.losses.suitability import require_suited
@@ -23,10 +23,12 @@ from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, from_json
 from fedgraft.common.plan.tracking_section import TrackingSection
 from fedgraft.common.runtime.files import append_json
+from fedgraft.common.runtime.run_lock import run_lock
 from fedgraft.server.checkpoints.course import BEGINS, Course, Keeping, reason_for
 from fedgraft.server.checkpoints.folder import Checkpoints
 from fedgraft.server.checkpoints.interrupted import conclude
 from fedgraft.server.deployment.folder import REGISTERED, TRACKING
+from fedgraft.server.deployment.open_runs import end, why_ended
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.exchange.statistics import with_statistics
@@ -74,12 +76,25 @@ def build(
             )
         plan = with_tracking(plan, Path(out))
         keeping = Keeping(context.run_id, bool(context.run_config.get("resume", "")), durable)
-        with tracked(plan, Path(out)) if tracker is None else nullcontext(tracker) as keeps:
-            ended(serve(grid, plan, Path(out), evaluate, progress or print_round, draw, keeps, keeping))
-        if last:
-            Checkpoints(Path(out)).end()
+        with run_lock(Path(out)), _said_why(Path(out), last):
+            with tracked(plan, Path(out)) if tracker is None else nullcontext(tracker) as keeps:
+                ended(serve(grid, plan, Path(out), evaluate, progress or print_round, draw, keeps, keeping))
+            if last:
+                Checkpoints(Path(out)).end()
 
     return app
+
+
+@contextmanager
+def _said_why(out: Path, last: bool) -> Iterator[None]:
+    """If an error of ours ends the block, write down why, so that the run is not begun again by itself; any other end
+    of the process is an accident."""
+    try:
+        yield
+    except FedGraftError as error:
+        if last:
+            end(out, first_line(error))
+        raise
 
 
 def serve(
@@ -133,7 +148,7 @@ def _run(context: RunContext, course: Course, model: Model, draw: Callable[[dict
     try:
         outcome = run(context, course.resumed)
     except (Exception, KeyboardInterrupt) as error:
-        result = conclude(out, reason_for(error))
+        result = conclude(out, why_ended(out) or reason_for(error))
         if result is not None:
             draw(result)
         raise

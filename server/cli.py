@@ -14,6 +14,7 @@ from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import flower_cli, launch, sites, start_command
 from fedgraft.server.deployment.evaluations import read_evaluations
 from fedgraft.server.deployment.folder import Folder, Settings, create, renew
+from fedgraft.server.deployment.following import follow, halt
 from fedgraft.server.deployment.pki import validity
 from fedgraft.server.deployment.publishing import publish
 from fedgraft.server.evidence.external import external_table
@@ -100,7 +101,9 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "130: Ctrl-C, the run was asked to stop.",
     )
     run.add_argument("folder", type=Path, metavar="DIR")
-    run.add_argument("--plan", type=Path, required=True, metavar="FILE", help="plan.yaml or plan.json")
+    what = run.add_mutually_exclusive_group(required=True)
+    what.add_argument("--plan", type=Path, metavar="FILE", help="plan.yaml or plan.json")
+    what.add_argument("--resume", type=Path, metavar="RUNDIR", help="go on with a run that did not complete")
     run.add_argument("--out", type=Path, metavar="RUNDIR", help="results (default: DIR/runs/<time>-<digest>)")
     run.add_argument("--dry-run", action="store_true", help="only check the plan and say where it would run")
     run.set_defaults(command=_run)
@@ -171,6 +174,8 @@ def _sites(given: argparse.Namespace) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     folder = Folder(given.folder.resolve())
+    if given.resume is not None:
+        return _resume(folder, given)
     plan = _plan_for_hospitals(given.plan)
     launch.require_deployable(plan)
     if given.dry_run:
@@ -178,7 +183,15 @@ def _run(given: argparse.Namespace) -> int:
         return 0
     launched = launch.launch(folder, plan, given.out)
     say(f"run {launched.run_id}: plan {plan.digest[:16]}, results in {launched.out}")
-    return launch.follow(folder, launched.run_id)
+    return follow(folder, launched)
+
+
+def _resume(folder: Folder, given: argparse.Namespace) -> int:
+    if given.out is not None or given.dry_run:
+        raise DeploymentError("--resume goes on with the plan in its own folder; leave out --out and --dry-run")
+    launched = launch.relaunch(folder, given.resume)
+    say(f"run {launched.run_id}: goes on, results in {launched.out}")
+    return follow(folder, launched)
 
 
 def _plan_for_hospitals(file: Path) -> Plan:
@@ -221,7 +234,5 @@ def _status(given: argparse.Namespace) -> int:
 
 
 def _stop(given: argparse.Namespace) -> int:
-    folder = Folder(given.folder.resolve())
-    flower_cli.stop_run(folder, given.run_id)
-    say(f"run {given.run_id}: {flower_cli.run_state(folder, given.run_id).status}")
+    say(halt(Folder(given.folder.resolve()), given.run_id, "by `fedgraft coordinator stop`"))
     return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +54,16 @@ def outcome_of(checkpoints: Checkpoints, last: Checkpoint) -> RunOutcome:
             pass  # then it is the newest model, without figures
     offers = {offer.site: offer for offer in state.roster.values()}
     return RunOutcome(shared, state.rounds, offers, state.rounds[number], {}, state.choices)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """``python -m fedgraft.server.checkpoints.interrupted OUT REASON``; exit code 1 if there is nothing to write."""
+    parser = argparse.ArgumentParser(description="write the results of a run that does not go on")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("reason")
+    given = parser.parse_args(argv)
+    return 1 if conclude(given.out, given.reason) is None else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

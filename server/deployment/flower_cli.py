@@ -16,7 +16,7 @@ from typing import Any
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.flower import executable, quiet_environment
 from fedgraft.server.deployment.folder import CONNECTION, Folder
-from fedgraft.server.deployment.supervisor import is_healthy
+from fedgraft.server.deployment.health import is_healthy
 
 CALL_SECONDS = 120.0
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
 import threading
 import time
-import urllib.request
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.flower import executable, module, quiet_environment
 from fedgraft.common.runtime.only_one import Holder, only_one
 from fedgraft.common.runtime.processes import Child, Program, say, start, stop, stop_requested
 from fedgraft.server.deployment.folder import Folder, Settings
+from fedgraft.server.deployment.health import is_healthy
+from fedgraft.server.deployment.keeper import Keeper
 from fedgraft.server.deployment.pki import validity
 
 READY_SECONDS = 60.0
@@ -87,17 +87,6 @@ def serve(folder: Folder) -> int:
             stop(list(reversed(children)))
 
 
-def is_healthy(folder: Folder, port: int) -> bool:
-    """Whether ``GET /health`` on loopback answers with the coordinator's own certificate."""
-    context = ssl.create_default_context(cafile=str(folder.authority))
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
-    try:
-        with opener.open(f"https://127.0.0.1:{port}/health", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
-        return False
-
-
 def _run(folder: Folder, settings: Settings, children: list[Child], stopping: threading.Event, holder: Holder) -> int:
     for program, port in (
         (superlink_program(folder, settings), settings.internal_port),
@@ -112,6 +101,7 @@ def _run(folder: Folder, settings: Settings, children: list[Child], stopping: th
         if stopping.is_set():
             return 0
     say(f"coordinator is up: sites connect to {settings.hosts[0]}:{settings.port}; logs in {folder.logs}")
+    threading.Thread(target=Keeper(folder).run, args=(stopping,), daemon=True).start()
     failures: dict[str, list[float]] = {}
     while not stopping.wait(0.5):
         for index, child in enumerate(children):

@@ -16,7 +16,8 @@ import pytest
 
 from fedgraft.common.runtime.only_one import beginning
 from fedgraft.common.runtime.processes import free_port
-from fedgraft.server.deployment import flower_cli, launch
+from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment.bundle import write_bundle
 
 from .conftest import Deployment, Service
 
@@ -128,7 +129,7 @@ class Line:
 @pytest.fixture
 def questions(deployment: Deployment, tmp_path: Path) -> Path:
     """A run that asks a site when there is a file ``ask-0``, ``ask-1``, ...; the folder holds what was said."""
-    bundle = launch.write_bundle(tmp_path)
+    bundle = write_bundle(tmp_path)
     settings = (bundle / "pyproject.toml").read_text().replace("fedgraft.server.app:app", "asking:app")
     settings = settings.replace("[tool.flwr.app]", '[tool.flwr.app]\nfab-include = ["**/*.py"]')
     (bundle / "pyproject.toml").write_text(settings)

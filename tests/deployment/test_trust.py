@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.manifest import write_manifest
 from fedgraft.client.site.site_file import Coordinator, read_site_file, write_site_file
 from fedgraft.common.runtime.flower import executable, quiet_environment
-from fedgraft.server.deployment import flower_cli, launch
+from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment.bundle import write_bundle
 from fedgraft.server.deployment.pki import make_authority
 from fedgraft.simulations.planning.planned import Words
 from fedgraft.simulations.planning.words import composed
@@ -108,7 +110,7 @@ def two_sites(
     ids=lambda order: str(order[0]),
 )
 def test_control_calls_from_outside_are_refused(deployment: Deployment, tmp_path: Path, order: tuple[str, ...]) -> None:
-    arguments = [str(launch.write_bundle(tmp_path)) if word == "APP" else word for word in order]
+    arguments = [str(write_bundle(tmp_path)) if word == "APP" else word for word in order]
 
     def flwr(port: int) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -167,7 +169,7 @@ def test_a_run_completes_and_a_failing_site_leaves_a_code_only(
 def hostile_bundle(folder: Path, touched: Path) -> Path:
     """A bundle whose ServerApp asks sites what it likes, with code for them to run that leaves a trace."""
     attack = f"import os\nprint(os.environ['FLWR_HOME'], file=open({str(touched)!r}, 'a'))\napp = None\n"
-    bundle = launch.write_bundle(folder)
+    bundle = write_bundle(folder)
     settings = (bundle / "pyproject.toml").read_text()
     settings = settings.replace("fedgraft.server.app:app", "hostile_server:app")
     settings = settings.replace("[tool.flwr.app]", '[tool.flwr.app]\nfab-include = ["**/*.py"]')
@@ -204,7 +206,9 @@ def test_code_in_a_bundle_has_no_effect_at_a_site(
     config = tmp_path / "run.toml"
     config.write_text(f'out = "{tmp_path / "replies.json"}"\nplan = "{kind}"\n')
     run = flower_cli.submit(deployment.folder, bundle, config)
-    assert launch.follow(deployment.folder, run) == 0
+    while not (state := flower_cli.run_state(deployment.folder, run)).finished:
+        time.sleep(0.5)
+    assert state.completed
     replies = json.loads((tmp_path / "replies.json").read_text())
     assert (len(replies), set(replies)) == (4, said)
     ran_at = {Path(home) for home in touched.read_text().split()}

@@ -16,7 +16,8 @@ from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.only_one import only_one
 from fedgraft.common.runtime.processes import Child, Program, free_port, start, stop
 from fedgraft.server import cli
-from fedgraft.server.deployment import flower_cli, launch, sites, supervisor
+from fedgraft.server.deployment import flower_cli, sites, supervisor
+from fedgraft.server.deployment.bundle import write_bundle
 from fedgraft.server.deployment.folder import Folder, Settings, create, read_sites
 
 SETTINGS = Settings(("localhost",), 18443, "127.0.0.1", 18444)
@@ -129,10 +130,10 @@ def test_sites_are_admitted_once(folder: Folder, tmp_path: Path, monkeypatch: py
 
 
 def test_the_bundle_carries_no_code(tmp_path: Path) -> None:
-    bundle = launch.write_bundle(tmp_path)
+    bundle = write_bundle(tmp_path)
     assert [path.name for path in bundle.iterdir()] == ["pyproject.toml"]
     app = tomllib.loads((bundle / "pyproject.toml").read_text())["tool"]["flwr"]["app"]
-    assert app["config"] == {"plan": "{}", "out": ""}
+    assert app["config"] == {"plan": "{}", "out": "", "resume": ""}
     assert app["components"] == {
         "serverapp": "fedgraft.server.app:app",
         "clientapp": "fedgraft.client.app.client_app:app",

@@ -1,0 +1,191 @@
+"""Follow a submitted run at a terminal, and stop one for good.
+
+``flwr run --stream`` returns 0 even for a run that failed, so the state is taken from ``flwr list``, and how a run
+ended from its folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from fedgraft.common.errors import DeploymentError
+from fedgraft.common.runtime.flower import executable
+from fedgraft.common.runtime.processes import say
+from fedgraft.common.runtime.run_lock import is_free
+from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment.folder import CONNECTION, Folder
+from fedgraft.server.deployment.keeper import conclude_in_process
+from fedgraft.server.deployment.launch import Launched
+from fedgraft.server.deployment.open_runs import OpenRun, end, forget, is_complete, of_folder, open_runs, why_ended
+
+POLL_SECONDS = 5.0
+AWAY_SECONDS = 60.0
+HALT_SECONDS = 30.0
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+TRACEBACK = "Traceback (most recent call last)"
+
+
+def follow(folder: Folder, launched: Launched) -> int:
+    """Print the run's log until it ends, also if it is cut off and goes on; returns exit code 0 only if it completed.
+    Ctrl-C stops the run (130)."""
+    run_id = launched.run_id
+    try:
+        while True:
+            details = _follow_one(folder, launched.out, run_id)
+            if is_complete(launched.out):
+                say(f"run {run_id}: completed; see {launched.out}")
+                return 0
+            reason = why_ended(launched.out)
+            if reason is not None:
+                say(f"run {run_id}: {reason}; the results of the rounds before are in {launched.out}")
+                return 1
+            again = _submitted_again(folder, launched.out, run_id)
+            if again is None:
+                command = f"fedgraft coordinator run {folder.root} --resume {launched.out}"
+                say(f"run {run_id}: {details}; it goes on when the coordinator is back, or by `{command}`")
+                return 1
+            say(f"run {run_id} was cut off; it goes on as run {again.run_id}")
+            run_id = again.run_id
+    except KeyboardInterrupt:
+        say(f"stopping run {run_id}; sites that are computing finish their present message first")
+        say(halt(folder, run_id, "Ctrl-C at its terminal"))
+        return 130
+
+
+def halt(folder: Folder, run_id: str, reason: str) -> str:
+    """Stop a run for good, with the results of its rounds so far; returns how that ended, in a sentence."""
+    run = next((one for one in open_runs(folder) if run_id in (one.run_id, one.name)), None)
+    if run is not None:
+        end(run.folder, f"it was stopped: {reason}")
+    flower_cli.stop_run(folder, run_id if run is None else run.run_id)
+    if run is None:
+        return f"run {run_id}: {flower_cli.run_state(folder, run_id).status}"
+    deadline = time.monotonic() + HALT_SECONDS
+    while not is_free(run.folder) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    forget(folder, run)
+    if not is_free(run.folder):
+        return f"run {run_id}: asked to stop; its process still works in {run.folder}"
+    if is_complete(run.folder):
+        return f"run {run_id}: it had completed; see {run.folder}"
+    if conclude_in_process(run.folder, why_ended(run.folder) or reason):
+        return f"run {run_id}: stopped; the results of the rounds so far are in {run.folder}"
+    return f"run {run_id}: stopped before its first round ended; there are no results"
+
+
+def _follow_one(folder: Folder, out: Path, run_id: str) -> str:
+    """Print the log of one of Flower's runs until that ends; returns how it ended."""
+    pump = _LogPump(folder, run_id)
+    try:
+        state = _state(folder, run_id)
+        while not state.finished and not _is_over(folder, out, run_id):
+            pump.wait(POLL_SECONDS)
+            state = _state(folder, run_id)
+        pump.drain()
+        return f"{state.status} ({state.details})" if state.details else state.status
+    finally:
+        pump.close()
+
+
+def _is_over(folder: Folder, out: Path, run_id: str) -> bool:
+    """Whether the run has ended, or was submitted again, which Flower notices later."""
+    run = of_folder(folder, out)
+    return run is None or run.has_ended or run.run_id != run_id
+
+
+def _submitted_again(folder: Folder, out: Path, run_id: str) -> OpenRun | None:
+    """The run under its new id, as soon as it has one; ``None`` if it gets none in time."""
+    deadline = time.monotonic() + AWAY_SECONDS
+    while time.monotonic() < deadline:
+        run = of_folder(folder, out)
+        if run is not None and run.run_id != run_id:
+            return run
+        if run is None:
+            return None
+        time.sleep(0.5)
+    return None
+
+
+def _state(folder: Folder, run_id: str) -> flower_cli.FlowerRun:
+    """The run's state; waits up to `AWAY_SECONDS` for a SuperLink that is being restarted."""
+    deadline = time.monotonic() + AWAY_SECONDS
+    while True:
+        try:
+            return flower_cli.run_state(folder, run_id)
+        except DeploymentError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(2.0)
+
+
+def without_tracebacks(lines: Iterable[str]) -> Iterator[str]:
+    """The lines of a log without Python's tracebacks, of which the last line, which says what happened, stays."""
+    within = False
+    for line in lines:
+        if line.startswith(TRACEBACK):
+            within = True
+        elif not (within and (line.startswith(" ") or not line.strip())):
+            within = False
+            yield line
+
+
+class _LogPump:
+    """Prints the output of ``flwr log --stream``; if the stream breaks, starts it again and skips printed lines."""
+
+    def __init__(self, folder: Folder, run_id: str) -> None:
+        self._folder = folder
+        self._run_id = run_id
+        self._printed = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = subprocess.Popen(
+            [executable("flwr"), "log", self._run_id, CONNECTION, "--stream"],
+            env=flower_cli.environment(self._folder),
+            cwd=self._folder.cli_home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        self._thread = threading.Thread(target=self._print_new, daemon=True)
+        self._thread.start()
+
+    def _print_new(self) -> None:
+        assert self._process.stdout is not None
+        lines = (COLOUR.sub("", line) for line in self._process.stdout)
+        for number, line in enumerate(without_tracebacks(lines), start=1):
+            if number > self._printed:
+                self._printed = number
+                print(line, end="", flush=True)
+
+    def wait(self, seconds: float) -> None:
+        """Return when the stream ends, or after ``seconds``; a stream that has ended is started again first."""
+        if self._process.poll() is not None:
+            self.close()
+            time.sleep(1.0)
+            self._begin()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+
+    def drain(self) -> None:
+        """Print the rest of a finished run's log."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(10.0)
+        self.close()
+
+    def close(self) -> None:
+        """Stop printing."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._thread.join(5.0)
+        if self._process.stdout is not None:
+            self._process.stdout.close()

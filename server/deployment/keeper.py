@@ -1,0 +1,80 @@
+"""Keep runs going: one whose process is gone, though it has not ended, is submitted again and goes on.
+
+A run's process holds the lock of the run's folder, so that its end is noticed at once, and also after the machine lost
+its power. Flower itself notices it after about a minute, and gives the run up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from fedgraft.common.errors import DeploymentError
+from fedgraft.common.runtime.flower import module
+from fedgraft.common.runtime.processes import say
+from fedgraft.common.runtime.run_lock import LOCK
+from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment.folder import Folder
+from fedgraft.server.deployment.open_runs import OpenRun, end, forget, open_runs, submit
+
+TRIES = 5
+START_SECONDS = 90.0
+"""For how long a run that was submitted before this coordinator started may still get its process from Flower."""
+PAUSE_SECONDS = 1.0
+
+
+class Keeper:
+    """Looks after the open runs of a coordinator.
+
+    Args:
+        clock: seconds, for a test.
+    """
+
+    def __init__(self, folder: Folder, clock: Callable[[], float] = time.monotonic) -> None:
+        self._folder, self._clock = folder, clock
+        self._since = clock()
+
+    def run(self, stopping: threading.Event) -> None:
+        """Look again and again until ``stopping`` is set."""
+        while not stopping.wait(PAUSE_SECONDS):
+            try:
+                self.look()
+            except (OSError, ValueError, DeploymentError, subprocess.SubprocessError) as error:
+                say(f"open runs can't be looked after now ({error}); trying again")
+                stopping.wait(10 * PAUSE_SECONDS)
+
+    def look(self) -> None:
+        """Submit each run again that was cut off; forget those that have ended."""
+        for run in open_runs(self._folder):
+            if run.has_ended:
+                forget(self._folder, run)
+            elif run.was_cut_off or self._never_started(run):
+                self._again(run)
+
+    def _never_started(self, run: OpenRun) -> bool:
+        """Whether a run has no process for long: that was submitted before the machine lost its power."""
+        return not (run.folder / LOCK).exists() and self._clock() - self._since > START_SECONDS
+
+    def _again(self, run: OpenRun) -> None:
+        with contextlib.suppress(DeploymentError):  # it may have ended for Flower, too
+            flower_cli.stop_run(self._folder, run.run_id)
+        if run.tries >= TRIES:
+            reason = f"the coordinator's process of the run ended {TRIES + 1} times in the same round"
+            end(run.folder, reason)
+            conclude_in_process(run.folder, reason)
+            forget(self._folder, run)
+            say(f"run {run.run_id}: {reason}; what there is is in {run.folder}")
+            return
+        found = submit(self._folder, run.name, run.folder, resume=True, before=run)
+        self._since = self._clock()
+        say(f"run {run.run_id} was cut off after round {max(found.round, 0)}; it goes on as run {found.run_id}")
+
+
+def conclude_in_process(out: Path, reason: str) -> bool:
+    """Write the results of the rounds before, in a process of its own, which needs torch; returns whether it could."""
+    command = module("fedgraft.server.checkpoints.interrupted", str(out), reason)
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0

@@ -1,0 +1,127 @@
+"""The runs that a coordinator has begun and that have not ended: a file for each, until it is known how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import tomli_w
+
+from fedgraft.common.runtime.files import replacing
+from fedgraft.common.runtime.run_lock import LOCK, is_free
+from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment.bundle import write_bundle
+from fedgraft.server.deployment.folder import Folder
+
+OPEN, PLAN, ENDED = "open", "submitted.json", "ended.json"
+"""The folder of open runs in a coordinator's; and in a run's folder the plan as sites get it, and why the run ended
+before it was complete."""
+_COMPLETE = Path("checkpoint") / "complete"
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run that has not ended.
+
+    Attributes:
+        name: of its file; stays, also if Flower gives it another id.
+        run_id: Flower's id of it now.
+        out: its folder.
+        tries: how often it was submitted again without another round in between.
+        round: the last checkpoint's when it was submitted.
+    """
+
+    name: str
+    run_id: str
+    out: str
+    tries: int = 0
+    round: int = -1
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.out)
+
+    @property
+    def has_ended(self) -> bool:
+        return is_complete(self.folder) or (self.folder / ENDED).is_file()
+
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether its process began, and is there no more."""
+        return (self.folder / LOCK).is_file() and is_free(self.folder) and not self.has_ended
+
+
+def is_complete(out: Path) -> bool:
+    """Whether all rounds of a folder's run are done and all its files written."""
+    return (out / _COMPLETE).is_file()
+
+
+def open_runs(folder: Folder) -> Iterator[OpenRun]:
+    """All open runs of a coordinator, oldest first."""
+    files = (folder.root / OPEN).glob("*.json") if (folder.root / OPEN).is_dir() else ()
+    for path in sorted(files):
+        yield OpenRun(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def of_folder(folder: Folder, out: Path) -> OpenRun | None:
+    """The open run of a folder; ``None`` if there is none."""
+    return next((run for run in open_runs(folder) if run.folder == out), None)
+
+
+def submit(folder: Folder, name: str, out: Path, resume: bool, before: OpenRun | None = None) -> OpenRun:
+    """Submit the plan that lies in a run's folder, and note that the run is open.
+
+    Args:
+        name: for the run's file and configuration.
+        resume: go on with what is there.
+        before: the run as it was submitted last.
+
+    Raises:
+        DeploymentError: the coordinator refused.
+    """
+    (out / LOCK).unlink(missing_ok=True)
+    (out / ENDED).unlink(missing_ok=True)
+    folder.cli_home.mkdir(exist_ok=True)
+    config = folder.cli_home / f"run-{name}.toml"
+    told = (out / PLAN).read_text(encoding="utf-8")
+    config.write_text(tomli_w.dumps({"plan": told, "out": str(out), "resume": "yes" if resume else ""}), "utf-8")
+    try:
+        run_id = flower_cli.submit(folder, write_bundle(folder.cli_home), config)
+    finally:
+        config.unlink()
+    number = last_round(out)
+    tries = 0 if before is None or before.round != number else before.tries + 1
+    run = OpenRun(name, run_id, str(out), tries, number)
+    (folder.root / OPEN).mkdir(exist_ok=True)
+    with replacing(_file(folder, run)) as partial:
+        partial.write_text(json.dumps(asdict(run)) + "\n", encoding="utf-8")
+    return run
+
+
+def forget(folder: Folder, run: OpenRun) -> None:
+    """Note that a run has ended."""
+    _file(folder, run).unlink(missing_ok=True)
+
+
+def end(out: Path, reason: str) -> None:
+    """Write down why a run ends before it is complete; it is not begun again by itself."""
+    with replacing(out / ENDED) as partial:
+        partial.write_text(json.dumps({"reason": reason}) + "\n", encoding="utf-8")
+
+
+def why_ended(out: Path) -> str | None:
+    """Why a run ended before it was complete; ``None`` if it did not."""
+    path = out / ENDED
+    return str(json.loads(path.read_text(encoding="utf-8"))["reason"]) if path.is_file() else None
+
+
+def last_round(out: Path) -> int:
+    """The round of the last checkpoint; -1 if there is none."""
+    files = (out / "checkpoint").glob("[0-9]*.safetensors")
+    return max((int(file.stem) for file in files if file.stem.isdecimal()), default=-1)
+
+
+def _file(folder: Folder, run: OpenRun) -> Path:
+    return folder.root / OPEN / f"{run.name}.json"
