@@ -28,7 +28,8 @@ CAUSES = {
     "backbone": "the pretrained network did not arrive whole, or does not fit the plan; it is sent again with the next "
     "message",
     "wire": "a message was not what the plan says; mostly another version of fedgraft at the site",
-    "diverged": "training went to numbers that are not finite: a smaller `optimizer.lr`, or look at the site's cases",
+    "checkpoint": "the coordinator went back by more rounds than this site keeps; it is asked again in the next round",
+    "diverged": "training went to numbers that are not finite: a smaller `train.lr`, or look at the site's cases",
     "plan-invalid": "the site can't carry out the plan; its errors.jsonl says where; mostly another fedgraft version",
     UNEXPECTED: "an error that nobody foresaw: state/errors.jsonl at the site says where, without the text",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from fedgraft.common.errors import CheckpointError
 
 LOCK = "run.lock"
+"""Holds the id of the process."""
 
 
 @contextmanager
@@ -20,13 +22,17 @@ def run_lock(out: Path) -> Iterator[None]:
         CheckpointError: another process holds it.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with (out / LOCK).open("a") as stream:
+    with (out / LOCK).open("a+") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise CheckpointError(
-                f"another process runs what is in {out}; wait for its end, or choose another folder"
+                f"process {(out / LOCK).read_text() or '?'} runs what is in {out}; wait for its end, or choose another "
+                "folder"
             ) from error
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
         yield
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +29,8 @@ def test_a_table_with_federated_statistics(
     table_sites: Callable[..., list[Path]],
     tmp_path: Path,
 ) -> None:
-    plan = table_plan("strategy.min_sites=2", "strategy.timeout=120", "rounds=1", "decide.unseen=null")
+    """The coordinator's process of the run is killed in a round; the run goes on by itself."""
+    plan = table_plan("strategy.min_sites=2", "strategy.timeout=120", "rounds=3", "decide.unseen=null")
     hospitals = table_sites(2)
     app = client_app.build(client_app.MessageHandler(Workspace(), hospitals))
     grid = InProcessGrid(app, [{"site-file": str(site)} for site in hospitals], {})
@@ -37,9 +41,17 @@ def test_a_table_with_federated_statistics(
     asked, out = tmp_path / "asked.yaml", tmp_path / "deployed"
     asked.write_text(yaml.safe_dump(plan.to_dict()), encoding="utf-8")
     root = str(deployment.folder.root)
-    done = deployment.command("coordinator", "run", root, "--plan", str(asked), "--out", str(out), seconds=240)
+    run = deployment.service(tmp_path / "run.log", "coordinator", "run", root, "--plan", str(asked), "--out", str(out))
+    rounds = out / "rounds.jsonl"
+    while not (rounds.is_file() and rounds.read_text()):
+        assert run.process.poll() is None, run.said()
+        time.sleep(0.05)
+    os.kill(int((out / "run.lock").read_text()), signal.SIGKILL)
+    assert run.process.wait(240) == 0, run.said()
 
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert "was cut off after round" in (deployment.scratch / "coordinator.log").read_text()
+    assert "was cut off; it goes on as run" in run.said()
+    assert "Traceback" not in run.said()
     found = safetensors.torch.load_file(out / "model" / "model.safetensors")
     for name, tensor in expected.items():
         assert torch.allclose(tensor, found[name], rtol=1e-5, atol=1e-6), name
