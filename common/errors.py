@@ -60,6 +60,12 @@ class DataError(FedGraftError):
     code = "data-unusable"
 
 
+class WrongKindError(DataError):
+    """The plan is for another kind of data than a site has."""
+
+    code = "wrong-kind"
+
+
 class SiteFileError(FedGraftError):
     """The hospital's own file (``site.yaml``) is wrong or forbids what the plan needs."""
 

@@ -20,7 +20,7 @@ from fedgraft.client.images.ingest import ImageIngest
 from fedgraft.client.images.transforms import fingerprint, normalise
 from fedgraft.client.site.release import may_release_means
 from fedgraft.client.site.site_file import ReleasePolicy
-from fedgraft.common.errors import DataError
+from fedgraft.common.errors import WrongKindError
 from fedgraft.common.harmonisation.image_statistics import ImageStatistics
 from fedgraft.common.harmonisation.reference import Harmony
 
@@ -43,7 +43,7 @@ class ImageInputs:
     def expanded(self, cases: Sequence[Case]) -> tuple[Case, ...]:
         rows = sum(case.in_a_table for case in cases)
         if rows:
-            raise DataError(
+            raise WrongKindError(
                 f"{rows} case(s) are rows of a table, and the plan is for images: name an image of each in the "
                 "manifest's `path`, or choose a plan with a `table`"
             )

@@ -24,7 +24,7 @@ from fedgraft.client.site.release import of_enough_patients, release_statistics
 from fedgraft.client.site.site_file import ReleasePolicy
 from fedgraft.client.tables.files import TableFiles
 from fedgraft.client.tables.stand_ins import stand_ins_of
-from fedgraft.common.errors import DataError
+from fedgraft.common.errors import DataError, WrongKindError
 from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.tables.encoding import CellError, Encoder, Row, read_row
 from fedgraft.common.tables.statistics import TableStatistics, count_patients, describe
@@ -71,7 +71,17 @@ class TableInputs:
         return [self._reason(case) for case in cases]
 
     def expanded(self, cases: Sequence[Case]) -> tuple[Case, ...]:
-        """The cases themselves, since each is one row."""
+        """The cases themselves, since each is one row.
+
+        Raises:
+            WrongKindError: they are no rows: cells are to come from their files, and none of these is a table.
+        """
+        needing = [case for case in cases if not {name for name, _ in case.columns}.issuperset(self._names)]
+        if needing and not any(case.in_a_table for case in needing) and not _is_its_manifest(needing[0]):
+            raise WrongKindError(
+                f"{len(needing)} case(s) are no rows of a table, and the plan is for a table: put its columns into the "
+                "manifest, or choose a plan for images"
+            )
         return tuple(cases)
 
     def verdicts(self, cases: Sequence[Case]) -> NDArray[np.uint8]:

@@ -1,7 +1,11 @@
 """What runs at a site and what an error says outside it, with Flower's real runner and a pretended connection."""
 
+import contextlib
 import logging
+import multiprocessing
+import multiprocessing.forkserver as forkserver
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -12,6 +16,7 @@ from flwr.app import Error, Message, RecordDict
 
 from fedgraft.client.deployment import executor, message_process
 from fedgraft.common.errors import DataError, DeploymentError
+from fedgraft.common.runtime.only_one import beginning
 
 SECRET = "patient-mueller-1957.dcm"
 
@@ -178,3 +183,28 @@ def test_a_task_that_can_not_be_started_or_told_of_is_no_error_here(monkeypatch:
     spec = SimpleNamespace(task_type=executor.CLIENT_TASK, runtime_api_address="127.0.0.1:1", token="t")
     launched = executor.TrustedExecutor(context).launch(spec)
     assert (str(launched.status), launched.message) == ("failed", "no process could be started: EOFError")
+
+
+def test_the_server_ends_when_it_was_not_needed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real processes: the server that forks them is gone afterwards, and the next message starts another."""
+    context = multiprocessing.get_context("forkserver")
+    server: Any = forkserver
+    monkeypatch.setattr(executor, "answer", time.monotonic_ns)
+    monkeypatch.setattr(executor, "kept_claimed", lambda *_: contextlib.nullcontext())
+    made = context.Process
+    monkeypatch.setattr(context, "Process", lambda target, args: made(target=target))
+    spec = SimpleNamespace(task_type=executor.CLIENT_TASK, runtime_api_address="a", token="t")
+    trusted, servers = executor.TrustedExecutor(context), list[int]()
+    for _ in range(2):
+        assert str(trusted.launch(spec).status) == "accepted"
+        servers.append(server._forkserver._forkserver_pid)
+        (task,) = trusted._tasks
+        task.process.join()
+        trusted.reconcile()
+        assert beginning(servers[-1]) is not None, "it was needed a moment ago"
+        monkeypatch.setattr(executor, "IDLE_SECONDS", -1.0)
+        trusted.reconcile()
+        trusted.reconcile()
+        assert beginning(servers[-1]) is None
+        monkeypatch.setattr(executor, "IDLE_SECONDS", 600.0)
+    assert servers[0] != servers[1]

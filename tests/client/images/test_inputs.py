@@ -21,6 +21,7 @@ from fedgraft.client.images.transforms import normalise, resize
 from fedgraft.client.site.limits import Limits, Rules
 from fedgraft.client.site.machine import cores
 from fedgraft.client.site.row_store import Store
+from fedgraft.common.errors import WrongKindError
 from fedgraft.common.harmonisation.reference import harmony_of
 from fedgraft.common.interfaces.inputs import ImageSpec
 from fedgraft.common.kinds.images import Images
@@ -179,3 +180,9 @@ def test_a_plan_and_a_site_s_rules_become_an_ingest(compose_plan: Planner) -> No
 def test_a_line_that_is_one_case_stays_as_it_is(cohort: list[Case], inputs: Maker) -> None:
     assert inputs().expanded(cohort) == tuple(cohort)
     assert np.array_equal(inputs().verdicts([]), np.zeros(0, np.uint8))
+
+
+def test_rows_are_no_images(inputs: Maker) -> None:
+    rows = [Case("/data/laboratory.csv", "a", f"p{row}", row) for row in range(3)]
+    with pytest.raises(WrongKindError, match=r"3 case\(s\) are rows of a table, and the plan is for images"):
+        inputs().expanded(rows)

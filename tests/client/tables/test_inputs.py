@@ -13,7 +13,7 @@ from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.cohort.quarantine import CaseError, reason_of
 from fedgraft.client.tables.files import TableFiles
 from fedgraft.client.tables.inputs import TableInputs
-from fedgraft.common.errors import DataError, PlanError
+from fedgraft.common.errors import DataError, PlanError, WrongKindError
 from fedgraft.common.plan.data_sections import TableSection
 
 TABLE = TableSection(
@@ -153,3 +153,11 @@ def test_a_column_that_the_manifest_lacks_is_named_whatever_its_suffix(tmp_path:
 def test_a_file_that_is_no_manifest_stays_unsupported(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("age;sex\n50;f\n", encoding="utf-8")
     assert inputs().reasons([case(tmp_path / "notes.txt", 0), case(tmp_path, 0)]) == ["unsupported", "unsupported"]
+
+
+def test_images_are_no_rows(tmp_path: Path) -> None:
+    """Unless the manifest itself has the plan's columns."""
+    film = tmp_path / "1.png"
+    assert inputs().expanded([case(film, None, age="60", sex="m")]) != ()
+    with pytest.raises(WrongKindError, match=r"2 case\(s\) are no rows of a table, and the plan is for a table"):
+        inputs().expanded([case(film, None, age="60"), case(tmp_path / "2.png", None)])
