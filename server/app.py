@@ -52,8 +52,8 @@ def build(
     durable: bool = True,
     last: bool = True,
 ) -> ServerApp:
-    """A ServerApp; reads ``plan`` (JSON), ``out`` (folder) and ``resume`` (not empty: go on with the run that is there)
-    from the run's configuration.
+    """A ServerApp; reads ``plan`` (JSON), ``out`` (folder), ``resume`` (not empty: go on with the run that is there)
+    and ``extend`` (so many rounds more) from the run's configuration.
 
     Args:
         evaluate: scores shared tensors on a test set that the coordinator holds, given its model.
@@ -75,7 +75,8 @@ def build(
                 "the run's configuration names no `out` folder; start it with fedgraft coordinator run"
             )
         plan = with_tracking(plan, Path(out))
-        keeping = Keeping(context.run_id, bool(context.run_config.get("resume", "")), durable)
+        more = int(str(context.run_config.get("extend", "")) or 0)
+        keeping = Keeping(context.run_id, bool(context.run_config.get("resume", "")), durable, more)
         with run_lock(Path(out)), _said_why(Path(out), last):
             with tracked(plan, Path(out)) if tracker is None else nullcontext(tracker) as keeps:
                 ended(serve(grid, plan, Path(out), evaluate, progress or print_round, draw, keeps, keeping))
@@ -152,7 +153,7 @@ def _run(context: RunContext, course: Course, model: Model, draw: Callable[[dict
         if result is not None:
             draw(result)
         raise
-    draw(write_results(out, context.plan, model, outcome, context.ledger, course.seconds))
+    draw(write_results(out, context.plan, model, outcome, context.ledger, course.seconds, extended=course.extended))
     return outcome
 
 

@@ -104,6 +104,7 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     what = run.add_mutually_exclusive_group(required=True)
     what.add_argument("--plan", type=Path, metavar="FILE", help="plan.yaml or plan.json")
     what.add_argument("--resume", type=Path, metavar="RUNDIR", help="go on with a run that did not complete")
+    run.add_argument("--extend", type=int, default=0, metavar="N", help="with --resume: N rounds more")
     run.add_argument("--out", type=Path, metavar="RUNDIR", help="results (default: DIR/runs/<time>-<digest>)")
     run.add_argument("--dry-run", action="store_true", help="only check the plan and say where it would run")
     run.set_defaults(command=_run)
@@ -176,6 +177,8 @@ def _run(given: argparse.Namespace) -> int:
     folder = Folder(given.folder.resolve())
     if given.resume is not None:
         return _resume(folder, given)
+    if given.extend:
+        raise DeploymentError("--extend belongs to --resume RUNDIR; a plan says its own rounds")
     plan = _plan_for_hospitals(given.plan)
     launch.require_deployable(plan)
     if given.dry_run:
@@ -187,9 +190,11 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _resume(folder: Folder, given: argparse.Namespace) -> int:
+    if given.extend < 0:
+        raise DeploymentError(f"--extend {given.extend}: give a number of rounds, 1 or more")
     if given.out is not None or given.dry_run:
         raise DeploymentError("--resume goes on with the plan in its own folder; leave out --out and --dry-run")
-    launched = launch.relaunch(folder, given.resume)
+    launched = launch.relaunch(folder, given.resume, given.extend)
     say(f"run {launched.run_id}: goes on, results in {launched.out}")
     return follow(folder, launched)
 

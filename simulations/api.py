@@ -20,7 +20,7 @@ from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.simulations.engine import run as engine
 from fedgraft.simulations.engine.earlier import remove_earlier_results
 from fedgraft.simulations.engine.result import Run
-from fedgraft.simulations.engine.resuming import is_complete, require_begun
+from fedgraft.simulations.engine.resuming import nothing_left, require_begun
 from fedgraft.simulations.planning.frame import FrameSource
 from fedgraft.simulations.planning.options import OPTIONS, Study, contradictions, split_off
 from fedgraft.simulations.planning.own_parts import Given, with_parts
@@ -63,6 +63,7 @@ def simulate(
     parts: Mapping[str, Given] | None = None,
     quiet: bool = False,
     resume: bool = False,
+    extend: int = 0,
 ) -> Run:
     """Train over simulated sites in this process, and show how far it is.
 
@@ -75,6 +76,7 @@ def simulate(
         quiet: show nothing.
         resume: go on with the run of this plan that was interrupted in the folder ``out``, at its next round; one that
             is complete stays as it is.
+        extend: with ``resume``, so many rounds more than the plan says, for a run that is complete.
 
     Raises:
         PlanError: the plan asks for a study, or its parts or its source don't suit it.
@@ -89,10 +91,10 @@ def simulate(
     lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
     if not resume:
         remove_earlier_results(folder)
-    elif is_complete(folder, out):
+    elif nothing_left(folder, out, extend):
         return Run(folder, parts)
     with notebook.lent(lending.parts), _left_as_found():
-        engine.simulate(lending.plan, folder, _console(planned, quiet), resume)
+        engine.simulate(lending.plan, folder, _console(planned, quiet), resume, extend)
     return Run(folder, parts)
 
 

@@ -18,6 +18,7 @@ from fedgraft.client.app.subgroups import evaluate_subgroups
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.augmentation.mixing import mixing_of
 from fedgraft.client.site import release
+from fedgraft.client.site.own_tensors import carry_over
 from fedgraft.client.training.alignment import fill_reference
 from fedgraft.client.training.evaluation import Evaluated, evaluate_with_outputs
 from fedgraft.client.training.loop import LocalTraining
@@ -38,6 +39,7 @@ from fedgraft.common.wire import messages
 from fedgraft.common.wire.backbone import unpack_backbone
 from fedgraft.common.wire.offer import Offer, pack_offer
 from fedgraft.common.wire.prevalence import pack_prevalence
+from fedgraft.common.wire.run_name import continues_of
 from fedgraft.common.wire.subgroups import ByGroup, pack_subgroups
 
 Tensors = dict[str, Tensor]
@@ -60,6 +62,8 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
     plan = workspace.accept_plan(site, plan_json, digest, backbone_digest)
     if lacks := workspace.lacks(site, backbone_digest):
         return pack_offer(Offer(site.name, digest, False, 0, None, lacks=lacks))
+    if before := continues_of(content):
+        carry_over(site.state, before, digest, run)
     session = workspace.open(site_file, digest, run)
     train, task = session.cohort["train"], tasks.of(plan.data)
     counts = None if _held_out(session) else task.count(train.labels)

@@ -28,6 +28,22 @@ def copy_file(local: Path) -> Path:
     return local.with_name(f"{local.stem}-own.safetensors")
 
 
+def run_files(local: Path) -> tuple[Path, Path, Path, Path]:
+    """All that a site keeps of a run: local tensors, its own copy, compression errors, and what it was given."""
+    apart = (local.with_name(f"{local.stem}-{name}.safetensors") for name in ("residual", "given"))
+    return local, copy_file(local), *apart  # type: ignore[return-value]
+
+
+def carry_over(state: Path, before: str, digest: str, run: int) -> None:
+    """Go on with what the site keeps of a run that was complete, under the digest of the plan that extends it."""
+    old, new = run_files(local_file(state, before, run)), run_files(local_file(state, digest, run))
+    if any(file.exists() for file in new):
+        return
+    for source, target in zip(old, new, strict=True):
+        if source.is_file():
+            tensors.save(target, tensors.load(source))
+
+
 def note_evaluated(state: Path, plan_digest: str, run: int, shared_digest: str) -> None:
     """Note that a run had the site evaluate shared tensors; the last ones are its final model's."""
     append_json(state / MODELS, {"plan": plan_digest, "run": run, "shared": shared_digest})

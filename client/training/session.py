@@ -14,7 +14,7 @@ from fedgraft.client.cohort.accepted import AcceptedCohort
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import Cohort
 from fedgraft.client.site.machine import Machine
-from fedgraft.client.site.own_tensors import copy_file, local_file
+from fedgraft.client.site.own_tensors import local_file, run_files
 from fedgraft.client.site.release import RELEASED
 from fedgraft.client.site.round_files import begin_round
 from fedgraft.client.site.site_file import SiteFile
@@ -119,7 +119,7 @@ class Session:
         copies = isinstance(self.personal, TrainsCopy)
         if not local and not given and not copies and self.plan.compression.target is None:
             return ()
-        return (self.local_file, copy_file(self.local_file), self._residual_file, self._given_file)
+        return run_files(self.local_file)
 
     def local_tensors(self) -> dict[str, Tensor]:
         """The site's local tensors as of its last round in this run, or their initial values."""
@@ -152,7 +152,7 @@ class Session:
 
     @cached_property
     def _residual_file(self) -> Path:
-        return self.local_file.with_name(f"{self.local_file.stem}-residual.safetensors")
+        return run_files(self.local_file)[2]
 
     def keep_given(self, received: Mapping[str, Tensor]) -> None:
         """Keep the given tensors: not every message brings them."""
@@ -174,7 +174,7 @@ class Session:
 
     @cached_property
     def _given_file(self) -> Path:
-        return self.local_file.with_name(f"{self.local_file.stem}-given.safetensors")
+        return run_files(self.local_file)[3]
 
     def keep_scale(self) -> None:
         """Keep the site's own scale beside its other local tensors: who never trains keeps nothing else."""

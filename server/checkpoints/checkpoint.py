@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flwr.app import RecordDict
@@ -36,6 +36,8 @@ class Checkpoint:
         run: the number by which the sites keep what is theirs in this run: Flower's id of the run that began it.
         seconds: that the run had taken.
         asked: digest of the plan as it was submitted.
+        continues: digest of the plan before it was extended; ``""`` if it was not.
+        extended: its rounds before each extension.
     """
 
     plan: Plan
@@ -45,6 +47,15 @@ class Checkpoint:
     run: int
     seconds: float
     asked: str
+    continues: str = ""
+    extended: tuple[int, ...] = ()
+
+    def longer(self, rounds: int) -> Checkpoint:
+        """The same, of a plan with so many rounds more."""
+        plan = replace(self.plan, rounds=self.plan.rounds + rounds)
+        state = replace(self.state, final=replace(self.state.final, plan=plan))
+        extended = (*self.extended, self.plan.rounds)
+        return replace(self, plan=plan, state=state, continues=self.plan.digest, extended=extended)
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors, by name; none shares memory with another."""
@@ -70,6 +81,8 @@ class Checkpoint:
             "run": self.run,
             "seconds": self.seconds,
             "asked": self.asked,
+            "continues": self.continues,
+            "extended": list(self.extended),
         }
 
 
@@ -91,7 +104,8 @@ def checkpoint_from(values: Mapping[str, Any], tensors: Mapping[str, Tensor], ov
     final = FinalModel(plan, initial or shared, best)
     state = RunState(values["number"], shared, roster, rounds, final, values["choices"])
     strategy = Kept(values["strategy"], _under(STRATEGY, tensors))
-    return Checkpoint(plan, state, strategy, values["entries"], values["run"], values["seconds"], values["asked"])
+    plain = {name: values[name] for name in ("entries", "run", "seconds", "asked", "continues")}
+    return Checkpoint(plan, state, strategy, **plain, extended=tuple(values["extended"]))
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

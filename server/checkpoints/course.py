@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,13 @@ class Keeping:
         run: Flower's id of this run.
         resume: go on where the folder's run was interrupted.
         durable: wait after each round until the checkpoint is on the disk.
+        extend: so many rounds more than the plan says.
     """
 
     run: int = 1
     resume: bool = False
     durable: bool = True
+    extend: int = 0
 
 
 BEGINS = Keeping()
@@ -82,7 +84,8 @@ class Course:
                 f"{out} holds a run of another plan ({found.asked[:12]}, and not {plan.digest[:12]}); resume it with "
                 "its own plan.yaml, or choose another folder"
             )
-        checkpoints.only(found.state.number)
+        found = found.longer(keeping.extend) if keeping.extend else found
+        checkpoints.go_on(found)
         _cut(out / ROUNDS, found.state.number)
         ledger = Ledger(out / LEDGER, registered, found.entries)
         return Course(keeping, plan.digest, checkpoints, ledger, found, time.monotonic() - found.seconds)
@@ -98,6 +101,11 @@ class Course:
         return self.keeping.run if self.found is None else self.found.run
 
     @property
+    def extended(self) -> tuple[int, ...]:
+        """The rounds of the plan before each extension."""
+        return () if self.found is None else self.found.extended
+
+    @property
     def resumed(self) -> Resumed | None:
         return None if self.found is None else Resumed(self.found.state, self.found.strategy)
 
@@ -109,7 +117,7 @@ class Course:
 
     def named(self, grid: Grid) -> Grid:
         """The grid, whose messages name the run that goes on."""
-        return grid if self.run == self.keeping.run else ResumedGrid(grid, self.run)
+        return grid if self.found is None else ResumedGrid(grid, self.run, self.found.continues)
 
     def lines(self) -> list[dict[str, Any]]:
         """The lines of ``rounds.jsonl``, which is made if the run begins."""
@@ -127,7 +135,10 @@ class Course:
 
         def reached(rounds: Rounds, state: RunState) -> None:
             entries = len(self.ledger.entries)
-            self.checkpoints.write(Checkpoint(plan, state, rounds.kept(), entries, self.run, self.seconds, self.asked))
+            found = Checkpoint(plan, state, rounds.kept(), entries, self.run, self.seconds, self.asked)
+            if self.found is not None:
+                found = replace(found, continues=self.found.continues, extended=self.found.extended)
+            self.checkpoints.write(found)
 
         return reached
 

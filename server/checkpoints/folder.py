@@ -46,16 +46,24 @@ class Checkpoints:
 
     def write(self, checkpoint: Checkpoint) -> None:
         """Write one; the one before stays, older ones go."""
-        number = checkpoint.state.number
         self.folder.mkdir(parents=True, exist_ok=True)
         for one in checkpoint.state.rounds[-2:-1]:
             self._add_round(one)
+        self._save(checkpoint)
+        for old in self.numbers()[:-KEPT]:
+            self._file(old).unlink(missing_ok=True)
+
+    def go_on(self, checkpoint: Checkpoint) -> None:
+        """Forget what was written after a checkpoint, from which the run goes on, perhaps with another plan."""
+        (self.folder / COMPLETE).unlink(missing_ok=True)
+        self._only(checkpoint.state.number)
+        self._save(checkpoint)
+
+    def _save(self, checkpoint: Checkpoint) -> None:
         named = checkpoint.tensors()
         text = json.dumps(checkpoint.values(), separators=(",", ":"))
         about = {"state": text, "digest": _digest(text, named)}
-        tensors.save(self._file(number), named, about, durable=self.durable)
-        for old in self.numbers()[:-KEPT]:
-            self._file(old).unlink(missing_ok=True)
+        tensors.save(self._file(checkpoint.state.number), named, about, durable=self.durable)
 
     def end(self) -> None:
         """Mark the run as complete, once all its files are written; of the checkpoints the last one stays."""
@@ -105,8 +113,8 @@ class Checkpoints:
         except (BackboneError, WireError, KeyError, ValueError, TypeError) as error:
             raise CheckpointError(f"{file} can't be read") from error
 
-    def only(self, number: int) -> None:
-        """Forget what was written after a round: the run goes on from there."""
+    def _only(self, number: int) -> None:
+        """Forget what was written after a round."""
         for later in self.numbers():
             if later > number:
                 self._file(later).unlink()

@@ -36,7 +36,8 @@ def conclude(out: Path, reason: str) -> dict[str, Any] | None:
     model = build(plan, None, plan.engine.trusted)
     ledger = Ledger(None)
     ledger.entries += read_entries(out / "ledger.jsonl")
-    return write_results(out, plan, model, outcome_of(checkpoints, last), ledger, last.seconds, reason)
+    outcome = outcome_of(checkpoints, last)
+    return write_results(out, plan, model, outcome, ledger, last.seconds, reason, last.extended)
 
 
 def outcome_of(checkpoints: Checkpoints, last: Checkpoint) -> RunOutcome:

@@ -14,7 +14,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.run_lock import is_free
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.folder import REGISTERED, TRACKING, Folder, read_sites
-from fedgraft.server.deployment.open_runs import PLAN, is_complete, of_folder, submit
+from fedgraft.server.deployment.open_runs import PLAN, is_complete, of_folder, reopened, submit
 from fedgraft.server.tracking.tracker import require_tracking
 
 
@@ -61,8 +61,11 @@ def launch(folder: Folder, plan: Plan, out: Path | None) -> Launched:
     return Launched(run.run_id, target)
 
 
-def relaunch(folder: Folder, out: Path) -> Launched:
-    """Go on with a run of this coordinator that did not complete.
+def relaunch(folder: Folder, out: Path, extend: int = 0) -> Launched:
+    """Go on with a run of this coordinator that did not complete, or with a complete one for more rounds.
+
+    Args:
+        extend: so many rounds more than its plan says.
 
     Raises:
         DeploymentError: it is complete, or runs now, or the folder is none of a run; or the coordinator refused.
@@ -71,12 +74,15 @@ def relaunch(folder: Folder, out: Path) -> Launched:
     out = out.resolve()
     if not (out / PLAN).is_file():
         raise DeploymentError(f"--resume {out} is not the folder of a run that `coordinator run` began (no {PLAN})")
-    if is_complete(out):
+    if extend and not is_complete(out):
+        raise DeploymentError(f"--extend is for a run that is complete, which {out} is not; resume it first")
+    if is_complete(out) and not extend:
         raise DeploymentError(f"--resume {out}: the run is complete; there is nothing to resume")
     known = of_folder(folder, out)
-    if not is_free(out) or (known is not None and not known.has_ended and not known.was_cut_off):
+    if not is_free(out) or (known is not None and not (known.has_ended or known.was_cut_off)):
         raise DeploymentError(f"--resume {out}: the run is going on; nothing was submitted")
-    run = submit(folder, out.name if known is None else known.name, out, resume=True)
+    with reopened(out):
+        run = submit(folder, out.name if known is None else known.name, out, resume=True, extend=extend)
     return Launched(run.run_id, out)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -58,6 +59,19 @@ def is_complete(out: Path) -> bool:
     return (out / _COMPLETE).is_file()
 
 
+@contextmanager
+def reopened(out: Path) -> Iterator[None]:
+    """A folder's run is no longer complete, unless the block fails."""
+    was = is_complete(out)
+    (out / _COMPLETE).unlink(missing_ok=True)
+    try:
+        yield
+    except BaseException:
+        if was:
+            (out / _COMPLETE).touch()
+        raise
+
+
 def open_runs(folder: Folder) -> Iterator[OpenRun]:
     """All open runs of a coordinator, oldest first."""
     files = (folder.root / OPEN).glob("*.json") if (folder.root / OPEN).is_dir() else ()
@@ -70,13 +84,16 @@ def of_folder(folder: Folder, out: Path) -> OpenRun | None:
     return next((run for run in open_runs(folder) if run.folder == out), None)
 
 
-def submit(folder: Folder, name: str, out: Path, resume: bool, before: OpenRun | None = None) -> OpenRun:
+def submit(
+    folder: Folder, name: str, out: Path, resume: bool, before: OpenRun | None = None, extend: int = 0
+) -> OpenRun:
     """Submit the plan that lies in a run's folder, and note that the run is open.
 
     Args:
         name: for the run's file and configuration.
         resume: go on with what is there.
         before: the run as it was submitted last.
+        extend: so many rounds more than the plan says.
 
     Raises:
         DeploymentError: the coordinator refused.
@@ -86,7 +103,8 @@ def submit(folder: Folder, name: str, out: Path, resume: bool, before: OpenRun |
     folder.cli_home.mkdir(exist_ok=True)
     config = folder.cli_home / f"run-{name}.toml"
     told = (out / PLAN).read_text(encoding="utf-8")
-    config.write_text(tomli_w.dumps({"plan": told, "out": str(out), "resume": "yes" if resume else ""}), "utf-8")
+    more = {"resume": "yes" if resume else "", "extend": str(extend or "")}
+    config.write_text(tomli_w.dumps({"plan": told, "out": str(out), **more}), encoding="utf-8")
     try:
         run_id = flower_cli.submit(folder, write_bundle(folder.cli_home), config)
     finally:

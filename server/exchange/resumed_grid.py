@@ -16,10 +16,11 @@ class ResumedGrid(Grid):
 
     Args:
         run: Flower's id of the run that began, by which the sites keep what is theirs.
+        continues: digest of the plan that was extended; ``""`` for none.
     """
 
-    def __init__(self, grid: Grid, run: int) -> None:
-        self._grid, self._began = grid, run
+    def __init__(self, grid: Grid, run: int, continues: str = "") -> None:
+        self._grid, self._began, self._continues = grid, run, continues
 
     def set_run(self, run: Run) -> None:
         self._grid.set_run(run)
@@ -43,7 +44,7 @@ class ResumedGrid(Grid):
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
         pushed = list(messages)
-        name_run(pushed, self._began)
+        name_run(pushed, self._began, self._continues)
         return self._grid.push_messages(pushed)
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
@@ -51,5 +52,5 @@ class ResumedGrid(Grid):
 
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
         pushed = list(messages)
-        name_run(pushed, self._began)
+        name_run(pushed, self._began, self._continues)
         return self._grid.send_and_receive(pushed, timeout=timeout)

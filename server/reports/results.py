@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,21 @@ from fedgraft.server.rounds.state import RunOutcome
 
 
 def write_results(
-    out: Path, plan: Plan, model: Model, outcome: RunOutcome, ledger: Ledger, seconds: float, reason: str = ""
+    out: Path,
+    plan: Plan,
+    model: Model,
+    outcome: RunOutcome,
+    ledger: Ledger,
+    seconds: float,
+    reason: str = "",
+    extended: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Write ``summary.json``, what is made of it, and ``model/``.
 
     Args:
         seconds: that the run has taken.
         reason: why the run ended before its last round; ``""`` if it did not.
+        extended: the rounds of the plan before each extension.
 
     Returns:
         the content of ``summary.json``.
@@ -32,6 +41,7 @@ def write_results(
     model.load(outcome.shared)
     evidence = gather(plan, outcome)
     result = {**summary.summary(plan, outcome, ledger, seconds, reason), **evidence.plain}
+    result["extended"] = list(extended)
     if reason:
         result["warnings"] = [_unfinished(plan, outcome, reason), *result["warnings"]]
     (out / "summary.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -5,6 +5,7 @@ null):
 
 - ``plan_digest``, ``seed``, ``rounds``, ``task``
 - ``complete``: whether all rounds were run and the final model evaluated; ``reason``: why not; ``completed_rounds``
+- ``extended``: the rounds of the plan before each time that the complete run was extended; empty if it never was
 - ``final_round``: the round whose model is the final one (``select``)
 - ``headline``: the figure that is plotted and that decides which site is the worst; ``columns``: the figures in tables,
   with their headings

@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 
-from fedgraft.common.errors import RoundError
+from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.server.checkpoints.folder import Checkpoints
 from fedgraft.simulations import api
 from fedgraft.simulations.clock.report import clock_sentences, clock_table
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command; ``fedgraft simulate --help`` explains it."""
     again = resumed_words(arguments)
     if again is not None:
-        return run_hydra(again, partial(_job, resume=True))
+        return run_hydra(again.words, partial(_job, resume=True, extend=again.extend))
     return run_hydra(arguments, _job, before_plan=lambda: remove_earlier_results(_out()))
 
 
@@ -34,13 +34,15 @@ def _out() -> Path:
     return Path(HydraConfig.get().runtime.output_dir)
 
 
-def _job(planned: Planned, resume: bool = False) -> None:
+def _job(planned: Planned, resume: bool = False, extend: int = 0) -> None:
     console, out = Console(), _out()
     if planned.study.is_asked:
+        if extend:
+            raise PlanError("extend is for a run; a study with more rounds is another study")
         api.study(planned, out=out, resume=resume)
         return
     try:
-        summary = api.simulate(planned, out, resume=resume).summary
+        summary = api.simulate(planned, out, resume=resume, extend=extend).summary
     except (RoundError, KeyboardInterrupt):
         if Checkpoints(out).numbers():
             console.print(f"fedgraft simulate resume={out} goes on with the run", markup=False, highlight=False)

@@ -9,17 +9,20 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.server.checkpoints.folder import Checkpoints
 
 
-def is_complete(folder: Path, named: object = "") -> bool:
-    """Whether the folder's run is complete, so that there is nothing to resume.
+def nothing_left(folder: Path, named: object, extend: int) -> bool:
+    """Whether the folder's run is complete, and not to be extended.
 
     Args:
         named: the folder as the user named it; ``None`` if no folder was named.
+        extend: rounds to add.
 
     Raises:
-        CheckpointError: no folder was named, or no run was begun in it.
+        CheckpointError: no folder was named, or no run was begun in it; or it can't be extended.
     """
     require_begun(folder, named, "plan.yaml")
-    return Checkpoints(folder).ended
+    if extend < 0 or (extend and not Checkpoints(folder).ended):
+        raise CheckpointError(f"extend={extend}: a number of rounds, for a run that is complete; resume {folder} first")
+    return Checkpoints(folder).ended and not extend
 
 
 def require_begun(folder: Path, named: object, file: str = "runs") -> None:

@@ -58,13 +58,14 @@ class Series:
     bars: Progress | None = None
 
 
-def simulate(plan: Plan, out: Path, console: Console, resume: bool = False) -> dict[str, Any]:
+def simulate(plan: Plan, out: Path, console: Console, resume: bool = False, extend: int = 0) -> dict[str, Any]:
     """Run a plan over simulated sites.
 
     Args:
         out: the run's folder: for the files of `fedgraft.server.app.serve`, the sites' folders, and with a clock
             ``clock.jsonl`` and ``clock.png``.
         resume: go on with the run that was interrupted in this folder.
+        extend: so many rounds more than the plan says.
 
     Returns:
         the content of ``summary.json``.
@@ -75,7 +76,7 @@ def simulate(plan: Plan, out: Path, console: Console, resume: bool = False) -> d
     """
     require_tracking(plan)
     federation = lay_out(plan, out / "sites", os.environ, keep_state=resume)
-    return simulate_over(plan, federation, out, console, resume=resume)
+    return simulate_over(plan, federation, out, console, resume=resume, extend=extend)
 
 
 def simulate_over(
@@ -86,6 +87,7 @@ def simulate_over(
     series: Series | None = None,
     ended: Ended = lambda outcome: None,
     resume: bool = False,
+    extend: int = 0,
 ) -> dict[str, Any]:
     """`simulate` over sites that are written already; alone, or as one run of a series. ``ended`` gets the outcome."""
     logging.getLogger("flwr").setLevel(logging.WARNING)
@@ -98,8 +100,8 @@ def simulate_over(
     reached = always if pace is None else reaches(pace.profiles, plan.seed)
     bars = None if series is None else series.bars
     with tracked(plan, out) as tracker:
-        with Display(console, federation.cases + len(federation.test), plan.rounds, bars) as display:
-            trouble = _run(plan, out, federation, display, reached, series, ended, tracker, resume)
+        with Display(console, federation.cases + len(federation.test), plan.rounds + extend, bars) as display:
+            trouble = _run(plan, out, federation, display, reached, series, ended, tracker, resume, extend)
         for line in trouble:
             console.print(line, style="yellow", markup=False)
         add_to_summary(out, "notes", list(federation.notes))
@@ -143,11 +145,12 @@ def _run(
     ended: Ended,
     tracker: Tracker,
     resume: bool,
+    extend: int,
 ) -> list[str]:
     """Run all rounds; returns a sentence for each different error at a site."""
     trouble: dict[str, None] = {}
     sites = list(federation.sites.values())
-    config = {"plan": plan.to_json(), "out": str(out), "resume": "yes" if resume else ""}
+    config = {"plan": plan.to_json(), "out": str(out), "resume": "yes" if resume else "", "extend": str(extend)}
     test = _central_test(out, plan, federation, display)
     server = app.build(test, display.round, series is None, ended, tracker, False, last=False)
     try:

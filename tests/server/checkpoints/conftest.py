@@ -21,8 +21,8 @@ from fedgraft.simulations.engine.grid import InProcessGrid
 from fedgraft.simulations.federation.sites import lay_out
 
 
-class InterruptionError(Exception):
-    """Stands for whatever ends a process."""
+class InterruptionError(BaseException):
+    """Stands for whatever kills a process: nothing is written any more."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,16 @@ class Runs:
 
     folder: Path
 
-    def begin(self, plan: Plan, name: str, stop: int | None = None, resume: bool = False, run: int = 1) -> RunOutcome:
-        """``stop``: the round that is aggregated when the run is interrupted. ``run``: Flower's id."""
+    def begin(
+        self,
+        plan: Plan,
+        name: str,
+        stop: int | None = None,
+        resume: bool = False,
+        run: int = 1,
+        by: type[BaseException] = InterruptionError,
+    ) -> RunOutcome:
+        """``stop``: the round that is aggregated when the run is interrupted, ``by`` what. ``run``: Flower's id."""
         out = self.folder / name
         sites = list(lay_out(plan, out / "sites", os.environ, keep_state=resume).sites.values())
         answering = client_app.build(client_app.MessageHandler(Workspace(), sites))
@@ -40,7 +48,7 @@ class Runs:
 
         def progress(round_: Round) -> None:
             if round_.number == stop:
-                raise InterruptionError(f"round {stop}")
+                raise by(f"round {stop}")
 
         return app.serve(grid, plan, out, None, progress, draw=False, keeping=Keeping(run, resume, durable=False))
 

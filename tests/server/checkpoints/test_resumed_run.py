@@ -44,7 +44,7 @@ def figures(out: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", PLANS)
 def test_it_ends_with_the_same_bits(
-    runs: Any, interruption: type[Exception], compose_plan: Composer, name: str
+    runs: Any, interruption: type[BaseException], compose_plan: Composer, name: str
 ) -> None:
     plan = compose_plan(*PLANS[name], "rounds=3", "engine.threads=1")
     whole = runs.begin(plan, "whole")
@@ -62,7 +62,7 @@ def test_it_ends_with_the_same_bits(
 
 
 def test_a_damaged_checkpoint_costs_a_round_and_no_more(
-    runs: Any, interruption: type[Exception], compose_plan: Composer
+    runs: Any, interruption: type[BaseException], compose_plan: Composer
 ) -> None:
     plan = compose_plan("compression=topk", "rounds=3", "engine.threads=1")
     whole = runs.begin(plan, "whole")
@@ -77,7 +77,7 @@ def test_a_damaged_checkpoint_costs_a_round_and_no_more(
 
 
 def test_without_a_whole_checkpoint_it_says_what_to_do(
-    runs: Any, interruption: type[Exception], compose_plan: Composer
+    runs: Any, interruption: type[BaseException], compose_plan: Composer
 ) -> None:
     plan = compose_plan("rounds=3")
     with pytest.raises(interruption):
@@ -88,7 +88,9 @@ def test_without_a_whole_checkpoint_it_says_what_to_do(
         runs.begin(plan, "cut", resume=True)
 
 
-def test_another_plan_does_not_go_on_with_it(runs: Any, interruption: type[Exception], compose_plan: Composer) -> None:
+def test_another_plan_does_not_go_on_with_it(
+    runs: Any, interruption: type[BaseException], compose_plan: Composer
+) -> None:
     with pytest.raises(interruption):
         runs.begin(compose_plan("rounds=3"), "cut", stop=2)
     with pytest.raises(CheckpointError, match="holds a run of another plan"):
@@ -96,7 +98,7 @@ def test_another_plan_does_not_go_on_with_it(runs: Any, interruption: type[Excep
 
 
 def test_what_was_asked_in_a_lost_round_is_told_apart(
-    runs: Any, interruption: type[Exception], compose_plan: Composer
+    runs: Any, interruption: type[BaseException], compose_plan: Composer
 ) -> None:
     """The ledger counts each round once; what was lost lies beside it."""
     plan = compose_plan("rounds=3")
@@ -112,19 +114,19 @@ def test_what_was_asked_in_a_lost_round_is_told_apart(
 
 
 def test_an_interrupted_run_leaves_the_last_evaluated_model(
-    runs: Any, interruption: type[Exception], compose_plan: Composer
+    runs: Any, interruption: type[BaseException], compose_plan: Composer
 ) -> None:
     """That of round 2, since the sites evaluate a model in the round after it."""
     plan = compose_plan("rounds=5", "engine.threads=1")
     with pytest.raises(interruption):
         runs.begin(plan, "two", stop=2)
     two = tensors.load(runs.folder / "two" / "shared.safetensors")
-    with pytest.raises(interruption):
-        runs.begin(plan, "cut", stop=4)
+    with pytest.raises(ValueError, match="round 4"):
+        runs.begin(plan, "cut", stop=4, by=ValueError)
     out = runs.folder / "cut"
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["complete"], summary["completed_rounds"], summary["final_round"]) == (False, 3, 2)
-    assert summary["reason"] == "InterruptionError: round 4"
+    assert summary["reason"] == "ValueError: round 4"
     assert summary["warnings"][0].startswith("the run is not complete: it ended after 3 of 5 round(s)")
     assert summary["test"]["auroc"] == figures(out)["2"][1]["auroc"]
     held = tensors.load(out / "model" / "model.safetensors")
@@ -133,8 +135,8 @@ def test_an_interrupted_run_leaves_the_last_evaluated_model(
 
 
 def test_before_the_first_round_nothing_is_left(
-    runs: Any, interruption: type[Exception], compose_plan: Composer
+    runs: Any, interruption: type[BaseException], compose_plan: Composer
 ) -> None:
-    with pytest.raises(interruption):
-        runs.begin(compose_plan("rounds=3"), "cut", stop=1)
+    with pytest.raises(ValueError, match="round 1"):
+        runs.begin(compose_plan("rounds=3"), "cut", stop=1, by=ValueError)
     assert not (runs.folder / "cut" / "summary.json").exists()

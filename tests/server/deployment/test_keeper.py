@@ -52,14 +52,14 @@ def test_a_run_that_was_cut_off_is_submitted_again_under_its_name(
     begun: tuple[Folder, Path], submitted: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, out = begun
-    assert submitted == [f'plan = "the plan"\nout = "{out}"\nresume = ""\n']
+    assert submitted == [f'plan = "the plan"\nout = "{out}"\nresume = ""\nextend = ""\n']
     keeper = Keeper(folder)
     with run_lock(out):
         keeper.look()
         assert len(submitted) == 1, "its process is there"
     checkpoint(out, 4)
     keeper.look()
-    assert submitted[1:] == ["stop id-1", f'plan = "the plan"\nout = "{out}"\nresume = "yes"\n']
+    assert submitted[1:] == ["stop id-1", f'plan = "the plan"\nout = "{out}"\nresume = "yes"\nextend = ""\n']
     assert of_folder(folder, out) == OpenRun("first", "id-3", str(out), 0, 4)
     assert "run id-1 was cut off after round 4; it goes on as run id-3" in capsys.readouterr().out
 
@@ -124,6 +124,11 @@ def test_resume_says_why_it_can_not(begun: tuple[Folder, Path], submitted: list[
     (out / "checkpoint" / "complete").touch()
     with pytest.raises(DeploymentError, match="the run is complete; there is nothing to resume"):
         launch.relaunch(folder, out)
+    launch.relaunch(folder, out, extend=10)
+    assert submitted[-1].endswith('resume = "yes"\nextend = "10"\n')
+    end(out, "stopped")
+    with pytest.raises(DeploymentError, match="--extend is for a run that is complete"):
+        launch.relaunch(folder, out, extend=10)
 
 
 def test_a_folder_has_one_process(tmp_path: Path, again: Callable[[], None]) -> None:

@@ -10,11 +10,20 @@ from pathlib import Path
 import pytest
 
 import fedgraft as fg
+from fedgraft.common import tensors
 from fedgraft.common.cli import main
 from fedgraft.server.checkpoints.folder import COMPLETE, Checkpoints
 from fedgraft.simulations.commands.resumed import resumed_words
 
-WORDS = ("data=phantom", "data.sites=3", "data.cases=32", "data.image_size=32", "rounds=2", "engine.threads=1")
+WORDS = (
+    "data=phantom",
+    "data.sites=3",
+    "data.cases=32",
+    "data.image_size=32",
+    "rounds=2",
+    "engine.threads=1",
+    "train.schedule=constant",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +47,29 @@ def test_a_run_that_was_cut_off_goes_on_and_a_complete_one_stays(
     assert (out / "summary.json").stat().st_mtime_ns > written
     assert (out / "model" / "model.safetensors").read_bytes() == whole
     assert Checkpoints(out).ended
+    assert main(["simulate", "resume=a run", "extend=1"]) == 0
+    longer = fg.simulate(fg.plan(*WORDS, "rounds=3"), tmp_path / "three", quiet=True)
+    assert (out / "model" / "model.safetensors").read_bytes() != whole
+    found = [tensors.load(some / "model" / "model.safetensors") for some in (out, longer.out)]
+    assert tensors.digest(found[0]) == tensors.digest(found[1])
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["rounds"], summary["completed_rounds"], summary["extended"]) == (3, 3, [2])
+    assert [row["round"] for row in map(json.loads, (out / "rounds.jsonl").read_text().splitlines())] == [0, 1, 2, 3]
+    assert main(["simulate", "resume=a run", "extend=x"]) == 2
+
+
+def test_what_a_site_keeps_goes_on_under_the_longer_plan(tmp_path: Path) -> None:
+    words = (*WORDS, "personal=ditto", "compression=topk")
+    fg.simulate(fg.plan(*words, "rounds=1"), tmp_path / "two", quiet=True)
+    two = fg.simulate(fg.plan(*words, "rounds=1"), tmp_path / "two", quiet=True, resume=True, extend=1)
+    whole = fg.simulate(fg.plan(*words, "rounds=2"), tmp_path / "whole", quiet=True)
+    for site in ("alder", "birch", "cedar"):
+        files = [some.out / "sites" / site / "state" / "local" for some in (two, whole)]
+        last = [max(folder.glob("*-own.safetensors"), key=lambda file: file.stat().st_mtime_ns) for folder in files]
+        assert tensors.digest(tensors.load(last[0])) == tensors.digest(tensors.load(last[1]))
+    (tmp_path / "two" / "checkpoint" / COMPLETE).unlink()
+    with pytest.raises(fg.FedGraftError, match="extend=1: a number of rounds, for a run that is complete"):
+        fg.simulate(fg.plan(*words, "rounds=1"), tmp_path / "two", quiet=True, resume=True, extend=1)
 
 
 def test_other_words_are_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,7 +96,10 @@ def test_the_words_are_those_of_the_run(tmp_path: Path) -> None:
     (tmp_path / ".hydra" / "hydra.yaml").write_text(f"hydra: {{runtime: {{config_sources: {sources}}}}}\n")
     assert resumed_words(["rounds=3"]) is None
     expected = ["--config-dir", "/groups", "data=phantom", "rounds=3", f"hydra.run.dir='{tmp_path}'"]
-    assert resumed_words([f"resume={tmp_path}"]) == expected
+    assert resumed_words([f"resume={tmp_path}"]) == (expected, 0)
+    assert resumed_words([f"resume={tmp_path}", "extend=3"]) == (expected, 3)
+    with pytest.raises(fg.FedGraftError, match="extend=-1: give a number of rounds, 1 or more"):
+        resumed_words([f"resume={tmp_path}", "extend=-1"])
 
 
 def test_kills_at_random_moments_end_with_the_same_bits() -> None:
