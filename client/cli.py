@@ -55,6 +55,13 @@ release:
   quarantine: true           # how many cases can't be used, by reason
   columns: []                # of the manifest, by whose values figures on test cases may be told: [sex, age]
 
+# What the coordinator is told while you are connected, so that it knows before a run whether a plan fits: the version
+# of fedgraft, whether cases are files or rows, the packages below, and
+announce:
+  columns: true              # names of the manifest's and the table's columns; never what is in them
+  cases: true                # lines of the manifest, to two figures, if there are min_count
+  room: true                 # bytes that the state folder (store) could hold, to one figure
+
 # Packages, besides fedgraft, from which a plan may use parts here. Leave it empty if in doubt.
 allow: []
 

@@ -27,8 +27,9 @@ from fedgraft.common.runtime.run_lock import run_lock
 from fedgraft.server.checkpoints.course import BEGINS, Course, Keeping, reason_for
 from fedgraft.server.checkpoints.folder import Checkpoints
 from fedgraft.server.checkpoints.interrupted import conclude
-from fedgraft.server.deployment.folder import REGISTERED, TRACKING
+from fedgraft.server.deployment.folder import REGISTERED, TRACKING, names_in
 from fedgraft.server.deployment.open_runs import end, why_ended
+from fedgraft.server.exchange.deployed_grid import deployed
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.exchange.statistics import with_statistics
@@ -77,9 +78,10 @@ def build(
         plan = with_tracking(plan, Path(out))
         more = int(str(context.run_config.get("extend", "")) or 0)
         keeping = Keeping(context.run_id, bool(context.run_config.get("resume", "")), durable, more)
+        through = deployed(grid, Path(out))
         with run_lock(Path(out)), _said_why(Path(out), last):
             with tracked(plan, Path(out)) if tracker is None else nullcontext(tracker) as keeps:
-                ended(serve(grid, plan, Path(out), evaluate, progress or print_round, draw, keeps, keeping))
+                ended(serve(through, plan, Path(out), evaluate, progress or print_round, draw, keeps, keeping))
             if last:
                 Checkpoints(Path(out)).end()
 
@@ -116,7 +118,7 @@ def serve(
     """
     require_suited(plan, plan.engine.trusted)
     out.mkdir(parents=True, exist_ok=True)
-    registered = _registered(out)
+    registered = names_in(out / REGISTERED)
     course = Course.open(out, plan, keeping, registered)
     ledger, grid = course.ledger, course.named(grid)
     plan, model = _resolved(grid, plan, registered, ledger) if course.resumed is None else course.model()
@@ -204,12 +206,6 @@ def with_tracking(plan: Plan, out: Path) -> Plan:
     """The plan with the ``tracking`` that ``fedgraft coordinator run`` left in the run's folder, if it left any."""
     path = out / TRACKING
     return replace(plan, tracking=TrackingSection(**json.loads(path.read_text()))) if path.is_file() else plan
-
-
-def _registered(out: Path) -> dict[int, str]:
-    """Site names by node id, if ``fedgraft coordinator run`` left them in the run's folder."""
-    path = out / REGISTERED
-    return {int(node): name for node, name in json.loads(path.read_text()).items()} if path.is_file() else {}
 
 
 app = build()

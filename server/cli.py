@@ -12,12 +12,13 @@ from fedgraft.common.model_folder.folder import open_model
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import flower_cli, launch, sites, start_command
-from fedgraft.server.deployment.evaluations import read_evaluations
 from fedgraft.server.deployment.folder import Folder, Settings, create, renew
 from fedgraft.server.deployment.following import follow, halt
 from fedgraft.server.deployment.pki import validity
+from fedgraft.server.deployment.public.evaluations import read_evaluations
 from fedgraft.server.deployment.publishing import publish
 from fedgraft.server.evidence.external import external_table
+from fedgraft.server.preflight.checking import check
 
 EPILOG = """\
 a first federation:
@@ -107,6 +108,7 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     run.add_argument("--extend", type=int, default=0, metavar="N", help="with --resume: N rounds more")
     run.add_argument("--out", type=Path, metavar="RUNDIR", help="results (default: DIR/runs/<time>-<digest>)")
     run.add_argument("--dry-run", action="store_true", help="only check the plan and say where it would run")
+    run.add_argument("--anyway", action="store_true", help="leave out sites that the plan does not fit")
     run.set_defaults(command=_run)
     publishing = commands.add_parser(
         "publish",
@@ -181,10 +183,11 @@ def _run(given: argparse.Namespace) -> int:
         raise DeploymentError("--extend belongs to --resume RUNDIR; a plan says its own rounds")
     plan = _plan_for_hospitals(given.plan)
     launch.require_deployable(plan)
+    left_out = check(folder, plan, given.anyway)
     if given.dry_run:
         say(f"plan {plan.digest} is valid; it would run on:\n{sites.table(folder)}")
         return 0
-    launched = launch.launch(folder, plan, given.out)
+    launched = launch.launch(folder, plan, given.out, left_out)
     say(f"run {launched.run_id}: plan {plan.digest[:16]}, results in {launched.out}")
     return follow(folder, launched)
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fedgraft.client.deployment.announcing import announcing
 from fedgraft.client.deployment.connection import Reach, reach
 from fedgraft.client.deployment.executor import require_superexec
 from fedgraft.client.deployment.message_process import require_flower
@@ -109,7 +110,8 @@ def run_site(path: Path, patience: float = PATIENCE_SECONDS) -> int:
         with only_one(site.state / "site.lock", f"site {site.name}") as holder, stop_requested() as stopping:
             _secret(site).unlink(missing_ok=True)
             write_private(_secret(site), secrets.token_bytes(48))
-            return _Supervision(site, coordinator, path, patience, stopping, holder).run()
+            with announcing(site, coordinator) as connected:
+                return _Supervision(site, coordinator, path, patience, stopping, holder, connected).run()
     except OSError as error:
         code = code_of(error)
         raise DeploymentError(f"{site.state}: {error.strerror} (`{code}`): {what_to_do(code)}") from error
@@ -126,6 +128,7 @@ class _Supervision:
         patience: float,
         stopping: threading.Event,
         holder: Holder,
+        connected: threading.Event,
     ) -> None:
         self._site = site
         self._coordinator = coordinator
@@ -133,6 +136,7 @@ class _Supervision:
         self._patience = patience
         self._stopping = stopping
         self._holder = holder
+        self._connected = connected
         self._port = free_port()
         self._executor: Child | None = None
         self._deaths: list[float] = []
@@ -169,6 +173,7 @@ class _Supervision:
         try:
             return self._watch(node)
         finally:
+            self._connected.clear()
             stop([node])
             if CONNECTED in node.output():  # it may be computing for a SuperNode that is gone
                 self._stop_executor()
@@ -191,6 +196,7 @@ class _Supervision:
         """Say what the SuperNode told: that it is connected, that a message failed, that the link broke or is back."""
         if "connected" in told:
             self._troubled_since, self._said = None, ("", 0.0)
+            self._connected.set()
             self._say(f"connected to {self._coordinator.address}; waiting for runs")
         elif "failed" in told:
             code, what = told["failed"], told["what"]

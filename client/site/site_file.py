@@ -51,6 +51,23 @@ class ReleasePolicy:
 
 
 @dataclass(frozen=True)
+class Announcement:
+    """What the coordinator is told of this site while it is connected (`fedgraft.common.wire.site_facts`), besides the
+    installed version, the kind of its cases and the packages in ``allow``.
+
+    Attributes:
+        columns: the names of the manifest's and the table's columns; never a cell.
+        cases: the number of the manifest's lines to two figures, if there are ``release.min_count``.
+        room: the bytes that its store could hold, to one figure, unless it keeps in memory.
+    """
+
+    __pydantic_config__ = _STRICT
+    columns: bool = True
+    cases: bool = True
+    room: bool = True
+
+
+@dataclass(frozen=True)
 class Coordinator:
     """How to reach the coordinator: ``host:port``, its CA certificate, and this site's private key (absolute paths)."""
 
@@ -73,6 +90,7 @@ class SiteFile:
         threads: torch's intra-op threads; by default one per core.
         release: what may leave.
         allow: packages, besides ``fedgraft``, from which a plan's parts may be built here.
+        announce: what the coordinator is told of this site before and between runs.
         coordinator: needed by ``fedgraft site start`` only.
         keep: whether what is computed once per case is kept on ``disk``, or in ``memory`` for as long as the process
             lives (a deployed site starts a process for each message, which would then compute it again).
@@ -92,6 +110,7 @@ class SiteFile:
     threads: Annotated[int, Field(ge=1)] | None = None
     release: ReleasePolicy = ReleasePolicy()
     allow: tuple[str, ...] = ()
+    announce: Announcement = Announcement()
     coordinator: Coordinator | None = None
     keep: Literal["disk", "memory"] = "disk"
     workers: Annotated[int, Field(ge=0)] | None = None

@@ -20,6 +20,7 @@ from fedgraft.common.runtime.files import replacing, write_private
 from fedgraft.server.deployment.pki import issue_server_certificate, make_authority
 
 REGISTERED = "registered.json"  # file in a run's folder: names of sites by node id, for the ServerApp
+LEFT_OUT = "left-out.json"  # likewise: names by node id of sites that the plan does not fit, and that are not asked
 TRACKING = "tracking.json"  # likewise: the plan's section, which can name a folder here and goes to no site
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -96,6 +97,11 @@ class Folder:
         return self.root / "published"
 
     @property
+    def facts(self) -> Path:
+        """What sites tell of themselves (`fedgraft.server.deployment.public.announced`)."""
+        return self.root / "facts"
+
+    @property
     def sites_file(self) -> Path:
         return self.root / "sites.json"
 
@@ -167,3 +173,15 @@ def write_sites(folder: Folder, sites: tuple[RegisteredSite, ...]) -> None:
     """Replace the list of registered sites atomically."""
     with replacing(folder.sites_file) as partial:
         partial.write_text(json.dumps([asdict(site) for site in sites], indent=2) + "\n", encoding="utf-8")
+
+
+def names_in(path: Path) -> dict[int, str]:
+    """Site names by node id in a file that ``fedgraft coordinator run`` left in a run's folder; empty if it left
+    none."""
+    return {int(node): name for node, name in json.loads(path.read_text()).items()} if path.is_file() else {}
+
+
+def sites_of(out: Path) -> list[str]:
+    """The names of the sites that a run asks: those that are registered and not left out."""
+    left_out = names_in(out / LEFT_OUT)
+    return [name for node, name in names_in(out / REGISTERED).items() if node not in left_out]

@@ -19,10 +19,12 @@ from fedgraft.common.runtime.flower import executable
 from fedgraft.common.runtime.processes import say
 from fedgraft.common.runtime.run_lock import is_free
 from fedgraft.server.deployment import flower_cli
-from fedgraft.server.deployment.folder import CONNECTION, Folder
+from fedgraft.server.deployment.folder import CONNECTION, Folder, sites_of
 from fedgraft.server.deployment.keeper import conclude_in_process
 from fedgraft.server.deployment.launch import Launched
 from fedgraft.server.deployment.open_runs import OpenRun, end, forget, is_complete, of_folder, open_runs, why_ended
+from fedgraft.server.deployment.public.announced import read_announced
+from fedgraft.server.deployment.public.silence import SilenceNews
 
 POLL_SECONDS = 5.0
 AWAY_SECONDS = 60.0
@@ -81,11 +83,13 @@ def halt(folder: Folder, run_id: str, reason: str) -> str:
 
 def _follow_one(folder: Folder, out: Path, run_id: str) -> str:
     """Print the log of one of Flower's runs until that ends; returns how it ended."""
-    pump = _LogPump(folder, run_id)
+    pump, silence = _LogPump(folder, run_id), SilenceNews()
     try:
         state = _state(folder, run_id)
         while not state.finished and not _is_over(folder, out, run_id):
             pump.wait(POLL_SECONDS)
+            for line in silence.lines(sites_of(out), read_announced(folder), time.time()):
+                say(line)
             state = _state(folder, run_id)
         pump.drain()
         return f"{state.status} ({state.details})" if state.details else state.status

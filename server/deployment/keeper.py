@@ -23,7 +23,8 @@ from fedgraft.server.deployment.open_runs import OpenRun, end, forget, open_runs
 
 TRIES = 5
 START_SECONDS = 90.0
-"""For how long a run that was submitted before this coordinator started may still get its process from Flower."""
+"""How long a run may wait for its process from Flower, since this coordinator saw it first: importing takes half a
+minute on a busy machine."""
 PAUSE_SECONDS = 1.0
 
 
@@ -36,7 +37,7 @@ class Keeper:
 
     def __init__(self, folder: Folder, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder, self._clock = folder, clock
-        self._since = clock()
+        self._seen: dict[str, float] = {}
 
     def run(self, stopping: threading.Event) -> None:
         """Look again and again until ``stopping`` is set."""
@@ -57,7 +58,8 @@ class Keeper:
 
     def _never_started(self, run: OpenRun) -> bool:
         """Whether a run has no process for long: that was submitted before the machine lost its power."""
-        return not (run.folder / LOCK).exists() and self._clock() - self._since > START_SECONDS
+        seen = self._seen.setdefault(run.run_id, self._clock())
+        return not (run.folder / LOCK).exists() and self._clock() - seen > START_SECONDS
 
     def _again(self, run: OpenRun) -> None:
         with contextlib.suppress(DeploymentError):  # it may have ended for Flower, too
@@ -70,7 +72,6 @@ class Keeper:
             say(f"run {run.run_id}: {reason}; what there is is in {run.folder}")
             return
         found = submit(self._folder, run.name, run.folder, resume=True, before=run)
-        self._since = self._clock()
         say(f"run {run.run_id} was cut off after round {max(found.round, 0)}; it goes on as run {found.run_id}")
 
 

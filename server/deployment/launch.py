@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from fedgraft.common.errors import DeploymentError, PlanError
 from fedgraft.common.plan import notebook
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.run_lock import is_free
 from fedgraft.server.deployment import flower_cli
-from fedgraft.server.deployment.folder import REGISTERED, TRACKING, Folder, read_sites
+from fedgraft.server.deployment.folder import LEFT_OUT, REGISTERED, TRACKING, Folder, read_sites
 from fedgraft.server.deployment.open_runs import PLAN, is_complete, of_folder, reopened, submit
 from fedgraft.server.tracking.tracker import require_tracking
 
@@ -39,11 +40,14 @@ def require_deployable(plan: Plan) -> None:
         )
 
 
-def launch(folder: Folder, plan: Plan, out: Path | None) -> Launched:
+def launch(
+    folder: Folder, plan: Plan, out: Path | None, left_out: Mapping[str, str] = MappingProxyType({})
+) -> Launched:
     """Submit a plan.
 
     Args:
         out: the folder for results; ``None`` for a new one in the coordinator's folder.
+        left_out: sites that are not asked, names by node id.
 
     Raises:
         PlanError: it has parts that no site can have.
@@ -56,7 +60,7 @@ def launch(folder: Folder, plan: Plan, out: Path | None) -> Launched:
     if target.exists() and any(target.iterdir()):
         raise DeploymentError(f"--out {target} is not empty; name a new folder, results are never overwritten")
     target.mkdir(parents=True, exist_ok=True)
-    leave_for_server_app(target, plan, {site.node_id: site.name for site in read_sites(folder)})
+    leave_for_server_app(target, plan, {site.node_id: site.name for site in read_sites(folder)}, left_out)
     run = submit(folder, f"{stamp}-{plan.digest[:8]}", target, resume=False)
     return Launched(run.run_id, target)
 
@@ -86,10 +90,13 @@ def relaunch(folder: Folder, out: Path, extend: int = 0) -> Launched:
     return Launched(run.run_id, out)
 
 
-def leave_for_server_app(out: Path, plan: Plan, names: Mapping[str, str]) -> None:
+def leave_for_server_app(
+    out: Path, plan: Plan, names: Mapping[str, str], left_out: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Write into a run's folder the plan as sites get it, and what the ServerApp needs and sites don't get: the sites'
-    names by node id, and the plan's ``tracking``."""
+    names by node id, those of sites that are left out, and the plan's ``tracking``."""
     # Flower gives a run's configuration to its nodes, too
     (out / PLAN).write_text(plan.for_sites().to_json(), encoding="utf-8")
     (out / REGISTERED).write_text(json.dumps(dict(names)), encoding="utf-8")
+    (out / LEFT_OUT).write_text(json.dumps(dict(left_out)), encoding="utf-8")
     (out / TRACKING).write_text(json.dumps(asdict(plan.tracking)), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from fedgraft.common.errors import DeploymentError
@@ -9,6 +10,9 @@ from fedgraft.common.plan.types import SITE_NAME
 from fedgraft.common.runtime.ssh_keys import key_fingerprint
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.folder import Folder, RegisteredSite, read_sites, write_sites
+from fedgraft.server.deployment.plain_table import plain_table
+from fedgraft.server.deployment.public.announced import forget, read_announced
+from fedgraft.server.deployment.public.silence import ago, silent_since
 
 
 def register(folder: Folder, public_key: Path, name: str) -> RegisteredSite:
@@ -42,20 +46,24 @@ def unregister(folder: Folder, name: str) -> RegisteredSite:
         if site.name == name:
             flower_cli.unregister_node(folder, site.node_id)
             write_sites(folder, tuple(other for other in known if other is not site))
+            forget(folder, name)
             return site
     names = ", ".join(site.name for site in known) or "none"
     raise DeploymentError(f"no site is registered as {name!r}; registered: {names}")
 
 
 def table(folder: Folder) -> str:
-    """The registered sites as a text table: name, state, node id and key fingerprint, one a line."""
-    states = flower_cli.node_states(folder)
-    rows = [(s.name, states.get(s.node_id, "unknown"), s.node_id, s.fingerprint) for s in read_sites(folder)]
+    """The registered sites as a text table: name, state, when it was heard last, node id and key fingerprint, one a
+    line. A site that Flower counts as online, but that was not heard for a minute, is ``silent``."""
+    states, announced, now = flower_cli.node_states(folder), read_announced(folder), time.time()
+    registered = read_sites(folder)
+    silent = silent_since((site.name for site in registered), announced, now)
+    rows = []
+    for site in registered:
+        state, told = states.get(site.node_id, "unknown"), announced.get(site.name)
+        shown = "silent" if state == "online" and site.name in silent else state
+        heard = "never" if told is None else f"{ago(now - told.received)} ago"
+        rows.append((site.name, shown, heard, site.node_id, site.fingerprint))
     if not rows:
         return "no site is registered yet; `fedgraft coordinator register` admits one"
-    head = ("site", "state", "node", "key")
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(3)]
-    return "\n".join(
-        "  ".join((*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]))
-        for row in (head, *rows)
-    )
+    return plain_table(("site", "state", "last heard", "node", "key"), rows)

@@ -51,9 +51,9 @@ def superexec_program(folder: Folder, settings: Settings) -> Program:
 
 
 def gateway_program(folder: Folder, settings: Settings) -> Program:
-    """The gateway, the only program that is reachable from outside (`fedgraft.server.deployment.gateway`)."""
+    """The gateway, the only program that is reachable from outside (`fedgraft.server.deployment.public.gateway`)."""
     argv = module(
-        "fedgraft.server.deployment.gateway",
+        "fedgraft.server.deployment.public.gateway",
         *("--listen", settings.listen, "--port", str(settings.port)),
         *("--superlink", f"https://127.0.0.1:{settings.internal_port}", "--authority", str(folder.authority)),
         *("--certificate", str(folder.certificate), "--key", str(folder.certificate_key)),

@@ -9,7 +9,7 @@ from fedgraft.common.decisions import decisions
 from fedgraft.common.decisions.figures import at_threshold, summed
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.tasks.areas import area_of, too_few
-from fedgraft.server.deployment.evaluations import Kept
+from fedgraft.server.deployment.public.evaluations import Kept
 
 _TRAINED = "trained it: no external validation"
 _FEW = "too few cases of a side to say anything"

@@ -16,6 +16,7 @@ from PIL import Image
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.manifest import write_manifest
 from fedgraft.client.site.site_file import Coordinator, read_site_file, write_site_file
+from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.flower import executable, quiet_environment
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.bundle import write_bundle
@@ -46,6 +47,17 @@ def main(grid, context):
             said.append(reply.error.reason if reply.has_error() else "content")
     Path(context.run_config["out"]).write_text(json.dumps(said))
 """
+
+
+def until(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not what():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)
+
+
+def run_ids(deployment: Deployment) -> set[str]:
+    return {one.run_id for one in flower_cli.run_states(deployment.folder)}
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +105,10 @@ def flower_home(folder: Path, deployment: Deployment, port: int) -> dict[str, st
 def two_sites(
     deployment: Deployment, cohort: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Path, Path]]:
-    """One site that is well, and one whose manifest is missing, so that its exceptions name a file."""
-    missing = tmp_path_factory.mktemp("missing") / f"{SECRET}.csv"
-    files = (deployment.site_file("well", cohort), deployment.site_file("broken", missing))
+    """One site that is well, and one whose manifest can't be used, so that its exceptions name a file."""
+    broken = tmp_path_factory.mktemp("missing") / f"{SECRET}.csv"
+    broken.write_text("path,label,patient\n" + f"{SECRET}.png,clear,{SECRET}\n" * 2)
+    files = (deployment.site_file("well", cohort), deployment.site_file("broken", broken))
     started = [deployment.start_site(path) for path in files]
     for service in started:
         service.wait_for("connected to")
@@ -155,7 +168,7 @@ def test_a_run_completes_and_a_failing_site_leaves_a_code_only(
     arguments = ("--plan", str(plan_file), "--out", str(out))
     done = deployment.command("coordinator", "run", str(deployment.folder.root), *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "finished:completed" in done.stdout and "round 1: 1 site(s) updated" in done.stdout
+    assert ": completed; see " in done.stdout and "round 1: 1 site(s) updated" in done.stdout
     summary = json.loads((out / "summary.json").read_text())
     assert list(summary["sites"]) == ["well"]
     ledger = (out / "ledger.jsonl").read_text()
@@ -164,6 +177,24 @@ def test_a_run_completes_and_a_failing_site_leaves_a_code_only(
     for path in (path for path in everywhere if path.is_file()):
         assert SECRET.encode() not in path.read_bytes(), path
     assert SECRET not in done.stdout + done.stderr
+
+
+def test_a_plan_that_does_not_fit_is_refused_before_anything_is_submitted(
+    deployment: Deployment, two_sites: tuple[Path, Path], table_plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    told = [deployment.folder.facts / f"{name}.json" for name in ("well", "broken")]
+    until(lambda: all(path.is_file() for path in told))
+    asked = tmp_path / "plan.json"
+    asked.write_text(table_plan().to_json(), encoding="utf-8")
+    runs, root = run_ids(deployment), str(deployment.folder.root)
+    done = deployment.command("coordinator", "run", root, "--plan", str(asked), "--out", str(tmp_path / "out"))
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "nothing was submitted: the plan does not fit 2 site(s)" in done.stderr
+    for name in ("well", "broken"):
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith(name)]
+        assert "a case of the plan is a row of the table, of its manifest a file or an array" in line
+        assert "another plan for this site" in line
+    assert run_ids(deployment) == runs and not (tmp_path / "out").exists()
 
 
 def hostile_bundle(folder: Path, touched: Path) -> Path:

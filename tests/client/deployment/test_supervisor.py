@@ -170,7 +170,9 @@ def test_it_tries_again_and_then_gives_up(
     monkeypatch.setattr(supervisor, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(supervisor, "REMINDER_SECONDS", 0.2)
     with only_one(tmp_path / "lock", "site north") as holder:
-        run = supervisor._Supervision(site, coordinator, Path("site.yaml"), 0.5, threading.Event(), holder)
+        run = supervisor._Supervision(
+            site, coordinator, Path("site.yaml"), 0.5, threading.Event(), holder, threading.Event()
+        )
         assert run.run() == 1
     first, *more, last = capsys.readouterr().out.splitlines()
     assert 1 <= len(more) <= 2 and {first, *more} == {"site north: it is away; trying again every 0 s"}
@@ -199,7 +201,9 @@ def test_an_executor_that_keeps_ending_is_named(
     monkeypatch.setattr(supervisor, "supernode_program", lambda *_: node)
     monkeypatch.setattr(supervisor, "executor_program", lambda *_: program("executor", ending))
     with only_one(tmp_path / "lock", "site north") as holder:
-        run = supervisor._Supervision(site, coordinator, Path("site.yaml"), 60.0, threading.Event(), holder)
+        run = supervisor._Supervision(
+            site, coordinator, Path("site.yaml"), 60.0, threading.Event(), holder, threading.Event()
+        )
         assert run.run() == 1
     said = capsys.readouterr().out
     assert "a message of a run (train) failed: `disk-full`: free space on the disk of the site's state folder" in said

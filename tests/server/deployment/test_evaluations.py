@@ -25,10 +25,12 @@ from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file
 from fedgraft.common.cli import main
 from fedgraft.common.runtime.signed_requests import CONTENT, signed_headers
 from fedgraft.common.runtime.ssh_keys import key_fingerprint
-from fedgraft.server.deployment.evaluations import Inbox
 from fedgraft.server.deployment.folder import Folder, RegisteredSite, Settings, create, write_sites
-from fedgraft.server.deployment.gateway import EVALUATION_LIMIT_BYTES, Gateway, server_settings
-from fedgraft.server.deployment.published import Shelf
+from fedgraft.server.deployment.public.announced import Board
+from fedgraft.server.deployment.public.evaluations import Inbox
+from fedgraft.server.deployment.public.gateway import EVALUATION_LIMIT_BYTES, Gateway
+from fedgraft.server.deployment.public.public_port import server_settings
+from fedgraft.server.deployment.public.published import Shelf
 from fedgraft.server.deployment.publishing import publish
 
 from .test_gateway import Upstream, serve
@@ -82,7 +84,7 @@ def gateway_of(folder: Folder) -> Iterator[int]:
     )
     none_kept = httpx.Limits(max_keepalive_connections=0)
     client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{behind_port}", trust_env=False, limits=none_kept)
-    application = Gateway(client, shelf=Shelf(folder), inbox=Inbox(folder))
+    application = Gateway(client, shelf=Shelf(folder), inbox=Inbox(folder), board=Board(folder))
     files = (str(folder.certificate), str(folder.certificate_key))
     front, front_thread, port = serve(server_settings(application, "127.0.0.1", 0, *files))
     try:

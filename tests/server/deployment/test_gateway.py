@@ -16,9 +16,10 @@ import httpx
 import pytest
 import uvicorn
 
-from fedgraft.server.deployment import gateway
-from fedgraft.server.deployment.gateway import FLEET_CALLS, Gateway, RefusedError, check_request, server_settings
 from fedgraft.server.deployment.pki import issue_server_certificate, make_authority
+from fedgraft.server.deployment.public import gateway, public_port
+from fedgraft.server.deployment.public.gateway import FLEET_CALLS, Gateway, RefusedError, check_request
+from fedgraft.server.deployment.public.public_port import server_settings
 
 LIMIT = 200_000
 PULL = "/v1/fleet/pull-messages"
@@ -168,14 +169,14 @@ def test_a_chunked_body_over_the_limit_is_refused(running: Running) -> None:
 
 
 def test_slow_headers_are_cut_off(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "HEADER_SECONDS", 0.3)
+    monkeypatch.setattr(public_port, "HEADER_SECONDS", 0.3)
     start = time.monotonic()
     assert running.raw(b"POST /v1/fleet/pull-messages HTTP/1.1\r\nhost: loc") == b""
     assert 0.2 < time.monotonic() - start < 3.0
 
 
 def test_slow_headers_after_a_good_request_are_cut_off(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "HEADER_SECONDS", 0.3)
+    monkeypatch.setattr(public_port, "HEADER_SECONDS", 0.3)
     start = time.monotonic()
     with (
         socket.create_connection(("localhost", running.port), timeout=4) as plain,

@@ -22,8 +22,9 @@ from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.ssh_keys import key_fingerprint
 from fedgraft.server.deployment.folder import Folder, RegisteredSite, Settings, create, write_sites
-from fedgraft.server.deployment.gateway import Gateway, server_settings
-from fedgraft.server.deployment.published import Shelf
+from fedgraft.server.deployment.public.gateway import Gateway
+from fedgraft.server.deployment.public.public_port import server_settings
+from fedgraft.server.deployment.public.published import Shelf
 from fedgraft.server.deployment.publishing import publish
 
 from .test_gateway import Upstream, serve

@@ -21,7 +21,7 @@ from fedgraft.common.plan.types import SITE_NAME
 from fedgraft.common.runtime.files import replacing
 from fedgraft.common.runtime.signed_requests import CONTENT, signer
 from fedgraft.server.deployment.folder import Folder, read_sites
-from fedgraft.server.deployment.published import MODELS_PATH, UNKNOWN, Refused
+from fedgraft.server.deployment.public.published import MODELS_PATH, UNKNOWN, Refused
 
 if TYPE_CHECKING:
     from fedgraft.common.interfaces.task import AnyTask

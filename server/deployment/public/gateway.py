@@ -5,10 +5,10 @@ One port of a SuperLink serves three APIs. Fleet is for sites, and requires a re
 register sites, read logs) and Runtime have no authentication of their own in open-source Flower, so they must not be
 reachable from outside. The gateway compares the path **as it was sent**, without decoding or normalising it, with a
 closed list. ``/v1/fleet/../control``, ``%2e%2e`` and ``//`` are not on it. The gateway reads models itself, for
-requests that a registered site signed (`fedgraft.server.deployment.published`), and keeps what sites found with them
-(`fedgraft.server.deployment.evaluations`).
+requests that a registered site signed (`published`), and keeps what sites found with them (`evaluations`) and what
+they tell of themselves (`announced`).
 
-Run as ``python -m fedgraft.server.deployment.gateway`` by `fedgraft.server.deployment.supervisor`.
+Run as ``python -m fedgraft.server.deployment.public.gateway`` by `fedgraft.server.deployment.supervisor`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ import io
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import httpx
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from fedgraft.server.deployment.evaluations import Inbox
 from fedgraft.server.deployment.folder import Folder
-from fedgraft.server.deployment.published import MODELS_PATH, Refused, Shelf
+from fedgraft.server.deployment.public.announced import FACTS_PATH, Board
+from fedgraft.server.deployment.public.evaluations import Inbox
+from fedgraft.server.deployment.public.public_port import CONNECTION_LIMIT, server_settings
+from fedgraft.server.deployment.public.published import MODELS_PATH, Refused, Shelf
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
@@ -51,15 +52,27 @@ FLEET_PATHS = frozenset(f"/v1/fleet/{call}".encode() for call in FLEET_CALLS)
 HEALTH_PATH = b"/health"
 BODY_LIMIT_BYTES = 64 * 1024 * 1024  # Flower sends arrays in pieces of 5 MB
 EVALUATION_LIMIT_BYTES = 8 * 1024 * 1024  # those of some hundred thousand cases
+FACTS_LIMIT_BYTES = 256 * 1024
 PIECE_BYTES = 1024 * 1024
-HEADER_SECONDS = 15.0
 BODY_SECONDS = 60.0
-CONNECTION_LIMIT = 512
 HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"}
     | {b"te", b"trailer", b"transfer-encoding", b"upgrade", b"host", b"expect"}
 )
 """Headers that concern one connection (RFC 9110, section 7.6.1); they are not passed on."""
+
+
+L = TypeVar("L")
+
+
+class Taker(Protocol[L]):
+    """Who takes what is posted."""
+
+    def admit(self, path: bytes, headers: Sequence[tuple[bytes, bytes]]) -> L | Refused:
+        """What may be posted, before any of it is read."""
+
+    def take(self, letter: L, content: bytes) -> Refused | None:
+        """Check the content and keep it."""
 
 
 class RefusedError(Exception):
@@ -85,7 +98,7 @@ def check_request(method: str, raw_path: bytes, query: bytes) -> None:
 
 class Gateway:
     """The gateway's ASGI application; ``client`` connects to the SuperLink on loopback, ``shelf`` has the models,
-    ``inbox`` takes what sites found with them."""
+    ``inbox`` takes what sites found with them, ``board`` what sites tell of themselves."""
 
     def __init__(
         self,
@@ -93,11 +106,13 @@ class Gateway:
         body_limit: int = BODY_LIMIT_BYTES,
         shelf: Shelf | None = None,
         inbox: Inbox | None = None,
+        board: Board | None = None,
     ) -> None:
         self.client = client
         self.body_limit = body_limit
         self.shelf = shelf
         self.inbox = inbox
+        self.board = board
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] != "http":
@@ -106,7 +121,10 @@ class Gateway:
             await _give(self.shelf, scope, send)
             return
         if self.inbox is not None and _is_about_models(scope, "POST"):
-            await _answer(send, await _taken(self.inbox, scope, receive))
+            await _answer(send, await _taken(self.inbox, EVALUATION_LIMIT_BYTES, scope, receive))
+            return
+        if self.board is not None and _is_of_facts(scope):
+            await _answer(send, await _taken(self.board, FACTS_LIMIT_BYTES, scope, receive))
             return
         try:
             response = await self._ask(scope, receive)
@@ -166,18 +184,22 @@ def _is_about_models(scope: HTTPScope, method: str) -> bool:
     return scope["method"] == method and not scope["query_string"] and path.startswith(MODELS_PATH.encode())
 
 
-async def _taken(inbox: Inbox, scope: HTTPScope, receive: ASGIReceiveCallable) -> RefusedError:
-    """The answer to a site that sends an evaluation; its body is read only if the site may send one."""
+def _is_of_facts(scope: HTTPScope) -> bool:
+    return scope["method"] == "POST" and not scope["query_string"] and scope["raw_path"] == FACTS_PATH.encode()
+
+
+async def _taken(taker: Taker[L], limit: int, scope: HTTPScope, receive: ASGIReceiveCallable) -> RefusedError:
+    """The answer to a site that posts something; its body is read only if the site may."""
     headers = list(scope["headers"])
-    letter = await asyncio.to_thread(inbox.admit, scope["raw_path"], headers)
+    letter = await asyncio.to_thread(taker.admit, scope["raw_path"], headers)
     if isinstance(letter, Refused):
         return RefusedError(letter.status, letter.text)
     try:
-        _check_length(headers, EVALUATION_LIMIT_BYTES)
-        content = b"".join([piece async for piece in _body(receive, EVALUATION_LIMIT_BYTES)])
+        _check_length(headers, limit)
+        content = b"".join([piece async for piece in _body(receive, limit)])
     except RefusedError as refusal:
         return refusal
-    refused = await asyncio.to_thread(inbox.take, letter, content)
+    refused = await asyncio.to_thread(taker.take, letter, content)
     return RefusedError(200, "kept") if refused is None else RefusedError(refused.status, refused.text)
 
 
@@ -195,41 +217,6 @@ async def _give(shelf: Shelf, scope: HTTPScope, send: ASGISendCallable) -> None:
         while piece := await asyncio.to_thread(stream.read, PIECE_BYTES):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-class HeaderTimeoutProtocol(H11Protocol):
-    """uvicorn's HTTP protocol with a limit on the time that a request's headers may take, which uvicorn lacks."""
-
-    _header_timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._watch_headers()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch_headers()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._cancel_timer()
-        super().connection_lost(exc)
-
-    def _watch_headers(self) -> None:
-        awaiting = self.cycle is None or self.cycle.response_complete
-        if not awaiting:
-            self._cancel_timer()
-        elif self._header_timer is None:
-            self._header_timer = self.loop.call_later(HEADER_SECONDS, self._close_if_waiting)
-
-    def _close_if_waiting(self) -> None:
-        self._header_timer = None
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.close()
-
-    def _cancel_timer(self) -> None:
-        if self._header_timer is not None:
-            self._header_timer.cancel()
-            self._header_timer = None
 
 
 async def _relay(response: httpx.Response, send: ASGISendCallable) -> None:
@@ -264,25 +251,6 @@ def upstream(superlink: str, authority: str) -> httpx.AsyncClient:
     )
 
 
-def server_settings(application: Any, host: str, port: int, certificate: str, key: str) -> uvicorn.Config:
-    """The uvicorn settings of the public port."""
-    return uvicorn.Config(
-        application,
-        host=host,
-        port=port,
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
-        http=HeaderTimeoutProtocol,
-        ws="none",
-        lifespan="off",
-        server_header=False,
-        date_header=False,  # the SuperLink's own is passed on
-        proxy_headers=False,
-        limit_concurrency=CONNECTION_LIMIT,
-        log_level="warning",
-    )
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until a signal stops it."""
     parser = argparse.ArgumentParser(description="TLS gateway in front of a loopback SuperLink")
@@ -290,7 +258,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.add_argument(name, required=True)
     given = parser.parse_args(argv)
     folder = Folder(Path(given.folder))
-    application = Gateway(upstream(given.superlink, given.authority), shelf=Shelf(folder), inbox=Inbox(folder))
+    application = Gateway(
+        upstream(given.superlink, given.authority), shelf=Shelf(folder), inbox=Inbox(folder), board=Board(folder)
+    )
     settings = server_settings(application, given.listen, int(given.port), given.certificate, given.key)
     uvicorn.Server(settings).run()
     return 0

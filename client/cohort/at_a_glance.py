@@ -1,0 +1,53 @@
+"""A manifest at a glance: what kind its cases are, how many lines, which columns; no case is read or kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fedgraft.client.cohort.manifest.csv_file import read_rows
+from fedgraft.client.cohort.manifest.lines import CaseLines
+from fedgraft.common.errors import DataError
+from fedgraft.common.wire.site_facts import Kind
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What a manifest is like.
+
+    Attributes:
+        lines: without the header.
+        columns: of the manifest and, if its cases are rows of another file, of that one (the first that is named),
+            sorted; ``None`` if that one can't be read.
+    """
+
+    kind: Kind
+    lines: int
+    columns: tuple[str, ...] | None
+
+
+def glance(manifest: Path) -> Glance:
+    """
+    Raises:
+        DataError: the manifest can't be read, or lists no case.
+    """
+    rows = read_rows(manifest)
+    header = next(rows)
+    made = CaseLines(manifest, header)
+    cells = next(rows, None)
+    if cells is None:
+        raise DataError(f"manifest {manifest} lists no case")
+    first, lines = made.case(2, cells), 1 + sum(1 for _ in rows)
+    in_a_file = "path" in header
+    kind: Kind = "files" if in_a_file and not first.in_a_table else "rows"
+    if kind == "files" or not in_a_file:
+        return Glance(kind, lines, tuple(sorted(header)))
+    others = _columns_of(Path(first.path))
+    return Glance(kind, lines, None if others is None else tuple(sorted({*header, *others})))
+
+
+def _columns_of(table: Path) -> tuple[str, ...] | None:
+    try:
+        return tuple(next(read_rows(table)))
+    except DataError:
+        return None

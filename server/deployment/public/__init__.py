@@ -1,0 +1,1 @@
+"""The public port: what passes it to Flower, what it gives out, and what it takes."""

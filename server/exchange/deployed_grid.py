@@ -1,0 +1,125 @@
+"""The grid of a run between hospitals: it leaves out sites that the plan does not fit, and writes down what each of the
+others is asked now, into ``now.json`` of the run's folder, for ``fedgraft coordinator watch``."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from flwr.app import Message, RecordDict
+from flwr.serverapp import Grid
+from flwr.supercore.run import Run
+
+from fedgraft.common.runtime.files import replacing
+from fedgraft.server.deployment.folder import LEFT_OUT, REGISTERED, names_in
+
+NOW = "now.json"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a site was asked last.
+
+    Attributes:
+        what: the message's kind, as ``train`` or ``prepare``.
+        round: ``None`` before the first.
+        since: seconds since 1970.
+        answered: seconds after which it did; ``None`` if it has not yet.
+        failed: whether it answered with an error, or went away.
+    """
+
+    what: str
+    round: int | None
+    since: float
+    answered: float | None = None
+    failed: bool = False
+
+
+class DeployedGrid(Grid):
+    """Passes everything on, but hides some nodes.
+
+    Args:
+        out: the run's folder.
+        names: of sites by node id.
+        left_out: ids of nodes that are never asked.
+    """
+
+    def __init__(self, grid: Grid, out: Path, names: Mapping[int, str], left_out: Iterable[int] = ()) -> None:
+        self._grid, self._out, self._names, self._left_out = grid, out, names, frozenset(left_out)
+        self._asked: dict[str, Asked] = {}
+        self._open: dict[str, str] = {}  # site by the message that it was asked last
+        self._write()
+
+    def _write(self) -> None:
+        told = {name: asdict(asked) for name, asked in self._asked.items()}
+        with replacing(self._out / NOW) as partial:
+            partial.write_text(json.dumps(told), encoding="utf-8")
+
+    def set_run(self, run: Run) -> None:
+        self._grid.set_run(run)
+
+    @property
+    def run(self) -> Run:
+        return self._grid.run
+
+    def create_message(
+        self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None
+    ) -> Message:
+        return self._grid.create_message(content, message_type, dst_node_id, group_id, ttl)
+
+    def get_node_ids(self) -> Iterable[int]:
+        return [node for node in self._grid.get_node_ids() if node not in self._left_out]
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        pushed = list(messages)
+        identifiers = list(self._grid.push_messages(pushed))
+        for identifier, message in zip(identifiers, pushed, strict=True):
+            node = message.metadata.dst_node_id
+            name = self._names.get(node, f"node {node}")
+            self._open = {one: other for one, other in self._open.items() if other != name} | {identifier: name}
+            kind = message.metadata.message_type.removeprefix("query.")
+            self._asked[name] = Asked(kind, _round_of(message), time.time())
+        self._write()
+        return identifiers
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        replies = list(self._grid.pull_messages(message_ids))
+        for reply in replies:
+            name = self._open.pop(reply.metadata.reply_to_message_id, None)
+            if name is not None:
+                asked = self._asked[name]
+                took = round(max(0.0, time.time() - asked.since), 2)
+                self._asked[name] = replace(asked, answered=took, failed=reply.has_error())
+        if replies:
+            self._write()
+        return replies
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+        return self._grid.send_and_receive(messages, timeout=timeout)
+
+
+def deployed(grid: Grid, out: Path) -> Grid:
+    """The grid of the run in a folder: a `DeployedGrid` if ``fedgraft coordinator run`` submitted it, else the same."""
+    if not (out / REGISTERED).is_file():
+        return grid
+    return DeployedGrid(grid, out, names_in(out / REGISTERED), names_in(out / LEFT_OUT))
+
+
+def read_now(out: Path) -> dict[str, Asked]:
+    """What each site of a run was asked last, by name; empty if none was yet."""
+    try:
+        held = json.loads((out / NOW).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return {name: Asked(**asked) for name, asked in held.items()}
+
+
+def _round_of(message: Message) -> int | None:
+    for record in message.content.config_records.values():
+        number = record.get("server-round")
+        if isinstance(number, int):
+            return number
+    return None

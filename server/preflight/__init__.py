@@ -1,0 +1,1 @@
+"""Whether a plan fits the sites that are online, asked before anything is submitted."""

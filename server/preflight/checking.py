@@ -1,0 +1,33 @@
+"""The check that ``fedgraft coordinator run`` makes before it submits a plan."""
+
+from __future__ import annotations
+
+import time
+
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.runtime.processes import say
+from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment.folder import Folder, read_sites
+from fedgraft.server.deployment.public.announced import read_announced
+from fedgraft.server.preflight.fitting import examine, left_out, misfit_table, not_known
+from fedgraft.server.preflight.needs import needs_of
+
+
+def check(folder: Folder, plan: Plan, anyway: bool) -> dict[str, str]:
+    """The sites that the run must leave out, names by node id; says which these are, and of which nothing is known.
+
+    Args:
+        anyway: submit to those that fit.
+
+    Raises:
+        PlanError, BackboneError: the plan's model can't be built.
+        DeploymentError: the coordinator is not running, or the plan does not fit (the message is the table).
+    """
+    states = flower_cli.node_states(folder)
+    fits = examine(needs_of(plan), read_sites(folder), states, read_announced(folder), time.time())
+    without = left_out(fits, plan, anyway)
+    if without:
+        say(f"left out, since the plan does not fit:\n{misfit_table(fits)}")
+    if unknown := not_known(fits):
+        say(unknown)
+    return without
