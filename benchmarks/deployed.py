@@ -55,7 +55,7 @@ def main() -> None:
 
 def measured(scratch: Path, count: int, rounds: int, overrides: list[str]) -> Result:
     shape = ("data=pneumoniamnist", "data.image_size=64", "data.test=sites", "data.test_fraction=0.2")
-    dealt = (f"partition.sites={count}", "partition.alpha=5", f"rounds={rounds}", f"strategy.min_sites={count}")
+    dealt = (f"partition.sites={count}", "partition.alpha=5", f"rounds={rounds}", f"patience.quorum_sites={count}")
     plan = plan_of(*shape, *dealt, *overrides)
     federation = lay_out(plan, scratch / "cohorts", {**os.environ, "FEDGRAFT_CACHE": str(scratch / "cache")})
     (scratch / "plan.json").write_text(plan.to_json(), encoding="utf-8")

@@ -121,7 +121,7 @@ def alive(pid: int) -> bool:
 
 def federation(scratch: Path) -> tuple[Federation, Path]:
     """A running federation, and the file of its plan."""
-    plan = plan_of(*WORDS, "strategy.min_sites=2")
+    plan = plan_of(*WORDS, "patience.quorum_sites=2")
     cohorts = lay_out(plan, scratch / "cohorts", {**os.environ, "FEDGRAFT_CACHE": str(scratch / "cache")})
     (scratch / "plan.json").write_text(plan.to_json(), encoding="utf-8")
     settings = Settings(("localhost",), free_port(), "127.0.0.1", free_port())

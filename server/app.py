@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,18 @@ from fedgraft.common.runtime.run_lock import run_lock
 from fedgraft.server.checkpoints.course import BEGINS, Course, Keeping, reason_for
 from fedgraft.server.checkpoints.folder import Checkpoints
 from fedgraft.server.checkpoints.interrupted import conclude
-from fedgraft.server.deployment.folder import REGISTERED, TRACKING, names_in
+from fedgraft.server.deployment.folder import LEFT_OUT, LIVE, REGISTERED, TRACKING, names_in
 from fedgraft.server.deployment.open_runs import end, why_ended
+from fedgraft.server.exchange.clock import SYSTEM, Clock
+from fedgraft.server.exchange.deadlines import deadlines_of
+from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.deployed_grid import deployed
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.exchange.statistics import with_statistics
+from fedgraft.server.patience.patience import NoPatience, Patience
+from fedgraft.server.patience.register import Register
+from fedgraft.server.patience.waiting import Board
 from fedgraft.server.reports import summary
 from fedgraft.server.reports.plot_process import picture
 from fedgraft.server.reports.results import write_results
@@ -52,6 +59,7 @@ def build(
     tracker: Tracker | None = None,
     durable: bool = True,
     last: bool = True,
+    clock: Clock | None = SYSTEM,
 ) -> ServerApp:
     """A ServerApp; reads ``plan`` (JSON), ``out`` (folder), ``resume`` (not empty: go on with the run that is there)
     and ``extend`` (so many rounds more) from the run's configuration.
@@ -64,6 +72,7 @@ def build(
         tracker: of the run, which whoever opened it closes; by default the plan's is opened here.
         durable: wait after each round until its checkpoint is on the disk.
         last: mark the run as complete at its end; ``False`` if the caller adds to its files, and marks it then.
+        clock: by which the run waits for sites; ``None`` for a simulation, in which nothing waits.
     """
     app = ServerApp()
 
@@ -78,10 +87,11 @@ def build(
         plan = with_tracking(plan, Path(out))
         more = int(str(context.run_config.get("extend", "")) or 0)
         keeping = Keeping(context.run_id, bool(context.run_config.get("resume", "")), durable, more)
-        through = deployed(grid, Path(out))
+        through = deployed(grid, Path(out), _registered(Path(out)))
         with run_lock(Path(out)), _said_why(Path(out), last):
             with tracked(plan, Path(out)) if tracker is None else nullcontext(tracker) as keeps:
-                ended(serve(through, plan, Path(out), evaluate, progress or print_round, draw, keeps, keeping))
+                shown = progress or print_round
+                ended(serve(through, plan, Path(out), evaluate, shown, draw, keeps, keeping, clock))
             if last:
                 Checkpoints(Path(out)).end()
 
@@ -109,6 +119,7 @@ def serve(
     draw: bool = True,
     tracker: Tracker = UNTRACKED,
     keeping: Keeping = BEGINS,
+    clock: Clock | None = None,
 ) -> RunOutcome:
     """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``checkpoint/``, ``model/``,
     ``rounds.png``, ``summary.json`` and what is made of them (`fedgraft.server.reports.documents`) into ``out``;
@@ -118,16 +129,17 @@ def serve(
     """
     require_suited(plan, plan.engine.trusted)
     out.mkdir(parents=True, exist_ok=True)
-    registered = names_in(out / REGISTERED)
+    registered = _registered(out)
     course = Course.open(out, plan, keeping, registered)
-    ledger, grid = course.ledger, course.named(grid)
-    plan, model = _resolved(grid, plan, registered, ledger) if course.resumed is None else course.model()
+    ledger, delivery = course.ledger, _delivery(course.named(grid), plan, clock)
+    waits = _waits(plan, delivery, ledger, registered, out) if clock is not None else NoPatience()
+    first = partial(_resolved, delivery, plan, registered, ledger)
+    plan, model = waits.until_quorum(first) if course.resumed is None else course.model(plan)
     (out / "plan.yaml").write_text(plan.to_yaml(), encoding="utf-8")
-    _require_scorable(evaluate, model)
-    require_selectable(plan, model)
+    _require_scorable(plan, evaluate, model)
     lines = course.lines()
     context = RunContext(
-        grid=grid,
+        delivery=delivery,
         plan=plan,
         backbone=distributed(model),
         initial=model.tensors(model.received),
@@ -135,6 +147,7 @@ def serve(
         groups=model.groups,
         evaluate=None if evaluate is None else lambda shared: evaluate(model, shared),
         registered=registered,
+        waits=waits,
         keep=lambda shared: tensors.save(out / "shared.safetensors", shared, {"plan_digest": plan.digest}),
         finished=_writing(out, lines, tracker),
         progress=progress,
@@ -170,7 +183,8 @@ def _writing(out: Path, lines: list[dict[str, Any]], tracker: Tracker) -> Callab
     return finished
 
 
-def _require_scorable(evaluate: Evaluate | None, model: Model) -> None:
+def _require_scorable(plan: Plan, evaluate: Evaluate | None, model: Model) -> None:
+    require_selectable(plan, model)
     if evaluate is not None and model.has_local_scale and not model.is_trained_apart:
         raise PlanError(
             "data.test=coordinator can't score a model whose features each site scales by its own cases; use "
@@ -183,29 +197,50 @@ def _require_scorable(evaluate: Evaluate | None, model: Model) -> None:
         )
 
 
-def _resolved(grid: Grid, plan: Plan, registered: dict[int, str], ledger: Ledger) -> tuple[Plan, Model]:
+def _delivery(grid: Grid, plan: Plan, clock: Clock | None) -> Delivery:
+    return Delivery(grid) if clock is None else Delivery(grid, deadlines_of(plan.patience), clock)
+
+
+def _waits(plan: Plan, delivery: Delivery, ledger: Ledger, registered: Mapping[int, str], out: Path) -> Patience:
+    left_out = names_in(out / LEFT_OUT)
+
+    def expected() -> set[str]:
+        return {name for node, name in registered.items() if node not in left_out} - set(plan.hold_out)
+
+    return Patience(plan.patience, delivery, ledger, expected, Board(out))
+
+
+def _resolved(delivery: Delivery, plan: Plan, registered: Mapping[int, str], ledger: Ledger) -> tuple[Plan, Model]:
     """The plan with all numbers in it, and its model. What is wrong with a model is said before any site decodes a
     case, unless the model depends on the sites' statistics."""
     trusted = plan.engine.trusted
     asked = kind_of(plan, trusted).federated_statistics()
     model = None if asked is not None and asked.stand_in() is None else build_model(plan, None, trusted)
-    plan = with_statistics(grid, plan, registered, ledger)
+    plan = with_statistics(delivery, plan, registered, ledger)
     return plan, build_model(plan, None, trusted) if model is None else model
 
 
 def print_round(round_: Round) -> None:
     """One line per round, for the coordinator's log."""
-    name, headline = round_.task.columns[round_.task.headline], round_.task.headline
+    name, headline, rest = round_.task.columns[round_.task.headline], round_.task.headline, round_.rested_on
     central = "" if round_.central is None else f", test {name} {round_.central.figures()[headline]}"
     loss = "" if round_.train_loss is None else f", training loss {round_.train_loss:.4f}"
     fit = "" if round_.fit is None else f", {round_.fit.sentence}"
-    print(f"round {round_.number}: {len(round_.sites)} site(s) updated{loss}{central}{fit}", flush=True)
+    few = "" if rest is None or rest.is_whole else f" of {rest.of_sites}, on {rest.cases} of {rest.of_cases} cases"
+    print(f"round {round_.number}: {len(round_.sites)} site(s) updated{few}{loss}{central}{fit}", flush=True)
 
 
 def with_tracking(plan: Plan, out: Path) -> Plan:
     """The plan with the ``tracking`` that ``fedgraft coordinator run`` left in the run's folder, if it left any."""
     path = out / TRACKING
     return replace(plan, tracking=TrackingSection(**json.loads(path.read_text()))) if path.is_file() else plan
+
+
+def _registered(out: Path) -> Mapping[int, str]:
+    """Site names by node id, if ``fedgraft coordinator run`` left them in the run's folder; those that are registered
+    now, if it left the path of the coordinator's own list."""
+    names, live = names_in(out / REGISTERED), out / LIVE
+    return Register(Path(json.loads(live.read_text())["sites"]), names) if live.is_file() else names
 
 
 app = build()

@@ -30,6 +30,7 @@ from fedgraft.common.plan.graft_sections import (
     PersonalSection,
     SamplingSection,
 )
+from fedgraft.common.plan.patience_section import RENAMED, PatienceSection, renamed
 from fedgraft.common.plan.sections import (
     AdaptationSection,
     AugmentSection,
@@ -84,6 +85,7 @@ class Plan:
     decide: DecideSection = field(default_factory=DecideSection)
     audit: AuditSection = field(default_factory=AuditSection)
     tracking: TrackingSection = field(default_factory=TrackingSection)
+    patience: PatienceSection = field(default_factory=PatienceSection)
     hold_out: tuple[str, ...] = ()
     select: Literal["last", "best"] = "last"
 
@@ -118,10 +120,10 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of the canonical JSON without ``engine`` and ``tracking``; of ``clock`` only availabilities
-        below 1 count, and ``calibration``, ``decide`` and ``audit`` only if not the default, so that older plans keep
-        their digest."""
-        plain = {name: value for name, value in self.to_dict().items() if name not in ("engine", "clock", "tracking")}
+        """SHA-256 (hex) of the canonical JSON without ``engine``, ``tracking`` and ``patience``; of ``clock`` only
+        availabilities below 1 count, and ``calibration``, ``decide`` and ``audit`` only if not the default, so that
+        older plans keep their digest."""
+        plain = {name: value for name, value in self.to_dict().items() if name not in _NOT_IN_DIGEST}
         later = {"calibration": CalibrationSection(), "decide": DecideSection(), "audit": AuditSection()}
         plain = {
             name: value for name, value in plain.items() if name not in later or getattr(self, name) != later[name]
@@ -131,6 +133,7 @@ class Plan:
         return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+_NOT_IN_DIGEST = ("engine", "clock", "tracking", "patience")
 _OF_A_SIMULATION = """\
 # `data._target_` with its options, and `partition`, are a simulation's: each hospital's own site.yaml names its cases.
 # `fedgraft coordinator run --plan` leaves them out; the plan's digest is then
@@ -157,6 +160,9 @@ def read(raw: Mapping[str, Any]) -> PlanReading:
     expected = _expected()
     sections: dict[str, Any] = {}
     problems = [f"{name} is not an option" for name in raw if name not in expected]
+    if old := renamed(raw.get("strategy")):
+        raw = {**raw, "strategy": {name: value for name, value in raw["strategy"].items() if name not in RENAMED}}
+        problems += old
     for name, (kind, reader) in expected.items():
         if name not in raw:
             problems += [] if name in OPTIONAL else [f"{name} is missing"]

@@ -164,17 +164,14 @@ class TrainSection:
 
 @dataclass(frozen=True)
 class StrategySection:
-    """A Flower strategy class and its arguments, and how many sites must answer.
+    """A Flower strategy class and its arguments.
 
-    ``fraction``: share of the sites that are asked in each round. ``min_sites``: with fewer usable updates the run ends
-    with an error. ``timeout``: seconds per round.
+    ``fraction``: share of the sites that are asked in each round, but ``patience.quorum_sites`` of them at least.
     """
 
     __pydantic_config__ = STRICT
     target: str
     fraction: Annotated[float, Field(gt=0, le=1)]
-    min_sites: Count
-    timeout: Positive
     options: Options = field(default_factory=dict)
 
 

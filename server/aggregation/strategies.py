@@ -45,8 +45,8 @@ _FIXED: dict[str, Any] = {
 }
 _FROM_PLAN = {
     "fraction_train": attrgetter("strategy.fraction"),
-    "min_train_nodes": attrgetter("strategy.min_sites"),
-    "min_available_nodes": attrgetter("strategy.min_sites"),
+    "min_train_nodes": attrgetter("patience.quorum_sites"),
+    "min_available_nodes": attrgetter("patience.quorum_sites"),
 }
 SUPPLIED = frozenset((*_FIXED, *_FROM_PLAN))
 """Names of the arguments that FedGraft itself passes to a strategy; a plan must not set them."""

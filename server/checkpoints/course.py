@@ -109,10 +109,14 @@ class Course:
     def resumed(self) -> Resumed | None:
         return None if self.found is None else Resumed(self.found.state, self.found.strategy)
 
-    def model(self) -> tuple[Plan, Model]:
-        """The plan of the checkpoint, with the statistics of tables in it, and its model as built."""
+    def model(self, asked: Plan) -> tuple[Plan, Model]:
+        """The plan of the checkpoint, with the statistics of tables in it, and its model as built.
+
+        Args:
+            asked: the plan as it was submitted now, whose ``patience`` may be another.
+        """
         assert self.found is not None
-        plan = self.found.plan
+        plan = replace(self.found.plan, patience=asked.patience)
         return plan, build(plan, None, plan.engine.trusted)
 
     def named(self, grid: Grid) -> Grid:

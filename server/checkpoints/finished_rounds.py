@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.wire.kept import config_from, values_of
 from fedgraft.server.exact.fit import Fit
+from fedgraft.server.patience.quorum import RestedOn
 from fedgraft.server.rounds.state import Round
 
 _PLAIN = ("number", "train_loss", "seconds", "bytes_up", "bytes_down")
@@ -24,6 +26,7 @@ def round_values(one: Round) -> dict[str, Any]:
         "by_site": _nested(one.by_site),
         "subgroups": {site: _nested(columns) for site, columns in one.subgroups.items()},
         "expected": {site: list(counts) for site, counts in one.expected.items()},
+        "rested_on": None if one.rested_on is None else asdict(one.rested_on),
         "fit": None if one.fit is None else {name: getattr(one.fit, name) for name in _FIT},
     }
 
@@ -34,7 +37,7 @@ def round_from(values: Mapping[str, Any], task: AnyTask) -> Round:
     def evaluations(nested: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Evaluation]]:
         return {a: {b: task.unpack(config_from(one)) for b, one in inner.items()} for a, inner in nested.items()}
 
-    central, fit = values["central"], values["fit"]
+    central, fit, rested_on = values["central"], values["fit"], values["rested_on"]
     return Round(
         **{name: values[name] for name in _PLAIN},
         task=task,
@@ -44,6 +47,7 @@ def round_from(values: Mapping[str, Any], task: AnyTask) -> Round:
         subgroups={site: evaluations(columns) for site, columns in values["subgroups"].items()},
         expected={site: tuple(counts) for site, counts in values["expected"].items()},
         fit=None if fit is None else Fit(weights={}, **fit),
+        rested_on=None if rested_on is None else RestedOn(**rested_on),
     )
 
 

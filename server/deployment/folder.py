@@ -20,6 +20,7 @@ from fedgraft.common.runtime.files import replacing, write_private
 from fedgraft.server.deployment.pki import issue_server_certificate, make_authority
 
 REGISTERED = "registered.json"  # file in a run's folder: names of sites by node id, for the ServerApp
+LIVE = "register.json"  # likewise: ``sites``, the path of the coordinator's own list, which can change during a run
 LEFT_OUT = "left-out.json"  # likewise: names by node id of sites that the plan does not fit, and that are not asked
 TRACKING = "tracking.json"  # likewise: the plan's section, which can name a folder here and goes to no site
 
@@ -182,6 +183,10 @@ def names_in(path: Path) -> dict[int, str]:
 
 
 def sites_of(out: Path) -> list[str]:
-    """The names of the sites that a run asks: those that are registered and not left out."""
-    left_out = names_in(out / LEFT_OUT)
-    return [name for node, name in names_in(out / REGISTERED).items() if node not in left_out]
+    """The names of the sites that a run asks: those that are registered now, and not left out."""
+    left_out, live = names_in(out / LEFT_OUT), out / LIVE
+    path = Path(json.loads(live.read_text(encoding="utf-8"))["sites"]) if live.is_file() else None
+    if path is None or not path.is_file():
+        return [name for node, name in names_in(out / REGISTERED).items() if node not in left_out]
+    sites = json.loads(path.read_text(encoding="utf-8"))
+    return [site["name"] for site in sites if int(site["node_id"]) not in left_out]

@@ -14,7 +14,7 @@ from fedgraft.common.plan import notebook
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.run_lock import is_free
 from fedgraft.server.deployment import flower_cli
-from fedgraft.server.deployment.folder import LEFT_OUT, REGISTERED, TRACKING, Folder, read_sites
+from fedgraft.server.deployment.folder import LEFT_OUT, LIVE, REGISTERED, TRACKING, Folder, read_sites
 from fedgraft.server.deployment.open_runs import PLAN, is_complete, of_folder, reopened, submit
 from fedgraft.server.tracking.tracker import require_tracking
 
@@ -60,7 +60,8 @@ def launch(
     if target.exists() and any(target.iterdir()):
         raise DeploymentError(f"--out {target} is not empty; name a new folder, results are never overwritten")
     target.mkdir(parents=True, exist_ok=True)
-    leave_for_server_app(target, plan, {site.node_id: site.name for site in read_sites(folder)}, left_out)
+    names = {site.node_id: site.name for site in read_sites(folder)}
+    leave_for_server_app(target, plan, names, folder.sites_file, left_out)
     run = submit(folder, f"{stamp}-{plan.digest[:8]}", target, resume=False)
     return Launched(run.run_id, target)
 
@@ -91,12 +92,18 @@ def relaunch(folder: Folder, out: Path, extend: int = 0) -> Launched:
 
 
 def leave_for_server_app(
-    out: Path, plan: Plan, names: Mapping[str, str], left_out: Mapping[str, str] = MappingProxyType({})
+    out: Path,
+    plan: Plan,
+    names: Mapping[str, str],
+    sites_file: Path,
+    left_out: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write into a run's folder the plan as sites get it, and what the ServerApp needs and sites don't get: the sites'
-    names by node id, those of sites that are left out, and the plan's ``tracking``."""
+    names by node id, where the coordinator's list of them is, those of sites that are left out, and the plan's
+    ``tracking``."""
     # Flower gives a run's configuration to its nodes, too
     (out / PLAN).write_text(plan.for_sites().to_json(), encoding="utf-8")
     (out / REGISTERED).write_text(json.dumps(dict(names)), encoding="utf-8")
+    (out / LIVE).write_text(json.dumps({"sites": str(sites_file.resolve())}), encoding="utf-8")
     (out / LEFT_OUT).write_text(json.dumps(dict(left_out)), encoding="utf-8")
     (out / TRACKING).write_text(json.dumps(asdict(plan.tracking)), encoding="utf-8")

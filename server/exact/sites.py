@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flwr.app import Message
-from flwr.serverapp import Grid
 from torch import Tensor
 
 from fedgraft.common import tasks
-from fedgraft.common.errors import RoundError
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
@@ -18,10 +16,11 @@ from fedgraft.common.wire.gradient import GRADIENT, Gradient, pack_gradient_ques
 from fedgraft.common.wire.messages import Specs
 from fedgraft.server.exact.fit import SiteLeftError, Sums
 from fedgraft.server.exchange.class_counts import class_counts
-from fedgraft.server.exchange.delivery import exchange
+from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.guard import Expected, Refusal, read_gradient
-from fedgraft.server.exchange.ledger import Ledger, entry, too_few
-from fedgraft.server.exchange.roster import Roster
+from fedgraft.server.exchange.ledger import Ledger, entry
+from fedgraft.server.exchange.roster import Roster, registered_still
+from fedgraft.server.patience.quorum import Quorum
 
 
 @dataclass(frozen=True)
@@ -33,15 +32,19 @@ class Asking:
         specs: of the shared tensors, as the model has them.
         given: the tensors that go with a round's first question, of which no gradient is asked.
         precision: torch's name of the dtype in which the others travel.
+        quorum: how many sites must tell their gradient.
+        registered: names of sites by node id; empty for a simulation.
     """
 
-    grid: Grid
+    delivery: Delivery
     plan: Plan
     ledger: Ledger
     number: int
     specs: Specs
     given: Mapping[str, Tensor]
     precision: str
+    quorum: Quorum
+    registered: Mapping[int, str]
 
 
 class SitesInFit:
@@ -62,12 +65,17 @@ class SitesInFit:
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(offer.site for offer in self._roster.values()))
 
+    @property
+    def cases(self) -> dict[str, int]:
+        """Training cases by name of the sites in the fit."""
+        return {offer.site: offer.examples for offer in self._roster.values()}
+
     def __call__(self, weights: dict[str, Tensor]) -> Sums:
         """The sums over all sites of the fit.
 
         Raises:
             SiteLeftError: at least one of them did not answer, and is left out of the next call.
-            RoundError: fewer than ``strategy.min_sites`` are left.
+            TooFewError: fewer are left than the quorum needs.
         """
         answers = self._ask(weights)
         if self._is_first:
@@ -87,11 +95,12 @@ class SitesInFit:
         sent = pack_matrices(weights, precision)
         question = pack_gradient_question(sent, given, plan.digest, number, counts, self._is_first)
         asked = [Message(question, node, GRADIENT) for node in self._roster]
-        replies = exchange(self._asking.grid, asked, plan.strategy.timeout)
+        replies = self._asking.delivery.exchange(asked, number, "gradient")
         answers, entries, down = {}, [], messages.count_bytes(question)
         for node, offer in self._roster.items():
             expected = Expected(offer.site, plan.digest, number, offer.examples)
-            found = read_gradient(replies[node], expected, self._asking.specs, precision, tasks.of(plan.data))
+            gone = registered_still(node, self._asking.registered)
+            found = gone or read_gradient(replies[node], expected, self._asking.specs, precision, tasks.of(plan.data))
             examples = None if isinstance(found, Refusal) else found.examples
             entries.append(entry(number, "gradient", offer.site, node, found, down, replies[node], examples))
             if not isinstance(found, Refusal):
@@ -101,8 +110,5 @@ class SitesInFit:
 
     def _leave_out(self, answers: Mapping[int, Gradient]) -> None:
         self._roster = {node: offer for node, offer in self._roster.items() if node in answers}
-        least = self._asking.plan.strategy.min_sites
-        if len(self._roster) < least:
-            what = "told its gradient"
-            raise RoundError(too_few(self._asking.ledger, self._asking.number, what, len(self._roster), least))
+        self._asking.quorum.require(self.cases, self._asking.number, "told its gradient")
         raise SiteLeftError

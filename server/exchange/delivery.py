@@ -1,44 +1,99 @@
-"""Send messages to nodes and collect their replies."""
+"""Send messages to nodes and collect their replies, each kind within its deadline; what comes later is told apart."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from flwr.app import Message
 from flwr.serverapp import Grid
 
+from fedgraft.common.wire.messages import count_bytes
+from fedgraft.server.exchange.clock import SYSTEM, Clock
+from fedgraft.server.exchange.deadlines import UNTIMED, Deadlines
+from fedgraft.server.exchange.ledger import Entry, Ledger, What
+
 _PAUSE = 0.1
+LATE = "late"
+"""The outcome, in the ledger, of an answer that came after its deadline."""
 
 
-def exchange(grid: Grid, messages: Iterable[Message], timeout: float) -> dict[int, Message | None]:
-    """Send messages and return the replies by node id; ``None`` for a node without a reply within ``timeout`` seconds.
+@dataclass(frozen=True)
+class _Owed:
+    """A message that was not answered by ``due``, on the clock of `Delivery`."""
 
-    Replies are matched by the message that they reply to, since an unreachable node's error has another sender.
+    number: int
+    what: What
+    node: int
+    sent: float
+    due: float
+
+
+class Delivery:
+    """The way of messages to the nodes of a grid.
+
+    It remembers how long answers took, and which messages are still unanswered.
+
+    Args:
+        deadlines: how long the answers may take.
     """
-    sent = list(messages)
-    identifiers = list(grid.push_messages(sent))
-    asked = {key: message.metadata.dst_node_id for key, message in zip(identifiers, sent, strict=True)}
-    replies: dict[int, Message | None] = dict.fromkeys(asked.values())
-    waiting = set(asked)
-    deadline = time.monotonic() + timeout
-    while waiting:
-        for reply in grid.pull_messages(waiting):
-            key = reply.metadata.reply_to_message_id
-            if key in waiting:
-                waiting.discard(key)
-                replies[asked[key]] = reply
-        if not waiting or time.monotonic() > deadline:
-            break
-        time.sleep(_PAUSE)
-    return replies
 
+    def __init__(self, grid: Grid, deadlines: Deadlines = UNTIMED, clock: Clock = SYSTEM) -> None:
+        self.grid, self.clock, self._deadlines = grid, clock, deadlines
+        self._owed: dict[str, _Owed] = {}
 
-def wait_for_nodes(grid: Grid, least: int, timeout: float) -> list[int]:
-    """Wait for ``least`` connected nodes, at most ``timeout`` seconds; returns the ids of connected nodes, sorted."""
-    deadline = time.monotonic() + timeout
-    while True:
-        nodes = sorted(grid.get_node_ids())
-        if len(nodes) >= least or time.monotonic() > deadline:
-            return nodes
-        time.sleep(1)
+    def nodes(self) -> list[int]:
+        """The ids of connected nodes, sorted."""
+        return sorted(self.grid.get_node_ids())
+
+    def exchange(self, messages: Iterable[Message], number: int, what: What) -> dict[int, Message | None]:
+        """Send a round's messages of one kind and return the replies by node id; ``None`` for a node without a reply
+        within the deadline. An error is a reply: nobody waits for a node that says that it failed.
+
+        Replies are matched by the message that they reply to, since an unreachable node's error has another sender.
+        """
+        sent, begun = list(messages), self.clock.now()
+        due = begun + self._deadlines.of(what)
+        identifiers = list(self.grid.push_messages(sent))
+        asked = {key: message.metadata.dst_node_id for key, message in zip(identifiers, sent, strict=True)}
+        replies: dict[int, Message | None] = dict.fromkeys(asked.values())
+        waiting = set(asked)
+        while waiting:
+            for reply in self.grid.pull_messages(waiting):
+                key = reply.metadata.reply_to_message_id
+                if key in waiting:
+                    waiting.discard(key)
+                    replies[asked[key]] = reply
+                    self._heard(what, number, begun, reply)
+            if not waiting or self.clock.now() > due:
+                break
+            self.clock.sleep(_PAUSE)
+        self._owed |= {key: _Owed(number, what, asked[key], begun, due) for key in waiting}
+        return replies
+
+    def gather(self, least: int, seconds: float) -> list[int]:
+        """Wait for ``least`` connected nodes, at most so many seconds; returns the ids of connected nodes, sorted."""
+        deadline = self.clock.now() + seconds
+        while len(nodes := self.nodes()) < least and self.clock.now() < deadline:
+            self.clock.sleep(1.0)
+        return nodes
+
+    def write_late(self, ledger: Ledger) -> int:
+        """Take in what still came to messages whose deadline was over, and write a line for each answer: none is ever
+        used. Returns how many came."""
+        came = 0
+        for reply in self.grid.pull_messages(list(self._owed)) if self._owed else ():
+            owed = self._owed.pop(reply.metadata.reply_to_message_id, None)
+            if owed is None or reply.has_error():
+                continue
+            came += 1
+            self._heard(owed.what, owed.number, owed.sent, reply)
+            after = max(self.clock.now() - owed.due, 0.0)
+            reason = f"refused: it came {after:.0f} s after the deadline of round {owed.number}"
+            up, name = count_bytes(reply.content), ledger.name_of(owed.node)
+            ledger.write(Entry(owed.number, owed.what, name, owed.node, LATE, reason, None, 0, up))
+        return came
+
+    def _heard(self, what: What, number: int, begun: float, reply: Message) -> None:
+        if not reply.has_error():
+            self._deadlines.heard(what, number, self.clock.now() - begun)

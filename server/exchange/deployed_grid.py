@@ -101,11 +101,15 @@ class DeployedGrid(Grid):
         return self._grid.send_and_receive(messages, timeout=timeout)
 
 
-def deployed(grid: Grid, out: Path) -> Grid:
-    """The grid of the run in a folder: a `DeployedGrid` if ``fedgraft coordinator run`` submitted it, else the same."""
+def deployed(grid: Grid, out: Path, names: Mapping[int, str]) -> Grid:
+    """The grid of the run in a folder: a `DeployedGrid` if ``fedgraft coordinator run`` submitted it, else the same.
+
+    Args:
+        names: of sites by node id.
+    """
     if not (out / REGISTERED).is_file():
         return grid
-    return DeployedGrid(grid, out, names_in(out / REGISTERED), names_in(out / LEFT_OUT))
+    return DeployedGrid(grid, out, names, names_in(out / LEFT_OUT))
 
 
 def read_now(out: Path) -> dict[str, Asked]:

@@ -194,7 +194,7 @@ def _read(reply: Message | None, code: str, unpack: Callable[[RecordDict], Answe
 def content_of(reply: Message | None) -> RecordDict | Refusal:
     """The content of a reply, or why it has none."""
     if reply is None:
-        return Refusal("no-answer", "no reply within strategy.timeout")
+        return Refusal("no-answer", "no reply within the deadline (patience.deadline)")
     if reply.has_error():
         reason = reply.error.reason or ""
         if _CODE.fullmatch(reason):

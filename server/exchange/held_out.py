@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
-
-from flwr.serverapp import Grid
+from collections.abc import Mapping
 
 from fedgraft.common.errors import RoundError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import Roster
+from fedgraft.server.exchange.too_few import TooFewError, text_of
 
 
 def training(roster: Roster, plan: Plan) -> Roster:
@@ -18,35 +16,22 @@ def training(roster: Roster, plan: Plan) -> Roster:
     return {node: offer for node, offer in roster.items() if offer.site not in plan.hold_out}
 
 
-def least_nodes(plan: Plan) -> int:
-    """How many nodes to wait for: ``strategy.min_sites`` training sites, and the held-out ones."""
-    return plan.strategy.min_sites + len(plan.hold_out)
-
-
-def wait_for_held_out(grid: Grid, plan: Plan, registered: Mapping[int, str]) -> None:
-    """Wait for the nodes that are registered under held-out names, at most ``strategy.timeout`` seconds."""
-    wanted = {node for node, name in registered.items() if name in plan.hold_out}
-    deadline = time.monotonic() + plan.strategy.timeout
-    while not wanted <= set(grid.get_node_ids()) and time.monotonic() < deadline:
-        time.sleep(1)
-
-
-def require_prepared(roster: Roster, plan: Plan, ledger: Ledger) -> None:
+def require_prepared(roster: Roster, plan: Plan, ledger: Ledger, registered: Mapping[int, str]) -> None:
     """Check that every held-out site is ready: with a misspelt name in ``hold_out``, it would train.
 
     Raises:
         RoundError: a name in ``hold_out`` is not that of a ready site; the message lists those that are ready, and why
             others were refused.
+        TooFewError: likewise, but all are registered, so that one can wait for them.
     """
     present = [offer.site for offer in roster.values()]
     absent = [name for name in plan.hold_out if name not in present]
-    if absent:
-        raise RoundError(_absent(absent, present, ledger))
-
-
-def _absent(absent: Sequence[str], present: Sequence[str], ledger: Ledger) -> str:
+    if not absent:
+        return
     head = (
         f"hold_out names {', '.join(absent)}, but no such site is ready (ready: {', '.join(present) or 'none'}); "
         "correct the name, or start the run when the site is connected"
     )
-    return "\n".join((head, *ledger.refusals()))
+    if set(absent) <= set(registered.values()):
+        raise TooFewError(text_of(head, ledger.refusals()), 1, present, absent)
+    raise RoundError("\n".join((head, *ledger.refusals())))

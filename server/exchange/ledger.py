@@ -156,9 +156,3 @@ def entry(
     if isinstance(found, Refusal):
         return Entry(number, what, site, node, found.code, found.reason, None, bytes_down, up)
     return Entry(number, what, site, node, "ok", reason, examples, bytes_down, up)
-
-
-def too_few(ledger: Ledger, number: int, what: str, count: int, least: int) -> str:
-    """The error text for a round with too few sites: how many there are, and what was wrong with the others."""
-    head = f"round {number}: {count} site(s) {what}, strategy.min_sites={least} are needed"
-    return "\n".join((head, *(ledger.refusals(number) or [NOBODY_ELSE])))

@@ -16,11 +16,13 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages as wire
 from fedgraft.common.wire.backbone import pack_backbone
 from fedgraft.common.wire.offer import Offer
-from fedgraft.server.exchange.delivery import exchange
+from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.guard import Refusal, read_offer, same_name
 from fedgraft.server.exchange.ledger import Entry, Ledger, entry
 
 Roster = dict[int, Offer]
+UNREGISTERED = "unregistered"
+_UNREGISTERED = "the coordinator has not registered the site, or no longer"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def distributed(model: Model) -> DistributedBackbone:
 
 
 def admit(
-    grid: Grid, plan: Plan, backbone: DistributedBackbone, nodes: Iterable[int], round_: int, ledger: Ledger
+    delivery: Delivery, plan: Plan, backbone: DistributedBackbone, nodes: Iterable[int], round_: int, ledger: Ledger
 ) -> Roster:
     """Prepare nodes: send them the plan, then those networks of the backbone that they lack.
 
@@ -55,14 +57,14 @@ def admit(
         the nodes that are ready. The ledger says why the others are not.
     """
     question = wire.pack_prepare(plan.for_sites().to_json(), plan.digest, backbone.name)
-    offers = _ask(grid, plan, question, wire.PREPARE, nodes, round_, ledger)
+    offers = _ask(delivery, plan, question, wire.PREPARE, nodes, round_, ledger)
     lacking: dict[tuple[str, ...], list[int]] = {}
     for node, offer in offers.items():
         if not offer.has_backbone:
             lacking.setdefault(offer.lacks, []).append(node)
     for lacks, some in lacking.items():
         parcel = RecordDict({**question, wire.FROZEN: backbone.parcel(lacks)})
-        offers |= _ask(grid, plan, parcel, wire.BACKBONE, some, round_, ledger)
+        offers |= _ask(delivery, plan, parcel, wire.BACKBONE, some, round_, ledger)
     return {node: offer for node, offer in offers.items() if offer.has_backbone}
 
 
@@ -85,17 +87,24 @@ def refuse_impostors(roster: Roster, registered: Mapping[int, str], round_: int,
     if not registered:
         return roster
     for node, offer in roster.items():
-        if registered.get(node) != offer.site:
-            name = registered.get(node, "nobody")
+        name = registered.get(node)
+        if name is None:
+            ledger.write(Entry(round_, "prepare", offer.site, node, UNREGISTERED, _UNREGISTERED, None, 0, 0))
+        elif name != offer.site:
             reason = f"the node is registered as {name}; `name` in site.yaml must be the same"
             ledger.write(Entry(round_, "prepare", offer.site, node, "wrong-name", reason, None, 0, 0))
     return {node: offer for node, offer in roster.items() if registered.get(node) == offer.site}
 
 
+def registered_still(node: int, registered: Mapping[int, str]) -> Refusal | None:
+    """Why an answer is not used though it is well: its site was unregistered since it was asked; else ``None``."""
+    return Refusal(UNREGISTERED, _UNREGISTERED) if registered and node not in registered else None
+
+
 def _ask(
-    grid: Grid, plan: Plan, content: RecordDict, kind: str, nodes: Iterable[int], round_: int, ledger: Ledger
+    delivery: Delivery, plan: Plan, content: RecordDict, kind: str, nodes: Iterable[int], round_: int, ledger: Ledger
 ) -> Roster:
-    replies = exchange(grid, [Message(content, node, kind) for node in nodes], plan.strategy.timeout)
+    replies = delivery.exchange([Message(content, node, kind) for node in nodes], round_, "prepare")
     down = wire.count_bytes(content)
     found: Roster = {}
     for node, reply in replies.items():

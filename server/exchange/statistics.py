@@ -6,21 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from flwr.app import Message
-from flwr.serverapp import Grid
 
-from fedgraft.common.errors import RoundError, WireError
+from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.input_kind import FederatedStatistics
 from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.statistics import DESCRIBE, SiteStatistics, pack_question, unpack_description
-from fedgraft.server.exchange.delivery import exchange, wait_for_nodes
+from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.guard import Refusal, content_of, same_name
-from fedgraft.server.exchange.held_out import least_nodes
-from fedgraft.server.exchange.ledger import NOBODY_ELSE, Entry, Ledger, entry
+from fedgraft.server.exchange.ledger import Entry, Ledger, entry
+from fedgraft.server.exchange.too_few import TooFewError, text_of
 
 GRACE = 30.0
-"""Seconds to wait for registered sites beyond ``strategy.min_sites``."""
+"""Seconds to wait for all registered sites, of whom ``patience.quorum_sites`` would be enough."""
 _NOTHING = "it told nothing: release.statistics=false, too few patients, or the plan holds it out"
 
 
@@ -33,7 +32,7 @@ class Answer:
     reply: Message | None
 
 
-def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledger: Ledger) -> Plan:
+def with_statistics(delivery: Delivery, plan: Plan, registered: Mapping[int, str], ledger: Ledger) -> Plan:
     """The plan that the run follows: ``plan`` itself, or a copy with the sites' statistics if it asks for them
     (``table.statistics=federated``; ``harmonise`` with ``reference=[]``).
 
@@ -44,25 +43,26 @@ def with_statistics(grid: Grid, plan: Plan, registered: Mapping[int, str], ledge
         registered: site names by node id, if the coordinator registered them; all are awaited, for `GRACE` at most.
 
     Raises:
-        RoundError: fewer than ``strategy.min_sites`` sites sent usable statistics.
+        TooFewError: fewer than ``patience.quorum_sites`` sites sent usable statistics.
         PlanError: no site sent a statistic that the plan needs.
     """
     kind = kind_of(plan, plan.engine.trusted)
     asked = kind.federated_statistics()
     if asked is None:
         return plan
-    nodes = wait_for_nodes(grid, least_nodes(plan), plan.strategy.timeout)
-    if len(nodes) < len(registered):  # use the statistics of all sites, not of the first to connect
-        nodes = wait_for_nodes(grid, len(registered), min(plan.strategy.timeout, GRACE))
+    nodes = delivery.gather(len(registered), GRACE)  # the statistics of all sites, not of the first to connect
     question = pack_question(plan.for_sites().to_json(), plan.digest)
-    replies = exchange(grid, [Message(question, node, DESCRIBE) for node in nodes], plan.strategy.timeout)
+    replies = delivery.exchange([Message(question, node, DESCRIBE) for node in nodes], 0, "describe")
     answers = [Answer(node, _read(reply, plan, asked), reply) for node, reply in replies.items()]
     answers = _without_wrong_names(answers, registered)
     ledger.write(*(_entry(answer, messages.count_bytes(question), plan, ledger) for answer in answers))
     told = [answer.found for answer in answers if isinstance(answer.found, SiteStatistics)]
     good = [found for found in told if found.site not in plan.hold_out]
-    if len(good) < plan.strategy.min_sites:
-        raise RoundError(_too_few(ledger, kind.facts().every, len(good), plan.strategy.min_sites))
+    if len(good) < plan.patience.quorum_sites:
+        least, names = plan.patience.quorum_sites, [one.site for one in good]
+        head = f"statistics of {kind.facts().every}: {len(good)} site(s) sent them"
+        head += f", patience.quorum_sites={least} are needed"
+        raise TooFewError(text_of(head, ledger.refusals()), 0, names)
     known = asked.known([one.statistics for one in sorted(good, key=lambda one: one.site)])
     return replace(plan, **known)
 
@@ -117,8 +117,3 @@ def _reason(found: SiteStatistics, plan: Plan) -> str:
     if found.site in plan.hold_out:
         return "it is one of hold_out: what it told is not used"
     return _NOTHING if found.statistics.is_nothing else ""
-
-
-def _too_few(ledger: Ledger, of: str, count: int, least: int) -> str:
-    head = f"statistics of {of}: {count} site(s) sent them, strategy.min_sites={least} are needed"
-    return "\n".join((head, *(ledger.refusals() or [NOBODY_ELSE])))

@@ -13,6 +13,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.server.evidence.evidence import gather
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.reports import summary
+from fedgraft.server.reports.attendance import attendance
 from fedgraft.server.reports.card.card import MARKDOWN
 from fedgraft.server.reports.documents import write_documents
 from fedgraft.server.rounds.state import RunOutcome
@@ -42,6 +43,7 @@ def write_results(
     evidence = gather(plan, outcome)
     result = {**summary.summary(plan, outcome, ledger, seconds, reason), **evidence.plain}
     result["extended"] = list(extended)
+    result["warnings"] = [*attendance(plan, outcome, ledger), *result["warnings"]]
     if reason:
         result["warnings"] = [_unfinished(plan, outcome, reason), *result["warnings"]]
     (out / "summary.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -74,6 +74,7 @@ Figures by task (``fedgraft.common.tasks``; ``headline`` first):
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from fedgraft.common import tasks
@@ -206,6 +207,7 @@ def round_line(round_: Round) -> dict[str, Any]:
         "updated": list(round_.sites),
         "train_loss": round_.train_loss,
         "seconds": round(round_.seconds, 4),
+        **({} if round_.rested_on is None else {"rested_on": asdict(round_.rested_on)}),
         **({} if round_.fit is None else {"fit": fit_figures(round_.fit)}),
         "bytes": {"up": round_.bytes_up, "down": round_.bytes_down},
         "val": evaluation_figures(task, round_.pooled("val")),

@@ -13,7 +13,6 @@ from fedgraft.server.exact.fit import fit
 from fedgraft.server.exact.layout import Layout
 from fedgraft.server.exact.sites import Asking, SitesInFit
 from fedgraft.server.exchange.held_out import training
-from fedgraft.server.rounds.ready import up_to_date
 from fedgraft.server.rounds.state import Round, Rounds, RunContext, RunState
 
 
@@ -34,10 +33,11 @@ class FittedRounds(Rounds):
 
     def next(self, context: RunContext, state: RunState) -> RunState:
         begun, number, plan = time.monotonic(), state.number + 1, context.plan
-        roster = state.roster if number == 1 else up_to_date(context, state.roster, number)
+        roster, quorum = state.roster, context.quorum()
         specs = messages.specs_of(context.trained)
         given = {name: tensor for name, tensor in state.shared.items() if name not in specs}
-        asking = Asking(context.grid, plan, context.ledger, number, specs, given, self.path.precision)
+        common = (context.delivery, plan, context.ledger, number, specs, given, self.path.precision)
+        asking = Asking(*common, quorum, context.registered)
         sites = SitesInFit(asking, training(roster, plan))
         ridge = self.path.ridges(plan.rounds)[number - 1]
         found = fit(sites, Layout(specs), state.shared, ridge, self.path)
@@ -49,7 +49,8 @@ class FittedRounds(Rounds):
         context.keep(shared)
         up, down = context.ledger.round_bytes(number)
         task, seconds = tasks.of(plan.data), time.monotonic() - begun
-        done = Round(number, task, sites.names, found.loss, seconds, up, down, fit=found)
+        rested_on = quorum.rested_on(sites.cases)
+        done = Round(number, task, sites.names, found.loss, seconds, up, down, fit=found, rested_on=rested_on)
         done = replace(done, central=context.central(shared))
         context.progress(done)
         return RunState(number, shared, roster, (*state.rounds[:-1], last, done), final, state.choices)

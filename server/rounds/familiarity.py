@@ -11,7 +11,6 @@ from fedgraft.common.familiarity.familiarity import Familiarity
 from fedgraft.common.familiarity.gaussian import Reference, projected_width, reference_of
 from fedgraft.common.wire.familiarity import FAMILIARITY, Told, pack_familiarity_question
 from fedgraft.common.wire.messages import count_bytes
-from fedgraft.server.exchange.delivery import exchange
 from fedgraft.server.exchange.guard import Expected, Refusal, read_familiarity
 from fedgraft.server.exchange.held_out import training
 from fedgraft.server.exchange.ledger import entry
@@ -41,7 +40,7 @@ def _ask(
     plan, found = context.plan, {}
     question = pack_familiarity_question(shared, plan.digest, plan.rounds, reference)
     messages = [Message(question, node, FAMILIARITY) for node in roster]
-    replies, down = exchange(context.grid, messages, plan.strategy.timeout), count_bytes(question)
+    replies, down = context.delivery.exchange(messages, plan.rounds, "familiarity"), count_bytes(question)
     for node, offer in roster.items():
         expected = Expected(offer.site, plan.digest, plan.rounds, offer.examples)
         told = read_familiarity(replies[node], expected, projected_width(context.head_width))

@@ -15,7 +15,6 @@ from fedgraft.common.interfaces.roles import SCALE
 from fedgraft.common.interfaces.task import Scalar
 from fedgraft.common.wire.feature_moments import MOMENTS, SiteMoments, pack_moments_question
 from fedgraft.common.wire.messages import count_bytes
-from fedgraft.server.exchange.delivery import exchange
 from fedgraft.server.exchange.guard import Expected, Refusal, read_moments
 from fedgraft.server.exchange.ledger import entry
 from fedgraft.server.exchange.roster import Roster
@@ -79,9 +78,7 @@ def _better(context: RunContext, roster: Roster, shared: Shared) -> Scaled:
 def _ask(context: RunContext, roster: Roster) -> list[Moments]:
     """Ask every training site for its moments; those that withhold them are left out, by name in the ledger."""
     question = pack_moments_question(context.plan.digest)
-    replies = exchange(
-        context.grid, [Message(question, node, MOMENTS) for node in roster], context.plan.strategy.timeout
-    )
+    replies = context.delivery.exchange([Message(question, node, MOMENTS) for node in roster], 0, "moments")
     width = max(len(tensor) for name, tensor in context.initial.items() if name.startswith(SCALE))
     good, down = [], count_bytes(question)
     for node, offer in roster.items():

@@ -13,7 +13,6 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages as wire
 from fedgraft.common.wire.subgroups import ByGroup
 from fedgraft.server.exchange.class_counts import Counts, class_counts, prior_counts
-from fedgraft.server.exchange.delivery import exchange
 from fedgraft.server.exchange.guard import Expected, Refusal, read_evaluations, read_prevalence, read_subgroups
 from fedgraft.server.exchange.held_out import training
 from fedgraft.server.exchange.ledger import What, entry
@@ -72,7 +71,7 @@ class _Answers:
 def _ask(context: RunContext, roster: Roster, shared: Shared, what: What) -> _Answers:
     plan = context.plan
     content = wire.pack_evaluate(shared, plan.digest, plan.rounds, _counts(plan, roster))
-    replies = exchange(context.grid, [Message(content, node, wire.EVALUATE) for node in roster], plan.strategy.timeout)
+    replies = context.delivery.exchange([Message(content, node, wire.EVALUATE) for node in roster], plan.rounds, what)
     found: BySite = {}
     expected: dict[str, Counts] = {}
     subgroups: dict[str, ByGroup[Evaluation]] = {}

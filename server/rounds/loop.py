@@ -18,14 +18,15 @@ from fedgraft.server.rounds.final_model import FinalModel
 from fedgraft.server.rounds.finish import finish
 from fedgraft.server.rounds.first_head import FirstHead, first_head
 from fedgraft.server.rounds.prepare import prepare
-from fedgraft.server.rounds.state import Prepared, Resumed, Round, RunContext, RunOutcome, RunState
+from fedgraft.server.rounds.ready import require_ready, up_to_date
+from fedgraft.server.rounds.state import Prepared, Resumed, Round, Rounds, RunContext, RunOutcome, RunState
 
 
 def run(context: RunContext, resumed: Resumed | None = None) -> RunOutcome:
     """All rounds of a plan, or those that are left.
 
     Raises:
-        RoundError: fewer than ``strategy.min_sites`` sites sent a usable answer; says who was missing and why.
+        RoundError: fewer sites sent a usable answer than the quorum needs; says who was missing and why.
         UndefinedFigureError: ``select=best`` or ``initial.interpolate``, but no validation figure is defined.
     """
     keep_freed_memory()
@@ -37,9 +38,25 @@ def run(context: RunContext, resumed: Resumed | None = None) -> RunOutcome:
         else:
             state = _go_on(prepared, resumed)
         while state.number < context.plan.rounds:
-            state = prepared.rounds.next(context, state)
+            state = _next(context, prepared.rounds, state)
             context.reached(prepared.rounds, state)
         return finish(context, state)
+
+
+def _next(context: RunContext, rounds: Rounds, state: RunState) -> RunState:
+    """The next round, over the sites that are ready now. A deployed run below its quorum waits, and repeats the round
+    from the same state, with those that came."""
+    roster, number, is_fresh = state.roster, state.number + 1, state.number == 0
+
+    def attempt() -> RunState:
+        nonlocal roster, is_fresh
+        if not is_fresh:  # just prepared
+            roster = up_to_date(context, roster, number)
+            require_ready(context, roster, number)
+        is_fresh = False
+        return rounds.next(context, replace(state, roster=roster))
+
+    return context.waits.until_quorum(attempt)
 
 
 def _go_on(prepared: Prepared, resumed: Resumed) -> RunState:

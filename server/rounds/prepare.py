@@ -7,11 +7,11 @@ from fedgraft.common.exact.suitability import path_of
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.aggregation.strategies import build_strategy
 from fedgraft.server.exchange.class_counts import prior_counts, require_imbalance
-from fedgraft.server.exchange.delivery import wait_for_nodes
-from fedgraft.server.exchange.held_out import least_nodes, require_prepared, training, wait_for_held_out
+from fedgraft.server.exchange.held_out import require_prepared, training
+from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.exact_round import FittedRounds
 from fedgraft.server.rounds.head_start import require_start
-from fedgraft.server.rounds.ready import up_to_date
+from fedgraft.server.rounds.ready import require_ready, up_to_date
 from fedgraft.server.rounds.round import TrainingRounds
 from fedgraft.server.rounds.state import Prepared, Rounds, RunContext
 
@@ -22,20 +22,31 @@ def prepare(context: RunContext) -> Prepared:
     Raises:
         PlanError: a part of the plan does not suit.
         InertError: an option has no effect with the cases that the sites have.
-        RoundError: fewer sites than ``strategy.min_sites`` are ready, or a held-out one is not.
+        RoundError: fewer sites are ready than the quorum needs, or a held-out one is not.
     """
     plan = context.plan
     rounds = rounds_of(plan)
     require_start(plan, context.initial)
     require_effect(plan.compression, context.trained, plan.engine.trusted)
-    wait_for_nodes(context.grid, least_nodes(plan), plan.strategy.timeout)
-    wait_for_held_out(context.grid, plan, context.registered)
-    roster = up_to_date(context, {}, 1)
-    require_prepared(roster, plan, context.ledger)
+    roster = _ready(context)
     trainers = training(roster, plan).values()
     require_imbalance(plan, trainers)
     prior_counts(plan, trainers)
     return Prepared(rounds, roster)
+
+
+def _ready(context: RunContext) -> Roster:
+    """The sites that are ready; a deployed run waits until there are enough."""
+    roster: Roster = {}
+
+    def attempt() -> Roster:
+        nonlocal roster
+        roster = up_to_date(context, roster, 1)
+        require_ready(context, roster, 1)
+        require_prepared(roster, context.plan, context.ledger, context.registered)
+        return roster
+
+    return context.waits.until_quorum(attempt)
 
 
 def rounds_of(plan: Plan) -> Rounds:

@@ -10,7 +10,6 @@ from flwr.app import ConfigRecord, Message
 from flwr.serverapp.strategy import Strategy
 
 from fedgraft.common import tasks
-from fedgraft.common.errors import RoundError
 from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.interfaces.strategy import is_mean
 from fedgraft.common.plan.plan import Plan
@@ -20,13 +19,11 @@ from fedgraft.server.aggregation import strategies
 from fedgraft.server.aggregation.moments import require_moments, with_known_moments
 from fedgraft.server.aggregation.strategy_state import Kept, keep, restore
 from fedgraft.server.exchange.class_counts import class_counts
-from fedgraft.server.exchange.delivery import exchange
 from fedgraft.server.exchange.guard import Expected, Refusal, read_update
 from fedgraft.server.exchange.held_out import training
-from fedgraft.server.exchange.ledger import entry, too_few
-from fedgraft.server.exchange.roster import Roster, RosterGrid
+from fedgraft.server.exchange.ledger import entry
+from fedgraft.server.exchange.roster import Roster, RosterGrid, registered_still
 from fedgraft.server.rounds.interpolation import Shared
-from fedgraft.server.rounds.ready import up_to_date
 from fedgraft.server.rounds.state import Round, Rounds, RunContext, RunState
 
 Answer = tuple[Message, Update]
@@ -58,8 +55,7 @@ class TrainingRounds(Rounds):
 
 def _next_round(context: RunContext, strategy: Strategy, codec: Codec, state: RunState) -> RunState:
     start, number = time.monotonic(), state.number + 1
-    roster = state.roster if number == 1 else up_to_date(context, state.roster, number)
-    trainers = training(roster, context.plan)
+    roster, trainers = state.roster, training(state.roster, context.plan)
     messages = _messages(context, strategy, trainers, number, state.shared)
     received = {name: state.shared[name] for name in context.trained}
     answers = _train(context, roster, messages, number, partial(codec.decode, received=received))
@@ -79,7 +75,7 @@ def _next_round(context: RunContext, strategy: Strategy, codec: Codec, state: Ru
 
 
 def _messages(context: RunContext, strategy: Strategy, trainers: Roster, number: int, shared: Shared) -> list[Message]:
-    config, grid = _config(context.plan, trainers), RosterGrid(context.grid, trainers)
+    config, grid = _config(context.plan, trainers), RosterGrid(context.delivery.grid, trainers)
     return strategies.configure(strategy, context.plan, number, shared, config, grid)
 
 
@@ -93,7 +89,7 @@ def _train(
     """Send train messages, check the replies, and write the ledger; returns accepted updates sorted by site name."""
     plan = context.plan
     down = {message.metadata.dst_node_id: message for message in messages}
-    replies = exchange(context.grid, messages, plan.strategy.timeout)
+    replies = context.delivery.exchange(messages, number, "train")
     specs = wire.specs_of(context.trained)
     compressed = decode if plan.compression.target is not None else None
     sizes = _sizes(messages)
@@ -102,14 +98,16 @@ def _train(
     for node in sorted(replies, key=lambda node: roster[node].site):
         site, reply = roster[node].site, replies[node]
         expected = Expected(site, plan.digest, number, roster[node].examples)
-        update = read_update(reply, expected, specs, tasks.of(plan.data), compressed)
+        gone = registered_still(node, context.registered)
+        update = gone or read_update(reply, expected, specs, tasks.of(plan.data), compressed)
         examples = update.examples if isinstance(update, Update) else None
         entries.append(entry(number, "train", site, node, update, sizes[id(down[node].content)], reply, examples))
         if not isinstance(update, Refusal):
             good.append((down[node], update))
     context.ledger.write(*entries)
-    if len(good) < plan.strategy.min_sites:
-        raise RoundError(too_few(context.ledger, number, "sent a usable update", len(good), plan.strategy.min_sites))
+    present = {update.site: update.examples for _, update in good}
+    unasked = {offer.site: offer.examples for node, offer in training(roster, plan).items() if node not in down}
+    context.quorum().require(present, number, "sent a usable update", unasked)
     return good
 
 
@@ -125,4 +123,5 @@ def _summary_of(context: RunContext, number: int, answers: list[Answer], seconds
     mean = sum(loss * n for loss, n in known) / sum(n for _, n in known) if len(known) == len(losses) else None
     up, down = context.ledger.round_bytes(number)
     task = tasks.of(context.plan.data)
-    return Round(number, task, tuple(u.site for _, u in answers), mean, seconds, up, down)
+    rested_on = context.quorum().rested_on({u.site: u.examples for _, u in answers})
+    return Round(number, task, tuple(u.site for _, u in answers), mean, seconds, up, down, rested_on=rested_on)

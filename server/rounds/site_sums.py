@@ -9,7 +9,6 @@ from flwr.app import Message
 from fedgraft.common.interfaces.head_start import Sums
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.head_sums import SUMS, SiteSums, SumsQuestion, pack_sums_question
-from fedgraft.server.exchange.delivery import exchange
 from fedgraft.server.exchange.guard import Expected, Refusal, read_sums
 from fedgraft.server.exchange.ledger import Ledger, What, entry
 from fedgraft.server.exchange.roster import Roster
@@ -32,7 +31,7 @@ def told_sums(
         what: the ledger's word for this question.
     """
     plan, question = context.plan, pack_sums_question(asked)
-    replies = exchange(context.grid, [Message(question, node, SUMS) for node in roster], plan.strategy.timeout)
+    replies = context.delivery.exchange([Message(question, node, SUMS) for node in roster], 0, what)
     good, down = [], messages.count_bytes(question)
     for node, offer in roster.items():
         found = read_sums(replies[node], Expected(offer.site, plan.digest, 0, offer.examples), specs)

@@ -6,8 +6,6 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from flwr.serverapp import Grid
-
 from fedgraft.common.familiarity.familiarity import Familiarity
 from fedgraft.common.interfaces.features import Group
 from fedgraft.common.interfaces.roles import BEFORE_HEAD
@@ -17,8 +15,11 @@ from fedgraft.common.wire.offer import Offer
 from fedgraft.common.wire.subgroups import ByGroup
 from fedgraft.server.aggregation.strategy_state import Kept
 from fedgraft.server.exact.fit import Fit
+from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import DistributedBackbone, Roster
+from fedgraft.server.patience.patience import NoPatience, Waits
+from fedgraft.server.patience.quorum import Quorum, RestedOn, quorum_of
 from fedgraft.server.rounds.final_model import FinalModel
 from fedgraft.server.rounds.interpolation import BySite, Shared
 
@@ -35,6 +36,7 @@ class Round:
         subgroups: evaluations of the sites' test cases, by site, column and subgroup (``audit``).
         expected: training cases by class that held-out sites expect (``features.scale=own_balanced``) and may tell.
         fit: how the coordinator's own fit of this round ended (``strategy=exact``); ``None`` if the sites trained.
+        rested_on: of the sites and training cases of the run, those that made this round's model; ``None`` of round 0.
     """
 
     number: int
@@ -49,6 +51,7 @@ class Round:
     subgroups: dict[str, ByGroup[Evaluation]] = field(default_factory=dict)
     expected: dict[str, tuple[int, ...]] = field(default_factory=dict)
     fit: Fit | None = None
+    rested_on: RestedOn | None = None
 
     def pooled(self, split: str, without: Collection[str] = ()) -> Evaluation | None:
         """The merged evaluations of a split by all sites but those in ``without``; ``None`` if no site sent one."""
@@ -66,11 +69,13 @@ class RunContext:
     """What all phases of a run need.
 
     Attributes:
-        grid: sends messages to nodes.
+        delivery: the way of messages to the nodes.
         backbone: the backbone as it is sent to sites.
         initial: the tensors that sites receive, of the model as built.
         groups: of the features, by the module that they come from.
-        registered: site names by node id; empty if the coordinator registered none (a simulation).
+        registered: site names by node id, as they are registered now; empty if the coordinator registers none (a
+            simulation).
+        waits: what it does below its quorum.
         evaluate: evaluates shared tensors on the coordinator's own test set; ``None`` if it has none.
         finished: called with each round once the sites have evaluated its model.
         progress: called with each round as soon as it is aggregated.
@@ -78,18 +83,23 @@ class RunContext:
         reached: called with what makes the rounds, and with the state before the first round and after each.
     """
 
-    grid: Grid
+    delivery: Delivery
     plan: Plan
     backbone: DistributedBackbone
     initial: Shared
     ledger: Ledger
     groups: tuple[Group, ...]
     registered: Mapping[int, str] = field(default_factory=dict)
+    waits: Waits = field(default_factory=NoPatience)
     evaluate: Callable[[Shared], Evaluation] | None = None
     finished: Callable[[Round], None] = lambda round_: None
     progress: Callable[[Round], None] = lambda round_: None
     keep: Callable[[Shared], None] = lambda shared: None
     reached: Callable[[Rounds, RunState], None] = lambda rounds, state: None
+
+    def quorum(self) -> Quorum:
+        """How many sites and cases a round needs, of those that the run has now."""
+        return quorum_of(self.plan, self.ledger, self.registered)
 
     @property
     def trained(self) -> Shared:
@@ -131,10 +141,12 @@ class Rounds(Protocol):
     """How a plan's strategy makes the next model."""
 
     def next(self, context: RunContext, state: RunState) -> RunState:
-        """Run one round. With their answers the sites send evaluations of the received model, the last round's.
+        """Run one round over the state's roster. With their answers the sites send evaluations of the received model,
+        the last round's.
 
         Raises:
-            RoundError: fewer than ``strategy.min_sites`` sites are ready or answered as asked, or the strategy failed.
+            TooFewError: fewer sites answered as asked than the quorum needs; the same round can be run again.
+            RoundError: the strategy failed.
             UndefinedFigureError: in the first round, if no validation figure is defined by which to choose a model.
         """
 

@@ -42,7 +42,7 @@ def read_facts(folder: Path, plan: Plan) -> Facts:
         name: Work(cases, evaluated.get(name) or round(cases * held_out / (1 - held_out)))
         for name, cases in trained.items()
     }
-    return Facts(entries, work, plan.train.epochs, plan.strategy.timeout)
+    return Facts(entries, work, plan.train.epochs, plan.patience.first_deadline)
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from itertools import groupby
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.sections import ClockSection, Profile
+from fedgraft.server.exchange.delivery import LATE
 from fedgraft.server.exchange.ledger import Entry, What
 
 _MEGABIT = 1e6
@@ -137,7 +138,7 @@ def timeline(facts: Facts, pace: Pace) -> tuple[Step, ...]:
 
 
 def _counts(entry: Entry) -> bool:
-    return entry.what != "prepare" or entry.outcome == "ok"
+    return entry.outcome != LATE and (entry.what != "prepare" or entry.outcome == "ok")
 
 
 def _message(entries: Sequence[Entry], facts: Facts, pace: Pace) -> Parts:

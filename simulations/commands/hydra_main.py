@@ -9,9 +9,11 @@ import hydra
 from omegaconf import DictConfig
 
 from fedgraft.common.errors import FedGraftError, PlanError
+from fedgraft.common.plan.patience_section import OLD_NAMES, renamed_sentence
 from fedgraft.simulations.planning.choices import groups, several_members
 from fedgraft.simulations.planning.compose import to_study
 from fedgraft.simulations.planning.planned import Planned
+from fedgraft.simulations.planning.words import name_of
 
 CONFIG = "pkg://fedgraft.conf"
 QUIET = (
@@ -54,9 +56,10 @@ def run_hydra(
 
     flags, overrides = flags_and_overrides(arguments)
     known = groups()
-    lists = [wrong for word in overrides if (wrong := several_members(word, known)) is not None]
-    if lists:
-        raise PlanError(lists)
+    wrong = [found for word in overrides if (found := several_members(word, known)) is not None]
+    wrong += [renamed_sentence(name) for word in overrides if (name := name_of(word)) in OLD_NAMES]
+    if wrong:
+        raise PlanError(wrong)
     before = sys.argv
     sys.argv = ["fedgraft", *flags, *overrides, *(() if _COMPLETION & set(flags) else extra)]
     try:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import time
 
 from flwr.app import Context
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 
 from fedgraft.common.errors import PlanError
+
+_CONNECT = 60.0
+"""Seconds for Flower's engine to make its nodes, which it does beside the ServerApp."""
 
 
 def run_on_ray(
@@ -30,6 +34,9 @@ def run_on_ray(
     @configured.main()
     def main(grid: Grid, context: Context) -> None:
         context.run_config.update(run_config)
+        deadline = time.monotonic() + _CONNECT
+        while len(list(grid.get_node_ids())) < sites and time.monotonic() < deadline:
+            time.sleep(0.1)
         try:
             server_app(grid, context)
         except BaseException as error:  # Flower's engine would only log it

@@ -152,7 +152,7 @@ def _run(
     sites = list(federation.sites.values())
     config = {"plan": plan.to_json(), "out": str(out), "resume": "yes" if resume else "", "extend": str(extend)}
     test = _central_test(out, plan, federation, display)
-    server = app.build(test, display.round, series is None, ended, tracker, False, last=False)
+    server = app.build(test, display.round, series is None, ended, tracker, False, last=False, clock=None)
     try:
         if plan.engine.name == "ray":
             client = client_app.build(client_app.MessageHandler(Workspace(), sites))

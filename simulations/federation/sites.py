@@ -153,7 +153,7 @@ def _read(plan: Plan, partitioned: Partitioned) -> Iterator[Path]:
 
 
 def _check_sites(plan: Plan, names: list[str]) -> None:
-    """Check ``hold_out`` and ``strategy.min_sites`` against the partition's sites.
+    """Check ``hold_out`` and ``patience.quorum_sites`` against the partition's sites.
 
     Raises:
         PlanError: a site to be held out is not there, or too few are left to train.
@@ -161,10 +161,10 @@ def _check_sites(plan: Plan, names: list[str]) -> None:
     unknown = [name for name in plan.hold_out if name not in names]
     if unknown:
         raise PlanError(f"hold_out names {', '.join(unknown)}, but the partition's sites are {', '.join(names)}")
-    least, count = plan.strategy.min_sites, len(names) - len(plan.hold_out)
+    least, count = plan.patience.quorum_sites, len(names) - len(plan.hold_out)
     if least > count:
         left = f", of which {len(plan.hold_out)} are held out" if plan.hold_out else ""
-        raise PlanError(f"strategy.min_sites={least}, but the partition has {len(names)} site(s){left}")
+        raise PlanError(f"patience.quorum_sites={least}, but the partition has {len(names)} site(s){left}")
 
 
 def only_tests(cases: Sequence[Case]) -> bool:

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from fedgraft.common.errors import PlanError, first_line
+from fedgraft.common.plan.patience_section import OLD_NAMES, renamed_sentence
 from fedgraft.simulations.planning.choices import groups, several_members
 from fedgraft.simulations.planning.compose import study_problems
 from fedgraft.simulations.planning.planned import Planned, Words
@@ -130,6 +131,8 @@ def hydra_initialised() -> Iterator[None]:
 
 
 def _to_do(text: str, word: str) -> str:
+    if name_of(word) in OLD_NAMES:
+        return renamed_sentence(name_of(word))
     if text.startswith("Could not override"):
         return f"{name_of(word)} is not an option here; to give a part one of its own, write +{word}"
     return text.splitlines()[0]

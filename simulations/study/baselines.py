@@ -128,6 +128,7 @@ def alone(plan: Plan) -> Plan:
         plan,
         loss=loss,
         strategy=_strategy_alone(plan),
+        patience=replace(plan.patience, quorum_sites=1),
         compression=CompressionSection(target=None, down="exact"),
         personal=PersonalSection(),
         alignment=AlignmentSection(),
@@ -141,8 +142,8 @@ def alone(plan: Plan) -> Plan:
 def _strategy_alone(plan: Plan) -> StrategySection:
     """FedAvg; of a strategy that fits over gradients, the same fit over one site's."""
     if is_exact(plan.strategy):
-        return replace(plan.strategy, min_sites=1)
-    return StrategySection(FEDAVG, fraction=1.0, min_sites=1, timeout=plan.strategy.timeout)
+        return plan.strategy
+    return StrategySection(FEDAVG, fraction=1.0)
 
 
 def without(plan: Plan, options: Collection[str]) -> Plan:
@@ -201,8 +202,8 @@ def _pooled(plan: Plan, partitioned: Partitioned, environ: Mapping[str, str]) ->
 
 
 def _without(plan: Plan, study: Study, partitioned: Partitioned, site: str) -> Arrangement:
-    strategy = replace(plan.strategy, min_sites=min(plan.strategy.min_sites, len(partitioned.sites) - 1))
-    left_out = replace(plan, hold_out=(site,), adapt=study.adapt, strategy=strategy, clock=None)
+    patience = replace(plan.patience, quorum_sites=min(plan.patience.quorum_sites, len(partitioned.sites) - 1))
+    left_out = replace(plan, hold_out=(site,), adapt=study.adapt, patience=patience, clock=None)
     return Arrangement(LEFT_OUT, site, (site,), left_out, partitioned)
 
 

@@ -28,7 +28,7 @@ EVALUATIONS = 2
 """Of the gradient; each is a process at every site: the first question, and one that brings no given tensors."""
 WORDS = (
     *("features=taps", "head=plain", "loss.weights=none", "rounds=1", "strategy=exact", "strategy.weakest=0.1"),
-    *(f"strategy.most_evaluations={EVALUATIONS}", "strategy.min_sites=2", "strategy.timeout=120"),
+    *(f"strategy.most_evaluations={EVALUATIONS}", "patience.quorum_sites=2", "patience.deadline=120"),
     *("data.sites=2", "data.val_fraction=0.3", "decide.unseen=null"),
 )
 

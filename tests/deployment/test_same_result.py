@@ -28,7 +28,7 @@ def test_a_deployed_run_equals_the_simulation(
 ) -> None:
     """SiloBN: shared and local tensors, and batch statistics; FedProx; two rounds; three hospitals' DICOM files."""
     monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
-    plan = compose_plan("strategy=fedprox", "adaptation=silobn", "strategy.min_sites=3", "strategy.timeout=120")
+    plan = compose_plan("strategy=fedprox", "adaptation=silobn", "patience.quorum_sites=3", "patience.deadline=120")
     simulate(plan, tmp_path / "simulated", Console(file=StringIO()))
     for folder in sorted((tmp_path / "simulated" / "sites").iterdir()):
         start_site(deployment.site_file(folder.name, folder / "manifest.csv"))

@@ -30,7 +30,7 @@ def test_a_table_with_federated_statistics(
     tmp_path: Path,
 ) -> None:
     """The coordinator's process of the run is killed in a round; the run goes on by itself."""
-    plan = table_plan("strategy.min_sites=2", "strategy.timeout=120", "rounds=3", "decide.unseen=null")
+    plan = table_plan("patience.quorum_sites=2", "patience.deadline=120", "rounds=3", "decide.unseen=null")
     hospitals = table_sites(2)
     app = client_app.build(client_app.MessageHandler(Workspace(), hospitals))
     grid = InProcessGrid(app, [{"site-file": str(site)} for site in hospitals], {})

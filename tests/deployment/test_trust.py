@@ -81,8 +81,8 @@ def plan_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     overrides = ["backbone=timm", "backbone.name=test_resnet", "backbone.pretrained=false", "rounds=1"]
     overrides += [
         "data.image_size=32",
-        "strategy.min_sites=1",
-        "strategy.timeout=90",
+        "patience.quorum_sites=1",
+        "patience.deadline=90",
         "train.batch_size=8",
         "loss.weights=none",
     ]

@@ -13,6 +13,7 @@ from fedgraft.client.app import client_app
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
+from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.rounds.state import RunContext
@@ -46,4 +47,4 @@ def context_over(plan: Plan, answering: Tampered, ledger: Ledger | None = None, 
     grid = InProcessGrid(client, [{"partition-id": index} for index in range(len(answering.sites))], {})
     model = build(plan, None)
     initial, backbone = model.tensors(model.received), distributed(model)
-    return RunContext(grid, plan, backbone, initial, ledger or Ledger(None), model.groups, **more)
+    return RunContext(Delivery(grid), plan, backbone, initial, ledger or Ledger(None), model.groups, **more)

@@ -13,7 +13,7 @@ from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.plan.plan import Plan
 
 LATE = 0.5
-"""Share of ``strategy.timeout`` beyond which the expected time of a round leaves no reserve for a busy machine."""
+"""Share of ``patience.deadline`` beyond which the expected time of a round leaves no reserve for a busy machine."""
 MOST_MEMORY = 0.7
 MOST_DISK = 0.9
 EXAMPLE_UPLINK = 10.0
@@ -74,14 +74,14 @@ def _times(
     volume: Volume,
     around: Surroundings,
 ) -> Iterator[Finding]:
-    timeout, on = plan.strategy.timeout, f"measured on {count_of(measured.cases, 'case')}"
+    timeout, on = plan.patience.first_deadline, f"measured on {count_of(measured.cases, 'case')}"
     first, each = first_seconds(plan, counts, measured), round_seconds(plan, counts, measured)
     sending = 0.0 if around.uplink is None else transfer_seconds(volume.up, around.uplink)
     text = (
         f"about {seconds_of(first)} once, to {facts.take} and compute {count_of(sum(counts.values()), 'case')} ({on})"
     )
     if first > timeout:
-        todo = f"the run goes on without this site until it is ready: raise strategy.timeout={timeout:g} (seconds)"
+        todo = f"the run goes on without this site until it is ready: raise patience.deadline={timeout:g} (seconds)"
         yield Finding("warning", "time before the first round", text, todo)
     else:
         yield Finding("ok", "time before the first round", text)
@@ -92,7 +92,7 @@ def _times(
         text += f", {seconds_of((each + sending) * plan.rounds)} for all {plan.rounds:,} rounds"
     text += "" if around.uplink is None else f", with {seconds_of(sending)} each to send"
     grade: Grade = "problem" if each + sending > timeout else "warning" if each + sending > LATE * timeout else "ok"
-    todo = "" if grade == "ok" else f"strategy.timeout={timeout:g} s; ask for a longer one, or use a faster machine"
+    todo = "" if grade == "ok" else f"patience.deadline={timeout:g} s; ask for a longer one, or use a faster machine"
     yield Finding(grade, "time of a round", text, todo)
 
 
@@ -118,7 +118,7 @@ def _line(plan: Plan, volume: Volume, around: Surroundings) -> Finding:
         return Finding("ok", "bytes", f"{text}; at {EXAMPLE_UPLINK:g} Mbit/s, {example} to send", todo)
     seconds = transfer_seconds(volume.up, around.uplink)
     text += f"; {seconds_of(seconds)} to send at the stated {around.uplink:g} Mbit/s"
-    if seconds > LATE * plan.strategy.timeout:
+    if seconds > LATE * plan.patience.first_deadline:
         return Finding("warning", "bytes", text, "ask for a plan with compression, or for a faster line")
     return Finding("ok", "bytes", text)
 

@@ -30,7 +30,7 @@ def site(
 ) -> tuple[Path, Ask]:
     """A prepared site's file, and what asks it to train in a round."""
     monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
-    plan = compose_plan("strategy.min_sites=1")
+    plan = compose_plan("patience.quorum_sites=1")
     path = next(iter(lay_out(plan, tmp_path, os.environ).sites.values()))
     handler = client_app.MessageHandler(Workspace(), [path], keep_answers=True)
     app = client_app.build(handler)

@@ -223,7 +223,7 @@ def test_an_unknown_option_is_named(default: Plan, option: str) -> None:
         ("augment.flip", "sometimes", "boolean"),
         ("strategy.fraction", 0, "greater than 0"),
         ("strategy.fraction", 1.5, "less than or equal to 1"),
-        ("strategy.min_sites", 0, "greater than or equal to 1"),
+        ("patience.quorum_sites", 0, "greater than or equal to 1"),
         ("release.evaluation", "perhaps", "boolean"),
         ("engine.name", "slurm", "'inprocess' or 'ray'"),
         ("compression.down", "bfloat16", "'exact', 'float16' or 'int8'"),

@@ -94,7 +94,7 @@ def test_a_plan_s_json_is_json_for_everyone(plan_of: PlanOf) -> None:
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
-    json.loads(plan_of("strategy.timeout=1e300").to_json(), parse_constant=refuse)
+    json.loads(plan_of("patience.wait=1e300").to_json(), parse_constant=refuse)
 
 
 def test_a_plan_file_that_does_not_exist(tmp_path: Path) -> None:

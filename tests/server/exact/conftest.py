@@ -51,7 +51,7 @@ def breast_plan(compose_plan: Composer) -> Composer:
     def composed(*overrides: str) -> Plan:
         own = (
             "strategy=exact",
-            "strategy.min_sites=1",
+            "patience.quorum_sites=1",
             "strategy.tolerance=1e-7",
             "strategy.precision=float64",
         )

@@ -89,10 +89,10 @@ def test_in_the_next_round_the_site_is_asked_again(breast_plan: Composer, fit_ov
 
 
 def test_too_few_sites_end_the_run_and_are_named(breast_plan: Composer, fit_over: FitOver, patients: Any) -> None:
-    plan = breast_plan(*ONE, "strategy.min_sites=2")
+    plan = breast_plan(*ONE, "patience.quorum_sites=2")
     with pytest.raises(RoundError) as caught:
         fit_over(plan, dealt(patients, 2), {1: LeavesAt(3)})
-    words = "round 1: 1 site(s) told its gradient, strategy.min_sites=2 are needed"
+    words = "round 1: 1 site(s) told its gradient, patience.quorum_sites=2 are needed"
     assert words in str(caught.value)
     assert "site-01: unreachable" in str(caught.value)
 

@@ -16,8 +16,6 @@ from fedgraft.common import tensors
 from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.exchange.held_out import wait_for_held_out
-from fedgraft.simulations.engine.grid import InProcessGrid
 from fedgraft.simulations.federation.sites import lay_out
 
 Federate = Callable[..., Any]
@@ -97,17 +95,21 @@ def test_a_simulation_refuses_an_unknown_name_at_once(federate: Federate, compos
 
 
 def test_a_simulation_refuses_to_hold_out_too_many(federate: Federate, compose_plan: Composer) -> None:
-    with pytest.raises(PlanError, match=r"min_sites=2, but the partition has 3 site\(s\), of which 2 are held out"):
+    with pytest.raises(
+        PlanError, match=r"patience.quorum_sites=2, but the partition has 3 site\(s\), of which 2 are held out"
+    ):
         federate(held_out(compose_plan(), "birch", "cedar"))
 
 
-def test_min_sites_counts_sites_that_train(federate: Federate, compose_plan: Composer) -> None:
+def test_the_quorum_counts_sites_that_train(federate: Federate, compose_plan: Composer) -> None:
     def renamed(message: Message, reply: Message) -> Message:
         if message.metadata.message_type.startswith("query"):
             reply.content.config_records["site"]["plan"] = "0" * 64
         return reply
 
-    with pytest.raises(RoundError, match=r"(?s)round 1: 1 site\(s\) ready to train, strategy.min_sites=2.*wrong-plan"):
+    with pytest.raises(
+        RoundError, match=r"(?s)round 1: 1 site\(s\) ready to train, patience.quorum_sites=2.*wrong-plan"
+    ):
         federate(held_out(compose_plan(), "birch"), {0: renamed})
 
 
@@ -124,18 +126,3 @@ def test_a_site_that_the_plan_holds_out_refuses_to_train(
 def test_a_name_twice_is_an_error(compose_plan: Composer) -> None:
     with pytest.raises(PlanError, match="hold_out names a site twice"):
         compose_plan("hold_out=[birch,birch]")
-
-
-def test_the_start_waits_for_the_held_out_site(compose_plan: Composer) -> None:
-    """Three others are connected before it is."""
-    here = [{1, 2, 3}, {1, 2, 3, 4}]
-
-    class Arriving(InProcessGrid):
-        def __init__(self) -> None:
-            pass
-
-        def get_node_ids(self) -> set[int]:
-            return here.pop(0) if len(here) > 1 else here[0]
-
-    wait_for_held_out(Arriving(), held_out(compose_plan(), "birch"), {4: "birch", 1: "alder"})
-    assert here == [{1, 2, 3, 4}]

@@ -16,10 +16,13 @@ from fedgraft.client.app.workspace import Workspace
 from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.plan import Plan, from_dict
+from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.statistics import used, with_statistics
 from fedgraft.simulations.engine.grid import InProcessGrid
 from fedgraft.simulations.federation.local_statistics import with_local_statistics
+
+from ..clock import Wound
 
 Sites = Callable[..., list[Path]]
 PlanOf = Callable[..., Plan]
@@ -43,7 +46,8 @@ def grid_of(sites: list[Path], changes: dict[int, Change] | None = None) -> InPr
 
 def ask(plan: Plan, grid: InProcessGrid, **more: Any) -> tuple[Plan, Ledger]:
     ledger = Ledger(None)
-    return with_statistics(grid, plan, more.get("registered", {}), ledger), ledger
+    delivery = Delivery(grid, clock=Wound().clock)
+    return with_statistics(delivery, plan, more.get("registered", {}), ledger), ledger
 
 
 def set_to(record: str, key: str, value: Any) -> Change:
@@ -109,7 +113,7 @@ def test_a_plan_that_holds_its_numbers_asks_nobody(table_plan: PlanOf, compose_p
 def test_a_bad_answer_is_left_out_with_a_line_in_the_ledger(
     table_plan: PlanOf, table_sites: Sites, change: Change, outcome: str, reason: str
 ) -> None:
-    plan, sites = table_plan("strategy.min_sites=1"), table_sites(3)
+    plan, sites = table_plan("patience.quorum_sites=1"), table_sites(3)
     found, ledger = ask(plan, grid_of(sites, {0: change}))
     bad = ledger.entries[0]
     assert (bad.what, bad.outcome) == ("describe", outcome)
@@ -121,7 +125,7 @@ def test_a_bad_answer_is_left_out_with_a_line_in_the_ledger(
 def test_a_site_that_tells_nothing_is_not_among_those_used(table_plan: PlanOf, table_sites: Sites) -> None:
     sites = table_sites(3)
     sites[1].write_text(f"{sites[1].read_text()}release: {{statistics: false}}\n")
-    _, ledger = ask(table_plan("strategy.min_sites=1"), grid_of(sites, {2: break_down}))
+    _, ledger = ask(table_plan("patience.quorum_sites=1"), grid_of(sites, {2: break_down}))
     assert used(ledger) == ["site-0"]
     assert ledger.entries[1].outcome == "ok"
     told = "it told nothing: release.statistics=false, too few patients, or the plan holds it out"
@@ -129,18 +133,18 @@ def test_a_site_that_tells_nothing_is_not_among_those_used(table_plan: PlanOf, t
 
 
 class LateGrid(InProcessGrid):
-    """The last node connects when the nodes are listed for the third time."""
+    """The last node connects when the nodes are listed for the second time."""
 
     listed = 0
 
     def get_node_ids(self) -> list[int]:
         self.listed += 1
         nodes = sorted(super().get_node_ids())
-        return nodes if self.listed > 2 else nodes[:-1]
+        return nodes if self.listed > 1 else nodes[:-1]
 
 
 def test_registered_sites_beyond_the_least_are_waited_for(table_plan: PlanOf, table_sites: Sites) -> None:
-    plan, sites = table_plan("strategy.min_sites=1", "strategy.timeout=20"), table_sites(2)
+    plan, sites = table_plan("patience.quorum_sites=1"), table_sites(2)
     app = client_app.build(client_app.MessageHandler(Workspace(), sites))
     nodes: list[Any] = [{"partition-id": index} for index in range(2)]
     registered = {1000: "site-0", 1001: "site-1"}
@@ -149,13 +153,13 @@ def test_registered_sites_beyond_the_least_are_waited_for(table_plan: PlanOf, ta
 
 
 def test_the_wait_for_registered_sites_ends(table_plan: PlanOf, table_sites: Sites) -> None:
-    plan = table_plan("strategy.min_sites=1", "strategy.timeout=0.1")
+    plan = table_plan("patience.quorum_sites=1")
     registered = {1000: "site-0", 1001: "site-1", 1002: "away"}
     assert used(ask(plan, grid_of(table_sites(2)), registered=registered)[1]) == ["site-0", "site-1"]
 
 
 def test_an_impostor_is_left_out(table_plan: PlanOf, table_sites: Sites) -> None:
-    plan = table_plan("strategy.min_sites=1")
+    plan = table_plan("patience.quorum_sites=1")
     grid = grid_of(table_sites(2))
     _, ledger = ask(plan, grid, registered={1000: "site-0", 1001: "west"})
     assert [entry.outcome for entry in ledger.entries] == ["ok", "wrong-name"]
@@ -163,14 +167,14 @@ def test_an_impostor_is_left_out(table_plan: PlanOf, table_sites: Sites) -> None
 
 
 def test_too_few_answers_end_the_run_and_say_who_was_missing(table_plan: PlanOf, table_sites: Sites) -> None:
-    plan = table_plan("strategy.min_sites=2")
+    plan = table_plan("patience.quorum_sites=2")
     with pytest.raises(RoundError) as caught:
         ask(plan, grid_of(table_sites(2), {1: break_down}))
     text = str(caught.value)
-    assert "statistics of the table: 1 site(s) sent them, strategy.min_sites=2 are needed" in text
+    assert "statistics of the table: 1 site(s) sent them, patience.quorum_sites=2 are needed" in text
     assert "node 1001: site-error (the site reported `data-unusable`" in text
     with pytest.raises(RoundError, match="no other site is connected"):
-        ask(table_plan("strategy.min_sites=1", "strategy.timeout=0.1"), grid_of([]))
+        ask(table_plan("patience.quorum_sites=1"), grid_of([]))
 
 
 def test_a_column_that_no_site_tells_of_ends_the_run(table_plan: PlanOf, table_sites: Sites) -> None:
@@ -180,10 +184,10 @@ def test_a_column_that_no_site_tells_of_ends_the_run(table_plan: PlanOf, table_s
 
 def test_a_site_that_is_held_out_is_neither_used_nor_counted(table_plan: PlanOf, table_sites: Sites) -> None:
     sites = table_sites(3)
-    plan = replace(table_plan("strategy.timeout=10"), hold_out=("site-1",))
+    plan = replace(table_plan(), hold_out=("site-1",))
     found, ledger = ask(plan, grid_of(sites))
     alone, _ = ask(table_plan(), grid_of([sites[0], sites[2]]))
     assert table_of(found) == table_of(alone)
     assert used(ledger) == ["site-0", "site-2"]
-    with pytest.raises(RoundError, match=r"1 site\(s\) sent them, strategy.min_sites=2"):
-        ask(replace(table_plan("strategy.timeout=0.5"), hold_out=("site-1", "site-2")), grid_of(sites))
+    with pytest.raises(RoundError, match=r"1 site\(s\) sent them, patience.quorum_sites=2"):
+        ask(replace(table_plan(), hold_out=("site-1", "site-2")), grid_of(sites))

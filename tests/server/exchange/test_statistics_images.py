@@ -15,6 +15,7 @@ from fedgraft.client.app import client_app
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.plan.plan import Plan, from_dict
+from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.statistics import used, with_statistics
 from fedgraft.simulations.engine.grid import InProcessGrid
@@ -40,7 +41,7 @@ def ask(plan: Plan, sites: list[Path], bad: int | None = None) -> tuple[Plan, Le
         return reply
 
     nodes = [{"partition-id": index} for index in range(len(sites))]
-    return with_statistics(InProcessGrid(answer, nodes, {}), plan, {}, ledger), ledger  # type: ignore[arg-type]
+    return with_statistics(Delivery(InProcessGrid(answer, nodes, {})), plan, {}, ledger), ledger  # type: ignore[arg-type]
 
 
 def test_the_plan_then_holds_the_pooled_means(compose_plan: PlanOf, tmp_path: Path, cache: Path) -> None:
@@ -51,7 +52,7 @@ def test_the_plan_then_holds_the_pooled_means(compose_plan: PlanOf, tmp_path: Pa
     assert used(ledger) == sorted(path.parent.name for path in sites)
     assert len(found.harmonise.reference) == 33
     assert from_dict(found.to_dict()) == found
-    alone = [ask(compose_plan("harmonise=histogram", "strategy.min_sites=1"), [site])[0] for site in sites]
+    alone = [ask(compose_plan("harmonise=histogram", "patience.quorum_sites=1"), [site])[0] for site in sites]
     medians = [one.harmonise.reference[5] for one in alone]
     assert min(medians) < found.harmonise.reference[5] < max(medians)
     assert ask(plan, sites[::-1])[0].digest == found.digest
@@ -59,17 +60,17 @@ def test_the_plan_then_holds_the_pooled_means(compose_plan: PlanOf, tmp_path: Pa
 
 
 def test_a_bad_answer_is_left_out(compose_plan: PlanOf, tmp_path: Path, cache: Path) -> None:
-    plan = compose_plan("harmonise=fourier", "strategy.min_sites=1")
+    plan = compose_plan("harmonise=fourier", "patience.quorum_sites=1")
     sites = sites_of(plan, tmp_path, cache)
     found, ledger = ask(plan, sites, bad=0)
     assert [entry.outcome for entry in ledger.entries] == ["bad-statistics", "ok", "ok"]
     assert found == ask(plan, sites[1:])[0]
     with pytest.raises(RoundError, match="statistics of the images: 2 site"):
-        ask(compose_plan("harmonise=fourier", "strategy.min_sites=3"), sites, bad=0)
+        ask(compose_plan("harmonise=fourier", "patience.quorum_sites=3"), sites, bad=0)
 
 
 def test_what_held_out_sites_tell_is_not_used(compose_plan: PlanOf, tmp_path: Path, cache: Path) -> None:
-    base = ("harmonise=fourier", "strategy.min_sites=1")
+    base = ("harmonise=fourier", "patience.quorum_sites=1")
     sites = sites_of(compose_plan(*base), tmp_path, cache)
     names = [path.parent.name for path in sites]
     found, ledger = ask(compose_plan(*base, f"hold_out=[{names[1]}]"), sites)

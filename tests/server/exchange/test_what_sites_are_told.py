@@ -34,7 +34,7 @@ def test_the_plan_that_sites_get_names_no_folder_of_the_coordinator(
 
     sites = lay_out(plan, tmp_path / "sites", {"FEDGRAFT_CACHE": str(cache)}).sites
     context = context_over(plan, Tampered(list(sites.values())[:1], {0: listen}))
-    roster = admit(context.grid, plan, context.backbone, context.grid.get_node_ids(), 0, context.ledger)
+    roster = admit(context.delivery, plan, context.backbone, context.delivery.nodes(), 0, context.ledger)
     assert [offer.site for offer in roster.values()] == ["alder"]
     assert any('"rounds"' in text for text in told) and not any(FOLDER in text for text in told)
 
@@ -42,6 +42,6 @@ def test_the_plan_that_sites_get_names_no_folder_of_the_coordinator(
 def test_the_server_app_finds_its_tracking_in_the_run_s_folder(compose_plan: Composer, tmp_path: Path) -> None:
     plan = compose_plan("tracking=mlflow", f"tracking.folder={FOLDER}")
     assert with_tracking(plan.for_sites(), tmp_path) == plan.for_sites()
-    leave_for_server_app(tmp_path, plan, {"7": "north"})
+    leave_for_server_app(tmp_path, plan, {"7": "north"}, tmp_path / "sites.json")
     assert with_tracking(plan.for_sites(), tmp_path) == plan
     assert json.loads((tmp_path / REGISTERED).read_text()) == {"7": "north"}

@@ -80,7 +80,7 @@ def numbers_plan(compose_plan: Composer) -> Composer:
     """``numbers_plan("features.scale=own")`` -> a plan over such hospitals, whose features are their numbers."""
 
     def composed(*overrides: str) -> Plan:
-        train = ("rounds=3", "train.epochs=2", "train.batch_size=8", "train.lr=0.1", "strategy.min_sites=1")
+        train = ("rounds=3", "train.epochs=2", "train.batch_size=8", "train.lr=0.1", "patience.quorum_sites=1")
         return compose_plan(*words_over(COLUMNS), *train, *overrides, small=False)
 
     return composed

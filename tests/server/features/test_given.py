@@ -75,7 +75,7 @@ def test_they_travel_as_they_are_whatever_the_compression(
 
 
 def test_an_exact_fit_keeps_what_was_chosen_before_it(numbers_plan: PlanOf, run_over: RunOver) -> None:
-    exact = ("strategy=exact", "strategy.min_sites=1", "rounds=2")
+    exact = ("strategy=exact", "patience.quorum_sites=1", "rounds=2")
     found = run_over(numbers_plan("features.scale=auto", *exact), EIGHT)
     assert list(found.outcome.choices) == ["features.scale"]
 
@@ -102,7 +102,7 @@ def test_an_exact_fit_over_scaled_numbers_is_that_over_numbers_scaled_beforehand
     exact = (
         "strategy=exact",
         "strategy.tolerance=1e-7",
-        "strategy.min_sites=1",
+        "patience.quorum_sites=1",
         "strategy.weakest=0.1",
         "rounds=1",
         "strategy.precision=float64",

@@ -29,7 +29,7 @@ FITTED = (
     "rounds=1",
     "strategy.weakest=0.01",
     "strategy.strongest=0.01",
-    "strategy.min_sites=1",
+    "patience.quorum_sites=1",
     "loss.weights=global",
 )
 

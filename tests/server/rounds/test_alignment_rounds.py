@@ -159,7 +159,7 @@ def test_moments_that_no_site_gives_end_the_run(federate: Federate, compose_plan
         federate(compose_plan(*CORAL), edit=forbid)
 
 
-ONE_OF_THREE = ("strategy.fraction=0.34", "strategy.min_sites=1", "rounds=4")
+ONE_OF_THREE = ("strategy.fraction=0.34", "patience.quorum_sites=1", "rounds=4")
 
 
 def forbid_all_but(*names: str) -> Callable[[Path], None]:

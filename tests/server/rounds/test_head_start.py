@@ -22,6 +22,7 @@ from fedgraft.common.interfaces.head_start import HeadStart, Sums
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import arrays
+from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.held_out import training
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import admit, distributed
@@ -53,16 +54,16 @@ class Hospitals:
 
         client: ClientApp = answer  # type: ignore[assignment]
         nodes: Any = [{"partition-id": index} for index in range(len(sites))]
-        self.grid = InProcessGrid(client, nodes, {})
-        self.plan = with_statistics(self.grid, plan, {}, Ledger(None))
+        self.delivery = Delivery(InProcessGrid(client, nodes, {}))
+        self.plan = with_statistics(self.delivery, plan, {}, Ledger(None))
         self.model = build(self.plan, None)
 
     def start(self) -> dict[str, Tensor]:
         backbone = distributed(self.model)
-        roster = admit(self.grid, self.plan, backbone, self.grid.get_node_ids(), 1, Ledger(None))
+        roster = admit(self.delivery, self.plan, backbone, self.delivery.nodes(), 1, Ledger(None))
         roster = training(roster, self.plan)
         built = self.model.tensors(self.model.received)
-        context = RunContext(self.grid, self.plan, backbone, built, self.ledger, self.model.groups)
+        context = RunContext(self.delivery, self.plan, backbone, built, self.ledger, self.model.groups)
         return next(iter(initial_shared(context, roster, built).values()))
 
     def pooled(self, *places: int) -> tuple[Any, Any]:

@@ -151,11 +151,11 @@ def test_a_foreign_error_text_never_reaches_the_ledger(federate: Federate, compo
     assert "patient" not in (result.folder / "ledger.jsonl").read_text()
 
 
-def test_fewer_good_updates_than_min_sites_says_who_was_missing_and_why(
+def test_fewer_good_updates_than_the_quorum_says_who_was_missing_and_why(
     federate: Federate, compose_plan: Composer
 ) -> None:
-    with pytest.raises(RoundError, match=r"(?s)round 1: 2 site.*strategy.min_sites=3.*birch: bad-update"):
-        federate(compose_plan("strategy.min_sites=3"), {BIRCH: on_train(with_metric(0))})
+    with pytest.raises(RoundError, match=r"(?s)round 1: 2 site.*patience.quorum_sites=3.*birch: bad-update"):
+        federate(compose_plan("patience.quorum_sites=3"), {BIRCH: on_train(with_metric(0))})
 
 
 def test_two_nodes_under_one_name_are_both_refused(federate: Federate, compose_plan: Composer) -> None:
@@ -210,7 +210,7 @@ def test_every_strategy_returns_float32_under_the_same_names(
 
 
 def test_a_fraction_asks_the_same_sites_for_the_same_seed(federate: Federate, compose_plan: Composer) -> None:
-    plan = compose_plan("strategy.fraction=0.4", "strategy.min_sites=1", "rounds=4")
+    plan = compose_plan("strategy.fraction=0.4", "patience.quorum_sites=1", "rounds=4")
     asked = [[r.sites for r in federate(plan, out=out).outcome.rounds[1:]] for out in ("one", "two")]
     assert asked[0] == asked[1]
     assert all(len(sites) == 1 for sites in asked[0])

@@ -172,7 +172,7 @@ def test_a_held_out_site_adapts_and_the_others_do_not_notice(
 
 def test_each_held_out_site_adapts_the_model_as_it_came(federate: Federate, compose_plan: Composer) -> None:
     """In one process two sites share one network: the second must not start from the first one's statistics."""
-    plan = compose_plan("rounds=1", "adapt=adabn", "hold_out=[birch,cedar]", "strategy.min_sites=1")
+    plan = compose_plan("rounds=1", "adapt=adabn", "hold_out=[birch,cedar]", "patience.quorum_sites=1")
     together, apart = federate(plan, out="together"), federate(plan, fresh=True, out="apart")
     assert figures(together, 1) == figures(apart, 1)
 

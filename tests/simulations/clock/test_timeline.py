@@ -74,7 +74,7 @@ def test_a_site_that_cannot_be_reached_is_waited_for_and_costs_nothing_else() ->
     assert step.sites["north"] == Parts(offline=60.0)
     assert (step.waited_for, step.seconds) == ("north", 60.0)
     (silent,) = timeline(facts(entry(1, "train", "north", "no-answer")), PACE)
-    assert silent.seconds == 600.0, "no answer: strategy.timeout"
+    assert silent.seconds == 600.0, "no answer: patience.deadline"
 
 
 def test_a_site_whose_update_was_refused_has_worked_all_the_same() -> None:

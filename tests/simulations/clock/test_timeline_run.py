@@ -112,7 +112,7 @@ def test_a_site_that_is_away_is_in_the_ledger_by_name_and_the_run_goes_on(go: Go
 
 
 def test_too_many_away_end_the_run_with_their_names(go: Go) -> None:
-    with pytest.raises(RoundError, match=r"strategy.min_sites=2 are needed(.|\n)*birch: unreachable"):
+    with pytest.raises(RoundError, match=r"patience.quorum_sites=2 are needed(.|\n)*birch: unreachable"):
         go("clock=clinics", *GIVEN, "clock.default.availability=0.0001")
 
 

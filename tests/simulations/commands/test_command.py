@@ -187,7 +187,14 @@ def test_of_an_exact_fit_the_plan_tells_ridges_and_bytes_and_the_run_how_it_ende
 def test_a_site_away_in_a_round_is_away_for_all_its_gradients(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["strategy=exact", "rounds=4", "strategy.min_sites=1", "data.sites=4", "loss.weights=none", "clock=clinics"]
+    words = [
+        "strategy=exact",
+        "rounds=4",
+        "patience.quorum_sites=1",
+        "data.sites=4",
+        "loss.weights=none",
+        "clock=clinics",
+    ]
     assert main(["simulate", *SMALL, *words, "clock.default.availability=0.6", "hydra.run.dir=run"]) == 0
     capsys.readouterr()
     lines = [json.loads(line) for line in (tmp_path / "run" / "ledger.jsonl").read_text().splitlines()]

@@ -30,7 +30,7 @@ def words(table: Path, *more: str) -> tuple[str, ...]:
         "data.val_fraction=0",
         "data.test_fraction=0",
         "rounds=3",
-        "strategy.min_sites=2",
+        "patience.quorum_sites=2",
     )
     return (
         "data=manifest",

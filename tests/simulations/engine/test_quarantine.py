@@ -120,7 +120,7 @@ def test_a_site_of_which_nothing_can_be_used_is_dropped_and_says_why(
 ) -> None:
     for path in _alder(films):
         path.write_bytes(b"nothing")
-    assert run("strategy.min_sites=1") == 0
+    assert run("patience.quorum_sites=1") == 0
     told = capsys.readouterr().out.replace("\n", " ")
     assert "can't be used: not-dicom 24" in told
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())

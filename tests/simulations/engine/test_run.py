@@ -187,7 +187,7 @@ def test_a_site_that_fails_is_dropped_by_name_and_the_run_goes_on(
 ) -> None:
     """One hospital's manifest names a class that the plan does not have."""
     _spoil_one_manifest(monkeypatch)
-    summary = run("strategy.min_sites=2")
+    summary = run("patience.quorum_sites=2")
     assert len(summary["sites"]) == 2
     assert {line["outcome"] for line in summary["dropped"]} == {"site-error"}
     assert "data-unusable" in summary["dropped"][0]["reason"]
@@ -198,9 +198,9 @@ def test_too_few_good_sites_is_an_error_that_says_who_and_why(
 ) -> None:
     _spoil_one_manifest(monkeypatch)
     with pytest.raises(
-        RoundError, match=r"strategy.min_sites=3 are needed(.|\n)*data-unusable(.|\n)*not in data.classes"
+        RoundError, match=r"patience.quorum_sites=3 are needed(.|\n)*data-unusable(.|\n)*not in data.classes"
     ):
-        run("strategy.min_sites=3")
+        run("patience.quorum_sites=3")
 
 
 def _spoil_one_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +217,7 @@ def _spoil_one_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (("strategy.min_sites=4",), r"strategy.min_sites=4, but the partition has 3 site"),
+        (("patience.quorum_sites=4",), r"patience.quorum_sites=4, but the partition has 3 site"),
         (("data.test=coordinator",), r"data.test=coordinator: this data set has no official test set"),
         (("train.lr=1e38", "train.epochs=9"), r"diverged.*lower train.lr"),
     ],

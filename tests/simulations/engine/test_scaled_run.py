@@ -73,7 +73,7 @@ def test_the_whole_model_gives_the_figures_of_the_run(tmp_path: Path, freeze: st
 
 @pytest.mark.parametrize("scale", ["own", "centre", "auto"])
 def test_a_site_s_own_scale_is_in_its_model_also_of_one_that_never_trained(tmp_path: Path, scale: str) -> None:
-    run = run_of(tmp_path, features__scale=scale, hold_out=["cedar"], strategy__min_sites=1, data__val_fraction=0.3)
+    run = run_of(tmp_path, features__scale=scale, hold_out=["cedar"], patience__quorum_sites=1, data__val_fraction=0.3)
     for site in ("alder", "cedar"):
         require_same_figures(run, site, run.model(site))
     here, there = (run.model(site).network.state_dict()["scale.mean"] for site in ("alder", "cedar"))

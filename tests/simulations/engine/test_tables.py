@@ -110,7 +110,7 @@ def test_a_second_start_computes_nothing_and_an_edit_one_row(
     table_plan: PlanOf, table_sites: Sites, tmp_path: Path
 ) -> None:
     (site,) = table_sites(1)
-    run(table_plan("strategy.min_sites=1"), [site], tmp_path / "run")
+    run(table_plan("patience.quorum_sites=1"), [site], tmp_path / "run")
     plan = load_plan(tmp_path / "run" / "plan.yaml")
     model, cases = build(plan, None), read_manifest(site.parent / "manifest.csv")
     counted: list[int] = []
@@ -136,7 +136,7 @@ def test_a_backbone_pretrained_at_one_site_is_distributed_like_any(
     table_plan: PlanOf, table_sites: Sites, tmp_path: Path
 ) -> None:
     public, (first, *others) = tmp_path / "public", table_sites(3)
-    run(table_plan("backbone=mlp", "strategy.min_sites=1"), [first], public)
+    run(table_plan("backbone=mlp", "patience.quorum_sites=1"), [first], public)
     file = tmp_path / "mlp.safetensors"
     export_backbone(public, file)
     trained_on = yaml.safe_load((public / "plan.yaml").read_text())["table"]

@@ -150,7 +150,7 @@ def test_what_a_site_made_for_its_evaluation_only_is_not_there(tmp_path: Path) -
 
 
 def test_nor_is_what_a_held_out_site_adapted(tmp_path: Path) -> None:
-    run = run_of(tmp_path, adapt="adabn", hold_out=["birch"], strategy__min_sites=1)
+    run = run_of(tmp_path, adapt="adabn", hold_out=["birch"], patience__quorum_sites=1)
     run.model()
     with pytest.raises(fg.ModelError, match=r"model\(site='birch'\): adapt=adabn adapts the final model at a site for"):
         run.model("birch")

@@ -74,7 +74,7 @@ def test_local_has_one_site_and_its_own_cases(
     one = named(arrangements(compose_plan("strategy=fedadam"), ALL, partitioned, environ))["local-b"]
     assert one.partitioned.sites == {"b": partitioned.sites["b"]}
     assert one.tested == ("b",) and one.plan.hold_out == ()
-    assert (one.plan.strategy.min_sites, one.plan.strategy.fraction) == (1, 1.0)
+    assert (one.plan.patience.quorum_sites, one.plan.strategy.fraction) == (1, 1.0)
     assert one.plan.strategy.target.endswith(".FedAvg")
 
 
@@ -122,11 +122,13 @@ def test_a_site_may_be_called_pooled(compose_plan: Composer, partitioned: Partit
 def test_a_site_that_is_left_out_is_held_out_and_adapted(
     compose_plan: Composer, partitioned: Partitioned, environ: dict[str, str]
 ) -> None:
-    plan = compose_plan("strategy.min_sites=3")
+    plan = compose_plan("patience.quorum_sites=3")
     study = replace(ALL, adapt=AdaptSection("fedgraft.x", {}))
     one = named(arrangements(plan, study, partitioned, environ))["leave_one_site_out-c"]
     assert one.plan.hold_out == one.tested == ("c",)
-    assert one.plan.strategy.min_sites == 2 and one.plan.adapt.target == "fedgraft.x" and one.partitioned == partitioned
+    assert (
+        one.plan.patience.quorum_sites == 2 and one.plan.adapt.target == "fedgraft.x" and one.partitioned == partitioned
+    )
 
 
 def test_alone_takes_away_what_acts_between_sites(compose_plan: Composer) -> None:

@@ -24,7 +24,12 @@ FACTS = InputFacts("", one="image", a="an image", every="the images", taken="the
 @pytest.fixture
 def plan(compose_plan: Callable[..., Plan]) -> Plan:
     return compose_plan(
-        "augment=mild", "augment.views=3", "train.epochs=2", "rounds=10", "strategy.timeout=100", "strategy.min_sites=1"
+        "augment=mild",
+        "augment.views=3",
+        "train.epochs=2",
+        "rounds=10",
+        "patience.deadline=100",
+        "patience.quorum_sites=1",
     )
 
 
@@ -46,7 +51,7 @@ def test_time_before_the_first_round(plan: Plan) -> None:
     slow = replace(MEASURED, decode=9.7)
     assert found(plan, "time before the first round", slow) == (
         "warning  about 3 min once, to decode and compute 20 cases (measured on 8 cases); the run goes on without this "
-        "site until it is ready: raise strategy.timeout=100 (seconds)"
+        "site until it is ready: raise patience.deadline=100 (seconds)"
     )
 
 
@@ -56,7 +61,7 @@ def test_time_of_a_round(plan: Plan, train: float, grade: str) -> None:
     text = found(plan, "time of a round", replace(MEASURED, train=train))
     assert text.startswith(f"{grade:<8} about {20 * train + 1.5:.1f} s each (measured on 8 cases)")
     assert "with 1.0 s each to send" in text
-    assert ("strategy.timeout=100 s; ask for a longer one" in text) == (grade != "ok")
+    assert ("patience.deadline=100 s; ask for a longer one" in text) == (grade != "ok")
 
 
 def test_memory(plan: Plan) -> None:

@@ -1,0 +1,1 @@
+"""How many sites a run needs, and how a deployed run waits for them."""
