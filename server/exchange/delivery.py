@@ -41,6 +41,7 @@ class Delivery:
     def __init__(self, grid: Grid, deadlines: Deadlines = UNTIMED, clock: Clock = SYSTEM) -> None:
         self.grid, self.clock, self._deadlines = grid, clock, deadlines
         self._owed: dict[str, _Owed] = {}
+        self._late: list[tuple[_Owed, float, int]] = []
 
     def nodes(self) -> list[int]:
         """The ids of connected nodes, sorted."""
@@ -59,8 +60,9 @@ class Delivery:
         replies: dict[int, Message | None] = dict.fromkeys(asked.values())
         waiting = set(asked)
         while waiting:
-            for reply in self.grid.pull_messages(waiting):
+            for reply in self.grid.pull_messages([*waiting, *self._owed]):
                 key = reply.metadata.reply_to_message_id
+                self._take_late(reply)
                 if key in waiting:
                     waiting.discard(key)
                     replies[asked[key]] = reply
@@ -81,18 +83,21 @@ class Delivery:
     def write_late(self, ledger: Ledger) -> int:
         """Take in what still came to messages whose deadline was over, and write a line for each answer: none is ever
         used. Returns how many came."""
-        came = 0
         for reply in self.grid.pull_messages(list(self._owed)) if self._owed else ():
-            owed = self._owed.pop(reply.metadata.reply_to_message_id, None)
-            if owed is None or reply.has_error():
-                continue
-            came += 1
-            self._heard(owed.what, owed.number, owed.sent, reply)
-            after = max(self.clock.now() - owed.due, 0.0)
+            self._take_late(reply)
+        late, self._late = self._late, []
+        for owed, after, up in late:
             reason = f"refused: it came {after:.0f} s after the deadline of round {owed.number}"
-            up, name = count_bytes(reply.content), ledger.name_of(owed.node)
+            name = ledger.name_of(owed.node)
             ledger.write(Entry(owed.number, owed.what, name, owed.node, LATE, reason, None, 0, up))
-        return came
+        return len(late)
+
+    def _take_late(self, reply: Message) -> None:
+        """Note a reply whose deadline was over, if it is one; an error says nothing new."""
+        owed = self._owed.pop(reply.metadata.reply_to_message_id, None)
+        if owed is not None and not reply.has_error():
+            self._heard(owed.what, owed.number, owed.sent, reply)
+            self._late.append((owed, self.clock.now() - owed.due, count_bytes(reply.content)))
 
     def _heard(self, what: What, number: int, begun: float, reply: Message) -> None:
         if not reply.has_error():

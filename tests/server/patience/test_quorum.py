@@ -1,0 +1,147 @@
+"""Numbers of a quorum, of deadlines and of who took part, worked out by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fedgraft.common.errors import RoundError
+from fedgraft.common.plan.patience_section import PatienceSection
+from fedgraft.common.plan.plan import Plan
+from fedgraft.server.exchange.deadlines import LearnedDeadlines, deadlines_of
+from fedgraft.server.exchange.ledger import Entry, Ledger
+from fedgraft.server.patience.quorum import Quorum, RestedOn, cases_of_sites
+from fedgraft.server.patience.register import Register
+from fedgraft.server.reports.attendance import attendance
+
+KNOWN = {"north": 600, "south": 300, "west": 100}
+
+
+def quorum(**options: Any) -> Quorum:
+    return Quorum(PatienceSection(**options), Ledger(None), KNOWN)
+
+
+def some(*names: str) -> dict[str, int]:
+    return {name: KNOWN[name] for name in names}
+
+
+@pytest.mark.parametrize(
+    ("options", "present", "unasked", "words"),
+    [
+        ({}, ("south", "west"), (), ""),
+        ({"quorum_sites": 3}, ("north", "south"), (), "2 site(s) answered, patience.quorum_sites=3 are needed"),
+        ({"quorum_cases": 0.4}, ("south", "west"), (), ""),
+        (
+            {"quorum_cases": 0.41},
+            ("south", "west"),
+            (),
+            "2 site(s) with 400 of 1000 training cases answered, patience.quorum_cases=0.41 is needed",
+        ),
+        ({"quorum_cases": 1.0}, ("south", "west"), ("north",), ""),
+        ({"quorum_cases": 0.8, "quorum_sites": 1}, ("south",), ("north",), "1 site(s) with 300 of 400"),
+        ({"quorum_cases": 1.0, "quorum_sites": 1}, (), (), "0 site(s) answered, patience.quorum_sites=1"),
+    ],
+)
+def test_a_quorum(options: dict[str, Any], present: tuple[str, ...], unasked: tuple[str, ...], words: str) -> None:
+    def ask() -> None:
+        quorum(**options).require(some(*present), 4, "answered", some(*unasked))
+
+    if not words:
+        ask()
+        return
+    with pytest.raises(RoundError) as caught:
+        ask()
+    assert str(caught.value).startswith(f"round 4: {words}")
+    assert str(caught.value).endswith("\n  - no other site is connected")
+
+
+def test_what_a_round_rests_on() -> None:
+    assert quorum().rested_on(some("north", "west")) == RestedOn(2, 3, 700, 1000)
+    assert not quorum().rested_on(some("north", "west")).is_whole
+    assert quorum().rested_on(KNOWN).is_whole
+
+
+def prepared(site: str, node: int, examples: int | None, outcome: str = "ok") -> Entry:
+    return Entry(1, "prepare", site, node, outcome, "", examples, 0, 0)
+
+
+def test_the_sites_of_a_run_are_those_that_were_prepared_and_are_registered() -> None:
+    ledger = Ledger(None)
+    ledger.write(prepared("north", 1, 500), prepared("south", 2, None, "site-error"), prepared("west", 3, 80))
+    ledger.write(prepared("north", 1, 600), prepared("east", 9, 10))
+    assert cases_of_sites(ledger, {}) == {"north": 600, "west": 80, "east": 10}
+    assert cases_of_sites(ledger, {1: "north", 2: "south", 4: "west", 9: "other"}) == {"north": 600}
+
+
+def test_deadlines_follow_the_slowest_recent_answer() -> None:
+    """Three times as long, of the last three rounds, from 2 minutes to 12 hours; an hour before any is known."""
+    found = LearnedDeadlines()
+    assert found.of("train") == 3600
+    found.heard("train", 1, 900.0)
+    found.heard("train", 1, 30.0)
+    assert (found.of("train"), found.of("prepare")) == (2700, 3600)
+    for number, seconds in ((2, 50.0), (3, 60.0)):
+        found.heard("train", number, seconds)
+    assert found.of("train") == 2700
+    found.heard("train", 4, 10.0)
+    assert found.of("train") == 180
+    for number in (5, 6, 7):
+        found.heard("train", number, 1.0)
+    assert found.of("train") == 120
+    found.heard("train", 8, 20_000.0)
+    assert found.of("train") == 12 * 3600
+
+
+def test_a_number_is_the_deadline() -> None:
+    found = deadlines_of(PatienceSection(deadline=45.0))
+    found.heard("train", 1, 900.0)
+    assert (found.of("train"), found.of("prepare")) == (45, 45)
+    assert deadlines_of(PatienceSection()).of("train") == 3600
+
+
+def listed(path: Path, **nodes: str) -> None:
+    sites = [{"name": name, "node_id": node.removeprefix("n"), "fingerprint": "f"} for node, name in nodes.items()]
+    path.write_text(json.dumps(sites))
+
+
+def test_the_coordinators_list_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "sites.json"
+    found = Register(path, {5: "north"})
+    assert dict(found) == {5: "north"}, "there is no list yet"
+    listed(path, n5="north", n6="south")
+    assert dict(found) == {5: "north", 6: "south"}
+    path.write_text("[{")
+    assert found[6] == "south", "cut off: what was known before"
+    listed(path)
+    assert dict(found) == {} and bool(found), "nobody is registered: nobody takes part"
+
+
+def rounds(*updated: tuple[str, ...]) -> Any:
+    return SimpleNamespace(rounds=(SimpleNamespace(sites=()), *(SimpleNamespace(sites=sites) for sites in updated)))
+
+
+def test_who_took_part_in_little_is_named(compose_plan: Callable[..., Plan]) -> None:
+    ledger = Ledger(None)
+    ledger.write(prepared("north", 1, 600), prepared("south", 2, 300), prepared("west", 3, 100))
+    plan = compose_plan()
+    every = ("north", "south", "west")
+    assert attendance(plan, rounds(every, every), ledger) == []
+    few = rounds(every, ("south", "west"), ("north", "south"), ("north", "south"), ("north", "south"))
+    assert attendance(plan, few, ledger) == [
+        "north, the site with most training cases (600 of 1000), was missing from 1 of 5 round(s)",
+        "west (100 of 1000 training cases) took part in 2 of 5 round(s)",
+    ]
+    assert attendance(plan, rounds(("south", "west"), every), ledger) == [
+        "north, the site with most training cases (600 of 1000), was missing from 1 of 2 round(s)"
+    ], "half of the rounds is not less than half"
+    sampled = compose_plan("strategy.fraction=0.4")
+    assert attendance(sampled, few, ledger) == []
+    assert attendance(sampled, rounds(("north",), ("south",)), ledger) == [
+        "west (100 of 1000 training cases) took part in 0 of 2 round(s)"
+    ]
+    assert attendance(plan, rounds(), ledger) == []
