@@ -13,7 +13,7 @@ from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import flower_cli, launch, sites, start_command
 from fedgraft.server.deployment.folder import Folder, Settings, create, renew
-from fedgraft.server.deployment.following import follow, halt
+from fedgraft.server.deployment.following import follow_in_its_place, halt
 from fedgraft.server.deployment.pki import validity
 from fedgraft.server.deployment.public.evaluations import read_evaluations
 from fedgraft.server.deployment.publishing import publish
@@ -189,7 +189,7 @@ def _run(given: argparse.Namespace) -> int:
         return 0
     launched = launch.launch(folder, plan, given.out, left_out)
     say(f"run {launched.run_id}: plan {plan.digest[:16]}, results in {launched.out}")
-    return follow(folder, launched)
+    return follow_in_its_place(folder, launched)
 
 
 def _resume(folder: Folder, given: argparse.Namespace) -> int:
@@ -199,7 +199,7 @@ def _resume(folder: Folder, given: argparse.Namespace) -> int:
         raise DeploymentError("--resume goes on with the plan in its own folder; leave out --out and --dry-run")
     launched = launch.relaunch(folder, given.resume, given.extend)
     say(f"run {launched.run_id}: goes on, results in {launched.out}")
-    return follow(folder, launched)
+    return follow_in_its_place(folder, launched)
 
 
 def _plan_for_hospitals(file: Path) -> Plan:

@@ -6,23 +6,34 @@ ended from its folder.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import os
 import re
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fedgraft.common.errors import DeploymentError
-from fedgraft.common.runtime.flower import executable
+from fedgraft.common.runtime.flower import executable, module
 from fedgraft.common.runtime.processes import say
 from fedgraft.common.runtime.run_lock import is_free
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.folder import CONNECTION, Folder, sites_of
 from fedgraft.server.deployment.keeper import conclude_in_process
-from fedgraft.server.deployment.launch import Launched
-from fedgraft.server.deployment.open_runs import OpenRun, end, forget, is_complete, of_folder, open_runs, why_ended
+from fedgraft.server.deployment.open_runs import (
+    Launched,
+    OpenRun,
+    end,
+    forget,
+    is_complete,
+    of_folder,
+    open_runs,
+    why_ended,
+)
 from fedgraft.server.deployment.public.announced import read_announced
 from fedgraft.server.deployment.public.silence import SilenceNews
 
@@ -31,6 +42,14 @@ AWAY_SECONDS = 60.0
 HALT_SECONDS = 30.0
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 TRACEBACK = "Traceback (most recent call last)"
+
+
+def follow_in_its_place(folder: Folder, launched: Launched) -> int:
+    """Become a process that follows a run and holds little memory: what submitted the plan has torch in it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    command = module("fedgraft.server.deployment.following", str(folder.root), launched.run_id, str(launched.out))
+    return os.execv(command[0], command)  # which never returns
 
 
 def follow(folder: Folder, launched: Launched) -> int:
@@ -193,3 +212,20 @@ class _LogPump:
         self._thread.join(5.0)
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """``python -m fedgraft.server.deployment.following ROOT RUN_ID OUT``; exit codes as of `follow`."""
+    parser = argparse.ArgumentParser(description="follow a run that was submitted")
+    for name in ("root", "run_id", "out"):
+        parser.add_argument(name)
+    given = parser.parse_args(argv)
+    try:
+        return follow(Folder(Path(given.root)), Launched(given.run_id, Path(given.out)))
+    except DeploymentError as error:
+        print(f"fedgraft coordinator: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

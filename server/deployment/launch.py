@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -15,16 +15,8 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.run_lock import is_free
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.folder import LEFT_OUT, LIVE, REGISTERED, TRACKING, Folder, read_sites
-from fedgraft.server.deployment.open_runs import PLAN, is_complete, of_folder, reopened, submit
+from fedgraft.server.deployment.open_runs import PLAN, Launched, is_complete, of_folder, reopened, submit
 from fedgraft.server.tracking.tracker import require_tracking
-
-
-@dataclass(frozen=True)
-class Launched:
-    """A submitted run. ``out`` is where the ServerApp writes its results."""
-
-    run_id: str
-    out: Path
 
 
 def require_deployable(plan: Plan) -> None:

@@ -23,6 +23,14 @@ _COMPLETE = Path("checkpoint") / "complete"
 
 
 @dataclass(frozen=True)
+class Launched:
+    """A submitted run. ``out`` is where the ServerApp writes its results."""
+
+    run_id: str
+    out: Path
+
+
+@dataclass(frozen=True)
 class OpenRun:
     """A run that has not ended.
 
