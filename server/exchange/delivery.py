@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from flwr.app import Message
 from flwr.serverapp import Grid
 
+from fedgraft.common.causes import KILLED, PROCESS_ENDED
+from fedgraft.common.errors import PREFIX
 from fedgraft.common.wire.messages import count_bytes
 from fedgraft.server.exchange.clock import SYSTEM, Clock
 from fedgraft.server.exchange.deadlines import UNTIMED, Deadlines
@@ -16,6 +18,10 @@ from fedgraft.server.exchange.ledger import Entry, Ledger, What
 _PAUSE = 0.1
 LATE = "late"
 """The outcome, in the ledger, of an answer that came after its deadline."""
+ACCIDENTS = frozenset((PREFIX + KILLED, PREFIX + PROCESS_ENDED))
+"""What a site reports if the process that answered was lost: it can answer the same message again."""
+TIMES = 2
+"""How often a site is asked again."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class Delivery:
         self.grid, self.clock, self._deadlines = grid, clock, deadlines
         self._owed: dict[str, _Owed] = {}
         self._late: list[tuple[_Owed, float, int]] = []
+        self._again: list[tuple[int, What, int, str]] = []
 
     def nodes(self) -> list[int]:
         """The ids of connected nodes, sorted."""
@@ -49,7 +56,8 @@ class Delivery:
 
     def exchange(self, messages: Iterable[Message], number: int, what: What) -> dict[int, Message | None]:
         """Send a round's messages of one kind and return the replies by node id; ``None`` for a node without a reply
-        within the deadline. An error is a reply: nobody waits for a node that says that it failed.
+        within the deadline. An error is a reply: nobody waits for a node that says that it failed. One whose process
+        was lost by accident is asked again.
 
         Replies are matched by the message that they reply to, since an unreachable node's error has another sender.
         """
@@ -57,16 +65,27 @@ class Delivery:
         due = begun + self._deadlines.of(what)
         identifiers = list(self.grid.push_messages(sent))
         asked = {key: message.metadata.dst_node_id for key, message in zip(identifiers, sent, strict=True)}
-        replies: dict[int, Message | None] = dict.fromkeys(asked.values())
+        questions = {message.metadata.dst_node_id: message for message in sent}
+        left = dict.fromkeys(questions, TIMES)
+        replies: dict[int, Message | None] = dict.fromkeys(questions)
         waiting = set(asked)
         while waiting:
             for reply in self.grid.pull_messages([*waiting, *self._owed]):
                 key = reply.metadata.reply_to_message_id
                 self._take_late(reply)
-                if key in waiting:
-                    waiting.discard(key)
-                    replies[asked[key]] = reply
-                    self._heard(what, number, begun, reply)
+                if key not in waiting:
+                    continue
+                waiting.discard(key)
+                node = asked[key]
+                if _is_accident(reply) and left[node]:
+                    left[node] -= 1
+                    self._again.append((number, what, node, reply.error.reason or ""))
+                    again = self._ask_again(questions[node])
+                    asked[again] = node
+                    waiting.add(again)
+                    continue
+                replies[node] = reply
+                self._heard(what, number, begun, reply)
             if not waiting or self.clock.now() > due:
                 break
             self.clock.sleep(_PAUSE)
@@ -82,7 +101,7 @@ class Delivery:
 
     def write_late(self, ledger: Ledger) -> int:
         """Take in what still came to messages whose deadline was over, and write a line for each answer: none is ever
-        used. Returns how many came."""
+        used. Returns how many came. And a line for each time that a site was asked again."""
         for reply in self.grid.pull_messages(list(self._owed)) if self._owed else ():
             self._take_late(reply)
         late, self._late = self._late, []
@@ -90,7 +109,17 @@ class Delivery:
             reason = f"refused: it came {after:.0f} s after the deadline of round {owed.number}"
             name = ledger.name_of(owed.node)
             ledger.write(Entry(owed.number, owed.what, name, owed.node, LATE, reason, None, 0, up))
+        again, self._again = self._again, []
+        for number, what, node, code in again:
+            reason = f"{what}: the site reported `{code.removeprefix(PREFIX)}`, and was asked again"
+            ledger.write(Entry(number, "again", ledger.name_of(node), node, "ok", reason, None, 0, 0))
         return len(late)
+
+    def _ask_again(self, message: Message) -> str:
+        """Send a message's content once more; returns the new message's id."""
+        about = message.metadata
+        (key,) = self.grid.push_messages([Message(message.content, about.dst_node_id, about.message_type)])
+        return key
 
     def _take_late(self, reply: Message) -> None:
         """Note a reply whose deadline was over, if it is one; an error says nothing new."""
@@ -102,3 +131,7 @@ class Delivery:
     def _heard(self, what: What, number: int, begun: float, reply: Message) -> None:
         if not reply.has_error():
             self._deadlines.heard(what, number, self.clock.now() - begun)
+
+
+def _is_accident(reply: Message) -> bool:
+    return reply.has_error() and (reply.error.reason or "") in ACCIDENTS

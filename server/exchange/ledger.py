@@ -27,7 +27,9 @@ What = Literal[
     "interpolate",
     "evaluate",
     "familiarity",
+    "again",
 ]
+"""The kinds of messages; and ``again``: that a site was asked again after an accident."""
 
 LOST = "ledger-lost.jsonl"
 """In a run's folder: the lines of rounds that were cut short and begun again."""

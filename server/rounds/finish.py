@@ -45,6 +45,7 @@ def finish(context: RunContext, state: RunState) -> RunOutcome:
         final = _evaluated(context, roster, rounds[number], shared)
     offers = {offer.site: offer for offer in roster.values()}
     kept, familiar = kept_by_group(context, shared), familiarity_of(context, roster, shared)
+    context.delivery.write_late(context.ledger)
     return RunOutcome(shared, rounds, offers, final, choice.figures, state.choices, kept, familiar)
 
 
