@@ -19,6 +19,7 @@ from fedgraft.server.deployment.public.evaluations import read_evaluations
 from fedgraft.server.deployment.publishing import publish
 from fedgraft.server.evidence.external import external_table
 from fedgraft.server.preflight.checking import check
+from fedgraft.server.watching import command as watch_command
 
 EPILOG = """\
 a first federation:
@@ -27,6 +28,7 @@ a first federation:
   fedgraft coordinator register /srv/fedgraft north.pub --name north
   fedgraft coordinator sites /srv/fedgraft
   fedgraft coordinator run /srv/fedgraft --plan plan.yaml
+  fedgraft coordinator watch /srv/fedgraft              (from any other terminal)
   fedgraft coordinator publish /srv/fedgraft RUN
 
 Give each site the file ca.crt and this machine's address; a site gives you the .pub half of its key.
@@ -110,6 +112,9 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     run.add_argument("--dry-run", action="store_true", help="only check the plan and say where it would run")
     run.add_argument("--anyway", action="store_true", help="leave out sites that the plan does not fit")
     run.set_defaults(command=_run)
+    watching = commands.add_parser("watch", help=watch_command.HELP, description=watch_command.DESCRIPTION)
+    watch_command.add_options(watching)
+    watching.set_defaults(command=watch_command.run)
     publishing = commands.add_parser(
         "publish",
         help="sign a run's model, and give it to every registered site that asks",

@@ -28,8 +28,8 @@ ROOMS = {
     "interfaces records errors causes",
     "client": "cli own_report check app export prediction explanation structured_report training features images "
     "tables augmentation deployment cohort site",
-    "server": "cli preflight app checkpoints reports evidence rounds exact patience exchange aggregation weights "
-    "deployment tracking",
+    "server": "cli watching preflight app checkpoints reports evidence rounds exact patience exchange aggregation "
+    "weights deployment tracking",
     "simulations": "commands api study engine planning clock federation datasets",
 }
 """Each floor's rooms (folders with all that is in them, and files that lie loose), the ground last: a room may import

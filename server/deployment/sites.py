@@ -7,12 +7,13 @@ from pathlib import Path
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.plan.types import SITE_NAME
+from fedgraft.common.runtime.moments import ago
 from fedgraft.common.runtime.ssh_keys import key_fingerprint
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.folder import Folder, RegisteredSite, read_sites, write_sites
 from fedgraft.server.deployment.plain_table import plain_table
 from fedgraft.server.deployment.public.announced import forget, read_announced
-from fedgraft.server.deployment.public.silence import ago, silent_since
+from fedgraft.server.deployment.public.silence import silent_since
 
 
 def register(folder: Folder, public_key: Path, name: str) -> RegisteredSite:

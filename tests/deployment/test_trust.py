@@ -173,6 +173,11 @@ def test_a_run_completes_and_a_failing_site_leaves_a_code_only(
     assert list(summary["sites"]) == ["well"]
     ledger = (out / "ledger.jsonl").read_text()
     assert "data-unusable" in ledger, ledger
+    seen = deployment.command("coordinator", "watch", str(deployment.folder.root), str(out), "--once")
+    assert seen.returncode == 0 and "run: completed" in seen.stdout, seen.stdout + seen.stderr
+    for name, did in (("well", "answered "), ("broken", "failed backbone after ")):
+        (line,) = [line for line in seen.stdout.splitlines() if line.startswith(name)]
+        assert " ago " in line and did in line, line
     everywhere = [*deployment.folder.root.rglob("*"), *out.rglob("*")]
     for path in (path for path in everywhere if path.is_file()):
         assert SECRET.encode() not in path.read_bytes(), path

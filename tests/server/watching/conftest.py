@@ -1,0 +1,78 @@
+"""A coordinator's folder with a run of a table over three sites, one of which is left out, that was really run."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from flwr.app import Context, Message
+
+from fedgraft.client.app import client_app
+from fedgraft.client.app.workspace import Workspace
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.runtime.run_lock import run_lock
+from fedgraft.common.wire.site_facts import SiteFacts, pack_facts
+from fedgraft.server import app
+from fedgraft.server.checkpoints.folder import Checkpoints
+from fedgraft.server.deployment.folder import Folder, RegisteredSite, Settings, create, write_sites
+from fedgraft.server.deployment.launch import leave_for_server_app
+from fedgraft.server.deployment.public.announced import read_announced
+from fedgraft.server.exchange.deployed_grid import deployed
+from fedgraft.server.watching.observed import Observed, observe
+from fedgraft.simulations.engine.grid import InProcessGrid
+
+
+@dataclass
+class Watched:
+    """The folder, the run's, and what was seen whenever a site got a message."""
+
+    folder: Folder
+    out: Path
+    names: tuple[str, ...]
+    during: list[Observed] = field(default_factory=list)
+
+    def look(self) -> Observed:
+        return observe(self.out, read_announced(self.folder), time.time())
+
+    def tell(self, site: str, seconds_ago: float = 5.0) -> None:
+        """Facts of a site, as the gateway keeps them."""
+        self.folder.facts.mkdir(exist_ok=True)
+        kept = {"received": time.time() - seconds_ago, "facts": pack_facts(SiteFacts("1", 1, "rows")).decode()}
+        (self.folder.facts / f"{site}.json").write_text(json.dumps(kept))
+
+
+@pytest.fixture
+def watched(table_plan: Callable[..., Plan], table_sites: Callable[..., list[Path]], tmp_path: Path) -> Watched:
+    folder, plan = create(tmp_path / "coordinator", Settings(("localhost",))), table_plan("decide.unseen=null")
+    sites = table_sites(3)
+    names = tuple(site.parent.name for site in sites)
+    nodes = {str(1000 + index): name for index, name in enumerate(names)}
+    write_sites(folder, tuple(RegisteredSite(name, node, f"SHA256:{name}") for node, name in nodes.items()))
+    found = Watched(folder, folder.runs / "first", names)
+    found.out.mkdir(parents=True)
+    leave_for_server_app(found.out, plan, nodes, {"1002": names[2]})
+    return found
+
+
+@pytest.fixture
+def run(watched: Watched, table_plan: Callable[..., Plan], tmp_path: Path) -> Watched:
+    """After the run's end."""
+    sites = [tmp_path / "hospitals" / name / "site.yaml" for name in watched.names]
+    answering = client_app.build(client_app.MessageHandler(Workspace(), sites))
+
+    def answer(message: Message, context: Context) -> Message:
+        watched.during.append(watched.look())
+        return answering(message, context)
+
+    for name in watched.names[:2]:
+        watched.tell(name)
+    plan = table_plan("decide.unseen=null")
+    grid = InProcessGrid(answer, [{"site-file": str(site)} for site in sites], {})  # type: ignore[arg-type]
+    with run_lock(watched.out):
+        app.serve(deployed(grid, watched.out), plan, watched.out, None, lambda round_: None, draw=False)
+        Checkpoints(watched.out).end()
+    return watched
