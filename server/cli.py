@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_set_up(commands)
     _add_sites(commands)
     _add_runs(commands)
+    _add_models(commands)
     return parser
 
 
@@ -115,6 +116,16 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     watching = commands.add_parser("watch", help=watch_command.HELP, description=watch_command.DESCRIPTION)
     watch_command.add_options(watching)
     watching.set_defaults(command=watch_command.run)
+    status = commands.add_parser("status", help="is it up, until when does the certificate hold, which runs")
+    status.add_argument("folder", type=Path, metavar="DIR")
+    status.set_defaults(command=_status)
+    stop = commands.add_parser("stop", help="stop a run (not the coordinator: end `start` for that)")
+    stop.add_argument("folder", type=Path, metavar="DIR")
+    stop.add_argument("run_id", metavar="RUN_ID")
+    stop.set_defaults(command=_stop)
+
+
+def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     publishing = commands.add_parser(
         "publish",
         help="sign a run's model, and give it to every registered site that asks",
@@ -135,13 +146,6 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     found.add_argument("folder", type=Path, metavar="DIR")
     found.add_argument("name", metavar="NAME", help="the published model")
     found.set_defaults(command=_evaluations)
-    status = commands.add_parser("status", help="is it up, until when does the certificate hold, which runs")
-    status.add_argument("folder", type=Path, metavar="DIR")
-    status.set_defaults(command=_status)
-    stop = commands.add_parser("stop", help="stop a run (not the coordinator: end `start` for that)")
-    stop.add_argument("folder", type=Path, metavar="DIR")
-    stop.add_argument("run_id", metavar="RUN_ID")
-    stop.set_defaults(command=_stop)
 
 
 def _init(given: argparse.Namespace) -> int:
@@ -200,8 +204,10 @@ def _run(given: argparse.Namespace) -> int:
 def _resume(folder: Folder, given: argparse.Namespace) -> int:
     if given.extend < 0:
         raise DeploymentError(f"--extend {given.extend}: give a number of rounds, 1 or more")
-    if given.out is not None or given.dry_run:
-        raise DeploymentError("--resume goes on with the plan in its own folder; leave out --out and --dry-run")
+    if given.out is not None or given.dry_run or given.anyway:
+        raise DeploymentError(
+            "--resume goes on with the plan and the sites in its own folder; leave out --out, --dry-run and --anyway"
+        )
     launched = launch.relaunch(folder, given.resume, given.extend)
     say(f"run {launched.run_id}: goes on, results in {launched.out}")
     return follow_in_its_place(folder, launched)

@@ -184,3 +184,8 @@ def test_the_terminal_is_drawn_again_until_the_end(run: Watched) -> None:
     with console.capture() as capture:
         assert command._live(run.folder, run.out, console) == 0
     assert "first: completed" in capture.get()
+
+
+def test_anyway_is_for_new_runs(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["coordinator", "run", str(watched.folder.root), "--resume", str(watched.out), "--anyway"]) == 2
+    assert "leave out --out, --dry-run and --anyway" in capsys.readouterr().err
