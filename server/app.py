@@ -202,10 +202,8 @@ def _delivery(grid: Grid, plan: Plan, clock: Clock | None) -> Delivery:
 
 
 def _waits(plan: Plan, delivery: Delivery, ledger: Ledger, registered: Mapping[int, str], out: Path) -> Patience:
-    left_out = names_in(out / LEFT_OUT)
-
     def expected() -> set[str]:
-        return {name for node, name in registered.items() if node not in left_out} - set(plan.hold_out)
+        return set(registered.values()) - set(plan.hold_out)
 
     return Patience(plan.patience, delivery, ledger, expected, Board(out))
 
@@ -237,10 +235,12 @@ def with_tracking(plan: Plan, out: Path) -> Plan:
 
 
 def _registered(out: Path) -> Mapping[int, str]:
-    """Site names by node id, if ``fedgraft coordinator run`` left them in the run's folder; those that are registered
-    now, if it left the path of the coordinator's own list."""
-    names, live = names_in(out / REGISTERED), out / LIVE
-    return Register(Path(json.loads(live.read_text())["sites"]), names) if live.is_file() else names
+    """Names by node id of the sites that the run asks, if ``fedgraft coordinator run`` left them in the run's folder;
+    those that are registered now, if it left the path of the coordinator's own list."""
+    names, live, left_out = names_in(out / REGISTERED), out / LIVE, names_in(out / LEFT_OUT)
+    if live.is_file():
+        return Register(Path(json.loads(live.read_text())["sites"]), names, left_out)
+    return {node: name for node, name in names.items() if node not in left_out}
 
 
 app = build()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 Stamp = tuple[int, int, int]
@@ -17,10 +17,12 @@ class Register(Mapping[int, str]):
     Args:
         path: of the coordinator's ``sites.json``.
         first: the names to begin with; they stay as long as the file can't be read.
+        left_out: node ids that the run never asks; they are no part of it.
     """
 
-    def __init__(self, path: Path, first: Mapping[int, str]) -> None:
-        self._path, self._names = path, dict(first)
+    def __init__(self, path: Path, first: Mapping[int, str], left_out: Collection[int] = ()) -> None:
+        self._path, self._left_out = path, frozenset(left_out)
+        self._names = {node: name for node, name in first.items() if node not in self._left_out}
         self._read_at: Stamp | None = None
 
     def __getitem__(self, node: int) -> str:
@@ -41,7 +43,8 @@ class Register(Mapping[int, str]):
             stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
             if stamp != self._read_at:
                 sites = json.loads(self._path.read_text(encoding="utf-8"))
-                self._names = {int(site["node_id"]): str(site["name"]) for site in sites}
+                named = {int(site["node_id"]): str(site["name"]) for site in sites}
+                self._names = {node: name for node, name in named.items() if node not in self._left_out}
                 self._read_at = stamp
         except (OSError, ValueError, KeyError, TypeError):
             pass  # being restored from a backup, or on a disk that is away: those known before stay

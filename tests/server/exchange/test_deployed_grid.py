@@ -10,7 +10,10 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 
 from fedgraft.server.deployment.folder import LEFT_OUT, REGISTERED, sites_of
 from fedgraft.server.exchange.deployed_grid import NOW, DeployedGrid, deployed, read_now
+from fedgraft.server.patience.register import Register
 from fedgraft.simulations.engine.grid import InProcessGrid
+
+NODES = {1000: "north", 1001: "south", 1002: "west"}
 
 
 def answer(message: Message, context: Context) -> Message:
@@ -55,3 +58,11 @@ def test_only_runs_between_hospitals_are_written_down(tmp_path: Path) -> None:
     assert sites_of(tmp_path) == ["north"]
     assert list(deployed(grid, tmp_path, {}).get_node_ids()) == [1000, 1002]
     assert (tmp_path / NOW).is_file()
+
+
+def test_a_site_that_is_left_out_is_no_part_of_the_run(tmp_path: Path) -> None:
+    sites = tmp_path / "sites.json"
+    register = Register(sites, {1000: "north", 1001: "south"}, {1001: "south"})
+    assert dict(register) == {1000: "north"}
+    sites.write_text(json.dumps([{"node_id": str(node), "name": name} for node, name in NODES.items()]))
+    assert dict(register) == {1000: "north", 1002: "west"}

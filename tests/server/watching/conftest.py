@@ -54,7 +54,7 @@ def watched(table_plan: Callable[..., Plan], table_sites: Callable[..., list[Pat
     write_sites(folder, tuple(RegisteredSite(name, node, f"SHA256:{name}") for node, name in nodes.items()))
     found = Watched(folder, folder.runs / "first", names)
     found.out.mkdir(parents=True)
-    leave_for_server_app(found.out, plan, nodes, {"1002": names[2]})
+    leave_for_server_app(found.out, plan, nodes, folder.sites_file, {"1002": names[2]})
     return found
 
 
@@ -73,6 +73,13 @@ def run(watched: Watched, table_plan: Callable[..., Plan], tmp_path: Path) -> Wa
     plan = table_plan("decide.unseen=null")
     grid = InProcessGrid(answer, [{"site-file": str(site)} for site in sites], {})  # type: ignore[arg-type]
     with run_lock(watched.out):
-        app.serve(deployed(grid, watched.out), plan, watched.out, None, lambda round_: None, draw=False)
+        app.serve(
+            deployed(grid, watched.out, app._registered(watched.out)),
+            plan,
+            watched.out,
+            None,
+            lambda round_: None,
+            draw=False,
+        )
         Checkpoints(watched.out).end()
     return watched
