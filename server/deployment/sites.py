@@ -55,7 +55,7 @@ def unregister(folder: Folder, name: str) -> RegisteredSite:
 
 def table(folder: Folder) -> str:
     """The registered sites as a text table: name, state, when it was heard last, node id and key fingerprint, one a
-    line. A site that Flower counts as online, but that was not heard for a minute, is ``silent``."""
+    line. A site that Flower counts as online, but that was not heard lately, is ``silent``."""
     states, announced, now = flower_cli.node_states(folder), read_announced(folder), time.time()
     registered = read_sites(folder)
     silent = silent_since((site.name for site in registered), announced, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -25,6 +26,8 @@ DESCRIPTION = (
 )
 PAUSE_SECONDS = 1.0
 START_SECONDS = 120.0
+"""How long a run may take to be submitted."""
+PIPE_WIDTH = 200
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +46,7 @@ def run(given: argparse.Namespace) -> int:
     """Watch a run; returns the exit code."""
     folder = Folder(given.folder.resolve())
     out = choose(folder, given.run)
-    console = Console(highlight=False, emoji=False)
+    console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     if given.once:
         seen = look(folder, out)
         console.print(view(seen))

@@ -35,7 +35,7 @@ class SeenSite:
 
     Attributes:
         heard: when it told of itself last, in seconds since 1970; ``None`` if never.
-        silent: whether it was not heard for a minute.
+        silent: whether it was not heard lately (`fedgraft.server.deployment.public.silence`).
         asked: what it was asked last.
         drops: the ledger's lines on it that are not ``ok``.
     """

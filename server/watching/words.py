@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fedgraft.common.runtime.moments import ago, clock_time
+from fedgraft.server.exchange.deployed_grid import Asked
 from fedgraft.server.exchange.ledger import Entry
 from fedgraft.server.watching.observed import ENDS, Observed, SeenSite
 
@@ -63,13 +64,17 @@ def doing(site: SeenSite, run: Observed) -> str:
     asked = site.asked
     if asked is None:
         return "was asked nothing yet"
-    what = asked.what if asked.round is None else f"{asked.what}, round {asked.round}"
+    what = _what(asked)
     if asked.answered is not None:
         took = f"{asked.answered:.1f} s" if asked.answered < 10 else ago(asked.answered)
         return f"{'failed' if asked.failed else 'answered'} {what} after {took}"
     if run.state in ("running", "waiting"):
         return f"computes {what} for {ago(run.now - asked.since)}"
     return f"did not answer {what}"
+
+
+def _what(asked: Asked) -> str:
+    return asked.what if asked.round is None else f"{asked.what}, round {asked.round}"
 
 
 def dropped(site: SeenSite) -> str:
@@ -102,7 +107,8 @@ def news(before: Observed | None, run: Observed) -> Iterator[str]:
         for entry in site.drops[0 if earlier is None else len(earlier.drops) :]:
             yield f"site {site.name} dropped in {_drop(entry)}"
         if before is not None and _asked(site) != _asked(earlier) and site.asked is not None:
-            yield f"site {site.name} {doing(site, run)}"
+            is_new = site.asked.answered is None
+            yield f"site {site.name} {f'is asked {_what(site.asked)}' if is_new else doing(site, run)}"
 
 
 def _asked(site: SeenSite | None) -> object:

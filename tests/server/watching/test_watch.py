@@ -109,7 +109,7 @@ def test_a_run_whose_process_is_gone(watched: Watched, capsys: pytest.CaptureFix
 def test_a_silent_site_is_named(watched: Watched) -> None:
     one, two, _ = watched.names
     watched.tell(one)
-    watched.tell(two, seconds_ago=61)
+    watched.tell(two, seconds_ago=46)
     seen = watched.look()
     first, second = seen.sites
     assert (first.silent, second.silent) == (False, True)
@@ -152,7 +152,7 @@ def test_drops_with_their_reason() -> None:
     (line,) = [line for line in shown(after) if line.startswith("north")]
     assert line.endswith(dropped(twice))
     asked = replace(RUN, sites=(replace(site, asked=Asked("train", 3, 999.0)),))
-    assert list(news(before, asked)) == ["site north computes train, round 3 for 1 s"]
+    assert list(news(before, asked)) == ["site north is asked train, round 3"]
 
 
 def test_which_run(watched: Watched, tmp_path: Path) -> None:
