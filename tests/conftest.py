@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,20 @@ def is_deployed(nodeid: str) -> bool:
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
+
+
+class Undrawn:
+    """Stands for the process that plots a run, which takes a second of a core for a picture that no test looks at."""
+
+    def draw(self, lines: object, summary: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(autouse=True)
+def no_picture(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in this process are not plotted, but for tests that are marked ``draws``."""
+    if request.node.get_closest_marker("draws") is None and "fedgraft.server.app" in sys.modules:
+        monkeypatch.setattr("fedgraft.server.app.picture", lambda path: nullcontext(Undrawn()))
 
 
 @pytest.fixture

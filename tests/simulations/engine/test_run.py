@@ -45,6 +45,7 @@ def ledger(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.draws
 def test_a_run_leaves_the_documented_files_and_keys(run: Run, tmp_path: Path) -> None:
     summary = run()
     names = {"plan.yaml", "rounds.jsonl", "ledger.jsonl", "model", "rounds.png", "summary.json"}

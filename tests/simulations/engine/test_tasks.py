@@ -94,6 +94,7 @@ def shown(summary: dict[str, Any]) -> str:
     return " ".join(text.getvalue().split())
 
 
+@pytest.mark.draws
 def test_findings_with_missing_labels(run: Run, tmp_path: Path) -> None:
     summary = run(*FINDINGS)
     assert (summary["task"], summary["headline"]) == ("multilabel", "auroc")
@@ -131,6 +132,7 @@ def test_findings_weighed_by_the_counts_of_all_sites(run: Run, tmp_path: Path) -
         run(*FINDINGS, "loss.weights=global", out="never")
 
 
+@pytest.mark.draws
 def test_survival(run: Run, tmp_path: Path) -> None:
     summary = run(*SURVIVAL)
     assert (summary["task"], summary["headline"]) == ("survival", "c_index")
