@@ -57,7 +57,7 @@ class Waiting:
     def sentence(self) -> str:
         """For the run's log."""
         names = ", ".join(f"{name} (since {since:%d %b %H:%M} UTC)" for name, since in self.missing.items())
-        whom = f"missing: {names}" if names else "all registered sites were asked"
+        whom = f"missing: {names}" if names else "every registered site is there, and more are needed"
         return f"waiting: {self.reason}; {whom}; without them the run ends on {self.until:%d %b %H:%M} UTC"
 
 

@@ -29,26 +29,31 @@ def test_a_table_with_federated_statistics(
     table_sites: Callable[..., list[Path]],
     tmp_path: Path,
 ) -> None:
-    """The coordinator's process of the run is killed in a round; the run goes on by itself."""
+    """The run waits for its second hospital, which registers meanwhile. Then the coordinator's process of the run is
+    killed in a round; the run goes on by itself."""
     plan = table_plan("patience.quorum_sites=2", "patience.deadline=120", "rounds=3", "decide.unseen=null")
     hospitals = table_sites(2)
     app = client_app.build(client_app.MessageHandler(Workspace(), hospitals))
     grid = InProcessGrid(app, [{"site-file": str(site)} for site in hospitals], {})
     expected = server_app.serve(grid, plan, tmp_path / "here", None, lambda round_: None).shared
 
-    for site in hospitals:
-        start_site(deployment.site_file(site.parent.name, site.parent / "manifest.csv"))
+    first, second = hospitals
+    start_site(deployment.site_file(first.parent.name, first.parent / "manifest.csv"))
     asked, out = tmp_path / "asked.yaml", tmp_path / "deployed"
     asked.write_text(yaml.safe_dump(plan.to_dict()), encoding="utf-8")
     root = str(deployment.folder.root)
     run = deployment.service(tmp_path / "run.log", "coordinator", "run", root, "--plan", str(asked), "--out", str(out))
+    _until(out / "waiting.json", run)
+    waiting = json.loads((out / "waiting.json").read_text())
+    assert (waiting["needed"], waiting["present"]) == ({"sites": 2, "cases": 0.0}, [first.parent.name])
+    start_site(deployment.site_file(second.parent.name, second.parent / "manifest.csv"))
     rounds = out / "rounds.jsonl"
-    while not (rounds.is_file() and rounds.read_text()):
-        assert run.process.poll() is None, run.said()
-        time.sleep(0.05)
+    _until(rounds, run)
     os.kill(int((out / "run.lock").read_text()), signal.SIGKILL)
     assert run.process.wait(240) == 0, run.said()
 
+    assert not (out / "waiting.json").exists()
+    assert "waiting: statistics of the table: 1 site(s) sent them, patience.quorum_sites=2 are needed" in run.said()
     assert "was cut off after round" in (deployment.scratch / "coordinator.log").read_text()
     assert "was cut off; it goes on as run" in run.said()
     assert "Traceback" not in run.said()
@@ -61,3 +66,10 @@ def test_a_table_with_federated_statistics(
     assert {name: figures["quarantined"] for name, figures in summary["sites"].items()} == {
         site.parent.name: {"bad-value": 1} for site in hospitals
     }
+
+
+def _until(path: Path, run: Service) -> None:
+    """Wait until a file is there and has content."""
+    while not (path.is_file() and path.read_text()):
+        assert run.process.poll() is None, run.said()
+        time.sleep(0.05)
