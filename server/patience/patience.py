@@ -73,6 +73,12 @@ class Patience:
         self._miss(set(self._expected()) - set(present))
 
     def until_quorum(self, attempt: Callable[[], Found]) -> Found:
+        try:
+            return self._tried(attempt)
+        finally:  # also if the run is stopped while it waits
+            self._board.clear()
+
+    def _tried(self, attempt: Callable[[], Found]) -> Found:
         began, since, retry = self._clock.now(), self._clock.date(), RETRY
         waited = False
         while True:
@@ -85,13 +91,11 @@ class Patience:
                 waited = True
                 end = began + self._section.wait
                 if self._clock.now() >= end:
-                    self._board.clear()
                     raise _spent(few, self._section.wait) from few
                 self._pause(few, since, connected, min(self._clock.now() + retry, end))
                 retry = min(2 * retry, LONGEST_RETRY)
             else:
                 if waited:
-                    self._board.clear()
                     self._board.say("the quorum is there again: the run goes on")
                 return found
 

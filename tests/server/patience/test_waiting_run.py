@@ -114,6 +114,26 @@ def test_patience_ends(federations: Federations, compose_plan: Composer) -> None
     assert one.summary()["reason"] == head
 
 
+def test_a_run_that_is_stopped_while_it_waits_does_not_wait_any_more(
+    federations: Federations, compose_plan: Composer
+) -> None:
+    plan = compose_plan(*THREE)
+    one = federations(plan)
+
+    def stop() -> None:
+        assert (one.out / WAITING).exists()
+        raise KeyboardInterrupt
+
+    def leave() -> None:
+        one.town.connected.discard(1002)
+        one.wound.events[100] = stop
+
+    one.after[1] = leave
+    with pytest.raises(KeyboardInterrupt):
+        one.run(plan)
+    assert not (one.out / WAITING).exists()
+
+
 def test_a_simulation_ends_at_once(federations: Federations, compose_plan: Composer) -> None:
     plan = compose_plan(*THREE, "patience.deadline=1")
     one = federations(plan)
