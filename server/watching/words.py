@@ -68,6 +68,8 @@ def doing(site: SeenSite, run: Observed) -> str:
     if asked.answered is not None:
         took = f"{asked.answered:.1f} s" if asked.answered < 10 else ago(asked.answered)
         return f"{'failed' if asked.failed else 'answered'} {what} after {took}"
+    if site.silent and run.state not in ENDS:
+        return f"was asked {what} {ago(run.now - asked.since)} ago"
     if run.state in ("running", "waiting"):
         return f"computes {what} for {ago(run.now - asked.since)}"
     return f"did not answer {what}"

@@ -135,6 +135,7 @@ def test_remaining_time_and_curve() -> None:
 def test_what_a_site_does() -> None:
     site = SeenSite("north", 990.0, False, Asked("train", 3, 988.0), ())
     assert doing(site, RUN) == "computes train, round 3 for 12 s"
+    assert doing(replace(site, silent=True), RUN) == "was asked train, round 3 12 s ago"
     assert doing(site, replace(RUN, state="ended")) == "did not answer train, round 3"
     assert doing(replace(site, asked=Asked("prepare", None, 1.0, 4.25)), RUN) == "answered prepare after 4.2 s"
     assert doing(replace(site, asked=Asked("train", 3, 1.0, 75.0, True)), RUN) == "failed train, round 3 after 75 s"
