@@ -16,6 +16,7 @@ from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages as wire
 from fedgraft.common.wire.run_name import name_run
+from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import admit, distributed
 from fedgraft.simulations.engine.grid import RUN_ID, InProcessGrid
@@ -36,7 +37,7 @@ def site(
     app = client_app.build(handler)
     grid = InProcessGrid(app, [{"site-file": str(path)}], {})
     model = build(plan, None)
-    (node,) = admit(grid, plan, distributed(model), grid.get_node_ids(), 1, Ledger(None))
+    (node,) = admit(Delivery(grid), plan, distributed(model), grid.get_node_ids(), 1, Ledger(None))
 
     def ask(number: int, again: bool = False) -> RecordDict:
         config = wire.pack_config(plan.digest, (10, 10))
