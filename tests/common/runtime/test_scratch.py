@@ -22,7 +22,8 @@ with ending_in_order(), scratch_folder(Path(sys.argv[1]), sys.argv[2]) as folder
     (folder / "kept").mkdir()
     (folder / "kept" / "pixels").write_bytes(b"pixels")
     print(folder.name, flush=True)
-    time.sleep(3600)
+    while True:  # a signal just before one long sleep would be seen at its end
+        time.sleep(0.05)
 """
 
 
