@@ -174,8 +174,9 @@ def test_whoever_is_killed_each_message_is_answered(
 
     assert after(lambda: kill(site.messages()[0])) == "fedgraft:killed"
     assert "a message of a run (query.prepare) failed: `killed`: somebody or something killed" in service.said()
-    assert after(lambda: kill(site.process("deployment.executor"))) == "fedgraft:process-ended"
-    assert after(lambda: kill(site.process("deployment.supernode"))) == "fedgraft:process-ended"
+    either = ("fedgraft:process-ended", "fedgraft:wire")  # the latter if it was computed after all, or again
+    assert after(lambda: kill(site.process("deployment.executor"))) in either
+    assert after(lambda: kill(site.process("deployment.supernode"))) in either
 
     def kill_all_and_start() -> None:
         tree = {pid: beginning(pid) for pid in site.tree()}
@@ -186,7 +187,7 @@ def test_whoever_is_killed_each_message_is_answered(
         path.write_text(written)
         start_site(path)
 
-    assert after(kill_all_and_start) == "fedgraft:process-ended"
+    assert after(kill_all_and_start) in either
     service = deployment.services[-1]
     line.cut()
     service.wait_for("can't be reached (Connection refused); trying again every 2 s")

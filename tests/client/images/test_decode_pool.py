@@ -53,8 +53,9 @@ def orders(tmp_path: Path) -> list[DecodeRequest]:
 
 
 def children() -> list[int]:
-    """Processes whose parent this one is."""
-    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    """Processes whose parent this one is, but for the one that Python starts once for all its pools."""
+    found = [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    return [pid for pid in found if "resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
 def reasons(answers: Sequence[tuple[DecodeRequest, DecodeReply]]) -> dict[str, list[str | None]]:

@@ -116,6 +116,7 @@ def test_the_digest_changes_with_every_option_but_the_engine(default: Plan) -> N
         "decide.by_site": "own",
         "audit.columns": ["sex"],
         "tracking.name": "mlflow",
+        "patience.deadline": 60.0,
     }
     # valid only in company
     excused = {"release.class_counts", "backbone.batch_norm", "backbone.pretrained", "engine.name", "engine.keep"}
@@ -140,7 +141,7 @@ def test_the_digest_changes_with_every_option_but_the_engine(default: Plan) -> N
             continue
         new = others.get(option, another(value))
         same = from_dict(changed(default, option, new)).digest == default.digest
-        assert same == option.startswith(("engine.", "tracking.")), option
+        assert same == option.startswith(("engine.", "tracking.", "patience.")), option
 
 
 def another(value: Any) -> Any:
