@@ -31,7 +31,7 @@ from fedgraft.server.checkpoints.interrupted import conclude
 from fedgraft.server.deployment.folder import LEFT_OUT, LIVE, REGISTERED, TRACKING, names_in
 from fedgraft.server.deployment.open_runs import end, why_ended
 from fedgraft.server.exchange.clock import SYSTEM, Clock
-from fedgraft.server.exchange.deadlines import deadlines_of
+from fedgraft.server.exchange.deadlines import UNTIMED, deadlines_of
 from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.deployed_grid import deployed
 from fedgraft.server.exchange.ledger import Ledger
@@ -131,7 +131,7 @@ def serve(
     out.mkdir(parents=True, exist_ok=True)
     registered = _registered(out)
     course = Course.open(out, plan, keeping, registered)
-    ledger, delivery = course.ledger, _delivery(course.named(grid), plan, clock)
+    ledger, delivery = course.ledger, _delivery(grid, plan, clock, course)
     waits = _waits(plan, delivery, ledger, registered, out) if clock is not None else NoPatience()
     first = partial(_resolved, delivery, plan, registered, ledger)
     plan, model = waits.until_quorum(first) if course.resumed is None else course.model(plan)
@@ -197,8 +197,9 @@ def _require_scorable(plan: Plan, evaluate: Evaluate | None, model: Model) -> No
         )
 
 
-def _delivery(grid: Grid, plan: Plan, clock: Clock | None) -> Delivery:
-    return Delivery(grid) if clock is None else Delivery(grid, deadlines_of(plan.patience), clock)
+def _delivery(grid: Grid, plan: Plan, clock: Clock | None, course: Course) -> Delivery:
+    deadlines = UNTIMED if clock is None else deadlines_of(plan.patience)
+    return Delivery(grid, deadlines, clock or SYSTEM, course.name)
 
 
 def _waits(plan: Plan, delivery: Delivery, ledger: Ledger, registered: Mapping[int, str], out: Path) -> Patience:

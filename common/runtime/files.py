@@ -52,6 +52,12 @@ def append_json(path: Path, *lines: Mapping[str, Any]) -> None:
         stream.writelines(json.dumps(line) + "\n" for line in lines)
 
 
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file that others append to; a last one that was cut off is left out. Empty if there is no file."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return text[: text.rfind("\n") + 1].splitlines()
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Create a file that only its owner can read; never overwrites.
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from flwr.serverapp import Grid
+from flwr.app import Message
 
 from fedgraft.common.errors import CheckpointError, FedGraftError, first_line
 from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.runtime.files import replacing
+from fedgraft.common.runtime.files import replacing, whole_lines
+from fedgraft.common.wire.run_name import name_run
 from fedgraft.server.checkpoints.checkpoint import Checkpoint
 from fedgraft.server.checkpoints.folder import Checkpoints
 from fedgraft.server.exchange.ledger import Ledger
-from fedgraft.server.exchange.resumed_grid import ResumedGrid
 from fedgraft.server.rounds.state import Resumed, Rounds, RunState
 
 LEDGER, ROUNDS = "ledger.jsonl", "rounds.jsonl"
@@ -119,9 +119,10 @@ class Course:
         plan = replace(self.found.plan, patience=asked.patience)
         return plan, build(plan, None, plan.engine.trusted)
 
-    def named(self, grid: Grid) -> Grid:
-        """The grid, whose messages name the run that goes on."""
-        return grid if self.found is None else ResumedGrid(grid, self.run, self.found.continues)
+    def name(self, messages: Sequence[Message]) -> None:
+        """Say in messages which run goes on, if one does."""
+        if self.found is not None:
+            name_run(messages, self.run, self.found.continues)
 
     def lines(self) -> list[dict[str, Any]]:
         """The lines of ``rounds.jsonl``, which is made if the run begins."""
@@ -156,7 +157,6 @@ def reason_for(error: BaseException) -> str:
 
 def _cut(path: Path, rounds: int) -> None:
     """Leave only the first lines of ``rounds.jsonl``; those after them, and one that was cut off, are written again."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    lines = text[: text.rfind("\n") + 1].splitlines(keepends=True)[:rounds]
+    lines = whole_lines(path)[:rounds]
     with replacing(path) as partial:
-        partial.write_text("".join(lines), encoding="utf-8")
+        partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

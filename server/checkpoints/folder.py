@@ -15,12 +15,13 @@ from torch import Tensor
 from fedgraft.common import tasks, tensors
 from fedgraft.common.errors import BackboneError, CheckpointError, WireError
 from fedgraft.common.plan.plan import from_json
-from fedgraft.common.runtime.files import append_json, flush, replacing
+from fedgraft.common.runtime.files import append_json, flush, replacing, whole_lines
 from fedgraft.server.checkpoints.checkpoint import Checkpoint, checkpoint_from
 from fedgraft.server.checkpoints.finished_rounds import round_from, round_values
+from fedgraft.server.deployment.folder import CHECKPOINTS, COMPLETE
 from fedgraft.server.rounds.state import Round
 
-FOLDER, ROUNDS, COMPLETE = "checkpoint", "rounds.jsonl", "complete"
+ROUNDS = "rounds.jsonl"
 KEPT = 2
 
 
@@ -38,7 +39,7 @@ class Checkpoints:
 
     @property
     def folder(self) -> Path:
-        return self.out / FOLDER
+        return self.out / CHECKPOINTS
 
     def begin(self) -> None:
         """Remove those of an earlier run."""
@@ -146,10 +147,7 @@ class Checkpoints:
 
     def _lines(self) -> list[dict[str, Any]]:
         """All whole lines; the last one can be cut off."""
-        path = self.folder / ROUNDS
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        whole = text.splitlines() if text.endswith("\n") else text.splitlines()[:-1]
-        return [json.loads(line) for line in whole]
+        return [json.loads(line) for line in whole_lines(self.folder / ROUNDS)]
 
 
 def _digest(text: str, named: Mapping[str, Tensor]) -> str:

@@ -23,6 +23,7 @@ REGISTERED = "registered.json"  # file in a run's folder: names of sites by node
 LIVE = "register.json"  # likewise: ``sites``, the path of the coordinator's own list, which can change during a run
 LEFT_OUT = "left-out.json"  # likewise: names by node id of sites that the plan does not fit, and that are not asked
 TRACKING = "tracking.json"  # likewise: the plan's section, which can name a folder here and goes to no site
+CHECKPOINTS, COMPLETE = "checkpoint", "complete"  # folder in a run's folder; file in that, once all is written
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 CONNECTION = "link"

@@ -14,12 +14,12 @@ from fedgraft.common.runtime.files import replacing
 from fedgraft.common.runtime.run_lock import LOCK, is_free
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.bundle import write_bundle
-from fedgraft.server.deployment.folder import Folder
+from fedgraft.server.deployment.folder import CHECKPOINTS, COMPLETE, Folder
 
 OPEN, PLAN, ENDED = "open", "submitted.json", "ended.json"
 """The folder of open runs in a coordinator's; and in a run's folder the plan as sites get it, and why the run ended
 before it was complete."""
-_COMPLETE = Path("checkpoint") / "complete"
+_COMPLETE = Path(CHECKPOINTS) / COMPLETE
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def why_ended(out: Path) -> str | None:
 
 def last_round(out: Path) -> int:
     """The round of the last checkpoint; -1 if there is none."""
-    files = (out / "checkpoint").glob("[0-9]*.safetensors")
+    files = (out / CHECKPOINTS).glob("[0-9]*.safetensors")
     return max((int(file.stem) for file in files if file.stem.isdecimal()), default=-1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from flwr.app import Message
@@ -15,6 +15,7 @@ from fedgraft.server.exchange.clock import SYSTEM, Clock
 from fedgraft.server.exchange.deadlines import UNTIMED, Deadlines
 from fedgraft.server.exchange.ledger import Entry, Ledger, What
 
+NameRun = Callable[[Sequence[Message]], None]
 _PAUSE = 0.1
 LATE = "late"
 """The outcome, in the ledger, of an answer that came after its deadline."""
@@ -42,10 +43,13 @@ class Delivery:
 
     Args:
         deadlines: how long the answers may take.
+        name: is given all messages before they are sent, to say in them which run goes on.
     """
 
-    def __init__(self, grid: Grid, deadlines: Deadlines = UNTIMED, clock: Clock = SYSTEM) -> None:
-        self.grid, self.clock, self._deadlines = grid, clock, deadlines
+    def __init__(
+        self, grid: Grid, deadlines: Deadlines = UNTIMED, clock: Clock = SYSTEM, name: NameRun = lambda messages: None
+    ) -> None:
+        self.grid, self.clock, self._deadlines, self._name = grid, clock, deadlines, name
         self._owed: dict[str, _Owed] = {}
         self._late: list[tuple[_Owed, float, int]] = []
         self._again: list[tuple[int, What, int, str]] = []
@@ -63,6 +67,7 @@ class Delivery:
         """
         sent, begun = list(messages), self.clock.now()
         due = begun + self._deadlines.of(what)
+        self._name(sent)
         identifiers = list(self.grid.push_messages(sent))
         asked = {key: message.metadata.dst_node_id for key, message in zip(identifiers, sent, strict=True)}
         questions = {message.metadata.dst_node_id: message for message in sent}

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from flwr.app import Message, RecordDict
+from flwr.app import Message
 from flwr.serverapp import Grid
-from flwr.supercore.run import Run
 
 from fedgraft.common.runtime.files import replacing
 from fedgraft.server.deployment.folder import LEFT_OUT, REGISTERED, names_in
+from fedgraft.server.exchange.passing_grid import PassingGrid
 
 NOW = "now.json"
 
@@ -38,7 +38,7 @@ class Asked:
     failed: bool = False
 
 
-class DeployedGrid(Grid):
+class DeployedGrid(PassingGrid):
     """Passes everything on, but hides some nodes.
 
     Args:
@@ -48,7 +48,8 @@ class DeployedGrid(Grid):
     """
 
     def __init__(self, grid: Grid, out: Path, names: Mapping[int, str], left_out: Iterable[int] = ()) -> None:
-        self._grid, self._out, self._names, self._left_out = grid, out, names, frozenset(left_out)
+        super().__init__(grid)
+        self._out, self._names, self._left_out = out, names, frozenset(left_out)
         self._asked: dict[str, Asked] = {}
         self._open: dict[str, str] = {}  # site by the message that it was asked last
         self._write()
@@ -57,18 +58,6 @@ class DeployedGrid(Grid):
         told = {name: asdict(asked) for name, asked in self._asked.items()}
         with replacing(self._out / NOW) as partial:
             partial.write_text(json.dumps(told), encoding="utf-8")
-
-    def set_run(self, run: Run) -> None:
-        self._grid.set_run(run)
-
-    @property
-    def run(self) -> Run:
-        return self._grid.run
-
-    def create_message(
-        self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None
-    ) -> Message:
-        return self._grid.create_message(content, message_type, dst_node_id, group_id, ttl)
 
     def get_node_ids(self) -> Iterable[int]:
         return [node for node in self._grid.get_node_ids() if node not in self._left_out]
@@ -96,9 +85,6 @@ class DeployedGrid(Grid):
         if replies:
             self._write()
         return replies
-
-    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
-        return self._grid.send_and_receive(messages, timeout=timeout)
 
 
 def deployed(grid: Grid, out: Path, names: Mapping[int, str]) -> Grid:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from flwr.app import Message
 
-from fedgraft.common.runtime.files import append_json, replacing
+from fedgraft.common.runtime.files import append_json, replacing, whole_lines
 from fedgraft.common.wire.messages import count_bytes
 from fedgraft.server.exchange.guard import Refusal
 
@@ -133,8 +133,7 @@ class Ledger:
 
 def read_entries(path: Path) -> list[Entry]:
     """The whole lines of a ledger's file; a last one that was cut off is left out."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    return [Entry(**json.loads(line)) for line in text[: text.rfind("\n") + 1].splitlines()]
+    return [Entry(**json.loads(line)) for line in whole_lines(path)]
 
 
 def entry(

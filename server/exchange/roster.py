@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from flwr.app import ArrayRecord, Message, RecordDict
 from flwr.serverapp import Grid
-from flwr.supercore.run import Run
 from torch import Tensor
 
 from fedgraft.common import tasks
@@ -19,6 +18,7 @@ from fedgraft.common.wire.offer import Offer
 from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.guard import Refusal, read_offer, same_name
 from fedgraft.server.exchange.ledger import Entry, Ledger, entry
+from fedgraft.server.exchange.passing_grid import PassingGrid
 
 Roster = dict[int, Offer]
 UNREGISTERED = "unregistered"
@@ -117,37 +117,12 @@ def _ask(
     return found
 
 
-class RosterGrid(Grid):
+class RosterGrid(PassingGrid):
     """A Flower `Grid` of the prepared nodes, for a strategy, which samples from `get_node_ids` and sends nothing."""
 
     def __init__(self, grid: Grid, roster: Roster) -> None:
-        self._grid, self._roster = grid, roster
+        super().__init__(grid)
+        self._roster = roster
 
     def get_node_ids(self) -> Iterable[int]:
         return list(self._roster)
-
-    def set_run(self, run: Run) -> None:
-        self._grid.set_run(run)
-
-    @property
-    def run(self) -> Run:
-        return self._grid.run
-
-    def create_message(
-        self,
-        content: RecordDict,
-        message_type: str,
-        dst_node_id: int,
-        group_id: str,
-        ttl: float | None = None,
-    ) -> Message:
-        return self._grid.create_message(content, message_type, dst_node_id, group_id, ttl)
-
-    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        return self._grid.push_messages(messages)
-
-    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        return self._grid.pull_messages(message_ids)
-
-    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
-        return self._grid.send_and_receive(messages, timeout=timeout)

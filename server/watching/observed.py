@@ -13,6 +13,7 @@ from fedgraft.common import tasks
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.plan.plan import Plan, from_json, load_plan
+from fedgraft.common.runtime.files import whole_lines
 from fedgraft.common.runtime.only_one import beginning
 from fedgraft.common.runtime.run_lock import LOCK, is_free
 from fedgraft.server.deployment.folder import LEFT_OUT, names_in, sites_of
@@ -114,9 +115,7 @@ def _plan(out: Path) -> Plan:
 
 
 def _rounds(out: Path) -> list[dict[str, Any]]:
-    path = out / "rounds.jsonl"
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    return [json.loads(line) for line in whole_lines(out / "rounds.jsonl")]
 
 
 def _figure(line: Mapping[str, Any], task: AnyTask) -> float | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fedgraft.common.runtime.files import append_json, private_folder, replacing
+from fedgraft.common.runtime.files import append_json, private_folder, replacing, whole_lines
 
 
 def test_what_is_made_is_private_and_what_is_there_stays(tmp_path: Path) -> None:
@@ -56,3 +56,12 @@ def test_lines_of_json_follow_each_other(tmp_path: Path) -> None:
     append_json(tmp_path / "log.jsonl", {"c": "ä"})
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [{"a": 1}, {"b": None}, {"c": "ä"}]
+
+
+def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    assert whole_lines(path) == []
+    path.write_text("one\ntwo\nthr", encoding="utf-8")
+    assert whole_lines(path) == ["one", "two"]
+    path.write_text("thr", encoding="utf-8")
+    assert whole_lines(path) == []

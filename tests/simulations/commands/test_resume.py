@@ -12,7 +12,8 @@ import pytest
 import fedgraft as fg
 from fedgraft.common import tensors
 from fedgraft.common.cli import main
-from fedgraft.server.checkpoints.folder import COMPLETE, Checkpoints
+from fedgraft.server.checkpoints.folder import Checkpoints
+from fedgraft.server.deployment.folder import COMPLETE
 from fedgraft.simulations.commands.resumed import resumed_words
 
 WORDS = (
