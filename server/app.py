@@ -19,6 +19,8 @@ from fedgraft.common.errors import DeploymentError, FedGraftError, PlanError, fi
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.losses.suitability import require_suited
+from fedgraft.common.model_folder.graft import graft_of_run
+from fedgraft.common.model_folder.suits import require_suited as require_suited_graft
 from fedgraft.common.models.build import build as build_model
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, from_json
@@ -123,9 +125,8 @@ def serve(
 ) -> RunOutcome:
     """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``checkpoint/``, ``model/``,
     ``rounds.png``, ``summary.json`` and what is made of them (`fedgraft.server.reports.documents`) into ``out``;
-    federated statistics of a table are in the plan that is run and written.
-
-    If the run fails, or is interrupted, the results of its last completed round are written.
+    federated statistics of a table are in the plan that is run and written. If the run fails, or is interrupted, the
+    results of its last completed round are written.
     """
     require_suited(plan, plan.engine.trusted)
     out.mkdir(parents=True, exist_ok=True)
@@ -143,6 +144,7 @@ def serve(
         plan=plan,
         backbone=distributed(model),
         initial=model.tensors(model.received),
+        begins=_begins(course, plan, model),
         ledger=ledger,
         groups=model.groups,
         evaluate=None if evaluate is None else lambda shared: evaluate(model, shared),
@@ -195,6 +197,15 @@ def _require_scorable(plan: Plan, evaluate: Evaluate | None, model: Model) -> No
             "data.test=coordinator can't score a model of which a part (layers, a head) stays at the sites; "
             "use data.test=sites data.test_fraction=0.2"
         )
+
+
+def _begins(course: Course, plan: Plan, model: Model) -> dict[str, Tensor] | None:
+    """The tensors from which the run begins, if they are those of another run."""
+    graft = None if course.resumed is not None else graft_of_run(course.checkpoints.out, plan)
+    if graft is None:
+        return None
+    require_suited_graft(graft, plan, model)
+    return graft.tensors
 
 
 def _delivery(grid: Grid, plan: Plan, clock: Clock | None, course: Course) -> Delivery:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.model_folder.folder import open_model
+from fedgraft.common.model_folder.graft import begun_from
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import flower_cli, launch, sites, start_command
@@ -109,6 +110,7 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     what.add_argument("--plan", type=Path, metavar="FILE", help="plan.yaml or plan.json")
     what.add_argument("--resume", type=Path, metavar="RUNDIR", help="go on with a run that did not complete")
     run.add_argument("--extend", type=int, default=0, metavar="N", help="with --resume: N rounds more")
+    run.add_argument("--start-from", type=Path, metavar="RUNDIR", help="begin from the graft of a finished run")
     run.add_argument("--out", type=Path, metavar="RUNDIR", help="results (default: DIR/runs/<time>-<digest>)")
     run.add_argument("--dry-run", action="store_true", help="only check the plan and say where it would run")
     run.add_argument("--anyway", action="store_true", help="leave out sites that the plan does not fit")
@@ -190,13 +192,15 @@ def _run(given: argparse.Namespace) -> int:
         return _resume(folder, given)
     if given.extend:
         raise DeploymentError("--extend belongs to --resume RUNDIR; a plan says its own rounds")
-    plan = _plan_for_hospitals(given.plan)
+    plan, graft = begun_from(_plan_for_hospitals(given.plan), given.start_from, given.plan.parent)
     launch.require_deployable(plan)
     left_out = check(folder, plan, given.anyway)
     if given.dry_run:
         say(f"plan {plan.digest} is valid; it would run on:\n{sites.table(folder)}")
         return 0
-    launched = launch.launch(folder, plan, given.out, left_out)
+    launched = launch.launch(folder, plan, given.out, left_out, graft)
+    if graft is not None:
+        say(f"it begins from the graft of {graft.run}, {graft.digest[:16]}")
     say(f"run {launched.run_id}: plan {plan.digest[:16]}, results in {launched.out}")
     return follow_in_its_place(folder, launched)
 
@@ -204,9 +208,10 @@ def _run(given: argparse.Namespace) -> int:
 def _resume(folder: Folder, given: argparse.Namespace) -> int:
     if given.extend < 0:
         raise DeploymentError(f"--extend {given.extend}: give a number of rounds, 1 or more")
-    if given.out is not None or given.dry_run or given.anyway:
+    if given.out is not None or given.dry_run or given.anyway or given.start_from is not None:
         raise DeploymentError(
-            "--resume goes on with the plan and the sites in its own folder; leave out --out, --dry-run and --anyway"
+            "--resume goes on with the plan and the sites in its own folder; leave out --out, --dry-run, --anyway and "
+            "--start-from"
         )
     launched = launch.relaunch(folder, given.resume, given.extend)
     say(f"run {launched.run_id}: goes on, results in {launched.out}")

@@ -13,14 +13,15 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from fedgraft.common.errors import PlanError
+from fedgraft.common.errors import CheckpointError, PlanError
 from fedgraft.common.plan import notebook
 from fedgraft.common.plan.graft_sections import AdaptSection
-from fedgraft.common.plan.plan import Plan, load_plan
+from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.engine import run as engine
 from fedgraft.simulations.engine.earlier import remove_earlier_results
 from fedgraft.simulations.engine.result import Run
 from fedgraft.simulations.engine.resuming import nothing_left, require_begun
+from fedgraft.simulations.planning.begins import beginning, planned_file, require_elsewhere
 from fedgraft.simulations.planning.frame import FrameSource
 from fedgraft.simulations.planning.options import OPTIONS, Study, contradictions, split_off
 from fedgraft.simulations.planning.own_parts import Given, with_parts
@@ -64,6 +65,7 @@ def simulate(
     quiet: bool = False,
     resume: bool = False,
     extend: int = 0,
+    start_from: str | Path | None = None,
 ) -> Run:
     """Train over simulated sites in this process, and show how far it is.
 
@@ -77,13 +79,15 @@ def simulate(
         resume: go on with the run of this plan that was interrupted in the folder ``out``, at its next round; one that
             is complete stays as it is.
         extend: with ``resume``, so many rounds more than the plan says, for a run that is complete.
+        start_from: the folder of a finished run, from whose graft this one begins. `plan` takes it too; here it is for
+            a plan of a file.
 
     Raises:
         PlanError: the plan asks for a study, or its parts or its source don't suit it.
         CheckpointError: there is nothing to resume.
         FedGraftError: the plan, its data or a round failed; the message holds what went wrong at the sites.
     """
-    planned = _planned(plan, source)
+    planned = _beginning(_planned(plan, source), start_from, out, resume)
     if planned.study.is_asked:
         raise PlanError(
             "the plan asks for a study (baselines, seeds, lrs, folds or cases); fedgraft.study(plan) runs it"
@@ -94,7 +98,7 @@ def simulate(
     elif nothing_left(folder, out, extend):
         return Run(folder, parts)
     with notebook.lent(lending.parts), _left_as_found():
-        engine.simulate(lending.plan, folder, _console(planned, quiet), resume, extend)
+        engine.simulate(lending.plan, folder, _console(planned, quiet), resume, extend, planned.graft)
     return Run(folder, parts)
 
 
@@ -144,9 +148,21 @@ def study(
 
 def _planned(plan: AnyPlan, source: FrameSource | None) -> Planned:
     if isinstance(plan, str | Path):
-        plan = load_plan(Path(plan))
+        plan = planned_file(Path(plan))
     planned = Planned(plan) if isinstance(plan, Plan) else plan
     return planned if source is None else with_source(planned, source)
+
+
+def _beginning(planned: Planned, named: str | Path | None, out: str | Path | None, resume: bool) -> Planned:
+    """The plan with the graft from which its run begins; one that goes on has it in its folder."""
+    if resume and named is not None:
+        raise CheckpointError(f"start_from={named} has no effect with resume, which goes on with a run that has begun")
+    if resume:
+        return planned
+    found = beginning(planned, named)
+    if found.graft is not None and out is not None:
+        require_elsewhere(found.graft.place, Path(out))
+    return found
 
 
 def _study(planned: Planned, given: Mapping[str, object], adapt: str | None) -> Study:

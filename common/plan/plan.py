@@ -54,6 +54,7 @@ class Plan:
 
     ``hold_out``: names of sites that never train, and only evaluate the final model. ``select``: the final model is
     that of the ``last`` round, or that of the ``best`` by the headline figure on the sites' validation cases.
+    ``start_from``: digest (SHA-256, hex) of the graft of a finished run, from which this one begins.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
@@ -88,6 +89,7 @@ class Plan:
     patience: PatienceSection = field(default_factory=PatienceSection)
     hold_out: tuple[str, ...] = ()
     select: Literal["last", "best"] = "last"
+    start_from: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain data, as in YAML; `from_dict` reads it back to an equal plan."""
@@ -96,6 +98,8 @@ class Plan:
             del plain["data"]["_target_"]
         if self.partition.target is None:
             del plain["partition"]
+        if self.start_from is None:  # so that older versions read such a plan
+            del plain["start_from"]
         return plain
 
     def to_yaml(self) -> str:

@@ -30,6 +30,7 @@ def summary_lines(plan: Plan) -> tuple[str, ...]:
     lines += [f"{name}: {', '.join(on)}" for name in _BARE if (on := list(_differing(getattr(plan, name))))]
     lines += [f"hold_out: {', '.join(plan.hold_out)}"] * bool(plan.hold_out)
     lines += [f"select: {plan.select}"] * (plan.select != "last")
+    lines += [f"start_from: the graft {str(plan.start_from)[:12]} of a finished run"] * (plan.start_from is not None)
     return tuple(lines)
 
 

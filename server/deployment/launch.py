@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from fedgraft.common.errors import DeploymentError, PlanError
+from fedgraft.common.model_folder.graft import Graft
 from fedgraft.common.plan import notebook
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.run_lock import is_free
@@ -33,13 +34,18 @@ def require_deployable(plan: Plan) -> None:
 
 
 def launch(
-    folder: Folder, plan: Plan, out: Path | None, left_out: Mapping[str, str] = MappingProxyType({})
+    folder: Folder,
+    plan: Plan,
+    out: Path | None,
+    left_out: Mapping[str, str] = MappingProxyType({}),
+    graft: Graft | None = None,
 ) -> Launched:
     """Submit a plan.
 
     Args:
         out: the folder for results; ``None`` for a new one in the coordinator's folder.
         left_out: sites that are not asked, names by node id.
+        graft: from which the run begins, if the plan names one; it stays at the coordinator until the first round.
 
     Raises:
         PlanError: it has parts that no site can have.
@@ -54,6 +60,8 @@ def launch(
     target.mkdir(parents=True, exist_ok=True)
     names = {site.node_id: site.name for site in read_sites(folder)}
     leave_for_server_app(target, plan, names, folder.sites_file, left_out)
+    if graft is not None:
+        graft.keep(target)
     run = submit(folder, f"{stamp}-{plan.digest[:8]}", target, resume=False)
     return Launched(run.run_id, target)
 

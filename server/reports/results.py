@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.common.model_folder.folder import FOLDER, write_model
+from fedgraft.common.model_folder.graft import origin
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.evidence.evidence import gather
@@ -43,7 +44,9 @@ def write_results(
     evidence = gather(plan, outcome)
     result = {**summary.summary(plan, outcome, ledger, seconds, reason), **evidence.plain}
     result["extended"] = list(extended)
+    result["start_from"], changed = origin(out, plan)
     result["warnings"] = [*attendance(plan, outcome, ledger), *result["warnings"]]
+    result["warnings"] = [*changed, *result["warnings"]]
     if reason:
         result["warnings"] = [_unfinished(plan, outcome, reason), *result["warnings"]]
     (out / "summary.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

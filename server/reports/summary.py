@@ -6,6 +6,8 @@ null):
 - ``plan_digest``, ``seed``, ``rounds``, ``task``
 - ``complete``: whether all rounds were run and the final model evaluated; ``reason``: why not; ``completed_rounds``
 - ``extended``: the rounds of the plan before each time that the complete run was extended; empty if it never was
+- ``start_from``: of the finished run from whose graft this one began, ``digest`` (of the graft), ``run`` (its folder's
+  name) and ``plan_digest``; null if it began from none
 - ``final_round``: the round whose model is the final one (``select``)
 - ``headline``: the figure that is plotted and that decides which site is the worst; ``columns``: the figures in tables,
   with their headings

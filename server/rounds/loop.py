@@ -13,7 +13,7 @@ from fedgraft.common import tasks
 from fedgraft.common.runtime.gc_tuning import relaxed_gc
 from fedgraft.common.runtime.memory import keep_freed_memory
 from fedgraft.server.exchange.held_out import training
-from fedgraft.server.rounds.feature_scale import with_scale
+from fedgraft.server.rounds.feature_scale import Scaled, with_scale
 from fedgraft.server.rounds.final_model import FinalModel
 from fedgraft.server.rounds.finish import finish
 from fedgraft.server.rounds.first_head import FirstHead, first_head
@@ -66,10 +66,11 @@ def _go_on(prepared: Prepared, resumed: Resumed) -> RunState:
 
 
 def start(context: RunContext, prepared: Prepared) -> RunState:
-    """Round 0: the untrained model, perhaps with a scale and a head that are computed from the sites' sums."""
+    """Round 0: the untrained model, perhaps with a scale and a head that are computed from the sites' sums; or the
+    model of the run from whose graft this one begins, with the scale and the choice of features that it has."""
     plan = context.plan
     roster = training(prepared.roster, plan)
-    scaled = with_scale(context, roster)
+    scaled = with_scale(context, roster) if context.begins is None else Scaled(dict(context.begins), {})
     started = FirstHead(scaled.shared, None, {})
     if plan.initial.target is not None:
         started = first_head(context, roster, scaled.shared)

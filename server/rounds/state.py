@@ -72,6 +72,7 @@ class RunContext:
         delivery: the way of messages to the nodes.
         backbone: the backbone as it is sent to sites.
         initial: the tensors that sites receive, of the model as built.
+        begins: the same, of the run from whose graft this one begins (``start_from``); ``None`` if it begins from none.
         groups: of the features, by the module that they come from.
         registered: site names by node id, as they are registered now; empty if the coordinator registers none (a
             simulation).
@@ -89,6 +90,7 @@ class RunContext:
     initial: Shared
     ledger: Ledger
     groups: tuple[Group, ...]
+    begins: Shared | None = None
     registered: Mapping[int, str] = field(default_factory=dict)
     waits: Waits = field(default_factory=NoPatience)
     evaluate: Callable[[Shared], Evaluation] | None = None

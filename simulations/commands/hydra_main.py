@@ -31,14 +31,14 @@ def run_hydra(
     arguments: Sequence[str],
     job: Callable[[Planned], None],
     extra: Sequence[str] = (),
-    before_plan: Callable[[], None] = lambda: None,
+    before_plan: Callable[[DictConfig], None] = lambda config: None,
 ) -> int:
     """Compose plan and study from the command line and run ``job`` on them; with ``-m`` once per point of the sweep.
 
     Args:
         arguments: the words after the command.
         extra: overrides that come last.
-        before_plan: is called for each point before its plan is made, which may fail.
+        before_plan: is called with what Hydra composed for each point before its plan is made, which may fail.
 
     Raises:
         PlanError: a group is given a list, or a plan is wrong.
@@ -49,8 +49,9 @@ def run_hydra(
     @hydra.main(version_base="1.3", config_path=CONFIG, config_name="plan")
     def composed(config: DictConfig) -> None:
         try:
-            before_plan()
-            job(Planned(*to_study(config, print)))
+            before_plan(config)
+            plan, study, graft = to_study(config, print)
+            job(Planned(plan, study, graft=graft))
         except FedGraftError as error:
             failures.append(error)
 

@@ -9,7 +9,10 @@ from typing import NamedTuple
 import yaml
 
 from fedgraft.common.errors import CheckpointError
+from fedgraft.common.model_folder.graft import FILE
 from fedgraft.simulations.commands.hydra_main import flags_and_overrides
+from fedgraft.simulations.planning.begins import START_FROM
+from fedgraft.simulations.planning.words import name_of
 
 RESUME, EXTEND = "resume=", "extend="
 _WORDS, _HYDRA = Path(".hydra") / "overrides.yaml", Path(".hydra") / "hydra.yaml"
@@ -45,7 +48,14 @@ def resumed_words(arguments: Sequence[str]) -> Again | None:
             "folder that it printed"
         )
     words = yaml.safe_load((folder / _WORDS).read_text(encoding="utf-8"))
-    return Again([*_config_dir(folder), *map(str, words), f"hydra.run.dir={_quoted(folder)}"], extend)
+    words = [_from_own_folder(str(word), folder) for word in words]
+    return Again([*_config_dir(folder), *words, f"hydra.run.dir={_quoted(folder)}"], extend)
+
+
+def _from_own_folder(word: str, folder: Path) -> str:
+    """The word; one that names the run from whose graft this one begins then names the file in this run's folder."""
+    is_kept = name_of(word) == START_FROM and (folder / FILE).is_file()
+    return f"{START_FROM}={_quoted(folder / FILE)}" if is_kept else word
 
 
 def _extension(overrides: Sequence[str]) -> int:

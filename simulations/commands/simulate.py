@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 from rich.console import Console
 
 from fedgraft.common.errors import PlanError, RoundError
@@ -19,6 +20,7 @@ from fedgraft.simulations.commands.resumed import resumed_words
 from fedgraft.simulations.engine.display import site_table
 from fedgraft.simulations.engine.earlier import remove_earlier_results
 from fedgraft.simulations.engine.sureness import sureness
+from fedgraft.simulations.planning.begins import START_FROM, require_elsewhere
 from fedgraft.simulations.planning.planned import Planned
 
 
@@ -27,11 +29,18 @@ def main(arguments: Sequence[str]) -> int:
     again = resumed_words(arguments)
     if again is not None:
         return run_hydra(again.words, partial(_job, resume=True, extend=again.extend))
-    return run_hydra(arguments, _job, before_plan=lambda: remove_earlier_results(_out()))
+    return run_hydra(arguments, _job, before_plan=_clear)
 
 
 def _out() -> Path:
     return Path(HydraConfig.get().runtime.output_dir)
+
+
+def _clear(config: DictConfig) -> None:
+    named, out = config.get(START_FROM), _out()
+    if named is not None:
+        require_elsewhere(Path(str(named)), out)
+    remove_earlier_results(out)
 
 
 def _job(planned: Planned, resume: bool = False, extend: int = 0) -> None:

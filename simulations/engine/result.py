@@ -14,11 +14,11 @@ from fedgraft.client.prediction.frames import as_frame
 from fedgraft.client.prediction.trained_model import TrainedModel
 from fedgraft.common.errors import DataError
 from fedgraft.common.plan import notebook
-from fedgraft.common.plan.plan import load_plan
 from fedgraft.simulations.engine.display import site_cells, site_title
 from fedgraft.simulations.engine.frames import read_lines, round_lines, site_lines
 from fedgraft.simulations.engine.sureness import sureness
 from fedgraft.simulations.engine.trained import load_trained
+from fedgraft.simulations.planning.begins import planned_file
 from fedgraft.simulations.planning.html import html_lines, html_table
 from fedgraft.simulations.planning.own_parts import Given
 from fedgraft.simulations.planning.planned import Planned
@@ -61,7 +61,7 @@ class Run:
     @cached_property
     def plan(self) -> Planned:
         """The plan that was run. It includes the statistics of tables and images that were computed from the sites."""
-        return Planned(load_plan(self.out / "plan.yaml"))
+        return planned_file(self.out / "plan.yaml")
 
     @property
     def rounds(self) -> Any:

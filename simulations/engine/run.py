@@ -28,6 +28,7 @@ from fedgraft.client.training.scaling import Scaling, scaled
 from fedgraft.common import tasks
 from fedgraft.common.errors import DataError, FedGraftError, RoundError
 from fedgraft.common.interfaces.task import Evaluation
+from fedgraft.common.model_folder.graft import FILE, Graft
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.plan.sections import ClockSection
@@ -58,7 +59,9 @@ class Series:
     bars: Progress | None = None
 
 
-def simulate(plan: Plan, out: Path, console: Console, resume: bool = False, extend: int = 0) -> dict[str, Any]:
+def simulate(
+    plan: Plan, out: Path, console: Console, resume: bool = False, extend: int = 0, graft: Graft | None = None
+) -> dict[str, Any]:
     """Run a plan over simulated sites.
 
     Args:
@@ -66,6 +69,7 @@ def simulate(plan: Plan, out: Path, console: Console, resume: bool = False, exte
             ``clock.jsonl`` and ``clock.png``.
         resume: go on with the run that was interrupted in this folder.
         extend: so many rounds more than the plan says.
+        graft: from which the run begins, if the plan names one.
 
     Returns:
         the content of ``summary.json``.
@@ -75,6 +79,10 @@ def simulate(plan: Plan, out: Path, console: Console, resume: bool = False, exte
         CheckpointError: the run can't be resumed.
     """
     require_tracking(plan)
+    if not resume:
+        (out / FILE).unlink(missing_ok=True)
+    if graft is not None:
+        graft.keep(out)
     federation = lay_out(plan, out / "sites", os.environ, keep_state=resume)
     return simulate_over(plan, federation, out, console, resume=resume, extend=extend)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
@@ -14,6 +14,7 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.strategy import FLOWER
 from fedgraft.common.kinds.table_backbone import option_problems
 from fedgraft.common.losses.suitability import misfit, without_effect
+from fedgraft.common.model_folder.graft import Graft
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.data_sections import DataSection
 from fedgraft.common.plan.plan import Plan, read
@@ -24,6 +25,7 @@ from fedgraft.simulations.datasets.found import find
 from fedgraft.simulations.datasets.source import SUPPLIED as SUPPLIED_TO_DATA
 from fedgraft.simulations.datasets.source import Source, data_root, load_source
 from fedgraft.simulations.federation.sites import cache_folder
+from fedgraft.simulations.planning.begins import with_digest
 from fedgraft.simulations.planning.options import Study, contradictions, split_off
 
 SUPPLIED_TO_PARTS = {
@@ -52,8 +54,17 @@ def quiet(sentence: str) -> None:
     """The `Say` that says nothing."""
 
 
-def to_study(config: DictConfig, say: Say = quiet) -> tuple[Plan, Study]:
-    """Read and check a plan and its study.
+class Composition(NamedTuple):
+    """A plan (``None`` if there are problems), its study, the problems, and the graft from which it begins."""
+
+    plan: Plan | None
+    study: Study
+    problems: list[str]
+    graft: Graft | None = None
+
+
+def to_study(config: DictConfig, say: Say = quiet) -> tuple[Plan, Study, Graft | None]:
+    """Read and check a plan and its study, and the graft from which it begins.
 
     Args:
         say: called with a sentence for each value that the plan leaves open and that was found in the cases (`find`).
@@ -62,31 +73,32 @@ def to_study(config: DictConfig, say: Say = quiet) -> tuple[Plan, Study]:
         PlanError: options that are wrong, unknown or missing, all in one list.
         DataError: a value that the plan leaves open can't be found in its cases.
     """
-    plan, study, problems = study_problems(config, say)
+    plan, study, problems, graft = study_problems(config, say)
     if plan is None:
         raise PlanError(problems)
-    return plan, study
+    return plan, study, graft
 
 
-def study_problems(config: DictConfig, say: Say = quiet) -> tuple[Plan | None, Study, list[str]]:
+def study_problems(config: DictConfig, say: Say = quiet) -> Composition:
     """As `to_study`, but returns the problems instead of raising; with problems the plan is ``None``."""
     try:
         raw = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
-        return None, Study(), [f"{error.full_key} is not set; write {error.full_key}=..."]
+        return Composition(None, Study(), [f"{error.full_key} is not set; write {error.full_key}=..."])
     except OmegaConfBaseException as error:
-        return None, Study(), [str(error).splitlines()[0]]
+        return Composition(None, Study(), [str(error).splitlines()[0]])
     study, raw_plan, problems = split_off(cast(dict[str, Any], raw))
+    raw_plan, graft = with_digest(raw_plan, problems)
     try:
         found = find(raw_plan, lambda data: _loaded(data, raw_plan))
     except PlanError as error:
-        return None, study, [*problems, *error.problems]
+        return Composition(None, study, [*problems, *error.problems])
     for sentence in found.sentences:
         say(sentence)
     reading = read(found.raw)
     adapted = {**reading.sections, "adapt": study.adapt} if study.adapt.target is not None else reading.sections
     problems += [*reading.problems, *part_problems(adapted), *contradictions(study, reading.sections)]
-    return None if problems else Plan(**reading.sections), study, problems
+    return Composition(None if problems else Plan(**reading.sections), study, problems, graft)
 
 
 def _loaded(data: Mapping[str, Any], raw: Mapping[str, Any]) -> Source:

@@ -113,6 +113,8 @@ def contradictions(study: Study, sections: Mapping[str, Any]) -> list[str]:
     seed, held_out = sections.get("seed", 0), sections.get("hold_out", ())
     if study.seeds and seed and seed not in study.seeds:
         found.append(f"seed={seed} has no effect beside seeds={list(study.seeds)}; add it there, or leave it out")
+    if study.is_asked and sections.get("start_from") is not None:
+        found.append("start_from begins one run, and a study begins each training from its own head; leave it out")
     if study.is_asked and release is not None and not release.evaluation:
         found.append("a study compares the sites' evaluations; set release.evaluation=true")
     if data is not None and len(study.lrs) > 1 and data.test != "given" and data.val_fraction == 0:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fedgraft.common.model_folder.graft import Graft
 from fedgraft.common.plan.choice_names import choice_of
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.planning.description import Description, describe
@@ -44,12 +45,14 @@ class Planned:
         study: ``baselines``, ``seeds`` and ``lrs``, which `fedgraft.study` runs.
         words: what the user wrote, without a ``source``; ``None`` if the plan was read from a file.
         found: sentences to show the user, for instance which classes were found in the labels.
+        graft: from which the run begins (``start_from``); ``None`` if from none, or if it is not here.
     """
 
     plan: Plan
     study: Study = field(default_factory=Study)
     words: Words | None = field(default=None, compare=False)
     found: tuple[str, ...] = field(default=(), compare=False)
+    graft: Graft | None = field(default=None, compare=False, repr=False)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # Python's own protocols must not reach the plan

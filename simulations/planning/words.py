@@ -53,10 +53,10 @@ def composed(asked: Words) -> Planned:
     for name, value in asked.options.items():
         problems += _set(config, name, value)
     said: list[str] = []
-    plan, study, found = study_problems(config, said.append)
+    plan, study, found, graft = study_problems(config, said.append)
     if problems or plan is None:
         raise PlanError([*problems, *found])
-    return Planned(plan, study, asked, tuple(said))
+    return Planned(plan, study, asked, tuple(said), graft)
 
 
 def _set(config: DictConfig, name: str, value: Any) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import safetensors.torch
 import torch
 from rich.console import Console
 
+from fedgraft.common.model_folder.graft import begun_from
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.simulations.engine.run import simulate
 
@@ -26,10 +28,13 @@ def test_a_deployed_run_equals_the_simulation(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """SiloBN: shared and local tensors, and batch statistics; FedProx; two rounds; three hospitals' DICOM files."""
+    """SiloBN: shared and local tensors, and batch statistics; FedProx; two rounds, which begin from the graft of an
+    earlier run; three hospitals' DICOM files."""
     monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
     plan = compose_plan("strategy=fedprox", "adaptation=silobn", "patience.quorum_sites=3", "patience.deadline=120")
-    simulate(plan, tmp_path / "simulated", Console(file=StringIO()))
+    simulate(replace(plan, rounds=1), tmp_path / "earlier", Console(file=StringIO()))
+    plan, graft = begun_from(plan, tmp_path / "earlier")
+    simulate(plan, tmp_path / "simulated", Console(file=StringIO()), graft=graft)
     for folder in sorted((tmp_path / "simulated" / "sites").iterdir()):
         start_site(deployment.site_file(folder.name, folder / "manifest.csv"))
 
@@ -53,6 +58,8 @@ def test_a_deployed_run_equals_the_simulation(
     for site, figures in summaries[0]["sites"].items():
         assert summaries[1]["sites"][site]["auroc"] == pytest.approx(figures["auroc"], abs=1e-4)
     assert summaries[1]["dropped"] == []
+    assert graft is not None and hospitals.start_from == graft.digest
+    assert summaries[1]["start_from"] == {"digest": graft.digest, "run": "earlier", "plan_digest": graft.trained_by}
     down = [json.loads(line)["bytes_down"] for line in (out / "ledger.jsonl").read_text().splitlines()]
     backbone = 4 * sum(t.numel() for n, t in expected.items() if n.startswith("backbone."))
     assert sum(size > backbone for size in down) == 3, "each site received the backbone once"

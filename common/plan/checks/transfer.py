@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fedgraft.common.interfaces.head_start import StartsFromSums, tells_classes_apart
+from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.plan.parts import ours
 from fedgraft.common.plan.types import Check
 
@@ -39,6 +40,11 @@ SELECT_CHECKS: tuple[Check, ...] = (
 )
 
 
+def begins(plan: Any) -> bool:
+    """Whether the plan begins from the graft of another run."""
+    return getattr(plan, "start_from", None) is not None
+
+
 def asks_sums(plan: Any) -> bool:
     """Whether the plan's ``initial`` is one of FedGraft's that need sums over all sites' training cases."""
     return issubclass(ours(plan.initial, "initial"), StartsFromSums)
@@ -57,9 +63,19 @@ TRANSFER_CHECKS: tuple[Check, ...] = (
     ),
     Check(
         ("initial",),
-        lambda p: bool(p.initial.interpolate) and starts_alike(p.initial),
+        lambda p: bool(p.initial.interpolate) and starts_alike(p.initial) and not begins(p),
         "initial.interpolate needs an initial head that tells classes apart (initial=prototypes, ridge or "
-        "embeddings): between nothing and the trained head, only the size of the outputs changes",
+        "embeddings, or start_from): between nothing and the trained head, only the size of the outputs changes",
+    ),
+    Check(
+        ("initial",),
+        lambda p: begins(p) and p.initial.target is not None,
+        "start_from brings the head, and `initial` would replace it; set initial=none",
+    ),
+    Check(
+        ("strategy",),
+        lambda p: begins(p) and is_exact(p.strategy),
+        "start_from has no effect with strategy=exact, which finds the same head from wherever it starts; leave it out",
     ),
     Check(
         ("initial",),
