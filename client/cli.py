@@ -46,8 +46,9 @@ device: auto                 # a GPU if there is one; or cpu, cuda:0
 # What may leave besides the shared tensors and the number of training cases.
 release:
   train_loss: true
-  evaluation: true           # counts and score histograms of the validation and test cases: each case's score to
-                             # a quarter of a percent, without saying whose
+  evaluation: true           # counts and score histograms of the validation and test cases
+  scores: merged             # histograms tell groups of min_count neighbouring scores; fine: each case's score to a
+                             # quarter of a percent, without saying whose
   class_counts: true         # only if every count is 0 or at least min_count
   statistics: true           # of a table, moments of features (what is familiar), and means over images for
                              # harmonising: each of at least min_count patients

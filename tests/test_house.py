@@ -25,7 +25,7 @@ ROOMS = {
     "conf": "",
     "common": "cli drawing model_folder models kinds losses compression wire exact adaptation heads features tables "
     "harmonisation alignment sampling personalisation familiarity decisions calibration plan tasks tensors runtime "
-    "interfaces records errors causes",
+    "interfaces records errors causes merged_bins",
     "client": "cli own_report check app export prediction explanation structured_report training features images "
     "tables augmentation deployment cohort site",
     "server": "cli watching preflight app checkpoints reports evidence rounds exact patience exchange aggregation "

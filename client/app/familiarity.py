@@ -8,7 +8,7 @@ from flwr.app import RecordDict
 
 from fedgraft.client.app.handlers import received_by
 from fedgraft.client.app.workspace import Workspace
-from fedgraft.client.site.release import append_line, may_release_means
+from fedgraft.client.site.release import append_line, may_release_means, release_distances
 from fedgraft.client.training.before_head import features_before_head
 from fedgraft.client.training.session import Session
 from fedgraft.common.errors import WireError
@@ -58,5 +58,5 @@ def site_counts(session: Session, reference: Reference) -> dict[str, Counts]:
         examples = session.cohort[split]
         if len(examples) and len(examples) >= permission.min_count:
             features = features_before_head(session.model.constant.trained, examples, session.device)
-            found[split] = counted(reference.distances(features))
+            found[split] = release_distances(counted(reference.distances(features)), permission)
     return found

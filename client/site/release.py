@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fedgraft.client.site.site_file import ReleasePolicy as Permission
 from fedgraft.common.errors import SiteFileError
+from fedgraft.common.familiarity.distances import merged_distances
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.sections import ReleaseSection
@@ -99,13 +100,22 @@ def release_evaluations(
     if not (plan.evaluation and permission.evaluation):
         return {}
     released = {split: evaluation.releasable(permission.min_count) for split, evaluation in evaluations.items()}
-    return {split: evaluation for split, evaluation in released.items() if evaluation is not None}
+    return {split: _coarse(evaluation, permission) for split, evaluation in released.items() if evaluation is not None}
+
+
+def _coarse(evaluation: Evaluation, permission: Permission) -> Evaluation:
+    return evaluation.merged(permission.min_count) if permission.scores == "merged" else evaluation
+
+
+def release_distances(counts: Sequence[int], permission: Permission) -> tuple[int, ...]:
+    """Counts of cases by distance, as scores are released."""
+    return merged_distances(counts, permission.min_count) if permission.scores == "merged" else tuple(counts)
 
 
 def of_large_groups(found: ByGroup[Evaluation], permission: Permission) -> ByGroup[Evaluation]:
     """The evaluations of those columns whose subgroups all have ``min_count`` cases or more."""
     return {
-        column: groups
+        column: {name: _coarse(one, permission) for name, one in groups.items()}
         for column, groups in found.items()
         if all(one.cases >= permission.min_count for one in groups.values())
     }

@@ -38,6 +38,8 @@ class ReleasePolicy:
         columns: of the manifest, by whose values figures on test cases may be told (``audit``), if every subgroup has
             ``min_count`` cases.
         min_count: 1 or more.
+        scores: how finely evaluations tell scores and distances: by groups of ``min_count`` neighbours (``merged``), or
+            ``fine``, which tells almost each case's own.
     """
 
     __pydantic_config__ = _STRICT
@@ -48,6 +50,7 @@ class ReleasePolicy:
     statistics: bool = True
     columns: tuple[str, ...] = ()
     min_count: Annotated[int, Field(ge=1)] = 5
+    scores: Literal["merged", "fine"] = "merged"
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from fedgraft.common.merged_bins import merged
 
 BINS = 96
 """Of equal width in the logarithm: six to a doubling, from `LEAST`; the last holds all that is farther."""
@@ -19,6 +22,12 @@ def counted(distances: Tensor) -> Counts:
     """How many distances ``(N,)`` lie in each bin."""
     place = torch.floor(torch.log2(distances.clamp(min=LEAST) / LEAST) * PER_DOUBLING).long().clamp(max=BINS - 1)
     return tuple(torch.bincount(place, minlength=BINS).tolist())
+
+
+def merged_distances(counts: Sequence[int], least: int) -> Counts:
+    """Counts by groups of ``least`` neighbouring cases or more (`fedgraft.common.merged_bins`)."""
+    (bins,) = merged([np.repeat(np.arange(BINS), counts)], BINS, least)
+    return tuple(np.bincount(bins, minlength=BINS).tolist())
 
 
 def beyond(counts: Sequence[int], limit: float) -> int:

@@ -88,6 +88,9 @@ class Evaluation(Protocol):
     def releasable(self, min_count: int) -> Self | None:
         """What may leave a site that releases nothing about fewer than ``min_count`` cases; ``None`` if nothing."""
 
+    def merged(self, least: int) -> Self:
+        """With scores told by groups of ``least`` neighbouring cases or more; unchanged if it counts no scores."""
+
     def pack(self) -> ConfigRecord:
         """Pack as a Flower record; `Task.unpack` is the reverse."""
 

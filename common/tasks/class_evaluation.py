@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,9 @@ class ClassEvaluation:
     def releasable(self, min_count: int) -> ClassEvaluation | None:
         """All of it, or nothing about fewer than ``min_count`` cases."""
         return self if self.cases >= min_count else None
+
+    def merged(self, least: int) -> ClassEvaluation:
+        return replace(self, histograms=self.histograms.merged(least))
 
     def pack(self) -> ConfigRecord:
         """One number per pair of classes, and the histograms."""

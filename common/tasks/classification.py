@@ -55,8 +55,8 @@ class Classification:
     loss: ClassVar[str] = "cross_entropy"
     counting: ClassVar[str] = "class counts"
     leaving: ClassVar[str] = (
-        "confusion counts and score histograms (each case's score to a quarter of a percent, without saying whose; "
-        "8 bytes per filled bin)"
+        "confusion counts and score histograms (of groups of release.min_count neighbouring scores; each case's "
+        "score to a quarter of a percent, without saying whose, if the site file says release.scores: fine)"
     )
 
     @property

@@ -90,6 +90,9 @@ class FindingEvaluation:
         confusion[few], loss_sums[few] = 0, 0.0
         return replace(self, confusion=confusion, histograms=self.histograms.without(few), loss_sums=loss_sums)
 
+    def merged(self, least: int) -> FindingEvaluation:
+        return replace(self, histograms=self.histograms.merged(least))
+
     def pack(self) -> ConfigRecord:
         """Five numbers per finding, and the histograms."""
         return ConfigRecord(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import Scalar
+from fedgraft.common.merged_bins import merged
 
 COLUMNS = {
     "auroc": "AUROC",
@@ -89,6 +90,19 @@ class Histograms:
         table = np.zeros((2, len(levels)), np.int64)
         table[side, where] = self.counts[here]
         return ScoreCounts(centre(levels), table[0], table[1])
+
+    def merged(self, least: int) -> Histograms:
+        """These histograms by groups of ``least`` neighbouring cases or more (`fedgraft.common.merged_bins`)."""
+        each = np.repeat(self.bins, self.counts)
+        side, level = np.divmod(each, BINS)
+        moved = [
+            start * BINS + bins
+            for score in range(self.scores)
+            for start, bins in enumerate(
+                merged([level[side == 2 * score], level[side == 2 * score + 1]], BINS, least), 2 * score
+            )
+        ]
+        return count_places(np.concatenate(moved), self.scores)
 
     def without(self, scores: Sequence[int]) -> Histograms:
         """These histograms, with those of ``scores`` emptied."""

@@ -53,8 +53,8 @@ class Multilabel:
     loss: ClassVar[str] = "binary_cross_entropy"
     counting: ClassVar[str] = "counts of each finding's known negatives and positives"
     leaving: ClassVar[str] = (
-        "for each finding confusion counts and score histograms (each case's score to a quarter of a percent, without "
-        "saying whose; 8 bytes per filled bin)"
+        "for each finding confusion counts and score histograms (of groups of release.min_count neighbouring scores; "
+        "each case's score to a quarter of a percent, without saying whose, if the site file says release.scores: fine)"
     )
 
     @property

@@ -75,6 +75,10 @@ class SurvivalEvaluation:
         """All of it, or nothing about fewer than ``min_count`` cases."""
         return self if self.cases >= min_count else None
 
+    def merged(self, least: int) -> SurvivalEvaluation:
+        """Itself: nothing is binned."""
+        return self
+
     def pack(self) -> ConfigRecord:
         counts = {name: getattr(self, name) for name in ("cases", "events", *_PAIRS)}
         return ConfigRecord({**counts, "loss-sum": float(self.loss_sum)})

@@ -236,13 +236,14 @@ _KEPT_OF_A_SITE_FILE = ("release", "limits", "refuse_burned_in")
 
 def _write_site(folder: Path, cases: tuple[Case, ...], store: Path, plan: Plan, like: SiteFile | None) -> Path:
     """Write a site's folder; ``release``, ``limits`` and ``refuse_burned_in`` are those of ``like``, if it is given.
-    Without it a site tells of the subgroups that the plan asks for."""
+    Without it a site tells of the subgroups that the plan asks for, and each score as it is: public cases need no
+    fence, and figures are exact."""
     engine = plan.engine
     folder = folder.resolve()
     mark(folder)
     write_manifest(folder / "manifest.csv", cases)
     path = folder / "site.yaml"
-    kept: dict[str, Any] = {"release": ReleasePolicy(columns=plan.audit.names)}
+    kept: dict[str, Any] = {"release": ReleasePolicy(columns=plan.audit.names, scores="fine")}
     if like is not None:
         kept = {name: getattr(like, name) for name in _KEPT_OF_A_SITE_FILE}
     site = SiteFile(

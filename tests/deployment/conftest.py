@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from fedgraft.client.site.keys import make_key_pair
-from fedgraft.client.site.site_file import Coordinator, SiteFile, write_site_file
+from fedgraft.client.site.site_file import Coordinator, ReleasePolicy, SiteFile, write_site_file
 from fedgraft.common.runtime.processes import free_port
 from fedgraft.server.deployment import sites
 from fedgraft.server.deployment.folder import Folder, Settings, create
@@ -85,7 +85,8 @@ class Deployment:
         folder = self.scratch / name
         public = make_key_pair(folder / "site.key", name)
         coordinator = Coordinator(self.address, self.folder.authority, folder / "site.key")
-        site = SiteFile(name, manifest, folder / "state", threads=1, coordinator=coordinator)
+        as_simulated = ReleasePolicy(scores="fine")
+        site = SiteFile(name, manifest, folder / "state", threads=1, release=as_simulated, coordinator=coordinator)
         write_site_file(folder / "site.yaml", site)
         if register:
             sites.register(self.folder, public, name)

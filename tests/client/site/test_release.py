@@ -15,6 +15,8 @@ from fedgraft.client.site.release import (
     log_release,
     may_release_moments,
     may_release_sums,
+    of_large_groups,
+    release_distances,
     release_evaluations,
     release_offer,
     release_update,
@@ -34,6 +36,7 @@ OFFER = Offer("north", "ab" * 32, True, 20, (15, 5))
 TWO = Classification(("clear", "lesion"))
 (SIX,) = TWO.evaluate_parts(np.array([[0.0, 1.0], [0.0, -1.0]] * 3), np.array([1, 0] * 3), [6])
 EVALUATIONS = {"val": SIX}
+FINE = Permission(scores="fine")
 TENSORS = {"head.weight": torch.tensor([[3.0, 4.0]]), "head.bias": torch.tensor([1.0])}
 UPDATE = Update("north", "ab" * 32, 2, TENSORS, 20, 0.5, EVALUATIONS)
 
@@ -84,12 +87,12 @@ def test_an_offer_without_counts_stays_without() -> None:
 
 
 def test_an_update_that_both_sides_allow_leaves_as_it_is() -> None:
-    assert release_update(UPDATE, TENSORS, ALL, Permission()) == UPDATE
+    assert release_update(UPDATE, TENSORS, ALL, FINE) == UPDATE
 
 
 @pytest.mark.parametrize(("plan", "site"), [(False, True), (True, False), (False, False)])
 def test_the_loss_stays_unless_both_sides_name_it(plan: bool, site: bool) -> None:
-    given = release_update(UPDATE, TENSORS, replace(ALL, train_loss=plan), Permission(train_loss=site))
+    given = release_update(UPDATE, TENSORS, replace(ALL, train_loss=plan), replace(FINE, train_loss=site))
     assert given == replace(UPDATE, train_loss=None)
 
 
@@ -101,13 +104,24 @@ def test_evaluations_stay_unless_both_sides_name_them(plan: bool, site: bool) ->
 
 
 def test_evaluations_leave_if_both_sides_name_them() -> None:
-    assert release_evaluations(EVALUATIONS, ALL, Permission()) == EVALUATIONS
+    assert release_evaluations(EVALUATIONS, ALL, FINE) == EVALUATIONS
 
 
 @pytest.mark.parametrize(("min_count", "leaves"), [(5, True), (6, True), (7, False)])
 def test_an_evaluation_of_too_few_cases_does_not_leave(min_count: int, leaves: bool) -> None:
     """Six cases."""
-    assert release_evaluations(EVALUATIONS, ALL, Permission(min_count=min_count)) == (EVALUATIONS if leaves else {})
+    assert release_evaluations(EVALUATIONS, ALL, replace(FINE, min_count=min_count)) == (EVALUATIONS if leaves else {})
+
+
+def test_scores_leave_by_groups_unless_the_site_says_otherwise() -> None:
+    """Six cases in two bins become one group, told by the mean of its bins."""
+    (released,) = release_evaluations(EVALUATIONS, ALL, Permission(min_count=5)).values()
+    (counts,) = released.score_counts()
+    assert counts.cases == 6
+    assert not set(counts.scores) & set(SIX.score_counts()[0].scores)
+    groups = of_large_groups({"sex": {"f": SIX}}, Permission(min_count=5))
+    assert groups["sex"]["f"].score_counts()[0].scores.tolist() == counts.scores.tolist()
+    assert release_distances([0, 3, 3, 0], FINE) == (0, 3, 3, 0)
 
 
 def test_what_of_findings_is_known_of_too_few_cases_does_not_leave(tmp_path: Path) -> None:

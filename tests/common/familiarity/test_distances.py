@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fedgraft.common.familiarity.distances import BINS, LEAST, beyond, counted, limit_of
+from fedgraft.common.familiarity.distances import BINS, LEAST, beyond, counted, limit_of, merged_distances
 
 
 def test_counts_add_up_and_have_the_right_bins():
@@ -33,3 +33,12 @@ def test_too_few_cases_flag_nobody():
     assert limit_of(counted(torch.ones(10)), 0.05) == math.inf
     assert limit_of(counted(torch.ones(19)), 0.05) < math.inf
     assert limit_of((0,) * BINS, 0.05) == math.inf
+
+
+def test_merged_distances_by_hand():
+    """Five cases of mean 28.9 (half a bin added); the seven beyond are enough by themselves. The part of the five goes
+    from 13.1 to 44.7, halfway to the seven."""
+    fine = [0] * BINS
+    fine[20], fine[30], fine[31], fine[60] = 1, 2, 2, 7
+    found = merged_distances(fine, 5)
+    assert {place: count for place, count in enumerate(found) if count} == {16: 1, 22: 1, 28: 1, 35: 1, 41: 1, 60: 7}
