@@ -63,6 +63,21 @@ announce:
   cases: true                # lines of the manifest, to two figures, if there are min_count
   room: true                 # bytes that the state folder (store) could hold, to one figure
 
+# The most that a plan may ask of you (docs/trust.md); these are the defaults. What asks for more is refused by name.
+# bounds:
+#   rate: 1.0                # any learning rate
+#   width: 4096              # rows of a tensor that is trained
+#   parameters: 50000000     # numbers that are trained
+#   rounds: 1000             # of a run
+#   epochs: 100              # of a round
+#   steps: 200000            # of a round
+#   seconds: 21600           # to train for one message
+#   bytes: 500000000         # that come with a message, the pretrained network aside
+#   norm: 1000               # of each tensor that comes to be trained
+#   evaluations: 5000        # gradients of a run (strategy=exact)
+#   changes: 20              # questions of a run that were answered and come back changed
+#   below: 0.5               # share of units that may rest on too few patients; with more nothing is sent
+
 # Packages, besides fedgraft, from which a plan may use parts here. Leave it empty if in doubt.
 allow: []
 

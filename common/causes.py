@@ -31,6 +31,15 @@ CAUSES = {
     "checkpoint": "the coordinator went back by more rounds than this site keeps; it is asked again in the next round",
     "diverged": "training went to numbers that are not finite: a smaller `train.lr`, or look at the site's cases",
     "plan-invalid": "the site can't carry out the plan; its errors.jsonl says where; mostly another fedgraft version",
+    "bounds": "the plan, or a message, asks for more than `bounds` in the site's site.yaml allows; state/errors.jsonl "
+    "at the site names each option, its value and the bound, as `fedgraft site check --plan` does before a run",
+    "asked-before": "the site has answered this round with other content, or this run with another plan; it takes "
+    "part in the next round",
+    "few-patients": "the site has fewer training patients than release.min_count in its site.yaml: it evaluates the "
+    "final model, and sends no update and no loss",
+    "few-cases": "what the site would have sent rests on fewer patients than release.min_count in its site.yaml, "
+    "though it has more: nothing was sent",
+    "fence": "the site refuses what could show single patients; its state/errors.jsonl says what",
     UNEXPECTED: "an error that nobody foresaw: state/errors.jsonl at the site says where, without the text",
 }
 """What to do, by code. Codes without a line here say what they mean at the site only."""

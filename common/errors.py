@@ -90,6 +90,45 @@ class WireError(FedGraftError):
     code = "wire"
 
 
+class FenceError(FedGraftError):
+    """A site refuses what a coordinator asks, since it could show single patients. The text is of names and numbers of
+    the plan and of the site file, so that the site writes it into its log."""
+
+    code = "fence"
+
+
+class BoundsError(FenceError):
+    """The plan, or a message, asks for more than ``bounds`` in the site file allows.
+
+    Args:
+        problems: one sentence each, with the name, the value and the bound.
+    """
+
+    code = "bounds"
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class AskedBeforeError(FenceError):
+    """A round, or a run, that was answered is asked for again with other content."""
+
+    code = "asked-before"
+
+
+class FewPatientsError(FenceError):
+    """The site has fewer training patients than its ``release.min_count``."""
+
+    code = "few-patients"
+
+
+class FewCasesError(FenceError):
+    """An update or a gradient rests on too few patients, though the site has more."""
+
+    code = "few-cases"
+
+
 class RoundError(FedGraftError):
     """A round could not be completed: too few sites sent a usable update."""
 

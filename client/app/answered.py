@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from flwr.app import RecordDict
@@ -14,17 +15,38 @@ from flwr.app import RecordDict
 from fedgraft.common import tensors
 from fedgraft.common.errors import BackboneError, WireError
 from fedgraft.common.wire.kept import put_together, taken_apart
+from fedgraft.common.wire.messages import CLASS_COUNTS, CONFIG
 from fedgraft.common.wire.run_name import unnamed
 
 FOLDER = "answers"
 
 
-def digest_of(content: RecordDict, site_file: Path) -> str:
-    """SHA-256 (hex) of all that a message asks, but for the run that it goes on with, and of the site file: what a site
-    no longer releases is not said again."""
+@dataclass(frozen=True)
+class Said:
+    """All that a message asks, but for the run that it goes on with.
+
+    Attributes:
+        content: SHA-256 (hex) of it, but for the class counts.
+        counts: those, as JSON.
+    """
+
+    content: str = ""
+    counts: str = ""
+
+
+def said_by(content: RecordDict) -> Said:
+    """What a message asks."""
     records, arrays = taken_apart(unnamed(content))
+    config = records.get(CONFIG, {}).get("values", {})
+    counts = json.dumps(config.pop(CLASS_COUNTS, None))
     text = json.dumps(records, sort_keys=True) + tensors.digest(arrays)
-    return hashlib.sha256(text.encode() + site_file.read_bytes()).hexdigest()
+    return Said(hashlib.sha256(text.encode()).hexdigest(), counts)
+
+
+def digest_of(said: Said, site_file: Path) -> str:
+    """SHA-256 (hex) of all that a message asks, and of the site file: what a site no longer releases is not said
+    again."""
+    return hashlib.sha256(f"{said.content}{said.counts}".encode() + site_file.read_bytes()).hexdigest()
 
 
 def keep_answer(state: Path, run: int, asked: str, answer: RecordDict) -> None:

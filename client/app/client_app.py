@@ -15,9 +15,10 @@ from flwr.app import Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from fedgraft.client.app import handlers
-from fedgraft.client.app.answered import digest_of, keep_answer, kept_answer
+from fedgraft.client.app.answered import Said, digest_of, keep_answer, kept_answer, said_by
 from fedgraft.client.app.familiarity import tell_familiarity
 from fedgraft.client.app.feature_moments import tell_moments
+from fedgraft.client.app.fenced import NOTED, note
 from fedgraft.client.app.gradient import tell_gradient
 from fedgraft.client.app.head_sums import tell_sums
 from fedgraft.client.app.many_sites import carry_out_all
@@ -26,7 +27,14 @@ from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.site.release import RELEASED, append_line
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.client.site.timing import since_process_start, write_phases
-from fedgraft.common.errors import CLIENT_APP_RAISED_EXCEPTION, FedGraftError, SiteFileError, code_of, reason_of
+from fedgraft.common.errors import (
+    CLIENT_APP_RAISED_EXCEPTION,
+    FedGraftError,
+    FenceError,
+    SiteFileError,
+    code_of,
+    reason_of,
+)
 from fedgraft.common.runtime.files import append_json, private_folder
 from fedgraft.common.wire.messages import TRAIN
 from fedgraft.common.wire.run_name import run_of
@@ -48,7 +56,8 @@ class MessageHandler:
             to ``errors.jsonl`` in the site's state folder.
         keep_phases: whether to log, at the site, how long the phases of each message took
             (`fedgraft.client.site.timing`).
-        keep_answers: whether to keep the last answer to ``train`` at the site, for a coordinator that asks again.
+        keep_answers: whether to note at the site what each run asks (`fedgraft.client.app.fenced`), and to keep the
+            last answer to ``train``, for a coordinator that asks again.
     """
 
     workspace: Workspace
@@ -72,9 +81,14 @@ class MessageHandler:
         return Message(self._attempt(handled, context), reply_to=message)
 
     def _answer(self, handler: Handler, message: Message, site_file: Path, run: int) -> RecordDict:
-        if not self.keep_answers or message.metadata.message_type != TRAIN:
+        kind = message.metadata.message_type
+        if not self.keep_answers or kind not in NOTED:
             return handler(message.content, self.workspace, site_file, run)
-        state, asked = self.workspace.site(site_file).state, digest_of(message.content, site_file)
+        said = said_by(message.content) if kind == TRAIN else Said()
+        note(kind, message.content, said, self.workspace, site_file, run)
+        if kind != TRAIN:
+            return handler(message.content, self.workspace, site_file, run)
+        state, asked = self.workspace.site(site_file).state, digest_of(said, site_file)
         known = kept_answer(state, run, asked)
         if known is not None:
             append_line(state / RELEASED, "update again", run, asked=asked)
@@ -183,7 +197,8 @@ def _show(see: Witness, site_file: Path, error: BaseException) -> None:
 
 
 def write_error(site_file: Path, error: BaseException) -> None:
-    """Append an error's class, code and traceback to ``errors.jsonl``, but not its text, which can name a patient."""
+    """Append an error's class, code and traceback to ``errors.jsonl``, but not its text, which can name a patient;
+    that of a `FenceError` can't."""
     try:
         folder = read_site_file(site_file).state
     except FedGraftError:
@@ -195,6 +210,7 @@ def write_error(site_file: Path, error: BaseException) -> None:
         "code": code_of(error),
         "where": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
         "see": "fedgraft site check",
+        **({"said": str(error)} if isinstance(error, FenceError) else {}),
     }
     private_folder(folder)
     append_json(folder / "errors.jsonl", line)

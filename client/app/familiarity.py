@@ -28,7 +28,7 @@ def tell_familiarity(content: RecordDict, workspace: Workspace, site_file: Path,
     order = messages.unpack_order(content)
     session = workspace.open(site_file, order.plan_digest, run)
     reference = unpack_reference(content, projected_width(session.model.head_width))
-    held_out = session.site.name in session.plan.hold_out
+    held_out = session.abstains or session.site.name in session.plan.hold_out
     if session.plan.decide.unseen is None or (held_out and reference is None):
         raise WireError("the plan asks this site for nothing on how familiar its cases are")
     session.load(received_by(content, session))

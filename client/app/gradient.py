@@ -10,6 +10,8 @@ from torch import Tensor
 from fedgraft.client.app.handlers import evaluate_received
 from fedgraft.client.app.site_loss import gradient_at
 from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.fence.came import require_norms_within
+from fedgraft.client.fence.few_patients import require_patients
 from fedgraft.client.site import release
 from fedgraft.client.training.full_batch import SummedLoss
 from fedgraft.client.training.session import Session
@@ -41,9 +43,11 @@ def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, ru
     if not is_exact(session.plan.strategy) or session.site.name in session.plan.hold_out:
         raise WireError("the plan asks this site for no gradients")
     release.require_gradient(session.plan.release, session.site.release)
+    require_patients(session.patients, session.site.release.patients)
     if evaluate:  # the first question of a round
         session.begin_round(order.round)
     received = _received(content, session)
+    require_norms_within(received, session.comes_trained, session.site.bounds)
     with session.phases.of("train"):
         session.load(received)
         summed = gradient_at(session, order, received, workspace, session.local_tensors())

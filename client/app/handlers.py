@@ -17,6 +17,8 @@ from fedgraft.client.app.site_loss import gradient_at, loss_of
 from fedgraft.client.app.subgroups import evaluate_subgroups
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.augmentation.mixing import mixing_of
+from fedgraft.client.fence.came import require_norms_within
+from fedgraft.client.fence.few_patients import require_patients
 from fedgraft.client.site import release
 from fedgraft.client.site.own_tensors import carry_over
 from fedgraft.client.training.alignment import fill_reference
@@ -30,7 +32,7 @@ from fedgraft.client.training.session import Session
 from fedgraft.client.training.test_time import adapted, adapts
 from fedgraft.common import tasks
 from fedgraft.common.compression.compression import Down, down_decode
-from fedgraft.common.errors import WireError
+from fedgraft.common.errors import FewPatientsError, WireError
 from fedgraft.common.interfaces.personalisation import FinishesModel
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.checks.exact import is_exact
@@ -66,8 +68,10 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
         carry_over(site.state, before, digest, run)
     session = workspace.open(site_file, digest, run)
     train, task = session.cohort["train"], tasks.of(plan.data)
-    counts = None if _held_out(session) else task.count(train.labels)
-    offer = Offer(site.name, digest, True, len(train), counts, session.accepted.quarantined)
+    counts = None if _held_out(session) or session.abstains else task.count(train.labels)
+    abstains = FewPatientsError.code if session.abstains and not _held_out(session) else ""
+    cases = 0 if abstains else len(train)
+    offer = Offer(site.name, digest, True, cases, counts, session.accepted.quarantined, abstains=abstains)
     offer = release.release_offer(offer, plan.release, site.release, task)
     release.log_release(session.release_log, "offer", run, offer, plan=digest)
     return pack_offer(offer)
@@ -119,6 +123,7 @@ def assign(
     session = workspace.open(site_file, order.plan_digest, run)
     if _held_out(session):
         raise WireError("the plan holds this site out: it never trains, and evaluates the final model")
+    require_patients(session.patients, session.site.release.patients)
     received = received_by(content, session, session.plan.compression.down) if received is None else received
     session.begin_round(order.round)
     session.receive(received)
@@ -198,11 +203,18 @@ def answer_evaluate(
 
 
 def received_by(content: RecordDict, session: Session, down: Down = "exact") -> Tensors:
-    """The tensors that came with a message."""
+    """The tensors that came with a message.
+
+    Raises:
+        BoundsError: one is larger than the site allows.
+    """
     record = messages.unpack_arrays(content, messages.ARRAYS)
     if down == "exact":
-        return messages.unpack_tensors(record, session.specs)
-    return down_decode(messages.unpack_any(record), session.specs, down)
+        received = messages.unpack_tensors(record, session.specs)
+    else:
+        received = down_decode(messages.unpack_any(record), session.specs, down)
+    require_norms_within(received, session.comes_trained, session.site.bounds)
+    return received
 
 
 def evaluate_received(session: Session) -> dict[str, Evaluation]:

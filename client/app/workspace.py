@@ -18,6 +18,7 @@ from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.inputs import Factories, Inputs, Progress, factory_of, ignore, site_context
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.features.extraction import FeatureExtractor, load_cohort
+from fedgraft.client.fence.plan_bounds import require_model_within, require_plan_within, require_steps_within
 from fedgraft.client.site.machine import choose, use_threads
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile, read_site_file
@@ -81,11 +82,13 @@ class Workspace:
         Raises:
             WireError: the plan's digest is not the announced one.
             PlanError: the plan is not valid.
+            BoundsError: it asks for more than the site allows.
         """
         held = self._plans.get(announced)
         plan = held if held is not None and held.to_json() == plan_json else from_json(plan_json)
         if plan.digest != announced:
             raise WireError("the plan does not have the digest that the coordinator announced")
+        require_plan_within(plan, site.bounds)
         _replace(_plan_file(site, announced), f"{'+'.join(_digests(backbone_digest))}\n{plan_json}")
         self._plans[announced] = plan
         return plan
@@ -151,13 +154,16 @@ class Workspace:
         use_threads(machine.threads)
         keep_freed_memory()
         with self.phases.of("build"):
-            backbone_digest, plan = self._plan(site, plan_digest)
+            backbone_digest, plan = self._held(site, plan_digest)
+            require_plan_within(plan, site.bounds)
             model, initial, specs, codec = self._model(site, plan, backbone_digest, machine.device)
+            require_model_within(model, site.bounds)
         inputs = self.inputs(site, plan)
         extractor = FeatureExtractor(plan, model, backbone_digest, inputs, self.store(site), machine, self._count)
         with self.phases.of("cohort"):
             trains = site.name not in plan.hold_out
             accepted = accept(read_manifest(site.manifest), plan, inputs, site.state, trains)
+            require_steps_within(plan, len(accepted.splits["train"].cases), site.bounds)
             cohort = load_cohort(accepted, extractor, trains)
         cohort, scaling = scaled(cohort, model, initial, plan, trains, machine.device)
         return Session(site, plan, run, model, initial, accepted, cohort, specs, codec, machine, self.phases, scaling)
@@ -178,7 +184,15 @@ class Workspace:
             self.stores[folder] = Store(folder)
         return self.stores[folder]
 
-    def _plan(self, site: SiteFile, digest: str) -> tuple[str, Plan]:
+    def plan(self, site: SiteFile, digest: str) -> Plan:
+        """A plan that the site was prepared for.
+
+        Raises:
+            WireError: it was not.
+        """
+        return self._held(site, digest)[1]
+
+    def _held(self, site: SiteFile, digest: str) -> tuple[str, Plan]:
         path = _plan_file(site, digest)
         if not path.is_file():
             raise WireError("this site was not prepared for the plan; the coordinator must send `prepare` first")

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from fedgraft.client.site.bounds import Bounds
 from fedgraft.client.site.limits import Limits, Rules
 from fedgraft.common.errors import SiteFileError
 from fedgraft.common.plan.types import OURS, SITE_NAME
@@ -40,6 +41,8 @@ class ReleasePolicy:
         min_count: 1 or more.
         scores: how finely evaluations tell scores and distances: by groups of ``min_count`` neighbours (``merged``), or
             ``fine``, which tells almost each case's own.
+        min_patients: training patients on which an update, a gradient and each of their parts must rest
+            (`fedgraft.client.fence`); by default ``min_count``.
     """
 
     __pydantic_config__ = _STRICT
@@ -51,6 +54,12 @@ class ReleasePolicy:
     columns: tuple[str, ...] = ()
     min_count: Annotated[int, Field(ge=1)] = 5
     scores: Literal["merged", "fine"] = "merged"
+    min_patients: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def patients(self) -> int:
+        """On how many training patients what is learnt here must rest."""
+        return self.min_count if self.min_patients is None else self.min_patients
 
 
 @dataclass(frozen=True)
@@ -101,6 +110,7 @@ class SiteFile:
             decoder ends the run.
         batch: cases per batch through the constant part; by default chosen by the size of an image.
         limits: the most that one file may have or take.
+        bounds: the most that a plan may ask.
         refuse_burned_in: whether images whose header says that an annotation is burned in are quarantined.
     """
 
@@ -119,6 +129,7 @@ class SiteFile:
     workers: Annotated[int, Field(ge=0)] | None = None
     batch: Annotated[int, Field(ge=1)] | None = None
     limits: Limits = field(default_factory=Limits)
+    bounds: Bounds = field(default_factory=Bounds)
     refuse_burned_in: bool = True
 
     @property

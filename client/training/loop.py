@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,7 +16,8 @@ from fedgraft.client.augmentation.mixing import Mixing
 from fedgraft.client.augmentation.views import choose_views
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.training.before_head import watching
-from fedgraft.common.errors import DivergenceError
+from fedgraft.client.fence.units import UnitWatch
+from fedgraft.common.errors import BoundsError, DivergenceError
 from fedgraft.common.interfaces.sampler import Sampler
 from fedgraft.common.plan.sections import TrainSection
 
@@ -59,6 +61,8 @@ class LocalTraining:
         mixing: mixes the cases of a batch; ``None`` for no mixing.
         terms: added to the loss; each includes its weight.
         rates: factors of ``lr`` other than 1, by parameter name in the trained network; 0 = not trained.
+        watch: sees on how many patients each unit rests; ``None`` if nothing of the training leaves.
+        deadline: on `time.monotonic`, after which training ends with an error.
     """
 
     examples: Examples
@@ -72,6 +76,8 @@ class LocalTraining:
     mixing: Mixing | None = None
     terms: tuple[Term, ...] = ()
     rates: Mapping[str, float] = field(default_factory=dict)
+    watch: UnitWatch | None = None
+    deadline: float = math.inf
 
     @property
     def is_plain(self) -> bool:
@@ -112,6 +118,7 @@ def train_locally(network: nn.Module, task: LocalTraining, device: torch.device)
 
     Raises:
         DivergenceError: the loss became infinite or not a number.
+        BoundsError: the training took longer than the site allows.
     """
     trained = {n: p for n, p in network.named_parameters() if p.requires_grad and task.rates.get(n, 1.0) > 0}
     optimizer = build_optimizer(trained, task)
@@ -119,9 +126,14 @@ def train_locally(network: nn.Module, task: LocalTraining, device: torch.device)
     anchors = [(trained[name], near[name].to(device)) for name in trained if name in near]
     network.train()
     total, seen = 0.0, 0
-    with torch.random.fork_rng(devices=[]), at_rest(network, trained):
+    watching_units = nullcontext() if task.watch is None else task.watch.on(network, trained)
+    with torch.random.fork_rng(devices=[]), at_rest(network, trained), watching_units:
         torch.manual_seed(task.generator.initial_seed())  # dropout draws from torch's own generator
         for step in task.steps():
+            if time.monotonic() > task.deadline:
+                raise BoundsError("training for this message takes longer than bounds.seconds")
+            if task.watch is not None:
+                task.watch.step(step.cases)
             optimizer.zero_grad(set_to_none=True)
             loss, added = step_loss(network, task, step, device)
             whole = loss + proximal(anchors, task.mu) if anchors else loss

@@ -13,6 +13,7 @@ from torch import Tensor
 from fedgraft.client.cohort.accepted import AcceptedCohort
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import Cohort
+from fedgraft.client.fence.few_patients import too_few
 from fedgraft.client.site.machine import Machine
 from fedgraft.client.site.own_tensors import local_file, run_files
 from fedgraft.client.site.release import RELEASED
@@ -83,6 +84,22 @@ class Session:
         path = path_of(self.plan, self.site.trusted)
         dtype = torch.float64 if path is None else getattr(torch, path.precision)
         return full_batch(self.model.constant.trained, self.cohort["train"], self.device, dtype)
+
+    @cached_property
+    def patients(self) -> tuple[str, ...]:
+        """The patient of each training case."""
+        return self.accepted.splits["train"].patients
+
+    @cached_property
+    def abstains(self) -> bool:
+        """Whether the site has too few training patients to send anything of them."""
+        return too_few(self.patients, self.site.release.patients)
+
+    @cached_property
+    def comes_trained(self) -> tuple[str, ...]:
+        """Names of the tensors that come with a message and are trained: none that is given, and no statistics."""
+        trained = {name for name, parameter in self.model.network.named_parameters() if parameter.requires_grad}
+        return tuple(name for name in self.model.names("shared") if name in trained)
 
     @cached_property
     def _sampling(self) -> Sampling:

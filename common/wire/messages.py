@@ -25,6 +25,7 @@ PREPARE, BACKBONE, TRAIN, EVALUATE = "query.prepare", "query.backbone", "train",
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
 SITE, PLAN, FROZEN, LOCAL_METRICS = "site", "plan", "backbone", "site-metrics"
 EXAMPLES = "num-examples"
+CLASS_COUNTS = "class-counts"
 SPLITS = ("val", "test")
 
 
@@ -132,7 +133,7 @@ def pack_config(plan_digest: str, class_counts: tuple[int, ...] | None) -> Confi
     """The config of a ``train`` message; Flower's strategy adds ``server-round``, and FedProx ``proximal-mu``."""
     config = ConfigRecord({"plan": plan_digest})
     if class_counts is not None:
-        config["class-counts"] = list(class_counts)
+        config[CLASS_COUNTS] = list(class_counts)
     return config
 
 
@@ -169,7 +170,7 @@ def class_counts_of(config: ConfigRecord) -> tuple[int, ...] | None:
     Raises:
         WireError: they are no whole numbers.
     """
-    counts = config.get("class-counts")
+    counts = config.get(CLASS_COUNTS)
     if counts is not None and not (isinstance(counts, list) and all(is_count(count) for count in counts)):
         raise WireError("`class-counts` must be whole numbers")
     return None if counts is None else tuple(int(count) for count in counts)

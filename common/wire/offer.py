@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from flwr.app import ConfigRecord, RecordDict
 
-from fedgraft.common.errors import WireError
+from fedgraft.common.errors import FewPatientsError, WireError
 from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.plan.types import SITE_NAME
 from fedgraft.common.records import config_of, count_of, is_count, text_of
@@ -27,6 +27,8 @@ class Offer:
         plan_digest: digest of the plan that it answers to.
         has_backbone: whether the site holds the plan's backbone already.
         lacks: digests of the networks that it lacks; empty if it holds them all.
+        abstains: the code of why the site sends no update though the plan lets it train; ``""`` if it does. Its
+            training cases are then told as 0.
         examples: training cases.
         class_counts: the task's counts of training cases, ``None`` if withheld.
         quarantined: how many cases the site can't use, by reason; empty if there are none, or withheld.
@@ -39,6 +41,7 @@ class Offer:
     class_counts: tuple[int, ...] | None
     quarantined: Mapping[str, int] = field(default_factory=dict)
     lacks: tuple[str, ...] = ()
+    abstains: str = ""
 
 
 def pack_offer(offer: Offer) -> RecordDict:
@@ -58,6 +61,8 @@ def pack_offer(offer: Offer) -> RecordDict:
         record["quarantine-counts"] = list(offer.quarantined.values())
     if offer.lacks:
         record["lacks"] = list(offer.lacks)
+    if offer.abstains:
+        record["abstains"] = offer.abstains
     return RecordDict({SITE: record})
 
 
@@ -79,6 +84,7 @@ def unpack_offer(content: RecordDict, task: AnyTask) -> Offer:
         class_counts=_class_counts(record, task, examples),
         quarantined=_quarantined(record),
         lacks=_lacks(record),
+        abstains=_abstains(record),
     )
 
 
@@ -87,6 +93,13 @@ def _lacks(record: ConfigRecord) -> tuple[str, ...]:
     if not isinstance(lacks, list) or not all(isinstance(one, str) for one in lacks):
         raise WireError("what a site lacks must be a list of digests")
     return tuple(map(str, lacks))
+
+
+def _abstains(record: ConfigRecord) -> str:
+    code = record.get("abstains", "")
+    if code not in ("", FewPatientsError.code):
+        raise WireError("why a site abstains must be a known code")
+    return str(code)
 
 
 def _class_counts(record: ConfigRecord, task: AnyTask, examples: int) -> tuple[int, ...] | None:

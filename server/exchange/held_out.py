@@ -1,4 +1,5 @@
-"""Sites that the plan holds out: they are prepared and evaluate the final model, but do not contribute to it."""
+"""Sites that the plan holds out, or that abstain since they have too few patients: they are prepared and evaluate the
+final model, but do not contribute to it."""
 
 from __future__ import annotations
 
@@ -6,14 +7,30 @@ from collections.abc import Mapping
 
 from fedgraft.common.errors import RoundError
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.wire.offer import Offer
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.exchange.too_few import TooFewError, text_of
 
 
 def training(roster: Roster, plan: Plan) -> Roster:
-    """The roster without held-out sites: only these sites' updates, class counts and sums are used."""
-    return {node: offer for node, offer in roster.items() if offer.site not in plan.hold_out}
+    """The roster without held-out sites and those that abstain: only these sites' updates, class counts and sums are
+    used."""
+    return {node: offer for node, offer in roster.items() if offer.site not in plan.hold_out and not offer.abstains}
+
+
+def without_part(offers: Mapping[str, Offer], plan: Plan) -> tuple[str, ...]:
+    """Names of the sites that never train: held out, or abstaining.
+
+    Args:
+        offers: by name.
+    """
+    return (*plan.hold_out, *(name for name in abstaining(offers) if name not in plan.hold_out))
+
+
+def abstaining(offers: Mapping[str, Offer]) -> dict[str, str]:
+    """By site that abstains, the code of why."""
+    return {name: offer.abstains for name, offer in sorted(offers.items()) if offer.abstains}
 
 
 def require_prepared(roster: Roster, plan: Plan, ledger: Ledger, registered: Mapping[int, str]) -> None:

@@ -10,6 +10,7 @@ from flwr.serverapp import Grid
 from torch import Tensor
 
 from fedgraft.common import tasks
+from fedgraft.common.causes import what_to_do
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages as wire
@@ -112,7 +113,8 @@ def _ask(
         if isinstance(offer, Refusal):
             ledger.write(entry(round_, "prepare", ledger.name_of(node), node, offer, down, reply))
             continue
-        ledger.write(entry(round_, "prepare", offer.site, node, offer, down, reply, offer.examples))
+        why = f"it takes no part in training ({offer.abstains}): {what_to_do(offer.abstains)}" if offer.abstains else ""
+        ledger.write(entry(round_, "prepare", offer.site, node, offer, down, reply, offer.examples, why))
         found[node] = offer
     return found
 

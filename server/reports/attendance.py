@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fedgraft.common.plan.plan import Plan
+from fedgraft.server.exchange.held_out import abstaining
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.patience.quorum import cases_of_sites
 from fedgraft.server.rounds.state import RunOutcome
@@ -12,13 +13,24 @@ LEAST = 0.5
 
 
 def attendance(plan: Plan, outcome: RunOutcome, ledger: Ledger) -> list[str]:
-    """A sentence if the site with most training cases was missing from a round, and for each site that took part in
-    fewer than `LEAST` of the rounds. With ``strategy.fraction`` below 1 sites are left out by chance: then only those
-    are named that never took part.
+    """A sentence on the sites that abstain, one if the site with most training cases was missing from a round, and one
+    for each site that took part in fewer than `LEAST` of the rounds. With ``strategy.fraction`` below 1 sites are left
+    out by chance: then only those are named that never took part.
 
     Args:
         ledger: says which sites were prepared, and how many training cases each has.
     """
+    return [*_abstained(outcome), *_attended(plan, outcome, ledger)]
+
+
+def _abstained(outcome: RunOutcome) -> list[str]:
+    """A sentence on the sites that took no part in training, if there are any."""
+    names = list(abstaining(outcome.offers))
+    few = f"{len(names)} site{'s' * (len(names) > 1)} with fewer training patients than the site's own min_count"
+    return [f"{few} took no part in training, and evaluated the final model: {', '.join(names)}"] if names else []
+
+
+def _attended(plan: Plan, outcome: RunOutcome, ledger: Ledger) -> list[str]:
     rounds = outcome.rounds[1:]
     cases = {name: many for name, many in cases_of_sites(ledger, {}).items() if name not in plan.hold_out}
     if not rounds or not cases:

@@ -22,6 +22,7 @@ null):
 - ``prevalence_of``: what ``prevalence`` is the share of
 - ``held_out``: sites that never trained; their cases count in ``sites`` and, if the coordinator has no test set, in
   ``test``
+- ``abstaining.<name>``: those of them that the plan does not hold out, and the code of why they send no update
 - ``dropped``: ledger lines that were not ok
 - ``statistics_from``: sites that contributed to the federated statistics of a table or of images; empty if the run had
   none
@@ -85,6 +86,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.prior import estimates_prevalence
 from fedgraft.common.tasks.areas import too_few
 from fedgraft.server.exact.fit import Fit
+from fedgraft.server.exchange.held_out import abstaining, without_part
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.statistics import used
 from fedgraft.server.rounds.site_sums import withheld
@@ -112,10 +114,11 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float, rea
             **evaluation_figures(task, last.test),
             "source": "coordinator" if last.central is not None else "sites",
         },
-        "val": evaluation_figures(task, last.pooled("val", plan.hold_out)),
+        "val": evaluation_figures(task, last.pooled("val", without_part(outcome.offers, plan))),
         "sites": sites,
         "worst_site": {"name": worst, headline: None if worst is None else defined[worst]},
-        "held_out": list(plan.hold_out),
+        "held_out": list(without_part(outcome.offers, plan)),
+        "abstaining": abstaining(outcome.offers),
         "dropped": ledger.dropped(),
         "statistics_from": used(ledger),
         "initial_without": withheld(ledger, "sums"),
@@ -187,7 +190,8 @@ def _withheld(plan: Plan, outcome: RunOutcome) -> list[str]:
     """The training sites that withheld the class counts from which global weights or a global prior are computed."""
     if not plan.loss.asks_all_counts:
         return []
-    trained = (offer for name, offer in outcome.offers.items() if name not in plan.hold_out)
+    without = without_part(outcome.offers, plan)
+    trained = (offer for name, offer in outcome.offers.items() if name not in without)
     return sorted(offer.site for offer in trained if offer.class_counts is None)
 
 

@@ -28,5 +28,5 @@ def require_ready(context: RunContext, roster: Roster, number: int) -> None:
         TooFewError: fewer training sites are ready than the quorum needs.
     """
     ready = {offer.site: offer.examples for offer in training(roster, context.plan).values()}
-    context.waits.noticed(ready)
+    context.waits.noticed({offer.site for offer in roster.values()})
     context.quorum().require(ready, number, "ready to train")

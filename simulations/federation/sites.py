@@ -120,12 +120,18 @@ def partition_source(plan: Plan, source: Source) -> Partitioned:
 
 
 def write_sites(
-    plan: Plan, partitioned: Partitioned, folder: Path, environ: Mapping[str, str], keep_state: bool = False
+    plan: Plan,
+    partitioned: Partitioned,
+    folder: Path,
+    environ: Mapping[str, str],
+    keep_state: bool = False,
+    min_patients: int | None = None,
 ) -> SimulatedSites:
     """Write the sites' folders below ``folder``, in place of those of an earlier run.
 
     Args:
         keep_state: whether what the sites of an earlier run keep for themselves stays, for a run that goes on.
+        min_patients: of each site (`fedgraft.client.site.site_file.ReleasePolicy`); ``None`` for that of its own file.
 
     Raises:
         DataError: the data lies below ``folder``, or a folder is in the way that no run has made; nothing is written.
@@ -134,7 +140,7 @@ def write_sites(
     make_place(folder, partitioned.sites, keep_state)
     store = cache_folder(environ) / "store"
     sites = {
-        name: _write_site(folder / name, cases, store, plan, partitioned.files.get(name))
+        name: _write_site(folder / name, cases, store, plan, partitioned.files.get(name), min_patients)
         for name, cases in partitioned.sites.items()
     }
     cases = sum(map(len, partitioned.sites.values()))
@@ -231,13 +237,20 @@ def _check_audit(plan: Plan, partitioned: Mapping[str, tuple[Case, ...]]) -> Non
             raise PlanError(f"audit.columns: no site has a column {column}; the columns are: {known}")
 
 
-_KEPT_OF_A_SITE_FILE = ("release", "limits", "refuse_burned_in")
+_KEPT_OF_A_SITE_FILE = ("release", "limits", "bounds", "refuse_burned_in")
 
 
-def _write_site(folder: Path, cases: tuple[Case, ...], store: Path, plan: Plan, like: SiteFile | None) -> Path:
-    """Write a site's folder; ``release``, ``limits`` and ``refuse_burned_in`` are those of ``like``, if it is given.
-    Without it a site tells of the subgroups that the plan asks for, and each score as it is: public cases need no
-    fence, and figures are exact."""
+def _write_site(
+    folder: Path,
+    cases: tuple[Case, ...],
+    store: Path,
+    plan: Plan,
+    like: SiteFile | None,
+    min_patients: int | None = None,
+) -> Path:
+    """Write a site's folder; ``release``, ``limits``, ``bounds`` and ``refuse_burned_in`` are those of ``like``, if it
+    is given. Without it a site tells of the subgroups that the plan asks for, and each score as it is: public cases
+    need no fence, and figures are exact."""
     engine = plan.engine
     folder = folder.resolve()
     mark(folder)
@@ -246,6 +259,8 @@ def _write_site(folder: Path, cases: tuple[Case, ...], store: Path, plan: Plan, 
     kept: dict[str, Any] = {"release": ReleasePolicy(columns=plan.audit.names, scores="fine")}
     if like is not None:
         kept = {name: getattr(like, name) for name in _KEPT_OF_A_SITE_FILE}
+    if min_patients is not None:
+        kept["release"] = replace(kept["release"], min_patients=min_patients)
     site = SiteFile(
         name=folder.name,
         manifest=Path("manifest.csv"),  # relative to the file, so that the folder can be moved

@@ -23,7 +23,7 @@ from fedgraft.simulations.engine.resuming import goes_on
 from fedgraft.simulations.engine.run import Series, simulate_over
 from fedgraft.simulations.federation.local_statistics import without_unknown
 from fedgraft.simulations.federation.sites import write_sites
-from fedgraft.simulations.study.baselines import FEDERATED, FINAL, Arrangement, without
+from fedgraft.simulations.study.baselines import FEDERATED, FINAL, LOCAL, Arrangement, without
 from fedgraft.simulations.study.kept import keep_trained, kept_trained
 from fedgraft.simulations.study.out_of_fold import RoundScores
 from fedgraft.simulations.study.summary import Trained
@@ -121,7 +121,9 @@ def _run(arrangement: Arrangement, folder: Path, bench: Bench) -> Trained:
     plan = arrangement.plan
     columns: tuple[str, ...] = ()
     resume = bench.resume and goes_on(folder, plan)
-    federation = write_sites(plan, arrangement.partitioned, folder / "sites", os.environ, resume)
+    # what a site learns by itself leaves nobody; and how little is enough is what a curve over few cases asks
+    least = 1 if arrangement.method == LOCAL or arrangement.draw.is_thinned else None
+    federation = write_sites(plan, arrangement.partitioned, folder / "sites", os.environ, resume, least)
     if arrangement.method != FEDERATED:
         plan, columns = without_unknown(plan, federation.sites)
     outcomes: list[RunOutcome] = []

@@ -1,0 +1,99 @@
+"""Parts of an update that rest on too few patients do not leave: they are set back to what came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from fedgraft.client.fence.units import UnitWatch, Watched, effective
+from fedgraft.common.errors import FewCasesError
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """What leaves, and what does not.
+
+    Attributes:
+        tensors: by name, with the units set back that rest on too few.
+        units: of those, the number by module.
+        of: all units that had a gradient.
+    """
+
+    tensors: dict[str, Tensor]
+    units: dict[str, int] = field(default_factory=dict)
+    of: int = 0
+
+    @property
+    def number(self) -> int:
+        return sum(self.units.values())
+
+
+def held_back(
+    watch: UnitWatch,
+    trained: Mapping[str, Tensor],
+    received: Mapping[str, Tensor],
+    prefix: str,
+    least: int,
+    below: float,
+) -> HeldBack:
+    """Set back each unit that rests on fewer than ``least`` patients: its rows, its place in vectors beside them, and
+    its column in the next watched matrix, if that has as many columns.
+
+    Args:
+        trained: the tensors that would leave, by name in the model.
+        received: those that came.
+        prefix: of the watched names in the model.
+        below: the largest share of units that may be set back.
+
+    Raises:
+        FewCasesError: more of them rest on too few.
+    """
+    numbers = {path: effective(one.sums[:-1]).cpu() for path, one in watch.found.items()}
+    few = {path: (found > 0) & (found < least) for path, found in numbers.items()}
+    total = sum(int((found > 0).sum()) for found in numbers.values())
+    units = {path or "head": int(some.sum()) for path, some in few.items() if some.any()}
+    if not units:
+        return HeldBack(dict(trained), {}, total)
+    count = sum(units.values())
+    if count > below * total:
+        lowest = min(float(found[found > 0].min()) for found in numbers.values() if (found > 0).any())
+        raise FewCasesError(
+            f"{count} of {total} trained units rest on fewer than {least} patients (the fewest: {lowest:.2f}), "
+            f"bounds.below={below:g}: nothing was sent"
+        )
+    tensors = dict(trained)
+    for name, rows, columns in _parts(watch.found, few, prefix):
+        if name in tensors:
+            tensors[name] = _set_back(tensors[name], received[name], rows, columns)
+    return HeldBack(tensors, units, total)
+
+
+def _parts(
+    found: Mapping[str, Watched], few: Mapping[str, Tensor], prefix: str
+) -> Iterator[tuple[str, Tensor, Tensor | None]]:
+    """Names of tensors, the rows of each that are set back, and the columns.
+
+    Modules are found in the order in which gradients reach them: the last of the network first.
+    """
+    behind: Tensor | None = None
+    for path, one in reversed(found.items()):
+        for name in one.names:
+            yield prefix + name, few[path], behind
+        behind = few[path]
+
+
+def _set_back(tensor: Tensor, came: Tensor, rows: Tensor, columns: Tensor | None) -> Tensor:
+    changed = tensor.clone()
+    if len(tensor) == len(rows):
+        changed[rows] = came[rows].to(tensor.dtype)
+    if columns is not None and tensor.ndim > 1 and tensor.shape[1] == len(columns):
+        changed[:, columns] = came[:, columns].to(tensor.dtype)
+    return changed
+
+
+def lengths_of(rows: Iterator[Tensor]) -> Tensor:
+    """Euclidean norms of rows that come in parts, ``(N,)`` float32."""
+    return torch.cat([torch.linalg.vector_norm(some.flatten(1), dim=1) for some in rows])

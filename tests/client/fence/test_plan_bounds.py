@@ -1,0 +1,82 @@
+"""A plan that asks for too much is refused by name and value, all of it at once; no experiment of ours does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import fedgraft.conf
+from fedgraft.client.fence.came import require_norms_within
+from fedgraft.client.fence.plan_bounds import require_model_within, require_plan_within, require_steps_within
+from fedgraft.client.site.bounds import Bounds
+from fedgraft.common.errors import BoundsError
+from fedgraft.common.models.build import build
+from fedgraft.common.plan.plan import Plan
+from fedgraft.simulations.planning.words import Words, composed
+
+EXPERIMENTS = sorted(path.stem for path in (Path(str(fedgraft.conf.__file__)).parent / "experiment").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_no_experiment_asks_for_more_than_a_site_allows_by_default(name: str) -> None:
+    plan = composed(Words((f"experiment={name}",))).plan
+    require_plan_within(plan, Bounds())
+    require_steps_within(plan, 5000, Bounds())
+
+
+def test_all_that_is_too_much_is_named_with_its_value(compose_plan: Callable[..., Plan]) -> None:
+    plan = compose_plan("head=mlp", "head.hidden=65536", "rounds=100000", "train.lr=3", "train.epochs=1000000000")
+    with pytest.raises(BoundsError) as caught:
+        require_plan_within(plan, Bounds())
+    assert set(caught.value.problems) == {
+        "rounds=100000 is above bounds.rounds=1000",
+        "train.lr=3 is above bounds.rate=1",
+        "train.epochs=1e+09 is above bounds.epochs=100",
+        "head.hidden=65536 is above bounds.width=4096",
+    }
+
+
+def test_the_rate_of_a_personalisation_is_bounded_too(compose_plan: Callable[..., Plan]) -> None:
+    plan = compose_plan("personal=finetune", "personal.lr=2")
+    with pytest.raises(BoundsError, match=r"personal.lr=2 is above bounds.rate=1"):
+        require_plan_within(plan, Bounds())
+
+
+def test_a_part_whose_numbers_together_are_too_large_is_refused_before_it_is_built(
+    compose_plan: Callable[..., Plan],
+) -> None:
+    plan = compose_plan("head=mlp", "head.hidden=4000")
+    plan = replace(plan, head=replace(plan.head, options={**plan.head.options, "layers": 4000}))
+    with pytest.raises(BoundsError, match=r"head.hidden=4000.*may make more than bounds.parameters=50000000"):
+        require_plan_within(plan, Bounds())
+
+
+def test_a_model_that_is_too_wide_or_too_large(compose_plan: Callable[..., Plan]) -> None:
+    model = build(compose_plan("head=mlp", "head.hidden=16"), None)
+    require_model_within(model, Bounds())
+    small = Bounds(width=8, parameters=100, bytes=1000)
+    with pytest.raises(BoundsError) as caught:
+        require_model_within(model, small)
+    said = " ".join(caught.value.problems)
+    assert "numbers are trained, bounds.parameters=100" in said
+    assert "has 16 rows, bounds.width=8" in said
+    assert "bytes come with each message, bounds.bytes=1000" in said
+
+
+def test_steps_of_a_round(compose_plan: Callable[..., Plan]) -> None:
+    """Two epochs of eleven cases by four are six steps."""
+    plan = compose_plan("train.epochs=2", "train.batch_size=4")
+    require_steps_within(plan, 11, Bounds(steps=6))
+    with pytest.raises(BoundsError, match=r"train.epochs=2 with train.batch_size=4 takes 6 steps .* bounds.steps=5"):
+        require_steps_within(plan, 11, Bounds(steps=5))
+
+
+def test_the_norms_of_what_comes_to_be_trained() -> None:
+    came = {"head.weight": torch.full((2, 2), 3.0), "head.bias": torch.zeros(2), "running_var": torch.full((4,), 1e9)}
+    require_norms_within(came, ("head.weight", "head.bias"), Bounds(norm=6))
+    with pytest.raises(BoundsError, match=r"head.weight came with norm 6, bounds.norm=5"):
+        require_norms_within(came, ("head.weight", "head.bias"), Bounds(norm=5))
