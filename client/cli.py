@@ -65,7 +65,7 @@ announce:
 
 # The most that a plan may ask of you (docs/trust.md); these are the defaults. What asks for more is refused by name.
 # bounds:
-#   rate: 1.0                # any learning rate
+#   rate: 10                 # any learning rate
 #   width: 4096              # rows of a tensor that is trained
 #   parameters: 50000000     # numbers that are trained
 #   rounds: 1000             # of a run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.augmentation.mixing import mixing_of
 from fedgraft.client.fence.came import require_norms_within
 from fedgraft.client.fence.few_patients import require_patients
+from fedgraft.client.fence.held_back import HeldBack, held_back
+from fedgraft.client.fence.units import UnitWatch
 from fedgraft.client.site import release
 from fedgraft.client.site.own_tensors import carry_over
 from fedgraft.client.training.alignment import fill_reference
@@ -127,7 +130,9 @@ def assign(
     received = received_by(content, session, session.plan.compression.down) if received is None else received
     session.begin_round(order.round)
     session.receive(received)
-    return Assignment(session, order, received, _task(session, order, received, workspace))
+    watch, deadline = UnitWatch(session.grouped, session.lengths), time.monotonic() + session.site.bounds.seconds
+    task = replace(_task(session, order, received, workspace), watch=watch, deadline=deadline)
+    return Assignment(session, order, received, task)
 
 
 def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = None) -> RecordDict:
@@ -144,15 +149,21 @@ def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = 
         loss = train_round(session.personal, training)
         shared = session.model.tensors(session.model.names("shared"))
         session.keep_local_tensors()
-        own = replace(task, generator=_generator(session, given.order.round, "own"))
+        own = replace(task, generator=_generator(session, given.order.round, "own"), watch=None)
         train_own_copy(session, given.received, own)
     with phases.of("answer"):
         return answer(given, shared, loss, evaluations)
 
 
 def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping[str, Evaluation]) -> RecordDict:
-    """The answer to ``train``: released, compressed and logged."""
+    """The answer to ``train``: without what rests on too few, released, compressed and logged.
+
+    Raises:
+        FewCasesError: too much of it does.
+    """
     session, order = given.session, given.order
+    held = _held_back(given, shared)
+    shared = held.tensors
     update = messages.Update(
         session.site.name,
         session.plan.digest,
@@ -161,17 +172,29 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
         len(session.cohort["train"]),
         loss,
         dict(evaluations),
+        held.number,
     )
     names = session.model.names("shared")
     leaving = release.release_update(update, names, session.plan.release, session.site.release)
     encoded = session.codec.encode(shared, given.received, session.residual(), _generator(session, order.round, "up"))
     session.keep_residual(encoded.residual)
     release.require_shared(encoded.payload, names)
-    about = {"plan": session.plan.digest, "round": order.round, "tensor_bytes": count_bytes(encoded.payload)}
+    about: dict[str, object] = {"plan": session.plan.digest, "round": order.round}
+    about |= {"tensor_bytes": count_bytes(encoded.payload)}
+    if held.number:
+        about |= {"held_back": held.units, "of_units": held.of}
     if session.plan.compression.target is not None:
         about["arrays"] = sorted(encoded.payload)
     release.log_release(session.release_log, "update", session.run, leaving, **about)
     return messages.pack_update(replace(leaving, tensors=encoded.payload))
+
+
+def _held_back(given: Assignment, shared: Tensors) -> HeldBack:
+    session, watch = given.session, given.task.watch
+    if watch is None:
+        return HeldBack(shared)
+    least, below = session.site.release.patients, session.site.bounds.below
+    return held_back(watch, shared, given.received, session.model.constant.prefix, least, below)
 
 
 def answer_evaluate(

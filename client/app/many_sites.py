@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from flwr.app import RecordDict
 
 from fedgraft.client.app.handlers import Assignment, answer, carry_out
+from fedgraft.client.fence.units import holders
 from fedgraft.client.training.evaluation import evaluate_splits
 from fedgraft.client.training.vectorised import TrainedTogether, can_be_stacked, groups_of, train_together
 from fedgraft.common import tasks
@@ -58,6 +59,7 @@ def _can_be_joined(given: Sequence[Assignment]) -> bool:
         model.constant.what == FEATURES
         and all(name.startswith(SCALE) for name in model.names("local"))
         and all(one.task.is_plain for one in given)
+        and holders(model.constant.trained, dict(model.constant.trained.named_parameters())) == [""]
         and all(one.session.plan.personal.target is None and one.session.plan.loss.absent == "keep" for one in given)
         and can_be_stacked(model.constant.trained, [one.task.loss for one in given])
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
-from fedgraft.client.fence.units import UnitWatch, Watched, effective
+from fedgraft.client.fence.units import UnitWatch, effective
 from fedgraft.common.errors import FewCasesError
 
 
@@ -51,7 +50,7 @@ def held_back(
     Raises:
         FewCasesError: more of them rest on too few.
     """
-    numbers = {path: effective(one.sums[:-1]).cpu() for path, one in watch.found.items()}
+    numbers = {path: effective(sums[:-1]).cpu() for path, sums in watch.found.items()}
     few = {path: (found > 0) & (found < least) for path, found in numbers.items()}
     total = sum(int((found > 0).sum()) for found in numbers.values())
     units = {path or "head": int(some.sum()) for path, some in few.items() if some.any()}
@@ -64,25 +63,21 @@ def held_back(
             f"{count} of {total} trained units rest on fewer than {least} patients (the fewest: {lowest:.2f}), "
             f"bounds.below={below:g}: nothing was sent"
         )
-    tensors = dict(trained)
-    for name, rows, columns in _parts(watch.found, few, prefix):
-        if name in tensors:
-            tensors[name] = _set_back(tensors[name], received[name], rows, columns)
-    return HeldBack(tensors, units, total)
+    return HeldBack(_set_back_all(trained, received, few, prefix), units, total)
 
 
-def _parts(
-    found: Mapping[str, Watched], few: Mapping[str, Tensor], prefix: str
-) -> Iterator[tuple[str, Tensor, Tensor | None]]:
-    """Names of tensors, the rows of each that are set back, and the columns.
-
-    Modules are found in the order in which gradients reach them: the last of the network first.
-    """
-    behind: Tensor | None = None
-    for path, one in reversed(found.items()):
-        for name in one.names:
-            yield prefix + name, few[path], behind
-        behind = few[path]
+def _set_back_all(
+    trained: Mapping[str, Tensor], received: Mapping[str, Tensor], few: Mapping[str, Tensor], prefix: str
+) -> dict[str, Tensor]:
+    """``few``: of the units of each module, the last of the network first, those that rest on too few."""
+    tensors, before = dict(trained), None
+    for path, rows in reversed(few.items()):
+        holder = prefix + (f"{path}." if path else "")
+        for name in tensors:
+            if name.startswith(holder) and "." not in name.removeprefix(holder):
+                tensors[name] = _set_back(tensors[name], received[name], rows, before)
+        before = rows
+    return tensors
 
 
 def _set_back(tensor: Tensor, came: Tensor, rows: Tensor, columns: Tensor | None) -> Tensor:
@@ -92,8 +87,3 @@ def _set_back(tensor: Tensor, came: Tensor, rows: Tensor, columns: Tensor | None
     if columns is not None and tensor.ndim > 1 and tensor.shape[1] == len(columns):
         changed[:, columns] = came[:, columns].to(tensor.dtype)
     return changed
-
-
-def lengths_of(rows: Iterator[Tensor]) -> Tensor:
-    """Euclidean norms of rows that come in parts, ``(N,)`` float32."""
-    return torch.cat([torch.linalg.vector_norm(some.flatten(1), dim=1) for some in rows])

@@ -21,7 +21,7 @@ def require_plan_within(plan: Plan, bounds: Bounds) -> None:
     Raises:
         BoundsError: names every option that asks for more, with its value.
     """
-    _require(_of_the_plan(plan, bounds))
+    _require(beyond(plan, bounds))
 
 
 def require_model_within(model: Model, bounds: Bounds) -> None:
@@ -49,7 +49,8 @@ def _require(problems: list[str] | Iterator[str]) -> None:
         raise BoundsError(found)
 
 
-def _of_the_plan(plan: Plan, bounds: Bounds) -> Iterator[str]:
+def beyond(plan: Plan, bounds: Bounds) -> Iterator[str]:
+    """A sentence for each option that asks for more than ``bounds``."""
     plain = plan.to_dict()
     if plan.rounds > bounds.rounds:
         yield f"rounds={plan.rounds} is above bounds.rounds={bounds.rounds}"

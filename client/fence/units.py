@@ -12,9 +12,10 @@ that rest on one each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -26,58 +27,64 @@ _KEPT = 1_000_000
 
 
 @dataclass(frozen=True)
-class Watched:
-    """A module that holds trained matrices.
+class Patients:
+    """To which patient each training case belongs; examples after them were made of others, and count for nobody."""
 
-    Attributes:
-        names: of its trained tensors, in the network.
-        sums: ``(groups, units)`` float32: what each group of patients gave to each unit; the last row is nobody's.
-    """
+    names: Sequence[str]
 
-    names: tuple[str, ...]
-    sums: Tensor
+    @cached_property
+    def group(self) -> Tensor:
+        """The row of a sum to which each training case is added, ``(N,)`` int64."""
+        number = {patient: place % _GROUPS for place, patient in enumerate(dict.fromkeys(self.names))}
+        return torch.tensor([number[patient] for patient in self.names], dtype=torch.int64)
+
+    @cached_property
+    def nobody(self) -> int:
+        """The row of examples that count for nobody."""
+        return int(self.group.max()) + 1
+
+    def groups(self, cases: Tensor) -> Tensor:
+        """The rows of some examples."""
+        if len(cases) and int(cases.max()) < len(self.group):
+            return self.group[cases]
+        real = cases < len(self.group)
+        return torch.where(real, self.group[cases.clamp_max(len(self.group) - 1)], self.nobody)
 
 
 class UnitWatch:
     """Watches one site's training in a round.
 
     Args:
-        patients: of each training case; examples beyond them were made of others, and count for nobody.
         lengths: gives the length of each example as the head's weights see it, ``(examples,)`` float32; asked for only
             if the head alone is trained.
     """
 
-    def __init__(self, patients: Sequence[str], lengths: Callable[[], Tensor]) -> None:
-        number = {patient: place % _GROUPS for place, patient in enumerate(dict.fromkeys(patients))}
-        self._patients, self._lengths = len(number), lengths
-        self._nobody = min(len(number), _GROUPS)
-        self._group = torch.tensor([number[patient] for patient in patients], dtype=torch.int64)
-        self._cases, self._slopes, self._numbers = list[Tensor](), list[Tensor](), 0
+    def __init__(self, patients: Patients, lengths: Callable[[], Tensor]) -> None:
+        self._patients, self._lengths = patients, lengths
+        self._cases, self._outputs, self._numbers = list[Tensor](), list[Tensor](), 0
         self._now = torch.empty(0, dtype=torch.int64)
-        self._names: tuple[str, ...] = ()
-        self._found: dict[str, Watched] = {}
+        self._alone = False
+        self._found: dict[str, Tensor] = {}
 
     @property
-    def found(self) -> dict[str, Watched]:
-        """The watched modules by path, in the order of the first forward pass's gradients."""
+    def found(self) -> dict[str, Tensor]:
+        """By path of each watched module (``""``: the network itself), ``(groups, units)`` float32: what each group of
+        patients gave to each unit; the last row is nobody's. The last module of the network comes first, as gradients
+        reach them."""
         self._sum_up()
         return self._found
 
     @contextmanager
-    def on(self, network: nn.Module, trained: Mapping[str, Tensor]) -> Iterator[None]:
+    def on(self, network: nn.Module, trained: Collection[str]) -> Iterator[None]:
         """Within the block, watch the modules that hold the tensors in ``trained`` (by name in ``network``)."""
-        watched = {path: names for path, names in matrices(network) if names and not trained.keys().isdisjoint(names)}
-        if [*watched] == [""]:  # the head alone: cheap
-            self._names = watched[""]
-            handles = [network.register_forward_hook(self._keep)]
-        else:
-            handles = [
-                network.get_submodule(path).register_forward_hook(self._hook(path, names))
-                for path, names in watched.items()
-            ]
+        watched = holders(network, trained)
+        self._alone = watched == [""]  # the head alone: `outputs` are all that there is to see
+        seen = [] if self._alone else watched
+        handles = [network.get_submodule(path).register_forward_hook(self._hook(path)) for path in seen]
         try:
             yield
         finally:
+            self._sum_up()
             for handle in handles:
                 handle.remove()
 
@@ -85,67 +92,69 @@ class UnitWatch:
         """The next forward pass is of these examples, ``(B,)`` int64."""
         self._now = cases
 
-    def slopes(self, cases: Tensor, slope: Tensor, names: tuple[str, ...]) -> None:
-        """Of these examples, the derivative of the loss by the head's outputs, ``(B, outputs)``.
+    def outputs(self, outputs: Tensor) -> None:
+        """The network's outputs in this step, ``(B, outputs)``, before the backward pass."""
+        if self._alone and outputs.requires_grad:
+            outputs.retain_grad()
+            self._note(self._now, outputs)
 
-        Args:
-            names: of the head's trained tensors.
-        """
-        self._names = names
-        self._cases.append(cases)
-        self._slopes.append(slope)
-        self._numbers += slope.numel()
-        if self._numbers > _KEPT:
+    def slopes(self, cases: Tensor, slopes: Tensor) -> None:
+        """The derivative of the loss by the outputs of these examples, ``(B, outputs)``, of a head that is trained in
+        another place."""
+        self._note(cases, slopes)
+
+    def _note(self, cases: Tensor, outputs: Tensor) -> None:
+        if self._numbers + outputs.numel() > _KEPT:
             self._sum_up()
-
-    def _keep(self, module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
-        if output.requires_grad:
-            cases = self._now
-            output.register_hook(lambda slope: self.slopes(cases, slope, self._names))
+        self._cases.append(cases)
+        self._outputs.append(outputs)
+        self._numbers += outputs.numel()
 
     def _sum_up(self) -> None:
         """Sum up what was kept of a head's outputs."""
-        if not self._slopes:
+        if not self._outputs:
             return
-        cases, slopes = torch.cat(self._cases), torch.cat(self._slopes)
-        gave = slopes.abs().float() * self._lengths().to(slopes.device)[cases, None]
-        self._add("", self._names, self._groups(cases).to(slopes.device), gave)
-        self._cases, self._slopes, self._numbers = [], [], 0
+        slopes = torch.cat([some if some.grad is None else some.grad for some in self._outputs])
+        cases = torch.cat(self._cases)
+        gave = slopes.detach().abs().float() * self._lengths().to(slopes.device)[cases, None]
+        self._add("", self._patients.groups(cases).to(slopes.device), gave)
+        self._cases, self._outputs, self._numbers = [], [], 0
 
-    def _hook(self, path: str, names: tuple[str, ...]) -> Callable[..., None]:
+    def _hook(self, path: str) -> Callable[..., None]:
         def passed(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
             if not (isinstance(output, Tensor) and output.requires_grad):
                 return
             seen: Callable[[Tensor], Tensor] | None = getattr(module, "inputs", None)
-            groups = self._groups(self._now).to(output.device)
+            groups = self._patients.groups(self._now).to(output.device)
             with torch.no_grad():
                 inputs = given[0] if seen is None else seen(given[0])
                 flat = inputs.reshape(len(groups), -1)
                 lengths = torch.linalg.vector_norm(flat, dim=1, keepdim=True)
             channels = output.ndim > 3 and not isinstance(module, nn.Linear)
             output.register_hook(
-                lambda slope: self._add(path, names, groups, _by_unit(slope, len(groups), channels) * lengths)
+                lambda slope: self._add(path, groups, _by_unit(slope, len(groups), channels) * lengths)
             )
 
         return passed
 
-    def _groups(self, cases: Tensor) -> Tensor:
-        real = cases < len(self._group)
-        return torch.where(real, self._group[cases.clamp_max(len(self._group) - 1)], self._nobody)
-
-    def _add(self, path: str, names: tuple[str, ...], groups: Tensor, gave: Tensor) -> None:
+    def _add(self, path: str, groups: Tensor, gave: Tensor) -> None:
         if path not in self._found:
-            zeros = torch.zeros(self._nobody + 1, gave.shape[1], device=gave.device)
-            self._found[path] = Watched(names, zeros)
-        self._found[path].sums.index_add_(0, groups, gave.float())
+            self._found[path] = torch.zeros(self._patients.nobody + 1, gave.shape[1], device=gave.device)
+        self._found[path].index_add_(0, groups, gave.float())
 
 
-def matrices(network: nn.Module) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """By path of each module, the names (in ``network``) of its own parameters, if one of them is a matrix; else
-    none."""
+def holders(network: nn.Module, trained: Collection[str]) -> list[str]:
+    """Paths of the modules that themselves hold a trained matrix.
+
+    Args:
+        trained: names in ``network``.
+    """
+    found = []
     for path, module in network.named_modules():
-        own = {(f"{path}." if path else "") + name: p for name, p in module.named_parameters(recurse=False)}
-        yield path, tuple(own) if any(p.ndim > 1 for p in own.values()) else ()
+        own = module.named_parameters(prefix=path, recurse=False)
+        if any(tensor.ndim > 1 and name in trained for name, tensor in own):
+            found.append(path)
+    return found
 
 
 def _by_unit(slope: Tensor, cases: int, channels: bool) -> Tensor:

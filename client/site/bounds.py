@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -33,7 +34,7 @@ class Bounds:
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
-    rate: Number = 1.0
+    rate: Number = 10.0
     width: Amount = 4096
     parameters: Amount = 50_000_000
     rounds: Amount = 1000
@@ -45,3 +46,20 @@ class Bounds:
     evaluations: Amount = 5000
     changes: Annotated[int, Field(ge=0)] = 20
     below: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+_ANY = 2**62
+UNBOUNDED = Bounds(
+    rate=math.inf,
+    width=_ANY,
+    parameters=_ANY,
+    rounds=_ANY,
+    epochs=_ANY,
+    steps=_ANY,
+    seconds=math.inf,
+    bytes=_ANY,
+    norm=math.inf,
+    evaluations=_ANY,
+    changes=_ANY,
+)
+"""Of a simulated site: whoever writes the plan owns the machine. What rests on too few does not leave it either."""

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from fedgraft.client.augmentation.mixing import Mixing
 from fedgraft.client.augmentation.views import choose_views
 from fedgraft.client.features.examples import Examples
-from fedgraft.client.training.before_head import watching
 from fedgraft.client.fence.units import UnitWatch
+from fedgraft.client.training.before_head import watching
 from fedgraft.common.errors import BoundsError, DivergenceError
 from fedgraft.common.interfaces.sampler import Sampler
 from fedgraft.common.plan.sections import TrainSection
@@ -199,6 +199,8 @@ def step_loss(
     inputs, labels = step.inputs.to(device), step.labels.to(device)
     mixed = None if task.mixing is None else task.mixing.mix(inputs, task.generator)
     outputs, features = _outputs_and_features(network, inputs if mixed is None else mixed.inputs)
+    if task.watch is not None:
+        task.watch.outputs(outputs)
     loss = task.loss(outputs, labels) if mixed is None else mixed.loss(task.loss, outputs, labels)
     seen = StepOutput(step.cases, labels, outputs, features)
     return loss, [term(seen) for term in task.terms]

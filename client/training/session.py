@@ -14,12 +14,14 @@ from fedgraft.client.cohort.accepted import AcceptedCohort
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import Cohort
 from fedgraft.client.fence.few_patients import too_few
+from fedgraft.client.fence.units import Patients
 from fedgraft.client.site.machine import Machine
 from fedgraft.client.site.own_tensors import local_file, run_files
 from fedgraft.client.site.release import RELEASED
 from fedgraft.client.site.round_files import begin_round
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.site.timing import Phases
+from fedgraft.client.training.before_head import head_of
 from fedgraft.client.training.full_batch import FullBatch, full_batch
 from fedgraft.client.training.sampling import Sampling, sampler_of, with_synthesised
 from fedgraft.client.training.scaling import Scaling
@@ -33,6 +35,8 @@ from fedgraft.common.models.model import Model
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
+
+_ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,27 @@ class Session:
     def abstains(self) -> bool:
         """Whether the site has too few training patients to send anything of them."""
         return too_few(self.patients, self.site.release.patients)
+
+    @cached_property
+    def grouped(self) -> Patients:
+        """The patients of the training cases, as sums over them are kept."""
+        return Patients(self.patients)
+
+    def lengths(self) -> Tensor:
+        """The length of each training example, view 0, as the weights of the head see it, ``(N,)`` float32."""
+        change = None if self.training.change is None else self.training.change.same_for
+        if change not in self._known_lengths:
+            made = getattr(head_of(self.model.constant.trained), "inputs", None) or (lambda rows: rows)
+            parts = torch.arange(len(self.training)).split(_ROWS_AT_ONCE)
+            norms = [torch.linalg.vector_norm(made(self.training.batch(part)).flatten(1), dim=1) for part in parts]
+            self._known_lengths.clear()
+            self._known_lengths[change] = torch.cat(norms)
+        return self._known_lengths[change]
+
+    @cached_property
+    def _known_lengths(self) -> dict[object, Tensor]:
+        """By what is done to the features."""
+        return {}
 
     @cached_property
     def comes_trained(self) -> tuple[str, ...]:

@@ -83,24 +83,49 @@ def train_together(
     stacked = {name: value.expand(len(tasks), *value.shape).clone().requires_grad_() for name, value in start.items()}
     optimizer = build_optimizer(stacked, first)
     step_loss = _step_loss(network.train(), start, tasks)
+    outputs = _outputs(network, start, first, device)
     total, seen = torch.zeros(len(tasks), dtype=torch.float64), [0] * len(tasks)
     done: list[Weights] = [{} for _ in tasks]
     for present, ended in _in_step(tasks):
         optimizer.zero_grad(set_to_none=True)
-        parts = []
+        parts, added = list[Tensor](), list[tuple[list[int], Tensor]]()
         for members in _by_size(present):
             size = len(present[members[0]].cases)
-            loss, whole = step_loss(stacked, members, [present[member] for member in members])
+            steps = [present[member] for member in members]
+            beside = torch.zeros(len(members), size, outputs, device=device, requires_grad=True)
+            loss, whole = step_loss(stacked, members, steps, beside)
             parts.append(whole.sum())
+            added.append((members, beside))
             total[members] += loss.detach().cpu().double() * size
             for member in members:
                 seen[member] += size
         torch.stack(parts).sum().backward()
+        _watch(added, tasks, present)
         optimizer.step()
         for member in ended:
             done[member] = {name: value[member].detach().clone() for name, value in stacked.items()}
     network.eval()
     return [_result(done[k], float(total[k]), seen[k], tasks[k].lr) for k in range(len(tasks))]
+
+
+def _outputs(network: nn.Module, start: Mapping[str, Tensor], task: LocalTraining, device: torch.device) -> int:
+    """The number of the network's outputs."""
+    with torch.no_grad():
+        one: Tensor = functional_call(
+            network, dict(start), (task.examples.batch(torch.zeros(1, dtype=torch.int64)).to(device),)
+        )
+    return one.shape[1]
+
+
+def _watch(
+    added: Sequence[tuple[Sequence[int], Tensor]], tasks: Sequence[LocalTraining], present: Mapping[int, TrainingStep]
+) -> None:
+    """Show each task's watch the derivatives by its outputs, which are those by the zeros that were added to them."""
+    for members, beside in added:
+        for place, member in enumerate(members):
+            watch = tasks[member].watch
+            if watch is not None and beside.grad is not None:
+                watch.slopes(present[member].cases, beside.grad[place])
 
 
 def _in_step(tasks: Sequence[LocalTraining]) -> Iterator[tuple[dict[int, TrainingStep], list[int]]]:
@@ -124,18 +149,21 @@ def _by_size(present: Mapping[int, TrainingStep]) -> list[list[int]]:
     return list(sizes.values())
 
 
-StepLoss = Callable[[Mapping[str, Tensor], Sequence[int], Sequence[TrainingStep]], tuple[Tensor, Tensor]]
+StepLoss = Callable[[Mapping[str, Tensor], Sequence[int], Sequence[TrainingStep], Tensor], tuple[Tensor, Tensor]]
 
 
 def _step_loss(network: nn.Module, start: Mapping[str, Tensor], tasks: Sequence[LocalTraining]) -> StepLoss:
-    """``(stacked weights, members, their steps) -> (loss, loss with the proximal term)``, both ``(members,)``."""
+    """``(stacked weights, members, their steps, what is added to their outputs) -> (loss, loss with the proximal
+    term)``, both ``(members,)``."""
     losses = [task.loss for task in tasks]
     _, buffers = stack_module_state([loss.to(next(iter(start.values())).device) for loss in losses])  # type: ignore[attr-defined]
     criterion = copy.deepcopy(losses[0]).to("meta")  # type: ignore[attr-defined]
     mu = tasks[0].mu
 
-    def single(weights: Weights, held: Weights, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        loss = functional_call(criterion, held, (functional_call(network, weights, (inputs,)), labels))
+    def single(
+        weights: Weights, held: Weights, inputs: Tensor, labels: Tensor, beside: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        loss = functional_call(criterion, held, (functional_call(network, weights, (inputs,)) + beside, labels))
         if not mu:
             return loss, loss
         way = torch.stack([((weights[name] - start[name]) ** 2).sum() for name in weights]).sum()
@@ -144,7 +172,7 @@ def _step_loss(network: nn.Module, start: Mapping[str, Tensor], tasks: Sequence[
     batched = vmap(single)
 
     def step(
-        stacked: Mapping[str, Tensor], members: Sequence[int], steps: Sequence[TrainingStep]
+        stacked: Mapping[str, Tensor], members: Sequence[int], steps: Sequence[TrainingStep], beside: Tensor
     ) -> tuple[Tensor, Tensor]:
         chosen = torch.tensor(members)
         everybody = len(members) == len(tasks)
@@ -158,6 +186,7 @@ def _step_loss(network: nn.Module, start: Mapping[str, Tensor], tasks: Sequence[
             held,
             torch.stack([step.inputs for step in steps]).to(where),
             torch.stack([step.labels for step in steps]).to(where),
+            beside,
         )
         return loss, whole
 

@@ -26,6 +26,7 @@ ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
 SITE, PLAN, FROZEN, LOCAL_METRICS = "site", "plan", "backbone", "site-metrics"
 EXAMPLES = "num-examples"
 CLASS_COUNTS = "class-counts"
+_HELD_BACK = "held-back"
 SPLITS = ("val", "test")
 
 
@@ -67,6 +68,7 @@ class Update:
         examples: training cases.
         train_loss: mean loss per case; ``None`` if withheld.
         evaluations: of the model that the site received, by split.
+        held_back: units of the tensors that are as they came, since they rest on too few patients.
     """
 
     site: str
@@ -76,6 +78,7 @@ class Update:
     examples: int
     train_loss: float | None
     evaluations: dict[str, Evaluation]
+    held_back: int = 0
 
 
 def specs_of(tensors: Mapping[str, Tensor]) -> dict[str, Spec]:
@@ -193,13 +196,10 @@ def pack_update(update: Update) -> RecordDict:
     metrics = MetricRecord({EXAMPLES: update.examples})
     if update.train_loss is not None:
         metrics["train-loss"] = update.train_loss
-    return RecordDict(
-        {
-            ARRAYS: pack_tensors(update.tensors),
-            METRICS: metrics,
-            **pack_answer(update.site, update.plan_digest, update.round, update.evaluations),
-        }
-    )
+    answer = pack_answer(update.site, update.plan_digest, update.round, update.evaluations)
+    if update.held_back:
+        config_of(answer, SITE)[_HELD_BACK] = update.held_back
+    return RecordDict({ARRAYS: pack_tensors(update.tensors), METRICS: metrics, **answer})
 
 
 def pack_answer(site: str, plan_digest: str, server_round: int, evaluations: Mapping[str, Evaluation]) -> RecordDict:
@@ -244,7 +244,9 @@ def unpack_update(content: RecordDict, specs: Specs, task: AnyTask, decode: Deco
     loss = metrics.get("train-loss")
     if loss is not None and not (isinstance(loss, float) and math.isfinite(loss)):
         raise WireError("the training loss is not a finite number")
+    about = config_of(content, SITE)
     return Update(
+        held_back=count_of(about, _HELD_BACK) if _HELD_BACK in about else 0,
         site=site,
         plan_digest=plan_digest,
         round=server_round,

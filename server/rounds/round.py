@@ -101,7 +101,8 @@ def _train(
         gone = registered_still(node, context.registered)
         update = gone or read_update(reply, expected, specs, tasks.of(plan.data), compressed)
         examples = update.examples if isinstance(update, Update) else None
-        entries.append(entry(number, "train", site, node, update, sizes[id(down[node].content)], reply, examples))
+        sent, said = sizes[id(down[node].content)], _said(update)
+        entries.append(entry(number, "train", site, node, update, sent, reply, examples, said))
         if not isinstance(update, Refusal):
             good.append((down[node], update))
     context.ledger.write(*entries)
@@ -109,6 +110,12 @@ def _train(
     unasked = {offer.site: offer.examples for node, offer in training(roster, plan).items() if node not in down}
     context.quorum().require(present, number, "sent a usable update", unasked)
     return good
+
+
+def _said(update: Update | Refusal) -> str:
+    """Why an update holds less than was asked for; ``""`` if it does not."""
+    number = 0 if isinstance(update, Refusal) else update.held_back
+    return f"{number} unit(s) rest on fewer patients than its min_count, and are as they were sent" if number else ""
 
 
 def _sizes(messages: list[Message]) -> dict[int, int]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.manifest import write_manifest
+from fedgraft.client.site.bounds import UNBOUNDED
 from fedgraft.client.site.machine import cores
 from fedgraft.client.site.site_file import ReleasePolicy, SiteFile, write_site_file
 from fedgraft.common import tasks
@@ -256,7 +257,10 @@ def _write_site(
     mark(folder)
     write_manifest(folder / "manifest.csv", cases)
     path = folder / "site.yaml"
-    kept: dict[str, Any] = {"release": ReleasePolicy(columns=plan.audit.names, scores="fine")}
+    kept: dict[str, Any] = {
+        "release": ReleasePolicy(columns=plan.audit.names, scores="fine", min_patients=1),
+        "bounds": UNBOUNDED,
+    }
     if like is not None:
         kept = {name: getattr(like, name) for name in _KEPT_OF_A_SITE_FILE}
     if min_patients is not None:

@@ -11,6 +11,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from fedgraft.client.fence.plan_bounds import beyond
+from fedgraft.client.site.bounds import Bounds
 from fedgraft.common import tasks, tensors
 from fedgraft.common.adaptation.insertion import stage_of_layer
 from fedgraft.common.compression.compression import require_effect
@@ -217,8 +219,15 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
         *([_ESTIMATED.format(", ".join(plan.hold_out))] if estimates_prevalence(plan) else []),
         f"computed once per case and kept at the site: {kept} ({numbers:,} numbers per case).",
         f"input: {shape}; {model.width} features; stages: {stages}",
+        *_refused(plan),
         f"plan digest: {asked.digest}",
     ]
+
+
+def _refused(plan: Plan) -> list[str]:
+    """What a hospital with the default bounds would refuse."""
+    found = [*beyond(plan, Bounds())]
+    return [f"a hospital refuses this plan unless its site.yaml says otherwise: {'; '.join(found)}"] if found else []
 
 
 def _keep_sentences(plan: Plan, model: Model) -> list[str]:

@@ -27,7 +27,7 @@ def said(site: Path) -> str:
     [
         (("rounds=100000",), ("rounds=100000", "bounds.rounds=1000")),
         (("train.epochs=1000000000",), ("train.epochs=1e+09", "bounds.epochs=100")),
-        (("train.lr=1000",), ("train.lr=1000", "bounds.rate=1")),
+        (("train.lr=1000",), ("train.lr=1000", "bounds.rate=10")),
         # 0.3 GB
         (("head=mlp", "head.normalise=false", "head.hidden=5800000"), ("head.hidden=5800000", "bounds.width=4096")),
         (("rounds=100000", "train.lr=1000"), ("rounds=100000", "train.lr=1000")),

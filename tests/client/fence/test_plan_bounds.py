@@ -29,20 +29,20 @@ def test_no_experiment_asks_for_more_than_a_site_allows_by_default(name: str) ->
 
 
 def test_all_that_is_too_much_is_named_with_its_value(compose_plan: Callable[..., Plan]) -> None:
-    plan = compose_plan("head=mlp", "head.hidden=65536", "rounds=100000", "train.lr=3", "train.epochs=1000000000")
+    plan = compose_plan("head=mlp", "head.hidden=65536", "rounds=100000", "train.lr=30", "train.epochs=1000000000")
     with pytest.raises(BoundsError) as caught:
         require_plan_within(plan, Bounds())
     assert set(caught.value.problems) == {
         "rounds=100000 is above bounds.rounds=1000",
-        "train.lr=3 is above bounds.rate=1",
+        "train.lr=30 is above bounds.rate=10",
         "train.epochs=1e+09 is above bounds.epochs=100",
         "head.hidden=65536 is above bounds.width=4096",
     }
 
 
 def test_the_rate_of_a_personalisation_is_bounded_too(compose_plan: Callable[..., Plan]) -> None:
-    plan = compose_plan("personal=finetune", "personal.lr=2")
-    with pytest.raises(BoundsError, match=r"personal.lr=2 is above bounds.rate=1"):
+    plan = compose_plan("personal=finetune", "personal.lr=20")
+    with pytest.raises(BoundsError, match=r"personal.lr=20 is above bounds.rate=10"):
         require_plan_within(plan, Bounds())
 
 
