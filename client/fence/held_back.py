@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from fedgraft.client.fence.units import UnitWatch, effective
+from fedgraft.client.fence.pairs import isolating
+from fedgraft.client.fence.units import UnitWatch, effective, rests_on_few
 from fedgraft.common.errors import FewCasesError
 
 
@@ -38,8 +39,8 @@ def held_back(
     least: int,
     below: float,
 ) -> HeldBack:
-    """Set back each unit that rests on fewer than ``least`` patients: its rows, its place in vectors beside them, and
-    its column in the next watched matrix, if that has as many columns.
+    """Set back each unit that rests on fewer than ``least`` patients, or whose difference to another does: its rows,
+    its place in vectors beside them, and its column in the next watched matrix, if that has as many columns.
 
     Args:
         trained: the tensors that would leave, by name in the model.
@@ -51,7 +52,9 @@ def held_back(
         FewCasesError: more of them rest on too few.
     """
     numbers = {path: effective(sums[:-1]).cpu() for path, sums in watch.found.items()}
-    few = {path: (found > 0) & (found < least) for path, found in numbers.items()}
+    few = {path: rests_on_few(sums[:-1], least).cpu() for path, sums in watch.found.items()}
+    for path in watch.vectors:
+        few[path] = few[path] | isolating(watch.found[path][:-1], least)
     total = sum(int((found > 0).sum()) for found in numbers.values())
     units = {path or "head": int(some.sum()) for path, some in few.items() if some.any()}
     if not units:
@@ -60,8 +63,8 @@ def held_back(
     if count > below * total:
         lowest = min(float(found[found > 0].min()) for found in numbers.values() if (found > 0).any())
         raise FewCasesError(
-            f"{count} of {total} trained units rest on fewer than {least} patients (the fewest: {lowest:.2f}), "
-            f"bounds.below={below:g}: nothing was sent"
+            f"{count} of {total} trained units, or their differences, rest on fewer than {least} patients (of one unit "
+            f"{lowest:.2f} at least), bounds.below={below:g}: nothing was sent"
         )
     return HeldBack(_set_back_all(trained, received, few, prefix), units, total)
 

@@ -1,10 +1,11 @@
 """On how many patients each trained unit of an update rests.
 
 A unit is a row of a trained matrix: an output of a linear layer, a channel of a convolution. What a case gives to the
-gradient of a row is ``dL/d(output of the unit) * input``, and its length is at most ``a = |dL/d(output)| * |input|``,
-norms over positions. ``a`` is summed up by patient over all of a round's training, not only its first epoch: weights
-can be chosen so that a unit wakes up later. The effective number of patients behind a row is ``(sum a)^2 / sum a^2``
-(Kish, Survey Sampling, 1965, section 11.7): their number if all give as much, 1 if one gives all.
+gradient of a row is ``dL/d(output of the unit) * input``, of length ``a = dL/d(output) * |input|`` with its sign; of a
+layer with positions it is at most the product of the norms over positions. ``a`` is summed up by patient over all of a
+round's training, not only its first epoch: weights can be chosen so that a unit wakes up later. The effective number of
+patients behind a row is ``(sum |a|)^2 / sum a^2`` (Kish, Survey Sampling, 1965, section 11.7): their number if all give
+as much, 1 if one gives all.
 
 Weights that isolate single patients ("trap weights": Boenisch et al., EuroS&P 2023; Fowl et al., ICLR 2022) make rows
 that rest on one each.
@@ -65,12 +66,14 @@ class UnitWatch:
         self._now = torch.empty(0, dtype=torch.int64)
         self._alone = False
         self._found: dict[str, Tensor] = {}
+        self.vectors: set[str] = set()
+        """Paths of those modules whose outputs are one vector a case."""
 
     @property
     def found(self) -> dict[str, Tensor]:
         """By path of each watched module (``""``: the network itself), ``(groups, units)`` float32: what each group of
-        patients gave to each unit; the last row is nobody's. The last module of the network comes first, as gradients
-        reach them."""
+        patients gave to each unit, with its sign if outputs are vectors; the last row is nobody's. The last module of
+        the network comes first, as gradients reach them."""
         self._sum_up()
         return self._found
 
@@ -114,9 +117,10 @@ class UnitWatch:
         """Sum up what was kept of a head's outputs."""
         if not self._outputs:
             return
+        self.vectors.add("")
         slopes = torch.cat([some if some.grad is None else some.grad for some in self._outputs])
         cases = torch.cat(self._cases)
-        gave = slopes.detach().abs().float() * self._lengths().to(slopes.device)[cases, None]
+        gave = slopes.detach().float() * self._lengths().to(slopes.device)[cases, None]
         self._add("", self._patients.groups(cases).to(slopes.device), gave)
         self._cases, self._outputs, self._numbers = [], [], 0
 
@@ -130,6 +134,8 @@ class UnitWatch:
                 inputs = given[0] if seen is None else seen(given[0])
                 flat = inputs.reshape(len(groups), -1)
                 lengths = torch.linalg.vector_norm(flat, dim=1, keepdim=True)
+            if output.ndim == 2 and len(output) == len(groups):
+                self.vectors.add(path)
             channels = output.ndim > 3 and not isinstance(module, nn.Linear)
             output.register_hook(
                 lambda slope: self._add(path, groups, _by_unit(slope, len(groups), channels) * lengths)
@@ -158,14 +164,14 @@ def holders(network: nn.Module, trained: Collection[str]) -> list[str]:
 
 
 def _by_unit(slope: Tensor, cases: int, channels: bool) -> Tensor:
-    """The length, over positions, of each case's derivative by each unit: ``(cases, units)``; a case may have several
-    rows of a batch (windows).
+    """Each case's derivative by each unit, ``(cases, units)``: with its sign, or its length over positions; a case may
+    have several rows of a batch (windows).
 
     Args:
         channels: whether units are the second dimension (of images), not the last.
     """
     if slope.ndim == 2 and len(slope) == cases:
-        return slope.abs()
+        return slope
     if channels and len(slope) == cases:
         return torch.linalg.vector_norm(slope.flatten(2), dim=2)
     last = slope.movedim(1, -1) if channels else slope
@@ -176,11 +182,31 @@ def effective(sums: Tensor) -> Tensor:
     """The effective number of patients behind each unit, ``(units,)`` float64; 0 of one without any gradient.
 
     Args:
-        sums: ``(patients, units)``, what each patient gave to each unit, not negative.
+        sums: ``(patients, units)``, what each patient gave to each unit.
     """
-    wide = sums.double()
-    wide = wide / wide.amax(dim=0).clamp_min(_TINY)  # squares of very small numbers would be 0
+    wide = _scaled(sums)
     return wide.sum(dim=0) ** 2 / (wide**2).sum(dim=0).clamp_min(_TINY)
 
 
+def rests_on_few(sums: Tensor, least: int) -> Tensor:
+    """Which units have a gradient that rests on fewer than ``least`` patients, or for more than half on one,
+    ``(units,)`` bool.
+
+    The half is of the squares: what many patients give adds up to the root of their squares unless their inputs are
+    alike, so that one who gives much can be read though the effective number is large.
+    """
+    if least < 2:
+        return torch.zeros(sums.shape[1], dtype=torch.bool, device=sums.device)
+    squares = _scaled(sums) ** 2
+    most = squares.amax(dim=0)
+    return (most > 0) & ((effective(sums) < least) | (most > _HALF * squares.sum(dim=0)))
+
+
+def _scaled(sums: Tensor) -> Tensor:
+    """Sizes, of which each unit's largest is 1 (squares of very small numbers would be 0)."""
+    wide = sums.double().abs()
+    return wide / wide.amax(dim=0).clamp_min(_TINY)
+
+
 _TINY = torch.finfo(torch.float64).tiny
+_HALF = 0.5

@@ -13,7 +13,7 @@ from fedgraft.common.plan.plan import Plan
 
 from .coordinator import Curious
 
-COLUMNS = tuple(f"c{number}" for number in range(12))
+COLUMNS = tuple(f"c{number}" for number in range(40))
 Rows = NDArray[np.float32]
 
 

@@ -1,0 +1,148 @@
+"""A coordinator sends weights that isolate patients, and reads their rows in the update."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch import Tensor
+
+from .conftest import Rows
+from .coordinator import Curious
+
+Hospital = Callable[..., tuple[Path, Rows]]
+CLOSE = 0.9
+MLP = ("head=mlp", "head.normalise=false", "head.hidden=60", "train.epochs=1", "train.batch_size=512")
+FAST = ("train.lr=10", "train.momentum=0", "train.schedule=constant")
+
+
+def open_site(site: Path) -> None:
+    """A site that asks nothing of what leaves: as without the fence."""
+    content = yaml.safe_load(site.read_text())
+    content["release"] = {"min_patients": 1}
+    site.write_text(yaml.safe_dump(content))
+
+
+def bins(model_tensors: dict[str, Tensor], rows: Rows) -> dict[str, Tensor]:
+    """Unit k fires for rows whose projection is above the k-th quantile (Fowl et al., ICLR 2022): the difference of two
+    neighbours holds the rows between them. The quantiles are guessed from a normal distribution."""
+    width = rows.shape[1]
+    direction = torch.from_numpy(np.random.default_rng(3).normal(size=width).astype(np.float32))
+    direction /= direction.norm()
+    units = len(model_tensors["head.hidden.weight"])
+    at = torch.distributions.Normal(0.0, 1.0).icdf((torch.arange(units) + 0.5) / units)
+    steep = 30.0
+    chosen = {name: torch.zeros_like(tensor) for name, tensor in model_tensors.items()}
+    chosen["head.hidden.weight"] = steep * direction.repeat(units, 1)
+    chosen["head.hidden.bias"] = -steep * at
+    chosen["head.output.weight"][0] = 1e-3
+    return chosen
+
+
+def found_rows(before: dict[str, Tensor], after: dict[str, Tensor], rows: Rows, name: str) -> int:
+    """How many patients' rows are in the differences of the update, or of neighbours in it."""
+    change = (after[name] - before[name]).double()
+    candidates = torch.cat([change, change[1:] - change[:-1]])
+    candidates = candidates[candidates.norm(dim=1) > 1e-12]
+    return close_to(candidates.numpy(), rows)
+
+
+def close_to(candidates: np.ndarray, rows: Rows) -> int:  # type: ignore[type-arg]
+    """The number of rows to which a candidate has a correlation above `CLOSE`, of either sign."""
+    if not len(candidates):
+        return 0
+    both = [some - some.mean(axis=1, keepdims=True) for some in (candidates, rows.astype(np.float64))]
+    one, other = (some / np.linalg.norm(some, axis=1, keepdims=True) for some in both)
+    return int((np.abs(one @ other.T).max(axis=0) > CLOSE).sum())
+
+
+def guessed(rows: Rows) -> int:
+    """Rows that are as close to what anyone knows who has the means of the columns by class."""
+    sides = [rows[side].mean(axis=0) for side in (rows[:, 0] > 0, rows[:, 0] <= 0)]
+    means = np.stack([rows.mean(axis=0), *sides, sides[0] - sides[1]])
+    return close_to(means.astype(np.float64), rows)
+
+
+@pytest.mark.parametrize("patients", [40, 150])
+def test_trap_weights_read_rows_without_the_fence_and_none_with_it(
+    hospital: Hospital, curious: Callable[..., Curious], patients: int
+) -> None:
+    site, rows = hospital(patients)
+    one = curious(site, *MLP, *FAST)
+    one.prepare()
+    chosen = bins(one.model.tensors(one.model.received), rows)
+    assert one.train(chosen, 1) == "few-cases"
+    said = json.loads((site.parent / "state" / "errors.jsonl").read_text().splitlines()[-1])["said"]
+    assert "or their differences, rest on fewer than 5 patients" in said and "bounds.below=0.5" in said
+
+    open_site(site)
+    other = curious(site, *MLP, *FAST)
+    other.prepare(run=2)
+    update = other.train(chosen, 1, run=2)
+    assert not isinstance(update, str)
+    assert found_rows(chosen, update.tensors, rows, "head.hidden.weight") > 10
+
+
+def test_a_few_traps_among_honest_units_are_set_back_and_counted(
+    hospital: Hospital, curious: Callable[..., Curious]
+) -> None:
+    site, rows = hospital(150)
+    one = curious(site, *MLP, *FAST)
+    one.prepare()
+    honest = one.model.tensors(one.model.received)
+    honest["head.output.weight"][0] = 1e-3
+    traps = bins(honest, rows)
+    chosen = {name: tensor.clone() for name, tensor in honest.items()}
+    for name in ("head.hidden.weight", "head.hidden.bias"):
+        chosen[name][-12:] = traps[name][-12:]
+    update = one.train(chosen, 1)
+    assert not isinstance(update, str)
+    change = (update.tensors["head.hidden.weight"] - chosen["head.hidden.weight"]).norm(dim=1)
+    columns = (update.tensors["head.output.weight"] - chosen["head.output.weight"]).norm(dim=0)
+    held = change == 0
+    assert 0 < update.held_back <= int(held.sum()) and not held[:-12].any()
+    assert bool((columns[held] == 0).all()) and bool((columns[:-12] > 0).all())
+    assert found_rows(chosen, update.tensors, rows, "head.hidden.weight") <= guessed(rows)
+    line = json.loads((site.parent / "state" / "released.jsonl").read_text().splitlines()[-1])
+    assert line["held_back"] == {"hidden": update.held_back}
+
+
+def test_units_that_sleep_at_first_are_found_when_they_wake(
+    hospital: Hospital, curious: Callable[..., Curious]
+) -> None:
+    """The output weights are 0, so that no hidden unit has a gradient in the first step; they have in the second."""
+    site, rows = hospital(40)
+    one = curious(site, *MLP[:3], *FAST, "train.epochs=2", "train.batch_size=512")
+    one.prepare()
+    chosen = bins(one.model.tensors(one.model.received), rows)
+    chosen["head.output.weight"].zero_()
+    found = one.train(chosen, 1)
+    assert found == "few-cases" or found_rows(chosen, found.tensors, rows, "head.hidden.weight") <= guessed(rows)  # type: ignore[union-attr]
+
+
+def test_a_saturated_head_is_refused(hospital: Hospital, curious: Callable[..., Curious]) -> None:
+    """One linear layer whose outputs are sure of all patients but one: the gradient is that patient's row."""
+    site, rows = hospital(40)
+    one = curious(site, "train.epochs=1", "train.batch_size=512", *FAST)
+    one.prepare()
+    chosen = {name: torch.zeros_like(tensor) for name, tensor in one.model.tensors(one.model.received).items()}
+    side = torch.zeros(rows.shape[1])
+    side[:2] = 100.0  # the label is the sign of the sum of the first two columns
+    chosen["head.weight"][:] = torch.stack([-side, side])
+    assert one.train(chosen, 1) == "few-cases"
+
+
+def test_a_step_of_one_patient_after_which_all_is_sure_is_refused(
+    hospital: Hospital, curious: Callable[..., Curious]
+) -> None:
+    """A batch of one at a huge rate: the update rests on the patients of the first steps."""
+    site, _ = hospital(40)
+    one = curious(site, "train.epochs=1", "train.batch_size=1", *FAST)
+    one.prepare()
+    found = one.train(one.model.tensors(one.model.received), 1)
+    assert isinstance(found, str) or found.held_back == 0
