@@ -130,7 +130,8 @@ def assign(
     received = received_by(content, session, session.plan.compression.down) if received is None else received
     session.begin_round(order.round)
     session.receive(received)
-    watch, deadline = UnitWatch(session.grouped, session.lengths), time.monotonic() + session.site.bounds.seconds
+    watch = UnitWatch(session.grouped, session.lengths) if session.site.release.patients > 1 else None
+    deadline = time.monotonic() + session.site.bounds.seconds
     task = replace(_task(session, order, received, workspace), watch=watch, deadline=deadline)
     return Assignment(session, order, received, task)
 

@@ -40,6 +40,8 @@ def _carry_out(given: Sequence[Assignment]) -> list[Answer]:
         except Exception:  # a head that can't be batched, or an error at one site: one by one, from the same state
             for one, order in zip(given, orders, strict=True):
                 one.task.generator.set_state(order)
+                if one.task.watch is not None:
+                    one.task.watch.forget()
     return [_tried(_alone(one)) for one in given]
 
 

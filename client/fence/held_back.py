@@ -74,7 +74,7 @@ def _set_back_all(
 ) -> dict[str, Tensor]:
     """``few``: of the units of each module, the last of the network first, those that rest on too few."""
     tensors, before = dict(trained), None
-    for path, rows in reversed(few.items()):
+    for path, rows in reversed([*few.items()]):
         holder = prefix + (f"{path}." if path else "")
         for name in tensors:
             if name.startswith(holder) and "." not in name.removeprefix(holder):

@@ -46,7 +46,8 @@ def _pairs(scaled: Tensor) -> tuple[Tensor, Tensor]:
     """Which units are compared: places of the first and of the second of each pair."""
     units = scaled.shape[1]
     if units <= _ALL:
-        return tuple(torch.triu_indices(units, units, 1))  # type: ignore[return-value]
+        first, second = torch.triu_indices(units, units, 1)
+        return first, second
     unit = scaled / torch.linalg.vector_norm(scaled, dim=0)
     near = (unit.T @ unit).abs().fill_diagonal_(0)
     second = near.topk(_NEAREST, dim=1).indices

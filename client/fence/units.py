@@ -91,6 +91,12 @@ class UnitWatch:
             for handle in handles:
                 handle.remove()
 
+    def forget(self) -> None:
+        """Forget what was seen: the training begins anew."""
+        self._cases, self._outputs, self._numbers = [], [], 0
+        self._found.clear()
+        self.vectors.clear()
+
     def step(self, cases: Tensor) -> None:
         """The next forward pass is of these examples, ``(B,)`` int64."""
         self._now = cases
@@ -173,9 +179,12 @@ def _by_unit(slope: Tensor, cases: int, channels: bool) -> Tensor:
     if slope.ndim == 2 and len(slope) == cases:
         return slope
     if channels and len(slope) == cases:
-        return torch.linalg.vector_norm(slope.flatten(2), dim=2)
-    last = slope.movedim(1, -1) if channels else slope
-    return torch.linalg.vector_norm(last.reshape(cases, -1, last.shape[-1]), dim=1)
+        rows = slope.flatten(2)
+    else:
+        last = slope.movedim(1, -1) if channels else slope
+        rows = last.reshape(cases, -1, last.shape[-1]).transpose(1, 2)
+    found: Tensor = torch.linalg.vector_norm(rows, dim=2)
+    return found
 
 
 def effective(sums: Tensor) -> Tensor:
