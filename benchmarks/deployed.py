@@ -26,16 +26,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import measure
+from loopback import registered_site
 from measure import FEDGRAFT, QUIET
 from plans import plan_of
 from relay import Relay
 from report import Result, publish
 
-from fedgraft.client.site.keys import make_key_pair
-from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file, write_site_file
 from fedgraft.common.runtime.processes import free_port
-from fedgraft.server.deployment import sites
-from fedgraft.server.deployment.folder import Folder, Settings, create
+from fedgraft.server.deployment.folder import Settings, create
 from fedgraft.simulations.federation.sites import lay_out
 
 PHASES = ("receive", "build", "cohort", "evaluate", "train", "answer")
@@ -63,7 +61,7 @@ def measured(scratch: Path, count: int, rounds: int, overrides: list[str]) -> Re
     folder, relay = create(scratch / "coordinator", settings), Relay(settings.port)
     root, out = str(folder.root), scratch / "run"
     with service(scratch / "coordinator.log", "coordinator is up", "coordinator", "start", root):
-        files = [site_file(scratch, folder, relay, name, path) for name, path in federation.sites.items()]
+        files = [registered_site(scratch, folder, relay.port, name, at) for name, at in federation.sites.items()]
         with all_sites(files):
             run = [*FEDGRAFT, "coordinator", "run", root, "--plan", str(scratch / "plan.json"), "--out", str(out)]
             subprocess.run(run, check=True, env={**os.environ, **QUIET}, stdout=subprocess.DEVNULL)
@@ -100,17 +98,6 @@ def all_sites(files: list[Path]) -> Iterator[None]:
     start = ("site", "start", "--site", str(files[0]))
     with service(files[0].with_name("start.log"), "connected to", *start), all_sites(files[1:]):
         yield
-
-
-def site_file(scratch: Path, folder: Folder, relay: Relay, name: str, simulated: Path) -> Path:
-    """A registered site over a simulated one's cohort, with a store of its own."""
-    home = scratch / "sites" / name
-    public = make_key_pair(home / "site.key", name)
-    coordinator = Coordinator(f"localhost:{relay.port}", folder.authority, home / "site.key")
-    manifest = read_site_file(simulated).manifest
-    write_site_file(home / "site.yaml", SiteFile(name, manifest, home / "state", threads=1, coordinator=coordinator))
-    sites.register(folder, public, name)
-    return home / "site.yaml"
 
 
 def read_phases(site: Path) -> list[Message]:

@@ -9,19 +9,10 @@ is what the machine would have free without them. On a machine with other sites 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+
+from process_tree import PROC, tree
 
 MIB = 1024
-PROC = Path("/proc")
-
-
-def below(root: int) -> Iterator[int]:
-    """A process and all that it started, directly or not."""
-    yield root
-    for entry in PROC.iterdir():
-        if entry.name.isdecimal() and _parent(entry) == root:
-            yield from below(int(entry.name))
 
 
 def pss(pid: int) -> int:
@@ -38,19 +29,12 @@ def name(pid: int) -> str:
     return next((word for word in words if "multiprocessing" in word), " ".join(words[1:3]))[:60]
 
 
-def _parent(entry: Path) -> int | None:
-    try:
-        return int((entry / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
-    except OSError:
-        return None
-
-
 def main() -> int:
     """Print a line for each process, and the sum."""
     if len(sys.argv) != 2 or not sys.argv[1].isdecimal():
         print(__doc__)
         return 2
-    found = [(pss(pid), name(pid)) for pid in below(int(sys.argv[1]))]
+    found = [(pss(pid), name(pid)) for pid in tree(int(sys.argv[1]))]
     for size, what in found:
         print(f"{size / MIB:7.0f} MiB  {what}")
     print(f"{sum(size for size, _ in found) / MIB:7.0f} MiB  in all")

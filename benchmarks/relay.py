@@ -1,4 +1,5 @@
-"""A TCP relay on loopback that counts what passes: the bytes of a connection as they are on the wire, TLS and all."""
+"""A TCP relay on loopback that counts what passes (the bytes of a connection as they are on the wire, TLS and all), and
+that can be cut or held like a line."""
 
 from __future__ import annotations
 
@@ -16,31 +17,56 @@ class Relay:
     """
 
     def __init__(self, target: int) -> None:
-        self.up = self.down = 0
+        self.up = self.down = self.port = 0
         self._target = target
-        self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._lock, self._flows = threading.Lock(), threading.Event()
+        self._open: list[socket.socket] = []
+        self._flows.set()
+        self.join()
 
-    def close(self) -> None:
-        self._listener.close()
+    def join(self) -> None:
+        """Take connections, on the same port as before it was cut."""
+        self._listener = socket.create_server(("127.0.0.1", self.port), reuse_port=True)
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
-    def _accept(self) -> None:
+    def cut(self) -> None:
+        """Connections break off, and none is taken."""
+        with self._lock:
+            sockets, self._open = [self._listener, *self._open], []
+        for one in sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    close = cut
+
+    def hold(self) -> None:
+        """Nothing passes, and nobody is told."""
+        self._flows.clear()
+
+    def release(self) -> None:
+        """What was held passes."""
+        self._flows.set()
+
+    def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):  # closed
             while True:
-                near, _ = self._listener.accept()
+                near, _ = listener.accept()
                 try:
                     far = socket.create_connection(("127.0.0.1", self._target))
                 except OSError:  # the coordinator is not up yet, or down already
                     near.close()
                     continue
+                with self._lock:
+                    self._open += [near, far]
                 threading.Thread(target=self._pass, args=(near, far, "up"), daemon=True).start()
                 threading.Thread(target=self._pass, args=(far, near, "down"), daemon=True).start()
 
     def _pass(self, source: socket.socket, sink: socket.socket, way: str) -> None:
         with suppress(OSError):
             while piece := source.recv(1 << 16):
+                self._flows.wait()
                 sink.sendall(piece)
                 with self._lock:
                     setattr(self, way, getattr(self, way) + len(piece))

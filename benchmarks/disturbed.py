@@ -1,0 +1,158 @@
+"""Where drills take place (`mishaps.py`), and what they do there: disks, clocks, files that misbehave for a while."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from loopback import Federation, wait
+
+from fedgraft.common.plan.plan import load_plan
+from fedgraft.server.deployment.open_runs import last_round
+from fedgraft.server.exchange.deployed_grid import read_now
+
+STUCK_SECONDS = 300.0
+
+
+class WrongError(Exception):
+    """A drill saw what must not be."""
+
+
+class NotRunError(Exception):
+    """A drill can't be run on this machine."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where drills take place. ``small``: a folder on a disk of its own, ``None`` if none could be mounted."""
+
+    where: Federation
+    small: Path | None
+
+    def begin(self, name: str, deadline: float | None = None, out: Path | None = None) -> None:
+        """Submit a run. ``deadline``: in place of ``patience.deadline=auto``; it changes no bit."""
+        plan, file = load_plan(self.where.plan), self.where.scratch / f"{name}.json"
+        if deadline is not None:
+            plan = replace(plan, patience=replace(plan.patience, deadline=deadline))
+        file.write_text(plan.to_json(), encoding="utf-8")
+        self.where.begin(out or self.where.scratch / "runs" / name, file)
+
+    def reach(self, number: int) -> None:
+        """Wait for the end of a round."""
+        if not wait(lambda: last_round(self.where.out) >= number or self.where.ended(), STUCK_SECONDS):
+            raise WrongError(f"round {number} was never reached")
+
+    def training(self, site: str) -> int:
+        """Wait until a site computes a ``train`` message; the id of the process that does."""
+        found: list[int] = []
+
+        def computes() -> bool:
+            asked = read_now(self.where.out).get(site)
+            pid = (
+                self.where.process(site, "message") if asked and asked.what == "train" and not asked.answered else None
+            )
+            found.extend([] if pid is None else [pid])
+            return bool(found)
+
+        if not wait(computes, STUCK_SECONDS, pause=0.01):
+            raise WrongError(f"{site} was never seen training")
+        return found[0]
+
+    def until_ended(self) -> None:
+        if not wait(self.where.ended, STUCK_SECONDS):
+            raise WrongError("it did not end")
+
+    def stopped(self, pid: int | None, seconds: float) -> None:
+        """A process stands still for so long."""
+        if pid is None:
+            raise WrongError("there is no such process")
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(seconds)
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            print("  (it was ended meanwhile)", file=sys.stderr)
+
+
+def mount(*words: str) -> bool:
+    return subprocess.run(["mount", *words], check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def own_disk(folder: Path) -> Path:
+    if not folder.is_mount():
+        raise NotRunError("no tmpfs can be mounted; be root")
+    return folder
+
+
+@contextmanager
+def disk(folder: Path, megabytes: int) -> Iterator[bool]:
+    """A disk of its own for a folder, within the block; whether there is one."""
+    folder.mkdir(parents=True)
+    mounted = mount("-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "tmpfs", str(folder))
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+@contextmanager
+def filled(folder: Path) -> Iterator[None]:
+    """The disk of a folder is full within the block."""
+    filling = folder / "filling"
+    with filling.open("wb", buffering=0) as stream:
+        try:
+            while True:
+                stream.write(bytes(4096))
+        except OSError:
+            pass
+    try:
+        yield
+    finally:
+        filling.unlink()
+
+
+@contextmanager
+def moved_clock(
+    place: Place, again: Callable[[str, dict[str, str]], None], ready: str
+) -> Iterator[Callable[[int], None]]:
+    """A service is started again so that its clock can be moved, by so many seconds; and once more at the end."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if library is None:
+        raise NotRunError("libfaketime is not installed (apt install libfaketime)")
+    file = place.where.scratch / "clock"
+
+    def move(seconds: int) -> None:
+        file.with_suffix(".new").write_text(f"{seconds:+d}\n")
+        file.with_suffix(".new").replace(file)
+
+    move(0)
+    fake = {"FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    again(ready, {**fake, "NO_FAKE_STAT": "1", "LD_PRELOAD": str(library)})
+    try:
+        yield move
+    finally:
+        again(ready, {})
+
+
+@contextmanager
+def other_files(place: Place, site: str, count: int, change: Callable[[Path], object]) -> Iterator[None]:
+    """Some files of a site's cohort are changed within the block."""
+    files = sorted((place.where.scratch / "cache").rglob(f"{site}/*.dcm"))[:count]
+    if len(files) < count:
+        raise WrongError(f"{site} has no {count} files")
+    before = {file: file.read_bytes() for file in files}
+    for file in files:
+        change(file)
+    try:
+        yield
+    finally:
+        for file, content in before.items():
+            file.write_bytes(content)
