@@ -153,7 +153,7 @@ def serve(
         keep=lambda shared: tensors.save(out / "shared.safetensors", shared, {"plan_digest": plan.digest}),
         finished=_writing(out, lines, tracker),
         progress=progress,
-        reached=course.keeps(plan),
+        reached=course.keeps(plan, delivery.durations),
     )
     with picture(out / "rounds.png") if draw else nullcontext() as drawn:
         return _run(context, course, model, lambda result: None if drawn is None else drawn.draw(lines, result))
@@ -209,7 +209,7 @@ def _begins(course: Course, plan: Plan, model: Model) -> dict[str, Tensor] | Non
 
 
 def _delivery(grid: Grid, plan: Plan, clock: Clock | None, course: Course) -> Delivery:
-    deadlines = UNTIMED if clock is None else deadlines_of(plan.patience)
+    deadlines = UNTIMED if clock is None else deadlines_of(plan.patience, course.durations)
     return Delivery(grid, deadlines, clock or SYSTEM, course.name)
 
 

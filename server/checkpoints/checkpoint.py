@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flwr.app import RecordDict
@@ -17,6 +17,7 @@ from fedgraft.common.wire.messages import SITE
 from fedgraft.common.wire.offer import pack_offer, unpack_offer
 from fedgraft.server.aggregation.strategy_state import Kept
 from fedgraft.server.checkpoints.finished_rounds import round_from, round_values
+from fedgraft.server.exchange.deadlines import Durations
 from fedgraft.server.rounds.final_model import FinalModel
 from fedgraft.server.rounds.selection import Candidate
 from fedgraft.server.rounds.state import Round, RunState
@@ -38,6 +39,7 @@ class Checkpoint:
         asked: digest of the plan as it was submitted.
         continues: digest of the plan before it was extended; ``""`` if it was not.
         extended: its rounds before each extension.
+        durations: how long answers took of late, for ``patience.deadline=auto``.
     """
 
     plan: Plan
@@ -49,6 +51,7 @@ class Checkpoint:
     asked: str
     continues: str = ""
     extended: tuple[int, ...] = ()
+    durations: Durations = field(default_factory=dict)
 
     def longer(self, rounds: int) -> Checkpoint:
         """The same, of a plan with so many rounds more."""
@@ -83,6 +86,7 @@ class Checkpoint:
             "asked": self.asked,
             "continues": self.continues,
             "extended": list(self.extended),
+            "durations": {what: list(rounds.items()) for what, rounds in self.durations.items()},
         }
 
 
@@ -105,7 +109,8 @@ def checkpoint_from(values: Mapping[str, Any], tensors: Mapping[str, Tensor], ov
     state = RunState(values["number"], shared, roster, rounds, final, values["choices"])
     strategy = Kept(values["strategy"], _under(STRATEGY, tensors))
     plain = {name: values[name] for name in ("entries", "run", "seconds", "asked", "continues")}
-    return Checkpoint(plan, state, strategy, **plain, extended=tuple(values["extended"]))
+    durations = {what: dict(rounds) for what, rounds in values.get("durations", {}).items()}
+    return Checkpoint(plan, state, strategy, **plain, extended=tuple(values["extended"]), durations=durations)
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from fedgraft.common.runtime.files import replacing, whole_lines
 from fedgraft.common.wire.run_name import name_run
 from fedgraft.server.checkpoints.checkpoint import Checkpoint
 from fedgraft.server.checkpoints.folder import Checkpoints
+from fedgraft.server.exchange.deadlines import NOTHING, Durations
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.rounds.state import Resumed, Rounds, RunState
 
@@ -131,16 +132,23 @@ class Course:
             path.write_text("", encoding="utf-8")
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
-    def keeps(self, plan: Plan) -> Callable[[Rounds, RunState], None]:
+    @property
+    def durations(self) -> Durations:
+        """How long answers took before the run was interrupted."""
+        return NOTHING if self.found is None else self.found.durations
+
+    def keeps(self, plan: Plan, durations: Callable[[], Durations]) -> Callable[[Rounds, RunState], None]:
         """What writes a checkpoint.
 
         Args:
             plan: the plan with all numbers in it.
+            durations: tells how long answers took of late.
         """
 
         def reached(rounds: Rounds, state: RunState) -> None:
             entries = len(self.ledger.entries)
             found = Checkpoint(plan, state, rounds.kept(), entries, self.run, self.seconds, self.asked)
+            found = replace(found, durations=durations())
             if self.found is not None:
                 found = replace(found, continues=self.found.continues, extended=self.found.extended)
             self.checkpoints.write(found)

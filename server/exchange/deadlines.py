@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from fedgraft.common.plan.patience_section import FIRST, LONGEST, PatienceSection
@@ -16,6 +18,11 @@ RECENT = 3
 """Of how many rounds answers are recent: the first one, with all that a site then computes once, is soon forgotten."""
 
 
+Durations = Mapping[str, Mapping[int, float]]
+"""By kind of message and round: seconds of the slowest answer."""
+NOTHING: Durations = MappingProxyType({})
+
+
 class Deadlines(Protocol):
     """How many seconds an answer may take."""
 
@@ -24,6 +31,9 @@ class Deadlines(Protocol):
 
     def heard(self, what: str, number: int, seconds: float) -> None:
         """An answer of round ``number`` took so long."""
+
+    def known(self) -> Durations:
+        """What it goes by."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,9 @@ class FixedDeadline:
     def heard(self, what: str, number: int, seconds: float) -> None:
         """Changes nothing."""
 
+    def known(self) -> Durations:
+        return NOTHING
+
 
 UNTIMED = FixedDeadline(math.inf)
 """Of a simulation, where every message has a reply."""
@@ -46,22 +59,27 @@ UNTIMED = FixedDeadline(math.inf)
 class LearnedDeadlines:
     """`TIMES` the slowest answer of the last `RECENT` rounds to a message of the same kind, from `SHORTEST` to
     `LONGEST`; `FIRST` before there is any. An answer that came too late counts, too, so that a slow site is not shut
-    out for good, and so that a whole federation that became slower is waited for."""
+    out for good, and so that a whole federation that became slower is waited for.
 
-    def __init__(self) -> None:
-        self._slowest: dict[str, dict[int, float]] = {}
+    Args:
+        known: by which it begins, of a run that goes on.
+    """
+
+    def __init__(self, known: Durations = NOTHING) -> None:
+        self._slowest: dict[str, dict[int, float]] = {what: dict(rounds) for what, rounds in known.items()}
 
     def of(self, what: str) -> float:
-        recent = sorted(self._slowest.get(what, {}).items())[-RECENT:]
-        if not recent:
-            return FIRST
-        return min(max(TIMES * max(seconds for _, seconds in recent), SHORTEST), LONGEST)
+        recent = self.known().get(what)
+        return min(max(TIMES * max(recent.values()), SHORTEST), LONGEST) if recent else FIRST
 
     def heard(self, what: str, number: int, seconds: float) -> None:
         rounds = self._slowest.setdefault(what, {})
         rounds[number] = max(seconds, rounds.get(number, 0.0))
 
+    def known(self) -> Durations:
+        return {what: dict(sorted(rounds.items())[-RECENT:]) for what, rounds in self._slowest.items()}
 
-def deadlines_of(patience: PatienceSection) -> Deadlines:
-    """Those of a deployed run."""
-    return LearnedDeadlines() if patience.deadline == "auto" else FixedDeadline(patience.deadline)
+
+def deadlines_of(patience: PatienceSection, known: Durations = NOTHING) -> Deadlines:
+    """Those of a deployed run. ``known``: what it knew when it was interrupted."""
+    return LearnedDeadlines(known) if patience.deadline == "auto" else FixedDeadline(patience.deadline)

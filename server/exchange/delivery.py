@@ -12,7 +12,7 @@ from fedgraft.common.causes import KILLED, PROCESS_ENDED
 from fedgraft.common.errors import PREFIX
 from fedgraft.common.wire.messages import count_bytes
 from fedgraft.server.exchange.clock import SYSTEM, Clock
-from fedgraft.server.exchange.deadlines import UNTIMED, Deadlines
+from fedgraft.server.exchange.deadlines import UNTIMED, Deadlines, Durations
 from fedgraft.server.exchange.ledger import Entry, Ledger, What
 
 NameRun = Callable[[Sequence[Message]], None]
@@ -53,6 +53,10 @@ class Delivery:
         self._owed: dict[str, _Owed] = {}
         self._late: list[tuple[_Owed, float, int]] = []
         self._again: list[tuple[int, What, int, str]] = []
+
+    def durations(self) -> Durations:
+        """How long answers took of late."""
+        return self._deadlines.known()
 
     def nodes(self) -> list[int]:
         """The ids of connected nodes, sorted."""

@@ -97,6 +97,18 @@ def test_deadlines_follow_the_slowest_recent_answer() -> None:
     assert found.of("train") == 12 * 3600
 
 
+def test_what_was_learnt_is_kept_from_one_process_to_the_next() -> None:
+    """As the checkpoint holds it: the last three rounds of each kind."""
+    found = LearnedDeadlines()
+    for number in (1, 2, 3, 4):
+        found.heard("train", number, 100.0 * number)
+    assert found.known() == {"train": {2: 200.0, 3: 300.0, 4: 400.0}}
+    again = deadlines_of(PatienceSection(), found.known())
+    assert (again.of("train"), again.of("prepare")) == (1200, 3600)
+    fixed = deadlines_of(PatienceSection(deadline=45.0), found.known())
+    assert (fixed.of("train"), fixed.known()) == (45, {})
+
+
 def test_a_number_is_the_deadline() -> None:
     found = deadlines_of(PatienceSection(deadline=45.0))
     found.heard("train", 1, 900.0)

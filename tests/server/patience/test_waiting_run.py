@@ -11,6 +11,8 @@ import pytest
 from fedgraft.common import tensors
 from fedgraft.common.errors import RoundError
 from fedgraft.common.plan.plan import Plan
+from fedgraft.server.checkpoints.course import Course, Keeping
+from fedgraft.server.checkpoints.folder import Checkpoints
 from fedgraft.server.patience.waiting import WAITING
 
 Composer = Callable[..., Plan]
@@ -188,3 +190,14 @@ def test_sites_that_fail_are_asked_again_now_and_then(federations: Federations, 
     failed = [line for line in one.ledger() if line["outcome"] == "unreachable"]
     assert [line["site"] for line in failed] == ["cedar"] * 7, "at 0, 60, 180, 420, 900, 1500 and 2000 s"
     assert one.wound.seconds == 2000, "an error is an answer: nobody waits for the deadline"
+
+
+def test_a_run_that_goes_on_waits_as_long_as_before(federations: Federations, compose_plan: Composer) -> None:
+    """Its checkpoint holds how long answers took: 500 s in round 1."""
+    plan = compose_plan("rounds=2", "engine.threads=1")
+    one = federations(plan)
+    one.town.delays[1001] = [500.0]
+    one.run(plan)
+    kept = Checkpoints(one.out).read().durations["train"]
+    assert set(kept) == {1, 2} and 500 <= kept[1] < 510 and kept[2] < 10
+    assert Course.open(one.out, plan, Keeping(resume=True, durable=False), {}).durations["train"] == kept
