@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -88,6 +89,7 @@ def main() -> int:
     )
     given = parser.parse_args()
     ends: dict[str, tuple[str, float]] = {}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # in order: processes are stopped, and disks go
     with nullcontext(str(given.keep)) if given.keep else tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder).resolve()
         scratch.mkdir(exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -15,7 +16,7 @@ from flwr.serverapp import Grid, ServerApp
 from torch import Tensor
 
 from fedgraft.common import tensors
-from fedgraft.common.errors import DeploymentError, FedGraftError, PlanError, first_line
+from fedgraft.common.errors import FedGraftError, PlanError, first_line
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.losses.suitability import require_suited
@@ -31,7 +32,7 @@ from fedgraft.server.checkpoints.course import BEGINS, Course, Keeping, reason_f
 from fedgraft.server.checkpoints.folder import Checkpoints
 from fedgraft.server.checkpoints.interrupted import conclude
 from fedgraft.server.deployment.folder import LEFT_OUT, LIVE, REGISTERED, TRACKING, names_in
-from fedgraft.server.deployment.open_runs import end, why_ended
+from fedgraft.server.deployment.open_runs import end, place_of, why_ended
 from fedgraft.server.exchange.clock import SYSTEM, Clock
 from fedgraft.server.exchange.deadlines import UNTIMED, deadlines_of
 from fedgraft.server.exchange.delivery import Delivery
@@ -63,8 +64,8 @@ def build(
     last: bool = True,
     clock: Clock | None = SYSTEM,
 ) -> ServerApp:
-    """A ServerApp; reads ``plan`` (JSON), ``out`` (folder), ``resume`` (not empty: go on with the run that is there)
-    and ``extend`` (so many rounds more) from the run's configuration.
+    """A ServerApp; reads ``plan`` (JSON), ``run`` (its name; for a simulation ``out``, a folder), ``resume`` (not
+    empty: go on with the run that is there) and ``extend`` (so many rounds more) from the run's configuration.
 
     Args:
         evaluate: scores shared tensors on a test set that the coordinator holds, given its model.
@@ -81,21 +82,17 @@ def build(
     @app.main()
     def main(grid: Grid, context: Context) -> None:
         plan = from_json(str(context.run_config.get("plan", "")))
-        out = str(context.run_config.get("out", ""))
-        if not out:
-            raise DeploymentError(
-                "the run's configuration names no `out` folder; start it with fedgraft coordinator run"
-            )
-        plan = with_tracking(plan, Path(out))
+        out = place_of(context.run_config, os.environ)
+        plan = with_tracking(plan, out)
         more = int(str(context.run_config.get("extend", "")) or 0)
         keeping = Keeping(context.run_id, bool(context.run_config.get("resume", "")), durable, more)
-        through = deployed(grid, Path(out), _registered(Path(out)))
-        with run_lock(Path(out)), _said_why(Path(out), last):
-            with tracked(plan, Path(out)) if tracker is None else nullcontext(tracker) as keeps:
+        through = deployed(grid, out, _registered(out))
+        with run_lock(out), _said_why(out, last):
+            with tracked(plan, out) if tracker is None else nullcontext(tracker) as keeps:
                 shown = progress or print_round
-                ended(serve(through, plan, Path(out), evaluate, shown, draw, keeps, keeping, clock))
+                ended(serve(through, plan, out, evaluate, shown, draw, keeps, keeping, clock))
             if last:
-                Checkpoints(Path(out)).end()
+                Checkpoints(out).end()
 
     return app
 

@@ -13,8 +13,9 @@ from fedgraft.common.model_folder.graft import begun_from
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import flower_cli, launch, sites, start_command
-from fedgraft.server.deployment.folder import Folder, Settings, create, renew
+from fedgraft.server.deployment.folder import LEFT_OUT, Folder, Settings, create, names_in, renew
 from fedgraft.server.deployment.following import follow_in_its_place, halt
+from fedgraft.server.deployment.open_runs import PLAN
 from fedgraft.server.deployment.pki import validity
 from fedgraft.server.deployment.public.evaluations import read_evaluations
 from fedgraft.server.deployment.publishing import publish
@@ -208,12 +209,14 @@ def _run(given: argparse.Namespace) -> int:
 def _resume(folder: Folder, given: argparse.Namespace) -> int:
     if given.extend < 0:
         raise DeploymentError(f"--extend {given.extend}: give a number of rounds, 1 or more")
-    if given.out is not None or given.dry_run or given.anyway or given.start_from is not None:
+    if given.out is not None or given.dry_run or given.start_from is not None:
         raise DeploymentError(
-            "--resume goes on with the plan and the sites in its own folder; leave out --out, --dry-run, --anyway and "
-            "--start-from"
+            "--resume goes on with the plan in its own folder; leave out --out, --dry-run and --start-from"
         )
-    launched = launch.relaunch(folder, given.resume, given.extend)
+    out = given.resume.resolve()
+    launch.require_resumable(folder, out, given.extend)
+    left_out = check(folder, load_plan(out / PLAN), given.anyway, names_in(out / LEFT_OUT))
+    launched = launch.relaunch(folder, out, given.extend, left_out)
     say(f"run {launched.run_id}: goes on, results in {launched.out}")
     return follow_in_its_place(folder, launched)
 

@@ -17,7 +17,7 @@ BUNDLE = {
                     "serverapp": "fedgraft.server.app:app",
                     "clientapp": "fedgraft.client.app.client_app:app",
                 },
-                "config": {"plan": "{}", "out": "", "resume": "", "extend": ""},
+                "config": {"plan": "{}", "run": "", "resume": "", "extend": ""},
             }
         }
     },

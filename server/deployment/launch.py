@@ -15,8 +15,8 @@ from fedgraft.common.plan import notebook
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.run_lock import is_free
 from fedgraft.server.deployment import flower_cli
-from fedgraft.server.deployment.folder import LEFT_OUT, LIVE, REGISTERED, TRACKING, Folder, read_sites
-from fedgraft.server.deployment.open_runs import PLAN, Launched, is_complete, of_folder, reopened, submit
+from fedgraft.server.deployment.folder import LEFT_OUT, LIVE, REGISTERED, TRACKING, Folder, names_in, read_sites
+from fedgraft.server.deployment.open_runs import PLAN, Launched, OpenRun, is_complete, of_folder, reopened, submit
 from fedgraft.server.tracking.tracker import require_tracking
 
 
@@ -66,17 +66,16 @@ def launch(
     return Launched(run.run_id, target)
 
 
-def relaunch(folder: Folder, out: Path, extend: int = 0) -> Launched:
-    """Go on with a run of this coordinator that did not complete, or with a complete one for more rounds.
+def require_resumable(folder: Folder, out: Path, extend: int = 0) -> OpenRun | None:
+    """Check that a run of this coordinator can go on; returns it if it is still open.
 
     Args:
         extend: so many rounds more than its plan says.
 
     Raises:
-        DeploymentError: it is complete, or runs now, or the folder is none of a run; or the coordinator refused.
+        DeploymentError: it is complete, or runs now, or the folder is none of a run; or the coordinator is not running.
     """
     flower_cli.require_running(folder)
-    out = out.resolve()
     if not (out / PLAN).is_file():
         raise DeploymentError(f"--resume {out} is not the folder of a run that `coordinator run` began (no {PLAN})")
     if extend and not is_complete(out):
@@ -86,6 +85,26 @@ def relaunch(folder: Folder, out: Path, extend: int = 0) -> Launched:
     known = of_folder(folder, out)
     if not is_free(out) or (known is not None and not (known.has_ended or known.was_cut_off)):
         raise DeploymentError(f"--resume {out}: the run is going on; nothing was submitted")
+    return known
+
+
+def relaunch(
+    folder: Folder, out: Path, extend: int = 0, left_out: Mapping[str, str] = MappingProxyType({})
+) -> Launched:
+    """Go on with a run of this coordinator that did not complete, or with a complete one for more rounds.
+
+    Args:
+        extend: so many rounds more than its plan says.
+        left_out: sites that are not asked any more, names by node id.
+
+    Raises:
+        DeploymentError: as `require_resumable`; or the coordinator refused.
+    """
+    out = out.resolve()
+    known = require_resumable(folder, out, extend)
+    if left_out:
+        before = {str(node): name for node, name in names_in(out / LEFT_OUT).items()}
+        (out / LEFT_OUT).write_text(json.dumps({**before, **left_out}), encoding="utf-8")
     with reopened(out):
         run = submit(folder, out.name if known is None else known.name, out, resume=True, extend=extend)
     return Launched(run.run_id, out)

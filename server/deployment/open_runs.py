@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import tomli_w
 
+from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.files import replacing
 from fedgraft.common.runtime.run_lock import LOCK, is_free
 from fedgraft.server.deployment import flower_cli
@@ -19,7 +20,11 @@ from fedgraft.server.deployment.folder import CHECKPOINTS, COMPLETE, Folder
 OPEN, PLAN, ENDED = "open", "submitted.json", "ended.json"
 """The folder of open runs in a coordinator's; and in a run's folder the plan as sites get it, and why the run ended
 before it was complete."""
+OPEN_RUNS = "FEDGRAFT_OPEN_RUNS"
+"""The variable in a ServerApp's environment that names the folder of open runs: a run's configuration, which Flower
+gives to its nodes, too, names the run only."""
 _COMPLETE = Path(CHECKPOINTS) / COMPLETE
+_PLACE = ".folder"
 
 
 @dataclass(frozen=True)
@@ -109,10 +114,13 @@ def submit(
     (out / LOCK).unlink(missing_ok=True)
     (out / ENDED).unlink(missing_ok=True)
     folder.cli_home.mkdir(exist_ok=True)
+    (folder.root / OPEN).mkdir(exist_ok=True)
+    with replacing(folder.root / OPEN / f"{name}{_PLACE}") as partial:
+        partial.write_text(str(out), encoding="utf-8")
     config = folder.cli_home / f"run-{name}.toml"
     told = (out / PLAN).read_text(encoding="utf-8")
     more = {"resume": "yes" if resume else "", "extend": str(extend or "")}
-    config.write_text(tomli_w.dumps({"plan": told, "out": str(out), **more}), encoding="utf-8")
+    config.write_text(tomli_w.dumps({"plan": told, "run": name, **more}), encoding="utf-8")
     try:
         run_id = flower_cli.submit(folder, write_bundle(folder.cli_home), config)
     finally:
@@ -120,7 +128,6 @@ def submit(
     number = last_round(out)
     tries = 0 if before is None or before.round != number else before.tries + 1
     run = OpenRun(name, run_id, str(out), tries, number)
-    (folder.root / OPEN).mkdir(exist_ok=True)
     with replacing(_file(folder, run)) as partial:
         partial.write_text(json.dumps(asdict(run)) + "\n", encoding="utf-8")
     return run
@@ -128,7 +135,25 @@ def submit(
 
 def forget(folder: Folder, run: OpenRun) -> None:
     """Note that a run has ended."""
-    _file(folder, run).unlink(missing_ok=True)
+    for path in (_file(folder, run), folder.root / OPEN / f"{run.name}{_PLACE}"):
+        path.unlink(missing_ok=True)
+
+
+def place_of(config: Mapping[str, object], environment: Mapping[str, str]) -> Path:
+    """The folder of the run that a configuration names: by its ``run``, or in a simulation by its ``out``.
+
+    Raises:
+        DeploymentError: it names none, or none that this coordinator has submitted.
+    """
+    out, name = str(config.get("out", "")), str(config.get("run", ""))
+    if out:
+        return Path(out)
+    file = Path(environment.get(OPEN_RUNS, "")) / f"{name}{_PLACE}"
+    if not (name and environment.get(OPEN_RUNS) and file.is_file()):
+        raise DeploymentError(
+            "the run's configuration names no run of this coordinator; start it with fedgraft coordinator run"
+        )
+    return Path(file.read_text(encoding="utf-8"))
 
 
 def end(out: Path, reason: str) -> None:

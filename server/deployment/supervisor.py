@@ -19,6 +19,7 @@ from fedgraft.common.runtime.processes import Child, Program, say, start, stop, 
 from fedgraft.server.deployment.folder import Folder, Settings
 from fedgraft.server.deployment.health import is_healthy
 from fedgraft.server.deployment.keeper import Keeper
+from fedgraft.server.deployment.open_runs import OPEN, OPEN_RUNS
 from fedgraft.server.deployment.pki import validity
 
 READY_SECONDS = 60.0
@@ -149,6 +150,7 @@ def _program(folder: Folder, name: str, argv: tuple[str, ...]) -> Program:
     environment = {
         **quiet_environment(os.environ),
         "FLWR_HOME": str(folder.link),
+        OPEN_RUNS: str(folder.root / OPEN),
         "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.25",
     }
     return Program(name, argv, environment, folder.logs / f"{name}.log", folder.link)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.processes import say
@@ -13,21 +14,23 @@ from fedgraft.server.preflight.fitting import examine, left_out, misfit_table, n
 from fedgraft.server.preflight.needs import needs_of
 
 
-def check(folder: Folder, plan: Plan, anyway: bool) -> dict[str, str]:
+def check(folder: Folder, plan: Plan, anyway: bool, without: Collection[int] = ()) -> dict[str, str]:
     """The sites that the run must leave out, names by node id; says which these are, and of which nothing is known.
 
     Args:
         anyway: submit to those that fit.
+        without: node ids that the run leaves out already.
 
     Raises:
         PlanError, BackboneError: the plan's model can't be built.
         DeploymentError: the coordinator is not running, or the plan does not fit (the message is the table).
     """
     states = flower_cli.node_states(folder)
-    fits = examine(needs_of(plan), read_sites(folder), states, read_announced(folder), time.time())
-    without = left_out(fits, plan, anyway)
-    if without:
+    asked = [site for site in read_sites(folder) if int(site.node_id) not in without]
+    fits = examine(needs_of(plan), asked, states, read_announced(folder), time.time())
+    unfit = left_out(fits, plan, anyway)
+    if unfit:
         say(f"left out, since the plan does not fit:\n{misfit_table(fits)}")
     if unknown := not_known(fits):
         say(unknown)
-    return without
+    return unfit

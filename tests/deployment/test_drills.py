@@ -30,7 +30,7 @@ app = ServerApp()
 
 @app.main()
 def main(grid, context):
-    out, number = Path(context.run_config["out"]), 0
+    out, number = Path(context.run_config["run"]), 0
     while not (out / "enough").exists():
         nodes = list(grid.get_node_ids())
         if nodes and (out / f"ask-{number}").exists():
@@ -135,7 +135,7 @@ def questions(deployment: Deployment, tmp_path: Path) -> Path:
     (bundle / "pyproject.toml").write_text(settings)
     (bundle / "asking.py").write_text(SERVER)
     config = tmp_path / "run.toml"
-    config.write_text(f'out = "{tmp_path}"\nplan = ""\n')
+    config.write_text(f'run = "{tmp_path}"\nplan = ""\n')
     flower_cli.submit(deployment.folder, bundle, config)
     return tmp_path
 

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from fedgraft.common.errors import CheckpointError, DeploymentError
+from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.run_lock import LOCK, is_free, run_lock
+from fedgraft.common.wire.site_facts import WIRE, SiteFacts, pack_facts
+from fedgraft.server import cli
 from fedgraft.server.deployment import flower_cli, launch
-from fedgraft.server.deployment.folder import Folder
+from fedgraft.server.deployment.folder import LEFT_OUT, Folder, RegisteredSite, write_sites
 from fedgraft.server.deployment.following import without_tracebacks
 from fedgraft.server.deployment.keeper import START_SECONDS, TRIES, Keeper
-from fedgraft.server.deployment.open_runs import ENDED, PLAN, OpenRun, end, of_folder, open_runs, submit, why_ended
+from fedgraft.server.deployment.open_runs import (
+    ENDED,
+    OPEN_RUNS,
+    PLAN,
+    OpenRun,
+    end,
+    of_folder,
+    open_runs,
+    place_of,
+    submit,
+    why_ended,
+)
+from fedgraft.server.deployment.public.announced import Board, Note
 
 
 @pytest.fixture
@@ -52,14 +69,14 @@ def test_a_run_that_was_cut_off_is_submitted_again_under_its_name(
     begun: tuple[Folder, Path], submitted: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, out = begun
-    assert submitted == [f'plan = "the plan"\nout = "{out}"\nresume = ""\nextend = ""\n']
+    assert submitted == ['plan = "the plan"\nrun = "first"\nresume = ""\nextend = ""\n']
     keeper = Keeper(folder)
     with run_lock(out):
         keeper.look()
         assert len(submitted) == 1, "its process is there"
     checkpoint(out, 4)
     keeper.look()
-    assert submitted[1:] == ["stop id-1", f'plan = "the plan"\nout = "{out}"\nresume = "yes"\nextend = ""\n']
+    assert submitted[1:] == ["stop id-1", 'plan = "the plan"\nrun = "first"\nresume = "yes"\nextend = ""\n']
     assert of_folder(folder, out) == OpenRun("first", "id-3", str(out), 0, 4)
     assert "run id-1 was cut off after round 4; it goes on as run id-3" in capsys.readouterr().out
 
@@ -130,6 +147,43 @@ def test_resume_says_why_it_can_not(begun: tuple[Folder, Path], submitted: list[
     end(out, "stopped")
     with pytest.raises(DeploymentError, match="--extend is for a run that is complete"):
         launch.relaunch(folder, out, extend=10)
+
+
+def test_a_run_is_named_to_sites_and_found_by_its_coordinator(begun: tuple[Folder, Path]) -> None:
+    """Flower gives a run's configuration to its nodes: no path of this machine is in it."""
+    folder, out = begun
+    here = {OPEN_RUNS: str(folder.root / "open")}
+    assert place_of({"run": "first"}, here) == out
+    assert place_of({"out": "of a simulation"}, {}) == Path("of a simulation")
+    for config, environment in (({"run": "first"}, {}), ({"run": "second"}, here), ({}, here)):
+        with pytest.raises(DeploymentError, match="names no run of this coordinator; start it with fedgraft coord"):
+            place_of(config, environment)
+
+
+def test_a_run_goes_on_only_with_sites_that_its_plan_fits(
+    begun: tuple[Folder, Path], submitted: list[str], compose_plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """North has a table now, south had one before: that one was left out from the beginning."""
+    folder, out = begun
+    end(out, "stopped")
+    (out / PLAN).write_text(compose_plan().for_hospitals().to_json())
+    (out / LEFT_OUT).write_text('{"8": "south"}')
+    nodes = {"7": "north", "8": "south", "9": "west"}
+    write_sites(folder, tuple(RegisteredSite(name, node, f"SHA256:{name}") for node, name in nodes.items()))
+    for node, name in nodes.items():
+        facts = SiteFacts(version("fedgraft"), WIRE, "files" if node == "9" else "rows", 100)
+        content = pack_facts(facts)
+        Board(folder).take(Note(name, hashlib.sha256(content).hexdigest()), content)
+    monkeypatch.setattr(flower_cli, "node_states", lambda folder: dict.fromkeys(nodes, "online"))
+    monkeypatch.setattr(cli, "follow_in_its_place", lambda folder, launched: 0)
+    words = ["run", str(folder.root), "--resume", str(out)]
+    with pytest.raises(
+        DeploymentError, match=r"(?s)the plan does not fit 1 site\(s\)\n.*north .*an image, of its manifest a row"
+    ):
+        cli.main(words)
+    assert len(submitted) == 1
+    assert cli.main([*words, "--anyway"]) == 0
+    assert (len(submitted), json.loads((out / LEFT_OUT).read_text())) == (2, {"8": "south", "7": "north"})
 
 
 def test_a_folder_has_one_process(tmp_path: Path, again: Callable[[], None]) -> None:

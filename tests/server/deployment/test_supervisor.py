@@ -133,7 +133,7 @@ def test_the_bundle_carries_no_code(tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path)
     assert [path.name for path in bundle.iterdir()] == ["pyproject.toml"]
     app = tomllib.loads((bundle / "pyproject.toml").read_text())["tool"]["flwr"]["app"]
-    assert app["config"] == {"plan": "{}", "out": "", "resume": "", "extend": ""}
+    assert app["config"] == {"plan": "{}", "run": "", "resume": "", "extend": ""}
     assert app["components"] == {
         "serverapp": "fedgraft.server.app:app",
         "clientapp": "fedgraft.client.app.client_app:app",

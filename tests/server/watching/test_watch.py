@@ -187,6 +187,6 @@ def test_the_terminal_is_drawn_again_until_the_end(run: Watched) -> None:
     assert "first: completed" in capture.get()
 
 
-def test_anyway_is_for_new_runs(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["coordinator", "run", str(watched.folder.root), "--resume", str(watched.out), "--anyway"]) == 2
-    assert "leave out --out, --dry-run, --anyway and --start-from" in capsys.readouterr().err
+def test_a_dry_run_is_for_new_runs(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["coordinator", "run", str(watched.folder.root), "--resume", str(watched.out), "--dry-run"]) == 2
+    assert "leave out --out, --dry-run and --start-from" in capsys.readouterr().err
