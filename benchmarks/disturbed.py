@@ -18,7 +18,7 @@ from fedgraft.common.plan.plan import load_plan
 from fedgraft.server.deployment.open_runs import last_round
 from fedgraft.server.exchange.deployed_grid import read_now
 
-STUCK_SECONDS = 300.0
+STUCK_SECONDS = 600.0
 
 
 class WrongError(Exception):

@@ -4,7 +4,7 @@
 
 A coordinator and three sites on loopback (`loopback.py`), reached through a relay that can be cut. A run must end by
 itself with the bits of an undisturbed run; or, where a site was away or cases were lost, with that named by site and
-round in ``summary.json``. Prints a table; the exit code is 1 if one ended otherwise, or not within five minutes.
+round in ``summary.json``. Prints a table; the exit code is 1 if one ended otherwise, or not within ten minutes.
 Disks are tmpfs that the drill mounts (root); clocks are moved by libfaketime. Without these such drills are not run.
 """
 
@@ -28,7 +28,7 @@ from rich.table import Table
 from fedgraft.server.deployment.open_runs import is_complete, why_ended
 from fedgraft.server.exchange.delivery import LATE
 
-WORDS = ("data=phantom", "data.sites=3", "data.cases=40", "data.image_size=32", "rounds=6", "compression=topk")
+WORDS = ("data=phantom", "data.sites=3", "data.cases=40", "data.image_size=32", "rounds=5", "compression=topk")
 QUORUM = "patience.quorum_sites=2"
 STATE_MB, RUN_MB = 120, 120
 

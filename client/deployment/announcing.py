@@ -74,14 +74,7 @@ class Announcer:
         Raises:
             OSError, http.client.HTTPException: the coordinator can't be reached.
         """
-        facts = self.facts()
-        content = pack_facts(facts)
-        if facts != self._told:
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            append_json(
-                self._site.state / "released.jsonl", {"time": stamp, "what": "facts", "run": 0, **asdict(facts)}
-            )
-            self._told = facts
+        content = pack_facts(self._written_down())
         address = split_address(self._coordinator.address)
         assert address is not None, "checked before the site connects"
         context = ssl.create_default_context(cafile=str(self._coordinator.ca))
@@ -96,6 +89,26 @@ class Announcer:
             return answer.status
         finally:
             connection.close()
+
+    def _written_down(self) -> SiteFacts:
+        """What may be told now, once it is in ``released.jsonl``; what was told last, if that can't be written to.
+
+        Raises:
+            OSError: it can't, and nothing was told yet.
+        """
+        facts = self.facts()
+        if facts == self._told:
+            return facts
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        line = {"time": stamp, "what": "facts", "run": 0, **asdict(facts)}
+        try:
+            append_json(self._site.state / "released.jsonl", line)
+        except OSError:
+            if self._told is None:
+                raise
+            return self._told
+        self._told = facts
+        return facts
 
     def _glance(self) -> Glance | None:
         manifest = self._site.manifest

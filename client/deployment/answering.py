@@ -32,6 +32,7 @@ class Answering:
         loop, state: Flower's modules of the SuperNode's loop and of what it holds in memory.
         kept, answers: what is on disk of the present message and of its answer.
         nobody_works: set when whoever worked on the present message is gone.
+        beat: is called again and again while messages are taken and answers awaited.
     """
 
     loop: Any
@@ -39,6 +40,7 @@ class Answering:
     kept: OpenMessage
     answers: KeptAnswer
     nobody_works: threading.Event = field(default_factory=threading.Event)
+    beat: Callable[[], None] = lambda: None
     _again: bool = False
 
     def replace(self) -> None:
@@ -69,6 +71,7 @@ class Answering:
                 self.kept.keep(received[0])
             return received
 
+        self.beat()
         self.nobody_works.clear()
         left = self.kept.left()
         if left is None:
@@ -89,6 +92,7 @@ class Answering:
     def send(self, *, state: Any, object_store: Any, push_object: Callable[..., None], **others: Any) -> None:
         """Wait for the answer, until all of it is there, and send it."""
         while (reply := self._complete(state, object_store)) is None:
+            self.beat()
             if self.nobody_works.is_set():
                 self.nobody_works.clear()
                 for task in state.get_tasks():

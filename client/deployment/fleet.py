@@ -6,6 +6,7 @@ The functions replace some of Flower's, in the SuperNode's process only (`fedgra
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,17 @@ POLL_SECONDS = 10.0
 """For the answer to the question whether there is a message; everything else may take Flower's 30 s."""
 _CALL_SECONDS = 30.0
 _POLL = "/flwr.proto.Fleet/PullMessages"
+_ONLINE = "/flwr.proto.Fleet/SendNodeHeartbeat"
 _AWAY = (502, 503, 504)
 
 
-def make_quick(client: Any, retry: Any, heartbeat: Any) -> None:
+def make_quick(client: Any, retry: Any, heartbeat: Any, beat: Callable[[], None] = lambda: None) -> None:
     """Have calls that fail tried again soon, and tell the supervisor when they begin to fail and when they work again.
 
     Args:
         client: Flower's class of clients for the Fleet API.
         retry, heartbeat: Flower's modules that decide when a call is tried again.
+        beat: is called before and after each call, but for that which only says that the site is online.
     """
     call, pauses = client._unary_unary, heartbeat.exponential
     link = {"works": True}
@@ -43,7 +46,10 @@ def make_quick(client: Any, retry: Any, heartbeat: Any) -> None:
     def watched(self: Any, *, rpc_method: str, timeout: float | None = None, **others: Any) -> Any:
         seconds = timeout or (POLL_SECONDS if rpc_method == _POLL else _CALL_SECONDS)
         limit = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
+        lives = rpc_method != _ONLINE
         try:
+            if lives:
+                beat()
             answer = call(self, rpc_method=rpc_method, timeout=limit, **others)
         except httpx.TransportError:
             noticed(False)
@@ -52,6 +58,8 @@ def make_quick(client: Any, retry: Any, heartbeat: Any) -> None:
             noticed(error.response.status_code not in _AWAY)
             raise
         noticed(True)
+        if lives:
+            beat()
         return answer
 
     client._unary_unary = watched

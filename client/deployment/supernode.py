@@ -12,7 +12,8 @@ some of its functions are replaced, in this process only:
 - an answer is sent when all of it is there;
 - a site that is refused because its last session was not closed closes it, with its own key, and comes in;
 - a loop that was ended by an error ends the process;
-- calls that fail are tried again every two seconds, and the supervisor is told.
+- calls that fail are tried again every two seconds, and the supervisor is told;
+- the supervisor gets signs of life, so that a SuperNode that is there and does nothing is noticed.
 
 Run as ``python -m fedgraft.client.deployment.supernode --state DIR -- ...`` by `fedgraft.client.deployment.supervisor`.
 """
@@ -33,7 +34,7 @@ from fedgraft.client.deployment.answering import Answering
 from fedgraft.client.deployment.fleet import make_quick, make_returning
 from fedgraft.client.deployment.kept_answer import KeptAnswer
 from fedgraft.client.deployment.open_message import OpenMessage
-from fedgraft.client.deployment.signals import EXECUTOR_ENDED, UNUSABLE
+from fedgraft.client.deployment.signals import EXECUTOR_ENDED, UNUSABLE, Beat
 from fedgraft.common.errors import DeploymentError
 
 _LOOP = "flwr.supernode.start_client_internal"
@@ -95,10 +96,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return UNUSABLE
     kept = OpenMessage(given.state / "open-message")
     kept.prepare()
-    answering = Answering(parts.loop, parts.state, kept, KeptAnswer(given.state / "answer"))
+    beat = Beat()
+    answering = Answering(parts.loop, parts.state, kept, KeptAnswer(given.state / "answer"), beat=beat)
     answering.replace()
     signal.signal(EXECUTOR_ENDED, lambda *_: answering.nobody_works.set())
-    make_quick(parts.client.FleetHttpClient, parts.retry, parts.heartbeat)
+    make_quick(parts.client.FleetHttpClient, parts.retry, parts.heartbeat, beat)
     make_returning(parts.client.FleetHttpClient, given.state / "node-id")
     sys.argv = ["flower-supernode", *given.rest]
     parts.program.flower_supernode()  # returns when its loop was ended by an error, which it has logged

@@ -2,8 +2,8 @@
 
 Two programs run: Flower's SuperNode, which talks to the coordinator (`fedgraft.client.deployment.supernode`), and our
 executor, which runs the installed ClientApp (`fedgraft.client.deployment.executor`). If the
-executor ends, it is started again; if the SuperNode does, both are. The SuperNode answers the message that was being
-computed with an error. The coordinator is asked every two
+executor ends, it is started again; if the SuperNode does, or does nothing any more, both are. The SuperNode answers the
+message that was being computed with an error. The coordinator is asked every two
 seconds, for `REFUSED_SECONDS` if it refuses the site and for ``patience`` seconds if it can't be reached. A lasting
 error (a wrong CA, a wrong name) ends the supervisor at once with exit code 1.
 """
@@ -24,7 +24,7 @@ from fedgraft.client.deployment.announcing import announcing
 from fedgraft.client.deployment.connection import Reach, reach
 from fedgraft.client.deployment.executor import require_superexec
 from fedgraft.client.deployment.message_process import require_flower
-from fedgraft.client.deployment.signals import EXECUTOR_ENDED, UNUSABLE
+from fedgraft.client.deployment.signals import EXECUTOR_ENDED, UNUSABLE, Life
 from fedgraft.client.site.keys import check_private_key, public_path
 from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file
 from fedgraft.common.causes import what_to_do
@@ -130,16 +130,12 @@ class _Supervision:
         holder: Holder,
         connected: threading.Event,
     ) -> None:
-        self._site = site
-        self._coordinator = coordinator
-        self._path = path
-        self._patience = patience
-        self._stopping = stopping
-        self._holder = holder
-        self._connected = connected
+        self._site, self._coordinator, self._path, self._patience = site, coordinator, path, patience
+        self._stopping, self._holder, self._connected = stopping, holder, connected
         self._port = free_port()
         self._executor: Child | None = None
         self._deaths: list[float] = []
+        self._flagged = False
         self._troubled_since: float | None = None
         self._said: tuple[str, float] = ("", 0.0)
 
@@ -174,14 +170,20 @@ class _Supervision:
             return self._watch(node)
         finally:
             self._connected.clear()
+            self._flagged = False
             stop([node])
             if CONNECTED in node.output():  # it may be computing for a SuperNode that is gone
                 self._stop_executor()
 
     def _watch(self, node: Child) -> Trouble | None:
+        life = Life()
         while not self._stopping.wait(0.2):
             for told in node.told():
+                life.heard()
                 self._pass_on(told)
+            self._flag(life.is_quiet)
+            if life.is_stalled:
+                return Trouble("the SuperNode does nothing, and is started again", self._patience)
             if not node.alive:
                 code = node.process.returncode
                 return explain_end(node.output(), code, self._site, self._coordinator, self._patience)
@@ -191,6 +193,17 @@ class _Supervision:
                     return Trouble(f"the executor keeps ending; its log is {self._log('executor')}", 0.0)
                 self._note(node)
         return None
+
+    def _flag(self, is_quiet: bool) -> None:
+        """Tell the coordinator nothing while the SuperNode does nothing, so that it says that the site is silent."""
+        if is_quiet and self._connected.is_set():
+            self._connected.clear()
+            self._flagged = True
+            self._say("the SuperNode does nothing; until it does, the coordinator hears nothing of this site")
+        elif self._flagged and not is_quiet:
+            self._connected.set()
+            self._flagged = False
+            self._say("the SuperNode works again")
 
     def _pass_on(self, told: dict[str, Any]) -> None:
         """Say what the SuperNode told: that it is connected, that a message failed, that the link broke or is back."""

@@ -52,6 +52,7 @@ class DeployedGrid(PassingGrid):
         self._out, self._names, self._left_out = out, names, frozenset(left_out)
         self._asked: dict[str, Asked] = {}
         self._open: dict[str, str] = {}  # site by the message that it was asked last
+        self._began: dict[str, float] = {}  # when each was asked, by a clock that nobody sets
         self._write()
 
     def _write(self) -> None:
@@ -71,6 +72,7 @@ class DeployedGrid(PassingGrid):
             self._open = {one: other for one, other in self._open.items() if other != name} | {identifier: name}
             kind = message.metadata.message_type.removeprefix("query.")
             self._asked[name] = Asked(kind, _round_of(message), time.time())
+            self._began[name] = time.monotonic()
         self._write()
         return identifiers
 
@@ -80,7 +82,7 @@ class DeployedGrid(PassingGrid):
             name = self._open.pop(reply.metadata.reply_to_message_id, None)
             if name is not None:
                 asked = self._asked[name]
-                took = round(max(0.0, time.time() - asked.since), 2)
+                took = round(time.monotonic() - self._began[name], 2)
                 self._asked[name] = replace(asked, answered=took, failed=reply.has_error())
         if replies:
             self._write()

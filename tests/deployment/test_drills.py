@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from process_tree import below
+from relay import Relay
 
 from fedgraft.common.runtime.only_one import beginning
-from fedgraft.common.runtime.processes import free_port
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.bundle import write_bundle
 
@@ -51,19 +49,6 @@ def until(what: Callable[[], object], seconds: float = SECONDS) -> None:
         time.sleep(0.01)
 
 
-def below(parent: int, words: str = "") -> list[int]:
-    """The children of a process whose command line holds ``words``."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            above = int((entry / "stat").read_text().rpartition(")")[2].split()[1]) if entry.name.isdecimal() else None
-            if above == parent and words in (entry / "cmdline").read_text():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
 class Site:
     """The processes of ``fedgraft site start``."""
 
@@ -91,41 +76,6 @@ class Site:
         return found
 
 
-class Line:
-    """A line to the coordinator that can be cut."""
-
-    def __init__(self, port: int, to: int) -> None:
-        self.port, self._to = port, to
-        self._open: list[socket.socket] = []
-        self.join()
-
-    def join(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self.port), reuse_port=True)
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-
-    def cut(self) -> None:
-        for one in (self._listener, *self._open):
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-        self._open.clear()
-
-    def _accept(self, listener: socket.socket) -> None:
-        with suppress(OSError):
-            while True:
-                here, _ = listener.accept()
-                there = socket.create_connection(("127.0.0.1", self._to))
-                self._open += [here, there]
-                for pair in ((here, there), (there, here)):
-                    threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
-
-    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while content := source.recv(65_536):
-                target.sendall(content)
-            target.shutdown(socket.SHUT_WR)
-
-
 @pytest.fixture
 def questions(deployment: Deployment, tmp_path: Path) -> Path:
     """A run that asks a site when there is a file ``ask-0``, ``ask-1``, ...; the folder holds what was said."""
@@ -148,7 +98,7 @@ def said(folder: Path) -> list[list[object]]:
 def test_whoever_is_killed_each_message_is_answered(
     deployment: Deployment, start_site: Callable[..., Service], questions: Path, tmp_path: Path
 ) -> None:
-    path, line = deployment.site_file("drilled", tmp_path / "none.csv"), Line(free_port(), deployment.settings.port)
+    path, line = deployment.site_file("drilled", tmp_path / "none.csv"), Relay(deployment.settings.port)
     written = path.read_text().replace(deployment.address, f"localhost:{line.port}")
     path.write_text(written)
     service = start_site(path)

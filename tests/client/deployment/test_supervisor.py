@@ -14,6 +14,7 @@ import pytest
 
 from fedgraft.client.deployment import supervisor
 from fedgraft.client.deployment.connection import Reach, reach, split_address
+from fedgraft.client.deployment.signals import Beat, Life
 from fedgraft.client.site.keys import make_key_pair
 from fedgraft.client.site.site_file import Coordinator, SiteFile
 from fedgraft.common.errors import SiteFileError
@@ -177,6 +178,75 @@ def test_it_tries_again_and_then_gives_up(
     first, *more, last = capsys.readouterr().out.splitlines()
     assert 1 <= len(more) <= 2 and {first, *more} == {"site north: it is away; trying again every 0 s"}
     assert last == "site north: giving up: it is away"
+
+
+def test_a_supernode_that_does_nothing_is_flagged_and_started_again(
+    site: SiteFile,
+    coordinator: Coordinator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It connects, gives no sign of life for a while, gives one, and no other; its place is taken by one that ends."""
+    words = [json.dumps(one) + "\n" for one in ({"connected": True}, {"alive": True})]
+    telling = (
+        "import os, pathlib, time\n"
+        "def tell(word): os.write(int(os.environ['FEDGRAFT_TELLING']), word)\n"
+        "if pathlib.Path('second').exists(): raise SystemExit(2)\n"
+        "pathlib.Path('second').touch()\n"
+        f"tell({words[0].encode()!r})\n"
+        "while not pathlib.Path('flagged').exists(): time.sleep(0.01)\n"
+        f"tell({words[1].encode()!r})\ntime.sleep(600)"
+    )
+    node = Program("supernode", (sys.executable, "-c", telling), {}, tmp_path / "supernode.log", tmp_path)
+    idle = Program("executor", (sys.executable, "-c", "import time; time.sleep(600)"), {}, tmp_path / "e.log", tmp_path)
+    clock, connected = [0.0], threading.Event()
+    seen: list[bool] = []
+
+    def wind(told: str) -> None:
+        """Time passes with what is said."""
+        seen.append(connected.is_set())
+        if "waiting for runs" in told:
+            clock[0] = 31.0
+        elif "does nothing; until" in told:
+            (tmp_path / "flagged").touch()
+        elif "works again" in told:
+            clock[0] += 301.0
+        print(told)
+
+    monkeypatch.setattr(supervisor, "reach", lambda _: Reach(True, False, ""))
+    monkeypatch.setattr(supervisor, "supernode_program", lambda *_: node)
+    monkeypatch.setattr(supervisor, "executor_program", lambda *_: idle)
+    monkeypatch.setattr(supervisor, "Life", lambda: Life(lambda: clock[0]))
+    monkeypatch.setattr(supervisor, "say", wind)
+    monkeypatch.setattr(supervisor, "PAUSE_SECONDS", 0.01)
+    with only_one(tmp_path / "lock", "site north") as holder:
+        run = supervisor._Supervision(site, coordinator, Path("x"), 60.0, threading.Event(), holder, connected)
+        assert run.run() == 1
+    said = [line.removeprefix("site north: ") for line in capsys.readouterr().out.splitlines()]
+    assert said[:3] == [
+        "connected to localhost:1; waiting for runs",
+        "the SuperNode does nothing; until it does, the coordinator hears nothing of this site",
+        "the SuperNode works again",
+    ]
+    assert seen[:3] == [True, False, True], "whether the coordinator is told that the site is there"
+    assert said[3].startswith("the SuperNode does nothing, and is started again; trying again")
+
+
+def test_signs_of_life_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One in five seconds; of none since the first the supervisor knows after 30 s."""
+    told: list[dict[str, bool]] = []
+    monkeypatch.setattr("fedgraft.client.deployment.signals.tell", told.append)
+    clock = [0.0]
+    beat, life = Beat(lambda: clock[0]), Life(lambda: clock[0])
+    for clock[0] in (0.0, 1.0, 4.9, 5.0, 9.0, 10.0):
+        beat()
+    assert told == [{"alive": True}] * 3
+    clock[0] = 1000.0
+    assert not life.is_quiet, "it has not begun to work"
+    life.heard()
+    for clock[0], expected in ((1030.0, (False, False)), (1031.0, (True, False)), (1301.0, (True, True))):
+        assert (life.is_quiet, life.is_stalled) == expected
 
 
 def test_an_executor_that_keeps_ending_is_named(

@@ -73,6 +73,28 @@ def test_a_registered_site_is_heard(coordinator: tuple[Folder, int], site: SiteF
     assert read_announced(folder) == {}
 
 
+def test_what_can_not_be_written_down_is_not_told(coordinator: tuple[Folder, int], site: SiteFile) -> None:
+    """As on a full disk: a site that told something before says the same again, so that nobody calls it silent."""
+    folder, _ = coordinator
+    telling, log = announcer(site), site.state / "released.jsonl"
+    log.mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        telling.announce()
+    assert read_announced(folder) == {}
+    log.rmdir()
+    assert telling.announce() == 200
+    before, told = read_announced(folder)["north"], log.read_text()
+    log.unlink()
+    log.mkdir()
+    site.manifest.write_text("path,label,patient\nx.png,a,P1\n")
+    assert telling.announce() == 200
+    again = read_announced(folder)["north"]
+    assert again.facts == before.facts and again.received > before.received
+    log.rmdir()
+    assert telling.announce() == 200 and '"kind": "files"' in log.read_text() and '"kind": "rows"' in told
+    assert read_announced(folder)["north"].facts.kind == "files"
+
+
 def test_the_site_s_file_decides_what_is_told(site: SiteFile) -> None:
     nothing = replace(site, announce=Announcement(columns=False, cases=False, room=False), allow=("lungs",))
     found = announcer(nothing).facts()
