@@ -48,7 +48,7 @@ class Board:
         who = signer(known, path.decode("latin-1"), self.clock(), posts=True)
         names = {site.fingerprint: site.name for site in read_sites(self.folder)}
         if who is None or who not in names:
-            return Refused(403, _UNKNOWN)
+            return Refused(401, _UNKNOWN)
         return Note(names[who], known[CONTENT])
 
     def take(self, letter: Note, content: bytes) -> Refused | None:

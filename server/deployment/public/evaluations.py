@@ -61,7 +61,7 @@ class Inbox:
         who = signer(known, asked, time.time(), posts=True)
         names = {site.fingerprint: site.name for site in read_sites(self.folder)}
         if who is None or who not in names:
-            return Refused(403, UNKNOWN)
+            return Refused(401, UNKNOWN)
         found = _PATH.fullmatch(asked)
         model = None if found is None else self.folder.published / found[1]
         if model is None or not (model / SIGNATURE).is_file():

@@ -8,6 +8,9 @@ closed list. ``/v1/fleet/../control``, ``%2e%2e`` and ``//`` are not on it. The 
 requests that a registered site signed (`published`), and keeps what sites found with them (`evaluations`) and what
 they tell of themselves (`announced`).
 
+A call that no registered site signed ends in 401 before its body is read. `/health`, the only answer for strangers, is
+asked of the SuperLink at most once a second. How many connections are held, and for how long: `door`, `public_port`.
+
 Run as ``python -m fedgraft.server.deployment.public.gateway`` by `fedgraft.server.deployment.supervisor`.
 """
 
@@ -17,21 +20,27 @@ import argparse
 import asyncio
 import io
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import httpx
-import uvicorn
 
+from fedgraft.common.runtime import signed_requests
+from fedgraft.common.runtime.ssh_keys import fingerprint
 from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.deployment.public.announced import FACTS_PATH, Board
+from fedgraft.server.deployment.public.answers import answer, refuse
+from fedgraft.server.deployment.public.bodies import RefusedError, body, check_length
+from fedgraft.server.deployment.public.door import Door, Places
 from fedgraft.server.deployment.public.evaluations import Inbox
-from fedgraft.server.deployment.public.public_port import CONNECTION_LIMIT, server_settings
+from fedgraft.server.deployment.public.fleet_keys import Keyring
+from fedgraft.server.deployment.public.public_port import UPSTREAM_LIMIT, PublicPort, places_within_limits
 from fedgraft.server.deployment.public.published import MODELS_PATH, Refused, Shelf
+from fedgraft.server.deployment.public.pulse import Pulse
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
+    from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, HTTPScope, Scope
 
 
 FLEET_CALLS = (
@@ -53,8 +62,11 @@ HEALTH_PATH = b"/health"
 BODY_LIMIT_BYTES = 64 * 1024 * 1024  # Flower sends arrays in pieces of 5 MB
 EVALUATION_LIMIT_BYTES = 8 * 1024 * 1024  # those of some hundred thousand cases
 FACTS_LIMIT_BYTES = 256 * 1024
-PIECE_BYTES = 1024 * 1024
-BODY_SECONDS = 60.0
+PIECE_BYTES = 256 * 1024
+SEND_SECONDS = 60.0
+"""For a piece of an answer to be taken by a line of at least 35 kbit/s."""
+UNSIGNED = "no registered site has signed this call, or its clock is off"
+CROWDED = "this site holds too many connections at once; try again"
 HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"}
     | {b"te", b"trailer", b"transfer-encoding", b"upgrade", b"host", b"expect"}
@@ -75,15 +87,6 @@ class Taker(Protocol[L]):
         """Check the content and keep it."""
 
 
-class RefusedError(Exception):
-    """A request that the gateway answers itself, with an HTTP status and a line of text (200 for what it took)."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-        self.text = text
-
-
 def check_request(method: str, raw_path: bytes, query: bytes) -> None:
     """Allow exactly the calls that a site makes.
 
@@ -97,86 +100,116 @@ def check_request(method: str, raw_path: bytes, query: bytes) -> None:
 
 
 class Gateway:
-    """The gateway's ASGI application; ``client`` connects to the SuperLink on loopback, ``shelf`` has the models,
-    ``inbox`` takes what sites found with them, ``board`` what sites tell of themselves."""
+    """The gateway's ASGI application; ``client`` connects to the SuperLink on loopback, ``keyring`` knows who signed a
+    call, ``door`` holds the connections, ``shelf`` has the models, ``inbox`` takes what sites found with them,
+    ``board`` what sites tell of themselves."""
 
     def __init__(
         self,
         client: httpx.AsyncClient,
+        keyring: Keyring,
         body_limit: int = BODY_LIMIT_BYTES,
+        door: Door | None = None,
         shelf: Shelf | None = None,
         inbox: Inbox | None = None,
         board: Board | None = None,
     ) -> None:
         self.client = client
+        self.keyring = keyring
         self.body_limit = body_limit
+        self.door = Door() if door is None else door
         self.shelf = shelf
         self.inbox = inbox
         self.board = board
+        self._pulse = Pulse(client)
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] != "http":
             return
+
+        begun = False
+
+        async def promptly(event: ASGISendEvent) -> None:
+            nonlocal begun
+            begun = True
+            async with asyncio.timeout(SEND_SECONDS):
+                await send(event)
+
+        try:
+            await self._answer(scope, receive, promptly)
+        except (RefusedError, httpx.TransportError, TimeoutError) as error:
+            if begun:  # whoever asked does not take it, or the SuperLink does not end it
+                self.door.turn_out_peer(scope["client"])
+            else:
+                await refuse(send, _refusal(error), receive)
+
+    async def _answer(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if self.shelf is not None and _is_about_models(scope, "GET"):
-            await _give(self.shelf, scope, send)
-            return
-        if self.inbox is not None and _is_about_models(scope, "POST"):
-            await _answer(send, await _taken(self.inbox, EVALUATION_LIMIT_BYTES, scope, receive))
-            return
-        if self.board is not None and _is_of_facts(scope):
-            await _answer(send, await _taken(self.board, FACTS_LIMIT_BYTES, scope, receive))
-            return
-        try:
-            response = await self._ask(scope, receive)
-        except RefusedError as refusal:
-            await _answer(send, refusal)
-        except httpx.TimeoutException:
-            await _answer(send, RefusedError(504, "the coordinator does not answer"))
-        except httpx.TransportError:
-            await _answer(send, RefusedError(502, "the coordinator is starting or stopping; try again"))
+            await self._give(self.shelf, scope, send)
+        elif self.inbox is not None and _is_about_models(scope, "POST"):
+            raise await self._taken(self.inbox, EVALUATION_LIMIT_BYTES, scope, receive)
+        elif self.board is not None and _is_of_facts(scope):
+            raise await self._taken(self.board, FACTS_LIMIT_BYTES, scope, receive)
         else:
-            await _relay(response, send)
+            check_request(scope["method"], scope["raw_path"], scope["query_string"])
+            if scope["raw_path"] == HEALTH_PATH:
+                await answer(send, *await self._pulse.felt())
+            else:
+                await self._pass_on(scope, receive, send)
 
-    async def _ask(self, scope: HTTPScope, receive: ASGIReceiveCallable) -> httpx.Response:
-        path, headers = scope["raw_path"], list(scope["headers"])
-        check_request(scope["method"], path, scope["query_string"])
-        _check_length(headers, self.body_limit)
+    async def _pass_on(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """Pass a site's call on to the SuperLink, and its answer back, chunk by chunk."""
+        headers = list(scope["headers"])
+        who = await asyncio.to_thread(self.keyring.holder, headers)
+        if who is None:
+            raise RefusedError(401, UNSIGNED)
+        self._welcome(scope, who)
+        check_length(headers, self.body_limit)
         request = self.client.build_request(
-            scope["method"],
-            path.decode("ascii"),
+            "POST",
+            scope["raw_path"].decode("ascii"),
             headers=[(name, value) for name, value in headers if name.lower() not in HOP_BY_HOP],
-            content=_body(receive, self.body_limit) if scope["method"] == "POST" else None,
+            content=body(receive, self.body_limit),
         )
-        return await self.client.send(request, stream=True)
-
-
-def _check_length(headers: Sequence[tuple[bytes, bytes]], limit: int) -> None:
-    for name, value in headers:
-        if name == b"content-length" and not (value.isdigit() and int(value) <= limit):
-            raise RefusedError(413, "the body is too large")
-
-
-async def _body(receive: ASGIReceiveCallable, limit: int) -> AsyncIterator[bytes]:
-    """The request's body as it arrives, up to the limit; a chunked body states no length in advance.
-
-    Raises:
-        RefusedError: it is too large, too slow, or the sender disconnected.
-    """
-    received = 0
-    while True:
+        response = await self.client.send(request, stream=True)
         try:
-            event = await asyncio.wait_for(receive(), BODY_SECONDS)
-        except TimeoutError:
-            raise RefusedError(408, "the body did not arrive in time") from None
-        if event["type"] != "http.request":
-            raise RefusedError(400, "the sender went away")
-        received += len(event["body"])
-        if received > limit:
-            raise RefusedError(413, "the body is too large")
-        if event["body"]:
-            yield event["body"]
-        if not event["more_body"]:
-            return
+            await send({"type": "http.response.start", "status": response.status_code, "headers": passed_on(response)})
+            async for chunk in response.aiter_raw():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            await response.aclose()
+
+    async def _taken(self, taker: Taker[L], limit: int, scope: HTTPScope, receive: ASGIReceiveCallable) -> RefusedError:
+        """The answer to a site that posts something; its body is read only if the site may."""
+        headers = list(scope["headers"])
+        letter = await asyncio.to_thread(taker.admit, scope["raw_path"], headers)
+        if isinstance(letter, Refused):
+            return RefusedError(letter.status, letter.text)
+        self._welcome(scope, _key_of(scope))
+        check_length(headers, limit)
+        content = b"".join([piece async for piece in body(receive, limit)])
+        refused = await asyncio.to_thread(taker.take, letter, content)
+        return RefusedError(200, "kept") if refused is None else RefusedError(refused.status, refused.text)
+
+    async def _give(self, shelf: Shelf, scope: HTTPScope, send: ASGISendCallable) -> None:
+        """Send a file of a model, piece by piece, or the list of models."""
+        found = await asyncio.to_thread(shelf.answer, scope["raw_path"], list(scope["headers"]))
+        if isinstance(found, Refused):
+            raise RefusedError(found.status, found.text)
+        self._welcome(scope, _key_of(scope))
+        with io.BytesIO(found) if isinstance(found, bytes) else found.open("rb") as stream:
+            length = stream.seek(0, io.SEEK_END)
+            stream.seek(0)
+            headers = [(b"content-type", b"application/octet-stream"), (b"content-length", str(length).encode())]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            while piece := await asyncio.to_thread(stream.read, PIECE_BYTES):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _welcome(self, scope: HTTPScope, who: str) -> None:
+        if not self.door.welcome(scope["client"], who):
+            raise RefusedError(503, CROWDED)
 
 
 def _is_about_models(scope: HTTPScope, method: str) -> bool:
@@ -188,56 +221,23 @@ def _is_of_facts(scope: HTTPScope) -> bool:
     return scope["method"] == "POST" and not scope["query_string"] and scope["raw_path"] == FACTS_PATH.encode()
 
 
-async def _taken(taker: Taker[L], limit: int, scope: HTTPScope, receive: ASGIReceiveCallable) -> RefusedError:
-    """The answer to a site that posts something; its body is read only if the site may."""
-    headers = list(scope["headers"])
-    letter = await asyncio.to_thread(taker.admit, scope["raw_path"], headers)
-    if isinstance(letter, Refused):
-        return RefusedError(letter.status, letter.text)
-    try:
-        _check_length(headers, limit)
-        content = b"".join([piece async for piece in _body(receive, limit)])
-    except RefusedError as refusal:
-        return refusal
-    refused = await asyncio.to_thread(taker.take, letter, content)
-    return RefusedError(200, "kept") if refused is None else RefusedError(refused.status, refused.text)
+def _key_of(scope: HTTPScope) -> str:
+    """The fingerprint of the key that a request names, which was found to have signed it."""
+    return fingerprint(dict(scope["headers"])[signed_requests.KEY.encode()])
 
 
-async def _give(shelf: Shelf, scope: HTTPScope, send: ASGISendCallable) -> None:
-    """Send a file of a model, piece by piece, or the list of models."""
-    found = await asyncio.to_thread(shelf.answer, scope["raw_path"], list(scope["headers"]))
-    if isinstance(found, Refused):
-        await _answer(send, RefusedError(found.status, found.text))
-        return
-    with io.BytesIO(found) if isinstance(found, bytes) else found.open("rb") as stream:
-        length = stream.seek(0, io.SEEK_END)
-        stream.seek(0)
-        headers = [(b"content-type", b"application/octet-stream"), (b"content-length", str(length).encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        while piece := await asyncio.to_thread(stream.read, PIECE_BYTES):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+def _refusal(error: Exception) -> RefusedError:
+    if isinstance(error, RefusedError):
+        return error
+    if isinstance(error, httpx.TimeoutException):
+        return RefusedError(504, "the coordinator does not answer")
+    return RefusedError(502, "the coordinator is starting or stopping; try again")
 
 
-async def _relay(response: httpx.Response, send: ASGISendCallable) -> None:
-    """Pass on the SuperLink's answer, chunk by chunk."""
-    try:
-        headers = [(name.lower(), value) for name, value in response.headers.raw]
-        kept = [(name, value) for name, value in headers if name not in HOP_BY_HOP and name != b"server"]
-        await send({"type": "http.response.start", "status": response.status_code, "headers": kept})
-        async for chunk in response.aiter_raw():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-    finally:
-        await response.aclose()
-
-
-async def _answer(send: ASGISendCallable, refusal: RefusedError) -> None:
-    body = refusal.text.encode()
-    length = str(len(body)).encode()
-    headers = [(b"content-type", b"text/plain"), (b"content-length", length), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+def passed_on(response: httpx.Response) -> list[tuple[bytes, bytes]]:
+    """The headers of the SuperLink's answer that concern the site, too."""
+    headers = [(name.lower(), value) for name, value in response.headers.raw]
+    return [(name, value) for name, value in headers if name not in HOP_BY_HOP and name != b"server"]
 
 
 def upstream(superlink: str, authority: str) -> httpx.AsyncClient:
@@ -246,7 +246,7 @@ def upstream(superlink: str, authority: str) -> httpx.AsyncClient:
         base_url=superlink,
         verify=ssl.create_default_context(cafile=authority),
         timeout=httpx.Timeout(10.0, read=120.0, write=60.0, pool=30.0),
-        limits=httpx.Limits(max_connections=CONNECTION_LIMIT, max_keepalive_connections=32),
+        limits=httpx.Limits(max_connections=UPSTREAM_LIMIT, max_keepalive_connections=32),
         trust_env=False,
     )
 
@@ -257,12 +257,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in ("--listen", "--port", "--superlink", "--authority", "--certificate", "--key", "--folder"):
         parser.add_argument(name, required=True)
     given = parser.parse_args(argv)
-    folder = Folder(Path(given.folder))
+    folder, door = Folder(Path(given.folder)), Door(places_within_limits(Places()))
     application = Gateway(
-        upstream(given.superlink, given.authority), shelf=Shelf(folder), inbox=Inbox(folder), board=Board(folder)
+        upstream(given.superlink, given.authority),
+        Keyring(folder),
+        door=door,
+        shelf=Shelf(folder),
+        inbox=Inbox(folder),
+        board=Board(folder),
     )
-    settings = server_settings(application, given.listen, int(given.port), given.certificate, given.key)
-    uvicorn.Server(settings).run()
+    PublicPort(application, door, given.listen, int(given.port), given.certificate, given.key).run()
     return 0
 
 

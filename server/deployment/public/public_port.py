@@ -1,21 +1,48 @@
-"""How the public port is served: uvicorn's settings, and its HTTP protocol with a limit on slow headers."""
+"""How the public port is served: connections are taken and made TLS here, uvicorn's HTTP protocol is spoken on them.
+
+uvicorn counts a connection once its TLS handshake is over, waits a minute for that, and has no limit on the time that
+headers may take. Here a connection is counted when it is made (`Door`), and has ten seconds for the handshake, fifteen
+for the headers of a request, and half a minute in all to show that it is a registered site's.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import importlib
+import importlib.util
+import resource
+import socket
+import ssl
+from collections.abc import Callable
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
+from fedgraft.server.deployment.public.door import Door, Guest, Places
+
+HANDSHAKE_SECONDS = 10.0
 HEADER_SECONDS = 15.0
-CONNECTION_LIMIT = 512
+STRANGER_SECONDS = 30.0
+GOODBYE_SECONDS = 5.0
+"""For the other end to close, too."""
+WAITING = 2048
+"""Connections that the system keeps for us until we take them."""
+UPSTREAM_LIMIT = 512
+"""Connections to the SuperLink."""
+_OTHER_HANDLES = 256
 
 
-class HeaderTimeoutProtocol(H11Protocol):
-    """uvicorn's HTTP protocol with a limit on the time that a request's headers may take, which uvicorn lacks."""
+class TimedProtocol(H11Protocol):
+    """uvicorn's HTTP protocol with a limit on the time that a request's headers may take, and word when it ends."""
 
     _header_timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, config: uvicorn.Config, state: ServerState, ended: Callable[[], None]) -> None:
+        super().__init__(config, state, {}, asyncio.get_running_loop())
+        self._ended = ended
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -27,6 +54,7 @@ class HeaderTimeoutProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_timer()
+        self._ended()
         super().connection_lost(exc)
 
     def _watch_headers(self) -> None:
@@ -47,20 +75,130 @@ class HeaderTimeoutProtocol(H11Protocol):
             self._header_timer = None
 
 
-def server_settings(application: Any, host: str, port: int, certificate: str, key: str) -> uvicorn.Config:
-    """The uvicorn settings of the public port."""
-    return uvicorn.Config(
-        application,
-        host=host,
-        port=port,
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
-        http=HeaderTimeoutProtocol,
-        ws="none",
-        lifespan="off",
-        server_header=False,
-        date_header=False,  # the SuperLink's own is passed on
-        proxy_headers=False,
-        limit_concurrency=CONNECTION_LIMIT,
-        log_level="warning",
-    )
+class PublicPort:
+    """A listening TLS port that serves an ASGI application to whom its door lets in.
+
+    Args:
+        port: 0 for one that is free.
+    """
+
+    def __init__(self, application: Any, door: Door, host: str, port: int, certificate: str, key: str) -> None:
+        self._config = uvicorn.Config(
+            application,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            server_header=False,
+            date_header=False,  # the SuperLink's own is passed on
+            proxy_headers=False,
+            log_level="error",  # strangers could fill the disk with warnings
+            timeout_graceful_shutdown=int(GOODBYE_SECONDS),
+        )
+        self._config.load()
+        self._server = uvicorn.Server(self._config)
+        self._door = door
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family, backlog=WAITING)
+        self._listener.setblocking(False)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def port(self) -> int:
+        """The number of the port."""
+        number: int = self._listener.getsockname()[1]
+        return number
+
+    def run(self) -> None:
+        """Serve until a signal or `stop` ends it."""
+        with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+            runner.run(self._serve())
+
+    def stop(self) -> None:
+        """Have `run` return soon; from any thread."""
+        self._server.should_exit = True
+
+    async def _serve(self) -> None:
+        own = (asyncio.create_task(self._take()), asyncio.create_task(self._part_from_strangers()))
+        try:
+            await self._server.serve(sockets=[])  # it speaks HTTP and sees signals; what it serves is taken here
+        finally:
+            for task in own:
+                task.cancel()
+            await asyncio.gather(*own, return_exceptions=True)
+            self._listener.close()
+
+    async def _take(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._server.should_exit:
+            try:
+                connection, address = await loop.sock_accept(self._listener)
+            except OSError:  # the other end went away, or no file handle is left
+                await asyncio.sleep(0.05)
+                continue
+            self._receive(connection, (str(address[0]), int(address[1])))
+            await asyncio.sleep(0)  # accepting does not wait while there are some; others have their turn
+
+    def _receive(self, connection: socket.socket, peer: tuple[str, int]) -> None:
+        guest = self._door.enter(peer, connection.close, asyncio.get_running_loop().time())
+        if guest is None:
+            connection.close()
+            return
+        task = asyncio.create_task(self._secure(connection, guest))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _secure(self, connection: socket.socket, guest: Guest) -> None:
+        """Make a connection TLS, and hand it over to HTTP."""
+        loop, task, context = asyncio.get_running_loop(), asyncio.current_task(), self._config.ssl
+        assert isinstance(context, ssl.SSLContext) and task is not None
+        if connection.fileno() < 0:  # turned out before its turn came
+            return
+        guest.close = task.cancel
+        try:
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: TimedProtocol(
+                    self._config, self._server.server_state, functools.partial(self._door.leave, guest)
+                ),
+                connection,
+                ssl=context,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS,
+                ssl_shutdown_timeout=GOODBYE_SECONDS,
+            )
+            guest.close = transport.abort
+        except (OSError, asyncio.CancelledError):  # no TLS, none in time, or turned out; asyncio has closed it
+            self._door.leave(guest)
+
+    async def _part_from_strangers(self) -> None:
+        while True:
+            await asyncio.sleep(STRANGER_SECONDS / 30)
+            self._door.turn_out_strangers(asyncio.get_running_loop().time() - STRANGER_SECONDS)
+
+
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The event loop that Flower's own server uses where it is installed."""
+    if importlib.util.find_spec("uvloop") is None:
+        return None
+    made: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
+    return made
+
+
+def places_within_limits(places: Places) -> Places:
+    """Raise this process's limit on open files as far as it may, and fit the places into that."""
+    needed = places.all + UPSTREAM_LIMIT + _OTHER_HANDLES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return fitted(places, soft)
+
+
+def fitted(places: Places, handles: int) -> Places:
+    """Places for a process that may hold so many files open; in the same proportions if they are too many."""
+    room = max(16, handles - _OTHER_HANDLES - UPSTREAM_LIMIT)
+    if room >= places.all:
+        return places
+    share = room / places.all
+    strangers, of_one = (max(4, int(count * share)) for count in (places.strangers, places.of_one_address))
+    return Places(room, strangers, of_one, places.of_one_site)

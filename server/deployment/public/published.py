@@ -40,7 +40,7 @@ class Shelf:
         known = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
         who = signer(known, asked, time.time())
         if who is None or who not in {site.fingerprint for site in read_sites(self.folder)}:
-            return Refused(403, UNKNOWN)
+            return Refused(401, UNKNOWN)
         models = self._models()
         if asked == MODELS_PATH:
             return (json.dumps(sorted(models)) + "\n").encode()

@@ -23,7 +23,7 @@ from fedgraft.server.deployment.folder import Folder, RegisteredSite, Settings, 
 from fedgraft.server.deployment.public.announced import FACTS_PATH, Board, forget, read_announced
 from fedgraft.server.deployment.public.published import Refused
 
-from .test_evaluations import gateway_of
+from .front import gateway_of
 
 ROWS = "age,label,patient\n" + "".join(f"{40 + n},{'ab'[n % 2]},P{n}\n" for n in range(1234))
 
@@ -148,8 +148,8 @@ def test_strangers_and_what_is_not_signed_are_refused(coordinator: tuple[Folder,
     assert isinstance(board.admit(FACTS_PATH.encode(), headers(1e9 - 301)), Refused), "a clock that is off"
     write_sites(folder, ())
     refused = board.admit(FACTS_PATH.encode(), headers(1e9))
-    assert isinstance(refused, Refused) and refused.status == 403 and "only registered sites" in refused.text
-    assert announcer(site).announce() == 403
+    assert isinstance(refused, Refused) and refused.status == 401 and "only registered sites" in refused.text
+    assert announcer(site).announce() == 401
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import ssl
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-import uvicorn
 
 import fedgraft as fg
 from fedgraft.client.deployment.fetching import fetch
@@ -26,14 +24,10 @@ from fedgraft.common.cli import main
 from fedgraft.common.runtime.signed_requests import CONTENT, signed_headers
 from fedgraft.common.runtime.ssh_keys import key_fingerprint
 from fedgraft.server.deployment.folder import Folder, RegisteredSite, Settings, create, write_sites
-from fedgraft.server.deployment.public.announced import Board
-from fedgraft.server.deployment.public.evaluations import Inbox
-from fedgraft.server.deployment.public.gateway import EVALUATION_LIMIT_BYTES, Gateway
-from fedgraft.server.deployment.public.public_port import server_settings
-from fedgraft.server.deployment.public.published import Shelf
+from fedgraft.server.deployment.public.gateway import EVALUATION_LIMIT_BYTES
 from fedgraft.server.deployment.publishing import publish
 
-from .test_gateway import Upstream, serve
+from .front import gateway_of
 
 RNG = np.random.default_rng(1)
 AGE = RNG.normal(60, 10, 240).round()
@@ -74,25 +68,6 @@ class Running:
         said = answer.status, answer.read().decode()
         connection.close()
         return said
-
-
-@contextmanager
-def gateway_of(folder: Folder) -> Iterator[int]:
-    """The port of a gateway in front of a stand-in for a SuperLink."""
-    behind, behind_thread, behind_port = serve(
-        uvicorn.Config(Upstream(), host="127.0.0.1", port=0, lifespan="off", ws="none", log_level="error")
-    )
-    none_kept = httpx.Limits(max_keepalive_connections=0)
-    client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{behind_port}", trust_env=False, limits=none_kept)
-    application = Gateway(client, shelf=Shelf(folder), inbox=Inbox(folder), board=Board(folder))
-    files = (str(folder.certificate), str(folder.certificate_key))
-    front, front_thread, port = serve(server_settings(application, "127.0.0.1", 0, *files))
-    try:
-        yield port
-    finally:
-        for server, thread in ((front, front_thread), (behind, behind_thread)):
-            server.should_exit = True
-            thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -221,10 +196,10 @@ def test_what_a_stranger_posts_is_not_read(running: Running) -> None:
     content = b"{}"
     assert running.post(content, path="/models/none/evaluations") == (404, "there is no such model")
     assert running.post(content, path="/models/first/other")[0] == 404
-    assert running.post(content, **{CONTENT: "0" * 64})[0] == 403, "the signature is of another content"
+    assert running.post(content, **{CONTENT: "0" * 64})[0] == 401, "the signature is of another content"
     context = ssl.create_default_context(cafile=str(running.folder.authority))
     with httpx.Client(verify=context, trust_env=False) as client:
-        assert client.post(f"https://localhost:{running.port}{PATH}", content=content).status_code == 403
+        assert client.post(f"https://localhost:{running.port}{PATH}", content=content).status_code == 401
     long = running.post(b" " * (EVALUATION_LIMIT_BYTES + 1))
     assert long == (413, "the body is too large")
 

@@ -1,57 +1,32 @@
-"""The gateway over real TLS and real sockets, in front of a small stand-in for a SuperLink."""
+"""The gateway over real TLS and real sockets: what passes, what is refused, and when a connection is cut off."""
 
 import asyncio
 import importlib.util
 import re
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from fedgraft.server.deployment.pki import issue_server_certificate, make_authority
-from fedgraft.server.deployment.public import gateway, public_port
+from fedgraft.common.runtime.ssh_keys import fingerprint
+from fedgraft.server.deployment.folder import Folder, RegisteredSite, Settings, create, write_sites
+from fedgraft.server.deployment.public import bodies, gateway, public_port
+from fedgraft.server.deployment.public.fleet_keys import Keyring
 from fedgraft.server.deployment.public.gateway import FLEET_CALLS, Gateway, RefusedError, check_request
-from fedgraft.server.deployment.public.public_port import server_settings
+
+from .front import Upstream, gateway_of, signed_as_flower_does, trusting
 
 LIMIT = 200_000
 PULL = "/v1/fleet/pull-messages"
-
-
-@dataclass
-class Upstream:
-    """Answers ``POST`` with the number of bytes it got, and remembers every request."""
-
-    seen: list[tuple[str, str]] = field(default_factory=list)
-    headers: list[dict[bytes, bytes]] = field(default_factory=list)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        size, more = 0, True
-        while more:
-            event = await receive()
-            size += len(event.get("body", b""))
-            more = event.get("more_body", False)
-        self.seen.append((scope["method"], scope["raw_path"].decode()))
-        self.headers.append(dict(scope["headers"]))
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"x-flower", b"yes")]})
-        await send({"type": "http.response.body", "body": str(size).encode()})
-
-
-def serve(settings: uvicorn.Config) -> tuple[uvicorn.Server, threading.Thread, int]:
-    server = uvicorn.Server(settings)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port: int = server.servers[0].sockets[0].getsockname()[1]
-    return server, thread, port
+KEY = ec.generate_private_key(ec.SECP384R1())
 
 
 @dataclass
@@ -59,11 +34,12 @@ class Running:
     upstream: Upstream
     port: int
     context: ssl.SSLContext
+    folder: Folder
 
-    def post(self, path: str, **options: Any) -> httpx.Response:
-        url = f"https://localhost:{self.port}{path}"
+    def post(self, path: str, headers: dict[str, str] | None = None, **options: Any) -> httpx.Response:
+        url, signed = f"https://localhost:{self.port}{path}", signed_as_flower_does(KEY)
         with httpx.Client(verify=self.context, trust_env=False) as client:
-            return client.post(url, **options)
+            return client.post(url, headers={**signed, **(headers or {})}, **options)
 
     def raw(self, request: bytes, seconds: float = 5.0) -> bytes:
         """Send bytes as they are over TLS and return what comes until the connection closes."""
@@ -78,28 +54,26 @@ class Running:
             return answer
 
 
+def signed() -> str:
+    """The lines of a signed request's headers."""
+    return "".join(f"{name}: {value}\r\n" for name, value in signed_as_flower_does(KEY).items())
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("gateway")
-    ca, ca_key, crt, key = (folder / name for name in ("ca.crt", "ca.key", "server.crt", "server.key"))
-    make_authority(ca, ca_key)
-    issue_server_certificate(ca, ca_key, crt, key, ["localhost"])
+    folder = create(tmp_path_factory.mktemp("gateway") / "coordinator", Settings(("localhost",)))
+    public = KEY.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    write_sites(folder, (RegisteredSite("north", "1", fingerprint(public)),))
     upstream = Upstream()
-    plain = uvicorn.Config(upstream, host="127.0.0.1", port=0, lifespan="off", ws="none", log_level="error")
-    behind, behind_thread, behind_port = serve(plain)
-    application = Gateway(gateway.upstream(f"http://127.0.0.1:{behind_port}", str(ca)), body_limit=LIMIT)
-    front, front_thread, port = serve(server_settings(application, "127.0.0.1", 0, str(crt), str(key)))
-    yield Running(upstream, port, ssl.create_default_context(cafile=str(ca)))
-    for server, thread in ((front, front_thread), (behind, behind_thread)):
-        server.should_exit = True
-        thread.join()
+    with gateway_of(folder, upstream, body_limit=LIMIT) as port:
+        yield Running(upstream, port, trusting(folder), folder)
 
 
 def test_a_fleet_call_passes_in_both_directions(running: Running) -> None:
-    answer = running.post(PULL, content=b"x" * 100_000, headers={"flwr-public-key": "k", "te": "trailers"})
+    answer = running.post(PULL, content=b"x" * 100_000, headers={"te": "trailers"})
     assert (answer.status_code, answer.text, answer.headers["x-flower"]) == (200, "100000", "yes")
     assert "server" not in answer.headers
-    assert running.upstream.headers[-1][b"flwr-public-key"] == b"k"
+    assert running.upstream.headers[-1][b"flwr-public-key"].startswith(b"LS0tLS1CRUdJTi")
     assert b"te" not in running.upstream.headers[-1]
 
 
@@ -182,7 +156,7 @@ def test_slow_headers_after_a_good_request_are_cut_off(running: Running, monkeyp
         socket.create_connection(("localhost", running.port), timeout=4) as plain,
         running.context.wrap_socket(plain, server_hostname="localhost") as connection,
     ):
-        connection.sendall(b"POST /v1/fleet/pull-messages HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n")
+        connection.sendall(f"POST {PULL} HTTP/1.1\r\nhost: localhost\r\n{signed()}content-length: 0\r\n\r\n".encode())
         answer = b""
         while not answer.endswith(b"0\r\n\r\n"):  # the stand-in answers in chunks
             answer += connection.recv(4096)
@@ -193,14 +167,28 @@ def test_slow_headers_after_a_good_request_are_cut_off(running: Running, monkeyp
 
 
 def test_a_slow_body_is_cut_off(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "BODY_SECONDS", 0.3)
-    answer = running.raw(b"POST /v1/fleet/get-run HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nab")
-    assert answer.startswith(b"HTTP/1.1 408")
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.3)
+    head = f"POST /v1/fleet/get-run HTTP/1.1\r\nhost: localhost\r\n{signed()}content-length: 9\r\n\r\n"
+    assert running.raw(f"{head}ab".encode()).startswith(b"HTTP/1.1 408")
 
 
-def test_an_absent_superlink_is_a_passing_fault(tmp_path: Path) -> None:
+def test_a_body_that_trickles_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece comes in time; the body does not."""
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
+
+    async def receive() -> Any:
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def read() -> int:
+        return len([piece async for piece in bodies.body(receive, 1000)])
+
+    with pytest.raises(RefusedError, match="the body did not arrive in time"):
+        asyncio.run(read())
+
+
+def test_an_absent_superlink_is_a_passing_fault(running: Running) -> None:
     """502 is one of the codes for which a SuperNode tries again; 403 would make it drop the run."""
-    make_authority(tmp_path / "ca.crt", tmp_path / "ca.key")
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -210,13 +198,17 @@ def test_an_absent_superlink_is_a_passing_fault(tmp_path: Path) -> None:
         sent.append(event)
 
     async def ask() -> None:
-        client = gateway.upstream("https://127.0.0.1:1", str(tmp_path / "ca.crt"))
-        scope: Any = {"type": "http", "method": "POST", "raw_path": PULL.encode(), "query_string": b""}
-        await Gateway(client)({**scope, "headers": []}, receive, send)
+        client = gateway.upstream("https://127.0.0.1:1", str(running.folder.authority))
+        headers = [(name.encode(), value.encode()) for name, value in signed_as_flower_does(KEY).items()]
+        scope: Any = {"type": "http", "client": None, "query_string": b"", "headers": headers}
+        for method, path in (("POST", PULL), ("GET", "/health"), ("GET", "/health")):
+            await Gateway(client, Keyring(running.folder))(
+                {**scope, "method": method, "raw_path": path.encode()}, receive, send
+            )
         await client.aclose()
 
     asyncio.run(ask())
-    assert sent[0]["status"] == 502
+    assert [event["status"] for event in sent if "status" in event] == [502, 502, 502]
 
 
 def test_the_list_is_what_flower_calls() -> None:
