@@ -17,6 +17,7 @@ from typing import cast
 
 from fedgraft.common.errors import FedGraftError
 from fedgraft.common.runtime.flower import QUIET
+from fedgraft.common.runtime.private import private_files
 
 COMMANDS = {
     "simulate": ("fedgraft.simulations.commands.simulate:main", "train over simulated hospitals on this machine"),
@@ -88,10 +89,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     os.environ.update(QUIET)
     try:
-        service = SERVICES.get((arguments[0], "".join(arguments[1:2])))
-        if service is not None:
-            return _imported(service)(arguments[2:])
-        return _imported(COMMANDS[arguments[0]][0])(arguments[1:])
+        with private_files():
+            service = SERVICES.get((arguments[0], "".join(arguments[1:2])))
+            if service is not None:
+                return _imported(service)(arguments[2:])
+            return _imported(COMMANDS[arguments[0]][0])(arguments[1:])
     except FedGraftError as error:
         print(f"fedgraft {arguments[0]}: {error}", file=sys.stderr)
         return 2

@@ -17,6 +17,7 @@ from fedgraft.common.errors import CheckpointError, PlanError
 from fedgraft.common.plan import notebook
 from fedgraft.common.plan.graft_sections import AdaptSection
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.runtime.private import private_files
 from fedgraft.simulations.engine import run as engine
 from fedgraft.simulations.engine.earlier import remove_earlier_results
 from fedgraft.simulations.engine.result import Run
@@ -97,7 +98,7 @@ def simulate(
         remove_earlier_results(folder)
     elif nothing_left(folder, out, extend):
         return Run(folder, parts)
-    with notebook.lent(lending.parts), _left_as_found():
+    with notebook.lent(lending.parts), _left_as_found(), private_files():
         engine.simulate(lending.plan, folder, _console(planned, quiet), resume, extend, planned.graft)
     return Run(folder, parts)
 
@@ -141,7 +142,7 @@ def study(
     asked = _study(planned, given, adapt)
     lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
     _begin(folder, out, resume)
-    with notebook.lent(lending.parts), _left_as_found():
+    with notebook.lent(lending.parts), _left_as_found(), private_files():
         run_study(lending.plan, asked, folder, _console(planned, quiet), resume)
     return Comparison(folder)
 

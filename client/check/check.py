@@ -11,6 +11,7 @@ from fedgraft.client.check.cases import enrol, lines_of_cases
 from fedgraft.client.check.formatting import count_of
 from fedgraft.client.check.report import Finding, Section
 from fedgraft.client.check.request import CheckContext, CheckRequest, Chosen, choose_plan, simulation_of
+from fedgraft.client.check.sections.access import describe_access
 from fedgraft.client.check.sections.cohort import describe_cohort
 from fedgraft.client.check.sections.deployment import describe_deployment
 from fedgraft.client.cohort.manifest.manifest import read_manifest
@@ -29,7 +30,8 @@ def check_site(path: Path, request: CheckRequest) -> Iterator[Section]:
         yield _failed("site file", "site file", error)
         return
     yield Section("site file", (Finding("ok", "site file", f"site {site.name}, {path}"),))
-    yield describe_deployment(site, simulated=simulation_of(path) is not None)
+    simulated = simulation_of(path) is not None
+    yield describe_deployment(site, simulated)
     context = CheckContext(site, None, None, request)
     try:
         chosen = choose_plan(request.plan, path, site)
@@ -38,7 +40,7 @@ def check_site(path: Path, request: CheckRequest) -> Iterator[Section]:
     except FedGraftError as error:
         yield _failed("plan", "plan", error)
     try:
-        yield from _check_cohort(context)
+        yield from _check_cohort(context, simulated)
     except OSError as error:  # a folder can't be read or written; problems of cases are findings
         text = f"the state or store folder can't be written or read ({error.strerror})"
         yield Section("cohort", (Finding("problem", "folders", text, "see `state` and `store` above"),))
@@ -46,10 +48,12 @@ def check_site(path: Path, request: CheckRequest) -> Iterator[Section]:
         yield Section("cohort", (Finding("problem", "folders", str(error), "see `state` and `store` above"),))
 
 
-def _check_cohort(context: CheckContext) -> Iterator[Section]:
+def _check_cohort(context: CheckContext, simulated: bool) -> Iterator[Section]:
     site, plan = context.site, context.plan
     try:
         listed = read_manifest(site.manifest)
+        if not simulated:  # what a simulation has laid out is its own user's
+            yield describe_access(site.manifest, listed)
         look = look_of(listed, plan, site)
         cases = look.cases(listed, plan, site)
         case_table = enrol(cases, lines_of_cases(listed, cases), plan)

@@ -32,6 +32,7 @@ from fedgraft.common.errors import DeploymentError, SiteFileError, code_of
 from fedgraft.common.runtime.files import private_folder, write_private
 from fedgraft.common.runtime.flower import module, quiet_environment
 from fedgraft.common.runtime.only_one import Holder, only_one
+from fedgraft.common.runtime.private import close_to_others
 from fedgraft.common.runtime.processes import Child, Program, free_port, say, start, stop, stop_requested
 from fedgraft.common.runtime.ssh_keys import key_fingerprint
 
@@ -106,7 +107,8 @@ def run_site(path: Path, patience: float = PATIENCE_SECONDS) -> int:
     require_flower()
     require_superexec()
     try:
-        private_folder(site.state)
+        if close_to_others(private_folder(site.state)):
+            say(f"{site.state} was open to other accounts of this machine, and is not any more (mode 0700)")
         with only_one(site.state / "site.lock", f"site {site.name}") as holder, stop_requested() as stopping:
             _secret(site).unlink(missing_ok=True)
             write_private(_secret(site), secrets.token_bytes(48))
@@ -262,7 +264,7 @@ def explain_end(
     output: str, code: int, site: SiteFile, coordinator: Coordinator, patience: float = PATIENCE_SECONDS
 ) -> Trouble:
     """Why a SuperNode ended by itself, from its output and its exit code."""
-    if REFUSED in output:
+    if REFUSED in output or (code == 0 and CONNECTED not in output):  # so Flower's SuperNode ends at status 401
         public = public_path(coordinator.key)
         shown = f"{public} (key {key_fingerprint(public)})" if public.is_file() else str(public)
         return Trouble(

@@ -15,6 +15,7 @@ import time
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.flower import executable, module, quiet_environment
 from fedgraft.common.runtime.only_one import Holder, only_one
+from fedgraft.common.runtime.private import close_to_others
 from fedgraft.common.runtime.processes import Child, Program, say, start, stop, stop_requested
 from fedgraft.server.deployment.folder import Folder, Settings
 from fedgraft.server.deployment.health import is_healthy
@@ -75,6 +76,8 @@ def serve(folder: Folder) -> int:
         raise DeploymentError(certificate.sentence)
     if certificate.state == "expiring":
         say(f"warning: {certificate.sentence}")
+    if close_to_others(folder.root):
+        say(f"{folder.root} was open to other accounts of this machine, and is not any more (mode 0700)")
     with (
         only_one(folder.root / "coordinator.lock", f"the coordinator of {folder.root}") as holder,
         stop_requested() as stopping,

@@ -18,6 +18,7 @@ import pytest
 
 from fedgraft.client.site.keys import make_key_pair
 from fedgraft.client.site.site_file import Coordinator, ReleasePolicy, SiteFile, write_site_file
+from fedgraft.common.runtime.private import private_files
 from fedgraft.common.runtime.processes import free_port
 from fedgraft.server.deployment import sites
 from fedgraft.server.deployment.folder import Folder, Settings, create
@@ -89,7 +90,8 @@ class Deployment:
         site = SiteFile(name, manifest, folder / "state", threads=1, release=as_simulated, coordinator=coordinator)
         write_site_file(folder / "site.yaml", site)
         if register:
-            sites.register(self.folder, public, name)
+            with private_files():  # as `fedgraft coordinator register` does
+                sites.register(self.folder, public, name)
         return folder / "site.yaml"
 
 
@@ -98,7 +100,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     """One coordinator for all tests of the session."""
     scratch = tmp_path_factory.mktemp("deployment")
     settings = Settings(("localhost",), free_port(), "127.0.0.1", free_port())
-    running = Deployment(create(scratch / "coordinator", settings), settings, scratch)
+    with private_files():  # as `fedgraft coordinator init` does
+        running = Deployment(create(scratch / "coordinator", settings), settings, scratch)
     service = running.service(scratch / "coordinator.log", "coordinator", "start", str(running.folder.root))
     try:
         service.wait_for("coordinator is up")

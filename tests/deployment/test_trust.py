@@ -20,11 +20,13 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.flower import executable, quiet_environment
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.bundle import write_bundle
+from fedgraft.server.deployment.health import is_healthy
 from fedgraft.server.deployment.pki import make_authority
 from fedgraft.simulations.planning.planned import Words
 from fedgraft.simulations.planning.words import composed
 
 from .conftest import Deployment, Service
+from .crowd import Crowd
 
 SECRET = "mueller-1957"
 HOSTILE_SERVER = """
@@ -161,12 +163,15 @@ def test_runtime_calls_from_outside_are_refused(deployment: Deployment) -> None:
     assert "RunNotRunningException" in done.stderr + done.stdout, "what Flower makes of status 403"
 
 
-def test_a_run_completes_and_a_failing_site_leaves_a_code_only(
+def test_a_run_completes_in_a_crowd_and_a_failing_site_leaves_a_code_only(
     deployment: Deployment, two_sites: tuple[Path, Path], plan_file: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     arguments = ("--plan", str(plan_file), "--out", str(out))
-    done = deployment.command("coordinator", "run", str(deployment.folder.root), *arguments)
+    with Crowd(deployment.settings.port, deployment.folder.authority, 200) as crowd:
+        done = deployment.command("coordinator", "run", str(deployment.folder.root), *arguments, seconds=400)
+        assert is_healthy(deployment.folder, deployment.settings.port)
+    assert crowd.sent_away >= 72, "128 of one address fit"
     assert done.returncode == 0, done.stdout + done.stderr
     assert ": completed; see " in done.stdout and "round 1: 1 site(s) updated" in done.stdout
     summary = json.loads((out / "summary.json").read_text())
@@ -181,6 +186,9 @@ def test_a_run_completes_and_a_failing_site_leaves_a_code_only(
     everywhere = [*deployment.folder.root.rglob("*"), *out.rglob("*")]
     for path in (path for path in everywhere if path.is_file()):
         assert SECRET.encode() not in path.read_bytes(), path
+    at_sites = [path for site in two_sites for path in (site.parent / "state").rglob("*")]
+    for path in (*everywhere, *at_sites, deployment.folder.root, out):
+        assert not path.lstat().st_mode & 0o077, f"{path} can be read by others"
     assert SECRET not in done.stdout + done.stderr
 
 

@@ -113,7 +113,14 @@ def test_markup_in_a_subgroup_is_escaped() -> None:
 
 def test_without_a_plan_it_says_what_was_not_checked(tmp_path: Path) -> None:
     sections = check(write_site(tmp_path, [{"path": "a.png", "label": "a", "patient": "p"}]))
-    assert [section.title for section in sections] == ["site file", "the site", "plan", "cohort", "images"]
+    assert [section.title for section in sections] == [
+        "site file",
+        "the site",
+        "plan",
+        "who can read it",
+        "cohort",
+        "images",
+    ]
     (plan,) = sections[2].findings
     assert str(plan) == (
         "warning  plan: none given, and the coordinator has sent none: not checked are task, classes, splits, size of "

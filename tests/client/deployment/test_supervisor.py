@@ -73,6 +73,14 @@ def test_the_end_of_a_supernode_is_explained(
         assert trouble.seconds > 60, "the coordinator counts a killed site as online for a minute"
 
 
+def test_a_supernode_that_the_gateway_refuses_ends_well(site: SiteFile, coordinator: Coordinator) -> None:
+    """Flower's SuperNode asks itself to stop at status 401, and its exit code is 0."""
+    trouble = supervisor.explain_end("INFO: Finished server process [1]", 0, site, coordinator)
+    assert "the coordinator does not admit site north: its key is not registered" in trouble.sentence
+    trouble = supervisor.explain_end(f"{supervisor.CONNECTED} 1", 0, site, coordinator)
+    assert "the coordinator was away, or no longer admits this site" in trouble.sentence
+
+
 def test_what_is_missing_is_named(site: SiteFile, coordinator: Coordinator, tmp_path: Path) -> None:
     with pytest.raises(SiteFileError, match="no `coordinator` section"):
         supervisor.require_coordinator(SiteFile("north", tmp_path, tmp_path), tmp_path / "site.yaml")
