@@ -6,7 +6,7 @@ DEV := $(VENV)/.installed-dev
 # Two processes; tests/conftest.py says which tests stay together, and which go first. ARGS="-n 0" runs all in one.
 PYTEST := $(VENV)/bin/python -m pytest -n 2 --no-loadscope-reorder
 
-.PHONY: help simulate test quick lint docs format clean
+.PHONY: help simulate test quick lint docs format lock sbom clean
 .DEFAULT_GOAL := help
 export FLWR_TELEMETRY_ENABLED := 0
 export FLWR_DISABLE_UPDATE_CHECK := 1
@@ -18,6 +18,8 @@ help:
 	@echo "make docs                                            the pages of docs/ as a site in build/site; a dead link fails"
 	@echo "make lint                                            format, lint and types, without changing a file"
 	@echo "make format                                          write the code in the project's format"
+	@echo "make lock [ARGS=--upgrade]                           requirements.lock again, from pyproject.toml; what it pins stays, but for --upgrade"
+	@echo "make sbom                                            build/sbom.json: all that a hospital installs, as CycloneDX"
 	@echo "make clean                                           remove .venv, runs and build"
 
 $(VENV)/.created:
@@ -56,6 +58,17 @@ docs: $(DEV)
 format: $(DEV)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+# uv comes with flwr. For every platform and Python from 3.11 on, and without the address of the registry that was asked.
+lock: $(STAMP)
+	$(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" --quiet --output-file requirements.lock $(ARGS)
+
+sbom: $(DEV)
+	mkdir -p build
+	$(VENV)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file build/sbom.json
+	@echo "sbom: build/sbom.json"
 
 clean:
 	rm -rf $(VENV) runs build

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from crowd import Crowd
 from PIL import Image
 
 from fedgraft.client.cohort.case import Case
@@ -26,7 +27,6 @@ from fedgraft.simulations.planning.planned import Words
 from fedgraft.simulations.planning.words import composed
 
 from .conftest import Deployment, Service
-from .crowd import Crowd
 
 SECRET = "mueller-1957"
 HOSTILE_SERVER = """
