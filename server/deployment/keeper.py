@@ -1,4 +1,5 @@
-"""Keep runs going: one whose process is gone, though it has not ended, is submitted again and goes on.
+"""Keep runs going: one whose process is gone, though it has not ended, is submitted again and goes on; while its folder
+can't be written to, it waits.
 
 A run's process holds the lock of the run's folder, so that its end is noticed at once, and also after the machine lost
 its power. Flower itself notices it after about a minute, and gives the run up.
@@ -18,7 +19,7 @@ from fedgraft.common.runtime.flower import module
 from fedgraft.common.runtime.processes import say
 from fedgraft.common.runtime.run_lock import LOCK
 from fedgraft.server.deployment import flower_cli
-from fedgraft.server.deployment.folder import Folder
+from fedgraft.server.deployment.folder import CHECKPOINTS, Folder
 from fedgraft.server.deployment.open_runs import OpenRun, end, forget, open_runs, submit
 
 TRIES = 5
@@ -26,6 +27,8 @@ START_SECONDS = 90.0
 """How long a run may wait for its process from Flower, since this coordinator saw it first: importing takes half a
 minute on a busy machine."""
 PAUSE_SECONDS = 1.0
+PROBE, LEAST_BYTES = ".room", 1 << 20
+"""The file by which it is found out whether a run's folder can be written to: with twice the bytes of a checkpoint."""
 
 
 class Keeper:
@@ -38,6 +41,7 @@ class Keeper:
     def __init__(self, folder: Folder, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder, self._clock = folder, clock
         self._seen: dict[str, float] = {}
+        self._without_room: set[str] = set()
 
     def run(self, stopping: threading.Event) -> None:
         """Look again and again until ``stopping`` is set."""
@@ -62,6 +66,13 @@ class Keeper:
         return not (run.folder / LOCK).exists() and self._clock() - seen > START_SECONDS
 
     def _again(self, run: OpenRun) -> None:
+        why = why_not_writable(run.folder)
+        if why is not None:  # no try of the run's: each would end at its first checkpoint
+            if run.run_id not in self._without_room:
+                say(f"run {run.run_id} was cut off, and goes on once {run.folder} can be written to again: {why}")
+            self._without_room.add(run.run_id)
+            return
+        self._without_room.discard(run.run_id)
         with contextlib.suppress(DeploymentError):  # it may have ended for Flower, too
             flower_cli.stop_run(self._folder, run.run_id)
         if run.tries >= TRIES:
@@ -73,6 +84,20 @@ class Keeper:
             return
         found = submit(self._folder, run.name, run.folder, resume=True, before=run)
         say(f"run {run.run_id} was cut off after round {max(found.round, 0)}; it goes on as run {found.run_id}")
+
+
+def why_not_writable(out: Path) -> str | None:
+    """Why the next checkpoint can't be written into a run's folder, in the system's words; ``None`` if it can."""
+    sizes = [file.stat().st_size for file in (out / CHECKPOINTS).glob("*.safetensors")]
+    probe = out / PROBE
+    try:
+        probe.write_bytes(bytes(max([LEAST_BYTES, *(2 * size for size in sizes)])))
+        return None
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
 
 
 def conclude_in_process(out: Path, reason: str) -> bool:

@@ -18,7 +18,7 @@ from fedgraft.server import cli
 from fedgraft.server.deployment import flower_cli, launch
 from fedgraft.server.deployment.folder import LEFT_OUT, Folder, RegisteredSite, write_sites
 from fedgraft.server.deployment.following import without_tracebacks
-from fedgraft.server.deployment.keeper import START_SECONDS, TRIES, Keeper
+from fedgraft.server.deployment.keeper import PROBE, START_SECONDS, TRIES, Keeper
 from fedgraft.server.deployment.open_runs import (
     ENDED,
     OPEN_RUNS,
@@ -112,6 +112,25 @@ def test_without_progress_it_is_given_up(
         "the coordinator's process of the run ended 6 times in the same round"
     )
     assert "what there is is in" in capsys.readouterr().out
+
+
+def test_while_its_folder_can_not_be_written_to_a_run_waits(
+    begun: tuple[Folder, Path], submitted: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As with a full disk: it says so once, and that costs none of the run's tries."""
+    folder, out = begun
+    (out / LOCK).touch()
+    keeper = Keeper(folder)
+    (out / PROBE).mkdir()  # in the way, also of an account that may do everything
+    for _ in range(TRIES + 3):
+        keeper.look()
+    assert len(submitted) == 1
+    said = capsys.readouterr().out
+    assert said == f"run id-1 was cut off, and goes on once {out} can be written to again: Is a directory\n"
+    (out / PROBE).rmdir()
+    keeper.look()
+    assert submitted[1] == "stop id-1" and len(submitted) == 3 and not (out / PROBE).exists()
+    assert of_folder(folder, out) == OpenRun("first", "id-3", str(out), 1, -1)
 
 
 def test_one_that_never_got_a_process_is_submitted_again(begun: tuple[Folder, Path], submitted: list[str]) -> None:
