@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,13 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from loopback import Federation, wait
+from loopback import Federation, Service, wait
 
 from fedgraft.common.plan.plan import load_plan
 from fedgraft.server.deployment.open_runs import last_round
 from fedgraft.server.exchange.deployed_grid import read_now
 
 STUCK_SECONDS = 600.0
+CLOCK = Path(__file__).with_name("moved_clock.c")
 
 
 class WrongError(Exception):
@@ -120,26 +122,31 @@ def filled(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def moved_clock(
-    place: Place, again: Callable[[str, dict[str, str]], None], ready: str
-) -> Iterator[Callable[[int], None]]:
-    """A service is started again so that its clock can be moved, by so many seconds; and once more at the end."""
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
-    if library is None:
-        raise NotRunError("libfaketime is not installed (apt install libfaketime)")
-    file = place.where.scratch / "clock"
+def moved_clock(place: Place, service: Service, ready: str) -> Iterator[Callable[[int], None]]:
+    """A service is started again so that its clock can be moved, by so many seconds; and once more at the end.
+
+    Args:
+        ready: what the service says when it is up.
+    """
+    library, file = place.where.scratch / "moved_clock.so", place.where.scratch / "clock"
+    if shutil.which("cc") is None:
+        raise NotRunError("there is no C compiler (cc)")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(CLOCK)], check=True)
 
     def move(seconds: int) -> None:
-        file.with_suffix(".new").write_text(f"{seconds:+d}\n")
+        file.with_suffix(".new").write_text(f"{seconds}\n")
         file.with_suffix(".new").replace(file)
 
+    def again(more: dict[str, str]) -> None:
+        if not service.again(ready, more):
+            raise WrongError(f"it never said {ready!r} again: {service.said()[-500:]}")
+
     move(0)
-    fake = {"FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    again(ready, {**fake, "NO_FAKE_STAT": "1", "LD_PRELOAD": str(library)})
+    again({"MOVED_CLOCK": str(file), "LD_PRELOAD": str(library)})
     try:
         yield move
     finally:
-        again(ready, {})
+        again({})
 
 
 @contextmanager

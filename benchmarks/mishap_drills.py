@@ -12,7 +12,7 @@ from pathlib import Path
 from disturbed import STUCK_SECONDS, NotRunError, Place, WrongError, filled, mount, moved_clock, other_files, own_disk
 from loopback import wait
 
-AWAY_SECONDS, FULL_SECONDS = 30.0, 45.0
+AWAY_SECONDS, FULL_SECONDS, FULL_HERE_SECONDS = 30.0, 15.0, 45.0
 DEADLINE, BEYOND_SECONDS = 30.0, 75.0
 ALDER, BIRCH, CEDAR = "alder", "birch", "cedar"  # the state folder of cedar has a disk of its own
 
@@ -98,7 +98,7 @@ def two_coordinators(place: Place) -> str:
 
 
 def full_disk(place: Place) -> str:
-    """The disk of a site's state folder is full for 45 s."""
+    """The disk of a site's state folder is full for 15 s."""
     folder = own_disk(place.where.state(CEDAR))
     place.begin("full-disk")
     place.reach(1)
@@ -108,7 +108,7 @@ def full_disk(place: Place) -> str:
 
 
 def read_only_disk(place: Place) -> str:
-    """A site's state folder can't be written to for 45 s."""
+    """A site's state folder can't be written to for 15 s."""
     folder = own_disk(place.where.state(CEDAR))
     place.begin("read-only-disk")
     place.reach(1)
@@ -125,13 +125,13 @@ def full_disk_at_the_coordinator(place: Place) -> str:
     place.begin("full-disk-at-the-coordinator", out=place.small / "run")
     place.reach(1)
     with filled(place.small):
-        time.sleep(FULL_SECONDS)
+        time.sleep(FULL_HERE_SECONDS)
     return ""
 
 
 def clock_of_a_site(place: Place) -> str:
     """A site's clock jumps ten minutes ahead, and back again after 30 s."""
-    with moved_clock(place, place.where.hospitals[BIRCH].again, "connected to") as move:
+    with moved_clock(place, place.where.hospitals[BIRCH], "connected to") as move:
         place.begin("clock-of-a-site")
         place.reach(1)
         move(600)
@@ -143,7 +143,7 @@ def clock_of_a_site(place: Place) -> str:
 
 def clock_of_the_coordinator(place: Place) -> str:
     """The coordinator's clock jumps an hour ahead, and back again after 30 s."""
-    with moved_clock(place, place.where.coordinator.again, "coordinator is up") as move:
+    with moved_clock(place, place.where.coordinator, "coordinator is up") as move:
         place.begin("clock-of-the-coordinator")
         place.reach(1)
         move(3600)

@@ -5,7 +5,8 @@
 A coordinator and three sites on loopback (`loopback.py`), reached through a relay that can be cut. A run must end by
 itself with the bits of an undisturbed run; or, where a site was away or cases were lost, with that named by site and
 round in ``summary.json``. Prints a table; the exit code is 1 if one ended otherwise, or not within ten minutes.
-Disks are tmpfs that the drill mounts (root); clocks are moved by libfaketime. Without these such drills are not run.
+Disks are tmpfs that the drill mounts (root); clocks are moved by `moved_clock.c` (a C compiler). Without these such
+drills are not run.
 """
 
 from __future__ import annotations

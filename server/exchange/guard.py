@@ -35,6 +35,10 @@ _OF_FLOWER = {
 """Flower's error codes that say something about a site (``flwr.common.constant.ErrorCode``)."""
 
 
+WRONG_COUNT = "wrong-count"
+"""The code of an answer that rests on other cases than the site had offered."""
+
+
 @dataclass(frozen=True)
 class Refusal:
     """Why a reply is not used. ``code`` is one of a fixed set; ``reason`` is our own text and quotes no sender's."""
@@ -75,7 +79,7 @@ def read_update(
         return update
     wrong = _stranger(expected, Expected(update.site, update.plan_digest, update.round))
     if wrong is None and expected.examples not in (None, update.examples):
-        return Refusal("wrong-count", f"{update.examples} training cases, but {expected.examples} when it was prepared")
+        return Refusal(WRONG_COUNT, f"{update.examples} training cases, but {expected.examples} when it was prepared")
     reason = impossible(update.tensors)
     return wrong or (Refusal("bad-update", f"reference: {reason}") if reason else update)
 
@@ -110,7 +114,7 @@ def read_sums(reply: Message | None, expected: Expected, specs: Specs) -> SiteSu
     if wrong is None and found.sums is not None and COUNTS in found.sums:
         cases = int(found.sums[COUNTS].sum())
         if cases != expected.examples:
-            return Refusal("wrong-count", f"sums of {cases} cases, but {expected.examples} when it was prepared")
+            return Refusal(WRONG_COUNT, f"sums of {cases} cases, but {expected.examples} when it was prepared")
     return wrong or found
 
 
@@ -126,7 +130,7 @@ def read_moments(reply: Message | None, expected: Expected, width: int) -> SiteM
     wrong = _stranger(expected, Expected(found.site, found.plan_digest, expected.round))
     if wrong is None and found.moments is not None and found.moments.cases != expected.examples:
         return Refusal(
-            "wrong-count", f"moments of {found.moments.cases} cases, but {expected.examples} when it was prepared"
+            WRONG_COUNT, f"moments of {found.moments.cases} cases, but {expected.examples} when it was prepared"
         )
     return wrong or found
 
@@ -146,7 +150,7 @@ def read_familiarity(reply: Message | None, expected: Expected, width: int) -> T
         return Refusal("bad-familiarity", str(error))
     wrong = _stranger(expected, Expected(found.site, found.plan_digest, expected.round))
     if wrong is None and found.sums is not None and found.sums.cases != expected.examples:
-        return Refusal("wrong-count", f"sums of {found.sums.cases} cases, but {expected.examples} when it was prepared")
+        return Refusal(WRONG_COUNT, f"sums of {found.sums.cases} cases, but {expected.examples} when it was prepared")
     return wrong or found
 
 
@@ -159,7 +163,7 @@ def read_gradient(
         return found
     wrong = _stranger(expected, Expected(found.site, found.plan_digest, found.round))
     if wrong is None and found.examples != expected.examples:
-        return Refusal("wrong-count", f"{found.examples} training cases, but {expected.examples} when it was prepared")
+        return Refusal(WRONG_COUNT, f"{found.examples} training cases, but {expected.examples} when it was prepared")
     return wrong or found
 
 

@@ -53,6 +53,22 @@ def with_metric(examples: int) -> Callable[[Message], None]:
     return change
 
 
+def test_a_site_whose_cases_have_changed_is_prepared_again(federate: Federate, compose_plan: Composer) -> None:
+    """Files that are gone cost the round in which that is found out, and no other."""
+
+    def fewer(message: Message, reply: Message) -> Message:
+        if message.metadata.message_type == "train" and message.content["config"]["server-round"] == 1:
+            with_metric(3)(reply)
+        return reply
+
+    result = federate(compose_plan("rounds=3"), {BIRCH: fewer})
+    lines = [(e.round, e.what, e.outcome) for e in result.ledger.entries if e.site == "birch"]
+    asked = [line for line in lines if line[1] in ("prepare", "train")]
+    assert asked[-4:] == [(1, "train", "wrong-count"), (2, "prepare", "ok"), (2, "train", "ok"), (3, "train", "ok")]
+    others = [e for e in result.ledger.entries if e.site == "alder" and e.what == "prepare" and e.round > 1]
+    assert others == []
+
+
 def with_site(**values: str | int) -> Callable[[Message], None]:
     def change(reply: Message) -> None:
         reply.content["site"] = ConfigRecord({**reply.content.config_records["site"], **values})
