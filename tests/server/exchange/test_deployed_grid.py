@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 
 from fedgraft.server.deployment.folder import LEFT_OUT, REGISTERED, sites_of
@@ -47,6 +49,19 @@ def test_each_site_s_last_question_and_answer(tmp_path: Path) -> None:
     assert (asked.what, asked.round, asked.answered) == ("prepare", None, None), "an answer to an older question"
     list(grid.pull_messages([again]))
     assert read_now(tmp_path)["south"].answered is not None
+
+
+def test_a_clock_that_is_set_changes_no_duration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of day goes back by an hour while a site computes, or ahead."""
+    grid = DeployedGrid(inner(), tmp_path, NODES)
+    for node, step in ((1000, -3600.0), (1001, 3600.0)):
+        (question,) = grid.push_messages(questions((node,), 1))
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda now=now, step=step: now + step)
+        list(grid.pull_messages([question]))
+        monkeypatch.undo()
+        took = read_now(tmp_path)[NODES[node]].answered
+        assert took is not None and 0 <= took < 600
 
 
 def test_only_runs_between_hospitals_are_written_down(tmp_path: Path) -> None:
