@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from fedgraft.server.deployment.public.door import Door, Guest, Places, network_of
@@ -107,3 +110,16 @@ def test_places_fit_into_the_files_that_a_process_may_open() -> None:
     assert fitted(Places(), 4864) == Places()
     assert fitted(Places(), 2816) == Places(2048, 512, 64, 64)
     assert fitted(Places(), 256) == Places(16, 4, 4, 64)
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_it_may() -> None:
+    """In a process of its own, whose limits then stay as they are."""
+    code = """
+import resource
+from fedgraft.server.deployment.public.door import Places
+from fedgraft.server.deployment.public.public_port import places_within_limits
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 2816))
+print(places_within_limits(Places()), *resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"{Places(2048, 512, 64, 64)} 2816 2816"

@@ -159,6 +159,21 @@ def test_a_stranger_is_not_kept_however_busy(running: Running, monkeypatch: pyte
         assert is_closed(connection)
 
 
+def test_nobody_fills_the_log(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    with running.plain() as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert plain.recv(1) in (b"", b"\x15"), "an alert of TLS at most"
+    for said in (b"\x00\xff\r\n\r\n", b"GET /health HTTP/9.9\r\n\r\n", b"GET /%zz HTTP/1.1\r\nupgrade: x\r\n\r\n"):
+        with running.secure() as connection:
+            connection.sendall(said)
+            while connection.recv(4096):
+                pass
+    with running.secure() as connection:
+        connection.sendall(f"POST {PULL} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nx".encode())
+    until(lambda: running.door.strangers == 0)
+    assert not caplog.records
+
+
 def test_an_answered_stranger_is_sent_away(running: Running) -> None:
     with running.secure() as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")

@@ -51,6 +51,11 @@ def test_it_knows_its_input_and_is_ready_to_predict(run: fg.Run) -> None:
     assert all(torch.equal(held[name], tensor) for name, tensor in saved.items())
 
 
+def test_what_a_simulation_writes_is_its_own_account_s(run: fg.Run) -> None:
+    written = [run.out, *run.out.rglob("*")]
+    assert len(written) > 20 and not [path for path in written if path.lstat().st_mode & 0o077]
+
+
 def test_files_give_what_the_sites_evaluated(run: fg.Run) -> None:
     """A site's test loss and accuracy, computed anew from its manifest."""
     manifest = next(iter(sorted(run.out.glob("sites/*/manifest.csv"))))
