@@ -47,7 +47,7 @@ def main(grid, context):
     for kind in ("query.prepare", "query.none"):
         for reply in grid.send_and_receive([Message(RecordDict(), node, kind) for node in nodes], timeout=60):
             said.append(reply.error.reason if reply.has_error() else "content")
-    Path(context.run_config["out"]).write_text(json.dumps(said))
+    Path(context.run_config["run"]).write_text(json.dumps(said))
 """
 
 
@@ -248,7 +248,7 @@ def test_code_in_a_bundle_has_no_effect_at_a_site(
     touched = tmp_path / "touched"
     bundle = hostile_bundle(tmp_path, touched)
     config = tmp_path / "run.toml"
-    config.write_text(f'out = "{tmp_path / "replies.json"}"\nplan = "{kind}"\n')
+    config.write_text(f'run = "{tmp_path / "replies.json"}"\nplan = "{kind}"\n')
     run = flower_cli.submit(deployment.folder, bundle, config)
     while not (state := flower_cli.run_state(deployment.folder, run)).finished:
         time.sleep(0.5)
