@@ -29,7 +29,7 @@ from rich.table import Table
 from fedgraft.server.deployment.open_runs import is_complete, why_ended
 from fedgraft.server.exchange.delivery import LATE
 
-WORDS = ("data=phantom", "data.sites=3", "data.cases=40", "data.image_size=32", "rounds=5", "compression=topk")
+WORDS = ("data=phantom", "data.sites=3", "data.cases=120", "data.image_size=32", "rounds=5", "compression=topk")
 QUORUM = "patience.quorum_sites=2"
 STATE_MB, RUN_MB = 120, 120
 
