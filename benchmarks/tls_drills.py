@@ -28,7 +28,7 @@ from rich.table import Table
 from fedgraft.server.deployment.open_runs import is_complete, why_ended
 
 KILLS_A_RUN, STUCK_SECONDS = 4, 300.0
-WORDS = ("data=phantom", "data.sites=3", "data.cases=40", "data.image_size=32", "rounds=6", "compression=topk")
+WORDS = ("data=phantom", "data.sites=3", "data.cases=120", "data.image_size=32", "rounds=6", "compression=topk")
 VICTIMS = ("coordinator", "superlink", "gateway", "server app", "site", "supernode", "executor", "message")
 
 
