@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import threading
@@ -177,3 +178,9 @@ def wait(what: Callable[[], object], seconds: float = 120.0, pause: float = 0.1)
 
 def model_of(out: Path) -> str:
     return tensors.digest(tensors.load(out / "model" / "model.safetensors"))
+
+
+def dropped_in(out: Path) -> list[tuple[str, int, str, str]]:
+    """What a run's summary names as lost: site, round, kind of message and reason."""
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    return [(one["site"], one["round"], one["what"], one["reason"]) for one in summary["dropped"]]

@@ -21,7 +21,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from disturbed import STUCK_SECONDS, NotRunError, Place, WrongError, disk
-from loopback import Federation, federation, model_of, wait
+from loopback import Federation, dropped_in, federation, model_of, wait
 from mishap_drills import CEDAR, DRILLS
 from rich.console import Console
 from rich.table import Table
@@ -34,28 +34,29 @@ QUORUM = "patience.quorum_sites=2"
 STATE_MB, RUN_MB = 120, 120
 
 
-def how_it_ended(where: Federation, expected: str, away: str) -> str:
+def how_it_ended(where: Federation, quiet: Path, away: str) -> str:
     """In words, which begin with WRONG if it must not end so.
 
     Args:
+        quiet: the folder of the undisturbed run.
         away: the site that may be missing from a round, if it is named; ``""`` if only the same bits will do.
     """
     if not wait(where.ended, STUCK_SECONDS):
         return "WRONG: it did not end"
     if not is_complete(where.out):
         return f"WRONG: {why_ended(where.out)}"
-    named = named_in(where.out, away) if away else ""
-    if model_of(where.out) == expected:
+    named = named_in(where.out, quiet, away) if away else ""
+    if model_of(where.out) == model_of(quiet):
         return f"same bits; {named}" if named else "same bits"
     return f"finished; {named}" if named else f"WRONG: other bits, and nothing names {away or 'a reason'}"
 
 
-def named_in(out: Path, site: str) -> str:
-    """What the run's summary and ledger say of a site: rounds, reasons, counts."""
-    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-    lines = [
-        f"round {one['round']} {one['what']}: {one['reason']}" for one in summary["dropped"] if one["site"] == site
-    ]
+def named_in(out: Path, quiet: Path, site: str) -> str:
+    """What the run's summary and ledger say of a site, and those of the undisturbed run do not: rounds, reasons,
+    counts."""
+    summary, known = json.loads((out / "summary.json").read_text(encoding="utf-8")), dropped_in(quiet)
+    dropped = [one for one in dropped_in(out) if one[0] == site and one not in known]
+    lines = [f"round {number} {what}: {reason}" for _, number, what, reason in dropped]
     ledger = [json.loads(line) for line in (out / "ledger.jsonl").read_text(encoding="utf-8").splitlines()]
     late = sum(one["outcome"] == LATE and one["site"] == site for one in ledger)
     lost = summary["sites"].get(site, {}).get("quarantined") or {}
@@ -65,10 +66,10 @@ def named_in(out: Path, site: str) -> str:
     return f"{site}: {', '.join(said)}" if said else ""
 
 
-def run_drill(name: str, place: Place, expected: str) -> str:
+def run_drill(name: str, place: Place, quiet: Path) -> str:
     try:
         away = DRILLS[name](place)
-        return how_it_ended(place.where, expected, away)
+        return how_it_ended(place.where, quiet, away)
     except NotRunError as error:
         return f"not run: {error}"
     except WrongError as error:
@@ -100,10 +101,10 @@ def main() -> int:
                 place = Place(where, scratch / "small" if has_small else None)
                 place.begin("undisturbed")
                 place.until_ended()
-                expected = model_of(where.out)
+                quiet = where.out
                 for name in given.only:
                     begun = time.monotonic()
-                    ends[name] = run_drill(name, place, expected), time.monotonic() - begun
+                    ends[name] = run_drill(name, place, quiet), time.monotonic() - begun
                     print(f"{name}: {ends[name][0]}", file=sys.stderr, flush=True)
             finally:
                 where.stop()
