@@ -22,6 +22,12 @@ CAUSES = {
     "process-ended": "the process of this message ended before it answered, or the site was started again; it is asked "
     "again with the next message; the site's state/logs say more",
     "data-unusable": "at the site, `fedgraft site check` says which cases or columns, and what to do",
+    "case-lost": "cases that took part in this run can't be read at the site any more; bring them back (`fedgraft site "
+    "check` says which), and it goes on. A new run goes without them",
+    "few-differ": "beside what the site has told before, the answer would tell of fewer patients than its "
+    "`release.min_count` (docs/trust.md); it answers again what it has answered, and when more patients have come",
+    "missing-texts": "the plan's `table.missing` has texts that the site's site.yaml does not list under `missing`; a "
+    "text that is a value would tell how many patients have it",
     "wrong-kind": "the plan is for another kind of data (images or tables) than the site has",
     "version": "install the same version of fedgraft at the site as at the coordinator, and start the site again",
     "site-file": "the site's site.yaml is wrong, or forbids what the plan needs: `fedgraft site check` at the site",

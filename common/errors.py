@@ -66,10 +66,28 @@ class WrongKindError(DataError):
     code = "wrong-kind"
 
 
+class LostCaseError(DataError):
+    """Cases of which a site told in a run can't be read any more: what it would tell next would give them away."""
+
+    code = "case-lost"
+
+
+class AccountError(FedGraftError):
+    """An answer, beside those that were given before, would tell of fewer patients than ``release.min_count``."""
+
+    code = "few-differ"
+
+
 class SiteFileError(FedGraftError):
     """The hospital's own file (``site.yaml``) is wrong or forbids what the plan needs."""
 
     code = "site-file"
+
+
+class MissingTextError(SiteFileError):
+    """A plan counts texts of a table as missing that the site does not list."""
+
+    code = "missing-texts"
 
 
 class BackboneError(FedGraftError):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from fedgraft.client.account.secret import write_seed
 from fedgraft.client.images.reader import CaseReader, Reading
 from fedgraft.client.site.limits import Limits
 from fedgraft.common.plan.data_sections import DicomSection
@@ -28,6 +29,7 @@ MODEL = (
     "train.epochs=1",
     "engine.threads=1",
 )
+SPLIT = "split: {val_fraction: 0.15, test_fraction: 0.25}\n"
 HOSPITALS = ("data.sites=3", "data.cases=32", "data.size=64")
 Composer = Callable[..., Plan]
 DEPLOYED = "tests/deployment/"
@@ -145,8 +147,9 @@ def _hospital(folder: Path, number: int, rows: int) -> Path:
     folder.mkdir(parents=True)
     (folder / "table.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "manifest.csv").write_text("\n".join(["path,row,label,patient", *cases]) + "\n", encoding="utf-8")
-    site = f"name: {folder.name}\nmanifest: manifest.csv\nstate: state\ndevice: cpu\nthreads: 1\n"
+    site = f"name: {folder.name}\nmanifest: manifest.csv\nstate: state\ndevice: cpu\nthreads: 1\n{SPLIT}"
     (folder / "site.yaml").write_text(site, encoding="utf-8")
+    write_seed(folder / "state", 0)
     return folder / "site.yaml"
 
 

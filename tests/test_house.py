@@ -27,7 +27,7 @@ ROOMS = {
     "harmonisation alignment sampling personalisation familiarity decisions calibration plan tasks tensors runtime "
     "interfaces records errors causes merged_bins",
     "client": "cli own_report check app export prediction explanation structured_report training features images "
-    "tables augmentation deployment cohort fence site",
+    "tables augmentation deployment cohort account fence site",
     "server": "cli watching preflight app checkpoints reports evidence rounds exact patience exchange aggregation "
     "weights deployment tracking",
     "simulations": "commands api study engine planning clock federation datasets",

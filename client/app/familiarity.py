@@ -44,6 +44,8 @@ def site_sums(session: Session) -> Sums | None:
     patients = len(set(session.accepted.splits["train"].patients))
     if not may_release_means(patients, session.site.release):
         return None
+    if not session.accepted.may_tell_of_training("familiarity"):
+        return None
     return sums_of(features_before_head(session.model.constant.trained, session.cohort["train"], session.device))
 
 
@@ -59,4 +61,4 @@ def site_counts(session: Session, reference: Reference) -> dict[str, Counts]:
         if len(examples) and len(examples) >= permission.min_count:
             features = features_before_head(session.model.constant.trained, examples, session.device)
             found[split] = release_distances(counted(reference.distances(features)), permission)
-    return found
+    return session.accepted.tellable("familiarity", found)

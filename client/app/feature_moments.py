@@ -39,5 +39,7 @@ def site_moments(session: Session) -> Moments | None:
     patients = len(set(session.accepted.splits["train"].patients))
     if session.scaling is None or not may_release_means(patients, session.site.release):
         return None
+    if not session.accepted.may_tell_of_training("moments of features"):
+        return None
     session.model.load(session.initial)
     return moments_of(session.scaling.features)

@@ -44,6 +44,7 @@ def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, ru
         raise WireError("the plan asks this site for no gradients")
     release.require_gradient(session.plan.release, session.site.release)
     require_patients(session.patients, session.site.release.patients)
+    session.accepted.require_training("gradient")
     if evaluate:  # the first question of a round
         session.begin_round(order.round)
     received = _received(content, session)
@@ -52,7 +53,7 @@ def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, ru
         session.load(received)
         summed = gradient_at(session, order, received, workspace, session.local_tensors())
     with session.phases.of("evaluate"):
-        evaluations = evaluate_received(session) if evaluate else {}
+        evaluations = session.accepted.tellable("evaluation", evaluate_received(session)) if evaluate else {}
     return _answer(session, order, summed, evaluations)
 
 

@@ -73,8 +73,18 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
     train, task = session.cohort["train"], tasks.of(plan.data)
     counts = None if _held_out(session) or session.abstains else task.count(train.labels)
     abstains = FewPatientsError.code if session.abstains and not _held_out(session) else ""
-    cases = 0 if abstains else len(train)
-    offer = Offer(site.name, digest, True, cases, counts, session.accepted.quarantined, abstains=abstains)
+    if not abstains:
+        session.accepted.require_training("counts")
+    offer = Offer(
+        site.name,
+        digest,
+        True,
+        0 if abstains else len(train),
+        counts,
+        session.accepted.quarantined,
+        abstains=abstains,
+        fractions=session.accepted.account.own_fractions(plan.data),
+    )
     offer = release.release_offer(offer, plan.release, site.release, task)
     release.log_release(session.release_log, "offer", run, offer, plan=digest)
     return pack_offer(offer)
@@ -110,7 +120,7 @@ def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: in
         found = evaluated_received(session)
     keep_predictions(session, received, {split: one.outputs for split, one in found.items()})
     groups = evaluate_subgroups(session, found["test"].outputs if "test" in found else None)
-    evaluations = {split: one.evaluation for split, one in found.items()}
+    evaluations = session.accepted.tellable("evaluation", {split: one.evaluation for split, one in found.items()})
     return answer_evaluate(session, order, evaluations, groups, prevalence)
 
 
@@ -165,6 +175,7 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
     session, order = given.session, given.order
     held = _held_back(given, shared)
     shared = held.tensors
+    session.accepted.require_training("update")
     update = messages.Update(
         session.site.name,
         session.plan.digest,
@@ -172,7 +183,7 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
         shared,
         len(session.cohort["train"]),
         loss,
-        dict(evaluations),
+        session.accepted.tellable("evaluation", evaluations),
         held.number,
     )
     names = session.model.names("shared")

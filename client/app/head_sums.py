@@ -70,7 +70,8 @@ def _load(session: Session, asked: SumsQuestion) -> None:
 
 
 def _may_leave(session: Session) -> bool:
-    return may_release_sums(_patients(session), session.plan.release, session.site.release)
+    allowed = may_release_sums(_patients(session), session.plan.release, session.site.release)
+    return allowed and session.accepted.may_tell_of_training("sums by class", by_label=True)
 
 
 def _patients(session: Session) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from flwr.app import RecordDict
 
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.cohort.accepted import accept
+from fedgraft.client.cohort.enrolment.roll import Roll
 from fedgraft.client.cohort.inputs import Inputs, TellsStatistics
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.site.release import RELEASED, append_line
@@ -38,13 +39,15 @@ def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: in
         raise WireError("the plan asks for no statistics")
     if problems := kind.problems():
         raise PlanError(problems)
-    told = site_statistics(plan, asked, site, workspace.inputs(site, plan))
+    told = site_statistics(plan, asked, site, workspace.inputs(site, plan), workspace.roll(site), run)
     append_line(site.state / RELEASED, "statistics", run, plan=digest, **asked.figures(told))
     return pack_description(site.name, digest, asked.pack(told))
 
 
-def site_statistics(plan: Plan, asked: FederatedStatistics, site: SiteFile, inputs: Inputs) -> Statistics:
-    """The statistics that may leave a site, over its training cases in this plan; none if the plan holds the site out.
+def site_statistics(
+    plan: Plan, asked: FederatedStatistics, site: SiteFile, inputs: Inputs, roll: Roll, run: int = 0
+) -> Statistics:
+    """The statistics that may leave a site, over its training cases; none if the plan holds the site out.
 
     Raises:
         PlanError: such inputs have no statistics.
@@ -54,5 +57,5 @@ def site_statistics(plan: Plan, asked: FederatedStatistics, site: SiteFile, inpu
         return asked.nothing()
     if not isinstance(inputs, TellsStatistics):
         raise PlanError(f"input: {type(inputs).__name__} tells no statistics, and the plan asks for some")
-    train = accept(read_manifest(site.manifest), plan, inputs).splits["train"]
-    return inputs.tell(train.cases, site.release)
+    accepted = accept(read_manifest(site.manifest), plan, inputs, roll=roll, run=run)
+    return inputs.tell(accepted.splits["train"].cases, site.release, accepted.account)

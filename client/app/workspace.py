@@ -7,7 +7,7 @@ one `Workspace` serves all sites, which share one copy of the backbone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from fedgraft.client.cohort.accepted import accept
+from fedgraft.client.cohort.enrolment.roll import Roll, roll_of
 from fedgraft.client.cohort.inputs import Factories, Inputs, Progress, factory_of, ignore, site_context
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.features.extraction import FeatureExtractor, load_cohort
@@ -50,6 +51,8 @@ class Workspace:
 
     ``decoded`` and ``computed`` are called with a number of cases; ``phases`` sums up time; ``stores`` keep rows;
     ``wide_losses`` are the float64 copies of ``losses``.
+    ``lasting``: whether sites keep their account of what they have told (`fedgraft.client.cohort.enrolment.roll`) on
+    their disks; in a simulation, whose sites start anew with each run, it lasts as long as this.
     ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time.
     """
 
@@ -60,6 +63,8 @@ class Workspace:
     stores: Stores = field(default_factory=dict)
     losses: Losses = field(default_factory=dict)
     wide_losses: dict[LossFunction, LossFunction] = field(default_factory=dict)
+    lasting: bool = True
+    _rolls: dict[Path, Roll] = field(default_factory=dict)
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
     _plans: dict[str, Plan] = field(default_factory=dict)
     _models: dict[tuple[str, str, tuple[str, ...], bool], Built] = field(default_factory=dict)
@@ -67,9 +72,9 @@ class Workspace:
     _factories: Factories = field(default_factory=dict)
     _sessions: dict[tuple[Path, str, int], Session] = field(default_factory=dict)
 
-    def __reduce__(self) -> tuple[type[Workspace], tuple[()]]:
+    def __reduce__(self) -> tuple[Callable[[], Workspace], tuple[()]]:
         """Another process (a Ray worker) starts with an empty workspace."""
-        return Workspace, ()
+        return (Workspace if self.lasting else _passing), ()
 
     def site(self, path: Path) -> SiteFile:
         if path not in self._sites:
@@ -162,7 +167,8 @@ class Workspace:
         extractor = FeatureExtractor(plan, model, backbone_digest, inputs, self.store(site), machine, self._count)
         with self.phases.of("cohort"):
             trains = site.name not in plan.hold_out
-            accepted = accept(read_manifest(site.manifest), plan, inputs, site.state, trains)
+            listed, roll = read_manifest(site.manifest), self.roll(site)
+            accepted = accept(listed, plan, inputs, site.state, trains, roll, run)
             require_steps_within(plan, len(accepted.splits["train"].cases), site.bounds)
             cohort = load_cohort(accepted, extractor, trains)
         cohort, scaling = scaled(cohort, model, initial, plan, trains, machine.device)
@@ -172,6 +178,12 @@ class Workspace:
         """The inputs that turn a site's cases into tensors for the plan's network."""
         context = site_context(plan, site, self.store(site), self.decoded)
         return factory_of(context.kind, site.trusted, self._factories).inputs(context)
+
+    def roll(self, site: SiteFile) -> Roll:
+        """Who is in which part of a site's cohort, and its account."""
+        if site.state not in self._rolls:
+            self._rolls[site.state] = roll_of(site, self.lasting)
+        return self._rolls[site.state]
 
     def _count(self, cases: int) -> None:
         self.phases.computed += cases
@@ -217,6 +229,10 @@ class Workspace:
             initial = {**received, **model.tensors(model.names("local"))}
             self._models[key] = (model, initial, messages.specs_of(received), up_codec(plan.compression, allowed))
         return self._models[key]
+
+
+def _passing() -> Workspace:
+    return Workspace(lasting=False)
 
 
 def _plan_file(site: SiteFile, digest: str) -> Path:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from fedgraft.client.check.outcomes import outcomes
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.splits import split_as_planned
+from fedgraft.client.cohort.enrolment.roll import Roll, roll_of_plan
+from fedgraft.client.cohort.splits import require_given
 from fedgraft.common import tasks
 from fedgraft.common.interfaces.task import Outcome
 from fedgraft.common.plan.plan import Plan
@@ -42,22 +43,26 @@ class CaseTable:
         return [] if self.splits is None else [at for at, side in enumerate(self.splits) if side == name]
 
 
-def enrol(cases: Sequence[Case], lines: Sequence[int], plan: Plan | None) -> CaseTable:
+def enrol(cases: Sequence[Case], lines: Sequence[int], plan: Plan | None, roll: Roll | None = None) -> CaseTable:
     """Split the cases as a run would, and read their outcomes.
 
+    Args:
+        roll: the site's; ``None`` for a simulated one by the plan alone.
+
     Raises:
-        PlanError: the plan's fractions leave nothing to train on.
+        DataError: the plan wants a ``split`` that the manifest lacks.
     """
     found = outcomes(cases, None if plan is None else tasks.of(plan.data))
-    return CaseTable(tuple(cases), tuple(lines), _splits(cases, plan), found)
+    return CaseTable(tuple(cases), tuple(lines), _splits(cases, plan, roll), found)
 
 
-def _splits(cases: Sequence[Case], plan: Plan | None) -> tuple[str, ...] | None:
+def _splits(cases: Sequence[Case], plan: Plan | None, roll: Roll | None) -> tuple[str, ...] | None:
     if cases and all(case.split is not None for case in cases):
         return tuple(case.split or "" for case in cases)
     if plan is None:
         return None
-    splits = split_as_planned(cases, plan.data, plan.seed)
+    require_given(cases, plan.data)
+    splits = (roll or roll_of_plan(plan)).parts(cases, tasks.of(plan.data), keep=False)
     side = {case: name for name, some in splits.items() for case in some}
     return tuple(side[case] for case in cases)
 

@@ -12,8 +12,11 @@ from fedgraft.client.check.formatting import count_of
 from fedgraft.client.check.report import Finding, Section
 from fedgraft.client.check.request import CheckContext, CheckRequest, Chosen, choose_plan, simulation_of
 from fedgraft.client.check.sections.access import describe_access
+from fedgraft.client.check.sections.account import describe_account
 from fedgraft.client.check.sections.cohort import describe_cohort
 from fedgraft.client.check.sections.deployment import describe_deployment
+from fedgraft.client.cohort.enrolment.enrolled import Enrolled
+from fedgraft.client.cohort.enrolment.roll import roll_of
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.common.errors import DataError, FedGraftError
@@ -56,11 +59,13 @@ def _check_cohort(context: CheckContext, simulated: bool) -> Iterator[Section]:
             yield describe_access(site.manifest, listed)
         look = look_of(listed, plan, site)
         cases = look.cases(listed, plan, site)
-        case_table = enrol(cases, lines_of_cases(listed, cases), plan)
+        roll = roll_of(site)
+        case_table = enrol(cases, lines_of_cases(listed, cases), plan, roll)
     except FedGraftError as error:
         yield _failed("cohort", "manifest", error)
         return
     yield describe_cohort(case_table, None if plan is None else plan.data, site.release.min_count)
+    yield describe_account(site, case_table, Enrolled(roll, listed), None if plan is None else plan.data)
     yield from look.sections(context, case_table, listed)
 
 

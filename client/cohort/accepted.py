@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.duplicates import refuse_across_splits
+from fedgraft.client.cohort.enrolment.enrolled import EVALUATION, TRAINING, Enrolled
+from fedgraft.client.cohort.enrolment.roll import Roll, roll_of_plan
 from fedgraft.client.cohort.inputs import Inputs
 from fedgraft.client.cohort.quarantine import USABLE, count_reasons, write_quarantine
-from fedgraft.client.cohort.splits import split_as_planned
+from fedgraft.client.cohort.splits import require_given
 from fedgraft.common import tasks
 from fedgraft.common.errors import DataError
 from fedgraft.common.plan.plan import Plan
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,13 @@ class LabelledCases:
     def patients(self) -> tuple[str, ...]:
         return tuple(case.patient for case in self.cases)
 
+    @cached_property
+    def by_label(self) -> tuple[tuple[Case, ...], ...]:
+        """The cases of each class that has some; for labels of whole numbers only."""
+        numbers = self.labels.tolist()
+        pairs = list(zip(self.cases, numbers, strict=True))
+        return tuple(tuple(case for case, label in pairs if label == one) for one in sorted(set(numbers)))
+
 
 @dataclass(frozen=True)
 class AcceptedCohort:
@@ -42,11 +53,31 @@ class AcceptedCohort:
         cases: all cases; a line of the manifest that names a series may be several.
         verdicts: ``(N,)`` uint8: 0 for a usable case, else the number of the reason why it is not.
         splits: ``train``, ``val`` and ``test``; the last two may be empty.
+        account: over whom the site may answer.
     """
 
     cases: tuple[Case, ...]
     verdicts: NDArray[np.uint8]
     splits: dict[str, LabelledCases]
+    account: Enrolled
+
+    def require_training(self, quantity: str) -> None:
+        """Enter into the account that something is told of all training cases.
+
+        Raises:
+            AccountError: it may not leave.
+        """
+        self.account.require(TRAINING, quantity, self.splits["train"].cases)
+
+    def may_tell_of_training(self, quantity: str, by_label: bool = False) -> bool:
+        """Whether sums over all training cases, or over those of each class, may leave; they are noted if so."""
+        train = self.splits["train"]
+        return self.account.may(TRAINING, quantity, *(train.by_label if by_label else (train.cases,)))
+
+    def tellable(self, quantity: str, told: Mapping[str, T]) -> dict[str, T]:
+        """What is told of parts of the cohort, without those parts of which it may not leave; the rest is noted."""
+        may = self.account.may
+        return {name: one for name, one in told.items() if may(EVALUATION + name, quantity, self.splits[name].cases)}
 
     @property
     def quarantined(self) -> dict[str, int]:
@@ -55,30 +86,41 @@ class AcceptedCohort:
 
 
 def accept(
-    listed: Sequence[Case], plan: Plan, inputs: Inputs, quarantine: Path | None = None, trains: bool = True
+    listed: Sequence[Case],
+    plan: Plan,
+    inputs: Inputs,
+    quarantine: Path | None = None,
+    trains: bool = True,
+    roll: Roll | None = None,
+    run: int = 0,
 ) -> AcceptedCohort:
     """Accept a manifest's cases.
 
     Labels are read first, so that a wrong one is reported before hours of decoding. All cases are split, also those
-    that can't be used, so that a file that is repaired later moves no other case.
+    that can't be used, so that a file that is repaired later moves no other case. Of those that can be used, some may
+    wait or rest (`fedgraft.client.account.snapshot`).
 
     Args:
         listed: the manifest's lines.
         quarantine: the folder for the list of the cases that can't be used.
         trains: whether the site trains. A hospital that only tests (``hold_out``) may have test cases only; these are
             its ``train`` too: what of it asks for no label (its own scale, an adaptation) rests on the same cases.
+        roll: the site's; ``None`` for a simulated one by the plan alone.
+        run: Flower's id of the run.
 
     Raises:
         DataError: a label is not a class of the plan; no case is left to train on (or to test on, if the site does not
             train); an image is in two splits.
+        LostCaseError, AccountError: as `Enrolled.taking_part`.
     """
     cases = inputs.expanded(listed)
     labels = tasks.of(plan.data).targets(cases)
     verdicts = inputs.verdicts(cases)
     if quarantine is not None:
         write_quarantine(quarantine, cases, verdicts)
-    splits = split_as_planned(cases, plan.data, plan.seed)
-    place = {case: at for at, case in enumerate(cases)}
+    require_given(cases, plan.data)
+    enrolled = Enrolled(roll or roll_of_plan(plan), listed, run)
+    splits = enrolled.roll.parts(cases, tasks.of(plan.data))
     usable = {case for case, verdict in zip(cases, verdicts, strict=True) if verdict == USABLE}
     left = {name: tuple(case for case in some if case in usable) for name, some in splits.items()}
     external = not left["train"] and not trains and bool(left["test"])
@@ -86,19 +128,18 @@ def accept(
         reasons = f" (can't be used: {listed_reasons(verdicts)})" if len(usable) < len(cases) else ""
         raise DataError(f"the cohort leaves no case to train on{reasons}; {_remedy(cases)}, or see fedgraft site check")
     refuse_across_splits(left, inputs.digests)
+    left = enrolled.taking_part(left, [case for case in cases if case not in usable])
     if external:
         left["train"] = left["test"]
-    labelled = {
-        name: LabelledCases(some, labels[torch.tensor([place[case] for case in some], dtype=torch.int64)])
-        for name, some in left.items()
-    }
-    return AcceptedCohort(cases, verdicts, labelled)
+    place = {case: at for at, case in enumerate(cases)}
+    labelled = {name: LabelledCases(some, labels[[place[case] for case in some]]) for name, some in left.items()}
+    return AcceptedCohort(cases, verdicts, labelled, enrolled)
 
 
 def _remedy(cases: Sequence[Case]) -> str:
     if all(case.split is not None for case in cases):
         return "the manifest's own `split` names none as train; a hospital that only tests belongs into hold_out"
-    return "lower data.val_fraction and data.test_fraction"
+    return "lower `split` in site.yaml (in a simulation data.val_fraction and data.test_fraction)"
 
 
 def accept_whole(listed: Sequence[Case], plan: Plan, inputs: Inputs) -> LabelledCases:

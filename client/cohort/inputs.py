@@ -57,11 +57,23 @@ class Inputs(Protocol):
         """Batches of at most ``batch`` inputs: ``(slice of wanted, (B, *spec.shape) float32)``."""
 
 
+class Account(Protocol):
+    """What a site has told before (`fedgraft.client.cohort.enrolment.enrolled.Enrolled`)."""
+
+    def may(self, family: str, quantity: str, *groups: Sequence[Case]) -> bool:
+        """Whether sums over each of some groups of cases may leave; they are noted if so.
+
+        Args:
+            family: of quantities that can be subtracted from each other.
+            quantity: its name within the family.
+        """
+
+
 @runtime_checkable
 class TellsStatistics(Inputs, Protocol):
     """Inputs of a kind for which sites send statistics before the first round."""
 
-    def tell(self, train: Sequence[Case], permission: ReleasePolicy) -> Statistics:
+    def tell(self, train: Sequence[Case], permission: ReleasePolicy, account: Account) -> Statistics:
         """The statistics of the training cases (all usable) that may leave the site."""
 
 

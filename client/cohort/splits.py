@@ -30,7 +30,7 @@ def split(
     *,
     val_fraction: float,
     test_fraction: float,
-    seed: int,
+    seed: int | str,
     task: AnyTask = BY_LABEL,
 ) -> dict[str, tuple[Case, ...]]:
     """Split by the manifest's own ``split`` column, or else by fractions of each stratum's units.
@@ -43,7 +43,7 @@ def split(
         cases: all cases of one site.
         val_fraction: share of the units, 0 for an empty val.
         test_fraction: share of the units, 0 for an empty test.
-        seed: of the order of units.
+        seed: of the order of units; at a hospital its own secret.
         task: the plan's.
 
     Returns:
@@ -66,13 +66,12 @@ def split(
 
 
 def split_as_planned(cases: Sequence[Case], data: DataSection, seed: int) -> dict[str, tuple[Case, ...]]:
-    """`split` by a plan's options.
+    """`split` by a plan's options and seed, as a simulated site does it.
 
     Raises:
         DataError: the plan says ``data.test=given``, but the manifest has no ``split``; or as `split`.
     """
-    if data.test == "given" and any(case.split is None for case in cases):
-        raise DataError("the plan says data.test=given, but the manifest names no `split`; add the column")
+    require_given(cases, data)
     return split(
         cases,
         val_fraction=data.val_fraction,
@@ -80,6 +79,15 @@ def split_as_planned(cases: Sequence[Case], data: DataSection, seed: int) -> dic
         seed=seed,
         task=tasks.of(data),
     )
+
+
+def require_given(cases: Sequence[Case], data: DataSection) -> None:
+    """
+    Raises:
+        DataError: the plan says ``data.test=given``, but the manifest has no ``split``.
+    """
+    if data.test == "given" and any(case.split is None for case in cases):
+        raise DataError("the plan says data.test=given, but the manifest names no `split`; add the column")
 
 
 def _check_fractions(val_fraction: float, test_fraction: float) -> None:
@@ -132,5 +140,5 @@ def _keep_in_train(drawn: Sequence[str], units: Units, task: AnyTask, side: dict
         side[next(name for name in drawn if one in has[name])] = "train"
 
 
-def _hash(unit: str, seed: int) -> tuple[bytes, str]:
+def _hash(unit: str, seed: int | str) -> tuple[bytes, str]:
     return hashlib.blake2b(f"split:{seed}:{unit}".encode(), digest_size=8).digest(), unit

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fedgraft.client.augmentation.views import Bank, identity, view_fingerprint, view_of
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.inputs import CaseView
+from fedgraft.client.cohort.inputs import Account, CaseView
 from fedgraft.client.images.expansion import expanded
 from fedgraft.client.images.ingest import ImageIngest
 from fedgraft.client.images.transforms import fingerprint, normalise
@@ -78,9 +78,11 @@ class ImageInputs:
             images = self.views(wanted[part])
             yield part, normalise(images, self.ingest.spec).expand(-1, self.ingest.spec.channels, -1, -1)
 
-    def tell(self, train: Sequence[Case], permission: ReleasePolicy) -> ImageStatistics:
+    def tell(self, train: Sequence[Case], permission: ReleasePolicy, account: Account) -> ImageStatistics:
         """Means over training images, each as it is (no views), by which the plan's ``harmonise`` describes them."""
         if self.harmony is None or not may_release_means(len({case.patient for case in train}), permission):
+            return ImageStatistics()
+        if not account.may("images", "means over images", train):
             return ImageStatistics()
         total = torch.zeros(self.harmony.numbers(self.ingest.spec.size), dtype=torch.float64)
         for start in range(0, len(train), _AT_ONCE):

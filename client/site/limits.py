@@ -28,7 +28,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Rules:
-    """The site file's rules for reading files (`fedgraft.client.site.site_file.SiteFile`)."""
+    """The site file's rules for reading files (`fedgraft.client.site.site_file.SiteFile`).
+
+    ``missing``: texts that a plan may count as missing, besides the usual ones; ``None`` for all that it names, where
+    there is no site.
+    """
 
     limits: Limits = field(default_factory=Limits)
     refuse_burned_in: bool = True
+    missing: tuple[str, ...] | None = None

@@ -31,10 +31,12 @@ RELEASED = "released.jsonl"
 def release_offer(offer: Offer, plan: ReleaseSection, permission: Permission, task: AnyTask) -> Offer:
     """Withhold class counts and quarantine counts unless plan and site both allow them.
 
-    Allowed class counts are still withheld, as the task says, where they are above 0 and below ``min_count``.
+    Allowed class counts are still withheld, as the task says, where they are above 0 and below ``min_count``. A
+    quarantine count below ``min_count`` leaves as 0: some, but fewer than ``min_count``.
     """
-    if not (plan.quarantine and permission.quarantine):
-        offer = replace(offer, quarantined={})
+    told = offer.quarantined if plan.quarantine and permission.quarantine else {}
+    few = {reason: count if count >= permission.min_count else 0 for reason, count in told.items()}
+    offer = replace(offer, quarantined=few)
     return replace(offer, class_counts=release_counts(offer.class_counts, plan, permission, task))
 
 
@@ -134,15 +136,19 @@ def may_release_sums(patients: Sequence[int], plan: ReleaseSection, permission: 
 
 def release_statistics(found: TableStatistics, table: TableSection, permission: Permission) -> TableStatistics:
     """A table's statistics without columns and categories of too few cases for plan or site; none if the site forbids
-    them."""
-    return found.at_least(max(table.min_count, permission.min_count)) if permission.statistics else nothing_of(table)
+    them. Cases by category leave in steps of the site's ``min_count``, so that what is left over is no small number."""
+    if not permission.statistics:
+        return nothing_of(table)
+    return found.at_least(max(table.min_count, permission.min_count)).in_steps(permission.min_count)
 
 
 def of_enough_patients(
     found: TableStatistics, patients: Patients, table: TableSection, permission: Permission
 ) -> TableStatistics:
-    """A table's statistics without columns and categories of too few patients for plan or site."""
-    return found.of_patients(max(table.min_count, permission.min_count), patients)
+    """A table's statistics without columns and categories of too few patients for plan or site. Where fewer than the
+    site's ``min_count`` patients lack a value, the column is told as if none did."""
+    told = found.of_patients(max(table.min_count, permission.min_count), patients)
+    return told.without_few_missing(permission.min_count, patients)
 
 
 def may_release_moments(patients: Sequence[int], permission: Permission) -> bool:

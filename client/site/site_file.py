@@ -80,6 +80,19 @@ class Announcement:
 
 
 @dataclass(frozen=True)
+class Fractions:
+    """The shares of the patients that validate and test here, unless the manifest names a ``split``; a plan can't
+    change them. Who is in which part follows from the site's own secret, and stays."""
+
+    __pydantic_config__ = _STRICT
+    val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
+
+    def __str__(self) -> str:
+        return f"val_fraction {self.val_fraction:g}, test_fraction {self.test_fraction:g}"
+
+
+@dataclass(frozen=True)
 class Coordinator:
     """How to reach the coordinator: ``host:port``, its CA certificate, and this site's private key (absolute paths)."""
 
@@ -101,6 +114,9 @@ class SiteFile:
         device: a torch device, for instance ``cpu`` or ``cuda:0``; ``auto`` takes a GPU if there is one.
         threads: torch's intra-op threads; by default one per core.
         release: what may leave.
+        split: how many validate and test.
+        missing: texts of a table that a plan may count as missing here, besides the usual ones
+            (`fedgraft.client.tables.missing`).
         allow: packages, besides ``fedgraft``, from which a plan's parts may be built here.
         announce: what the coordinator is told of this site before and between runs.
         coordinator: needed by ``fedgraft site start`` only.
@@ -122,6 +138,8 @@ class SiteFile:
     device: str = "auto"
     threads: Annotated[int, Field(ge=1)] | None = None
     release: ReleasePolicy = ReleasePolicy()
+    split: Fractions = Fractions()
+    missing: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     announce: Announcement = Announcement()
     coordinator: Coordinator | None = None
@@ -139,7 +157,7 @@ class SiteFile:
 
     @property
     def rules(self) -> Rules:
-        return Rules(self.limits, self.refuse_burned_in)
+        return Rules(self.limits, self.refuse_burned_in, self.missing)
 
     @property
     def shared_store(self) -> Path:
@@ -167,6 +185,8 @@ def read_site_file(path: Path) -> SiteFile:
     except ValidationError as error:
         lines = [f"  - {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise SiteFileError(f"site file {path} has {len(lines)} problem(s):\n" + "\n".join(lines)) from error
+    if site.split.val_fraction + site.split.test_fraction >= 1:
+        raise SiteFileError(f"site file {path}: split.val_fraction and split.test_fraction leave nobody to train on")
     return _absolute(site, path.resolve().parent)
 
 

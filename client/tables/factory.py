@@ -7,6 +7,7 @@ from fedgraft.client.cohort.preparation import Preparation
 from fedgraft.client.site.limits import Limits
 from fedgraft.client.tables.files import TableFiles
 from fedgraft.client.tables.inputs import TableInputs
+from fedgraft.client.tables.missing import require_missing
 from fedgraft.client.tables.preparation import preparation_of
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.input_kind import InputKind
@@ -25,7 +26,14 @@ class TableFactory:
         return self._files.setdefault(limits, TableFiles(limits))
 
     def inputs(self, context: InputContext) -> TableInputs:
-        return TableInputs(_table(context.plan), self.files(context.rules.limits))
+        """
+        Raises:
+            MissingTextError: the plan counts a text as missing that the site does not list.
+        """
+        table = _table(context.plan)
+        if context.rules.missing is not None:
+            require_missing(table.missing, context.rules.missing)
+        return TableInputs(table, self.files(context.rules.limits))
 
     def preparation(self, plan: Plan, kind: InputKind, trusted: tuple[str, ...]) -> Preparation:
         """The encoding of rows as a module (`fedgraft.client.cohort.preparation.PreparesInTorch`)."""

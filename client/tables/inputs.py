@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.inputs import CaseView
+from fedgraft.client.cohort.inputs import Account, CaseView
 from fedgraft.client.cohort.manifest.csv_file import read_rows
 from fedgraft.client.cohort.manifest.lines import KNOWN
 from fedgraft.client.cohort.quarantine import USABLE, CaseError, number_of
@@ -103,12 +103,21 @@ class TableInputs:
         """As `fedgraft.client.cohort.shown.InColumns`."""
         return stand_ins_of(self._table, self._row(case), row)
 
-    def tell(self, train: Sequence[Case], permission: ReleasePolicy) -> TableStatistics:
-        """Sums over the columns of the training rows."""
+    def tell(self, train: Sequence[Case], permission: ReleasePolicy, account: Account) -> TableStatistics:
+        """Sums over the columns of the training rows, of which the site has not told of nearly the same cases."""
         rows, table = self.rows(train), self._table
         patients = count_patients(rows, [case.patient for case in train], table)
         enough = of_enough_patients(describe(rows, table), patients, table, permission)
-        return release_statistics(enough, table, permission)
+        told = release_statistics(enough, table, permission)
+
+        def may(name: str, known: Callable[[Row], bool]) -> bool:
+            having = [case for case, row in zip(train, rows, strict=True) if known(row)]
+            return account.may(f"column.{name}", "statistics", having)
+
+        return told.only(
+            [bool(one.count) and may(table.numeric[at], _has_number(at)) for at, one in enumerate(told.numeric)],
+            [bool(one) and may(table.categorical[at], _has_text(at)) for at, one in enumerate(told.categories)],
+        )
 
     def batches(self, wanted: Sequence[CaseView], batch: int) -> Iterator[tuple[slice, Tensor]]:
         """Encoded inputs in batches: ``(slice of wanted, (B, F) float32)``.
@@ -165,6 +174,14 @@ class TableInputs:
         if row is None:
             raise CaseError("inconsistent", "a row of the table has more or fewer cells than its header")
         return dict(zip(columns.names, row, strict=True))
+
+
+def _has_number(place: int) -> Callable[[Row], bool]:
+    return lambda row: not np.isnan(row.numbers[place])
+
+
+def _has_text(place: int) -> Callable[[Row], bool]:
+    return lambda row: row.texts[place] != ""
 
 
 def _is_its_manifest(case: Case) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -93,7 +93,10 @@ def fill_reference(session: Session) -> None:
         return
     examples = session.cohort["train"]
     features = features_before_head(session.model.constant.trained, examples, session.device)
-    contribute(alignment, _reference(session), features, examples, session.site.release)
+    reference = _reference(session)
+    told = session.accepted.may_tell_of_training("alignment", by_label=len(reference.share) > 1)
+    permission = session.site.release if told else replace(session.site.release, statistics=False)
+    contribute(alignment, reference, features, examples, permission)
 
 
 def _reference(session: Session) -> Reference:

@@ -42,6 +42,10 @@ class Moments:
         rounding = self.count * _EPSILON * variance + (self.count * self.mean * _EPSILON) ** 2
         return 1.0 if variance <= rounding else math.sqrt(variance)
 
+    def of_as_many(self, count: int) -> Moments:
+        """The same mean and deviation, as if of another number of values."""
+        return Moments(count, self.mean, self.m2 * (count / self.count))
+
 
 @dataclass(frozen=True)
 class TableStatistics:
@@ -73,6 +77,27 @@ class TableStatistics:
             ),
         )
 
+    def without_few_missing(self, least: int, patients: Patients) -> TableStatistics:
+        """With the number of all cases in the place of that of the known values of each column that 1 to ``least - 1``
+        patients lack; mean and deviation stay."""
+        numeric = [
+            one.of_as_many(patients.cases) if one.count and 0 < lacking < least else one
+            for one, lacking in zip(self.numeric, patients.lacking, strict=True)
+        ]
+        return replace(self, numeric=tuple(numeric))
+
+    def in_steps(self, least: int) -> TableStatistics:
+        """Cases by category rounded down to a multiple of ``least``."""
+        counts = ({word: n // least * least for word, n in some.items()} for some in self.categories)
+        return replace(self, categories=tuple(counts))
+
+    def only(self, numeric: Sequence[bool], categories: Sequence[bool]) -> TableStatistics:
+        """Without the columns whose entry is false."""
+        return TableStatistics(
+            tuple(one if told else Moments() for one, told in zip(self.numeric, numeric, strict=True)),
+            tuple(one if told else {} for one, told in zip(self.categories, categories, strict=True)),
+        )
+
     @property
     def is_nothing(self) -> bool:
         return not any(one.count for one in self.numeric) and not any(self.categories)
@@ -82,11 +107,14 @@ class TableStatistics:
 class Patients:
     """How many different patients each of a site's statistics comes from, in the plan's order; never leaves the site.
 
-    ``numeric``: patients with a known value of the column. ``categories``: patients by category.
+    ``numeric``: patients with a known value of the column. ``categories``: patients by category. ``lacking``: patients
+    with a case without a value of the numeric column. ``cases``: of all patients.
     """
 
     numeric: tuple[int, ...]
     categories: tuple[Mapping[str, int], ...]
+    lacking: tuple[int, ...]
+    cases: int
 
 
 def nothing_of(table: TableSection) -> TableStatistics:
@@ -123,12 +151,16 @@ def describe(rows: Sequence[Row], table: TableSection) -> TableStatistics:
 def count_patients(rows: Sequence[Row], patients: Sequence[str], table: TableSection) -> Patients:
     """Count the patients behind each statistic; ``patients`` has one entry per row."""
     owned = list(zip(rows, patients, strict=True))
-    numeric = (
-        len({patient for row, patient in owned if not math.isnan(row.numbers[place])})
-        for place in _places(table.numeric)
+    with_value, without = (
+        [
+            len({who for row, who in owned if math.isnan(row.numbers[place]) is lacks})
+            for place in _places(table.numeric)
+        ]
+        for lacks in (False, True)
     )
     pairs = ({(row.texts[place], patient) for row, patient in owned} for place in _places(table.categorical))
-    return Patients(tuple(numeric), tuple(dict(Counter(word for word, _ in some)) for some in pairs))
+    words = tuple(dict(Counter(word for word, _ in some)) for some in pairs)
+    return Patients(tuple(with_value), words, tuple(without), len(rows))
 
 
 def _releasable(counts: Mapping[str, int], least: int) -> dict[str, int]:

@@ -31,7 +31,10 @@ class Offer:
             training cases are then told as 0.
         examples: training cases.
         class_counts: the task's counts of training cases, ``None`` if withheld.
-        quarantined: how many cases the site can't use, by reason; empty if there are none, or withheld.
+        quarantined: how many cases the site can't use, by reason; 0 for fewer than its ``min_count``; empty if there
+            are none, or withheld.
+        fractions: the shares of its patients that validate and test, if they are others than the plan's, which a
+            site's own fractions (or its manifest) overrule; else ``None``.
     """
 
     site: str
@@ -42,6 +45,7 @@ class Offer:
     quarantined: Mapping[str, int] = field(default_factory=dict)
     lacks: tuple[str, ...] = ()
     abstains: str = ""
+    fractions: tuple[float, float] | None = None
 
 
 def pack_offer(offer: Offer) -> RecordDict:
@@ -63,6 +67,8 @@ def pack_offer(offer: Offer) -> RecordDict:
         record["lacks"] = list(offer.lacks)
     if offer.abstains:
         record["abstains"] = offer.abstains
+    if offer.fractions is not None:
+        record["fractions"] = list(offer.fractions)
     return RecordDict({SITE: record})
 
 
@@ -85,7 +91,21 @@ def unpack_offer(content: RecordDict, task: AnyTask) -> Offer:
         quarantined=_quarantined(record),
         lacks=_lacks(record),
         abstains=_abstains(record),
+        fractions=_fractions(record),
     )
+
+
+def _fractions(record: ConfigRecord) -> tuple[float, float] | None:
+    found = record.get("fractions")
+    if found is None:
+        return None
+    if (
+        not isinstance(found, list)
+        or len(found) != 2
+        or not all(isinstance(one, float) and 0 <= one < 1 for one in found)
+    ):
+        raise WireError("a site's fractions must be two numbers from 0 to below 1")
+    return float(found[0]), float(found[1])
 
 
 def _lacks(record: ConfigRecord) -> tuple[str, ...]:

@@ -114,9 +114,21 @@ def _ask(
             ledger.write(entry(round_, "prepare", ledger.name_of(node), node, offer, down, reply))
             continue
         why = f"it takes no part in training ({offer.abstains}): {what_to_do(offer.abstains)}" if offer.abstains else ""
+        why = "; ".join(filter(None, (why, differing_fractions(offer, plan))))
         ledger.write(entry(round_, "prepare", offer.site, node, offer, down, reply, offer.examples, why))
         found[node] = offer
     return found
+
+
+def differing_fractions(offer: Offer, plan: Plan) -> str:
+    """That a site splits its cases otherwise than the plan says; empty if it does not."""
+    if offer.fractions is None:
+        return ""
+    (val, test), data = offer.fractions, plan.data
+    return (
+        f"the site splits its cases by its own val_fraction {val:g}, test_fraction {test:g}; the plan's "
+        f"{data.val_fraction:g}, {data.test_fraction:g} are without effect there"
+    )
 
 
 class RosterGrid(PassingGrid):

@@ -16,7 +16,9 @@ null):
 - ``test.<figure>``: of the final model; ``test.source`` is ``coordinator`` (its own test set) or ``sites`` (merged)
 - ``val.<figure>``: of the final model on the validation cases of the sites that train, merged
 - ``sites.<name>.<figure>``, with ``cases``, ``prevalence``, ``examples`` (training cases) and ``split``
-- ``sites.<name>.quarantined``: cases that the site can't use, by reason (empty too if the site withholds them)
+- ``sites.<name>.quarantined``: cases that the site can't use, by reason (empty too if the site withholds them; 0: some,
+  but fewer than its ``min_count``)
+- ``sites.<name>.own_fractions``: validation and test, where a site splits by others than the plan's
 - ``worst_site.name``, ``worst_site.<headline>``: the site with the lowest headline figure, of those where it is defined
   and rests on 5 positive and 5 negative cases at least
 - ``prevalence_of``: what ``prevalence`` is the share of
@@ -163,6 +165,7 @@ def site_figures(outcome: RunOutcome) -> dict[str, dict[str, Any]]:
             "examples": offer.examples,
             "split": split,
             "quarantined": dict(offer.quarantined),
+            **({} if offer.fractions is None else {"own_fractions": list(offer.fractions)}),
         }
         for name, offer in sorted(outcome.offers.items())
     }

@@ -163,11 +163,11 @@ def _run(
     server = app.build(test, display.round, series is None, ended, tracker, False, last=False, clock=None)
     try:
         if plan.engine.name == "ray":
-            client = client_app.build(client_app.MessageHandler(Workspace(), sites))
+            client = client_app.build(client_app.MessageHandler(Workspace(lasting=False), sites))
             run_on_ray(server, client, len(sites), config, plan.engine.threads or 1)
         else:
             stores = {} if series is None else series.stores
-            workspace = Workspace(display.computed, display.decoded, stores=stores)
+            workspace = Workspace(display.computed, display.decoded, stores=stores, lasting=False)
             handler = client_app.MessageHandler(
                 workspace, sites, lambda site, error: trouble.setdefault(_sentence(site, error))
             )

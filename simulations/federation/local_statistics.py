@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.client.app.statistics import site_statistics
+from fedgraft.client.cohort.enrolment.roll import roll_of
 from fedgraft.client.cohort.inputs import Factories, factory_of, site_context
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import read_site_file
@@ -86,5 +87,5 @@ def _answers(plan: Plan, asked: FederatedStatistics, sites: Sites, store: Store)
         site = read_site_file(sites[name])
         context = site_context(plan, site, store)
         inputs = factory_of(context.kind, site.trusted, factories).inputs(context)
-        found[name] = site_statistics(plan, asked, site, inputs)
+        found[name] = site_statistics(plan, asked, site, inputs, roll_of(site, lasting=False))
     return found

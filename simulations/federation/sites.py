@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fedgraft.client.account.secret import write_seed
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.manifest import write_manifest
 from fedgraft.client.site.bounds import UNBOUNDED
 from fedgraft.client.site.machine import cores
-from fedgraft.client.site.site_file import ReleasePolicy, SiteFile, write_site_file
+from fedgraft.client.site.site_file import Fractions, ReleasePolicy, SiteFile, write_site_file
 from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan import parts
@@ -251,12 +252,14 @@ def _write_site(
 ) -> Path:
     """Write a site's folder; ``release``, ``limits``, ``bounds`` and ``refuse_burned_in`` are those of ``like``, if it
     is given. Without it a site tells of the subgroups that the plan asks for, and each score as it is: public cases
-    need no fence, and figures are exact."""
+    need no fence, and figures are exact. Its secret is the plan's seed; how its cases are split, and which texts of a
+    table are missing, is as the plan says."""
     engine = plan.engine
     folder = folder.resolve()
     mark(folder)
     write_manifest(folder / "manifest.csv", cases)
     path = folder / "site.yaml"
+    write_seed(folder / "state", plan.seed)
     kept: dict[str, Any] = {
         "release": ReleasePolicy(columns=plan.audit.names, scores="fine", min_patients=1),
         "bounds": UNBOUNDED,
@@ -276,6 +279,8 @@ def _write_site(
         workers=engine.workers,
         batch=engine.batch,
         allow=engine.allow,
+        split=Fractions(plan.data.val_fraction, plan.data.test_fraction),
+        missing=() if plan.table is None else plan.table.missing,
         **kept,
     )
     write_site_file(path, site)

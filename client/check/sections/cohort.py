@@ -109,7 +109,7 @@ def _splits(case_table: CaseTable, data: DataSection | None) -> Iterator[Finding
         yield Finding("problem", "splits", text, "add the column: train, val or test on every line")
         return
     if case_table.splits is None:
-        yield Finding("ok", "splits", "the manifest names none; a plan's fractions decide, by patient")
+        yield Finding("ok", "splits", "the manifest names none; `split` in site.yaml decides, by patient")
         return
     sides: dict[str, set[str]] = defaultdict(set)
     lines: dict[str, list[int]] = defaultdict(list)

@@ -103,17 +103,28 @@ def _tested(run: RunFolder) -> str:
     return f"{whose}, {test['cases']:,} cases"
 
 
+FEW = "few"
+"""For a number that is above 0 and below a hospital's ``min_count``."""
+
+
 def _division(run: RunFolder) -> str:
     data = run.plan.data
+    own = [
+        f"{name} {val:g} and {test:g}"
+        for name, one in run.sites.items()
+        for val, test in [one.get("own_fractions") or (None, None)]
+        if val is not None
+    ]
+    besides = f"; by their own fractions: {', '.join(own)}" if own else ""
     return (
         f"Each hospital's cases were split by patient: validation {data.val_fraction:g}, test {data.test_fraction:g}, "
-        f"the rest for training (seed {run.plan.seed})."
+        f"the rest for training (seed {run.plan.seed}; a hospital draws by its own secret){besides}."
     )
 
 
 def _quarantined(run: RunFolder) -> str:
     told = [
-        f"{name}: {', '.join(f'{reason} {count}' for reason, count in one['quarantined'].items())}"
+        f"{name}: {', '.join(f'{reason} {count or FEW}' for reason, count in one['quarantined'].items())}"
         for name, one in run.sites.items()
         if one.get("quarantined")
     ]

@@ -156,8 +156,8 @@ def _quarantined(run: RunFolder) -> Html | None:
     rows = [
         (
             named(name),
-            str(sum(one["quarantined"].values())),
-            ", ".join(f"{k}: {v}" for k, v in one["quarantined"].items()),
+            f"{'more than ' * (0 in one['quarantined'].values())}{sum(one['quarantined'].values())}",
+            ", ".join(f"{k}: {v or 'few'}" for k, v in one["quarantined"].items()),
         )
         for name, one in run.sites.items()
         if one.get("quarantined")

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from fedgraft.client.account.secret import write_seed
 from fedgraft.client.app.statistics import describe
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.cohort.manifest.manifest import read_manifest
@@ -23,6 +24,8 @@ from fedgraft.common.harmonisation.reference import harmony_of
 from fedgraft.common.kinds.timm_backbone import input_spec
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire.statistics import pack_question, read_image_means, unpack_description
+
+from ...conftest import SPLIT
 
 PlanOf = Callable[..., Plan]
 
@@ -38,7 +41,9 @@ def site(tmp_path: Path) -> Path:
         lines.append(f"{number}.png,{('clear', 'lesion')[number // 2 % 2]},p{number // 2}")
     (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n")
     path = tmp_path / "site.yaml"
-    path.write_text("name: north\nmanifest: manifest.csv\nstate: state\ndevice: cpu\nthreads: 1\nworkers: 0\n")
+    machine = "device: cpu\nthreads: 1\nworkers: 0\n"
+    path.write_text(f"name: north\nmanifest: manifest.csv\nstate: state\n{machine}{SPLIT}")
+    write_seed(tmp_path / "state", 0)
     return path
 
 

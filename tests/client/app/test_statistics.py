@@ -11,6 +11,7 @@ import pytest
 
 from fedgraft.client.app.statistics import describe, site_statistics
 from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.cohort.enrolment.roll import roll_of
 from fedgraft.client.cohort.inputs import Inputs
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.cohort.splits import split
@@ -27,7 +28,13 @@ PlanOf = Callable[..., Plan]
 
 
 def told(plan: Plan, site: Path) -> TableStatistics:
-    found = site_statistics(plan, SumsOverColumns(table_of(plan)), read_site_file(site), inputs_of(plan, site))
+    found = site_statistics(
+        plan,
+        SumsOverColumns(table_of(plan)),
+        read_site_file(site),
+        inputs_of(plan, site),
+        roll_of(read_site_file(site)),
+    )
     assert isinstance(found, TableStatistics)
     return found
 
@@ -61,8 +68,12 @@ def test_it_is_of_the_usable_training_cases(table_plan: PlanOf, table_sites: Sit
     assert found.numeric[0].count == 24
     assert found.numeric[0].mean == pytest.approx(ages.mean())
     assert found.numeric[0].m2 == pytest.approx(24 * ages.var())
-    assert found.numeric[1].count == sum(row[1] != "?" for row in rows)
-    assert found.categories == ({sex: sum(row[2] == sex for row in rows) for sex in ("f", "m")},)
+    known = np.array([float(row[1]) for row in rows if row[1] != "?"])
+    assert 20 <= len(known) < 24
+    assert found.numeric[1].count == 24, "fewer than 5 lack a pressure: it is told as if none did"
+    assert (found.numeric[1].mean, found.numeric[1].deviation) == pytest.approx((known.mean(), known.std()))
+    counts = {sex: sum(row[2] == sex for row in rows) for sex in ("f", "m")}
+    assert found.categories == ({sex: count // 5 * 5 for sex, count in counts.items()},), "in steps of min_count"
 
 
 def test_the_larger_of_both_min_counts_wins(table_plan: PlanOf, table_sites: Sites) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from fedgraft.client.app.statistics import site_statistics
 from fedgraft.client.cohort.arrays import ArrayInputs
+from fedgraft.client.cohort.enrolment.roll import roll_of
 from fedgraft.client.cohort.inputs import Factories, InputContext, factory_of, ignore, site_context
 from fedgraft.client.images.factory import ImageFactory
 from fedgraft.client.site.limits import Limits, Rules
@@ -65,7 +66,7 @@ def test_a_site_s_context_is_what_its_file_says(compose_plan: PlanOf, tmp_path: 
     limits = Limits(seconds=7)
     site = SiteFile("north", tmp_path, tmp_path, allow=("ours",), workers=3, limits=limits, refuse_burned_in=False)
     plan, store = compose_plan(), Store(None)
-    rules = Rules(limits, refuse_burned_in=False)
+    rules = Rules(limits, refuse_burned_in=False, missing=())
     expected = InputContext(plan, ("fedgraft", "ours"), store, rules, workers=3, decoded=ignore)
     assert site_context(plan, site, store) == expected
     assert expected.kind == Images(plan, ("fedgraft", "ours"))
@@ -91,5 +92,6 @@ def test_inputs_that_tell_no_statistics_are_asked_for_none(table_plan: PlanOf, t
     plan = table_plan()
     assert plan.table is not None
     inputs = ArrayInputs(lambda case: None, ArraySpec((2,)), "1")  # type: ignore[arg-type,return-value]
+    site = SiteFile("north", tmp_path, tmp_path)
     with pytest.raises(PlanError, match="input: ArrayInputs tells no statistics, and the plan asks for some"):
-        site_statistics(plan, SumsOverColumns(plan.table), SiteFile("north", tmp_path, tmp_path), inputs)
+        site_statistics(plan, SumsOverColumns(plan.table), site, inputs, roll_of(site))

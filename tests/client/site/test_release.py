@@ -74,9 +74,10 @@ def test_class_counts_stay_unless_both_sides_name_them(plan: bool, site: bool) -
 
 @pytest.mark.parametrize(("plan", "site"), [(False, True), (True, False), (False, False), (True, True)])
 def test_the_quarantine_s_counts_stay_unless_both_sides_name_them(plan: bool, site: bool, tmp_path: Path) -> None:
-    offer = replace(OFFER, quarantined={"damaged": 3, "blank": 1})
+    """Below ``min_count`` a count leaves as 0: fewer than that."""
+    offer = replace(OFFER, quarantined={"damaged": 5, "blank": 4})
     leaving = release_offer(offer, replace(ALL, quarantine=plan), Permission(quarantine=site), TWO)
-    assert leaving == replace(offer, quarantined={"damaged": 3, "blank": 1} if plan and site else {})
+    assert leaving == replace(offer, quarantined={"damaged": 5, "blank": 0} if plan and site else {})
     log_release(tmp_path / "log", "offer", 1, leaving)
     assert lines(tmp_path / "log")[0]["quarantined"] == leaving.quarantined
 
