@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -16,6 +17,7 @@ from plans import plan_of
 from process_tree import alive, below
 from relay import Relay
 
+from fedgraft.client.account.secret import FILE as SECRET
 from fedgraft.client.site.keys import make_key_pair
 from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file, write_site_file
 from fedgraft.common import tensors
@@ -160,8 +162,11 @@ def registered_site(scratch: Path, folder: Folder, port: int, name: str, simulat
     home = scratch / "sites" / name
     public = make_key_pair(home / "site.key", name)
     coordinator = Coordinator(f"localhost:{port}", folder.authority, home / "site.key")
-    manifest = read_site_file(simulated).manifest
-    write_site_file(home / "site.yaml", SiteFile(name, manifest, home / "state", threads=1, coordinator=coordinator))
+    like = read_site_file(simulated)
+    site = SiteFile(name, like.manifest, home / "state", threads=1, coordinator=coordinator, split=like.split)
+    write_site_file(home / "site.yaml", site)
+    (home / "state").mkdir(mode=0o700)
+    shutil.copy(like.state / SECRET, home / "state")  # the same cases train, validate and test
     sites.register(folder, public, name)
     return home / "site.yaml"
 

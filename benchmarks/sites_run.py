@@ -20,11 +20,12 @@ import measure
 import numpy as np
 from plans import plan_of
 
+from fedgraft.client.account.secret import write_seed
 from fedgraft.client.app import client_app
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.manifest import write_manifest
-from fedgraft.client.site.site_file import SiteFile, write_site_file
+from fedgraft.client.site.site_file import Fractions, SiteFile, write_site_file
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server import app
@@ -49,7 +50,10 @@ def lay_out(plan: Plan, sites: int, folder: Path) -> list[Path]:
         cases = [source.cases[int(index)] for index in drawn]
         manifest = folder / name / "manifest.csv"
         write_manifest(manifest, [Case(case.path, case.label, f"{name}-{case.patient}", case.row) for case in cases])
-        site = SiteFile(name, manifest, folder / name / "state", store=cache / "store", threads=plan.engine.threads)
+        own = Fractions(plan.data.val_fraction, plan.data.test_fraction)
+        state, store = folder / name / "state", cache / "store"
+        site = SiteFile(name, manifest, state, store=store, threads=plan.engine.threads, split=own)
+        write_seed(state, plan.seed)
         write_site_file(folder / name / "site.yaml", site)
         files.append(folder / name / "site.yaml")
     return files
@@ -69,7 +73,7 @@ def main(sites: int, rounds: int, folder: Path, out: Path, overrides: list[str])
 
     config = {"plan": plan.to_json(), "out": str(folder / "run")}
     handler = client_app.MessageHandler(
-        Workspace(), files, lambda site, error: print(f"{site}: {error!r}", file=sys.stderr)
+        Workspace(lasting=False), files, lambda site, error: print(f"{site}: {error!r}", file=sys.stderr)
     )
     run_in_process(
         app.build(None, progress),

@@ -43,6 +43,15 @@ device: auto                 # a GPU if there is one; or cpu, cuda:0
 # workers: 1                 # processes that decode files; by default one per core
 # batch: 32                  # images at once through the network; by default chosen by their size
 
+# How many of the patients validate and test, unless the manifest names a `split`; no plan changes it. Who is in which
+# part is drawn at the first run and kept.
+split:
+  val_fraction: 0.1
+  test_fraction: 0.2
+
+# Texts of a table that a plan may count as missing, besides ?, NA, NaN and the like: ["-1", "999"]
+# missing: []
+
 # What may leave besides the shared tensors and the number of training cases.
 release:
   train_loss: true

@@ -9,14 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fedgraft.client.check.reading import spread, store_of
+from fedgraft.client.cohort.enrolment.roll import roll_of
 from fedgraft.client.cohort.inputs import InputContext, factory_of, site_context
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.cohort.quarantine import USABLE
-from fedgraft.client.cohort.splits import split_as_planned
+from fedgraft.client.cohort.splits import require_given
 from fedgraft.client.images.contact_sheet import Shown, draw_sheet, require_new, row_of
 from fedgraft.client.images.inputs import ImageInputs
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile, read_site_file
+from fedgraft.common import tasks
 from fedgraft.common.errors import DataError, PlanError
 from fedgraft.common.harmonisation.reference import wants_reference
 from fedgraft.common.plan.plan import Plan, load_plan
@@ -109,7 +111,9 @@ def _of_simulation(plan: Plan, cases: int, environ: Mapping[str, str]) -> list[l
 def _rows(plan: Plan, site: SiteFile, cases: int) -> list[list[Shown]]:
     """Usable training cases, evenly spread over the manifest."""
     inputs = _image_inputs(site_context(plan, site, store_of(site)))
-    train = split_as_planned(inputs.expanded(read_manifest(site.manifest)), plan.data, plan.seed)["train"]
+    cases = inputs.expanded(read_manifest(site.manifest))
+    require_given(cases, plan.data)
+    train = roll_of(site).parts(cases, tasks.of(plan.data), keep=False)["train"]
     chosen = spread(cases, train) if train else []
     usable = [case for case, verdict in zip(chosen, inputs.verdicts(chosen), strict=True) if verdict == USABLE]
     return [row_of(case, inputs) for case in usable]

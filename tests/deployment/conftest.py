@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from fedgraft.client.account.secret import write_seed
 from fedgraft.client.site.keys import make_key_pair
-from fedgraft.client.site.site_file import Coordinator, ReleasePolicy, SiteFile, write_site_file
+from fedgraft.client.site.site_file import Coordinator, Fractions, ReleasePolicy, SiteFile, write_site_file
 from fedgraft.common.runtime.private import private_files
 from fedgraft.common.runtime.processes import free_port
 from fedgraft.server.deployment import sites
@@ -87,8 +88,11 @@ class Deployment:
         public = make_key_pair(folder / "site.key", name)
         coordinator = Coordinator(self.address, self.folder.authority, folder / "site.key")
         as_simulated = ReleasePolicy(scores="fine")
-        site = SiteFile(name, manifest, folder / "state", threads=1, release=as_simulated, coordinator=coordinator)
+        split = Fractions(0.15, 0.25)  # as the plans say; with a plan's seed for a secret, cases are split as simulated
+        state = folder / "state"
+        site = SiteFile(name, manifest, state, threads=1, release=as_simulated, split=split, coordinator=coordinator)
         write_site_file(folder / "site.yaml", site)
+        write_seed(state, 0)
         if register:
             with private_files():  # as `fedgraft coordinator register` does
                 sites.register(self.folder, public, name)
