@@ -39,8 +39,12 @@ class Past:
 
     def allows(self, members: Members, by_stratum: bool) -> bool:
         """Whether a set can follow; ``by_stratum``: also for sums over each stratum by itself."""
+        if not members.any():
+            return False
         if _any_equal(self.known, members):
             return True
+        if _patients(members, self) < self.least:
+            return False
         if tells_of_few(members, self.known, self.owners, self.least):
             return False
         changed = np.unique(self.strata[(self.known != members).any(axis=0)]) if by_stratum else ()
@@ -52,9 +56,9 @@ class Past:
 
 
 def settle(present: Members, past: Past, order: Order) -> Members | None:
-    """The set that takes part, of those that are present; ``None`` if no set of them may follow.
+    """The set that takes part, of those that are present; ``None`` if no set of ``least`` patients may follow.
 
-    A first start takes all.
+    A first start takes all, however few.
     """
     if not len(past.known):
         return present
@@ -64,7 +68,7 @@ def settle(present: Members, past: Past, order: Order) -> Members | None:
             if past.allows(candidate, by_stratum):
                 return candidate
         for candidate in _rested(present, past, order, by_stratum):
-            if candidate.any() and past.allows(candidate, by_stratum):
+            if past.allows(candidate, by_stratum):
                 return candidate
     return max((one for one in past.known if not (one & ~present).any() and one.any()), key=np.sum, default=None)
 

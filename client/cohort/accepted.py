@@ -97,20 +97,18 @@ def accept(
     """Accept a manifest's cases.
 
     Labels are read first, so that a wrong one is reported before hours of decoding. All cases are split, also those
-    that can't be used, so that a file that is repaired later moves no other case. Of those that can be used, some may
-    wait or rest (`fedgraft.client.account.snapshot`).
+    that can't be used. Of the others some may wait or rest (`fedgraft.client.account.snapshot`).
 
     Args:
         listed: the manifest's lines.
         quarantine: the folder for the list of the cases that can't be used.
-        trains: whether the site trains. A hospital that only tests (``hold_out``) may have test cases only; these are
-            its ``train`` too: what of it asks for no label (its own scale, an adaptation) rests on the same cases.
+        trains: whether the site trains. If not (``hold_out``), and it has test cases only, these are its ``train`` too:
+            what asks for no label (its own scale, an adaptation) rests on them.
         roll: the site's; ``None`` for a simulated one by the plan alone.
         run: Flower's id of the run.
 
     Raises:
-        DataError: a label is not a class of the plan; no case is left to train on (or to test on, if the site does not
-            train); an image is in two splits.
+        DataError: a label is no class of the plan; no case is left to train (or only test) on; an image in two splits.
         LostCaseError, AccountError: as `Enrolled.taking_part`.
     """
     cases = inputs.expanded(listed)
@@ -125,15 +123,18 @@ def accept(
     left = {name: tuple(case for case in some if case in usable) for name, some in splits.items()}
     external = not left["train"] and not trains and bool(left["test"])
     if not left["train"] and not external:
-        reasons = f" (can't be used: {listed_reasons(verdicts)})" if len(usable) < len(cases) else ""
-        raise DataError(f"the cohort leaves no case to train on{reasons}; {_remedy(cases)}, or see fedgraft site check")
+        raise _nobody_left(cases, verdicts)
     refuse_across_splits(left, inputs.digests)
     left = enrolled.taking_part(left, [case for case in cases if case not in usable])
-    if external:
-        left["train"] = left["test"]
+    left |= {"train": left["test"]} if external else {}
     place = {case: at for at, case in enumerate(cases)}
     labelled = {name: LabelledCases(some, labels[[place[case] for case in some]]) for name, some in left.items()}
     return AcceptedCohort(cases, verdicts, labelled, enrolled)
+
+
+def _nobody_left(cases: Sequence[Case], verdicts: NDArray[np.uint8]) -> DataError:
+    reasons = f" (can't be used: {listed_reasons(verdicts)})" if (verdicts != USABLE).any() else ""
+    return DataError(f"the cohort leaves no case to train on{reasons}; {_remedy(cases)}, or see fedgraft site check")
 
 
 def _remedy(cases: Sequence[Case]) -> str:

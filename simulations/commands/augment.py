@@ -111,9 +111,9 @@ def _of_simulation(plan: Plan, cases: int, environ: Mapping[str, str]) -> list[l
 def _rows(plan: Plan, site: SiteFile, cases: int) -> list[list[Shown]]:
     """Usable training cases, evenly spread over the manifest."""
     inputs = _image_inputs(site_context(plan, site, store_of(site)))
-    cases = inputs.expanded(read_manifest(site.manifest))
-    require_given(cases, plan.data)
-    train = roll_of(site).parts(cases, tasks.of(plan.data), keep=False)["train"]
+    everything = inputs.expanded(read_manifest(site.manifest))
+    require_given(everything, plan.data)
+    train = roll_of(site).parts(everything, tasks.of(plan.data), keep=False)["train"]
     chosen = spread(cases, train) if train else []
     usable = [case for case, verdict in zip(chosen, inputs.verdicts(chosen), strict=True) if verdict == USABLE]
     return [row_of(case, inputs) for case in usable]

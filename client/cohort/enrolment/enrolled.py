@@ -49,7 +49,8 @@ class Enrolled:
 
         Raises:
             LostCaseError: one that took part in this run can't be used any more.
-            AccountError: no set of the cases may take part beside those that took part before.
+            AccountError: no set of the training cases may take part beside those that took part before. Validation and
+                test cases are then left out.
         """
         if self.roll.file is None:
             return dict(parts)
@@ -70,6 +71,8 @@ class Enrolled:
         if not cases:
             return cases
         found = settle(_members(numbers.values(), len(past.owners)), past, self._order)
+        if found is None and name != "train":
+            return ()  # no figures over them are told
         if found is None:
             raise AccountError(
                 f"the {name} part has too few patients left for an answer that does not tell of those who went"

@@ -119,6 +119,7 @@ def test_without_a_plan_it_says_what_was_not_checked(tmp_path: Path) -> None:
         "plan",
         "who can read it",
         "cohort",
+        "the account",
         "images",
     ]
     (plan,) = sections[2].findings
@@ -197,7 +198,16 @@ def test_a_phantom_hospital_of_a_simulation(tmp_path: Path, compose_plan: Compos
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan.to_dict()))
     path = federation.sites["alder"]
     sections = check(path, uplink=8.0)
-    titles = ["site file", "the site", "plan", "cohort", "images", "ready for the plan?", "cost of a round"]
+    titles = [
+        "site file",
+        "the site",
+        "plan",
+        "cohort",
+        "the account",
+        "images",
+        "ready for the plan?",
+        "cost of a round",
+    ]
     assert [section.title for section in sections] == titles
     found = {one.what: one for one in findings(sections)}
     assert not [one for one in found.values() if one.grade == "problem"]
@@ -234,4 +244,4 @@ def test_a_store_that_can_t_be_written(tmp_path: Path, compose_plan: Composer) -
     (tmp_path / "state").write_text("a file, not a folder")
     found = [str(one) for one in findings(check(path, plan=tmp_path / "plan.yaml"))]
     (line,) = [line for line in found if line.startswith("problem  folders: ")]
-    assert "can't be read (Not a directory); is the disk full or gone?" in line
+    assert "the state or store folder can't be written or read (File exists)" in line

@@ -22,6 +22,7 @@ TITLES = [
     "plan",
     "who can read it",
     "cohort",
+    "the account",
     "table",
     "ready for the plan?",
     "cost of a round",

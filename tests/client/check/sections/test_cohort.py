@@ -93,7 +93,7 @@ def test_columns_that_the_task_needs(survival_data: DataSection) -> None:
 def test_without_a_plan(cases: list[Case], text: str) -> None:
     findings = describe_cohort(case_table_of(cases), None, 1).findings
     assert findings[1].text == text
-    assert findings[2].text == "the manifest names none; a plan's fractions decide, by patient"
+    assert findings[2].text == "the manifest names none; `split` in site.yaml decides, by patient"
 
 
 def test_without_a_plan_a_rare_label_is_not_named() -> None:
