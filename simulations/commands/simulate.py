@@ -86,8 +86,11 @@ def _say_what_is_missing(console: Console, summary: dict[str, Any]) -> None:
         )
     for name, site in summary["sites"].items():
         if site["quarantined"]:
-            reasons = ", ".join(f"{reason} {count}" for reason, count in site["quarantined"].items())
-            console.print(f"{name} can't use {sum(site['quarantined'].values())} case(s): {reasons}", style="yellow")
+            counts = site["quarantined"]
+            reasons = ", ".join(f"{reason} {count or 'few'}" for reason, count in counts.items())
+            few = " (few: fewer than its release.min_count)" if 0 in counts.values() else ""
+            some = f"{sum(counts.values())}" if not few else "some"
+            console.print(f"{name} can't use {some} case(s): {reasons}{few}", style="yellow")
     without = [name for name, site in summary["sites"].items() if not site["cases"]]
     if without and summary["test"]["source"] == "sites":
         console.print(

@@ -93,7 +93,7 @@ class Enrolled:
         past, known = self.past(name), self.roll.book.numbers()
         if not len(past.known):
             return 0, 0
-        last, ever = past.known[-1], past.known.any(axis=0)
+        last, ever = past.known[-1], np.logical_or.reduce(past.known, axis=0).tolist()
         places = {case: known.get(self._line(case).mark) for case in cases}
         out = {case.patient for case, at in places.items() if at is None or not last[at]}
         resting = {case.patient for case, at in places.items() if at is not None and ever[at] and not last[at]}

@@ -214,7 +214,7 @@ def test_a_phantom_hospital_of_a_simulation(tmp_path: Path, compose_plan: Compos
     assert found["plan"].text.startswith(plan.digest[:12]) and found["plan"].text.endswith("2 rounds")
     assert found["cases"].text.startswith("32 cases of ") and found["quarantine"].text == "all 32 images can be used"
     assert found["bytes"].text.endswith("to send at the stated 8 Mbit/s")
-    assert len(sections[4].thumbnails) == 32 and sections[4].thumbnails[0].caption.startswith("case-")
+    assert len(sections[5].thumbnails) == 32 and sections[5].thumbnails[0].caption.startswith("case-")
     page = render("alder", sections)
     assert "alder-00" not in page and "film-" not in page
     film = Path(read_manifest(path.parent / "manifest.csv")[0].path)

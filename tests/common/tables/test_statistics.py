@@ -71,10 +71,31 @@ def test_what_may_be_told(least: int, numeric: Moments, categories: dict[str, in
 def test_rows_of_one_patient_count_once() -> None:
     cases = rows(("1", "f"), ("2", "f"), ("6", "f"), ("", "m"), ("", "m"))
     patients = count_patients(cases, ["a", "a", "a", "a", "b"], TABLE)
-    assert patients == Patients((1,), ({"f": 1, "m": 2},))
+    assert patients == Patients((1,), ({"f": 1, "m": 2},), (2,), 5)
     assert describe(cases, TABLE).of_patients(2, patients) == TableStatistics((Moments(),), ({"m": 2},))
     assert describe(cases, TABLE).of_patients(1, patients) == describe(cases, TABLE)
-    assert count_patients([], [], TABLE) == Patients((0,), ({},))
+    assert count_patients([], [], TABLE) == Patients((0,), ({},), (0,), 0)
+
+
+def test_fewer_than_min_count_who_lack_a_value_are_told_as_none() -> None:
+    """1, 2 and 6 have mean 3 and M2 14; as if all four cases had a value: M2 14 * 4 / 3, and the same deviation."""
+    cases = rows(("1", "f"), ("2", "m"), ("", "f"), ("6", ""))
+    patients, found = count_patients(cases, list("abcd"), TABLE), describe(cases, TABLE)
+    (told,) = found.without_few_missing(2, patients).numeric
+    assert told == Moments(4, 3.0, 14.0 * (4 / 3)) and told.deviation == pytest.approx(found.numeric[0].deviation)
+    assert found.without_few_missing(1, patients) == found, "one is enough"
+    assert describe([], TABLE).without_few_missing(2, count_patients([], [], TABLE)) == describe([], TABLE)
+
+
+def test_counts_in_steps() -> None:
+    found = TableStatistics((), ({"f": 14, "m": 10, "x": 5},))
+    assert found.in_steps(5).categories == ({"f": 10, "m": 10, "x": 5},) and found.in_steps(1) == found
+
+
+def test_columns_that_are_not_told() -> None:
+    found = describe(rows(("1", "f"), ("2", "m")), TABLE)
+    assert found.only([False], [True]) == TableStatistics((Moments(),), ({"f": 1, "m": 1},))
+    assert found.only([True], [False]) == TableStatistics(found.numeric, ({},))
 
 
 def test_a_long_or_unprintable_text_is_no_category() -> None:

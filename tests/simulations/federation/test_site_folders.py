@@ -30,7 +30,7 @@ def test_hospitals_in_the_place_of_the_sites_are_left_alone(
 ) -> None:
     table_sites(2, 10)
     hospitals = (tmp_path / "hospitals").rename(tmp_path / "sites")
-    (hospitals / "site-0" / "state").mkdir()
+    (hospitals / "site-0" / "state").mkdir(exist_ok=True)
     (hospitals / "site-0" / "state" / "key").write_text("secret")
     before = contents(hospitals)
     with pytest.raises(DataError, match=rf"the data lies in {hospitals}, where this run would .* hydra\.run\.dir="):
