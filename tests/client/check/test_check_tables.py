@@ -70,7 +70,7 @@ def test_a_table(tmp_path: Path, table_plan: Composer, federated: bool) -> None:
     assert found["quarantine"].text == "39 of 40 rows can be used"
     assert ("statistics" in found) == federated
     assert "read and compute 39 cases" in found["time before the first round"].text
-    assert sum(int(row[1]) for row in sections[6].grids[0].rows) == 39
+    assert sum(int(row[1]) for row in sections[7].grids[0].rows) == 39
     assert table(sections).grids[1].rows == (
         ("bp", "numeric", "0 (0.0 %)", "40", "140 (130.5 to 149.5)"),
         ("sex", "categorical", "0 (0.0 %)", "2", "F: 50.0 %, M: 50.0 %"),
@@ -99,7 +99,7 @@ def test_a_manifest_that_is_itself_the_table_without_a_plan(tmp_path: Path) -> N
     (tmp_path / "manifest.csv").write_text("\n".join(["patient,label,bp", *lines]) + "\n")
     write_site_file(tmp_path / "site.yaml", SiteFile("north", tmp_path / "manifest.csv", tmp_path / "state"))
     sections = check(tmp_path / "site.yaml")
-    assert [section.title for section in sections] == TITLES[:6]
+    assert [section.title for section in sections] == TITLES[:7]
     assert table(sections).grids[0].rows == (("bp", "numbers", "0 (0.0 %)", "6", "2.5 (1.25 to 3.75)"),)
 
 
