@@ -23,6 +23,8 @@ from fedgraft.common.wire.external import External, pack_external
 
 _ALL = "all"
 """Instead of a split: all cases of the site."""
+ANSWER_SECONDS = 60.0
+"""The first time, the coordinator loads torch to check what it is sent: ten seconds on a busy machine."""
 
 
 def require_sendable(site: SiteFile, site_file: Path, model: ModelFolder) -> Coordinator:
@@ -70,6 +72,7 @@ def send(coordinator: Coordinator, site: SiteFile, model: ModelFolder, found: Ev
     path = f"/models/{model.path.name}/{EVALUATIONS}"
     log_release(site.state / "released.jsonl", "external", 0, released, model=model.path.name)
     with asking(coordinator) as connection:
+        connection.sock.settimeout(ANSWER_SECONDS)
         headers = signed_headers(coordinator.key, path, time.time(), content)
         connection.request("POST", path, body=content, headers={**headers, "content-type": "application/json"})
         answer = connection.getresponse()

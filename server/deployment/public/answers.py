@@ -18,7 +18,8 @@ async def refuse(send: ASGISendCallable, refusal: RefusedError, receive: ASGIRec
     headers = [(b"content-type", b"text/plain"), *_ends(content)]
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": content, "more_body": True})
-    await discard(receive)
+    if refusal.status != 200:  # else the body was read to its end
+        await discard(receive)
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
