@@ -47,6 +47,7 @@ PLANS: dict[str, tuple[str, ...]] = {
     "fedbn": ("adaptation=fedbn",),
     "coral": (FREE, "alignment=coral", "alignment.dimensions=6"),
     "every depth, own scale": ("features=taps", "features.scale=own"),
+    "calibration": ("calibration=platt", "calibration.by_site=true", "data.val_fraction=0.3"),
     "exact": ("features=taps", "head=plain", "strategy=exact", "strategy.weakest=0.1", "rounds=3", "select=best"),
     "exact, own intercepts": ("features=taps", "head=plain", "strategy=exact", "rounds=2", "personal=intercept"),
 }

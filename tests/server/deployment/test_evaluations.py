@@ -19,7 +19,13 @@ import pytest
 import fedgraft as fg
 from fedgraft.client.deployment.fetching import fetch
 from fedgraft.client.site.keys import make_key_pair
-from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file, write_site_file
+from fedgraft.client.site.site_file import (
+    Coordinator,
+    ReleasePolicy,
+    SiteFile,
+    read_site_file,
+    write_site_file,
+)
 from fedgraft.common.cli import main
 from fedgraft.common.runtime.signed_requests import CONTENT, signed_headers
 from fedgraft.common.runtime.ssh_keys import key_fingerprint
@@ -38,6 +44,7 @@ FRAME: dict[str, Any] = {
     "ill": np.where((AGE - 60) / 10 + RNG.normal(0, 1, 240) > 0.5, "yes", "no"),
 }
 PATH = "/models/first/evaluations"
+AS_THEY_ARE = ReleasePolicy(scores="fine")
 
 
 @dataclass
@@ -89,7 +96,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             coordinator = Coordinator(f"localhost:{port}", folder.authority, root / name / "site.key")
             manifest = run / "sites" / name / "manifest.csv"
             write_site_file(
-                sites[name], SiteFile(name, manifest, state, device="cpu", threads=1, coordinator=coordinator)
+                sites[name],
+                SiteFile(name, manifest, state, device="cpu", threads=1, release=AS_THEY_ARE, coordinator=coordinator),
             )
         write_sites(folder, tuple(registered))
         publish(folder, run, "first")
