@@ -31,7 +31,7 @@ from fedgraft.common.runtime.run_lock import run_lock
 from fedgraft.server.checkpoints.course import BEGINS, Course, Keeping, reason_for
 from fedgraft.server.checkpoints.folder import Checkpoints
 from fedgraft.server.checkpoints.interrupted import conclude
-from fedgraft.server.deployment.folder import LEFT_OUT, LIVE, REGISTERED, TRACKING, names_in
+from fedgraft.server.deployment.folder import LEFT_OUT, LIVE, REGISTERED, TRACKING, confirmed_cases, names_in
 from fedgraft.server.deployment.open_runs import end, place_of, why_ended
 from fedgraft.server.exchange.clock import SYSTEM, Clock
 from fedgraft.server.exchange.deadlines import UNTIMED, deadlines_of
@@ -44,6 +44,7 @@ from fedgraft.server.patience.patience import NoPatience, Patience
 from fedgraft.server.patience.register import Register
 from fedgraft.server.patience.waiting import Board
 from fedgraft.server.reports import summary
+from fedgraft.server.reports.bounds import round_sentences
 from fedgraft.server.reports.plot_process import picture
 from fedgraft.server.reports.results import write_results
 from fedgraft.server.rounds.loop import run
@@ -123,16 +124,15 @@ def serve(
     """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``checkpoint/``, ``model/``,
     ``rounds.png``, ``summary.json`` and what is made of them (`fedgraft.server.reports.documents`) into ``out``;
     federated statistics of a table are in the plan that is run and written. If the run fails, or is interrupted, the
-    results of its last completed round are written.
-    """
+    results of its last completed round are written."""
     require_suited(plan, plan.engine.trusted)
     out.mkdir(parents=True, exist_ok=True)
     registered = _registered(out)
     course = Course.open(out, plan, keeping, registered)
     ledger, delivery = course.ledger, _delivery(grid, plan, clock, course)
     waits = _waits(plan, delivery, ledger, registered, out) if clock is not None else NoPatience()
-    first = partial(_resolved, delivery, plan, registered, ledger)
-    plan, model = waits.until_quorum(first) if course.resumed is None else course.model(plan)
+    asks = partial(_resolved, delivery, plan, registered, ledger)
+    plan, model = waits.until_quorum(asks) if course.resumed is None else course.model(plan)
     (out / "plan.yaml").write_text(plan.to_yaml(), encoding="utf-8")
     _require_scorable(plan, evaluate, model)
     lines = course.lines()
@@ -146,6 +146,7 @@ def serve(
         groups=model.groups,
         evaluate=None if evaluate is None else lambda shared: evaluate(model, shared),
         registered=registered,
+        confirmed=partial(confirmed_cases, out),
         waits=waits,
         keep=lambda shared: tensors.save(out / "shared.safetensors", shared, {"plan_digest": plan.digest}),
         finished=_writing(out, lines, tracker),
@@ -235,6 +236,8 @@ def print_round(round_: Round) -> None:
     fit = "" if round_.fit is None else f", {round_.fit.sentence}"
     few = "" if rest is None or rest.is_whole else f" of {rest.of_sites}, on {rest.cases} of {rest.of_cases} cases"
     print(f"round {round_.number}: {len(round_.sites)} site(s) updated{few}{loss}{central}{fit}", flush=True)
+    for sentence in round_sentences(round_):
+        print(f"  {sentence}", flush=True)
 
 
 def with_tracking(plan: Plan, out: Path) -> Plan:

@@ -89,6 +89,12 @@ def _add_sites(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     register.add_argument("folder", type=Path, metavar="DIR")
     register.add_argument("key", type=Path, metavar="SITE.pub")
     register.add_argument("--name", required=True, help="the name in the site's own site.yaml")
+    register.add_argument(
+        "--cases",
+        type=int,
+        metavar="N",
+        help="its training cases, as confirmed with the hospital: it counts for no more",
+    )
     register.set_defaults(command=_register)
     unregister = commands.add_parser("unregister", help="shut a site out")
     unregister.add_argument("folder", type=Path, metavar="DIR")
@@ -171,7 +177,7 @@ def _renew(given: argparse.Namespace) -> int:
 
 
 def _register(given: argparse.Namespace) -> int:
-    site = sites.register(Folder(given.folder.resolve()), given.key, given.name)
+    site = sites.register(Folder(given.folder.resolve()), given.key, given.name, given.cases)
     say(f"registered {site.name} with key {site.fingerprint} as node {site.node_id}")
     return 0
 

@@ -18,6 +18,7 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from fedgraft.common.errors import PlanError
+from fedgraft.common.plan.bounds_section import BoundsSection
 from fedgraft.common.plan.checks.checks import contradictions
 from fedgraft.common.plan.data_sections import DataSection, DicomSection, InputSection, TableSection
 from fedgraft.common.plan.evidence_sections import AuditSection, CalibrationSection, DecideSection
@@ -87,6 +88,7 @@ class Plan:
     audit: AuditSection = field(default_factory=AuditSection)
     tracking: TrackingSection = field(default_factory=TrackingSection)
     patience: PatienceSection = field(default_factory=PatienceSection)
+    bounds: BoundsSection = field(default_factory=BoundsSection)
     hold_out: tuple[str, ...] = ()
     select: Literal["last", "best"] = "last"
     start_from: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
@@ -125,10 +127,15 @@ class Plan:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the canonical JSON without ``engine``, ``tracking`` and ``patience``; of ``clock`` only
-        availabilities below 1 count, and ``calibration``, ``decide`` and ``audit`` only if not the default, so that
-        older plans keep their digest."""
+        availabilities below 1 count, and ``calibration``, ``decide``, ``audit`` and ``bounds`` only if not the default,
+        so that older plans keep their digest."""
         plain = {name: value for name, value in self.to_dict().items() if name not in _NOT_IN_DIGEST}
-        later = {"calibration": CalibrationSection(), "decide": DecideSection(), "audit": AuditSection()}
+        later = {
+            "calibration": CalibrationSection(),
+            "decide": DecideSection(),
+            "audit": AuditSection(),
+            "bounds": BoundsSection(),
+        }
         plain = {
             name: value for name, value in plain.items() if name not in later or getattr(self, name) != later[name]
         }

@@ -79,6 +79,7 @@ class Checkpoint:
             "offers": [[node, values_of(config_of(pack_offer(offer), SITE))] for node, offer in state.roster.items()],
             "best": None if best is None else [best.number, best.figure, sorted(best.sites)],
             "choices": state.choices,
+            "norms": [list(norms) for norms in state.norms],
             "strategy": self.strategy.plain,
             "entries": self.entries,
             "run": self.run,
@@ -106,7 +107,8 @@ def checkpoint_from(values: Mapping[str, Any], tensors: Mapping[str, Tensor], ov
     roster = {int(node): unpack_offer(RecordDict({SITE: config_from(offer)}), task) for node, offer in values["offers"]}
     rounds = (*over, round_from(values["round"], task))
     final = FinalModel(plan, initial or shared, best)
-    state = RunState(values["number"], shared, roster, rounds, final, values["choices"])
+    norms = tuple(tuple(some) for some in values.get("norms", ()))
+    state = RunState(values["number"], shared, roster, rounds, final, values["choices"], norms)
     strategy = Kept(values["strategy"], _under(STRATEGY, tensors))
     plain = {name: values[name] for name in ("entries", "run", "seconds", "asked", "continues")}
     durations = {what: dict(rounds) for what, rounds in values.get("durations", {}).items()}

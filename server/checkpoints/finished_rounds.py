@@ -8,6 +8,8 @@ from typing import Any
 
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.wire.kept import config_from, values_of
+from fedgraft.server.bounds.judgement import Figures
+from fedgraft.server.bounds.likeness import Likeness
 from fedgraft.server.exact.fit import Fit
 from fedgraft.server.patience.quorum import RestedOn
 from fedgraft.server.rounds.state import Round
@@ -26,6 +28,7 @@ def round_values(one: Round) -> dict[str, Any]:
         "by_site": _nested(one.by_site),
         "subgroups": {site: _nested(columns) for site, columns in one.subgroups.items()},
         "expected": {site: list(counts) for site, counts in one.expected.items()},
+        "updates": {site: asdict(figures) for site, figures in one.updates.items()},
         "rested_on": None if one.rested_on is None else asdict(one.rested_on),
         "fit": None if one.fit is None else {name: getattr(one.fit, name) for name in _FIT},
     }
@@ -48,7 +51,12 @@ def round_from(values: Mapping[str, Any], task: AnyTask) -> Round:
         expected={site: tuple(counts) for site, counts in values["expected"].items()},
         fit=None if fit is None else Fit(weights={}, **fit),
         rested_on=None if rested_on is None else RestedOn(**rested_on),
+        updates={site: _figures(told) for site, told in values.get("updates", {}).items()},
     )
+
+
+def _figures(told: Mapping[str, Any]) -> Figures:
+    return Figures(**{**told, "likeness": Likeness(**told["likeness"])})
 
 
 def _nested(found: Mapping[str, Mapping[str, Evaluation]]) -> dict[str, dict[str, Any]]:

@@ -129,11 +129,16 @@ class Folder:
 
 @dataclass(frozen=True)
 class RegisteredSite:
-    """A site that is registered with the SuperLink. Its name is kept here, since Flower stores none."""
+    """A site that is registered with the SuperLink. Its name is kept here, since Flower stores none.
+
+    ``cases``: the most training cases that it can have, as confirmed with the hospital by another way than the wire;
+    ``None`` if that was not asked.
+    """
 
     name: str
     node_id: str
     fingerprint: str
+    cases: int | None = None
 
 
 def create(root: Path, settings: Settings) -> Folder:
@@ -181,6 +186,17 @@ def names_in(path: Path) -> dict[int, str]:
     """Site names by node id in a file that ``fedgraft coordinator run`` left in a run's folder; empty if it left
     none."""
     return {int(node): name for node, name in json.loads(path.read_text()).items()} if path.is_file() else {}
+
+
+def confirmed_cases(out: Path) -> dict[str, int]:
+    """The most training cases that a site can have, by name, as the coordinator of a run has registered them now;
+    empty if it registered none, or for a simulation."""
+    live = out / LIVE
+    path = Path(json.loads(live.read_text(encoding="utf-8"))["sites"]) if live.is_file() else None
+    if path is None or not path.is_file():
+        return {}
+    sites = json.loads(path.read_text(encoding="utf-8"))
+    return {site["name"]: site["cases"] for site in sites if site.get("cases") is not None}
 
 
 def sites_of(out: Path) -> list[str]:

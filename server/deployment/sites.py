@@ -16,12 +16,17 @@ from fedgraft.server.deployment.public.announced import forget, read_announced
 from fedgraft.server.deployment.public.silence import silent_since
 
 
-def register(folder: Folder, public_key: Path, name: str) -> RegisteredSite:
+def register(folder: Folder, public_key: Path, name: str, cases: int | None = None) -> RegisteredSite:
     """Register a site's public key under a name: the coordinator then admits this site.
 
+    Args:
+        cases: the most training cases that it can have, as confirmed with the hospital.
+
     Raises:
-        DeploymentError: the name or key is unusable or taken, or the coordinator is not running.
+        DeploymentError: the name, key or number is unusable, name or key is taken, or the coordinator is not running.
     """
+    if cases is not None and cases < 1:
+        raise DeploymentError(f"--cases {cases} must be the hospital's number of training cases, 1 or more")
     if not SITE_NAME.fullmatch(name):
         raise DeploymentError(f"--name {name!r} must be letters, digits, - and _ (at most 64)")
     fingerprint = key_fingerprint(public_key)
@@ -31,7 +36,7 @@ def register(folder: Folder, public_key: Path, name: str) -> RegisteredSite:
             raise DeploymentError(f"--name {name} is taken (key {site.fingerprint}); unregister it first")
         if site.fingerprint == fingerprint:
             raise DeploymentError(f"key {public_key} is registered already, as {site.name}")
-    site = RegisteredSite(name, flower_cli.register_key(folder, public_key, name), fingerprint)
+    site = RegisteredSite(name, flower_cli.register_key(folder, public_key, name), fingerprint, cases)
     write_sites(folder, (*known, site))
     return site
 
@@ -54,8 +59,9 @@ def unregister(folder: Folder, name: str) -> RegisteredSite:
 
 
 def table(folder: Folder) -> str:
-    """The registered sites as a text table: name, state, when it was heard last, node id and key fingerprint, one a
-    line. A site that Flower counts as online, but that was not heard lately, is ``silent``."""
+    """The registered sites as a text table: name, state, when it was heard last, the training cases that are registered
+    for it, node id and key fingerprint, one a line. A site that Flower counts as online, but that was not heard lately,
+    is ``silent``."""
     states, announced, now = flower_cli.node_states(folder), read_announced(folder), time.time()
     registered = read_sites(folder)
     silent = silent_since((site.name for site in registered), announced, now)
@@ -64,7 +70,8 @@ def table(folder: Folder) -> str:
         state, told = states.get(site.node_id, "unknown"), announced.get(site.name)
         shown = "silent" if state == "online" and site.name in silent else state
         heard = "never" if told is None else f"{ago(now - told.received)} ago"
-        rows.append((site.name, shown, heard, site.node_id, site.fingerprint))
+        cases = "any" if site.cases is None else str(site.cases)
+        rows.append((site.name, shown, heard, cases, site.node_id, site.fingerprint))
     if not rows:
         return "no site is registered yet; `fedgraft coordinator register` admits one"
-    return plain_table(("site", "state", "last heard", "node", "key"), rows)
+    return plain_table(("site", "state", "last heard", "cases", "node", "key"), rows)

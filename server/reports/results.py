@@ -15,6 +15,7 @@ from fedgraft.server.evidence.evidence import gather
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.reports import summary
 from fedgraft.server.reports.attendance import attendance
+from fedgraft.server.reports.bounds import bounds_sentences
 from fedgraft.server.reports.card.card import MARKDOWN
 from fedgraft.server.reports.documents import write_documents
 from fedgraft.server.rounds.state import RunOutcome
@@ -45,8 +46,8 @@ def write_results(
     result = {**summary.summary(plan, outcome, ledger, seconds, reason), **evidence.plain}
     result["extended"] = list(extended)
     result["start_from"], changed = origin(out, plan)
-    result["warnings"] = [*attendance(plan, outcome, ledger), *result["warnings"]]
-    result["warnings"] = [*changed, *result["warnings"]]
+    before = [*attendance(plan, outcome, ledger), *bounds_sentences(outcome.rounds)]
+    result["warnings"] = [*changed, *before, *result["warnings"]]
     if reason:
         result["warnings"] = [_unfinished(plan, outcome, reason), *result["warnings"]]
     (out / "summary.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

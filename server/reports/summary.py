@@ -41,6 +41,10 @@ null):
 - ``ranking_without``: sites whose sums are missing from the ranking by which they were chosen
 - ``prevalence_estimated.<name>``: with ``features.scale=own_balanced``, of each held-out site the share of each class
   that it estimated, on which its scale rests; null if it does not tell; empty without such sites
+- ``bounds``: ``refused``, ``clipped``: each with ``round``, ``site``, ``ratio`` (its update's norm in parts of the
+  sites' median) and ``kept`` (what was left of it); ``counted``: sites that count for fewer ``cases`` than they
+  ``told``, ``because`` of ``registered`` or ``share``; ``against.<name>``: rounds in which a site's update pulled
+  against the others'
 - ``class_counts_withheld``: sites whose class counts are missing from the global class counts
 - ``calibration``: ``method``; ``from_cases``, ``from_sites.<name>``: validation cases that it was fitted to;
   ``own_maps``: sites with maps of their own; ``pooled_because.<name>``: why others have none; ``maps``: the calibration
@@ -91,6 +95,7 @@ from fedgraft.server.exact.fit import Fit
 from fedgraft.server.exchange.held_out import abstaining, without_part
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.statistics import used
+from fedgraft.server.reports.bounds import bounds_figures, update_figures
 from fedgraft.server.rounds.site_sums import withheld
 from fedgraft.server.rounds.state import Round, RunOutcome
 
@@ -136,6 +141,7 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float, rea
         "ranking_without": withheld(ledger, "ranking"),
         "prevalence_estimated": _estimated(plan, outcome),
         "class_counts_withheld": _withheld(plan, outcome),
+        "bounds": bounds_figures(outcome.rounds),
     }
 
 
@@ -219,6 +225,7 @@ def round_line(round_: Round) -> dict[str, Any]:
         **({} if round_.rested_on is None else {"rested_on": asdict(round_.rested_on)}),
         **({} if round_.fit is None else {"fit": fit_figures(round_.fit)}),
         "bytes": {"up": round_.bytes_up, "down": round_.bytes_down},
+        **({"updates": update_figures(round_)} if round_.updates else {}),
         "val": evaluation_figures(task, round_.pooled("val")),
         "test": evaluation_figures(task, round_.test),
         "sites": {

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from fedgraft.common.compression.compression import require_effect, up_codec
 from fedgraft.common.exact.suitability import path_of
+from fedgraft.common.interfaces.strategy import is_private
+from fedgraft.common.plan.bounds_section import UNBOUND
 from fedgraft.common.plan.plan import Plan
+from fedgraft.server.aggregation.outvoting import require_outvoting
 from fedgraft.server.aggregation.strategies import build_strategy
 from fedgraft.server.exchange.class_counts import prior_counts, require_imbalance
 from fedgraft.server.exchange.held_out import require_prepared, training
@@ -20,7 +23,7 @@ def prepare(context: RunContext) -> Prepared:
     """Prepare a run; errors of the plan are raised before any site is asked for anything, all others before training.
 
     Raises:
-        PlanError: a part of the plan does not suit.
+        PlanError: a part of the plan does not suit, or there are too few sites for a robust strategy.
         InertError: an option has no effect with the cases that the sites have.
         RoundError: fewer sites are ready than the quorum needs, or a held-out one is not.
     """
@@ -30,6 +33,9 @@ def prepare(context: RunContext) -> Prepared:
     require_effect(plan.compression, context.trained, plan.engine.trusted)
     roster = _ready(context)
     trainers = training(roster, plan).values()
+    if isinstance(rounds, TrainingRounds):
+        asked = max(int(plan.strategy.fraction * len(trainers)), min(len(trainers), plan.patience.quorum_sites))
+        require_outvoting(rounds.strategy, asked)
     require_imbalance(plan, trainers)
     prior_counts(plan, trainers)
     return Prepared(rounds, roster)
@@ -58,4 +64,6 @@ def rounds_of(plan: Plan) -> Rounds:
     path = path_of(plan, plan.engine.trusted)
     if path is not None:
         return FittedRounds(path)
-    return TrainingRounds(build_strategy(plan), up_codec(plan.compression, plan.engine.trusted))
+    strategy = build_strategy(plan)
+    bounds = UNBOUND if is_private(type(strategy)) else plan.bounds
+    return TrainingRounds(strategy, up_codec(plan.compression, plan.engine.trusted), bounds)

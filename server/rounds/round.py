@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,12 +13,14 @@ from flwr.serverapp.strategy import Strategy
 from fedgraft.common import tasks
 from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.interfaces.strategy import is_mean
+from fedgraft.common.plan.bounds_section import BoundsSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages as wire
 from fedgraft.common.wire.messages import Update
 from fedgraft.server.aggregation import strategies
 from fedgraft.server.aggregation.moments import require_moments, with_known_moments
 from fedgraft.server.aggregation.strategy_state import Kept, keep, restore
+from fedgraft.server.bounds.judgement import Figures, Judgement, judged
 from fedgraft.server.exchange.class_counts import class_counts
 from fedgraft.server.exchange.guard import Expected, Refusal, read_update
 from fedgraft.server.exchange.held_out import training
@@ -28,6 +31,7 @@ from fedgraft.server.rounds.state import Round, Rounds, RunContext, RunState
 
 Answer = tuple[Message, Update]
 """A train message, and the accepted update with which it was answered."""
+Judge = Callable[[Sequence[Update]], Judgement]
 
 
 @dataclass(frozen=True)
@@ -38,13 +42,15 @@ class TrainingRounds(Rounds):
         strategy: the only object that a run changes in place: adaptive strategies keep their moments in it from round
             to round.
         codec: decodes the sites' updates.
+        bounds: on each update.
     """
 
     strategy: Strategy
     codec: Codec
+    bounds: BoundsSection
 
     def next(self, context: RunContext, state: RunState) -> RunState:
-        return _next_round(context, self.strategy, self.codec, state)
+        return _next_round(context, self, state)
 
     def kept(self) -> Kept:
         return Kept() if is_mean(type(self.strategy)) else keep(self.strategy)
@@ -53,12 +59,15 @@ class TrainingRounds(Rounds):
         restore(self.strategy, kept)
 
 
-def _next_round(context: RunContext, strategy: Strategy, codec: Codec, state: RunState) -> RunState:
+def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) -> RunState:
     start, number = time.monotonic(), state.number + 1
     roster, trainers = state.roster, training(state.roster, context.plan)
+    strategy = rounds.strategy
     messages = _messages(context, strategy, trainers, number, state.shared)
     received = {name: state.shared[name] for name in context.trained}
-    answers = _train(context, roster, messages, number, partial(codec.decode, received=received))
+    decode = partial(rounds.codec.decode, received=received)
+    judge = partial(judged, received=received, bounds=rounds.bounds, earlier=state.norms, confirmed=context.confirmed())
+    answers, judgement = _train(context, roster, messages, number, decode, judge)
     last = replace(state.rounds[-1], by_site={update.site: update.evaluations for _, update in answers})
     context.finished(last)
     final = state.final.heard(last.number, last.task, last.by_site, state.shared)
@@ -66,12 +75,11 @@ def _next_round(context: RunContext, strategy: Strategy, codec: Codec, state: Ru
     shared = {**state.shared, **with_known_moments(found, state.shared)}
     require_moments(number, shared, may_follow=len(messages) < len(trainers) and number < context.plan.rounds)
     context.keep(shared)
-    trained = _summary_of(context, number, answers, time.monotonic() - start)
+    trained = _summary_of(context, number, answers, judgement.figures, time.monotonic() - start)
     trained = replace(trained, central=context.central(shared))
     context.progress(trained)
-    return replace(
-        state, number=number, shared=shared, roster=roster, rounds=(*state.rounds[:-1], last, trained), final=final
-    )
+    made = (*state.rounds[:-1], last, trained)
+    return replace(state, number=number, shared=shared, roster=roster, rounds=made, final=final, norms=judgement.norms)
 
 
 def _messages(context: RunContext, strategy: Strategy, trainers: Roster, number: int, shared: Shared) -> list[Message]:
@@ -84,38 +92,47 @@ def _config(plan: Plan, trainers: Roster) -> ConfigRecord:
 
 
 def _train(
-    context: RunContext, roster: Roster, messages: list[Message], number: int, decode: wire.Decode
-) -> list[Answer]:
-    """Send train messages, check the replies, and write the ledger; returns accepted updates sorted by site name."""
+    context: RunContext, roster: Roster, messages: list[Message], number: int, decode: wire.Decode, judge: Judge
+) -> tuple[list[Answer], Judgement]:
+    """Send train messages, check and judge the replies, and write the ledger.
+
+    Returns:
+        the updates that are used, as they are used, sorted by site name; and what was made of all that were usable.
+    """
     plan = context.plan
     down = {message.metadata.dst_node_id: message for message in messages}
     replies = context.delivery.exchange(messages, number, "train")
     specs = wire.specs_of(context.trained)
     compressed = decode if plan.compression.target is not None else None
     sizes = _sizes(messages)
-    good: list[Answer] = []
-    entries = []
-    for node in sorted(replies, key=lambda node: roster[node].site):
+    found: dict[int, Update | Refusal] = {}
+    asked = sorted(replies, key=lambda node: roster[node].site)
+    for node in asked:
         site, reply = roster[node].site, replies[node]
         expected = Expected(site, plan.digest, number, roster[node].examples)
         gone = registered_still(node, context.registered)
-        update = gone or read_update(reply, expected, specs, tasks.of(plan.data), compressed)
+        found[node] = gone or read_update(reply, expected, specs, tasks.of(plan.data), compressed)
+    judgement = judge([update for update in found.values() if isinstance(update, Update)])
+    entries = []
+    for node in asked:
+        site, update = roster[node].site, found[node]
         examples = update.examples if isinstance(update, Update) else None
-        sent, said = sizes[id(down[node].content)], _said(update)
-        entries.append(entry(number, "train", site, node, update, sent, reply, examples, said))
-        if not isinstance(update, Refusal):
-            good.append((down[node], update))
+        said = _said(update, judgement)
+        bytes_down, outcome = sizes[id(down[node].content)], judgement.refused.get(site, update)
+        entries.append(entry(number, "train", site, node, outcome, bytes_down, replies[node], examples, said))
     context.ledger.write(*entries)
-    present = {update.site: update.examples for _, update in good}
+    present = {site: judgement.figures[site].told for site in judgement.used}
     unasked = {offer.site: offer.examples for node, offer in training(roster, plan).items() if node not in down}
     context.quorum().require(present, number, "sent a usable update", unasked)
-    return good
+    return [(down[n], judgement.used[roster[n].site]) for n in asked if roster[n].site in judgement.used], judgement
 
 
-def _said(update: Update | Refusal) -> str:
-    """Why an update holds less than was asked for; ``""`` if it does not."""
-    number = 0 if isinstance(update, Refusal) else update.held_back
-    return f"{number} unit(s) rest on fewer patients than its min_count, and are as they were sent" if number else ""
+def _said(update: Update | Refusal, judgement: Judgement) -> str:
+    """Why an update holds less than was asked for, and what the bounds did to it; ``""`` if there is neither."""
+    if isinstance(update, Refusal):
+        return ""
+    less = f"{update.held_back} unit(s) rest on fewer patients than its min_count, and are as they were sent"
+    return "; ".join(filter(None, (less if update.held_back else "", judgement.figures[update.site].words())))
 
 
 def _sizes(messages: list[Message]) -> dict[int, int]:
@@ -124,11 +141,14 @@ def _sizes(messages: list[Message]) -> dict[int, int]:
     return {key: wire.count_bytes(content) for key, content in contents.items()}
 
 
-def _summary_of(context: RunContext, number: int, answers: list[Answer], seconds: float) -> Round:
+def _summary_of(
+    context: RunContext, number: int, answers: list[Answer], figures: Mapping[str, Figures], seconds: float
+) -> Round:
     losses = [(u.train_loss, u.examples) for _, u in answers]
     known = [(loss, n) for loss, n in losses if loss is not None]
     mean = sum(loss * n for loss, n in known) / sum(n for _, n in known) if len(known) == len(losses) else None
     up, down = context.ledger.round_bytes(number)
     task = tasks.of(context.plan.data)
-    rested_on = context.quorum().rested_on({u.site: u.examples for _, u in answers})
-    return Round(number, task, tuple(u.site for _, u in answers), mean, seconds, up, down, rested_on=rested_on)
+    sites = tuple(update.site for _, update in answers)
+    rested_on = context.quorum().rested_on({site: figures[site].told for site in sites})
+    return Round(number, task, sites, mean, seconds, up, down, rested_on=rested_on, updates=figures)

@@ -14,6 +14,8 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire.offer import Offer
 from fedgraft.common.wire.subgroups import ByGroup
 from fedgraft.server.aggregation.strategy_state import Kept
+from fedgraft.server.bounds.judgement import Figures
+from fedgraft.server.bounds.lengths import Norms
 from fedgraft.server.exact.fit import Fit
 from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.ledger import Ledger
@@ -36,6 +38,7 @@ class Round:
         subgroups: evaluations of the sites' test cases, by site, column and subgroup (``audit``).
         expected: training cases by class that held-out sites expect (``features.scale=own_balanced``) and may tell.
         fit: how the coordinator's own fit of this round ended (``strategy=exact``); ``None`` if the sites trained.
+        updates: what is told of each site's update of this round.
         rested_on: of the sites and training cases of the run, those that made this round's model; ``None`` of round 0.
     """
 
@@ -52,6 +55,7 @@ class Round:
     expected: dict[str, tuple[int, ...]] = field(default_factory=dict)
     fit: Fit | None = None
     rested_on: RestedOn | None = None
+    updates: Mapping[str, Figures] = field(default_factory=dict)
 
     def pooled(self, split: str, without: Collection[str] = ()) -> Evaluation | None:
         """The merged evaluations of a split by all sites but those in ``without``; ``None`` if no site sent one."""
@@ -76,6 +80,7 @@ class RunContext:
         groups: of the features, by the module that they come from.
         registered: site names by node id, as they are registered now; empty if the coordinator registers none (a
             simulation).
+        confirmed: gives the training cases by site that the coordinator registered, as they are registered now.
         waits: what it does below its quorum.
         evaluate: evaluates shared tensors on the coordinator's own test set; ``None`` if it has none.
         finished: called with each round once the sites have evaluated its model.
@@ -92,6 +97,7 @@ class RunContext:
     groups: tuple[Group, ...]
     begins: Shared | None = None
     registered: Mapping[int, str] = field(default_factory=dict)
+    confirmed: Callable[[], Mapping[str, int]] = dict
     waits: Waits = field(default_factory=NoPatience)
     evaluate: Callable[[Shared], Evaluation] | None = None
     finished: Callable[[Round], None] = lambda round_: None
@@ -129,6 +135,7 @@ class RunState:
         rounds: rounds 0 to ``number``; the last one still lacks the sites' evaluations of its model.
         final: the state of the choice of the final model.
         choices: for each option that validation cases chose before the first round, the figure of each value.
+        norms: of the last rounds' updates, by which the next ones are judged.
     """
 
     number: int
@@ -137,6 +144,7 @@ class RunState:
     rounds: tuple[Round, ...]
     final: FinalModel
     choices: dict[str, dict[str, Scalar]] = field(default_factory=dict)
+    norms: Norms = ()
 
 
 class Rounds(Protocol):

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from fedgraft.common import tasks
+from fedgraft.server.reports.bounds import round_sentences
 from fedgraft.server.rounds.state import Round
 from fedgraft.simulations.clock.report import _table
 
@@ -115,6 +116,8 @@ class Display:
         if round_.central is not None:
             name = round_.task.headline
             notes.append(f"test {round_.task.columns[name]} {_number(round_.central.figures()[name])}")
+        if bounded := round_sentences(round_):
+            notes.append(f"{len(bounded)} bounded")
         self._progress.update(self._rounds, completed=round_.number, note=", ".join(notes))
 
 

@@ -10,6 +10,7 @@ from fedgraft.common.interfaces.codec import is_lossless
 from fedgraft.common.plan.checks.adaptation import ALIGNMENT_CHECKS, PERSONAL_CHECKS
 from fedgraft.common.plan.checks.audit import AUDIT_CHECKS
 from fedgraft.common.plan.checks.augmentation import AUGMENT_CHECKS, HARMONISE_CHECKS
+from fedgraft.common.plan.checks.bounds import BOUNDS_CHECKS
 from fedgraft.common.plan.checks.calibration import CALIBRATION_CHECKS
 from fedgraft.common.plan.checks.decide import DECIDE_CHECKS
 from fedgraft.common.plan.checks.exact import EXACT_CHECKS, path_contradictions
@@ -125,6 +126,7 @@ CHECKS = (
     *CALIBRATION_CHECKS,
     *DECIDE_CHECKS,
     *AUDIT_CHECKS,
+    *BOUNDS_CHECKS,
 )
 
 

@@ -16,6 +16,7 @@ from fedgraft.server.reports.page.study import read_study, study_page
 from fedgraft.server.reports.page.subgroups import subgroups
 from fedgraft.server.reports.page.switched_on import switched_on
 from fedgraft.server.reports.page.unfamiliar import unfamiliar
+from fedgraft.server.reports.page.updates import updates
 from fedgraft.server.reports.page.verdict import model, verdict
 from fedgraft.server.reports.page.warnings import warnings
 
@@ -70,6 +71,7 @@ def run_report(run: RunFolder) -> Html:
         subgroups(run),
         rounds(run),
         taking_part(run),
+        updates(run),
         cost(run),
         switched_on(run),
         paragraph("This is research software, not a medical device.", class_="soft"),

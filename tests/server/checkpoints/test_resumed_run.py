@@ -29,6 +29,9 @@ PLANS = {
     "top-k with error feedback": ("compression=topk",),
     "ditto": ("personal=ditto",),
     "fedbn": ("adaptation=fedbn",),
+    "clipped, geometric median": (
+        *("strategy=geometric_median", "bounds.clip=1.01", "bounds.least=1", "bounds.deviations=0"),
+    ),
     "coral": (FREE, "alignment=coral", "alignment.dimensions=6"),
     "own scale": ("features.scale=own",),
     "exact": ("strategy=exact", "head=plain", "features=taps", "select=best"),

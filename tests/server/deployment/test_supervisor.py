@@ -121,7 +121,7 @@ def test_sites_are_admitted_once(folder: Folder, tmp_path: Path, monkeypatch: py
         sites.register(folder, key, "no rth")
     with pytest.raises(DeploymentError, match="private key and must not leave"):
         sites.register(folder, key.with_suffix(""), "south")
-    assert sites.table(folder).splitlines()[1].split() == ["north", "registered", "never", "7", site.fingerprint]
+    assert sites.table(folder).splitlines()[1].split() == ["north", "registered", "never", "any", "7", site.fingerprint]
     with pytest.raises(DeploymentError, match="no site is registered as 'south'; registered: north"):
         sites.unregister(folder, "south")
     sites.unregister(folder, "north")

@@ -1,0 +1,38 @@
+"""The plan's section on what one site's update may do to a round's model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from fedgraft.common.plan.types import STRICT, Count, NotNegative, Probability
+
+AtLeastOne = Annotated[float, Field(ge=1, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class BoundsSection:
+    """Bounds on each site's update, kept by the coordinator (`fedgraft.server.bounds`).
+
+    Attributes:
+        clip: an update whose norm is more than so many times the median one is shortened to that; ``None``: never.
+        least, deviations: from a lower multiple on, if the sites' norms differ little: as many median deviations of
+            their logarithms above the median, but not below ``least`` times it.
+        refuse: an update whose norm is more than so many times the median one is not used; ``None``: all are.
+        rounds: the medians are over the norms of this round and of those before it, so many rounds in all.
+        share: the largest weight of one site in a mean, of three or more sites; 1: any.
+    """
+
+    __pydantic_config__ = STRICT
+    clip: AtLeastOne | None = 3.0
+    least: AtLeastOne = 1.5
+    deviations: NotNegative = 6.0
+    refuse: AtLeastOne | None = 6.0
+    rounds: Count = 4
+    share: Probability = 0.75
+
+
+UNBOUND = BoundsSection(clip=None, refuse=None, rounds=1, share=1.0)
+"""For strategies that bound updates by themselves: those for differential privacy, whose account rests on one norm."""

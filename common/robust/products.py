@@ -1,0 +1,35 @@
+"""Inner products of updates: what a robust mean needs to know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Products = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
+
+
+def inner_products(tensors: Iterable[tuple[Numbers, Sequence[Numbers]]], updates: int) -> Products:
+    """``(K, K)`` float64: the inner products of K updates, each what came less what was sent, over all tensors.
+
+    Args:
+        tensors: of each tensor, that which was sent, and the K that came; finite, of one shape.
+        updates: K.
+    """
+    found = np.zeros((updates, updates))
+    for sent, came in tensors:
+        before = sent.astype(np.float64)
+        moved = np.stack([(one - before).ravel() for one in came])
+        found += moved @ moved.T
+    return found
+
+
+def distances(products: Products, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(K,)``: how far each update is from the sum of them with these coefficients."""
+    along = products @ coefficients
+    squares = np.diag(products) - 2 * along + coefficients @ along
+    found: NDArray[np.float64] = np.sqrt(np.maximum(squares, 0))
+    return found

@@ -1,0 +1,36 @@
+"""Inner products of a round's updates: from them come norms, cosines, and what each does to the others' progress."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from fedgraft.common.interfaces.roles import REFERENCE, STATISTICS
+from fedgraft.common.robust.products import Products, inner_products
+
+Named = Mapping[str, Tensor]
+
+
+def products_of(updates: Sequence[Named], received: Named, names: Collection[str]) -> Products:
+    """``(K, K)``: inner products of K updates, each the tensors that came less those that were sent, over some of them.
+
+    Args:
+        updates: tensors by name, of each site; all finite.
+        received: those that were sent.
+    """
+    some = ((received[name].numpy(), [update[name].numpy() for update in updates]) for name in names)
+    return inner_products(some, len(updates))
+
+
+def lengths_of_others(updates: Sequence[Named], received: Named) -> list[float]:
+    """The norms of K updates over the tensors that are not `trained`."""
+    others = sorted(set(received) - set(trained(received)))
+    return [float(np.sqrt(products_of([update], received, others)[0, 0])) for update in updates]
+
+
+def trained(names: Collection[str]) -> list[str]:
+    """Of the tensors that sites send, those that gradient steps move: neither batch norm's running statistics nor an
+    alignment's moments."""
+    return [name for name in names if not (name.endswith(STATISTICS) or name.startswith(REFERENCE))]

@@ -1,0 +1,89 @@
+"""How long an update may be: by the median of the norms of this and earlier rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedgraft.common.plan.bounds_section import BoundsSection
+
+Norms = tuple[tuple[float, ...], ...]
+"""The norms of each of the last rounds, the newest last."""
+LONGEST = 1e9
+"""A norm that no training comes near, whatever the others send."""
+STRAY = 100.0
+"""How many times as far as the median site's batch norm's statistics and an alignment's moments may move: scanners
+differ, but not so much."""
+FEW = 3
+"""With fewer updates in a round nobody can tell which of them is the odd one."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """By what a round's norms are judged.
+
+    Attributes:
+        reference: the median norm; 0 if there is none to compare with.
+        clip, refuse: the largest norm that stays as it is, and that is used at all.
+    """
+
+    reference: float
+    clip: float
+    refuse: float
+
+    def ratio(self, norm: float) -> float | None:
+        """A norm in parts of the reference."""
+        return norm / self.reference if self.reference > 0 else None
+
+    def kept(self, norm: float) -> float:
+        """What is left of an update: 1, or less if it is clipped."""
+        return 1.0 if norm <= self.clip else self.clip / norm
+
+
+def measure(norms: Sequence[float], earlier: Norms, bounds: BoundsSection) -> Measure:
+    """The measure of a round.
+
+    From three updates on, the reference is the median over them and the rounds before; what is refused is too long for
+    that, or for this round's own median, since norms fall from round to round as rates do. Of fewer nobody can say
+    which is the odd one: then the shortest is the reference (the median of each round's shortest), an update is clipped
+    where it would else be refused, and none is refused, since the round could not go on without it.
+
+    From which multiple of it on updates are clipped depends on how much the sites' norms differ: the logarithms of
+    honest ones, each less its round's median, have a spread, of which the median deviation tells without regard to a
+    few that are far off.
+
+    Args:
+        norms: of this round's updates, finite; at least one.
+        earlier: of the rounds before.
+    """
+    rounds = [*earlier, tuple(norms)]
+    is_few = len(norms) < FEW
+    pool = [min(some) for some in rounds if some] if is_few else [norm for some in rounds for norm in some]
+    reference = float(np.median(pool))
+    if reference <= 0:
+        return Measure(0.0, LONGEST, LONGEST)
+    clip, refuse = (bounds.refuse or bounds.clip, None) if is_few else (_multiple(rounds, bounds), bounds.refuse)
+    longest = LONGEST if refuse is None else min(LONGEST, refuse * min(reference, float(np.median(norms))))
+    return Measure(reference, longest if clip is None else min(longest, clip * reference), longest)
+
+
+def _multiple(rounds: Sequence[Sequence[float]], bounds: BoundsSection) -> float | None:
+    if bounds.clip is None:
+        return None
+    moved = [np.array([norm for norm in some if norm > 0]) for some in rounds]
+    apart = np.concatenate([np.abs(np.log(some / np.median(some))) for some in moved if len(some)])
+    return min(bounds.clip, max(bounds.least, float(np.exp(bounds.deviations * np.median(apart)))))
+
+
+def strays(norms: Sequence[float]) -> set[int]:
+    """Of the norms of what gradient steps don't move, the places of those that are beyond anything."""
+    median = float(np.median(norms)) if len(norms) >= FEW else 0.0
+    longest = min(LONGEST, STRAY * median) if median > 0 else LONGEST
+    return {place for place, norm in enumerate(norms) if norm > longest}
+
+
+def remembered(earlier: Norms, norms: Sequence[float], bounds: BoundsSection) -> Norms:
+    """What the next round remembers: the norms of the last rounds, as they were used."""
+    return (*earlier, tuple(norms))[-(bounds.rounds - 1) :] if bounds.rounds > 1 else ()

@@ -1,0 +1,80 @@
+"""By which norms a round's updates are clipped and refused."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from fedgraft.common.plan.bounds_section import UNBOUND, BoundsSection
+from fedgraft.server.bounds.lengths import LONGEST, measure, remembered, strays
+
+FIXED = BoundsSection(clip=3.0, least=3.0, refuse=6.0, rounds=3)
+
+
+def test_the_median_of_this_round_and_of_those_before() -> None:
+    found = measure([1.0, 2.0, 9.0], ((4.0, 4.0, 4.0),), FIXED)
+    assert found.reference == 4.0  # of 1 2 4 4 4 9
+    assert found.clip == 12.0
+    assert found.refuse == 12.0  # six times this round's own median, 2, which is the smaller one
+    assert [found.kept(norm) for norm in (1.0, 12.0, 24.0)] == [1.0, 1.0, 0.5]
+    assert found.ratio(9.0) == 2.25
+
+
+def test_the_multiple_follows_how_much_norms_differ_between_the_least_and_the_most() -> None:
+    """Of norms 1, 1, 1, 1.2 and 100 the median deviation of logarithms is 0; of 0.8, 0.8, 1, 1.25, 1.25 it is
+    log 1.25, and twice that a factor of 1.5625."""
+    bounds = BoundsSection(clip=3.0, least=1.5, deviations=2.0, refuse=None)
+    assert measure([1.0, 1.0, 1.0, 1.2, 100.0], (), bounds).clip == 1.5
+    assert measure([0.8, 0.8, 1.0, 1.25, 1.25], (), bounds).clip == pytest.approx(1.25**2)
+    assert measure([0.1, 0.1, 1.0, 10.0, 10.0], (), bounds).clip == 3.0
+
+
+def test_where_few_answer_the_shortest_is_the_reference_and_nobody_is_refused() -> None:
+    found = measure([1.0, 1e6], ((3.0, 5.0),), FIXED)
+    assert found.reference == 2.0  # the median of 3 and 1
+    assert found.clip == 12.0  # what three sites would be refused for
+    assert found.refuse == LONGEST
+    assert measure([7.0], (), FIXED).kept(7.0) == 1.0
+
+
+@pytest.mark.parametrize("norms", [[1.0, 1e31, 1.0], [1e31, 1e31, 1e31], [0.0, 0.0, 1e31], [1.0, 1e31]])
+@pytest.mark.parametrize("bounds", [FIXED, UNBOUND])
+def test_what_no_training_gives_is_refused_whatever_the_others_send(norms: list[float], bounds: BoundsSection) -> None:
+    assert measure(norms, (), bounds).refuse <= LONGEST
+
+
+def test_nothing_is_bounded_where_nothing_moved_or_nothing_is_asked() -> None:
+    assert measure([0.0, 0.0, 1.0], (), FIXED).kept(1.0) == 1.0
+    assert measure([1.0, 1.0, 1e6], (), UNBOUND).kept(1e6) == 1.0
+
+
+def test_a_majority_leads_the_median_not_one_site() -> None:
+    """However long one of five is, and however short, the others' bound stays within their own norms' range."""
+    for odd in (0.0, 1e-9, 1e9, 1e20):
+        found = measure([1.0, 1.1, 0.9, 1.05, odd], (), FIXED)
+        assert 0.9 <= found.reference <= 1.1
+
+
+def test_rounds_that_are_remembered() -> None:
+    norms: tuple[tuple[float, ...], ...] = ()
+    for number in range(5):
+        norms = remembered(norms, [float(number)], FIXED)
+    assert norms == ((3.0,), (4.0,))  # with the next one they are three
+    assert remembered(norms, [1.0], UNBOUND) == ()
+
+
+def test_statistics_that_moved_a_hundred_times_as_far() -> None:
+    assert strays([1.0, 2.0, 199.0]) == set()
+    assert strays([1.0, 2.0, 201.0]) == {2}
+    assert strays([1.0, 1e6]) == set()
+    assert strays([1.0, 1e10]) == {1}
+    assert strays([0.0, 0.0, 5.0]) == set()
+
+
+def test_the_bound_scales_with_the_updates() -> None:
+    rng = np.random.default_rng(0)
+    norms = rng.lognormal(0, 0.5, 7).tolist()
+    one, ten = measure(norms, (), BoundsSection()), measure([10 * norm for norm in norms], (), BoundsSection())
+    assert math.isclose(ten.clip, 10 * one.clip)

@@ -1,0 +1,68 @@
+"""How like the others' an update is."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from fedgraft.server.bounds.likeness import Likeness, likenesses, pulling_against
+
+
+def test_cosine_effect_and_agreement_by_hand() -> None:
+    """Three sites pull along (1, 0), the last one against them with twice the length; all weigh the same."""
+    moved = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [-2.0, 0.0]])
+    *honest, odd = likenesses(moved @ moved.T, [10, 10, 10, 10])
+    assert odd.cosine == pytest.approx(-1)
+    assert odd.effect == pytest.approx(-2 / 3)  # it takes 2 of the 3 steps that the others make
+    assert odd.agreement == pytest.approx(1)
+    assert odd.is_against
+    assert honest[0].cosine == pytest.approx(1)  # two of the others along, one against
+    assert not any(one.is_against for one in honest)
+
+
+def test_a_site_across_the_others_neither_adds_nor_takes_away() -> None:
+    moved = np.array([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0]])
+    odd = likenesses(moved @ moved.T, [1, 1, 2])[2]
+    assert odd.cosine == pytest.approx(0)
+    assert odd.effect == pytest.approx(0)
+
+
+def test_the_effect_is_the_first_order_change_of_the_others_loss() -> None:
+    """Of quadratic losses whose updates are steps against their gradients, the slope of the others' mean loss along a
+    site's part of the mean is minus the effect, in parts of the slope along their own."""
+    rng = np.random.default_rng(1)
+    moved, cases = rng.normal(size=(4, 6)), np.array([3, 1, 2, 4])
+    share = cases / cases.sum()
+    gradient = -(share[1:, None] * moved[1:]).sum(axis=0)  # of the others' loss, at a rate of 1
+    own, theirs = share[0] * moved[0] @ gradient, -gradient @ gradient
+    assert likenesses(moved @ moved.T, cases.tolist())[0].effect == pytest.approx(own / theirs)
+
+
+def test_alone_or_unmoved_nothing_is_said() -> None:
+    assert likenesses(np.array([[4.0]]), [5]) == [Likeness()]
+    assert likenesses(np.diag([1.0, 0.0]), [5, 5]) == [Likeness(), Likeness()]
+    two = likenesses(np.array([[1.0, -1.0], [-1.0, 1.0]]), [5, 5])
+    assert [one.agreement for one in two] == [None, None]
+    assert not any(one.is_against for one in two)  # of two nobody can say which
+
+
+def test_who_is_named_pulled_against_the_others_twice_and_half_of_the_time() -> None:
+    against, along = Likeness(-0.9, -0.5, 0.6), Likeness(0.8, 0.2, 0.6)
+    unclear = Likeness(-0.9, -0.5, 0.1)  # the others did not agree
+    rounds = [
+        {"once": along, "often": against, "late": along},
+        {"once": against, "often": against, "late": unclear},
+        {"once": along, "often": along, "late": unclear},
+    ]
+    assert pulling_against(rounds) == {"often": [0, 1]}
+
+
+def test_a_direction_has_no_length() -> None:
+    rng = np.random.default_rng(2)
+    moved = rng.normal(size=(5, 8))
+    longer = moved * np.array([1.0, 100.0, 1.0, 1e-3, 1.0])[:, None]
+    for one, other in zip(likenesses(moved @ moved.T, [1] * 5), likenesses(longer @ longer.T, [1] * 5), strict=True):
+        assert one.cosine is not None and other.cosine is not None
+        assert math.isclose(one.cosine, other.cosine, rel_tol=1e-9)
