@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from fedgraft.common.wire.offer import Offer
 from fedgraft.server.bounds.lengths import FEW
 
 
@@ -15,6 +17,19 @@ def counted(cases: Mapping[str, int], confirmed: Mapping[str, int]) -> dict[str,
         confirmed: as registered, by name; a site without an entry is believed.
     """
     return {site: min(told, confirmed.get(site, told)) for site, told in cases.items()}
+
+
+def believed(offers: Iterable[Offer], confirmed: Mapping[str, int]) -> list[Offer]:
+    """Offers whose class counts are in the same proportions, but of no more cases than are registered: from their sum
+    over the sites come class weights, which every site uses."""
+    found = []
+    for offer in offers:
+        most = confirmed.get(offer.site, offer.examples)
+        if offer.class_counts is not None and offer.examples > most:
+            counts = tuple(0 if n == 0 else max(1, n * most // offer.examples) for n in offer.class_counts)
+            offer = replace(offer, class_counts=counts)
+        found.append(offer)
+    return found
 
 
 def capped(weights: Sequence[int], share: float) -> list[int]:

@@ -9,9 +9,9 @@ from flwr.app import Message
 
 from fedgraft.common import tasks
 from fedgraft.common.interfaces.task import Evaluation
-from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages as wire
 from fedgraft.common.wire.subgroups import ByGroup
+from fedgraft.server.bounds.weights import believed
 from fedgraft.server.exchange.class_counts import Counts, class_counts, prior_counts
 from fedgraft.server.exchange.guard import Expected, Refusal, read_evaluations, read_prevalence, read_subgroups
 from fedgraft.server.exchange.held_out import training
@@ -71,7 +71,7 @@ class _Answers:
 
 def _ask(context: RunContext, roster: Roster, shared: Shared, what: What) -> _Answers:
     plan = context.plan
-    content = wire.pack_evaluate(shared, plan.digest, plan.rounds, _counts(plan, roster))
+    content = wire.pack_evaluate(shared, plan.digest, plan.rounds, _counts(context, roster))
     replies = context.delivery.exchange([Message(content, node, wire.EVALUATE) for node in roster], plan.rounds, what)
     found: BySite = {}
     expected: dict[str, Counts] = {}
@@ -94,8 +94,9 @@ def _ask(context: RunContext, roster: Roster, shared: Shared, what: What) -> _An
     return _Answers(found, expected, subgroups)
 
 
-def _counts(plan: Plan, roster: Roster) -> Counts | None:
+def _counts(context: RunContext, roster: Roster) -> Counts | None:
     """The class counts that sites need before they evaluate: to train on (``personal``), or to estimate prevalence."""
-    trainers = training(roster, plan)
-    counts = class_counts(plan, trainers.values()) if plan.personal.target is not None else None
-    return prior_counts(plan, trainers.values()) if counts is None and len(trainers) < len(roster) else counts
+    plan, trainers = context.plan, training(roster, context.plan)
+    offers = believed(trainers.values(), context.confirmed())
+    counts = class_counts(plan, offers) if plan.personal.target is not None else None
+    return prior_counts(plan, offers) if counts is None and len(trainers) < len(roster) else counts

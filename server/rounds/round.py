@@ -14,13 +14,13 @@ from fedgraft.common import tasks
 from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.interfaces.strategy import is_mean
 from fedgraft.common.plan.bounds_section import BoundsSection
-from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages as wire
 from fedgraft.common.wire.messages import Update
 from fedgraft.server.aggregation import strategies
 from fedgraft.server.aggregation.moments import require_moments, with_known_moments
 from fedgraft.server.aggregation.strategy_state import Kept, keep, restore
 from fedgraft.server.bounds.judgement import Figures, Judgement, judged
+from fedgraft.server.bounds.weights import believed
 from fedgraft.server.exchange.class_counts import class_counts
 from fedgraft.server.exchange.guard import Expected, Refusal, read_update
 from fedgraft.server.exchange.held_out import training
@@ -83,12 +83,13 @@ def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) ->
 
 
 def _messages(context: RunContext, strategy: Strategy, trainers: Roster, number: int, shared: Shared) -> list[Message]:
-    config, grid = _config(context.plan, trainers), RosterGrid(context.delivery.grid, trainers)
+    config, grid = _config(context, trainers), RosterGrid(context.delivery.grid, trainers)
     return strategies.configure(strategy, context.plan, number, shared, config, grid)
 
 
-def _config(plan: Plan, trainers: Roster) -> ConfigRecord:
-    return wire.pack_config(plan.digest, class_counts(plan, trainers.values()))
+def _config(context: RunContext, trainers: Roster) -> ConfigRecord:
+    offers = believed(trainers.values(), context.confirmed())
+    return wire.pack_config(context.plan.digest, class_counts(context.plan, offers))
 
 
 def _train(

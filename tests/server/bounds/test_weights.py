@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from fedgraft.server.bounds.weights import capped, counted
+from fedgraft.common.wire.offer import Offer
+from fedgraft.server.bounds.weights import believed, capped, counted
 
 
 def test_nobody_counts_for_more_cases_than_are_registered() -> None:
     assert counted({"north": 1000, "south": 50}, {"north": 100, "south": 60}) == {"north": 100, "south": 50}
     assert counted({"north": 1000}, {}) == {"north": 1000}
+
+
+def test_class_counts_keep_their_proportions_and_lose_what_is_not_registered() -> None:
+    liar = Offer("north", "digest", True, 1000, (900, 99, 1, 0))
+    honest = Offer("south", "digest", True, 50, (20, 30, 0, 0))
+    silent = Offer("west", "digest", True, 1000, None)
+    first, *others = believed([liar, honest, silent], {"north": 100, "south": 50, "west": 10})
+    assert first.class_counts == (90, 9, 1, 0)
+    assert first.examples == 1000  # the guard compares what comes with what was told
+    assert others == [honest, silent]
 
 
 @pytest.mark.parametrize(
