@@ -106,6 +106,18 @@ def disk(folder: Path, megabytes: int) -> Iterator[bool]:
 
 
 @contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Whoever opens a file in a folder within the block can't write to it; what was open before stays so."""
+    path = str(folder)
+    if not (mount("--bind", path, path) and mount("-o", "remount,bind,ro", path)):
+        raise NotRunError("no folder can be made read-only; be root")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", path], check=True)
+
+
+@contextmanager
 def filled(folder: Path) -> Iterator[None]:
     """The disk of a folder is full within the block."""
     filling = folder / "filling"

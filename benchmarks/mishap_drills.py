@@ -9,7 +9,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from disturbed import STUCK_SECONDS, NotRunError, Place, WrongError, filled, mount, moved_clock, other_files, own_disk
+from disturbed import (
+    STUCK_SECONDS,
+    NotRunError,
+    Place,
+    WrongError,
+    filled,
+    moved_clock,
+    other_files,
+    own_disk,
+    read_only,
+)
 from loopback import wait
 
 AWAY_SECONDS, FULL_SECONDS, FULL_HERE_SECONDS = 30.0, 15.0, 45.0
@@ -109,12 +119,10 @@ def full_disk(place: Place) -> str:
 
 def read_only_disk(place: Place) -> str:
     """A site's state folder can't be written to for 15 s."""
-    folder = own_disk(place.where.state(CEDAR))
     place.begin("read-only-disk")
     place.reach(1)
-    mount("-o", "remount,ro", str(folder))
-    time.sleep(FULL_SECONDS)
-    mount("-o", "remount,rw", str(folder))
+    with read_only(place.where.state(CEDAR)):
+        time.sleep(FULL_SECONDS)
     return CEDAR
 
 
