@@ -89,7 +89,7 @@ def reply_sent_twice(place: Place) -> str:
     pid = place.where.process(BIRCH, "supernode")
     if pid is not None:
         os.kill(pid, signal.SIGKILL)
-    return ""
+    return BIRCH  # Flower may tell the coordinator that the site went away before the answer is there
 
 
 def two_coordinators(place: Place) -> str:
