@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import PurePath
 
 import numpy as np
 
@@ -40,6 +40,7 @@ class Enrolled:
     _seen: dict[tuple[str, str], list[tuple[Group, ...]]] = field(default_factory=dict)
     _alone: dict[str, Group] = field(default_factory=dict)
     _numbers: dict[Case, int] = field(default_factory=dict)
+    _sets: list[tuple[Group, Members]] = field(default_factory=list)
 
     def taking_part(self, parts: Parts, unusable: Sequence[Case] = ()) -> dict[str, tuple[Case, ...]]:
         """The cases of each part that take part now (`fedgraft.client.account.snapshot`).
@@ -79,7 +80,9 @@ class Enrolled:
             )
         book.note(_COHORT + name, "taking part", found)
         book.keep_run(run, name, found)
-        return tuple(case for case in cases if found[numbers[case]])
+        taking = tuple(case for case in cases if found[numbers[case]])
+        self._sets.append((taking, found))
+        return taking
 
     def own_fractions(self, data: DataSection) -> tuple[float, float] | None:
         """The shares that validate and test here, if they are others than a plan's and the manifest names no split."""
@@ -164,6 +167,9 @@ class Enrolled:
         return True
 
     def _members(self, group: Group) -> Members:
+        for one, members in self._sets:
+            if one is group:
+                return members
         return _members(self.numbers(group).values())
 
     def numbers(self, cases: Iterable[Case]) -> dict[Case, int]:
@@ -186,7 +192,7 @@ class Enrolled:
         named = Counter[tuple[str, ...]]()
         for case in sorted(self.listed, key=lambda one: (one.path, -1 if one.row is None else one.row)):
             cells = [text for column in case.columns for text in column]
-            said = (case.patient, PurePath(case.path).name, str(case.row), case.label, *cells)
+            said = (case.patient, case.path.rpartition(os.sep)[2], str(case.row), case.label, *cells)
             named[said] += 1
             stratum = int.from_bytes(mark("label", case.label)[:6], "big")
             found[case] = Line(mark("line", str(named[said]), *said), self.roll.patient(case.patient), stratum)

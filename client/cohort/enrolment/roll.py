@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class Roll:
     fractions: Fractions
     least: int
     file: Path | None = None
+    _marks: dict[str, bytes] = field(default_factory=dict)
 
     @cached_property
     def book(self) -> Book:
@@ -60,14 +61,18 @@ class Roll:
             part = {case.patient: name for name, some in drawn.items() for case in some}
         else:
             drawn, part = {}, self._joined(cases, known)
-        if keep:
+        new = {mark: side for name, side in part.items() if (mark := self.patient(name)) not in known}
+        if keep and new:
             with self.book.changing():
-                self.book.keep_parts({self.patient(name): side for name, side in part.items()})
+                self.book.keep_parts(new)
         ordered = sorted(cases, key=lambda case: (case.path, -1 if case.row is None else case.row))
         return drawn or {name: tuple(case for case in ordered if part[case.patient] == name) for name in SPLITS}
 
     def patient(self, name: str) -> bytes:
-        return self.secret.mark("patient", name)
+        """The keyed mark of a patient."""
+        if name not in self._marks:
+            self._marks[name] = self.secret.mark("patient", name)
+        return self._marks[name]
 
     def _drawn(self, cases: Sequence[Case], task: AnyTask) -> dict[str, tuple[Case, ...]]:
         own = self.fractions

@@ -116,3 +116,10 @@ def test_what_a_site_trusts_is_ours_and_what_it_allows(tmp_path: Path) -> None:
     path = tmp_path / "site.yaml"
     path.write_text("name: north\nmanifest: manifest.csv\nstate: state\nallow: [ours, theirs]\n")
     assert read_site_file(path).trusted == ("fedgraft", "ours", "theirs")
+
+
+def test_fractions_that_leave_nobody(tmp_path: Path) -> None:
+    text = "name: north\nmanifest: m.csv\nstate: s\nsplit: {val_fraction: 0.5, test_fraction: 0.5}\n"
+    (tmp_path / "site.yaml").write_text(text)
+    with pytest.raises(SiteFileError, match=r"split\.val_fraction and split\.test_fraction leave nobody to train on"):
+        read_site_file(tmp_path / "site.yaml")

@@ -143,3 +143,17 @@ def test_a_quarantine_count_that_can_not_be_is_refused(count: Any) -> None:
     with pytest.raises(WireError) as caught:
         unpack_offer(offer_with(quarantine_reasons=["damaged"], quarantine_counts=[count]), TWO)
     assert str(caught.value) == "a quarantine count must be a whole number"
+
+
+def test_fractions_make_a_round_trip() -> None:
+    offer = replace(OFFER, fractions=(0.1, 0.25))
+    assert unpack_offer(pack_offer(offer), TWO) == offer
+    assert "fractions" not in pack_offer(OFFER).config_records[SITE]
+
+
+@pytest.mark.parametrize(
+    "fractions", [[0.1], [0.1, 1.0], [-0.1, 0.2], [0.1, float("nan")], ["0.1", "0.2"], 0.1, [1, 2]]
+)
+def test_fractions_that_can_not_be_are_refused(fractions: Any) -> None:
+    with pytest.raises(WireError, match="a site's fractions must be two numbers from 0 to below 1"):
+        unpack_offer(offer_with(fractions=fractions), TWO)
