@@ -12,6 +12,8 @@ from fedgraft.client.app.site_loss import gradient_at
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.fence.came import require_norms_within
 from fedgraft.client.fence.few_patients import require_patients
+from fedgraft.client.fence.history import keep_sent, sent_before
+from fedgraft.client.fence.residuals import require_one_matrix, require_rest_on_many
 from fedgraft.client.site import release
 from fedgraft.client.training.full_batch import SummedLoss
 from fedgraft.client.training.session import Session
@@ -37,14 +39,18 @@ def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, ru
         WireError: the plan was never prepared here, its strategy asks for no gradients, or it holds this site out.
         SiteFileError: the site does not release what a gradient tells.
         DivergenceError: the loss is not finite at these weights.
+        FenceError: the weights are too large, or the gradient at them rests on too few patients.
     """
     order, evaluate = unpack_gradient_question(content)
     session = workspace.open(site_file, order.plan_digest, run)
     if not is_exact(session.plan.strategy) or session.site.name in session.plan.hold_out:
         raise WireError("the plan asks this site for no gradients")
-    release.require_gradient(session.plan.release, session.site.release)
-    require_patients(session.patients, session.site.release.patients)
+    permission = session.site.release
+    release.require_gradient(session.plan.release, permission)
+    require_patients(session.patients, permission.patients)
     session.accepted.require_training("gradient")
+    if permission.patients > 1:
+        require_one_matrix(session.model.network.head)
     if evaluate:  # the first question of a round
         session.begin_round(order.round)
     received = _received(content, session)
@@ -52,9 +58,22 @@ def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, ru
     with session.phases.of("train"):
         session.load(received)
         summed = gradient_at(session, order, received, workspace, session.local_tensors())
+        if permission.patients > 1:
+            _require_many(session, summed)
     with session.phases.of("evaluate"):
         evaluations = session.accepted.tellable("evaluation", evaluate_received(session)) if evaluate else {}
     return _answer(session, order, summed, evaluations)
+
+
+def _require_many(session: Session, summed: SummedLoss) -> None:
+    """
+    Raises:
+        FewCasesError: the sum, or its difference to one that was told before in this run, rests on too few patients.
+    """
+    state, grouped, least = session.site.state, session.grouped, session.site.release.patients
+    before = sent_before(state, session.run, grouped.nobody)
+    gave = require_rest_on_many(summed.residuals, session.full_batch.lengths, grouped, least, before.get(""))
+    keep_sent(state, session.run, before, {"": gave})
 
 
 def _received(content: RecordDict, session: Session) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from fedgraft.client.check.sections.access import describe_access
 from fedgraft.client.check.sections.account import describe_account
 from fedgraft.client.check.sections.cohort import describe_cohort
 from fedgraft.client.check.sections.deployment import describe_deployment
+from fedgraft.client.check.sections.releases import releases
 from fedgraft.client.cohort.enrolment.enrolled import Enrolled
 from fedgraft.client.cohort.enrolment.roll import roll_of
 from fedgraft.client.cohort.manifest.manifest import read_manifest
@@ -49,6 +50,8 @@ def check_site(path: Path, request: CheckRequest) -> Iterator[Section]:
         yield Section("cohort", (Finding("problem", "folders", text, "see `state` and `store` above"),))
     except (DataError, RuntimeError) as error:
         yield Section("cohort", (Finding("problem", "folders", str(error), "see `state` and `store` above"),))
+    if not simulated:
+        yield releases(site, context.plan, context.model)
 
 
 def _check_cohort(context: CheckContext, simulated: bool) -> Iterator[Section]:

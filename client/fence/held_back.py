@@ -20,11 +20,13 @@ class HeldBack:
         tensors: by name, with the units set back that rest on too few.
         units: of those, the number by module.
         of: all units that had a gradient.
+        sent: by path of a module whose outputs are vectors, what each patient gave to each unit that leaves.
     """
 
     tensors: dict[str, Tensor]
     units: dict[str, int] = field(default_factory=dict)
     of: int = 0
+    sent: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def number(self) -> int:
@@ -38,15 +40,17 @@ def held_back(
     prefix: str,
     least: int,
     below: float,
+    before: Mapping[str, Tensor],
 ) -> HeldBack:
-    """Set back each unit that rests on fewer than ``least`` patients, or whose difference to another does: its rows,
-    its place in vectors beside them, and its column in the next watched matrix, if that has as many columns.
+    """Set back each unit that rests on fewer than ``least`` patients, or whose difference to another is of one: its
+    rows, its place in vectors beside them, and its column in the next watched matrix, if that has as many columns.
 
     Args:
         trained: the tensors that would leave, by name in the model.
         received: those that came.
         prefix: of the watched names in the model.
         below: the largest share of units that may be set back.
+        before: what each patient gave to what was sent before, by path of a module.
 
     Raises:
         FewCasesError: more of them rest on too few.
@@ -54,19 +58,20 @@ def held_back(
     numbers = {path: effective(sums[:-1]).cpu() for path, sums in watch.found.items()}
     few = {path: rests_on_few(sums[:-1], least).cpu() for path, sums in watch.found.items()}
     for path in watch.vectors:
-        few[path] = few[path] | isolating(watch.found[path][:-1], least)
+        few[path] = few[path] | isolating(watch.found[path][:-1], before.get(path))
     total = sum(int((found > 0).sum()) for found in numbers.values())
     units = {path or "head": int(some.sum()) for path, some in few.items() if some.any()}
+    sent = {path: watch.found[path][:-1].cpu() * ~few[path] for path in sorted(watch.vectors)}
     if not units:
-        return HeldBack(dict(trained), {}, total)
+        return HeldBack(dict(trained), {}, total, sent)
     count = sum(units.values())
     if count > below * total:
         lowest = min(float(found[found > 0].min()) for found in numbers.values() if (found > 0).any())
         raise FewCasesError(
-            f"{count} of {total} trained units, or their differences, rest on fewer than {least} patients (of one unit "
-            f"{lowest:.2f} at least), bounds.below={below:g}: nothing was sent"
+            f"{count} of {total} trained units rest on fewer than {least} patients (the fewest: {lowest:.2f}), or "
+            f"differ by one, bounds.below={below:g}: nothing was sent"
         )
-    return HeldBack(_set_back_all(trained, received, few, prefix), units, total)
+    return HeldBack(_set_back_all(trained, received, few, prefix), units, total, sent)
 
 
 def _set_back_all(

@@ -25,6 +25,10 @@ _GROUPS = 512
 """Rows of a sum. Of more patients several share a row, which can only lower the effective number."""
 _KEPT = 1_000_000
 """Numbers that are kept before they are summed up."""
+_TINY = torch.finfo(torch.float64).tiny
+NEARLY_ALL, ALL = 0.8, 0.999
+"""Shares of the squares: at the first, the correlation to one patient's inputs is about 0.9; the second does not happen
+without being made."""
 
 
 @dataclass(frozen=True)
@@ -198,24 +202,24 @@ def effective(sums: Tensor) -> Tensor:
 
 
 def rests_on_few(sums: Tensor, least: int) -> Tensor:
-    """Which units have a gradient that rests on fewer than ``least`` patients, or for more than half on one,
-    ``(units,)`` bool.
+    """Which units have a gradient that rests on fewer than ``least`` patients, or nearly all on one (`is_of_one`),
+    ``(units,)`` bool."""
+    return (sums != 0).any(dim=0) & ((effective(sums) < least) | is_of_one(sums)) & (least > 1)
 
-    The half is of the squares: what many patients give adds up to the root of their squares unless their inputs are
-    alike, so that one who gives much can be read though the effective number is large.
+
+def is_of_one(sums: Tensor, share: float = NEARLY_ALL) -> Tensor:
+    """Which units are so much of one patient that they can be read as that one's inputs, ``(units,)`` bool.
+
+    ``share`` of the squares are that one's. What many give adds up to the root of their squares unless their inputs
+    are alike, so that one who gives much can be read though the effective number is large: with four fifths at a
+    correlation of 0.89.
     """
-    if least < 2:
-        return torch.zeros(sums.shape[1], dtype=torch.bool, device=sums.device)
     squares = _scaled(sums) ** 2
     most = squares.amax(dim=0)
-    return (most > 0) & ((effective(sums) < least) | (most > _HALF * squares.sum(dim=0)))
+    return (most > 0) & (most > share * squares.sum(dim=0))
 
 
 def _scaled(sums: Tensor) -> Tensor:
     """Sizes, of which each unit's largest is 1 (squares of very small numbers would be 0)."""
     wide = sums.double().abs()
     return wide / wide.amax(dim=0).clamp_min(_TINY)
-
-
-_TINY = torch.finfo(torch.float64).tiny
-_HALF = 0.5

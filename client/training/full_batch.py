@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -25,10 +26,12 @@ _NUMBERS_AT_ONCE = 16_000_000
 
 
 class SummedLoss(NamedTuple):
-    """A sum over cases, and its gradient by name of the head's parameter, float64 on the CPU."""
+    """A sum over cases, its gradient by name of the head's parameter, and its derivative by each case's outputs,
+    ``(N, outputs)``, summed over views; float64 on the CPU."""
 
     loss: float
     gradient: dict[str, Tensor]
+    residuals: Tensor
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ class FullBatch:
         Raises:
             DivergenceError: it is not finite.
         """
-        return self.differentiated(self.mean_over_views(self.outputs(weights), loss), weights)
+        outputs = self.outputs(weights)
+        return self.differentiated(self.mean_over_views(outputs, loss), outputs, weights)
 
     def outputs(self, weights: Mapping[str, Tensor]) -> list[Tensor]:
         """The outputs at these weights, ``(N, outputs)`` for each view; they can be differentiated."""
@@ -70,12 +74,18 @@ class FullBatch:
         dtype = next(iter(parameters.values())).dtype
         return [_outputs(self.takes, inputs, dtype) for inputs in self.views]
 
+    @cached_property
+    def lengths(self) -> Tensor:
+        """The length of each case's inputs, view 0, ``(N,)`` float32 on the CPU."""
+        found: Tensor = torch.linalg.vector_norm(self.views[0], dim=1).cpu()
+        return found
+
     def mean_over_views(self, outputs: Sequence[Tensor], loss: LossFunction) -> Tensor:
         """The summed loss of these outputs, a scalar."""
         return torch.stack([total(loss, some, self.labels) for some in outputs]).mean()
 
-    def differentiated(self, found: Tensor, weights: Iterable[str]) -> SummedLoss:
-        """A summed loss with its gradient by the named parameters, at the weights that were last given.
+    def differentiated(self, found: Tensor, outputs: Sequence[Tensor], weights: Iterable[str]) -> SummedLoss:
+        """A summed loss of outputs with its gradient by the named parameters, at the weights that were last given.
 
         Raises:
             DivergenceError: it is not finite.
@@ -84,10 +94,11 @@ class FullBatch:
             raise DivergenceError("the loss over all training cases is not finite at the weights that came")
         parameters, names = dict(self.head.named_parameters()), tuple(weights)
         # a parameter that the outputs do not depend on has no gradient: 0
-        asked = [parameters[name] for name in names]
+        asked = [*(parameters[name] for name in names), *outputs]
         slopes = torch.autograd.grad(found, asked, allow_unused=True, materialize_grads=True)
-        wide = {name: slope.double() for name, slope in zip(names, slopes, strict=True)}
-        return SummedLoss(float(found.detach()), wide)
+        wide = {name: slope.double() for name, slope in zip(names, slopes[: len(names)], strict=True)}
+        residuals = torch.stack(slopes[len(names) :]).sum(dim=0).double().cpu()
+        return SummedLoss(float(found.detach()), wide, residuals)
 
 
 def full_batch(network: nn.Module, examples: Examples, device: torch.device, dtype: torch.dtype) -> FullBatch:

@@ -39,7 +39,7 @@ def at_own_intercept(
         return summed + RIDGE / 2 * len(batch.labels) * (intercept**2).sum()
 
     intercept = _minimum(objective, start.double(), _TOLERANCE * len(batch.labels))
-    return batch.differentiated(objective(intercept, outputs), weights), intercept
+    return batch.differentiated(objective(intercept, outputs), outputs, weights), intercept
 
 
 def _minimum(objective: Callable[[Tensor], Tensor], at: Tensor, tolerance: float) -> Tensor:

@@ -9,6 +9,7 @@ import yaml
 
 from fedgraft.client.check.page import render
 from fedgraft.client.check.report import Section
+from fedgraft.client.check.sections.releases import TITLE as RELEASES
 from fedgraft.client.site.site_file import SiteFile, write_site_file
 from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.plan import Plan
@@ -26,6 +27,7 @@ TITLES = [
     "table",
     "ready for the plan?",
     "cost of a round",
+    RELEASES,
 ]
 KNOWN = {"means": {"bp": 130.0}, "deviations": {"bp": 20.0}, "vocabulary": {"sex": ("F", "M")}}
 
@@ -82,7 +84,10 @@ def test_a_column_that_the_plan_names_and_the_table_lacks(tmp_path: Path, table_
     (tmp_path / "Huber-table.csv").write_text((tmp_path / "Huber-table.csv").read_text().replace("bp", "pressure"))
     sections = check(path, plan=tmp_path / "plan.yaml")
     assert grades(sections)["columns"] == "problem"
-    assert [section.title for section in sections] == TITLES[:-1]  # the network has no input, so nothing is timed
+    assert [section.title for section in sections] == [
+        *TITLES[:-2],
+        RELEASES,
+    ]  # the network has no input, so nothing is timed
 
 
 def test_a_column_twice(tmp_path: Path, table_plan: Composer) -> None:
@@ -99,7 +104,7 @@ def test_a_manifest_that_is_itself_the_table_without_a_plan(tmp_path: Path) -> N
     (tmp_path / "manifest.csv").write_text("\n".join(["patient,label,bp", *lines]) + "\n")
     write_site_file(tmp_path / "site.yaml", SiteFile("north", tmp_path / "manifest.csv", tmp_path / "state"))
     sections = check(tmp_path / "site.yaml")
-    assert [section.title for section in sections] == TITLES[:7]
+    assert [section.title for section in sections] == [*TITLES[:7], RELEASES]
     assert table(sections).grids[0].rows == (("bp", "numbers", "0 (0.0 %)", "6", "2.5 (1.25 to 3.75)"),)
 
 

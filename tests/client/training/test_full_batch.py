@@ -33,10 +33,11 @@ def test_at_zero_it_is_worked_out_by_hand() -> None:
     """All probabilities are 1/2: the loss is 3 log 2, and the slope of class 0 sums ``(1/2 - [y = 0]) x``."""
     batch = full_batch(HEADS[0], Examples(X, Y), CPU, torch.float64)
     zero = {"weight": torch.zeros(2, 2, dtype=torch.float64), "bias": torch.zeros(2, dtype=torch.float64)}
-    loss, gradient = batch.summed_loss(zero, widened(CrossEntropy(None)))
+    loss, gradient, residuals = batch.summed_loss(zero, widened(CrossEntropy(None)))
     assert loss == pytest.approx(3 * 0.6931471805599453, abs=1e-15)
     assert gradient["weight"].tolist() == [[1.0, -1.25], [-1.0, 1.25]]  # -(1, 2)/2 + (0, -1)/2 + (3, 1/2)/2
     assert gradient["bias"].tolist() == [0.5, -0.5]
+    assert residuals.tolist() == [[-0.5, 0.5], [0.5, -0.5], [0.5, -0.5]]
     assert gradient["weight"].dtype == torch.float64
 
 

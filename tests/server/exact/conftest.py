@@ -21,6 +21,8 @@ from ..in_process import Tamper, Tampered, context_over
 
 Composer = Callable[..., Plan]
 Deal = Sequence[NDArray[np.int64]]
+OPEN = "release: {min_patients: 1}\n"
+"""Fits to many digits of patients that are told apart soon rest on few: who asks for more would be left out."""
 COLUMNS = tuple(f"x{number}" for number in range(30))
 
 
@@ -80,7 +82,7 @@ def fit_over(patients: Patients, tmp_path: Path) -> Callable[..., Run]:
     ``tamper`` turns a site's replies, by the site's number, into others.
     """
 
-    def go(plan: Plan, deal: Deal, tamper: dict[int, Tamper] | None = None, release: str = "") -> Run:
+    def go(plan: Plan, deal: Deal, tamper: dict[int, Tamper] | None = None, release: str = OPEN) -> Run:
         folder = tmp_path / f"dealt-{len(list(tmp_path.iterdir()))}"
         sites = [_hospital(folder / f"site-{k:02}", patients, some, release) for k, some in enumerate(deal)]
         return run_over(plan, sites, tamper)

@@ -1,0 +1,50 @@
+"""What each release could tell is said in words, and what a plan asks beyond the bounds by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from fedgraft.client.check.sections.releases import releases
+from fedgraft.client.site.bounds import Bounds
+from fedgraft.client.site.site_file import ReleasePolicy, SiteFile
+from fedgraft.common.models.build import build
+from fedgraft.common.plan.plan import Plan
+
+SITE = SiteFile("north", Path("manifest.csv"), Path("state"))
+
+
+def said(site: SiteFile, plan: Plan | None = None) -> dict[str, str]:
+    return {one.what: f"{one.grade}: {one.text}" for one in releases(site, plan, None).findings}
+
+
+def test_every_release_that_is_on_is_said() -> None:
+    found = said(replace(SITE, release=ReleasePolicy(columns=("sex",))))
+    assert set(found) == {
+        *("update", "number", "train_loss", "class_counts", "statistics", "unusable", "evaluation", "columns"),
+    }
+    assert "rests on 5 patients or more" in found["update"] and "105 of 243" in found["update"]
+    assert "groups of 5 neighbours" in found["evaluation"] and "by sex" in found["columns"]
+
+
+def test_what_is_off_is_not_said() -> None:
+    nothing = ReleasePolicy(train_loss=False, evaluation=False, class_counts=False, quarantine=False, statistics=False)
+    assert set(said(replace(SITE, release=nothing))) == {"update", "number"}
+
+
+def test_what_opens_a_site_is_a_warning() -> None:
+    site = replace(SITE, release=ReleasePolicy(scores="fine", min_patients=1))
+    found = releases(site, None, None).findings
+    assert [one.what for one in found if one.grade == "warning"] == ["update", "evaluation"]
+    assert any("60 cases of 60" in one.text for one in found)
+
+
+def test_a_plan_of_gradients_and_one_beyond_the_bounds(compose_plan: Callable[..., Plan]) -> None:
+    exact = compose_plan("strategy=exact", "head=plain", "strategy.weakest=0.1", "rounds=1")
+    assert "sums of gradients" in said(SITE, exact)["gradient"]
+    assert said(SITE, exact)["bounds"] == "ok: the plan asks for nothing beyond them"
+    plan = compose_plan("rounds=20")
+    found = releases(replace(SITE, bounds=Bounds(rounds=10, parameters=3)), plan, build(plan, None)).findings
+    problems = [one.text for one in found if one.grade == "problem"]
+    assert problems[0] == "rounds=20 is above bounds.rounds=10" and "bounds.parameters=3" in problems[1]
