@@ -61,7 +61,7 @@ def _numbers(site: SiteFile, plan: Plan | None) -> Iterator[Finding]:
             f"sums over {allowed.min_count} patients or more, of columns, features or images: with and without one "
             "patient, that one's row, exactly"
         )
-        yield Finding("ok", "statistics", text)
+        yield Finding("ok", "sums", text)
     if allowed.quarantine and (asked is None or asked.quarantine):
         yield Finding("ok", "unusable", "how many cases can't be read, and why: nothing of what is in them")
 

@@ -22,7 +22,7 @@ def said(site: SiteFile, plan: Plan | None = None) -> dict[str, str]:
 def test_every_release_that_is_on_is_said() -> None:
     found = said(replace(SITE, release=ReleasePolicy(columns=("sex",))))
     assert set(found) == {
-        *("update", "number", "train_loss", "class_counts", "statistics", "unusable", "evaluation", "columns"),
+        *("update", "number", "train_loss", "class_counts", "sums", "unusable", "evaluation", "columns"),
     }
     assert "rests on 5 patients or more" in found["update"] and "105 of 243" in found["update"]
     assert "groups of 5 neighbours" in found["evaluation"] and "by sex" in found["columns"]
