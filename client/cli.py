@@ -56,6 +56,7 @@ split:
 release:
   train_loss: true
   evaluation: true           # counts and score histograms of the validation and test cases
+  small_counts: withheld     # unusable cases and missing values, where fewer than min_count; told: as they are
   scores: merged             # histograms tell groups of min_count neighbouring scores; fine: each case's score to a
                              # quarter of a percent, without saying whose
   class_counts: true         # only if every count is 0 or at least min_count

@@ -35,7 +35,7 @@ def release_offer(offer: Offer, plan: ReleaseSection, permission: Permission, ta
     quarantine count below ``min_count`` leaves as 0: some, but fewer than ``min_count``.
     """
     told = offer.quarantined if plan.quarantine and permission.quarantine else {}
-    few = {reason: count if count >= permission.min_count else 0 for reason, count in told.items()}
+    few = {reason: count if count >= permission.least_told else 0 for reason, count in told.items()}
     offer = replace(offer, quarantined=few)
     return replace(offer, class_counts=release_counts(offer.class_counts, plan, permission, task))
 
@@ -139,7 +139,7 @@ def release_statistics(found: TableStatistics, table: TableSection, permission: 
     them. Cases by category leave in steps of the site's ``min_count``, so that what is left over is no small number."""
     if not permission.statistics:
         return nothing_of(table)
-    return found.at_least(max(table.min_count, permission.min_count)).in_steps(permission.min_count)
+    return found.at_least(max(table.min_count, permission.min_count)).in_steps(permission.least_told)
 
 
 def of_enough_patients(
@@ -148,7 +148,7 @@ def of_enough_patients(
     """A table's statistics without columns and categories of too few patients for plan or site. Where fewer than the
     site's ``min_count`` patients lack a value, the column is told as if none did."""
     told = found.of_patients(max(table.min_count, permission.min_count), patients)
-    return told.without_few_missing(permission.min_count, patients)
+    return told.without_few_missing(permission.least_told, patients)
 
 
 def may_release_moments(patients: Sequence[int], permission: Permission) -> bool:

@@ -43,6 +43,8 @@ class ReleasePolicy:
             ``fine``, which tells almost each case's own.
         min_patients: training patients on which an update, a gradient and each of their parts must rest
             (`fedgraft.client.fence`); by default ``min_count``.
+        small_counts: whether quarantine counts, values missing from a table's column, and what its categories leave
+            over, are ``withheld`` where they are below ``min_count``, or ``told``.
     """
 
     __pydantic_config__ = _STRICT
@@ -55,6 +57,12 @@ class ReleasePolicy:
     min_count: Annotated[int, Field(ge=1)] = 5
     scores: Literal["merged", "fine"] = "merged"
     min_patients: Annotated[int, Field(ge=1)] | None = None
+    small_counts: Literal["withheld", "told"] = "withheld"
+
+    @property
+    def least_told(self) -> int:
+        """The smallest of the `small_counts` that is told, besides 0."""
+        return self.min_count if self.small_counts == "withheld" else 1
 
     @property
     def patients(self) -> int:

@@ -261,7 +261,7 @@ def _write_site(
     path = folder / "site.yaml"
     write_seed(folder / "state", plan.seed)
     kept: dict[str, Any] = {
-        "release": ReleasePolicy(columns=plan.audit.names, scores="fine", min_patients=1),
+        "release": ReleasePolicy(columns=plan.audit.names, scores="fine", min_patients=1, small_counts="told"),
         "bounds": UNBOUNDED,
     }
     if like is not None:

@@ -78,6 +78,8 @@ def test_the_quarantine_s_counts_stay_unless_both_sides_name_them(plan: bool, si
     offer = replace(OFFER, quarantined={"damaged": 5, "blank": 4})
     leaving = release_offer(offer, replace(ALL, quarantine=plan), Permission(quarantine=site), TWO)
     assert leaving == replace(offer, quarantined={"damaged": 5, "blank": 0} if plan and site else {})
+    told = release_offer(offer, ALL, Permission(small_counts="told"), TWO)
+    assert told.quarantined == {"damaged": 5, "blank": 4}
     log_release(tmp_path / "log", "offer", 1, leaving)
     assert lines(tmp_path / "log")[0]["quarantined"] == leaving.quarantined
 
