@@ -102,7 +102,7 @@ class Federation:
             lock = self.out / LOCK
             text = lock.read_text() if lock.is_file() else ""
             return int(text) if text and alive(int(text)) else None
-        words = {"superlink": "flower-superlink", "gateway": "deployment.gateway"}[program]
+        words = {"superlink": "flower-superlink", "gateway": "public.gateway"}[program]
         return next(iter(below(self.coordinator.process.pid, words)), None)
 
     def begin(self, out: Path, plan: Path | None = None) -> None:

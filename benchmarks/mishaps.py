@@ -34,21 +34,21 @@ QUORUM = "patience.quorum_sites=2"
 STATE_MB, RUN_MB = 120, 120
 
 
-def how_it_ended(where: Federation, quiet: Path, away: str) -> str:
+def how_it_ended(where: Federation, quiet: Path, away: tuple[str, ...]) -> str:
     """In words, which begin with WRONG if it must not end so.
 
     Args:
         quiet: the folder of the undisturbed run.
-        away: the site that may be missing from a round, if it is named; ``""`` if only the same bits will do.
+        away: sites that may be missing from a round, if that is named.
     """
     if not wait(where.ended, STUCK_SECONDS):
         return "WRONG: it did not end"
     if not is_complete(where.out):
         return f"WRONG: {why_ended(where.out)}"
-    named = named_in(where.out, quiet, away) if away else ""
+    named = "; ".join(filter(None, (named_in(where.out, quiet, site) for site in away)))
     if model_of(where.out) == model_of(quiet):
         return f"same bits; {named}" if named else "same bits"
-    return f"finished; {named}" if named else f"WRONG: other bits, and nothing names {away or 'a reason'}"
+    return f"finished; {named}" if named else f"WRONG: other bits, and nothing names {' or '.join(away) or 'a reason'}"
 
 
 def named_in(out: Path, quiet: Path, site: str) -> str:
