@@ -165,7 +165,7 @@ def registered_site(scratch: Path, folder: Folder, port: int, name: str, simulat
     like = read_site_file(simulated)
     site = SiteFile(name, like.manifest, home / "state", threads=1, coordinator=coordinator, split=like.split)
     write_site_file(home / "site.yaml", site)
-    (home / "state").mkdir(mode=0o700)
+    (home / "state").mkdir(mode=0o700, exist_ok=True)
     shutil.copy(like.state / SECRET, home / "state")  # the same cases train, validate and test
     sites.register(folder, public, name)
     return home / "site.yaml"
