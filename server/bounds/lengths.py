@@ -45,10 +45,11 @@ class Measure:
 def measure(norms: Sequence[float], earlier: Norms, bounds: BoundsSection) -> Measure:
     """The measure of a round.
 
-    From three updates on, the reference is the median over them and the rounds before; what is refused is too long for
-    that, or for this round's own median, since norms fall from round to round as rates do. Of fewer nobody can say
-    which is the odd one: then the shortest is the reference (the median of each round's shortest), an update is clipped
-    where it would else be refused, and none is refused, since the round could not go on without it.
+    From three updates on, the reference is the median over them and the rounds before, or this round's own if that is
+    larger, since a part of the loss that sets in later moves all sites; what is refused is too long for this round's,
+    since norms fall from round to round as rates do. Of fewer nobody can say which is the odd one: then the shortest is
+    the reference (the median of each round's shortest, or this round's), an update is clipped where it would else be
+    refused, and none is refused, since the round could not go on without it.
 
     From which multiple of it on updates are clipped depends on how much the sites' norms differ: the logarithms of
     honest ones, each less its round's median, have a spread, of which the median deviation tells without regard to a
@@ -61,11 +62,12 @@ def measure(norms: Sequence[float], earlier: Norms, bounds: BoundsSection) -> Me
     rounds = [*earlier, tuple(norms)]
     is_few = len(norms) < FEW
     pool = [min(some) for some in rounds if some] if is_few else [norm for some in rounds for norm in some]
-    reference = float(np.median(pool))
+    now = min(norms) if is_few else float(np.median(norms))
+    reference = max(now, float(np.median(pool)))
     if reference <= 0:
         return Measure(0.0, LONGEST, LONGEST)
     clip, refuse = (bounds.refuse or bounds.clip, None) if is_few else (_multiple(rounds, bounds), bounds.refuse)
-    longest = LONGEST if refuse is None else min(LONGEST, refuse * min(reference, float(np.median(norms))))
+    longest = LONGEST if refuse is None else min(LONGEST, refuse * (now or reference))
     return Measure(reference, longest if clip is None else min(longest, clip * reference), longest)
 
 

@@ -17,9 +17,16 @@ def test_the_median_of_this_round_and_of_those_before() -> None:
     found = measure([1.0, 2.0, 9.0], ((4.0, 4.0, 4.0),), FIXED)
     assert found.reference == 4.0  # of 1 2 4 4 4 9
     assert found.clip == 12.0
-    assert found.refuse == 12.0  # six times this round's own median, 2, which is the smaller one
+    assert found.refuse == 12.0  # six times this round's own median, 2
     assert [found.kept(norm) for norm in (1.0, 12.0, 24.0)] == [1.0, 1.0, 0.5]
     assert found.ratio(9.0) == 2.25
+
+
+def test_nobody_is_bounded_where_all_move_further_than_before() -> None:
+    """An alignment sets in, or another stage is freed: all norms are ten times what they were."""
+    found = measure([10.0, 11.0, 9.0], ((1.0, 1.0, 1.0),) * 3, FIXED)
+    assert (found.reference, found.clip, found.refuse) == (10.0, 30.0, 60.0)
+    assert measure([10.0, 20.0], ((1.0, 1.0),), FIXED).clip == 60.0
 
 
 def test_the_multiple_follows_how_much_norms_differ_between_the_least_and_the_most() -> None:
@@ -33,7 +40,7 @@ def test_the_multiple_follows_how_much_norms_differ_between_the_least_and_the_mo
 
 def test_where_few_answer_the_shortest_is_the_reference_and_nobody_is_refused() -> None:
     found = measure([1.0, 1e6], ((3.0, 5.0),), FIXED)
-    assert found.reference == 2.0  # the median of 3 and 1
+    assert found.reference == 2.0  # the median of 3 and 1, and this round's shortest is 1
     assert found.clip == 12.0  # what three sites would be refused for
     assert found.refuse == LONGEST
     assert measure([7.0], (), FIXED).kept(7.0) == 1.0
