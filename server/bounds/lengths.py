@@ -16,6 +16,8 @@ LONGEST = 1e9
 STRAY = 100.0
 """How many times as far as the median site's batch norm's statistics and an alignment's moments may move: scanners
 differ, but not so much."""
+SPREAD = 5
+"""With fewer updates in a round their deviation says too little of how much honest norms differ."""
 FEW = 3
 """With fewer updates in a round nobody can tell which of them is the odd one."""
 
@@ -72,8 +74,8 @@ def measure(norms: Sequence[float], earlier: Norms, bounds: BoundsSection) -> Me
 
 
 def _multiple(rounds: Sequence[Sequence[float]], bounds: BoundsSection) -> float | None:
-    if bounds.clip is None:
-        return None
+    if bounds.clip is None or len(rounds[-1]) < SPREAD:
+        return bounds.clip
     moved = [np.array([norm for norm in some if norm > 0]) for some in rounds]
     apart = np.concatenate([np.abs(np.log(some / np.median(some))) for some in moved if len(some)])
     return min(bounds.clip, max(bounds.least, float(np.exp(bounds.deviations * np.median(apart)))))

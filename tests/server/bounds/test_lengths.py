@@ -36,6 +36,7 @@ def test_the_multiple_follows_how_much_norms_differ_between_the_least_and_the_mo
     assert measure([1.0, 1.0, 1.0, 1.2, 100.0], (), bounds).clip == 1.5
     assert measure([0.8, 0.8, 1.0, 1.25, 1.25], (), bounds).clip == pytest.approx(1.25**2)
     assert measure([0.1, 0.1, 1.0, 10.0, 10.0], (), bounds).clip == 3.0
+    assert measure([1.0, 1.0, 1.0, 1.2], (), bounds).clip == 3.0  # of four norms a deviation says too little
 
 
 def test_where_few_answer_the_shortest_is_the_reference_and_nobody_is_refused() -> None:
