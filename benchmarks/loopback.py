@@ -77,7 +77,6 @@ class Federation:
     scratch: Path
     folder: Folder
     relay: Relay
-    cohorts: Path
     coordinator: Service
     hospitals: dict[str, Service]
     plan: Path
@@ -128,29 +127,26 @@ class Federation:
         self.relay.close()
 
 
-def federation(
-    scratch: Path, words: Sequence[str], before_start: Callable[[Path], None] = lambda sites: None
-) -> Federation:
-    """A running federation of a plan's simulated sites.
-
-    Args:
-        before_start: is given the folder of the sites once they are registered.
-    """
+def federation(scratch: Path, words: Sequence[str]) -> Federation:
+    """A running federation of a plan's simulated sites."""
     plan = plan_of(*words)
     cohorts = lay_out(plan, scratch / "cohorts", {**os.environ, "FEDGRAFT_CACHE": str(scratch / "cache")})
     (scratch / "plan.json").write_text(plan.to_json(), encoding="utf-8")
     settings = Settings(("localhost",), free_port(), "127.0.0.1", free_port())
     folder, relay = create(scratch / "coordinator", settings), Relay(settings.port)
     coordinator = Service(scratch / "coordinator.log", "coordinator", "start", str(folder.root))
-    wait(lambda: "coordinator is up" in coordinator.said())
-    files = {name: registered_site(scratch, folder, relay.port, name, path) for name, path in cohorts.sites.items()}
-    before_start(scratch / "sites")
-    hospitals = {
-        name: Service(file.with_name("start.log"), "site", "start", "--site", str(file)) for name, file in files.items()
-    }
-    for one in hospitals.values():
-        wait(lambda one=one: "connected to" in one.said())  # type: ignore[misc]
-    return Federation(scratch, folder, relay, scratch / "cohorts", coordinator, hospitals, scratch / "plan.json")
+    found = Federation(scratch, folder, relay, coordinator, {}, scratch / "plan.json")
+    try:
+        wait(lambda: "coordinator is up" in coordinator.said())
+        for name, path in cohorts.sites.items():
+            file = registered_site(scratch, folder, relay.port, name, path)
+            found.hospitals[name] = Service(file.with_name("start.log"), "site", "start", "--site", str(file))
+        for one in found.hospitals.values():
+            wait(lambda one=one: "connected to" in one.said())  # type: ignore[misc]
+    except BaseException:
+        found.stop()
+        raise
+    return found
 
 
 def registered_site(scratch: Path, folder: Folder, port: int, name: str, simulated: Path) -> Path:
