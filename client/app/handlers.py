@@ -21,7 +21,6 @@ from fedgraft.client.augmentation.mixing import mixing_of
 from fedgraft.client.fence.came import require_norms_within
 from fedgraft.client.fence.few_patients import require_patients
 from fedgraft.client.fence.held_back import HeldBack, held_back
-from fedgraft.client.fence.history import keep_sent, sent_before
 from fedgraft.client.fence.units import UnitWatch
 from fedgraft.client.site import release
 from fedgraft.client.site.own_tensors import carry_over
@@ -206,11 +205,8 @@ def _held_back(given: Assignment, shared: Tensors) -> HeldBack:
     session, watch = given.session, given.task.watch
     if watch is None:
         return HeldBack(shared)
-    least, below, state = session.site.release.patients, session.site.bounds.below, session.site.state
-    before = sent_before(state, session.run, session.grouped.nobody)
-    found = held_back(watch, shared, given.received, session.model.constant.prefix, least, below, before)
-    keep_sent(state, session.run, before, found.sent)
-    return found
+    least, below = session.site.release.patients, session.site.bounds.below
+    return held_back(watch, shared, given.received, session.model.constant.prefix, least, below)
 
 
 def answer_evaluate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from fedgraft.client.fence.pairs import isolating
@@ -20,13 +21,11 @@ class HeldBack:
         tensors: by name, with the units set back that rest on too few.
         units: of those, the number by module.
         of: all units that had a gradient.
-        sent: by path of a module whose outputs are vectors, what each patient gave to each unit that leaves.
     """
 
     tensors: dict[str, Tensor]
     units: dict[str, int] = field(default_factory=dict)
     of: int = 0
-    sent: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def number(self) -> int:
@@ -40,7 +39,6 @@ def held_back(
     prefix: str,
     least: int,
     below: float,
-    before: Mapping[str, Tensor],
 ) -> HeldBack:
     """Set back each unit that rests on fewer than ``least`` patients, or whose difference to another is of one: its
     rows, its place in vectors beside them, and its column in the next watched matrix, if that has as many columns.
@@ -50,28 +48,33 @@ def held_back(
         received: those that came.
         prefix: of the watched names in the model.
         below: the largest share of units that may be set back.
-        before: what each patient gave to what was sent before, by path of a module.
 
     Raises:
         FewCasesError: more of them rest on too few.
     """
-    numbers = {path: effective(sums[:-1]).cpu() for path, sums in watch.found.items()}
-    few = {path: rests_on_few(sums[:-1], least).cpu() for path, sums in watch.found.items()}
+    sums = {path: some[:-1].cpu() for path, some in watch.found.items()}
+    few = {path: rests_on_few(some, least) for path, some in sums.items()}
     for path in watch.vectors:
-        few[path] = few[path] | isolating(watch.found[path][:-1], before.get(path))
-    total = sum(int((found > 0).sum()) for found in numbers.values())
+        if not _opposite(sums[path]):
+            few[path] = few[path] | isolating(sums[path])
+    total = sum(int((some != 0).any(dim=0).sum()) for some in sums.values())
     units = {path or "head": int(some.sum()) for path, some in few.items() if some.any()}
-    sent = {path: watch.found[path][:-1].cpu() * ~few[path] for path in sorted(watch.vectors)}
     if not units:
-        return HeldBack(dict(trained), {}, total, sent)
+        return HeldBack(dict(trained), {}, total)
     count = sum(units.values())
     if count > below * total:
-        lowest = min(float(found[found > 0].min()) for found in numbers.values() if (found > 0).any())
+        numbers = torch.cat([effective(some) for some in sums.values()])
+        lowest = float(numbers[numbers > 0].min())
         raise FewCasesError(
             f"{count} of {total} trained units rest on fewer than {least} patients (the fewest: {lowest:.2f}), or "
             f"differ by one, bounds.below={below:g}: nothing was sent"
         )
-    return HeldBack(_set_back_all(trained, received, few, prefix), units, total, sent)
+    return HeldBack(_set_back_all(trained, received, few, prefix), units, total)
+
+
+def _opposite(sums: Tensor) -> bool:
+    """Whether two units are each other's opposite, as the outputs of two classes are: they say the same."""
+    return sums.shape[1] == 2 and bool(torch.allclose(sums[:, 0], -sums[:, 1], rtol=1e-3, atol=0.0))
 
 
 def _set_back_all(
