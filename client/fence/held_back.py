@@ -13,6 +13,9 @@ from fedgraft.client.fence.units import UnitWatch, effective, rests_on_few
 from fedgraft.common.errors import FewCasesError
 
 
+_ROUNDING = 1e-5
+
+
 @dataclass(frozen=True)
 class HeldBack:
     """What leaves, and what does not.
@@ -74,7 +77,7 @@ def held_back(
 
 def _opposite(sums: Tensor) -> bool:
     """Whether two units are each other's opposite, as the outputs of two classes are: they say the same."""
-    return sums.shape[1] == 2 and bool(torch.allclose(sums[:, 0], -sums[:, 1], rtol=1e-3, atol=0.0))
+    return sums.shape[1] == 2 and float(sums.sum(dim=1).abs().sum()) <= _ROUNDING * float(sums.abs().sum())
 
 
 def _set_back_all(
