@@ -12,7 +12,6 @@ from fedgraft.client.fence.pairs import isolating
 from fedgraft.client.fence.units import UnitWatch, effective, rests_on_few
 from fedgraft.common.errors import FewCasesError
 
-
 _ROUNDING = 1e-5
 
 
