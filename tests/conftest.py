@@ -30,6 +30,7 @@ MODEL = (
     "engine.threads=1",
 )
 SPLIT = "split: {val_fraction: 0.15, test_fraction: 0.25}\n"
+AS_SIMULATED = "release: {min_patients: 1, small_counts: told}\n"
 HOSPITALS = ("data.sites=3", "data.cases=32", "data.size=64")
 Composer = Callable[..., Plan]
 DEPLOYED = "tests/deployment/"
@@ -147,7 +148,7 @@ def _hospital(folder: Path, number: int, rows: int) -> Path:
     folder.mkdir(parents=True)
     (folder / "table.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "manifest.csv").write_text("\n".join(["path,row,label,patient", *cases]) + "\n", encoding="utf-8")
-    site = f"name: {folder.name}\nmanifest: manifest.csv\nstate: state\ndevice: cpu\nthreads: 1\n{SPLIT}"
+    site = f"name: {folder.name}\nmanifest: manifest.csv\nstate: state\ndevice: cpu\nthreads: 1\n{SPLIT}{AS_SIMULATED}"
     (folder / "site.yaml").write_text(site, encoding="utf-8")
     write_seed(folder / "state", 0)
     return folder / "site.yaml"

@@ -87,7 +87,7 @@ class Deployment:
         folder = self.scratch / name
         public = make_key_pair(folder / "site.key", name)
         coordinator = Coordinator(self.address, self.folder.authority, folder / "site.key")
-        as_simulated = ReleasePolicy(scores="fine")
+        as_simulated = ReleasePolicy(scores="fine", min_patients=1)
         split = Fractions(0.15, 0.25)  # as the plans say; with a plan's seed for a secret, cases are split as simulated
         state = folder / "state"
         site = SiteFile(name, manifest, state, threads=1, release=as_simulated, split=split, coordinator=coordinator)

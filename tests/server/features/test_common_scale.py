@@ -145,7 +145,7 @@ WITHHOLDS = "{min_count: 1, statistics: false}"
 
 def test_who_withholds_moments_is_named(numbers_plan: PlanOf, run_over: RunOver, hospitals: Hospitals) -> None:
     quiet = Rows(**{**vars(hospitals["site-1"]), "release": WITHHOLDS})
-    few = Rows(**{**vars(hospitals["site-0"]), "release": "{min_count: 1000}"})
+    few = Rows(**{**vars(hospitals["site-0"]), "release": "{min_count: 1000, min_patients: 1}"})
     plan = numbers_plan("features.scale=common")
     found = run_over(plan, {**hospitals, "site-0": few, "site-1": quiet})
     scaler = pooled({"site-2": hospitals["site-2"]})

@@ -163,7 +163,7 @@ def test_who_withholds_sums_is_named_and_left_out(
     numbers_plan: PlanOf, run_over: RunOver, hospitals: Hospitals
 ) -> None:
     quiet = replace(hospitals["site-1"], release=WITHHOLDS)
-    few = replace(hospitals["site-0"], release="{min_count: 1000}")
+    few = replace(hospitals["site-0"], release="{min_count: 1000, min_patients: 1}")
     found = run_over(numbers_plan("features.scale=none", KEEP), {**hospitals, "site-0": few, "site-1": quiet})
     alone = {"site-2": hospitals["site-2"]}
     assert kept(found) == chosen(alone, scaled(alone, "none"))
