@@ -134,7 +134,9 @@ def test_the_coordinators_list_is_read_again_when_it_changes(tmp_path: Path) -> 
 
 
 def rounds(*updated: tuple[str, ...]) -> Any:
-    return SimpleNamespace(rounds=(SimpleNamespace(sites=()), *(SimpleNamespace(sites=sites) for sites in updated)))
+    return SimpleNamespace(
+        offers={}, rounds=(SimpleNamespace(sites=()), *(SimpleNamespace(sites=sites) for sites in updated))
+    )
 
 
 def test_who_took_part_in_little_is_named(compose_plan: Callable[..., Plan]) -> None:

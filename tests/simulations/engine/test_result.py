@@ -93,9 +93,9 @@ def test_a_run_that_fails_leaves_no_figures_of_the_one_before(run: fg.Run, tmp_p
         fg.simulate(fg.plan(**SMALL, hold_out=["nobody"]), tmp_path, quiet=True)
     with pytest.raises(fg.RoundError, match=r"0 site\(s\) sent a usable update"):
         fg.simulate(fg.plan(**SMALL, train__lr=1e38), tmp_path, quiet=True)
-    found = fg.Run(tmp_path).summary
-    assert found["complete"] is False
-    assert "0 site(s) sent a usable update" in found["reason"]
+    assert not (tmp_path / "summary.json").exists()
+    with pytest.raises(fg.DataError, match="holds no ended run"):
+        fg.Run(tmp_path)
 
 
 def test_lines_become_flat() -> None:

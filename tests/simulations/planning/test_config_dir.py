@@ -20,6 +20,7 @@ COPIED = {
     "alignment": "coral",
     "augment": "mild",
     "backbone": "timm",
+    "bounds": "none",
     "calibration": "isotonic",
     "clock": "clinics",
     "compression": "int8",
