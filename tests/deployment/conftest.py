@@ -52,6 +52,10 @@ class Service:
         return self.process.wait(30)
 
 
+AS_PLANNED = Fractions(0.15, 0.25)
+"""As the plans say; with a plan's seed for a secret, cases are split as simulated."""
+
+
 @dataclass
 class Deployment:
     """A running coordinator."""
@@ -82,13 +86,12 @@ class Deployment:
         """Run a ``fedgraft`` command that ends."""
         return subprocess.run([*FEDGRAFT, *arguments], capture_output=True, text=True, timeout=seconds, check=False)
 
-    def site_file(self, name: str, manifest: Path, *, register: bool = True) -> Path:
+    def site_file(self, name: str, manifest: Path, *, register: bool = True, split: Fractions = AS_PLANNED) -> Path:
         """A new site: its file and key; admitted by the coordinator unless ``register`` is false."""
         folder = self.scratch / name
         public = make_key_pair(folder / "site.key", name)
         coordinator = Coordinator(self.address, self.folder.authority, folder / "site.key")
         as_simulated = ReleasePolicy(scores="fine", min_patients=1)
-        split = Fractions(0.15, 0.25)  # as the plans say; with a plan's seed for a secret, cases are split as simulated
         state = folder / "state"
         site = SiteFile(name, manifest, state, threads=1, release=as_simulated, split=split, coordinator=coordinator)
         write_site_file(folder / "site.yaml", site)

@@ -16,6 +16,7 @@ import torch
 from rich.console import Console
 
 from fedgraft.client.deployment.fetching import fetch, published
+from fedgraft.client.site.site_file import Fractions
 from fedgraft.common.cli import main
 from fedgraft.common.errors import DeploymentError, ModelError
 from fedgraft.common.plan.plan import Plan
@@ -53,7 +54,8 @@ def test_a_model_is_released(
     simulate(plan, here, Console(file=StringIO()))
     manifests = {name: here / "sites" / name / "manifest.csv" for name in ("alder", "birch")}
     for name, manifest in manifests.items():
-        start_site(deployment.site_file(f"release-{name}", manifest))
+        split = Fractions(plan.data.val_fraction, plan.data.test_fraction)
+        start_site(deployment.site_file(f"release-{name}", manifest, split=split))
     root = str(deployment.folder.root)
     asked = ("--plan", str(here / "plan.yaml"), "--out", str(out))
     done = deployment.command("coordinator", "run", root, *asked, seconds=240)
