@@ -7,14 +7,13 @@ writes the seed of its plan instead, so that whoever runs the same plan gets the
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from fedgraft.common.errors import DataError
-from fedgraft.common.runtime.files import private_folder, replacing
+from fedgraft.common.runtime.files import make_once, private_folder, replacing
 
 FILE = "site.secret"
 _OWN, _SEED = re.compile(r"[0-9a-f]{64}"), re.compile(r"seed (-?\d{1,20})")
@@ -49,8 +48,7 @@ def secret_of(state: Path) -> Secret:
     """
     file = state / FILE
     if not file.is_file():
-        private_folder(state)
-        _make(file)
+        make_once(file, secrets.token_hex(32).encode() + b"\n")
     text = file.read_text(encoding="ascii", errors="replace").strip()
     seed = _SEED.fullmatch(text)
     if seed is None and not _OWN.fullmatch(text):
@@ -66,18 +64,3 @@ def write_seed(state: Path, seed: int) -> None:
     private_folder(state)
     with replacing(state / FILE, private=True) as partial:
         partial.write_text(f"seed {seed}\n", encoding="ascii")
-
-
-def _make(file: Path) -> None:
-    partial = file.with_name(f"{file.name}.{os.getpid()}")
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as stream:
-        stream.write(secrets.token_hex(32) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    try:
-        os.link(partial, file)
-    except FileExistsError:  # another process was first
-        pass
-    finally:
-        partial.unlink()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.enrolment.enrolled import EVALUATION
 from fedgraft.client.site.release import of_large_groups
 from fedgraft.client.training.session import Session
@@ -34,6 +35,7 @@ def evaluate_subgroups(session: Session, outputs: NDArray[np.float32] | None) ->
         return {}
     test, task = session.accepted.splits["test"], tasks.of(plan.data)
     found: ByGroup[Evaluation] = {}
+    members: dict[str, list[list[Case]]] = {}
     for column in columns:
         cells = [case.column(column) for case in test.cases]
         if all(cell is None for cell in cells):
@@ -43,15 +45,10 @@ def evaluate_subgroups(session: Session, outputs: NDArray[np.float32] | None) ->
         groups, sizes = np.unique(names, return_counts=True)
         parts = task.evaluate_parts(outputs[order], _labels(test.labels)[order], sizes.tolist())
         found[column] = dict(zip(groups.tolist(), parts, strict=True))
-    return {name: groups for name, groups in of_large_groups(found, permission).items() if _may(session, name)}
-
-
-def _may(session: Session, column: str) -> bool:
-    """Whether figures by a column's subgroups may leave beside all that was told of test cases before."""
-    test = session.accepted.splits["test"].cases
-    names = np.array(named([case.column(column) for case in test], session.plan.audit.bands[column]))
-    groups = [[test[at] for at in np.flatnonzero(names == name)] for name in np.unique(names)]
-    return session.accepted.account.may(EVALUATION + "test", f"by {column}", *groups)
+        members[column] = [[test.cases[at] for at in some] for some in np.split(order, np.cumsum(sizes)[:-1])]
+    may = session.accepted.account.may  # beside all that was told of test cases before
+    large = of_large_groups(found, permission)
+    return {name: groups for name, groups in large.items() if may(EVALUATION + "test", f"by {name}", *members[name])}
 
 
 def named(cells: Sequence[str | None], ends: Sequence[float]) -> list[str]:

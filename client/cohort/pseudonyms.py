@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
 
 from fedgraft.client.cohort.case import Case
 from fedgraft.common.errors import DataError
-from fedgraft.common.runtime.files import private_folder
+from fedgraft.common.runtime.files import make_once
 
 KEY_BYTES = 32
 KEY_FILE = "case-names.key"
@@ -42,17 +41,7 @@ class Pseudonyms:
 def _key(file: Path) -> bytes:
     """Read the key, or make it atomically, also if two processes start at the same time."""
     if not file.is_file():
-        private_folder(file.parent)
-        partial = file.with_name(f"{file.name}.{os.getpid()}")
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(secrets.token_bytes(KEY_BYTES))
-        try:
-            os.link(partial, file)
-        except FileExistsError:  # another process was first
-            pass
-        finally:
-            partial.unlink()
+        make_once(file, secrets.token_bytes(KEY_BYTES))
     key = file.read_bytes()
     if len(key) != KEY_BYTES:  # after a power failure, say: names by an empty key could be tried out
         raise DataError(f"{file} is damaged; remove it, and cases get new names")

@@ -83,7 +83,7 @@ def train_together(
     stacked = {name: value.expand(len(tasks), *value.shape).clone().requires_grad_() for name, value in start.items()}
     optimizer = build_optimizer(stacked, first)
     step_loss = _step_loss(network.train(), start, tasks)
-    outputs = _outputs(network, start, first, device)
+    outputs, watched = _outputs(network, start, first, device), any(task.watch is not None for task in tasks)
     total, seen = torch.zeros(len(tasks), dtype=torch.float64), [0] * len(tasks)
     done: list[Weights] = [{} for _ in tasks]
     for present, ended in _in_step(tasks):
@@ -92,7 +92,7 @@ def train_together(
         for members in _by_size(present):
             size = len(present[members[0]].cases)
             steps = [present[member] for member in members]
-            beside = torch.zeros(len(members), size, outputs, device=device, requires_grad=True)
+            beside = torch.zeros(len(members), size, outputs, device=device, requires_grad=watched)
             loss, whole = step_loss(stacked, members, steps, beside)
             parts.append(whole.sum())
             added.append((members, beside))

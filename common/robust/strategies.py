@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,10 +16,36 @@ from fedgraft.common.plan.types import Count, Positive
 from fedgraft.common.robust.coefficients import Coefficients, centered_clipping, geometric_median
 from fedgraft.common.robust.products import Products, inner_products
 
-Finds = Callable[[Products, Coefficients], Coefficients]
+
+class RobustMean(FedAvg):
+    """What was sent, and the updates that came, each times a coefficient; in float64. (A subclass, as Flower asks for
+    one; those below only say how coefficients are found.)
+
+    Args:
+        flower: as Flower's FedAvg takes them.
+    """
+
+    def __init__(self, fraction_train: float, min_train_nodes: int, min_available_nodes: int) -> None:
+        super().__init__(fraction_train, 1.0, min_train_nodes, 1, min_available_nodes)
+        self.sent = ArrayRecord()
+
+    @abstractmethod
+    def find(self, products: Products, cases: Coefficients) -> Coefficients:
+        """The coefficient of each update, given their inner products and cases."""
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        self.sent = arrays
+        return super().configure_train(server_round, arrays, config, grid)
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        return _robust_mean(self, self.sent, [reply.content for reply in replies])
 
 
-class GeometricMedian(FedAvg):
+class GeometricMedian(RobustMean):
     """`geometric_median` of the updates.
 
     Args:
@@ -37,23 +63,14 @@ class GeometricMedian(FedAvg):
         min_train_nodes: int,
         min_available_nodes: int,
     ) -> None:
-        super().__init__(fraction_train, 1.0, min_train_nodes, 1, min_available_nodes)
-        self.iterations, self.smoothing, self.sent = iterations, smoothing, ArrayRecord()
+        super().__init__(fraction_train, min_train_nodes, min_available_nodes)
+        self.iterations, self.smoothing = iterations, smoothing
 
-    def configure_train(
-        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
-    ) -> Iterable[Message]:
-        self.sent = arrays
-        return super().configure_train(server_round, arrays, config, grid)
-
-    def aggregate_train(
-        self, server_round: int, replies: Iterable[Message]
-    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        find = partial(geometric_median, iterations=self.iterations, smoothing=self.smoothing)
-        return _robust_mean(self, self.sent, [reply.content for reply in replies], find)
+    def find(self, products: Products, cases: Coefficients) -> Coefficients:
+        return geometric_median(products, cases, iterations=self.iterations, smoothing=self.smoothing)
 
 
-class CenteredClipping(FedAvg):
+class CenteredClipping(RobustMean):
     """`centered_clipping` of the updates.
 
     Args:
@@ -71,26 +88,17 @@ class CenteredClipping(FedAvg):
         min_train_nodes: int,
         min_available_nodes: int,
     ) -> None:
-        super().__init__(fraction_train, 1.0, min_train_nodes, 1, min_available_nodes)
-        self.iterations, self.radius, self.sent = iterations, radius, ArrayRecord()
+        super().__init__(fraction_train, min_train_nodes, min_available_nodes)
+        self.iterations, self.radius = iterations, radius
 
-    def configure_train(
-        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
-    ) -> Iterable[Message]:
-        self.sent = arrays
-        return super().configure_train(server_round, arrays, config, grid)
-
-    def aggregate_train(
-        self, server_round: int, replies: Iterable[Message]
-    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        find = partial(centered_clipping, iterations=self.iterations, radius=self.radius)
-        return _robust_mean(self, self.sent, [reply.content for reply in replies], find)
+    def find(self, products: Products, cases: Coefficients) -> Coefficients:
+        return centered_clipping(products, cases, iterations=self.iterations, radius=self.radius)
 
 
 def _robust_mean(
-    strategy: FedAvg, sent: ArrayRecord, replies: Sequence[RecordDict], find: Finds
+    strategy: RobustMean, sent: ArrayRecord, replies: Sequence[RecordDict]
 ) -> tuple[ArrayRecord, MetricRecord]:
-    """What was sent, and the updates that came, each times the coefficient that ``find`` gives it; float64."""
+    """What was sent, and the updates that came, each times its coefficient; float64."""
     before = {name: array.numpy() for name, array in sent.items()}
     came: list[dict[str, Any]] = [
         {name: array.numpy() for name, array in reply.array_records[strategy.arrayrecord_key].items()}
@@ -98,7 +106,7 @@ def _robust_mean(
     ]
     cases = [next(iter(reply.metric_records.values()))[strategy.weighted_by_key] for reply in replies]
     products = inner_products(((before[name], [one[name] for one in came]) for name in before), len(came))
-    parts = find(products, np.array(cases, np.float64))
+    parts = strategy.find(products, np.array(cases, np.float64))
     record = ArrayRecord()
     for name, tensor in before.items():
         wide = tensor.astype(np.float64)

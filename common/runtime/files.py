@@ -70,6 +70,23 @@ def write_private(path: Path, content: bytes) -> None:
         stream.write(content)
 
 
+def make_once(path: Path, content: bytes) -> None:
+    """Create a private file whole and on the disk, in a folder that is made if it is missing; of several processes that
+    do so at the same time the first one's content stays, and so does a file that is there."""
+    private_folder(path.parent)
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)
+    flush(partial)
+    try:
+        os.link(partial, path)
+    except FileExistsError:  # another process was first
+        pass
+    finally:
+        partial.unlink()
+
+
 def private_folder(path: Path) -> Path:
     """Make a folder and what is missing above it, readable by this account only; one that is there stays as it is."""
     for folder in [*(above for above in reversed(path.parents) if not above.exists()), path]:

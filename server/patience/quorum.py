@@ -88,11 +88,11 @@ def quorum_of(plan: Plan, ledger: Ledger, registered: Mapping[int, str]) -> Quor
 
 
 def cases_of_sites(ledger: Ledger, registered: Mapping[int, str]) -> dict[str, int]:
-    """By name, the training cases of each site that was prepared, as it last told them; of none that abstained then,
-    and so told 0 of them with a reason."""
+    """By name, the training cases of each site that was prepared, as it last told them; of none that told 0, as one
+    does that abstains."""
     prepared = {
         one.site: one
         for one in ledger.entries
         if one.what == "prepare" and one.outcome == "ok" and (not registered or registered.get(one.node) == one.site)
     }
-    return {name: one.examples or 0 for name, one in prepared.items() if one.examples or not one.reason}
+    return {name: one.examples for name, one in prepared.items() if one.examples}
