@@ -30,7 +30,7 @@ MODEL = (
     "engine.threads=1",
 )
 SPLIT = "split: {val_fraction: 0.15, test_fraction: 0.25}\n"
-AS_SIMULATED = "release: {min_patients: 1, small_counts: told}\n"
+AS_SIMULATED = "release: {min_patients: 1, scores: fine}\n"
 HOSPITALS = ("data.sites=3", "data.cases=32", "data.size=64")
 Composer = Callable[..., Plan]
 DEPLOYED = "tests/deployment/"

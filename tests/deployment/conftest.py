@@ -91,7 +91,7 @@ class Deployment:
         folder = self.scratch / name
         public = make_key_pair(folder / "site.key", name)
         coordinator = Coordinator(self.address, self.folder.authority, folder / "site.key")
-        as_simulated = ReleasePolicy(scores="fine", min_patients=1, small_counts="told")
+        as_simulated = ReleasePolicy(scores="fine", min_patients=1)
         state = folder / "state"
         site = SiteFile(name, manifest, state, threads=1, release=as_simulated, split=split, coordinator=coordinator)
         write_site_file(folder / "site.yaml", site)
