@@ -102,6 +102,13 @@ class Deployment:
         return folder / "site.yaml"
 
 
+@pytest.fixture(autouse=True)
+def _private() -> Iterator[None]:
+    """What a test does to a coordinator in its own process makes private files, as the command does."""
+    with private_files():
+        yield
+
+
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """One coordinator for all tests of the session."""
