@@ -46,6 +46,14 @@ CAUSES = {
     "few-cases": "what the site would have sent rests on fewer patients than release.min_count in its site.yaml, "
     "though it has more: nothing was sent",
     "fence": "the site refuses what could show single patients; its state/errors.jsonl says what",
+    "secure": "a step of secure aggregation that the site refuses, or has no keys for (it was started anew, or the "
+    "step was asked twice); keys are made anew with the next sum. Its state/errors.jsonl says which",
+    "secure-range": "a number of the site is too large for the words of the secure sum: a larger `aggregation.range` "
+    "in the plan, or look at the site's cases",
+    "secure-few": "the sum would be over fewer sites than `secure.at_least` in the site's site.yaml, or than its "
+    "threshold",
+    "secure-unknown": "the site was told of another site whose key is not in `secure.known` in its site.yaml, or not "
+    "signed by it",
     UNEXPECTED: "an error that nobody foresaw: state/errors.jsonl at the site says where, without the text",
 }
 """What to do, by code. Codes without a line here say what they mean at the site only."""

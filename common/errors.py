@@ -147,6 +147,30 @@ class FewCasesError(FenceError):
     code = "few-cases"
 
 
+class SecureError(FenceError):
+    """A site refuses a step of secure aggregation, or the coordinator could not take a sum's masks off."""
+
+    code = "secure"
+
+
+class SecureRangeError(SecureError):
+    """A number is too large for the words in which it is summed securely."""
+
+    code = "secure-range"
+
+
+class FewSitesError(SecureError):
+    """A sum would be over fewer sites than its threshold, or than the site's ``secure.at_least``."""
+
+    code = "secure-few"
+
+
+class UnknownSiteError(SecureError):
+    """A site that is not in ``secure.known`` would take part in the sum, or its key is not signed."""
+
+    code = "secure-unknown"
+
+
 class RoundError(FedGraftError):
     """A round could not be completed: too few sites sent a usable update."""
 

@@ -23,9 +23,9 @@ FLOORS = {
 """Floors, and those that each stands on."""
 ROOMS = {
     "conf": "",
-    "common": "cli drawing model_folder models kinds losses compression wire exact robust adaptation heads features "
-    "tables harmonisation alignment sampling personalisation familiarity decisions calibration plan tasks tensors "
-    "runtime interfaces records errors causes merged_bins",
+    "common": "cli drawing model_folder models kinds losses compression wire secure exact robust adaptation heads "
+    "features tables harmonisation alignment sampling personalisation familiarity decisions calibration plan tasks "
+    "tensors runtime interfaces records errors causes merged_bins",
     "client": "cli own_report check app export prediction explanation structured_report training features images "
     "tables augmentation deployment cohort account fence site",
     "server": "cli watching preflight app checkpoints reports evidence rounds exact patience bounds exchange "

@@ -1,0 +1,79 @@
+"""Masks: ChaCha20's keystream (RFC 8439) of a seed, as words that are added to a vector modulo its word size.
+
+All 256 bits of a seed are the cipher's key. (A 32-bit generator, as flwr's SecAgg+ uses, can be tried out.) Each seed
+makes one mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+
+from fedgraft.common.secure.fixed_point import WORD, Words
+
+_START = bytes(16)  # block 0, nonce 0: a seed is used once
+
+
+@dataclass(frozen=True)
+class Vector:
+    """All numbers of one sum as words: those of 32 bits, and those of 64."""
+
+    narrow: Words
+    wide: Words
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.narrow.nbytes + self.wide.nbytes)
+
+    def copy(self) -> Vector:
+        return Vector(self.narrow.copy(), self.wide.copy())
+
+    def add(self, other: Vector) -> None:
+        """Add another vector of the same lengths to this one, in place."""
+        self._change(other, 1)
+
+    def subtract(self, other: Vector) -> None:
+        self._change(other, -1)
+
+    def _change(self, other: Vector, sign: int) -> None:
+        for own, more in ((self.narrow, other.narrow), (self.wide, other.wide)):
+            (np.add if sign > 0 else np.subtract)(own, more, out=own)
+
+    def fits(self, other: Vector) -> bool:
+        return self.narrow.shape == other.narrow.shape and self.wide.shape == other.wide.shape
+
+
+def zeros_like(vector: Vector) -> Vector:
+    return Vector(np.zeros_like(vector.narrow), np.zeros_like(vector.wide))
+
+
+def mask_of(seed: bytes, like: Vector) -> Vector:
+    """The mask of a seed of 32 bytes for a vector of these lengths; read-only."""
+    cipher = Cipher(algorithms.ChaCha20(seed, _START), mode=None)
+    stream = cipher.encryptor().update(_zeros(like.nbytes))
+    wide = np.frombuffer(stream, WORD[64], len(like.wide), like.narrow.nbytes)
+    return Vector(np.frombuffer(stream, WORD[32], len(like.narrow)), wide)
+
+
+@lru_cache(maxsize=4)
+def _zeros(size: int) -> bytes:
+    return bytes(size)
+
+
+def masked(vector: Vector, own: bytes, added: Sequence[bytes], taken: Sequence[bytes]) -> Vector:
+    """A site's vector with its own mask, and those that it shares with others.
+
+    Args:
+        own: the seed of its own mask, which is added.
+        added, taken: seeds that it shares with sites that take, or add, the same mask.
+    """
+    found = vector.copy()
+    for seed in (own, *added):
+        found.add(mask_of(seed, vector))
+    for seed in taken:
+        found.subtract(mask_of(seed, vector))
+    return found
