@@ -1,4 +1,5 @@
-"""Check whether this site can reach its coordinator: one HTTPS request, and a sentence for each way it can fail.
+"""Check whether this site can reach its coordinator: one HTTPS request, and a sentence for each way it can fail; and
+why a SuperNode that had reached it ended.
 
 The request takes the way that Flower's own calls take: through the proxy that the environment names, if there is one.
 """
@@ -7,13 +8,17 @@ from __future__ import annotations
 
 import email.utils
 import http.client
+import signal
 import socket
 import ssl
 import time
 from dataclasses import dataclass
 
 from fedgraft.client.deployment.proxy import Proxy, proxy_for
-from fedgraft.client.site.site_file import Coordinator
+from fedgraft.client.deployment.signals import UNUSABLE
+from fedgraft.client.site.keys import public_path
+from fedgraft.client.site.site_file import Coordinator, SiteFile
+from fedgraft.common.runtime.ssh_keys import key_fingerprint
 
 SECONDS = 6.0
 CONNECT_SECONDS = 4.0
@@ -21,6 +26,13 @@ CONNECT_SECONDS = 4.0
 AHEAD_SECONDS = 5.0
 BEHIND_SECONDS = 300.0
 """Flower refuses a site whose clock is further off than these (``SYSTEM_TIME_TOLERANCE``, ``TIMESTAMP_TOLERANCE``)."""
+
+PATIENCE_SECONDS = 900.0
+"""For which a coordinator that can't be reached is tried again; and one that refuses the site:"""
+REFUSED_SECONDS = 150.0
+CONNECTED = "SuperNode ID:"
+REFUSED = "[code: 2004]"
+"""In the output of Flower's SuperNode: that it came in, and that it was refused."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,14 @@ class Reach:
     ok: bool
     lasting: bool
     sentence: str
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why the site is not connected. ``seconds``: for how long to try again; 0 for not at all."""
+
+    sentence: str
+    seconds: float
 
 
 def split_address(address: str) -> tuple[str, int] | None:
@@ -146,3 +166,33 @@ def _later(sentence: str) -> Reach:
 
 def _never(sentence: str) -> Reach:
     return Reach(ok=False, lasting=True, sentence=sentence)
+
+
+def trouble_of(found: Reach, patience: float) -> Trouble:
+    """The `Trouble` of a failed request."""
+    return Trouble(found.sentence, 0.0 if found.lasting else patience)
+
+
+def explain_end(
+    output: str, code: int, site: SiteFile, coordinator: Coordinator, patience: float = PATIENCE_SECONDS
+) -> Trouble:
+    """Why a SuperNode ended by itself, from its output and its exit code."""
+    if REFUSED in output or (code == 0 and CONNECTED not in output):  # so Flower's SuperNode ends at status 401
+        public = public_path(coordinator.key)
+        shown = f"{public} (key {key_fingerprint(public)})" if public.is_file() else str(public)
+        return Trouble(
+            f"the coordinator does not admit site {site.name}: its key is not registered, or it still counts "
+            f"the site as online from before (for about a minute); have it register {shown}",
+            min(patience, REFUSED_SECONDS),
+        )
+    if "CERTIFICATE_VERIFY_FAILED" in output:
+        return Trouble(f"the coordinator is not the one that coordinator.ca ({coordinator.ca}) vouches for", 0.0)
+    lines = [line for line in output.strip().splitlines() if line.strip()]
+    last = lines[-1] if lines else "it wrote nothing"
+    if code == UNUSABLE:
+        return Trouble(last, 0.0)
+    if code == -signal.SIGKILL:
+        return Trouble("the SuperNode was killed (signal 9)", patience)
+    if CONNECTED in output:
+        return Trouble("the connection ended; the coordinator was away, or no longer admits this site", patience)
+    return Trouble(f"the SuperNode ended with code {code}: {last}", min(patience, REFUSED_SECONDS))

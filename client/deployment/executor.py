@@ -31,6 +31,7 @@ from typing import Any
 
 from fedgraft.client.deployment.message_process import CLIENT_APP, answer, fail, kept_claimed, refuse, require_flower
 from fedgraft.client.deployment.origin import EXECUTOR
+from fedgraft.client.deployment.signals import Beat
 from fedgraft.common.causes import KILLED, OUT_OF_MEMORY, PROCESS_ENDED
 from fedgraft.common.errors import DeploymentError
 
@@ -62,6 +63,7 @@ class TrustedExecutor:
         self._context = context
         self._tasks: list[Task] = []
         self._used: float | None = None  # when the server was needed last; None if there is none
+        self._beat = Beat()
 
     def get_eligible_capacity(self, supported: set[Any], **_: Any) -> tuple[set[Any], set[str]]:
         """Ask for ClientApp tasks, to run, and AgentApp tasks, to refuse; for no others."""
@@ -89,7 +91,9 @@ class TrustedExecutor:
         return results.accepted()
 
     def reconcile(self) -> None:
-        """Drop processes that have ended from the list; of one that was ended, say why to whoever waits for it."""
+        """Drop processes that have ended from the list; of one that was ended, say why to whoever waits for it. Flower
+        calls this again and again: a sign of life."""
+        self._beat()
         ended = [task for task in self._tasks if not task.process.is_alive()]
         self._tasks = [task for task in self._tasks if task not in ended]
         for task in ended:

@@ -1,4 +1,4 @@
-"""What a site's supervisor and its SuperNode say to each other without words: a signal, and signs of life."""
+"""What a site's supervisor and its programs say to each other without words: a signal, and signs of life."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ QUIET_SECONDS = 30.0
 """So long without a sign of life, and the site no longer tells its coordinator that it is there."""
 STALLED_SECONDS = 300.0
 """So long, and the SuperNode is started again: a piece of an answer may take minutes over a slow line."""
+EXECUTOR_STALLED_SECONDS = 120.0
+"""So long, and the executor is: what takes it longest is to start a message's process, with all that this imports."""
 
 
 class Beat:
-    """The SuperNode's signs of life: it takes messages, waits for an answer, or calls the coordinator.
+    """A program's signs of life. The SuperNode takes messages, waits for an answer, or calls the coordinator; the
+    executor looks for tasks.
 
-    Its call that says that the site is online is none: another thread makes it, also if nothing else goes on.
+    The SuperNode's call that says that the site is online is none: another thread makes it, also if nothing else goes
+    on.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,8 +42,8 @@ class Beat:
 class Life:
     """What the supervisor hears of them, since the first."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, stalled: float = STALLED_SECONDS) -> None:
+        self._clock, self._stalled = clock, stalled
         self._last: float | None = None
 
     def heard(self) -> None:
@@ -51,7 +55,7 @@ class Life:
 
     @property
     def is_stalled(self) -> bool:
-        return self._silent_for > STALLED_SECONDS
+        return self._silent_for > self._stalled
 
     @property
     def _silent_for(self) -> float:

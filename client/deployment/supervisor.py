@@ -2,7 +2,7 @@
 
 Two programs run: Flower's SuperNode, which talks to the coordinator (`fedgraft.client.deployment.supernode`), and our
 executor, which runs the installed ClientApp (`fedgraft.client.deployment.executor`). If the
-executor ends, it is started again; if the SuperNode does, or does nothing any more, both are. The SuperNode answers the
+executor ends, or does nothing any more, it is started again; if the SuperNode does, both are. The SuperNode answers the
 message that was being computed with an error. The coordinator is asked every two
 seconds, for `REFUSED_SECONDS` if it refuses the site and for ``patience`` seconds if it can't be reached. A lasting
 error (a wrong CA, a wrong name) ends the supervisor at once with exit code 1.
@@ -13,19 +13,24 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import signal
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fedgraft.client.deployment.announcing import announcing
-from fedgraft.client.deployment.connection import Reach, reach
+from fedgraft.client.deployment.connection import (
+    CONNECTED,
+    PATIENCE_SECONDS,
+    Trouble,
+    explain_end,
+    reach,
+    trouble_of,
+)
 from fedgraft.client.deployment.executor import require_superexec
 from fedgraft.client.deployment.message_process import require_flower
-from fedgraft.client.deployment.signals import EXECUTOR_ENDED, UNUSABLE, Life
-from fedgraft.client.site.keys import check_private_key, public_path
+from fedgraft.client.deployment.signals import EXECUTOR_ENDED, EXECUTOR_STALLED_SECONDS, Life
+from fedgraft.client.site.keys import check_private_key
 from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file
 from fedgraft.common.causes import what_to_do
 from fedgraft.common.errors import DeploymentError, SiteFileError, code_of
@@ -34,24 +39,11 @@ from fedgraft.common.runtime.flower import module, quiet_environment
 from fedgraft.common.runtime.only_one import Holder, only_one
 from fedgraft.common.runtime.private import close_to_others
 from fedgraft.common.runtime.processes import Child, Program, free_port, say, start, stop, stop_requested
-from fedgraft.common.runtime.ssh_keys import key_fingerprint
 
-PATIENCE_SECONDS = 900.0
-REFUSED_SECONDS = 150.0
 PAUSE_SECONDS = 2.0
 REMINDER_SECONDS = 60.0
 LIVES, LIVES_SECONDS = 3, 120.0
 """So many ends of the executor within so many seconds are one too many."""
-CONNECTED = "SuperNode ID:"
-REFUSED = "[code: 2004]"
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """Why the site is not connected. ``seconds``: for how long to try again; 0 for not at all."""
-
-    sentence: str
-    seconds: float
 
 
 def require_coordinator(site: SiteFile, path: Path) -> Coordinator:
@@ -137,7 +129,7 @@ class _Supervision:
         self._port = free_port()
         self._executor: Child | None = None
         self._deaths: list[float] = []
-        self._flagged = False
+        self._flagged = ""
         self._troubled_since: float | None = None
         self._said: tuple[str, float] = ("", 0.0)
 
@@ -172,40 +164,43 @@ class _Supervision:
             return self._watch(node)
         finally:
             self._connected.clear()
-            self._flagged = False
+            self._flagged = ""
             stop([node])
             if CONNECTED in node.output():  # it may be computing for a SuperNode that is gone
                 self._stop_executor()
 
     def _watch(self, node: Child) -> Trouble | None:
-        life = Life()
+        node_life, executor_life = Life(), Life(stalled=EXECUTOR_STALLED_SECONDS)
         while not self._stopping.wait(0.2):
             for told in node.told():
-                life.heard()
+                node_life.heard()
                 self._pass_on(told)
-            self._flag(life.is_quiet)
-            if life.is_stalled:
+            if node_life.is_quiet or (self._executor is not None and self._executor.told()):
+                executor_life.heard()  # it waits for a SuperNode that does nothing
+            self._flag("SuperNode" if node_life.is_quiet else "executor" if executor_life.is_quiet else "")
+            if node_life.is_stalled:
                 return Trouble("the SuperNode does nothing, and is started again", self._patience)
             if not node.alive:
                 code = node.process.returncode
                 return explain_end(node.output(), code, self._site, self._coordinator, self._patience)
-            if self._executor is None or not self._executor.alive:
-                node.process.send_signal(EXECUTOR_ENDED)
-                if not self._replace_executor():
+            ended = self._executor is None or not self._executor.alive
+            if ended or executor_life.is_stalled:
+                if not self._replace_executor(node, "ended" if ended else "does nothing"):
                     return Trouble(f"the executor keeps ending; its log is {self._log('executor')}", 0.0)
-                self._note(node)
+                executor_life = Life(stalled=EXECUTOR_STALLED_SECONDS)
         return None
 
-    def _flag(self, is_quiet: bool) -> None:
-        """Tell the coordinator nothing while the SuperNode does nothing, so that it says that the site is silent."""
-        if is_quiet and self._connected.is_set():
+    def _flag(self, idle: str) -> None:
+        """Tell the coordinator nothing while one of the two programs does nothing, so that it says that the site is
+        silent."""
+        if idle and self._connected.is_set():
             self._connected.clear()
-            self._flagged = True
-            self._say("the SuperNode does nothing; until it does, the coordinator hears nothing of this site")
-        elif self._flagged and not is_quiet:
+            self._flagged = idle
+            self._say(f"the {idle} does nothing; until it does, the coordinator hears nothing of this site")
+        elif self._flagged and not idle:
             self._connected.set()
-            self._flagged = False
-            self._say("the SuperNode works again")
+            self._say(f"the {self._flagged} works again")
+            self._flagged = ""
 
     def _pass_on(self, told: dict[str, Any]) -> None:
         """Say what the SuperNode told: that it is connected, that a message failed, that the link broke or is back."""
@@ -223,14 +218,16 @@ class _Supervision:
         elif told.get("link") is True:
             self._say(f"connected again to {self._coordinator.address}")
 
-    def _replace_executor(self) -> bool:
-        """Start an executor in the place of one that ended; ``False`` if that happens too often."""
+    def _replace_executor(self, node: Child, why: str) -> bool:
+        """Start an executor in the place of one that ended or stands still; ``False`` if that happens too often."""
         self._stop_executor()
+        node.process.send_signal(EXECUTOR_ENDED)  # whoever worked on the present message ended with it
         now = time.monotonic()
         self._deaths = [*(death for death in self._deaths if now - death < LIVES_SECONDS), now]
         if len(self._deaths) < LIVES:
-            self._say(f"the executor ended; starting it again (log: {self._log('executor')})")
+            self._say(f"the executor {why}; starting it again (log: {self._log('executor')})")
             self._executor = start(executor_program(self._site, self._port))
+            self._note(node)
         return self._executor is not None
 
     def _note(self, node: Child) -> None:
@@ -253,36 +250,6 @@ class _Supervision:
 
     def _log(self, name: str) -> Path:
         return self._site.state / "logs" / f"{name}.log"
-
-
-def trouble_of(found: Reach, patience: float) -> Trouble:
-    """The `Trouble` of a failed request."""
-    return Trouble(found.sentence, 0.0 if found.lasting else patience)
-
-
-def explain_end(
-    output: str, code: int, site: SiteFile, coordinator: Coordinator, patience: float = PATIENCE_SECONDS
-) -> Trouble:
-    """Why a SuperNode ended by itself, from its output and its exit code."""
-    if REFUSED in output or (code == 0 and CONNECTED not in output):  # so Flower's SuperNode ends at status 401
-        public = public_path(coordinator.key)
-        shown = f"{public} (key {key_fingerprint(public)})" if public.is_file() else str(public)
-        return Trouble(
-            f"the coordinator does not admit site {site.name}: its key is not registered, or it still counts "
-            f"the site as online from before (for about a minute); have it register {shown}",
-            min(patience, REFUSED_SECONDS),
-        )
-    if "CERTIFICATE_VERIFY_FAILED" in output:
-        return Trouble(f"the coordinator is not the one that coordinator.ca ({coordinator.ca}) vouches for", 0.0)
-    lines = [line for line in output.strip().splitlines() if line.strip()]
-    last = lines[-1] if lines else "it wrote nothing"
-    if code == UNUSABLE:
-        return Trouble(last, 0.0)
-    if code == -signal.SIGKILL:
-        return Trouble("the SuperNode was killed (signal 9)", patience)
-    if CONNECTED in output:
-        return Trouble("the connection ended; the coordinator was away, or no longer admits this site", patience)
-    return Trouble(f"the SuperNode ended with code {code}: {last}", min(patience, REFUSED_SECONDS))
 
 
 def _secret(site: SiteFile) -> Path:
