@@ -43,6 +43,7 @@ from fedgraft.server.exchange.statistics import with_statistics
 from fedgraft.server.patience.patience import NoPatience, Patience
 from fedgraft.server.patience.register import Register
 from fedgraft.server.patience.waiting import Board
+from fedgraft.server.preflight.newcomers import unfit_newcomers
 from fedgraft.server.reports import summary
 from fedgraft.server.reports.bounds import round_sentences
 from fedgraft.server.reports.plot_process import picture
@@ -121,15 +122,14 @@ def serve(
     keeping: Keeping = BEGINS,
     clock: Clock | None = None,
 ) -> RunOutcome:
-    """Run a plan and write ``plan.yaml``, ``rounds.jsonl``, ``ledger.jsonl``, ``checkpoint/``, ``model/``,
-    ``rounds.png``, ``summary.json`` and what is made of them (`fedgraft.server.reports.documents`) into ``out``;
-    federated statistics of a table are in the plan that is run and written. If the run fails, or is interrupted, the
-    results of its last completed round are written."""
+    """Run a plan and write all files of a run into ``out`` (`fedgraft.server.reports.documents` says what is made of
+    them). A table's federated statistics are in the plan that is run and written. If the run fails, or is interrupted,
+    the files are those of its last completed round."""
     require_suited(plan, plan.engine.trusted)
     out.mkdir(parents=True, exist_ok=True)
     registered = _registered(out)
     course = Course.open(out, plan, keeping, registered)
-    ledger, delivery = course.ledger, _delivery(grid, plan, clock, course)
+    ledger, delivery = course.ledger, _delivery(grid, plan, clock, course, registered)
     waits = _waits(plan, delivery, ledger, registered, out) if clock is not None else NoPatience()
     asks = partial(_resolved, delivery, plan, registered, ledger)
     plan, model = waits.until_quorum(asks) if course.resumed is None else course.model(plan)
@@ -147,6 +147,7 @@ def serve(
         evaluate=None if evaluate is None else lambda shared: evaluate(model, shared),
         registered=registered,
         confirmed=partial(confirmed_cases, out),
+        unfit=unfit_newcomers(out, plan, model),
         waits=waits,
         keep=lambda shared: tensors.save(out / "shared.safetensors", shared, {"plan_digest": plan.digest}),
         finished=_writing(out, lines, tracker),
@@ -206,9 +207,10 @@ def _begins(course: Course, plan: Plan, model: Model) -> dict[str, Tensor] | Non
     return graft.tensors
 
 
-def _delivery(grid: Grid, plan: Plan, clock: Clock | None, course: Course) -> Delivery:
-    deadlines = UNTIMED if clock is None else deadlines_of(plan.patience, course.durations)
-    return Delivery(grid, deadlines, clock or SYSTEM, course.name)
+def _delivery(grid: Grid, plan: Plan, clock: Clock | None, course: Course, registered: Mapping[int, str]) -> Delivery:
+    if clock is None:
+        return Delivery(grid, UNTIMED, SYSTEM, course.name)
+    return Delivery(grid, deadlines_of(plan.patience, course.durations), clock, course.name, registered)
 
 
 def _waits(plan: Plan, delivery: Delivery, ledger: Ledger, registered: Mapping[int, str], out: Path) -> Patience:

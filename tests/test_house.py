@@ -28,7 +28,7 @@ ROOMS = {
     "tensors runtime interfaces records errors causes merged_bins",
     "client": "cli own_report check app export prediction explanation structured_report training features images "
     "tables augmentation deployment cohort account fence site",
-    "server": "cli watching preflight app checkpoints reports evidence rounds exact patience bounds exchange "
+    "server": "cli watching app preflight checkpoints reports evidence rounds exact patience bounds exchange "
     "aggregation weights deployment tracking",
     "simulations": "commands api study engine planning clock federation datasets",
 }

@@ -12,6 +12,7 @@ import torch
 from flwr.app import RecordDict
 from torch import Tensor
 
+from fedgraft.client.app.estimate import round_seconds
 from fedgraft.client.app.own_predictions import keep_predictions
 from fedgraft.client.app.prevalence import Prevalence, balance
 from fedgraft.client.app.site_loss import gradient_at, loss_of
@@ -84,6 +85,7 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
         session.accepted.quarantined,
         abstains=abstains,
         fractions=session.accepted.account.own_fractions(plan.data),
+        seconds=round_seconds(session) if workspace.lasting and not abstains else None,
     )
     offer = release.release_offer(offer, plan.release, site.release, task)
     release.log_release(session.release_log, "offer", run, offer, plan=digest)

@@ -182,6 +182,7 @@ def log_release(log: Path, what: str, run: int, sent: Offer | Update | dict[str,
     line: dict[str, Any] = {}
     if isinstance(sent, Offer):
         line |= {"examples": sent.examples, "class_counts": sent.class_counts, "quarantined": dict(sent.quarantined)}
+        line |= {} if sent.seconds is None else {"seconds": sent.seconds}
     elif isinstance(sent, Update):
         line |= {
             "examples": sent.examples,

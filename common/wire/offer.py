@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class Offer:
             are none, or withheld.
         fractions: the shares of its patients that validate and test, if they are others than the plan's, which a
             site's own fractions (or its manifest) overrule; else ``None``.
+        seconds: how long the site thinks that a round takes it, to two figures; ``None`` if it does not say.
     """
 
     site: str
@@ -46,6 +48,7 @@ class Offer:
     lacks: tuple[str, ...] = ()
     abstains: str = ""
     fractions: tuple[float, float] | None = None
+    seconds: float | None = None
 
 
 def pack_offer(offer: Offer) -> RecordDict:
@@ -69,6 +72,8 @@ def pack_offer(offer: Offer) -> RecordDict:
         record["abstains"] = offer.abstains
     if offer.fractions is not None:
         record["fractions"] = list(offer.fractions)
+    if offer.seconds is not None:
+        record["seconds"] = offer.seconds
     return RecordDict({SITE: record})
 
 
@@ -92,7 +97,15 @@ def unpack_offer(content: RecordDict, task: AnyTask) -> Offer:
         lacks=_lacks(record),
         abstains=_abstains(record),
         fractions=_fractions(record),
+        seconds=_seconds(record),
     )
+
+
+def _seconds(record: ConfigRecord) -> float | None:
+    found = record.get("seconds")
+    if found is not None and not (isinstance(found, float) and 0 <= found < math.inf):
+        raise WireError("how long a round takes a site must be a number of seconds")
+    return found
 
 
 def _fractions(record: ConfigRecord) -> tuple[float, float] | None:

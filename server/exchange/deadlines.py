@@ -14,6 +14,10 @@ TIMES = 3.0
 """How many times as long as the slowest recent answer ``patience.deadline=auto`` waits."""
 SHORTEST = 120.0
 """Seconds that it waits at least: a site's process starts anew for each message, on a machine that has other work."""
+RECKONED_TIMES, RECKONED_SHORTEST = 10.0, 600.0
+"""The same for what the sites reckon before any has answered: none has measured it, and all may have other work."""
+RECKONED_NOT = ("describe", "prepare")
+"""What is asked before a site can reckon: it may have to decode every case."""
 RECENT = 3
 """Of how many rounds answers are recent: the first one, with all that a site then computes once, is soon forgotten."""
 
@@ -32,6 +36,9 @@ class Deadlines(Protocol):
     def heard(self, what: str, number: int, seconds: float) -> None:
         """An answer of round ``number`` took so long."""
 
+    def expect(self, seconds: float | None) -> None:
+        """How long the slowest site thinks that a round takes it; ``None`` if one does not say."""
+
     def known(self) -> Durations:
         """What it goes by."""
 
@@ -48,6 +55,9 @@ class FixedDeadline:
     def heard(self, what: str, number: int, seconds: float) -> None:
         """Changes nothing."""
 
+    def expect(self, seconds: float | None) -> None:
+        """Changes nothing."""
+
     def known(self) -> Durations:
         return NOTHING
 
@@ -58,7 +68,8 @@ UNTIMED = FixedDeadline(math.inf)
 
 class LearnedDeadlines:
     """`TIMES` the slowest answer of the last `RECENT` rounds to a message of the same kind, from `SHORTEST` to
-    `LONGEST`; `FIRST` before there is any. An answer that came too late counts, too, so that a slow site is not shut
+    `LONGEST`. Before there is any, `RECKONED_TIMES` what the slowest site reckons, from `RECKONED_SHORTEST` to
+    `LONGEST`; `FIRST` if one does not say. An answer that came too late counts, too, so that a slow site is not shut
     out for good, and so that a whole federation that became slower is waited for.
 
     Args:
@@ -67,10 +78,18 @@ class LearnedDeadlines:
 
     def __init__(self, known: Durations = NOTHING) -> None:
         self._slowest: dict[str, dict[int, float]] = {what: dict(rounds) for what, rounds in known.items()}
+        self._reckoned: float | None = None
 
     def of(self, what: str) -> float:
         recent = self.known().get(what)
-        return min(max(TIMES * max(recent.values()), SHORTEST), LONGEST) if recent else FIRST
+        if recent:
+            return min(max(TIMES * max(recent.values()), SHORTEST), LONGEST)
+        if self._reckoned is None or what in RECKONED_NOT:
+            return FIRST
+        return min(max(RECKONED_TIMES * self._reckoned, RECKONED_SHORTEST), LONGEST)
+
+    def expect(self, seconds: float | None) -> None:
+        self._reckoned = seconds
 
     def heard(self, what: str, number: int, seconds: float) -> None:
         rounds = self._slowest.setdefault(what, {})

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from flwr.app import Message
 from flwr.serverapp import Grid
 
-from fedgraft.common.causes import KILLED, PROCESS_ENDED
-from fedgraft.common.errors import PREFIX
 from fedgraft.common.wire.messages import count_bytes
 from fedgraft.server.exchange.clock import SYSTEM, Clock
 from fedgraft.server.exchange.deadlines import UNTIMED, Deadlines, Durations
 from fedgraft.server.exchange.ledger import Entry, Ledger, What
+from fedgraft.server.exchange.tries import Tries
 
 NameRun = Callable[[Sequence[Message]], None]
 _PAUSE = 0.1
 LATE = "late"
 """The outcome, in the ledger, of an answer that came after its deadline."""
-ACCIDENTS = frozenset((PREFIX + KILLED, PREFIX + PROCESS_ENDED))
-"""What a site reports if the process that answered was lost: it can answer the same message again."""
-TIMES = 2
-"""How often a site is asked again."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +39,19 @@ class Delivery:
     Args:
         deadlines: how long the answers may take.
         name: is given all messages before they are sent, to say in them which run goes on.
+        may_return: the nodes that can come back if they went away; none in a simulation.
     """
 
     def __init__(
-        self, grid: Grid, deadlines: Deadlines = UNTIMED, clock: Clock = SYSTEM, name: NameRun = lambda messages: None
+        self,
+        grid: Grid,
+        deadlines: Deadlines = UNTIMED,
+        clock: Clock = SYSTEM,
+        name: NameRun = lambda messages: None,
+        may_return: Container[int] = (),
     ) -> None:
         self.grid, self.clock, self._deadlines, self._name = grid, clock, deadlines, name
+        self._may_return = may_return
         self._owed: dict[str, _Owed] = {}
         self._late: list[tuple[_Owed, float, int]] = []
         self._again: list[tuple[int, What, int, str]] = []
@@ -58,6 +60,11 @@ class Delivery:
         """How long answers took of late."""
         return self._deadlines.known()
 
+    def expect(self, seconds: float | None) -> None:
+        """How long the slowest site thinks that a round takes it, for answers of which none has come yet; ``None`` if
+        one does not say."""
+        self._deadlines.expect(seconds)
+
     def nodes(self) -> list[int]:
         """The ids of connected nodes, sorted."""
         return sorted(self.grid.get_node_ids())
@@ -65,37 +72,35 @@ class Delivery:
     def exchange(self, messages: Iterable[Message], number: int, what: What) -> dict[int, Message | None]:
         """Send a round's messages of one kind and return the replies by node id; ``None`` for a node without a reply
         within the deadline. An error is a reply: nobody waits for a node that says that it failed. One whose process
-        was lost by accident is asked again.
+        was lost by accident is asked again, and so is one that went away, if it is back within `BACK_SECONDS`.
 
         Replies are matched by the message that they reply to, since an unreachable node's error has another sender.
         """
         sent, begun = list(messages), self.clock.now()
         due = begun + self._deadlines.of(what)
         self._name(sent)
+        tries = Tries({message.metadata.dst_node_id: message for message in sent}, self._may_return, self.clock.now)
         identifiers = list(self.grid.push_messages(sent))
         asked = {key: message.metadata.dst_node_id for key, message in zip(identifiers, sent, strict=True)}
-        questions = {message.metadata.dst_node_id: message for message in sent}
-        left = dict.fromkeys(questions, TIMES)
-        replies: dict[int, Message | None] = dict.fromkeys(questions)
+        replies: dict[int, Message | None] = dict.fromkeys(tries.questions)
         waiting = set(asked)
-        while waiting:
-            for reply in self.grid.pull_messages([*waiting, *self._owed]):
+        while waiting or tries.away:
+            for reply in self._pulled([*waiting, *self._owed]):
                 key = reply.metadata.reply_to_message_id
                 self._take_late(reply)
                 if key not in waiting:
                     continue
                 waiting.discard(key)
-                node = asked[key]
-                if _is_accident(reply) and left[node]:
-                    left[node] -= 1
-                    self._again.append((number, what, node, reply.error.reason or ""))
-                    again = self._ask_again(questions[node])
-                    asked[again] = node
-                    waiting.add(again)
-                    continue
-                replies[node] = reply
-                self._heard(what, number, begun, reply)
-            if not waiting or self.clock.now() > due:
+                replies[asked[key]] = reply
+                if not tries.has_another(asked[key], reply):
+                    self._heard(what, number, begun, reply)
+            for node, why in tries.due(self.nodes):
+                self._again.append((number, what, node, why))
+                replies[node] = None
+                key = self._ask_again(tries.questions[node])
+                asked[key] = node
+                waiting.add(key)
+            if not (waiting or tries.away) or self.clock.now() > due:
                 break
             self.clock.sleep(_PAUSE)
         self._owed |= {key: _Owed(number, what, asked[key], begun, due) for key in waiting}
@@ -111,7 +116,7 @@ class Delivery:
     def write_late(self, ledger: Ledger) -> int:
         """Take in what still came to messages whose deadline was over, and write a line for each answer: none is ever
         used. Returns how many came. And a line for each time that a site was asked again."""
-        for reply in self.grid.pull_messages(list(self._owed)) if self._owed else ():
+        for reply in self._pulled(list(self._owed)):
             self._take_late(reply)
         late, self._late = self._late, []
         for owed, after, up in late:
@@ -119,10 +124,13 @@ class Delivery:
             name = ledger.name_of(owed.node)
             ledger.write(Entry(owed.number, owed.what, name, owed.node, LATE, reason, None, 0, up))
         again, self._again = self._again, []
-        for number, what, node, code in again:
-            reason = f"{what}: the site reported `{code.removeprefix(PREFIX)}`, and was asked again"
+        for number, what, node, why in again:
+            reason = f"{what}: {why}"
             ledger.write(Entry(number, "again", ledger.name_of(node), node, "ok", reason, None, 0, 0))
         return len(late)
+
+    def _pulled(self, keys: list[str]) -> Iterable[Message]:
+        return self.grid.pull_messages(keys) if keys else ()
 
     def _ask_again(self, message: Message) -> str:
         """Send a message's content once more; returns the new message's id."""
@@ -140,7 +148,3 @@ class Delivery:
     def _heard(self, what: What, number: int, begun: float, reply: Message) -> None:
         if not reply.has_error():
             self._deadlines.heard(what, number, self.clock.now() - begun)
-
-
-def _is_accident(reply: Message) -> bool:
-    return reply.has_error() and (reply.error.reason or "") in ACCIDENTS

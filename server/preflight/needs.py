@@ -13,6 +13,7 @@ import numpy as np
 from fedgraft.common import tasks
 from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.models.build import build
+from fedgraft.common.models.model import Model
 from fedgraft.common.plan.parts import is_within
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.types import OURS
@@ -45,8 +46,11 @@ class Needs:
     each: int
 
 
-def needs_of(plan: Plan) -> Needs:
+def needs_of(plan: Plan, model: Model | None = None) -> Needs:
     """
+    Args:
+        model: the plan's, if it is built already.
+
     Raises:
         PlanError: a part of the plan can't be built.
         BackboneError: its weights are not there, or do not fit.
@@ -54,7 +58,7 @@ def needs_of(plan: Plan) -> Needs:
     facts, task = kind_of(plan, plan.engine.trusted).facts(), tasks.of(plan.data)
     table = () if plan.table is None else (*plan.table.numeric, *plan.table.categorical)
     label = ("label",) if task.reads_label else ()
-    once, each = _kept(plan)
+    once, each = _kept(plan, model)
     return Needs(
         fedgraft=version("fedgraft"),
         wire=WIRE,
@@ -67,14 +71,14 @@ def needs_of(plan: Plan) -> Needs:
     )
 
 
-def _kept(plan: Plan) -> tuple[int, int]:
+def _kept(plan: Plan, model: Model | None) -> tuple[int, int]:
     """The bytes of the backbone, and those that are kept of a case; none if the model depends on numbers that only
     the sites have."""
     trusted = plan.engine.trusted
     asked = kind_of(plan, trusted).federated_statistics()
-    if asked is not None and asked.stand_in() is None:
+    if model is None and asked is not None and asked.stand_in() is None:
         return 0, 0
-    model = build(plan, None, trusted)
+    model = build(plan, None, trusted) if model is None else model
     number = np.dtype(plan.backbone.keep_as).itemsize
     return count_bytes(model.backbone_state()), math.prod(model.constant.shape) * number
 

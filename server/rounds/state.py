@@ -81,6 +81,7 @@ class RunContext:
         registered: site names by node id, as they are registered now; empty if the coordinator registers none (a
             simulation).
         confirmed: gives the training cases by site that the coordinator registered, as they are registered now.
+        unfit: of nodes that are not prepared yet, gives those that the plan does not fit, each with the reason.
         waits: what it does below its quorum.
         evaluate: evaluates shared tensors on the coordinator's own test set; ``None`` if it has none.
         finished: called with each round once the sites have evaluated its model.
@@ -98,6 +99,7 @@ class RunContext:
     begins: Shared | None = None
     registered: Mapping[int, str] = field(default_factory=dict)
     confirmed: Callable[[], Mapping[str, int]] = dict
+    unfit: Callable[[Collection[int]], Mapping[int, str]] = lambda nodes: {}
     waits: Waits = field(default_factory=NoPatience)
     evaluate: Callable[[Shared], Evaluation] | None = None
     finished: Callable[[Round], None] = lambda round_: None

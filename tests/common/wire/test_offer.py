@@ -157,3 +157,15 @@ def test_fractions_make_a_round_trip() -> None:
 def test_fractions_that_can_not_be_are_refused(fractions: Any) -> None:
     with pytest.raises(WireError, match="a site's fractions must be two numbers from 0 to below 1"):
         unpack_offer(offer_with(fractions=fractions), TWO)
+
+
+def test_how_long_a_round_takes_is_told_in_seconds() -> None:
+    told = replace(OFFER, seconds=340.0)
+    assert unpack_offer(pack_offer(told), TWO) == told
+    assert unpack_offer(pack_offer(OFFER), TWO).seconds is None
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf"), 3, "3", [3.0]])
+def test_seconds_that_can_not_be_are_refused(seconds: Any) -> None:
+    with pytest.raises(WireError, match="how long a round takes a site must be a number of seconds"):
+        unpack_offer(offer_with(seconds=seconds), TWO)

@@ -11,7 +11,7 @@ from flwr.app import Error, Message
 from fedgraft.common import tensors
 from fedgraft.common.errors import CLIENT_APP_RAISED_EXCEPTION
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.exchange.delivery import TIMES
+from fedgraft.server.exchange.tries import TIMES
 
 Federate = Callable[..., Any]
 Composer = Callable[..., Plan]

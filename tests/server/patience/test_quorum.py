@@ -13,11 +13,13 @@ import pytest
 from fedgraft.common.errors import RoundError
 from fedgraft.common.plan.patience_section import PatienceSection
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.wire.offer import Offer
 from fedgraft.server.exchange.deadlines import LearnedDeadlines, deadlines_of
 from fedgraft.server.exchange.ledger import Entry, Ledger
 from fedgraft.server.patience.quorum import Quorum, RestedOn, cases_of_sites
 from fedgraft.server.patience.register import Register
 from fedgraft.server.reports.attendance import attendance
+from fedgraft.server.rounds.ready import slowest
 
 KNOWN = {"north": 600, "south": 300, "west": 100}
 
@@ -95,6 +97,32 @@ def test_deadlines_follow_the_slowest_recent_answer() -> None:
     assert found.of("train") == 120
     found.heard("train", 8, 20_000.0)
     assert found.of("train") == 12 * 3600
+
+
+def test_before_any_answer_the_slowest_site_s_own_estimate_counts() -> None:
+    """Ten times as long, from 10 minutes to 12 hours; not for what may have to decode every case; an hour if one does
+    not say."""
+    found = LearnedDeadlines()
+    found.expect(200.0)
+    assert (found.of("train"), found.of("evaluate"), found.of("prepare")) == (2000, 2000, 3600)
+    found.expect(3.0)
+    assert found.of("train") == 600
+    found.expect(20_000.0)
+    assert found.of("train") == 12 * 3600
+    found.heard("train", 1, 900.0)
+    assert found.of("train") == 2700
+    found.expect(None)
+    assert (found.of("train"), found.of("evaluate")) == (2700, 3600)
+
+
+def test_of_the_estimates_the_slowest_counts_if_all_say() -> None:
+    def offer(seconds: float | None, abstains: str = "") -> Offer:
+        return Offer("north", "00", True, 9, None, abstains=abstains, seconds=seconds)
+
+    assert slowest({1: offer(3.0), 2: offer(40.0)}) == 40.0
+    assert slowest({1: offer(3.0), 2: offer(None, "few-patients")}) == 3.0
+    assert slowest({1: offer(3.0), 2: offer(None)}) is None
+    assert slowest({}) is None
 
 
 def test_what_was_learnt_is_kept_from_one_process_to_the_next() -> None:

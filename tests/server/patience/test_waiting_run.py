@@ -189,7 +189,7 @@ def test_sites_that_fail_are_asked_again_now_and_then(federations: Federations, 
         one.run(plan)
     failed = [line for line in one.ledger() if line["outcome"] == "unreachable"]
     assert [line["site"] for line in failed] == ["cedar"] * 7, "at 0, 60, 180, 420, 900, 1500 and 2000 s"
-    assert one.wound.seconds == 2000, "an error is an answer: nobody waits for the deadline"
+    assert 2000 <= one.wound.seconds < 2005, "an error is an answer: nobody waits for the deadline"
 
 
 def test_a_run_that_goes_on_waits_as_long_as_before(federations: Federations, compose_plan: Composer) -> None:
@@ -201,3 +201,13 @@ def test_a_run_that_goes_on_waits_as_long_as_before(federations: Federations, co
     kept = Checkpoints(one.out).read().durations["train"]
     assert set(kept) == {1, 2} and 500 <= kept[1] < 510 and kept[2] < 10
     assert Course.open(one.out, plan, Keeping(resume=True, durable=False), {}).durations["train"] == kept
+
+
+def test_the_first_round_goes_by_the_sites_own_estimates(federations: Federations, compose_plan: Composer) -> None:
+    """Small sites reckon with seconds: one that is connected and silent costs the first round ten minutes, no hour."""
+    plan = compose_plan("rounds=2", "engine.threads=1", "patience.quorum_sites=2")
+    one = federations(plan)
+    one.town.delays[1001] = [5000.0]
+    one.run(plan)
+    assert 600 <= one.wound.seconds < 610
+    assert [(line["round"], line["site"]) for line in one.ledger() if line["outcome"] == "no-answer"] == [(1, "birch")]
