@@ -20,6 +20,9 @@ class BoundsSection:
         clip: an update whose norm is more than so many times the median one is shortened to that; ``None``: never.
         least, deviations: from a lower multiple on, if the sites' norms differ little: as many median deviations of
             their logarithms above the median, but not below ``least`` times it.
+        far, far_deviations: an update that is more than so many times as far from the others' centre as the median one
+            is moved to that, of five or more updates; from a higher multiple on, if distances differ much: so many
+            median deviations of their logarithms above the median. ``None``: never.
         refuse: an update whose norm is more than so many times the median one is not used; ``None``: all are.
         rounds: the medians are over the norms of this round and of those before it, so many rounds in all.
         share: the largest weight of one site in a mean, of three or more sites; 1: any.
@@ -29,10 +32,12 @@ class BoundsSection:
     clip: AtLeastOne | None = 3.0
     least: AtLeastOne = 1.5
     deviations: NotNegative = 6.0
+    far: AtLeastOne | None = 1.5
+    far_deviations: NotNegative = 10.0
     refuse: AtLeastOne | None = 6.0
     rounds: Count = 4
     share: Probability = 0.75
 
 
-UNBOUND = BoundsSection(clip=None, refuse=None, rounds=1, share=1.0)
+UNBOUND = BoundsSection(clip=None, far=None, refuse=None, rounds=1, share=1.0)
 """For strategies that bound updates by themselves: those for differential privacy, whose account rests on one norm."""

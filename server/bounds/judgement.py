@@ -11,6 +11,7 @@ from torch import Tensor
 from fedgraft.common.plan.bounds_section import BoundsSection
 from fedgraft.common.robust.products import Products
 from fedgraft.common.wire.messages import Update
+from fedgraft.server.bounds.apart import apart, parts_of
 from fedgraft.server.bounds.gram import lengths_of_others, products_of, trained
 from fedgraft.server.bounds.lengths import LONGEST, Measure, Norms, measure, remembered, strays
 from fedgraft.server.bounds.likeness import Likeness, likenesses
@@ -31,7 +32,9 @@ class Figures:
         kept: what was left of it: 1 unless it was clipped; 0 if it was refused.
         cases, told: that it counts for in a mean, and that the site told.
         because: why it counts for fewer: ``registered`` or ``share``; ``""`` if it does not.
-        likeness: to the others' updates, as they were used.
+        likeness: to the others' updates; of this one as it was shortened, but before it was moved.
+        apart: its distance to the others' centre, in parts of the median one; ``None`` of fewer than five updates.
+        left: of that distance, the part that is used: 1 unless it was moved towards them.
     """
 
     norm: float
@@ -41,12 +44,19 @@ class Figures:
     told: int = 0
     because: str = ""
     likeness: Likeness = field(default_factory=Likeness)
+    apart: float | None = None
+    left: float = 1.0
 
     def words(self) -> str:
         """What was done to it, for the ledger; ``""`` if nothing was."""
         said = []
         if self.kept < 1:
             said.append(f"clipped: its update was {_times(self.ratio)}, and {self.kept:.2g} of it is used")
+        if self.left < 1:
+            said.append(
+                f"moved: its update was {self.apart:.3g} times as far from the others' as the sites' median, and was "
+                f"moved towards them to {self.left:.2g} of that"
+            )
         if self.because:
             what = "were registered for it" if self.because == "registered" else "is bounds.share of all"
             said.append(f"it counts as {self.cases} training cases, which {what}; it told {self.told}")
@@ -62,13 +72,14 @@ class Judgement:
             nothing was done are the very same.
         refused: by site.
         figures: by site.
-        norms: what the next round remembers.
+        norms, distances: what the next round remembers.
     """
 
     used: dict[str, Update]
     refused: dict[str, Refusal]
     figures: dict[str, Figures]
     norms: Norms
+    distances: Norms = ()
 
 
 def judged(
@@ -77,17 +88,18 @@ def judged(
     bounds: BoundsSection,
     earlier: Norms = (),
     confirmed: Mapping[str, int] | None = None,
+    distances: Norms = (),
 ) -> Judgement:
     """Judge a round's updates.
 
     Args:
         updates: checked by the guard; by different sites.
         received: the tensors that were sent to all of them.
-        earlier: what the last round remembered.
+        earlier, distances: what the last round remembered: norms, and distances to the others.
         confirmed: training cases by site, as registered with the coordinator.
     """
     if not updates:
-        return Judgement({}, {}, {}, earlier)
+        return Judgement({}, {}, {}, earlier, distances)
     tensors = [update.tensors for update in updates]
     products = products_of(tensors, received, trained(received))
     norms = np.sqrt(np.maximum(np.diag(products), 0)).tolist()
@@ -97,16 +109,22 @@ def judged(
     refused = {updates[k].site: _refusal(norm, by) for k, norm in enumerate(norms) if k not in fine}
     figures = {updates[k].site: Figures(norms[k], by.ratio(norms[k]), 0.0) for k in range(len(norms)) if k not in fine}
     kept = [by.kept(norms[k]) for k in fine]
-    weights = _weights([updates[k] for k in fine], bounds, confirmed or {})
-    alike = likenesses(_shortened(products[np.ix_(fine, fine)], kept), [cases for cases, _ in weights])
+    some = [updates[k] for k in fine]
+    weights = _weights(some, bounds, confirmed or {})
+    shortened = _shortened(products[np.ix_(fine, fine)], kept)
+    alike = likenesses(shortened, [cases for cases, _ in weights])
+    how = apart(shortened, distances, bounds)
     used = {}
-    for k, left, (cases, because), like in zip(fine, kept, weights, alike, strict=True):
-        update = updates[k]
-        used[update.site] = _used(update, received, left, cases)
-        told = update.examples
-        figures[update.site] = Figures(norms[k], by.ratio(norms[k]), left, cases, told, because, like)
+    for place, update in enumerate(some):
+        (cases, because), norm = weights[place], norms[fine[place]]
+        parts = {other: part * kept[other] for other, part in parts_of(how.mix[place]).items()}
+        used[update.site] = _used(place, some, received, parts, cases)
+        ratio, far = by.ratio(norm), how.ratios[place] if how.ratios else None
+        told, left = update.examples, how.left[place]
+        figures[update.site] = Figures(norm, ratio, kept[place], cases, told, because, alike[place], far, left)
     lengths = [norms[k] * left for k, left in zip(fine, kept, strict=True)]
-    return Judgement(used, refused, figures, remembered(earlier, lengths, bounds))
+    near = remembered(distances, how.distances, bounds) if how.distances else distances
+    return Judgement(used, refused, figures, remembered(earlier, lengths, bounds), near)
 
 
 def _weights(updates: Sequence[Update], bounds: BoundsSection, confirmed: Mapping[str, int]) -> list[tuple[int, str]]:
@@ -126,19 +144,26 @@ def _shortened(products: Products, kept: Sequence[float]) -> Products:
     return found
 
 
-def _used(update: Update, received: Mapping[str, Tensor], left: float, cases: int) -> Update:
-    if left == 1 and cases == update.examples:
+def _used(
+    place: int, updates: Sequence[Update], received: Mapping[str, Tensor], parts: Mapping[int, float], cases: int
+) -> Update:
+    """The update at a place, or of which parts of updates it is made instead; the very same if nothing is changed."""
+    update = updates[place]
+    if parts == {place: 1.0} and cases == update.examples:
         return update
     tensors = update.tensors
-    if left < 1:
-        shorter = {name: _toward(tensors[name], received[name], left) for name in trained(tensors)}
-        tensors = {**tensors, **shorter}
+    if parts != {place: 1.0}:
+        made = {name: _made(name, updates, received[name], parts) for name in trained(tensors)}
+        tensors = {**tensors, **made}
     return replace(update, tensors=tensors, examples=cases)
 
 
-def _toward(tensor: Tensor, received: Tensor, left: float) -> Tensor:
+def _made(name: str, updates: Sequence[Update], received: Tensor, parts: Mapping[int, float]) -> Tensor:
     before = received.double()
-    return (before + (tensor.double() - before) * left).to(tensor.dtype)
+    found = before.clone()
+    for place, part in parts.items():
+        found += (updates[place].tensors[name].double() - before) * part
+    return found.to(received.dtype)
 
 
 def _refusal(norm: float, by: Measure) -> Refusal:

@@ -76,9 +76,13 @@ def measure(norms: Sequence[float], earlier: Norms, bounds: BoundsSection) -> Me
 def _multiple(rounds: Sequence[Sequence[float]], bounds: BoundsSection) -> float | None:
     if bounds.clip is None or len(rounds[-1]) < SPREAD:
         return bounds.clip
-    moved = [np.array([norm for norm in some if norm > 0]) for some in rounds]
-    apart = np.concatenate([np.abs(np.log(some / np.median(some))) for some in moved if len(some)])
-    return min(bounds.clip, max(bounds.least, float(np.exp(bounds.deviations * np.median(apart)))))
+    return min(bounds.clip, max(bounds.least, float(np.exp(bounds.deviations * spread(rounds)))))
+
+
+def spread(rounds: Sequence[Sequence[float]]) -> float:
+    """The median deviation of the logarithms of sizes from their round's median; those that are 0 do not count."""
+    some = [np.array([size for size in sizes if size > 0]) for sizes in rounds]
+    return float(np.median(np.concatenate([np.abs(np.log(sizes / np.median(sizes))) for sizes in some if len(sizes)])))
 
 
 def strays(norms: Sequence[float]) -> set[int]:

@@ -80,6 +80,7 @@ class Checkpoint:
             "best": None if best is None else [best.number, best.figure, sorted(best.sites)],
             "choices": state.choices,
             "norms": [list(norms) for norms in state.norms],
+            "distances": [list(some) for some in state.distances],
             "strategy": self.strategy.plain,
             "entries": self.entries,
             "run": self.run,
@@ -107,8 +108,8 @@ def checkpoint_from(values: Mapping[str, Any], tensors: Mapping[str, Tensor], ov
     roster = {int(node): unpack_offer(RecordDict({SITE: config_from(offer)}), task) for node, offer in values["offers"]}
     rounds = (*over, round_from(values["round"], task))
     final = FinalModel(plan, initial or shared, best)
-    norms = tuple(tuple(some) for some in values.get("norms", ()))
-    state = RunState(values["number"], shared, roster, rounds, final, values["choices"], norms)
+    norms, distances = (tuple(tuple(some) for some in values.get(name, ())) for name in ("norms", "distances"))
+    state = RunState(values["number"], shared, roster, rounds, final, values["choices"], norms, distances)
     strategy = Kept(values["strategy"], _under(STRATEGY, tensors))
     plain = {name: values[name] for name in ("entries", "run", "seconds", "asked", "continues")}
     durations = {what: dict(rounds) for what, rounds in values.get("durations", {}).items()}

@@ -19,19 +19,26 @@ def update_figures(round_: Round) -> dict[str, dict[str, Any]]:
             "kept": _short(one.kept),
             "cosine": _short(one.likeness.cosine),
             "effect": _short(one.likeness.effect),
+            "apart": _short(one.apart),
+            "left": _short(one.left),
         }
         for site, one in sorted(round_.updates.items())
     }
 
 
 def bounds_figures(rounds: Sequence[Round]) -> dict[str, Any]:
-    """What was refused, clipped and counted for less, each with round and site; and, by site, the rounds in which its
-    update pulled against the others'."""
+    """What was refused, clipped, moved and counted for less, each with round and site; and, by site, the rounds in
+    which its update pulled against the others'."""
     told = [(one.number, site, figures) for one in rounds for site, figures in sorted(one.updates.items())]
     places = pulling_against([{site: one.likeness for site, one in each.updates.items()} for each in rounds])
     return {
         "refused": [_named(n, site, one) for n, site, one in told if one.kept == 0],
         "clipped": [_named(n, site, one) for n, site, one in told if 0 < one.kept < 1],
+        "moved": [
+            {"round": n, "site": site, "apart": _short(one.apart), "left": _short(one.left)}
+            for n, site, one in told
+            if one.left < 1
+        ],
         "counted": [
             {"round": n, "site": site, "cases": one.cases, "told": one.told, "because": one.because}
             for n, site, one in told
@@ -46,7 +53,7 @@ def round_sentences(round_: Round) -> list[str]:
     return [
         f"{site}: {'refused: its update was far too long' if one.kept == 0 else one.words()}"
         for site, one in sorted(round_.updates.items())
-        if one.kept < 1 or one.because
+        if one.words() or one.kept == 0
     ]
 
 
@@ -61,6 +68,12 @@ def bounds_sentences(rounds: Sequence[Round]) -> list[str]:
                 f"{site}: its update {words} in {len(numbers)} of {every} round(s), at most {most:.3g} times as "
                 "long as the sites' median"
             )
+    for site, numbers in _by_site(found["moved"]).items():
+        most = max(one["apart"] for one in found["moved"] if one["site"] == site)
+        said.append(
+            f"{site}: its update was moved towards the others' in {len(numbers)} of {every} round(s), at most "
+            f"{most:.3g} times as far from them as the sites' median"
+        )
     for site in _by_site(found["counted"]):
         one = next(one for one in found["counted"] if one["site"] == site)
         why = "are registered for it" if one["because"] == "registered" else "is the largest share of one site"

@@ -137,7 +137,7 @@ class RunState:
         rounds: rounds 0 to ``number``; the last one still lacks the sites' evaluations of its model.
         final: the state of the choice of the final model.
         choices: for each option that validation cases chose before the first round, the figure of each value.
-        norms: of the last rounds' updates, by which the next ones are judged.
+        norms, distances: of the last rounds' updates, and of each to the others', by which the next ones are judged.
     """
 
     number: int
@@ -147,6 +147,7 @@ class RunState:
     final: FinalModel
     choices: dict[str, dict[str, Scalar]] = field(default_factory=dict)
     norms: Norms = ()
+    distances: Norms = ()
 
 
 class Rounds(Protocol):

@@ -18,7 +18,7 @@ def updates(run: RunFolder) -> Html | None:
     if not rounds:
         return None
     found = run.summary.get("bounds", {})
-    acted = {one["site"] for what in ("refused", "clipped", "counted") for one in found.get(what, ())}
+    acted = {one["site"] for what in ("refused", "clipped", "moved", "counted") for one in found.get(what, ())}
     acted |= set(found.get("against", ()))
     names = sorted({site for one in rounds for site in one["updates"]})
     shown = rounds[:: -(-len(rounds) // MOST_ROUNDS)]
@@ -48,6 +48,11 @@ def updates(run: RunFolder) -> Html | None:
                 "0, against them, and their loss rises where it has its way. In late rounds all are near 0, or below."
             ),
             grid(lambda one: _number(one["cosine"])),
+            paragraph(
+                "How far it was from the others', in parts of the hospitals' median; behind one that was moved towards "
+                "them, how much of that way is used."
+            ),
+            grid(_distance),
             paragraph("What it added to the others' progress, in parts of it; below 0 it took away."),
             grid(lambda one: _number(one["effect"])),
         ),
@@ -59,6 +64,13 @@ def _length(one: dict[str, Any]) -> str:
         return MISSING
     used = "" if one["kept"] == 1 else " refused" if one["kept"] == 0 else f" ({100 * one['kept']:.0f} % used)"
     return f"{one['ratio']:.3g}{used}"
+
+
+def _distance(one: dict[str, Any]) -> str:
+    if one.get("apart") is None:
+        return MISSING
+    used = "" if one["left"] == 1 else f" ({100 * one['left']:.0f} % used)"
+    return f"{one['apart']:.3g}{used}"
 
 
 def _number(value: float | None) -> str:

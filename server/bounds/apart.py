@@ -1,0 +1,79 @@
+"""How far an update may be from the others', by the distances of this and earlier rounds.
+
+A wrong update of an ordinary length (turned round, or with a backdoor in it) is longer than theirs in what it does not
+share with them. The others' centre is their geometric median, so that one that is wrong hardly moves it; what is too
+far from it is moved towards it, as in centered clipping (Karimireddy, He & Jaggi, ICML 2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedgraft.common.plan.bounds_section import BoundsSection
+from fedgraft.common.robust.coefficients import geometric_median
+from fedgraft.common.robust.products import Products
+from fedgraft.server.bounds.lengths import SPREAD, Norms, spread
+
+_ITERATIONS, _SMOOTHING = 8, 0.01
+
+
+@dataclass(frozen=True)
+class Apart:
+    """How far a round's updates are from the others'.
+
+    Attributes:
+        ratios: each distance in parts of the median one; empty if nothing can be said.
+        left: of each update's way from the others' centre, the part that is used: 1 if it is near enough.
+        mix: ``(K, K)``: row k says of which updates, times what, the one consists that is used in the k-th's place.
+        distances: as they were used.
+    """
+
+    ratios: tuple[float, ...]
+    left: tuple[float, ...]
+    mix: Products
+    distances: tuple[float, ...]
+
+
+def apart(products: Products, earlier: Norms, bounds: BoundsSection) -> Apart:
+    """How far each update is from the others' centre, and what is used of it.
+
+    The multiple of the median distance from which on an update is moved is `BoundsSection.far` at least, and more where
+    distances differ more: `BoundsSection.far_deviations` median deviations of their logarithms, over rounds. Of fewer
+    than five updates a deviation says too little, and all stay as they are.
+
+    Args:
+        products: inner products of K updates, shortened as `fedgraft.server.bounds.lengths` says.
+        earlier: the distances of the rounds before.
+    """
+    count = len(products)
+    whole = Apart((), (1.0,) * count, np.eye(count), ())
+    if bounds.far is None or count < SPREAD:
+        return whole
+    centres = _centres(products)
+    squares = np.diag(products) - 2 * (centres * products).sum(axis=1)
+    squares = squares + np.einsum("ki,ij,kj->k", centres, products, centres, optimize=True)
+    distances = np.sqrt(np.maximum(squares, 0))
+    middle = float(np.median(distances))
+    if middle <= 0:
+        return whole
+    most = middle * max(bounds.far, float(np.exp(bounds.far_deviations * spread([*earlier, distances.tolist()]))))
+    left = np.minimum(1.0, most / np.maximum(distances, most))
+    mix = np.diag(left) + (1 - left)[:, None] * centres
+    return Apart(tuple((distances / middle).tolist()), tuple(left.tolist()), mix, tuple((distances * left).tolist()))
+
+
+def _centres(products: Products) -> Products:
+    """``(K, K)``: row k has the coefficients of the others' centre; its own is 0."""
+    count = len(products)
+    found = np.tile(geometric_median(products, np.ones(count), _ITERATIONS, _SMOOTHING), (count, 1))
+    np.fill_diagonal(found, 0.0)
+    centres: Products = found / found.sum(axis=1, keepdims=True)
+    return centres
+
+
+def parts_of(mix: Sequence[float]) -> dict[int, float]:
+    """Of one row of `Apart.mix`, the updates that are in it: their places, and times what."""
+    return {place: float(part) for place, part in enumerate(mix) if part}

@@ -1,0 +1,90 @@
+"""How far an update may be from the others'."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from fedgraft.common.plan.bounds_section import BoundsSection
+from fedgraft.common.wire.messages import Update
+from fedgraft.server.bounds.apart import apart
+from fedgraft.server.bounds.judgement import judged
+
+BOUNDS = BoundsSection(clip=None, refuse=None, far=2.0, far_deviations=0.0)
+SENT = {"head.weight": torch.zeros(1, 6)}
+UP = np.eye(6)[5]
+
+
+def around(*more: np.ndarray) -> np.ndarray:
+    """Four updates of length about 10 that share a direction, each with a part of length 1 of its own."""
+    return np.stack([10 * UP + np.eye(6)[k] for k in range(4)] + list(more))
+
+
+def used(moved: np.ndarray, bounds: BoundsSection = BOUNDS) -> np.ndarray:
+    found: np.ndarray = apart(moved @ moved.T, (), bounds).mix @ moved
+    return found
+
+
+def test_those_that_are_near_one_another_are_the_very_same() -> None:
+    moved = around(10 * UP + np.eye(6)[4])
+    found = apart(moved @ moved.T, (), BOUNDS)
+    assert np.array_equal(found.mix, np.eye(5))
+    assert found.ratios == pytest.approx([1.0] * 5)
+    assert found.left == (1.0,) * 5
+
+
+@pytest.mark.parametrize("odd", [-10 * UP, 10 * UP + 8 * np.eye(6)[4]], ids=["turned round", "a direction of its own"])
+def test_one_that_is_far_off_is_moved_towards_the_others_to_a_multiple_of_the_median(odd: np.ndarray) -> None:
+    moved = around(odd)
+    found = used(moved)
+    assert np.array_equal(found[:4], moved[:4])
+    centre = moved[:4].mean(axis=0)  # all four are as far from one another
+    middle = np.median([np.linalg.norm(one - centre) for one in moved[:4]])
+    assert np.linalg.norm(found[4] - centre) < 3 * middle < 0.5 * np.linalg.norm(odd - centre)
+    along = (found[4] - centre) @ (odd - centre) / np.linalg.norm(found[4] - centre) / np.linalg.norm(odd - centre)
+    assert along == pytest.approx(1)
+
+
+def test_where_distances_differ_much_nobody_is_moved() -> None:
+    moved = np.stack([size * np.eye(6)[k] for k, size in enumerate((1.0, 2.0, 4.0, 8.0, 16.0))])
+    far = apart(moved @ moved.T, (), BoundsSection())
+    assert max(far.ratios) > 1.5
+    assert far.left == (1.0,) * 5
+
+
+def test_earlier_rounds_say_how_much_distances_differ() -> None:
+    moved = around(10 * UP + 4 * np.eye(6)[4])
+    bounds = BoundsSection(far=1.5, far_deviations=2.0)
+    assert apart(moved @ moved.T, (), bounds).left[4] < 1
+    assert apart(moved @ moved.T, ((1.0, 8.0, 64.0),) * 3, bounds).left[4] == 1
+
+
+@pytest.mark.parametrize("bounds", [BOUNDS, BoundsSection(far=None)])
+def test_of_fewer_than_five_and_without_the_bound_nothing_is_said(bounds: BoundsSection) -> None:
+    moved = around(*([] if bounds.far else [-10 * UP]))
+    found = apart(moved @ moved.T, (), bounds)
+    assert (found.ratios, found.distances) == ((), ())
+    assert np.array_equal(found.mix, np.eye(len(moved)))
+
+
+def test_all_alike_have_no_distance() -> None:
+    assert apart(np.ones((5, 5)), (), BOUNDS).left == (1.0,) * 5
+
+
+def test_the_tensors_are_those_of_the_mix_and_the_ledger_says_so() -> None:
+    moved = around(-10 * UP)
+    updates = [
+        Update(f"s{k}", "digest", 1, {"head.weight": torch.tensor(one[None], dtype=torch.float32)}, 10, 0.5, {})
+        for k, one in enumerate(moved)
+    ]
+    found = judged(updates, SENT, BOUNDS)
+    assert [found.used[one.site] is one for one in updates] == [True] * 4 + [False]
+    assert found.used["s4"].tensors["head.weight"].numpy() == pytest.approx(used(moved)[4:], abs=1e-5)
+    figures = found.figures["s4"]
+    assert figures.apart is not None and figures.apart > 10
+    assert figures.words().startswith("moved: its update was ")
+    assert "times as far from the others' as the sites' median, and was moved towards them to 0." in figures.words()
+    assert figures.likeness.cosine == pytest.approx(-1, abs=0.1)  # as it came
+    assert len(found.distances[-1]) == 5
+    assert judged(updates, SENT, BOUNDS, distances=found.distances).distances == (*found.distances, found.distances[0])
