@@ -12,6 +12,7 @@ from attack_features import Films
 from flwr.app import Context, Message, RecordDict
 from numpy.typing import NDArray
 
+from fedgraft.client.training.loop import batches
 from fedgraft.client.training.schedules import learning_rate
 from fedgraft.common import tasks
 from fedgraft.common.plan.plan import Plan
@@ -122,8 +123,8 @@ class Site:
         found = received.copy()
         for _ in range(plan.train.epochs):
             shuffled = rng.permutation(len(rows))
-            for start in range(0, len(rows), plan.train.batch_size):
-                batch = shuffled[start : start + plan.train.batch_size]
+            for part in batches(len(rows), plan.train.batch_size):
+                batch = shuffled[part]
                 x, w = inputs[batch], weight[batch, None]
                 wrong = (_softmax(x @ found.T) - target[batch]) * (w / w.sum())
                 found -= np.float32(rate) * (wrong.T @ x)

@@ -89,7 +89,7 @@ class LocalTraining:
         for _ in range(self.train.epochs):
             order, views = self._epoch()
             rows, labels = self.examples.rows(order, views), self.examples.labels[order]
-            for part in _batches(len(order), self.train.batch_size):
+            for part in batches(len(order), self.train.batch_size):
                 yield TrainingStep(order[part], self.examples.at(rows[part]), labels[part])
 
     def shown(self) -> int:
@@ -235,7 +235,7 @@ def count_steps(cases: int, train: TrainSection) -> int:
     return train.epochs * (count - joined)
 
 
-def _batches(cases: int, size: int) -> Iterator[slice]:
+def batches(cases: int, size: int) -> Iterator[slice]:
     """Batches of ``size`` cases; a single last case is added to the batch before it (batch norm needs two)."""
     start = 0
     while start < cases:

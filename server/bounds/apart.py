@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fedgraft.common.plan.bounds_section import BoundsSection
 from fedgraft.common.robust.coefficients import geometric_median
@@ -37,15 +38,17 @@ class Apart:
     distances: tuple[float, ...]
 
 
-def apart(products: Products, earlier: Norms, bounds: BoundsSection) -> Apart:
+def apart(products: Products, cases: Sequence[int], earlier: Norms, bounds: BoundsSection) -> Apart:
     """How far each update is from the others' centre, and what is used of it.
 
     The multiple of the median distance from which on an update is moved is `BoundsSection.far` at least, and more where
     distances differ more: `BoundsSection.far_deviations` median deviations of their logarithms, over rounds. Of fewer
-    than five updates a deviation says too little, and all stay as they are.
+    than five updates a deviation says too little, and all stay as they are. The median is over hospitals, or over cases
+    if that is larger: one that holds most of the cases is no odd one.
 
     Args:
         products: inner products of K updates, shortened as `fedgraft.server.bounds.lengths` says.
+        cases: that each update counts for.
         earlier: the distances of the rounds before.
     """
     count = len(products)
@@ -56,7 +59,7 @@ def apart(products: Products, earlier: Norms, bounds: BoundsSection) -> Apart:
     squares = np.diag(products) - 2 * (centres * products).sum(axis=1)
     squares = squares + np.einsum("ki,ij,kj->k", centres, products, centres, optimize=True)
     distances = np.sqrt(np.maximum(squares, 0))
-    middle = float(np.median(distances))
+    middle = max(float(np.median(distances)), _median_over(distances, cases))
     if middle <= 0:
         return whole
     most = middle * max(bounds.far, float(np.exp(bounds.far_deviations * spread([*earlier, distances.tolist()]))))
@@ -72,6 +75,13 @@ def _centres(products: Products) -> Products:
     np.fill_diagonal(found, 0.0)
     centres: Products = found / found.sum(axis=1, keepdims=True)
     return centres
+
+
+def _median_over(distances: NDArray[np.float64], cases: Sequence[int]) -> float:
+    """The lower median distance over cases."""
+    order = np.argsort(distances)
+    held = np.cumsum(np.asarray(cases, np.float64)[order])
+    return float(distances[order[np.searchsorted(held, held[-1] / 2)]])
 
 
 def parts_of(mix: Sequence[float]) -> dict[int, float]:

@@ -113,7 +113,7 @@ def judged(
     weights = _weights(some, bounds, confirmed or {})
     shortened = _shortened(products[np.ix_(fine, fine)], kept)
     alike = likenesses(shortened, [cases for cases, _ in weights])
-    how = apart(shortened, distances, bounds)
+    how = apart(shortened, [cases for cases, _ in weights], distances, bounds)
     used = {}
     for place, update in enumerate(some):
         (cases, because), norm = weights[place], norms[fine[place]]
