@@ -32,7 +32,7 @@ class BoundsSection:
     clip: AtLeastOne | None = 3.0
     least: AtLeastOne = 1.5
     deviations: NotNegative = 6.0
-    far: AtLeastOne | None = 1.45
+    far: AtLeastOne | None = 1.5
     far_deviations: NotNegative = 11.0
     refuse: AtLeastOne | None = 6.0
     rounds: Count = 4
