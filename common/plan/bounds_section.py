@@ -24,6 +24,8 @@ class BoundsSection:
             is moved to that, of five or more updates; from a higher multiple on, if distances differ much: so many
             median deviations of their logarithms above the median. ``None``: never.
         refuse: an update whose norm is more than so many times the median one is not used; ``None``: all are.
+        little: nothing is done to an update that adds at most so much of the median one to a mean, as one of a few
+            cases among many does.
         rounds: the medians are over the norms of this round and of those before it, so many rounds in all.
         share: the largest weight of one site in a mean, of three or more sites; 1: any.
     """
@@ -35,6 +37,7 @@ class BoundsSection:
     far: AtLeastOne | None = 1.5
     far_deviations: NotNegative = 11.0
     refuse: AtLeastOne | None = 6.0
+    little: NotNegative = 0.05
     rounds: Count = 4
     share: Probability = 0.75
 

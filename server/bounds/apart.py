@@ -44,7 +44,7 @@ def apart(products: Products, cases: Sequence[int], earlier: Norms, bounds: Boun
     The multiple of the median distance from which on an update is moved is `BoundsSection.far` at least, and more where
     distances differ more: `BoundsSection.far_deviations` median deviations of their logarithms, over rounds. Of fewer
     than five updates a deviation says too little, and all stay as they are. The median is over hospitals, or over cases
-    if that is larger: one that holds most of the cases is no odd one.
+    if that is larger: one that holds most of the cases is no odd one. Updates that did not move do not count.
 
     Args:
         products: inner products of K updates, shortened as `fedgraft.server.bounds.lengths` says.
@@ -53,34 +53,41 @@ def apart(products: Products, cases: Sequence[int], earlier: Norms, bounds: Boun
     """
     count = len(products)
     whole = Apart((), (1.0,) * count, np.eye(count), ())
-    if bounds.far is None or count < SPREAD:
+    moved = np.diag(products) > 0
+    if bounds.far is None or moved.sum() < SPREAD:
         return whole
-    centres = _centres(products)
+    centres = _centres(products, moved)
     squares = np.diag(products) - 2 * (centres * products).sum(axis=1)
     squares = squares + np.einsum("ki,ij,kj->k", centres, products, centres, optimize=True)
     distances = np.sqrt(np.maximum(squares, 0))
-    middle = max(float(np.median(distances)), _median_over(distances, cases))
+    share = np.asarray(cases, np.float64) / sum(cases)
+    middle = max(float(np.median(distances[moved])), _median_over(distances[moved], share[moved]))
     if middle <= 0:
         return whole
-    most = middle * max(bounds.far, float(np.exp(bounds.far_deviations * spread([*earlier, distances.tolist()]))))
-    left = np.minimum(1.0, most / np.maximum(distances, most))
+    differ = spread([*earlier, distances[moved].tolist()])
+    most = middle * np.maximum(max(bounds.far, float(np.exp(bounds.far_deviations * differ))), bounds.little / share)
+    left = np.where(moved, np.minimum(1.0, most / np.maximum(distances, most)), 1.0)
     mix = np.diag(left) + (1 - left)[:, None] * centres
-    return Apart(tuple((distances / middle).tolist()), tuple(left.tolist()), mix, tuple((distances * left).tolist()))
+    return Apart(
+        tuple((distances / middle).tolist()), tuple(left.tolist()), mix, tuple((distances * left)[moved].tolist())
+    )
 
 
-def _centres(products: Products) -> Products:
-    """``(K, K)``: row k has the coefficients of the others' centre; its own is 0."""
-    count = len(products)
-    found = np.tile(geometric_median(products, np.ones(count), _ITERATIONS, _SMOOTHING), (count, 1))
+def _centres(products: Products, moved: NDArray[np.bool_]) -> Products:
+    """``(K, K)``: row k has the coefficients of the centre of the others that moved at all; its own is 0."""
+    count, some = len(products), np.zeros(len(products))
+    within = products[np.ix_(moved, moved)]
+    some[moved] = geometric_median(within, np.ones(len(within)), _ITERATIONS, _SMOOTHING)
+    found = np.tile(some, (count, 1))
     np.fill_diagonal(found, 0.0)
     centres: Products = found / found.sum(axis=1, keepdims=True)
     return centres
 
 
-def _median_over(distances: NDArray[np.float64], cases: Sequence[int]) -> float:
+def _median_over(distances: NDArray[np.float64], share: NDArray[np.float64]) -> float:
     """The lower median distance over cases."""
     order = np.argsort(distances)
-    held = np.cumsum(np.asarray(cases, np.float64)[order])
+    held = np.cumsum(share[order])
     return float(distances[order[np.searchsorted(held, held[-1] / 2)]])
 
 

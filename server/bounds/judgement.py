@@ -100,17 +100,18 @@ def judged(
     """
     if not updates:
         return Judgement({}, {}, {}, earlier, distances)
-    tensors = [update.tensors for update in updates]
+    tensors, known = [update.tensors for update in updates], confirmed or {}
     products = products_of(tensors, received, trained(received))
     norms = np.sqrt(np.maximum(np.diag(products), 0)).tolist()
     by = measure(norms, earlier, bounds)
     stray = strays(lengths_of_others(tensors, received))
-    fine = [k for k, norm in enumerate(norms) if norm <= by.refuse and k not in stray]
+    shortened_to = _kept(norms, [cases for cases, _ in _weights(updates, bounds, known)], by)
+    fine = [k for k, left in enumerate(shortened_to) if left > 0 and k not in stray]
     refused = {updates[k].site: _refusal(norm, by) for k, norm in enumerate(norms) if k not in fine}
     figures = {updates[k].site: Figures(norms[k], by.ratio(norms[k]), 0.0) for k in range(len(norms)) if k not in fine}
-    kept = [by.kept(norms[k]) for k in fine]
+    kept = [shortened_to[k] for k in fine]
     some = [updates[k] for k in fine]
-    weights = _weights(some, bounds, confirmed or {})
+    weights = _weights(some, bounds, known)
     shortened = _shortened(products[np.ix_(fine, fine)], kept)
     alike = likenesses(shortened, [cases for cases, _ in weights])
     how = apart(shortened, [cases for cases, _ in weights], distances, bounds)
@@ -125,6 +126,10 @@ def judged(
     lengths = [norms[k] * left for k, left in zip(fine, kept, strict=True)]
     near = remembered(distances, how.distances, bounds) if how.distances else distances
     return Judgement(used, refused, figures, remembered(earlier, lengths, bounds), near)
+
+
+def _kept(norms: Sequence[float], cases: Sequence[int], by: Measure) -> list[float]:
+    return [by.kept(norm, count / sum(cases)) for norm, count in zip(norms, cases, strict=True)]
 
 
 def _weights(updates: Sequence[Update], bounds: BoundsSection, confirmed: Mapping[str, int]) -> list[tuple[int, str]]:
@@ -169,7 +174,7 @@ def _made(name: str, updates: Sequence[Update], received: Tensor, parts: Mapping
 def _refusal(norm: float, by: Measure) -> Refusal:
     if norm > LONGEST:
         return Refusal(OUT_OF_BOUNDS, f"its update has a norm of {norm:.2g}, which no training gives")
-    if norm <= by.refuse:
+    if by.kept(norm) > 0:
         return Refusal(OUT_OF_BOUNDS, "its running statistics or moments moved far more than those of the other sites")
     return Refusal(
         OUT_OF_BOUNDS, f"its update was {_times(by.ratio(norm))}, more than bounds.refuse; something is wrong there"

@@ -29,19 +29,29 @@ class Measure:
     Attributes:
         reference: the median norm; 0 if there is none to compare with.
         clip, refuse: the largest norm that stays as it is, and that is used at all.
+        little: what any update may add to a mean, as a norm.
     """
 
     reference: float
     clip: float
     refuse: float
+    little: float = 0.0
 
     def ratio(self, norm: float) -> float | None:
         """A norm in parts of the reference."""
         return norm / self.reference if self.reference > 0 else None
 
-    def kept(self, norm: float) -> float:
-        """What is left of an update: 1, or less if it is clipped."""
-        return 1.0 if norm <= self.clip else self.clip / norm
+    def kept(self, norm: float, share: float = 1.0) -> float:
+        """What is left of an update: 1; less if it is clipped; 0 if it is refused.
+
+        Args:
+            share: its share of a mean.
+        """
+        free = min(LONGEST, self.little / share)
+        if norm > max(self.refuse, free):
+            return 0.0
+        longest = max(self.clip, free)
+        return 1.0 if norm <= longest else longest / norm
 
 
 def measure(norms: Sequence[float], earlier: Norms, bounds: BoundsSection) -> Measure:
@@ -70,7 +80,8 @@ def measure(norms: Sequence[float], earlier: Norms, bounds: BoundsSection) -> Me
         return Measure(0.0, LONGEST, LONGEST)
     clip, refuse = (bounds.refuse or bounds.clip, None) if is_few else (_multiple(rounds, bounds), bounds.refuse)
     longest = LONGEST if refuse is None else min(LONGEST, refuse * (now or reference))
-    return Measure(reference, longest if clip is None else min(longest, clip * reference), longest)
+    highest = longest if clip is None else min(longest, clip * reference)
+    return Measure(reference, highest, longest, bounds.little * reference)
 
 
 def _multiple(rounds: Sequence[Sequence[float]], bounds: BoundsSection) -> float | None:

@@ -75,6 +75,20 @@ def test_a_hospital_that_holds_most_of_the_cases_is_no_odd_one() -> None:
     assert apart(moved @ moved.T, [10, 10, 10, 10, 41], (), BOUNDS).left[4] == 1
 
 
+def test_who_can_do_little_is_left_alone() -> None:
+    moved = around(-10 * UP)
+    assert apart(moved @ moved.T, [1000] * 4 + [10], (), BOUNDS).left == (1.0,) * 5
+
+
+def test_updates_that_did_not_move_are_no_centre() -> None:
+    """Hospitals without an event have no gradient; they would be the majority."""
+    moved = np.concatenate([np.zeros((6, 6)), around(-10 * UP)])
+    found = apart(moved @ moved.T, [10] * 11, (), BOUNDS)
+    assert found.left[:10] == (1.0,) * 10
+    assert found.left[10] < 1
+    assert not found.mix[10, :6].any()
+
+
 def test_all_alike_have_no_distance() -> None:
     assert apart(np.ones((5, 5)), EVEN, (), BOUNDS).left == (1.0,) * 5
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ def test_the_median_of_this_round_and_of_those_before() -> None:
     assert found.reference == 4.0  # of 1 2 4 4 4 9
     assert found.clip == 12.0
     assert found.refuse == 12.0  # six times this round's own median, 2
-    assert [found.kept(norm) for norm in (1.0, 12.0, 24.0)] == [1.0, 1.0, 0.5]
+    assert [found.kept(norm) for norm in (1.0, 12.0, 24.0)] == [1.0, 1.0, 0.0]
+    assert measure([4.0, 4.0, 16.0], (), FIXED).kept(16.0) == 0.75
     assert found.ratio(9.0) == 2.25
 
 
@@ -37,6 +39,16 @@ def test_the_multiple_follows_how_much_norms_differ_between_the_least_and_the_mo
     assert measure([0.8, 0.8, 1.0, 1.25, 1.25], (), bounds).clip == pytest.approx(1.25**2)
     assert measure([0.1, 0.1, 1.0, 10.0, 10.0], (), bounds).clip == 3.0
     assert measure([1.0, 1.0, 1.0, 1.2], (), bounds).clip == 3.0  # of four norms a deviation says too little
+
+
+def test_a_site_of_a_few_cases_among_many_can_do_little_and_is_left_alone() -> None:
+    """At a share of 0.5 % its update may be ten times as long as the median one: it then adds 5 % of that."""
+    found = measure([1.0, 1.0, 10.0], (), FIXED)
+    assert found.kept(10.0, share=0.005) == 1
+    assert found.kept(10.1, share=0.005) == 0
+    assert measure([1.0, 1.0, 10.0], (), replace(FIXED, refuse=None)).kept(20.0, share=0.005) == 0.5
+    assert found.kept(10.0, share=0.3) == 0
+    assert found.kept(1e30, share=1e-12) == 0
 
 
 def test_where_few_answer_the_shortest_is_the_reference_and_nobody_is_refused() -> None:
