@@ -66,8 +66,14 @@ def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) ->
     messages = _messages(context, strategy, trainers, number, state.shared)
     received = {name: state.shared[name] for name in context.trained}
     decode = partial(rounds.codec.decode, received=received)
-    memory = {"earlier": state.norms, "distances": state.distances}
-    judge = partial(judged, received=received, bounds=rounds.bounds, confirmed=context.confirmed(), **memory)
+    judge = partial(
+        judged,
+        received=received,
+        bounds=rounds.bounds,
+        earlier=state.norms,
+        confirmed=context.confirmed(),
+        distances=state.distances,
+    )
     answers, judgement = _train(context, roster, messages, number, decode, judge)
     last = replace(state.rounds[-1], by_site={update.site: update.evaluations for _, update in answers})
     context.finished(last)
@@ -80,8 +86,8 @@ def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) ->
     trained = replace(trained, central=context.central(shared))
     context.progress(trained)
     made = (*state.rounds[:-1], last, trained)
-    remembered = {"norms": judgement.norms, "distances": judgement.distances}
-    return replace(state, number=number, shared=shared, roster=roster, rounds=made, final=final, **remembered)
+    state = replace(state, norms=judgement.norms, distances=judgement.distances)
+    return replace(state, number=number, shared=shared, roster=roster, rounds=made, final=final)
 
 
 def _messages(context: RunContext, strategy: Strategy, trainers: Roster, number: int, shared: Shared) -> list[Message]:
