@@ -51,6 +51,7 @@ from fedgraft.server.reports.results import write_results
 from fedgraft.server.rounds.loop import run
 from fedgraft.server.rounds.selection import require_selectable
 from fedgraft.server.rounds.state import Round, RunContext, RunOutcome
+from fedgraft.server.secure.hearing import SecureHearing
 from fedgraft.server.tracking.tracker import UNTRACKED, Tracker, figures, tracked
 
 Evaluate = Callable[[Model, dict[str, Tensor]], Evaluation]
@@ -148,6 +149,7 @@ def serve(
         registered=registered,
         confirmed=partial(confirmed_cases, out),
         unfit=unfit_newcomers(out, plan, model),
+        sums=SecureHearing(delivery, plan, ledger, registered) if plan.aggregation.secure else None,
         waits=waits,
         keep=lambda shared: tensors.save(out / "shared.safetensors", shared, {"plan_digest": plan.digest}),
         finished=_writing(out, lines, tracker),

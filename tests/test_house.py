@@ -27,8 +27,8 @@ ROOMS = {
     "features tables harmonisation alignment sampling personalisation familiarity decisions calibration plan tasks "
     "tensors runtime interfaces records errors causes merged_bins",
     "client": "cli own_report check app export prediction explanation structured_report training features images "
-    "tables augmentation deployment cohort account fence site",
-    "server": "cli watching app preflight checkpoints reports evidence rounds exact patience bounds exchange "
+    "tables augmentation deployment cohort account fence secure site",
+    "server": "cli watching app preflight checkpoints reports evidence rounds exact patience bounds secure exchange "
     "aggregation weights deployment tracking",
     "simulations": "commands api study engine planning clock federation datasets",
 }

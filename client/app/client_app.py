@@ -22,6 +22,7 @@ from fedgraft.client.app.fenced import NOTED, note
 from fedgraft.client.app.gradient import tell_gradient
 from fedgraft.client.app.head_sums import tell_sums
 from fedgraft.client.app.many_sites import carry_out_all
+from fedgraft.client.app.secured import require_way, sealed, take_step, unsealed
 from fedgraft.client.app.statistics import describe as describe_table
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.site.release import RELEASED, append_line
@@ -83,19 +84,24 @@ class MessageHandler:
     def _answer(self, handler: Handler, message: Message, site_file: Path, run: int) -> RecordDict:
         kind = message.metadata.message_type
         if not self.keep_answers or kind not in NOTED:
-            return handler(message.content, self.workspace, site_file, run)
-        said = said_by(message.content) if kind == TRAIN else Said()
+            return self._carried_out(handler, message, site_file, run)
+        said = said_by(unsealed(message.content)) if kind == TRAIN else Said()
         note(kind, message.content, said, self.workspace, site_file, run)
         if kind != TRAIN:
-            return handler(message.content, self.workspace, site_file, run)
-        state, asked = self.workspace.site(site_file).state, digest_of(said, site_file)
+            return self._carried_out(handler, message, site_file, run)
+        state, asked = self.workspace.site(site_file).state, digest_of(said_by(message.content), site_file)
         known = kept_answer(state, run, asked)
         if known is not None:
             append_line(state / RELEASED, "update again", run, asked=asked)
             return known
-        found = handler(message.content, self.workspace, site_file, run)
+        found = self._carried_out(handler, message, site_file, run)
         keep_answer(state, run, asked, found)
         return found
+
+    def _carried_out(self, handler: Handler, message: Message, site_file: Path, run: int) -> RecordDict:
+        require_way(message.metadata.message_type, message.content, self.workspace, site_file)
+        answer = handler(message.content, self.workspace, site_file, run)
+        return sealed(message.metadata.message_type, message.content, answer, self.workspace, site_file, run)
 
     def train_all(self, asked: Sequence[tuple[Message, Context]]) -> list[Message]:
         """Answer ``train`` messages to several sites of this process; they are trained together where that is possible.
@@ -107,6 +113,7 @@ class MessageHandler:
         def assign(message: Message, context: Context) -> handlers.Assignment | Error:
             def read(site_file: Path) -> handlers.Assignment:
                 content = message.content
+                require_way(TRAIN, content, self.workspace, site_file)
                 known = received.get(id(content))
                 run = run_of(content, context.run_id)
                 given = handlers.assign(content, self.workspace, site_file, run, known)
@@ -120,15 +127,22 @@ class MessageHandler:
         with self.workspace.lock:
             answers = dict(zip(given, carry_out_all(list(given.values())), strict=True))
         return [
-            Message(self._outcome(answers.get(place, one), context), reply_to=message)
+            Message(self._outcome(answers.get(place, one), message, context), reply_to=message)
             for place, ((message, context), one) in enumerate(zip(asked, found, strict=True))
         ]
 
-    def _outcome(self, answer: object, context: Context) -> RecordDict | Error:
+    def _outcome(self, answer: object, message: Message, context: Context) -> RecordDict | Error:
         if isinstance(answer, Exception):
             return self._reduced(answer, _site_file(context, self.site_files))
         assert isinstance(answer, RecordDict | Error)
-        return answer
+        if isinstance(answer, Error):
+            return answer
+        given, content = answer, message.content
+
+        def leave(site_file: Path) -> RecordDict:
+            return sealed(TRAIN, content, given, self.workspace, site_file, run_of(content, context.run_id))
+
+        return self._attempt(leave, context)
 
     def _attempt(self, work: Callable[[Path], T], context: Context) -> T | Error:
         site_file = Path()
@@ -175,6 +189,10 @@ def build(handler: MessageHandler) -> ClientApp:
     @app.query("gradient")
     def gradient(message: Message, context: Context) -> Message:
         return handler.answer(tell_gradient, message, context)
+
+    @app.query("secure")
+    def secure(message: Message, context: Context) -> Message:
+        return handler.answer(take_step, message, context)
 
     @app.train()
     def train(message: Message, context: Context) -> Message:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flwr.app import RecordDict
 
-from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.app.workspace import Workspace, require_secure
 from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.enrolment.roll import Roll
 from fedgraft.client.cohort.inputs import Inputs, TellsStatistics
@@ -27,12 +27,14 @@ def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: in
         WireError: the plan does not have the announced digest, or asks for no statistics.
         PlanError: the kind of input can't be built here, or asks for more than may be sent.
         DataError: the cohort can't be used.
+        SecureError: the site takes part in secure sums only, and the plan has none.
     """
     plan_json, digest = unpack_question(content)
     plan = from_json(plan_json)
     if plan.digest != digest:
         raise WireError("the plan does not have the digest that the coordinator announced")
     site = workspace.site(site_file)
+    require_secure(plan, site)
     kind = kind_of(plan, site.trusted)
     asked = kind.federated_statistics()
     if asked is None:

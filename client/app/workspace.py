@@ -20,6 +20,7 @@ from fedgraft.client.cohort.inputs import Factories, Inputs, Progress, factory_o
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.features.extraction import FeatureExtractor, load_cohort
 from fedgraft.client.fence.plan_bounds import require_model_within, require_plan_within, require_steps_within
+from fedgraft.client.secure.vault import InMemory, OnDisk, Vault
 from fedgraft.client.site.machine import choose, use_threads
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile, read_site_file
@@ -31,7 +32,7 @@ from fedgraft.client.training.session import Session
 from fedgraft.client.training.test_time import adapts, model_at
 from fedgraft.common import tensors
 from fedgraft.common.compression.compression import up_codec
-from fedgraft.common.errors import BackboneError, WireError
+from fedgraft.common.errors import BackboneError, SecureError, WireError
 from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.models.model import Model
@@ -64,6 +65,7 @@ class Workspace:
     losses: Losses = field(default_factory=dict)
     wide_losses: dict[LossFunction, LossFunction] = field(default_factory=dict)
     lasting: bool = True
+    _vaults: dict[Path, Vault] = field(default_factory=dict)
     _rolls: dict[Path, Roll] = field(default_factory=dict)
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
     _plans: dict[str, Plan] = field(default_factory=dict)
@@ -88,12 +90,14 @@ class Workspace:
             WireError: the plan's digest is not the announced one.
             PlanError: the plan is not valid.
             BoundsError: it asks for more than the site allows.
+            SecureError: the site takes part in secure sums only, and the plan has none.
         """
         held = self._plans.get(announced)
         plan = held if held is not None and held.to_json() == plan_json else from_json(plan_json)
         if plan.digest != announced:
             raise WireError("the plan does not have the digest that the coordinator announced")
         require_plan_within(plan, site.bounds)
+        require_secure(plan, site)
         _replace(_plan_file(site, announced), f"{'+'.join(_digests(backbone_digest))}\n{plan_json}")
         self._plans[announced] = plan
         return plan
@@ -179,6 +183,12 @@ class Workspace:
         context = site_context(plan, site, self.store(site), self.decoded)
         return factory_of(context.kind, site.trusted, self._factories).inputs(context)
 
+    def vault(self, site: SiteFile) -> Vault:
+        """What a site remembers of secure sums; where ``lasting`` says."""
+        if site.state not in self._vaults:
+            self._vaults[site.state] = OnDisk(site.state) if self.lasting else InMemory()
+        return self._vaults[site.state]
+
     def roll(self, site: SiteFile) -> Roll:
         """Who is in which part of a site's cohort, and its account."""
         if site.state not in self._rolls:
@@ -233,6 +243,17 @@ class Workspace:
 
 def _passing() -> Workspace:
     return Workspace(lasting=False)
+
+
+def require_secure(plan: Plan, site: SiteFile) -> None:
+    """
+    Raises:
+        SecureError: the site takes part in secure sums only (``secure.required``), and the plan has none.
+    """
+    if site.secure.required and not plan.aggregation.secure:
+        raise SecureError(
+            "this site takes part in plans with aggregation.secure only (secure.required in its site.yaml)"
+        )
 
 
 def _plan_file(site: SiteFile, digest: str) -> Path:

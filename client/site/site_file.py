@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from fedgraft.client.site.bounds import Bounds
 from fedgraft.client.site.limits import Limits, Rules
+from fedgraft.client.site.secure_rules import SecureRules
 from fedgraft.common.errors import SiteFileError
 from fedgraft.common.plan.types import OURS, SITE_NAME
 
@@ -135,6 +136,7 @@ class SiteFile:
         batch: cases per batch through the constant part; by default chosen by the size of an image.
         limits: the most that one file may have or take.
         bounds: the most that a plan may ask.
+        secure: what it asks of secure sums (``aggregation.secure``).
         refuse_burned_in: whether images whose header says that an annotation is burned in are quarantined.
     """
 
@@ -156,6 +158,7 @@ class SiteFile:
     batch: Annotated[int, Field(ge=1)] | None = None
     limits: Limits = field(default_factory=Limits)
     bounds: Bounds = field(default_factory=Bounds)
+    secure: SecureRules = field(default_factory=SecureRules)
     refuse_burned_in: bool = True
 
     @property

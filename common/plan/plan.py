@@ -32,6 +32,7 @@ from fedgraft.common.plan.graft_sections import (
     SamplingSection,
 )
 from fedgraft.common.plan.patience_section import RENAMED, PatienceSection, renamed
+from fedgraft.common.plan.protection.aggregation_section import AggregationSection
 from fedgraft.common.plan.sections import (
     AdaptationSection,
     AugmentSection,
@@ -89,6 +90,7 @@ class Plan:
     tracking: TrackingSection = field(default_factory=TrackingSection)
     patience: PatienceSection = field(default_factory=PatienceSection)
     bounds: BoundsSection = field(default_factory=BoundsSection)
+    aggregation: AggregationSection = field(default_factory=AggregationSection)
     hold_out: tuple[str, ...] = ()
     select: Literal["last", "best"] = "last"
     start_from: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
@@ -127,24 +129,23 @@ class Plan:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the canonical JSON without ``engine``, ``tracking`` and ``patience``; of ``clock`` only
-        availabilities below 1 count, and ``calibration``, ``decide``, ``audit`` and ``bounds`` only if not the default,
-        so that older plans keep their digest."""
+        availabilities below 1 count, and of later sections (`_LATER`) those that are not the default, so that older
+        plans keep their digest."""
         plain = {name: value for name, value in self.to_dict().items() if name not in _NOT_IN_DIGEST}
-        later = {
-            "calibration": CalibrationSection(),
-            "decide": DecideSection(),
-            "audit": AuditSection(),
-            "bounds": BoundsSection(),
-        }
-        plain = {
-            name: value for name, value in plain.items() if name not in later or getattr(self, name) != later[name]
-        }
+        plain = {name: plain[name] for name in plain if name not in _LATER or getattr(self, name) != _LATER[name]}
         if self.clock is not None and self.clock.availabilities():
             plain["availability"] = self.clock.availabilities()
         return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 _NOT_IN_DIGEST = ("engine", "clock", "tracking", "patience")
+_LATER = {
+    "calibration": CalibrationSection(),
+    "decide": DecideSection(),
+    "audit": AuditSection(),
+    "bounds": BoundsSection(),
+    "aggregation": AggregationSection(),
+}
 _OF_A_SIMULATION = """\
 # `data._target_` with its options, and `partition`, are a simulation's: each hospital's own site.yaml names its cases.
 # `fedgraft coordinator run --plan` leaves them out; the plan's digest is then

@@ -12,7 +12,7 @@ from fedgraft.common.plan.feature_sections import NetworkSection
 from fedgraft.common.plan.plan import Plan
 
 _PARTS = ("features", "adaptation", "initial", "alignment", "personal", "adapt", "sampling", "harmonise", "compression")
-_BARE = ("augment", "train", "backbone", "calibration", "decide", "audit")
+_BARE = ("augment", "train", "backbone", "calibration", "decide", "audit", "aggregation")
 """Sections without a part, of which only the options that differ from "off" are listed."""
 _STRENGTHS = ("rotate", "shift", "zoom", "brightness", "contrast", "flip")
 _OFF: Mapping[str, Any] = MappingProxyType(

@@ -66,7 +66,7 @@ class Member:
 
     Attributes:
         private: its X25519 key for the run.
-        cards: of other sites, by name, as they were introduced.
+        cards: of other sites, by place, as they were introduced.
         channels: by each other site's key for the run, the keys that seal what goes to it, and what comes from it.
         fresh: secrets of a sum that is to come.
         last: the largest number of a sum for which shares were given away; later ones have larger numbers.
@@ -75,7 +75,7 @@ class Member:
     run: str
     name: str
     private: bytes = field(repr=False)
-    cards: Mapping[str, Card] = field(default_factory=dict)
+    cards: Mapping[int, Card] = field(default_factory=dict)
     channels: Mapping[bytes, tuple[bytes, bytes]] = field(default_factory=dict, repr=False)
     fresh: Secrets | None = None
     ready: Ready | None = None
@@ -95,18 +95,37 @@ def new_keys(member: Member) -> tuple[Member, bytes]:
     return replace(member, fresh=secrets), secrets.public
 
 
-def introduced(member: Member, cards: Sequence[Card], known: Collection[bytes]) -> Member:
-    """With the cards of other sites; one that is there by this name is replaced.
+def introduced(member: Member, cards: Mapping[int, Card], known: Collection[bytes]) -> Member:
+    """With the cards of other sites, by place, and without older ones of the same registered keys.
 
     Raises:
         UnknownSiteError: as `require_introduced`.
     """
-    by_name = {**member.cards, **{card.name: card for card in cards}}
-    require_introduced(list(by_name.values()), member.run, known)
-    new = [card for card in by_name.values() if card.public not in member.channels]
+    require_introduced(list(cards.values()), member.run, known)
+    again = {card.registered for card in cards.values()}
+    kept = {place: card for place, card in member.cards.items() if card.registered not in again}
+    new = [card for card in cards.values() if card.public not in member.channels]
     secrets = keys.agreed(member.private, [card.public for card in new])
     channels = {card.public: _channel(member, card.name, one) for card, one in zip(new, secrets, strict=True)}
-    return replace(member, cards=by_name, channels={**member.channels, **channels})
+    return replace(member, cards={**kept, **cards}, channels={**member.channels, **channels})
+
+
+def circle_of(member: Member, number: int, place: int, threshold: int, mask_keys: Mapping[int, bytes]) -> Circle:
+    """The circle of a sum, of sites that were introduced.
+
+    Args:
+        mask_keys: by place, the others' keys for this sum.
+
+    Raises:
+        UnknownSiteError: there is no card of a place.
+    """
+    peers = []
+    for other, mask_key in sorted(mask_keys.items()):
+        card = member.cards.get(other)
+        if card is None:
+            raise UnknownSiteError(f"the site with place {other} of a secure sum was not introduced to this one")
+        peers.append(Peer(other, card.name, card.public, mask_key))
+    return Circle(member.run, number, place, threshold, tuple(peers))
 
 
 def shares_for(member: Member, circle: Circle, at_least: int) -> tuple[Member, dict[int, bytes]]:
@@ -131,7 +150,7 @@ def shares_for(member: Member, circle: Circle, at_least: int) -> tuple[Member, d
     }
     sent = {}
     for peer in circle.peers:
-        about, (out, _) = _about(circle, member.name, peer.name, secrets.public), _channel_to(member, peer)
+        about, (out, _) = _about(circle, member.name, peer.name, secrets.public), member.channels[peer.public]
         sent[peer.place] = keys.sealed(out, circle.number, b"".join(shares[peer.place]), about)
     ready = Ready(circle, secrets, shares[circle.place])
     return replace(member, fresh=None, ready=ready, last=circle.number), sent
@@ -161,7 +180,7 @@ def mask(
     held = {circle.place: ready.kept}
     for peer in peers:
         about = _about(circle, peer.name, member.name, peer.mask_key)
-        opened = keys.opened(_channel_to(member, peer)[1], number, arrived[peer.place], about)
+        opened = keys.opened(member.channels[peer.public][1], number, arrived[peer.place], about)
         held[peer.place] = (opened[: shamir.SHARE_BYTES], opened[shamir.SHARE_BYTES :])
     seeds = pair_seeds(ready.secrets.key, [peer.mask_key for peer in peers], circle.run, number)
     added = [seed for peer, seed in zip(peers, seeds, strict=True) if circle.place < peer.place]
@@ -220,13 +239,6 @@ def _channel(member: Member, other: str, secret: bytes) -> tuple[bytes, bytes]:
     ways = ((member.name, other), (other, member.name))
     out, back = (keys.derived(secret, "|".join(("fedgraft share", member.run, *way)).encode()) for way in ways)
     return out, back
-
-
-def _channel_to(member: Member, peer: Peer) -> tuple[bytes, bytes]:
-    card = member.cards.get(peer.name)
-    if card is None or card.public != peer.public:
-        raise UnknownSiteError(f"{peer.name!r} was not introduced to this site by this key")
-    return member.channels[peer.public]
 
 
 def _about(circle: Circle, sender: str, receiver: str, mask_key: bytes) -> bytes:

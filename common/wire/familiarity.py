@@ -17,7 +17,8 @@ from fedgraft.common.records import config_of, count_of, is_count, text_of
 from fedgraft.common.wire import messages
 
 FAMILIARITY = "query.familiarity"
-_REFERENCE, _SUMS, _COUNTS, _SITE, _CASES = "reference", "sums", "distances", "site", "cases"
+DISTANCES = "distances"
+_REFERENCE, _SUMS, _SITE, _CASES = "reference", "sums", "site", "cases"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ def pack_familiarity_question(
     return content
 
 
+def asks_distances(content: RecordDict) -> bool:
+    """Whether a question asks for distances, and not for sums."""
+    return _REFERENCE in content
+
+
 def unpack_reference(content: RecordDict, width: int) -> Reference | None:
     """The reference; ``None`` if sums are asked for.
 
@@ -75,7 +81,7 @@ def pack_told(told: Told) -> RecordDict:
         site[_CASES] = told.sums.cases
         record[_SUMS] = messages.pack_tensors({"mean": told.sums.mean, "scatter": told.sums.scatter})
     if told.counts:
-        record[_COUNTS] = ConfigRecord({split: list(counts) for split, counts in told.counts.items()})
+        record[DISTANCES] = ConfigRecord({split: list(counts) for split, counts in told.counts.items()})
     return record
 
 
@@ -95,12 +101,12 @@ def unpack_told(content: RecordDict, width: int) -> Told:
         if cases == 0 or bool(torch.any(torch.diag(found["scatter"]) < 0)):
             raise WireError("sums must be of one case or more, and a sum of squares can't be negative")
         sums = Sums(cases, found["mean"], found["scatter"])
-    counts = {split: _counts(content, split) for split in messages.SPLITS if split in content.get(_COUNTS, {})}
+    counts = {split: _counts(content, split) for split in messages.SPLITS if split in content.get(DISTANCES, {})}
     return Told(name, digest, sums, counts)
 
 
 def _counts(content: RecordDict, split: str) -> Counts:
-    found = config_of(content, _COUNTS)[split]
+    found = config_of(content, DISTANCES)[split]
     if not (isinstance(found, list) and len(found) == BINS and all(is_count(count) for count in found)):
         raise WireError(f"distances must be counted in {BINS} bins, by whole numbers")
     return tuple(int(count) for count in found)

@@ -109,6 +109,11 @@ def pack_gradient_question(
     return add_given(content, given)
 
 
+def asks_evaluation(content: RecordDict) -> bool:
+    """Whether a ``query.gradient`` message asks the site to evaluate, too."""
+    return config_of(content, messages.CONFIG).get(_EVALUATE) is True
+
+
 def unpack_gradient_question(content: RecordDict) -> tuple[Instruction, bool]:
     """What a ``query.gradient`` message asks for, and whether to evaluate too.
 

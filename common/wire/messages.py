@@ -26,7 +26,7 @@ ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
 SITE, PLAN, FROZEN, LOCAL_METRICS = "site", "plan", "backbone", "site-metrics"
 EXAMPLES = "num-examples"
 CLASS_COUNTS = "class-counts"
-_HELD_BACK = "held-back"
+HELD_BACK = "held-back"
 SPLITS = ("val", "test")
 
 
@@ -198,7 +198,7 @@ def pack_update(update: Update) -> RecordDict:
         metrics["train-loss"] = update.train_loss
     answer = pack_answer(update.site, update.plan_digest, update.round, update.evaluations)
     if update.held_back:
-        config_of(answer, SITE)[_HELD_BACK] = update.held_back
+        config_of(answer, SITE)[HELD_BACK] = update.held_back
     return RecordDict({ARRAYS: pack_tensors(update.tensors), METRICS: metrics, **answer})
 
 
@@ -246,7 +246,7 @@ def unpack_update(content: RecordDict, specs: Specs, task: AnyTask, decode: Deco
         raise WireError("the training loss is not a finite number")
     about = config_of(content, SITE)
     return Update(
-        held_back=count_of(about, _HELD_BACK) if _HELD_BACK in about else 0,
+        held_back=count_of(about, HELD_BACK) if HELD_BACK in about else 0,
         site=site,
         plan_digest=plan_digest,
         round=server_round,

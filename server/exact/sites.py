@@ -16,10 +16,10 @@ from fedgraft.common.wire.gradient import GRADIENT, Gradient, pack_gradient_ques
 from fedgraft.common.wire.messages import Specs
 from fedgraft.server.exact.fit import SiteLeftError, Sums
 from fedgraft.server.exchange.class_counts import class_counts
-from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.guard import Expected, Refusal, read_gradient
-from fedgraft.server.exchange.ledger import Ledger, entry
-from fedgraft.server.exchange.roster import Roster, registered_still
+from fedgraft.server.exchange.hearing import Hear
+from fedgraft.server.exchange.ledger import Ledger
+from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.patience.quorum import Quorum
 
 
@@ -33,10 +33,10 @@ class Asking:
         given: the tensors that go with a round's first question, of which no gradient is asked.
         precision: torch's name of the dtype in which the others travel.
         quorum: how many sites must tell their gradient.
-        registered: names of sites by node id; empty for a simulation.
+        hear: how the sites are asked.
     """
 
-    delivery: Delivery
+    hear: Hear
     plan: Plan
     ledger: Ledger
     number: int
@@ -44,7 +44,6 @@ class Asking:
     given: Mapping[str, Tensor]
     precision: str
     quorum: Quorum
-    registered: Mapping[int, str]
 
 
 class SitesInFit:
@@ -81,13 +80,15 @@ class SitesInFit:
         if self._is_first:
             self._is_first = False
             self.evaluations = {found.site: found.evaluations for found in answers.values()}
-        if len(answers) < len(self._roster):
-            self._leave_out(answers)
+        answered = {node for nodes in answers for node in nodes}
+        if len(answered) < len(self._roster):
+            self._leave_out(answered)
         ordered = sorted(answers.values(), key=lambda found: found.site)  # the last digits depend on the order
         gradient = {name: sum((one.tensors[name] for one in ordered[1:]), ordered[0].tensors[name]) for name in weights}
         return Sums(sum(one.loss for one in ordered), gradient, sum(one.examples for one in ordered))
 
-    def _ask(self, weights: Mapping[str, Tensor]) -> dict[int, Gradient]:
+    def _ask(self, weights: Mapping[str, Tensor]) -> dict[tuple[int, ...], Gradient]:
+        """The usable answers, by the nodes for which each speaks."""
         plan, number, ledger = self._asking.plan, self._asking.number, self._asking.ledger
         counts = class_counts(plan, self._roster.values())
         precision = self._asking.precision
@@ -95,20 +96,18 @@ class SitesInFit:
         sent = pack_matrices(weights, precision)
         question = pack_gradient_question(sent, given, plan.digest, number, counts, self._is_first)
         asked = [Message(question, node, GRADIENT) for node in self._roster]
-        replies = self._asking.delivery.exchange(asked, number, "gradient")
-        answers, entries, down = {}, [], messages.count_bytes(question)
-        for node, offer in self._roster.items():
-            expected = Expected(offer.site, plan.digest, number, offer.examples)
-            gone = registered_still(node, self._asking.registered)
-            found = gone or read_gradient(replies[node], expected, self._asking.specs, precision, tasks.of(plan.data))
-            examples = None if isinstance(found, Refusal) else found.examples
-            entries.append(entry(number, "gradient", offer.site, node, found, down, replies[node], examples))
+        answers, down = {}, messages.count_bytes(question)
+        for one in self._asking.hear(asked, self._roster, number, "gradient"):
+            expected = Expected(one.offer.site, plan.digest, number, one.offer.examples)
+            found = one.refused or read_gradient(
+                one.reply, expected, self._asking.specs, precision, tasks.of(plan.data)
+            )
+            ledger.write(*one.lines(number, "gradient", found, down, counted=True))
             if not isinstance(found, Refusal):
-                answers[node] = found
-        ledger.write(*entries)
+                answers[tuple(one.sites)] = found
         return answers
 
-    def _leave_out(self, answers: Mapping[int, Gradient]) -> None:
-        self._roster = {node: offer for node, offer in self._roster.items() if node in answers}
+    def _leave_out(self, answered: set[int]) -> None:
+        self._roster = {node: offer for node, offer in self._roster.items() if node in answered}
         self._asking.quorum.require(self.cases, self._asking.number, "told its gradient")
         raise SiteLeftError

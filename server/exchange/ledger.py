@@ -27,15 +27,18 @@ What = Literal[
     "interpolate",
     "evaluate",
     "familiarity",
+    "secure",
     "again",
 ]
-"""The kinds of messages; and ``again``: that a site was asked again after an accident."""
+"""The kinds of messages, ``secure`` for the steps of a secure sum; and ``again``: that a site was asked again after an
+accident."""
 
 LOST = "ledger-lost.jsonl"
 """In a run's folder: the lines of rounds that were cut short and begun again."""
 
 LEARNING: tuple[What, ...] = ("train", "gradient")
 """What is asked of sites for the next model."""
+_CARRIED = (*LEARNING, "secure")  # bytes of a round
 
 NOBODY_ELSE = "  - no other site is connected"
 """For an error's text, in the place of refusals."""
@@ -117,15 +120,17 @@ class Ledger:
         ]
 
     def round_bytes(self, round_: int) -> tuple[int, int]:
-        """``(up, down)`` of a round's train or gradient messages, summed over the sites that were asked."""
-        asked = [e for e in self.entries if e.what in LEARNING and e.round == round_]
+        """``(up, down)`` of a round's train or gradient messages and of the steps of its secure sums, over the sites
+        that were asked."""
+        asked = [e for e in self.entries if e.what in _CARRIED and e.round == round_]
         return sum(e.bytes_up for e in asked), sum(e.bytes_down for e in asked)
 
     def mean_bytes(self) -> tuple[int, int]:
         """``(up, down)`` per site and round: means over the train or gradient messages with an accepted reply, of which
-        a site can have several in a round."""
-        good = [e for e in self.entries if e.what in LEARNING and e.outcome == "ok"]
-        times = len({(e.round, e.node) for e in good})
+        a site can have several in a round, with the steps of their secure sums."""
+        learnt = {(e.round, e.node) for e in self.entries if e.what in LEARNING and e.outcome == "ok"}
+        good = [e for e in self.entries if e.what in _CARRIED and e.outcome == "ok" and (e.round, e.node) in learnt]
+        times = len(learnt)
         if not good:
             return 0, 0
         return round(sum(e.bytes_up for e in good) / times), round(sum(e.bytes_down for e in good) / times)

@@ -36,8 +36,8 @@ class FittedRounds(Rounds):
         roster, quorum = state.roster, context.quorum()
         specs = messages.specs_of(context.trained)
         given = {name: tensor for name, tensor in state.shared.items() if name not in specs}
-        common = (context.delivery, plan, context.ledger, number, specs, given, self.path.precision)
-        asking = Asking(*common, quorum, context.registered)
+        common = (context.hear, plan, context.ledger, number, specs, given, self.path.precision)
+        asking = Asking(*common, quorum)
         sites = SitesInFit(asking, training(roster, plan))
         ridge = self.path.ridges(plan.rounds)[number - 1]
         found = fit(sites, Layout(specs), state.shared, ridge, self.path)

@@ -13,7 +13,6 @@ from fedgraft.common.wire.familiarity import FAMILIARITY, Told, pack_familiarity
 from fedgraft.common.wire.messages import count_bytes
 from fedgraft.server.exchange.guard import Expected, Refusal, read_familiarity
 from fedgraft.server.exchange.held_out import training
-from fedgraft.server.exchange.ledger import entry
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.state import RunContext
 
@@ -40,13 +39,12 @@ def _ask(
     plan, found = context.plan, {}
     question = pack_familiarity_question(shared, plan.digest, plan.rounds, reference)
     messages = [Message(question, node, FAMILIARITY) for node in roster]
-    replies, down = context.delivery.exchange(messages, plan.rounds, "familiarity"), count_bytes(question)
-    for node, offer in roster.items():
-        expected = Expected(offer.site, plan.digest, plan.rounds, offer.examples)
-        told = read_familiarity(replies[node], expected, projected_width(context.head_width))
+    for one in context.hear(messages, roster, plan.rounds, "familiarity"):
+        expected = Expected(one.offer.site, plan.digest, plan.rounds, one.offer.examples)
+        told = one.refused or read_familiarity(one.reply, expected, projected_width(context.head_width))
         empty = isinstance(told, Told) and told.sums is None and not told.counts
-        reason, reply = _WITHHELD if empty else "", replies[node]
-        context.ledger.write(entry(plan.rounds, "familiarity", offer.site, node, told, down, reply, reason=reason))
+        reason = _WITHHELD if empty else ""
+        context.ledger.write(*one.lines(plan.rounds, "familiarity", told, count_bytes(question), reason))
         if not isinstance(told, Refusal):
-            found[offer.site] = told
+            found[one.offer.site] = told
     return found

@@ -16,7 +16,6 @@ from fedgraft.common.interfaces.task import Scalar
 from fedgraft.common.wire.feature_moments import MOMENTS, SiteMoments, pack_moments_question
 from fedgraft.common.wire.messages import count_bytes
 from fedgraft.server.exchange.guard import Expected, Refusal, read_moments
-from fedgraft.server.exchange.ledger import entry
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.first_head import first_head
 from fedgraft.server.rounds.interpolation import Shared
@@ -78,14 +77,13 @@ def _better(context: RunContext, roster: Roster, shared: Shared) -> Scaled:
 def _ask(context: RunContext, roster: Roster) -> list[Moments]:
     """Ask every training site for its moments; those that withhold them are left out, by name in the ledger."""
     question = pack_moments_question(context.plan.digest)
-    replies = context.delivery.exchange([Message(question, node, MOMENTS) for node in roster], 0, "moments")
     width = max(len(tensor) for name, tensor in context.initial.items() if name.startswith(SCALE))
     good, down = [], count_bytes(question)
-    for node, offer in roster.items():
-        expected = Expected(offer.site, context.plan.digest, 0, offer.examples)
-        found = read_moments(replies[node], expected, width)
+    for one in context.hear([Message(question, node, MOMENTS) for node in roster], roster, 0, "moments"):
+        expected = Expected(one.offer.site, context.plan.digest, 0, one.offer.examples)
+        found = one.refused or read_moments(one.reply, expected, width)
         reason = _WITHHELD if isinstance(found, SiteMoments) and found.moments is None else ""
-        context.ledger.write(entry(0, "moments", offer.site, node, found, down, replies[node], reason=reason))
+        context.ledger.write(*one.lines(0, "moments", found, down, reason))
         if not isinstance(found, Refusal) and found.moments is not None:
             good.append(found.moments)
     if not good:

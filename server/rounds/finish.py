@@ -15,7 +15,7 @@ from fedgraft.server.bounds.weights import believed
 from fedgraft.server.exchange.class_counts import Counts, class_counts, prior_counts
 from fedgraft.server.exchange.guard import Expected, Refusal, read_evaluations, read_prevalence, read_subgroups
 from fedgraft.server.exchange.held_out import training
-from fedgraft.server.exchange.ledger import What, entry
+from fedgraft.server.exchange.ledger import What
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.familiarity import familiarity_of
 from fedgraft.server.rounds.interpolation import BySite, Shared
@@ -72,24 +72,25 @@ class _Answers:
 def _ask(context: RunContext, roster: Roster, shared: Shared, what: What) -> _Answers:
     plan = context.plan
     content = wire.pack_evaluate(shared, plan.digest, plan.rounds, _counts(context, roster))
-    replies = context.delivery.exchange([Message(content, node, wire.EVALUATE) for node in roster], plan.rounds, what)
     found: BySite = {}
     expected: dict[str, Counts] = {}
     subgroups: dict[str, ByGroup[Evaluation]] = {}
     entries, down = [], wire.count_bytes(content)
-    for node, offer in roster.items():
-        awaited = Expected(offer.site, plan.digest, plan.rounds)
-        evaluations = read_evaluations(replies[node], awaited, tasks.of(plan.data))
-        counts = read_prevalence(replies[node], len(plan.data.classes)) if offer.site in plan.hold_out else None
-        groups = read_subgroups(replies[node], tasks.of(plan.data), plan.audit.names)
+    for one in context.hear([Message(content, node, wire.EVALUATE) for node in roster], roster, plan.rounds, what):
+        site, reply = one.offer.site, one.reply
+        evaluations = one.refused or read_evaluations(
+            reply, Expected(site, plan.digest, plan.rounds), tasks.of(plan.data)
+        )
+        counts = read_prevalence(reply, len(plan.data.classes)) if site in plan.hold_out else None
+        groups = read_subgroups(reply, tasks.of(plan.data), plan.audit.names)
         refused = next((one for one in (counts, groups) if isinstance(one, Refusal)), None)
         if refused is not None and not isinstance(evaluations, Refusal):
             evaluations = refused
-        entries.append(entry(plan.rounds, what, offer.site, node, evaluations, down, replies[node]))
+        entries += one.lines(plan.rounds, what, evaluations, down)
         if not isinstance(evaluations, Refusal):
-            found[offer.site] = evaluations
-            expected |= {} if counts is None or isinstance(counts, Refusal) else {offer.site: counts}
-            subgroups |= {} if isinstance(groups, Refusal) or not groups else {offer.site: groups}
+            found[site] = evaluations
+            expected |= {} if counts is None or isinstance(counts, Refusal) else {site: counts}
+            subgroups |= {} if isinstance(groups, Refusal) or not groups else {site: groups}
     context.ledger.write(*entries)
     return _Answers(found, expected, subgroups)
 

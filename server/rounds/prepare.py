@@ -65,5 +65,5 @@ def rounds_of(plan: Plan) -> Rounds:
     if path is not None:
         return FittedRounds(path)
     strategy = build_strategy(plan)
-    bounds = UNBOUND if is_private(type(strategy)) else plan.bounds
+    bounds = UNBOUND if is_private(type(strategy)) or plan.aggregation.secure else plan.bounds
     return TrainingRounds(strategy, up_codec(plan.compression, plan.engine.trusted), bounds)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 from flwr.app import ConfigRecord, Message
 from flwr.serverapp.strategy import Strategy
@@ -24,14 +25,27 @@ from fedgraft.server.bounds.weights import believed
 from fedgraft.server.exchange.class_counts import class_counts
 from fedgraft.server.exchange.guard import Expected, Refusal, read_update
 from fedgraft.server.exchange.held_out import training
-from fedgraft.server.exchange.ledger import entry
-from fedgraft.server.exchange.roster import Roster, RosterGrid, registered_still
+from fedgraft.server.exchange.roster import Roster, RosterGrid
 from fedgraft.server.rounds.interpolation import Shared
 from fedgraft.server.rounds.state import Round, Rounds, RunContext, RunState
 
 Answer = tuple[Message, Update]
 """A train message, and the accepted update with which it was answered."""
 Judge = Callable[[Sequence[Update]], Judgement]
+
+
+class Trained(NamedTuple):
+    """What a round's sites answered.
+
+    Attributes:
+        answers: the updates that are used, as they are used, sorted by site name.
+        judgement: what was made of all that were usable.
+        cases: training cases by name of the sites in the updates that are used.
+    """
+
+    answers: list[Answer]
+    judgement: Judgement
+    cases: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -71,10 +85,10 @@ def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) ->
         received=received,
         bounds=rounds.bounds,
         earlier=state.norms,
-        confirmed=context.confirmed(),
+        confirmed=context.confirmed() if context.sums is None else {},  # a sum over sites is nobody's alone
         distances=state.distances,
     )
-    answers, judgement = _train(context, roster, messages, number, decode, judge)
+    answers, judgement, cases = _train(context, roster, messages, number, decode, judge)
     last = replace(state.rounds[-1], by_site={update.site: update.evaluations for _, update in answers})
     context.finished(last)
     final = state.final.heard(last.number, last.task, last.by_site, state.shared)
@@ -82,7 +96,7 @@ def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) ->
     shared = {**state.shared, **with_known_moments(found, state.shared)}
     require_moments(number, shared, may_follow=len(messages) < len(trainers) and number < context.plan.rounds)
     context.keep(shared)
-    trained = _summary_of(context, number, answers, judgement.figures, time.monotonic() - start)
+    trained = _summary_of(context, number, answers, cases, judgement.figures, time.monotonic() - start)
     trained = replace(trained, central=context.central(shared))
     context.progress(trained)
     made = (*state.rounds[:-1], last, trained)
@@ -102,38 +116,29 @@ def _config(context: RunContext, trainers: Roster) -> ConfigRecord:
 
 def _train(
     context: RunContext, roster: Roster, messages: list[Message], number: int, decode: wire.Decode, judge: Judge
-) -> tuple[list[Answer], Judgement]:
-    """Send train messages, check and judge the replies, and write the ledger.
-
-    Returns:
-        the updates that are used, as they are used, sorted by site name; and what was made of all that were usable.
-    """
+) -> Trained:
+    """Send train messages, check and judge the replies, and write the ledger."""
     plan = context.plan
     down = {message.metadata.dst_node_id: message for message in messages}
-    replies = context.delivery.exchange(messages, number, "train")
+    heard = sorted(context.hear(messages, roster, number, "train"), key=lambda one: one.offer.site)
     specs = wire.specs_of(context.trained)
     compressed = decode if plan.compression.target is not None else None
     sizes = _sizes(messages)
-    found: dict[int, Update | Refusal] = {}
-    asked = sorted(replies, key=lambda node: roster[node].site)
-    for node in asked:
-        site, reply = roster[node].site, replies[node]
-        expected = Expected(site, plan.digest, number, roster[node].examples)
-        gone = registered_still(node, context.registered)
-        found[node] = gone or read_update(reply, expected, specs, tasks.of(plan.data), compressed)
+    found: dict[str, Update | Refusal] = {}
+    for one in heard:
+        expected = Expected(one.offer.site, plan.digest, number, one.offer.examples)
+        found[expected.site] = one.refused or read_update(one.reply, expected, specs, tasks.of(plan.data), compressed)
     judgement = judge([update for update in found.values() if isinstance(update, Update)])
-    entries = []
-    for node in asked:
-        site, update = roster[node].site, found[node]
-        examples = update.examples if isinstance(update, Update) else None
-        said = _said(update, judgement)
-        bytes_down, outcome = sizes[id(down[node].content)], judgement.refused.get(site, update)
-        entries.append(entry(number, "train", site, node, outcome, bytes_down, replies[node], examples, said))
-    context.ledger.write(*entries)
-    present = {site: judgement.figures[site].told for site in judgement.used}
+    for one in heard:
+        update, question = found[one.offer.site], down[next(iter(one.sites))]
+        outcome, said = judgement.refused.get(one.offer.site, update), _said(update, judgement)
+        context.ledger.write(*one.lines(number, "train", outcome, sizes[id(question.content)], said, counted=True))
+    used = [one for one in heard if one.offer.site in judgement.used]
+    present = {site.offer.site: site.offer.examples for one in used for site in one.sites.values()}
     unasked = {offer.site: offer.examples for node, offer in training(roster, plan).items() if node not in down}
     context.quorum().require(present, number, "sent a usable update", unasked)
-    return [(down[n], judgement.used[roster[n].site]) for n in asked if roster[n].site in judgement.used], judgement
+    answers = [(down[next(iter(one.sites))], judgement.used[one.offer.site]) for one in used]
+    return Trained(answers, judgement, present)
 
 
 def _said(update: Update | Refusal, judgement: Judgement) -> str:
@@ -151,13 +156,17 @@ def _sizes(messages: list[Message]) -> dict[int, int]:
 
 
 def _summary_of(
-    context: RunContext, number: int, answers: list[Answer], figures: Mapping[str, Figures], seconds: float
+    context: RunContext,
+    number: int,
+    answers: list[Answer],
+    cases: Mapping[str, int],
+    figures: Mapping[str, Figures],
+    seconds: float,
 ) -> Round:
     losses = [(u.train_loss, u.examples) for _, u in answers]
     known = [(loss, n) for loss, n in losses if loss is not None]
     mean = sum(loss * n for loss, n in known) / sum(n for _, n in known) if len(known) == len(losses) else None
     up, down = context.ledger.round_bytes(number)
     task = tasks.of(context.plan.data)
-    sites = tuple(update.site for _, update in answers)
-    rested_on = context.quorum().rested_on({site: figures[site].told for site in sites})
-    return Round(number, task, sites, mean, seconds, up, down, rested_on=rested_on, updates=figures)
+    rested_on = context.quorum().rested_on(cases)
+    return Round(number, task, tuple(sorted(cases)), mean, seconds, up, down, rested_on=rested_on, updates=figures)

@@ -10,7 +10,7 @@ from fedgraft.common.interfaces.head_start import Sums
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.head_sums import SUMS, SiteSums, SumsQuestion, pack_sums_question
 from fedgraft.server.exchange.guard import Expected, Refusal, read_sums
-from fedgraft.server.exchange.ledger import Ledger, What, entry
+from fedgraft.server.exchange.ledger import Ledger, What
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.state import RunContext
 
@@ -31,12 +31,12 @@ def told_sums(
         what: the ledger's word for this question.
     """
     plan, question = context.plan, pack_sums_question(asked)
-    replies = context.delivery.exchange([Message(question, node, SUMS) for node in roster], 0, what)
     good, down = [], messages.count_bytes(question)
-    for node, offer in roster.items():
-        found = read_sums(replies[node], Expected(offer.site, plan.digest, 0, offer.examples), specs)
+    for one in context.hear([Message(question, node, SUMS) for node in roster], roster, 0, what):
+        expected = Expected(one.offer.site, plan.digest, 0, one.offer.examples)
+        found = one.refused or read_sums(one.reply, expected, specs)
         reason = _WITHHELD if isinstance(found, SiteSums) and found.sums is None else ""
-        context.ledger.write(entry(0, what, offer.site, node, found, down, replies[node], reason=reason))
+        context.ledger.write(*one.lines(0, what, found, down, reason))
         if not isinstance(found, Refusal) and found.sums is not None:
             good.append(found.sums)
     return good

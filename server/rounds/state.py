@@ -18,6 +18,7 @@ from fedgraft.server.bounds.judgement import Figures
 from fedgraft.server.bounds.lengths import Norms
 from fedgraft.server.exact.fit import Fit
 from fedgraft.server.exchange.delivery import Delivery
+from fedgraft.server.exchange.hearing import Hear, each_for_itself
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import DistributedBackbone, Roster
 from fedgraft.server.patience.patience import NoPatience, Waits
@@ -82,6 +83,7 @@ class RunContext:
             simulation).
         confirmed: gives the training cases by site that the coordinator registered, as they are registered now.
         unfit: of nodes that are not prepared yet, gives those that the plan does not fit, each with the reason.
+        sums: asks sites in secure sums; ``None`` where each answers for itself.
         waits: what it does below its quorum.
         evaluate: evaluates shared tensors on the coordinator's own test set; ``None`` if it has none.
         finished: called with each round once the sites have evaluated its model.
@@ -100,12 +102,18 @@ class RunContext:
     registered: Mapping[int, str] = field(default_factory=dict)
     confirmed: Callable[[], Mapping[str, int]] = dict
     unfit: Callable[[Collection[int]], Mapping[int, str]] = lambda nodes: {}
+    sums: Hear | None = None
     waits: Waits = field(default_factory=NoPatience)
     evaluate: Callable[[Shared], Evaluation] | None = None
     finished: Callable[[Round], None] = lambda round_: None
     progress: Callable[[Round], None] = lambda round_: None
     keep: Callable[[Shared], None] = lambda shared: None
     reached: Callable[[Rounds, RunState], None] = lambda rounds, state: None
+
+    @property
+    def hear(self) -> Hear:
+        """How sites are asked for what is summed."""
+        return each_for_itself(self.delivery, self.registered) if self.sums is None else self.sums
 
     def quorum(self) -> Quorum:
         """How many sites and cases a round needs, of those that the run has now."""

@@ -17,6 +17,7 @@ from fedgraft.common.plan.checks.exact import EXACT_CHECKS, path_contradictions
 from fedgraft.common.plan.checks.features import FEATURES_CHECKS
 from fedgraft.common.plan.checks.imbalance import LOSS_CHECKS
 from fedgraft.common.plan.checks.privacy import PRIVACY_CHECKS
+from fedgraft.common.plan.checks.secure import SECURE_CHECKS
 from fedgraft.common.plan.checks.table import table_contradictions
 from fedgraft.common.plan.checks.task import task_contradictions
 from fedgraft.common.plan.checks.transfer import SELECT_CHECKS, TRANSFER_CHECKS
@@ -127,6 +128,7 @@ CHECKS = (
     *DECIDE_CHECKS,
     *AUDIT_CHECKS,
     *BOUNDS_CHECKS,
+    *SECURE_CHECKS,
 )
 
 

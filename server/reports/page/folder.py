@@ -98,7 +98,8 @@ class RunFolder:
         return Counted(positives, cases - positives)
 
     def too_few(self, site: str) -> bool:
-        return self.counted(site).too_few(self.task.has_probabilities)
+        """Not what is told of all sites together, as of secure sums."""
+        return site in self.sites and self.counted(site).too_few(self.task.has_probabilities)
 
     def interval(self, site: str | None) -> tuple[float, float] | None:
         """The 95 % interval of the headline figure at a site, or (``None``) over all sites together: that of

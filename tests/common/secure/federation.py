@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from fedgraft.common.secure import keys
-from fedgraft.common.secure.circle import Card, Circle, Peer
+from fedgraft.common.secure.circle import Card, Circle
 from fedgraft.common.secure.masks import Vector
-from fedgraft.common.secure.member import Member, begin, introduced, mask, new_keys, shares_for, unmask
+from fedgraft.common.secure.member import Member, begin, circle_of, introduced, mask, new_keys, shares_for, unmask
 from fedgraft.common.secure.neighbours import default_share, neighbours_of, threshold_of
 from fedgraft.common.secure.recovery import Sum, unmasked
 
@@ -47,11 +47,11 @@ class Federation:
         self.near = neighbours_of(self.sites, share, b"order")
         self.threshold = [threshold_of(len(near) + 1, share) for near in self.near]
         for place, near in enumerate(self.near):
-            self.members[place] = introduced(self.members[place], [self.cards[other] for other in near], ())
+            self.members[place] = introduced(self.members[place], {other: self.cards[other] for other in near}, ())
 
     def circle(self, number: int, place: int, mask_keys: Sequence[bytes]) -> Circle:
-        peers = [Peer(p, f"site-{p}", self.cards[p].public, mask_keys[p]) for p in self.near[place]]
-        return Circle(RUN, number, place, self.threshold[place], tuple(peers))
+        others = {other: mask_keys[other] for other in self.near[place]}
+        return circle_of(self.members[place], number, place, self.threshold[place], others)
 
     def sum(
         self,

@@ -139,10 +139,15 @@ def test_hospitals_that_the_coordinator_invented(federation: Federation) -> None
 
 def test_a_peer_that_was_not_introduced(federation: Federation) -> None:
     stranger = Federation(4)
-    member = introduced(replace(stranger.members[0], cards={}, channels={}), [stranger.cards[1]], ())
-    member, _ = new_keys(member)
-    with pytest.raises(UnknownSiteError, match="'site-2' was not introduced"):
-        shares_for(member, stranger.circle(1, 0, [new_keys(one)[1] for one in stranger.members]), 2)
+    stranger.members[0] = introduced(replace(stranger.members[0], cards={}, channels={}), {1: stranger.cards[1]}, ())
+    with pytest.raises(UnknownSiteError, match="place 2 of a secure sum was not introduced"):
+        stranger.circle(1, 0, [new_keys(one)[1] for one in stranger.members])
+
+
+def test_a_site_that_comes_back_with_a_new_key_is_introduced_again(federation: Federation) -> None:
+    again = card_of(replace(federation.members[3], private=keys.new_secret()))
+    member = introduced(federation.members[0], {9: again}, ())
+    assert sorted(member.cards) == [1, 2, 9] and again.public in member.channels
 
 
 def test_nothing_secret_is_printed(masked: Member) -> None:

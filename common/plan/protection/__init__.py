@@ -1,0 +1,1 @@
+"""The plan's sections on what protects hospitals beyond their own release rules."""
