@@ -123,9 +123,8 @@ def serve(
     keeping: Keeping = BEGINS,
     clock: Clock | None = None,
 ) -> RunOutcome:
-    """Run a plan and write all files of a run into ``out`` (`fedgraft.server.reports.documents` says what is made of
-    them). A table's federated statistics are in the plan that is run and written. If the run fails, or is interrupted,
-    the files are those of its last completed round."""
+    """Run a plan and write all files of a run into ``out``; the plan that is written holds a table's federated
+    statistics. If the run fails, or is interrupted, the files are those of its last completed round."""
     require_suited(plan, plan.engine.trusted)
     out.mkdir(parents=True, exist_ok=True)
     registered = _registered(out)

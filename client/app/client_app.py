@@ -22,9 +22,9 @@ from fedgraft.client.app.fenced import NOTED, note
 from fedgraft.client.app.gradient import tell_gradient
 from fedgraft.client.app.head_sums import tell_sums
 from fedgraft.client.app.many_sites import carry_out_all
-from fedgraft.client.app.secured import require_way, sealed, take_step, unsealed
 from fedgraft.client.app.statistics import describe as describe_table
 from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.secure.way import require_way, sealed, take_step, unsealed
 from fedgraft.client.site.release import RELEASED, append_line
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.client.site.timing import since_process_start, write_phases

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
-from flwr.app import Message, RecordDict
+from flwr.app import Message
 
 from fedgraft.common.errors import FewSitesError, SecureError, WireError
 from fedgraft.common.plan.plan import Plan
@@ -33,7 +34,25 @@ from fedgraft.server.secure.cohort import Acquaintances, Cohort, cohort_of
 
 FEW, BAD = "secure-few", "bad-sum"
 _FEW = "too few sites stayed until the secure sum's end, so that its masks could not be taken off: nothing was learnt"
-_UNSHARED = "the site gave no shares of its keys for the secure sum"
+_UNSHARED = Refusal("secure", "the site gave no shares of its keys for the secure sum")
+_OTHER_LAYOUT = Refusal(BAD, "its masked numbers have other names or shapes than those of most sites")
+
+
+class _Question(NamedTuple):
+    """A question that is summed: by place, the message and what its site had offered."""
+
+    asked: Mapping[int, Message]
+    offers: Mapping[int, Offer]
+    number: int
+    what: What
+
+    @property
+    def nodes(self) -> dict[int, int]:
+        return {place: message.metadata.dst_node_id for place, message in self.asked.items()}
+
+    def cases(self, places: Collection[int]) -> dict[int, int]:
+        """Training cases, at least 1."""
+        return {place: max(1, self.offers[place].examples) for place in sorted(places)}
 
 
 class SecureHearing:
@@ -51,25 +70,32 @@ class SecureHearing:
 
     def __call__(self, messages: Sequence[Message], roster: Roster, number: int, what: What) -> list[Answer]:
         asked = {self._known.place_of(one.metadata.dst_node_id): one for one in messages}
-        cohort, troubles = self._cohort(asked, roster, number)
-        words, replies = self._words(cohort, asked, roster, number, what, troubles)
-        told = self._unmask(cohort, words, asked, roster, number)
-        return self._answers(cohort, words, told, asked, roster, replies, troubles)
+        offers = {place: roster[one.metadata.dst_node_id] for place, one in asked.items()}
+        question = _Question(asked, offers, number, what)
+        cohort, troubles = self._cohort(question)
+        words, replies, more = self._words(cohort, question)
+        told = self._unmask(cohort, words, question)
+        heard = {place: Heard(offers[place], replies.get(place)) for place in sorted(asked)}
+        nodes, unused = question.nodes, {**dict.fromkeys(asked, _UNSHARED), **troubles, **more}
+        silent = [place for place in heard if place not in words]
+        found = [
+            Answer(heard[place].offer, heard[place].reply, {nodes[place]: heard[place]}, unused[place])
+            for place in silent
+        ]
+        return [*found, self._pooled(cohort, words, told, question, heard)] if words else found
 
-    def _cohort(self, asked: Mapping[int, Message], roster: Roster, number: int) -> tuple[Cohort, dict[int, Refusal]]:
+    def _cohort(self, question: _Question) -> tuple[Cohort, dict[int, Refusal]]:
         """The sum's cohort: as it was made ready with the sum before, or anew; and why others have no part."""
         ready, self._next = self._next, None
-        if ready is not None and ready.places == set(asked):
+        if ready is not None and ready.places == set(question.asked):
             return ready, {}
-        steps = {place: self._step(key=True) for place in asked}
-        told, troubles = self._ask(steps, asked, roster, number)
-        keys = {place: one.mask_key for place, one in told.items() if one.mask_key is not None}
+        told, troubles = self._ask({place: self._step(key=True) for place in question.asked}, question)
         for place, one in told.items():
             if one.card is not None:
                 self._known.keep(place, one.card)
-        keys = {place: key for place, key in keys.items() if place in self._known.cards}
+        keys = {place: one.mask_key for place, one in told.items() if one.mask_key and place in self._known.cards}
         cohort = self._new_cohort(keys)
-        shared, more = self._ask(self._sharing(cohort), asked, roster, number)
+        shared, more = self._ask(self._sharing(cohort), question)
         return self._with_shares(cohort, shared), {**troubles, **more}
 
     def _new_cohort(self, keys: Mapping[int, bytes]) -> Cohort:
@@ -96,21 +122,18 @@ class SecureHearing:
     def _step(self, **what: object) -> Step:
         return replace(Step(self._plan.digest, self._run), **what)  # type: ignore[arg-type]
 
-    def _ask(
-        self, steps: Mapping[int, Step], asked: Mapping[int, Message], roster: Roster, number: int
-    ) -> tuple[dict[int, Told], dict[int, Refusal]]:
+    def _ask(self, steps: Mapping[int, Step], question: _Question) -> tuple[dict[int, Told], dict[int, Refusal]]:
         """Ask sites to take steps; what they told, and why others did not. Writes the ledger."""
-        nodes = {place: asked[place].metadata.dst_node_id for place in steps}
-        contents = {place: pack_step(step) for place, step in steps.items()}
-        sent = [Message(contents[place], nodes[place], STEP) for place in steps]
-        replies = self._delivery.exchange(sent, number, "secure") if sent else {}
+        nodes, contents = question.nodes, {place: pack_step(step) for place, step in steps.items()}
+        sent = [Message(content, nodes[place], STEP) for place, content in contents.items()]
+        replies = self._delivery.exchange(sent, question.number, "secure") if sent else {}
         told: dict[int, Told] = {}
         troubles: dict[int, Refusal] = {}
         entries: list[Entry] = []
-        for place, node in nodes.items():
-            offer, found = roster[node], self._told(replies[node], roster[node])
-            down = count_bytes(contents[place])
-            entries.append(entry(number, "secure", offer.site, node, found, down, replies[node]))
+        for place, content in contents.items():
+            node, offer = nodes[place], question.offers[place]
+            found, down = self._told(replies[node], offer), count_bytes(content)
+            entries.append(entry(question.number, "secure", offer.site, node, found, down, replies[node]))
             if isinstance(found, Refusal):
                 troubles[place] = found
             else:
@@ -130,34 +153,23 @@ class SecureHearing:
         return told if told.site == offer.site else Refusal("wrong-site", f"it is not {offer.site} that answers")
 
     def _words(
-        self,
-        cohort: Cohort,
-        asked: Mapping[int, Message],
-        roster: Roster,
-        number: int,
-        what: What,
-        troubles: dict[int, Refusal],
-    ) -> tuple[dict[int, Words], dict[int, Message | None]]:
-        """Ask the question; the masked answers of one layout, and all replies. Adds to ``troubles``."""
-        nodes = {place: asked[place].metadata.dst_node_id for place in sorted(cohort.places)}
-        cases = {place: max(1, roster[node].examples) for place, node in nodes.items()}
-        total, sent = sum(cases.values()), []
-        for place, node in nodes.items():
-            summand = Summand(self._run, cohort.number, cases[place], total, cohort.arrived(place))
-            sent.append(Message(with_summand(asked[place].content, summand), node, asked[place].metadata.message_type))
-        replies = self._delivery.exchange(sent, number, what) if sent else {}
-        words: dict[int, Words] = {}
-        for place, node in nodes.items():
-            found = self._read(replies[node], roster[node], node)
-            if isinstance(found, Refusal):
-                troubles[place] = found
-            else:
-                words[place] = found
+        self, cohort: Cohort, question: _Question
+    ) -> tuple[dict[int, Words], dict[int, Message | None], dict[int, Refusal]]:
+        """Ask the question; the masked answers of one layout, all replies, and why others are not used."""
+        nodes, cases, sent = question.nodes, question.cases(cohort.places), []
+        for place, own in cases.items():
+            summand = Summand(self._run, cohort.number, own, sum(cases.values()), cohort.arrived(place))
+            message = question.asked[place]
+            content = with_summand(message.content, summand)
+            sent.append(Message(content, nodes[place], message.metadata.message_type))
+        replies = self._delivery.exchange(sent, question.number, question.what) if sent else {}
+        read = {place: self._read(replies[nodes[place]], question.offers[place], nodes[place]) for place in cases}
+        words = {place: one for place, one in read.items() if isinstance(one, Words)}
+        troubles = {place: one for place, one in read.items() if isinstance(one, Refusal)}
         usual = Counter(one.parts for one in words.values()).most_common(1)
-        for place in [place for place, one in words.items() if one.parts != usual[0][0]]:
-            troubles[place] = Refusal(BAD, "its masked numbers have other names or shapes than those of other sites")
-            del words[place]
-        return words, {place: replies[node] for place, node in nodes.items()}
+        troubles |= {place: _OTHER_LAYOUT for place, one in words.items() if one.parts != usual[0][0]}
+        used = {place: one for place, one in words.items() if place not in troubles}
+        return used, {place: replies[nodes[place]] for place in cases}, troubles
 
     def _read(self, reply: Message | None, offer: Offer, node: int) -> Words | Refusal:
         content = content_of(reply)
@@ -173,9 +185,7 @@ class SecureHearing:
             return Refusal("wrong-site", f"the reply comes under another name than {offer.site}, or of another plan")
         return words
 
-    def _unmask(
-        self, cohort: Cohort, words: Mapping[int, Words], asked: Mapping[int, Message], roster: Roster, number: int
-    ) -> dict[int, Told]:
+    def _unmask(self, cohort: Cohort, words: Mapping[int, Words], question: _Question) -> dict[int, Told]:
         """Ask the sites that answered for shares, and to make the next sum ready."""
         if not words:
             return {}
@@ -183,61 +193,32 @@ class SecureHearing:
         sharing, steps = self._sharing(following), {}
         for place in words:
             part = cohort.around_with_part(place)
-            answered, lost = sorted(part & set(words)), sorted(part - set(words))
-            unmasking = Unmasking(cohort.number, tuple(answered), tuple(lost))
+            unmasking = Unmasking(cohort.number, tuple(sorted(part & set(words))), tuple(sorted(part - set(words))))
             steps[place] = replace(sharing.get(place, self._step()), unmasking=unmasking)
-        told, _ = self._ask(steps, asked, roster, number)
+        told, _ = self._ask(steps, question)
         self._next = self._with_shares(following, told)
         return told
-
-    def _answers(
-        self,
-        cohort: Cohort,
-        words: Mapping[int, Words],
-        told: Mapping[int, Told],
-        asked: Mapping[int, Message],
-        roster: Roster,
-        replies: Mapping[int, Message | None],
-        troubles: Mapping[int, Refusal],
-    ) -> list[Answer]:
-        heard = {
-            place: Heard(roster[one.metadata.dst_node_id], replies.get(place)) for place, one in sorted(asked.items())
-        }
-        nodes = {place: one.metadata.dst_node_id for place, one in asked.items()}
-        unused = Refusal("secure", _UNSHARED)
-        found = [
-            Answer(one.offer, one.reply, {nodes[place]: one}, troubles.get(place, unused))
-            for place, one in heard.items()
-            if place not in words
-        ]
-        if not words:
-            return found
-        spoken = {nodes[place]: heard[place] for place in heard if place in words}
-        offer = Offer(POOLED, self._plan.digest, True, sum(one.offer.examples for one in spoken.values()), None)
-        pooled = self._pooled(cohort, words, told, next(asked[place] for place in words), roster)
-        if isinstance(pooled, Refusal):
-            return [*found, Answer(offer, None, spoken, pooled)]
-        return [*found, Answer(offer, Message(pooled, reply_to=asked[next(iter(words))]), spoken)]
 
     def _pooled(
         self,
         cohort: Cohort,
         words: Mapping[int, Words],
         told: Mapping[int, Told],
-        question: Message,
-        roster: Roster,
-    ) -> RecordDict | Refusal:
+        question: _Question,
+        heard: Mapping[int, Heard],
+    ) -> Answer:
         """The sum, as the answer of one site."""
+        spoken = {question.nodes[place]: heard[place] for place in heard if place in words}
+        offer = Offer(POOLED, self._plan.digest, True, sum(one.offer.examples for one in spoken.values()), None)
+        message = question.asked[next(iter(words))]
+        kind, asked = KINDS[message.metadata.message_type], Asked(message.content, self._plan)
+        scale = Scale(sum(question.cases(cohort.places).values()), self._plan.aggregation.range)
+        vectors, parts = {place: one.vector for place, one in words.items()}, next(iter(words.values())).parts
         shares = {place: one.shares for place, one in told.items() if one.shares is not None}
-        total = sum(
-            max(1, roster[node].examples) for node, place in self._known.places.items() if place in cohort.places
-        )
-        kind, asked = KINDS[question.metadata.message_type], Asked(question.content, self._plan)
         try:
-            vector = unmasked(cohort.sum(self._run), {place: one.vector for place, one in words.items()}, shares)
-            parts = next(iter(words.values())).parts
-            return kind.answer(arrays_of(vector, parts, Scale(total, self._plan.aggregation.range)), asked)
+            total = arrays_of(unmasked(cohort.sum(self._run), vectors, shares), parts, scale)
+            return Answer(offer, Message(kind.answer(total, asked), reply_to=message), spoken)
         except FewSitesError:
-            return Refusal(FEW, _FEW)
+            return Answer(offer, None, spoken, Refusal(FEW, _FEW))
         except (SecureError, WireError, KeyError, ValueError) as error:
-            return Refusal(BAD, f"the secure sum can't be read: {error}")
+            return Answer(offer, None, spoken, Refusal(BAD, f"the secure sum can't be read: {error}"))

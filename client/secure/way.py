@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 from flwr.app import RecordDict
 
-from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.secure.steps import masked_answer, take
+from fedgraft.client.secure.vault import Vault
 from fedgraft.client.site.release import RELEASED, append_line
+from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import SecureError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.records import config_of, text_of
@@ -21,7 +23,24 @@ from fedgraft.common.wire.summed.steps import STEP, pack_told, unpack_step
 from fedgraft.common.wire.summed.words import Summand, pack_words, unpack_summand
 
 
-def take_step(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
+class Kept(Protocol):
+    """What a site keeps between messages (`fedgraft.client.app.workspace.Workspace`), as far as secure sums need it."""
+
+    def site(self, path: Path) -> SiteFile:
+        """The site of a site file."""
+
+    def plan(self, site: SiteFile, digest: str) -> Plan:
+        """A plan that the site was prepared for.
+
+        Raises:
+            WireError: it was not.
+        """
+
+    def vault(self, site: SiteFile) -> Vault:
+        """What the site remembers of secure sums."""
+
+
+def take_step(content: RecordDict, workspace: Kept, site_file: Path, run: int) -> RecordDict:
     """Handle ``query.secure``.
 
     Raises:
@@ -40,7 +59,7 @@ def take_step(content: RecordDict, workspace: Workspace, site_file: Path, run: i
     return pack_told(told)
 
 
-def require_way(kind: str, content: RecordDict, workspace: Workspace, site_file: Path) -> Plan | None:
+def require_way(kind: str, content: RecordDict, workspace: Kept, site_file: Path) -> Plan | None:
     """The plan, if a question is to be answered in a secure sum; ``None`` if the answer leaves as it is.
 
     Raises:
@@ -62,7 +81,7 @@ def require_way(kind: str, content: RecordDict, workspace: Workspace, site_file:
 
 
 def sealed(
-    kind: str, content: RecordDict, answer: RecordDict, workspace: Workspace, site_file: Path, run: int
+    kind: str, content: RecordDict, answer: RecordDict, workspace: Kept, site_file: Path, run: int
 ) -> RecordDict:
     """An answer as masked words, if it must be; it leaves after the site has written down that these masks are used.
 
