@@ -17,6 +17,7 @@ from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.rounds.state import RunContext
+from fedgraft.server.secure.hearing import SecureHearing
 from fedgraft.simulations.engine.grid import InProcessGrid
 
 Tamper = Callable[[Message, Message], Message]
@@ -47,4 +48,7 @@ def context_over(plan: Plan, answering: Tampered, ledger: Ledger | None = None, 
     grid = InProcessGrid(client, [{"partition-id": index} for index in range(len(answering.sites))], {})
     model = build(plan, None)
     initial, backbone = model.tensors(model.received), distributed(model)
-    return RunContext(Delivery(grid), plan, backbone, initial, ledger or Ledger(None), model.groups, **more)
+    delivery, ledger = Delivery(grid), ledger or Ledger(None)
+    if plan.aggregation.secure:
+        more["sums"] = SecureHearing(delivery, plan, ledger, {})
+    return RunContext(delivery, plan, backbone, initial, ledger, model.groups, **more)

@@ -90,6 +90,12 @@ def fit_over(patients: Patients, tmp_path: Path) -> Callable[..., Run]:
     return go
 
 
+@pytest.fixture
+def hospital() -> Callable[..., Path]:
+    """``hospital(folder, patients, indices, release)``: the site file of one with these patients."""
+    return _hospital
+
+
 def run_over(plan: Plan, sites: list[Path], tamper: dict[int, Tamper] | None = None) -> Run:
     ledger, said = Ledger(None), list[Round]()
     context = context_over(plan, Tampered(sites, tamper), ledger, progress=said.append)
