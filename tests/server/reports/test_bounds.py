@@ -52,8 +52,8 @@ def test_who_is_named_in_the_warnings_and_on_the_console() -> None:
     assert counted == "south told 80 training cases, and counted as 20, which are registered for it"
     assert against.startswith("south: its update pulled against the others', which agreed among themselves, in 2 of 2")
     assert round_sentences(rounds()[1]) == [
-        "south: clipped: its update was 3 times as long as the sites' median, and 0.5 of it is used; moved: its update was "
-        "2.5 times as far from the others' as the sites' median, and was moved towards them to 0.6 of that",
+        "south: clipped: its update was 3 times as long as the sites' median, and 0.5 of it is used; moved: its update "
+        "was 2.5 times as far from the others' as the sites' median, and was moved towards them to 0.6 of that",
         "west: refused: its update was far too long",
     ]
 
