@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from flwr.app import RecordDict
 from torch import Tensor
 
@@ -21,7 +19,7 @@ from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.augmentation.mixing import mixing_of
 from fedgraft.client.fence.came import require_norms_within
 from fedgraft.client.fence.few_patients import require_patients
-from fedgraft.client.fence.held_back import HeldBack, held_back
+from fedgraft.client.fence.held_back import held_back
 from fedgraft.client.fence.units import UnitWatch
 from fedgraft.client.site import release
 from fedgraft.client.site.own_tensors import carry_over
@@ -30,7 +28,7 @@ from fedgraft.client.training.evaluation import Evaluated, evaluate_with_outputs
 from fedgraft.client.training.loop import LocalTraining
 from fedgraft.client.training.loss import terms
 from fedgraft.client.training.personal_copy import own_copy, train_own_copy
-from fedgraft.client.training.personalisation import NetworkTraining, train_round
+from fedgraft.client.training.personalisation import NetworkTraining, train_round, trained_on_enough
 from fedgraft.client.training.schedules import learning_rate, rates
 from fedgraft.client.training.session import Session
 from fedgraft.client.training.test_time import adapted, adapts
@@ -72,8 +70,8 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
         carry_over(site.state, before, digest, run)
     session = workspace.open(site_file, digest, run)
     train, task = session.cohort["train"], tasks.of(plan.data)
-    counts = None if _held_out(session) or session.abstains else task.count(train.labels)
-    abstains = FewPatientsError.code if session.abstains and not _held_out(session) else ""
+    counts = None if session.held_out or session.abstains else task.count(train.labels)
+    abstains = FewPatientsError.code if session.abstains and not session.held_out else ""
     if not abstains:
         session.accepted.require_training("counts")
     offer = Offer(
@@ -116,7 +114,7 @@ def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: in
     if is_exact(session.plan.strategy) and session.personal is not None:
         gradient_at(session, order, received, workspace, session.initial)  # for the intercept that belongs to these
     with adapted(session) if adapts(session.plan, session.site.name) else own_copy(session):
-        if isinstance(session.personal, FinishesModel) and not _held_out(session):
+        if isinstance(session.personal, FinishesModel) and not session.held_out:
             task = replace(_task(session, order, received, workspace, "finish"), terms=terms(session, order))
             session.personal.finish(NetworkTraining(session.model.constant.trained, task, session.device))
         found = evaluated_received(session)
@@ -136,7 +134,7 @@ def assign(
     """
     order = messages.unpack_order(content)
     session = workspace.open(site_file, order.plan_digest, run)
-    if _held_out(session):
+    if session.held_out:
         raise WireError("the plan holds this site out: it never trains, and evaluates the final model")
     require_patients(session.patients, session.site.release.patients)
     received = received_by(content, session, session.plan.compression.down) if received is None else received
@@ -162,7 +160,7 @@ def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = 
         loss = train_round(session.personal, training)
         shared = session.model.tensors(session.model.names("shared"))
         session.keep_local_tensors()
-        own = replace(task, generator=_generator(session, given.order.round, "own"), watch=None)
+        own = replace(task, generator=session.generator(given.order.round, "own"), watch=None)
         train_own_copy(session, given.received, own)
     with phases.of("answer"):
         return answer(given, shared, loss, evaluations)
@@ -175,7 +173,9 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
         FewCasesError: too much of it does.
     """
     session, order = given.session, given.order
-    held = _held_back(given, shared)
+    shared, loss = _trained_again(given, shared, loss)
+    least, below = session.site.release.patients, session.site.bounds.below
+    held = held_back(given.task.watch, shared, given.received, session.model.constant.prefix, least, below)
     shared = held.tensors
     session.accepted.require_training("update")
     update = messages.Update(
@@ -190,25 +190,34 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
     )
     names = session.model.names("shared")
     leaving = release.release_update(update, names, session.plan.release, session.site.release)
-    encoded = session.codec.encode(shared, given.received, session.residual(), _generator(session, order.round, "up"))
+    encoded = session.codec.encode(shared, given.received, session.residual(), session.generator(order.round, "up"))
     session.keep_residual(encoded.residual)
     release.require_shared(encoded.payload, names)
     about: dict[str, object] = {"plan": session.plan.digest, "round": order.round}
     about |= {"tensor_bytes": count_bytes(encoded.payload)}
     if held.number:
         about |= {"held_back": held.units, "of_units": held.of}
+    if given.task.watch is not None and given.task.watch.shortened:
+        about["shortened_patients"] = given.task.watch.shortened
     if session.plan.compression.target is not None:
         about["arrays"] = sorted(encoded.payload)
     release.log_release(session.release_log, "update", session.run, leaving, **about)
     return messages.pack_update(replace(leaving, tensors=encoded.payload))
 
 
-def _held_back(given: Assignment, shared: Tensors) -> HeldBack:
+def _trained_again(given: Assignment, shared: Tensors, loss: float) -> tuple[Tensors, float]:
+    """What was trained; if it rests on too few patients, what is once these are shortened."""
     session, watch = given.session, given.task.watch
-    if watch is None:
-        return HeldBack(shared)
-    least, below = session.site.release.patients, session.site.bounds.below
-    return held_back(watch, shared, given.received, session.model.constant.prefix, least, below)
+    if watch is None or session.personal is not None or not session.site.bounds.clip_patients:
+        return shared, loss
+
+    def again() -> float:
+        session.load(given.received)
+        task = replace(given.task, generator=session.generator(given.order.round), terms=terms(session, given.order))
+        return NetworkTraining(session.model.constant.trained, task, session.device).run()
+
+    found = trained_on_enough(watch, session.site.release.patients, again)
+    return (shared, loss) if found is None else (session.model.tensors(session.model.names("shared")), found)
 
 
 def answer_evaluate(
@@ -276,21 +285,10 @@ def _task(
         loss=loss_of(session, order, workspace),
         train=plan.train,
         lr=learning_rate(plan.train, order.round, plan.rounds),
-        generator=_generator(session, order.round, use),
+        generator=session.generator(order.round, use),
         mu=order.proximal_mu,
         received={own_name(name): tensor for name, tensor in received.items()},
         sampler=session.sampler,
         mixing=mixing_of(plan),
         rates=rates(plan.train, session.model, order.round),
     )
-
-
-def _held_out(session: Session) -> bool:
-    return session.site.name in session.plan.hold_out
-
-
-def _generator(session: Session, server_round: int, use: str = "") -> torch.Generator:
-    """A generator seeded by the plan's seed, the site's name, the round, and what it is used for."""
-    text = f"{session.plan.seed}|{session.site.name}|{server_round}{use}"
-    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
-    return torch.Generator().manual_seed(seed)

@@ -35,7 +35,7 @@ class HeldBack:
 
 
 def held_back(
-    watch: UnitWatch,
+    watch: UnitWatch | None,
     trained: Mapping[str, Tensor],
     received: Mapping[str, Tensor],
     prefix: str,
@@ -46,6 +46,7 @@ def held_back(
     rows, its place in vectors beside them, and its column in the next watched matrix, if that has as many columns.
 
     Args:
+        watch: what was seen; ``None`` if nobody looked, and all leaves.
         trained: the tensors that would leave, by name in the model.
         received: those that came.
         prefix: of the watched names in the model.
@@ -54,15 +55,17 @@ def held_back(
     Raises:
         FewCasesError: more of them rest on too few.
     """
+    if watch is None:
+        return HeldBack(dict(trained))
     sums = {path: some[:-1].cpu() for path, some in watch.found.items()}
     few = {path: rests_on_few(some, least) for path, some in sums.items()}
     for path in watch.vectors:
         if not _opposite(sums[path]):
             few[path] = few[path] | isolating(sums[path])
-    total = sum(int((some != 0).any(dim=0).sum()) for some in sums.values())
     units = {path or "head": int(some.sum()) for path, some in few.items() if some.any()}
     if not units:
-        return HeldBack(dict(trained), {}, total)
+        return HeldBack(dict(trained))
+    total = sum(int((some != 0).any(dim=0).sum()) for some in sums.values())
     count = sum(units.values())
     if count > below * total:
         numbers = torch.cat([effective(some) for some in sums.values()])

@@ -70,6 +70,7 @@ class UnitWatch:
         self._now = torch.empty(0, dtype=torch.int64)
         self._alone = False
         self._found: dict[str, Tensor] = {}
+        self._factors: Tensor | None = None
         self.vectors: set[str] = set()
         """Paths of those modules whose outputs are one vector a case."""
 
@@ -101,6 +102,18 @@ class UnitWatch:
         self._found.clear()
         self.vectors.clear()
 
+    @property
+    def shortened(self) -> int:
+        """How many groups of patients are shortened."""
+        return 0 if self._factors is None else int((self._factors < 1).sum())
+
+    def shorten(self, factors: Tensor) -> None:
+        """From now on, of a head that is trained alone, what each group of patients gives is multiplied by its factor,
+        ``(groups,)``; what was seen is forgotten."""
+        before = torch.ones(self._patients.nobody) if self._factors is None else self._factors[:-1]
+        self._factors = torch.cat([before * factors, torch.ones(1)])
+        self.forget()
+
     def step(self, cases: Tensor) -> None:
         """The next forward pass is of these examples, ``(B,)`` int64."""
         self._now = cases
@@ -108,6 +121,9 @@ class UnitWatch:
     def outputs(self, outputs: Tensor) -> None:
         """The network's outputs in this step, ``(B, outputs)``, before the backward pass."""
         if self._alone and outputs.requires_grad:
+            if self._factors is not None:
+                factors = self._factors[self._patients.groups(self._now)][:, None].to(outputs.device)
+                outputs.register_hook(lambda slope: slope * factors)
             outputs.retain_grad()
             self._note(self._now, outputs)
 
@@ -198,13 +214,15 @@ def effective(sums: Tensor) -> Tensor:
         sums: ``(patients, units)``, what each patient gave to each unit.
     """
     wide = _scaled(sums)
-    return wide.sum(dim=0) ** 2 / (wide**2).sum(dim=0).clamp_min(_TINY)
+    return wide.sum(dim=0).square() / wide.square().sum(dim=0).clamp_min(_TINY)
 
 
 def rests_on_few(sums: Tensor, least: int) -> Tensor:
     """Which units have a gradient that rests on fewer than ``least`` patients, or nearly all on one (`is_of_one`),
     ``(units,)`` bool."""
-    return (sums != 0).any(dim=0) & ((effective(sums) < least) | is_of_one(sums)) & (least > 1)
+    wide = _scaled(sums)
+    squares = wide.square().sum(dim=0)  # of which the largest is 1
+    return (squares > 0) & ((wide.sum(dim=0).square() < least * squares) | (squares * NEARLY_ALL < 1)) & (least > 1)
 
 
 def is_of_one(sums: Tensor, share: float = NEARLY_ALL) -> Tensor:

@@ -31,6 +31,8 @@ class Bounds:
             what follows a round that was asked again, since the coordinator went back to an older checkpoint.
         below: the largest share of the trained units that may rest on fewer than ``release.min_count`` patients: these
             do not leave; with more of them nothing does.
+        clip_patients: whether, of a head that is trained alone, what single patients give is shortened until an update
+            rests on enough of them; without it such an update is refused.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -46,6 +48,7 @@ class Bounds:
     evaluations: Amount = 5000
     changes: Annotated[int, Field(ge=0)] = 20
     below: Annotated[float, Field(ge=0, le=1)] = 0.5
+    clip_patients: bool = True
 
 
 _ANY = 2**62

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
+from fedgraft.client.fence.clipping import factors
+from fedgraft.client.fence.units import UnitWatch, rests_on_few
 from fedgraft.client.training.loop import LocalTraining, train_locally
 from fedgraft.common.interfaces.personalisation import Chosen, Personalisation, SiteTraining, TrainsItsOwnWay
+
+TRIES = 4
+"""How often a round is trained again until it rests on enough patients."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,29 @@ class NetworkTraining(SiteTraining):
         """Factors of the learning rate by parameter name; 0 for parameters that are not in ``only``."""
         held = {} if only is None else {name: 0.0 for name, _ in self.network.named_parameters() if not only(name)}
         return {**self.task.rates, **held}
+
+
+def trained_on_enough(watch: UnitWatch, least: int, again: Callable[[], float]) -> float | None:
+    """Train a head again, with what single patients give shortened, until it rests on at least ``least`` of them.
+
+    Args:
+        watch: has seen the training; of other networks than a head nothing is done.
+        again: trains from what came, and returns the loss.
+
+    Returns:
+        the last loss; ``None`` if it was not trained again.
+    """
+    loss = None
+    for _ in range(TRIES):
+        sums = watch.found.get("")
+        if sums is None or len(watch.found) > 1 or not bool(rests_on_few(sums[:-1], least).any()):
+            break
+        shorter = factors(sums[:-1].cpu(), least)
+        if shorter is None:
+            break
+        watch.shorten(shorter)
+        loss = again()
+    return loss
 
 
 def train_round(personal: Personalisation | None, training: SiteTraining) -> float:

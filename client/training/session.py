@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -98,6 +99,17 @@ class Session:
     def abstains(self) -> bool:
         """Whether the site has too few training patients to send anything of them."""
         return too_few(self.patients, self.site.release.patients)
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the plan holds this site out of training."""
+        return self.site.name in self.plan.hold_out
+
+    def generator(self, server_round: int, use: str = "") -> torch.Generator:
+        """A generator seeded by the plan's seed, the site's name, the round, and what it is used for."""
+        text = f"{self.plan.seed}|{self.site.name}|{server_round}{use}"
+        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+        return torch.Generator().manual_seed(seed)
 
     @cached_property
     def grouped(self) -> Patients:

@@ -142,6 +142,39 @@ def test_a_saturated_head_is_refused(hospital: Hospital, curious: Callable[..., 
     assert one.train(chosen, 1) == "few-cases"
 
 
+def test_a_head_that_is_unsure_of_one_patient_gets_an_update_in_which_it_is_shortened(
+    hospital: Hospital, curious: Callable[..., Curious]
+) -> None:
+    """Moderately sure, so that the others give a little: it would be refused, or tell that one's row."""
+    site, rows = hospital(40)
+    words = ("train.epochs=1", "train.batch_size=512", *FAST)
+    one, target = curious(site, *words), 7
+    one.prepare()
+    chosen = {name: torch.zeros_like(tensor) for name, tensor in one.model.tensors(one.model.received).items()}
+    margins = np.where(rows[:, :2].sum(axis=1) > 0, 2.0, -2.0)  # of the second class, half the logits' difference
+    margins[target] *= -1
+    side = torch.from_numpy(np.linalg.lstsq(rows.astype(np.float64), margins, rcond=None)[0]).float()
+    chosen["head.weight"][:] = torch.stack([-side, side])
+    update = one.train(chosen, 1)
+    assert not isinstance(update, str)
+    assert close_to((update.tensors["head.weight"] - chosen["head.weight"]).numpy(), rows) == 0
+    line = json.loads((site.parent / "state" / "released.jsonl").read_text().splitlines()[-1])
+    assert line["shortened_patients"] >= 1
+
+    strict = yaml.safe_load(site.read_text()) | {"bounds": {"clip_patients": False}}
+    site.write_text(yaml.safe_dump(strict))
+    refused = curious(site, *words)
+    refused.prepare(run=2)
+    assert refused.train(chosen, 1, run=2) == "few-cases"
+
+    open_site(site)
+    other = curious(site, *words)
+    other.prepare(run=3)
+    update = other.train(chosen, 1, run=3)
+    assert not isinstance(update, str)
+    assert close_to((update.tensors["head.weight"] - chosen["head.weight"]).numpy(), rows) == 1
+
+
 def test_a_step_of_one_patient_after_which_all_is_sure_is_refused(
     hospital: Hospital, curious: Callable[..., Curious]
 ) -> None:
