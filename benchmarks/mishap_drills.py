@@ -23,7 +23,7 @@ from disturbed import (
 from loopback import wait
 
 AWAY_SECONDS, FULL_SECONDS, FULL_HERE_SECONDS = 30.0, 15.0, 45.0
-DEADLINE, BEYOND_SECONDS = 30.0, 75.0
+DEADLINE, BEYOND_SECONDS, FOR_GOOD_SECONDS = 30.0, 75.0, 180.0
 SITES = ALDER, BIRCH, CEDAR = "alder", "birch", "cedar"  # the state folder of cedar has a disk of its own
 
 
@@ -61,6 +61,15 @@ def stopped_executor(place: Place) -> tuple[str, ...]:
     place.reach(1)
     place.stopped(place.where.process(BIRCH, "executor"), BEYOND_SECONDS)
     return (BIRCH,)
+
+
+def executor_for_good(place: Place) -> tuple[str, ...]:
+    """A site's executor stands still for good; its supervisor starts another after two minutes."""
+    place.begin("executor-for-good")
+    place.reach(1)
+    place.training(BIRCH)
+    place.stopped(place.where.process(BIRCH, "executor"), FOR_GOOD_SECONDS)
+    return ()
 
 
 def stopped_supernode(place: Place) -> tuple[str, ...]:
@@ -182,7 +191,8 @@ def unreadable_case(place: Place) -> tuple[str, ...]:
 DRILLS: dict[str, Callable[[Place], tuple[str, ...]]] = {
     drill.__name__.replace("_", "-"): drill
     for drill in (
-        *(cut_line, dead_line, late_reply, stopped_executor, stopped_supernode, stopped_gateway, reply_sent_twice),
+        *(cut_line, dead_line, late_reply, stopped_executor, executor_for_good, stopped_supernode, stopped_gateway),
+        reply_sent_twice,
         *(two_coordinators, full_disk, read_only_disk, full_disk_at_the_coordinator),
         *(clock_of_a_site, clock_of_the_coordinator, vanished_cases, unreadable_case),
     )
