@@ -31,7 +31,7 @@ from typing import Any
 
 from fedgraft.client.deployment.message_process import CLIENT_APP, answer, fail, kept_claimed, refuse, require_flower
 from fedgraft.client.deployment.origin import EXECUTOR
-from fedgraft.client.deployment.signals import Beat
+from fedgraft.client.deployment.signals import Beat, beating
 from fedgraft.common.causes import KILLED, OUT_OF_MEMORY, PROCESS_ENDED
 from fedgraft.common.errors import DeploymentError
 
@@ -82,8 +82,8 @@ class TrustedExecutor:
         self._tasks.append(Task(process, spec.runtime_api_address, spec.token, oom_kills()))
         self._used = time.monotonic()
         try:
-            with kept_claimed(spec.runtime_api_address, spec.token):
-                process.start()
+            with kept_claimed(spec.runtime_api_address, spec.token), beating(self._beat):
+                process.start()  # the first one waits for all imports
         except (OSError, EOFError) as error:  # the server is gone; it is started again with the next task
             self._tasks.pop()
             fail(spec.runtime_api_address, spec.token, PROCESS_ENDED)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from fedgraft.common.runtime.processes import tell
 
@@ -17,8 +19,8 @@ QUIET_SECONDS = 30.0
 """So long without a sign of life, and the site no longer tells its coordinator that it is there."""
 STALLED_SECONDS = 300.0
 """So long, and the SuperNode is started again: a piece of an answer may take minutes over a slow line."""
-EXECUTOR_STALLED_SECONDS = 120.0
-"""So long, and the executor is: what takes it longest is to start a message's process, with all that this imports."""
+EXECUTOR_STALLED_SECONDS = 60.0
+"""So long, and the executor is, in less than the shortest deadline for an answer (``patience.deadline=auto``)."""
 
 
 class Beat:
@@ -37,6 +39,25 @@ class Beat:
         if now - self._last >= BEAT_SECONDS:
             self._last = now
             tell({"alive": True})
+
+
+@contextmanager
+def beating(beat: Callable[[], None], every: float = BEAT_SECONDS) -> Iterator[None]:
+    """Within the block, which may take long, signs of life come from a thread; none comes of a process that stands
+    still."""
+    ended = threading.Event()
+
+    def again() -> None:
+        while not ended.wait(every):
+            beat()
+
+    thread = threading.Thread(target=again, name="beating", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 class Life:

@@ -38,7 +38,7 @@ from fedgraft.common.runtime.files import private_folder, write_private
 from fedgraft.common.runtime.flower import module, quiet_environment
 from fedgraft.common.runtime.only_one import Holder, only_one
 from fedgraft.common.runtime.private import close_to_others
-from fedgraft.common.runtime.processes import Child, Program, free_port, say, start, stop, stop_requested
+from fedgraft.common.runtime.processes import GRACE_SECONDS, Child, Program, free_port, say, start, stop, stop_requested
 
 PAUSE_SECONDS = 2.0
 REMINDER_SECONDS = 60.0
@@ -220,7 +220,7 @@ class _Supervision:
 
     def _replace_executor(self, node: Child, why: str) -> bool:
         """Start an executor in the place of one that ended or stands still; ``False`` if that happens too often."""
-        self._stop_executor()
+        self._stop_executor(grace=0.0)
         node.process.send_signal(EXECUTOR_ENDED)  # whoever worked on the present message ended with it
         now = time.monotonic()
         self._deaths = [*(death for death in self._deaths if now - death < LIVES_SECONDS), now]
@@ -233,9 +233,9 @@ class _Supervision:
     def _note(self, node: Child) -> None:
         self._holder.note([node, *([self._executor] if self._executor is not None else [])])
 
-    def _stop_executor(self) -> None:
+    def _stop_executor(self, grace: float = GRACE_SECONDS) -> None:
         if self._executor is not None:
-            stop([self._executor])
+            stop([self._executor], grace)
             self._executor = None
 
     def _say_once(self, sentence: str, now: float) -> None:

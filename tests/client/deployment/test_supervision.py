@@ -3,17 +3,16 @@
 import json
 import sys
 import threading
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from fedgraft.client.deployment import supervisor
 from fedgraft.client.deployment.connection import Reach
-from fedgraft.client.deployment.signals import Beat, Life
+from fedgraft.client.deployment.signals import Beat, Life, beating
 from fedgraft.client.site.site_file import Coordinator, SiteFile
 from fedgraft.common.runtime.only_one import only_one
-from fedgraft.common.runtime.processes import Program, stop
+from fedgraft.common.runtime.processes import Program
 
 
 def test_it_tries_again_and_then_gives_up(
@@ -133,7 +132,6 @@ def test_an_executor_that_stands_still_is_flagged_and_its_place_taken(
     monkeypatch.setattr(supervisor, "reach", lambda _: Reach(True, False, ""))
     monkeypatch.setattr(supervisor, "supernode_program", lambda *_: node)
     monkeypatch.setattr(supervisor, "executor_program", lambda *_: executor)
-    monkeypatch.setattr(supervisor, "stop", partial(stop, grace=0.2))
     monkeypatch.setattr(supervisor, "Life", lambda **given: Life(clock if given else lambda: 0.0, **given))
     monkeypatch.setattr(supervisor, "say", hear)
     with only_one(tmp_path / "lock", "site north") as holder:
@@ -163,6 +161,13 @@ def test_signs_of_life_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     life.heard()
     for clock[0], expected in ((1030.0, (False, False)), (1031.0, (True, False)), (1301.0, (True, True))):
         assert (life.is_quiet, life.is_stalled) == expected
+
+
+def test_what_takes_long_is_alive() -> None:
+    """As the start of the first message's process is, with all its imports."""
+    beats = threading.Semaphore(0)
+    with beating(beats.release, every=0.001):
+        assert beats.acquire(timeout=60) and beats.acquire(timeout=60)
 
 
 def test_an_executor_that_keeps_ending_is_named(
