@@ -101,7 +101,7 @@ def _secrets(raw: dict[str, Any]) -> Secrets:
 
 def _ready(raw: dict[str, Any]) -> Ready:
     circle = raw["circle"]
-    peers = [Peer(p["place"], p["name"], _bytes(p["public"]), _bytes(p["mask_key"])) for p in circle["peers"]]
+    peers = [Peer(place, name, _bytes(public), _bytes(mask_key)) for place, name, public, mask_key in circle["peers"]]
     about = Circle(circle["run"], circle["number"], circle["place"], circle["threshold"], tuple(peers))
     return Ready(about, _secrets(raw["secrets"]), _pair(raw["kept"]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from fedgraft.common.errors import FewSitesError, SecureError, UnknownSiteError
 from fedgraft.common.secure.keys import KEY_BYTES, is_signed
@@ -25,8 +26,7 @@ class Card:
     signature: bytes
 
 
-@dataclass(frozen=True)
-class Peer:
+class Peer(NamedTuple):
     """A site with which this one shares masks in one sum.
 
     Attributes:

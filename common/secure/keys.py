@@ -23,6 +23,7 @@ from fedgraft.common.errors import SecureError
 KEY_BYTES = 32
 TAG_BYTES = 16
 """By which what is sealed is longer than what it holds."""
+_SHA256 = hashes.SHA256()
 _SIGNED = b"fedgraft secure aggregation 1"
 
 
@@ -51,7 +52,7 @@ def agreed(private: bytes, publics: Sequence[bytes]) -> list[bytes]:
 
 def derived(secret: bytes, about: bytes) -> bytes:
     """A key of its own for each purpose, told apart by ``about``, from an agreed secret."""
-    return HKDF(hashes.SHA256(), KEY_BYTES, None, about).derive(secret)
+    return HKDF(_SHA256, KEY_BYTES, None, about).derive(secret)
 
 
 def sealed(key: bytes, number: int, content: bytes, about: bytes) -> bytes:

@@ -34,14 +34,17 @@ class Vector:
 
     def add(self, other: Vector) -> None:
         """Add another vector of the same lengths to this one, in place."""
-        self._change(other, 1)
+        self.change(other, 1)
 
     def subtract(self, other: Vector) -> None:
-        self._change(other, -1)
+        self.change(other, -1)
 
-    def _change(self, other: Vector, sign: int) -> None:
-        for own, more in ((self.narrow, other.narrow), (self.wide, other.wide)):
-            (np.add if sign > 0 else np.subtract)(own, more, out=own)
+    def change(self, other: Vector, sign: int) -> None:
+        """Add the other vector, or with a sign below 0 subtract it."""
+        change = np.add if sign > 0 else np.subtract
+        change(self.narrow, other.narrow, out=self.narrow)
+        if self.wide.size:
+            change(self.wide, other.wide, out=self.wide)
 
     def fits(self, other: Vector) -> bool:
         return self.narrow.shape == other.narrow.shape and self.wide.shape == other.wide.shape
@@ -72,8 +75,7 @@ def masked(vector: Vector, own: bytes, added: Sequence[bytes], taken: Sequence[b
         added, taken: seeds that it shares with sites that take, or add, the same mask.
     """
     found = vector.copy()
-    for seed in (own, *added):
-        found.add(mask_of(seed, vector))
-    for seed in taken:
-        found.subtract(mask_of(seed, vector))
+    for sign, seeds in ((1, (own, *added)), (-1, taken)):
+        for seed in seeds:
+            found.change(mask_of(seed, vector), sign)
     return found

@@ -22,7 +22,7 @@ SECRET_BYTES, LIMBS = 32, 9
 SHARE_BYTES = 4 * LIMBS
 Shares = NDArray[np.uint32]
 _LIMB_BITS, _CHECK_BITS = 30, 14
-_P = np.uint64(PRIME)
+_P, _BITS = np.uint64(PRIME), np.uint64(31)
 
 
 def share(secrets: Sequence[bytes], points: Sequence[int], threshold: int) -> Shares:
@@ -41,9 +41,16 @@ def share(secrets: Sequence[bytes], points: Sequence[int], threshold: int) -> Sh
     x = np.array(points, np.uint64)[:, np.newaxis]
     higher = _random((threshold - 1, constant.shape[1]))
     value = np.zeros((len(points), constant.shape[1]), np.uint64)
-    for coefficients in higher[::-1]:
-        value = (value + coefficients) % _P * x % _P
+    for coefficients in higher[::-1]:  # a little above 2**32 at most, times a point below 2**31
+        value = _folded((value + coefficients) * x)
     return ((value + constant) % _P).astype(np.uint32).reshape(len(points), len(secrets), LIMBS)
+
+
+def _folded(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Numbers below 2**64 modulo the prime, up to two multiples of it, faster than by division: 2**31 counts as 1."""
+    once = (values & _P) + (values >> _BITS)
+    found: NDArray[np.uint64] = (once & _P) + (once >> _BITS)
+    return found
 
 
 def restore(points: Sequence[int], shares: Shares) -> bytes:

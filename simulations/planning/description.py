@@ -213,6 +213,7 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
     return [
         *_fit_sentences(plan, model),
         f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this.",
+        *([_SECURE] if plan.aggregation.secure else []),
         f"stays at a site: cases, and {len(model.names('local'))} local tensor(s).",
         *([f"features are scaled: {SAID[plan.features.scale]}"] if plan.features.scale != "none" else []),
         *_keep_sentences(plan, model),
@@ -222,6 +223,13 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
         *_refused(plan),
         f"plan digest: {asked.digest}",
     ]
+
+
+_SECURE = (
+    "in secure sums: of this the coordinator sees a site's name, its number of training cases, class counts and cases "
+    "that can't be used; all else as a sum over the sites. Masked words have as many bytes as the numbers; keys and "
+    "shares are 250 bytes more, up and down together, for each other site with which a site shares masks."
+)
 
 
 def _refused(plan: Plan) -> list[str]:

@@ -13,8 +13,9 @@ import safetensors.torch
 import torch
 from rich.console import Console
 
-from fedgraft.common.model_folder.graft import begun_from
+from fedgraft.common.model_folder.graft import Graft, begun_from
 from fedgraft.common.plan.plan import Plan, load_plan
+from fedgraft.common.plan.protection.aggregation_section import AggregationSection
 from fedgraft.simulations.engine.run import simulate
 
 from .conftest import Deployment, Service
@@ -81,3 +82,43 @@ def test_a_deployed_run_equals_the_simulation(
         assert [line["computed"] for line in phases] == [0, cases, 0, 0, 0, 0, 0], "each case is decoded once"
         assert {"receive", "build", "cohort", "evaluate", "train", "answer"} == set(phases[3]["seconds"])
         assert site not in json.dumps(phases) and "path" not in json.dumps(phases)
+    _secure_sums_give_the_same(deployment, plan, graft, tmp_path)
+
+
+def _secure_sums_give_the_same(deployment: Deployment, plan: Plan, graft: Graft, tmp_path: Path) -> None:
+    """The same hospitals in secure sums: one message more a round, after two for the first keys and shares."""
+    decide, calibration = (
+        replace(one, by_site=how) for one, how in ((plan.decide, "pooled"), (plan.calibration, False))
+    )
+    secure = replace(plan, rounds=1, aggregation=AggregationSection(True), calibration=calibration)
+    secure = replace(secure, decide=replace(decide, unseen=None))
+    simulate(secure, tmp_path / "in secure sums", Console(file=StringIO()), graft=graft)
+    out, plan_file = tmp_path / "deployed in secure sums", str(tmp_path / "in secure sums" / "plan.yaml")
+    done = deployment.command(
+        "coordinator", "run", str(deployment.folder.root), "--plan", plan_file, "--out", str(out), seconds=240
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    expected, found = (
+        safetensors.torch.load_file(f / "model" / "model.safetensors") for f in (tmp_path / "in secure sums", out)
+    )
+    for name, tensor in expected.items():
+        assert torch.allclose(tensor, found[name], rtol=1e-5, atol=1e-5), name
+    lines = [json.loads(line) for line in (out / "ledger.jsonl").read_text().splitlines()]
+    assert {line["outcome"] for line in lines} == {"ok"}
+    asked = [
+        "prepare",
+        "secure",
+        "secure",
+        "secure",
+        "train",
+        "secure",
+        "evaluate",
+    ]  # lines of a sum come after its steps
+    sites = {line["site"] for line in lines}
+    assert len(sites) == 3
+    for site in sites:
+        assert [line["what"] for line in lines if line["site"] == site] == asked
+        state = deployment.scratch / site / "state"
+        told = [json.loads(line) for line in (state / "released.jsonl").read_text().splitlines()]
+        assert [line["what"] for line in told][-2:] == ["masked evaluate", "shares for a secure sum"]
+        assert told[-1]["sites"] == 3 and told[-1]["lost"] == 0

@@ -52,9 +52,8 @@ class Words:
 
 def pack_summand(summand: Summand) -> ConfigRecord:
     """The record of a question that is summed, for its content (`with_summand`)."""
-    record = ConfigRecord({"run": summand.run, "number": summand.number})
-    record["cases"], record["all-cases"] = summand.cases, summand.all_cases
-    return ConfigRecord({**record, **joined("sealed", summand.sealed)})
+    numbers = {"number": summand.number, "cases": summand.cases, "all-cases": summand.all_cases}
+    return ConfigRecord({"run": summand.run, **numbers, **joined("sealed", summand.sealed)})
 
 
 def with_summand(content: RecordDict, summand: Summand) -> RecordDict:

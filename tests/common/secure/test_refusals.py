@@ -100,14 +100,14 @@ def test_circles_that_are_not_sound(federation: Federation) -> None:
     mask_keys = [new_keys(member)[1] for member in federation.members]
     member, _ = new_keys(federation.members[0])
     good = federation.circle(1, 0, mask_keys)
-    twice = (*good.peers[:2], replace(good.peers[1], place=3))
+    twice = (*good.peers[:2], good.peers[1]._replace(place=3))
     bad: list[tuple[Circle, str]] = [
         (replace(good, threshold=2), "threshold of 2 of 4 sites is not above half"),
         (replace(good, threshold=5), "threshold of 5 of 4"),
         (replace(good, place=1), "same place, name or key"),
         (replace(good, peers=twice), "same place, name or key"),
-        (replace(good, peers=(*good.peers[:2], replace(good.peers[2], name="site-0"))), "same place, name or key"),
-        (replace(good, peers=(*good.peers[:2], replace(good.peers[2], mask_key=b"short"))), "must have 32 bytes"),
+        (replace(good, peers=(*good.peers[:2], good.peers[2]._replace(name="site-0"))), "same place, name or key"),
+        (replace(good, peers=(*good.peers[:2], good.peers[2]._replace(mask_key=b"short"))), "must have 32 bytes"),
     ]
     for circle, text in bad:
         with pytest.raises(SecureError, match=text):
