@@ -54,6 +54,8 @@ CAUSES = {
     "threshold",
     "secure-unknown": "the site was told of another site whose key is not in `secure.known` in its site.yaml, or not "
     "signed by it",
+    "secure-withheld": "the site's own rules (`release` in its site.yaml: what it forbids, or too few patients) "
+    "withhold what is summed; it has no part in this sum",
     UNEXPECTED: "an error that nobody foresaw: state/errors.jsonl at the site says where, without the text",
 }
 """What to do, by code. Codes without a line here say what they mean at the site only."""

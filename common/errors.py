@@ -171,6 +171,12 @@ class UnknownSiteError(SecureError):
     code = "secure-unknown"
 
 
+class WithheldError(SecureError):
+    """A site withholds by its own rules what is summed securely, and has no part in the sum."""
+
+    code = "secure-withheld"
+
+
 class RoundError(FedGraftError):
     """A round could not be completed: too few sites sent a usable update."""
 

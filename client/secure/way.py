@@ -87,7 +87,7 @@ def sealed(
 
     Raises:
         SecureError: as `require_way`, or it can't be masked (`fedgraft.client.secure.steps.masked_answer`).
-        SiteFileError: the site withholds what was asked.
+        WithheldError: the site withholds what was asked.
     """
     plan = require_way(kind, content, workspace, site_file)
     if plan is None:

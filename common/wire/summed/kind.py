@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common import tasks
-from fedgraft.common.errors import SiteFileError
+from fedgraft.common.errors import WithheldError
 from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
@@ -57,16 +57,18 @@ class SumKind(Protocol):
         """At a site: all of its answer that is summed. Names, shapes and dtypes are the same at all sites.
 
         Raises:
-            SiteFileError: the site withholds what was asked for.
+            WithheldError: the site withholds what was asked for.
         """
 
     def answer(self, totals: Totals, asked: Asked) -> RecordDict:
         """At the coordinator: the answer of `POOLED`, as if one site had all the cases."""
 
 
-def withheld(what: str) -> SiteFileError:
-    """The error of a site that takes no part in a sum."""
-    return SiteFileError(f"this site withholds its {what}, and takes no part in the secure sum of them")
+def withheld(what: str) -> WithheldError:
+    """The error of a site that has no part in a sum."""
+    return WithheldError(
+        f"by its release rules this site withholds its {what}, and has no part in the secure sum of them"
+    )
 
 
 def of_tensor(tensor: Tensor) -> NDArray[np.floating[Any]]:

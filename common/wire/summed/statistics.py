@@ -82,7 +82,7 @@ def _tensors(answer: RecordDict, what: str) -> dict[str, Tensor]:
     """The only tensors of an answer.
 
     Raises:
-        SiteFileError: it has none.
+        WithheldError: it has none.
     """
     records = [record for record in answer.values() if isinstance(record, ArrayRecord)]
     if not records:

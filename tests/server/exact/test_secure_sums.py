@@ -162,3 +162,48 @@ def test_a_site_answers_in_a_secure_sum_or_not_at_all(trained: Callable[..., Any
 def answering_context() -> Any:
 
     return Context(run_id=1, node_id=1000, node_config={"partition-id": 0}, state=RecordDict(), run_config={})
+
+
+def test_a_site_that_withholds_has_no_part_in_the_sum(
+    compose_plan: Composer, patients: Any, tmp_path: Any, hospital: Callable[..., Any]
+) -> None:
+    plan = compose_plan(*words_over(COLUMNS), "rounds=1", *SECURE, "features.scale=common", small=False)
+    closed = "release: {min_patients: 1, statistics: false}\n"
+    sites = [
+        hospital(tmp_path / f"site-{k:02}", patients, some, closed if k == 2 else OPEN)
+        for k, some in enumerate(dealt(patients, 4))
+    ]
+    context = context_over(plan, Tampered(sites))
+    outcome = run(context)
+    refused = [(one.what, one.site, one.reason) for one in context.ledger.entries if one.outcome != "ok"]
+    assert [line[:2] for line in refused] == [("moments", "site-02")] and "`secure-withheld`" in refused[0][2]
+    assert outcome.rounds[-1].sites == ("site-00", "site-01", "site-02", "site-03")
+    others = np.concatenate([some for k, some in enumerate(dealt(patients, 4)) if k != 2])
+    rows = patients.rows[others][~patients.is_val[others]]
+    assert outcome.shared["scale.mean"].double().numpy() == pytest.approx(rows.mean(0), abs=1e-6)
+
+
+@pytest.mark.parametrize("rules", ["secure: {at_least: 5}\n", "secure: {known: ['ecdsa-sha2-nistp384 AAAA']}\n"])
+def test_a_site_refuses_few_or_unknown_others(
+    compose_plan: Composer, patients: Any, tmp_path: Any, hospital: Callable[..., Any], rules: str
+) -> None:
+    plan = compose_plan(*words_over(COLUMNS), "rounds=1", *SECURE, small=False)
+    sites = [
+        hospital(tmp_path / f"site-{k:02}", patients, some, OPEN + (rules if k == 0 else ""))
+        for k, some in enumerate(dealt(patients, 4))
+    ]
+    context = context_over(plan, Tampered(sites))
+    assert run(context).rounds[-1].sites == ("site-01", "site-02", "site-03")
+    code = "secure-few" if "at_least" in rules else "secure-unknown"
+    refused = [one for one in context.ledger.entries if one.outcome != "ok"]
+    assert {one.site for one in refused} == {"site-00"} and f"`{code}`" in refused[0].reason
+
+
+def test_a_site_may_require_secure_sums(
+    compose_plan: Composer, patients: Any, tmp_path: Any, hospital: Callable[..., Any]
+) -> None:
+    plan = compose_plan(*words_over(COLUMNS), "rounds=1", *PLAIN, small=False)
+    rules = OPEN + "secure: {required: true}\n"
+    sites = [hospital(tmp_path / f"site-{k:02}", patients, some, rules) for k, some in enumerate(dealt(patients, 2))]
+    with pytest.raises(RoundError, match="site reported `secure`"):
+        run(context_over(plan, Tampered(sites)))
