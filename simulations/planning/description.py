@@ -212,8 +212,8 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
     numbers = torch.Size(model.constant.shape).numel()
     return [
         *_fit_sentences(plan, model),
-        f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this.",
-        *([_SECURE] if plan.aggregation.secure else []),
+        f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this."
+        + (_SECURE if plan.aggregation.secure else ""),
         f"stays at a site: cases, and {len(model.names('local'))} local tensor(s).",
         *([f"features are scaled: {SAID[plan.features.scale]}"] if plan.features.scale != "none" else []),
         *_keep_sentences(plan, model),
@@ -226,7 +226,7 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
 
 
 _SECURE = (
-    "in secure sums: of this the coordinator sees a site's name, its number of training cases, class counts and cases "
+    " In secure sums: of this the coordinator sees a site's name, its number of training cases, class counts and cases "
     "that can't be used; all else as a sum over the sites. Masked words have as many bytes as the numbers; keys and "
     "shares are 250 bytes more, up and down together, for each other site with which a site shares masks."
 )
