@@ -212,30 +212,33 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
     numbers = torch.Size(model.constant.shape).numel()
     return [
         *_fit_sentences(plan, model),
-        f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this."
-        + (_SECURE if plan.aggregation.secure else ""),
+        f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this.",
         f"stays at a site: cases, and {len(model.names('local'))} local tensor(s).",
         *([f"features are scaled: {SAID[plan.features.scale]}"] if plan.features.scale != "none" else []),
         *_keep_sentences(plan, model),
         *([_ESTIMATED.format(", ".join(plan.hold_out))] if estimates_prevalence(plan) else []),
         f"computed once per case and kept at the site: {kept} ({numbers:,} numbers per case).",
         f"input: {shape}; {model.width} features; stages: {stages}",
-        *_refused(plan),
+        *_secured_and_refused(plan),
         f"plan digest: {asked.digest}",
     ]
 
 
 _SECURE = (
-    " In secure sums: of this the coordinator sees a site's name, its number of training cases, class counts and cases "
+    "in secure sums: of this the coordinator sees a site's name, its number of training cases, class counts and cases "
     "that can't be used; all else as a sum over the sites. Masked words have as many bytes as the numbers; keys and "
     "shares are 250 bytes more, up and down together, for each other site with which a site shares masks."
 )
 
 
-def _refused(plan: Plan) -> list[str]:
-    """What a hospital with the default bounds would refuse."""
-    found = [*beyond(plan, Bounds())]
-    return [f"a hospital refuses this plan unless its site.yaml says otherwise: {'; '.join(found)}"] if found else []
+def _secured_and_refused(plan: Plan) -> list[str]:
+    """What secure sums leave in the clear, and what a hospital with the default bounds would refuse."""
+    found, secure = [*beyond(plan, Bounds())], [_SECURE] * plan.aggregation.secure
+    return (
+        secure + [f"a hospital refuses this plan unless its site.yaml says otherwise: {'; '.join(found)}"]
+        if found
+        else []
+    )
 
 
 def _keep_sentences(plan: Plan, model: Model) -> list[str]:
