@@ -233,12 +233,10 @@ _SECURE = (
 
 def _secured_and_refused(plan: Plan) -> list[str]:
     """What secure sums leave in the clear, and what a hospital with the default bounds would refuse."""
-    found, secure = [*beyond(plan, Bounds())], [_SECURE] * plan.aggregation.secure
-    return (
-        secure + [f"a hospital refuses this plan unless its site.yaml says otherwise: {'; '.join(found)}"]
-        if found
-        else []
-    )
+    secure, found = [_SECURE] * plan.aggregation.secure, [*beyond(plan, Bounds())]
+    if not found:
+        return secure
+    return [*secure, f"a hospital refuses this plan unless its site.yaml says otherwise: {'; '.join(found)}"]
 
 
 def _keep_sentences(plan: Plan, model: Model) -> list[str]:
