@@ -88,6 +88,9 @@ announce:
 #   changes: 20              # questions of a run that were answered and come back changed
 #   below: 0.5               # share of units that may rest on too few patients; with more nothing is sent
 
+# Secure sums (docs/secure-aggregation.md): fewest hospitals, keys of others (any, if empty), no plan without them.
+# secure: {{at_least: 3, known: [], required: false}}
+
 # Packages, besides fedgraft, from which a plan may use parts here. Leave it empty if in doubt.
 allow: []
 

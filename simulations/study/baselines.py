@@ -22,6 +22,7 @@ from fedgraft.common.plan.choice_names import choice_of
 from fedgraft.common.plan.feature_sections import ScaleName
 from fedgraft.common.plan.graft_sections import AdaptSection, AlignmentSection, PersonalSection, SamplingSection
 from fedgraft.common.plan.plan import Plan, from_dict
+from fedgraft.common.plan.protection.aggregation_section import AggregationSection
 from fedgraft.common.plan.sections import CompressionSection, StrategySection
 from fedgraft.simulations.federation.local_statistics import statistics_of_simulation
 from fedgraft.simulations.federation.sites import Partitioned, only_tests
@@ -119,8 +120,8 @@ def alone(plan: Plan) -> Plan:
     """The plan for one site that trains by itself.
 
     Its update becomes the new model (FedAvg, no compression; of ``strategy=exact`` the fit is over its gradient alone);
-    global class counts become its own; the personal, alignment and adapt sections, the masking of absent classes and
-    the clock are removed. Features that are scaled by moments are scaled by those of
+    global class counts become its own; the personal, alignment and adapt sections, the masking of absent classes,
+    secure sums and the clock are removed. Features that are scaled by moments are scaled by those of
     its training cases, which whoever tests the model is given.
     """
     loss = replace(plan.loss, weights=_own(plan.loss.weights), prior=_own(plan.loss.prior), absent="keep")
@@ -133,6 +134,7 @@ def alone(plan: Plan) -> Plan:
         personal=PersonalSection(),
         alignment=AlignmentSection(),
         adapt=AdaptSection(),
+        aggregation=AggregationSection(),
         clock=None,
         hold_out=(),
         features=replace(plan.features, scale=_of_one_site(plan.features.scale), shrink=0.0),
@@ -203,7 +205,8 @@ def _pooled(plan: Plan, partitioned: Partitioned, environ: Mapping[str, str]) ->
 
 def _without(plan: Plan, study: Study, partitioned: Partitioned, site: str) -> Arrangement:
     patience = replace(plan.patience, quorum_sites=min(plan.patience.quorum_sites, len(partitioned.sites) - 1))
-    left_out = replace(plan, hold_out=(site,), adapt=study.adapt, patience=patience, clock=None)
+    clear = AggregationSection()  # whose figures are told by name
+    left_out = replace(plan, hold_out=(site,), adapt=study.adapt, patience=patience, clock=None, aggregation=clear)
     return Arrangement(LEFT_OUT, site, (site,), left_out, partitioned)
 
 

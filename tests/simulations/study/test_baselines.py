@@ -140,6 +140,8 @@ def test_alone_takes_away_what_acts_between_sites(compose_plan: Composer) -> Non
         None,
     )
     assert (one.train, one.augment, one.backbone, one.head) == (plan.train, plan.augment, plan.backbone, plan.head)
+    secure = compose_plan("aggregation=secure")
+    assert secure.aggregation.secure and not alone(secure).aggregation.secure
 
 
 def test_without_takes_away_what_it_is_told(compose_plan: Composer) -> None:
