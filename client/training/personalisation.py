@@ -13,8 +13,8 @@ from fedgraft.client.fence.units import UnitWatch, rests_on_few
 from fedgraft.client.training.loop import LocalTraining, train_locally
 from fedgraft.common.interfaces.personalisation import Chosen, Personalisation, SiteTraining, TrainsItsOwnWay
 
-TRIES = 4
-"""How often a round is trained again until it rests on enough patients."""
+SPARE = (1.1, 1.8)
+"""How much more than enough is asked for, each time that a round is trained again to rest on enough patients."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ def trained_on_enough(watch: UnitWatch, least: int, again: Callable[[], float]) 
         the last loss; ``None`` if it was not trained again.
     """
     loss = None
-    for _ in range(TRIES):
+    for spare in SPARE:
         sums = watch.found.get("")
         if sums is None or len(watch.found) > 1 or not bool(rests_on_few(sums[:-1], least).any()):
             break
-        shorter = factors(sums[:-1].cpu(), least)
+        shorter = factors(sums[:-1].cpu(), least, spare)
         if shorter is None:
             break
         watch.shorten(shorter)
