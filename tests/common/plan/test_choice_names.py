@@ -31,7 +31,7 @@ def test_one_class_of_two_choices_goes_by_the_options() -> None:
 
 def test_a_part_goes_by_itself_also_where_a_package_passes_it_on() -> None:
     assert choice_of_part("head", Cosine) == "cosine"
-    assert (choice_of_part("strategy", FedAvg), choice_of_part("strategy", FedMedian)) == ("fedavg", "fedmedian")
+    assert (choice_of_part("strategy", FedAvg), choice_of_part("strategy", FedMedian)) == ("fedavg", "median")
 
 
 def test_what_no_choice_names_keeps_its_own_name() -> None:
