@@ -20,6 +20,7 @@ from fedgraft.client.augmentation.mixing import mixing_of
 from fedgraft.client.fence.came import require_norms_within
 from fedgraft.client.fence.few_patients import require_patients
 from fedgraft.client.fence.held_back import held_back
+from fedgraft.client.fence.plan_bounds import require_remembering
 from fedgraft.client.fence.units import UnitWatch
 from fedgraft.client.site import release
 from fedgraft.client.site.own_tensors import carry_over
@@ -137,6 +138,7 @@ def assign(
     if session.held_out:
         raise WireError("the plan holds this site out: it never trains, and evaluates the final model")
     require_patients(session.patients, session.site.release.patients)
+    require_remembering(session.plan, order.proximal_mu, session.site.bounds)
     received = received_by(content, session, session.plan.compression.down) if received is None else received
     session.begin_round(order.round)
     session.receive(received)

@@ -44,6 +44,15 @@ def require_steps_within(plan: Plan, cases: int, bounds: Bounds) -> None:
     _require([f"{what}, bounds.steps={bounds.steps}"] if steps > bounds.steps else [])
 
 
+def require_remembering(plan: Plan, mu: float, bounds: Bounds) -> None:
+    """Check the weight of the proximal term that came with a message.
+
+    Raises:
+        BoundsError: each step would take back the ones before.
+    """
+    _require(_forgets(plan, mu, bounds))
+
+
 def _require(problems: list[str] | Iterator[str]) -> None:
     if found := list(problems):
         raise BoundsError(found)
@@ -60,8 +69,21 @@ def beyond(plan: Plan, bounds: Bounds) -> Iterator[str]:
             yield f"{path}={value:g} is above bounds.rate={bounds.rate:g}"
         if name.endswith("epochs") and value > bounds.epochs:
             yield f"{path}={value:g} is above bounds.epochs={bounds.epochs}"
+    yield from _forgets(plan, float(plan.strategy.options.get("proximal_mu") or 0.0), bounds)
     for section in _SIZED:
         yield from _sizes(plain.get(section), section, bounds)
+
+
+def _forgets(plan: Plan, mu: float, bounds: Bounds) -> Iterator[str]:
+    """Whether a step takes back what those before it did: then an update rests on the patients of the last batches.
+
+    With a part ``q`` left of each step's work by the next one, it rests on ``(1 + q) / (1 - q)`` steps (the effective
+    number of a geometric series): 19 at 0.1, of one patient each if ``train.batch_size=1``.
+    """
+    back = plan.train.lr * (plan.train.weight_decay + mu)
+    if back > bounds.forget:
+        what = f"train.weight_decay={plan.train.weight_decay:g}" + (f" and proximal_mu={mu:g}" if mu else "")
+        yield f"{what} at train.lr={plan.train.lr:g} take back {back:.3g} of each step, bounds.forget={bounds.forget:g}"
 
 
 def _sizes(part: Any, section: str, bounds: Bounds) -> Iterator[str]:

@@ -18,6 +18,8 @@ class Bounds:
 
     Attributes:
         rate: any learning rate of the plan.
+        forget: of what was trained, the part that a step may take back by weight decay and the proximal term: an
+            update in which each step undoes the ones before rests on the last batch.
         width: rows of a tensor that is trained: units of a layer.
         parameters: numbers that are trained, at the site and in common.
         rounds: of a run.
@@ -37,6 +39,7 @@ class Bounds:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
     rate: Number = 10.0
+    forget: Annotated[float, Field(ge=0)] = 0.1
     width: Amount = 4096
     parameters: Amount = 50_000_000
     rounds: Amount = 1000
@@ -54,6 +57,7 @@ class Bounds:
 _ANY = 2**62
 UNBOUNDED = Bounds(
     rate=math.inf,
+    forget=math.inf,
     width=_ANY,
     parameters=_ANY,
     rounds=_ANY,

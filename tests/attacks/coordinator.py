@@ -61,10 +61,12 @@ class Curious:
         found = self.ask(parcel, messages.BACKBONE, run, continues)
         return found if isinstance(found, str) else unpack_offer(found, tasks.of(self.plan.data))
 
-    def train(self, shared: Mapping[str, Tensor], number: int, run: int = 1) -> Update | str:
-        """Send weights of its own choice to be trained in a round."""
+    def train(self, shared: Mapping[str, Tensor], number: int, run: int = 1, mu: float = 0.0) -> Update | str:
+        """Send weights of its own choice to be trained in a round, with a proximal term of weight ``mu``."""
         config = messages.pack_config(self.plan.digest, None)
         config["server-round"] = number
+        if mu:
+            config["proximal-mu"] = mu
         content = RecordDict({messages.ARRAYS: messages.pack_tensors(shared), messages.CONFIG: config})
         found = self.ask(content, messages.TRAIN, run)
         if isinstance(found, str):

@@ -28,6 +28,10 @@ def said(site: Path) -> str:
         (("rounds=100000",), ("rounds=100000", "bounds.rounds=1000")),
         (("train.epochs=1000000000",), ("train.epochs=1e+09", "bounds.epochs=100")),
         (("train.lr=1000",), ("train.lr=1000", "bounds.rate=10")),
+        (
+            ("train.lr=10", "train.weight_decay=0.1", "train.batch_size=1"),
+            ("take back 1 of each step", "bounds.forget=0.1"),
+        ),
         # 0.3 GB
         (("head=mlp", "head.normalise=false", "head.hidden=5800000"), ("head.hidden=5800000", "bounds.width=4096")),
         (("rounds=100000", "train.lr=1000"), ("rounds=100000", "train.lr=1000")),
@@ -40,6 +44,19 @@ def test_an_absurd_plan_is_refused_with_all_that_is_absurd(
     assert curious(site, *overrides).ask_plan() == "bounds"
     assert all(name in said(site) for name in names)
     assert not (site.parent / "state" / "plans").exists()
+
+
+def test_a_proximal_term_that_leaves_only_the_last_batch_is_refused(
+    hospital: Hospital, curious: Callable[..., Curious]
+) -> None:
+    """It comes with a message, not with the plan: each step of one patient would undo the one before."""
+    site, _ = hospital(30)
+    one = curious(site, "train.lr=1", "train.momentum=0", "train.batch_size=1", "train.epochs=1")
+    one.prepare()
+    honest = one.model.tensors(one.model.received)
+    assert one.train(honest, 1, mu=1.0) == "bounds"
+    assert "proximal_mu=1 at train.lr=1 take back 1 of each step" in said(site)
+    assert not isinstance(one.train(honest, 2, mu=0.05), str)
 
 
 def test_rounds_plans_and_norms(hospital: Hospital, curious: Callable[..., Curious]) -> None:
