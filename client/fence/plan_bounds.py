@@ -69,7 +69,8 @@ def beyond(plan: Plan, bounds: Bounds) -> Iterator[str]:
             yield f"{path}={value:g} is above bounds.rate={bounds.rate:g}"
         if name.endswith("epochs") and value > bounds.epochs:
             yield f"{path}={value:g} is above bounds.epochs={bounds.epochs}"
-    yield from _forgets(plan, float(plan.strategy.options.get("proximal_mu") or 0.0), bounds)
+    mu = plan.strategy.options.get("proximal_mu")
+    yield from _forgets(plan, float(mu) if isinstance(mu, int | float) else 0.0, bounds)
     for section in _SIZED:
         yield from _sizes(plain.get(section), section, bounds)
 
