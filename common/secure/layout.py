@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ from fedgraft.common.secure.masks import Vector
 
 Arrays = Mapping[str, Reals]
 WIDER = 2**16
+_BITS: dict[np.dtype[Any], Bits] = {np.dtype(np.float32): 32, np.dtype(np.float64): 64}
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,7 @@ class Scale:
 
 def parts_of(arrays: Arrays) -> tuple[Part, ...]:
     """The layout of arrays of float32 or float64, in the order of their names."""
-    bits: dict[str, Bits] = {"float32": 32, "float64": 64}
-    return tuple(Part(name, arrays[name].shape, bits[arrays[name].dtype.name]) for name in sorted(arrays))
+    return tuple(Part(name, arrays[name].shape, _BITS[arrays[name].dtype]) for name in sorted(arrays))
 
 
 def integers_of(arrays: Arrays, cases: int, scale: Scale) -> dict[str, Integers]:
@@ -83,10 +84,12 @@ def integers_of(arrays: Arrays, cases: int, scale: Scale) -> dict[str, Integers]
     Raises:
         SecureRangeError: a number is larger than ``cases`` times the largest size per case.
     """
+    steps = {bits: scale.grid(bits).step for bits in _BITS.values()}
     found = {}
-    for part in parts_of(arrays):
-        require_within(part.name, arrays[part.name], cases * scale.per_case(part.bits))
-        found[part.name] = on_grid(arrays[part.name], scale.grid(part.bits).step)
+    for name, values in arrays.items():
+        bits = _BITS[values.dtype]
+        require_within(name, values, cases * scale.per_case(bits))
+        found[name] = on_grid(values, steps[bits])
     return found
 
 
@@ -114,10 +117,10 @@ def arrays_of(total: Vector, parts: Sequence[Part], scale: Scale) -> dict[str, N
     """
     if not total.fits(empty_vector(parts)):
         raise SecureError("a secure sum is not as long as its layout says")
-    found, at = {}, {32: 0, 64: 0}
+    grids, found, at = {bits: scale.grid(bits) for bits in _BITS.values()}, {}, {32: 0, 64: 0}
     for part in parts:
         words = total.narrow if part.bits == 32 else total.wide
         some = words[at[part.bits] : at[part.bits] + part.size]
-        found[part.name] = as_values(some, scale.grid(part.bits)).reshape(part.shape)
+        found[part.name] = as_values(some, grids[part.bits]).reshape(part.shape)
         at[part.bits] += part.size
     return found

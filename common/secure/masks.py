@@ -1,7 +1,7 @@
 """Masks: ChaCha20's keystream (RFC 8439) of a seed, as words that are added to a vector modulo its word size.
 
-All 256 bits of a seed are the cipher's key. (A 32-bit generator, as flwr's SecAgg+ uses, can be tried out.) Each seed
-makes one mask.
+It is what ChaCha20-Poly1305 makes of zeros, from block 1 on, in one call. All 256 bits of a seed are the cipher's key.
+(A 32-bit generator, as flwr's SecAgg+ uses, can be tried out.) Each seed makes one mask.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from fedgraft.common.secure.fixed_point import WORD, Words
 
-_START = bytes(16)  # block 0, nonce 0: a seed is used once
+_NONCE = bytes(12)  # a seed is used once
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,7 @@ def zeros_like(vector: Vector) -> Vector:
 
 def mask_of(seed: bytes, like: Vector) -> Vector:
     """The mask of a seed of 32 bytes for a vector of these lengths; read-only."""
-    cipher = Cipher(algorithms.ChaCha20(seed, _START), mode=None)
-    stream = cipher.encryptor().update(_zeros(like.nbytes))
+    stream = ChaCha20Poly1305(seed).encrypt(_NONCE, _zeros(like.nbytes), None)  # its tag, at the end, is left out
     wide = np.frombuffer(stream, WORD[64], len(like.wide), like.narrow.nbytes)
     return Vector(np.frombuffer(stream, WORD[32], len(like.narrow)), wide)
 

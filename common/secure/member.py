@@ -148,9 +148,9 @@ def shares_for(member: Member, circle: Circle, at_least: int) -> tuple[Member, d
     shares = {
         place: (one[0].tobytes(), one[1].tobytes()) for place, one in zip(holders, made.astype("<u4"), strict=True)
     }
-    sent = {}
+    sent, start = {}, _about(circle)
     for peer in circle.peers:
-        about, (out, _) = _about(circle, member.name, peer.name, secrets.public), member.channels[peer.public]
+        about, (out, _) = start + _way(member.name, peer.name, secrets.public), member.channels[peer.public]
         sent[peer.place] = keys.sealed(out, circle.number, b"".join(shares[peer.place]), about)
     ready = Ready(circle, secrets, shares[circle.place])
     return replace(member, fresh=None, ready=ready, last=circle.number), sent
@@ -177,9 +177,9 @@ def mask(
     circle = ready.circle
     peers = [peer for peer in circle.peers if peer.place in arrived]
     require_many(len(peers) + 1, max(at_least, circle.threshold), "have a part")
-    held = {circle.place: ready.kept}
+    held, start = {circle.place: ready.kept}, _about(circle)
     for peer in peers:
-        about = _about(circle, peer.name, member.name, peer.mask_key)
+        about = start + _way(peer.name, member.name, peer.mask_key)
         opened = keys.opened(member.channels[peer.public][1], number, arrived[peer.place], about)
         held[peer.place] = (opened[: shamir.SHARE_BYTES], opened[shamir.SHARE_BYTES :])
     seeds = pair_seeds(ready.secrets.key, [peer.mask_key for peer in peers], circle.run, number)
@@ -241,7 +241,11 @@ def _channel(member: Member, other: str, secret: bytes) -> tuple[bytes, bytes]:
     return out, back
 
 
-def _about(circle: Circle, sender: str, receiver: str, mask_key: bytes) -> bytes:
-    """What is authenticated with a share: so no site can be told another key of its peer than the peer's own."""
-    words = (circle.run, str(circle.number), str(circle.threshold), sender, receiver)
-    return "|".join(words).encode() + b"|" + mask_key
+def _about(circle: Circle) -> bytes:
+    """The beginning of what is authenticated with a share."""
+    return f"{circle.run}|{circle.number}|{circle.threshold}|".encode()
+
+
+def _way(sender: str, receiver: str, mask_key: bytes) -> bytes:
+    """The rest: so no site can be told another key of its peer than the peer's own."""
+    return f"{sender}|{receiver}|".encode() + mask_key

@@ -208,7 +208,8 @@ class SecureHearing:
         heard: Mapping[int, Heard],
     ) -> Answer:
         """The sum, as the answer of one site."""
-        spoken = {question.nodes[place]: heard[place] for place in heard if place in words}
+        nodes = question.nodes
+        spoken = {nodes[place]: heard[place] for place in heard if place in words}
         offer = Offer(POOLED, self._plan.digest, True, sum(one.offer.examples for one in spoken.values()), None)
         message = question.asked[next(iter(words))]
         kind, asked = KINDS[message.metadata.message_type], Asked(message.content, self._plan)
