@@ -45,6 +45,10 @@ CAUSES = {
     "final model, and sends no update and no loss",
     "few-cases": "what the site would have sent rests on fewer patients than release.min_count in its site.yaml, "
     "though it has more: nothing was sent",
+    "privacy": "the site's site.yaml has a `privacy` budget, and the plan has no differential privacy "
+    "(privacy=record); or the message asks for what a private plan leaves out",
+    "privacy-spent": "the `privacy` budget in the site's site.yaml does not suffice for this run, or the run has asked "
+    "for all that it was charged with; `fedgraft site privacy` at the site says how much is left",
     "fence": "the site refuses what could show single patients; its state/errors.jsonl says what",
     "secure": "a step of secure aggregation that the site refuses, or has no keys for (it was started anew, or the "
     "step was asked twice); keys are made anew with the next sum. Its state/errors.jsonl says which",

@@ -177,6 +177,18 @@ class WithheldError(SecureError):
     code = "secure-withheld"
 
 
+class PrivacyError(FenceError):
+    """A plan without differential privacy at a site that asks for it, or a question that a private plan leaves out."""
+
+    code = "privacy"
+
+
+class PrivacySpentError(PrivacyError):
+    """The site's privacy budget, or that of a run, does not suffice for another answer."""
+
+    code = "privacy-spent"
+
+
 class RoundError(FedGraftError):
     """A round could not be completed: too few sites sent a usable update."""
 

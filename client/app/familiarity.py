@@ -8,6 +8,7 @@ from flwr.app import RecordDict
 
 from fedgraft.client.app.handlers import received_by
 from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.privacy.required import require_unpromised
 from fedgraft.client.site.release import append_line, may_release_means, release_distances
 from fedgraft.client.training.before_head import features_before_head
 from fedgraft.client.training.session import Session
@@ -27,6 +28,7 @@ def tell_familiarity(content: RecordDict, workspace: Workspace, site_file: Path,
     """
     order = messages.unpack_order(content)
     session = workspace.open(site_file, order.plan_digest, run)
+    require_unpromised(session.plan, "sums over features")
     reference = unpack_reference(content, projected_width(session.model.head_width))
     held_out = session.abstains or session.site.name in session.plan.hold_out
     if session.plan.decide.unseen is None or (held_out and reference is None):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from flwr.app import RecordDict
 from torch import Tensor
 
 from fedgraft.client.app.handlers import evaluate_received
+from fedgraft.client.app.private_answers import private_site
 from fedgraft.client.app.site_loss import gradient_at
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.fence.came import require_norms_within
 from fedgraft.client.fence.few_patients import require_patients
 from fedgraft.client.fence.history import keep_sent, sent_before
 from fedgraft.client.fence.residuals import require_one_matrix, require_rest_on_many
+from fedgraft.client.privacy.site import PrivateSite
 from fedgraft.client.site import release
 from fedgraft.client.training.full_batch import SummedLoss
 from fedgraft.client.training.session import Session
@@ -45,12 +48,10 @@ def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, ru
     session = workspace.open(site_file, order.plan_digest, run)
     if not is_exact(session.plan.strategy) or session.site.name in session.plan.hold_out:
         raise WireError("the plan asks this site for no gradients")
-    permission = session.site.release
-    release.require_gradient(session.plan.release, permission)
-    require_patients(session.patients, permission.patients)
-    session.accepted.require_training("gradient")
-    if permission.patients > 1:
-        require_one_matrix(session.model.network.head)
+    private = session.plan.privacy.on
+    require_patients(session.patients, session.site.release.patients)
+    if not private:
+        _require_told(session)
     if evaluate:  # the first question of a round
         session.begin_round(order.round)
     received = _received(content, session)
@@ -58,11 +59,29 @@ def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, ru
     with session.phases.of("train"):
         session.load(received)
         summed = gradient_at(session, order, received, workspace, session.local_tensors())
-        if permission.patients > 1:
+        if private:
+            told = private_site(session, workspace).gradient(order, received, summed)
+        elif session.site.release.patients > 1:
             _require_many(session, summed)
+    if private:
+        return _private_answer(session, order, told)
     with session.phases.of("evaluate"):
         evaluations = session.accepted.tellable("evaluation", evaluate_received(session)) if evaluate else {}
     return _answer(session, order, summed, evaluations)
+
+
+def _require_told(session: Session) -> None:
+    """
+    Raises:
+        SiteFileError: the site does not release what a gradient tells.
+        AccountError: beside what was told before, it would tell of few patients.
+        FewCasesError: the head has several layers.
+    """
+    permission = session.site.release
+    release.require_gradient(session.plan.release, permission)
+    session.accepted.require_training("gradient")
+    if permission.patients > 1:
+        require_one_matrix(session.model.network.head)
 
 
 def _require_many(session: Session, summed: SummedLoss) -> None:
@@ -91,6 +110,15 @@ def _precision(session: Session) -> str:
     path = path_of(session.plan, session.site.trusted)
     assert path is not None
     return path.precision
+
+
+def _private_answer(session: Session, order: messages.Instruction, told: Mapping[str, Tensor]) -> RecordDict:
+    """The noisy gradient, for the noisy number of patients; no loss, and no evaluations."""
+    cases = sum(PrivateSite(session).counts())
+    gradient = {HEAD + name: tensor for name, tensor in told.items()}
+    answer = Gradient(session.site.name, session.plan.digest, order.round, gradient, None, cases, {})
+    release.log_gradient(session.release_log, session.run, answer, session.model.names("shared"))
+    return pack_gradient(answer, _precision(session))
 
 
 def _answer(

@@ -13,6 +13,7 @@ from torch import Tensor
 from fedgraft.client.app.estimate import round_seconds
 from fedgraft.client.app.own_predictions import keep_predictions
 from fedgraft.client.app.prevalence import Prevalence, balance
+from fedgraft.client.app.private_answers import private_offer
 from fedgraft.client.app.site_loss import gradient_at, loss_of
 from fedgraft.client.app.subgroups import evaluate_subgroups
 from fedgraft.client.app.workspace import Workspace
@@ -22,6 +23,7 @@ from fedgraft.client.fence.few_patients import require_patients
 from fedgraft.client.fence.held_back import held_back
 from fedgraft.client.fence.plan_bounds import require_remembering
 from fedgraft.client.fence.units import UnitWatch
+from fedgraft.client.privacy.required import require_unpromised
 from fedgraft.client.site import release
 from fedgraft.client.site.own_tensors import carry_over
 from fedgraft.client.training.alignment import fill_reference
@@ -70,6 +72,8 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
     if before := continues_of(content):
         carry_over(site.state, before, digest, run)
     session = workspace.open(site_file, digest, run)
+    if plan.privacy.on:
+        return private_offer(session)
     train, task = session.cohort["train"], tasks.of(plan.data)
     counts = None if session.held_out or session.abstains else task.count(train.labels)
     abstains = FewPatientsError.code if session.abstains and not session.held_out else ""
@@ -135,6 +139,7 @@ def assign(
     """
     order = messages.unpack_order(content)
     session = workspace.open(site_file, order.plan_digest, run)
+    require_unpromised(session.plan, "an update")
     if session.held_out:
         raise WireError("the plan holds this site out: it never trains, and evaluates the final model")
     require_patients(session.patients, session.site.release.patients)

@@ -8,6 +8,7 @@ from pathlib import Path
 from flwr.app import RecordDict
 
 from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.privacy.required import require_unpromised
 from fedgraft.client.site.release import append_line, may_release_sums
 from fedgraft.client.training.before_head import inputs_of_weights
 from fedgraft.client.training.session import Session
@@ -33,6 +34,7 @@ def tell_sums(content: RecordDict, workspace: Workspace, site_file: Path, run: i
     """
     digest = plan_of_sums_question(content)
     session = workspace.open(site_file, digest, run)
+    require_unpromised(session.plan, "sums by class")
     asked = unpack_sums_question(content, {name: session.specs[name] for name in session.model.names("given")})
     ranks = asked.purpose == "ranking"
     wanted = session.plan.features.keep is not None if ranks else starts_head(session.plan)

@@ -11,6 +11,7 @@ from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.enrolment.roll import Roll
 from fedgraft.client.cohort.inputs import Inputs, TellsStatistics
 from fedgraft.client.cohort.manifest.manifest import read_manifest
+from fedgraft.client.privacy.required import require_private_plan, require_unpromised
 from fedgraft.client.site.release import RELEASED, append_line
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import PlanError, WireError
@@ -35,6 +36,8 @@ def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: in
         raise WireError("the plan does not have the digest that the coordinator announced")
     site = workspace.site(site_file)
     require_secure(plan, site)
+    require_unpromised(plan, "statistics of the input")
+    require_private_plan(plan, site)
     kind = kind_of(plan, site.trusted)
     asked = kind.federated_statistics()
     if asked is None:

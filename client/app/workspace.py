@@ -20,6 +20,7 @@ from fedgraft.client.cohort.inputs import Factories, Inputs, Progress, factory_o
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.features.extraction import FeatureExtractor, load_cohort
 from fedgraft.client.fence.plan_bounds import require_model_within, require_plan_within, require_steps_within
+from fedgraft.client.privacy.required import require_private_plan
 from fedgraft.client.secure.vault import InMemory, OnDisk, Vault
 from fedgraft.client.site.machine import choose, use_threads
 from fedgraft.client.site.row_store import Store
@@ -98,6 +99,7 @@ class Workspace:
             raise WireError("the plan does not have the digest that the coordinator announced")
         require_plan_within(plan, site.bounds)
         require_secure(plan, site)
+        require_private_plan(plan, site)
         _replace(_plan_file(site, announced), f"{'+'.join(_digests(backbone_digest))}\n{plan_json}")
         self._plans[announced] = plan
         return plan

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from fedgraft.client.site.bounds import Bounds
 from fedgraft.client.site.limits import Limits, Rules
+from fedgraft.client.site.privacy_budget import PrivacyBudget
 from fedgraft.client.site.secure_rules import SecureRules
 from fedgraft.common.errors import SiteFileError
 from fedgraft.common.plan.types import OURS, SITE_NAME
@@ -137,6 +138,7 @@ class SiteFile:
         limits: the most that one file may have or take.
         bounds: the most that a plan may ask.
         secure: what it asks of secure sums (``aggregation.secure``).
+        privacy: the most that may be told of a patient in all runs; by default without limit, and without noise.
         refuse_burned_in: whether images whose header says that an annotation is burned in are quarantined.
     """
 
@@ -159,6 +161,7 @@ class SiteFile:
     limits: Limits = field(default_factory=Limits)
     bounds: Bounds = field(default_factory=Bounds)
     secure: SecureRules = field(default_factory=SecureRules)
+    privacy: PrivacyBudget | None = None
     refuse_burned_in: bool = True
 
     @property

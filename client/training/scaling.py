@@ -15,7 +15,7 @@ from fedgraft.client.features.extraction import Cohort
 from fedgraft.client.training.evaluation import predict
 from fedgraft.common.features.keep import KEPT, Kept, require_places
 from fedgraft.common.features.moments import Moments, balanced, moments_of
-from fedgraft.common.features.scale import DEVIATION, MEAN, own_values, standardised
+from fedgraft.common.features.scale import DEVIATION, MEAN, Standardised, own_values, standardised
 from fedgraft.common.interfaces.roles import KEEP, SCALE
 from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.models.model import Model
@@ -59,10 +59,10 @@ class Scaling:
 
     @property
     def features(self) -> Tensor:
-        """The features of the training cases, ``(N, F)`` float32, not scaled."""
+        """The features of the training cases, ``(N, F)`` float32, as the scale's moments are of them."""
         if self.model.constant.what != FEATURES:
             self.model.load(self.initial)
-        return self.as_loaded
+        return self._prepared(self.as_loaded)
 
     @property
     def as_loaded(self) -> Tensor:
@@ -117,7 +117,11 @@ class Scaling:
         if MEAN not in self.values:
             scaled: Tensor = self.model.network.scale(features)
             return scaled
-        return standardised(features, self.values[MEAN], self.values[DEVIATION])
+        return standardised(self._prepared(features), self.values[MEAN], self.values[DEVIATION])
+
+    def _prepared(self, features: Tensor) -> Tensor:
+        scale = self.model.network.scale
+        return scale.prepared(features) if isinstance(scale, Standardised) else features
 
 
 def scaled(

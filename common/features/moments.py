@@ -86,3 +86,12 @@ def drawn_to(own: Moments, common: Moments, cases: float) -> Moments:
     mean = share * own.mean + (1 - share) * common.mean
     second = share * (own.variance + own.mean.square()) + (1 - share) * (common.variance + common.mean.square())
     return Moments(own.cases, mean, own.cases * (second - mean.square()).clamp(min=0))
+
+
+def steadied(noisy: Moments) -> Moments:
+    """Moments whose variances were made by sums with noise, none of them below a quarter of the median of those that
+    came out above 0: a feature must not be blown up because noise took nearly all of its variance."""
+    found = noisy.variance
+    above = found[found > 0]
+    least = above.median() / 4 if len(above) else torch.ones((), dtype=found.dtype)
+    return Moments(noisy.cases, noisy.mean, found.clamp(min=least) * noisy.cases)

@@ -39,17 +39,25 @@ class CaseScale(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(B, F)`` -> ``(B, F)`` float32."""
-        parts = features.split(self.widths, dim=1)
-        return torch.cat([functional.layer_norm(part, part.shape[1:]) for part in parts], dim=1)
+        return by_case(features, self.widths)
+
+
+def by_case(features: Tensor, widths: tuple[int, ...]) -> Tensor:
+    """Features ``(B, F)`` -> the same, each group by its own mean and deviation in that case; as they are if there are
+    no groups. The square of a case's length is then F, or a little less."""
+    if not widths:
+        return features
+    return torch.cat([functional.layer_norm(part, part.shape[1:]) for part in features.split(widths, dim=1)], dim=1)
 
 
 class Standardised(nn.Module):
-    """``(x - mean) / deviation``, number by number. At first the identity.
+    """``(x - mean) / deviation``, number by number. At first, but for ``widths``, the identity.
 
     Args:
         width: number of features.
         mean, deviation: the role of each: ``given`` = that over all sites' training cases; ``local`` = the site's own.
         needs_common: whether the site's own values depend on the common ones, which are then given as well.
+        widths: of groups that are first scaled by their own mean and deviation in each case (`by_case`); or none.
     """
 
     def __init__(
@@ -58,8 +66,10 @@ class Standardised(nn.Module):
         mean: Literal["given", "local"],
         deviation: Literal["given", "local"],
         needs_common: bool = False,
+        widths: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
+        self.widths = widths
         found: dict[str, Role] = {MEAN: mean, DEVIATION: deviation}
         self.register_buffer(MEAN, torch.zeros(width))
         self.register_buffer(DEVIATION, torch.ones(width))
@@ -73,7 +83,11 @@ class Standardised(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """``(B, F)`` -> ``(B, F)`` float32."""
         mean, deviation = self.get_buffer(MEAN), self.get_buffer(DEVIATION)
-        return standardised(features, mean, deviation)
+        return standardised(self.prepared(features), mean, deviation)
+
+    def prepared(self, features: Tensor) -> Tensor:
+        """What mean and deviation are of, ``(B, F)``."""
+        return by_case(features, self.widths)
 
 
 def standardised(features: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
@@ -98,6 +112,8 @@ def scale_of(section: FeaturesSection, groups: tuple[Group, ...]) -> nn.Module:
         return CaseScale(tuple(group.width for group in groups))
     if section.scale == "common":
         return Standardised(width, "given", "given")
+    if section.scale == "case_common":
+        return Standardised(width, "given", "given", widths=tuple(group.width for group in groups))
     if section.scale == "centre":
         return Standardised(width, "local", "given", drawn)
     return Standardised(width, "local", "local", drawn)
@@ -136,6 +152,8 @@ SAID: Mapping[ScaleName, str] = MappingProxyType(
         "none": "not at all",
         "case": "each stage of a case by its own mean and deviation in that case",
         "common": "by mean and deviation over all sites' training cases",
+        "case_common": "each stage of a case by its own mean and deviation in that case, and then by those over all "
+        "sites' training cases",
         "centre": "by each site's own mean, and the deviation around it over all sites",
         "own": "by mean and deviation of each site's own training cases, which stay there",
         "own_balanced": "by mean and deviation of each site's own training cases, all its classes weighing the same",

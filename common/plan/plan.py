@@ -33,6 +33,7 @@ from fedgraft.common.plan.graft_sections import (
 )
 from fedgraft.common.plan.patience_section import RENAMED, PatienceSection, renamed
 from fedgraft.common.plan.protection.aggregation_section import AggregationSection
+from fedgraft.common.plan.protection.privacy_section import PrivacySection
 from fedgraft.common.plan.sections import (
     AdaptationSection,
     AugmentSection,
@@ -91,6 +92,7 @@ class Plan:
     patience: PatienceSection = field(default_factory=PatienceSection)
     bounds: BoundsSection = field(default_factory=BoundsSection)
     aggregation: AggregationSection = field(default_factory=AggregationSection)
+    privacy: PrivacySection = field(default_factory=PrivacySection)
     hold_out: tuple[str, ...] = ()
     select: Literal["last", "best"] = "last"
     start_from: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
@@ -145,6 +147,7 @@ _LATER = {
     "audit": AuditSection(),
     "bounds": BoundsSection(),
     "aggregation": AggregationSection(),
+    "privacy": PrivacySection(),
 }
 _OF_A_SIMULATION = """\
 # `data._target_` with its options, and `partition`, are a simulation's: each hospital's own site.yaml names its cases.

@@ -50,11 +50,12 @@ def pack_moments(answer: SiteMoments) -> RecordDict:
     return record
 
 
-def unpack_moments(content: RecordDict, width: int) -> SiteMoments:
+def unpack_moments(content: RecordDict, width: int, noisy: bool = False) -> SiteMoments:
     """Read a site's answer.
 
     Args:
         width: number of features.
+        noisy: whether they have noise, by which squares can be negative.
 
     Raises:
         WireError: a key is missing, a shape or dtype is wrong, a number is not finite, or a square is negative.
@@ -68,6 +69,6 @@ def unpack_moments(content: RecordDict, width: int) -> SiteMoments:
     spec = messages.Spec((width,), "float64")
     found = messages.unpack_tensors(record, {_MEAN: spec, _SQUARES: spec})
     cases = count_of(site, _CASES)
-    if cases == 0 or bool(torch.any(found[_SQUARES] < 0)):
+    if cases == 0 or (not noisy and bool(torch.any(found[_SQUARES] < 0))):
         raise WireError("moments must be of one case or more, and a sum of squares can't be negative")
     return SiteMoments(name, digest, Moments(cases, found[_MEAN], found[_SQUARES]))

@@ -35,7 +35,7 @@ class Gradient:
 
     Attributes:
         tensors: the derivative of ``loss`` by each shared tensor, float64, by name.
-        loss: the sum over the site's training cases.
+        loss: the sum over the site's training cases; ``None`` if it is not told (``privacy=record``).
         examples: how many they are.
         evaluations: of the received tensors, by split; empty unless they were asked for.
     """
@@ -44,7 +44,7 @@ class Gradient:
     plan_digest: str
     round: int
     tensors: dict[str, Tensor]
-    loss: float
+    loss: float | None
     examples: int
     evaluations: dict[str, Evaluation]
 
@@ -128,10 +128,11 @@ def unpack_gradient_question(content: RecordDict) -> tuple[Instruction, bool]:
 
 def pack_gradient(answer: Gradient, precision: str) -> RecordDict:
     """The content of a site's reply to ``query.gradient``."""
+    loss = {} if answer.loss is None else {_LOSS: answer.loss}
     return RecordDict(
         {
             messages.ARRAYS: messages.pack_tensors(pack_matrices(answer.tensors, precision)),
-            messages.METRICS: MetricRecord({messages.EXAMPLES: answer.examples, _LOSS: answer.loss}),
+            messages.METRICS: MetricRecord({messages.EXAMPLES: answer.examples, **loss}),
             **messages.pack_answer(answer.site, answer.plan_digest, answer.round, answer.evaluations),
         }
     )
@@ -153,7 +154,7 @@ def unpack_gradient(content: RecordDict, specs: Specs, precision: str, task: Any
     examples, loss = metrics.get(messages.EXAMPLES), metrics.get(_LOSS)
     if not is_count(examples) or examples == 0:
         raise WireError("the number of training cases must be a whole number above 0")
-    if not (isinstance(loss, float) and math.isfinite(loss)):
+    if loss is not None and not (isinstance(loss, float) and math.isfinite(loss)):
         raise WireError("the loss is not a finite number")
     tensors = unpack_matrices(messages.unpack_arrays(content, messages.ARRAYS), specs, precision)
     return Gradient(site, plan_digest, server_round, tensors, loss, int(examples), evaluations)  # type: ignore[arg-type]

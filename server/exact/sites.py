@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from flwr.app import Message
@@ -21,6 +22,8 @@ from fedgraft.server.exchange.hearing import Hear
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.patience.quorum import Quorum
+
+Answers = dict[tuple[int, ...], Gradient]
 
 
 @dataclass(frozen=True)
@@ -76,18 +79,29 @@ class SitesInFit:
             SiteLeftError: at least one of them did not answer, and is left out of the next call.
             TooFewError: fewer are left than the quorum needs.
         """
+        answers = self._answers(weights)
+        if self._are_missing(answers):
+            raise SiteLeftError
+        return _total(answers.values(), weights)
+
+    def of_those_left(self, weights: dict[str, Tensor]) -> Sums:
+        """The sums over the sites that answer; one that does not is left out of this sum and of all later ones.
+
+        Raises:
+            TooFewError: fewer are left than the quorum needs.
+        """
+        answers = self._answers(weights)
+        self._are_missing(answers)
+        return _total(answers.values(), weights)
+
+    def _answers(self, weights: dict[str, Tensor]) -> Answers:
         answers = self._ask(weights)
         if self._is_first:
             self._is_first = False
             self.evaluations = {found.site: found.evaluations for found in answers.values()}
-        answered = {node for nodes in answers for node in nodes}
-        if len(answered) < len(self._roster):
-            self._leave_out(answered)
-        ordered = sorted(answers.values(), key=lambda found: found.site)  # the last digits depend on the order
-        gradient = {name: sum((one.tensors[name] for one in ordered[1:]), ordered[0].tensors[name]) for name in weights}
-        return Sums(sum(one.loss for one in ordered), gradient, sum(one.examples for one in ordered))
+        return answers
 
-    def _ask(self, weights: Mapping[str, Tensor]) -> dict[tuple[int, ...], Gradient]:
+    def _ask(self, weights: Mapping[str, Tensor]) -> Answers:
         """The usable answers, by the nodes for which each speaks."""
         plan, number, ledger = self._asking.plan, self._asking.number, self._asking.ledger
         counts = class_counts(plan, self._roster.values())
@@ -100,14 +114,26 @@ class SitesInFit:
         for one in self._asking.hear(asked, self._roster, number, "gradient"):
             expected = Expected(one.offer.site, plan.digest, number, one.offer.examples)
             found = one.refused or read_gradient(
-                one.reply, expected, self._asking.specs, precision, tasks.of(plan.data)
+                one.reply, expected, self._asking.specs, precision, tasks.of(plan.data), not plan.privacy.on
             )
             ledger.write(*one.lines(number, "gradient", found, down, counted=True))
             if not isinstance(found, Refusal):
                 answers[tuple(one.sites)] = found
         return answers
 
-    def _leave_out(self, answered: set[int]) -> None:
+    def _are_missing(self, answers: Answers) -> bool:
+        """Whether sites did not answer; they are left out from now on."""
+        answered = {node for nodes in answers for node in nodes}
+        if len(answered) == len(self._roster):
+            return False
         self._roster = {node: offer for node, offer in self._roster.items() if node in answered}
         self._asking.quorum.require(self.cases, self._asking.number, "told its gradient")
-        raise SiteLeftError
+        return True
+
+
+def _total(answers: Iterable[Gradient], names: Iterable[str]) -> Sums:
+    """The answers of at least one site, added up; the loss is NaN if one did not tell it."""
+    ordered = sorted(answers, key=lambda found: found.site)  # the last digits depend on the order
+    gradient = {name: sum((one.tensors[name] for one in ordered[1:]), ordered[0].tensors[name]) for name in names}
+    loss = sum(math.nan if one.loss is None else one.loss for one in ordered)
+    return Sums(loss, gradient, sum(one.examples for one in ordered))

@@ -118,13 +118,14 @@ def read_sums(reply: Message | None, expected: Expected, specs: Specs) -> SiteSu
     return wrong or found
 
 
-def read_moments(reply: Message | None, expected: Expected, width: int) -> SiteMoments | Refusal:
+def read_moments(reply: Message | None, expected: Expected, width: int, noisy: bool = False) -> SiteMoments | Refusal:
     """Read and check a site's answer to ``query.moments``; they must be of the site's training cases.
 
     Args:
         width: number of features.
+        noisy: whether they have noise (``privacy=record``).
     """
-    found = _read(reply, "bad-moments", lambda content: unpack_moments(content, width))
+    found = _read(reply, "bad-moments", lambda content: unpack_moments(content, width, noisy))
     if isinstance(found, Refusal):
         return found
     wrong = _stranger(expected, Expected(found.site, found.plan_digest, expected.round))
@@ -155,13 +156,19 @@ def read_familiarity(reply: Message | None, expected: Expected, width: int) -> T
 
 
 def read_gradient(
-    reply: Message | None, expected: Expected, specs: Specs, precision: str, task: AnyTask
+    reply: Message | None, expected: Expected, specs: Specs, precision: str, task: AnyTask, tells_loss: bool = True
 ) -> Gradient | Refusal:
-    """Read and check a site's answer to ``query.gradient``: names, shapes, finite numbers, and number of cases."""
+    """Read and check a site's answer to ``query.gradient``: names, shapes, finite numbers, and number of cases.
+
+    Args:
+        tells_loss: whether the loss must be told; with ``privacy=record`` it must not.
+    """
     found = _read(reply, "bad-gradient", lambda content: unpack_gradient(content, specs, precision, task))
     if isinstance(found, Refusal):
         return found
     wrong = _stranger(expected, Expected(found.site, found.plan_digest, found.round))
+    if wrong is None and tells_loss is (found.loss is None):
+        return Refusal("bad-gradient", "the loss is missing" if tells_loss else "a loss came, which has no noise")
     if wrong is None and found.examples != expected.examples:
         return Refusal(WRONG_COUNT, f"{found.examples} training cases, but {expected.examples} when it was prepared")
     return wrong or found

@@ -9,7 +9,7 @@ import torch
 from flwr.app import Message
 
 from fedgraft.common.errors import RoundError
-from fedgraft.common.features.moments import Moments
+from fedgraft.common.features.moments import Moments, steadied
 from fedgraft.common.features.scale import OWN, common_moments, common_values
 from fedgraft.common.interfaces.roles import SCALE
 from fedgraft.common.interfaces.task import Scalar
@@ -47,6 +47,7 @@ def with_scale(context: RunContext, roster: Roster) -> Scaled:
         return Scaled(with_kept(context, roster, dict(context.initial)), {})
     given = {name.removeprefix(SCALE) for name in context.initial if name.startswith(SCALE)}
     common = common_moments(section, _ask(context, roster))
+    common = steadied(common) if context.plan.privacy.on else common
     values = {SCALE + name: tensor for name, tensor in common_values(given, common).items()}
     shared = {**context.initial, **values}
     if section.scale == "auto":
@@ -81,7 +82,7 @@ def _ask(context: RunContext, roster: Roster) -> list[Moments]:
     good, down = [], count_bytes(question)
     for one in context.hear([Message(question, node, MOMENTS) for node in roster], roster, 0, "moments"):
         expected = Expected(one.offer.site, context.plan.digest, 0, one.offer.examples)
-        found = one.refused or read_moments(one.reply, expected, width)
+        found = one.refused or read_moments(one.reply, expected, width, noisy=context.plan.privacy.on)
         reason = _WITHHELD if isinstance(found, SiteMoments) and found.moments is None else ""
         context.ledger.write(*one.lines(0, "moments", found, down, reason))
         if not isinstance(found, Refusal) and found.moments is not None:

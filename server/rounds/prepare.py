@@ -7,12 +7,14 @@ from fedgraft.common.exact.suitability import path_of
 from fedgraft.common.interfaces.strategy import is_private
 from fedgraft.common.plan.bounds_section import UNBOUND
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.privacy.budget import budget_of
 from fedgraft.server.aggregation.outvoting import require_outvoting
 from fedgraft.server.aggregation.strategies import build_strategy
 from fedgraft.server.exchange.class_counts import prior_counts, require_imbalance
 from fedgraft.server.exchange.held_out import require_prepared, training
 from fedgraft.server.exchange.roster import Roster
-from fedgraft.server.rounds.exact_round import FittedRounds
+from fedgraft.server.rounds.fitted.exact_round import FittedRounds
+from fedgraft.server.rounds.fitted.private_round import PrivateRounds
 from fedgraft.server.rounds.head_start import require_start
 from fedgraft.server.rounds.ready import require_ready, up_to_date
 from fedgraft.server.rounds.round import TrainingRounds
@@ -62,6 +64,8 @@ def rounds_of(plan: Plan) -> Rounds:
         PlanError: it is neither one of Flower's nor of FedGraft's own, or does not take an option.
     """
     path = path_of(plan, plan.engine.trusted)
+    if path is not None and plan.privacy.on:
+        return PrivateRounds(budget_of(plan), path.precision)
     if path is not None:
         return FittedRounds(path)
     strategy = build_strategy(plan)

@@ -17,6 +17,7 @@ from fedgraft.common.plan.checks.exact import EXACT_CHECKS, path_contradictions
 from fedgraft.common.plan.checks.features import FEATURES_CHECKS
 from fedgraft.common.plan.checks.imbalance import LOSS_CHECKS
 from fedgraft.common.plan.checks.privacy import PRIVACY_CHECKS
+from fedgraft.common.plan.checks.record import RECORD_CHECKS
 from fedgraft.common.plan.checks.secure import SECURE_CHECKS
 from fedgraft.common.plan.checks.table import table_contradictions
 from fedgraft.common.plan.checks.task import task_contradictions
@@ -120,6 +121,7 @@ CHECKS = (
     *ALIGNMENT_CHECKS,
     *PERSONAL_CHECKS,
     *PRIVACY_CHECKS,
+    *RECORD_CHECKS,
     *LOSS_CHECKS,
     *HARMONISE_CHECKS,
     *SELECT_CHECKS,

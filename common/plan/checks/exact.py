@@ -81,10 +81,10 @@ EXACT_CHECKS: tuple[Check, ...] = (
         "asks for gradients, from which class counts can be computed, and release.class_counts=false withholds them; "
         "set it to true",
     ),
-    _refused(
-        "release",
-        lambda p: not p.release.train_loss,
-        "minimises the sites' loss, and release.train_loss=false withholds it; set it to true",
+    Check(
+        ("release", "strategy", "privacy"),
+        lambda p: not p.release.train_loss and is_exact(p.strategy) and not p.privacy.on,
+        "strategy=exact minimises the sites' loss, and release.train_loss=false withholds it; set it to true",
     ),
     _refused(
         "train",

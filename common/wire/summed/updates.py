@@ -60,7 +60,8 @@ class Gradients:
     def arrays(self, answer: RecordDict, asked: Asked) -> Arrays:
         own, metrics = messages.unpack_any(messages.unpack_arrays(answer, messages.ARRAYS)), _metrics(answer)
         found: Arrays = {TENSOR + name: of_tensor(tensor) for name, tensor in own.items()}
-        found |= {name: scalar(float(metrics[name])) for name in (messages.EXAMPLES, _LOSS)}  # type: ignore[arg-type]
+        told = [name for name in (messages.EXAMPLES, _LOSS) if name in metrics]
+        found |= {name: scalar(float(metrics[name])) for name in told}  # type: ignore[arg-type]
         if asks_evaluation(asked.content):
             found |= evaluations.arrays_of(answer, asked.task, evaluations.IN_ROUNDS)
         return found
@@ -68,7 +69,8 @@ class Gradients:
     def answer(self, totals: Totals, asked: Asked) -> RecordDict:
         precision = next(iter(asked.received().values())).dtype  # weights and gradients travel in the same
         tensors = {name: total.to(precision) for name, total in _tensors(totals).items()}
-        metrics = MetricRecord({messages.EXAMPLES: whole(totals[messages.EXAMPLES]), _LOSS: float(totals[_LOSS])})
+        loss = {_LOSS: float(totals[_LOSS])} if _LOSS in totals else {}
+        metrics = MetricRecord({messages.EXAMPLES: whole(totals[messages.EXAMPLES]), **loss})
         evaluated = {}
         if asks_evaluation(asked.content):
             evaluated = evaluations.evaluations_of(totals, asked.task, evaluations.IN_ROUNDS)

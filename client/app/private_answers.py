@@ -1,0 +1,51 @@
+"""Answers of a site in a run with ``privacy=record``: all that leaves has noise, and is charged before."""
+
+from __future__ import annotations
+
+from flwr.app import RecordDict
+
+from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.privacy.site import PrivateSite
+from fedgraft.client.site import release
+from fedgraft.client.training.session import Session
+from fedgraft.common.errors import FewPatientsError, PrivacyError, SecureError
+from fedgraft.common.wire.offer import Offer, pack_offer
+
+
+def private_offer(session: Session) -> RecordDict:
+    """Answer to ``query.prepare``, and log it: noisy numbers of patients in the place of numbers of cases.
+
+    Raises:
+        PrivacySpentError: the site's budget does not suffice for the run.
+        PrivacyError: its site file forbids what the plan needs.
+    """
+    site, plan = session.site, session.plan
+    fractions = session.accepted.account.own_fractions(plan.data)
+    if session.abstains:
+        few = FewPatientsError.code
+        return _logged(session, Offer(site.name, plan.digest, True, 0, None, abstains=few, fractions=fractions))
+    if not (site.release.class_counts and site.release.statistics):
+        raise PrivacyError("the plan asks for noisy class counts and gradients, which `release` in site.yaml forbids")
+    private = PrivateSite(session)
+    private.begin()
+    counts = private.counts()
+    return _logged(session, Offer(site.name, plan.digest, True, sum(counts), counts, fractions=fractions))
+
+
+def _logged(session: Session, offer: Offer) -> RecordDict:
+    release.log_release(session.release_log, "offer", session.run, offer, plan=session.plan.digest)
+    return pack_offer(offer)
+
+
+def private_site(session: Session, workspace: Workspace) -> PrivateSite:
+    """The site, for an answer that goes into a secure sum if the plan says so.
+
+    Raises:
+        SecureError: it does, and the site has no keys for one.
+    """
+    if not session.plan.aggregation.secure:
+        return PrivateSite(session)
+    member = workspace.vault(session.site).read(session.run)
+    if member is None or member.ready is None:
+        raise SecureError("this site has no keys for a secure sum, into which its noisy answer must go")
+    return PrivateSite(session, member.ready.circle.threshold)

@@ -1,0 +1,173 @@
+"""A site's own account of what it has told with noise: ``privacy.jsonl`` in its state folder.
+
+A line for each run, with all that the run may ask, before its first answer; and one for each answer. Each line holds
+the digest of the line before it, so that none can be changed or taken out unseen. A run is charged as a whole: one that
+ends early, or is resumed, costs the same.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fedgraft.client.site.privacy_budget import PrivacyBudget
+from fedgraft.common.errors import DataError, PrivacySpentError
+from fedgraft.common.privacy.accountant import Release, epsilon
+from fedgraft.common.runtime.files import append_json, flush, private_folder
+
+FILE = "privacy.jsonl"
+_BEGIN, _RUN = "0" * 64, "run"
+_HASH = "digest"
+
+
+@dataclass(frozen=True)
+class Charge:
+    """A run: when it was charged (seconds since 1970), and what it may ask."""
+
+    time: float
+    run: int
+    plan: str
+    releases: tuple[Release, ...]
+
+
+@dataclass(frozen=True)
+class PrivacyAccount:
+    """The account in a state folder.
+
+    Attributes:
+        durable: whether a line is on the disk before an answer leaves; a simulation's sites do without.
+    """
+
+    state: Path
+    durable: bool = True
+
+    def charge(
+        self, run: int, plan: str, releases: Sequence[Release], budget: PrivacyBudget | None, now: float | None = None
+    ) -> None:
+        """Charge a run with all that it may ask, unless it was charged before.
+
+        Raises:
+            PrivacySpentError: the site's budget does not suffice for it; says by how much.
+            DataError: the account was changed.
+        """
+        now = time.time() if now is None else now
+        with self._locked():
+            lines = self._lines()
+            if _charged(lines, run, plan) is not None:
+                return
+            if budget is not None:
+                _require(budget, [one for one in _charges(lines) if one.time >= budget.since(now)], releases)
+            asked = [[one.noise, one.times, one.shared] for one in releases]
+            self._append(lines, {"time": now, "what": _RUN, "run": run, "plan": plan, "releases": asked})
+
+    def answer(self, run: int, plan: str, what: str, most: int) -> None:
+        """Note an answer, before it leaves.
+
+        Args:
+            what: of which kind.
+            most: how many of them the run was charged with.
+
+        Raises:
+            PrivacySpentError: they were all given, or the run was never charged.
+            DataError: the account was changed.
+        """
+        with self._locked():
+            lines = self._lines()
+            given = sum((line["what"], line["run"], line["plan"]) == (what, run, plan) for line in lines)
+            if _charged(lines, run, plan) is None or given >= most:
+                raise PrivacySpentError(
+                    f"the run was charged with {most} answer(s) of the kind `{what}`, and {given} were given"
+                )
+            self._append(lines, {"time": time.time(), "what": what, "run": run, "plan": plan})
+
+    def releases(self, run: int, plan: str) -> tuple[Release, ...] | None:
+        """What a run was charged with; ``None`` if it was not.
+
+        Raises:
+            DataError: the account was changed.
+        """
+        return _charged(self._lines(), run, plan)
+
+    def charges(self) -> tuple[Charge, ...]:
+        """All runs that were charged.
+
+        Raises:
+            DataError: the account was changed.
+        """
+        return tuple(_charges(self._lines()))
+
+    def _lines(self) -> list[dict[str, Any]]:
+        file = self.state / FILE
+        text = file.read_text(encoding="utf-8") if file.is_file() else ""
+        lines, before = [], _BEGIN
+        for place, row in enumerate(text.splitlines(), 1):
+            try:
+                line = json.loads(row)
+                wrong = line.pop(_HASH) != _digest(before, line)
+            except (ValueError, KeyError, AttributeError):
+                wrong = True
+            if wrong:
+                raise DataError(
+                    f"{file}, line {place}: the account of what was told was changed or cut off; bring it back from a "
+                    "copy. Without one nobody can say what is left of the site's privacy budget"
+                )
+            before = _digest(before, line)
+            lines.append(line)
+        return lines
+
+    def _append(self, lines: Sequence[Mapping[str, Any]], line: Mapping[str, Any]) -> None:
+        before = _BEGIN
+        for earlier in lines:
+            before = _digest(before, earlier)
+        file = self.state / FILE
+        append_json(file, {**line, _HASH: _digest(before, line)})
+        if self.durable:
+            flush(file)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        private_folder(self.state)
+        with (self.state / f".{FILE}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def spent(charges: Sequence[Charge], delta: float) -> float:
+    """The epsilon of all runs together."""
+    return epsilon([release for charge in charges for release in charge.releases], delta)
+
+
+def _require(budget: PrivacyBudget, before: Sequence[Charge], releases: Sequence[Release]) -> None:
+    told = [release for charge in before for release in charge.releases]
+    needed = epsilon([*told, *releases], budget.delta)
+    if needed > budget.epsilon:
+        raise PrivacySpentError(
+            f"the run would bring what was told to an epsilon of {needed:.3g} with delta {budget.delta:g}, and "
+            f"`privacy.epsilon` in site.yaml is {budget.epsilon:g} per {budget.per} ({spent(before, budget.delta):.3g} "
+            f"are spent): {needed - budget.epsilon:.3g} too much"
+        )
+
+
+def _charged(lines: Sequence[Mapping[str, Any]], run: int, plan: str) -> tuple[Release, ...] | None:
+    found = (one.releases for one in _charges(lines) if (one.run, one.plan) == (run, plan))
+    return next(found, None)
+
+
+def _charges(lines: Sequence[Mapping[str, Any]]) -> list[Charge]:
+    return [_charge(line) for line in lines if line["what"] == _RUN]
+
+
+def _charge(line: Mapping[str, Any]) -> Charge:
+    asked = tuple(Release(*one) for one in line["releases"])
+    return Charge(line["time"], line["run"], line["plan"], asked)
+
+
+def _digest(before: str, line: Mapping[str, Any]) -> str:
+    return hashlib.sha256((before + json.dumps(line, sort_keys=True)).encode()).hexdigest()

@@ -1,0 +1,53 @@
+"""Sums to which each patient, with all of their cases, gives a vector of bounded length.
+
+A patient's cases are added up before they are bounded, so that the promise is to patients, not to images.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fedgraft.client.fence.units import Patients
+
+
+def clipped_gradient(residuals: Tensor, inputs: Tensor, patients: Patients, bound: float) -> tuple[Tensor, Tensor]:
+    """The gradient of a linear head, summed over patients of whom each gives at most ``bound`` in length.
+
+    Inputs count as ``inputs / sqrt(F)``, whose length is about 1 for standardised features. A case's gradient is an
+    outer product, whose length is that of its factors multiplied (Goodfellow 2015, "Efficient per-example gradient
+    computations"); of a patient with several cases it is at most the sum of theirs.
+
+    Args:
+        residuals: derivatives of the loss by each case's outputs, ``(N, C)`` float64.
+        inputs: of the head, ``(N, F)`` float32.
+
+    Returns:
+        by weight ``(C, F)`` and by bias ``(C,)``, float64.
+    """
+    lengths = (inputs.double().square().mean(dim=1) + 1).sqrt() * residuals.norm(dim=1)
+    scaled = residuals * factors(lengths, patients, bound)[:, None]
+    weight = (scaled.to(inputs.dtype).T @ inputs).double() / inputs.shape[1] ** 0.5
+    return weight, scaled.sum(dim=0)
+
+
+def factors(lengths: Tensor, patients: Patients, bound: float) -> Tensor:
+    """By what each case's vector is multiplied, ``(N,)`` float64, so that no patient's sum is longer than ``bound``.
+
+    Args:
+        lengths: of the cases' vectors, ``(N,)`` float64.
+    """
+    by_patient = torch.zeros(patients.nobody, dtype=torch.float64).index_add_(0, patients.group, lengths)
+    return (bound / by_patient.clamp(min=bound))[patients.group]
+
+
+def mean_by_patient(rows: Tensor, patients: Patients) -> Tensor:
+    """The mean of each patient's rows, ``(patients, F)`` float64."""
+    wide, group = rows.double(), patients.group
+    total = torch.zeros(patients.nobody, rows.shape[1], dtype=torch.float64).index_add_(0, group, wide)
+    return total / group.bincount(minlength=patients.nobody).clamp(min=1)[:, None]
+
+
+def clipped_sum(rows: Tensor, bound: float) -> Tensor:
+    """The sum of rows ``(P, F)``, a patient each, of which each gives at most ``bound`` in length, ``(F,)``."""
+    return (rows * (bound / rows.norm(dim=1).clamp(min=bound))[:, None]).sum(dim=0)

@@ -1,0 +1,124 @@
+"""A site that tells sums with noise in one run: each is charged before it is made, and made once for each question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from fedgraft.client.privacy.account import PrivacyAccount
+from fedgraft.client.privacy.kept import Told, key_of, told_before
+from fedgraft.client.privacy.sums import noisy_counts, noisy_gradient, noisy_moments
+from fedgraft.client.training.full_batch import SummedLoss
+from fedgraft.client.training.session import Session
+from fedgraft.common import tensors
+from fedgraft.common.errors import PrivacyError, PrivacySpentError
+from fedgraft.common.features.moments import Moments
+from fedgraft.common.heads.linear_shape import BIAS, WEIGHT
+from fedgraft.common.privacy.budget import Budget, budget_of
+from fedgraft.common.wire.messages import Instruction
+
+COUNTS, MOMENTS, GRADIENT = "counts", "moments", "gradient"
+
+
+@dataclass(frozen=True)
+class PrivateSite:
+    """One site in one run with ``privacy=record``.
+
+    Attributes:
+        parties: how many sites, at least, have a part in the secure sum that an answer goes into; 1 without one.
+    """
+
+    session: Session
+    parties: int = 1
+
+    def begin(self) -> None:
+        """Charge the run.
+
+        Raises:
+            PrivacySpentError: the site's budget does not suffice.
+            DataError: its account was changed.
+        """
+        session = self.session
+        if self._account.releases(session.run, session.plan.digest) is None:
+            asked = budget_of(session.plan).releases
+            self._account.charge(session.run, session.plan.digest, asked, session.site.privacy)
+
+    @cached_property
+    def budget(self) -> Budget:
+        """The noise, as the run was charged.
+
+        Raises:
+            PrivacySpentError: it never was.
+        """
+        charged = self._account.releases(self.session.run, self.session.plan.digest)
+        if charged is None:
+            raise PrivacySpentError("the run was never charged: the coordinator must send `prepare` first")
+        return Budget.of(charged)
+
+    def counts(self) -> tuple[int, ...]:
+        """Training patients by class, with noise."""
+        session = self.session
+
+        def make() -> Told:
+            labels, classes = session.cohort["train"].labels, len(session.plan.data.classes)
+            found = noisy_counts(labels, classes, session.grouped, self.budget.counts)
+            return {COUNTS: torch.tensor(found, dtype=torch.int64)}
+
+        return tuple(self._told(COUNTS, "", 1, make)[COUNTS].tolist())
+
+    def moments(self) -> Moments:
+        """Moments of the features before any training, with noise.
+
+        Raises:
+            PrivacyError: the plan was charged without them.
+        """
+        session, noise = self.session, self.budget.moments
+        if noise is None or session.scaling is None:
+            raise PrivacyError("the plan asks for no moments of features")
+        scaling, cases = session.scaling, sum(self.counts())
+
+        def make() -> Told:
+            session.model.load(session.initial)
+            found = noisy_moments(scaling.features, session.grouped, cases, noise, self.parties)
+            return {"mean": found.mean, "squares": found.squares}
+
+        told = self._told(MOMENTS, "", 1, make)
+        return Moments(cases, told["mean"], told["squares"])
+
+    def gradient(self, order: Instruction, received: Told, summed: SummedLoss) -> dict[str, Tensor]:
+        """The gradient by name in the head, with noise, at the weights that came.
+
+        Args:
+            summed: of the training cases at these weights, without noise.
+        """
+        session, section = self.session, self.session.plan.privacy
+        key = key_of(str(order.round), str(order.class_counts), tensors.digest(received))
+
+        def make() -> Told:
+            inputs, noise = session.full_batch.views[0].cpu(), self.budget.gradients
+            weight, bias = noisy_gradient(summed.residuals, inputs, session.grouped, section.clip, noise, self.parties)
+            return {WEIGHT: weight, BIAS: bias}
+
+        told = self._told(GRADIENT, key, section.steps, make)
+        return {name: told[name] for name in summed.gradient}
+
+    def _told(self, what: str, key: str, most: int, make: Callable[[], Told]) -> Told:
+        session, account = self.session, self._account
+        digest = session.plan.digest
+
+        def charged() -> Told:
+            account.answer(session.run, digest, what, most)
+            return make()
+
+        if self.parties > 1 and what != COUNTS:  # the same numbers in two sums over other sites would tell of one site
+            return charged()
+        return told_before(session.site.state, session.run, what, key_of(digest, key), charged, account.durable)
+
+    @property
+    def _account(self) -> PrivacyAccount:
+        session = self.session
+        return PrivacyAccount(session.site.state, durable=session.accepted.account.roll.file is not None)

@@ -1,0 +1,60 @@
+"""The three sums that a site tells under ``privacy=record``, with their noise: class counts, moments, gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedgraft.client.fence.units import Patients
+from fedgraft.client.privacy.clipping import clipped_gradient, clipped_sum, mean_by_patient
+from fedgraft.client.privacy.noise import with_noise
+from fedgraft.common.features.moments import Moments
+
+SQUARES_BOUND = 5.0
+"""The length of a case's squared features, in those of a case whose features are all equally far from 0."""
+
+
+def noisy_counts(labels: Tensor, classes: int, patients: Patients, noise: float) -> tuple[int, ...]:
+    """Patients by class with noise, each 1 or more; a patient with several cases is divided over their classes.
+
+    Args:
+        labels: ``(N,)`` int64.
+    """
+    shares = mean_by_patient(torch.nn.functional.one_hot(labels, classes), patients)
+    told = with_noise(clipped_sum(shares, 1.0).numpy(), 1.0, noise)
+    return tuple(max(1, round(count)) for count in told.tolist())
+
+
+def noisy_moments(features: Tensor, patients: Patients, count: int, noise: float, parties: int) -> Moments:
+    """Moments of features over patients, from noisy sums of them and of their squares.
+
+    Squares of few patients can come out negative by the noise; pooled over sites that evens out.
+
+    Args:
+        features: ``(N, F)`` float32, of which the squares of each case sum up to F or less.
+        count: the noisy number of patients.
+        parties: as in `with_noise`.
+    """
+    width = features.shape[1]
+    means = mean_by_patient(features, patients) / width**0.5
+    squares = mean_by_patient(features.double().square(), patients) / width
+    bound = SQUARES_BOUND / width**0.5
+    told = [
+        torch.from_numpy(with_noise((clipped_sum(rows, most) * unit).numpy(), most, noise, unit, parties))
+        for rows, most, unit in ((means, 1.0, width**0.5), (squares, bound, float(width)))
+    ]
+    mean = told[0] / count
+    return Moments(count, mean, told[1] - count * mean.square())
+
+
+def noisy_gradient(
+    residuals: Tensor, inputs: Tensor, patients: Patients, bound: float, noise: float, parties: int
+) -> tuple[Tensor, Tensor]:
+    """`clipped_gradient` with noise: by weight and bias of the head, as it takes ``inputs`` ``(N, F)``."""
+    weight, bias = clipped_gradient(residuals, inputs, patients, bound)
+    unit = inputs.shape[1] ** 0.5
+    units = np.concatenate([np.full(weight.numel(), unit), np.ones(bias.numel())])
+    both = torch.cat([weight.reshape(-1), bias]).numpy() * units
+    told = torch.from_numpy(with_noise(both, bound, noise, units, parties))
+    return told[: weight.numel()].reshape(weight.shape), told[weight.numel() :]

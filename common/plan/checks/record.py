@@ -1,0 +1,114 @@
+"""Checks of ``privacy=record``: all that leaves a site has noise that is charged, or the plan leaves it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fedgraft.common.plan.checks.exact import is_exact
+from fedgraft.common.plan.types import Check
+
+
+def _with(section: str, wrong: Callable[[Any], bool], text: str) -> Check:
+    return Check((section, "privacy"), lambda p: p.privacy.on and wrong(p), f"privacy=record {text}")
+
+
+RECORD_CHECKS: tuple[Check, ...] = (
+    _with(
+        "strategy",
+        lambda p: not is_exact(p.strategy),
+        "bounds what each patient gives to the gradient of a head on kept features; set strategy=exact",
+    ),
+    _with(
+        "data",
+        lambda p: p.data.task != "classification",
+        "counts patients by class, and has no noise for other tasks; set data.task=classification",
+    ),
+    _with(
+        "table",
+        lambda p: p.table is not None,
+        "has no noise for the statistics of a table's columns, which would leave as they are; use it for images",
+    ),
+    _with(
+        "features",
+        lambda p: p.features.scale not in ("case", "case_common"),
+        "needs features of bounded length, by no numbers that rest on cases without noise; set "
+        "features.scale=case_common, or case",
+    ),
+    _with(
+        "features",
+        lambda p: p.features.keep is not None,
+        "has no noise for the sums by class that rank features; set features.keep=null",
+    ),
+    _with(
+        "release",
+        lambda p: p.release.train_loss or p.release.evaluation or p.release.quarantine,
+        "has no noise for losses, evaluations and quarantine counts; set release.train_loss, release.evaluation and "
+        "release.quarantine to false, and measure on cases of the coordinator's own, or after the run at each site",
+    ),
+    _with(
+        "release",
+        lambda p: not p.release.class_counts,
+        "tells class counts with noise, from which it knows how large its steps may be; set release.class_counts=true",
+    ),
+    _with(
+        "loss",
+        lambda p: "local" in (p.loss.weights, p.loss.prior),
+        "needs a loss that each patient's own cases decide, and a site's own class counts are its other patients' too; "
+        "set loss.weights and loss.prior to global (from the noisy counts) or none",
+    ),
+    _with(
+        "augment",
+        lambda p: p.augment.views > 1,
+        "bounds what each patient gives by the head's inputs of one view; set augment=none",
+    ),
+    _with(
+        "calibration",
+        lambda p: p.calibration.method != "none",
+        "has no noise for scores of validation cases, to which probabilities would be fitted; set calibration=none",
+    ),
+    _with(
+        "decide",
+        lambda p: p.decide.unseen is not None,
+        "has no noise for sums over features, by which cases are unfamiliar; set decide.unseen=null",
+    ),
+    _with("audit", lambda p: bool(p.audit.columns), "has no noise for figures by subgroup; set audit.columns=[]"),
+    _with("select", lambda p: p.select == "best", "tells no validation figures to choose a round by; set select=last"),
+    _with(
+        "initial",
+        lambda p: p.initial.target is not None,
+        "has no noise for what `initial` asks of sites; set initial=none",
+    ),
+    _with(
+        "personal",
+        lambda p: p.personal.target is not None,
+        "bounds gradients of one head for all sites; set personal=none",
+    ),
+    _with(
+        "hold_out",
+        lambda p: bool(p.hold_out),
+        "tells no evaluations, for which sites are held out; set hold_out=[]",
+    ),
+    _with(
+        "harmonise",
+        lambda p: p.harmonise.target is not None and not p.harmonise.reference,
+        "has no noise for means over images; give harmonise.reference, or set harmonise=none",
+    ),
+    _with(
+        "rounds",
+        lambda p: p.privacy.steps < p.rounds,
+        "deals its steps over the rounds, and has fewer steps; set privacy.steps to rounds or more",
+    ),
+    Check(
+        ("privacy", "aggregation", "strategy"),
+        lambda p: p.privacy.on and p.aggregation.secure and p.strategy.options.get("precision") != "float64",
+        "privacy=record with aggregation.secure needs words that hold noisy gradients exactly; set "
+        "strategy.precision=float64",
+    ),
+    Check(
+        ("privacy",),
+        lambda p: p.privacy.counts + p.privacy.moments >= 1,
+        "privacy.counts and privacy.moments are shares of the promise, and leave nothing for gradients; set their sum "
+        "below 1",
+    ),
+)

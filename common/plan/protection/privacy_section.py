@@ -1,0 +1,45 @@
+"""The plan's section on differential privacy of what sites tell (`fedgraft.common.privacy`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fedgraft.common.plan.types import STRICT, Count, Fraction, Inside, Positive
+
+
+@dataclass(frozen=True)
+class PrivacySection:
+    """What is promised to each patient, and how noise is dealt over what sites tell.
+
+    Attributes:
+        unit: whose presence is hidden: ``none`` = nobody's; ``record`` = each patient's, with all of their cases.
+        epsilon, delta: the promise, for all that a run makes a site tell (Dwork & Roth 2014, definition 2.4; with and
+            without the patient).
+        steps: gradients over all cases that a run takes.
+        clip: the most that a patient may give to a gradient; the inputs of the head have a length of about 1 there.
+        rate: of a step; ``None``: as large as ``jitter`` lets it be, and at most ``most_rate``.
+        jitter: the deviation that the noise of all steps may bring to a case's log odds.
+        momentum: of the steps (Polyak 1964).
+        counts: the share of the promise (of the squared signal-to-noise ratios) that goes to class counts.
+        moments: the share that goes to mean and deviation of features.
+    """
+
+    __pydantic_config__ = STRICT
+    unit: Literal["none", "record"] = "none"
+    epsilon: Positive = 3.0
+    delta: Annotated[float, Field(gt=0, lt=0.01)] = 1e-5
+    steps: Count = 100
+    clip: Positive = 0.3
+    rate: Positive | None = None
+    jitter: Positive = 1.5
+    most_rate: Positive = 40.0
+    momentum: Fraction = 0.9
+    counts: Inside = 0.03
+    moments: Inside = 0.2
+
+    @property
+    def on(self) -> bool:
+        return self.unit != "none"

@@ -1,0 +1,108 @@
+"""What several sums with Gaussian noise promise together: Google's dp-accounting, not our own arithmetic.
+
+Privacy loss distributions (Koskela et al., AISTATS 2020; Doroshenko et al., PoPETs 2022) for noise that one site adds
+by itself; for noise that sites share, whose sum is a sum of discrete Gaussians, zero-concentrated privacy (Kairouz et
+al., ICML 2021, theorem 1) by Renyi's.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fedgraft.common.errors import PlanError
+
+_LOOSEST, _TIGHTEST = 1e-3, 1e3
+_RENYI, _LOSSES = "rdp.RdpAccountant", "pld.PLDAccountant"
+
+
+@dataclass(frozen=True)
+class Release:
+    """Sums that were told, or will be.
+
+    Attributes:
+        noise: deviation of the noise, in lengths of the longest vector that a patient can give (noise multiplier).
+        times: how many such sums.
+        shared: whether several sites each add a part of the noise, a discrete Gaussian on a grid a thousand times
+            finer, or more. How far their sum is from a discrete Gaussian (tau of the theorem) is then below 1e-1000000.
+    """
+
+    noise: float
+    times: int = 1
+    shared: bool = False
+
+
+def epsilon(releases: Sequence[Release], delta: float) -> float:
+    """The epsilon of all releases together, each patient with or without all of their cases; 0 if there is none.
+
+    Args:
+        delta: above 0 and below 1.
+    """
+    if not releases:
+        return 0.0
+    accountant = _accountant(_exact_if_possible(releases))
+    accountant.compose(_composed(releases))
+    return float(accountant.get_epsilon(delta))
+
+
+def scaled_to(releases: Sequence[Release], wanted: float, delta: float) -> tuple[Release, ...]:
+    """The releases with all noise multiplied by one number, so that together they promise ``wanted``, or a little less
+    epsilon.
+
+    Raises:
+        PlanError: no noise gives so small or large an epsilon.
+    """
+    try:
+        factor = _factor(releases, wanted, delta, _RENYI, (_LOOSEST, _TIGHTEST))
+        if (exact := _exact_if_possible(releases)) != _RENYI:
+            factor = _factor(releases, wanted, delta, exact, (factor / 2, factor))
+    except _no_bracket() as error:
+        raise PlanError(f"no noise gives privacy.epsilon={wanted:g} with privacy.delta={delta:g}") from error
+    return _times(releases, factor)
+
+
+def _factor(
+    releases: Sequence[Release], wanted: float, delta: float, accountant: str, between: tuple[float, float]
+) -> float:
+    """The smallest factor that suffices by an accountant. Renyi's is quick and asks for a little too much; with far too
+    little noise a distribution of losses would be very long."""
+    accounting = importlib.import_module("dp_accounting")
+    bracket = accounting.mechanism_calibration.ExplicitBracketInterval(*between)
+    found = accounting.calibrate_dp_mechanism(
+        lambda: _accountant(accountant),
+        lambda factor: _composed(_times(releases, factor)),
+        wanted,
+        delta,
+        bracket,
+        tol=1e-4,
+    )
+    return float(found)
+
+
+def _exact_if_possible(releases: Sequence[Release]) -> str:
+    return _RENYI if any(one.shared for one in releases) else _LOSSES
+
+
+def _accountant(name: str) -> Any:
+    module, _, kind = name.partition(".")
+    return getattr(importlib.import_module(f"dp_accounting.{module}"), kind)()
+
+
+def _no_bracket() -> tuple[type[Exception], ...]:
+    calibration = importlib.import_module("dp_accounting.mechanism_calibration")
+    return (calibration.NoBracketIntervalFoundError, ValueError)
+
+
+def _times(releases: Sequence[Release], factor: float) -> tuple[Release, ...]:
+    return tuple(replace(one, noise=one.noise * factor) for one in releases)
+
+
+def _composed(releases: Sequence[Release]) -> Any:
+    events = importlib.import_module("dp_accounting.dp_event")
+
+    def event(one: Release) -> Any:
+        return events.ZCDpEvent(0.5 / one.noise**2) if one.shared else events.GaussianDpEvent(one.noise)
+
+    return events.ComposedDpEvent([events.SelfComposedDpEvent(event(one), one.times) for one in releases])

@@ -1,0 +1,1 @@
+"""Rounds of `strategy=exact`: the coordinator fits over what sites tell at given weights, with noise or without."""

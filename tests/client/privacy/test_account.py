@@ -1,0 +1,72 @@
+"""A site's account of what it told: charged as a whole, refused when spent, and not to be changed unseen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fedgraft.client.privacy.account import FILE, PrivacyAccount, spent
+from fedgraft.client.site.privacy_budget import PrivacyBudget
+from fedgraft.common.errors import DataError, PrivacySpentError
+from fedgraft.common.privacy.accountant import Release
+
+RUN = (Release(6.0), Release(30.0, 100))  # epsilon 1.44 at 1e-5; twice 2.11, three times 2.65
+DAY = 86400.0
+
+
+def test_runs_add_up_until_the_budget_is_spent(tmp_path: Path) -> None:
+    account, budget = PrivacyAccount(tmp_path), PrivacyBudget(2.5, 1e-5, "year")
+    account.charge(1, "p", RUN, budget, now=0.0)
+    one = spent(account.charges(), 1e-5)
+    account.charge(2, "p", RUN, budget, now=DAY)
+    both = spent(account.charges(), 1e-5)
+    assert one < both < 2 * one, "composed, which is less than added"
+    with pytest.raises(PrivacySpentError, match=r"would bring .* to an epsilon of 2.65.*is 2.5 per year .*too much"):
+        account.charge(3, "p", RUN, budget, now=2 * DAY)
+    assert len(account.charges()) == 2, "a run that is refused costs nothing"
+
+
+def test_a_year_later_the_budget_is_there_again(tmp_path: Path) -> None:
+    account = PrivacyAccount(tmp_path)
+    account.charge(1, "p", RUN, PrivacyBudget(1.7), now=0.0)
+    account.charge(2, "p", RUN, PrivacyBudget(1.7), now=367 * DAY)
+    with pytest.raises(PrivacySpentError):
+        account.charge(3, "p", RUN, PrivacyBudget(1.7, per="site"), now=3670 * DAY)
+
+
+def test_the_same_run_is_charged_once_whoever_asks(tmp_path: Path) -> None:
+    for _ in range(3):
+        PrivacyAccount(tmp_path).charge(1, "p", RUN, PrivacyBudget(1.7))
+    assert PrivacyAccount(tmp_path).releases(1, "p") == RUN
+    assert PrivacyAccount(tmp_path).releases(1, "other") is None
+
+
+def test_a_run_gets_as_many_answers_as_it_was_charged_with(tmp_path: Path) -> None:
+    account = PrivacyAccount(tmp_path)
+    with pytest.raises(PrivacySpentError):
+        account.answer(1, "p", "gradient", 2)
+    account.charge(1, "p", RUN, None)
+    account.answer(1, "p", "gradient", 2)
+    PrivacyAccount(tmp_path).answer(1, "p", "gradient", 2)
+    account.answer(1, "p", "counts", 1)
+    with pytest.raises(PrivacySpentError, match=r"charged with 2 answer\(s\) of the kind `gradient`, and 2 were given"):
+        account.answer(1, "p", "gradient", 2)
+
+
+@pytest.mark.parametrize("change", ["noise", "line", "text"])
+def test_a_changed_account_is_noticed(tmp_path: Path, change: str) -> None:
+    account = PrivacyAccount(tmp_path)
+    for run in (1, 2, 3):
+        account.charge(run, "p", RUN, None)
+    lines = (tmp_path / FILE).read_text().splitlines()
+    if change == "noise":
+        lines[1] = json.dumps({**json.loads(lines[1]), "releases": [[600.0, 1]]})
+    elif change == "line":
+        del lines[1]
+    else:
+        lines[1] = lines[1][:20]
+    (tmp_path / FILE).write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match="line 2: the account of what was told was changed or cut off"):
+        account.charges()

@@ -1,0 +1,28 @@
+"""How a promise is dealt over what a site tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.privacy.accountant import epsilon
+from fedgraft.common.privacy.budget import Budget, budget_of
+
+
+def test_shares_are_of_squared_signal_to_noise_ratios(compose_plan: Callable[..., Plan]) -> None:
+    plan = compose_plan("privacy=record", "privacy.counts=0.1", "privacy.moments=0.4", "privacy.steps=50")
+    found = budget_of(plan)
+    assert found.moments is not None
+    squares = [1 / found.counts**2, 2 / found.moments**2, 50 / found.gradients**2]
+    assert [one / sum(squares) for one in squares] == pytest.approx([0.1, 0.4, 0.5])
+    assert epsilon(found.releases, 1e-5) == pytest.approx(3.0, abs=2e-3)
+    assert Budget.of(found.releases) == found
+
+
+def test_without_moments_gradients_get_their_share(compose_plan: Callable[..., Plan]) -> None:
+    with_them = budget_of(compose_plan("privacy=record"))
+    without = budget_of(compose_plan("privacy=record", "features.scale=case"))
+    assert without.moments is None and without.gradients < with_them.gradients
+    assert epsilon(without.releases, 1e-5) == pytest.approx(3.0, abs=2e-3)
