@@ -45,7 +45,8 @@ def mean_by_patient(rows: Tensor, patients: Patients) -> Tensor:
     """The mean of each patient's rows, ``(patients, F)`` float64."""
     wide, group = rows.double(), patients.group
     total = torch.zeros(patients.nobody, rows.shape[1], dtype=torch.float64).index_add_(0, group, wide)
-    return total / group.bincount(minlength=patients.nobody).clamp(min=1)[:, None]
+    means: Tensor = total / group.bincount(minlength=patients.nobody).clamp(min=1)[:, None]
+    return means
 
 
 def clipped_sum(rows: Tensor, bound: float) -> Tensor:

@@ -68,8 +68,7 @@ def discrete_normal(deviation: Vector) -> Vector:
 
 def _geometric(scale: Vector) -> Vector:
     """Whole numbers of which ``exp(-k / scale)`` are k or more."""
-    found: Vector = np.floor(-scale * np.log(_uniform(scale.size)))
-    return found
+    return np.asarray(np.floor(-scale * np.log(_uniform(scale.size))), np.float64)
 
 
 def _uniform(count: int) -> Vector:

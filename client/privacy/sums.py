@@ -11,7 +11,7 @@ from fedgraft.client.privacy.clipping import clipped_gradient, clipped_sum, mean
 from fedgraft.client.privacy.noise import with_noise
 from fedgraft.common.features.moments import Moments
 
-SQUARES_BOUND = 5.0
+SQUARES_BOUND = 3.0
 """The length of a case's squared features, in those of a case whose features are all equally far from 0."""
 
 

@@ -89,9 +89,9 @@ def drawn_to(own: Moments, common: Moments, cases: float) -> Moments:
 
 
 def steadied(noisy: Moments) -> Moments:
-    """Moments whose variances were made by sums with noise, none of them below a quarter of the median of those that
+    """Moments whose variances were made by sums with noise, none of them below a sixteenth of the median of those that
     came out above 0: a feature must not be blown up because noise took nearly all of its variance."""
     found = noisy.variance
     above = found[found > 0]
-    least = above.median() / 4 if len(above) else torch.ones((), dtype=found.dtype)
+    least = above.median() / 16 if len(above) else torch.ones((), dtype=found.dtype)
     return Moments(noisy.cases, noisy.mean, found.clamp(min=least) * noisy.cases)

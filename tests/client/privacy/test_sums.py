@@ -32,7 +32,7 @@ def test_moments_are_those_of_all_cases_and_pool_over_sites() -> None:
 
 def test_variances_that_noise_took_are_lifted() -> None:
     found = steadied(moments_of(torch.tensor([[0.0, 0.0, 0.0], [0.0, 2.0, 4.0]])))
-    assert found.variance.tolist() == pytest.approx([0.25, 1.0, 4.0])  # a quarter of the lower median, 1
+    assert found.variance.tolist() == pytest.approx([0.0625, 1.0, 4.0])  # a sixteenth of the lower median, 1
 
 
 def test_a_gradient_is_that_of_the_head_by_its_own_weights() -> None:
