@@ -13,6 +13,8 @@ from fedgraft.client.cohort.draft import Draft, draft_manifest, write_draft
 from fedgraft.client.deployment import fetching, start_command
 from fedgraft.client.own_report import command as report_command
 from fedgraft.client.prediction import evaluate_command
+from fedgraft.client.privacy import command as privacy_command
+from fedgraft.client.site.first_file import TEMPLATE
 from fedgraft.client.site.keys import make_key_pair
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.common.errors import DataError, SiteFileError
@@ -31,75 +33,6 @@ a first time:
 The site opens no port to others; it connects to the coordinator over TLS. It runs the code that you
 installed, never code that the coordinator sends, and site.yaml wins over whatever a plan asks for.
 """
-TEMPLATE = """\
-# This site's own file. It wins over every plan: what it does not allow does not leave.
-# Relative paths are relative to this file.
-
-name: {name}                 # letters, digits, - and _; the coordinator registers you under it
-manifest: {manifest}         # CSV or Parquet: path, label, patient, and more (docs/cohort.md)
-state: {state}         # private to this site: local tensors, the log of what left, programs' logs
-device: auto                 # a GPU if there is one; or cpu, cuda:0
-# threads: 2                 # for computing; by default one per core
-# workers: 1                 # processes that decode files; by default one per core
-# batch: 32                  # images at once through the network; by default chosen by their size
-
-# How many of the patients validate and test, unless the manifest names a `split`; no plan changes it. Who is in which
-# part is drawn at the first run and kept.
-split:
-  val_fraction: 0.1
-  test_fraction: 0.2
-
-# Texts of a table that a plan may count as missing, besides ?, NA, NaN and the like: ["-1", "999"]
-# missing: []
-
-# What may leave besides the shared tensors and the number of training cases.
-release:
-  train_loss: true
-  evaluation: true           # counts and score histograms of the validation and test cases
-  small_counts: withheld     # unusable cases and missing values, where fewer than min_count; told: as they are
-  scores: merged             # histograms tell groups of min_count neighbouring scores; fine: each case's score to a
-                             # quarter of a percent, without saying whose
-  class_counts: true         # only if every count is 0 or at least min_count
-  statistics: true           # of a table, moments of features (what is familiar), and means over images for
-                             # harmonising: each of at least min_count patients
-  min_count: 5
-  quarantine: true           # how many cases can't be used, by reason
-  columns: []                # of the manifest, by whose values figures on test cases may be told: [sex, age]
-
-# What the coordinator is told while you are connected, so that it knows before a run whether a plan fits: the version
-# of fedgraft, whether cases are files or rows, the packages below, and
-announce:
-  columns: true              # names of the manifest's and the table's columns; never what is in them
-  cases: true                # lines of the manifest, to two figures, if there are min_count
-  room: true                 # bytes that the state folder (store) could hold, to one figure
-
-# The most that a plan may ask of you (docs/trust.md); these are the defaults. What asks for more is refused by name.
-# bounds:
-#   rate: 10                 # any learning rate
-#   width: 4096              # rows of a tensor that is trained
-#   parameters: 50000000     # numbers that are trained
-#   rounds: 1000             # of a run
-#   epochs: 100              # of a round
-#   steps: 200000            # of a round
-#   seconds: 21600           # to train for one message
-#   bytes: 500000000         # that come with a message, the pretrained network aside
-#   norm: 1000               # of each tensor that comes to be trained
-#   evaluations: 5000        # gradients of a run (strategy=exact)
-#   changes: 20              # questions of a run that were answered and come back changed
-#   below: 0.5               # share of units that may rest on too few patients; with more nothing is sent
-
-# Secure sums (docs/secure-aggregation.md): fewest hospitals, keys of others (any, if empty), no plan without them.
-# secure: {{at_least: 3, known: [], required: false}}
-
-# Packages, besides fedgraft, from which a plan may use parts here. Leave it empty if in doubt.
-allow: []
-
-coordinator:
-  address: coordinator.example.org:8443   # as the coordinator told you: host:port, no https://
-  ca: ca.crt                              # the coordinator's certificate authority: a file it gives you
-  key: {key}                              # made by `fedgraft site keygen`; never leaves this machine
-"""
-
 DRAFT = """\
 DICOM files are known by their content, whatever they are called, and lie in any depth. Each gets a line; a folder
 that holds just one series of CT, MR or PT slices gets one line. `patient` is the Patient ID; sex, age, modality,
@@ -166,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     case_lookup.add_options(case)
     case.set_defaults(command=case_lookup.run)
     _add_start(commands)
-    for command in (keygen, check, case, _add_report(commands), *_add_models(commands)):
+    for command in (keygen, check, case, _add_report(commands), _add_privacy(commands), *_add_models(commands)):
         command.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")
     return parser
 
@@ -180,6 +113,17 @@ def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     report_command.add_options(report)
     report.set_defaults(command=report_command.run)
     return report
+
+
+def _add_privacy(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    privacy = commands.add_parser(
+        "privacy",
+        help="what was promised to patients in all runs, and what is left of the budget",
+        description=privacy_command.DESCRIPTION,
+    )
+    privacy_command.add_options(privacy)
+    privacy.set_defaults(command=privacy_command.run)
+    return privacy
 
 
 def _add_draft(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from flwr.app import RecordDict
 
-from fedgraft.client.app.private_answers import private_site
 from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.privacy.answers import private_site
 from fedgraft.client.site.release import append_line, may_release_means
 from fedgraft.client.training.session import Session
 from fedgraft.common.errors import WireError
@@ -26,7 +26,11 @@ def tell_moments(content: RecordDict, workspace: Workspace, site_file: Path, run
     session = workspace.open(site_file, digest, run)
     if not session.plan.features.needs_common or session.site.name in session.plan.hold_out:
         raise WireError("the plan asks this site for no moments of features")
-    found = private_site(session, workspace).moments() if session.plan.privacy.on else site_moments(session)
+    found = (
+        private_site(session, workspace.vault(session.site)).moments()
+        if session.plan.privacy.on
+        else site_moments(session)
+    )
     about: dict[str, object] = {"withheld": True}
     if found is not None:
         norms = {"mean": round(float(found.mean.norm()), 6), "squares": round(float(found.squares.norm()), 6)}

@@ -9,13 +9,13 @@ from flwr.app import RecordDict
 from torch import Tensor
 
 from fedgraft.client.app.handlers import evaluate_received
-from fedgraft.client.app.private_answers import private_site
 from fedgraft.client.app.site_loss import gradient_at
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.fence.came import require_norms_within
 from fedgraft.client.fence.few_patients import require_patients
 from fedgraft.client.fence.history import keep_sent, sent_before
 from fedgraft.client.fence.residuals import require_one_matrix, require_rest_on_many
+from fedgraft.client.privacy.answers import private_site
 from fedgraft.client.privacy.site import PrivateSite
 from fedgraft.client.site import release
 from fedgraft.client.training.full_batch import SummedLoss
@@ -60,7 +60,7 @@ def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, ru
         session.load(received)
         summed = gradient_at(session, order, received, workspace, session.local_tensors())
         if private:
-            told = private_site(session, workspace).gradient(order, received, summed)
+            told = private_site(session, workspace.vault(session.site)).gradient(order, received, summed)
         elif session.site.release.patients > 1:
             _require_many(session, summed)
     if private:

@@ -13,7 +13,6 @@ from torch import Tensor
 from fedgraft.client.app.estimate import round_seconds
 from fedgraft.client.app.own_predictions import keep_predictions
 from fedgraft.client.app.prevalence import Prevalence, balance
-from fedgraft.client.app.private_answers import private_offer
 from fedgraft.client.app.site_loss import gradient_at, loss_of
 from fedgraft.client.app.subgroups import evaluate_subgroups
 from fedgraft.client.app.workspace import Workspace
@@ -23,6 +22,7 @@ from fedgraft.client.fence.few_patients import require_patients
 from fedgraft.client.fence.held_back import held_back
 from fedgraft.client.fence.plan_bounds import require_remembering
 from fedgraft.client.fence.units import UnitWatch
+from fedgraft.client.privacy.answers import private_offer
 from fedgraft.client.privacy.required import require_unpromised
 from fedgraft.client.site import release
 from fedgraft.client.site.own_tensors import carry_over

@@ -81,7 +81,9 @@ class PrivacyAccount:
         with self._locked():
             lines = self._lines()
             given = sum((line["what"], line["run"], line["plan"]) == (what, run, plan) for line in lines)
-            if _charged(lines, run, plan) is None or given >= most:
+            if _charged(lines, run, plan) is None:
+                raise PrivacySpentError("the run was never charged: the coordinator must send `prepare` first")
+            if given >= most:
                 raise PrivacySpentError(
                     f"the run was charged with {most} answer(s) of the kind `{what}`, and {given} were given"
                 )

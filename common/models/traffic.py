@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from flwr.app import ConfigRecord, MetricRecord, RecordDict
 
 from fedgraft.common import tasks
 from fedgraft.common.compression.compression import down_encode, largest_payload, up_codec
+from fedgraft.common.exact.path import ExactPath
 from fedgraft.common.exact.suitability import path_of
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
@@ -47,8 +49,13 @@ def volume(plan: Plan, model: Model) -> Volume:
         down=down,
         up=up,
         last=messages.count_bytes(messages.pack_evaluate(received, plan.digest, plan.rounds)),
-        times=1 if path is None else path.most_evaluations,
+        times=1 if path is None else _questions(plan, path),
     )
+
+
+def _questions(plan: Plan, path: ExactPath) -> int:
+    """How often, at most, a round asks for a gradient."""
+    return math.ceil(plan.privacy.steps / plan.rounds) if plan.privacy.on else path.most_evaluations
 
 
 def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:

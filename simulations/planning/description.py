@@ -32,6 +32,8 @@ from fedgraft.common.plan.summary import summary_lines
 from fedgraft.server.rounds.prepare import rounds_of
 from fedgraft.simulations.federation.local_statistics import statistics_of_simulation
 from fedgraft.simulations.planning.html import html_lines, html_table
+from fedgraft.simulations.planning.kept_features import keep_sentences
+from fedgraft.simulations.planning.promise import promise_sentences, promised_leaving
 
 _WIDTH = 120
 _STYLES = {"frozen": "dim", "shared": "bold", "local": "green", "given": "cyan"}
@@ -177,7 +179,9 @@ def _traffic(plan: Plan, model: Model) -> tuple[tuple[str, str, str], ...]:
     )
 
 
-def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
+def _leaving(plan: Plan, model: Model, asked: Plan) -> list[str]:
+    if plan.privacy.on:
+        return promised_leaving(plan)
     task = tasks.of(plan.data)
     leaving = ["shared tensors" if path_of(plan, plan.engine.trusted) is None else "gradient of its summed loss"]
     leaving += ["number of training cases", *(["training loss"] if plan.release.train_loss else [])]
@@ -206,16 +210,22 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
     leaving += ["of a held-out site, the cases by class that it expects"] * (
         estimates_prevalence(plan) and plan.release.class_counts
     )
+    return leaving
+
+
+def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
+    leaving = _leaving(plan, model, asked)
     stages = ", ".join(stage.name for stage in model.stages)
     kept = _kept(model, plan.engine.keep)
     shape = " x ".join(map(str, model.spec.shape))
     numbers = torch.Size(model.constant.shape).numel()
     return [
         *_fit_sentences(plan, model),
+        *promise_sentences(plan),
         f"leaves a site: {'; '.join(leaving)}. A site's own file can only take away from this.",
         f"stays at a site: cases, and {len(model.names('local'))} local tensor(s).",
         *([f"features are scaled: {SAID[plan.features.scale]}"] if plan.features.scale != "none" else []),
-        *_keep_sentences(plan, model),
+        *keep_sentences(plan, model),
         *([_ESTIMATED.format(", ".join(plan.hold_out))] if estimates_prevalence(plan) else []),
         f"computed once per case and kept at the site: {kept} ({numbers:,} numbers per case).",
         f"input: {shape}; {model.width} features; stages: {stages}",
@@ -239,17 +249,6 @@ def _secured_and_refused(plan: Plan) -> list[str]:
     return [*secure, f"a hospital refuses this plan unless its site.yaml says otherwise: {'; '.join(found)}"]
 
 
-def _keep_sentences(plan: Plan, model: Model) -> list[str]:
-    """What ``features.keep`` does; nothing without."""
-    if plan.features.keep is None:
-        return []
-    groups = ", ".join(f"{group.name} {group.width}" for group in model.groups)
-    return [
-        f"features.keep: {model.head_width} of {model.width} features enter the head, those that tell the classes "
-        f"apart best by the sums of all training cases (chosen from {groups})"
-    ]
-
-
 def _ranking_bytes(plan: Plan, model: Model) -> int:
     """Bytes of the sums by which features are ranked, twice if two scales are compared; 0 without ``features.keep``."""
     if plan.features.keep is None:
@@ -261,7 +260,7 @@ def _ranking_bytes(plan: Plan, model: Model) -> int:
 def _fit_sentences(plan: Plan, model: Model) -> list[str]:
     """What ``strategy=exact`` does; nothing for another strategy."""
     path = path_of(plan, plan.engine.trusted)
-    if path is None:
+    if path is None or plan.privacy.on:
         return []
     ridges = ", ".join(f"{ridge:.3g}" for ridge in path.ridges(plan.rounds))
     convex = is_convex(plan, model.network.head, model.head_width, plan.engine.trusted)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fedgraft.common.plan.checks.exact import is_exact
+from fedgraft.common.plan.protection.privacy_section import PrivacySection
 from fedgraft.common.plan.types import Check
 
 
@@ -104,6 +105,11 @@ RECORD_CHECKS: tuple[Check, ...] = (
         lambda p: p.privacy.on and p.aggregation.secure and p.strategy.options.get("precision") != "float64",
         "privacy=record with aggregation.secure needs words that hold noisy gradients exactly; set "
         "strategy.precision=float64",
+    ),
+    Check(
+        ("privacy",),
+        lambda p: not p.privacy.on and p.privacy != PrivacySection(),
+        "options of privacy have no effect with privacy.unit=none; leave them out, or set privacy=record",
     ),
     Check(
         ("privacy",),

@@ -17,6 +17,7 @@ CONF = Path(__file__).parents[3] / "conf"
 COPIED = {
     "adapt": "adabn",
     "adaptation": "ssf",
+    "aggregation": "secure",
     "alignment": "coral",
     "augment": "mild",
     "backbone": "timm",
@@ -37,6 +38,7 @@ COPIED = {
     "partition": "iid",
     "patience": "default",
     "personal": "ditto",
+    "privacy": "record",
     "sampling": "over",
     "strategy": "fedprox",
     "tracking": "tensorboard",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flwr.app import RecordDict
 
-from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.privacy.site import PrivateSite
+from fedgraft.client.secure.vault import Vault
 from fedgraft.client.site import release
 from fedgraft.client.training.session import Session
 from fedgraft.common.errors import FewPatientsError, PrivacyError, SecureError
@@ -37,7 +37,7 @@ def _logged(session: Session, offer: Offer) -> RecordDict:
     return pack_offer(offer)
 
 
-def private_site(session: Session, workspace: Workspace) -> PrivateSite:
+def private_site(session: Session, vault: Vault) -> PrivateSite:
     """The site, for an answer that goes into a secure sum if the plan says so.
 
     Raises:
@@ -45,7 +45,7 @@ def private_site(session: Session, workspace: Workspace) -> PrivateSite:
     """
     if not session.plan.aggregation.secure:
         return PrivateSite(session)
-    member = workspace.vault(session.site).read(session.run)
+    member = vault.read(session.run)
     if member is None or member.ready is None:
         raise SecureError("this site has no keys for a secure sum, into which its noisy answer must go")
     return PrivateSite(session, member.ready.circle.threshold)
