@@ -89,9 +89,15 @@ def drawn_to(own: Moments, common: Moments, cases: float) -> Moments:
 
 
 def steadied(noisy: Moments) -> Moments:
-    """Moments whose variances were made by sums with noise, none of them below a sixteenth of the median of those that
-    came out above 0: a feature must not be blown up because noise took nearly all of its variance."""
-    found = noisy.variance
-    above = found[found > 0]
-    least = above.median() / 16 if len(above) else torch.ones((), dtype=found.dtype)
-    return Moments(noisy.cases, noisy.mean, found.clamp(min=least) * noisy.cases)
+    """Moments from sums with noise, of features of which the squares of each case sum up to their number.
+
+    How many cases there were follows from that more closely than from noisy counts; if it were too many, variances of
+    features that lie far from 0 would come out near 0, or below. None is below a sixteenth of the median of those above
+    0: a feature must not be blown up because noise took nearly all of its variance.
+    """
+    first, second = noisy.cases * noisy.mean, noisy.squares + noisy.cases * noisy.mean.square()
+    cases = float((second.sum() / len(second)).clamp(min=1))
+    mean, variance = first / cases, second / cases - (first / cases).square()
+    above = variance[variance > 0]
+    least = above.median() / 16 if len(above) else torch.ones((), dtype=variance.dtype)
+    return Moments(noisy.cases, mean, variance.clamp(min=least) * noisy.cases)

@@ -31,7 +31,9 @@ class MomentsOfFeatures:
     def answer(self, totals: Totals, asked: Asked) -> RecordDict:
         cases, first, second = (torch.from_numpy(totals[name].copy()) for name in (_CASES, _FIRST, _SECOND))
         mean = first / cases
-        found = Moments(whole(totals[_CASES]), mean, (second - cases * mean.square()).clamp(min=0))
+        squares = second - cases * mean.square()
+        squares = squares if asked.plan.privacy.on else squares.clamp(min=0)  # noise may take all of them
+        found = Moments(whole(totals[_CASES]), mean, squares)
         return pack_moments(SiteMoments(POOLED, asked.plan.digest, found))
 
 

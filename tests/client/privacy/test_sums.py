@@ -7,7 +7,7 @@ import torch
 
 from fedgraft.client.fence.units import Patients
 from fedgraft.client.privacy.sums import noisy_counts, noisy_gradient, noisy_moments
-from fedgraft.common.features.moments import moments_of, pooled, steadied
+from fedgraft.common.features.moments import Moments, moments_of, pooled, steadied
 
 NEARLY_NONE = 1e-5
 
@@ -30,9 +30,17 @@ def test_moments_are_those_of_all_cases_and_pool_over_sites() -> None:
     assert torch.allclose(found.variance, exact.variance, atol=1e-3)
 
 
-def test_variances_that_noise_took_are_lifted() -> None:
-    found = steadied(moments_of(torch.tensor([[0.0, 0.0, 0.0], [0.0, 2.0, 4.0]])))
-    assert found.variance.tolist() == pytest.approx([0.0625, 1.0, 4.0])  # a sixteenth of the lower median, 1
+def test_moments_are_steadied_by_the_length_of_cases() -> None:
+    """10 cases of length sqrt(4), of which noisy counts say 12: sums of 40 over squares are 10 cases of 4 features."""
+    features = torch.tensor([[1.0, 1.0, 1.0, 1.0], [1.0, 1.2, 0.8, 0.92**0.5]] * 5)
+    exact = moments_of(features)
+    assert exact.variance.sum() + exact.mean.square().sum() == pytest.approx(4.0, abs=1e-6)
+    first, second = features.double().sum(0), features.double().square().sum(0)
+    told = Moments(12, first / 12, second - 12 * (first / 12).square())
+    found = steadied(told)
+    assert found.mean.tolist() == pytest.approx(exact.mean.tolist())
+    assert found.variance[1:].tolist() == pytest.approx(exact.variance[1:].tolist(), abs=1e-6)
+    assert found.variance[0] == pytest.approx(float(exact.variance[1:].median()) / 16), "of no variance"
 
 
 def test_a_gradient_is_that_of_the_head_by_its_own_weights() -> None:
