@@ -38,7 +38,8 @@ def factors(lengths: Tensor, patients: Patients, bound: float) -> Tensor:
         lengths: of the cases' vectors, ``(N,)`` float64.
     """
     by_patient = torch.zeros(patients.nobody, dtype=torch.float64).index_add_(0, patients.group, lengths)
-    return (bound / by_patient.clamp(min=bound))[patients.group]
+    shrunk: Tensor = bound / by_patient.clamp(min=bound)
+    return shrunk[patients.group]
 
 
 def mean_by_patient(rows: Tensor, patients: Patients) -> Tensor:

@@ -6,7 +6,7 @@ and a secure sum of such numbers is exact.
 
 A site that is protected by its own noise rounds Gaussian numbers: rounding noise that is added to whole numbers is the
 same as rounding their noisy sum. Sites that share the noise of a secure sum draw discrete Gaussians, whose sum is known
-(Kairouz et al., ICML 2021). Uniform numbers have 53 bits; what lies beyond has a probability below 1e-15 for each.
+(Kairouz et al., ICML 2021). Uniform numbers have 52 bits; what lies beyond has a probability below 1e-15 for each.
 """
 
 from __future__ import annotations
@@ -73,5 +73,5 @@ def _geometric(scale: Vector) -> Vector:
 
 def _uniform(count: int) -> Vector:
     """Between 0 and 1."""
-    found: Vector = ((np.frombuffer(os.urandom(8 * count), dtype=np.uint64) >> np.uint64(11)) + 0.5) * 2.0**-53
-    return found
+    whole = np.frombuffer(os.urandom(8 * count), dtype=np.uint64) >> np.uint64(12)
+    return (whole.astype(np.float64) + 0.5) * 2.0**-52
