@@ -97,9 +97,8 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
 
 def receive_backbone(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
     """Handle ``query.backbone``: verify and keep the backbone, then answer as to ``query.prepare``."""
-    _, _, backbone_digest = messages.unpack_prepare(content)
-    record = messages.unpack_arrays(content, messages.FROZEN)
-    workspace.accept_backbone(workspace.site(site_file), backbone_digest, unpack_backbone(record))
+    states = unpack_backbone(messages.unpack_arrays(content, messages.FROZEN))
+    workspace.accept_backbone(workspace.site(site_file), messages.unpack_prepare(content)[2], states)
     return prepare(content, workspace, site_file, run)
 
 

@@ -52,4 +52,5 @@ def mean_by_patient(rows: Tensor, patients: Patients) -> Tensor:
 
 def clipped_sum(rows: Tensor, bound: float) -> Tensor:
     """The sum of rows ``(P, F)``, a patient each, of which each gives at most ``bound`` in length, ``(F,)``."""
-    return (rows * (bound / rows.norm(dim=1).clamp(min=bound))[:, None]).sum(dim=0)
+    shrunk: Tensor = bound / rows.norm(dim=1).clamp(min=bound)
+    return (rows * shrunk[:, None]).sum(dim=0)

@@ -27,10 +27,10 @@ def test_noise_has_its_deviation_and_the_sum_its_place() -> None:
 
 def test_what_is_told_lies_on_a_grid_whatever_the_sum() -> None:
     """Of a bound of 0.3, divided by 2**20, the next lower power of two is 2**-22; in units of 4 it is 2**-20."""
-    told = with_noise(np.array([0.1, 1 / 3, 2.0**-40]), 0.3, 1.0) * 2**22
+    told = with_noise(np.tile([0.1, 1 / 3, 2.0**-40], 100), 0.3, 1.0) * 2**22
     assert (told == np.rint(told)).all() and (told % 2 == 1).any()
     units = np.array([1.0, 4.0])
-    found = np.stack([with_noise(np.full(2, 0.1), 0.3, 1.0, units, parties=3) for _ in range(40)])
+    found = np.stack([with_noise(np.full(2, 0.1), 0.3, 1.0, units, parties=3) for _ in range(100)])
     assert (found[:, 1] * 2**20 == np.rint(found[:, 1] * 2**20)).all()
     assert (found[:, 0] * 2**20 != np.rint(found[:, 0] * 2**20)).any()
 
