@@ -5,10 +5,29 @@ A patient's cases are added up before they are bounded, so that the promise is t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
-from fedgraft.client.fence.units import Patients
+
+@dataclass(frozen=True)
+class Patients:
+    """To which patient each case belongs; ``names`` has one for each case."""
+
+    names: Sequence[str]
+
+    @cached_property
+    def group(self) -> Tensor:
+        """The patient's place, ``(N,)`` int64."""
+        places = {name: place for place, name in enumerate(dict.fromkeys(self.names))}
+        return torch.tensor([places[name] for name in self.names], dtype=torch.int64)
+
+    @cached_property
+    def count(self) -> int:
+        return len(set(self.names))
 
 
 def clipped_gradient(residuals: Tensor, inputs: Tensor, patients: Patients, bound: float) -> tuple[Tensor, Tensor]:
@@ -37,7 +56,7 @@ def factors(lengths: Tensor, patients: Patients, bound: float) -> Tensor:
     Args:
         lengths: of the cases' vectors, ``(N,)`` float64.
     """
-    by_patient = torch.zeros(patients.nobody, dtype=torch.float64).index_add_(0, patients.group, lengths)
+    by_patient = torch.zeros(patients.count, dtype=torch.float64).index_add_(0, patients.group, lengths)
     shrunk: Tensor = bound / by_patient.clamp(min=bound)
     return shrunk[patients.group]
 
@@ -45,8 +64,8 @@ def factors(lengths: Tensor, patients: Patients, bound: float) -> Tensor:
 def mean_by_patient(rows: Tensor, patients: Patients) -> Tensor:
     """The mean of each patient's rows, ``(patients, F)`` float64."""
     wide, group = rows.double(), patients.group
-    total = torch.zeros(patients.nobody, rows.shape[1], dtype=torch.float64).index_add_(0, group, wide)
-    means: Tensor = total / group.bincount(minlength=patients.nobody).clamp(min=1)[:, None]
+    total = torch.zeros(patients.count, rows.shape[1], dtype=torch.float64).index_add_(0, group, wide)
+    means: Tensor = total / group.bincount(minlength=patients.count).clamp(min=1)[:, None]
     return means
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fedgraft.client.privacy.account import PrivacyAccount
+from fedgraft.client.privacy.clipping import Patients
 from fedgraft.client.privacy.kept import Told, key_of, told_before
 from fedgraft.client.privacy.sums import noisy_counts, noisy_gradient, noisy_moments
 from fedgraft.client.training.full_batch import SummedLoss
@@ -65,7 +66,7 @@ class PrivateSite:
 
         def make() -> Told:
             labels, classes = session.cohort["train"].labels, len(session.plan.data.classes)
-            found = noisy_counts(labels, classes, session.grouped, self.budget.counts)
+            found = noisy_counts(labels, classes, self._patients, self.budget.counts)
             return {COUNTS: torch.tensor(found, dtype=torch.int64)}
 
         return tuple(self._told(COUNTS, "", 1, make)[COUNTS].tolist())
@@ -83,7 +84,7 @@ class PrivateSite:
 
         def make() -> Told:
             session.model.load(session.initial)
-            found = noisy_moments(scaling.features, session.grouped, cases, noise, self.parties)
+            found = noisy_moments(scaling.features, self._patients, cases, noise, self.parties)
             return {"mean": found.mean, "squares": found.squares}
 
         told = self._told(MOMENTS, "", 1, make)
@@ -100,7 +101,7 @@ class PrivateSite:
 
         def make() -> Told:
             inputs, noise = session.full_batch.views[0].cpu(), self.budget.gradients
-            weight, bias = noisy_gradient(summed.residuals, inputs, session.grouped, section.clip, noise, self.parties)
+            weight, bias = noisy_gradient(summed.residuals, inputs, self._patients, section.clip, noise, self.parties)
             return {WEIGHT: weight, BIAS: bias}
 
         told = self._told(GRADIENT, key, section.steps, make)
@@ -117,6 +118,10 @@ class PrivateSite:
         if self.parties > 1 and what != COUNTS:  # the same numbers in two sums over other sites would tell of one site
             return charged()
         return told_before(session.site.state, session.run, what, key_of(digest, key), charged, account.durable)
+
+    @cached_property
+    def _patients(self) -> Patients:
+        return Patients(self.session.patients)
 
     @property
     def _account(self) -> PrivacyAccount:

@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedgraft.client.fence.units import Patients
-from fedgraft.client.privacy.clipping import clipped_gradient, clipped_sum, mean_by_patient
+from fedgraft.client.privacy.clipping import Patients, clipped_gradient, clipped_sum, mean_by_patient
 from fedgraft.client.privacy.noise import with_noise
 from fedgraft.common.features.moments import Moments
 

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fedgraft.client.fence.units import Patients
-from fedgraft.client.privacy.clipping import clipped_gradient, clipped_sum, factors, mean_by_patient
+from fedgraft.client.privacy.clipping import Patients, clipped_gradient, clipped_sum, factors, mean_by_patient
 
 
 def each_gradient(head: nn.Linear, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -57,3 +56,11 @@ def test_means_by_patient_and_clipped_sums_by_hand() -> None:
     means = mean_by_patient(rows, Patients(["a", "b", "a"]))
     assert means.tolist() == [[0, 3], [3, 4]]
     assert clipped_sum(means, 2.5).tolist() == pytest.approx([1.5, 4.5])  # (0, 2.5) + (3, 4) / 2
+
+
+def test_thousands_of_patients_are_as_many() -> None:
+    """Each patient gives 1 at most, however many there are."""
+    patients = Patients([f"p{n // 2}" for n in range(6000)])
+    assert patients.count == 3000
+    assert clipped_sum(mean_by_patient(torch.ones(6000, 1), patients), 1.0).tolist() == [3000.0]
+    assert factors(torch.full((6000,), 0.5).double(), patients, 1.0).tolist() == [1.0] * 6000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fedgraft.client.fence.units import Patients
+from fedgraft.client.privacy.clipping import Patients
 from fedgraft.client.privacy.sums import noisy_counts, noisy_gradient, noisy_moments
 from fedgraft.common.features.moments import Moments, moments_of, pooled, steadied
 
