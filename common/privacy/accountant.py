@@ -8,7 +8,9 @@ al., ICML 2021, theorem 1) by Renyi's.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,7 +70,7 @@ def _factor(
 ) -> float:
     """The smallest factor that suffices by an accountant. Renyi's is quick and asks for a little too much; with far too
     little noise a distribution of losses would be very long."""
-    accounting = importlib.import_module("dp_accounting")
+    accounting = _module("dp_accounting")
     bracket = accounting.mechanism_calibration.ExplicitBracketInterval(*between)
     found = accounting.calibrate_dp_mechanism(
         lambda: _accountant(accountant),
@@ -87,11 +89,11 @@ def _exact_if_possible(releases: Sequence[Release]) -> str:
 
 def _accountant(name: str) -> Any:
     module, _, kind = name.partition(".")
-    return getattr(importlib.import_module(f"dp_accounting.{module}"), kind)()
+    return getattr(_module(f"dp_accounting.{module}"), kind)()
 
 
 def _no_bracket() -> tuple[type[Exception], ...]:
-    calibration = importlib.import_module("dp_accounting.mechanism_calibration")
+    calibration = _module("dp_accounting.mechanism_calibration")
     return (calibration.NoBracketIntervalFoundError, ValueError)
 
 
@@ -100,9 +102,16 @@ def _times(releases: Sequence[Release], factor: float) -> tuple[Release, ...]:
 
 
 def _composed(releases: Sequence[Release]) -> Any:
-    events = importlib.import_module("dp_accounting.dp_event")
+    events = _module("dp_accounting.dp_event")
 
     def event(one: Release) -> Any:
         return events.ZCDpEvent(0.5 / one.noise**2) if one.shared else events.GaussianDpEvent(one.noise)
 
     return events.ComposedDpEvent([events.SelfComposedDpEvent(event(one), one.times) for one in releases])
+
+
+def _module(name: str) -> Any:
+    """A module of dp-accounting. absl, which it loads, keeps the stream for its messages that is standard error then,
+    and closes it with its handler unless that is the process's own."""
+    with redirect_stderr(sys.__stderr__):
+        return importlib.import_module(name)
