@@ -22,11 +22,13 @@ FIGURES = 2
 
 def round_seconds(session: Session) -> float | None:
     """Seconds of an answer to ``train``, to two figures: the time to open the site's kept cases, to evaluate the model
-    that came, and to train it; ``None`` for a site without cases.
+    that came, and to train it; ``None`` for a site without cases, or before it
+    is known which features enter the head.
 
     What a plan's parts add (a sampler's repetitions, alignment) is not in it, nor is the way of the tensors.
     """
-    opening, one = session.phases.seconds, _seconds_a_view(session)
+    chosen_later = session.plan.features.keep is not None  # the head has no inputs yet
+    opening, one = session.phases.seconds, None if chosen_later else _seconds_a_view(session)
     if one is None:
         return None
     opened = opening.get("build", 0.0) + (0.0 if session.phases.computed else opening.get("cohort", 0.0))

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,10 @@ class Watched:
     def tell(self, site: str, seconds_ago: float = 5.0) -> None:
         """Facts of a site, as the gateway keeps them."""
         self.folder.facts.mkdir(exist_ok=True)
-        kept = {"received": time.time() - seconds_ago, "facts": pack_facts(SiteFacts("1", 1, "rows")).decode()}
+        kept = {
+            "received": time.time() - seconds_ago,
+            "facts": pack_facts(SiteFacts(version("fedgraft"), 1, "rows")).decode(),
+        }
         (self.folder.facts / f"{site}.json").write_text(json.dumps(kept))
 
 
