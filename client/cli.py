@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from fedgraft.client.check import case_lookup
 from fedgraft.client.check import command as check_command
@@ -84,46 +85,38 @@ def _parser() -> argparse.ArgumentParser:
         "overwritten: a site with a new key must be registered again.",
     )
     keygen.set_defaults(command=_keygen)
-    check = commands.add_parser(
-        "check",
-        help="is everything in place? exit code 1 if there is a problem",
-        description=check_command.DESCRIPTION,
+    check = _add(commands, "check", "is everything in place? exit code 1 if there is a problem", check_command)
+    case = _add(commands, "case", "which line of the manifest a case's name (case-3f9a0c21d4) stands for", case_lookup)
+    report = _add(commands, "report", "this site's own page about the model that it evaluated last", report_command)
+    privacy = _add(
+        commands,
+        "privacy",
+        "what was promised to patients in all runs, and what is left of the budget",
+        privacy_command,
     )
-    check_command.add_options(check)
-    check.set_defaults(command=check_command.run)
-    case = commands.add_parser(
-        "case",
-        help="which line of the manifest a case's name (case-3f9a0c21d4) stands for",
-        description=case_lookup.DESCRIPTION,
-    )
-    case_lookup.add_options(case)
-    case.set_defaults(command=case_lookup.run)
     _add_start(commands)
-    for command in (keygen, check, case, _add_report(commands), _add_privacy(commands), *_add_models(commands)):
+    for command in (keygen, check, case, report, privacy, *_add_models(commands)):
         command.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")
     return parser
 
 
-def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    report = commands.add_parser(
-        "report",
-        help="this site's own page about the model that it evaluated last",
-        description=report_command.DESCRIPTION,
-    )
-    report_command.add_options(report)
-    report.set_defaults(command=report_command.run)
-    return report
+class _Command(Protocol):
+    """A module of a command."""
+
+    DESCRIPTION: str
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, given: argparse.Namespace) -> int: ...
 
 
-def _add_privacy(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    privacy = commands.add_parser(
-        "privacy",
-        help="what was promised to patients in all runs, and what is left of the budget",
-        description=privacy_command.DESCRIPTION,
-    )
-    privacy_command.add_options(privacy)
-    privacy.set_defaults(command=privacy_command.run)
-    return privacy
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, command: _Command
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=command.DESCRIPTION)
+    command.add_options(parser)
+    parser.set_defaults(command=command.run)
+    return parser
 
 
 def _add_draft(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

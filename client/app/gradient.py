@@ -16,7 +16,6 @@ from fedgraft.client.fence.few_patients import require_patients
 from fedgraft.client.fence.history import keep_sent, sent_before
 from fedgraft.client.fence.residuals import require_one_matrix, require_rest_on_many
 from fedgraft.client.privacy.answers import private_site
-from fedgraft.client.privacy.site import PrivateSite
 from fedgraft.client.site import release
 from fedgraft.client.training.full_batch import SummedLoss
 from fedgraft.client.training.session import Session
@@ -60,11 +59,12 @@ def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, ru
         session.load(received)
         summed = gradient_at(session, order, received, workspace, session.local_tensors())
         if private:
-            told = private_site(session, workspace.vault(session.site)).gradient(order, received, summed)
+            site = private_site(session, workspace.vault(session.site))
+            told, cases = site.gradient(order, received, summed), sum(site.counts())
         elif session.site.release.patients > 1:
             _require_many(session, summed)
     if private:
-        return _private_answer(session, order, told)
+        return _private_answer(session, order, told, cases)
     with session.phases.of("evaluate"):
         evaluations = session.accepted.tellable("evaluation", evaluate_received(session)) if evaluate else {}
     return _answer(session, order, summed, evaluations)
@@ -112,9 +112,10 @@ def _precision(session: Session) -> str:
     return path.precision
 
 
-def _private_answer(session: Session, order: messages.Instruction, told: Mapping[str, Tensor]) -> RecordDict:
+def _private_answer(
+    session: Session, order: messages.Instruction, told: Mapping[str, Tensor], cases: int
+) -> RecordDict:
     """The noisy gradient, for the noisy number of patients; no loss, and no evaluations."""
-    cases = sum(PrivateSite(session).counts())
     gradient = {HEAD + name: tensor for name, tensor in told.items()}
     answer = Gradient(session.site.name, session.plan.digest, order.round, gradient, None, cases, {})
     release.log_gradient(session.release_log, session.run, answer, session.model.names("shared"))

@@ -59,13 +59,13 @@ class PrivacyAccount:
         """
         now = time.time() if now is None else now
         with self._locked():
-            lines = self._lines()
+            lines, last = self._read()
             if _charged(lines, run, plan) is not None:
                 return
             if budget is not None:
                 _require(budget, [one for one in _charges(lines) if one.time >= budget.since(now)], releases)
             asked = [[one.noise, one.times, one.shared] for one in releases]
-            self._append(lines, {"time": now, "what": _RUN, "run": run, "plan": plan, "releases": asked})
+            self._append(last, {"time": now, "what": _RUN, "run": run, "plan": plan, "releases": asked})
 
     def answer(self, run: int, plan: str, what: str, most: int) -> None:
         """Note an answer, before it leaves.
@@ -79,15 +79,14 @@ class PrivacyAccount:
             DataError: the account was changed.
         """
         with self._locked():
-            lines = self._lines()
+            lines, last = self._read()
+            _required(lines, run, plan)
             given = sum((line["what"], line["run"], line["plan"]) == (what, run, plan) for line in lines)
-            if _charged(lines, run, plan) is None:
-                raise PrivacySpentError("the run was never charged: the coordinator must send `prepare` first")
             if given >= most:
                 raise PrivacySpentError(
                     f"the run was charged with {most} answer(s) of the kind `{what}`, and {given} were given"
                 )
-            self._append(lines, {"time": time.time(), "what": what, "run": run, "plan": plan})
+            self._append(last, {"time": time.time(), "what": what, "run": run, "plan": plan})
 
     def releases(self, run: int, plan: str) -> tuple[Release, ...] | None:
         """What a run was charged with; ``None`` if it was not.
@@ -95,7 +94,16 @@ class PrivacyAccount:
         Raises:
             DataError: the account was changed.
         """
-        return _charged(self._lines(), run, plan)
+        return _charged(self._read()[0], run, plan)
+
+    def charged(self, run: int, plan: str) -> tuple[Release, ...]:
+        """As `releases`, of a run that was charged.
+
+        Raises:
+            PrivacySpentError: it was not.
+            DataError: the account was changed.
+        """
+        return _required(self._read()[0], run, plan)
 
     def charges(self) -> tuple[Charge, ...]:
         """All runs that were charged.
@@ -103,16 +111,18 @@ class PrivacyAccount:
         Raises:
             DataError: the account was changed.
         """
-        return tuple(_charges(self._lines()))
+        return tuple(_charges(self._read()[0]))
 
-    def _lines(self) -> list[dict[str, Any]]:
+    def _read(self) -> tuple[list[dict[str, Any]], str]:
+        """The lines, and the digest of the last one."""
         file = self.state / FILE
         text = file.read_text(encoding="utf-8") if file.is_file() else ""
         lines, before = [], _BEGIN
         for place, row in enumerate(text.splitlines(), 1):
             try:
                 line = json.loads(row)
-                wrong = line.pop(_HASH) != _digest(before, line)
+                said, before = line.pop(_HASH), _digest(before, line)
+                wrong = said != before
             except (ValueError, KeyError, AttributeError):
                 wrong = True
             if wrong:
@@ -120,14 +130,10 @@ class PrivacyAccount:
                     f"{file}, line {place}: the account of what was told was changed or cut off; bring it back from a "
                     "copy. Without one nobody can say what is left of the site's privacy budget"
                 )
-            before = _digest(before, line)
             lines.append(line)
-        return lines
+        return lines, before
 
-    def _append(self, lines: Sequence[Mapping[str, Any]], line: Mapping[str, Any]) -> None:
-        before = _BEGIN
-        for earlier in lines:
-            before = _digest(before, earlier)
+    def _append(self, before: str, line: Mapping[str, Any]) -> None:
         file = self.state / FILE
         append_json(file, {**line, _HASH: _digest(before, line)})
         if self.durable:
@@ -160,6 +166,13 @@ def _require(budget: PrivacyBudget, before: Sequence[Charge], releases: Sequence
 def _charged(lines: Sequence[Mapping[str, Any]], run: int, plan: str) -> tuple[Release, ...] | None:
     found = (one.releases for one in _charges(lines) if (one.run, one.plan) == (run, plan))
     return next(found, None)
+
+
+def _required(lines: Sequence[Mapping[str, Any]], run: int, plan: str) -> tuple[Release, ...]:
+    charged = _charged(lines, run, plan)
+    if charged is None:
+        raise PrivacySpentError("the run was never charged: the coordinator must send `prepare` first")
+    return charged
 
 
 def _charges(lines: Sequence[Mapping[str, Any]]) -> list[Charge]:

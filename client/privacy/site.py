@@ -16,7 +16,7 @@ from fedgraft.client.privacy.sums import noisy_counts, noisy_gradient, noisy_mom
 from fedgraft.client.training.full_batch import SummedLoss
 from fedgraft.client.training.session import Session
 from fedgraft.common import tensors
-from fedgraft.common.errors import PrivacyError, PrivacySpentError
+from fedgraft.common.errors import PrivacyError
 from fedgraft.common.features.moments import Moments
 from fedgraft.common.heads.linear_shape import BIAS, WEIGHT
 from fedgraft.common.privacy.budget import Budget, budget_of
@@ -55,10 +55,7 @@ class PrivateSite:
         Raises:
             PrivacySpentError: it never was.
         """
-        charged = self._account.releases(self.session.run, self.session.plan.digest)
-        if charged is None:
-            raise PrivacySpentError("the run was never charged: the coordinator must send `prepare` first")
-        return Budget.of(charged)
+        return Budget.of(self._account.charged(self.session.run, self.session.plan.digest))
 
     def counts(self) -> tuple[int, ...]:
         """Training patients by class, with noise."""

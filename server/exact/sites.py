@@ -21,7 +21,7 @@ from fedgraft.server.exchange.guard import Expected, Refusal, read_gradient
 from fedgraft.server.exchange.hearing import Hear
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import Roster
-from fedgraft.server.patience.quorum import Quorum
+from fedgraft.server.patience.quorum import Quorum, RestedOn
 
 Answers = dict[tuple[int, ...], Gradient]
 
@@ -71,6 +71,11 @@ class SitesInFit:
     def cases(self) -> dict[str, int]:
         """Training cases by name of the sites in the fit."""
         return {offer.site: offer.examples for offer in self._roster.values()}
+
+    @property
+    def rested_on(self) -> RestedOn:
+        """Of the sites and training cases of the run when the round began, those in the fit."""
+        return self._asking.quorum.rested_on(self.cases)
 
     def __call__(self, weights: dict[str, Tensor]) -> Sums:
         """The sums over all sites of the fit.

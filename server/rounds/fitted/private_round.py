@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import sqrt
 
 from torch import Tensor
 
-from fedgraft.common import tasks
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.privacy.budget import Budget
 from fedgraft.common.secure.neighbours import default_share, threshold_of
-from fedgraft.common.wire import messages
 from fedgraft.server.aggregation.strategy_state import Kept
-from fedgraft.server.exact.sites import Asking, SitesInFit
-from fedgraft.server.exact.steps import Moved, rate_of, take_steps
-from fedgraft.server.exchange.held_out import training
-from fedgraft.server.rounds.state import Round, Rounds, RunContext, RunState
+from fedgraft.server.exact.steps import Moved, at_rest, rate_of, take_steps
+from fedgraft.server.rounds.fitted.ends import ended, sites_of
+from fedgraft.server.rounds.state import Rounds, RunContext, RunState
 
 
 @dataclass
@@ -41,33 +38,17 @@ class PrivateRounds(Rounds):
         self.rate, self._velocity = kept.plain["rate"], dict(kept.tensors)
 
     def next(self, context: RunContext, state: RunState) -> RunState:
-        begun, number, plan = time.monotonic(), state.number + 1, context.plan
-        roster, quorum = training(state.roster, plan), context.quorum()
-        specs = messages.specs_of(context.trained)
-        given = {name: tensor for name, tensor in state.shared.items() if name not in specs}
-        common = (context.hear, plan, context.ledger, number, specs, given, self.precision)
-        sites = SitesInFit(Asking(*common, quorum), roster)
+        begun, plan, sites = time.monotonic(), context.plan, sites_of(context, state, self.precision)
+        start = at_rest({name: state.shared[name] for name in context.trained})
         if self.rate is None:
-            outputs = max(shape[0] for spec in specs.values() if (shape := spec.shape))
+            outputs = max(tensor.shape[0] for tensor in start.weights.values())
             patients = sum(sites.cases.values())
             self.rate = rate_of(plan.privacy, self._noise(plan, len(sites.cases)), patients, outputs)
-        weights = {name: state.shared[name].double() for name in specs}
-        velocity = {name: self._velocity.get(name, tensor.new_zeros(tensor.shape)) for name, tensor in weights.items()}
-        steps = steps_in(plan, number)
-        moved = take_steps(sites.of_those_left, Moved(weights, velocity), steps, self.rate, plan.privacy.momentum)
+        going = Moved(start.weights, {**start.velocity, **self._velocity})
+        steps = steps_in(plan, state.number + 1)
+        moved = take_steps(sites.of_those_left, going, steps, self.rate, plan.privacy.momentum)
         self._velocity = moved.velocity
-        last = replace(state.rounds[-1], by_site=sites.evaluations)
-        context.finished(last)
-        final = state.final.heard(last.number, last.task, last.by_site, state.shared)
-        stepped = {name: tensor.to(context.trained[name].dtype) for name, tensor in moved.weights.items()}
-        shared = {**state.shared, **stepped}
-        context.keep(shared)
-        up, down = context.ledger.round_bytes(number)
-        task, seconds = tasks.of(plan.data), time.monotonic() - begun
-        done = Round(number, task, sites.names, None, seconds, up, down, rested_on=quorum.rested_on(sites.cases))
-        done = replace(done, central=context.central(shared))
-        context.progress(done)
-        return RunState(number, shared, state.roster, (*state.rounds[:-1], last, done), final, state.choices)
+        return ended(context, state, sites, moved.weights, begun)
 
     def _noise(self, plan: Plan, sites: int) -> float:
         """The noise of a sum over all sites: each adds its own, or so much that those suffice who must stay."""

@@ -1,0 +1,54 @@
+"""What all rounds of ``strategy=exact`` share: which sites are asked, and what follows from the last weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from torch import Tensor
+
+from fedgraft.common import tasks
+from fedgraft.common.wire import messages
+from fedgraft.server.exact.fit import Fit
+from fedgraft.server.exact.sites import Asking, SitesInFit
+from fedgraft.server.exchange.held_out import training
+from fedgraft.server.rounds.state import Round, RunContext, RunState
+
+
+def sites_of(context: RunContext, state: RunState, precision: str) -> SitesInFit:
+    """The training sites of the round after ``state``; ``precision`` is torch's name of the dtype that travels."""
+    specs = messages.specs_of(context.trained)
+    given = {name: tensor for name, tensor in state.shared.items() if name not in specs}
+    common = (context.hear, context.plan, context.ledger, state.number + 1, specs, given, precision)
+    return SitesInFit(Asking(*common, context.quorum()), training(state.roster, context.plan))
+
+
+def ended(
+    context: RunContext,
+    state: RunState,
+    sites: SitesInFit,
+    weights: Mapping[str, Tensor],
+    begun: float,
+    fit: Fit | None = None,
+) -> RunState:
+    """The state after a round, with the sites' evaluations of the model before it.
+
+    Args:
+        weights: float64, by name.
+        begun: `time.monotonic` at the round's beginning.
+        fit: how it ended; ``None`` if sites told no loss.
+    """
+    number, task = state.number + 1, tasks.of(context.plan.data)
+    last = replace(state.rounds[-1], by_site=sites.evaluations)
+    context.finished(last)
+    final = state.final.heard(last.number, last.task, last.by_site, state.shared)
+    made = {name: tensor.to(context.trained[name].dtype) for name, tensor in weights.items()}
+    shared = {**state.shared, **made}
+    context.keep(shared)
+    up, down = context.ledger.round_bytes(number)
+    seconds, loss = time.monotonic() - begun, None if fit is None else fit.loss
+    done = Round(number, task, sites.names, loss, seconds, up, down, fit=fit, rested_on=sites.rested_on)
+    done = replace(done, central=context.central(shared))
+    context.progress(done)
+    return RunState(number, shared, state.roster, (*state.rounds[:-1], last, done), final, state.choices)
