@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,7 @@ import torch
 from torch import Tensor
 
 from fedgraft.client.export.checked import require_equal, samples
-from fedgraft.client.export.whole import CALIBRATED, WholeModel
-from fedgraft.common import tasks
+from fedgraft.client.export.whole import WholeModel
 from fedgraft.common.errors import ModelError, first_line
 
 
@@ -25,7 +22,7 @@ def write_onnx(path: Path, whole: WholeModel, said: Mapping[str, str]) -> float:
     """Write a model as ONNX, after what onnxruntime computes with it was compared with what we compute.
 
     Args:
-        said: what else the file is to say of itself, by key.
+        said: what the file is to say of itself, by key.
 
     Returns:
         the largest difference on random cases.
@@ -35,7 +32,7 @@ def write_onnx(path: Path, whole: WholeModel, said: Mapping[str, str]) -> float:
     """
     onnx, runtime = _packages()
     proto = _exported(whole)
-    for key, value in {**metadata(whole), **said}.items():
+    for key, value in said.items():
         proto.metadata_props.add(key=f"fedgraft.{key}", value=value)
     content: bytes = proto.SerializeToString()
     onnx.checker.check_model(proto)
@@ -50,25 +47,6 @@ def write_onnx(path: Path, whole: WholeModel, said: Mapping[str, str]) -> float:
     difference = require_equal(whole, whole.names, run, "the ONNX file")
     path.write_bytes(content)
     return difference
-
-
-def metadata(whole: WholeModel) -> dict[str, str]:
-    """What the file says of itself: what goes in, what comes out, and whose calibration it has."""
-    loaded, task = whole.loaded, tasks.of(whole.loaded.plan.data)
-    told = {
-        "version": version("fedgraft"),
-        "plan_digest": loaded.folder.about.plan_digest,
-        "shared_digest": loaded.folder.about.shared_digest,
-        "task": task.name,
-        "classes": json.dumps(task.classes, ensure_ascii=False),
-        "outputs": json.dumps(task.output_names, ensure_ascii=False),
-        **{f"input.{key}": value for key, value in whole.preparation.said.items()},
-    }
-    if CALIBRATED in whole.names and loaded.calibration is not None:
-        site = None if loaded.site is None else loaded.site.name
-        whose = "its site's own" if site in loaded.calibration.sites else "that of all sites together"
-        told["calibration"] = f"{loaded.calibration.method}: {whose}"
-    return told
 
 
 def _packages() -> tuple[Any, Any]:

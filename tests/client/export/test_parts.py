@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ import torch
 
 from fedgraft.client.export.calibrated import Calibrated
 from fedgraft.client.export.checked import require_equal
+from fedgraft.client.export.onnx_file import write_onnx
+from fedgraft.client.export.torchscript_file import write_torchscript
 from fedgraft.client.export.whole import whole_of
 from fedgraft.client.images.preparation import preparation_of
 from fedgraft.client.prediction.loading import Call, load
@@ -151,3 +155,20 @@ def test_without_the_extra_onnx_is_refused_by_its_name(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     told = refused(capsys, trained(compose_plan(*PLAIN)), form="onnx")
     assert "--format onnx needs the extra `export`: pip install 'fedgraft[export]'" in told
+
+
+class _Undecided(torch.nn.Module):
+    def forward(self, cases: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        raise ValueError(f"no way for {cases.ndim} axes")
+
+
+@pytest.mark.parametrize("write", [write_onnx, write_torchscript])
+def test_a_network_that_torch_cannot_write_is_refused(
+    tmp_path: Path, compose_plan: Composer, trained: Trained, write: Callable[..., float]
+) -> None:
+    folder = open_model(trained(compose_plan(*PLAIN)))
+    loaded = load(folder, Call("x", "y"), None, OURS, choose("cpu", 1), scale_from_cases=False)
+    undecided = replace(whole_of(loaded), module=cast(Any, _Undecided()))
+    with pytest.raises(ModelError, match=r"torch can't (export|trace) this network to"):
+        write(tmp_path / "file", undecided, {})
+    assert not (tmp_path / "file").exists()
