@@ -22,7 +22,7 @@ from fedgraft.client.fence.few_patients import require_patients
 from fedgraft.client.fence.held_back import held_back
 from fedgraft.client.fence.plan_bounds import require_remembering
 from fedgraft.client.fence.units import UnitWatch
-from fedgraft.client.privacy.answers import private_offer
+from fedgraft.client.privacy.answers import private_figures, private_offer
 from fedgraft.client.privacy.required import require_unpromised
 from fedgraft.client.site import release
 from fedgraft.client.site.own_tensors import carry_over
@@ -122,10 +122,12 @@ def evaluate(content: RecordDict, workspace: Workspace, site_file: Path, run: in
             task = replace(_task(session, order, received, workspace, "finish"), terms=terms(session, order))
             session.personal.finish(NetworkTraining(session.model.constant.trained, task, session.device))
         found = evaluated_received(session)
-    keep_predictions(session, received, {split: one.outputs for split, one in found.items()})
-    groups = evaluate_subgroups(session, found["test"].outputs if "test" in found else None)
-    evaluations = session.accepted.tellable("evaluation", {split: one.evaluation for split, one in found.items()})
-    return answer_evaluate(session, order, evaluations, groups, prevalence)
+    keep_predictions(session, received, outputs := {split: one.outputs for split, one in found.items()})
+    if session.plan.privacy.on:
+        return private_figures(session, order, received, outputs, workspace.vault(session.site))
+    groups = evaluate_subgroups(session, outputs.get("test"))
+    told = session.accepted.tellable("evaluation", {split: one.evaluation for split, one in found.items()})
+    return answer_evaluate(session, order, told, groups, prevalence)
 
 
 def assign(
@@ -200,7 +202,7 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
     session.keep_residual(encoded.residual)
     release.require_shared(encoded.payload, names)
     about: dict[str, object] = {"plan": session.plan.digest, "round": order.round}
-    about |= {"tensor_bytes": count_bytes(encoded.payload)}
+    about["tensor_bytes"] = count_bytes(encoded.payload)
     if held.number:
         about |= {"held_back": held.units, "of_units": held.of}
     if given.task.watch is not None and given.task.watch.shortened:
@@ -244,9 +246,7 @@ def answer_evaluate(
         shares = [round(share, 4) for share in prevalence.shares]
         about |= {"estimated_prevalence": shares, "expected_counts_told": told}
     if groups:
-        about["subgroups"] = {
-            column: {name: one.cases for name, one in some.items()} for column, some in groups.items()
-        }
+        about["subgroups"] = {name: {of: one.cases for of, one in some.items()} for name, some in groups.items()}
     release.log_release(session.release_log, "evaluation", session.run, leaving, **about)
     answer = messages.pack_answer(session.site.name, plan.digest, order.round, leaving)
     answer.update(pack_prevalence(told))

@@ -19,7 +19,7 @@ from typing import Any
 
 from fedgraft.client.site.privacy_budget import PrivacyBudget
 from fedgraft.common.errors import DataError, PrivacySpentError
-from fedgraft.common.privacy.accountant import Release, epsilon
+from fedgraft.common.privacy.accountant import Release, epsilon, ratio
 from fedgraft.common.runtime.files import append_json, flush, private_folder
 
 FILE = "privacy.jsonl"
@@ -29,12 +29,18 @@ _HASH = "digest"
 
 @dataclass(frozen=True)
 class Charge:
-    """A run: when it was charged (seconds since 1970), and what it may ask."""
+    """A run: when it was charged (seconds since 1970), and what it may ask.
+
+    Attributes:
+        releases: of patients whom it trains on.
+        apart: of others, of whom less is told (`fedgraft.common.privacy.budget.Budget.apart`).
+    """
 
     time: float
     run: int
     plan: str
     releases: tuple[Release, ...]
+    apart: tuple[Release, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,18 @@ class PrivacyAccount:
     durable: bool = True
 
     def charge(
-        self, run: int, plan: str, releases: Sequence[Release], budget: PrivacyBudget | None, now: float | None = None
+        self,
+        run: int,
+        plan: str,
+        releases: Sequence[Release],
+        budget: PrivacyBudget | None,
+        now: float | None = None,
+        apart: Sequence[Release] = (),
     ) -> None:
         """Charge a run with all that it may ask, unless it was charged before.
+
+        Args:
+            apart: as `Charge.apart`; each patient is promised what ``releases`` cost, or more.
 
         Raises:
             PrivacySpentError: the site's budget does not suffice for it; says by how much.
@@ -62,10 +77,14 @@ class PrivacyAccount:
             lines, last = self._read()
             if _charged(lines, run, plan) is not None:
                 return
+            if ratio(apart) > ratio(releases) * (1 + 1e-9):
+                raise PrivacySpentError(
+                    "more would be told of patients apart from training than the run is charged with"
+                )
             if budget is not None:
                 _require(budget, [one for one in _charges(lines) if one.time >= budget.since(now)], releases)
-            asked = [[one.noise, one.times, one.shared] for one in releases]
-            self._append(last, {"time": now, "what": _RUN, "run": run, "plan": plan, "releases": asked})
+            line = {"time": now, "what": _RUN, "run": run, "plan": plan, "releases": _plain(releases)}
+            self._append(last, {**line, "apart": _plain(apart)} if apart else line)
 
     def answer(self, run: int, plan: str, what: str, most: int) -> None:
         """Note an answer, before it leaves.
@@ -94,10 +113,11 @@ class PrivacyAccount:
         Raises:
             DataError: the account was changed.
         """
-        return _charged(self._read()[0], run, plan)
+        found = _charged(self._read()[0], run, plan)
+        return None if found is None else found.releases
 
-    def charged(self, run: int, plan: str) -> tuple[Release, ...]:
-        """As `releases`, of a run that was charged.
+    def charged(self, run: int, plan: str) -> Charge:
+        """A run that was charged.
 
         Raises:
             PrivacySpentError: it was not.
@@ -163,12 +183,12 @@ def _require(budget: PrivacyBudget, before: Sequence[Charge], releases: Sequence
         )
 
 
-def _charged(lines: Sequence[Mapping[str, Any]], run: int, plan: str) -> tuple[Release, ...] | None:
-    found = (one.releases for one in _charges(lines) if (one.run, one.plan) == (run, plan))
+def _charged(lines: Sequence[Mapping[str, Any]], run: int, plan: str) -> Charge | None:
+    found = (one for one in _charges(lines) if (one.run, one.plan) == (run, plan))
     return next(found, None)
 
 
-def _required(lines: Sequence[Mapping[str, Any]], run: int, plan: str) -> tuple[Release, ...]:
+def _required(lines: Sequence[Mapping[str, Any]], run: int, plan: str) -> Charge:
     charged = _charged(lines, run, plan)
     if charged is None:
         raise PrivacySpentError("the run was never charged: the coordinator must send `prepare` first")
@@ -180,8 +200,12 @@ def _charges(lines: Sequence[Mapping[str, Any]]) -> list[Charge]:
 
 
 def _charge(line: Mapping[str, Any]) -> Charge:
-    asked = tuple(Release(*one) for one in line["releases"])
-    return Charge(line["time"], line["run"], line["plan"], asked)
+    asked, apart = (tuple(Release(*one) for one in line.get(name, ())) for name in ("releases", "apart"))
+    return Charge(line["time"], line["run"], line["plan"], asked, apart)
+
+
+def _plain(releases: Sequence[Release]) -> list[list[Any]]:
+    return [[one.noise, one.times, one.shared] for one in releases]
 
 
 def _digest(before: str, line: Mapping[str, Any]) -> str:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
 from flwr.app import RecordDict
+from numpy.typing import NDArray
+from torch import Tensor
 
 from fedgraft.client.privacy.site import PrivateSite
 from fedgraft.client.secure.vault import Vault
 from fedgraft.client.site import release
 from fedgraft.client.training.session import Session
 from fedgraft.common.errors import FewPatientsError, PrivacyError, SecureError
+from fedgraft.common.wire.messages import Instruction, pack_answer
 from fedgraft.common.wire.offer import Offer, pack_offer
+from fedgraft.common.wire.summed.noisy_figures import pack_noisy_figures
 
 
 def private_offer(session: Session) -> RecordDict:
@@ -35,6 +42,34 @@ def private_offer(session: Session) -> RecordDict:
 def _logged(session: Session, offer: Offer) -> RecordDict:
     release.log_release(session.release_log, "offer", session.run, offer, plan=session.plan.digest)
     return pack_offer(offer)
+
+
+def private_figures(
+    session: Session,
+    order: Instruction,
+    received: Mapping[str, Tensor],
+    outputs: Mapping[str, NDArray[np.float32]],
+    vault: Vault,
+) -> RecordDict:
+    """Answer to ``evaluate``, and log it: noisy counts that figures are made of, or nothing if the plan asks for none.
+
+    Args:
+        outputs: of the network, by split.
+
+    Raises:
+        PrivacyError: its site file forbids evaluations.
+        PrivacySpentError: they were told in this run.
+    """
+    site, plan = session.site, session.plan
+    if not plan.privacy.evaluation:
+        return pack_answer(site.name, plan.digest, order.round, {})
+    if not site.release.evaluation:
+        raise PrivacyError("the plan asks for noisy counts of scores, which `release.evaluation` in site.yaml forbids")
+    private = private_site(session, vault)
+    told = private.figures(received, outputs)
+    about = {"plan": plan.digest, "round": order.round, "noise": private.budget.evaluation, "splits": sorted(told)}
+    release.append_line(session.release_log, "noisy counts of scores", session.run, **about)
+    return pack_noisy_figures(site.name, plan.digest, order.round, told)
 
 
 def private_site(session: Session, vault: Vault) -> PrivateSite:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.client.privacy.account import PrivacyAccount
 from fedgraft.client.privacy.clipping import Patients
 from fedgraft.client.privacy.kept import Told, key_of, told_before
-from fedgraft.client.privacy.sums import noisy_counts, noisy_gradient, noisy_moments
+from fedgraft.client.privacy.sums import noisy_cells, noisy_counts, noisy_gradient, noisy_moments
 from fedgraft.client.training.full_batch import SummedLoss
 from fedgraft.client.training.session import Session
-from fedgraft.common import tensors
+from fedgraft.common import tasks, tensors
 from fedgraft.common.errors import PrivacyError
 from fedgraft.common.features.moments import Moments
 from fedgraft.common.heads.linear_shape import BIAS, WEIGHT
 from fedgraft.common.privacy.budget import Budget, budget_of
-from fedgraft.common.wire.messages import Instruction
+from fedgraft.common.privacy.histograms import Counted
+from fedgraft.common.wire.messages import SPLITS, Instruction
 
-COUNTS, MOMENTS, GRADIENT = "counts", "moments", "gradient"
+COUNTS, MOMENTS, GRADIENT, FIGURES = "counts", "moments", "gradient", "figures"
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,8 @@ class PrivateSite:
         """
         session = self.session
         if self._account.releases(session.run, session.plan.digest) is None:
-            asked = budget_of(session.plan).releases
-            self._account.charge(session.run, session.plan.digest, asked, session.site.privacy)
+            asked, budget = budget_of(session.plan), session.site.privacy
+            self._account.charge(session.run, session.plan.digest, asked.releases, budget, apart=asked.apart)
 
     @cached_property
     def budget(self) -> Budget:
@@ -55,7 +58,8 @@ class PrivateSite:
         Raises:
             PrivacySpentError: it never was.
         """
-        return Budget.of(self._account.charged(self.session.run, self.session.plan.digest))
+        charge = self._account.charged(self.session.run, self.session.plan.digest)
+        return Budget.of(charge.releases, charge.apart)
 
     def counts(self) -> tuple[int, ...]:
         """Training patients by class, with noise."""
@@ -103,6 +107,31 @@ class PrivateSite:
 
         told = self._told(GRADIENT, key, section.steps, make)
         return {name: told[name] for name in summed.gradient}
+
+    def figures(self, received: Told, outputs: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor]:
+        """Counts of validation and test patients by class and score, with noise, by split; also where there are none.
+
+        Args:
+            outputs: of the network, by split, in the order of its cases.
+
+        Raises:
+            PrivacyError: the plan was charged without them.
+        """
+        session, noise = self.session, self.budget.evaluation
+        if noise is None:
+            raise PrivacyError("the plan asks for no figures")
+        counted, task = Counted(len(session.plan.data.classes)), tasks.of(session.plan.data)
+
+        def make() -> Told:
+            found = {}
+            for split in SPLITS:
+                cases, cells = session.accepted.splits[split], np.zeros((0, 1), np.int64)
+                if split in outputs:
+                    cells = counted.cells(task.scores(outputs[split]), cases.labels.numpy())
+                found[split] = noisy_cells(cells, counted, Patients(cases.patients), noise, self.parties)
+            return found
+
+        return dict(self._told(FIGURES, key_of(tensors.digest(received)), 1, make))
 
     def _told(self, what: str, key: str, most: int, make: Callable[[], Told]) -> Told:
         session, account = self.session, self._account

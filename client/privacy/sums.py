@@ -1,14 +1,17 @@
-"""The three sums that a site tells under ``privacy=record``, with their noise: class counts, moments, gradients."""
+"""The sums that a site tells under ``privacy=record``, with their noise: class counts, moments, gradients, and of other
+patients scores in bins."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.client.privacy.clipping import Patients, clipped_gradient, clipped_sum, mean_by_patient
 from fedgraft.client.privacy.noise import with_noise
 from fedgraft.common.features.moments import Moments
+from fedgraft.common.privacy.histograms import Counted
 
 SQUARES_BOUND = 3.0
 """The length of a case's squared features, in those of a case whose features are all equally far from 0."""
@@ -23,6 +26,20 @@ def noisy_counts(labels: Tensor, classes: int, patients: Patients, noise: float)
     shares = mean_by_patient(torch.nn.functional.one_hot(labels, classes), patients)
     told = with_noise(clipped_sum(shares, 1.0).numpy(), 1.0, noise)
     return tuple(max(1, round(count)) for count in told.tolist())
+
+
+def noisy_cells(cells: NDArray[np.int64], counted: Counted, patients: Patients, noise: float, parties: int) -> Tensor:
+    """Patients by class and score, with noise, ``(counted.size,)`` float64; several cases of one are their mean.
+
+    Args:
+        cells: to which counts each case gives, ``(N, cells of a case)``.
+        parties: as in `with_noise`.
+    """
+    rows = torch.zeros(len(cells), counted.size, dtype=torch.float64)
+    if len(cells):
+        rows.scatter_(1, torch.from_numpy(cells), 1.0)
+    summed = clipped_sum(mean_by_patient(rows, patients), counted.bound).numpy()
+    return torch.from_numpy(with_noise(summed, counted.bound, noise, parties=parties))
 
 
 def noisy_moments(features: Tensor, patients: Patients, count: int, noise: float, parties: int) -> Moments:

@@ -33,7 +33,7 @@ from fedgraft.common.plan.graft_sections import (
 )
 from fedgraft.common.plan.patience_section import RENAMED, PatienceSection, renamed
 from fedgraft.common.plan.protection.aggregation_section import AggregationSection
-from fedgraft.common.plan.protection.privacy_section import PrivacySection
+from fedgraft.common.plan.protection.privacy_section import PrivacySection, without_later
 from fedgraft.common.plan.sections import (
     AdaptationSection,
     AugmentSection,
@@ -135,6 +135,7 @@ class Plan:
         plans keep their digest."""
         plain = {name: value for name, value in self.to_dict().items() if name not in _NOT_IN_DIGEST}
         plain = {name: plain[name] for name in plain if name not in _LATER or getattr(self, name) != _LATER[name]}
+        plain |= {"privacy": without_later(plain["privacy"])} if "privacy" in plain else {}
         if self.clock is not None and self.clock.availabilities():
             plain["availability"] = self.clock.availabilities()
         return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -36,6 +36,12 @@ class Release:
     shared: bool = False
 
 
+def ratio(releases: Sequence[Release]) -> float:
+    """The squared signal-to-noise ratios of releases, added up. Gaussian noise that has less of it promises no less:
+    both are one Gaussian mechanism each (Dong, Roth & Su, J. R. Stat. Soc. B 2022, corollary 3.3)."""
+    return sum(one.times / one.noise**2 for one in releases)
+
+
 def epsilon(releases: Sequence[Release], delta: float) -> float:
     """The epsilon of all releases together, each patient with or without all of their cases; 0 if there is none.
 

@@ -1,4 +1,5 @@
-"""How a plan's promise is dealt over what a site tells in a run: class counts, moments of features, gradients."""
+"""How a plan's promise is dealt over what a site tells in a run: class counts, moments of features, gradients; and of
+other patients than those, figures."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from math import sqrt
 
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.protection.privacy_section import PrivacySection
-from fedgraft.common.privacy.accountant import Release, scaled_to
+from fedgraft.common.privacy.accountant import Release, ratio, scaled_to
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Budget:
         gradients: of each of ``steps`` gradients.
         shared: whether the noise of moments and gradients is that of the secure sum over all sites, to which each adds
             a part; counts are each site's own.
+        evaluation: of the counts that figures are made of, told once over validation and once over test patients;
+            ``None`` if none are told.
     """
 
     counts: float
@@ -29,19 +32,27 @@ class Budget:
     gradients: float
     steps: int
     shared: bool = False
+    evaluation: float | None = None
+
+    @property
+    def apart(self) -> tuple[Release, ...]:
+        """All that a run can make a site tell of a patient whom it does not train on: of no more than of one whom it
+        does, by the sum of squared signal-to-noise ratios, so that `releases` promise them no more."""
+        return () if self.evaluation is None else (Release(self.evaluation, 1, self.shared),)
 
     @property
     def releases(self) -> tuple[Release, ...]:
-        """All that a run can make a site tell."""
+        """All that a run can make a site tell of a patient whom it trains on."""
         moments = () if self.moments is None else (Release(self.moments, 2, self.shared),)
         return (Release(self.counts), *moments, Release(self.gradients, self.steps, self.shared))
 
     @classmethod
-    def of(cls, releases: Sequence[Release]) -> Budget:
-        """The budget whose `releases` these are."""
+    def of(cls, releases: Sequence[Release], apart: Sequence[Release] = ()) -> Budget:
+        """The budget whose `releases` and `apart` these are."""
         counts, *moments, gradients = releases
         noise = moments[0].noise if moments else None
-        return cls(counts.noise, noise, gradients.noise, gradients.times, gradients.shared)
+        figures = apart[0].noise if apart else None
+        return cls(counts.noise, noise, gradients.noise, gradients.times, gradients.shared, figures)
 
 
 def budget_of(plan: Plan) -> Budget:
@@ -60,4 +71,6 @@ def _budget(section: PrivacySection, moments: bool, shared: bool) -> Budget:
     shares = [Release(1 / sqrt(section.counts))]
     shares += [Release(sqrt(2 / section.moments), 2, shared)] if moments else []
     shares += [Release(sqrt(section.steps / rest), section.steps, shared)]
-    return Budget.of(scaled_to(shares, section.epsilon, section.delta))
+    releases = scaled_to(shares, section.epsilon, section.delta)
+    figures = Release(1 / sqrt(section.evaluation * ratio(releases)), 1, shared) if section.evaluation else None
+    return Budget.of(releases, () if figures is None else (figures,))

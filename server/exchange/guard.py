@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from flwr.app import Message, RecordDict
+from torch import Tensor
 
 from fedgraft.common.causes import what_to_do
 from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.head_start import COUNTS
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
+from fedgraft.common.records import config_of, count_of, text_of
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.familiarity import Told, unpack_told
 from fedgraft.common.wire.feature_moments import SiteMoments, unpack_moments
@@ -23,6 +25,7 @@ from fedgraft.common.wire.messages import Decode, Specs, Update
 from fedgraft.common.wire.offer import Offer, unpack_offer
 from fedgraft.common.wire.prevalence import unpack_prevalence
 from fedgraft.common.wire.subgroups import ByGroup, unpack_subgroups
+from fedgraft.common.wire.summed.noisy_figures import unpack_noisy_figures
 from fedgraft.server.aggregation.moments import impossible
 
 Answer = TypeVar("Answer")
@@ -91,6 +94,17 @@ def read_evaluations(reply: Message | None, expected: Expected, task: AnyTask) -
         return answer
     site, digest, server_round, evaluations = answer
     return _stranger(expected, Expected(site, digest, server_round)) or evaluations
+
+
+def read_noisy_figures(reply: Message | None, expected: Expected, size: int) -> dict[str, Tensor] | Refusal:
+    """Read and check a site's answer to ``evaluate`` under ``privacy=record``: noisy counts by split, ``(size,)``."""
+    found = _read(reply, "bad-evaluation", lambda content: (_answers_as(content), unpack_noisy_figures(content, size)))
+    return found if isinstance(found, Refusal) else _stranger(expected, found[0]) or found[1]
+
+
+def _answers_as(content: RecordDict) -> Expected:
+    record = config_of(content, messages.SITE)
+    return Expected(text_of(record, "name"), text_of(record, "plan"), count_of(record, "round"))
 
 
 def read_subgroups(reply: Message | None, task: AnyTask, columns: Collection[str]) -> ByGroup[Evaluation] | Refusal:

@@ -18,6 +18,7 @@ from fedgraft.server.reports.attendance import attendance
 from fedgraft.server.reports.bounds import bounds_sentences
 from fedgraft.server.reports.card.card import MARKDOWN
 from fedgraft.server.reports.documents import write_documents
+from fedgraft.server.reports.noisy import noisy_sentences
 from fedgraft.server.rounds.state import RunOutcome
 
 
@@ -46,7 +47,7 @@ def write_results(
     result = {**summary.summary(plan, outcome, ledger, seconds, reason), **evidence.plain}
     result["extended"] = list(extended)
     result["start_from"], changed = origin(out, plan)
-    before = [*attendance(plan, outcome, ledger), *bounds_sentences(outcome.rounds)]
+    before = [*attendance(plan, outcome, ledger), *bounds_sentences(outcome.rounds), *noisy_sentences(plan, outcome)]
     result["warnings"] = [*changed, *before, *result["warnings"]]
     if reason:
         result["warnings"] = [_unfinished(plan, outcome, reason), *result["warnings"]]

@@ -15,6 +15,8 @@ null):
 - ``bytes.up``, ``bytes.down``: of message content, per site and round (mean over accepted train messages)
 - ``test.<figure>``: of the final model; ``test.source`` is ``coordinator`` (its own test set) or ``sites`` (merged)
 - ``val.<figure>``: of the final model on the validation cases of the sites that train, merged
+- ``noise.<val|test>.<figure>``: how far noise for privacy (``privacy.evaluation``) moves these (root mean square),
+  beside the chance of so many cases; empty if they have none; without a figure that it may leave undefined
 - ``sites.<name>.<figure>``, with ``cases``, ``prevalence``, ``examples`` (training cases) and ``split``
 - ``sites.<name>.quarantined``: cases that the site can't use, by reason (empty too if the site withholds them; 0: some,
   but fewer than its ``min_count``)
@@ -122,6 +124,7 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float, rea
             "source": "coordinator" if last.central is not None else "sites",
         },
         "val": evaluation_figures(task, last.pooled("val", without_part(outcome.offers, plan))),
+        "noise": _short({split: dict(errors) for split, errors in last.noise.items()}),
         "sites": sites,
         "worst_site": {"name": worst, headline: None if worst is None else defined[worst]},
         "held_out": list(without_part(outcome.offers, plan)),

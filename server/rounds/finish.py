@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from flwr.app import Message
@@ -18,6 +19,7 @@ from fedgraft.server.exchange.held_out import training
 from fedgraft.server.exchange.ledger import What
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.familiarity import familiarity_of
+from fedgraft.server.rounds.fitted.noisy_figures import heard_with_noise
 from fedgraft.server.rounds.interpolation import BySite, Shared
 from fedgraft.server.rounds.kept_features import kept_by_group
 from fedgraft.server.rounds.state import Round, RunContext, RunOutcome, RunState
@@ -56,21 +58,26 @@ def evaluate(context: RunContext, roster: Roster, shared: Shared, what: What = "
 
 def _evaluated(context: RunContext, roster: Roster, round_: Round, shared: Shared) -> Round:
     found = _ask(context, roster, shared, "evaluate")
-    return replace(round_, by_site=found.by_site, expected=found.expected, subgroups=found.subgroups)
+    heard = replace(round_, by_site=found.by_site, noise=found.noise)
+    return replace(heard, expected=found.expected, subgroups=found.subgroups)
 
 
 @dataclass(frozen=True)
 class _Answers:
     """By site, of those that answered: evaluations by split, of held-out sites the cases by class they expect, and
-    evaluations by subgroup of the test cases."""
+    evaluations by subgroup of the test cases; by split and figure, how far noise moves it."""
 
     by_site: BySite
     expected: dict[str, Counts]
     subgroups: dict[str, ByGroup[Evaluation]]
+    noise: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def _ask(context: RunContext, roster: Roster, shared: Shared, what: What) -> _Answers:
     plan = context.plan
+    if plan.privacy.evaluation:
+        noisy = heard_with_noise(context, roster, shared, what)
+        return _Answers(noisy.by_site, {}, {}, noisy.errors)
     content = wire.pack_evaluate(shared, plan.digest, plan.rounds, _counts(context, roster))
     found: BySite = {}
     expected: dict[str, Counts] = {}

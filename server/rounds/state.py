@@ -40,6 +40,7 @@ class Round:
         expected: training cases by class that held-out sites expect (``features.scale=own_balanced``) and may tell.
         fit: how the coordinator's own fit of this round ended (``strategy=exact``); ``None`` if the sites trained.
         updates: what is told of each site's update of this round.
+        noise: how far noise for privacy moves each figure of ``by_site``, by split; empty without.
         rested_on: of the sites and training cases of the run, those that made this round's model; ``None`` of round 0.
     """
 
@@ -57,6 +58,7 @@ class Round:
     fit: Fit | None = None
     rested_on: RestedOn | None = None
     updates: Mapping[str, Figures] = field(default_factory=dict)
+    noise: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def pooled(self, split: str, without: Collection[str] = ()) -> Evaluation | None:
         """The merged evaluations of a split by all sites but those in ``without``; ``None`` if no site sent one."""

@@ -14,7 +14,10 @@ def promised_leaving(plan: Plan) -> list[str]:
     if budget.moments is not None:
         found.append(f"mean and squares of each feature, once, with {by} ({budget.moments:.3g} times a patient's most)")
     gradients = f"{section.steps} gradients to which a patient gives {section.clip:g} at most"
-    return [*found, f"{gradients}, with {by} ({budget.gradients:.3g} times that)"]
+    found.append(f"{gradients}, with {by} ({budget.gradients:.3g} times that)")
+    if budget.evaluation is not None:
+        found.append(f"validation and test patients by class and score, once, with {by} ({budget.evaluation:.3g} each)")
+    return found
 
 
 def promise_sentences(plan: Plan) -> list[str]:

@@ -43,9 +43,25 @@ RECORD_CHECKS: tuple[Check, ...] = (
     ),
     _with(
         "release",
-        lambda p: p.release.train_loss or p.release.evaluation or p.release.quarantine,
-        "has no noise for losses, evaluations and quarantine counts; set release.train_loss, release.evaluation and "
-        "release.quarantine to false, and measure on cases of the coordinator's own, or after the run at each site",
+        lambda p: p.release.train_loss or p.release.quarantine,
+        "has no noise for losses and quarantine counts; set release.train_loss and release.quarantine to false",
+    ),
+    _with(
+        "release",
+        lambda p: p.release.evaluation and not p.privacy.evaluation,
+        "tells no figures with privacy.evaluation=0; set release.evaluation=false, and measure on cases of the "
+        "coordinator's own or after the run at each site; or set privacy.evaluation above 0 (privacy=record_evaluated)",
+    ),
+    _with(
+        "release",
+        lambda p: p.privacy.evaluation and not p.release.evaluation,
+        "has noise for figures (privacy.evaluation), and release.evaluation=false withholds them; set it to true",
+    ),
+    _with(
+        "data",
+        lambda p: p.privacy.evaluation and p.data.val_fraction == 0 and p.data.test == "coordinator",
+        "has noise for figures (privacy.evaluation) over cases that no site has: set data.val_fraction or "
+        "data.test=sites, or privacy.evaluation=0",
     ),
     _with(
         "release",
@@ -65,8 +81,19 @@ RECORD_CHECKS: tuple[Check, ...] = (
     ),
     _with(
         "calibration",
-        lambda p: p.calibration.method != "none",
-        "has no noise for scores of validation cases, to which probabilities would be fitted; set calibration=none",
+        lambda p: p.calibration.method != "none" and not p.privacy.evaluation,
+        "has no noise for scores of validation cases, to which probabilities would be fitted; set calibration=none, or "
+        "privacy.evaluation above 0",
+    ),
+    _with(
+        "calibration",
+        lambda p: p.privacy.evaluation and p.calibration.method != "none" and p.calibration.by_site,
+        "adds noisy scores of all sites up before anything is fitted to them; set calibration.by_site=false",
+    ),
+    _with(
+        "decide",
+        lambda p: p.privacy.evaluation and p.decide.by_site != "pooled",
+        "adds noisy scores of all sites up before anything is decided by them; set decide.by_site=pooled",
     ),
     _with(
         "decide",

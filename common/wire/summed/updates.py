@@ -16,6 +16,7 @@ from fedgraft.common.wire import messages
 from fedgraft.common.wire.gradient import asks_evaluation
 from fedgraft.common.wire.summed import evaluations
 from fedgraft.common.wire.summed.kind import POOLED, TENSOR, Arrays, Asked, Totals, of_tensor, scalar, whole
+from fedgraft.common.wire.summed.noisy_figures import FIGURES, pack_noisy_figures
 
 _CASES, _LOSS, _LOSS_CASES, _HELD_BACK = "cases", "loss", "loss-cases", "held-back"
 
@@ -82,9 +83,14 @@ class Evaluations:
     """Of ``evaluate``."""
 
     def arrays(self, answer: RecordDict, asked: Asked) -> Arrays:
+        if FIGURES in answer:
+            told = messages.unpack_any(messages.unpack_arrays(answer, FIGURES))
+            return {TENSOR + split: of_tensor(tensor) for split, tensor in told.items()}
         return evaluations.arrays_of(answer, asked.task, evaluations.AT_THE_END)
 
     def answer(self, totals: Totals, asked: Asked) -> RecordDict:
+        if asked.plan.privacy.evaluation:
+            return pack_noisy_figures(POOLED, asked.plan.digest, asked.round, _tensors(totals))
         found = evaluations.evaluations_of(totals, asked.task, evaluations.AT_THE_END)
         return messages.pack_answer(POOLED, asked.plan.digest, asked.round, found)
 

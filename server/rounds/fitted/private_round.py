@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from math import sqrt
 
 from torch import Tensor
 
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.privacy.budget import Budget
-from fedgraft.common.secure.neighbours import default_share, threshold_of
 from fedgraft.server.aggregation.strategy_state import Kept
 from fedgraft.server.exact.steps import Moved, at_rest, rate_of, take_steps
 from fedgraft.server.rounds.fitted.ends import ended, sites_of
+from fedgraft.server.rounds.fitted.summed_noise import noise_of_sum
 from fedgraft.server.rounds.state import Rounds, RunContext, RunState
 
 
@@ -43,20 +42,14 @@ class PrivateRounds(Rounds):
         if self.rate is None:
             outputs = max(tensor.shape[0] for tensor in start.weights.values())
             patients = sum(sites.cases.values())
-            self.rate = rate_of(plan.privacy, self._noise(plan, len(sites.cases)), patients, outputs)
+            self.rate = rate_of(
+                plan.privacy, noise_of_sum(plan, self.budget.gradients, len(sites.cases)), patients, outputs
+            )
         going = Moved(start.weights, {**start.velocity, **self._velocity})
         steps = steps_in(plan, state.number + 1)
         moved = take_steps(sites.of_those_left, going, steps, self.rate, plan.privacy.momentum)
         self._velocity = moved.velocity
         return ended(context, state, sites, moved.weights, begun)
-
-    def _noise(self, plan: Plan, sites: int) -> float:
-        """The noise of a sum over all sites: each adds its own, or so much that those suffice who must stay."""
-        must_stay = 1
-        if self.budget.shared:
-            share = plan.aggregation.threshold
-            must_stay = threshold_of(sites, default_share(sites) if share is None else share)
-        return self.budget.gradients * sqrt(sites / must_stay)
 
 
 def steps_in(plan: Plan, number: int) -> int:

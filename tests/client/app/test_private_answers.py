@@ -23,13 +23,17 @@ from fedgraft.client.privacy.account import FILE, PrivacyAccount
 from fedgraft.common.errors import PrivacyError, PrivacySpentError
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.privacy.accountant import ratio
+from fedgraft.common.privacy.histograms import BINS
 from fedgraft.common.tasks.classification import Classification
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.feature_moments import pack_moments_question, unpack_moments
 from fedgraft.common.wire.gradient import pack_gradient_question, pack_matrices, unpack_gradient
 from fedgraft.common.wire.head_sums import SumsQuestion, pack_sums_question
+from fedgraft.common.wire.messages import SPLITS
 from fedgraft.common.wire.offer import Offer, unpack_offer
 from fedgraft.common.wire.statistics import pack_question
+from fedgraft.common.wire.summed.noisy_figures import unpack_noisy_figures
 from fedgraft.simulations.federation.sites import lay_out
 
 TASK = Classification(("clear", "lesion"))
@@ -66,6 +70,10 @@ class Hospital:
         question = pack_gradient_question(sent, self.given, self.plan.digest, number, (20, 20), evaluate=True)
         return tell_gradient(question, self.workspace, self.site, 7)
 
+    def figures(self, step: float = 0.0) -> RecordDict:
+        shared = {**{name: tensor + step for name, tensor in self.narrow.items()}, **self.given}
+        return evaluate(messages.pack_evaluate(shared, self.plan.digest, 1, None), self.workspace, self.site, 7)
+
     def lines(self) -> list[str]:
         text = (self.workspace.site(self.site).state / FILE).read_text()
         return [json.loads(line)["what"] for line in text.splitlines()]
@@ -97,6 +105,31 @@ def test_every_field_that_leaves_has_noise_or_says_nothing_of_a_patient(hospital
     assert fields(gradient) == {*of_no_patient, *tensors, "metrics.num-examples", "site.round"}
     order = messages.pack_evaluate({**asked.narrow, **asked.given}, asked.plan.digest, 1, (20, 20))
     assert fields(evaluate(order, asked.workspace, asked.site, 7)) == {*of_no_patient, "site.round"}
+
+
+def test_figures_leave_as_noisy_counts_once_and_are_charged(hospital: Callable[..., Hospital]) -> None:
+    asked = hospital("privacy=record_evaluated")
+    asked.prepare()
+    state = asked.workspace.site(asked.site).state
+    (charge,) = PrivacyAccount(state).charges()
+    assert ratio(charge.apart) == pytest.approx(ratio(charge.releases)), "as much as of a training patient"
+    one, again = (asked.figures() for _ in range(2))
+    told = {"noisy-figures.val", "noisy-figures.test"}
+    assert fields(one) == {"site.name", "site.plan", "site.round", *told}
+    found = [unpack_noisy_figures(content, 2 * BINS) for content in (one, again)]
+    assert all(torch.equal(found[0][split], found[1][split]) for split in SPLITS), "told again, from its disk"
+    assert asked.lines() == ["run", "counts", "figures"]
+    with pytest.raises(PrivacySpentError, match=r"charged with 1 answer\(s\) of the kind `figures`, and 1 were given"):
+        asked.figures(0.5)
+
+
+def test_figures_need_a_site_that_allows_evaluations(hospital: Callable[..., Hospital]) -> None:
+    asked = hospital("privacy=record_evaluated", more="release: {evaluation: false, min_count: 1}\n")
+    asked.prepare()
+    with pytest.raises(
+        PrivacyError, match=r"noisy counts of scores, which `release\.evaluation` in site\.yaml forbids"
+    ):
+        asked.figures()
 
 
 def test_the_same_question_is_answered_the_same_and_charged_once(hospital: Callable[..., Hospital]) -> None:

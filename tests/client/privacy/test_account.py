@@ -10,7 +10,7 @@ import pytest
 from fedgraft.client.privacy.account import FILE, PrivacyAccount, spent
 from fedgraft.client.site.privacy_budget import PrivacyBudget
 from fedgraft.common.errors import DataError, PrivacySpentError
-from fedgraft.common.privacy.accountant import Release
+from fedgraft.common.privacy.accountant import Release, epsilon
 
 RUN = (Release(6.0), Release(30.0, 100))  # epsilon 1.44 at 1e-5; twice 2.11, three times 2.65
 DAY = 86400.0
@@ -53,6 +53,16 @@ def test_a_run_gets_as_many_answers_as_it_was_charged_with(tmp_path: Path) -> No
     account.answer(1, "p", "counts", 1)
     with pytest.raises(PrivacySpentError, match=r"charged with 2 answer\(s\) of the kind `gradient`, and 2 were given"):
         account.answer(1, "p", "gradient", 2)
+
+
+def test_what_is_told_of_other_patients_is_in_the_account_and_costs_no_more(tmp_path: Path) -> None:
+    account, enough = PrivacyAccount(tmp_path), (Release(3.0),)  # 1/9 against 1/36 + 100/900 = 5/36
+    account.charge(1, "p", RUN, PrivacyBudget(1.7), apart=enough)
+    (charge,) = PrivacyAccount(tmp_path).charges()
+    assert (charge.releases, charge.apart) == (RUN, enough) and account.charged(1, "p") == charge
+    assert spent([charge], 1e-5) == epsilon(RUN, 1e-5) > epsilon(enough, 1e-5)
+    with pytest.raises(PrivacySpentError, match="more would be told of patients apart from training than the run is"):
+        account.charge(2, "p", RUN, None, apart=(Release(2.0),))
 
 
 @pytest.mark.parametrize("change", ["noise", "line", "text"])

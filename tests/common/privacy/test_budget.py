@@ -26,3 +26,19 @@ def test_without_moments_gradients_get_their_share(compose_plan: Callable[..., P
     without = budget_of(compose_plan("privacy=record", "features.scale=case"))
     assert without.moments is None and without.gradients < with_them.gradients
     assert epsilon(without.releases, 1e-5) == pytest.approx(3.0, abs=2e-3)
+
+
+def test_figures_cost_training_patients_nothing_and_others_no_more_than_those(
+    compose_plan: Callable[..., Plan],
+) -> None:
+    """No patient is in two parts: one Gaussian with the noise of the figures has at most training's epsilon."""
+    for secure in ((), ("aggregation=secure", "strategy.precision=float64")):
+        plain, told = (
+            budget_of(compose_plan(name, *secure)) for name in ("privacy=record", "privacy=record_evaluated")
+        )
+        assert told.releases == plain.releases and plain.apart == ()
+        assert epsilon(told.apart, 1e-5) == pytest.approx(epsilon(told.releases, 1e-5), rel=1e-3)
+        assert Budget.of(told.releases, told.apart) == told
+    half = budget_of(compose_plan("privacy=record_evaluated", "privacy.evaluation=0.25"))
+    told = budget_of(compose_plan("privacy=record_evaluated"))
+    assert (half.evaluation or 0) == pytest.approx(2 * (told.evaluation or 0))

@@ -8,6 +8,7 @@ import pytest
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.protection.privacy_section import without_later
 
 
 @pytest.mark.parametrize(
@@ -17,8 +18,16 @@ from fedgraft.common.plan.plan import Plan
         (("features.scale=common",), "set features.scale=case_common, or case"),
         (("features.scale=own",), "set features.scale=case_common, or case"),
         (("features.keep=20",), r"set features\.keep=null"),
-        (("release.evaluation=true",), "to false, and measure on cases of the coordinator's own"),
-        (("release.train_loss=true",), "to false, and measure on cases of the coordinator's own"),
+        (("release.evaluation=true",), r"set release\.evaluation=false, and measure on cases of the coordinator's own"),
+        (("release.train_loss=true",), r"set release\.train_loss and release\.quarantine to false"),
+        (("privacy.evaluation=0.5",), r"and release\.evaluation=false withholds them; set it to true"),
+        (("privacy=record_evaluated", "data.val_fraction=0", "data.test=coordinator"), "over cases that no site has"),
+        (
+            ("privacy=record_evaluated", "calibration=platt", "calibration.by_site=true"),
+            r"set calibration\.by_site=false",
+        ),
+        (("privacy=record_evaluated", "decide.by_site=own"), r"set decide\.by_site=pooled"),
+        (("privacy.evaluation=1.5",), r"privacy\.evaluation=1\.5"),
         (("release.class_counts=false", "loss.weights=none"), r"set release\.class_counts=true"),
         (("loss.weights=local",), "class counts are its other patients' too"),
         (("augment=mild",), "set augment=none"),
@@ -40,6 +49,12 @@ from fedgraft.common.plan.plan import Plan
 def test_what_has_no_noise_is_refused(compose_plan: Callable[..., Plan], words: tuple[str, ...], said: str) -> None:
     with pytest.raises(PlanError, match=said):
         compose_plan("privacy=record", *words)
+
+
+def test_the_digest_of_a_plan_that_tells_no_figures_is_that_of_older_plans(compose_plan: Callable[..., Plan]) -> None:
+    plan = compose_plan("privacy=record")
+    assert "evaluation" not in without_later(plan.to_dict()["privacy"])
+    assert compose_plan("privacy=record_evaluated").digest != plan.digest
 
 
 def test_a_digest_without_privacy_is_that_of_older_plans(compose_plan: Callable[..., Plan]) -> None:
