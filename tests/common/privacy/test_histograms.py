@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fedgraft.common.privacy.histograms import BINS, Counted, nearest, with_one_top
+from fedgraft.common.privacy.histograms import BINS, MIDDLES, Counted, bin_of, nearest, with_one_top
 from fedgraft.common.tasks.classification import Classification
 
 TWO, THREE = Counted(2), Counted(3)
 
 
 def test_a_case_gives_one_to_each_of_its_counts_and_no_more() -> None:
-    assert TWO.cells(np.array([[-9.0], [0.1], [9.0]]), np.array([0, 0, 1])).tolist() == [[0], [12], [2 * BINS - 1]]
+    assert TWO.cells(np.array([[-99.0], [0.1], [99.0]]), np.array([0, 0, 1])).tolist() == [[0], [12], [2 * BINS - 1]]
     found = THREE.cells(np.array([[2.0, -3.0, -3.0]]), np.array([2]))
-    assert found.tolist() == [[16, 2 * BINS + 6, 5 * BINS + 6, 6 * BINS + 2 * 3 + 0]]
+    near, far = bin_of(np.array([2.0, -3.0])).tolist()
+    assert found.tolist() == [[near, 2 * BINS + far, 5 * BINS + far, 6 * BINS + 2 * 3 + 0]]
     assert (TWO.size, TWO.bound, THREE.size, THREE.bound) == (2 * BINS, 1.0, 6 * BINS + 9, 2.0)
 
 
@@ -26,8 +27,9 @@ def test_counts_without_noise_are_the_evaluation_of_their_cases() -> None:
     assert found.confusion.tolist() == [[3, 1], [1, 5]]
     pairs = 1 * (1 + 2 / 2) + 3 * (1 + 2 + 1 / 2) + 2 * 4
     assert found.figures()["auroc"] == pytest.approx(pairs / 24)
-    losses = [np.logaddexp(0, x) for x in (-0.75, -0.25, -0.25, 0.25)]
-    losses += [np.logaddexp(0, -x) for x in (-0.25, 0.25, 0.25, 0.25, 0.75, 0.75)]
+    low, middle, high = MIDDLES[[10, 12, 13]]
+    losses = [np.logaddexp(0, x) for x in (low, -middle, -middle, middle)]
+    losses += [np.logaddexp(0, -x) for x in (-middle, middle, middle, middle, high, high)]
     assert found.loss_sum == pytest.approx(sum(losses))
     assert TWO.counts(found).tolist() == told.tolist()
 
@@ -41,6 +43,12 @@ def test_of_several_classes_all_counts_agree_and_survive_the_wire() -> None:
     again = task.unpack(found.pack())
     assert again.figures() == found.figures()
     assert found.cases == pytest.approx(300, abs=30) and (found.figures()["auroc"] or 0) > 0.8
+
+
+def test_bins_are_half_a_log_odds_wide_in_the_middle_and_meet_at_0() -> None:
+    assert bin_of(np.array([-1e-9, 1e-9])).tolist() == [11, 12]
+    assert bin_of(MIDDLES).tolist() == list(range(BINS))
+    assert MIDDLES[12] == pytest.approx(0.25, abs=0.01) and MIDDLES[13] - MIDDLES[12] == pytest.approx(0.5, abs=0.03)
 
 
 def test_counts_become_the_nearest_that_can_be() -> None:
