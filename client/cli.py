@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -12,10 +11,11 @@ from fedgraft.client.check import case_lookup
 from fedgraft.client.check import command as check_command
 from fedgraft.client.cohort.draft import Draft, draft_manifest, write_draft
 from fedgraft.client.deployment import fetching, start_command
+from fedgraft.client.joining import command as join_command
 from fedgraft.client.own_report import command as report_command
 from fedgraft.client.prediction import evaluate_command
 from fedgraft.client.privacy import command as privacy_command
-from fedgraft.client.site.first_file import TEMPLATE
+from fedgraft.client.site.first_file import first_file
 from fedgraft.client.site.keys import make_key_pair
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.common.errors import DataError, SiteFileError
@@ -25,6 +25,9 @@ from fedgraft.common.runtime.ssh_keys import key_fingerprint
 EPILOG = """\
 a first time:
   fedgraft site draft /data/films --out /data/cohort/manifest.csv      (fill in what it says)
+  fedgraft site join LINE --manifest /data/cohort/manifest.csv         (the line that the coordinator gave you)
+
+or, step by step, with files carried:
   fedgraft site init --name north --manifest /data/cohort/manifest.csv
   fedgraft site keygen --site site.yaml          send the .pub file to the coordinator, get ca.crt
   (edit site.yaml: the coordinator's address, and what may leave)
@@ -73,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_draft(commands)
+    _add(commands, "join", "take an invitation up: key, site.yaml, check, connect; no file is carried", join_command)
     init = commands.add_parser("init", help="write a first, commented site.yaml")
     init.add_argument("--name", required=True, help="letters, digits, - and _; tell the coordinator")
     init.add_argument("--manifest", type=Path, required=True, help="the cohort's CSV file (it may come later)")
@@ -209,14 +213,8 @@ def _told(draft: Draft, out: Path) -> Iterator[str]:
 def _init(given: argparse.Namespace) -> int:
     if given.out.exists():
         raise SiteFileError(f"--out {given.out} exists and is not overwritten; edit it, or name another file")
-    text = TEMPLATE.format(
-        name=json.dumps(given.name),
-        manifest=json.dumps(str(given.manifest.resolve()), ensure_ascii=False),
-        state=json.dumps(f"{given.name}-state"),
-        key=json.dumps(f"{given.name}.key"),
-    )
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(text, encoding="utf-8")
+    given.out.write_text(first_file(given.name, given.manifest.resolve()), encoding="utf-8")
     try:
         read_site_file(given.out)
     except SiteFileError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from fedgraft.common.model_folder.folder import open_model
 from fedgraft.common.model_folder.graft import begun_from
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.processes import say
-from fedgraft.server.deployment import flower_cli, launch, sites, start_command
+from fedgraft.server.deployment import flower_cli, invitations, invite_command, launch, sites, start_command
 from fedgraft.server.deployment.folder import LEFT_OUT, Folder, Settings, create, names_in, renew
 from fedgraft.server.deployment.following import follow_in_its_place, halt
 from fedgraft.server.deployment.open_runs import PLAN
@@ -27,14 +28,16 @@ EPILOG = """\
 a first federation:
   fedgraft coordinator init /srv/fedgraft --host fl.example.org
   fedgraft coordinator start /srv/fedgraft              (a service; docs/deployment.md has a systemd unit)
-  fedgraft coordinator register /srv/fedgraft north.pub --name north
+  fedgraft coordinator invite /srv/fedgraft north south east
   fedgraft coordinator sites /srv/fedgraft
   fedgraft coordinator run /srv/fedgraft --plan plan.yaml
   fedgraft coordinator watch /srv/fedgraft              (from any other terminal)
   fedgraft coordinator publish /srv/fedgraft RUN
 
-Give each site the file ca.crt and this machine's address; a site gives you the .pub half of its key.
-Only the Fleet API and published models (and what sites say of these) are reachable from outside, by registered sites.
+`invite` prints a line for each site, which is all that it needs. Or carry files: give a site ca.crt and this machine's
+address, it gives you the .pub half of its key, and `register` admits it.
+Only the Fleet API and published models (and what sites say of these) are reachable from outside, by registered sites,
+besides the authority's certificate and the door for those who were invited.
 Accounts on this machine can reach everything.
 """
 FORMAT = argparse.RawDescriptionHelpFormatter
@@ -75,6 +78,7 @@ def _add_set_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     init.add_argument("--port", type=int, default=8443, help="the public port (default: %(default)s)")
     init.add_argument("--listen", default="0.0.0.0", metavar="IP", help="bind this address (default: all)")
     init.add_argument("--internal-port", type=int, help="Flower's port on loopback (default: port + 1)")
+    init.add_argument("--start", action="store_true", help="start it at once, in the foreground")
     init.set_defaults(command=_init)
     renewal = commands.add_parser("renew", help="issue a new server certificate; sites need not do anything")
     renewal.add_argument("folder", type=Path, metavar="DIR")
@@ -96,6 +100,7 @@ def _add_sites(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="its training cases, as confirmed with the hospital: it counts for no more",
     )
     register.set_defaults(command=_register)
+    invite_command.add_commands(commands)
     unregister = commands.add_parser("unregister", help="shut a site out")
     unregister.add_argument("folder", type=Path, metavar="DIR")
     unregister.add_argument("name", metavar="NAME")
@@ -165,6 +170,8 @@ def _init(given: argparse.Namespace) -> int:
     folder = create(given.folder, Settings(tuple(given.host), given.port, given.listen, internal))
     say(f"made {folder.root}: give each site {folder.authority} and the address {given.host[0]}:{given.port}")
     say(f"keep {folder.authority_key} secret; whoever has it can pretend to be this coordinator")
+    if given.start:
+        return start_command.run(given)
     say(f"next: fedgraft coordinator start {given.folder}")
     return 0
 
@@ -189,7 +196,8 @@ def _unregister(given: argparse.Namespace) -> int:
 
 
 def _sites(given: argparse.Namespace) -> int:
-    say(sites.table(Folder(given.folder.resolve())))
+    folder = Folder(given.folder.resolve())
+    say("\n".join([sites.table(folder), *invitations.told(folder, time.time())]))
     return 0
 
 

@@ -1,6 +1,15 @@
 """The first ``site.yaml`` of a site, with a comment on each option, as ``fedgraft site init`` writes it."""
 
-TEMPLATE = """\
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+AUTHORITY = "ca.crt"
+"""The file of the coordinator's authority, beside ``site.yaml``."""
+UNKNOWN = "coordinator.example.org:8443"
+"""Stands for the coordinator's address until it is known."""
+_TEMPLATE = """\
 # This site's own file. It wins over every plan: what it does not allow does not leave.
 # Relative paths are relative to this file.
 
@@ -71,7 +80,28 @@ announce:
 allow: []
 
 coordinator:
-  address: coordinator.example.org:8443   # as the coordinator told you: host:port, no https://
+  address: {address}   # as the coordinator told you: host:port, no https://
   ca: ca.crt                              # the coordinator's certificate authority: a file it gives you
   key: {key}                              # made by `fedgraft site keygen`; never leaves this machine
 """
+
+
+def first_file(name: str, manifest: Path, address: str = UNKNOWN) -> str:
+    """The text of a first ``site.yaml``; its key is ``NAME.key``, its state ``NAME-state``, both beside it.
+
+    Args:
+        manifest: absolute.
+        address: the coordinator's, ``host:port``.
+    """
+    return _TEMPLATE.format(
+        name=json.dumps(name),
+        manifest=json.dumps(str(manifest), ensure_ascii=False),
+        state=json.dumps(f"{name}-state"),
+        key=json.dumps(key_file(name)),
+        address=json.dumps(address),
+    )
+
+
+def key_file(name: str) -> str:
+    """The file of a site's private key, beside its ``site.yaml``."""
+    return f"{name}.key"

@@ -107,6 +107,10 @@ class Folder:
     def sites_file(self) -> Path:
         return self.root / "sites.json"
 
+    @property
+    def invitations_file(self) -> Path:
+        return self.root / "invitations.json"
+
     def settings(self) -> Settings:
         """Read ``coordinator.yaml``; every problem in it is reported at once.
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fedgraft.common.errors import DeploymentError
@@ -30,15 +33,16 @@ def register(folder: Folder, public_key: Path, name: str, cases: int | None = No
     if not SITE_NAME.fullmatch(name):
         raise DeploymentError(f"--name {name!r} must be letters, digits, - and _ (at most 64)")
     fingerprint = key_fingerprint(public_key)
-    known = read_sites(folder)
-    for site in known:
-        if site.name == name:
-            raise DeploymentError(f"--name {name} is taken (key {site.fingerprint}); unregister it first")
-        if site.fingerprint == fingerprint:
-            raise DeploymentError(f"key {public_key} is registered already, as {site.name}")
-    site = RegisteredSite(name, flower_cli.register_key(folder, public_key, name), fingerprint, cases)
-    write_sites(folder, (*known, site))
-    return site
+    with _changing(folder):
+        known = read_sites(folder)
+        for site in known:
+            if site.name == name:
+                raise DeploymentError(f"--name {name} is taken (key {site.fingerprint}); unregister it first")
+            if site.fingerprint == fingerprint:
+                raise DeploymentError(f"key {public_key} is registered already, as {site.name}")
+        site = RegisteredSite(name, flower_cli.register_key(folder, public_key, name), fingerprint, cases)
+        write_sites(folder, (*known, site))
+        return site
 
 
 def unregister(folder: Folder, name: str) -> RegisteredSite:
@@ -47,15 +51,25 @@ def unregister(folder: Folder, name: str) -> RegisteredSite:
     Raises:
         DeploymentError: no site has that name, or the coordinator is not running.
     """
-    known = read_sites(folder)
-    for site in known:
-        if site.name == name:
-            flower_cli.unregister_node(folder, site.node_id)
-            write_sites(folder, tuple(other for other in known if other is not site))
-            forget(folder, name)
-            return site
+    with _changing(folder):
+        known = read_sites(folder)
+        for site in known:
+            if site.name == name:
+                flower_cli.unregister_node(folder, site.node_id)
+                write_sites(folder, tuple(other for other in known if other is not site))
+                forget(folder, name)
+                return site
     names = ", ".join(site.name for site in known) or "none"
     raise DeploymentError(f"no site is registered as {name!r}; registered: {names}")
+
+
+@contextmanager
+def _changing(folder: Folder) -> Iterator[None]:
+    """Nobody else registers or unregisters within the block: sites that join do it in the gateway's process."""
+    folder.settings()  # there is such a folder
+    with folder.sites_file.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def table(folder: Folder) -> str:

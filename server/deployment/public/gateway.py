@@ -8,8 +8,9 @@ closed list. ``/v1/fleet/../control``, ``%2e%2e`` and ``//`` are not on it. The 
 requests that a registered site signed (`published`), and keeps what sites found with them (`evaluations`) and what
 they tell of themselves (`announced`).
 
-A call that no registered site signed ends in 401 before its body is read. `/health`, the only answer for strangers, is
-asked of the SuperLink at most once a second. How many connections are held, and for how long: `door`, `public_port`.
+A call that no registered site signed ends in 401 before its body is read. Strangers get `/health`, which is asked of
+the SuperLink at most once a second, the authority's certificate, and an answer to an application (`reception`). How
+many connections are held, and for how long: `door`, `public_port`.
 
 Run as ``python -m fedgraft.server.deployment.public.gateway`` by `fedgraft.server.deployment.supervisor`.
 """
@@ -38,6 +39,7 @@ from fedgraft.server.deployment.public.fleet_keys import Keyring
 from fedgraft.server.deployment.public.public_port import UPSTREAM_LIMIT, PublicPort, places_within_limits
 from fedgraft.server.deployment.public.published import MODELS_PATH, Refused, Shelf
 from fedgraft.server.deployment.public.pulse import Pulse
+from fedgraft.server.deployment.public.reception import GIVES, TAKES, Reception
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, HTTPScope, Scope
@@ -62,6 +64,7 @@ HEALTH_PATH = b"/health"
 BODY_LIMIT_BYTES = 64 * 1024 * 1024  # Flower sends arrays in pieces of 5 MB
 EVALUATION_LIMIT_BYTES = 8 * 1024 * 1024  # those of some hundred thousand cases
 FACTS_LIMIT_BYTES = 256 * 1024
+APPLICATION_LIMIT_BYTES = 4096
 PIECE_BYTES = 256 * 1024
 SEND_SECONDS = 60.0
 """For a piece of an answer to be taken by a line of at least 35 kbit/s."""
@@ -102,7 +105,7 @@ def check_request(method: str, raw_path: bytes, query: bytes) -> None:
 class Gateway:
     """The gateway's ASGI application; ``client`` connects to the SuperLink on loopback, ``keyring`` knows who signed a
     call, ``door`` holds the connections, ``shelf`` has the models, ``inbox`` takes what sites found with them,
-    ``board`` what sites tell of themselves."""
+    ``board`` what sites tell of themselves, ``reception`` admits who was invited."""
 
     def __init__(
         self,
@@ -113,6 +116,7 @@ class Gateway:
         shelf: Shelf | None = None,
         inbox: Inbox | None = None,
         board: Board | None = None,
+        reception: Reception | None = None,
     ) -> None:
         self.client = client
         self.keyring = keyring
@@ -121,6 +125,7 @@ class Gateway:
         self.shelf = shelf
         self.inbox = inbox
         self.board = board
+        self.reception = reception
         self._pulse = Pulse(client)
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -150,6 +155,10 @@ class Gateway:
             raise await self._taken(self.inbox, EVALUATION_LIMIT_BYTES, scope, receive)
         elif self.board is not None and _is_of_facts(scope):
             raise await self._taken(self.board, FACTS_LIMIT_BYTES, scope, receive)
+        elif self.reception is not None and _is(GIVES, scope):
+            await answer(send, 200, [(b"content-type", b"application/x-pem-file")], self.reception.authority())
+        elif self.reception is not None and _is(TAKES, scope):
+            raise await self._taken(self.reception, APPLICATION_LIMIT_BYTES, scope, receive, known=False)
         else:
             check_request(scope["method"], scope["raw_path"], scope["query_string"])
             if scope["raw_path"] == HEALTH_PATH:
@@ -180,13 +189,17 @@ class Gateway:
         finally:
             await response.aclose()
 
-    async def _taken(self, taker: Taker[L], limit: int, scope: HTTPScope, receive: ASGIReceiveCallable) -> RefusedError:
-        """The answer to a site that posts something; its body is read only if the site may."""
+    async def _taken(
+        self, taker: Taker[L], limit: int, scope: HTTPScope, receive: ASGIReceiveCallable, *, known: bool = True
+    ) -> RefusedError:
+        """The answer to a site that posts something; its body is read only if the site may. ``known``: it is a
+        registered one."""
         headers = list(scope["headers"])
         letter = await asyncio.to_thread(taker.admit, scope["raw_path"], headers)
         if isinstance(letter, Refused):
             return RefusedError(letter.status, letter.text)
-        self._welcome(scope, _key_of(scope))
+        if known:
+            self._welcome(scope, _key_of(scope))
         check_length(headers, limit)
         content = b"".join([piece async for piece in body(receive, limit)])
         refused = await asyncio.to_thread(taker.take, letter, content)
@@ -218,7 +231,11 @@ def _is_about_models(scope: HTTPScope, method: str) -> bool:
 
 
 def _is_of_facts(scope: HTTPScope) -> bool:
-    return scope["method"] == "POST" and not scope["query_string"] and scope["raw_path"] == FACTS_PATH.encode()
+    return _is(("POST", FACTS_PATH.encode()), scope)
+
+
+def _is(call: tuple[str, bytes], scope: HTTPScope) -> bool:
+    return (scope["method"], scope["raw_path"]) == call and not scope["query_string"]
 
 
 def _key_of(scope: HTTPScope) -> str:
@@ -265,6 +282,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         shelf=Shelf(folder),
         inbox=Inbox(folder),
         board=Board(folder),
+        reception=Reception(folder),
     )
     PublicPort(application, door, given.listen, int(given.port), given.certificate, given.key).run()
     return 0

@@ -25,6 +25,7 @@ from fedgraft.server.deployment.public.fleet_keys import Keyring
 from fedgraft.server.deployment.public.gateway import BODY_LIMIT_BYTES, Gateway
 from fedgraft.server.deployment.public.public_port import PublicPort
 from fedgraft.server.deployment.public.published import Shelf
+from fedgraft.server.deployment.public.reception import Reception
 
 
 @dataclass
@@ -68,7 +69,9 @@ def gateway_of(
     address = f"http://127.0.0.1:{behind.servers[0].sockets[0].getsockname()[1]}"
     client = httpx.AsyncClient(base_url=address, trust_env=False, limits=none_kept)
     door = Door() if door is None else door
-    application = Gateway(client, Keyring(folder), body_limit, door, Shelf(folder), Inbox(folder), Board(folder))
+    application = Gateway(
+        client, Keyring(folder), body_limit, door, Shelf(folder), Inbox(folder), Board(folder), Reception(folder)
+    )
     files = (str(folder.certificate), str(folder.certificate_key))
     public = PublicPort(application, door, "127.0.0.1", 0, *files)
     front = threading.Thread(target=public.run)
