@@ -1,7 +1,7 @@
 """Easy data augmentation (Wei & Zou, EMNLP 2019): synonyms, swaps and deletions, a sentence at a time.
 
-Their fourth way, a synonym put in at any place, is left out: it says what nobody wrote. Each function proposes a changed
-sentence, or the sentence itself where it finds nothing to change.
+Their fourth way, a synonym put in at any place, is left out: it says what nobody wrote. Each function proposes a
+changed sentence, or the sentence itself where it finds nothing to change.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def with_synonyms(sentence: str, thesaurus: Thesaurus, share: float, kept: bool,
 def with_swaps(sentence: str, share: float, kept: bool, rng: np.random.Generator) -> str:
     """Exchange two words, ``share`` of the words times and at least once; where words must stay, within a stretch."""
     words = words_of(sentence)
-    able = [[place for place in stretch if not (kept and words[place].text.istitle())] for stretch in stretches(words, kept)]
+    able = [
+        [place for place in stretch if not (kept and words[place].text.istitle())] for stretch in stretches(words, kept)
+    ]
     able = [stretch for stretch in able if len(stretch) > 1]
     if not able:
         return sentence

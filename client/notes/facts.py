@@ -16,9 +16,9 @@ Kind = Literal[
     "negation", "scope", "number", "side", "abbreviation", "drug", "body_part", "name", "context", "neighbour"
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""``scope``: a word that is denied. ``name``: with a capital within a sentence. ``context``: certainty, time, degree, person.
-``neighbour``: what a number or a side is of. A word of several kinds has the first."""
-_ARTICLES = frozenset("a an the any".split())
+"""``scope``: a word that is denied. ``name``: with a capital within a sentence. ``context``: certainty, time, degree,
+person. ``neighbour``: what a number or a side is of. A word of several kinds has the first."""
+_ARTICLES = frozenset(["a", "an", "the"])
 _DENYING_BEGIN = re.compile(r"(?:non-?|un)[a-z]{3,}")
 _CAPITALS = 0.6  # above this share of capital letters a note is written in capitals, and they mean nothing
 _LONGEST_IN_CAPITALS = 4
@@ -56,14 +56,19 @@ def _places(words: Sequence[Word]) -> Iterator[tuple[Kind, int]]:
     yield from (("negation", place) for place, word in enumerate(words) if _denying(word.lower))
     for negation in negations:
         yield from (
-            ("scope", place)
-            for place in negation.scope
-            if words[place].is_word and words[place].lower not in _ARTICLES
+            ("scope", place) for place in negation.scope if words[place].is_word and words[place].lower not in _ARTICLES
         )
     yield from (("number", place) for place in _numbers(words))
-    for kind, is_one in (("side", _side), ("abbreviation", _abbreviation(words)), ("drug", _drug), ("body_part", _part)):
+    for kind, is_one in (
+        ("side", _side),
+        ("abbreviation", _abbreviation(words)),
+        ("drug", _drug),
+        ("body_part", _part),
+    ):
         yield from ((kind, place) for place, word in enumerate(words) if is_one(word))
-    yield from (("name", place) for place, word in enumerate(words) if place and word.text.istitle() and len(word.text) > 1)
+    yield from (
+        ("name", place) for place, word in enumerate(words) if place and word.text.istitle() and len(word.text) > 1
+    )
     for phrase in phrases:
         if phrase.kind == "context":
             yield from (("context", place) for place in range(phrase.start, phrase.end))
@@ -123,13 +128,13 @@ class _Is:
         if not text.isalpha() or len(text) < 2:
             return False
         if self.capitals:
-            return len(text) <= _LONGEST_IN_CAPITALS and not set(text.lower()) & set("aeiou")
+            return len(text) <= _LONGEST_IN_CAPITALS and not set(text.lower()) & set("aeiouy")
         return any(letter.isupper() for letter in text[1:])
 
 
 def _neighbours(words: Sequence[Word], found: dict[int, Kind]) -> Iterator[int]:
-    """The next word of content behind each number and side; where there is none in the sentence, the one before. And what
-    stands directly before a number: ``stage 2``."""
+    """The next word of content behind each number and side; where there is none in the sentence, the one before. And
+    what stands directly before a number: ``stage 2``."""
     content = [place for place, word in enumerate(words) if word.is_word and word.lower not in lexicon.STOP]
     for place, kind in tuple(found.items()):
         if kind not in ("number", "side"):

@@ -1,7 +1,7 @@
 """The guard: whether a copy of a sentence still says what the sentence says.
 
-It compares what must stay (`fedgraft.client.notes.facts`), word for word and in the same order. It is strict: a copy that
-says the same in other words of denial is thrown away, too.
+It compares what must stay (`fedgraft.client.notes.facts`), word for word and in the same order. It is strict: a copy
+that says the same in other words of denial is thrown away, too.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ class Marks:
 
 
 def marked(note: str, copy: str, marks: Marks | None = None) -> tuple[str, str]:
-    """Both texts, with the words that only one has in brackets (`difflib`, by words; large and small letters differ)."""
+    """Both texts, with the words that only one has in brackets (`difflib`, by words; large and small letters
+    differ)."""
     marks = Marks() if marks is None else marks
     old, new = words_of(note), words_of(copy)
     matcher = SequenceMatcher(None, [word.text for word in old], [word.text for word in new], autojunk=False)

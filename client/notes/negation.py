@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from fedgraft.client.notes.triggers import END, CONTEXT, POST, PRE, PSEUDO
+from fedgraft.client.notes.triggers import CONTEXT, END, POST, PRE, PSEUDO
 from fedgraft.client.notes.words import Word, words_of
 
 _KINDS = {"pseudo": PSEUDO, "pre": PRE, "post": POST, "end": END, "context": CONTEXT}
@@ -47,10 +47,10 @@ def phrases_of(words: Sequence[Word]) -> tuple[Phrase, ...]:
 def negations_of(words: Sequence[Word]) -> tuple[Negation, ...]:
     """What one sentence denies.
 
-    A ``pre`` trigger denies what follows, a ``post`` trigger what stands before, both up to the sentence's end, a word that
-    ends the scope, or the next trigger of their kind: the later NegEx and ConText; in the paper of 2001 at most five words.
-    ``pseudo`` denies no finding (``no change in``, ``not certain whether``) and has what follows as its scope, too: a copy
-    must say it in the same words.
+    A ``pre`` trigger denies what follows, a ``post`` trigger what stands before, both up to the sentence's end, a word
+    that ends the scope, or the next trigger of their kind: the later NegEx and ConText; in the paper of 2001 at most
+    five words. ``pseudo`` denies no finding (``no change in``, ``not certain whether``) and has what follows as its
+    scope, too: a copy must say it in the same words.
     """
     phrases = phrases_of(words)
     ends = [phrase for phrase in phrases if phrase.kind == "end"]

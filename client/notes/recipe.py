@@ -39,7 +39,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         shares = {"synonyms": self.synonyms, "swap": self.swap, "delete": self.delete}
-        wrong = [f"{name}={share:g} must be between 0 and 0.5" for name, share in shares.items() if not 0 <= share <= 0.5]
+        wrong = [
+            f"{name}={share:g} must be between 0 and 0.5" for name, share in shares.items() if not 0 <= share <= 0.5
+        ]
         if self.copies < 1:
             wrong.append(f"copies={self.copies} must be 1 or more")
         if not wrong and not self.translate and not any(shares.values()):
@@ -67,7 +69,9 @@ def ways_of(recipe: Recipe, sources: Sources) -> Mapping[str, Way]:
     if recipe.synonyms:
         thesaurus = sources.thesaurus
         if thesaurus is None:
-            raise PlanError("synonyms need a thesaurus: name a folder of WordNet (Debian: wordnet-base), or set synonyms=0")
+            raise PlanError(
+                "synonyms need a thesaurus: name a folder of WordNet (Debian: wordnet-base), or set synonyms=0"
+            )
         ways["synonyms"] = lambda text, rng: with_synonyms(text, thesaurus, recipe.synonyms, kept, rng)
     if recipe.swap:
         ways["swap"] = lambda text, rng: with_swaps(text, recipe.swap, kept, rng)

@@ -1,8 +1,8 @@
 """There and back: sentences through a translator that the site names.
 
-A translator is any callable ``list of sentences -> list of sentences`` that goes to another language and back, for instance
-`Programs`: two programs that read lines and write lines. Nothing is sent anywhere by FedGraft itself; a translator that asks
-a server would send patients' notes out of the house.
+A translator is any callable ``list of sentences -> list of sentences`` that goes to another language and back, for
+instance `Programs`: two programs that read lines and write lines. Nothing is sent anywhere by FedGraft itself; a
+translator that asks a server would send patients' notes out of the house.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def named(path: str) -> Translate:
     except (ImportError, AttributeError, ValueError):
         found = None
     if not callable(found):
-        raise DataError(f"{path!r} is no translator: write `apertium`, or package.module:function of one that is installed")
+        raise DataError(
+            f"{path!r} is no translator: write `apertium`, or package.module:function of one that is installed"
+        )
     translate: Translate = found
     return translate
 
@@ -87,7 +89,9 @@ def translated(translate: Translate, sentences: Sequence[str]) -> list[str]:
 
 def _through(command: Sequence[str], lines: Sequence[str]) -> list[str]:
     if which(command[0]) is None:
-        raise DataError(f"the translator's program {command[0]} is not installed (Debian: apt-get install apertium-eng-spa)")
+        raise DataError(
+            f"the translator's program {command[0]} is not installed (Debian: apt-get install apertium-eng-spa)"
+        )
     try:
         done = subprocess.run(
             command, input=_BETWEEN.join(lines), capture_output=True, text=True, encoding="utf-8", timeout=_LONGEST_WAIT

@@ -1,8 +1,8 @@
 """Words that deny, that seem to deny, and that end what is denied: the rules of NegEx.
 
 Chapman, Bridewell, Hanbury, Cooper, Buchanan: A simple algorithm for identifying negated findings and diseases in
-discharge summaries, J Biomed Inform 34 (2001), and the list that its authors published with it, grouped here by pattern;
-and the words of certainty, time and family of ConText (Harkema et al., J Biomed Inform 42, 2009), shortened.
+discharge summaries, J Biomed Inform 34 (2001), and the list that its authors published with it, grouped here by
+pattern; and the words of certainty, time and family of ConText (Harkema et al., J Biomed Inform 42, 2009), shortened.
 """
 
 from __future__ import annotations
@@ -23,14 +23,21 @@ _RULE_OUT = (
 PRE = frozenset(
     (
         *_every("absence of|cannot see|cannot|can't|checked for|declined|declines|decline|denied|denies|deny|denying"),
-        *_every("fail to reveal|fails to reveal|failed to reveal|free of|inconsistent with|lack of|lacks|lacked|lacking"),
+        *_every("refuse|refuses|refused|refusing"),
+        *_every(
+            "fail to reveal|fails to reveal|failed to reveal|free of|inconsistent with|lack of|lacks|lacked|lacking"
+        ),
         *_every("negative|negative for|negatives|never|never developed|never had|rather than|resolved|test for"),
         *_every("evaluate for|to exclude|exclude|excludes|excluded|unremarkable for|unable to|nor|neither|none|nil"),
         *_every(
             "no",
-            "|abnormal|cause of|complaints of|complaint of|evidence of|evidence|new evidence|other evidence|"
-            "evidence to suggest|findings of|findings to indicate|mammographic evidence of|new|radiographic evidence of|"
-            "sign of|significant|signs of|suggestion of|suspicious|history of|longer|known|acute|focal|other|definite",
+            "|abnormal|cause of|complaints of|complaint of|evidence of|evidence|new evidence|other evidence",
+        ),
+        *_every(
+            "no",
+            "evidence to suggest|findings of|findings to indicate|mammographic evidence of|radiographic evidence of|"
+            "new|sign of|significant|signs of|suggestion of|suspicious|history of|longer|known|acute|focal|other|"
+            "definite",
         ),
         *_every(
             "not",
@@ -76,7 +83,9 @@ CONTEXT = frozenset(
         *_every("suspected|suspicious|suspicion|suspect|questionable|question|equivocal|presumed|presumably|potential"),
         *_every("suggest|suggests|suggested|suggesting|suggestive|consistent with|compatible with|concern|concerning"),
         *_every("indeterminate|uncertain|doubtful|differential|versus|vs|or|if|unless|until|if needed|risk|certain"),
-        *_every("history|previous|previously|prior|past|formerly|former|recent|recently|chronic|acute|subacute|new|old"),
+        *_every(
+            "history|previous|previously|prior|past|formerly|former|recent|recently|chronic|acute|subacute|new|old"
+        ),
         *_every("family|familial|mother|father|brother|sister|son|daughter|aunt|uncle|grandmother|grandfather|parents"),
         *_every("worse|worsening|worsened|improved|improving|improvement|increased|increasing|increase|decreased"),
         *_every("decreasing|decrease|stable|unchanged|progression|larger|smaller|before|after|since|during"),
@@ -86,10 +95,11 @@ CONTEXT = frozenset(
     )
 )
 """How sure, who, whose, when, how much, and which way: a note says something else without them."""
-DENYING = frozenset(
-    "afebrile asymptomatic anicteric acyanotic atraumatic acellular aseptic avascular anechoic hardly barely scarcely "
-    "seldom lack loss missing failure normal normally intact clear negatively".split()
-)
+_ALONE = """
+afebrile asymptomatic anicteric acyanotic atraumatic acellular aseptic avascular anechoic hardly barely scarcely
+seldom lack loss missing failure normal normally intact clear negatively
+"""
+DENYING = frozenset(_ALONE.split())
 """Words that deny by themselves, besides those that begin with ``non`` or ``un``."""
 NOT_DENYING = ("under", "uni", "until", "unto", "uncle", "unless")
 """Words that begin so deny nothing."""

@@ -1,7 +1,7 @@
 """Synonyms from WordNet's own files (wndb(5WN), cntlist(5WN)), read where they lie; nothing is loaded into memory.
 
-WordNet 3.0 (Fellbaum 1998; licence of Princeton University, free of charge) lies in ``/usr/share/wordnet`` where Debian's
-package ``wordnet-base`` is installed, or wherever a site has unpacked Princeton's folder ``dict``.
+WordNet 3.0 (Fellbaum 1998; licence of Princeton University, free of charge) lies in ``/usr/share/wordnet`` where
+Debian's package ``wordnet-base`` is installed, or wherever a site has unpacked Princeton's folder ``dict``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _MARKER = re.compile(r"\((?:a|p|ip)\)$")  # where an adjective may stand
 
 
 class Thesaurus(Protocol):
-    """Whatever knows synonyms: the word in small letters -> words or phrases in small letters, never the word itself."""
+    """Whatever knows synonyms: the word in small letters -> words or phrases in small letters, never the word
+    itself."""
 
     def synonyms(self, word: str) -> tuple[str, ...]: ...
 
@@ -42,8 +43,9 @@ class WordNet:
 
     Args:
         folder: with ``index.noun``, ``data.noun``, ..., and ``cntlist.rev``.
-        senses: ``every``: all words of all senses, as EDA does (a paw is a hand). ``shared``: only words whose most frequent
-            sense is the word's own most frequent sense, as counted in texts tagged by hand; few, and mostly right.
+        senses: ``every``: all words of all senses, as EDA does (a paw is a hand). ``shared``: only words whose most
+            frequent sense is the word's own most frequent sense, as counted in texts tagged by hand; few, and mostly
+            right.
 
     Raises:
         DataError: the folder lacks a file.
@@ -63,6 +65,8 @@ class WordNet:
 
     def _synonyms(self, word: str) -> tuple[str, ...]:
         """Words and phrases of small letters that mean the same as ``word``, by the alphabet."""
+        if not word[:1].isalpha() or not word.isascii():
+            return ()
         if self._senses == "every":
             found = {other for sense in self._all(word) for other in self._members(sense)}
         else:
@@ -103,7 +107,8 @@ class WordNet:
             yield part, int(number), int(count)
 
     def _members(self, sense: Sense) -> list[str]:
-        """The words of a set: field 3 counts them, in hexadecimal; each is followed by its lex_id. Names are left out."""
+        """The words of a set: field 3 counts them, in hexadecimal; each is followed by its lex_id. Names are left
+        out."""
         file = self._files[f"data.{sense.part}"]
         fields = file[sense.offset : file.find(b"\n", sense.offset)].decode().split()
         words = [_MARKER.sub("", fields[4 + 2 * place]).replace("_", " ") for place in range(int(fields[3], 16))]

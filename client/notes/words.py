@@ -45,11 +45,11 @@ def words_of(text: str) -> tuple[Word, ...]:
 
 
 def sentences_of(note: str) -> tuple[str, ...]:
-    """The note in pieces that join to the note again: sentences and lines, each followed by a piece of the spaces between
-    them.
+    """The note in pieces that join to the note again: sentences and lines, each followed by a piece of the spaces
+    between them.
 
-    After a title, a single capital and the like (``Dr. Who``, ``vs. 2019``) no sentence ends: a sentence that is too long
-    is the safe side, as a negation reaches to its end.
+    After a title, a single capital and the like (``Dr. Who``, ``vs. 2019``) no sentence ends: a sentence that is too
+    long is the safe side, as a negation reaches to its end.
     """
     return tuple(piece for piece in _pieces(note) if piece)
 
