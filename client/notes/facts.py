@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -59,12 +59,13 @@ def _places(words: Sequence[Word]) -> Iterator[tuple[Kind, int]]:
             ("scope", place) for place in negation.scope if words[place].is_word and words[place].lower not in _ARTICLES
         )
     yield from (("number", place) for place in _numbers(words))
-    for kind, is_one in (
+    others: tuple[tuple[Kind, Callable[[Word], bool]], ...] = (
         ("side", _side),
         ("abbreviation", _abbreviation(words)),
         ("drug", _drug),
         ("body_part", _part),
-    ):
+    )
+    for kind, is_one in others:
         yield from ((kind, place) for place, word in enumerate(words) if is_one(word))
     yield from (
         ("name", place) for place, word in enumerate(words) if place and word.text.istitle() and len(word.text) > 1

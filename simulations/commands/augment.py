@@ -23,6 +23,7 @@ from fedgraft.common.errors import DataError, PlanError
 from fedgraft.common.harmonisation.reference import wants_reference
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.processes import say
+from fedgraft.simulations.commands import notes_shown
 from fedgraft.simulations.commands.hydra_main import QUIET, run_hydra
 from fedgraft.simulations.federation.local_statistics import with_answers
 from fedgraft.simulations.federation.sites import lay_out
@@ -39,11 +40,14 @@ examples:
   fedgraft augment --show harmonise=histogram augment=mild          phantom hospitals, one case of each
   fedgraft augment --show --site site.yaml augment=ultrasound data.image_size=224
   fedgraft augment --show --site site.yaml --plan plan.yaml         as the coordinator's plan says
+  fedgraft augment --show --notes samples --synonyms 0.1            notes: fedgraft augment --notes --help
 """
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command; besides its own options it takes the overrides of ``fedgraft simulate``."""
+    """Run the command; besides its own options it takes the overrides of ``fedgraft simulate``, or ``--notes``."""
+    if any(argument.partition("=")[0] == "--notes" for argument in arguments):
+        return notes_shown.main(arguments)
     parser = argparse.ArgumentParser(
         prog="fedgraft augment",
         usage="fedgraft augment --show [--out FILE] [--cases N] [--site site.yaml] [--plan plan.yaml | OVERRIDE ...]",

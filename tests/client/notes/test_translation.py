@@ -7,7 +7,7 @@ from shutil import which
 
 import pytest
 
-from fedgraft.client.notes.marked import Marks, marked
+from fedgraft.client.notes.marked import marked
 from fedgraft.client.notes.translation import APERTIUM, Programs, named, remembered, translated
 from fedgraft.common.errors import DataError
 
@@ -55,6 +55,6 @@ def test_apertium_turns_a_denial_into_its_contrary() -> None:
 
 def test_a_note_beside_its_copy() -> None:
     note, copy = "The big car stops here.", "The car halts here, today."
-    assert marked(note, copy) == ("The [-big-] car [-stops-] here.", "The car [+halts+] here[+, today+].")
-    assert marked(note, note) == (note, note)
-    assert marked("a b", "a c", Marks(("<", ">"), ("{", "}"))) == ("a <b>", "a {c}")
+    assert marked(note, copy) == "The [big ->] car [stops -> halts] here[-> , today]."
+    assert marked(note, note) == note
+    assert marked("a b", "a") == "a[b ->] " and marked("a", "") == "[a ->] "
