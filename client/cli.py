@@ -10,6 +10,7 @@ from typing import Protocol
 from fedgraft.client.check import case_lookup
 from fedgraft.client.check import command as check_command
 from fedgraft.client.cohort.draft import Draft, draft_manifest, write_draft
+from fedgraft.client.deidentification import command as deidentify_command
 from fedgraft.client.deployment import fetching, start_command
 from fedgraft.client.joining import command as join_command
 from fedgraft.client.own_report import command as report_command
@@ -98,8 +99,9 @@ def _parser() -> argparse.ArgumentParser:
         "what was promised to patients in all runs, and what is left of the budget",
         privacy_command,
     )
+    deidentify = _add(commands, "deidentify", "what may name a patient in notes: an assistant", deidentify_command)
     _add_start(commands)
-    for command in (keygen, check, case, report, privacy, *_add_models(commands)):
+    for command in (keygen, check, case, report, privacy, deidentify, *_add_models(commands)):
         command.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")
     return parser
 
