@@ -14,8 +14,8 @@ _NAME = rf"(?-i:{_WORD}(?:,?[ \t]+{_OF}(?:[A-Z]\.?(?=[ \t])|{_WORD})){{0,3}})"
 _TITLE = r"(?:Dr|Mr|Mrs|Ms|Miss|Mx|Prof|Professor|Doctor|Nurse|Sister|Sir|Rev|Father)\b\.?"
 _LABEL = (
     r"(?:patient(?:'s)?(?:[ \t]+name)?|name|surname|first[ \t]name|last[ \t]name|attending|physician|surgeon|"
-    r"radiologist|pathologist|consultant|resident|referred[ \t]by|dictated[ \t]by|reported[ \t]by|signed(?:[ \t]by)?|seen[ \t]by|"
-    r"verified[ \t]by|provider|author|cc|pcp|gp|next[ \t]of[ \t]kin|contact)"
+    r"radiologist|pathologist|consultant|resident|referred[ \t]by|dictated[ \t]by|reported[ \t]by|signed(?:[ \t]by)?|"
+    r"seen[ \t]by|verified[ \t]by|provider|author|cc|pcp|gp|next[ \t]of[ \t]kin|contact)"
 )
 _RELATIVE = (
     r"(?:wife|husband|son|daughter|mother|father|brother|sister|partner|friend|neighbou?r|uncle|aunt|grandson|"
@@ -63,9 +63,9 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"\b(?-i:[A-Z]{1,2}\d[A-Z\d]?[ \t]\d[A-Z]{2})\b",
     ),
     "record number": (
-        r"(?<=\b(?:MRN|MR#|UHID|CHI|(?:medical[ \t]+|hospital[ \t]+|patient[ \t]+|health[ \t]+)?record|hospital|accession|"
-        r"account|acct|encounter|visit|case|chart|specimen|study|order|requisition|patient|insurance|policy|"
-        rf"member|medicare|medicaid|beneficiary|claim|NHS|health[ \t]+plan){_OF_A_NUMBER}){_NUMBER}\b",
+        r"(?<=\b(?:MRN|MR#|UHID|CHI|(?:medical[ \t]+|hospital[ \t]+|patient[ \t]+|health[ \t]+)?record|hospital|"
+        r"accession|account|acct|encounter|visit|case|chart|specimen|study|order|requisition|patient|insurance|"
+        rf"policy|member|medicare|medicaid|beneficiary|claim|NHS|health[ \t]+plan){_OF_A_NUMBER}){_NUMBER}\b",
     ),
     "licence or plate": (
         rf"(?<=\b(?:licen[cs]e(?:[ \t]+plate)?|passport|plate|registration|DEA|NPI){_OF_A_NUMBER}){_NUMBER}\b",
