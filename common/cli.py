@@ -24,6 +24,7 @@ COMMANDS = {
     "plan": ("fedgraft.simulations.commands.plan:main", "print what a run would do and send, without training"),
     "augment": ("fedgraft.simulations.commands.augment:main", "a picture of cases beside their augmented views"),
     "clock": ("fedgraft.simulations.commands.clock:main", "how long a run would have taken at other sites"),
+    "audit": ("fedgraft.simulations.commands.audit:main", "attack the privacy of a simulated run, and say what it got"),
     "predict": ("fedgraft.client.prediction.command:main", "new cases, with a trained model: probabilities by case"),
     "export": (
         "fedgraft.client.export.command:main",

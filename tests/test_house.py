@@ -30,7 +30,7 @@ ROOMS = {
     "structured_report training features images tables augmentation notes deployment cohort account fence secure site",
     "server": "cli watching app preflight checkpoints reports evidence rounds exact patience bounds secure exchange "
     "aggregation weights deployment tracking",
-    "simulations": "commands api study engine planning clock federation datasets",
+    "simulations": "commands api study audit engine planning clock federation datasets",
 }
 """Each floor's rooms (folders with all that is in them, and files that lie loose), the ground last: a room may import
 those after it."""

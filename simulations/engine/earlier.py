@@ -15,7 +15,7 @@ from fedgraft.server.exchange.ledger import LOST
 RESULTS = (
     *("summary.json", "rounds.jsonl", "rounds.png", "ledger.jsonl", LOST, "shared.safetensors"),
     *("report.html", "model-card.md", "model-card.json", "rounds.csv", "rounds_sites.csv"),
-    *("clock.jsonl", "clock.png"),
+    *("clock.jsonl", "clock.png", "audit.json", "audit.html"),
     *("study.json", "study.md", "study.png", "trained.json"),
     *("curve.json", "curve.md", "curve.png"),
 )

@@ -32,7 +32,8 @@ class Counted:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The content of ``summary.json``, ``rounds.jsonl``, ``ledger.jsonl`` and ``plan.yaml``."""
+    """The content of ``summary.json``, ``rounds.jsonl``, ``ledger.jsonl`` and ``plan.yaml``, and of ``audit.json`` if
+    there is one."""
 
     name: str
     summary: dict[str, Any]
@@ -40,6 +41,7 @@ class RunFolder:
     ledger: tuple[Figures, ...]
     plan: Plan
     plan_text: str
+    audit: Figures | None = None
 
     @cached_property
     def task(self) -> AnyTask:
@@ -130,9 +132,16 @@ def read_run(folder: Path) -> RunFolder:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         rounds, ledger = (tuple(_lines(folder / name)) for name in ("rounds.jsonl", "ledger.jsonl"))
         plan_text = (folder / "plan.yaml").read_text(encoding="utf-8")
+        audit = _audit(folder / "audit.json")
     except (OSError, ValueError) as error:
         raise FedGraftError(f"{folder} is not the folder of a run that has ended: {error}") from error
-    return RunFolder(folder.resolve().name, summary, rounds, ledger, load_plan(folder / "plan.yaml"), plan_text)
+    return RunFolder(folder.resolve().name, summary, rounds, ledger, load_plan(folder / "plan.yaml"), plan_text, audit)
+
+
+def _audit(path: Path) -> Figures | None:
+    """What `fedgraft audit privacy` found, if it was asked."""
+    found: Figures | None = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return found
 
 
 def _lines(path: Path) -> Iterator[Figures]:

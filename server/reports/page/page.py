@@ -11,6 +11,7 @@ from fedgraft.server.reports.page.course import cost, rounds, taking_part
 from fedgraft.server.reports.page.curves import probabilities, telling_apart
 from fedgraft.server.reports.page.decisions import decisions, sets
 from fedgraft.server.reports.page.folder import RunFolder
+from fedgraft.server.reports.page.privacy_audit import privacy_audit
 from fedgraft.server.reports.page.sites import hospitals
 from fedgraft.server.reports.page.study import read_study, study_page
 from fedgraft.server.reports.page.subgroups import subgroups
@@ -69,6 +70,7 @@ def run_report(run: RunFolder) -> Html:
         sets(run),
         unfamiliar(run),
         subgroups(run),
+        privacy_audit(run),
         rounds(run),
         taking_part(run),
         updates(run),
