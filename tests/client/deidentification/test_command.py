@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fedgraft.client.cli import main
-from fedgraft.client.site.first_file import TEMPLATE
+from fedgraft.client.site.first_file import first_file
 from fedgraft.common.errors import DataError, SiteFileError
 
 pytest.importorskip("presidio_analyzer", reason="of the extra deidentify")
@@ -64,7 +64,7 @@ def test_other_kinds_of_files() -> None:
 
 
 def test_the_site_s_manifest_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("site.yaml").write_text(TEMPLATE.format(name='"north"', manifest='"notes.csv"', state='"s"', key='"k"'))
+    Path("site.yaml").write_text(first_file("north", Path("notes.csv").resolve()))
     assert main(["deidentify"]) == 0
     assert "3 notes, 2 with" in capsys.readouterr().out
     with pytest.raises(SiteFileError):
