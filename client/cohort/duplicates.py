@@ -36,6 +36,6 @@ def refuse_across_splits(splits: Mapping[str, Sequence[Case]], digests: Digests)
     across = sum(len({side[place] for place in group}) > 1 for group in equal_cases(cases, found))
     if across:
         raise DataError(
-            f"{across} image(s) occur in more than one of {', '.join(splits)}: a test would score what was trained on. "
+            f"{across} case(s) occur in more than one of {', '.join(splits)}: a test would score what was trained on. "
             "Give the copies one `group` in the manifest, or remove them; `fedgraft site check` lists their lines"
         )

@@ -35,6 +35,12 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "blank": "all pixels are equal: there is nothing to see",
         "no-unit": "the plan's window is in a unit, and the file does not say that its values have it",
         "no-window": "the file has windows, but not the one that the plan's dicom.choice names",
+        "empty": "the note holds no word",
+        "not-text": "the note is a binary file: it holds bytes that no text has",
+        "encoding": "the note is not UTF-8 text, or not the base64 that the plan says",
+        "too-long": "the note has more characters than the plan's input.most_characters",
+        "repetitive": "the note says the same again and again: it can be compressed to a hundredth",
+        "other-language": "the note is clearly in another language than those of the plan's input.languages",
     }
 )
 """The meaning of each reason, by code. Verdicts are stored as numbers in this order, so new codes must be appended."""

@@ -45,7 +45,7 @@ def listed(cases: Any, folder: Path, facts: InputFacts, verb: str) -> list[Case]
 
 def _require_of_kind(cases: Sequence[Any] | np.ndarray[Any, Any], facts: InputFacts) -> None:
     wrong = next((place for place, case in enumerate(cases) if isinstance(case, Mapping) != facts.rows), None)
-    if wrong is not None:
+    if wrong is not None and not (facts.files and isinstance(cases[wrong], str | Path | Mapping)):
         given, wanted = (_FILE, _ROW) if facts.rows else (_ROW, _FILE)
         raise DataError(f"case {wrong} is {given}; this model takes {facts.a} for each case, as {wanted}")
 

@@ -15,7 +15,7 @@ from fedgraft.client.features.extraction import Cohort
 from fedgraft.client.training.evaluation import predict
 from fedgraft.common.features.keep import KEPT, Kept, require_places
 from fedgraft.common.features.moments import Moments, balanced, moments_of
-from fedgraft.common.features.scale import DEVIATION, MEAN, Standardised, own_values, standardised
+from fedgraft.common.features.scale import DEVIATION, MEAN, Standardised, own_values
 from fedgraft.common.interfaces.roles import KEEP, SCALE
 from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.models.model import Model
@@ -114,10 +114,11 @@ class Scaling:
         return scaled if self.kept is None else scaled.index_select(1, self.kept)
 
     def _scaled(self, features: Tensor) -> Tensor:
-        if MEAN not in self.values:
-            scaled: Tensor = self.model.network.scale(features)
-            return scaled
-        return standardised(self._prepared(features), self.values[MEAN], self.values[DEVIATION])
+        scale = self.model.network.scale
+        if isinstance(scale, Standardised) and MEAN in self.values:
+            return scale.scaled(features, self.values[MEAN], self.values[DEVIATION])
+        scaled: Tensor = scale(features)
+        return scaled
 
     def _prepared(self, features: Tensor) -> Tensor:
         scale = self.model.network.scale

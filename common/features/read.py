@@ -49,7 +49,10 @@ def groups(backbone: nn.Module, reading: Reading, blank: Tensor) -> tuple[Group,
     """The group of features of each module, measured with blank inputs ``(B, *shape)``."""
     with torch.no_grad():
         vectors = collect(backbone.eval(), reading, reading.modules, lambda: backbone(blank))
-    return tuple(Group(module, one.shape[1]) for module, one in zip(reading.modules, vectors, strict=True))
+    comparable = getattr(reading, "comparable", ())
+    return tuple(
+        Group(module, one.shape[1], module in comparable) for module, one in zip(reading.modules, vectors, strict=True)
+    )
 
 
 def _seeing(reading: Reading, module: str, found: list[Tensor]) -> Callable[..., None]:

@@ -29,17 +29,23 @@ class CaseScale(nn.Module):
 
     Args:
         widths: of the groups, in order.
+        plain: how many features, the last ones, are left as they are.
     """
 
     roles: ClassVar[Mapping[str, Role]] = {}
 
-    def __init__(self, widths: tuple[int, ...]) -> None:
+    def __init__(self, widths: tuple[int, ...], plain: int = 0) -> None:
         super().__init__()
-        self.widths = widths
+        self.widths, self.plain = widths, plain
 
     def forward(self, features: Tensor) -> Tensor:
         """``(B, F)`` -> ``(B, F)`` float32."""
-        return by_case(features, self.widths)
+        return _but_plain(by_case(features, self.widths), features, self.plain)
+
+
+def _but_plain(scaled: Tensor, features: Tensor, plain: int) -> Tensor:
+    """``scaled``, with the last ``plain`` of ``features`` in their places, all ``(B, F)``."""
+    return torch.cat([scaled[:, : scaled.shape[1] - plain], features[:, -plain:]], dim=1) if plain else scaled
 
 
 def by_case(features: Tensor, widths: tuple[int, ...]) -> Tensor:
@@ -58,6 +64,7 @@ class Standardised(nn.Module):
         mean, deviation: the role of each: ``given`` = that over all sites' training cases; ``local`` = the site's own.
         needs_common: whether the site's own values depend on the common ones, which are then given as well.
         widths: of groups that are first scaled by their own mean and deviation in each case (`by_case`); or none.
+        plain: how many features, the last ones, are left as they are.
     """
 
     def __init__(
@@ -67,9 +74,10 @@ class Standardised(nn.Module):
         deviation: Literal["given", "local"],
         needs_common: bool = False,
         widths: tuple[int, ...] = (),
+        plain: int = 0,
     ) -> None:
         super().__init__()
-        self.widths = widths
+        self.widths, self.plain = widths, plain
         found: dict[str, Role] = {MEAN: mean, DEVIATION: deviation}
         self.register_buffer(MEAN, torch.zeros(width))
         self.register_buffer(DEVIATION, torch.ones(width))
@@ -82,8 +90,11 @@ class Standardised(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(B, F)`` -> ``(B, F)`` float32."""
-        mean, deviation = self.get_buffer(MEAN), self.get_buffer(DEVIATION)
-        return standardised(self.prepared(features), mean, deviation)
+        return self.scaled(features, self.get_buffer(MEAN), self.get_buffer(DEVIATION))
+
+    def scaled(self, features: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+        """The same by other values, ``(F,)`` each."""
+        return _but_plain(standardised(self.prepared(features), mean, deviation), features, self.plain)
 
     def prepared(self, features: Tensor) -> Tensor:
         """What mean and deviation are of, ``(B, F)``."""
@@ -103,20 +114,22 @@ def deviation_of(variance: Tensor) -> Tensor:
 
 
 def scale_of(section: FeaturesSection, groups: tuple[Group, ...]) -> nn.Module:
-    """The module that scales features, which come in ``groups``; `torch.nn.Identity` for ``scale=none``."""
+    """The module that scales features, which come in ``groups``, the comparable ones last; `torch.nn.Identity` for
+    ``scale=none``."""
     width = sum(group.width for group in groups)
+    plain = sum(group.width for group in groups if group.comparable)
     drawn = section.shrink > 0 or section.scale == "auto"
     if section.scale == "none":
         return nn.Identity()
     if section.scale == "case":
-        return CaseScale(tuple(group.width for group in groups))
+        return CaseScale(tuple(group.width for group in groups), plain)
     if section.scale == "common":
-        return Standardised(width, "given", "given")
+        return Standardised(width, "given", "given", plain=plain)
     if section.scale == "case_common":
-        return Standardised(width, "given", "given", widths=tuple(group.width for group in groups))
+        return Standardised(width, "given", "given", widths=tuple(group.width for group in groups), plain=plain)
     if section.scale == "centre":
-        return Standardised(width, "local", "given", drawn)
-    return Standardised(width, "local", "local", drawn)
+        return Standardised(width, "local", "given", drawn, plain=plain)
+    return Standardised(width, "local", "local", drawn, plain=plain)
 
 
 def common_values(given: Collection[str], common: Moments) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ from fedgraft.common.features.positions import Layout, layout_of
 from fedgraft.common.features.stages import repeated
 from fedgraft.common.features.statistics import STATISTICS, vector
 from fedgraft.common.interfaces.adaptation import Stage
+from fedgraft.common.interfaces.features import PoolsStages, Reading
 
 
 class Taps:
@@ -26,7 +27,7 @@ class Taps:
         stages: ``blocks`` = the stages that a network repeats, without its stem and what follows the last of them (all
             stages, if it repeats none); ``all``; or a list of names of stages.
         statistics: of each channel over positions: any of ``mean``, ``deviation``, ``maximum``, ``quadrants`` and
-            ``ninths``.
+            ``ninths``; of a backbone that pools by itself (`PoolsStages`) those that it has.
 
     Raises:
         PlanError: no statistic, an unknown one, or one twice.
@@ -44,14 +45,16 @@ class Taps:
         if len(set(self.statistics)) < len(self.statistics):
             raise PlanError("features.statistics names one twice")
 
-    def reading(self, backbone: nn.Module, stages: tuple[Stage, ...]) -> TapReading:
+    def reading(self, backbone: nn.Module, stages: tuple[Stage, ...]) -> Reading:
         """
         Raises:
             PlanError: there is no such stage; the message lists them.
         """
         readable = {stage.name: _module(backbone, stage) for stage in stages if stage.output is not None}
-        names = self._chosen(stages, readable)
-        return TapReading(tuple(readable[name] for name in names), self.statistics, layout_of(backbone))
+        modules = tuple(readable[name] for name in self._chosen(stages, readable))
+        if isinstance(backbone, PoolsStages):
+            return PooledReading(modules, self.statistics, backbone)
+        return TapReading(modules, self.statistics, layout_of(backbone))
 
     def _chosen(self, stages: tuple[Stage, ...], readable: Mapping[str, str]) -> list[str]:
         """Names of the stages to read, in the network's order."""
@@ -90,3 +93,15 @@ class TapReading:
     def vector(self, module: str, output: Tensor) -> Tensor:
         maps, leading = self.layout.maps(module, output)
         return vector(module, maps, leading, self.statistics)
+
+
+@dataclass(frozen=True)
+class PooledReading:
+    """`fedgraft.common.interfaces.features.Reading` of stages that the backbone pools by itself."""
+
+    modules: tuple[str, ...]
+    statistics: tuple[str, ...]
+    backbone: PoolsStages
+
+    def vector(self, module: str, output: Tensor) -> Tensor:
+        return self.backbone.pooled(output, self.statistics)

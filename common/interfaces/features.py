@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor, nn
 
 from fedgraft.common.interfaces.adaptation import Stage
+from fedgraft.common.interfaces.inputs import Hashing
 
 
 @runtime_checkable
@@ -33,9 +34,41 @@ class ReadsBackbone(Protocol):
         """
 
 
+@runtime_checkable
+class PoolsStages(Protocol):
+    """A backbone that pools what its stages give by itself, since a case has as many positions as it has words."""
+
+    def pooled(self, output: Tensor, statistics: tuple[str, ...]) -> Tensor:
+        """Statistics over the positions of each case, one after another, ``(B, k)``.
+
+        Args:
+            output: of one of its stages, in the forward pass that goes on or went last.
+
+        Raises:
+            PlanError: it does not have one of the statistics.
+        """
+
+
+HASHED = "hashed"
+"""The path of the module of a text network through which hashed words pass."""
+
+
+@runtime_checkable
+class ReadsHashed(Protocol):
+    """A `ReadsBackbone` that wants hashed words beside what the stages give."""
+
+    @property
+    def hashing(self) -> Hashing: ...
+
+
 @dataclass(frozen=True)
 class Group:
-    """Neighbouring features that come from one module: its name, and how many there are."""
+    """Neighbouring features that come from one module: its name, and how many there are.
+
+    ``comparable``: over cases and sites by themselves, so that ``features.scale`` leaves them as they are; such groups
+    are the last.
+    """
 
     name: str
     width: int
+    comparable: bool = False

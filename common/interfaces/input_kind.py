@@ -30,6 +30,7 @@ class InputFacts:
         trains_dropout: whether dropout acts in trained stages; it never does in frozen ones.
         codes: whether inputs hold codes of categories, which can't be interpolated.
         rows: whether a case is given by its cells (a mapping from column to value), and not as a file or an array.
+        files: whether a case may also be given as a file where ``rows`` is true.
         notes: metadata for the file of an exported backbone.
     """
 
@@ -44,6 +45,7 @@ class InputFacts:
     trains_dropout: bool = True
     codes: bool = False
     rows: bool = False
+    files: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -76,7 +76,7 @@ def _misfits(needs: Needs, facts: SiteFacts) -> Iterator[Misfit]:
         )
     if facts.kind is None:
         yield Misfit("its manifest can't be read", "at the site: fedgraft site check")
-    elif facts.kind != needs.kind:
+    elif needs.kind is not None and facts.kind != needs.kind:
         yield Misfit(
             f"a case of the plan is {needs.case}, of its manifest {CALLED[facts.kind]}",
             "another plan for this site, or another `manifest` in its site.yaml",

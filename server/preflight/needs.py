@@ -30,7 +30,7 @@ class Needs:
 
     Attributes:
         fedgraft, wire: as at the coordinator.
-        kind: of its cases. ``case``: one, in words (``an image``).
+        kind: of its cases; ``None`` for any. ``case``: one, in words (``an image``).
         columns: of its manifest or table, with the labels' columns.
         packages: besides ``fedgraft``, from which the plan has parts.
         once, each: bytes that a site keeps at least: of the backbone, and of each case.
@@ -38,7 +38,7 @@ class Needs:
 
     fedgraft: str
     wire: int
-    kind: Kind
+    kind: Kind | None
     case: str
     columns: tuple[str, ...]
     packages: tuple[str, ...]
@@ -62,7 +62,7 @@ def needs_of(plan: Plan, model: Model | None = None) -> Needs:
     return Needs(
         fedgraft=version("fedgraft"),
         wire=WIRE,
-        kind="rows" if facts.rows else "files",
+        kind=None if facts.rows and facts.files else "rows" if facts.rows else "files",
         case=facts.a,
         columns=tuple(dict.fromkeys((*label, *task.manifest_columns, *table))),
         packages=tuple(sorted(set(_packages(plan)))),
