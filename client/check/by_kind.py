@@ -1,4 +1,4 @@
-"""How a cohort is checked, by the kind of its cases: images, rows of a table, or any other kind."""
+"""How a cohort is checked, by the kind of its cases: images, rows of a table, notes, or any other kind."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from fedgraft.client.check.request import CheckContext
 from fedgraft.client.check.sections.columns import own_columns
 from fedgraft.client.check.sections.giveaways import telling_columns
 from fedgraft.client.check.sections.images import describe_images
+from fedgraft.client.check.sections.notes.section import describe_notes
 from fedgraft.client.check.sections.quarantine import refusal_grid, refusals
 from fedgraft.client.check.sections.statistics import stand_in, what_is_told
 from fedgraft.client.check.sections.tables import Rows, describe_columns, describe_rows, is_table, look_at_rows
@@ -31,6 +32,9 @@ from fedgraft.client.images.facts import Facts
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.tables.factory import TableFactory
 from fedgraft.client.tables.inputs import TableInputs
+from fedgraft.client.text.factory import TextFactory
+from fedgraft.client.text.inputs import TextInputs
+from fedgraft.client.text.notes import TEXT_FILE
 from fedgraft.common import tasks
 from fedgraft.common.errors import DataError, FedGraftError
 from fedgraft.common.kinds.choice import kind_of
@@ -134,6 +138,23 @@ def _facts(case_table: CaseTable, context: CheckContext) -> Facts:
         return reading.site_images(context.plan, context.site, advance).facts(case_table.cases)
 
 
+def _check_notes(context: CheckContext, case_table: CaseTable, listed: Sequence[Case]) -> Iterator[Section]:
+    site, plan = context.site, context.plan
+    assert plan is not None  # without one, cases are images or rows
+    inputs = reading.site_inputs(plan, site, reading.store_of(site), context.factories)
+    assert isinstance(inputs, TextInputs)
+    without = {inputs.reader.column, TEXT_FILE}
+    bare = [replace(case, columns=tuple(one for one in case.columns if one[0] not in without)) for case in listed]
+    if own_columns(bare):
+        truth = target_columns(tasks.of(plan.data))
+        seen = {name: cells for name, cells in own_columns(bare).items() if name not in truth}
+        yield describe_columns(bare, site.release.min_count, tuple(telling_columns(case_table, seen, read=False)))
+    verdicts = inputs.verdicts(case_table.cases)
+    yield describe_notes(case_table, verdicts, inputs, site)
+    usable = case_table.some(np.flatnonzero(verdicts == USABLE).tolist())
+    yield from check_against_plan(context, usable, usable)
+
+
 def _check_any(context: CheckContext, case_table: CaseTable, listed: Sequence[Case]) -> Iterator[Section]:
     """The check for any other kind of input: which cases can be used, and what they cost."""
     assert context.plan is not None  # without one, cases are images or rows
@@ -158,10 +179,11 @@ def _expanded_by_factory(listed: Sequence[Case], plan: Plan | None, site: SiteFi
 
 ROWS = Look(_as_listed, _check_rows)
 IMAGES = Look(reading.expanded, _check_images)
+NOTES = Look(_as_listed, _check_notes)
 ANY = Look(_expanded_by_factory, _check_any)
 _LOOKS: Mapping[str, Look] = MappingProxyType(
     {
         f"{factory.__module__}.{factory.__qualname__}": look
-        for factory, look in ((TableFactory, ROWS), (ImageFactory, IMAGES))
+        for factory, look in ((TableFactory, ROWS), (ImageFactory, IMAGES), (TextFactory, NOTES))
     }
 )

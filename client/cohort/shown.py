@@ -22,11 +22,12 @@ class Pictured(Inputs, Protocol):
 
 @dataclass(frozen=True)
 class StandIn:
-    """A column of a case, and what to compare it with.
+    """A column of a case (or a word of a note), and what to compare it with.
 
     Attributes:
         cell: its own, for people.
-        rows: the case's encoded row with other cells in this column, ``(K, F)`` float32: its mean, or each category.
+        rows: the case's encoded row with other cells in this column, ``(K, F)`` float32: its mean, or each category;
+            the note without the word.
     """
 
     column: str
@@ -36,7 +37,11 @@ class StandIn:
 
 @runtime_checkable
 class InColumns(Inputs, Protocol):
-    """Inputs that are rows of a table."""
+    """Inputs that are rows of a table, or notes of words."""
+
+    @property
+    def compared(self) -> str:
+        """What a case's score is compared with, in words, behind "the network's log odds, minus"."""
 
     def stand_ins(self, case: Case, row: Tensor) -> list[StandIn]:
         """A usable case's columns.

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from fedgraft.client.cohort.shown import StandIn
 
+_AT_ONCE = 32  # rows; each may be a long note
+
 
 @dataclass(frozen=True)
 class Contribution:
@@ -36,7 +38,8 @@ def contributions(
     sizes = [len(one.rows) for one in stand_ins]
     with torch.inference_mode():
         rows = torch.cat([row, *(one.rows.to(row.device) for one in stand_ins)])
-        own, *others = score(network(rows)).cpu().split([1, *sizes])
+        scores = [score(network(some)) for some in rows.split(_AT_ONCE)]
+        own, *others = torch.cat(scores).cpu().split([1, *sizes])
     found = [
         Contribution(f"{one.column} = {one.cell}", float(own - other.mean()))
         for one, other in zip(stand_ins, others, strict=True)

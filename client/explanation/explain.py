@@ -18,10 +18,6 @@ from fedgraft.client.explanation.target import Target
 from fedgraft.common.errors import DataError
 from fedgraft.common.models.network import Network
 
-ABOUT_COLUMNS = (
-    "the network's log odds, minus those with the column at its mean (a category: the mean over its vocabulary)"
-)
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -59,7 +55,8 @@ def explain(network: Network, inputs: Inputs, asked: Sequence[Asked], device: to
             draw_image(one.path, image, found, str(one.target), f"gradient x activation {_listed(stages)}")
         elif isinstance(inputs, InColumns):
             bars = contributions(network, row.to(device), inputs.stand_ins(one.case, row), one.target.score)
-            how = ABOUT_COLUMNS if one.target.task is not None else ABOUT_COLUMNS.replace("log odds", one.target.name)
+            what = "log odds" if one.target.task is not None else one.target.name
+            how = f"the network's {what}, minus {inputs.compared}"
             draw_columns(one.path, bars, str(one.target), how)
 
 

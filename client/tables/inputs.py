@@ -99,6 +99,10 @@ class TableInputs:
         """
         return [self._row(case) for case in cases]
 
+    @property
+    def compared(self) -> str:
+        return "those with the column at its mean (a category: the mean over its vocabulary)"
+
     def stand_ins(self, case: Case, row: Tensor) -> list[StandIn]:
         """As `fedgraft.client.cohort.shown.InColumns`."""
         return stand_ins_of(self._table, self._row(case), row)

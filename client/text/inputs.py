@@ -103,6 +103,10 @@ class TextInputs:
         parts = [] if self.windower is None else [self.windower.tokens(notes)]
         return np.concatenate([*parts, *([] if self.hasher is None else [self.hasher.numbers(notes)])], axis=1)
 
+    @property
+    def compared(self) -> str:
+        return "those of the note without the word"
+
     def stand_ins(self, case: Case, row: Tensor) -> list[StandIn]:
         """As `fedgraft.client.cohort.shown.InColumns`: the note without one of its words."""
         return stand_ins_of(self.note(case), lambda notes: torch.from_numpy(self.encoded(notes)))

@@ -26,16 +26,16 @@ def _several(words: str) -> frozenset[str]:
 WORDS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "en": _several(
-            "the of and to in is was with for on at by no this that are were has had as from or be not which he she his "
-            "her patient an"
+            "the of and to in is was with for on at by no this that are were has had as from or be not which he she "
+            "his her patient an"
         ),
         "de": _several(
             "der die das und ist war mit den dem des ein eine einer nicht bei von zu im auf für sich wurde nach aus "
             "kein keine sowie wird am es"
         ),
         "fr": _several(
-            "le la les de des du et est une un en dans pas avec pour sur par au aux qui que ne il elle plus sans "
-            "était patiente été"
+            "le la les de des du et est une un en dans pas avec pour sur par au aux qui que ne il elle plus sans était "
+            "patiente"
         ),
         "es": _several(
             "el la los las de del en que con un una se no por para al su es sin como fue más presenta refiere "
@@ -60,16 +60,33 @@ def clearly_other(note: str, languages: Collection[str]) -> str | None:
     script = _script(some)
     if script is not None and script != LATIN:
         return f"{script.lower()} script"
-    words = re.findall(r"[^\W\d_]+", some.casefold())
+    shares = _shares(some)
+    best = _told(some, shares)
+    own = max((shares.get(name, 0.0) for name in languages), default=0.0)
+    return best if best is not None and best not in languages and shares[best] >= _TIMES * own else None
+
+
+def language_of(note: str) -> str | None:
+    """The code of the language whose common words are most frequent in a note, or its script; ``None`` if there are
+    too few to tell."""
+    return clearly_other(note, ())
+
+
+def _shares(note: str) -> dict[str, float]:
+    """The share of each language's common words among all words of a note; empty if it has few words."""
+    words = re.findall(r"[^\W\d_]+", note.casefold())
     if len(words) < _LEAST_WORDS:
-        return None
+        return {}
     counts = Counter(words)
-    shares = {name: sum(counts[word] for word in common) / len(words) for name, common in WORDS.items()}
-    best = max(shares, key=lambda name: shares[name])
-    own = max(shares[name] for name in languages)
-    several = sum(word in counts for word in WORDS[best]) >= _LEAST_DIFFERENT
-    clear = several and shares[best] >= max(_LEAST_SHARE, _TIMES * own)
-    return best if clear and best not in languages else None
+    return {name: sum(counts[word] for word in common) / len(words) for name, common in WORDS.items()}
+
+
+def _told(note: str, shares: Mapping[str, float]) -> str | None:
+    best = max(shares, key=lambda name: shares[name], default=None)
+    if best is None or shares[best] < _LEAST_SHARE:
+        return None
+    there = set(re.findall(r"[^\W\d_]+", note.casefold()))
+    return best if len(WORDS[best] & there) >= _LEAST_DIFFERENT else None
 
 
 def _script(note: str) -> str | None:

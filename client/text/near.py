@@ -35,7 +35,7 @@ def signatures(notes: Sequence[str]) -> NDArray[np.uint32]:
     added = rng.integers(0, _PRIME, (HASHES, 1), dtype=np.uint64)
     found = np.empty((len(notes), HASHES), np.uint32)
     for row, note in zip(found, notes, strict=True):
-        values = np.array([xxhash.xxh32_intdigest(one) for one in _shingles(note)], np.uint64) % _PRIME
+        values = np.array([xxhash.xxh32_intdigest(one.encode()) for one in _shingles(note)], np.uint64) % _PRIME
         row[:] = ((factor * values + added) % _PRIME).min(axis=1)
     return found
 

@@ -71,7 +71,16 @@ TABLE = (
     "means: {age: 50.0}, deviations: {age: 10.0}, vocabulary: {sex: [f, m]}}",
     "data.image_size=null",
 )
+TEXTUAL = ("hashed_words", "wordllama", "transformer")
+NOTES = ("input=text", "data.image_size=null")
 TABULAR = ("identity", "mlp", "resnet_table", "ft_transformer")
+
+NEEDED = {
+    **{f"backbone={name}": TABLE for name in TABULAR},
+    **{f"backbone={name}": NOTES for name in TEXTUAL},
+    "features=taps_hashed": NOTES,
+}
+"""Words before a choice without which it is no valid one."""
 
 
 def members(group: str) -> list[str]:
@@ -96,7 +105,7 @@ def test_the_groups_of_the_issue_are_there() -> None:
 @pytest.mark.parametrize("choice", CHOICES)
 def test_it_composes_into_a_valid_plan_with_the_values_of_the_file(plan_of: PlanOf, choice: str) -> None:
     group, _, name = choice.partition("=")
-    plan = plan_of(choice, *(TABLE if group == "backbone" and name in TABULAR else FITTING.get(choice, ()))).to_dict()
+    plan = plan_of(*NEEDED.get(choice, ()), choice, *FITTING.get(choice, ())).to_dict()
     text = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8")
     written = yaml.safe_load(text)
     if set(written) == {"defaults"} and "@package" not in text:  # another name of a choice
@@ -229,9 +238,10 @@ def test_a_local_loop_learns(plan_of: PlanOf, name: str) -> None:
 
 @pytest.mark.parametrize("name", members("backbone"))
 def test_a_backbone_is_built(plan_of: PlanOf, name: str) -> None:
-    needs = TABLE if name in TABULAR else ("data.image_size=64",)
-    model = build(plan_of(f"backbone={name}", OFFLINE, *needs), None)
-    assert model.spec.shape == ((2,) if name in TABULAR else (3, 64, 64))
+    choice = f"backbone={name}"
+    model = build(plan_of(*NEEDED.get(choice, ("data.image_size=64",)), choice, OFFLINE), None)
+    shape = (2,) if name in TABULAR else (128 * 64,) if name in TEXTUAL[1:] else (3, 64, 64)
+    assert model.spec.shape == ((16384,) if name == "hashed_words" else shape)
     assert model.network(torch.zeros(1, *model.spec.shape)).shape == (1, 2)
 
 

@@ -40,6 +40,12 @@ _TODO = MappingProxyType(
         "no-row": "correct `path` and `row` in the manifest" + _GO_ON,
         "bad-value": "correct the cells; a mark for a missing value belongs into the plan's table.missing",
         "no-unit": "ask for a plan with dicom.window=file, or leave these files out",
+        "empty": "leave them out of the manifest" + _GO_ON,
+        "not-text": "export their text; a PDF or Word file is no text" + _GO_ON,
+        "encoding": "save them as UTF-8; base64 must be what the plan's input.coding says" + _GO_ON,
+        "too-long": "is it more than one note? A plan can allow more by input.most_characters" + _GO_ON,
+        "repetitive": "look at them: a copy went wrong" + _GO_ON,
+        "other-language": "ask for a plan whose input.languages and network know it, or leave them out",
         "no-window": "ask for a plan with dicom.choice=0, or leave these files out",
     }
 )

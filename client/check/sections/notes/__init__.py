@@ -1,0 +1,1 @@
+"""The section on notes: length, windows, languages, negations, duplicates, words that give the label away."""

@@ -1,0 +1,1 @@
+"""Public data sets of notes, one a file."""
