@@ -18,6 +18,7 @@ from fedgraft.client.site.limits import Limits
 from fedgraft.common.plan.data_sections import DicomSection
 from fedgraft.common.plan.plan import Plan
 
+from .encoders import words_of_encoder, write_encoder
 from .plans import plan_of_words
 
 MODEL = (
@@ -163,3 +164,16 @@ def reading() -> Reading:
 @pytest.fixture
 def read_case(reading: Reading) -> CaseReader:
     return CaseReader(reading)
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny encoder of notes."""
+    pytest.importorskip("transformers")
+    return write_encoder(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture(scope="session")
+def of_encoder(encoder: Path) -> Callable[..., tuple[str, ...]]:
+    """The words of a plan with `encoder`, and more."""
+    return lambda *more: (*words_of_encoder(encoder), *more)

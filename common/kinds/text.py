@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
@@ -148,6 +148,9 @@ def _options(plan: Plan, kind: type[Any]) -> Any:
     Raises:
         PlanError: names those that are missing, unknown or ill-typed.
     """
+    known = {one.name for one in fields(kind)}
+    if unknown := [name for name in plan.backbone.options if name not in known]:
+        raise PlanError([f"backbone.{name} is no option of {plan.backbone.name}" for name in unknown])
     try:
         return TypeAdapter(kind).validate_python(plan.backbone.options)
     except ValidationError as error:

@@ -83,9 +83,18 @@ def find(raw: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Source]) ->
     filled = {**raw, "data": data}
     if "table" not in raw:
         return Found(filled, tuple(sentences))
+    if _says_itself(raw):
+        return Found({name: section for name, section in filled.items() if name != "table"}, tuple(sentences))
     if not all(case.in_a_table for case in source.cases):
         return Found(_of_images(filled), tuple(sentences))
     return Found(_of_table(filled, source.cases), (*sentences, _said_of_table(filled)))
+
+
+def _says_itself(raw: Mapping[str, Any]) -> bool:
+    """Whether the plan names a kind of input, which says how cases are read, and no columns of a table."""
+    table, kind = raw["table"], raw.get("input")
+    chosen = isinstance(kind, Mapping) and kind.get("_target_") is not None
+    return chosen and not (table.get("numeric") or table.get("categorical"))
 
 
 def _no_fractions(data: Mapping[str, Any]) -> dict[str, float]:

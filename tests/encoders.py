@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 import torch
 from safetensors.torch import save_file
 
-WORDS = (
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "no",
-    "pleural",
-    "effusion",
-    "heart",
-    "size",
-    "normal",
-    "pain",
-    "left",
-    ".",
-)
+from fedgraft.common.kinds.text_source import CONFIG, TOKENIZER, Source
+
+WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "no", "pleural", "effusion", "heart", "size", "normal", "pain", ".")
 
 
 def tokenizer_json() -> str:
@@ -38,13 +24,10 @@ def tokenizer_json() -> str:
     return str(made.to_str())
 
 
-@pytest.fixture(scope="session")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_encoder(folder: Path) -> Path:
     """A BERT of two layers of 8 numbers, for windows of up to 16 tokens."""
-    pytest.importorskip("transformers")
     from transformers import BertConfig, BertModel
 
-    folder = tmp_path_factory.mktemp("encoder")
     config = BertConfig(
         vocab_size=len(WORDS),
         hidden_size=8,
@@ -61,15 +44,8 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def words_of_plan(encoder: Path) -> Callable[..., tuple[str, ...]]:
+def words_of_encoder(encoder: Path) -> tuple[str, ...]:
     """The words of a plan with that encoder, in windows of 8 tokens that share 2, 3 at most."""
-    from fedgraft.common.kinds.text_source import CONFIG, TOKENIZER, WEIGHTS, Source
-
-    digest = Source("", {name: encoder / name for name in (CONFIG, TOKENIZER, WEIGHTS)}).digest
-
-    def words(*more: str) -> tuple[str, ...]:
-        cut = ("backbone.length=8", "backbone.overlap=2", "backbone.windows=3", "loss.weights=none")
-        return ("input=text", f"backbone.weights={encoder}", f"backbone.digest={digest}", *cut, *more)
-
-    return words
+    digest = Source("", {name: encoder / name for name in (CONFIG, TOKENIZER)}).digest
+    cut = ("backbone.length=8", "backbone.overlap=2", "backbone.windows=3", "loss.weights=none", "data.image_size=null")
+    return ("input=text", "backbone=transformer", f"backbone.weights={encoder}", f"backbone.digest={digest}", *cut)
