@@ -17,6 +17,9 @@ from fedgraft.common.plan.types import Count, Positive
 Form = Literal["serial", "parallel"]
 ATTENTION = ("attn", "attention")
 FEED_FORWARD = ("mlp", "ffn")
+BERT = frozenset({"attention", "intermediate", "output"})
+"""The parts of a block of BERT and its relatives: both sublayers end with a linear layer, before the residual sum."""
+ENDS = ("attention.output.dense", "output.dense")
 
 
 class Bottlenecks(Adaptation):
@@ -49,6 +52,7 @@ class Bottlenecks(Adaptation):
             PlanError: the stages have no such block.
         """
         sublayers = _sublayers(backbone, FEED_FORWARD if self.form == "parallel" else ATTENTION + FEED_FORWARD)
+        sublayers |= frozenset() if self.form == "parallel" else _ends_in_bert(backbone)
         chosen = stages_from(stages, self.stages)
         found = find_places(backbone, chosen, spec, lambda path, module: path in sublayers)
         inserted = [(place, self._layer(place)) for place in found if _on_tokens(place)]
@@ -93,6 +97,12 @@ def _sublayers(backbone: nn.Module, wanted: tuple[str, ...]) -> frozenset[str]:
         if children.intersection(ATTENTION) and children.intersection(FEED_FORWARD):
             paths |= {f"{path}.{name}" if path else name for name in children.intersection(wanted)}
     return frozenset(paths)
+
+
+def _ends_in_bert(backbone: nn.Module) -> frozenset[str]:
+    """Paths of the last linear layers of the sublayers of BERT's blocks."""
+    found = (path for path, module in backbone.named_modules() if {name for name, _ in module.named_children()} >= BERT)
+    return frozenset(f"{path}.{end}" for path in found for end in ENDS)
 
 
 def _on_tokens(place: Place) -> bool:

@@ -176,20 +176,22 @@ def _transformer(kind: Text, spec: TextSpec, pretrained: bool) -> nn.Module:
     source = kind.source()
     assert source is not None
     text_source.require_package("transformers")
-    from transformers import AutoConfig, AutoModel  # an extra; and it takes seconds
+    import transformers  # an extra; and it takes seconds
+
+    factory: Any = transformers.AutoModel
 
     held = dict(source.config)
     try:
         with text_source.quiet():
-            config = AutoConfig.for_model(held.pop("model_type"), **held)
-            model: nn.Module = AutoModel.from_config(config)
+            config = transformers.AutoConfig.for_model(held.pop("model_type"), **held)
+            model: nn.Module = factory.from_config(config)
     except Exception as error:  # transformers raises whatever a configuration leads it to
         raise BackboneError(f"backbone.weights={source.name} could not be built: {first_line(error)[:300]}") from None
     most = int(getattr(config, "max_position_embeddings", spec.length) or spec.length)
     if spec.length > most:
         raise PlanError(f"backbone.length={spec.length} is more than the {most} tokens that this network takes at once")
     if getattr(model, "pooler", None) is not None:
-        model.pooler = None  # its output is not read
+        model._modules["pooler"] = None  # its output is not read
     if pretrained:
         _load(model, source)
     return NoteEncoder(Pretrained(model), spec, int(config.vocab_size), f"model.{_blocks(model, config)}")
@@ -217,7 +219,7 @@ def _blocks(model: nn.Module, config: Any) -> str:
     layers = int(getattr(config, "num_hidden_layers", 0))
     for path, module in model.named_modules():
         if isinstance(module, nn.ModuleList) and len(module) == layers:
-            return path
+            return str(path)
     raise BackboneError(f"backbone=transformer: no list of {layers} layers was found in a {type(model).__name__}")
 
 

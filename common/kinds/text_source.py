@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -171,11 +172,11 @@ def _from_hub(weights: str) -> Path:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Within the block transformers prints neither bars nor advice."""
-    from transformers.utils import logging
+    from transformers.utils import logging as told
 
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
+    before = told.get_verbosity()
+    told.set_verbosity(logging.ERROR)
     try:
         yield
     finally:
-        logging.set_verbosity(before)
+        told.set_verbosity(before)

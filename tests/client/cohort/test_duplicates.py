@@ -52,7 +52,7 @@ def test_equal_cases_across_splits_are_refused_and_counted_not_named(splits: dic
     with pytest.raises(DataError) as caught:
         refuse_across_splits(splits, looks)
     assert str(caught.value) == (
-        f"{count} image(s) occur in more than one of {', '.join(splits)}: a test would score what was trained on. "
+        f"{count} case(s) occur in more than one of {', '.join(splits)}: a test would score what was trained on. "
         "Give the copies one `group` in the manifest, or remove them; `fedgraft site check` lists their lines"
     )
 
@@ -75,7 +75,7 @@ def test_a_copy_in_another_format_is_the_same_image(tmp_path: Path, compose_plan
     sides = ("train", "test", "train", "val")
     cases = [Case(str(file), "clear", file.stem, split=side) for file, side in zip(files, sides, strict=True)]
     plan = compose_plan("data.test=given", "data.val_fraction=0", "data.test_fraction=0")
-    with pytest.raises(DataError, match=r"^1 image\(s\) occur in more than one of train, val, test"):
+    with pytest.raises(DataError, match=r"^1 case\(s\) occur in more than one of train, val, test"):
         split(cases, plan)
     one_side = [cases[0], replace(cases[1], split="train"), *cases[2:]]
     assert [len(some) for some in split(one_side, plan).values()] == [3, 1, 0]

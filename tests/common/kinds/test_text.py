@@ -86,7 +86,7 @@ def test_layers_are_stages_and_hashed_words_come_last_unscaled(of_encoder: Words
     assert last.shape == (2, 8)
 
 
-@pytest.mark.parametrize("adaptation", ["ssf", "lora", "residual"])
+@pytest.mark.parametrize("adaptation", ["ssf", "lora", "bottleneck"])
 def test_adaptation_layers_act_on_the_layers(of_encoder: Words, plan_of: PlanOf, adaptation: str) -> None:
     plan = plan_of(*of_encoder(), f"adaptation={adaptation}", "features=taps", "features.scale=none")
     model = build(plan, None)
