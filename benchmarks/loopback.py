@@ -159,7 +159,9 @@ def registered_site(scratch: Path, folder: Folder, port: int, name: str, simulat
     public = make_key_pair(home / "site.key", name)
     coordinator = Coordinator(f"localhost:{port}", folder.authority, home / "site.key")
     like = read_site_file(simulated)
-    site = SiteFile(name, like.manifest, home / "state", threads=1, coordinator=coordinator, split=like.split)
+    site = SiteFile(
+        name, like.manifest, home / "state", threads=1, coordinator=coordinator, split=like.split, approval="all"
+    )
     write_site_file(home / "site.yaml", site)
     (home / "state").mkdir(mode=0o700, exist_ok=True)
     shutil.copy(like.state / SECRET, home / "state")  # the same cases train, validate and test

@@ -16,6 +16,7 @@ from fedgraft.client.joining import command as join_command
 from fedgraft.client.own_report import command as report_command
 from fedgraft.client.prediction import evaluate_command
 from fedgraft.client.privacy import command as privacy_command
+from fedgraft.client.review import command as review_command
 from fedgraft.client.site.first_file import first_file
 from fedgraft.client.site.keys import make_key_pair
 from fedgraft.client.site.site_file import read_site_file
@@ -101,7 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     deidentify = _add(commands, "deidentify", "what may name a patient in notes: an assistant", deidentify_command)
     _add_start(commands)
-    for command in (keygen, check, case, report, privacy, deidentify, *_add_models(commands)):
+    approvals = review_command.add_commands(commands)
+    for command in (keygen, check, case, report, privacy, deidentify, *approvals, *_add_models(commands)):
         command.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")
     return parser
 

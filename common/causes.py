@@ -49,6 +49,10 @@ CAUSES = {
     "(privacy=record); or the message asks for what a private plan leaves out",
     "privacy-spent": "the `privacy` budget in the site's site.yaml does not suffice for this run, or the run has asked "
     "for all that it was charged with; `fedgraft site privacy` at the site says how much is left",
+    "unapproved": "the plan waits for a person at the site: `fedgraft site pending`, `review` and `approve` there; it "
+    "is asked again as soon as it is approved",
+    "plan-refused": "a person at the site has refused the plan or revoked its approval, or site.yaml lists approved "
+    "plans and this one is not among them: ask them why (`fedgraft site decisions` there)",
     "fence": "the site refuses what could show single patients; its state/errors.jsonl says what",
     "secure": "a step of secure aggregation that the site refuses, or has no keys for (it was started anew, or the "
     "step was asked twice); keys are made anew with the next sum. Its state/errors.jsonl says which",

@@ -115,6 +115,18 @@ class FenceError(FedGraftError):
     code = "fence"
 
 
+class UnapprovedError(FedGraftError):
+    """Nobody at the site has approved the plan yet: nothing was done for it."""
+
+    code = "unapproved"
+
+
+class PlanRefusedError(FedGraftError):
+    """Somebody at the site has refused the plan, or revoked its approval."""
+
+    code = "plan-refused"
+
+
 class BoundsError(FenceError):
     """The plan, or a message, asks for more than ``bounds`` in the site file allows.
 

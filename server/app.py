@@ -43,7 +43,7 @@ from fedgraft.server.exchange.statistics import with_statistics
 from fedgraft.server.patience.patience import NoPatience, Patience
 from fedgraft.server.patience.register import Register
 from fedgraft.server.patience.waiting import Board
-from fedgraft.server.preflight.newcomers import unfit_newcomers
+from fedgraft.server.preflight.newcomers import decided_at, unfit_newcomers
 from fedgraft.server.reports import summary
 from fedgraft.server.reports.bounds import round_sentences
 from fedgraft.server.reports.plot_process import picture
@@ -218,7 +218,7 @@ def _waits(plan: Plan, delivery: Delivery, ledger: Ledger, registered: Mapping[i
     def expected() -> set[str]:
         return set(registered.values()) - set(plan.hold_out)
 
-    return Patience(plan.patience, delivery, ledger, expected, Board(out))
+    return Patience(plan.patience, delivery, ledger, expected, Board(out), partial(decided_at, out))
 
 
 def _resolved(delivery: Delivery, plan: Plan, registered: Mapping[int, str], ledger: Ledger) -> tuple[Plan, Model]:

@@ -243,4 +243,4 @@ def _site_file(context: Context, site_files: Sequence[Path]) -> Path:
     raise SiteFileError("the SuperNode was started without --node-config 'site-file=...'; use fedgraft site start")
 
 
-app = build(MessageHandler(Workspace(), keep_phases=True, keep_answers=True))
+app = build(MessageHandler(Workspace(asks=True), keep_phases=True, keep_answers=True))

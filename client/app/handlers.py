@@ -89,6 +89,7 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
         abstains=abstains,
         fractions=session.accepted.account.own_fractions(plan.data),
         seconds=round_seconds(session) if workspace.lasting and not abstains else None,
+        receipt=workspace.receipt(site, digest),
     )
     offer = release.release_offer(offer, plan.release, site.release, task)
     release.log_release(session.release_log, "offer", run, offer, plan=digest)
@@ -201,8 +202,8 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
     encoded = session.codec.encode(shared, given.received, session.residual(), session.generator(order.round, "up"))
     session.keep_residual(encoded.residual)
     release.require_shared(encoded.payload, names)
-    about: dict[str, object] = {"plan": session.plan.digest, "round": order.round}
-    about["tensor_bytes"] = count_bytes(encoded.payload)
+    size = count_bytes(encoded.payload)
+    about: dict[str, object] = {"plan": session.plan.digest, "round": order.round, "tensor_bytes": size}
     if held.number:
         about |= {"held_back": held.units, "of_units": held.of}
     if given.task.watch is not None and given.task.watch.shortened:
@@ -239,8 +240,7 @@ def answer_evaluate(
     not leave."""
     plan, permission = session.plan, session.site.release
     leaving = release.release_evaluations(evaluations, plan.release, permission)
-    about: dict[str, object] = {"plan": plan.digest, "round": order.round}
-    told = None
+    about, told = dict[str, object](plan=plan.digest, round=order.round), None
     if prevalence is not None:
         told = release.release_counts(prevalence.counts, plan.release, permission, tasks.of(plan.data))
         shares = [round(share, 4) for share in prevalence.shares]

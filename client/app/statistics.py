@@ -7,6 +7,7 @@ from pathlib import Path
 from flwr.app import RecordDict
 
 from fedgraft.client.app.workspace import Workspace, require_secure
+from fedgraft.client.approval.decisions import require_approved
 from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.enrolment.roll import Roll
 from fedgraft.client.cohort.inputs import Inputs, TellsStatistics
@@ -29,6 +30,7 @@ def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: in
         PlanError: the kind of input can't be built here, or asks for more than may be sent.
         DataError: the cohort can't be used.
         SecureError: the site takes part in secure sums only, and the plan has none.
+        UnapprovedError, PlanRefusedError: nobody at the site approved the plan, or somebody refused it.
     """
     plan_json, digest = unpack_question(content)
     plan = from_json(plan_json)
@@ -38,6 +40,8 @@ def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: in
     require_secure(plan, site)
     require_unpromised(plan, "statistics of the input")
     require_private_plan(plan, site)
+    if workspace.asks:
+        require_approved(site, plan)
     kind = kind_of(plan, site.trusted)
     asked = kind.federated_statistics()
     if asked is None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fedgraft.client.approval.decisions import Decisions, require_approved
 from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.enrolment.roll import Roll, roll_of
 from fedgraft.client.cohort.inputs import Factories, Inputs, Progress, factory_of, ignore, site_context
@@ -55,6 +56,7 @@ class Workspace:
     ``wide_losses`` are the float64 copies of ``losses``.
     ``lasting``: whether sites keep their account of what they have told (`fedgraft.client.cohort.enrolment.roll`) on
     their disks; in a simulation, whose sites start anew with each run, it lasts as long as this.
+    ``asks``: whether a person at the site must have approved a plan (`fedgraft.client.approval`).
     ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time.
     """
 
@@ -66,6 +68,7 @@ class Workspace:
     losses: Losses = field(default_factory=dict)
     wide_losses: dict[LossFunction, LossFunction] = field(default_factory=dict)
     lasting: bool = True
+    asks: bool = False
     _vaults: dict[Path, Vault] = field(default_factory=dict)
     _rolls: dict[Path, Roll] = field(default_factory=dict)
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
@@ -92,6 +95,7 @@ class Workspace:
             PlanError: the plan is not valid.
             BoundsError: it asks for more than the site allows.
             SecureError: the site takes part in secure sums only, and the plan has none.
+            UnapprovedError, PlanRefusedError: nobody at the site approved it, or somebody refused it.
         """
         held = self._plans.get(announced)
         plan = held if held is not None and held.to_json() == plan_json else from_json(plan_json)
@@ -100,6 +104,8 @@ class Workspace:
         require_plan_within(plan, site.bounds)
         require_secure(plan, site)
         require_private_plan(plan, site)
+        if self.asks:
+            require_approved(site, plan)
         _replace(_plan_file(site, announced), f"{'+'.join(_digests(backbone_digest))}\n{plan_json}")
         self._plans[announced] = plan
         return plan
@@ -216,10 +222,16 @@ class Workspace:
         """
         return self._held(site, digest)[1]
 
+    def receipt(self, site: SiteFile, digest: str) -> str:
+        """The JSON of the site's consent receipt for a plan; empty if nobody is asked."""
+        return Decisions(site).receipt(digest) if self.asks else ""
+
     def _held(self, site: SiteFile, digest: str) -> tuple[str, Plan]:
         path = _plan_file(site, digest)
         if not path.is_file():
             raise WireError("this site was not prepared for the plan; the coordinator must send `prepare` first")
+        if self.asks:
+            Decisions(site).require(digest)
         backbone_digest, _, text = path.read_text(encoding="utf-8").partition("\n")
         if digest not in self._plans:
             plan = from_json(text)

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
+from fedgraft.client.approval.decisions import Decisions
 from fedgraft.client.cohort.at_a_glance import Glance, glance
 from fedgraft.client.deployment.connection import SECONDS, connection_to, split_address
 from fedgraft.client.deployment.proxy import proxy_for
@@ -26,6 +27,7 @@ from fedgraft.common.runtime.files import append_json
 from fedgraft.common.runtime.signed_requests import signed_headers
 from fedgraft.common.wire.site_facts import (
     CASES_FIGURES,
+    MOST_APPROVED,
     MOST_COLUMNS,
     MOST_NAME,
     PATH,
@@ -62,6 +64,8 @@ class Announcer:
             columns=columns if site.announce.columns and not long else None,
             room=rounded(room_of(site.shared_store), ROOM_FIGURES) if self._tells_room else None,
             allow=site.allow,
+            approval=site.approval,
+            approved=Decisions(site).approved()[-MOST_APPROVED:],
         )
 
     @property
@@ -138,12 +142,19 @@ def announcing(site: SiteFile, coordinator: Coordinator, every: float = EVERY_SE
     is connected. What can't be told now is told the next time."""
     announcer, connected, ended = Announcer(site, coordinator), threading.Event(), threading.Event()
 
+    def pause(seconds: float) -> None:
+        """Until it is time again, or a person has decided about a plan."""
+        decided, until = Decisions(site).changed(), time.monotonic() + seconds
+        while time.monotonic() < until and not ended.wait(min(1.0, seconds)):
+            if Decisions(site).changed() != decided:
+                return
+
     def again() -> None:
         while not ended.is_set():
             if connected.wait(0.5):
                 with contextlib.suppress(OSError, http.client.HTTPException):
                     announcer.announce()
-                ended.wait(every)
+                pause(every)
 
     thread = threading.Thread(target=again, name="announcing", daemon=True)
     thread.start()

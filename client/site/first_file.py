@@ -44,6 +44,11 @@ release:
   quarantine: true           # how many cases can't be used, by reason
   columns: []                # of the manifest, by whose values figures on test cases may be told: [sex, age]
 
+# Which plans are carried out here: ask, those that a person approved (fedgraft site pending, review, approve); listed,
+# those whose digests stand under `approved`; all, any (within `bounds` and `release`).
+approval: ask
+# approved: [5f2c...]
+
 # What the coordinator is told while you are connected, so that it knows before a run whether a plan fits: the version
 # of fedgraft, whether cases are files or rows, the packages below, and
 announce:

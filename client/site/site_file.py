@@ -128,6 +128,9 @@ class SiteFile:
         missing: texts of a table that a plan may count as missing here, besides the usual ones
             (`fedgraft.client.tables.missing`).
         allow: packages, besides ``fedgraft``, from which a plan's parts may be built here.
+        approval: which plans a deployed site carries out: those that a person approved (``ask``), those of ``approved``
+            only (``listed``), or ``all``.
+        approved: digests of plans, for ``listed``.
         announce: what the coordinator is told of this site before and between runs.
         coordinator: needed by ``fedgraft site start`` only.
         keep: whether what is computed once per case is kept on ``disk``, or in ``memory`` for as long as the process
@@ -153,6 +156,8 @@ class SiteFile:
     split: Fractions = Fractions()
     missing: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
+    approval: Literal["ask", "listed", "all"] = "ask"
+    approved: tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...] = ()
     announce: Announcement = Announcement()
     coordinator: Coordinator | None = None
     keep: Literal["disk", "memory"] = "disk"
@@ -201,6 +206,10 @@ def read_site_file(path: Path) -> SiteFile:
         raise SiteFileError(f"site file {path} has {len(lines)} problem(s):\n" + "\n".join(lines)) from error
     if site.split.val_fraction + site.split.test_fraction >= 1:
         raise SiteFileError(f"site file {path}: split.val_fraction and split.test_fraction leave nobody to train on")
+    if (site.approval == "listed") != bool(site.approved):
+        raise SiteFileError(
+            f"site file {path}: `approval: listed` and `approved`, the list of plans' digests, belong together"
+        )
     return _absolute(site, path.resolve().parent)
 
 

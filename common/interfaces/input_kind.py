@@ -90,6 +90,10 @@ class FederatedStatistics(Protocol):
             PlanError: no site released something that the plan needs.
         """
 
+    def fills(self) -> tuple[str, ...]:
+        """The options that `known` and `without_unknown` set, dotted: ``table.means``. A list among them only gets
+        shorter."""
+
     def stand_in(self) -> Sections | None:
         """The sections with placeholder numbers, for when only the model or the time matters; ``None`` if the model
         depends on the numbers."""

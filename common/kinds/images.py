@@ -126,6 +126,9 @@ class MeansOverImages:
     def known(self, answers: Sequence[ImageStatistics]) -> Sections:
         return {"harmonise": with_reference(self.plan, pooled_means(answers)).harmonise}
 
+    def fills(self) -> tuple[str, ...]:
+        return ("harmonise.reference",)
+
     def stand_in(self) -> Sections:
         return {"harmonise": with_stand_in(self.plan, self.size, self.trusted).harmonise}
 

@@ -91,6 +91,10 @@ class SumsOverColumns:
     def known(self, answers: Sequence[TableStatistics]) -> Sections:
         return {"table": resolved(self.table, merge_all(answers, self.table))}
 
+    def fills(self) -> tuple[str, ...]:
+        names = ("numeric", "categorical", "statistics", "min_count", "means", "deviations", "vocabulary")
+        return tuple(f"table.{name}" for name in names)
+
     def stand_in(self) -> None:
         """Always ``None``: the encoder's inputs depend on the vocabularies."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from fedgraft.common.wire.messages import EXAMPLES, SITE
 
 _REASON = re.compile(r"[a-z]+(-[a-z]+){0,3}")
 _MOST_REASONS = 64
+_MOST_RECEIPT = 8192
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Offer:
         fractions: the shares of its patients that validate and test, if they are others than the plan's, which a
             site's own fractions (or its manifest) overrule; else ``None``.
         seconds: how long the site thinks that a round takes it, to two figures; ``None`` if it does not say.
+        receipt: the JSON of its consent receipt for the plan (`fedgraft.client.approval.receipt`); empty if nobody had
+            to approve it.
     """
 
     site: str
@@ -49,6 +53,7 @@ class Offer:
     abstains: str = ""
     fractions: tuple[float, float] | None = None
     seconds: float | None = None
+    receipt: str = ""
 
 
 def pack_offer(offer: Offer) -> RecordDict:
@@ -74,6 +79,8 @@ def pack_offer(offer: Offer) -> RecordDict:
         record["fractions"] = list(offer.fractions)
     if offer.seconds is not None:
         record["seconds"] = offer.seconds
+    if offer.receipt:
+        record["receipt"] = offer.receipt
     return RecordDict({SITE: record})
 
 
@@ -98,7 +105,21 @@ def unpack_offer(content: RecordDict, task: AnyTask) -> Offer:
         abstains=_abstains(record),
         fractions=_fractions(record),
         seconds=_seconds(record),
+        receipt=_receipt(record),
     )
+
+
+def _receipt(record: ConfigRecord) -> str:
+    text = record.get("receipt", "")
+    try:
+        usable = (
+            isinstance(text, str) and len(text) <= _MOST_RECEIPT and (not text or isinstance(json.loads(text), dict))
+        )
+    except ValueError:
+        usable = False
+    if not usable:
+        raise WireError("a consent receipt must be a JSON object of a few lines")
+    return str(text)
 
 
 def _seconds(record: ConfigRecord) -> float | None:

@@ -19,6 +19,7 @@ from fedgraft.common.errors import WireError
 WIRE = 1
 """The number of the messages between coordinator and sites: a change that the other side can't read raises it."""
 PATH = "/sites/facts"
+MOST_APPROVED = 64
 MOST_COLUMNS, MOST_NAME = 4096, 200
 """Of a table: so many columns, each with a name of so many characters."""
 CASES_FIGURES, ROOM_FIGURES = 2, 1
@@ -41,6 +42,8 @@ class SiteFacts:
         columns: names of the manifest's and the table's columns; ``None`` if withheld.
         room: bytes that its store could hold in all, what it holds included, to one figure; ``None`` if withheld.
         allow: packages, besides ``fedgraft``, from which a plan may use parts there.
+        approval: whether a person there must approve a plan (``ask``), it must be listed (``listed``), or neither.
+        approved: digests of plans that are approved there now, the newest at most.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -53,6 +56,10 @@ class SiteFacts:
     ) = None
     room: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     allow: Annotated[tuple[Annotated[str, Field(max_length=MOST_NAME)], ...], Field(max_length=64)] = ()
+    approval: Literal["ask", "listed", "all"] = "all"
+    approved: Annotated[
+        tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...], Field(max_length=MOST_APPROVED)
+    ] = ()
 
 
 def pack_facts(facts: SiteFacts) -> bytes:

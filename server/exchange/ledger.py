@@ -11,7 +11,7 @@ from typing import Literal
 
 from flwr.app import Message
 
-from fedgraft.common.runtime.files import append_json, replacing, whole_lines
+from fedgraft.common.runtime.files import append_json, private_folder, replacing, whole_lines
 from fedgraft.common.wire.messages import count_bytes
 from fedgraft.server.exchange.guard import Refusal
 
@@ -34,6 +34,7 @@ What = Literal[
 accident."""
 
 LOST = "ledger-lost.jsonl"
+RECEIPTS = "receipts"
 """In a run's folder: the lines of rounds that were cut short and begun again."""
 
 LEARNING: tuple[What, ...] = ("train", "gradient")
@@ -98,6 +99,14 @@ class Ledger:
         self.entries += entries
         if self._path is not None:
             append_json(self._path, *(entry.__dict__ for entry in entries))
+
+    def keep_receipt(self, node: int, site: str, text: str) -> None:
+        """Keep a site's consent receipt as it came, in ``receipts/`` beside the file, by the name under which the node
+        is registered, else by that which it gives; its last one counts."""
+        if text and self._path is not None:
+            site = self._registered.get(node, site)
+            with replacing(private_folder(self._path.parent / RECEIPTS) / f"{site}.json", private=True) as partial:
+                partial.write_text(text + "\n", encoding="utf-8")
 
     def name_of(self, node: int) -> str:
         """How a node is called that did not tell its name: by that under which it is registered."""

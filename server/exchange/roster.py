@@ -116,6 +116,7 @@ def _ask(
         why = f"it takes no part in training ({offer.abstains}): {what_to_do(offer.abstains)}" if offer.abstains else ""
         why = "; ".join(filter(None, (why, differing_fractions(offer, plan))))
         ledger.write(entry(round_, "prepare", offer.site, node, offer, down, reply, offer.examples, why))
+        ledger.keep_receipt(node, offer.site, offer.receipt)
         found[node] = offer
     return found
 

@@ -52,6 +52,7 @@ class Patience:
 
     Args:
         expected: the names of all sites that should train.
+        decided: differs once a person at a site has decided about a plan.
     """
 
     def __init__(
@@ -61,8 +62,9 @@ class Patience:
         ledger: Ledger,
         expected: Callable[[], Collection[str]],
         board: Board,
+        decided: Callable[[], object] = lambda: None,
     ) -> None:
-        self._section, self._delivery, self._ledger = section, delivery, ledger
+        self._section, self._delivery, self._ledger, self._decided = section, delivery, ledger, decided
         self._expected, self._board, self._clock = expected, board, delivery.clock
         self._missing: dict[str, datetime] = {}
         self._said: float | None = None
@@ -100,11 +102,13 @@ class Patience:
                 return found
 
     def _pause(self, few: TooFewError, since: datetime, connected: list[int], until: float) -> None:
-        """Wait until other nodes are connected, an answer came late, or the time ``until``."""
+        """Wait until other nodes are connected, an answer came late, a site decided, or the time ``until``."""
+        decided = self._decided()
         while self._clock.now() < until:
             self._show(few, since)
             self._clock.sleep(min(POLL, until - self._clock.now()))
-            if self._delivery.nodes() != connected or self._delivery.write_late(self._ledger):
+            late = self._delivery.write_late(self._ledger)
+            if late or self._delivery.nodes() != connected or self._decided() != decided:
                 return
 
     def _show(self, few: TooFewError, since: datetime) -> None:

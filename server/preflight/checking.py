@@ -10,7 +10,7 @@ from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.folder import Folder, read_sites
 from fedgraft.server.deployment.public.announced import read_announced
-from fedgraft.server.preflight.fitting import examine, left_out, misfit_table, not_known
+from fedgraft.server.preflight.fitting import examine, left_out, misfit_table, not_known, to_approve
 from fedgraft.server.preflight.needs import needs_of
 
 
@@ -31,6 +31,6 @@ def check(folder: Folder, plan: Plan, anyway: bool, without: Collection[int] = (
     unfit = left_out(fits, plan, anyway)
     if unfit:
         say(f"left out, since the plan does not fit:\n{misfit_table(fits)}")
-    if unknown := not_known(fits):
-        say(unknown)
+    for sentence in filter(None, (not_known(fits), to_approve(fits, plan.digest))):
+        say(sentence)
     return unfit

@@ -107,6 +107,17 @@ def not_known(fits: Sequence[Fit]) -> str:
     return f"not known whether the plan fits: {', '.join(names)} (told nothing in the last 3 minutes)" if names else ""
 
 
+def to_approve(fits: Sequence[Fit], plan: str) -> str:
+    """A sentence on sites where a person has not approved the plan yet; empty if there are none.
+
+    Args:
+        plan: its digest.
+    """
+    asking = [fit for fit in fits if fit.facts is not None and fit.facts.approval == "ask"]
+    names = ", ".join(fit.site.name for fit in asking if fit.facts is not None and plan not in fit.facts.approved)
+    return f"waits until a person there has approved it: {names} (fedgraft site review, approve)" if names else ""
+
+
 def left_out(fits: Sequence[Fit], plan: Plan, anyway: bool) -> dict[str, str]:
     """The sites that the run must leave out, names by node id; empty if the plan fits all that are online.
 

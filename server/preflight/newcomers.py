@@ -22,16 +22,32 @@ Unfit = Callable[[Collection[int]], Mapping[int, str]]
 def unfit_newcomers(out: Path, plan: Plan, model: Model) -> Unfit:
     """The check for the run in the folder ``out``, by what each site told the coordinator last; one that finds nothing
     for a run that no coordinator submitted."""
-    live = out / LIVE
-    if not live.is_file():
+    folder = _coordinator_of(out)
+    if folder is None:
         return lambda nodes: {}
-    folder = Folder(Path(json.loads(live.read_text(encoding="utf-8"))["sites"]).parent)
 
     @cache
     def needs() -> Needs:
         return needs_of(plan, model)
 
     return lambda nodes: unfit(folder, needs(), nodes, time.time()) if nodes else {}
+
+
+def decided_at(out: Path) -> object:
+    """Which plans each site of the run in the folder ``out`` has approved, as it told last; ``None`` for a run that no
+    coordinator submitted."""
+    folder = _coordinator_of(out)
+    if folder is None:
+        return None
+    try:
+        return {name: told.facts.approved for name, told in read_announced(folder).items()}
+    except (OSError, ValueError, TypeError):  # the list can't be read now: nothing is known
+        return None
+
+
+def _coordinator_of(out: Path) -> Folder | None:
+    live = out / LIVE
+    return Folder(Path(json.loads(live.read_text(encoding="utf-8"))["sites"]).parent) if live.is_file() else None
 
 
 def unfit(folder: Folder, needs: Needs, nodes: Collection[int], now: float) -> dict[int, str]:

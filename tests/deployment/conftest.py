@@ -93,7 +93,8 @@ class Deployment:
         coordinator = Coordinator(self.address, self.folder.authority, folder / "site.key")
         as_simulated = ReleasePolicy(scores="fine", min_patients=1)
         state = folder / "state"
-        site = SiteFile(name, manifest, state, threads=1, release=as_simulated, split=split, coordinator=coordinator)
+        kept = {"threads": 1, "release": as_simulated, "split": split, "approval": "all"}
+        site = SiteFile(name, manifest, state, coordinator=coordinator, **kept)
         write_site_file(folder / "site.yaml", site)
         write_seed(state, 0)
         if register:

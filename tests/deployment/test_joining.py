@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
+from fedgraft.client.approval.decisions import Decisions
+from fedgraft.client.approval.receipt import is_signed
+from fedgraft.client.site.site_file import read_site_file
+from fedgraft.common.plan.plan import Plan
 from fedgraft.server.deployment.folder import read_sites
 from fedgraft.server.deployment.invitations import read_invitations
 
@@ -19,10 +28,14 @@ def invitation(deployment: Deployment, *arguments: str) -> str:
     return done.stdout.splitlines()[0]
 
 
-def test_an_invited_hospital_joins_checks_and_connects(deployment: Deployment, tmp_path: Path) -> None:
+def test_an_invited_hospital_joins_checks_connects_and_says_yes(
+    deployment: Deployment, table_plan: Callable[..., Plan], table_sites: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    """From nothing to a model: `invite`, `join`, `run`, `approve`; the plan waits for the hospital's person."""
+    (like,) = table_sites(1)
+    manifest, site_yaml = like.parent / "manifest.csv", tmp_path / "site" / "site.yaml"
     line = invitation(deployment, "joiner")
-    (tmp_path / "rows.csv").write_text(TABLE)
-    arguments = ["--manifest", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "site" / "site.yaml")]
+    arguments = ["--manifest", str(manifest), "--out", str(site_yaml)]
     service = deployment.service(tmp_path / "join.log", "site", "join", line, *arguments)
     try:
         service.wait_for("connected to")
@@ -32,6 +45,25 @@ def test_an_invited_hospital_joins_checks_and_connects(deployment: Deployment, t
         assert [site.name for site in read_sites(deployment.folder)].count("joiner") == 1
         shown = deployment.command("coordinator", "sites", str(deployment.folder.root)).stdout
         assert "joiner" in next(row for row in shown.splitlines() if "online" in row and "joiner" in row)
+        plan, out = tmp_path / "plan.yaml", tmp_path / "run"
+        words = ("rounds=1", "patience.quorum_sites=1", "patience.deadline=120", "decide.unseen=null")
+        plan.write_text(yaml.safe_dump(table_plan(*words).to_dict()), encoding="utf-8")
+        root = str(deployment.folder.root)
+        run = deployment.service(
+            tmp_path / "run.log", "coordinator", "run", root, "--plan", str(plan), "--out", str(out)
+        )
+        decisions = Decisions(read_site_file(site_yaml))
+        while not decisions.pending():
+            assert run.process.poll() is None, run.said()
+            time.sleep(0.05)
+        (digest,) = decisions.pending()
+        done = deployment.command("site", "approve", digest[:12], "--by", "Dr A", "--site", str(site_yaml))
+        assert done.returncode == 0, done.stderr
+        assert run.process.wait(240) == 0, run.said()
+        assert "waits until a person there has approved it: joiner" in run.said()
+        receipt = json.loads((out / "receipts" / "joiner.json").read_text())
+        assert is_signed(receipt)
+        assert (receipt["by"], receipt["plan"]) == ("Dr A", digest)
     finally:
         service.stop()
     again = deployment.command("site", "join", line, *arguments)

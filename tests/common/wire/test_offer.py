@@ -169,3 +169,14 @@ def test_how_long_a_round_takes_is_told_in_seconds() -> None:
 def test_seconds_that_can_not_be_are_refused(seconds: Any) -> None:
     with pytest.raises(WireError, match="how long a round takes a site must be a number of seconds"):
         unpack_offer(offer_with(seconds=seconds), TWO)
+
+
+def test_a_receipt_goes_along() -> None:
+    told = replace(OFFER, receipt='{"by": "Dr A"}')
+    assert unpack_offer(pack_offer(told), TWO) == told
+
+
+@pytest.mark.parametrize("receipt", ["{", "[]", '{"a": "' + "x" * 8192 + '"}', 3])
+def test_a_receipt_that_is_none_is_refused(receipt: Any) -> None:
+    with pytest.raises(WireError, match="a consent receipt must be a JSON object of a few lines"):
+        unpack_offer(offer_with(receipt=receipt), TWO)

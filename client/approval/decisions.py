@@ -1,0 +1,183 @@
+"""What people at this site decided about plans: ``state/approvals.jsonl``, a chain of lines, and the plans that wait.
+
+A plan that comes and was not decided about is kept in ``state/pending/DIGEST.json``, for `fedgraft site review`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from fedgraft.client.approval.follows import follows
+from fedgraft.client.site.site_file import SiteFile
+from fedgraft.common.errors import DataError, PlanRefusedError, SiteFileError, UnapprovedError
+from fedgraft.common.plan.plan import Plan, load_plan
+from fedgraft.common.runtime.chained import Chain
+from fedgraft.common.runtime.files import private_folder, replacing
+
+APPROVED, REFUSED, REVOKED = "approved", "refused", "revoked"
+Standing = Literal["approved", "refused", "revoked", "ended", "unknown"]
+FILE, PENDING, FROM = "approvals.jsonl", "pending", "follows"
+"""`FROM`: the field of a line that names the approved plan from which this one follows."""
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The decisions of a site."""
+
+    site: SiteFile
+
+    @property
+    def _chain(self) -> Chain:
+        return Chain(self.site.state / FILE)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """All decisions, the oldest first: each has ``what``, ``plan``, ``by`` and ``time``.
+
+        Raises:
+            DataError: the file was changed.
+        """
+        return self._chain.read()
+
+    def write(self, what: str, plan: str, by: str, about: Mapping[str, Any]) -> None:
+        """Note a decision about a plan's digest.
+
+        Raises:
+            DataError: the file was changed.
+        """
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self._chain.append({"time": stamp, "what": what, "plan": plan, "by": by, **about})
+
+    def last(self, plan: str) -> Mapping[str, Any] | None:
+        """The newest decision about a plan.
+
+        Raises:
+            DataError: the file was changed.
+        """
+        return next((line for line in reversed(self.lines()) if line["plan"] == plan), None)
+
+    def standing(self, plan: str, today: date | None = None) -> Standing:
+        """Whether a plan may be carried out here now.
+
+        Raises:
+            DataError: the file was changed.
+        """
+        if self.site.approval == "all":
+            return "approved"
+        if self.site.approval == "listed":
+            return "approved" if plan in self.site.approved else "unknown"
+        line = self.last(plan)
+        if line is None:
+            return "unknown"
+        if FROM in line:
+            return self.standing(line[FROM], today)
+        until = line.get("receipt", {}).get("until")
+        if line["what"] == APPROVED and until and (today or date.today()) > date.fromisoformat(until):
+            return "ended"
+        return line["what"]  # type: ignore[no-any-return]
+
+    def require(self, plan: str) -> None:
+        """
+        Raises:
+            UnapprovedError: nobody has approved the plan, or not for today.
+            PlanRefusedError: somebody refused it, or revoked the approval, or site.yaml does not list it.
+            DataError: the file was changed.
+        """
+        standing = self.standing(plan)
+        if standing in (REFUSED, REVOKED) or (standing == "unknown" and self.site.approval == "listed"):
+            raise PlanRefusedError(f"plan {plan[:16]} is {standing} at this site")
+        if standing != APPROVED:
+            raise UnapprovedError(f"plan {plan[:16]} waits: fedgraft site review, then fedgraft site approve")
+
+    def approved(self) -> tuple[str, ...]:
+        """Digests of the plans that are approved now, in the order in which they were; those of site.yaml, if these
+        count; none if the file was changed, or any plan may come."""
+        if self.site.approval == "listed":
+            return self.site.approved
+        if self.site.approval == "all":
+            return ()
+        try:
+            known = dict.fromkeys(line["plan"] for line in self.lines())
+            return tuple(plan for plan in known if self.standing(plan) == APPROVED)
+        except DataError:
+            return ()
+
+    def changed(self) -> tuple[int, int]:
+        """Differs after each decision."""
+        try:
+            status = (self.site.state / FILE).stat()
+        except OSError:
+            return (0, 0)
+        return status.st_mtime_ns, status.st_size
+
+    def receipt(self, plan: str) -> str:
+        """The JSON of the receipt that goes with an answer; empty if nobody had to approve the plan."""
+        line = None if self.site.approval != "ask" else self.last(plan)
+        return "" if line is None or "receipt" not in line else json.dumps(line["receipt"], sort_keys=True)
+
+    def keep_pending(self, plan: Plan) -> None:
+        """Keep a plan that came."""
+        path = self._came(plan.digest)
+        if not path.is_file():
+            private_folder(path.parent)
+            with replacing(path, private=True) as partial:
+                partial.write_text(plan.to_json(), encoding="utf-8")
+
+    def take_over(self, plan: Plan) -> None:
+        """Note that a plan `follows` from an approved one, if it does."""
+        for before in reversed(self.approved()):
+            kept = self._came(before)
+            if kept.is_file() and follows(plan, load_plan(kept), self.site.trusted):
+                line = self.last(before)
+                assert line is not None, "it is approved"
+                about = {FROM: before, **({"receipt": line["receipt"]} if "receipt" in line else {})}
+                self.write(APPROVED, plan.digest, line["by"], about)
+                return
+
+    def pending(self) -> dict[str, Path]:
+        """The plans that came and wait for a decision, by digest, the newest first."""
+        folder = self.site.state / PENDING
+        files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        return {path.stem: path for path in files if self.standing(path.stem) in ("unknown", "ended")}
+
+    def came(self, start: str) -> tuple[str, Path]:
+        """A plan that came to this site, by the first figures of its digest.
+
+        Raises:
+            SiteFileError: there is none, or several.
+        """
+        found = sorted((self.site.state / PENDING).glob(f"{start}*.json")) if start.isalnum() else []
+        if len(found) != 1 or len(start) < 6:
+            waiting = ", ".join(one[:16] for one in self.pending()) or "none"
+            why = (
+                "give six or more figures of"
+                if len(start) < 6
+                else "none that came has"
+                if not found
+                else "several have"
+            )
+            raise SiteFileError(f"plan {start!r}: {why} this digest; waiting: {waiting}")
+        return found[0].stem, found[0]
+
+    def _came(self, plan: str) -> Path:
+        return self.site.state / PENDING / f"{plan}.json"
+
+
+def require_approved(site: SiteFile, plan: Plan) -> None:
+    """That a plan which came may be carried out; one that waits is kept, for people to look at. What `follows` from an
+    approved plan is approved with it.
+
+    Raises:
+        UnapprovedError, PlanRefusedError, DataError: as `Decisions.require`.
+    """
+    decisions = Decisions(site)
+    if site.approval == "ask":
+        decisions.keep_pending(plan)
+        if decisions.standing(plan.digest) == "unknown":
+            decisions.take_over(plan)
+    decisions.require(plan.digest)

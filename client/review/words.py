@@ -1,0 +1,71 @@
+"""A plan in words for who must say yes or no to it: what is trained, what leaves in which round, and what is different
+from the plan that was approved last."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from fedgraft.client.approval.follows import options
+from fedgraft.client.site.site_file import SiteFile
+from fedgraft.common import tasks
+from fedgraft.common.plan.checks.exact import is_exact
+from fedgraft.common.plan.plan import Plan
+
+NOT_COMPARED = ("engine", "tracking", "patience", "partition")
+"""Sections that say nothing about what a site does or tells."""
+
+
+def what_is_trained(site: SiteFile, plan: Plan) -> Iterator[tuple[str, str]]:
+    """What the plan does, as pairs of a title and a text."""
+    task = tasks.of(plan.data)
+    yield "task", f"{task.name}: {', '.join(task.classes)}"
+    frozen = f"frozen: {plan.backbone.freeze}" if plan.backbone.freeze else "nothing of it frozen"
+    yield "network", f"{plan.backbone.name}, {frozen}"
+    head = "head" if plan.adaptation.target is None else f"head, and layers of {plan.adaptation.target.split('.')[-1]}"
+    yield "trained", head
+    strategy = str(plan.strategy.target or "").rpartition(".")[2]
+    each = "" if is_exact(plan.strategy) else f", {plan.train.epochs} epochs each"
+    yield "how", f"{plan.rounds} rounds{each}, strategy {strategy}"
+    if site.name in plan.hold_out:
+        yield "part", "this site is held out: it trains nothing, and the model is tested on its cases"
+
+
+def what_leaves(site: SiteFile, plan: Plan) -> Iterator[tuple[str, str]]:
+    """What the plan asks and this site allows, by when it leaves."""
+    ours, theirs = site.release, plan.release
+    before = ["the number of training cases"]
+    before += ["training cases by class"] if ours.class_counts and theirs.class_counts else []
+    before += ["cases that can't be used, by reason"] if ours.quarantine and theirs.quarantine else []
+    yield "before the first round", "; ".join(before)
+    summed = " inside a secure sum" if plan.aggregation.secure else ""
+    each = [f"gradients at given weights{summed}" if is_exact(plan.strategy) else f"the trained weights{summed}"]
+    each += ["the mean training loss"] if ours.train_loss and theirs.train_loss and not is_exact(plan.strategy) else []
+    yield "in each round", "; ".join(each)
+    if ours.evaluation and theirs.evaluation:
+        yield "after rounds", f"counts and score histograms of validation and test cases ({ours.scores})"
+    columns = [name for name in plan.audit.columns if name in ours.columns]
+    yield "figures by column", ", ".join(columns) or "none"
+    yield "smallest group", f"{ours.min_count} cases behind any count, {ours.patients} patients behind what is learnt"
+    if plan.privacy.on:
+        yield "privacy", f"epsilon {plan.privacy.epsilon:g}, delta {plan.privacy.delta:g}, by {plan.privacy.unit}"
+    else:
+        yield "privacy", "no differential privacy: what leaves is exact"
+
+
+def differences(new: Plan, old: Plan) -> Iterator[str]:
+    """Each option that is not as in another plan: ``rounds: 20 (was 10)``."""
+    ours, theirs = _compared(new), _compared(old)
+    for name in sorted(ours.keys() | theirs.keys()):
+        if ours.get(name) != theirs.get(name):
+            yield f"{name}: {_short(ours.get(name))} (was {_short(theirs.get(name))})"
+
+
+def _compared(plan: Plan) -> dict[str, Any]:
+    return {name: value for name, value in options(plan.to_dict()) if name.partition(".")[0] not in NOT_COMPARED}
+
+
+def _short(value: Any) -> str:
+    text = "-" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
