@@ -25,7 +25,7 @@ from fedgraft.server.deployment import sites
 from fedgraft.server.deployment.folder import Folder, Settings, create
 
 FEDGRAFT = (sys.executable, "-P", "-m", "fedgraft.common.cli")
-SECONDS = 60.0
+SECONDS = 300.0
 
 
 @dataclass
