@@ -122,7 +122,7 @@ def study(
     """Compare the plan's federation with baselines (docs/studies.md); an empty argument is as the plan says.
 
     Args:
-        baselines: of ``local``, ``pooled`` and ``leave_one_site_out``.
+        baselines: of ``local``, ``pooled``, ``leave_one_site_out`` and ``simpler``.
         seeds: everything is run with each.
         lrs: learning rates to try; each method uses the one that is best on validation cases.
         folds: deal each site's cases into so many folds, and score each case once, by models that did not see it.

@@ -110,6 +110,14 @@ class FederatedStatistics(Protocol):
 
 
 @runtime_checkable
+class HasSimpler(Protocol):
+    """A kind of input with a network so simple that any other must show its worth beside it (``baselines=simpler``)."""
+
+    def simpler(self) -> Sections | None:
+        """The sections of the plan with that network; ``None`` if the plan has it already."""
+
+
+@runtime_checkable
 class InputKind(Protocol):
     """A kind of input, for one plan: what a plan's ``input._target_`` must be.
 

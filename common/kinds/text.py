@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -13,15 +13,18 @@ from torch import nn
 
 from fedgraft.common.errors import BackboneError, PlanError, first_line
 from fedgraft.common.interfaces.features import ReadsHashed
-from fedgraft.common.interfaces.input_kind import InputFacts
+from fedgraft.common.interfaces.input_kind import InputFacts, Sections
 from fedgraft.common.interfaces.inputs import Hashing, TextSpec
 from fedgraft.common.kinds import text_source
 from fedgraft.common.kinds.text_backbone import Embeddings, HashedWords, NoteEncoder, Pretrained
 from fedgraft.common.plan import parts
+from fedgraft.common.plan.feature_sections import FeaturesSection
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.sections import AdaptationSection
 from fedgraft.common.plan.types import STRICT, Count
 
 HASHED_WORDS, WORDLLAMA, TRANSFORMER = "text/hashed_words", "text/wordllama", "text/transformer"
+HASHED_BUCKETS = 16_384
 LANGUAGES = ("de", "en", "es", "fr", "it", "nl", "pt")
 """Those that are told apart (`fedgraft.client.text.language`)."""
 _CHOOSE = "use backbone=hashed_words, wordllama or transformer"
@@ -96,6 +99,19 @@ class Text:
         if name == WORDLLAMA:
             return text_source.wordllama_source()
         return text_source.transformer_source(self.plan.backbone.weights, _options(self.plan, Cutting).digest)
+
+    def simpler(self) -> Sections | None:
+        """Hashed words, of as many buckets as the plan reads, or as `HASHED_BUCKETS` says."""
+        if self.plan.backbone.name == HASHED_WORDS:
+            return None
+        hashing = self._hashed_beside() or Hashing(HASHED_BUCKETS)
+        words = {"buckets": hashing.buckets, "words": list(hashing.words), "characters": list(hashing.characters)}
+        plain = {"name": HASHED_WORDS, "pretrained": False, "weights": "none", "freeze": "all", "precision": "float32"}
+        return {
+            "backbone": replace(self.plan.backbone, **plain, options=words),
+            "features": FeaturesSection(),
+            "adaptation": AdaptationSection(target=None),
+        }
 
     def problems(self) -> Sequence[str]:
         found = [text for wrong, text in _PROBLEMS if wrong(self)]

@@ -22,7 +22,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.types import Positive
 from fedgraft.simulations.federation.sites import Partitioned
 
-Baseline = Literal["local", "pooled", "leave_one_site_out"]
+Baseline = Literal["local", "pooled", "leave_one_site_out", "simpler"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Folds = Annotated[int, Field(ge=2)]
 ALL: Literal["all"] = "all"
@@ -32,6 +32,7 @@ _IN_WORDS = {
     "local": "each site alone",
     "pooled": "all cases together",
     "leave_one_site_out": "all sites but one, for each one",
+    "simpler": "the same with the simplest network for such cases",
 }
 OPTIONS = ("baselines", "seeds", "lrs", "folds", "cases", "margin")
 _NONE = {"folds": None, "margin": None}
@@ -42,7 +43,8 @@ class Study:
     """Runs to compare.
 
     Attributes:
-        baselines: what the federation is compared with: each site alone, all cases together, all sites but one.
+        baselines: what the federation is compared with: each site alone, all cases together, all sites but one, and the
+            same federation with the simplest network that its kind of input has (`HasSimpler`).
         seeds: all methods run once with each seed; empty for the plan's seed.
         lrs: learning rates to try; each method uses the one that is best on validation cases. Empty for ``train.lr``.
         folds: into how many folds each site's cases are dealt; ``None`` for one split by the plan's fractions.

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from fedgraft.common.errors import PlanError
+from fedgraft.common.interfaces.input_kind import HasSimpler
 from fedgraft.common.interfaces.roles import HEAD
+from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.checks.exact import is_exact
@@ -30,7 +32,7 @@ from fedgraft.simulations.planning.options import Study
 from fedgraft.simulations.study.draws import Draw
 from fedgraft.simulations.study.splits import with_splits
 
-FEDERATED, LOCAL, POOLED, LEFT_OUT = "federated", "local", "pooled", "leave_one_site_out"
+FEDERATED, LOCAL, POOLED, LEFT_OUT, SIMPLER = "federated", "local", "pooled", "leave_one_site_out", "simpler"
 Whose = Literal["none", "local", "global"]
 FEDAVG = "flwr.serverapp.strategy.FedAvg"
 CROSS_ENTROPY = "fedgraft.common.losses.cross_entropy.CrossEntropy"
@@ -78,6 +80,8 @@ def arrangements(plan: Plan, study: Study, partitioned: Partitioned, environ: Ma
             found += [_local(plan, partitioned, site) for site in training]
         elif baseline == POOLED:
             found.append(_pooled(plan, partitioned, environ))
+        elif baseline == SIMPLER:
+            found.append(_simpler(plan, partitioned))
         else:
             found += [_without(plan, study, partitioned, site) for site in partitioned.sites]
     for one in found[1:]:
@@ -201,6 +205,17 @@ def _pooled(plan: Plan, partitioned: Partitioned, environ: Mapping[str, str]) ->
     return Arrangement(
         POOLED, "", tuple(partitioned.sites), pooled, replace(partitioned, sites={name: joined, **testing})
     )
+
+
+def _simpler(plan: Plan, partitioned: Partitioned) -> Arrangement:
+    """The federation with the simplest network that the plan's kind of input has."""
+    kind = kind_of(plan, plan.engine.trusted)
+    sections = kind.simpler() if isinstance(kind, HasSimpler) else None
+    if sections is None:
+        raise PlanError(
+            f"baselines=simpler: for {kind.facts().every} there is none simpler than {plan.backbone.name}; leave it out"
+        )
+    return Arrangement(SIMPLER, "", tuple(partitioned.sites), replace(plan, **sections), partitioned)
 
 
 def _without(plan: Plan, study: Study, partitioned: Partitioned, site: str) -> Arrangement:

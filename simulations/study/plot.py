@@ -9,8 +9,14 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-COLOURS = {"federated": "#1f4e79", "local": "#e6842a", "pooled": "#5d9e5f", "leave_one_site_out": "#8e6bb0"}
-MARKERS = {"federated": "o", "local": "s", "pooled": "D", "leave_one_site_out": "^"}
+COLOURS = {
+    "federated": "#1f4e79",
+    "local": "#e6842a",
+    "pooled": "#5d9e5f",
+    "leave_one_site_out": "#8e6bb0",
+    "simpler": "#777777",
+}
+MARKERS = {"federated": "o", "local": "s", "pooled": "D", "leave_one_site_out": "^", "simpler": "v"}
 MEAN = "mean over sites"
 
 

@@ -18,6 +18,7 @@ TITLES = {
     "local": "each site alone",
     "pooled": "pooled",
     "leave_one_site_out": "trained without it",
+    "simpler": "the simplest network",
 }
 
 

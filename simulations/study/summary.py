@@ -12,7 +12,7 @@ from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.server.evidence.confounding import confounding
 from fedgraft.server.exchange.ledger import LEARNING
 from fedgraft.simulations.engine.predictions import CaseScores, joined
-from fedgraft.simulations.study.baselines import FEDERATED, FINAL, LOCAL
+from fedgraft.simulations.study.baselines import FEDERATED, FINAL, LOCAL, SIMPLER
 from fedgraft.simulations.study.certainty.compared import Compared, Judging
 from fedgraft.simulations.study.certainty.sampling import SeedScores
 from fedgraft.simulations.study.figures import (
@@ -136,10 +136,27 @@ def summarise(trained: Sequence[Trained], task: AnyTask, judging: Judging | None
     if folds is not None:
         found["all_cases"] = all_cases(merged, task)
         found["within_sites"] = {method: within_sites(by_seed) for method, by_seed in merged.items()}
+    if SIMPLER in methods:
+        found["warnings"] += not_better(found["difference"][SIMPLER]["mean_over_sites"])
     if LOCAL in methods:
         cases = _cases(figures[FEDERATED], found["counted"])
         found |= compared.verdict(LOCAL, sites, heading, cases)
     return found
+
+
+def not_better(difference: Mapping[str, Any]) -> list[str]:
+    """A sentence, if the plan's network is not shown to be better than the simplest one.
+
+    Args:
+        difference: federated minus the simplest: ``mean``, ``low``, ``high``.
+    """
+    mean, low, high = (difference.get(name) for name in ("mean", "low", "high"))
+    if mean is None or (low is not None and low > 0):
+        return []
+    between = "" if low is None or high is None else f" (95 % interval {low:+.3f} to {high:+.3f})"
+    return [
+        f"the plan's network is not shown to be better than the simplest one: the difference is {mean:+.3f}{between}"
+    ]
 
 
 def _runs(trained: Sequence[Trained], methods: Sequence[str]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ TITLES = {
     "local": "each hospital alone",
     "pooled": "all cases in one place",
     "leave_one_site_out": "trained without it",
+    "simpler": "the simplest network",
 }
 
 
