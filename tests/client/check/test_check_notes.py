@@ -55,7 +55,7 @@ def test_lengths_languages_negations_copies_and_words_that_tell(tmp_path: Path, 
     assert grades([notes])["quarantine: empty"] == "warning"
     assert said["length"].startswith("39 to 41 words")
     assert said["languages"] == "all that can be told are in en"
-    assert said["negations"].startswith("52.4 % of the notes deny something")
+    assert said["negations"].startswith("100.0 % of the notes deny something")
     copied = [f.text for f in notes.findings if f.what == "duplicates"]
     assert any(text.startswith("(nearly) the same words under different patients, 2 notes (case-") for text in copied)
     assert any(text.startswith("(nearly) the same words with different labels, 1 note (case-") for text in copied)
