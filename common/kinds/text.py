@@ -105,10 +105,21 @@ class Text:
         if self.plan.backbone.name == HASHED_WORDS:
             return None
         hashing = self._hashed_beside() or Hashing(HASHED_BUCKETS)
-        words = {"buckets": hashing.buckets, "words": list(hashing.words), "characters": list(hashing.characters)}
-        plain = {"name": HASHED_WORDS, "pretrained": False, "weights": "none", "freeze": "all", "precision": "float32"}
+        backbone = replace(
+            self.plan.backbone,
+            name=HASHED_WORDS,
+            pretrained=False,
+            weights="none",
+            freeze="all",
+            precision="float32",
+            options={
+                "buckets": hashing.buckets,
+                "words": list(hashing.words),
+                "characters": list(hashing.characters),
+            },
+        )
         return {
-            "backbone": replace(self.plan.backbone, **plain, options=words),
+            "backbone": backbone,
             "features": FeaturesSection(),
             "adaptation": AdaptationSection(target=None),
         }
