@@ -30,6 +30,11 @@ split:
 # Texts of a table that a plan may count as missing, besides ?, NA, NaN and the like: ["-1", "999"]
 # missing: []
 
+# With what copies of notes are made, where a plan asks for them (docs/text-augmentation.md).
+# notes:
+#   wordnet: /usr/share/wordnet      # WordNet 3.0, for synonyms
+#   translator: apertium             # or package.module:function; by default none
+
 # What may leave besides the shared tensors and the number of training cases.
 release:
   train_loss: true

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
@@ -27,13 +28,27 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class NoteTools:
+    """What this site has to vary notes with (`fedgraft.client.notes`).
+
+    ``wordnet``: a folder of WordNet 3.0's files, for synonyms. ``translator``: ``apertium``, or
+    ``package.module:function`` of a callable that takes sentences to another language and back; ``None``: none.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+    wordnet: Path = Path("/usr/share/wordnet")
+    translator: str | None = None
+
+
+@dataclass(frozen=True)
 class Rules:
     """The site file's rules for reading files (`fedgraft.client.site.site_file.SiteFile`).
 
     ``missing``: texts that a plan may count as missing, besides the usual ones; ``None`` for all that it names, where
-    there is no site.
+    there is no site. ``notes``: what copies of notes are made with.
     """
 
     limits: Limits = field(default_factory=Limits)
     refuse_burned_in: bool = True
     missing: tuple[str, ...] | None = None
+    notes: NoteTools = field(default_factory=NoteTools)

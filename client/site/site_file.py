@@ -5,7 +5,7 @@ It overrides the plan: what it does not allow does not leave, whatever the plan 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +14,7 @@ import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from fedgraft.client.site.bounds import Bounds
-from fedgraft.client.site.limits import Limits, Rules
+from fedgraft.client.site.limits import Limits, NoteTools, Rules
 from fedgraft.client.site.privacy_budget import PrivacyBudget
 from fedgraft.client.site.secure_rules import SecureRules
 from fedgraft.common.errors import SiteFileError
@@ -143,6 +143,7 @@ class SiteFile:
         secure: what it asks of secure sums (``aggregation.secure``).
         privacy: the most that may be told of a patient in all runs; by default without limit, and without noise.
         refuse_burned_in: whether images whose header says that an annotation is burned in are quarantined.
+        notes: with what copies of notes are made.
     """
 
     __pydantic_config__ = _STRICT
@@ -168,6 +169,7 @@ class SiteFile:
     secure: SecureRules = field(default_factory=SecureRules)
     privacy: PrivacyBudget | None = None
     refuse_burned_in: bool = True
+    notes: NoteTools = field(default_factory=NoteTools)
 
     @property
     def trusted(self) -> tuple[str, ...]:
@@ -176,7 +178,7 @@ class SiteFile:
 
     @property
     def rules(self) -> Rules:
-        return Rules(self.limits, self.refuse_burned_in, self.missing)
+        return Rules(self.limits, self.refuse_burned_in, self.missing, self.notes)
 
     @property
     def shared_store(self) -> Path:
@@ -230,6 +232,7 @@ def _absolute(site: SiteFile, folder: Path) -> SiteFile:
         "manifest": folder / site.manifest,
         "state": folder / site.state,
         "store": None if site.store is None else folder / site.store,
+        "notes": replace(site.notes, wordnet=folder / site.notes.wordnet),
     }
     if site.coordinator is not None:
         values["coordinator"] = Coordinator(

@@ -81,7 +81,10 @@ class Images:
 
     def problems(self) -> Sequence[str]:
         harmony = harmony_of(self.plan, self.trusted)
-        return [] if harmony is None else list(reference_problems(harmony, self.spec().size))
+        found = [] if harmony is None else list(reference_problems(harmony, self.spec().size))
+        if self.plan.augment.notes.on:
+            found.append("augment.notes changes notes, and this plan is for images; choose another augment")
+        return found
 
     def federated_statistics(self) -> FederatedStatistics | None:
         harmony = harmony_of(self.plan, self.trusted)

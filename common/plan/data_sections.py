@@ -27,8 +27,37 @@ def _known(name: str) -> str:
     return name
 
 
+Half = Annotated[float, Field(ge=0, le=0.5)]
 Names = tuple[Annotated[str, Field(min_length=1)], ...]
 TaskName = Annotated[str, AfterValidator(_known)]
+
+
+@dataclass(frozen=True)
+class NoteCopies:
+    """How the views of a note are made (`fedgraft.client.notes`); off by default.
+
+    Attributes:
+        synonyms, swap, delete: share of a sentence's words that a copy replaces, exchanges, leaves out; 0 is off.
+        translate: whether there is a way through the site's translator and back.
+        senses: synonyms of the most frequent sense that both words ``shared``, or of ``every`` sense.
+        guard: whether changed sentences that deny, count or name something else are thrown away.
+    """
+
+    __pydantic_config__ = STRICT
+    synonyms: Half = 0.0
+    swap: Half = 0.0
+    delete: Half = 0.0
+    translate: bool = False
+    senses: Literal["shared", "every"] = "shared"
+    guard: bool = True
+
+    @property
+    def on(self) -> bool:
+        """Whether a copy differs from its note."""
+        return self.translate or any((self.synonyms, self.swap, self.delete))
+
+    def __str__(self) -> str:
+        return f"({', '.join(f'{name}={value}' for name, value in vars(self).items())})"
 
 
 @dataclass(frozen=True)

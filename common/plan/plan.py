@@ -20,7 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.bounds_section import BoundsSection
 from fedgraft.common.plan.checks.checks import contradictions
-from fedgraft.common.plan.data_sections import DataSection, DicomSection, InputSection, TableSection
+from fedgraft.common.plan.data_sections import DataSection, DicomSection, InputSection, NoteCopies, TableSection
 from fedgraft.common.plan.evidence_sections import AuditSection, CalibrationSection, DecideSection
 from fedgraft.common.plan.feature_sections import FeaturesSection
 from fedgraft.common.plan.graft_sections import (
@@ -106,6 +106,8 @@ class Plan:
             del plain["partition"]
         if self.start_from is None:  # so that older versions read such a plan
             del plain["start_from"]
+        if self.augment.notes == NoteCopies():
+            del plain["augment"]["notes"]
         return plain
 
     def to_yaml(self) -> str:
@@ -115,8 +117,7 @@ class Plan:
         return text if hospitals == self.digest else _OF_A_SIMULATION.format(digest=hospitals) + text
 
     def for_sites(self) -> Plan:
-        """The plan as messages to sites hold it: without ``tracking``, which can name a folder of the coordinator's
-        machine. Its digest is the same."""
+        """The plan in messages to sites: without ``tracking``, which can name a folder here. Its digest is the same."""
         return replace(self, tracking=TrackingSection())
 
     def for_hospitals(self) -> Plan:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
+from fedgraft.common.plan.data_sections import NoteCopies
 from fedgraft.common.plan.types import OURS, STRICT, Count, Fraction, NotNegative, Options, Positive, Probability
 
 
@@ -33,6 +34,7 @@ class AugmentSection:
         mirror: whether each odd view is the mirror image, left to right, of the view before it.
         average: whether evaluations see every view, too: the mean of the outputs over a case's views.
         mixup, cutmix: alpha of Beta(alpha, alpha) for mixing two cases of a batch; 0 = never.
+        notes: what a view of a note changes.
     """
 
     __pydantic_config__ = STRICT
@@ -51,6 +53,7 @@ class AugmentSection:
     cutmix: NotNegative = 0.0
     average: bool = False
     mirror: bool = False
+    notes: NoteCopies = field(default_factory=NoteCopies)
 
     @property
     def evaluated(self) -> int:

@@ -125,7 +125,7 @@ def test_it_says_at_the_top_what_it_is(choice: str) -> None:
     assert comments or all(" #" in line for line in text if ":" in line)
 
 
-@pytest.mark.parametrize("name", members("augment"))
+@pytest.mark.parametrize("name", [name for name in members("augment") if name != "notes"])
 def test_an_augmentation_makes_its_views(plan_of: PlanOf, name: str) -> None:
     augment = plan_of(f"augment={name}").augment
     image = torch.rand(1, 24, 24, generator=torch.Generator().manual_seed(0))

@@ -46,6 +46,29 @@ AVERAGE_CHECK = Check(
     "augment.average has no effect with augment.views=1, the case as it is; set augment.views to 2 or more",
 )
 
+NOTES_CHECKS = (
+    Check(
+        ("augment",),
+        lambda p: p.augment.notes.on and p.augment.views == 1,
+        "augment.notes has no effect with augment.views=1, the note as it is; set augment.views to 2 or more",
+    ),
+    Check(
+        ("augment",),
+        lambda p: p.augment.notes.on and any(getattr(p.augment, name) for name in STRENGTHS),
+        "augment.notes changes notes, and the other strengths of augment change images; set one of the two to 0",
+    ),
+    Check(
+        ("augment",),
+        lambda p: not p.augment.notes.on and not p.augment.notes.guard,
+        "augment.notes.guard=false has no effect without copies of notes; set it to true",
+    ),
+    Check(
+        ("augment",),
+        lambda p: not p.augment.notes.synonyms and p.augment.notes.senses != "shared",
+        "augment.notes.senses=every has no effect with augment.notes.synonyms=0; set it to shared",
+    ),
+)
+
 
 def _needs_views(name: str) -> Check:
     def wrong(plan: Any) -> bool:
@@ -88,10 +111,13 @@ AUGMENT_CHECKS = (
     *MIRROR_CHECKS,
     Check(
         ("augment",),
-        lambda p: p.augment.views > 1 and not any(getattr(p.augment, name) for name in STRENGTHS),
+        lambda p: (
+            p.augment.views > 1 and not (p.augment.notes.on or any(getattr(p.augment, name) for name in STRENGTHS))
+        ),
         "augment.views above 1 has no effect with every strength at 0; set one of "
-        f"{', '.join(f'augment.{name}' for name in STRENGTHS)}, or augment.views=1",
+        f"{', '.join(f'augment.{name}' for name in STRENGTHS)}, for notes augment=notes, or augment.views=1",
     ),
+    *NOTES_CHECKS,
     *(_needs_views(name) for name in STRENGTHS),
     Check(
         ("augment",),

@@ -178,6 +178,14 @@ def test_the_digest_changes_with_every_option_of_augment(plan_of: PlanOf) -> Non
     assert len(digests | {mild.digest}) == 16
 
 
+def test_copies_of_notes_are_in_the_digest_only_where_they_are_not_the_default(plan_of: PlanOf) -> None:
+    plain = plan_of("augment=notes", "augment.notes.synonyms=0", "augment.views=1")
+    assert plain.digest == plan_of("augment=none").digest
+    others = ("synonyms=0.2", "swap=0.1", "delete=0.1", "translate=true", "senses=every", "guard=false")
+    digests = {plan_of("augment=notes", f"augment.notes.{other}").digest for other in others}
+    assert len(digests | {plan_of("augment=notes").digest, plain.digest}) == 8
+
+
 @pytest.mark.parametrize("option", ["rounds", "seed", "train.lr", "data.classes", "backbone.name", "engine.threads"])
 def test_a_missing_option_is_named(default: Plan, option: str) -> None:
     assert problems(changed(default, option, ABSENT)) == (f"{option} is missing",)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from fedgraft.common.errors import PlanError
+from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.plan.checks.augmentation import STRENGTHS
 from fedgraft.common.plan.plan import Plan
 
@@ -32,6 +33,38 @@ def test_views_without_a_strength_have_no_effect(plan_of: PlanOf) -> None:
     (problem,) = refusals(plan_of, "augment.views=4", "augment.mixup=0.2")
     assert problem.startswith("augment.views above 1 has no effect with every strength at 0; set one of augment.rotate")
     assert all(f"augment.{name}" in problem for name in STRENGTHS)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (
+            ("augment.views=1",),
+            "augment.notes has no effect with augment.views=1, the note as it is; set augment.views",
+        ),
+        (
+            ("augment.rotate=5",),
+            "augment.notes changes notes, and the other strengths of augment change images; set one",
+        ),
+        (
+            ("augment.notes.synonyms=0", "augment.notes.guard=false", "augment.views=1"),
+            "augment.notes.guard=false has no effect without copies of notes; set it to true",
+        ),
+        (
+            ("augment.notes.synonyms=0", "augment.notes.swap=0.1", "augment.notes.senses=every"),
+            "augment.notes.senses=every has no effect with augment.notes.synonyms=0; set it to shared",
+        ),
+    ],
+)
+def test_copies_of_notes(plan_of: PlanOf, overrides: tuple[str, ...], said: str) -> None:
+    (problem,) = refusals(plan_of, "augment=notes", *overrides)
+    assert problem.startswith(said)
+    assert plan_of("augment=notes").augment.views == 4
+
+
+def test_copies_of_notes_are_not_for_images(plan_of: PlanOf) -> None:
+    (problem,) = kind_of(plan_of("augment=notes"), ()).problems()
+    assert problem == "augment.notes changes notes, and this plan is for images; choose another augment"
 
 
 def test_mirror_images_are_pairs_of_views(plan_of: PlanOf) -> None:
