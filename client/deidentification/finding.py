@@ -57,7 +57,7 @@ class Finder:
 
     def __init__(self, own: Mapping[str, Sequence[str]] | None = None) -> None:
         try:
-            import presidio_analyzer as presidio
+            import presidio_analyzer as presidio  # spaCy with it: seconds, for whom it serves only
             from presidio_analyzer import predefined_recognizers as theirs
         except ModuleNotFoundError:
             raise DataError(INSTALL) from None

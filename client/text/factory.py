@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fedgraft.client.cohort.inputs import InputContext
+from fedgraft.client.notes.views import views_of
 from fedgraft.client.site.limits import Limits
 from fedgraft.client.text.files import NoteFiles
 from fedgraft.client.text.hashing import Hasher
@@ -30,6 +31,7 @@ class TextFactory:
         """
         Raises:
             BackboneError: the plan's tokenizer is not here, or is not the one that it means.
+            DataError, PlanError: the plan asks for copies of notes, and the site has not what they are made with.
         """
         kind = text_of(context.kind)
         spec, source = kind.spec(), kind.source()
@@ -39,9 +41,9 @@ class TextFactory:
             key = (digest, repr(spec))
             windower = self._windowers.get(key) or self._windowers.setdefault(key, Windower(source, spec))
         hasher = None if spec.hashing is None else Hasher(spec.hashing)
-        return TextInputs(
-            self.reader(kind, context.rules.limits), spec, windower, hasher, digest, decoded=context.decoded
-        )
+        views = views_of(context.plan, context.rules.notes)
+        reader = self.reader(kind, context.rules.limits)
+        return TextInputs(reader, spec, windower, hasher, digest, decoded=context.decoded, views=views)
 
 
 def text_of(kind: InputKind) -> Text:

@@ -17,6 +17,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.inputs import CaseView, Progress, ignore
 from fedgraft.client.cohort.quarantine import USABLE, CaseError, number_of
 from fedgraft.client.cohort.shown import StandIn
+from fedgraft.client.notes.views import NoteViews
 from fedgraft.client.text.hashing import Hasher
 from fedgraft.client.text.notes import NoteReader, words_of
 from fedgraft.client.text.stand_ins import stand_ins_of
@@ -40,6 +41,7 @@ class TextInputs:
         hasher: of words; ``None`` if none are.
         tokenizer: digest of what cuts notes.
         decoded: called with the number of notes that were checked.
+        views: makes copies of notes; ``None`` if the plan asks for none.
     """
 
     reader: NoteReader
@@ -48,6 +50,7 @@ class TextInputs:
     hasher: Hasher | None
     tokenizer: str
     decoded: Progress = ignore
+    views: NoteViews | None = None
     _seen: dict[Case, tuple[bytes, bytes] | CaseError] = field(default_factory=dict)
 
     @property
@@ -70,22 +73,23 @@ class TextInputs:
         return [b"" if isinstance(one, CaseError) else one[1] for one in found]
 
     def keys(self, wanted: Sequence[CaseView]) -> list[bytes]:
-        """Digests of the notes: equal ones are computed and kept once.
+        """Digests of the texts: equal ones are computed and kept once.
 
         Raises:
             CaseError: a case can't be used.
-            DataError: another view than the note as it is.
+            DataError: another view than the note as it is, and the plan asks for no copies.
         """
-        if any(one.view for one in wanted):
-            raise DataError("a note has no other view than itself; set augment.views=1")
-        return [self._usable(one.case)[0] for one in wanted]
+        found = [self._usable(one.case)[0] for one in wanted]
+        if not any(one.view for one in wanted):
+            return found
+        return [hashlib.sha256(text.encode()).digest() for text in self._texts(wanted)]
 
     def batches(self, wanted: Sequence[CaseView], batch: int) -> Iterator[tuple[slice, Tensor]]:
         """As `Inputs.batches`; fewer notes where they are long, so that a batch has about as many windows."""
         start = 0
         while start < len(wanted):
             most = min(batch, _NOTES_AT_ONCE)
-            inputs = self.encoded([self.note(one.case) for one in wanted[start : start + most]])
+            inputs = self.encoded(self._texts(wanted[start : start + most]))
             for part in self._parts(inputs):
                 yield slice(start + part.start, start + part.stop), torch.from_numpy(inputs[part])
             start += most
@@ -123,6 +127,14 @@ class TextInputs:
                 start, held = place, 0
             held += count
         yield slice(start, len(inputs))
+
+    def _texts(self, wanted: Sequence[CaseView]) -> list[str]:
+        notes = [self.note(one.case) for one in wanted]
+        if self.views is not None:
+            return self.views.texts([(note, one.view) for note, one in zip(notes, wanted, strict=True)])
+        if any(one.view for one in wanted):
+            raise DataError("a note has no other view than itself; set augment.views=1, or augment=notes")
+        return notes
 
     def _usable(self, case: Case) -> tuple[bytes, bytes]:
         found = self._look(case)

@@ -257,8 +257,8 @@ _PROBLEMS: tuple[tuple[Callable[[Text], bool], str], ...] = (
     (lambda k: k.plan.data.image_size is not None, "data.image_size has no effect on notes; set it to null"),
     (lambda k: k.plan.backbone.channels is not None, "backbone.channels has no effect on notes; set it to null"),
     (
-        lambda k: k.plan.augment.views > 1,
-        "augment.views above 1 changes images, and has no meaning for notes; use augment=none",
+        lambda k: k.plan.augment.views > 1 and not k.plan.augment.notes.on,
+        "augment.views above 1 changes images, and has no meaning for notes; use augment=none, or augment=notes",
     ),
     (lambda k: k.plan.harmonise.target is not None, "harmonise is for images; use harmonise=none"),
     (
