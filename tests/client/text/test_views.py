@@ -24,7 +24,7 @@ from ..notes.wordnet_in_small import write_wordnet
 PlanOf = Callable[..., Plan]
 NOTE = "The doctor begins. No picture of the doctor."
 COPY = "The physician begins. No picture of the doctor."
-TEXT = ("data=mts_dialog", "input=text", "backbone=hashed_words", "augment=notes")
+TEXT = ("data=mts_dialog", "input=text", "backbone=hashed_words", "features=last", "augment=notes")
 
 
 @pytest.fixture
