@@ -139,8 +139,7 @@ def summarise(trained: Sequence[Trained], task: AnyTask, judging: Judging | None
     if SIMPLER in methods:
         found["warnings"] += not_better(found["difference"][SIMPLER]["mean_over_sites"])
     if LOCAL in methods:
-        cases = _cases(figures[FEDERATED], found["counted"])
-        found |= compared.verdict(LOCAL, sites, heading, cases)
+        found |= compared.verdict(LOCAL, sites, heading, _cases(figures[FEDERATED], found["counted"]))
     return found
 
 
