@@ -1,6 +1,8 @@
-"""The last answer to ``train`` of each run, kept on the site's disk: asked the same again, a site says the same again.
+"""The last answer to ``train`` or into a secure sum of each run, kept on the site's disk: asked the same again, a site
+says the same again.
 
-A coordinator that was interrupted asks for a round again. Training takes minutes to hours; the answer is a file.
+A coordinator that was interrupted asks for a round again, and so does one to whom an answer did not get through.
+Training takes minutes to hours; the answer is a file. Numbers are masked once for each sum, and noise is charged.
 """
 
 from __future__ import annotations

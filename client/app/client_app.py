@@ -24,7 +24,7 @@ from fedgraft.client.app.head_sums import tell_sums
 from fedgraft.client.app.many_sites import carry_out_all
 from fedgraft.client.app.statistics import describe as describe_table
 from fedgraft.client.app.workspace import Workspace
-from fedgraft.client.secure.way import require_way, sealed, take_step, unsealed
+from fedgraft.client.secure.way import is_summed, require_way, sealed, take_step, unsealed
 from fedgraft.client.site.release import RELEASED, append_line
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.client.site.timing import since_process_start, write_phases
@@ -58,7 +58,7 @@ class MessageHandler:
         keep_phases: whether to log, at the site, how long the phases of each message took
             (`fedgraft.client.site.timing`).
         keep_answers: whether to note at the site what each run asks (`fedgraft.client.app.fenced`), and to keep the
-            last answer to ``train``, for a coordinator that asks again.
+            last answer to ``train`` or into a secure sum, for a coordinator that asks again.
     """
 
     workspace: Workspace
@@ -83,16 +83,17 @@ class MessageHandler:
 
     def _answer(self, handler: Handler, message: Message, site_file: Path, run: int) -> RecordDict:
         kind = message.metadata.message_type
-        if not self.keep_answers or kind not in NOTED:
+        if not self.keep_answers:
             return self._carried_out(handler, message, site_file, run)
-        said = said_by(unsealed(message.content)) if kind == TRAIN else Said()
-        note(kind, message.content, said, self.workspace, site_file, run)
-        if kind != TRAIN:
+        if kind in NOTED:
+            said = said_by(unsealed(message.content)) if kind == TRAIN else Said()
+            note(kind, message.content, said, self.workspace, site_file, run)
+        if kind != TRAIN and not is_summed(kind, message.content):
             return self._carried_out(handler, message, site_file, run)
         state, asked = self.workspace.site(site_file).state, digest_of(said_by(message.content), site_file)
         known = kept_answer(state, run, asked)
         if known is not None:
-            append_line(state / RELEASED, "update again", run, asked=asked)
+            append_line(state / RELEASED, "update again" if kind == TRAIN else f"{kind} again", run, asked=asked)
             return known
         found = self._carried_out(handler, message, site_file, run)
         keep_answer(state, run, asked, found)

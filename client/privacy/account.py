@@ -24,7 +24,7 @@ from fedgraft.common.runtime.files import append_json, flush, private_folder
 
 FILE = "privacy.jsonl"
 _BEGIN, _RUN = "0" * 64, "run"
-_HASH = "digest"
+_HASH, _SUM = "digest", "sum"
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,14 @@ class PrivacyAccount:
             line = {"time": now, "what": _RUN, "run": run, "plan": plan, "releases": _plain(releases)}
             self._append(last, {**line, "apart": _plain(apart)} if apart else line)
 
-    def answer(self, run: int, plan: str, what: str, most: int) -> None:
+    def answer(self, run: int, plan: str, what: str, most: int, sum_key: str = "") -> None:
         """Note an answer, before it leaves.
 
         Args:
             what: of which kind.
             most: how many of them the run was charged with.
+            sum_key: of a secure sum into which it has not gone yet: one that was noted for the same sum has not left
+                (the site was killed before it could), and is noted once.
 
         Raises:
             PrivacySpentError: they were all given, or the run was never charged.
@@ -100,12 +102,16 @@ class PrivacyAccount:
         with self._locked():
             lines, last = self._read()
             _required(lines, run, plan)
-            given = sum((line["what"], line["run"], line["plan"]) == (what, run, plan) for line in lines)
+            before = [line for line in lines if (line["what"], line["run"], line["plan"]) == (what, run, plan)]
+            given = len(before)
+            if sum_key and any(line.get(_SUM) == sum_key for line in before):
+                return
             if given >= most:
                 raise PrivacySpentError(
                     f"the run was charged with {most} answer(s) of the kind `{what}`, and {given} were given"
                 )
-            self._append(last, {"time": time.time(), "what": what, "run": run, "plan": plan})
+            line = {"time": time.time(), "what": what, "run": run, "plan": plan}
+            self._append(last, {**line, _SUM: sum_key} if sum_key else line)
 
     def releases(self, run: int, plan: str) -> tuple[Release, ...] | None:
         """What a run was charged with; ``None`` if it was not.

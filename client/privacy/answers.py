@@ -83,4 +83,4 @@ def private_site(session: Session, vault: Vault) -> PrivateSite:
     member = vault.read(session.run)
     if member is None or member.ready is None:
         raise SecureError("this site has no keys for a secure sum, into which its noisy answer must go")
-    return PrivateSite(session, member.ready.circle.threshold)
+    return PrivateSite(session, member.ready.circle.threshold, member.ready.secrets.public.hex())

@@ -34,10 +34,12 @@ class PrivateSite:
 
     Attributes:
         parties: how many sites, at least, have a part in the secure sum that an answer goes into; 1 without one.
+        sum_key: the site's own public key for that sum, into which nothing has gone yet; ``""`` without one.
     """
 
     session: Session
     parties: int = 1
+    sum_key: str = ""
 
     def begin(self) -> None:
         """Charge the run.
@@ -138,7 +140,7 @@ class PrivateSite:
         digest = session.plan.digest
 
         def charged() -> Told:
-            account.answer(session.run, digest, what, most)
+            account.answer(session.run, digest, what, most, "" if what == COUNTS else self.sum_key)
             return make()
 
         if self.parties > 1 and what != COUNTS:  # the same numbers in two sums over other sites would tell of one site

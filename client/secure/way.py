@@ -103,6 +103,11 @@ def sealed(
     return pack_words(words)
 
 
+def is_summed(kind: str, content: RecordDict) -> bool:
+    """Whether a question asks for masked words."""
+    return kind in KINDS and SECURE in content
+
+
 def unsealed(content: RecordDict) -> RecordDict:
     """A question without the record on its sum, which is another one when the same is asked again."""
     return RecordDict({name: record for name, record in content.items() if name != SECURE})

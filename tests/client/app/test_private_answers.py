@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,13 @@ from fedgraft.client.app.head_sums import tell_sums
 from fedgraft.client.app.statistics import describe
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.privacy.account import FILE, PrivacyAccount
-from fedgraft.common.errors import PrivacyError, PrivacySpentError
+from fedgraft.common.errors import PrivacyError, PrivacySpentError, SecureError
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.privacy.accountant import ratio
 from fedgraft.common.privacy.histograms import BINS
+from fedgraft.common.secure.circle import Circle
+from fedgraft.common.secure.member import Member, Ready, begin, new_keys
 from fedgraft.common.tasks.classification import Classification
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.feature_moments import pack_moments_question, unpack_moments
@@ -149,6 +152,35 @@ def _weight(asked: Hospital, content: RecordDict) -> Tensor:
     found = unpack_gradient(content, specs, "float32", TASK)
     assert found.loss is None and found.evaluations == {}
     return found.tensors["head.weight"]
+
+
+SUMMED = ("aggregation=secure", "strategy.precision=float64")
+
+
+def test_what_was_killed_before_it_was_masked_is_charged_once(hospital: Callable[..., Hospital]) -> None:
+    """The site's secrets of a sum are there until its numbers are masked; only then can they have left."""
+    asked = hospital(*SUMMED)
+    asked.prepare()
+    first = ready_for(asked, 1)
+    asked.moments()
+    asked.moments()
+    assert asked.lines() == ["run", "counts", "moments"], "told twice, masked never: killed in between"
+    vault = asked.workspace.vault(asked.workspace.site(asked.site))
+    vault.write(7, replace(first, ready=None))
+    with pytest.raises(SecureError, match="no keys for a secure sum, into which its noisy answer must go"):
+        asked.moments()
+    ready_for(asked, 1)  # the same number again, as a coordinator can say; other secrets
+    with pytest.raises(PrivacySpentError, match=r"charged with 1 answer\(s\) of the kind `moments`, and 1 were given"):
+        asked.moments()
+
+
+def ready_for(asked: Hospital, number: int) -> Member:
+    """The site, with shares given away for a sum of three."""
+    member, _ = new_keys(begin("run", "alder"))
+    assert member.fresh is not None
+    ready = replace(member, ready=Ready(Circle("run", number, 0, 2, ()), member.fresh, (b"", b"")))
+    asked.workspace.vault(asked.workspace.site(asked.site)).write(7, ready)
+    return ready
 
 
 def test_two_runs_of_one_plan_have_other_noise(hospital: Callable[..., Hospital]) -> None:
