@@ -127,8 +127,8 @@ class Federation:
         self.relay.close()
 
 
-def federation(scratch: Path, words: Sequence[str]) -> Federation:
-    """A running federation of a plan's simulated sites."""
+def federation(scratch: Path, words: Sequence[str], more: str = "") -> Federation:
+    """A running federation of a plan's simulated sites; ``more`` is added to each site's file."""
     plan = plan_of(*words)
     cohorts = lay_out(plan, scratch / "cohorts", {**os.environ, "FEDGRAFT_CACHE": str(scratch / "cache")})
     (scratch / "plan.json").write_text(plan.to_json(), encoding="utf-8")
@@ -140,6 +140,7 @@ def federation(scratch: Path, words: Sequence[str]) -> Federation:
         wait(lambda: "coordinator is up" in coordinator.said())
         for name, path in cohorts.sites.items():
             file = registered_site(scratch, folder, relay.port, name, path)
+            file.write_text(file.read_text(encoding="utf-8") + more, encoding="utf-8")
             found.hospitals[name] = Service(file.with_name("start.log"), "site", "start", "--site", str(file))
         for one in found.hospitals.values():
             wait(lambda one=one: "connected to" in one.said())  # type: ignore[misc]

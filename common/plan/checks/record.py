@@ -27,14 +27,20 @@ RECORD_CHECKS: tuple[Check, ...] = (
     ),
     _with(
         "table",
-        lambda p: p.table is not None,
-        "has no noise for the statistics of a table's columns, which would leave as they are; use it for images",
+        lambda p: p.table is not None and p.table.statistics != "plan",
+        "has no noise for the statistics of a table's columns, which would leave as they are; set "
+        "table.statistics=plan, and give means, deviations and vocabulary that are known without these cases",
     ),
     _with(
         "features",
-        lambda p: p.features.scale not in ("case", "case_common"),
+        lambda p: getattr(p, "table", None) is None and p.features.scale not in ("case", "case_common"),
         "needs features of bounded length, by no numbers that rest on cases without noise; set "
         "features.scale=case_common, or case",
+    ),
+    _with(
+        "features",
+        lambda p: getattr(p, "table", None) is not None and p.features.scale != "none",
+        "takes a table's columns as its plan scales them; set features.scale=none",
     ),
     _with(
         "features",
