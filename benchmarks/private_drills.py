@@ -66,7 +66,7 @@ def _in_turn(where: Federation) -> Iterator[str]:
 
 def while_keys_are_made(where: Federation, site: str) -> str:
     """The first message after the offer."""
-    _until(lambda: _lines(where.state(site) / FILE)["counts"])
+    _until(lambda: _lines(where.state(site) / "released.jsonl")["offer"] and where.process(site, "message") is None)
     return _kill_next(where, site)
 
 
@@ -78,21 +78,20 @@ def while_shares_are_made(where: Federation, site: str) -> str:
 
 def before_numbers_are_charged(where: Federation, site: str) -> str:
     """The account is held, so that whoever would write into it waits."""
-    state = where.state(site)
-    with (state / f".{FILE}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _until(lambda: (pid := where.process(site, "message")) is not None and _waits_for_a_lock(pid))
+    with _account_held(where, site):
         return _kill(where.process(site, "message"))
 
 
 def after_numbers_are_charged(where: Federation, site: str) -> str:
-    """What was charged is noted in ``released.jsonl`` before it is masked: the process waits there."""
-    state, aside = where.state(site), where.state(site) / "aside.jsonl"
-    released = state / "released.jsonl"
-    with _held(released, aside):
-        _until(lambda: _lines(state / FILE)["gradient"] > _lines(aside)["gradient"])
-        pid = where.process(site, "message")
-    return _kill(pid)
+    """What was charged is noted in ``released.jsonl`` before it is masked: the process waits there, at a FIFO."""
+    state = where.state(site)
+    released, aside, before = state / "released.jsonl", state / "aside.jsonl", len(_rows(state / FILE))
+    with _account_held(where, site):
+        released.replace(aside)
+        os.mkfifo(released)
+    _until(lambda: len(_rows(state / FILE)) > before)
+    aside.replace(released)
+    return _kill(where.process(site, "message"))
 
 
 def while_masks_are_taken_off(where: Federation, site: str) -> str:
@@ -114,20 +113,19 @@ PHASES: tuple[Callable[[Federation, str], str], ...] = (
 
 
 @contextmanager
-def _held(file: Path, aside: Path) -> Iterator[None]:
-    """Whoever appends to a file waits in the meantime."""
-    file.replace(aside)
-    os.mkfifo(file)
-    try:
+def _account_held(where: Federation, site: str) -> Iterator[None]:
+    """A process of the site waits to write into its account in the meantime."""
+    with (where.state(site) / f".{FILE}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _until(lambda: (pid := where.process(site, "message")) is not None and _waits_for_a_lock(pid))
         yield
-    finally:
-        aside.replace(file)
 
 
 def _kill_next(where: Federation, site: str) -> str:
     """Kill the process of the site's next message."""
-    _until(lambda: where.process(site, "message") is not None)
-    return _kill(where.process(site, "message"))
+    seen: list[int] = []
+    _until(lambda: seen or seen.extend(filter(None, [where.process(site, "message")])))
+    return _kill(seen[0])
 
 
 def _kill(pid: int | None) -> str:

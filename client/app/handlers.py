@@ -23,7 +23,7 @@ from fedgraft.client.fence.held_back import held_back
 from fedgraft.client.fence.plan_bounds import require_remembering
 from fedgraft.client.fence.units import UnitWatch
 from fedgraft.client.privacy.answers import private_figures, private_offer
-from fedgraft.client.privacy.required import require_unpromised
+from fedgraft.client.privacy.required import UPDATE, require_unpromised
 from fedgraft.client.site import release
 from fedgraft.client.site.own_tensors import carry_over
 from fedgraft.client.training.alignment import fill_reference
@@ -141,7 +141,7 @@ def assign(
     """
     order = messages.unpack_order(content)
     session = workspace.open(site_file, order.plan_digest, run)
-    require_unpromised(session.plan, "an update")
+    require_unpromised(session.plan, UPDATE)
     if session.held_out:
         raise WireError("the plan holds this site out: it never trains, and evaluates the final model")
     require_patients(session.patients, session.site.release.patients)
@@ -192,7 +192,7 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
         session.plan.digest,
         order.round,
         shared,
-        len(session.cohort["train"]),
+        session.told_cases,
         loss,
         session.accepted.tellable("evaluation", evaluations),
         held.number,

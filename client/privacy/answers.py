@@ -20,7 +20,8 @@ from fedgraft.common.wire.summed.noisy_figures import pack_noisy_figures
 
 
 def private_offer(session: Session) -> RecordDict:
-    """Answer to ``query.prepare``, and log it: noisy numbers of patients in the place of numbers of cases.
+    """Answer to ``query.prepare``, and log it: noisy numbers of patients in the place of numbers of cases; with
+    ``privacy=site`` none, and each site counts as one case.
 
     Raises:
         PrivacySpentError: the site's budget does not suffice for the run.
@@ -31,9 +32,13 @@ def private_offer(session: Session) -> RecordDict:
     if session.abstains:
         few = FewPatientsError.code
         return _logged(session, Offer(site.name, plan.digest, True, 0, None, abstains=few, fractions=fractions))
-    if not (site.release.class_counts and site.release.statistics):
+    if plan.privacy.by_patient and not (site.release.class_counts and site.release.statistics):
         raise PrivacyError("the plan asks for noisy class counts and gradients, which `release` in site.yaml forbids")
     private = PrivateSite(session)
+    if plan.privacy.by_site:
+        if plan.aggregation.secure:
+            private.begin()
+        return _logged(session, Offer(site.name, plan.digest, True, session.told_cases, None, fractions=fractions))
     private.begin()
     counts = private.counts()
     return _logged(session, Offer(site.name, plan.digest, True, sum(counts), counts, fractions=fractions))

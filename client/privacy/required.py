@@ -6,12 +6,19 @@ from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import PrivacyError
 from fedgraft.common.plan.plan import Plan
 
+UPDATE = "an update"
+
 
 def require_private_plan(plan: Plan, site: SiteFile) -> None:
     """
     Raises:
-        PrivacyError: the site has a budget, and the plan promises nothing.
+        PrivacyError: the site has a budget, and the plan promises nothing, or only against those who see the model.
     """
+    if site.privacy is not None and plan.privacy.by_site and not plan.aggregation.secure:
+        raise PrivacyError(
+            "site.yaml has a `privacy` budget, and with privacy=site and aggregation=plain the coordinator sees this "
+            "site's updates without noise; the plan must have aggregation=secure"
+        )
     if site.privacy is not None and not plan.privacy.on:
         raise PrivacyError(
             "site.yaml has a `privacy` budget, and the plan has privacy=none: nothing is told without noise here"
@@ -25,7 +32,7 @@ def require_unpromised(plan: Plan, what: str) -> None:
         what: the kind of answer, for the error's text.
 
     Raises:
-        PrivacyError: the plan has ``privacy=record``.
+        PrivacyError: the plan has ``privacy=record``, or ``site`` and it is no update.
     """
-    if plan.privacy.on:
+    if plan.privacy.on and not (plan.privacy.by_site and what == UPDATE):
         raise PrivacyError(f"the plan has privacy={plan.privacy.unit}, and {what} would leave without noise")

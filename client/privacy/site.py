@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,11 +21,26 @@ from fedgraft.common import tasks, tensors
 from fedgraft.common.errors import PrivacyError
 from fedgraft.common.features.moments import Moments
 from fedgraft.common.heads.linear_shape import BIAS, WEIGHT
-from fedgraft.common.privacy.budget import Budget, budget_of
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.privacy.accountant import Release
+from fedgraft.common.privacy.budget import Budget, budget_of, site_noise_of
 from fedgraft.common.privacy.histograms import Counted
 from fedgraft.common.wire.messages import SPLITS, Instruction
 
 COUNTS, MOMENTS, GRADIENT, FIGURES = "counts", "moments", "gradient", "figures"
+
+
+def charged_by(plan: Plan) -> tuple[tuple[Release, ...], tuple[Release, ...]]:
+    """What a run costs a patient whom it trains on, and what others.
+
+    With ``privacy=site`` the noise hides a whole site, whose update one patient can move from anywhere to anywhere else
+    within the bound: by twice its length.
+    """
+    if plan.privacy.by_site:
+        noise = site_noise_of(plan)
+        return (replace(noise, noise=noise.noise / 2),), ()
+    budget = budget_of(plan)
+    return budget.releases, budget.apart
 
 
 @dataclass(frozen=True)
@@ -50,8 +65,8 @@ class PrivateSite:
         """
         session = self.session
         if self._account.releases(session.run, session.plan.digest) is None:
-            asked, budget = budget_of(session.plan), session.site.privacy
-            self._account.charge(session.run, session.plan.digest, asked.releases, budget, apart=asked.apart)
+            asked, apart = charged_by(session.plan)
+            self._account.charge(session.run, session.plan.digest, asked, session.site.privacy, apart=apart)
 
     @cached_property
     def budget(self) -> Budget:

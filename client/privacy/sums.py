@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.client.privacy.clipping import Patients, clipped_gradient, clipped_sum, mean_by_patient
-from fedgraft.client.privacy.noise import with_noise
 from fedgraft.common.features.moments import Moments
 from fedgraft.common.privacy.histograms import Counted
+from fedgraft.common.privacy.noise import with_noise
 
 SQUARES_BOUND = 3.0
 """The length of a case's squared features, in those of a case whose features are all equally far from 0."""

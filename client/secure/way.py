@@ -7,6 +7,7 @@ from typing import Protocol
 
 from flwr.app import RecordDict
 
+from fedgraft.client.privacy.updates import noisy_update
 from fedgraft.client.secure.steps import masked_answer, take
 from fedgraft.client.secure.vault import Vault
 from fedgraft.client.site.release import RELEASED, append_line
@@ -94,8 +95,9 @@ def sealed(
         return answer
     site, summand = workspace.site(site_file), unpack_summand(content)
     assert summand is not None  # or there was no way
-    arrays = KINDS[kind].arrays(answer, Asked(content, plan))
-    vault = workspace.vault(site)
+    arrays, vault = KINDS[kind].arrays(answer, Asked(content, plan)), workspace.vault(site)
+    if kind == messages.TRAIN and plan.privacy.by_site:
+        arrays = noisy_update(arrays, plan, vault, run, site)
     member, words = masked_answer(arrays, summand, plan.digest, scale_of(summand, plan), vault.read(run), site)
     vault.write(run, member)
     about = {"sum": summand.number, "numbers": sum(part.size for part in words.parts)}

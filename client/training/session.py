@@ -101,6 +101,11 @@ class Session:
         return too_few(self.patients, self.site.release.patients)
 
     @property
+    def told_cases(self) -> int:
+        """How many training cases an update says that it rests on; with ``privacy=site`` each site counts as one."""
+        return 1 if self.plan.privacy.by_site else len(self.cohort["train"])
+
+    @property
     def held_out(self) -> bool:
         """Whether the plan holds this site out of training."""
         return self.site.name in self.plan.hold_out

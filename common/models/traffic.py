@@ -55,7 +55,7 @@ def volume(plan: Plan, model: Model) -> Volume:
 
 def _questions(plan: Plan, path: ExactPath) -> int:
     """How often, at most, a round asks for a gradient."""
-    return math.ceil(plan.privacy.steps / plan.rounds) if plan.privacy.on else path.most_evaluations
+    return math.ceil(plan.privacy.steps / plan.rounds) if plan.privacy.by_patient else path.most_evaluations
 
 
 def message_bytes(plan: Plan, model: Model) -> tuple[int, int]:

@@ -29,11 +29,13 @@ class Release:
         times: how many such sums.
         shared: whether several sites each add a part of the noise, a discrete Gaussian on a grid a thousand times
             finer, or more. How far their sum is from a discrete Gaussian (tau of the theorem) is then below 1e-1000000.
+        sampled: the probability with which each unit is in such a sum, drawn anew for each and told to nobody.
     """
 
     noise: float
     times: int = 1
     shared: bool = False
+    sampled: float = 1.0
 
 
 def ratio(releases: Sequence[Release]) -> float:
@@ -111,7 +113,10 @@ def _composed(releases: Sequence[Release]) -> Any:
     events = _module("dp_accounting.dp_event")
 
     def event(one: Release) -> Any:
-        return events.ZCDpEvent(0.5 / one.noise**2) if one.shared else events.GaussianDpEvent(one.noise)
+        if one.shared:
+            return events.ZCDpEvent(0.5 / one.noise**2)
+        alone = events.GaussianDpEvent(one.noise)
+        return alone if one.sampled == 1 else events.PoissonSampledDpEvent(one.sampled, alone)
 
     return events.ComposedDpEvent([events.SelfComposedDpEvent(event(one), one.times) for one in releases])
 

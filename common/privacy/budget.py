@@ -55,6 +55,21 @@ class Budget:
         return cls(counts.noise, noise, gradients.noise, gradients.times, gradients.shared, figures)
 
 
+def site_noise_of(plan: Plan) -> Release:
+    """With ``privacy=site``: the noise of each round's sum of updates, in lengths of the longest update.
+
+    Raises:
+        PlanError: there is none.
+    """
+    return _site_noise(plan.privacy, plan.rounds, plan.aggregation.secure, plan.strategy.fraction)
+
+
+@cache
+def _site_noise(section: PrivacySection, rounds: int, shared: bool, sampled: float) -> Release:
+    (found,) = scaled_to([Release(sqrt(rounds), rounds, shared, sampled)], section.epsilon, section.delta)
+    return found
+
+
 def budget_of(plan: Plan) -> Budget:
     """The noise that a plan's promise needs.
 

@@ -6,7 +6,6 @@ import inspect
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -44,10 +43,17 @@ _FIXED: dict[str, Any] = {
     "evaluate_metrics_aggr_fn": None,
 }
 _FROM_PLAN = {
-    "fraction_train": attrgetter("strategy.fraction"),
-    "min_train_nodes": attrgetter("patience.quorum_sites"),
-    "min_available_nodes": attrgetter("patience.quorum_sites"),
+    "fraction_train": lambda plan: 1.0 if plan.privacy.by_site else plan.strategy.fraction,
+    "min_train_nodes": lambda plan: _least(plan),
+    "min_available_nodes": lambda plan: _least(plan),
 }
+
+
+def _least(plan: Plan) -> int:
+    """How many sites are asked at least; with ``privacy=site`` those that were drawn before."""
+    return 1 if plan.privacy.by_site else plan.patience.quorum_sites
+
+
 SUPPLIED = frozenset((*_FIXED, *_FROM_PLAN))
 """Names of the arguments that FedGraft itself passes to a strategy; a plan must not set them."""
 

@@ -17,6 +17,9 @@ null):
 - ``val.<figure>``: of the final model on the validation cases of the sites that train, merged
 - ``noise.<val|test>.<figure>``: how far noise for privacy (``privacy.evaluation``) moves these (root mean square),
   beside the chance of so many cases; empty if they have none; without a figure that it may leave undefined
+- ``privacy``: ``unit``, ``epsilon``, ``delta``; ``spent``: the epsilon of what sites told, or (``unit=site``) of the
+  completed rounds; ``releases`` and ``apart``: sums with ``noise`` (in lengths of the longest part), ``times``,
+  ``shared``, ``sampled``; null without
 - ``sites.<name>.<figure>``, with ``cases``, ``prevalence``, ``examples`` (training cases) and ``split``
 - ``sites.<name>.quarantined``: cases that the site can't use, by reason (empty too if the site withholds them; 0: some,
   but fewer than its ``min_count``)
@@ -98,6 +101,7 @@ from fedgraft.server.exchange.held_out import abstaining, without_part
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.statistics import used
 from fedgraft.server.reports.bounds import bounds_figures, update_figures
+from fedgraft.server.reports.promise import promise
 from fedgraft.server.rounds.site_sums import withheld
 from fedgraft.server.rounds.state import Round, RunOutcome
 
@@ -125,6 +129,7 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float, rea
         },
         "val": evaluation_figures(task, last.pooled("val", without_part(outcome.offers, plan))),
         "noise": _short({split: dict(errors) for split, errors in last.noise.items()}),
+        "privacy": promise(plan, outcome.rounds[-1].number),
         "sites": sites,
         "worst_site": {"name": worst, headline: None if worst is None else defined[worst]},
         "held_out": list(without_part(outcome.offers, plan)),

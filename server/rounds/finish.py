@@ -19,9 +19,9 @@ from fedgraft.server.exchange.held_out import training
 from fedgraft.server.exchange.ledger import What
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.familiarity import familiarity_of
-from fedgraft.server.rounds.fitted.noisy_figures import heard_with_noise
 from fedgraft.server.rounds.interpolation import BySite, Shared
 from fedgraft.server.rounds.kept_features import kept_by_group
+from fedgraft.server.rounds.noisy.figures import heard_with_noise
 from fedgraft.server.rounds.state import Round, RunContext, RunOutcome, RunState
 
 

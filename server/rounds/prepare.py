@@ -16,6 +16,7 @@ from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.fitted.exact_round import FittedRounds
 from fedgraft.server.rounds.fitted.private_round import PrivateRounds
 from fedgraft.server.rounds.head_start import require_start
+from fedgraft.server.rounds.noisy.updates import noisy_updates_of
 from fedgraft.server.rounds.ready import require_ready, up_to_date
 from fedgraft.server.rounds.round import TrainingRounds
 from fedgraft.server.rounds.state import Prepared, Rounds, RunContext
@@ -69,5 +70,6 @@ def rounds_of(plan: Plan) -> Rounds:
     if path is not None:
         return FittedRounds(path)
     strategy = build_strategy(plan)
-    bounds = UNBOUND if is_private(type(strategy)) or plan.aggregation.secure else plan.bounds
-    return TrainingRounds(strategy, up_codec(plan.compression, plan.engine.trusted), bounds)
+    unbound = is_private(type(strategy)) or plan.aggregation.secure or plan.privacy.by_site
+    codec, bounds = up_codec(plan.compression, plan.engine.trusted), UNBOUND if unbound else plan.bounds
+    return TrainingRounds(strategy, codec, bounds, noisy_updates_of(plan))

@@ -27,6 +27,7 @@ from fedgraft.server.exchange.guard import Expected, Refusal, read_update
 from fedgraft.server.exchange.held_out import training
 from fedgraft.server.exchange.roster import Roster, RosterGrid
 from fedgraft.server.rounds.interpolation import Shared
+from fedgraft.server.rounds.noisy.updates import NoisyUpdates
 from fedgraft.server.rounds.state import Round, Rounds, RunContext, RunState
 
 Answer = tuple[Message, Update]
@@ -57,11 +58,13 @@ class TrainingRounds(Rounds):
             to round.
         codec: decodes the sites' updates.
         bounds: on each update.
+        noisy: with ``privacy=site``, how updates become private.
     """
 
     strategy: Strategy
     codec: Codec
     bounds: BoundsSection
+    noisy: NoisyUpdates | None = None
 
     def next(self, context: RunContext, state: RunState) -> RunState:
         return _next_round(context, self, state)
@@ -77,7 +80,8 @@ def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) ->
     start, number = time.monotonic(), state.number + 1
     roster, trainers = state.roster, training(state.roster, context.plan)
     strategy = rounds.strategy
-    messages = _messages(context, strategy, trainers, number, state.shared)
+    asked = trainers if rounds.noisy is None else rounds.noisy.drawn(trainers)
+    messages = _messages(context, strategy, asked, number, state.shared) if asked else []
     received = {name: state.shared[name] for name in context.trained}
     decode = partial(rounds.codec.decode, received=received)
     judge = partial(
@@ -92,7 +96,10 @@ def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) ->
     last = replace(state.rounds[-1], by_site={update.site: update.evaluations for _, update in answers})
     context.finished(last)
     final = state.final.heard(last.number, last.task, last.by_site, state.shared)
-    found = strategies.aggregate(strategy, number, answers, wire.specs_of(context.trained))
+    if rounds.noisy is not None and rounds.noisy.noise is not None:
+        found = rounds.noisy.mean((update.tensors for _, update in answers), received, len(trainers))
+    else:
+        found = strategies.aggregate(strategy, number, answers, wire.specs_of(context.trained))
     shared = {**state.shared, **with_known_moments(found, state.shared)}
     require_moments(number, shared, may_follow=len(messages) < len(trainers) and number < context.plan.rounds)
     context.keep(shared)
@@ -165,7 +172,8 @@ def _summary_of(
 ) -> Round:
     losses = [(u.train_loss, u.examples) for _, u in answers]
     known = [(loss, n) for loss, n in losses if loss is not None]
-    mean = sum(loss * n for loss, n in known) / sum(n for _, n in known) if len(known) == len(losses) else None
+    told = bool(known) and len(known) == len(losses)
+    mean = sum(loss * n for loss, n in known) / sum(n for _, n in known) if told else None
     up, down = context.ledger.round_bytes(number)
     task = tasks.of(context.plan.data)
     rested_on = context.quorum().rested_on(cases)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.privacy.budget import budget_of
+from fedgraft.common.privacy.budget import budget_of, site_noise_of
 
 
 def promised_leaving(plan: Plan) -> list[str]:
     """What leaves a site."""
+    if plan.privacy.by_site:
+        return _of_a_site(plan)
     section, budget = plan.privacy, budget_of(plan)
     by = "its part of the noise of the secure sum" if budget.shared else "noise of its own"
     found = [f"training patients by class, once, with noise of deviation {budget.counts:.3g}"]
@@ -20,11 +22,27 @@ def promised_leaving(plan: Plan) -> list[str]:
     return found
 
 
+def _of_a_site(plan: Plan) -> list[str]:
+    noise, secure = site_noise_of(plan), plan.aggregation.secure
+    by = "its part of the noise of the secure sum" if secure else "noise at the coordinator, on their sum"
+    often = "" if noise.sampled == 1 else f", by each site with a probability of {noise.sampled:g}"
+    return [
+        f"{noise.times} updates{often}, each of at most {plan.privacy.clip:g} in length, with {by} "
+        f"({noise.noise:.3g} times that)"
+    ]
+
+
 def promise_sentences(plan: Plan) -> list[str]:
     """What is promised; nothing without privacy."""
     if not plan.privacy.on:
         return []
     section = plan.privacy
+    if section.by_site:
+        seen = "who asks for updates too" if plan.aggregation.secure else "those who see the model, not the coordinator"
+        return [
+            f"promised to each hospital: epsilon {section.epsilon:g} with delta {section.delta:g}, for all rounds, "
+            f"against {seen}; with few hospitals the noise is larger than what they learn (docs/privacy.md)"
+        ]
     return [
         f"promised to each patient: epsilon {section.epsilon:g} with delta {section.delta:g}, for all that a run makes "
         "a site tell; noise is drawn by each site's operating system, so that no two runs are equal"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -30,7 +31,7 @@ WORDS = (
     "patience.quorum_sites=3",
     "patience.deadline=120",
 )
-SECONDS = 120.0
+SECONDS = 240.0
 
 
 def a_private_run_is_charged(
@@ -42,7 +43,7 @@ def a_private_run_is_charged(
     words = ("run", str(deployment.folder.root), "--plan", str(folder / "private.yaml"), "--out", str(out))
     name = min(services)
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(deployment.command, "coordinator", *words, seconds=240)
+        running = pool.submit(deployment.command, "coordinator", *words, seconds=480)
         _kill_between_charge_and_reply(deployment.scratch / name / "state", services[name], plan.digest)
         done = running.result()
     assert done.returncode == 0, done.stdout + done.stderr
@@ -60,18 +61,29 @@ def a_private_run_is_charged(
 
 
 def _kill_between_charge_and_reply(state: Path, service: Service, plan: str) -> None:
-    """What was charged is noted in ``released.jsonl`` before it leaves: the process of a gradient waits there."""
+    """A gradient is charged, and then noted in ``released.jsonl`` before it leaves: its process waits there."""
     released, aside = state / "released.jsonl", state / "aside.jsonl"
     _until(lambda: _told(released, plan)["offer"])
-    released.replace(aside)
-    os.mkfifo(released)
-    _until(lambda: _told(state / FILE, plan)["gradient"] > _told(aside, plan)["gradient"])
-    aside.replace(released)  # for whoever comes next; it waits at the file that was there
-    (executor,) = below(service.process.pid, "deployment.executor")
-    waiting = [one for server in below(executor, "forkserver") for one in below(server)]
-    for one in waiting:
-        os.kill(one, signal.SIGKILL)
-    assert waiting
+    with (state / f".{FILE}.lock").open("a") as account:
+        fcntl.flock(account, fcntl.LOCK_EX)
+        _until(lambda: any(map(_waits_for_a_lock, _messages(service))))
+        released.replace(aside)
+        os.mkfifo(released)
+    _until(lambda: _told(state / FILE, plan)["gradient"])
+    aside.replace(released)  # for whoever comes next
+    (waiting,) = _messages(service)
+    os.kill(waiting, signal.SIGKILL)
+
+
+def _messages(service: Service) -> list[int]:
+    """The processes that answer a message now."""
+    executors = below(service.process.pid, "deployment.executor")
+    return [one for executor in executors for server in below(executor, "forkserver") for one in below(server)]
+
+
+def _waits_for_a_lock(pid: int) -> bool:
+    locks = Path("/proc/locks").read_text(encoding="utf-8").splitlines()
+    return any("->" in line and f" {pid} " in line for line in locks)
 
 
 def _told(file: Path, plan: str) -> Counter[str]:

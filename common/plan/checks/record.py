@@ -11,7 +11,7 @@ from fedgraft.common.plan.types import Check
 
 
 def _with(section: str, wrong: Callable[[Any], bool], text: str) -> Check:
-    return Check((section, "privacy"), lambda p: p.privacy.on and wrong(p), f"privacy=record {text}")
+    return Check((section, "privacy"), lambda p: p.privacy.by_patient and wrong(p), f"privacy=record {text}")
 
 
 RECORD_CHECKS: tuple[Check, ...] = (
@@ -135,7 +135,7 @@ RECORD_CHECKS: tuple[Check, ...] = (
     ),
     Check(
         ("privacy", "aggregation", "strategy"),
-        lambda p: p.privacy.on and p.aggregation.secure and p.strategy.options.get("precision") != "float64",
+        lambda p: p.privacy.by_patient and p.aggregation.secure and p.strategy.options.get("precision") != "float64",
         "privacy=record with aggregation.secure needs words that hold noisy gradients exactly; set "
         "strategy.precision=float64",
     ),

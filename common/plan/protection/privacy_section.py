@@ -16,11 +16,13 @@ class PrivacySection:
     """What is promised to each patient, and how noise is dealt over what sites tell.
 
     Attributes:
-        unit: whose presence is hidden: ``none`` = nobody's; ``record`` = each patient's, with all of their cases.
+        unit: whose part is hidden: ``none`` = nobody's; ``record`` = each patient's, with all of their cases; ``site``
+            = each hospital's. With ``site`` only epsilon, delta and clip count.
         epsilon, delta: the promise, for all that a run makes a site tell (Dwork & Roth 2014, definition 2.4; with and
             without the patient).
         steps: gradients over all cases that a run takes.
         clip: the most that a patient may give to a gradient; the inputs of the head have a length of about 1 there.
+            With ``unit=site`` the length to which each site's update is shortened.
         rate: of a step; ``None``: as large as ``jitter`` lets it be, and at most ``most_rate``.
         jitter: the deviation that the noise of all steps may bring to a case's log odds.
         momentum: of the steps (Polyak 1964).
@@ -32,7 +34,7 @@ class PrivacySection:
     """
 
     __pydantic_config__ = STRICT
-    unit: Literal["none", "record"] = "none"
+    unit: Literal["none", "record", "site"] = "none"
     epsilon: Positive = 3.0
     delta: Annotated[float, Field(gt=0, lt=0.01)] = 1e-5
     steps: Count = 100
@@ -48,6 +50,14 @@ class PrivacySection:
     @property
     def on(self) -> bool:
         return self.unit != "none"
+
+    @property
+    def by_patient(self) -> bool:
+        return self.unit == "record"
+
+    @property
+    def by_site(self) -> bool:
+        return self.unit == "site"
 
 
 def without_later(plain: Mapping[str, Any]) -> dict[str, Any]:

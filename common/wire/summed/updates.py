@@ -29,7 +29,7 @@ class Updates:
         cases, loss = float(metrics[messages.EXAMPLES]), metrics.get("train-loss")  # type: ignore[arg-type]
         own = messages.unpack_any(messages.unpack_arrays(answer, messages.ARRAYS))
         moved = {name: tensor.double() - received[name].double() for name, tensor in own.items()}
-        times = cases * _scale(asked) * _shortening(moved, asked.plan.aggregation.norm)
+        times = cases * _scale(asked) * _shortening(moved, _norm(asked))
         found = {TENSOR + name: of_tensor((times * moved[name]).to(own[name].dtype)) for name in moved}
         held = config_of(answer, messages.SITE).get(messages.HELD_BACK, 0)
         found[_CASES], found[_HELD_BACK] = scalar(cases), scalar(float(held))  # type: ignore[arg-type]
@@ -104,7 +104,13 @@ def _tensors(totals: Totals) -> dict[str, Tensor]:
 
 def _scale(asked: Asked) -> float:
     """By which an update is scaled for its words: one number as large as ``aggregation.norm`` fills their range."""
-    return asked.plan.aggregation.range / asked.plan.aggregation.norm
+    return asked.plan.aggregation.range / _norm(asked)
+
+
+def _norm(asked: Asked) -> float:
+    """To which a site shortens its update."""
+    privacy = asked.plan.privacy
+    return privacy.clip if privacy.by_site else asked.plan.aggregation.norm
 
 
 def _shortening(moved: dict[str, Tensor], norm: float) -> float:

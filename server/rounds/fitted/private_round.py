@@ -12,7 +12,7 @@ from fedgraft.common.privacy.budget import Budget
 from fedgraft.server.aggregation.strategy_state import Kept
 from fedgraft.server.exact.steps import Moved, at_rest, rate_of, take_steps
 from fedgraft.server.rounds.fitted.ends import ended, sites_of
-from fedgraft.server.rounds.fitted.summed_noise import noise_of_sum
+from fedgraft.server.rounds.noisy.summed import noise_of_sum
 from fedgraft.server.rounds.state import Rounds, RunContext, RunState
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from fedgraft.client.privacy.noise import discrete_normal, normal, with_noise
+from fedgraft.common.privacy.noise import discrete_normal, normal, with_noise
 
 
 def test_numbers_are_standard_normal() -> None:

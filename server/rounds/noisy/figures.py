@@ -17,7 +17,7 @@ from fedgraft.common.wire.summed.kind import POOLED
 from fedgraft.server.exchange.guard import Expected, Refusal, read_noisy_figures
 from fedgraft.server.exchange.ledger import What
 from fedgraft.server.exchange.roster import Roster
-from fedgraft.server.rounds.fitted.summed_noise import noise_of_sum
+from fedgraft.server.rounds.noisy.summed import noise_of_sum
 from fedgraft.server.rounds.state import RunContext
 
 
