@@ -24,6 +24,7 @@ from fedgraft.client.app.head_sums import tell_sums
 from fedgraft.client.app.many_sites import carry_out_all
 from fedgraft.client.app.statistics import describe as describe_table
 from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.privacy.updates import noisy_update
 from fedgraft.client.secure.way import is_summed, require_way, sealed, take_step, unsealed
 from fedgraft.client.site.release import RELEASED, append_line
 from fedgraft.client.site.site_file import read_site_file
@@ -100,9 +101,10 @@ class MessageHandler:
         return found
 
     def _carried_out(self, handler: Handler, message: Message, site_file: Path, run: int) -> RecordDict:
-        require_way(message.metadata.message_type, message.content, self.workspace, site_file)
+        kind = message.metadata.message_type
+        require_way(kind, message.content, self.workspace, site_file)
         answer = handler(message.content, self.workspace, site_file, run)
-        return sealed(message.metadata.message_type, message.content, answer, self.workspace, site_file, run)
+        return sealed(kind, message.content, answer, self.workspace, site_file, run, noisy_update)
 
     def train_all(self, asked: Sequence[tuple[Message, Context]]) -> list[Message]:
         """Answer ``train`` messages to several sites of this process; they are trained together where that is possible.
@@ -141,7 +143,8 @@ class MessageHandler:
         given, content = answer, message.content
 
         def leave(site_file: Path) -> RecordDict:
-            return sealed(TRAIN, content, given, self.workspace, site_file, run_of(content, context.run_id))
+            run = run_of(content, context.run_id)
+            return sealed(TRAIN, content, given, self.workspace, site_file, run, noisy_update)
 
         return self._attempt(leave, context)
 

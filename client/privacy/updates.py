@@ -11,14 +11,16 @@ from fedgraft.common.errors import SecureError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.privacy.budget import site_noise_of
 from fedgraft.common.privacy.noise import with_noise
+from fedgraft.common.wire.messages import TRAIN
 from fedgraft.common.wire.summed.kind import TENSOR, Arrays
 
 UPDATE = "update"
 _NOT_NOISY = ("held-back",)
 
 
-def noisy_update(arrays: Arrays, plan: Plan, vault: Vault, run: int, site: SiteFile) -> Arrays:
-    """The arrays of an answer to ``train``, with noise on its tensors, as float64; what is exact besides is left empty.
+def noisy_update(kind: str, arrays: Arrays, plan: Plan, vault: Vault, run: int, site: SiteFile) -> Arrays:
+    """The arrays of an answer to ``train`` under ``privacy=site``, with noise on its tensors, as float64; what is exact
+    besides is left empty. All others as they are.
 
     Args:
         arrays: the update is scaled so that the longest one is as long as ``aggregation.range``.
@@ -27,6 +29,8 @@ def noisy_update(arrays: Arrays, plan: Plan, vault: Vault, run: int, site: SiteF
         SecureError: the site has no keys for a sum.
         PrivacySpentError: the run was charged with no more updates, or never.
     """
+    if kind != TRAIN or not plan.privacy.by_site:
+        return arrays
     member = vault.read(run)
     if member is None or member.ready is None:
         raise SecureError("this site has no keys for a secure sum, into which its noisy answer must go")

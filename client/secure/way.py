@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from flwr.app import RecordDict
 
-from fedgraft.client.privacy.updates import noisy_update
 from fedgraft.client.secure.steps import masked_answer, take
 from fedgraft.client.secure.vault import Vault
 from fedgraft.client.site.release import RELEASED, append_line
@@ -17,11 +17,13 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.records import config_of, text_of
 from fedgraft.common.secure.layout import Scale
 from fedgraft.common.wire import messages
-from fedgraft.common.wire.summed.kind import Asked
+from fedgraft.common.wire.summed.kind import Arrays, Asked
 from fedgraft.common.wire.summed.kinds import KINDS, OPEN
 from fedgraft.common.wire.summed.places import SECURE
 from fedgraft.common.wire.summed.steps import STEP, pack_told, unpack_step
 from fedgraft.common.wire.summed.words import Summand, pack_words, unpack_summand
+
+Change = Callable[[str, Arrays, Plan, Vault, int, SiteFile], Arrays]
 
 
 class Kept(Protocol):
@@ -82,9 +84,12 @@ def require_way(kind: str, content: RecordDict, workspace: Kept, site_file: Path
 
 
 def sealed(
-    kind: str, content: RecordDict, answer: RecordDict, workspace: Kept, site_file: Path, run: int
+    kind: str, content: RecordDict, answer: RecordDict, workspace: Kept, site_file: Path, run: int, change: Change
 ) -> RecordDict:
     """An answer as masked words, if it must be; it leaves after the site has written down that these masks are used.
+
+    Args:
+        change: what is done to the arrays before they are masked.
 
     Raises:
         SecureError: as `require_way`, or it can't be masked (`fedgraft.client.secure.steps.masked_answer`).
@@ -96,8 +101,7 @@ def sealed(
     site, summand = workspace.site(site_file), unpack_summand(content)
     assert summand is not None  # or there was no way
     arrays, vault = KINDS[kind].arrays(answer, Asked(content, plan)), workspace.vault(site)
-    if kind == messages.TRAIN and plan.privacy.by_site:
-        arrays = noisy_update(arrays, plan, vault, run, site)
+    arrays = change(kind, arrays, plan, vault, run, site)
     member, words = masked_answer(arrays, summand, plan.digest, scale_of(summand, plan), vault.read(run), site)
     vault.write(run, member)
     about = {"sum": summand.number, "numbers": sum(part.size for part in words.parts)}

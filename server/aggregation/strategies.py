@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,18 +42,22 @@ _FIXED: dict[str, Any] = {
     "train_metrics_aggr_fn": None,
     "evaluate_metrics_aggr_fn": None,
 }
-_FROM_PLAN = {
-    "fraction_train": lambda plan: 1.0 if plan.privacy.by_site else plan.strategy.fraction,
-    "min_train_nodes": lambda plan: _least(plan),
-    "min_available_nodes": lambda plan: _least(plan),
-}
+
+
+def _share(plan: Plan) -> float:
+    """Of the sites that are asked; with ``privacy=site`` they were drawn before."""
+    return 1.0 if plan.privacy.by_site else plan.strategy.fraction
 
 
 def _least(plan: Plan) -> int:
-    """How many sites are asked at least; with ``privacy=site`` those that were drawn before."""
     return 1 if plan.privacy.by_site else plan.patience.quorum_sites
 
 
+_FROM_PLAN: dict[str, Callable[[Plan], float]] = {
+    "fraction_train": _share,
+    "min_train_nodes": _least,
+    "min_available_nodes": _least,
+}
 SUPPLIED = frozenset((*_FIXED, *_FROM_PLAN))
 """Names of the arguments that FedGraft itself passes to a strategy; a plan must not set them."""
 
