@@ -6,13 +6,14 @@ DEV := $(VENV)/.installed-dev
 # Two processes; tests/conftest.py says which tests stay together, and which go first. ARGS="-n 0" runs all in one.
 PYTEST := $(VENV)/bin/python -m pytest -n 2 --no-loadscope-reorder
 
-.PHONY: help simulate test quick lint docs format lock sbom clean
+.PHONY: help simulate demo test quick lint docs format lock sbom clean
 .DEFAULT_GOAL := help
 export FLWR_TELEMETRY_ENABLED := 0
 export FLWR_DISABLE_UPDATE_CHECK := 1
 
 help:
 	@echo "make simulate [ARGS='data=busi partition.sites=5']   train over simulated hospitals"
+	@echo "make demo [ARGS='--stay']                            a coordinator and three hospitals as processes, over TLS"
 	@echo "make test [ARGS='-k dicom']                          format, lint, types, docs and all tests"
 	@echo "make quick [ARGS='tests/common']                     format, lint, types and the tests without other processes"
 	@echo "make docs                                            the pages of docs/ as a site in build/site; a dead link fails"
@@ -20,7 +21,7 @@ help:
 	@echo "make format                                          write the code in the project's format"
 	@echo "make lock [ARGS=--upgrade]                           requirements.lock again, from pyproject.toml; what it pins stays, but for --upgrade"
 	@echo "make sbom                                            build/sbom.json: all that a hospital installs, as CycloneDX"
-	@echo "make clean                                           remove .venv, runs and build"
+	@echo "make clean                                           remove .venv, runs, fedgraft-demo and build"
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -38,6 +39,9 @@ $(DEV): pyproject.toml $(STAMP)
 
 simulate: $(STAMP)
 	$(VENV)/bin/fedgraft simulate $(ARGS)
+
+demo: $(STAMP)
+	$(VENV)/bin/fedgraft demo $(ARGS)
 
 test: lint docs
 	$(PYTEST) $(ARGS)
@@ -71,4 +75,4 @@ sbom: $(DEV)
 	@echo "sbom: build/sbom.json"
 
 clean:
-	rm -rf $(VENV) runs build
+	rm -rf $(VENV) runs fedgraft-demo build

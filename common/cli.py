@@ -20,6 +20,7 @@ from fedgraft.common.runtime.flower import QUIET
 from fedgraft.common.runtime.private import private_files
 
 COMMANDS = {
+    "demo": ("fedgraft.simulations.demo.command:main", "a coordinator and three hospitals as processes, over TLS"),
     "simulate": ("fedgraft.simulations.commands.simulate:main", "train over simulated hospitals on this machine"),
     "plan": ("fedgraft.simulations.commands.plan:main", "print what a run would do and send, without training"),
     "augment": ("fedgraft.simulations.commands.augment:main", "a picture of cases beside their augmented views"),
@@ -39,10 +40,10 @@ COMMANDS = {
         "fedgraft.server.weights.embed_classes:main",
         "describe classes in words: a head before any training",
     ),
-    "site": ("fedgraft.client.cli:main", "at the hospital: init, keygen, check, start"),
+    "site": ("fedgraft.client.cli:main", "at the hospital: join, check, review, approve, start, ..."),
     "coordinator": (
         "fedgraft.server.cli:main",
-        "at the coordinator: init, start, register, sites, run, status, stop, ...",
+        "at the coordinator: init, start, invite, sites, run, watch, stop, ...",
     ),
 }
 SERVICES = {

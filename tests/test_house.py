@@ -31,7 +31,7 @@ ROOMS = {
     "fence secure site",
     "server": "cli watching app preflight checkpoints reports evidence rounds exact patience bounds secure exchange "
     "aggregation weights deployment tracking",
-    "simulations": "commands api study audit engine planning clock federation datasets",
+    "simulations": "commands demo api study audit engine planning clock federation datasets",
 }
 """Each floor's rooms (folders with all that is in them, and files that lie loose), the ground last: a room may import
 those after it."""

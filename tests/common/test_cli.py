@@ -14,7 +14,19 @@ from fedgraft.common import cli
 
 pytestmark = pytest.mark.processes
 
-LOCAL = ("simulate", "plan", "augment", "clock", "predict", "export", "report", "backbone", "embed-classes")
+LOCAL = (
+    "audit",
+    "augment",
+    "backbone",
+    "clock",
+    "demo",
+    "embed-classes",
+    "export",
+    "plan",
+    "predict",
+    "report",
+    "simulate",
+)
 COMMANDS = (*LOCAL, "site", "coordinator")
 SCRIPT = Path(sys.executable).with_name("fedgraft")
 
