@@ -203,7 +203,9 @@ def test_a_study_without_a_question_is_refused(source: fg.Source, tmp_path: Path
     plan = fg.plan(rounds=1, source=source)
     with pytest.raises(fg.PlanError, match="a study needs baselines, seeds, lrs, folds or cases; simulate"):
         fg.study(plan)
-    with pytest.raises(fg.PlanError, match="baselines='pool': input should be 'local', 'pooled' or") as caught:
+    with pytest.raises(
+        fg.PlanError, match="baselines='pool': input should be 'local', 'pooled', 'leave_one_site_out' or"
+    ) as caught:
         fg.study(plan, baselines=["pool"], seeds=[0, 0])
     assert "seeds names one twice" in caught.value.problems
     adapted = fg.plan("data.sites=2", "data.cases=48", adapt="adabn", baselines=["leave_one_site_out"])

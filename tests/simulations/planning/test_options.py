@@ -54,7 +54,10 @@ def test_folds_and_cases_are_in_the_sentence_and_a_curve_is_beside_each_site_alo
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["baselines=[pool]"], "baselines='pool': input should be 'local', 'pooled' or 'leave_one_site_out'"),
+        (
+            ["baselines=[pool]"],
+            "baselines='pool': input should be 'local', 'pooled', 'leave_one_site_out' or 'simpler'",
+        ),
         (["seeds=[-1]"], "seeds=-1: input should be greater than or equal to 0"),
         (["lrs=[0]"], "lrs=0: input should be greater than 0"),
         (["seeds=[1,1]"], "seeds names one twice"),
