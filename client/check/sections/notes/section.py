@@ -12,6 +12,7 @@ from fedgraft.client.check.cases import CaseTable
 from fedgraft.client.check.formatting import count_of, lines_of, share
 from fedgraft.client.check.report import Finding, Grid, Section
 from fedgraft.client.check.sections.duplicates import suspicious
+from fedgraft.client.check.sections.notes.copies import copies
 from fedgraft.client.check.sections.notes.names import names
 from fedgraft.client.check.sections.notes.words import negations, telling_words
 from fedgraft.client.check.sections.quarantine import refusal_grid, refusals
@@ -42,7 +43,7 @@ def describe_notes(case_table: CaseTable, verdicts: NDArray[np.uint8], inputs: T
     notes = [inputs.note(case) for case in usable.cases]
     findings += [*lengths(usable, notes, inputs), *languages(notes), negations(notes)]
     findings += [*_duplicates(usable, notes, site), *telling_words(notes, usable, site.release.min_count)]
-    findings += names(notes)
+    findings += [*names(notes), *copies(notes, inputs.views)]
     return Section("notes", tuple(findings), (*grids, _length_grid(notes), _language_grid(notes)))
 
 
