@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection
 
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.protection.dangers import plan_dangers
 from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.folder import Folder, read_sites
@@ -15,7 +16,8 @@ from fedgraft.server.preflight.needs import needs_of
 
 
 def check(folder: Folder, plan: Plan, anyway: bool, without: Collection[int] = ()) -> dict[str, str]:
-    """The sites that the run must leave out, names by node id; says which these are, and of which nothing is known.
+    """The sites that the run must leave out, names by node id; says which these are, and of which nothing is known;
+    and what makes the plan dangerous for a patient.
 
     Args:
         anyway: submit to those that fit.
@@ -25,6 +27,8 @@ def check(folder: Folder, plan: Plan, anyway: bool, without: Collection[int] = (
         PlanError, BackboneError: the plan's model can't be built.
         DeploymentError: the coordinator is not running, or the plan does not fit (the message is the table).
     """
+    for danger in plan_dangers(plan):
+        say(str(danger))
     states = flower_cli.node_states(folder)
     asked = [site for site in read_sites(folder) if int(site.node_id) not in without]
     fits = examine(needs_of(plan), asked, states, read_announced(folder), time.time())

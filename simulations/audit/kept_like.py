@@ -1,7 +1,7 @@
 """Features of nobody, drawn like those that pretrained networks give of medical images.
 
 Measured on three kinds of kept features of PneumoniaMNIST: the variance of the k-th principal component falls as 1 / k;
-the first one tells classes apart by 1.5 of its deviations, all together by 2.1.
+the first one tells classes apart by 2.0 of their deviations, all together by 3.1, most of it in the first 64.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-FIRST, REST = 1.5, 1.5
-_SPREAD = 256
+FIRST, REST = 2.0, 2.4
+_SPREAD = 64
 """Components over which the rest of the difference between classes is spread."""
 
 
@@ -39,6 +39,7 @@ def _apart(width: int, classes: int, generator: torch.Generator) -> Tensor:
     and in length by `REST` in the others."""
     spread = min(_SPREAD, width)
     drawn = torch.randn(classes, width, generator=generator)
+    drawn *= torch.arange(1, width + 1).float().rsqrt()
     drawn[:, spread:] = 0
     drawn[:, 0] = torch.linspace(-1, 1, classes) * FIRST * (classes - 1) / 2
     rest = drawn[:, 1:] - drawn[:, 1:].mean(dim=0)

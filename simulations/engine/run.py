@@ -46,6 +46,7 @@ from fedgraft.simulations.engine.ray import run_on_ray
 from fedgraft.simulations.federation.availability import Reaches, always, reaches
 from fedgraft.simulations.federation.giveaways import giveaway_sentences
 from fedgraft.simulations.federation.local_statistics import with_local_statistics
+from fedgraft.simulations.federation.red_flags import red_flag_sentences
 from fedgraft.simulations.federation.sites import SimulatedSites, lay_out
 
 Ended = Callable[[RunOutcome], None]
@@ -127,10 +128,11 @@ def simulate_over(
 
 
 def _giveaways(plan: Plan, federation: SimulatedSites) -> list[str]:
-    """Sentences on columns that give the label away; none if a site's cases can't be read, which the run has said."""
+    """Sentences on columns that give the label away, and on what endangers a patient; none if a site's cases can't be
+    read, which the run has said."""
     try:
         cases = {name: read_manifest(path.parent / "manifest.csv") for name, path in federation.sites.items()}
-        return giveaway_sentences(plan, cases)
+        return [*giveaway_sentences(plan, cases), *red_flag_sentences(plan, cases)]
     except DataError:
         return []
 

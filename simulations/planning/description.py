@@ -33,7 +33,7 @@ from fedgraft.server.rounds.prepare import rounds_of
 from fedgraft.simulations.federation.local_statistics import statistics_of_simulation
 from fedgraft.simulations.planning.html import html_lines, html_table
 from fedgraft.simulations.planning.kept_features import keep_sentences
-from fedgraft.simulations.planning.promise import promise_sentences, promised_leaving
+from fedgraft.simulations.planning.promise import promise_sentences, promised_leaving, red_flags
 
 _WIDTH = 120
 _STYLES = {"frozen": "dim", "shared": "bold", "local": "green", "given": "cyan"}
@@ -230,6 +230,7 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
         f"computed once per case and kept at the site: {kept} ({numbers:,} numbers per case).",
         f"input: {shape}; {model.width} features; stages: {stages}",
         *_secured_and_refused(plan),
+        *red_flags(plan, model),
         f"plan digest: {asked.digest}",
     ]
 

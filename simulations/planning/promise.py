@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from fedgraft.common.models.frozen_part import INPUTS
+from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.protection.dangers import pixel_dangers, plan_dangers
 from fedgraft.common.privacy.budget import budget_of, site_noise_of
 
 
@@ -47,3 +50,9 @@ def promise_sentences(plan: Plan) -> list[str]:
         f"promised to each patient: epsilon {section.epsilon:g} with delta {section.delta:g}, for all that a run makes "
         "a site tell; noise is drawn by each site's operating system, so that no two runs are equal"
     ]
+
+
+def red_flags(plan: Plan, model: Model) -> list[str]:
+    """What makes the plan dangerous for a single patient."""
+    pixels = pixel_dangers(plan, model.constant.what == INPUTS)
+    return [str(danger) for danger in (*plan_dangers(plan), *pixels)]

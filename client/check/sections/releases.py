@@ -14,6 +14,7 @@ from fedgraft.common.errors import BoundsError
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.protection.dangers import plan_dangers
 
 TITLE = "what leaves, and what it could tell"
 
@@ -22,6 +23,8 @@ def releases(site: SiteFile, plan: Plan | None, model: Model | None) -> Section:
     """A finding for each release that the site allows and the plan, if there is one, asks for; and what the plan asks
     beyond the site's bounds."""
     findings = [*_learnt(site, plan), *_numbers(site, plan), *_figures(site, plan), *_bounds(site, plan, model)]
+    dangers = [] if plan is None else plan_dangers(plan)
+    findings += [Finding("warning", danger.name, danger.text, danger.to_do) for danger in dangers]
     return Section(TITLE, tuple(findings))
 
 

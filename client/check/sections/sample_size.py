@@ -14,6 +14,7 @@ from fedgraft.common import tasks
 from fedgraft.common.errors import DataError
 from fedgraft.common.interfaces.task import Outcome
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.protection.dangers import case_dangers
 
 
 def readiness(case_table: CaseTable, plan: Plan, site: SiteFile) -> Section:
@@ -23,9 +24,18 @@ def readiness(case_table: CaseTable, plan: Plan, site: SiteFile) -> Section:
         case_table: the usable cases only, with their splits.
     """
     findings = [*_training(case_table, plan), *_held_out(case_table, plan), *_release(case_table, plan, site)]
+    findings += _dangers(case_table, plan, site)
     if not any(finding.grade != "ok" for finding in findings):
         findings.insert(0, Finding("ok", "size", "enough cases of every kind in every split"))
     return Section("ready for the plan?", tuple(findings), (_grid(case_table, plan),))
+
+
+def _dangers(case_table: CaseTable, plan: Plan, site: SiteFile) -> Iterator[Finding]:
+    """What makes the plan dangerous for a single patient here."""
+    train = case_table.positions("train")
+    counts = [one.count(True, train) for one in case_table.outcomes]
+    for danger in case_dangers(plan, site.name, counts):
+        yield Finding("warning", danger.name, danger.text, danger.to_do)
 
 
 def _training(case_table: CaseTable, plan: Plan) -> Iterator[Finding]:

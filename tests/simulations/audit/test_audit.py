@@ -59,6 +59,8 @@ def test_the_command_writes_a_page_that_names_no_case(run_of: RunOf, capsys: pyt
     assert found["plan_digest"] == json.loads((folder / "summary.json").read_text())["plan_digest"]
     page, report = ((folder / name).read_text() for name in ("audit.html", "report.html"))
     assert "The run promised patients nothing" in page
+    warned = json.loads((folder / "summary.json").read_text())["warnings"]
+    assert any(one.startswith("red flag, gradients in the clear: with strategy=exact") for one in warned)
     assert "Privacy, attacked" in report and 'href="audit.html"' in report
     lines = next(folder.glob("sites/*/manifest.csv")).read_text().splitlines()[1:]
     paths = [line.split(",")[0] for line in lines]

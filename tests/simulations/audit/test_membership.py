@@ -35,7 +35,7 @@ def test_an_overfitted_head_tells_who_trained_it() -> None:
         return fitted(POOL.inputs, POOL.labels, keep, nn.functional.cross_entropy, 1e-4)
 
     found = attacked(Recipe(train, "overfitted"))
-    assert found.auroc > 0.7 and found.found > 0.1
+    assert found.auroc_interval[0] > 0.64 and found.found > 0.08
 
 
 def test_under_epsilon_3_hardly_anybody_is_found(compose_plan: Callable[..., Plan]) -> None:
@@ -52,4 +52,4 @@ def test_without_noise_the_same_steps_tell(compose_plan: Callable[..., Plan]) ->
     def train(keep: torch.Tensor, generator: torch.Generator) -> Heads:
         return noisy(POOL.inputs, POOL.labels, POOL.patient, keep, nn.functional.cross_entropy, how, generator)
 
-    assert attacked(Recipe(train, "without noise")).auroc > 0.6
+    assert attacked(Recipe(train, "without noise")).auroc_interval[0] > 0.55

@@ -48,3 +48,10 @@ def test_a_plan_of_gradients_and_one_beyond_the_bounds(compose_plan: Callable[..
     found = releases(replace(SITE, bounds=Bounds(rounds=10, parameters=3)), plan, build(plan, None)).findings
     problems = [one.text for one in found if one.grade == "problem"]
     assert problems[0] == "rounds=20 is above bounds.rounds=10" and "bounds.parameters=3" in problems[1]
+
+
+def test_what_makes_a_plan_dangerous_is_a_warning_by_name(compose_plan: Callable[..., Plan]) -> None:
+    exact = compose_plan("strategy=exact", "head=plain", "strategy.weakest=0.1", "rounds=1")
+    found = said(SITE, exact)["gradients in the clear"]
+    assert found.startswith("warning: with strategy=exact in the clear the coordinator has dozens of gradients")
+    assert "gradients in the clear" not in said(SITE, compose_plan())

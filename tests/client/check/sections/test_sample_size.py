@@ -134,3 +134,9 @@ def test_both_sides_of_every_finding(compose_plan: Composer) -> None:
     (grid,) = section.grids
     assert grid.title == "usable cases with / without a finding (+ unknown)"
     assert grid.rows == (("mass", "5 / 20 (+ 40)", "0 / 0", "10 / 0"),)
+
+
+def test_one_case_of_a_class_is_a_red_flag(compose_plan: Composer) -> None:
+    plan = compose_plan()
+    found = texts(dealt(plan, train=(20, 1), val=(10, 10), test=(10, 10)), plan)
+    assert any("one case of a class: north has a class with one training case" in one for one in found)
