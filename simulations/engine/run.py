@@ -132,7 +132,7 @@ def _giveaways(plan: Plan, federation: SimulatedSites) -> list[str]:
     read, which the run has said."""
     try:
         cases = {name: read_manifest(path.parent / "manifest.csv") for name, path in federation.sites.items()}
-        return [*giveaway_sentences(plan, cases), *red_flag_sentences(plan, cases)]
+        return [*red_flag_sentences(plan, cases), *giveaway_sentences(plan, cases)]
     except DataError:
         return []
 
