@@ -75,7 +75,7 @@ def _require(asked: Asked) -> None:
 def _about(audited: AuditedRun, asked: Asked) -> dict[str, Any]:
     plan = audited.plan
     promised = None
-    if plan.privacy.on:
+    if plan.privacy.by_patient:
         promised = {"epsilon": plan.privacy.epsilon, "delta": plan.privacy.delta, "shared": budget_of(plan).shared}
     return {
         "plan_digest": plan.digest,
@@ -89,7 +89,7 @@ def _about(audited: AuditedRun, asked: Asked) -> dict[str, Any]:
 
 def _mechanism(audited: AuditedRun) -> Mechanism | None:
     """How the run told gradients; ``None`` without noise."""
-    if not audited.plan.privacy.on:
+    if not audited.plan.privacy.by_patient:
         return None
     return mechanism_of(audited.plan, audited.model.head_width, _training_sites(audited))
 

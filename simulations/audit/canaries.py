@@ -117,10 +117,10 @@ def canaries(plan: Plan, width: int, sites: int) -> Finding:
         width: of the head's inputs.
         sites: that train.
     """
-    if not plan.privacy.on:
+    if not plan.privacy.by_patient:
         why = (
-            "the plan has privacy=none: nothing is promised, and without noise such an attacker is right about every "
-            "canary. Epsilon has no bound"
+            f"the plan has privacy={plan.privacy.unit}: no patient is promised anything, and without noise for "
+            "patients such an attacker is right about every canary. Epsilon has no bound for them"
         )
         return not_tried(NAME, TITLE, _ASKED, why)
     how, section = mechanism_of(plan, width, sites), plan.privacy

@@ -38,7 +38,7 @@ def promise(about: Mapping[str, Any]) -> str:
     secure = "The coordinator saw sums over hospitals only. " if about["secure"] else ""
     promised = about["promised"]
     if promised is None:
-        return f"{secure}The run promised patients nothing (privacy=none). Below is what its sums and its model tell."
+        return f"{secure}The run promised patients nothing. Below is what its sums and its model tell."
     return (
         f"{secure}The run promised each patient epsilon {promised['epsilon']:g} with delta {promised['delta']:g}: "
         "whatever "

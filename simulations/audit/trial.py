@@ -65,8 +65,11 @@ def trial(plan: Plan, cases: int, sites: int, width: int, progress: Callable[[in
     Raises:
         PlanError: the plan promises nothing.
     """
-    if not plan.privacy.on:
-        raise PlanError("--trial has no effect with privacy=none: without noise nothing is lost; add privacy=record")
+    if not plan.privacy.by_patient:
+        raise PlanError(
+            f"--trial has no effect with privacy={plan.privacy.unit}: it tries the noise that hides patients; add "
+            "privacy=record"
+        )
     how = noisy_steps(plan, sites)
     drawn = min(cases, max(1, _MOST_NUMBERS // width))
     # of fewer cases the same, in parts of a case

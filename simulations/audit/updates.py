@@ -56,7 +56,7 @@ def updates(audited: AuditedRun) -> Finding:
         f"By the part that a patient's gradient has in them: {of_members(summed)}",
         f"By the space that they span: {of_members(spanned)}",
     ]
-    if audited.plan.privacy.on:
+    if audited.plan.privacy.by_patient:
         said.append("Each message has the hospital's own noise; the repeated run has other noise than the first.")
     rows = [
         (

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
 def _job(planned: Planned, tries: bool) -> None:
     console = Console()
     planned.describe().print(console)
-    if planned.plan.privacy.on and not tries:
+    if planned.plan.privacy.by_patient and not tries:
         console.print(
             f"fedgraft plan ... {TRIAL} says what this will cost in AUROC, on phantom features", highlight=False
         )

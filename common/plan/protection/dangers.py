@@ -62,7 +62,7 @@ def pixel_dangers(plan: Plan, sees_pixels: bool) -> list[Danger]:
 
 
 def _clear_gradients(plan: Plan) -> Iterator[Danger]:
-    if is_exact(plan.strategy) and not plan.privacy.on and not plan.aggregation.secure:
+    if is_exact(plan.strategy) and not plan.privacy.by_patient and not plan.aggregation.secure:
         text = (
             "with strategy=exact in the clear the coordinator has dozens of gradients of each hospital over the same "
             "patients, which together tell who they are"
@@ -93,7 +93,7 @@ def _promise(plan: Plan) -> Iterator[Danger]:
 
 
 def _one_of_a_class(plan: Plan, site: str, counts: Sequence[int]) -> Iterator[Danger]:
-    if plan.privacy.on or plan.aggregation.secure or 1 not in counts:
+    if plan.privacy.by_patient or plan.aggregation.secure or 1 not in counts:
         return
     text = (
         f"{site} has a class with one training case: what its update or gradient says of that class is that patient's "
@@ -104,7 +104,7 @@ def _one_of_a_class(plan: Plan, site: str, counts: Sequence[int]) -> Iterator[Da
 
 def _one_step(plan: Plan, site: str, cases: int) -> Iterator[Danger]:
     """An update that is one gradient of one case."""
-    if plan.privacy.on or plan.aggregation.secure or cases != 1:
+    if plan.privacy.by_patient or plan.aggregation.secure or cases != 1:
         return
     text = f"{site} has one training case: its update is that patient's gradient, whose features are read off it"
     yield Danger("an update of one case", text, "leave the hospital out, or set aggregation=secure")
@@ -112,6 +112,6 @@ def _one_step(plan: Plan, site: str, cases: int) -> Iterator[Danger]:
 
 def _delta(plan: Plan, counts: Mapping[str, Sequence[int]]) -> Iterator[Danger]:
     cases = sum(map(sum, counts.values()))
-    if plan.privacy.on and cases and plan.privacy.delta > 1 / (2 * cases):
+    if plan.privacy.by_patient and cases and plan.privacy.delta > 1 / (2 * cases):
         text = f"privacy.delta={plan.privacy.delta:g} is not well below one in {cases:,} cases: that many may be told"
         yield Danger("a large delta", text, f"set it to {0.1 / cases:.1g} or less")

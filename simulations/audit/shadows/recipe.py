@@ -58,7 +58,7 @@ def recipe_of(plan: Plan, pool: Pool, rounds: int) -> Recipe:
     if rounds == 0:
         raise NotTriedError("the released head was not trained (its round is 0): it is made of sums over classes alone")
     loss, unlike = _loss(plan, pool), _unlike(plan)
-    if plan.privacy.on:
+    if plan.privacy.by_patient:
         how = noisy_steps(plan, len(pool.sites))
         train = partial(_private, pool, loss, how)
         return Recipe(train, f"{plan.privacy.steps} noisy steps over all sites' cases, as the plan's", unlike)
@@ -109,7 +109,7 @@ def _loss(plan: Plan, pool: Pool) -> Loss:
 
 def _unlike(plan: Plan) -> tuple[str, ...]:
     """What of the plan the shadows leave out."""
-    found = []
+    found = ["the noise that hides hospitals is left out"] if plan.privacy.by_site else []
     if "local" in (plan.loss.weights, plan.loss.prior):
         found.append("class weights are by all sites' counts")
     sections = ("initial", "alignment", "sampling", "compression")

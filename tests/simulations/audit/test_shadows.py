@@ -118,6 +118,7 @@ def test_averaged_shadows_are_fedavg_by_hand(compose_plan: PlanOf) -> None:
         (("loss.weights=local",), "2 rounds", ("class weights are by all sites' counts",)),
         (("augment.mixup=0.2",), "2 rounds", ("mixing of cases is left out",)),
         (("initial=prototypes",), "2 rounds", ("initial is left out",)),
+        (("privacy=site", "loss.weights=none"), "2 rounds", ("the noise that hides hospitals is left out",)),
         (("privacy=record",), "100 noisy steps", ()),
     ],
 )
