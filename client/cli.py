@@ -12,6 +12,7 @@ from fedgraft.client.check import command as check_command
 from fedgraft.client.cohort.draft import Draft, draft_manifest, write_draft
 from fedgraft.client.deidentification import command as deidentify_command
 from fedgraft.client.deployment import fetching, start_command
+from fedgraft.client.deployment.supervisor import require_coordinator
 from fedgraft.client.joining import command as join_command
 from fedgraft.client.own_report import command as report_command
 from fedgraft.client.prediction import evaluate_command
@@ -21,8 +22,11 @@ from fedgraft.client.site.first_file import first_file
 from fedgraft.client.site.keys import make_key_pair
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.common.errors import DataError, SiteFileError
+from fedgraft.common.runtime.files import private_folder
+from fedgraft.common.runtime.flower import module
 from fedgraft.common.runtime.processes import say
 from fedgraft.common.runtime.ssh_keys import key_fingerprint
+from fedgraft.common.runtime.systemd import Service, unit_of
 
 EPILOG = """\
 a first time:
@@ -102,8 +106,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     deidentify = _add(commands, "deidentify", "what may name a patient in notes: an assistant", deidentify_command)
     _add_start(commands)
+    service = commands.add_parser("service", help="print a hardened systemd unit for `start`")
+    service.add_argument("--user", metavar="NAME", help="the account that it runs as (default: yours)")
+    service.set_defaults(command=_service)
     approvals = review_command.add_commands(commands)
-    for command in (keygen, check, case, report, privacy, deidentify, *approvals, *_add_models(commands)):
+    for command in (keygen, check, case, report, privacy, deidentify, service, *approvals, *_add_models(commands)):
         command.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")
     return parser
 
@@ -225,6 +232,19 @@ def _init(given: argparse.Namespace) -> int:
         given.out.unlink()
         raise
     say(f"wrote {given.out}; next: edit its `coordinator` section, then `fedgraft site keygen`")
+    return 0
+
+
+def _service(given: argparse.Namespace) -> int:
+    path, site = given.site.resolve(), read_site_file(given.site)
+    require_coordinator(site, path)
+    for folder in (site.state, site.shared_store):
+        private_folder(folder)  # systemd can only allow what is there
+    command = module("fedgraft.common.cli", "site", "start", "--site", str(path))
+    writes, gpu = [site.state, site.shared_store], site.device != "cpu"
+    print(
+        unit_of(Service("fedgraft-site", f"FedGraft site {site.name}", command, path.parent, writes, given.user, gpu))
+    )
     return 0
 
 

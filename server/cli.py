@@ -12,7 +12,9 @@ from fedgraft.common.errors import DeploymentError
 from fedgraft.common.model_folder.folder import open_model
 from fedgraft.common.model_folder.graft import begun_from
 from fedgraft.common.plan.plan import Plan, load_plan
+from fedgraft.common.runtime.flower import module
 from fedgraft.common.runtime.processes import say
+from fedgraft.common.runtime.systemd import Service, unit_of
 from fedgraft.server.deployment import flower_cli, invitations, invite_command, launch, sites, start_command
 from fedgraft.server.deployment.folder import LEFT_OUT, Folder, Settings, create, names_in, renew
 from fedgraft.server.deployment.following import follow_in_its_place, halt
@@ -86,6 +88,10 @@ def _add_set_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     start = commands.add_parser("start", help=start_command.HELP)
     start_command.add_options(start)
     start.set_defaults(command=start_command.run)
+    service = commands.add_parser("service", help="print a hardened systemd unit for `start`")
+    service.add_argument("folder", type=Path, metavar="DIR")
+    service.add_argument("--user", metavar="NAME", help="the account that it runs as (default: yours)")
+    service.set_defaults(command=_service)
 
 
 def _add_sites(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -180,6 +186,18 @@ def _renew(given: argparse.Namespace) -> int:
     folder = Folder(given.folder.resolve())
     renew(folder, folder.settings())
     say(f"{validity(folder.certificate).sentence}; start the coordinator again to use it")
+    return 0
+
+
+def _service(given: argparse.Namespace) -> int:
+    folder = Folder(given.folder.resolve())
+    folder.settings()
+    command = module("fedgraft.common.cli", "coordinator", "start", str(folder.root))
+    print(
+        unit_of(
+            Service("fedgraft-coordinator", "FedGraft coordinator", command, folder.root, [folder.root], given.user)
+        )
+    )
     return 0
 
 
