@@ -57,7 +57,8 @@ def a_private_run_is_charged(
     assert {line["outcome"] for line in ledger} == {"ok"}
     (again,) = [line for line in ledger if line["what"] == "again"]
     assert again["site"] == name and "gradient: the site reported `killed`" in again["reason"]
-    assert json.loads((out / "summary.json").read_text())["noise"]["test"]
+    summary = json.loads((out / "summary.json").read_text())
+    assert set(summary["noise"]) == {"val", "test"} and summary["privacy"]["unit"] == "record"
 
 
 def _kill_between_charge_and_reply(state: Path, service: Service, plan: str) -> None:

@@ -47,4 +47,6 @@ def heard_with_noise(context: RunContext, roster: Roster, shared: Mapping[str, T
     deviation = counted.bound * noise_of_sum(plan, budget.evaluation, len(roster), answered)
     figures = {split: counted.evaluation(told.numpy().astype(np.float64)) for split, told in total.items()}
     known = {split: one for split, one in figures.items() if one.cases}
-    return NoisyFigures({POOLED: dict(known)}, {split: counted.errors(one, deviation) for split, one in known.items()})
+    return NoisyFigures(
+        {POOLED: dict(known)}, {split: counted.errors(one, deviation) for split, one in figures.items()}
+    )
