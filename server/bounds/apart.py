@@ -17,6 +17,7 @@ from fedgraft.common.plan.bounds_section import BoundsSection
 from fedgraft.common.robust.coefficients import geometric_median
 from fedgraft.common.robust.products import Products
 from fedgraft.server.bounds.lengths import SPREAD, Norms, spread
+from fedgraft.server.bounds.travelled import longest
 
 _ITERATIONS, _SMOOTHING = 8, 0.01
 
@@ -29,26 +30,32 @@ class Apart:
         ratios: each distance in parts of the median one; empty if nothing can be said.
         left: of each update's way from the others' centre, the part that is used: 1 if it is near enough.
         mix: ``(K, K)``: row k says of which updates, times what, the one consists that is used in the k-th's place.
-        distances: as they were used.
+        distances: as they were used; 0 of those that did not move.
+        middle: the median distance.
     """
 
     ratios: tuple[float, ...]
     left: tuple[float, ...]
     mix: Products
     distances: tuple[float, ...]
+    middle: float = 0.0
 
 
-def apart(products: Products, cases: Sequence[int], earlier: Norms, bounds: BoundsSection) -> Apart:
+def apart(
+    products: Products, cases: Sequence[int], before: Sequence[float], earlier: Norms, bounds: BoundsSection
+) -> Apart:
     """How far each update is from the others' centre, and what is used of it.
 
-    The multiple of the median distance from which on an update is moved is `BoundsSection.far` at least, and more where
-    distances differ more: `BoundsSection.far_deviations` median deviations of their logarithms, over rounds. Of fewer
-    than five updates a deviation says too little, and all stay as they are. The median is over hospitals, or over cases
-    if that is larger: one that holds most of the cases is no odd one. Updates that did not move do not count.
+    The multiple of the median distance, in this round and in the whole run (`fedgraft.server.bounds.travelled`), from
+    which on an update is moved is `BoundsSection.far` at least, and more where distances differ more:
+    `BoundsSection.far_deviations` median deviations of their logarithms, over rounds. Of fewer than five updates a
+    deviation says too little, and all stay as they are. The median is over hospitals, or over cases if that is larger:
+    one that holds most of the cases is no odd one. Updates that did not move do not count.
 
     Args:
         products: inner products of K updates, shortened as `fedgraft.server.bounds.lengths` says.
         cases: that each update counts for.
+        before: by update, the squares of its site's earlier distances.
         earlier: the distances of the rounds before.
     """
     count = len(products)
@@ -64,13 +71,15 @@ def apart(products: Products, cases: Sequence[int], earlier: Norms, bounds: Boun
     middle = max(float(np.median(distances[moved])), _median_over(distances[moved], share[moved]))
     if middle <= 0:
         return whole
-    differ = spread([*earlier, distances[moved].tolist()])
-    most = middle * np.maximum(max(bounds.far, float(np.exp(bounds.far_deviations * differ))), bounds.little / share)
+    multiple = max(bounds.far, float(np.exp(bounds.far_deviations * spread([*earlier, distances[moved].tolist()]))))
+    totals = np.asarray(before) + distances**2
+    whole = max(float(np.median(totals[moved])), _median_over(totals[moved], share[moved]))
+    most = np.array([longest(multiple, middle, whole, square) for square in before])
+    most = np.maximum(most, bounds.little / share * np.sqrt(whole))
     left = np.where(moved, np.minimum(1.0, most / np.maximum(distances, most)), 1.0)
     mix = np.diag(left) + (1 - left)[:, None] * centres
-    return Apart(
-        tuple((distances / middle).tolist()), tuple(left.tolist()), mix, tuple((distances * left)[moved].tolist())
-    )
+    used = np.where(moved, distances * left, 0.0)
+    return Apart(tuple((distances / middle).tolist()), tuple(left.tolist()), mix, tuple(used.tolist()), middle)
 
 
 def _centres(products: Products, moved: NDArray[np.bool_]) -> Products:

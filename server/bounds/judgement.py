@@ -11,10 +11,11 @@ from torch import Tensor
 from fedgraft.common.plan.bounds_section import BoundsSection
 from fedgraft.common.robust.products import Products
 from fedgraft.common.wire.messages import Update
-from fedgraft.server.bounds.apart import apart, parts_of
+from fedgraft.server.bounds.apart import Apart, apart, parts_of
 from fedgraft.server.bounds.gram import lengths_of_others, products_of, trained
-from fedgraft.server.bounds.lengths import LONGEST, Measure, Norms, measure, remembered, strays
+from fedgraft.server.bounds.lengths import LONGEST, Measure, measure, remembered, strays
 from fedgraft.server.bounds.likeness import Likeness, likenesses
+from fedgraft.server.bounds.memory import Memory
 from fedgraft.server.bounds.weights import capped, counted
 from fedgraft.server.exchange.guard import Refusal
 
@@ -72,49 +73,50 @@ class Judgement:
             nothing was done are the very same.
         refused: by site.
         figures: by site.
-        norms, distances: what the next round remembers.
+        memory: what the next round is judged by.
     """
 
     used: dict[str, Update]
     refused: dict[str, Refusal]
     figures: dict[str, Figures]
-    norms: Norms
-    distances: Norms = ()
+    memory: Memory
 
 
 def judged(
     updates: Sequence[Update],
     received: Mapping[str, Tensor],
     bounds: BoundsSection,
-    earlier: Norms = (),
+    memory: Memory | None = None,
     confirmed: Mapping[str, int] | None = None,
-    distances: Norms = (),
 ) -> Judgement:
     """Judge a round's updates.
 
     Args:
         updates: checked by the guard; by different sites.
         received: the tensors that were sent to all of them.
-        earlier, distances: what the last round remembered: norms, and distances to the others.
+        memory: of the rounds before; ``None`` in the first one.
         confirmed: training cases by site, as registered with the coordinator.
     """
+    before = memory or Memory()
     if not updates:
-        return Judgement({}, {}, {}, earlier, distances)
+        return Judgement({}, {}, {}, before)
     tensors, known = [update.tensors for update in updates], confirmed or {}
     products = products_of(tensors, received, trained(received))
     norms = np.sqrt(np.maximum(np.diag(products), 0)).tolist()
-    by = measure(norms, earlier, bounds)
+    squares = [before.lengths.squares(update.site) for update in updates]
+    by = measure(norms, squares, before.norms, bounds)
     stray = strays(lengths_of_others(tensors, received))
-    shortened_to = _kept(norms, [cases for cases, _ in _weights(updates, bounds, known)], by)
+    shortened_to = _kept(norms, squares, [cases for cases, _ in _weights(updates, bounds, known)], by)
     fine = [k for k, left in enumerate(shortened_to) if left > 0 and k not in stray]
-    refused = {updates[k].site: _refusal(norm, by) for k, norm in enumerate(norms) if k not in fine}
+    refused = {updates[k].site: _refusal(norm, k in stray, by) for k, norm in enumerate(norms) if k not in fine}
     figures = {updates[k].site: Figures(norms[k], by.ratio(norms[k]), 0.0) for k in range(len(norms)) if k not in fine}
     kept = [shortened_to[k] for k in fine]
     some = [updates[k] for k in fine]
     weights = _weights(some, bounds, known)
     shortened = _shortened(products[np.ix_(fine, fine)], kept)
     alike = likenesses(shortened, [cases for cases, _ in weights])
-    how = apart(shortened, [cases for cases, _ in weights], distances, bounds)
+    distant = [before.apart.squares(update.site) for update in some]
+    how = apart(shortened, [cases for cases, _ in weights], distant, before.distances, bounds)
     used = {}
     for place, update in enumerate(some):
         (cases, because), norm = weights[place], norms[fine[place]]
@@ -123,13 +125,32 @@ def judged(
         ratio, far = by.ratio(norm), how.ratios[place] if how.ratios else None
         told, left = update.examples, how.left[place]
         figures[update.site] = Figures(norm, ratio, kept[place], cases, told, because, alike[place], far, left)
-    lengths = [norms[k] * left for k, left in zip(fine, kept, strict=True)]
-    near = remembered(distances, how.distances, bounds) if how.distances else distances
-    return Judgement(used, refused, figures, remembered(earlier, lengths, bounds), near)
+    lengths = {update.site: norms[k] * left for update, k, left in zip(some, fine, kept, strict=True)}
+    return Judgement(used, refused, figures, _remembered(before, lengths, by.reference, how, bounds))
 
 
-def _kept(norms: Sequence[float], cases: Sequence[int], by: Measure) -> list[float]:
-    return [by.kept(norm, count / sum(cases)) for norm, count in zip(norms, cases, strict=True)]
+def _remembered(
+    before: Memory, lengths: Mapping[str, float], reference: float, how: Apart, bounds: BoundsSection
+) -> Memory:
+    """The memory with one round more: updates as they were used; one that was refused is taken for the median one."""
+    after = replace(
+        before,
+        norms=remembered(before.norms, [*lengths.values()], bounds),
+        lengths=before.lengths.after(lengths.items(), reference),
+    )
+    if not how.distances:
+        return after
+    distances = {site: one for site, one in zip(lengths, how.distances, strict=True) if one > 0}
+    return replace(
+        after,
+        distances=remembered(before.distances, [*distances.values()], bounds),
+        apart=before.apart.after(distances.items(), how.middle),
+    )
+
+
+def _kept(norms: Sequence[float], squares: Sequence[float], cases: Sequence[int], by: Measure) -> list[float]:
+    shares = [count / sum(cases) for count in cases]
+    return [by.kept(norm, square, share) for norm, square, share in zip(norms, squares, shares, strict=True)]
 
 
 def _weights(updates: Sequence[Update], bounds: BoundsSection, confirmed: Mapping[str, int]) -> list[tuple[int, str]]:
@@ -171,10 +192,10 @@ def _made(name: str, updates: Sequence[Update], received: Tensor, parts: Mapping
     return found.to(received.dtype)
 
 
-def _refusal(norm: float, by: Measure) -> Refusal:
+def _refusal(norm: float, is_stray: bool, by: Measure) -> Refusal:
     if norm > LONGEST:
         return Refusal(OUT_OF_BOUNDS, f"its update has a norm of {norm:.2g}, which no training gives")
-    if by.kept(norm) > 0:
+    if is_stray:
         return Refusal(OUT_OF_BOUNDS, "its running statistics or moments moved far more than those of the other sites")
     return Refusal(
         OUT_OF_BOUNDS, f"its update was {_times(by.ratio(norm))}, more than bounds.refuse; something is wrong there"

@@ -1,13 +1,15 @@
-"""How long an update may be: by the median of the norms of this and earlier rounds."""
+"""How long an update may be: by the median of the sites' norms, in its round and in the run so far."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fedgraft.common.plan.bounds_section import BoundsSection
+from fedgraft.server.bounds.travelled import longest
 
 Norms = tuple[tuple[float, ...], ...]
 """The norms of each of the last rounds, the newest last."""
@@ -27,40 +29,47 @@ class Measure:
     """By what a round's norms are judged.
 
     Attributes:
-        reference: the median norm; 0 if there is none to compare with.
-        clip, refuse: the largest norm that stays as it is, and that is used at all.
-        little: what any update may add to a mean, as a norm.
+        reference: the median norm of the round; 0 if there is none to compare with.
+        whole: the squares of the median site in the run, this round's included (`fedgraft.server.bounds.travelled`).
+        clip, refuse: how many times as long as the median's an update may be to stay as it is, and to be used at all;
+            ``None``: any.
+        little: what any update may add to a mean, in parts of the median site's.
     """
 
     reference: float
-    clip: float
-    refuse: float
+    whole: float
+    clip: float | None
+    refuse: float | None
     little: float = 0.0
 
     def ratio(self, norm: float) -> float | None:
         """A norm in parts of the reference."""
         return norm / self.reference if self.reference > 0 else None
 
-    def kept(self, norm: float, share: float = 1.0) -> float:
+    def kept(self, norm: float, before: float = 0.0, share: float = 1.0) -> float:
         """What is left of an update: 1; less if it is clipped; 0 if it is refused.
 
         Args:
+            before: the squares of the site's earlier updates.
             share: its share of a mean.
         """
-        free = min(LONGEST, self.little / share)
-        if norm > max(self.refuse, free):
+        free = self.little * math.sqrt(self.whole) / share
+        refused, clipped = (self._longest(multiple, before, free) for multiple in (self.refuse, self.clip))
+        if norm > refused:
             return 0.0
-        longest = max(self.clip, free)
-        return 1.0 if norm <= longest else longest / norm
+        return min(1.0, min(refused, clipped) / norm) if norm > 0 else 1.0
+
+    def _longest(self, multiple: float | None, before: float, free: float) -> float:
+        if multiple is None or self.whole <= 0:
+            return LONGEST
+        return min(LONGEST, max(free, longest(multiple, self.reference, self.whole, before)))
 
 
-def measure(norms: Sequence[float], earlier: Norms, bounds: BoundsSection) -> Measure:
+def measure(norms: Sequence[float], before: Sequence[float], earlier: Norms, bounds: BoundsSection) -> Measure:
     """The measure of a round.
 
-    From three updates on, the reference is the median over them and the rounds before, or this round's own if that is
-    larger, since a part of the loss that sets in later moves all sites; what is refused is too long for this round's,
-    since norms fall from round to round as rates do. Of fewer nobody can say which is the odd one: then the shortest is
-    the reference (the median of each round's shortest, or this round's), an update is clipped where it would else be
+    From three updates on, sites are compared with the median one, in this round and in the whole run. Of fewer nobody
+    can say which is the odd one: then the shortest is the reference, an update is clipped where it would else be
     refused, and none is refused, since the round could not go on without it.
 
     From which multiple of it on updates are clipped depends on how much the sites' norms differ: the logarithms of
@@ -69,19 +78,15 @@ def measure(norms: Sequence[float], earlier: Norms, bounds: BoundsSection) -> Me
 
     Args:
         norms: of this round's updates, finite; at least one.
-        earlier: of the rounds before.
+        before: by update, the squares of its site's earlier ones.
+        earlier: the norms of the rounds before.
     """
-    rounds = [*earlier, tuple(norms)]
     is_few = len(norms) < FEW
-    pool = [min(some) for some in rounds if some] if is_few else [norm for some in rounds for norm in some]
-    now = min(norms) if is_few else float(np.median(norms))
-    reference = max(now, float(np.median(pool)))
-    if reference <= 0:
-        return Measure(0.0, LONGEST, LONGEST)
-    clip, refuse = (bounds.refuse or bounds.clip, None) if is_few else (_multiple(rounds, bounds), bounds.refuse)
-    longest = LONGEST if refuse is None else min(LONGEST, refuse * (now or reference))
-    highest = longest if clip is None else min(longest, clip * reference)
-    return Measure(reference, highest, longest, bounds.little * reference)
+    totals = [norm**2 + square for norm, square in zip(norms, before, strict=True)]
+    now, whole = (min(some) if is_few else float(np.median(some)) for some in (norms, totals))
+    if is_few:
+        return Measure(now, whole, bounds.refuse or bounds.clip, None, bounds.little)
+    return Measure(now, whole, _multiple([*earlier, tuple(norms)], bounds), bounds.refuse, bounds.little)
 
 
 def _multiple(rounds: Sequence[Sequence[float]], bounds: BoundsSection) -> float | None:

@@ -16,6 +16,7 @@ from fedgraft.common.wire.kept import config_from, values_of
 from fedgraft.common.wire.messages import SITE
 from fedgraft.common.wire.offer import pack_offer, unpack_offer
 from fedgraft.server.aggregation.strategy_state import Kept
+from fedgraft.server.bounds.memory import memory_from
 from fedgraft.server.checkpoints.finished_rounds import round_from, round_values
 from fedgraft.server.exchange.deadlines import Durations
 from fedgraft.server.rounds.final_model import FinalModel
@@ -79,8 +80,7 @@ class Checkpoint:
             "offers": [[node, values_of(config_of(pack_offer(offer), SITE))] for node, offer in state.roster.items()],
             "best": None if best is None else [best.number, best.figure, sorted(best.sites)],
             "choices": state.choices,
-            "norms": [list(norms) for norms in state.norms],
-            "distances": [list(some) for some in state.distances],
+            "bounds": state.memory.values(),
             "strategy": self.strategy.plain,
             "entries": self.entries,
             "run": self.run,
@@ -108,8 +108,8 @@ def checkpoint_from(values: Mapping[str, Any], tensors: Mapping[str, Tensor], ov
     roster = {int(node): unpack_offer(RecordDict({SITE: config_from(offer)}), task) for node, offer in values["offers"]}
     rounds = (*over, round_from(values["round"], task))
     final = FinalModel(plan, initial or shared, best)
-    norms, distances = (tuple(tuple(some) for some in values.get(name, ())) for name in ("norms", "distances"))
-    state = RunState(values["number"], shared, roster, rounds, final, values["choices"], norms, distances)
+    memory = memory_from(values.get("bounds", {}))
+    state = RunState(values["number"], shared, roster, rounds, final, values["choices"], memory)
     strategy = Kept(values["strategy"], _under(STRATEGY, tensors))
     plain = {name: values[name] for name in ("entries", "run", "seconds", "asked", "continues")}
     durations = {what: dict(rounds) for what, rounds in values.get("durations", {}).items()}

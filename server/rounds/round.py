@@ -88,9 +88,8 @@ def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) ->
         judged,
         received=received,
         bounds=rounds.bounds,
-        earlier=state.norms,
+        memory=state.memory,
         confirmed=context.confirmed() if context.sums is None else {},  # a sum over sites is nobody's alone
-        distances=state.distances,
     )
     answers, judgement, cases = _train(context, roster, messages, number, decode, judge)
     last = replace(state.rounds[-1], by_site={update.site: update.evaluations for _, update in answers})
@@ -107,7 +106,7 @@ def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) ->
     trained = replace(trained, central=context.central(shared))
     context.progress(trained)
     made = (*state.rounds[:-1], last, trained)
-    state = replace(state, norms=judgement.norms, distances=judgement.distances)
+    state = replace(state, memory=judgement.memory)
     return replace(state, number=number, shared=shared, roster=roster, rounds=made, final=final)
 
 

@@ -15,7 +15,7 @@ from fedgraft.common.wire.offer import Offer
 from fedgraft.common.wire.subgroups import ByGroup
 from fedgraft.server.aggregation.strategy_state import Kept
 from fedgraft.server.bounds.judgement import Figures
-from fedgraft.server.bounds.lengths import Norms
+from fedgraft.server.bounds.memory import Memory
 from fedgraft.server.exact.fit import Fit
 from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.hearing import Hear, each_for_itself
@@ -147,7 +147,7 @@ class RunState:
         rounds: rounds 0 to ``number``; the last one still lacks the sites' evaluations of its model.
         final: the state of the choice of the final model.
         choices: for each option that validation cases chose before the first round, the figure of each value.
-        norms, distances: of the last rounds' updates, and of each to the others', by which the next ones are judged.
+        memory: of the rounds' updates, by which the next ones are judged.
     """
 
     number: int
@@ -156,8 +156,7 @@ class RunState:
     rounds: tuple[Round, ...]
     final: FinalModel
     choices: dict[str, dict[str, Scalar]] = field(default_factory=dict)
-    norms: Norms = ()
-    distances: Norms = ()
+    memory: Memory = field(default_factory=Memory)
 
 
 class Rounds(Protocol):
