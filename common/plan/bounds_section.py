@@ -31,12 +31,12 @@ class BoundsSection:
     """
 
     __pydantic_config__ = STRICT
-    clip: AtLeastOne | None = 3.0
+    clip: AtLeastOne | None = 5.0
     least: AtLeastOne = 1.5
-    deviations: NotNegative = 6.0
+    deviations: NotNegative = 8.0
     far: AtLeastOne | None = 1.5
-    far_deviations: NotNegative = 11.0
-    refuse: AtLeastOne | None = 6.0
+    far_deviations: NotNegative = 9.0
+    refuse: AtLeastOne | None = 10.0
     little: NotNegative = 0.05
     rounds: Count = 4
     share: Probability = 0.75

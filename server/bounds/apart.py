@@ -17,7 +17,7 @@ from fedgraft.common.plan.bounds_section import BoundsSection
 from fedgraft.common.robust.coefficients import geometric_median
 from fedgraft.common.robust.products import Products
 from fedgraft.server.bounds.lengths import SPREAD, Norms, spread
-from fedgraft.server.bounds.travelled import longest
+from fedgraft.server.bounds.allowance import longest
 
 _ITERATIONS, _SMOOTHING = 8, 0.01
 
@@ -31,7 +31,7 @@ class Apart:
         left: of each update's way from the others' centre, the part that is used: 1 if it is near enough.
         mix: ``(K, K)``: row k says of which updates, times what, the one consists that is used in the k-th's place.
         distances: as they were used; 0 of those that did not move.
-        middle: the median distance.
+        middle, multiple: the median distance, and how many times that is near enough; ``None`` if any is.
     """
 
     ratios: tuple[float, ...]
@@ -39,23 +39,24 @@ class Apart:
     mix: Products
     distances: tuple[float, ...]
     middle: float = 0.0
+    multiple: float | None = None
 
 
 def apart(
-    products: Products, cases: Sequence[int], before: Sequence[float], earlier: Norms, bounds: BoundsSection
+    products: Products, cases: Sequence[int], unused: Sequence[float], earlier: Norms, bounds: BoundsSection
 ) -> Apart:
     """How far each update is from the others' centre, and what is used of it.
 
-    The multiple of the median distance, in this round and in the whole run (`fedgraft.server.bounds.travelled`), from
-    which on an update is moved is `BoundsSection.far` at least, and more where distances differ more:
-    `BoundsSection.far_deviations` median deviations of their logarithms, over rounds. Of fewer than five updates a
-    deviation says too little, and all stay as they are. The median is over hospitals, or over cases if that is larger:
-    one that holds most of the cases is no odd one. Updates that did not move do not count.
+    The multiple of the median distance from which on an update is moved is `BoundsSection.far` at least, and more where
+    distances differ more: `BoundsSection.far_deviations` median deviations of their logarithms, over rounds; and more
+    for one whose site was nearer before (`fedgraft.server.bounds.allowance`). Of fewer than five updates a deviation
+    says too little, and all stay as they are. The median is over hospitals, or over cases if that is larger: one that
+    holds most of the cases is no odd one. Updates that did not move do not count.
 
     Args:
         products: inner products of K updates, shortened as `fedgraft.server.bounds.lengths` says.
         cases: that each update counts for.
-        before: by update, the squares of its site's earlier distances.
+        unused: by update, what its site has left of earlier rounds.
         earlier: the distances of the rounds before.
     """
     count = len(products)
@@ -72,14 +73,14 @@ def apart(
     if middle <= 0:
         return whole
     multiple = max(bounds.far, float(np.exp(bounds.far_deviations * spread([*earlier, distances[moved].tolist()]))))
-    totals = np.asarray(before) + distances**2
-    whole = max(float(np.median(totals[moved])), _median_over(totals[moved], share[moved]))
-    most = np.array([longest(multiple, middle, whole, square) for square in before])
-    most = np.maximum(most, bounds.little / share * np.sqrt(whole))
+    most = np.array([longest(multiple, middle, some) for some in unused])
+    most = np.maximum(most, bounds.little * middle / share)
     left = np.where(moved, np.minimum(1.0, most / np.maximum(distances, most)), 1.0)
     mix = np.diag(left) + (1 - left)[:, None] * centres
     used = np.where(moved, distances * left, 0.0)
-    return Apart(tuple((distances / middle).tolist()), tuple(left.tolist()), mix, tuple(used.tolist()), middle)
+    return Apart(
+        tuple((distances / middle).tolist()), tuple(left.tolist()), mix, tuple(used.tolist()), middle, multiple
+    )
 
 
 def _centres(products: Products, moved: NDArray[np.bool_]) -> Products:

@@ -11,6 +11,7 @@ from torch import Tensor
 from fedgraft.common.plan.bounds_section import BoundsSection
 from fedgraft.common.robust.products import Products
 from fedgraft.common.wire.messages import Update
+from fedgraft.server.bounds.allowance import longest
 from fedgraft.server.bounds.apart import Apart, apart, parts_of
 from fedgraft.server.bounds.gram import lengths_of_others, products_of, trained
 from fedgraft.server.bounds.lengths import LONGEST, Measure, measure, remembered, strays
@@ -103,10 +104,10 @@ def judged(
     tensors, known = [update.tensors for update in updates], confirmed or {}
     products = products_of(tensors, received, trained(received))
     norms = np.sqrt(np.maximum(np.diag(products), 0)).tolist()
-    squares = [before.lengths.squares(update.site) for update in updates]
-    by = measure(norms, squares, before.norms, bounds)
+    unused = [before.lengths.unused(update.site) for update in updates]
+    by = measure(norms, before.norms, bounds)
     stray = strays(lengths_of_others(tensors, received))
-    shortened_to = _kept(norms, squares, [cases for cases, _ in _weights(updates, bounds, known)], by)
+    shortened_to = _kept(norms, unused, [cases for cases, _ in _weights(updates, bounds, known)], by)
     fine = [k for k, left in enumerate(shortened_to) if left > 0 and k not in stray]
     refused = {updates[k].site: _refusal(norm, k in stray, by) for k, norm in enumerate(norms) if k not in fine}
     figures = {updates[k].site: Figures(norms[k], by.ratio(norms[k]), 0.0) for k in range(len(norms)) if k not in fine}
@@ -115,8 +116,8 @@ def judged(
     weights = _weights(some, bounds, known)
     shortened = _shortened(products[np.ix_(fine, fine)], kept)
     alike = likenesses(shortened, [cases for cases, _ in weights])
-    distant = [before.apart.squares(update.site) for update in some]
-    how = apart(shortened, [cases for cases, _ in weights], distant, before.distances, bounds)
+    unused = [before.apart.unused(update.site) for update in some]
+    how = apart(shortened, [cases for cases, _ in weights], unused, before.distances, bounds)
     used = {}
     for place, update in enumerate(some):
         (cases, because), norm = weights[place], norms[fine[place]]
@@ -126,31 +127,33 @@ def judged(
         told, left = update.examples, how.left[place]
         figures[update.site] = Figures(norm, ratio, kept[place], cases, told, because, alike[place], far, left)
     lengths = {update.site: norms[k] * left for update, k, left in zip(some, fine, kept, strict=True)}
-    return Judgement(used, refused, figures, _remembered(before, lengths, by.reference, how, bounds))
+    return Judgement(used, refused, figures, _remembered(before, lengths, [*refused], by, how, bounds))
 
 
 def _remembered(
-    before: Memory, lengths: Mapping[str, float], reference: float, how: Apart, bounds: BoundsSection
+    before: Memory, lengths: Mapping[str, float], refused: Sequence[str], by: Measure, how: Apart, bounds: BoundsSection
 ) -> Memory:
-    """The memory with one round more: updates as they were used; one that was refused is taken for the median one."""
+    """The memory with one round more: updates as they were used; one that was refused has used all that it had."""
+    spent = {site: by.longest(before.lengths.unused(site)) for site in refused}
     after = replace(
         before,
         norms=remembered(before.norms, [*lengths.values()], bounds),
-        lengths=before.lengths.after(lengths.items(), reference),
+        lengths=before.lengths.after([*lengths.items(), *spent.items()], by.reference, by.clip),
     )
-    if not how.distances:
+    if how.multiple is None:
         return after
     distances = {site: one for site, one in zip(lengths, how.distances, strict=True) if one > 0}
+    spent = {site: longest(how.multiple, how.middle, before.apart.unused(site)) for site in refused}
     return replace(
         after,
         distances=remembered(before.distances, [*distances.values()], bounds),
-        apart=before.apart.after(distances.items(), how.middle),
+        apart=before.apart.after([*distances.items(), *spent.items()], how.middle, how.multiple),
     )
 
 
-def _kept(norms: Sequence[float], squares: Sequence[float], cases: Sequence[int], by: Measure) -> list[float]:
+def _kept(norms: Sequence[float], unused: Sequence[float], cases: Sequence[int], by: Measure) -> list[float]:
     shares = [count / sum(cases) for count in cases]
-    return [by.kept(norm, square, share) for norm, square, share in zip(norms, squares, shares, strict=True)]
+    return [by.kept(norm, left, share) for norm, left, share in zip(norms, unused, shares, strict=True)]
 
 
 def _weights(updates: Sequence[Update], bounds: BoundsSection, confirmed: Mapping[str, int]) -> list[tuple[int, str]]:

@@ -1,15 +1,14 @@
-"""How long an update may be: by the median of the sites' norms, in its round and in the run so far."""
+"""How long an update may be: by the median of the sites' norms, in its round, and by what its site left unused before."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fedgraft.common.plan.bounds_section import BoundsSection
-from fedgraft.server.bounds.travelled import longest
+from fedgraft.server.bounds.allowance import longest
 
 Norms = tuple[tuple[float, ...], ...]
 """The norms of each of the last rounds, the newest last."""
@@ -30,14 +29,11 @@ class Measure:
 
     Attributes:
         reference: the median norm of the round; 0 if there is none to compare with.
-        whole: the squares of the median site in the run, this round's included (`fedgraft.server.bounds.travelled`).
-        clip, refuse: how many times as long as the median's an update may be to stay as it is, and to be used at all;
-            ``None``: any.
-        little: what any update may add to a mean, in parts of the median site's.
+        clip, refuse: how many times as long an update may be to stay as it is, and to be used at all; ``None``: any.
+        little: what any update may add to a mean, in parts of the reference.
     """
 
     reference: float
-    whole: float
     clip: float | None
     refuse: float | None
     little: float = 0.0
@@ -46,31 +42,37 @@ class Measure:
         """A norm in parts of the reference."""
         return norm / self.reference if self.reference > 0 else None
 
-    def kept(self, norm: float, before: float = 0.0, share: float = 1.0) -> float:
+    def kept(self, norm: float, unused: float = 0.0, share: float = 1.0) -> float:
         """What is left of an update: 1; less if it is clipped; 0 if it is refused.
 
         Args:
-            before: the squares of the site's earlier updates.
+            unused: what its site has left of earlier rounds (`fedgraft.server.bounds.allowance`).
             share: its share of a mean.
         """
-        free = self.little * math.sqrt(self.whole) / share
-        refused, clipped = (self._longest(multiple, before, free) for multiple in (self.refuse, self.clip))
+        free = min(LONGEST, self.little * self.reference / share)
+        clipped, refused = max(free, self.longest(unused)), max(free, self._refused(unused))
         if norm > refused:
             return 0.0
-        return min(1.0, min(refused, clipped) / norm) if norm > 0 else 1.0
+        return min(1.0, min(clipped, refused) / norm) if norm > 0 else 1.0
 
-    def _longest(self, multiple: float | None, before: float, free: float) -> float:
-        if multiple is None or self.whole <= 0:
+    def longest(self, unused: float = 0.0) -> float:
+        """The largest norm that stays as it is."""
+        if self.clip is None or self.reference <= 0:
             return LONGEST
-        return min(LONGEST, max(free, longest(multiple, self.reference, self.whole, before)))
+        return min(LONGEST, longest(self.clip, self.reference, unused))
+
+    def _refused(self, unused: float) -> float:
+        if self.refuse is None or self.reference <= 0:
+            return LONGEST
+        return min(LONGEST, self.refuse * (self.reference if self.clip is None else self.longest(unused) / self.clip))
 
 
-def measure(norms: Sequence[float], before: Sequence[float], earlier: Norms, bounds: BoundsSection) -> Measure:
+def measure(norms: Sequence[float], earlier: Norms, bounds: BoundsSection) -> Measure:
     """The measure of a round.
 
-    From three updates on, sites are compared with the median one, in this round and in the whole run. Of fewer nobody
-    can say which is the odd one: then the shortest is the reference, an update is clipped where it would else be
-    refused, and none is refused, since the round could not go on without it.
+    From three updates on, the reference is their median. Of fewer nobody can say which is the odd one: then the
+    shortest is the reference, an update is clipped where it would else be refused, and none is refused, since the round
+    could not go on without it.
 
     From which multiple of it on updates are clipped depends on how much the sites' norms differ: the logarithms of
     honest ones, each less its round's median, have a spread, of which the median deviation tells without regard to a
@@ -78,15 +80,11 @@ def measure(norms: Sequence[float], before: Sequence[float], earlier: Norms, bou
 
     Args:
         norms: of this round's updates, finite; at least one.
-        before: by update, the squares of its site's earlier ones.
-        earlier: the norms of the rounds before.
+        earlier: of the rounds before.
     """
-    is_few = len(norms) < FEW
-    totals = [norm**2 + square for norm, square in zip(norms, before, strict=True)]
-    now, whole = (min(some) if is_few else float(np.median(some)) for some in (norms, totals))
-    if is_few:
-        return Measure(now, whole, bounds.refuse or bounds.clip, None, bounds.little)
-    return Measure(now, whole, _multiple([*earlier, tuple(norms)], bounds), bounds.refuse, bounds.little)
+    if len(norms) < FEW:
+        return Measure(min(norms), bounds.refuse or bounds.clip, None, bounds.little)
+    return Measure(float(np.median(norms)), _multiple([*earlier, tuple(norms)], bounds), bounds.refuse, bounds.little)
 
 
 def _multiple(rounds: Sequence[Sequence[float]], bounds: BoundsSection) -> float | None:
