@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from fedgraft.common.plan.bounds_section import BoundsSection
 from fedgraft.common.robust.coefficients import geometric_median
 from fedgraft.common.robust.products import Products
-from fedgraft.server.bounds.lengths import SPREAD, Norms, spread
 from fedgraft.server.bounds.allowance import longest
+from fedgraft.server.bounds.lengths import SPREAD, Norms, spread
 
 _ITERATIONS, _SMOOTHING = 8, 0.01
 

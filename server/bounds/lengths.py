@@ -1,4 +1,4 @@
-"""How long an update may be: by the median of the sites' norms, in its round, and by what its site left unused before."""
+"""How long an update may be: by the median of its round, and by what its site left unused before."""
 
 from __future__ import annotations
 

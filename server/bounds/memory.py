@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fedgraft.server.bounds.lengths import Norms
 from fedgraft.server.bounds.allowance import Allowance
+from fedgraft.server.bounds.lengths import Norms
 
 
 @dataclass(frozen=True)
