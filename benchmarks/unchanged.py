@@ -1,6 +1,7 @@
 """What a refactoring must not change: the tensors and figures of small plans, recorded before and after.
 
     FEDGRAFT_DATA=... python benchmarks/unchanged.py write OUT_DIR [--only NAME ...]
+    python benchmarks/unchanged.py write OTHER_DIR --with bounds=none
     python benchmarks/unchanged.py compare BEFORE.json AFTER.json
     python benchmarks/unchanged.py list
 
@@ -59,13 +60,15 @@ def main() -> int:
     write_ = commands.add_parser("write", help="run the plans that the record lacks")
     write_.add_argument("out", type=Path, metavar="OUT_DIR")
     write_.add_argument("--only", nargs="+", choices=PLANS, default=list(PLANS), metavar="NAME")
+    write_.add_argument("--with", dest="more", nargs="+", default=[], metavar="WORD", help="added to each plan")
+    write_.add_argument("--at-once", type=int, default=AT_ONCE, metavar="N")
     compare_ = commands.add_parser("compare", help="two records")
     compare_.add_argument("before", type=Path)
     compare_.add_argument("after", type=Path)
     commands.add_parser("list", help="the plans")
     options = parser.parse_args()
     if options.command == "write":
-        return write(options.out.resolve(), options.only)
+        return write(options.out.resolve(), options.only, options.more, options.at_once)
     if options.command == "compare":
         return compare(_read(options.before), _read(options.after))
     for name, words in PLANS.items():
@@ -73,15 +76,15 @@ def main() -> int:
     return 0
 
 
-def write(out: Path, names: Sequence[str]) -> int:
-    """Run plans and record them one by one; says which failed, and why."""
+def write(out: Path, names: Sequence[str], more: Sequence[str] = (), at_once: int = AT_ONCE) -> int:
+    """Run plans, with some words more, and record them one by one; says which failed, and why."""
     out.mkdir(parents=True, exist_ok=True)
     _write_class_embeddings(out / "classes.safetensors")
     print(f"code: {Path(tensors.__file__).resolve().parent}", flush=True)
     record = _read(out / "record.json") if (out / "record.json").is_file() else {}
     failed = 0
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        running = {pool.submit(run, name, out): name for name in names if name not in record}
+    with ThreadPoolExecutor(at_once) as pool:
+        running = {pool.submit(run, name, out, more): name for name in names if name not in record}
         for done in as_completed(running):
             name = running[done]
             try:
@@ -95,13 +98,13 @@ def write(out: Path, names: Sequence[str]) -> int:
     return 1 if failed else 0
 
 
-def run(name: str, out: Path) -> Entry:
+def run(name: str, out: Path, more: Sequence[str] = ()) -> Entry:
     """One plan as a whole process, and what it left.
 
     Raises:
         FailedError: it did not end well, also with words that are called otherwise now.
     """
-    folder, words = out / name, [word.replace("@out", str(out)) for word in PLANS[name]]
+    folder, words = out / name, [word.replace("@out", str(out)) for word in (*PLANS[name], *more)]
     code, said = _simulate(folder, words)
     for old, new in RENAMED.items():
         if code != 0 and f"Could not find '{old.replace('=', '/')}'" in said:

@@ -17,16 +17,19 @@ class BoundsSection:
     """Bounds on each site's update, kept by the coordinator (`fedgraft.server.bounds`).
 
     Attributes:
-        clip: an update whose norm is more than so many times the median one is shortened to that; ``None``: never.
+        clip: an update whose norm is more than so many times the median one is shortened to that; what of it a site did
+            not use in earlier rounds it may use besides (`fedgraft.server.bounds.allowance`). ``None``: never.
         least, deviations: from a lower multiple on, if the sites' norms differ little: as many median deviations of
             their logarithms above the median, but not below ``least`` times it.
         far, far_deviations: an update that is more than so many times as far from the others' centre as the median one
             is moved to that, of five or more updates; from a higher multiple on, if distances differ much: so many
-            median deviations of their logarithms above the median. ``None``: never.
-        refuse: an update whose norm is more than so many times the median one is not used; ``None``: all are.
+            median deviations of their logarithms above the median. What of it a site did not use it may use later.
+            ``None``: never.
+        refuse: an update is not used if its norm is beyond what stays as it is by as much as this is above ``clip``.
+            ``None``: all are.
         little: nothing is done to an update that adds at most so much of the median one to a mean, as one of a few
             cases among many does.
-        rounds: the medians are over the norms of this round and of those before it, so many rounds in all.
+        rounds: deviations are over this round and those before it, so many in all.
         share: the largest weight of one site in a mean, of three or more sites; 1: any.
     """
 

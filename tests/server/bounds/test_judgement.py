@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor
 from fedgraft.common.plan.bounds_section import UNBOUND, BoundsSection
 from fedgraft.common.wire.messages import Update
 from fedgraft.server.bounds.judgement import judged
+from fedgraft.server.bounds.memory import Memory, memory_from
 
 SENT = {"head.weight": torch.tensor([[1.0, 1.0]]), "backbone.bn.running_var": torch.tensor([2.0])}
 BOUNDS = BoundsSection(clip=2.0, least=2.0, refuse=4.0)
@@ -36,7 +38,7 @@ def test_honest_updates_are_the_very_same() -> None:
     assert [found.used[one.site] is one for one in given] == [True] * 3
     assert found.refused == {}
     assert [figures.words() for figures in found.figures.values()] == [""] * 3
-    assert found.norms == ((pytest.approx(1), pytest.approx(1), pytest.approx(1)),)
+    assert found.memory.norms == ((pytest.approx(1), pytest.approx(1), pytest.approx(1)),)
 
 
 def test_a_long_update_is_shortened_towards_what_was_sent() -> None:
@@ -46,7 +48,7 @@ def test_a_long_update_is_shortened_towards_what_was_sent() -> None:
     assert found.figures["d"].kept == pytest.approx(2 / 3)
     words = found.figures["d"].words()
     assert words == "clipped: its update was 3 times as long as the sites' median, and 0.67 of it is used"
-    assert found.norms[-1][3] == pytest.approx(2)  # remembered as it was used
+    assert found.memory.norms[-1][3] == pytest.approx(2)  # remembered as it was used
 
 
 def test_a_far_too_long_one_is_refused() -> None:
@@ -55,7 +57,7 @@ def test_a_far_too_long_one_is_refused() -> None:
     assert found.refused["d"].code == "out-of-bounds"
     assert "5 times as long as the sites' median, more than bounds.refuse" in found.refused["d"].reason
     assert found.figures["d"].kept == 0
-    assert len(found.norms[-1]) == 3
+    assert len(found.memory.norms[-1]) == 3
 
 
 @pytest.mark.parametrize("bounds", [BoundsSection(), UNBOUND])
@@ -83,13 +85,33 @@ def test_a_share_is_capped_and_named() -> None:
     assert found.figures["d"].words().endswith("90 training cases, which is bounds.share of all; it told 1000")
 
 
-def test_earlier_rounds_count() -> None:
-    """In a round in which norms are small, an update may be as long as it might have been before."""
+def test_what_was_left_unused_in_earlier_rounds_counts() -> None:
+    """In a round in which norms are small, an update may be as long as it might have been before; once."""
     small = [update(name, [0.1, 0.0]) for name in "abc"]
     assert judged([*small, update("d", [0.3, 0.0])], SENT, BOUNDS).figures["d"].kept == pytest.approx(2 / 3, abs=1e-5)
-    found = judged([*small, update("d", [0.3, 0.0])], SENT, BOUNDS, earlier=((1.0, 1.0, 1.0), (1.0, 1.0, 1.0)))
+    memory = judged(honest(update("d", [0.0, 1.0])), SENT, BOUNDS).memory
+    assert memory.lengths.unused("d") == pytest.approx(3)  # of squares, four were allowed
+    found = judged([*small, update("d", [1.7, 0.0])], SENT, BOUNDS, memory)
     assert found.figures["d"].kept == 1
+    left = 0.04 + 3 + 0.03 - 1.7**2 + 0.01  # this round's, what was left before and is of that one, less what it used
+    again = judged([*small, update("d", [0.8, 0.0])], SENT, BOUNDS, found.memory)
+    assert again.figures["d"].kept == pytest.approx(left**0.5 / 0.8, abs=1e-4)
+    assert again.memory.lengths.unused("d") == pytest.approx(0, abs=1e-6)
+
+
+def test_one_that_was_refused_has_nothing_left() -> None:
+    memory = judged(honest(update("d", [0.0, -5.0])), SENT, BOUNDS).memory
+    assert memory.lengths.unused("d") == 0
+    assert memory.lengths.unused("a") == pytest.approx(3)
+    assert memory.lengths.unused("one that was away") == pytest.approx(3)
+
+
+def test_the_memory_comes_back_from_a_checkpoint() -> None:
+    memory = judged([*honest(), *honest(update("d", [0.0, 2.5]), update("e", [1.0, 1.0]))][3:], SENT, BOUNDS).memory
+    assert memory_from(json.loads(json.dumps(memory.values()))) == memory
+    assert memory_from({}) == Memory()
 
 
 def test_nobody_answered() -> None:
-    assert judged([], SENT, BOUNDS, ((1.0,),)).norms == ((1.0,),)
+    memory = Memory(((1.0,),))
+    assert judged([], SENT, BOUNDS, memory).memory is memory

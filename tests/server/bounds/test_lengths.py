@@ -14,21 +14,26 @@ from fedgraft.server.bounds.lengths import LONGEST, measure, remembered, strays
 FIXED = BoundsSection(clip=3.0, least=3.0, refuse=6.0, rounds=3)
 
 
-def test_the_median_of_this_round_and_of_those_before() -> None:
-    found = measure([1.0, 2.0, 9.0], ((4.0, 4.0, 4.0),), FIXED)
-    assert found.reference == 4.0  # of 1 2 4 4 4 9
-    assert found.clip == 12.0
-    assert found.refuse == 12.0  # six times this round's own median, 2
-    assert [found.kept(norm) for norm in (1.0, 12.0, 24.0)] == [1.0, 1.0, 0.0]
-    assert measure([4.0, 4.0, 16.0], (), FIXED).kept(16.0) == 0.75
+def test_the_median_of_the_round() -> None:
+    found = measure([1.0, 4.0, 9.0], (), FIXED)
+    assert (found.reference, found.longest()) == (4.0, 12.0)
+    assert [found.kept(norm) for norm in (1.0, 12.0, 16.0, 24.0, 24.1)] == [1.0, 1.0, 0.75, 0.5, 0.0]
     assert found.ratio(9.0) == 2.25
+
+
+def test_what_a_site_left_unused_it_may_use_later() -> None:
+    """Of squares 9 are allowed, and 27 are left: an update may be 6 long, and is refused where it is twice that."""
+    found = measure([1.0, 1.0, 9.0], (), FIXED)
+    assert found.longest(27.0) == 6.0
+    assert [found.kept(norm, 27.0) for norm in (6.0, 9.0, 12.1)] == [1.0, pytest.approx(2 / 3), 0.0]
+    assert replace(found, clip=None).kept(6.1, 27.0) == 0.0
 
 
 def test_nobody_is_bounded_where_all_move_further_than_before() -> None:
     """An alignment sets in, or another stage is freed: all norms are ten times what they were."""
     found = measure([10.0, 11.0, 9.0], ((1.0, 1.0, 1.0),) * 3, FIXED)
-    assert (found.reference, found.clip, found.refuse) == (10.0, 30.0, 60.0)
-    assert measure([10.0, 20.0], ((1.0, 1.0),), FIXED).clip == 60.0
+    assert [found.kept(norm) for norm in (11.0, 30.0, 60.1)] == [1.0, 1.0, 0.0]
+    assert measure([10.0, 20.0], ((1.0, 1.0),), FIXED).longest() == 60.0
 
 
 def test_the_multiple_follows_how_much_norms_differ_between_the_least_and_the_most() -> None:
@@ -52,17 +57,18 @@ def test_a_site_of_a_few_cases_among_many_can_do_little_and_is_left_alone() -> N
 
 
 def test_where_few_answer_the_shortest_is_the_reference_and_nobody_is_refused() -> None:
-    found = measure([1.0, 1e6], ((3.0, 5.0),), FIXED)
-    assert found.reference == 2.0  # the median of 3 and 1, and this round's shortest is 1
-    assert found.clip == 12.0  # what three sites would be refused for
-    assert found.refuse == LONGEST
+    found = measure([2.0, 1e6], ((3.0, 5.0),), FIXED)
+    assert found.reference == 2.0
+    assert found.longest() == 12.0  # what three sites would be refused for
+    assert found.kept(1e6) == 12e-6
     assert measure([7.0], (), FIXED).kept(7.0) == 1.0
 
 
 @pytest.mark.parametrize("norms", [[1.0, 1e31, 1.0], [1e31, 1e31, 1e31], [0.0, 0.0, 1e31], [1.0, 1e31]])
 @pytest.mark.parametrize("bounds", [FIXED, UNBOUND])
 def test_what_no_training_gives_is_refused_whatever_the_others_send(norms: list[float], bounds: BoundsSection) -> None:
-    assert measure(norms, (), bounds).refuse <= LONGEST
+    assert measure(norms, (), bounds).kept(1e31) == 0
+    assert measure(norms, (), bounds).kept(LONGEST * 1.01, 1e300) == 0
 
 
 def test_nothing_is_bounded_where_nothing_moved_or_nothing_is_asked() -> None:
@@ -97,4 +103,4 @@ def test_the_bound_scales_with_the_updates() -> None:
     rng = np.random.default_rng(0)
     norms = rng.lognormal(0, 0.5, 7).tolist()
     one, ten = measure(norms, (), BoundsSection()), measure([10 * norm for norm in norms], (), BoundsSection())
-    assert math.isclose(ten.clip, 10 * one.clip)
+    assert math.isclose(ten.longest(), 10 * one.longest())

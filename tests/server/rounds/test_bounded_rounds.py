@@ -86,10 +86,10 @@ def test_what_the_bounds_remember_is_part_of_the_state(federate: Federate, lay: 
     laid = lay(compose_plan(*QUICK, "bounds.rounds=2"))
     prepared = prepare(laid.context)
     state = start(laid.context, prepared)
-    assert state.norms == ()
+    assert state.memory.norms == ()
     state = _next(laid.context, prepared.rounds, state)
-    assert [len(some) for some in state.norms] == [3]
-    assert len(_next(laid.context, prepared.rounds, state).norms) == 1
+    assert [len(some) for some in state.memory.norms] == [3]
+    assert len(_next(laid.context, prepared.rounds, state).memory.norms) == 1
 
 
 @pytest.mark.parametrize("strategy", ["geometric_median", "centered_clipping", "median"])
@@ -115,7 +115,7 @@ def test_too_few_sites_for_a_strategy_are_said_before_anybody_trains(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("bounds.least=4",), "bounds.least is the lowest multiple"),
+        (("bounds.least=6",), "bounds.least is the lowest multiple"),
         (("bounds.refuse=2",), "bounds.refuse below bounds.clip"),
         (("strategy=exact", "head=plain", "bounds=none"), "strategy=exact sums gradients"),
         (("bounds.clip=0.5",), "bounds.clip=0.5: input should be greater than or equal to 1"),
