@@ -36,7 +36,7 @@ class BoundsSection:
     __pydantic_config__ = STRICT
     clip: AtLeastOne | None = 5.0
     least: AtLeastOne = 1.5
-    deviations: NotNegative = 8.0
+    deviations: NotNegative = 12.0
     far: AtLeastOne | None = 1.5
     far_deviations: NotNegative = 9.0
     refuse: AtLeastOne | None = 10.0
