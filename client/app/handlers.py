@@ -21,7 +21,6 @@ from fedgraft.client.fence.came import require_norms_within
 from fedgraft.client.fence.few_patients import require_patients
 from fedgraft.client.fence.held_back import held_back
 from fedgraft.client.fence.plan_bounds import require_remembering
-from fedgraft.client.fence.units import UnitWatch
 from fedgraft.client.privacy.answers import private_figures, private_offer
 from fedgraft.client.privacy.required import UPDATE, require_unpromised
 from fedgraft.client.site import release
@@ -31,7 +30,7 @@ from fedgraft.client.training.evaluation import Evaluated, evaluate_with_outputs
 from fedgraft.client.training.loop import LocalTraining
 from fedgraft.client.training.loss import terms
 from fedgraft.client.training.personal_copy import own_copy, train_own_copy
-from fedgraft.client.training.personalisation import NetworkTraining, train_round, trained_on_enough
+from fedgraft.client.training.personalisation import NetworkTraining, on_enough, train_round, watch_of
 from fedgraft.client.training.schedules import learning_rate, rates
 from fedgraft.client.training.session import Session
 from fedgraft.client.training.test_time import adapted, adapts
@@ -149,9 +148,9 @@ def assign(
     received = received_by(content, session, session.plan.compression.down) if received is None else received
     session.begin_round(order.round)
     session.receive(received)
-    watch = UnitWatch(session.grouped, session.lengths) if session.site.release.patients > 1 else None
     deadline = time.monotonic() + session.site.bounds.seconds
-    task = replace(_task(session, order, received, workspace), watch=watch, deadline=deadline)
+    task = replace(_task(session, order, received, workspace), deadline=deadline)
+    task = replace(task, watch=watch_of(session, task))
     return Assignment(session, order, received, task)
 
 
@@ -182,7 +181,7 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
         FewCasesError: too much of it does.
     """
     session, order = given.session, given.order
-    shared, loss = _trained_again(given, shared, loss)
+    shared, loss = on_enough(session, given.task, order, given.received, shared, loss)
     least, below = session.site.release.patients, session.site.bounds.below
     held = held_back(given.task.watch, shared, given.received, session.model.constant.prefix, least, below)
     shared = held.tensors
@@ -212,21 +211,6 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
         about["arrays"] = sorted(encoded.payload)
     release.log_release(session.release_log, "update", session.run, leaving, **about)
     return messages.pack_update(replace(leaving, tensors=encoded.payload))
-
-
-def _trained_again(given: Assignment, shared: Tensors, loss: float) -> tuple[Tensors, float]:
-    """What was trained; if it rests on too few patients, what is once these are shortened."""
-    session, watch = given.session, given.task.watch
-    if watch is None or session.personal is not None or not session.site.bounds.clip_patients:
-        return shared, loss
-
-    def again() -> float:
-        session.load(given.received)
-        task = replace(given.task, generator=session.generator(given.order.round), terms=terms(session, given.order))
-        return NetworkTraining(session.model.constant.trained, task, session.device).run()
-
-    found = trained_on_enough(watch, session.site.release.patients, again)
-    return (shared, loss) if found is None else (session.model.tensors(session.model.names("shared")), found)
 
 
 def answer_evaluate(

@@ -6,12 +6,14 @@ that a factor on its ``dL/d(outputs)`` is one on all that it gives. Who gives le
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.client.fence.units import NEARLY_ALL
 
-_HALVINGS = 40
+_TIMES, _TRIED = 3, 256
 _LEAST = 0.01
 """A smaller factor would leave nothing of an update: it is refused instead."""
 
@@ -29,30 +31,31 @@ def factors(sums: Tensor, least: float, spare: float = 1.0) -> Tensor | None:
     Returns:
         ``None`` if fewer than ``least`` gave anything, or hardly anything would be left.
     """
-    sizes = sums.double().abs()
-    found = torch.ones(len(sizes), dtype=torch.float64)
-    for gave in sizes[:, (sizes > 0).any(dim=0)].unbind(dim=1):
-        given = gave[gave > 0]
+    sizes = sums.double().abs().cpu().numpy()
+    found = np.ones(len(sizes))
+    for gave in sizes[:, (sizes > 0).any(axis=0)].T:
+        given = np.sort(gave[gave > 0])
         if len(given) < least * spare:
             return None
         limit = _limit(given, least * spare, NEARLY_ALL / spare)
-        if limit < _LEAST * float(given.max()):
+        if limit < _LEAST * given[-1]:
             return None
-        found = torch.minimum(found, (limit / gave.clamp_min(limit)))
-    return found.float()
+        found = np.minimum(found, limit / np.maximum(gave, limit))
+    return torch.from_numpy(found).float()
 
 
-def _limit(given: Tensor, least: float, most: float) -> float:
-    """The largest limit on sizes above 0 at which they rest on enough; by bisection."""
-    low, high = 0.0, float(given.max())
-    if _is_enough(given, least, most):
-        return high
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _is_enough(given.clamp_max(middle), least, most) else (low, middle)
+def _limit(given: NDArray[np.float64], least: float, most: float) -> float:
+    """The largest limit on sizes above 0, ascending, at which they rest on enough; by trying finer and finer."""
+    sums, squares = (np.concatenate([[0.0], np.cumsum(some)]) for some in (given, given**2))
+    low, high = 0.0, float(given[-1])
+    for _ in range(_TIMES):
+        limits = np.linspace(low, high, _TRIED + 1)
+        whole = np.searchsorted(given, limits, side="right")  # so many are not shortened
+        square = squares[whole] + (len(given) - whole) * limits**2
+        enough = (sums[whole] + (len(given) - whole) * limits) ** 2 >= least * square
+        fine = np.flatnonzero(enough & (limits**2 <= most * square))
+        last = int(fine[-1]) if len(fine) else 0
+        low, high = float(limits[last]), float(limits[min(last + 1, _TRIED)])
+        if low == high:
+            break
     return low
-
-
-def _is_enough(given: Tensor, least: float, most: float) -> bool:
-    squares = float((given**2).sum())
-    return float(given.sum()) ** 2 >= least * squares and float(given.max()) ** 2 <= most * squares

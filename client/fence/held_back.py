@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fedgraft.client.fence.pairs import isolating
-from fedgraft.client.fence.units import UnitWatch, effective, rests_on_few
+from fedgraft.client.fence.units import UnitWatch, effective
 from fedgraft.common.errors import FewCasesError
 
 _ROUNDING = 1e-5
@@ -58,7 +59,7 @@ def held_back(
     if watch is None:
         return HeldBack(dict(trained))
     sums = {path: some[:-1].cpu() for path, some in watch.found.items()}
-    few = {path: rests_on_few(some, least) for path, some in sums.items()}
+    few = {path: watch.on_few(path, least) for path in sums}
     for path in watch.vectors:
         if not _opposite(sums[path]):
             few[path] = few[path] | isolating(sums[path])
@@ -79,7 +80,10 @@ def held_back(
 
 def _opposite(sums: Tensor) -> bool:
     """Whether two units are each other's opposite, as the outputs of two classes are: they say the same."""
-    return sums.shape[1] == 2 and float(sums.sum(dim=1).abs().sum()) <= _ROUNDING * float(sums.abs().sum())
+    if sums.shape[1] != 2:
+        return False
+    both = sums.numpy()
+    return float(np.abs(both[:, 0] + both[:, 1]).sum()) <= _ROUNDING * float(np.abs(both).sum())
 
 
 def _set_back_all(

@@ -18,13 +18,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 _GROUPS = 512
 """Rows of a sum. Of more patients several share a row, which can only lower the effective number."""
-_KEPT = 1_000_000
-"""Numbers that are kept before they are summed up."""
+_KEPT = 512
+"""Steps that are kept before they are summed up."""
 _TINY = torch.finfo(torch.float64).tiny
 NEARLY_ALL, ALL = 0.8, 0.999
 """Shares of the squares: at the first, the correlation to one patient's inputs is about 0.9; the second does not happen
@@ -48,9 +49,9 @@ class Patients:
         """The row of examples that count for nobody."""
         return int(self.group.max()) + 1
 
-    def groups(self, cases: Tensor) -> Tensor:
-        """The rows of some examples."""
-        if len(cases) and int(cases.max()) < len(self.group):
+    def groups(self, cases: Tensor, all_real: bool = False) -> Tensor:
+        """The rows of some examples; ``all_real`` if none of them was made of others."""
+        if all_real or (len(cases) and int(cases.max()) < len(self.group)):
             return self.group[cases]
         real = cases < len(self.group)
         return torch.where(real, self.group[cases.clamp_max(len(self.group) - 1)], self.nobody)
@@ -62,15 +63,22 @@ class UnitWatch:
     Args:
         lengths: gives the length of each example as the head's weights see it, ``(examples,)`` float32; asked for only
             if the head alone is trained.
+        times: how often the gradient of each step, from 0, is in the update; asked for if the head alone is trained,
+            and `by_case` is kept then.
     """
 
-    def __init__(self, patients: Patients, lengths: Callable[[], Tensor]) -> None:
-        self._patients, self._lengths = patients, lengths
-        self._cases, self._outputs, self._numbers = list[Tensor](), list[Tensor](), 0
+    def __init__(
+        self, patients: Patients, lengths: Callable[[], Tensor], times: Callable[[int], float] | None = None
+    ) -> None:
+        self._patients, self._lengths, self._times = patients, lengths, times
+        self._kept = list[tuple[Tensor, Tensor]]()
+        self._steps, self._by_case = 0, torch.empty(0)
+        self._pending = list[tuple[Tensor, Tensor, list[Tensor]]]()
         self._now = torch.empty(0, dtype=torch.int64)
         self._alone = False
         self._found: dict[str, Tensor] = {}
         self._factors: Tensor | None = None
+        self._few: dict[tuple[str, int], Tensor] = {}
         self.vectors: set[str] = set()
         """Paths of those modules whose outputs are one vector a case."""
 
@@ -81,6 +89,12 @@ class UnitWatch:
         the network comes first, as gradients reach them."""
         self._sum_up()
         return self._found
+
+    def on_few(self, path: str, least: int) -> Tensor:
+        """Of a module's units, those that rest on fewer than ``least`` patients (`rests_on_few`), ``(units,)`` bool."""
+        if (path, least) not in self._few:
+            self._few[path, least] = rests_on_few(self.found[path][:-1], least)
+        return self._few[path, least]
 
     @contextmanager
     def on(self, network: nn.Module, trained: Collection[str]) -> Iterator[None]:
@@ -98,14 +112,52 @@ class UnitWatch:
 
     def forget(self) -> None:
         """Forget what was seen: the training begins anew."""
-        self._cases, self._outputs, self._numbers = [], [], 0
+        self._kept = []
+        self._steps, self._by_case, self._pending = 0, torch.empty(0), []
         self._found.clear()
+        self._few.clear()
         self.vectors.clear()
 
     @property
     def shortened(self) -> int:
         """How many groups of patients are shortened."""
         return 0 if self._factors is None else int((self._factors < 1).sum())
+
+    @property
+    def by_case(self) -> Tensor:
+        """Of a head that is trained alone, the sum over steps of the derivative by the outputs of each example, each as
+        often as it is in the update, ``(examples, outputs)`` float64; empty if that can't be said."""
+        self._sum_up()
+        for cases, slopes, each in self._pending:
+            assert self._times is not None
+            sizes = torch.tensor([len(some) for some in each])
+            times = torch.tensor([self._times(self._steps + place) for place in range(len(each))], dtype=torch.float64)
+            often = times.repeat_interleave(sizes)
+            if not len(self._by_case):
+                self._by_case = torch.zeros(len(self._lengths()), slopes.shape[1], dtype=torch.float64)
+            self._by_case.index_add_(0, cases, slopes.double() * often[:, None])
+            self._steps += len(each)
+        self._pending = []
+        return self._by_case
+
+    @property
+    def knows_cases(self) -> bool:
+        """Whether `by_case` can be said."""
+        return self._times is not None and [*self.found] == [""]
+
+    @property
+    def left_of_cases(self) -> Tensor:
+        """What is left of each example's part, by the factors of its patient, ``(examples,)`` float32."""
+        groups = self._patients.groups(torch.arange(len(self._lengths())))
+        return torch.ones(len(groups)) if self._factors is None else self._factors[groups]
+
+    def scale(self, factors: Tensor) -> None:
+        """What each group of patients gave is multiplied by its factor, ``(groups,)``; of a head that was trained
+        alone."""
+        whole = torch.cat([factors, torch.ones(1)])
+        self._factors = whole if self._factors is None else self._factors * whole
+        self._found[""] = self.found[""] * whole[:, None]
+        self._few.clear()
 
     def shorten(self, factors: Tensor) -> None:
         """From now on, of a head that is trained alone, what each group of patients gives is multiplied by its factor,
@@ -125,30 +177,34 @@ class UnitWatch:
                 factors = self._factors[self._patients.groups(self._now)][:, None].to(outputs.device)
                 outputs.register_hook(lambda slope: slope * factors)
             outputs.retain_grad()
-            self._note(self._now, outputs)
+            self.slopes(self._now, outputs)
 
     def slopes(self, cases: Tensor, slopes: Tensor) -> None:
         """The derivative of the loss by the outputs of these examples, ``(B, outputs)``, of a head that is trained in
-        another place."""
-        self._note(cases, slopes)
-
-    def _note(self, cases: Tensor, outputs: Tensor) -> None:
-        if self._numbers + outputs.numel() > _KEPT:
-            self._sum_up()
-        self._cases.append(cases)
-        self._outputs.append(outputs)
-        self._numbers += outputs.numel()
+        another place; or outputs that will have it as their gradient."""
+        if len(self._kept) == _KEPT:
+            _ = self.by_case  # sums up
+        self._kept.append((cases, slopes))
 
     def _sum_up(self) -> None:
         """Sum up what was kept of a head's outputs."""
-        if not self._outputs:
+        if not self._kept:
             return
         self.vectors.add("")
-        slopes = torch.cat([some if some.grad is None else some.grad for some in self._outputs])
-        cases = torch.cat(self._cases)
-        gave = slopes.detach().float() * self._lengths().to(slopes.device)[cases, None]
-        self._add("", self._patients.groups(cases).to(slopes.device), gave)
-        self._cases, self._outputs, self._numbers = [], [], 0
+        slopes = torch.cat([some if some.grad is None else some.grad for _, some in self._kept]).detach().cpu()
+        each = [some for some, _ in self._kept]
+        cases, lengths = torch.cat(each), self._lengths()
+        gave = slopes * lengths.index_select(0, cases)[:, None]
+        groups = self._patients.groups(cases, all_real=len(lengths) == len(self._patients.names)).numpy()
+        number, units = self._patients.nobody + 1, slopes.shape[1]
+        places = (groups[:, None] * units + np.arange(units)).ravel()  # one sum for all units is far faster
+        sums = np.bincount(places, gave.numpy().ravel(), number * units).astype(np.float32)
+        whole = torch.from_numpy(sums.reshape(number, units))
+        self._found[""] = whole if "" not in self._found else self._found[""] + whole
+        self._few.clear()
+        if self._times is not None:
+            self._pending.append((cases, slopes, each))
+        self._kept = []
 
     def _hook(self, path: str) -> Callable[..., None]:
         def passed(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
@@ -173,6 +229,7 @@ class UnitWatch:
         if path not in self._found:
             self._found[path] = torch.zeros(self._patients.nobody + 1, gave.shape[1], device=gave.device)
         self._found[path].index_add_(0, groups, gave.float())
+        self._few.clear()
 
 
 def holders(network: nn.Module, trained: Collection[str]) -> list[str]:
@@ -220,9 +277,10 @@ def effective(sums: Tensor) -> Tensor:
 def rests_on_few(sums: Tensor, least: int) -> Tensor:
     """Which units have a gradient that rests on fewer than ``least`` patients, or nearly all on one (`is_of_one`),
     ``(units,)`` bool."""
-    wide = _scaled(sums)
-    squares = wide.square().sum(dim=0)  # of which the largest is 1
-    return (squares > 0) & ((wide.sum(dim=0).square() < least * squares) | (squares * NEARLY_ALL < 1)) & (least > 1)
+    sizes = np.abs(sums.cpu().numpy().astype(np.float64))
+    squares = np.einsum("pu,pu->u", sizes, sizes)
+    few = (sizes.sum(axis=0) ** 2 < least * squares) | (sizes.max(axis=0) ** 2 > NEARLY_ALL * squares)
+    return torch.from_numpy(few & (squares > 0) & (least > 1))
 
 
 def is_of_one(sums: Tensor, share: float = NEARLY_ALL) -> Tensor:

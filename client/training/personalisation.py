@@ -6,13 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fedgraft.client.fence.clipping import factors
+from fedgraft.client.fence.taken_out import taken_out, times_of
 from fedgraft.client.fence.units import UnitWatch, rests_on_few
-from fedgraft.client.training.loop import LocalTraining, train_locally
+from fedgraft.client.training.loop import LocalTraining, count_steps, train_locally
+from fedgraft.client.training.loss import terms
+from fedgraft.client.training.session import Session
 from fedgraft.common.interfaces.personalisation import Chosen, Personalisation, SiteTraining, TrainsItsOwnWay
+from fedgraft.common.wire.messages import Instruction
 
+Tensors = dict[str, Tensor]
 SPARE = (1.1, 1.8)
 """How much more than enough is asked for, each time that a round is trained again to rest on enough patients."""
 
@@ -54,6 +59,41 @@ class NetworkTraining(SiteTraining):
         """Factors of the learning rate by parameter name; 0 for parameters that are not in ``only``."""
         held = {} if only is None else {name: 0.0 for name, _ in self.network.named_parameters() if not only(name)}
         return {**self.task.rates, **held}
+
+
+def watch_of(session: Session, task: LocalTraining) -> UnitWatch | None:
+    """What sees on how many patients each unit of a round's training rests; ``None`` if one is enough."""
+    if session.site.release.patients <= 1:
+        return None
+    steps = count_steps(task.shown(), task.train)
+    plain = task.is_plain and not task.mu and task.examples.views == 1
+    linear = isinstance(session.model.constant.trained, nn.Linear)
+    return UnitWatch(session.grouped, session.lengths, times_of(task.train, steps) if plain and linear else None)
+
+
+def on_enough(
+    session: Session, task: LocalTraining, order: Instruction, received: Tensors, shared: Tensors, loss: float
+) -> tuple[Tensors, float]:
+    """The tensors that were trained in a round, and the mean loss; if a head rests on too few patients, what they are
+    once these are shortened: taken out afterwards where that is possible (`fedgraft.client.fence.taken_out`), or
+    trained again from what came."""
+    watch, least, network = task.watch, session.site.release.patients, session.model.constant.trained
+    if watch is None or session.personal is not None or not session.site.bounds.clip_patients:
+        return shared, loss
+    if watch.knows_cases:
+        names = [session.model.constant.prefix + name for name in ("weight", "bias")]
+        made = getattr(network, "inputs", None) or (lambda rows: rows)
+        weight, bias = (shared[name] for name in names)
+        left = taken_out(watch, least, task.lr, weight, bias, lambda cases: made(task.examples.batch(cases)))
+        return (shared if left is None else {**shared, **dict(zip(names, left, strict=True))}), loss
+
+    def again() -> float:
+        session.load(received)
+        varied = replace(task, generator=session.generator(order.round), terms=terms(session, order))
+        return NetworkTraining(network, varied, session.device).run()
+
+    found = trained_on_enough(watch, least, again)
+    return (shared, loss) if found is None else (session.model.tensors(session.model.names("shared")), found)
 
 
 def trained_on_enough(watch: UnitWatch, least: int, again: Callable[[], float]) -> float | None:
