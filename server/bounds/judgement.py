@@ -14,7 +14,7 @@ from fedgraft.common.wire.messages import Update
 from fedgraft.server.bounds.allowance import longest
 from fedgraft.server.bounds.apart import Apart, apart, parts_of
 from fedgraft.server.bounds.gram import lengths_of_others, products_of, trained
-from fedgraft.server.bounds.lengths import LONGEST, Measure, measure, remembered, strays
+from fedgraft.server.bounds.lengths import LONGEST, Measure, longer, measure, remembered, strays
 from fedgraft.server.bounds.likeness import Likeness, likenesses
 from fedgraft.server.bounds.memory import Memory
 from fedgraft.server.bounds.weights import capped, counted
@@ -153,7 +153,7 @@ def _remembered(
 
 def _kept(norms: Sequence[float], unused: Sequence[float], cases: Sequence[int], by: Measure) -> list[float]:
     shares = [count / sum(cases) for count in cases]
-    return [by.kept(norm, left, share) for norm, left, share in zip(norms, unused, shares, strict=True)]
+    return [by.kept(*one) for one in zip(norms, unused, shares, longer(cases), strict=True)]
 
 
 def _weights(updates: Sequence[Update], bounds: BoundsSection, confirmed: Mapping[str, int]) -> list[tuple[int, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,15 +43,17 @@ class Measure:
         """A norm in parts of the reference."""
         return norm / self.reference if self.reference > 0 else None
 
-    def kept(self, norm: float, unused: float = 0.0, share: float = 1.0) -> float:
+    def kept(self, norm: float, unused: float = 0.0, share: float = 1.0, more: float = 1.0) -> float:
         """What is left of an update: 1; less if it is clipped; 0 if it is refused.
 
         Args:
             unused: what its site has left of earlier rounds (`fedgraft.server.bounds.allowance`).
             share: its share of a mean.
+            more: how many times as long it may be because its site has more cases (`longer`).
         """
-        free = min(LONGEST, self.little * self.reference / share)
-        clipped, refused = max(free, self.longest(unused)), max(free, self._refused(unused))
+        free = self.little * self.reference / share
+        clipped = min(LONGEST, max(free, more * self.longest(unused)))
+        refused = min(LONGEST, max(free, more * self._refused(unused)))
         if norm > refused:
             return 0.0
         return min(1.0, min(clipped, refused) / norm) if norm > 0 else 1.0
@@ -85,6 +88,13 @@ def measure(norms: Sequence[float], earlier: Norms, bounds: BoundsSection) -> Me
     if len(norms) < FEW:
         return Measure(min(norms), bounds.refuse or bounds.clip, None, bounds.little)
     return Measure(float(np.median(norms)), _multiple([*earlier, tuple(norms)], bounds), bounds.refuse, bounds.little)
+
+
+def longer(cases: Sequence[int]) -> list[float]:
+    """How many times as long as another's each update may be: a site that has more cases than the median one takes
+    more steps, which add up to the root of their number if they have nothing in common, and to their number at most."""
+    median = float(np.median(cases))
+    return [math.sqrt(max(1.0, some / median)) for some in cases]
 
 
 def _multiple(rounds: Sequence[Sequence[float]], bounds: BoundsSection) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fedgraft.common.plan.bounds_section import UNBOUND, BoundsSection
-from fedgraft.server.bounds.lengths import LONGEST, measure, remembered, strays
+from fedgraft.server.bounds.lengths import LONGEST, longer, measure, remembered, strays
 
 FIXED = BoundsSection(clip=3.0, least=3.0, refuse=6.0, rounds=3)
 
@@ -54,6 +54,14 @@ def test_a_site_of_a_few_cases_among_many_can_do_little_and_is_left_alone() -> N
     assert measure([1.0, 1.0, 10.0], (), replace(FIXED, refuse=None)).kept(20.0, share=0.005) == 0.5
     assert found.kept(10.0, share=0.3) == 0
     assert found.kept(1e30, share=1e-12) == 0
+
+
+def test_a_site_of_more_cases_takes_more_steps_and_may_be_longer() -> None:
+    more = longer([10, 20, 20, 20, 180])
+    assert more == [1.0, 1.0, 1.0, 1.0, 3.0]
+    found = measure([1.0, 1.0, 10.0], (), FIXED)
+    assert [found.kept(9.0, more=3.0), found.kept(18.1, more=3.0)] == [1.0, 0.0]
+    assert found.kept(12.0, more=3.0) == 0.75
 
 
 def test_where_few_answer_the_shortest_is_the_reference_and_nobody_is_refused() -> None:
