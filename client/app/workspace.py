@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -20,6 +20,7 @@ from fedgraft.client.cohort.enrolment.roll import Roll, roll_of
 from fedgraft.client.cohort.inputs import Factories, Inputs, Progress, factory_of, ignore, site_context
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.features.extraction import FeatureExtractor, load_cohort
+from fedgraft.client.features.recall import Recall, Recalled
 from fedgraft.client.fence.plan_bounds import require_model_within, require_plan_within, require_steps_within
 from fedgraft.client.privacy.required import require_private_plan
 from fedgraft.client.secure.vault import InMemory, OnDisk, Vault
@@ -180,9 +181,15 @@ class Workspace:
         with self.phases.of("cohort"):
             trains = site.name not in plan.hold_out
             listed, roll = read_manifest(site.manifest), self.roll(site)
-            accepted = accept(listed, plan, inputs, site.state, trains, roll, run)
+            recall = Recall(site.state, run, extractor)
+            lasts = None if roll.file is None else recall.of
+            accepted = accept(listed, plan, inputs, site.state, trains, roll, run, lasts)
             require_steps_within(plan, len(accepted.splits["train"].cases), site.bounds)
+            if accepted.recalled:
+                extractor = replace(extractor, inputs=Recalled(inputs, accepted.recalled))
             cohort = load_cohort(accepted, extractor, trains)
+            if lasts is not None:
+                recall.keep(accepted, extractor, trains)
         cohort, scaling = scaled(cohort, model, initial, plan, trains, machine.device)
         return Session(site, plan, run, model, initial, accepted, cohort, specs, codec, machine, self.phases, scaling)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +24,8 @@ from fedgraft.common.errors import DataError
 from fedgraft.common.plan.plan import Plan
 
 T = TypeVar("T")
+Recalls = Callable[[Mapping[Case, bytes]], Mapping[Case, tuple[bytes, ...]]]
+"""Of cases that can't be read, with the marks of their lines: the keys of those of which all is kept, view by view."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,14 @@ class AcceptedCohort:
         verdicts: ``(N,)`` uint8: 0 for a usable case, else the number of the reason why it is not.
         splits: ``train``, ``val`` and ``test``; the last two may be empty.
         account: over whom the site may answer.
+        recalled: of cases that took part in this run before and can't be read any more, the keys of what is kept.
     """
 
     cases: tuple[Case, ...]
     verdicts: NDArray[np.uint8]
     splits: dict[str, LabelledCases]
     account: Enrolled
+    recalled: Mapping[Case, tuple[bytes, ...]] = field(default_factory=dict)
 
     def require_training(self, quantity: str) -> None:
         """Enter into the account that something is told of all training cases.
@@ -93,6 +97,7 @@ def accept(
     trains: bool = True,
     roll: Roll | None = None,
     run: int = 0,
+    recall: Recalls | None = None,
 ) -> AcceptedCohort:
     """Accept a manifest's cases.
 
@@ -106,6 +111,7 @@ def accept(
             what asks for no label (its own scale, an adaptation) rests on them.
         roll: the site's; ``None`` for a simulated one by the plan alone.
         run: Flower's id of the run.
+        recall: finds what is kept of cases that can't be read any more.
 
     Raises:
         DataError: a label is no class of the plan; no case is left to train (or only test) on; an image in two splits.
@@ -119,17 +125,21 @@ def accept(
     require_given(cases, plan.data)
     enrolled = Enrolled(roll or roll_of_plan(plan), listed, run)
     splits = enrolled.roll.parts(cases, tasks.of(plan.data))
+    gone = [case for case, verdict in zip(cases, verdicts, strict=True) if verdict != USABLE]
+    recalled = {} if recall is None or not gone else recall(enrolled.marks(gone))
+    verdicts = np.where([case in recalled for case in cases], USABLE, verdicts).astype(verdicts.dtype)
     usable = {case for case, verdict in zip(cases, verdicts, strict=True) if verdict == USABLE}
     left = {name: tuple(case for case in some if case in usable) for name, some in splits.items()}
     external = not left["train"] and not trains and bool(left["test"])
     if not left["train"] and not external:
         raise _nobody_left(cases, verdicts)
-    refuse_across_splits(left, inputs.digests)
+    readable = {name: tuple(case for case in some if case not in recalled) for name, some in left.items()}
+    refuse_across_splits(readable, inputs.digests)
     left = enrolled.taking_part(left, [case for case in cases if case not in usable])
     left |= {"train": left["test"]} if external else {}
     place = {case: at for at, case in enumerate(cases)}
     labelled = {name: LabelledCases(some, labels[[place[case] for case in some]]) for name, some in left.items()}
-    return AcceptedCohort(cases, verdicts, labelled, enrolled)
+    return AcceptedCohort(cases, verdicts, labelled, enrolled, recalled)
 
 
 def _nobody_left(cases: Sequence[Case], verdicts: NDArray[np.uint8]) -> DataError:

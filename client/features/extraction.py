@@ -63,6 +63,10 @@ class FeatureExtractor:
             for (name, (part, views)), some in zip(parts.items(), rows.split(sizes), strict=True)
         }
 
+    def holds(self, keys: Sequence[bytes]) -> bool:
+        """Whether rows under all of some keys are kept, of each network."""
+        return all(bool((self._store(piece).places(keys) != ABSENT).all()) for piece in self._pieces)
+
     def _kept(self, wanted: Sequence[CaseView]) -> tuple[Tensor | RowStore, Tensor]:
         """What holds the rows of the views that are wanted, and the index of each row; what is lacking is computed. Of
         several networks each has a store of its own, and their rows are joined in memory."""
@@ -152,8 +156,10 @@ def load_cohort(accepted: AcceptedCohort, extractor: FeatureExtractor, trains: b
     Returns:
         ``train``, ``val`` and ``test``; the last two may be empty.
     """
-    asked = extractor.plan.augment
-    views = {"train": asked.views if trains else 1}
-    return extractor.all_examples(
-        {name: (part, views.get(name, asked.evaluated)) for name, part in accepted.splits.items()}
-    )
+    views = views_of(extractor.plan, trains)
+    return extractor.all_examples({name: (part, views[name]) for name, part in accepted.splits.items()})
+
+
+def views_of(plan: Plan, trains: bool = True) -> dict[str, int]:
+    """How many views of each case of a part are needed."""
+    return {"train": plan.augment.views if trains else 1, **dict.fromkeys(("val", "test"), plan.augment.evaluated)}

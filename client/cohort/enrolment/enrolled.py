@@ -31,7 +31,8 @@ class Enrolled:
     """A manifest's lines on the roll of a site.
 
     Attributes:
-        run: whose cohort is kept whole: a case that can't be read any more ends the site's part in it.
+        run: whose cohort is kept whole: a case that can't be read any more ends the site's part in it, unless what the
+            run needs of it is kept.
     """
 
     roll: Roll
@@ -180,6 +181,10 @@ class Enrolled:
             entered = self.roll.book.enter(list(lines.values()))
             self._numbers |= {case: entered[line.mark] for case, line in lines.items()}
         return {case: self._numbers[case] for case in cases}
+
+    def marks(self, cases: Iterable[Case]) -> dict[Case, bytes]:
+        """The keyed mark of each case's line."""
+        return {case: self._line(case).mark for case in cases}
 
     def _line(self, case: Case) -> Line:
         return self._lines[case] if case in self._lines else self._lines[replace(case, row=None)]
