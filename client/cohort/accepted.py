@@ -124,22 +124,36 @@ def accept(
         write_quarantine(quarantine, cases, verdicts)
     require_given(cases, plan.data)
     enrolled = Enrolled(roll or roll_of_plan(plan), listed, run)
-    splits = enrolled.roll.parts(cases, tasks.of(plan.data))
-    gone = [case for case, verdict in zip(cases, verdicts, strict=True) if verdict != USABLE]
-    recalled = {} if recall is None or not gone else recall(enrolled.marks(gone))
-    verdicts = np.where([case in recalled for case in cases], USABLE, verdicts).astype(verdicts.dtype)
+    verdicts, recalled = _recalled(cases, verdicts, enrolled, recall)
     usable = {case for case, verdict in zip(cases, verdicts, strict=True) if verdict == USABLE}
-    left = {name: tuple(case for case in some if case in usable) for name, some in splits.items()}
+    left = _those_in(usable, enrolled.roll.parts(cases, tasks.of(plan.data)))
     external = not left["train"] and not trains and bool(left["test"])
     if not left["train"] and not external:
         raise _nobody_left(cases, verdicts)
-    readable = {name: tuple(case for case in some if case not in recalled) for name, some in left.items()}
-    refuse_across_splits(readable, inputs.digests)
+    refuse_across_splits(_those_in(usable - {*recalled}, left), inputs.digests)
     left = enrolled.taking_part(left, [case for case in cases if case not in usable])
     left |= {"train": left["test"]} if external else {}
+    return AcceptedCohort(cases, verdicts, _labelled(cases, labels, left), enrolled, recalled)
+
+
+def _recalled(
+    cases: Sequence[Case], verdicts: NDArray[np.uint8], enrolled: Enrolled, recall: Recalls | None
+) -> tuple[NDArray[np.uint8], Mapping[Case, tuple[bytes, ...]]]:
+    """Verdicts by which those can be used that can't be read, but of which all is kept; and these."""
+    gone = [case for case, verdict in zip(cases, verdicts, strict=True) if verdict != USABLE]
+    if recall is None or not gone:
+        return verdicts, {}
+    found = recall(enrolled.marks(gone))
+    return np.where([case in found for case in cases], USABLE, verdicts).astype(verdicts.dtype), found
+
+
+def _those_in(some: set[Case], parts: Mapping[str, tuple[Case, ...]]) -> dict[str, tuple[Case, ...]]:
+    return {name: tuple(case for case in part if case in some) for name, part in parts.items()}
+
+
+def _labelled(cases: Sequence[Case], labels: Tensor, parts: Mapping[str, tuple[Case, ...]]) -> dict[str, LabelledCases]:
     place = {case: at for at, case in enumerate(cases)}
-    labelled = {name: LabelledCases(some, labels[[place[case] for case in some]]) for name, some in left.items()}
-    return AcceptedCohort(cases, verdicts, labelled, enrolled, recalled)
+    return {name: LabelledCases(some, labels[[place[case] for case in some]]) for name, some in parts.items()}
 
 
 def _nobody_left(cases: Sequence[Case], verdicts: NDArray[np.uint8]) -> DataError:

@@ -141,8 +141,7 @@ class UnitWatch:
         return self._by_case
 
     @property
-    def knows_cases(self) -> bool:
-        """Whether `by_case` can be said."""
+    def knows_cases(self) -> bool:  # whether `by_case` can be said
         return self._times is not None and [*self.found] == [""]
 
     @property
@@ -200,7 +199,7 @@ class UnitWatch:
         places = (groups[:, None] * units + np.arange(units)).ravel()  # one sum for all units is far faster
         sums = np.bincount(places, gave.numpy().ravel(), number * units).astype(np.float32)
         whole = torch.from_numpy(sums.reshape(number, units))
-        self._found[""] = whole if "" not in self._found else self._found[""] + whole
+        self._found[""] = whole + self._found.get("", 0)
         self._few.clear()
         if self._times is not None:
             self._pending.append((cases, slopes, each))
