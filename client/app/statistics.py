@@ -6,13 +6,14 @@ from pathlib import Path
 
 from flwr.app import RecordDict
 
-from fedgraft.client.app.workspace import Workspace, require_secure
+from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.approval.decisions import require_approved
 from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.enrolment.roll import Roll
 from fedgraft.client.cohort.inputs import Inputs, TellsStatistics
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.privacy.required import require_private_plan, require_unpromised
+from fedgraft.client.secure.way import require_secure
 from fedgraft.client.site.release import RELEASED, append_line
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import PlanError, WireError

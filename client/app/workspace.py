@@ -24,6 +24,7 @@ from fedgraft.client.features.recall import Recall, Recalled
 from fedgraft.client.fence.plan_bounds import require_model_within, require_plan_within, require_steps_within
 from fedgraft.client.privacy.required import require_private_plan
 from fedgraft.client.secure.vault import InMemory, OnDisk, Vault
+from fedgraft.client.secure.way import require_secure
 from fedgraft.client.site.machine import choose, use_threads
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile, read_site_file
@@ -35,7 +36,7 @@ from fedgraft.client.training.session import Session
 from fedgraft.client.training.test_time import adapts, model_at
 from fedgraft.common import tensors
 from fedgraft.common.compression.compression import up_codec
-from fedgraft.common.errors import BackboneError, SecureError, WireError
+from fedgraft.common.errors import BackboneError, WireError
 from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.models.model import Model
@@ -264,17 +265,6 @@ class Workspace:
 
 def _passing() -> Workspace:
     return Workspace(lasting=False)
-
-
-def require_secure(plan: Plan, site: SiteFile) -> None:
-    """
-    Raises:
-        SecureError: the site takes part in secure sums only (``secure.required``), and the plan has none.
-    """
-    if site.secure.required and not plan.aggregation.secure:
-        raise SecureError(
-            "this site takes part in plans with aggregation.secure only (secure.required in its site.yaml)"
-        )
 
 
 def _plan_file(site: SiteFile, digest: str) -> Path:

@@ -62,6 +62,17 @@ def take_step(content: RecordDict, workspace: Kept, site_file: Path, run: int) -
     return pack_told(told)
 
 
+def require_secure(plan: Plan, site: SiteFile) -> None:
+    """
+    Raises:
+        SecureError: the site takes part in secure sums only (``secure.required``), and the plan has none.
+    """
+    if site.secure.required and not plan.aggregation.secure:
+        raise SecureError(
+            "this site takes part in plans with aggregation.secure only (secure.required in its site.yaml)"
+        )
+
+
 def require_way(kind: str, content: RecordDict, workspace: Kept, site_file: Path) -> Plan | None:
     """The plan, if a question is to be answered in a secure sum; ``None`` if the answer leaves as it is.
 
