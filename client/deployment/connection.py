@@ -12,7 +12,11 @@ import signal
 import socket
 import ssl
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cryptography import x509
 
 from fedgraft.client.deployment.proxy import Proxy, proxy_for
 from fedgraft.client.deployment.signals import UNUSABLE
@@ -27,6 +31,7 @@ AHEAD_SECONDS = 5.0
 BEHIND_SECONDS = 300.0
 """Flower refuses a site whose clock is further off than these (``SYSTEM_TIME_TOLERANCE``, ``TIMESTAMP_TOLERANCE``)."""
 
+WARN_DAYS = 30
 PATIENCE_SECONDS = 900.0
 """For which a coordinator that can't be reached is tried again; and one that refuses the site:"""
 REFUSED_SECONDS = 150.0
@@ -43,11 +48,13 @@ class Reach:
         ok: the coordinator answered, with a certificate that the site's CA vouches for.
         lasting: waiting will not help; somebody must change something.
         sentence: what happened and what to do about it.
+        expiring: that the coordinator's certificate, or its authority's, ends within thirty days; else empty.
     """
 
     ok: bool
     lasting: bool
     sentence: str
+    expiring: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,7 @@ def reach(coordinator: Coordinator, seconds: float = SECONDS) -> Reach:
     try:
         connection.connect()
         connection.sock.settimeout(seconds)
+        soon = _expiring(coordinator, connection.sock.getpeercert(), time.time())
         connection.request("GET", "/health")
         answer = connection.getresponse()
         answer.read()
@@ -97,7 +105,20 @@ def reach(coordinator: Coordinator, seconds: float = SECONDS) -> Reach:
         return _later(f"the coordinator at {coordinator.address} can't be reached{by} ({_reason(error)})")
     finally:
         connection.close()
-    return _judge(coordinator, answer)
+    return replace(_judge(coordinator, answer), expiring=soon)
+
+
+def _expiring(coordinator: Coordinator, certificate: Mapping[str, Any] | None, now: float) -> str:
+    """`Reach.expiring`, from what `ssl.SSLSocket.getpeercert` gives."""
+    authority = x509.load_pem_x509_certificate(coordinator.ca.read_bytes()).not_valid_after_utc.timestamp()
+    left = int((authority - now) // 86400)
+    if left < WARN_DAYS:
+        return f"the coordinator's authority ({coordinator.ca}) ends in {left} days; ask for a new ca.crt"
+    until = ssl.cert_time_to_seconds(str((certificate or {})["notAfter"]))
+    left = int((until - now) // 86400)
+    if left < WARN_DAYS:
+        return f"the coordinator's certificate ends in {left} days; `fedgraft coordinator renew` there makes a new one"
+    return ""
 
 
 def connection_to(

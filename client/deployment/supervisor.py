@@ -157,6 +157,8 @@ class _Supervision:
         found = reach(self._coordinator)
         if not found.ok:
             return trouble_of(found, self._patience)
+        if found.expiring:
+            self._say(found.expiring)
         self._executor = self._executor or start(executor_program(self._site, self._port))
         node = start(supernode_program(self._site, self._coordinator, self._path, self._port))
         self._note(node)

@@ -72,6 +72,8 @@ def _coordinator(coordinator: Coordinator) -> Iterator[Finding]:
     yield _graded("key", lambda: _describe_key(coordinator))
     found = reach(coordinator)
     yield Finding("ok" if found.ok else "problem", "coordinator", found.sentence)
+    if found.expiring:
+        yield Finding("warning", "certificate", found.expiring)
 
 
 def _describe_key(coordinator: Coordinator) -> str:

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from fedgraft.client.deployment.proxy import Proxy, proxy_for
 from fedgraft.client.site.site_file import Coordinator
 from fedgraft.common.runtime.flower import quiet_environment
 from fedgraft.common.runtime.processes import free_port
+from fedgraft.server.deployment import pki
 
 from .test_supervisor import served
 
@@ -113,3 +115,21 @@ def test_the_coordinator_is_reached_through_a_proxy(
     gone = reach(Coordinator(f"localhost:{port}", ca, tmp_path / "no.key"))
     assert gone.sentence.startswith(f"the coordinator at localhost:{port} can't be reached through the proxy at 127.0")
     assert "from HTTPS_PROXY (500 Unable to connect)" in gone.sentence
+
+
+@pytest.mark.parametrize(
+    ("what", "days", "words"),
+    [
+        ("SERVER_LIFETIME", 12, "the coordinator's certificate ends in 11 days; `fedgraft coordinator renew` there"),
+        ("CA_LIFETIME", 29, "ends in 28 days; ask for a new ca.crt"),
+        ("SERVER_LIFETIME", 40, ""),
+    ],
+)
+def test_a_certificate_that_ends_soon_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str, days: int, words: str
+) -> None:
+    monkeypatch.setattr(pki, what, timedelta(days=days))
+    with served(tmp_path) as (port, ca):
+        found = reach(Coordinator(f"localhost:{port}", ca, tmp_path / "no.key"))
+    assert found.ok
+    assert (words in found.expiring) if words else (found.expiring == "")
