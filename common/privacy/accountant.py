@@ -78,7 +78,7 @@ def _factor(
 ) -> float:
     """The smallest factor that suffices by an accountant. Renyi's is quick and asks for a little too much; with far too
     little noise a distribution of losses would be very long."""
-    accounting = _module("dp_accounting")
+    accounting = accounting_module("dp_accounting")
     bracket = accounting.mechanism_calibration.ExplicitBracketInterval(*between)
     found = accounting.calibrate_dp_mechanism(
         lambda: _accountant(accountant),
@@ -97,11 +97,11 @@ def _exact_if_possible(releases: Sequence[Release]) -> str:
 
 def _accountant(name: str) -> Any:
     module, _, kind = name.partition(".")
-    return getattr(_module(f"dp_accounting.{module}"), kind)()
+    return getattr(accounting_module(f"dp_accounting.{module}"), kind)()
 
 
 def _no_bracket() -> tuple[type[Exception], ...]:
-    calibration = _module("dp_accounting.mechanism_calibration")
+    calibration = accounting_module("dp_accounting.mechanism_calibration")
     return (calibration.NoBracketIntervalFoundError, ValueError)
 
 
@@ -110,7 +110,7 @@ def _times(releases: Sequence[Release], factor: float) -> tuple[Release, ...]:
 
 
 def _composed(releases: Sequence[Release]) -> Any:
-    events = _module("dp_accounting.dp_event")
+    events = accounting_module("dp_accounting.dp_event")
 
     def event(one: Release) -> Any:
         if one.shared:
@@ -121,7 +121,7 @@ def _composed(releases: Sequence[Release]) -> Any:
     return events.ComposedDpEvent([events.SelfComposedDpEvent(event(one), one.times) for one in releases])
 
 
-def _module(name: str) -> Any:
+def accounting_module(name: str) -> Any:
     """A module of dp-accounting. absl, which it loads, keeps the stream for its messages that is standard error then,
     and closes it with its handler unless that is the process's own."""
     with redirect_stderr(sys.__stderr__):

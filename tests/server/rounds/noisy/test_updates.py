@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from dp_accounting import dp_event, pld, rdp
 
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.privacy.accountant import Release, epsilon
+from fedgraft.common.privacy.accountant import Release, accounting_module, epsilon
 from fedgraft.common.privacy.budget import site_noise_of
 from fedgraft.common.wire.offer import Offer
 from fedgraft.server.rounds.noisy.updates import NoisyUpdates, noisy_updates_of
@@ -69,6 +68,7 @@ def test_the_noise_keeps_the_promise_by_dp_accounting(
     plan = compose_plan("privacy=site", "privacy.epsilon=4", "privacy.delta=0.001", "rounds=30", *words)
     noise = site_noise_of(plan)
     assert (noise.times, noise.shared, noise.sampled) == (30, shared, plan.strategy.fraction)
+    dp_event, pld, rdp = (accounting_module(f"dp_accounting.{name}") for name in ("dp_event", "pld", "rdp"))
     event: Any = dp_event.GaussianDpEvent(noise.noise)
     if shared:
         event = dp_event.ZCDpEvent(0.5 / noise.noise**2)
