@@ -48,7 +48,7 @@ WITH_PROCESSES = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What mostly waits goes first, so that with two workers one waits while the other computes."""
+    """What mostly waits goes first, so that of the workers one waits while the others compute."""
     for item in items:
         if item.nodeid.startswith(WITH_PROCESSES):
             item.add_marker("processes")

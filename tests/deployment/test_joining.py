@@ -3,52 +3,54 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 
 from fedgraft.client.approval.decisions import Decisions
 from fedgraft.client.approval.receipt import is_signed
 from fedgraft.client.site.site_file import read_site_file
+from fedgraft.common.cli import main
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.deployment.folder import read_sites
 from fedgraft.server.deployment.invitations import read_invitations
 
-from .conftest import FEDGRAFT, Deployment
-
-TABLE = "patient,age,label\n" + "".join(f"P{n},{40 + n % 30},{'ill' if n % 3 else 'well'}\n" for n in range(40))
-
-
-def invitation(deployment: Deployment, *arguments: str) -> str:
-    done = deployment.command("coordinator", "invite", str(deployment.folder.root), *arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()[0]
+from .conftest import Deployment
 
 
 def test_an_invited_hospital_joins_checks_connects_and_says_yes(
-    deployment: Deployment, table_plan: Callable[..., Plan], table_sites: Callable[..., list[Path]], tmp_path: Path
+    deployment: Deployment,
+    table_plan: Callable[..., Plan],
+    table_sites: Callable[..., list[Path]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """From nothing to a model: `invite`, `join`, `run`, `approve`; the plan waits for the hospital's person."""
+    """From nothing to a model: `invite`, `join`, `confirm`, `run`, `approve`. The key waits for the coordinator's
+    person, the plan for the hospital's."""
     (like,) = table_sites(1)
     manifest, site_yaml = like.parent / "manifest.csv", tmp_path / "site" / "site.yaml"
-    line = invitation(deployment, "joiner")
+    root = str(deployment.folder.root)
+    assert main(["coordinator", "invite", root, "joiner", "--confirm", "--cases", "40"]) == 0
+    line = capsys.readouterr().out.splitlines()[0]
     arguments = ["--manifest", str(manifest), "--out", str(site_yaml)]
     service = deployment.service(tmp_path / "join.log", "site", "join", line, *arguments)
     try:
+        service.wait_for("waiting for a person at the coordinator to confirm this key")
+        assert not read_invitations(deployment.folder)["joiner"].confirmed
+        assert main(["coordinator", "confirm", root, "joiner"]) == 0
         service.wait_for("connected to")
+        (site,) = (site for site in read_sites(deployment.folder) if site.name == "joiner")
         said = service.said()
+        assert site.fingerprint in said
+        assert site.cases == 40
         assert "registered as joiner; wrote" in said
         assert "the coordinator at" in said, "the check ran"
-        assert [site.name for site in read_sites(deployment.folder)].count("joiner") == 1
-        shown = deployment.command("coordinator", "sites", str(deployment.folder.root)).stdout
-        assert "joiner" in next(row for row in shown.splitlines() if "online" in row and "joiner" in row)
         plan, out = tmp_path / "plan.yaml", tmp_path / "run"
         words = ("rounds=1", "patience.quorum_sites=1", "patience.deadline=120", "decide.unseen=null")
         plan.write_text(yaml.safe_dump(table_plan(*words).to_dict()), encoding="utf-8")
-        root = str(deployment.folder.root)
         run = deployment.service(
             tmp_path / "run.log", "coordinator", "run", root, "--plan", str(plan), "--out", str(out)
         )
@@ -57,8 +59,7 @@ def test_an_invited_hospital_joins_checks_connects_and_says_yes(
             assert run.process.poll() is None, run.said()
             time.sleep(0.05)
         (digest,) = decisions.pending()
-        done = deployment.command("site", "approve", digest[:12], "--by", "Dr A", "--site", str(site_yaml))
-        assert done.returncode == 0, done.stderr
+        assert main(["site", "approve", digest[:12], "--by", "Dr A", "--site", str(site_yaml)]) == 0
         assert run.process.wait(240) == 0, run.said()
         assert "waits until a person there has approved it: joiner" in run.said()
         receipt = json.loads((out / "receipts" / "joiner.json").read_text())
@@ -66,31 +67,5 @@ def test_an_invited_hospital_joins_checks_connects_and_says_yes(
         assert (receipt["by"], receipt["plan"]) == ("Dr A", digest)
     finally:
         service.stop()
-    again = deployment.command("site", "join", line, *arguments)
-    assert again.returncode == 2
-    assert "names its coordinator already; if it joined, fedgraft site start" in again.stderr
-
-
-def test_a_key_is_registered_after_a_person_confirmed_it(deployment: Deployment, tmp_path: Path) -> None:
-    line = invitation(deployment, "waiter", "--confirm", "--cases", "40")
-    (tmp_path / "rows.csv").write_text(TABLE)
-    arguments = ["--manifest", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "site.yaml"), "--no-start"]
-    log = tmp_path / "join.log"
-    with log.open("wb") as stream:
-        joining = subprocess.Popen([*FEDGRAFT, "site", "join", line, *arguments], stdout=stream, stderr=stream)
-    try:
-        while "waiting for a person at the coordinator to confirm this key" not in log.read_text():
-            assert joining.poll() is None, log.read_text()
-        kept = read_invitations(deployment.folder)["waiter"]
-        assert kept.key is not None
-        assert not kept.confirmed
-        done = deployment.command("coordinator", "confirm", str(deployment.folder.root), "waiter")
-        assert done.returncode == 0, done.stderr
-        assert joining.wait(120) == 0, log.read_text()
-    finally:
-        joining.kill()
-        joining.wait()
-    (site,) = (site for site in read_sites(deployment.folder) if site.name == "waiter")
-    assert site.cases == 40
-    assert site.fingerprint in log.read_text()
-    assert f"next: fedgraft site start --site {tmp_path / 'site.yaml'}" in log.read_text()
+    assert main(["site", "join", line, *arguments]) == 2
+    assert "names its coordinator already; if it joined, fedgraft site start" in capsys.readouterr().err

@@ -19,7 +19,6 @@ from fedgraft.common.plan.protection.aggregation_section import AggregationSecti
 from fedgraft.simulations.engine.run import simulate
 
 from .conftest import Deployment, Service
-from .private_run import a_private_run_is_charged
 
 
 def test_a_deployed_run_equals_the_simulation(
@@ -37,10 +36,8 @@ def test_a_deployed_run_equals_the_simulation(
     simulate(replace(plan, rounds=1), tmp_path / "earlier", Console(file=StringIO()))
     plan, graft = begun_from(plan, tmp_path / "earlier")
     simulate(plan, tmp_path / "simulated", Console(file=StringIO()), graft=graft)
-    services = {
-        folder.name: start_site(deployment.site_file(folder.name, folder / "manifest.csv"))
-        for folder in sorted((tmp_path / "simulated" / "sites").iterdir())
-    }
+    for folder in sorted((tmp_path / "simulated" / "sites").iterdir()):
+        start_site(deployment.site_file(folder.name, folder / "manifest.csv"))
 
     out = tmp_path / "deployed"
     plan_file = str(tmp_path / "simulated" / "plan.yaml")
@@ -86,7 +83,6 @@ def test_a_deployed_run_equals_the_simulation(
         assert {"receive", "build", "cohort", "evaluate", "train", "answer"} == set(phases[3]["seconds"])
         assert site not in json.dumps(phases) and "path" not in json.dumps(phases)
     _secure_sums_give_the_same(deployment, plan, graft, tmp_path)
-    a_private_run_is_charged(deployment, services, compose_plan, tmp_path)
 
 
 def _secure_sums_give_the_same(deployment: Deployment, plan: Plan, graft: Graft, tmp_path: Path) -> None:
