@@ -84,7 +84,7 @@ class Patience:
         began, since, retry = self._clock.now(), self._clock.date(), RETRY
         waited = False
         while True:
-            connected = self._delivery.nodes()
+            connected, decided = self._delivery.nodes(), self._decided()
             try:
                 found = attempt()
             except TooFewError as few:
@@ -94,21 +94,24 @@ class Patience:
                 end = began + self._section.wait
                 if self._clock.now() >= end:
                     raise _spent(few, self._section.wait) from few
-                self._pause(few, since, connected, min(self._clock.now() + retry, end))
+                self._pause(few, since, (connected, decided), min(self._clock.now() + retry, end))
                 retry = min(2 * retry, LONGEST_RETRY)
             else:
                 if waited:
                     self._board.say("the quorum is there again: the run goes on")
                 return found
 
-    def _pause(self, few: TooFewError, since: datetime, connected: list[int], until: float) -> None:
-        """Wait until other nodes are connected, an answer came late, a site decided, or the time ``until``."""
-        decided = self._decided()
+    def _pause(self, few: TooFewError, since: datetime, before: tuple[list[int], object], until: float) -> None:
+        """Wait until other nodes are connected, an answer came late, a site decided, or the time ``until``.
+
+        Args:
+            before: the nodes, and what was decided, when the sites were asked.
+        """
         while self._clock.now() < until:
             self._show(few, since)
             self._clock.sleep(min(POLL, until - self._clock.now()))
             late = self._delivery.write_late(self._ledger)
-            if late or self._delivery.nodes() != connected or self._decided() != decided:
+            if late or (self._delivery.nodes(), self._decided()) != before:
                 return
 
     def _show(self, few: TooFewError, since: datetime) -> None:
