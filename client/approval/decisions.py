@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -59,7 +59,7 @@ class Decisions:
         Raises:
             DataError: the file was changed.
         """
-        return next((line for line in reversed(self.lines()) if line["plan"] == plan), None)
+        return _last(self.lines(), plan)
 
     def standing(self, plan: str, today: date | None = None) -> Standing:
         """Whether a plan may be carried out here now.
@@ -71,15 +71,7 @@ class Decisions:
             return "approved"
         if self.site.approval == "listed":
             return "approved" if plan in self.site.approved else "unknown"
-        line = self.last(plan)
-        if line is None:
-            return "unknown"
-        if FROM in line:
-            return self.standing(line[FROM], today)
-        until = line.get("receipt", {}).get("until")
-        if line["what"] == APPROVED and until and (today or date.today()) > date.fromisoformat(until):
-            return "ended"
-        return line["what"]  # type: ignore[no-any-return]
+        return _standing(self.lines(), plan, today or date.today())
 
     def require(self, plan: str) -> None:
         """
@@ -102,10 +94,11 @@ class Decisions:
         if self.site.approval == "all":
             return ()
         try:
-            known = dict.fromkeys(line["plan"] for line in self.lines())
-            return tuple(plan for plan in known if self.standing(plan) == APPROVED)
+            lines, today = self.lines(), date.today()
         except DataError:
             return ()
+        known = dict.fromkeys(line["plan"] for line in lines)
+        return tuple(plan for plan in known if _standing(lines, plan, today) == APPROVED)
 
     def changed(self) -> tuple[int, int]:
         """Differs after each decision."""
@@ -166,6 +159,22 @@ class Decisions:
 
     def _came(self, plan: str) -> Path:
         return self.site.state / PENDING / f"{plan}.json"
+
+
+def _last(lines: Sequence[Mapping[str, Any]], plan: str) -> Mapping[str, Any] | None:
+    return next((line for line in reversed(lines) if line["plan"] == plan), None)
+
+
+def _standing(lines: Sequence[Mapping[str, Any]], plan: str, today: date) -> Standing:
+    line = _last(lines, plan)
+    if line is None:
+        return "unknown"
+    if FROM in line:
+        return _standing(lines, line[FROM], today)
+    until = line.get("receipt", {}).get("until")
+    if line["what"] == APPROVED and until and today > date.fromisoformat(until):
+        return "ended"
+    return line["what"]  # type: ignore[no-any-return]
 
 
 def require_approved(site: SiteFile, plan: Plan) -> None:

@@ -59,6 +59,14 @@ def run(given: argparse.Namespace) -> int:
     return exit_code(findings)
 
 
+def run_with(site_file: Path, *options: str) -> int:
+    """As ``fedgraft site check --site SITE_FILE`` with these options, for commands that end in a check."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--site", type=Path)
+    add_options(parser)
+    return run(parser.parse_args(["--site", str(site_file), *options]))
+
+
 def _write(console: Console, given: argparse.Namespace, sections: list[Section], findings: list[Finding]) -> None:
     try:
         site = read_site_file(given.site)

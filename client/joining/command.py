@@ -55,7 +55,7 @@ def run(given: argparse.Namespace) -> int:
     with replacing(given.out) as partial:
         partial.write_text(place.text, encoding="utf-8")
     say(f"registered as {invitation.name}; wrote {given.out}: look at what may leave (`release`)")
-    code = _checked(given.out, given.sample)
+    code = check_command.run_with(given.out, *([] if given.sample is None else ["--sample", str(given.sample)]))
     if code or given.no_start:
         what = "mend what the check names, then" if code else "next:"
         say(f"{what} fedgraft site start --site {given.out}")
@@ -104,15 +104,6 @@ def _begun(out: Path, manifest: Path | None, invitation: Invitation) -> _Place:
     if manifest is not None and manifest.resolve() != site.manifest:
         raise SiteFileError(f"{out} names another manifest than --manifest {manifest}; leave --manifest out")
     return _Place(text.replace(UNKNOWN, invitation.address), site.coordinator.ca, site.coordinator.key)
-
-
-def _checked(site_file: Path, sample: int | None) -> int:
-    """The exit code of `fedgraft site check`."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--site", type=Path)
-    check_command.add_options(parser)
-    words = ["--site", str(site_file), *([] if sample is None else ["--sample", str(sample)])]
-    return check_command.run(parser.parse_args(words))
 
 
 def _authority(path: Path, invitation: Invitation) -> Path:

@@ -7,7 +7,6 @@ ends early, or is resumed, costs the same.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import time
@@ -20,7 +19,7 @@ from typing import Any
 from fedgraft.client.site.privacy_budget import PrivacyBudget
 from fedgraft.common.errors import DataError, PrivacySpentError
 from fedgraft.common.privacy.accountant import Release, epsilon, ratio
-from fedgraft.common.runtime.files import append_json, flush, private_folder
+from fedgraft.common.runtime.files import append_json, flush, locked, private_folder
 
 FILE = "privacy.jsonl"
 _BEGIN, _RUN = "0" * 64, "run"
@@ -168,8 +167,7 @@ class PrivacyAccount:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         private_folder(self.state)
-        with (self.state / f".{FILE}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.state / f".{FILE}.lock"):
             yield
 
 

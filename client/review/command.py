@@ -91,12 +91,8 @@ def _review(given: argparse.Namespace) -> int:
         _tell("different from the plan that was approved last", differences(plan, before))
     if given.no_check:
         return 0
-    parser = argparse.ArgumentParser()
-    check_command.add_options(parser)
     sample = [] if given.sample is None else ["--sample", str(given.sample)]
-    options = parser.parse_args(["--plan", str(path), "--no-page", *sample])
-    options.site = given.site
-    return check_command.run(options)
+    return check_command.run_with(given.site, "--plan", str(path), "--no-page", *sample)
 
 
 def _approve(given: argparse.Namespace) -> int:

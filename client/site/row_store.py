@@ -8,7 +8,6 @@ overwrites. Several processes may read and write at once; all that map the file 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.errors import DataError
-from fedgraft.common.runtime.files import private_folder
+from fedgraft.common.runtime.files import locked, private_folder
 
 KEY_BYTES = 32
 ABSENT = -1
@@ -92,8 +91,7 @@ class KeptOnDisk:
 
     def add(self, keys: Sequence[bytes], rows: NDArray[np.number]) -> None:
         private_folder(self.folder)
-        with self._lock.open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self._lock):
             self._catch_up(put_aside=True)
             if not self._kind.is_file():
                 self._kind.write_text(self._describe(), encoding="utf-8")

@@ -5,7 +5,6 @@ knows the newest digest (`Chain.newest`).
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.common.errors import DataError
-from fedgraft.common.runtime.files import append_json, flush, private_folder, whole_lines
+from fedgraft.common.runtime.files import append_json, flush, locked, private_folder, whole_lines
 
 LINK = "chain"
 """The field of a line that holds the digest."""
@@ -33,8 +32,7 @@ class Chain:
             DataError: the file was changed.
         """
         private_folder(self.path.parent)
-        with self.path.with_suffix(".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.path.with_suffix(".lock")):
             lines = self.read()
             if self.path.is_file() and not self.path.read_bytes().endswith(b"\n"):
                 self.path.write_text("".join(f"{one}\n" for one in whole_lines(self.path)), encoding="utf-8")

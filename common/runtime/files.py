@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import threading
@@ -85,6 +86,14 @@ def make_once(path: Path, content: bytes) -> None:
         pass
     finally:
         partial.unlink()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Within the block no other process is within one for the same file, which is made if it is missing."""
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def private_folder(path: Path) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -46,6 +46,11 @@ def signed_headers(key: Path, path: str, now: float, content: bytes | None = Non
     made = private.sign(_text(path, stamp, digest), ec.ECDSA(hashes.SHA384()))
     headers = {KEY: public.decode(), TIME: stamp, SIGNATURE: base64.b64encode(made).decode()}
     return headers if digest is None else {**headers, CONTENT: digest}
+
+
+def as_text(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers of a request as it came, by name in small letters."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
 
 
 def signer(headers: Mapping[str, str], path: str, now: float, *, posts: bool = False) -> str | None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import json
@@ -19,7 +18,7 @@ from tempfile import NamedTemporaryFile
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.plan.types import SITE_NAME
-from fedgraft.common.runtime.files import replacing
+from fedgraft.common.runtime.files import locked, replacing
 from fedgraft.common.runtime.invitation import Invitation, authority_digest
 from fedgraft.common.runtime.processes import say
 from fedgraft.common.runtime.ssh_keys import fingerprint
@@ -224,8 +223,7 @@ def _require_sense(folder: Folder, names: Sequence[str], seconds: float, cases: 
 @contextmanager
 def _changing(folder: Folder) -> Iterator[dict[str, Kept]]:
     """The invitations by name, written back at the end unless it fails; nobody else changes them meanwhile."""
-    with (folder.root / "invitations.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder.root / "invitations.lock"):
         known = read_invitations(folder)
         yield known
         with replacing(folder.invitations_file, private=True) as partial:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.plan.types import SITE_NAME
+from fedgraft.common.runtime.files import locked
 from fedgraft.common.runtime.moments import ago
 from fedgraft.common.runtime.ssh_keys import key_fingerprint
 from fedgraft.server.deployment import flower_cli
@@ -67,8 +67,7 @@ def unregister(folder: Folder, name: str) -> RegisteredSite:
 def _changing(folder: Folder) -> Iterator[None]:
     """Nobody else registers or unregisters within the block: sites that join do it in the gateway's process."""
     folder.settings()  # there is such a folder
-    with folder.sites_file.with_suffix(".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder.sites_file.with_suffix(".lock")):
         yield
 
 

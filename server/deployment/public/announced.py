@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from fedgraft.common.errors import WireError
 from fedgraft.common.runtime.files import private_folder, replacing
-from fedgraft.common.runtime.signed_requests import CONTENT, signer
+from fedgraft.common.runtime.signed_requests import CONTENT, as_text, signer
 from fedgraft.common.wire.site_facts import PATH, SiteFacts, pack_facts, unpack_facts
 from fedgraft.server.deployment.folder import Folder, read_sites
 from fedgraft.server.deployment.public.published import Refused
@@ -44,7 +44,7 @@ class Board:
 
     def admit(self, path: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Note | Refused:
         """Whether a ``POST`` is taken, before any of its content is read."""
-        known = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+        known = as_text(headers)
         who = signer(known, path.decode("latin-1"), self.clock(), posts=True)
         names = {site.fingerprint: site.name for site in read_sites(self.folder)}
         if who is None or who not in names:

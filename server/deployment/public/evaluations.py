@@ -19,7 +19,7 @@ from fedgraft.common.errors import DeploymentError, FedGraftError
 from fedgraft.common.model_folder.digests import DIGESTS, EVALUATIONS, SIGNATURE, file_digest
 from fedgraft.common.plan.types import SITE_NAME
 from fedgraft.common.runtime.files import replacing
-from fedgraft.common.runtime.signed_requests import CONTENT, signer
+from fedgraft.common.runtime.signed_requests import CONTENT, as_text, signer
 from fedgraft.server.deployment.folder import Folder, read_sites
 from fedgraft.server.deployment.public.published import MODELS_PATH, UNKNOWN, Refused
 
@@ -57,7 +57,7 @@ class Inbox:
     def admit(self, path: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Letter | Refused:
         """Whether a ``POST`` is taken, before any of its content is read."""
         asked = path.decode("latin-1")
-        known = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+        known = as_text(headers)
         who = signer(known, asked, time.time(), posts=True)
         names = {site.fingerprint: site.name for site in read_sites(self.folder)}
         if who is None or who not in names:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fedgraft.common.model_folder.digests import SIGNATURE
 from fedgraft.common.plan.types import SITE_NAME
-from fedgraft.common.runtime.signed_requests import signer
+from fedgraft.common.runtime.signed_requests import as_text, signer
 from fedgraft.server.deployment.folder import Folder, read_sites
 
 MODELS_PATH = "/models"
@@ -37,7 +37,7 @@ class Shelf:
     def answer(self, path: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Path | bytes | Refused:
         """The file, or the text, of a ``GET``; the path is compared as it was sent, with a closed list."""
         asked = path.decode("latin-1")
-        known = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+        known = as_text(headers)
         who = signer(known, asked, time.time())
         if who is None or who not in {site.fingerprint for site in read_sites(self.folder)}:
             return Refused(401, UNKNOWN)

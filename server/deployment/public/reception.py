@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.invitation import AUTHORITY_PATH, JOIN_PATH
-from fedgraft.common.runtime.signed_requests import CONTENT, KEY, signer
+from fedgraft.common.runtime.signed_requests import CONTENT, KEY, as_text, signer
 from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.deployment.invitations import Admit, admitted, read_invitations, take_up
 from fedgraft.server.deployment.public.published import Refused
@@ -48,7 +48,7 @@ class Reception:
 
     def admit(self, path: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Application | Refused:
         """Whether an application is taken, before any of its content is read."""
-        known = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+        known = as_text(headers)
         if signer(known, path.decode("latin-1"), self.clock(), posts=True) is None:
             return Refused(401, "an application must be signed, by a clock that is right")
         if not read_invitations(self.folder):
