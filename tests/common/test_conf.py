@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,8 @@ TABLE = (
     "data.image_size=null",
 )
 TEXTUAL = ("hashed_words", "wordllama", "transformer")
+EXTRA = {"wordllama": ("wordllama",), "transformer": ("transformers", "all_minilm_l6_v2")}
+"""The packages of a backbone that a plain installation lacks."""
 NOTES = ("input=text", "data.image_size=null")
 TABULAR = ("identity", "mlp", "resnet_table", "ft_transformer")
 
@@ -238,6 +241,9 @@ def test_a_local_loop_learns(plan_of: PlanOf, name: str) -> None:
 
 @pytest.mark.parametrize("name", members("backbone"))
 def test_a_backbone_is_built(plan_of: PlanOf, name: str) -> None:
+    for package in EXTRA.get(name, ()):
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is an extra")
     choice = f"backbone={name}"
     model = build(plan_of(*NEEDED.get(choice, ("data.image_size=64",)), choice, OFFLINE), None)
     shape = (2,) if name in TABULAR else (128 * 64,) if name in TEXTUAL[1:] else (3, 64, 64)
