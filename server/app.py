@@ -15,7 +15,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 from torch import Tensor
 
-from fedgraft.common import tensors
+from fedgraft.common import tasks, tensors
 from fedgraft.common.errors import FedGraftError, PlanError, first_line
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.kinds.choice import kind_of
@@ -46,6 +46,7 @@ from fedgraft.server.patience.waiting import Board
 from fedgraft.server.preflight.newcomers import decided_at, unfit_newcomers
 from fedgraft.server.reports import summary
 from fedgraft.server.reports.bounds import round_sentences
+from fedgraft.server.reports.headline import write_headline
 from fedgraft.server.reports.plot_process import picture
 from fedgraft.server.reports.results import write_results
 from fedgraft.server.rounds.loop import run
@@ -129,6 +130,7 @@ def serve(
     out.mkdir(parents=True, exist_ok=True)
     registered = _registered(out)
     course = Course.open(out, plan, keeping, registered)
+    write_headline(out, tasks.of(plan.data), course.going_on(plan))
     ledger, delivery = course.ledger, _delivery(grid, plan, clock, course, registered)
     waits = _waits(plan, delivery, ledger, registered, out) if clock is not None else NoPatience()
     asks = partial(_resolved, delivery, plan, registered, ledger)

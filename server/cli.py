@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.flower import module
 from fedgraft.common.runtime.processes import say
 from fedgraft.common.runtime.systemd import Service, unit_of
-from fedgraft.server.deployment import flower_cli, invitations, invite_command, launch, sites, start_command
+from fedgraft.server.deployment import invite_command, launch, sites, start_command
 from fedgraft.server.deployment.folder import LEFT_OUT, Folder, Settings, create, names_in, renew
 from fedgraft.server.deployment.following import follow_in_its_place, halt
 from fedgraft.server.deployment.open_runs import PLAN
@@ -25,6 +24,7 @@ from fedgraft.server.deployment.publishing import publish
 from fedgraft.server.evidence.external import external_table
 from fedgraft.server.preflight.checking import check
 from fedgraft.server.watching import command as watch_command
+from fedgraft.server.watching import status_command
 
 EPILOG = """\
 a first federation:
@@ -111,9 +111,7 @@ def _add_sites(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     unregister.add_argument("folder", type=Path, metavar="DIR")
     unregister.add_argument("name", metavar="NAME")
     unregister.set_defaults(command=_unregister)
-    listing = commands.add_parser("sites", help="list the registered sites and whether they are online")
-    listing.add_argument("folder", type=Path, metavar="DIR")
-    listing.set_defaults(command=_sites)
+    status_command.add_sites(commands)
 
 
 def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -131,14 +129,13 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     run.add_argument("--start-from", type=Path, metavar="RUNDIR", help="begin from the graft of a finished run")
     run.add_argument("--out", type=Path, metavar="RUNDIR", help="results (default: DIR/runs/<time>-<digest>)")
     run.add_argument("--dry-run", action="store_true", help="only check the plan and say where it would run")
+    run.add_argument("--detach", action="store_true", help="return once it is submitted; `watch` shows its progress")
     run.add_argument("--anyway", action="store_true", help="leave out sites that the plan does not fit")
     run.set_defaults(command=_run)
     watching = commands.add_parser("watch", help=watch_command.HELP, description=watch_command.DESCRIPTION)
     watch_command.add_options(watching)
     watching.set_defaults(command=watch_command.run)
-    status = commands.add_parser("status", help="is it up, until when does the certificate hold, which runs")
-    status.add_argument("folder", type=Path, metavar="DIR")
-    status.set_defaults(command=_status)
+    status_command.add_status(commands)
     stop = commands.add_parser("stop", help="stop a run (not the coordinator: end `start` for that)")
     stop.add_argument("folder", type=Path, metavar="DIR")
     stop.add_argument("run_id", metavar="RUN_ID")
@@ -213,14 +210,10 @@ def _unregister(given: argparse.Namespace) -> int:
     return 0
 
 
-def _sites(given: argparse.Namespace) -> int:
-    folder = Folder(given.folder.resolve())
-    say("\n".join([sites.table(folder), *invitations.told(folder, time.time())]))
-    return 0
-
-
 def _run(given: argparse.Namespace) -> int:
     folder = Folder(given.folder.resolve())
+    if given.detach and given.dry_run:
+        raise DeploymentError("--dry-run submits nothing to return from; leave out --detach")
     if given.resume is not None:
         return _resume(folder, given)
     if given.extend:
@@ -229,13 +222,13 @@ def _run(given: argparse.Namespace) -> int:
     launch.require_deployable(plan)
     left_out = check(folder, plan, given.anyway)
     if given.dry_run:
-        say(f"plan {plan.digest} is valid; it would run on:\n{sites.table(folder)}")
+        say(f"plan {plan.digest} is valid; it would run on:\n{status_command.site_table(folder)}")
         return 0
     launched = launch.launch(folder, plan, given.out, left_out, graft)
     if graft is not None:
         say(f"it begins from the graft of {graft.run}, {graft.digest[:16]}")
     say(f"run {launched.run_id}: plan {plan.digest[:16]}, results in {launched.out}")
-    return follow_in_its_place(folder, launched)
+    return 0 if given.detach else follow_in_its_place(folder, launched)
 
 
 def _resume(folder: Folder, given: argparse.Namespace) -> int:
@@ -250,7 +243,7 @@ def _resume(folder: Folder, given: argparse.Namespace) -> int:
     left_out = check(folder, load_plan(out / PLAN), given.anyway, names_in(out / LEFT_OUT))
     launched = launch.relaunch(folder, out, given.extend, left_out)
     say(f"run {launched.run_id}: goes on, results in {launched.out}")
-    return follow_in_its_place(folder, launched)
+    return 0 if given.detach else follow_in_its_place(folder, launched)
 
 
 def _plan_for_hospitals(file: Path) -> Plan:
@@ -278,17 +271,6 @@ def _evaluations(given: argparse.Namespace) -> int:
     task, kept = read_evaluations(folder, given.name)
     for line in external_table(task, kept, open_model(folder.published / given.name).decisions):
         say(line)
-    return 0
-
-
-def _status(given: argparse.Namespace) -> int:
-    folder = Folder(given.folder.resolve())
-    settings = folder.settings()
-    say(f"address: {settings.hosts[0]}:{settings.port}\ncertificate: {validity(folder.certificate).sentence}")
-    flower_cli.require_running(folder)
-    say(f"running\n\n{sites.table(folder)}\n")
-    states = flower_cli.run_states(folder)
-    say("\n".join(f"run {s.run_id}  {s.status}  {s.elapsed}  {s.details}".rstrip() for s in states) or "no runs yet")
     return 0
 
 

@@ -110,6 +110,10 @@ class Course:
     def resumed(self) -> Resumed | None:
         return None if self.found is None else Resumed(self.found.state, self.found.strategy)
 
+    def going_on(self, asked: Plan) -> Plan:
+        """The plan with the rounds by which the run was extended."""
+        return self.found.plan if self.found is not None and self.extended else asked
+
     def model(self, asked: Plan) -> tuple[Plan, Model]:
         """The plan of the checkpoint, with the statistics of tables in it, and its model as built.
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Literal
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.plan.types import SITE_NAME
@@ -176,17 +177,43 @@ def waiting_in(folder: Folder) -> list[Kept]:
     return [one for one in read_invitations(folder).values() if one.key is not None and not one.confirmed]
 
 
+@dataclass(frozen=True)
+class Invited:
+    """An invitation that is not taken up, or whose key waits to be confirmed.
+
+    Attributes:
+        until: when it ends, in seconds since 1970.
+        state: ``open``, ``ended``, or ``to confirm``.
+        key: the fingerprint to compare by telephone, if it is to be confirmed.
+    """
+
+    name: str
+    until: float
+    state: Literal["open", "ended", "to confirm"]
+    key: str | None = None
+
+
+def invited(folder: Folder, now: float) -> tuple[Invited, ...]:
+    """The invitations of those that are not registered yet."""
+    registered = {site.name for site in read_sites(folder)}
+    return tuple(_invited(one, now) for one in read_invitations(folder).values() if one.name not in registered)
+
+
+def _invited(one: Kept, now: float) -> Invited:
+    if one.key is not None and not one.confirmed:
+        return Invited(one.name, one.until, "to confirm", fingerprint(one.key.encode()))
+    return Invited(one.name, one.until, "ended" if now > one.until else "open")
+
+
 def told(folder: Folder, now: float) -> list[str]:
     """A line for each invitation that is not taken up, or whose key waits to be confirmed."""
-    registered = {site.name for site in read_sites(folder)}
     lines = []
-    for one in read_invitations(folder).values():
-        if one.name in registered:
-            continue
-        if one.key is not None and not one.confirmed:
-            shown = fingerprint(one.key.encode())
-            lines.append(f"{one.name}: compare {shown} by telephone, then fedgraft coordinator confirm DIR {one.name}")
-        elif now > one.until:
+    for one in invited(folder, now):
+        if one.state == "to confirm":
+            lines.append(
+                f"{one.name}: compare {one.key} by telephone, then fedgraft coordinator confirm DIR {one.name}"
+            )
+        elif one.state == "ended":
             lines.append(f"{one.name}: the invitation has ended, unused")
         else:
             lines.append(f"{one.name}: invited, until {time.strftime('%d %B %H:%M UTC', time.gmtime(one.until))}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +9,10 @@ from pathlib import Path
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.plan.types import SITE_NAME
 from fedgraft.common.runtime.files import locked
-from fedgraft.common.runtime.moments import ago
 from fedgraft.common.runtime.ssh_keys import key_fingerprint
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.folder import Folder, RegisteredSite, read_sites, write_sites
-from fedgraft.server.deployment.plain_table import plain_table
-from fedgraft.server.deployment.public.announced import forget, read_announced
-from fedgraft.server.deployment.public.silence import silent_since
+from fedgraft.server.deployment.public.announced import forget
 
 
 def register(folder: Folder, public_key: Path, name: str, cases: int | None = None) -> RegisteredSite:
@@ -69,22 +65,3 @@ def _changing(folder: Folder) -> Iterator[None]:
     folder.settings()  # there is such a folder
     with locked(folder.sites_file.with_suffix(".lock")):
         yield
-
-
-def table(folder: Folder) -> str:
-    """The registered sites as a text table: name, state, when it was heard last, the training cases that are registered
-    for it, node id and key fingerprint, one a line. A site that Flower counts as online, but that was not heard lately,
-    is ``silent``."""
-    states, announced, now = flower_cli.node_states(folder), read_announced(folder), time.time()
-    registered = read_sites(folder)
-    silent = silent_since((site.name for site in registered), announced, now)
-    rows = []
-    for site in registered:
-        state, told = states.get(site.node_id, "unknown"), announced.get(site.name)
-        shown = "silent" if state == "online" and site.name in silent else state
-        heard = "never" if told is None else f"{ago(now - told.received)} ago"
-        cases = "any" if site.cases is None else str(site.cases)
-        rows.append((site.name, shown, heard, cases, site.node_id, site.fingerprint))
-    if not rows:
-        return "no site is registered yet; `fedgraft coordinator register` admits one"
-    return plain_table(("site", "state", "last heard", "cases", "node", "key"), rows)

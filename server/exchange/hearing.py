@@ -13,8 +13,9 @@ from flwr.app import Message
 
 from fedgraft.common.wire.offer import Offer
 from fedgraft.server.exchange.delivery import Delivery
+from fedgraft.server.exchange.entries import entry
 from fedgraft.server.exchange.guard import Refusal
-from fedgraft.server.exchange.ledger import Entry, What, entry
+from fedgraft.server.exchange.ledger import Entry, What
 from fedgraft.server.exchange.roster import Roster, registered_still
 
 

@@ -9,11 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from flwr.app import Message
-
 from fedgraft.common.runtime.files import append_json, private_folder, replacing, whole_lines
-from fedgraft.common.wire.messages import count_bytes
-from fedgraft.server.exchange.guard import Refusal
 
 What = Literal[
     "describe",
@@ -148,26 +144,3 @@ class Ledger:
 def read_entries(path: Path) -> list[Entry]:
     """The whole lines of a ledger's file; a last one that was cut off is left out."""
     return [Entry(**json.loads(line)) for line in whole_lines(path)]
-
-
-def entry(
-    number: int,
-    what: What,
-    site: str,
-    node: int,
-    found: object,
-    bytes_down: int,
-    reply: Message | None,
-    examples: int | None = None,
-    reason: str = "",
-) -> Entry:
-    """The entry about one reply.
-
-    Args:
-        found: what was read from the reply, or a `Refusal`, which gives outcome and reason.
-        reason: why an accepted answer holds less than was asked for; ``""`` if it does not.
-    """
-    up = count_bytes(reply.content) if reply is not None and reply.has_content() else 0
-    if isinstance(found, Refusal):
-        return Entry(number, what, site, node, found.code, found.reason, None, bytes_down, up)
-    return Entry(number, what, site, node, "ok", reason, examples, bytes_down, up)

@@ -17,8 +17,9 @@ from fedgraft.common.wire import messages as wire
 from fedgraft.common.wire.backbone import pack_backbone
 from fedgraft.common.wire.offer import Offer
 from fedgraft.server.exchange.delivery import Delivery
+from fedgraft.server.exchange.entries import entry
 from fedgraft.server.exchange.guard import Refusal, read_offer, same_name
-from fedgraft.server.exchange.ledger import Entry, Ledger, entry
+from fedgraft.server.exchange.ledger import Entry, Ledger
 from fedgraft.server.exchange.passing_grid import PassingGrid
 
 Roster = dict[int, Offer]

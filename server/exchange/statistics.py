@@ -14,8 +14,9 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.statistics import DESCRIBE, SiteStatistics, pack_question, unpack_description
 from fedgraft.server.exchange.delivery import Delivery
+from fedgraft.server.exchange.entries import entry
 from fedgraft.server.exchange.guard import Refusal, content_of, same_name
-from fedgraft.server.exchange.ledger import Entry, Ledger, entry
+from fedgraft.server.exchange.ledger import Entry, Ledger
 from fedgraft.server.exchange.too_few import TooFewError, text_of
 
 GRACE = 30.0

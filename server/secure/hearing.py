@@ -26,9 +26,10 @@ from fedgraft.common.wire.summed.kinds import KINDS
 from fedgraft.common.wire.summed.steps import STEP, Step, Told, Unmasking, pack_step, unpack_told
 from fedgraft.common.wire.summed.words import Summand, Words, unpack_words, with_summand
 from fedgraft.server.exchange.delivery import Delivery
+from fedgraft.server.exchange.entries import entry
 from fedgraft.server.exchange.guard import Refusal, content_of
 from fedgraft.server.exchange.hearing import Answer, Heard
-from fedgraft.server.exchange.ledger import Entry, Ledger, What, entry
+from fedgraft.server.exchange.ledger import Entry, Ledger, What
 from fedgraft.server.exchange.roster import Roster, registered_still
 from fedgraft.server.secure.cohort import Acquaintances, Cohort, cohort_of
 

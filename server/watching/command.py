@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
@@ -10,12 +11,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
+from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment.folder import REGISTERED, Folder
 from fedgraft.server.deployment.open_runs import of_folder
 from fedgraft.server.deployment.public.announced import read_announced
 from fedgraft.server.watching.choice import choose
 from fedgraft.server.watching.observed import ENDS, Observed, observe
+from fedgraft.server.watching.snapshot import run_values
 from fedgraft.server.watching.view import view
 from fedgraft.server.watching.words import news
 
@@ -40,16 +43,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a run's folder, name or number (default: the one that goes on, or the last)",
     )
     parser.add_argument("--once", action="store_true", help="show it once, as it is now")
+    parser.add_argument("--json", action="store_true", help="with --once: print JSON (its keys: docs/console.md)")
 
 
 def run(given: argparse.Namespace) -> int:
     """Watch a run; returns the exit code."""
     folder = Folder(given.folder.resolve())
+    if given.json and not given.once:
+        raise DeploymentError("--json shows a run once: give --once too")
     out = choose(folder, given.run)
     console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     if given.once:
         seen = look(folder, out)
-        console.print(view(seen))
+        if given.json:
+            print(json.dumps(run_values(seen), indent=2))
+        else:
+            console.print(view(seen))
         return 1 if seen.state in ("ended", "cut off") else 0
     return _live(folder, out, console) if console.is_terminal else _lines(folder, out)
 

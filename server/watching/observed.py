@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
 
-from fedgraft.common import tasks
-from fedgraft.common.errors import DeploymentError
-from fedgraft.common.interfaces.task import AnyTask
-from fedgraft.common.plan.plan import Plan, from_json, load_plan
 from fedgraft.common.runtime.files import whole_lines
 from fedgraft.common.runtime.only_one import beginning
 from fedgraft.common.runtime.run_lock import LOCK, is_free
 from fedgraft.server.deployment.folder import LEFT_OUT, names_in, sites_of
-from fedgraft.server.deployment.open_runs import PLAN, is_complete, last_round, why_ended
+from fedgraft.server.deployment.open_runs import is_complete, last_round, why_ended
 from fedgraft.server.deployment.public.announced import Announced
 from fedgraft.server.deployment.public.silence import silent_since
 from fedgraft.server.exchange.deployed_grid import Asked, read_now
-from fedgraft.server.exchange.ledger import Entry, read_entries
+from fedgraft.server.exchange.ledger import LEARNING, Entry, read_entries
+from fedgraft.server.reports.headline import Headline, read_headline
 
 RECENT = 5
 """So many rounds say how long the next one takes."""
@@ -49,6 +46,27 @@ class SeenSite:
 
 
 @dataclass(frozen=True)
+class SeenRound:
+    """A round that is over; round 0 is what there was before training.
+
+    Attributes:
+        figure: the headline figure over all sites' cases; ``None`` where it is undefined.
+        by_site: the same by site, of those that tell it.
+        cases: training cases of the sites that trained, as far as they say so.
+        up, down: bytes of what sites sent and were sent for it.
+    """
+
+    number: int
+    figure: float | None
+    by_site: Mapping[str, float]
+    sites: int
+    cases: int
+    seconds: float
+    up: int
+    down: int
+
+
+@dataclass(frozen=True)
 class Observed:
     """A run at one moment.
 
@@ -59,6 +77,8 @@ class Observed:
         figure: heading of the headline figure. ``curve``: its values from round 0 on, ``None`` where it is undefined.
         per_round: mean seconds of the last `RECENT` rounds; ``None`` before there is one.
         left_out: sites that the plan did not fit.
+        plan: the plan's digest, if that is known.
+        course: the rounds that are over.
     """
 
     out: Path
@@ -72,6 +92,8 @@ class Observed:
     per_round: float | None
     sites: tuple[SeenSite, ...]
     left_out: tuple[str, ...] = ()
+    plan: str = ""
+    course: tuple[SeenRound, ...] = ()
 
     @property
     def remaining(self) -> float | None:
@@ -86,48 +108,62 @@ def observe(out: Path, announced: Mapping[str, Announced], now: float) -> Observ
     Raises:
         DeploymentError: the folder is none of a run.
     """
-    plan = _plan(out)
-    task = tasks.of(plan.data)
-    lines, entries = _rounds(out), read_entries(out / "ledger.jsonl")
-    state, reason = _state(out)
-    seconds = [line["seconds"] for line in lines if line["round"] > 0][-RECENT:]
+    shown, entries = read_headline(out), read_entries(out / "ledger.jsonl")
+    lines = _rounds(out)
+    course = tuple(_seen(line, shown, entries) for line in lines)
+    state, reason = state_of(out)
+    seconds = [one.seconds for one in course if one.number > 0][-RECENT:]
     return Observed(
         out=out,
         now=now,
         state=state,
         reason=reason,
         number=max(last_round(out), len(lines) - 1),
-        rounds=plan.rounds,
-        figure=task.columns[task.headline],
-        curve=tuple(_figure(line, task) for line in lines),
+        rounds=shown.rounds,
+        figure=shown.heading,
+        curve=tuple(one.figure for one in course) if shown.figure else (),
         per_round=mean(seconds) if seconds else None,
         sites=_sites(out, announced, now, entries),
         left_out=tuple(sorted(names_in(out / LEFT_OUT).values())),
+        plan=shown.plan,
+        course=course,
     )
-
-
-def _plan(out: Path) -> Plan:
-    if (out / PLAN).is_file():
-        return from_json((out / PLAN).read_text(encoding="utf-8"))
-    if (out / "plan.yaml").is_file():
-        return load_plan(out / "plan.yaml")
-    raise DeploymentError(f"{out} is not the folder of a run: it has neither {PLAN} nor plan.yaml")
 
 
 def _rounds(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in whole_lines(out / "rounds.jsonl")]
 
 
-def _figure(line: Mapping[str, Any], task: AnyTask) -> float | None:
-    """A round's headline figure on test cases, or on validation cases if there are none."""
+def _seen(line: Mapping[str, Any], shown: Headline, entries: Sequence[Entry]) -> SeenRound:
+    learnt = {e.site: e.examples or 0 for e in entries if (e.round, e.outcome) == (line["round"], "ok") and _learns(e)}
+    by_site = {name: figure_of(splits, shown.figure) for name, splits in line["sites"].items()}
+    return SeenRound(
+        number=line["round"],
+        figure=figure_of(line, shown.figure),
+        by_site={name: value for name, value in by_site.items() if value is not None},
+        sites=len(line["updated"]),
+        cases=sum(learnt.values()),
+        seconds=line["seconds"],
+        up=line["bytes"]["up"],
+        down=line["bytes"]["down"],
+    )
+
+
+def _learns(entry: Entry) -> bool:
+    return entry.what in LEARNING
+
+
+def figure_of(splits: Mapping[str, Any], figure: str) -> float | None:
+    """The headline figure on test cases, or on validation cases if there are none."""
     for split in ("test", "val"):
-        value = line[split].get(task.headline)
+        value = splits.get(split, {}).get(figure)
         if value is not None:
             return float(value)
     return None
 
 
-def _state(out: Path) -> tuple[State, str]:
+def state_of(out: Path) -> tuple[State, str]:
+    """How a run is, and why it ended or waits."""
     if is_complete(out):
         return "completed", ""
     if not _is_running(out):

@@ -19,6 +19,7 @@ from fedgraft.server import cli
 from fedgraft.server.deployment import flower_cli, sites, supervisor
 from fedgraft.server.deployment.bundle import write_bundle
 from fedgraft.server.deployment.folder import Folder, Settings, create, read_sites
+from fedgraft.server.watching.status_command import site_table
 
 SETTINGS = Settings(("localhost",), 18443, "127.0.0.1", 18444)
 
@@ -121,12 +122,12 @@ def test_sites_are_admitted_once(folder: Folder, tmp_path: Path, monkeypatch: py
         sites.register(folder, key, "no rth")
     with pytest.raises(DeploymentError, match="private key and must not leave"):
         sites.register(folder, key.with_suffix(""), "south")
-    assert sites.table(folder).splitlines()[1].split() == ["north", "registered", "never", "any", "7", site.fingerprint]
+    assert site_table(folder).splitlines()[1].split() == ["north", "registered", "never", "any", "7", site.fingerprint]
     with pytest.raises(DeploymentError, match="no site is registered as 'south'; registered: north"):
         sites.unregister(folder, "south")
     sites.unregister(folder, "north")
     assert read_sites(folder) == ()
-    assert "no site is registered yet" in sites.table(folder)
+    assert "no site is registered yet" in site_table(folder)
 
 
 def test_the_bundle_carries_no_code(tmp_path: Path) -> None:
