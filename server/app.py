@@ -129,8 +129,7 @@ def serve(
     require_suited(plan, plan.engine.trusted)
     out.mkdir(parents=True, exist_ok=True)
     registered = _registered(out)
-    course = Course.open(out, plan, keeping, registered)
-    write_headline(out, tasks.of(plan.data), course.going_on(plan))
+    course = _opened(out, plan, keeping, registered)
     ledger, delivery = course.ledger, _delivery(grid, plan, clock, course, registered)
     waits = _waits(plan, delivery, ledger, registered, out) if clock is not None else NoPatience()
     asks = partial(_resolved, delivery, plan, registered, ledger)
@@ -159,6 +158,13 @@ def serve(
     )
     with picture(out / "rounds.png") if draw else nullcontext() as drawn:
         return _run(context, course, model, lambda result: None if drawn is None else drawn.draw(lines, result))
+
+
+def _opened(out: Path, plan: Plan, keeping: Keeping, registered: Mapping[int, str]) -> Course:
+    """The course of the run, with what whoever watches it must know."""
+    course = Course.open(out, plan, keeping, registered)
+    write_headline(out, tasks.of(plan.data), course.going_on(plan))
+    return course
 
 
 def _run(context: RunContext, course: Course, model: Model, draw: Callable[[dict[str, Any]], None]) -> RunOutcome:
