@@ -14,6 +14,7 @@ from fedgraft.client.deidentification import command as deidentify_command
 from fedgraft.client.deployment import fetching, start_command
 from fedgraft.client.deployment.supervisor import require_coordinator
 from fedgraft.client.joining import command as join_command
+from fedgraft.client.overview import command as status_command
 from fedgraft.client.own_report import command as report_command
 from fedgraft.client.prediction import evaluate_command
 from fedgraft.client.privacy import command as privacy_command
@@ -95,22 +96,24 @@ def _parser() -> argparse.ArgumentParser:
         "overwritten: a site with a new key must be registered again.",
     )
     keygen.set_defaults(command=_keygen)
-    check = _add(commands, "check", "is everything in place? exit code 1 if there is a problem", check_command)
-    case = _add(commands, "case", "which line of the manifest a case's name (case-3f9a0c21d4) stands for", case_lookup)
-    report = _add(commands, "report", "this site's own page about the model that it evaluated last", report_command)
-    privacy = _add(
-        commands,
-        "privacy",
-        "what was promised to patients in all runs, and what is left of the budget",
-        privacy_command,
-    )
-    deidentify = _add(commands, "deidentify", "what may name a patient in notes: an assistant", deidentify_command)
+    looks = _add_looks(commands)
     _add_start(commands)
     service = commands.add_parser("service", help="print a hardened systemd unit for `start`")
     service.add_argument("--user", metavar="NAME", help="the account that it runs as (default: yours)")
     service.set_defaults(command=_service)
     approvals = review_command.add_commands(commands)
-    for command in (keygen, check, case, report, privacy, deidentify, service, *approvals, *_add_models(commands)):
+    for command in (
+        keygen,
+        check,
+        case,
+        report,
+        status,
+        privacy,
+        deidentify,
+        service,
+        *approvals,
+        *_add_models(commands),
+    ):
         command.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")
     return parser
 
@@ -132,6 +135,23 @@ def _add(
     command.add_options(parser)
     parser.set_defaults(command=command.run)
     return parser
+
+
+def _add_looks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> list[argparse.ArgumentParser]:
+    """What shows something of this site, and changes nothing."""
+    return [
+        _add(commands, "check", "is everything in place? exit code 1 if there is a problem", check_command),
+        _add(commands, "case", "which line of the manifest a case's name (case-3f9a0c21d4) stands for", case_lookup),
+        _add(commands, "report", "this site's own page about the model that it evaluated last", report_command),
+        _add(commands, "status", "is it connected, what waits for a decision, what left", status_command),
+        _add(
+            commands,
+            "privacy",
+            "what was promised to patients in all runs, and what is left of the budget",
+            privacy_command,
+        ),
+        _add(commands, "deidentify", "what may name a patient in notes: an assistant", deidentify_command),
+    ]
 
 
 def _add_draft(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -26,7 +26,7 @@ ROOMS = {
     "common": "cli drawing model_folder models kinds losses compression wire secure exact robust adaptation heads "
     "features tables harmonisation alignment sampling personalisation familiarity decisions calibration privacy plan "
     "tasks tensors runtime interfaces records errors causes merged_bins",
-    "client": "cli joining review own_report check deidentification app privacy export prediction explanation "
+    "client": "cli overview joining review own_report check deidentification app privacy export prediction explanation "
     "structured_report training features images tables text augmentation notes deployment approval cohort account "
     "fence secure site",
     "server": "cli watching app preflight checkpoints reports evidence rounds exact patience bounds secure exchange "

@@ -7,7 +7,7 @@ from pathlib import Path
 from flwr.app import RecordDict
 
 from fedgraft.client.app.workspace import Workspace
-from fedgraft.client.approval.decisions import require_approved
+from fedgraft.client.approval.coming import require_approved
 from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.enrolment.roll import Roll
 from fedgraft.client.cohort.inputs import Inputs, TellsStatistics

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fedgraft.client.approval.decisions import Decisions, require_approved
+from fedgraft.client.approval.coming import require_approved
+from fedgraft.client.approval.decisions import Decisions
 from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.enrolment.roll import Roll, roll_of
 from fedgraft.client.cohort.inputs import Factories, Inputs, Progress, factory_of, ignore, site_context

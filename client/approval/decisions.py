@@ -11,14 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from fedgraft.client.approval.follows import follows
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import DataError, PlanRefusedError, SiteFileError, UnapprovedError
-from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.chained import Chain
 from fedgraft.common.runtime.files import private_folder, replacing
+
+if TYPE_CHECKING:
+    from fedgraft.common.plan.plan import Plan
 
 APPROVED, REFUSED, REVOKED = "approved", "refused", "revoked"
 Standing = Literal["approved", "refused", "revoked", "ended", "unknown"]
@@ -71,7 +72,7 @@ class Decisions:
             return "approved"
         if self.site.approval == "listed":
             return "approved" if plan in self.site.approved else "unknown"
-        return _standing(self.lines(), plan, today or date.today())
+        return standing_in(self.lines(), plan, today or date.today())
 
     def require(self, plan: str) -> None:
         """
@@ -98,7 +99,7 @@ class Decisions:
         except DataError:
             return ()
         known = dict.fromkeys(line["plan"] for line in lines)
-        return tuple(plan for plan in known if _standing(lines, plan, today) == APPROVED)
+        return tuple(plan for plan in known if standing_in(lines, plan, today) == APPROVED)
 
     def changed(self) -> tuple[int, int]:
         """Differs after each decision."""
@@ -115,22 +116,11 @@ class Decisions:
 
     def keep_pending(self, plan: Plan) -> None:
         """Keep a plan that came."""
-        path = self._came(plan.digest)
+        path = self.kept_at(plan.digest)
         if not path.is_file():
             private_folder(path.parent)
             with replacing(path, private=True) as partial:
                 partial.write_text(plan.to_json(), encoding="utf-8")
-
-    def take_over(self, plan: Plan) -> None:
-        """Note that a plan `follows` from an approved one, if it does."""
-        for before in reversed(self.approved()):
-            kept = self._came(before)
-            if kept.is_file() and follows(plan, load_plan(kept), self.site.trusted):
-                line = self.last(before)
-                assert line is not None, "it is approved"
-                about = {FROM: before, **({"receipt": line["receipt"]} if "receipt" in line else {})}
-                self.write(APPROVED, plan.digest, line["by"], about)
-                return
 
     def pending(self) -> dict[str, Path]:
         """The plans that came and wait for a decision, by digest, the newest first."""
@@ -157,7 +147,8 @@ class Decisions:
             raise SiteFileError(f"plan {start!r}: {why} this digest; waiting: {waiting}")
         return found[0].stem, found[0]
 
-    def _came(self, plan: str) -> Path:
+    def kept_at(self, plan: str) -> Path:
+        """Where a plan that came is kept, by its digest."""
         return self.site.state / PENDING / f"{plan}.json"
 
 
@@ -165,28 +156,14 @@ def _last(lines: Sequence[Mapping[str, Any]], plan: str) -> Mapping[str, Any] | 
     return next((line for line in reversed(lines) if line["plan"] == plan), None)
 
 
-def _standing(lines: Sequence[Mapping[str, Any]], plan: str, today: date) -> Standing:
+def standing_in(lines: Sequence[Mapping[str, Any]], plan: str, today: date) -> Standing:
+    """How a plan stands after these decisions."""
     line = _last(lines, plan)
     if line is None:
         return "unknown"
     if FROM in line:
-        return _standing(lines, line[FROM], today)
+        return standing_in(lines, line[FROM], today)
     until = line.get("receipt", {}).get("until")
     if line["what"] == APPROVED and until and today > date.fromisoformat(until):
         return "ended"
     return line["what"]  # type: ignore[no-any-return]
-
-
-def require_approved(site: SiteFile, plan: Plan) -> None:
-    """That a plan which came may be carried out; one that waits is kept, for people to look at. What `follows` from an
-    approved plan is approved with it.
-
-    Raises:
-        UnapprovedError, PlanRefusedError, DataError: as `Decisions.require`.
-    """
-    decisions = Decisions(site)
-    if site.approval == "ask":
-        decisions.keep_pending(plan)
-        if decisions.standing(plan.digest) == "unknown":
-            decisions.take_over(plan)
-    decisions.require(plan.digest)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from datetime import date
 
-from fedgraft.client.approval.decisions import APPROVED, REFUSED, REVOKED, Decisions
-from fedgraft.client.approval.receipt import receipt_of
+from fedgraft.client.approval import deciding
+from fedgraft.client.approval.deciding import waiting
+from fedgraft.client.approval.decisions import APPROVED, Decisions
 from fedgraft.client.check import command as check_command
 from fedgraft.client.review.words import differences, what_is_trained, what_leaves
 from fedgraft.client.site.site_file import read_site_file
-from fedgraft.common.errors import SiteFileError
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.processes import say
 
@@ -32,6 +34,7 @@ state/approvals.jsonl and goes to the coordinator with the site's answer.
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Iterator[argparse.ArgumentParser]:
     """Declare the commands; each needs ``--site`` besides."""
     pending = commands.add_parser("pending", help="plans that came and wait for a person here to decide")
+    pending.add_argument("--json", action="store_true", help="print JSON instead, for scripts (docs/console.md)")
     pending.set_defaults(command=_pending)
     yield pending
     review = commands.add_parser("review", help="what a plan would do and tell here", description=REVIEW)
@@ -63,18 +66,23 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _pending(given: argparse.Namespace) -> int:
     decisions = Decisions(read_site_file(given.site))
+    found = waiting(decisions)
+    if given.json:
+        print(json.dumps([{**asdict(one), "came": _stamp(one.came)} for one in found], indent=2))
+        return 0
     if decisions.site.approval != "ask":
         say(f"nothing waits: {given.site} has approval: {decisions.site.approval}")
         return 0
-    waiting = decisions.pending()
-    for digest, path in waiting.items():
-        plan, came = load_plan(path), time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
-        say(
-            f"{digest[:16]}  came {came}  {plan.backbone.name}, {plan.rounds} rounds; fedgraft site review {digest[:8]}"
-        )
-    if not waiting:
+    for one in found:
+        came = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.came))
+        say(f"{one.plan[:16]}  came {came}  {one.backbone}, {one.rounds} rounds; fedgraft site review {one.plan[:8]}")
+    if not found:
         say("no plan waits for a decision")
     return 0
+
+
+def _stamp(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
 def _review(given: argparse.Namespace) -> int:
@@ -96,32 +104,19 @@ def _review(given: argparse.Namespace) -> int:
 
 
 def _approve(given: argparse.Namespace) -> int:
-    decisions = Decisions(read_site_file(given.site))
-    digest, _ = decisions.came(given.plan)
-    if given.until is not None and given.until < date.today():
-        raise SiteFileError(f"--until {given.until} is over; give a day to come, or leave it out")
-    receipt = receipt_of(decisions.site, digest, given.by, tuple(given.purpose), given.until)
-    decisions.write(APPROVED, digest, given.by, {"receipt": receipt})
-    until = "until it is revoked" if given.until is None else f"to the end of {given.until}"
-    say(f"plan {digest[:16]} is approved, {until}; the coordinator is told within seconds")
+    say(
+        deciding.approve(Decisions(read_site_file(given.site)), given.plan, given.by, tuple(given.purpose), given.until)
+    )
     return 0
 
 
 def _refuse(given: argparse.Namespace) -> int:
-    decisions = Decisions(read_site_file(given.site))
-    digest, _ = decisions.came(given.plan)
-    decisions.write(REFUSED, digest, given.by, {"why": given.why})
-    say(f"plan {digest[:16]} is refused; the coordinator learns that, not why")
+    say(deciding.refuse(Decisions(read_site_file(given.site)), given.plan, given.by, given.why))
     return 0
 
 
 def _revoke(given: argparse.Namespace) -> int:
-    decisions = Decisions(read_site_file(given.site))
-    digest, _ = decisions.came(given.plan)
-    if decisions.standing(digest) != APPROVED:
-        raise SiteFileError(f"plan {digest[:16]} is not approved: {decisions.standing(digest)}")
-    decisions.write(REVOKED, digest, given.by, {"why": given.why})
-    say(f"the approval of plan {digest[:16]} is revoked: this site answers no further message of it")
+    say(deciding.revoke(Decisions(read_site_file(given.site)), given.plan, given.by, given.why))
     return 0
 
 

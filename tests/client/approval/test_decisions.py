@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fedgraft.client.approval.decisions import APPROVED, FILE, REFUSED, REVOKED, Decisions, require_approved
+from fedgraft.client.approval.coming import require_approved
+from fedgraft.client.approval.decisions import APPROVED, FILE, REFUSED, REVOKED, Decisions
 from fedgraft.client.approval.follows import follows
 from fedgraft.client.approval.receipt import DEFAULT_PURPOSE, is_signed, receipt_of
 from fedgraft.client.site.site_file import SiteFile, read_site_file

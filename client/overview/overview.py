@@ -1,0 +1,166 @@
+"""A site at one moment, as its own folder shows it. Nothing is written, and nothing is decoded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from fedgraft.client.approval.deciding import Waiting, waiting
+from fedgraft.client.approval.decisions import Decisions, standing_in
+from fedgraft.client.overview.left import Left, read_left
+from fedgraft.client.site.site_file import SiteFile
+from fedgraft.common.errors import DataError
+from fedgraft.common.runtime.files import whole_lines
+from fedgraft.common.runtime.only_one import beginning
+
+CHECK, REPORT = "check.html", "report.html"
+SHOWN = 50
+"""So many decisions are shown."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A decision about a plan; ``why`` and ``until`` are empty if there is none, ``standing`` is how the plan stands
+    now."""
+
+    time: str
+    plan: str
+    what: str
+    by: str
+    why: str
+    until: str
+    standing: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """Messages of a kind that were computed here: how many, and seconds in all."""
+
+    what: str
+    times: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What a site knows of itself.
+
+    Attributes:
+        now: seconds since 1970.
+        coordinator: its address; ``None`` if the site file names none.
+        connected: whether ``fedgraft site start`` runs.
+        log: what is wrong with the log of decisions; empty if it is as it was written.
+        used: bytes of the site's state and store. ``free``: bytes that the disk still has.
+        last_error: code and moment of the last failure, if there was one.
+        pages: of ``check`` and ``report``, when each was made, in seconds since 1970.
+    """
+
+    now: float
+    name: str
+    coordinator: str | None
+    connected: bool
+    approval: str
+    waiting: tuple[Waiting, ...]
+    decided: tuple[Decided, ...]
+    log: str
+    left: tuple[Left, ...]
+    work: tuple[Work, ...]
+    used: int
+    free: int
+    last_error: tuple[str, str] | None
+    pages: Mapping[str, float]
+
+
+def overview(site: SiteFile, now: float) -> Overview:
+    """What there is to know now."""
+    try:
+        asked, decided, wrong = waiting(Decisions(site)), tuple(_decided(Decisions(site))), ""
+    except DataError as error:
+        asked, decided, wrong = (), (), str(error)
+    return Overview(
+        now=now,
+        name=site.name,
+        coordinator=None if site.coordinator is None else site.coordinator.address,
+        connected=is_connected(site.state),
+        approval=site.approval,
+        waiting=asked,
+        decided=decided,
+        log=wrong,
+        left=read_left(site.state),
+        work=_work(site.state),
+        used=sum(map(_size, dict.fromkeys((site.state, site.shared_store)))) - _counted_twice(site),
+        free=shutil.disk_usage(next(path for path in (site.state, *site.state.parents) if path.exists())).free,
+        last_error=_last_error(site.state),
+        pages={
+            name: (site.state / file).stat().st_mtime
+            for name, file in (("check", CHECK), ("report", REPORT))
+            if (site.state / file).is_file()
+        },
+    )
+
+
+def overview_values(found: Overview) -> dict[str, Any]:
+    """An overview as plain values, for JSON; what each key means is in docs/console.md."""
+    return {
+        **asdict(found),
+        "now": _stamp(found.now),
+        "waiting": [{**asdict(one), "came": _stamp(one.came)} for one in found.waiting],
+        "last_error": None if found.last_error is None else dict(zip(("code", "time"), found.last_error, strict=True)),
+        "pages": {name: _stamp(made) for name, made in found.pages.items()},
+    }
+
+
+def is_connected(state: Path) -> bool:
+    """Whether ``fedgraft site start`` runs with this state folder."""
+    try:
+        noted = json.loads((state / "site.lock").read_text(encoding="utf-8") or "[]")
+    except (OSError, ValueError):
+        return False
+    return any(one["name"] == "supervisor" and beginning(one["pid"]) == one["began"] for one in noted)
+
+
+def _decided(decisions: Decisions) -> Iterator[Decided]:
+    """The newest decisions, the last one first."""
+    lines, today = decisions.lines(), date.today()
+    for line in reversed(lines[-SHOWN:]):
+        until = line.get("receipt", {}).get("until") or ""
+        standing = standing_in(lines, line["plan"], today)
+        yield Decided(line["time"], line["plan"], line["what"], line["by"], line.get("why", ""), until, standing)
+
+
+def _work(state: Path) -> tuple[Work, ...]:
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for text in whole_lines(state / "phases.jsonl"):
+        line = json.loads(text)
+        one = sums[str(line["what"]).removeprefix("query.")]
+        one[0] += 1
+        one[1] += sum(seconds for seconds in line["seconds"].values() if seconds)
+    return tuple(Work(what, int(times), round(seconds, 1)) for what, (times, seconds) in sorted(sums.items()))
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _counted_twice(site: SiteFile) -> int:
+    """Bytes of a store that lies in the state folder, as it does by default."""
+    inside = site.shared_store != site.state and site.shared_store.is_relative_to(site.state)
+    return _size(site.shared_store) if inside else 0
+
+
+def _last_error(state: Path) -> tuple[str, str] | None:
+    lines = whole_lines(state / "errors.jsonl")
+    if not lines:
+        return None
+    line = json.loads(lines[-1])
+    return str(line.get("code", "unexpected")), str(line.get("time", ""))
+
+
+def _stamp(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
