@@ -102,18 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     service.add_argument("--user", metavar="NAME", help="the account that it runs as (default: yours)")
     service.set_defaults(command=_service)
     approvals = review_command.add_commands(commands)
-    for command in (
-        keygen,
-        check,
-        case,
-        report,
-        status,
-        privacy,
-        deidentify,
-        service,
-        *approvals,
-        *_add_models(commands),
-    ):
+    for command in (keygen, *looks, service, *approvals, *_add_models(commands)):
         command.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")
     return parser
 
