@@ -247,7 +247,8 @@ def print_round(round_: Round) -> None:
     fit = "" if round_.fit is None else f", {round_.fit.sentence}"
     few = "" if rest is None or rest.is_whole else f" of {rest.of_sites}, on {rest.cases} of {rest.of_cases} cases"
     print(f"round {round_.number}: {len(round_.sites)} site(s) updated{few}{loss}{central}{fit}", flush=True)
-    for sentence in round_sentences(round_):
+    lost = "" if round_.steps is None else round_.steps.sentence
+    for sentence in (*filter(None, (lost,)), *round_sentences(round_)):
         print(f"  {sentence}", flush=True)
 
 

@@ -11,6 +11,7 @@ from fedgraft.common.wire.kept import config_from, values_of
 from fedgraft.server.bounds.judgement import Figures
 from fedgraft.server.bounds.likeness import Likeness
 from fedgraft.server.exact.fit import Fit
+from fedgraft.server.exact.steps_taken import LostStep, StepsTaken
 from fedgraft.server.patience.quorum import RestedOn
 from fedgraft.server.rounds.state import Round
 
@@ -30,6 +31,7 @@ def round_values(one: Round) -> dict[str, Any]:
         "expected": {site: list(counts) for site, counts in one.expected.items()},
         "updates": {site: asdict(figures) for site, figures in one.updates.items()},
         "rested_on": None if one.rested_on is None else asdict(one.rested_on),
+        **({} if one.steps is None else {"steps": asdict(one.steps)}),
         "fit": None if one.fit is None else {name: getattr(one.fit, name) for name in _FIT},
     }
 
@@ -51,8 +53,13 @@ def round_from(values: Mapping[str, Any], task: AnyTask) -> Round:
         expected={site: tuple(counts) for site, counts in values["expected"].items()},
         fit=None if fit is None else Fit(weights={}, **fit),
         rested_on=None if rested_on is None else RestedOn(**rested_on),
+        steps=_steps(values.get("steps")),
         updates={site: _figures(told) for site, told in values.get("updates", {}).items()},
     )
+
+
+def _steps(told: Mapping[str, Any] | None) -> StepsTaken | None:
+    return None if told is None else StepsTaken(**{**told, "lost": tuple(LostStep(**one) for one in told["lost"])})
 
 
 def _figures(told: Mapping[str, Any]) -> Figures:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from flwr.app import Message
 from torch import Tensor
@@ -15,12 +16,15 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.gradient import GRADIENT, Gradient, pack_gradient_question, pack_matrices
 from fedgraft.common.wire.messages import Specs
+from fedgraft.common.wire.summed.kind import POOLED
 from fedgraft.server.exact.fit import SiteLeftError, Sums
+from fedgraft.server.exact.steps_taken import LostSumError, require_unspent
 from fedgraft.server.exchange.class_counts import class_counts
 from fedgraft.server.exchange.guard import Expected, Refusal, read_gradient
 from fedgraft.server.exchange.hearing import Hear
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import Roster
+from fedgraft.server.exchange.too_few import TooFewError
 from fedgraft.server.patience.quorum import Quorum, RestedOn
 
 Answers = dict[tuple[int, ...], Gradient]
@@ -49,6 +53,29 @@ class Asking:
     quorum: Quorum
 
 
+class Part(NamedTuple):
+    """Who had a part in a round's model: names, what share of the run they are, and their evaluations of the model
+    before it."""
+
+    names: tuple[str, ...]
+    rested_on: RestedOn
+    evaluations: dict[str, dict[str, Evaluation]]
+
+
+class _Heard(NamedTuple):
+    """What came of one question.
+
+    Attributes:
+        answers: the usable ones.
+        lost: why a secure sum of several sites can't be read; ``None`` if none was lost.
+        answered: nodes that are spoken for in the answers and in a lost sum.
+    """
+
+    answers: Answers
+    lost: Refusal | None
+    answered: frozenset[int]
+
+
 class SitesInFit:
     """The sites of one round's fit; called with weights it gives their `Sums`.
 
@@ -61,6 +88,8 @@ class SitesInFit:
     def __init__(self, asking: Asking, roster: Roster) -> None:
         self._asking, self._roster = asking, dict(roster)
         self.evaluations: dict[str, dict[str, Evaluation]] = {}
+        self.has_cost = False
+        """Whether an answer to the last question went into a secure sum, and so can't be told again."""
         self._is_first = True
 
     @property
@@ -71,6 +100,16 @@ class SitesInFit:
     def cases(self) -> dict[str, int]:
         """Training cases by name of the sites in the fit."""
         return {offer.site: offer.examples for offer in self._roster.values()}
+
+    @property
+    def part(self) -> Part:
+        """Of those in the fit."""
+        return Part(self.names, self.rested_on, self.evaluations)
+
+    @property
+    def nobody(self) -> Part:
+        """Of a round to which no site gave anything."""
+        return Part((), self._asking.quorum.rested_on({}), {})
 
     @property
     def rested_on(self) -> RestedOn:
@@ -84,30 +123,34 @@ class SitesInFit:
             SiteLeftError: at least one of them did not answer, and is left out of the next call.
             TooFewError: fewer are left than the quorum needs.
         """
-        answers = self._answers(weights)
-        if self._are_missing(answers):
+        heard = self._ask(weights)
+        answered = frozenset(node for nodes in heard.answers for node in nodes)
+        if self._are_missing(answered):
             raise SiteLeftError
-        return _total(answers.values(), weights)
+        return _total(heard.answers.values(), weights)
 
-    def of_those_left(self, weights: dict[str, Tensor]) -> Sums:
+    def of_those_left(self, weights: dict[str, Tensor], lost: str = "") -> Sums:
         """The sums over the sites that answer; one that does not is left out of this sum and of all later ones.
 
+        Args:
+            lost: what the ledger says beside, if a secure sum of them can't be read.
+
         Raises:
+            LostSumError: it can't be. Those that answered stay.
+            SpentError: fewer are left than the quorum needs, and a site has told all that the run was charged with.
             TooFewError: fewer are left than the quorum needs.
         """
-        answers = self._answers(weights)
-        self._are_missing(answers)
-        return _total(answers.values(), weights)
+        heard = self._ask(weights, lost)
+        try:
+            self._are_missing(heard.answered)
+        except TooFewError as few:
+            require_unspent(self._asking.ledger, "gradient", few)
+            raise
+        if heard.lost is not None:
+            raise LostSumError(f"{heard.lost.code}: {heard.lost.reason}")
+        return _total(heard.answers.values(), weights)
 
-    def _answers(self, weights: dict[str, Tensor]) -> Answers:
-        answers = self._ask(weights)
-        if self._is_first:
-            self._is_first = False
-            self.evaluations = {found.site: found.evaluations for found in answers.values()}
-        return answers
-
-    def _ask(self, weights: Mapping[str, Tensor]) -> Answers:
-        """The usable answers, by the nodes for which each speaks."""
+    def _ask(self, weights: Mapping[str, Tensor], lost: str = "") -> _Heard:
         plan, number, ledger = self._asking.plan, self._asking.number, self._asking.ledger
         counts = class_counts(plan, self._roster.values())
         precision = self._asking.precision
@@ -115,20 +158,32 @@ class SitesInFit:
         sent = pack_matrices(weights, precision)
         question = pack_gradient_question(sent, given, plan.digest, number, counts, self._is_first)
         asked = [Message(question, node, GRADIENT) for node in self._roster]
-        answers, down = {}, messages.count_bytes(question)
+        answers, gone, nodes = Answers(), None, set[int]()
         for one in self._asking.hear(asked, self._roster, number, "gradient"):
             expected = Expected(one.offer.site, plan.digest, number, one.offer.examples)
             found = one.refused or read_gradient(
                 one.reply, expected, self._asking.specs, precision, tasks.of(plan.data), not plan.privacy.on
             )
-            ledger.write(*one.lines(number, "gradient", found, down, counted=True))
+            is_sum = one.offer.site == POOLED
+            if isinstance(found, Refusal) and is_sum:
+                gone = found
+                found = replace(found, reason=f"{found.reason}{lost}")
+            ledger.write(*one.lines(number, "gradient", found, messages.count_bytes(question), counted=True))
             if not isinstance(found, Refusal):
                 answers[tuple(one.sites)] = found
-        return answers
+            if is_sum or not isinstance(found, Refusal):
+                nodes |= set(one.sites)
+        self._heard_first({found.site: found.evaluations for found in answers.values()})
+        self.has_cost = plan.aggregation.secure and bool(nodes)
+        return _Heard(answers, gone, frozenset(nodes))
 
-    def _are_missing(self, answers: Answers) -> bool:
+    def _heard_first(self, evaluations: dict[str, dict[str, Evaluation]]) -> None:
+        if self._is_first:
+            self._is_first = False
+            self.evaluations = evaluations
+
+    def _are_missing(self, answered: frozenset[int]) -> bool:
         """Whether sites did not answer; they are left out from now on."""
-        answered = {node for nodes in answers for node in nodes}
         if len(answered) == len(self._roster):
             return False
         self._roster = {node: offer for node, offer in self._roster.items() if node in answered}

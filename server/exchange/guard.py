@@ -188,6 +188,11 @@ def read_gradient(
     return wrong or found
 
 
+def reported(code: str) -> str:
+    """With what the reason begins if a reply is not used since the site reported this code."""
+    return f"the site reported `{code}`:"
+
+
 def same_name(claimed: Mapping[int, str]) -> set[int]:
     """The nodes whose claimed name another node claims too: none of them can be trusted to be that site."""
     names = Counter(claimed.values())
@@ -224,7 +229,7 @@ def content_of(reply: Message | None) -> RecordDict | Refusal:
         reason = reply.error.reason or ""
         if _CODE.fullmatch(reason):
             code = reason.removeprefix("fedgraft:")
-            return Refusal("site-error", f"the site reported `{code}`: {what_to_do(code)}")
+            return Refusal("site-error", f"{reported(code)} {what_to_do(code)}")
         return Refusal(
             "unreachable", _OF_FLOWER.get(reply.error.code, f"Flower reported error code {reply.error.code}")
         )

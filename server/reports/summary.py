@@ -19,7 +19,8 @@ null):
   beside the chance of so many cases; empty if they have none; without a figure that it may leave undefined
 - ``privacy``: ``unit``, ``epsilon``, ``delta``; ``spent``: the epsilon of what sites told, or (``unit=site``) of the
   completed rounds; ``releases`` and ``apart``: sums with ``noise`` (in lengths of the longest part), ``times``,
-  ``shared``, ``sampled``; null without
+  ``shared``, ``sampled``; ``steps``: noisy steps (or rounds) ``due``, and ``taken``, on which the model rests; those
+  ``lost``, each with ``round``, ``step``, ``why``; ``spent``: whether accounts ended the training; null without
 - ``sites.<name>.<figure>``, with ``cases``, ``prevalence``, ``examples`` (training cases) and ``split``
 - ``sites.<name>.quarantined``: cases that the site can't use, by reason (empty too if the site withholds them; 0: some,
   but fewer than its ``min_count``)
@@ -129,7 +130,7 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float, rea
         },
         "val": evaluation_figures(task, last.pooled("val", without_part(outcome.offers, plan))),
         "noise": _short({split: dict(errors) for split, errors in last.noise.items()}),
-        "privacy": promise(plan, outcome.rounds[-1].number),
+        "privacy": promise(plan, outcome.rounds),
         "sites": sites,
         "worst_site": {"name": worst, headline: None if worst is None else defined[worst]},
         "held_out": list(without_part(outcome.offers, plan)),
@@ -232,6 +233,7 @@ def round_line(round_: Round) -> dict[str, Any]:
         "seconds": round(round_.seconds, 4),
         **({} if round_.rested_on is None else {"rested_on": asdict(round_.rested_on)}),
         **({} if round_.fit is None else {"fit": fit_figures(round_.fit)}),
+        **({} if round_.steps is None else {"steps": asdict(round_.steps)}),
         "bytes": {"up": round_.bytes_up, "down": round_.bytes_down},
         **({"updates": update_figures(round_)} if round_.updates else {}),
         "val": evaluation_figures(task, round_.pooled("val")),

@@ -22,11 +22,14 @@ from fedgraft.server.aggregation.moments import require_moments, with_known_mome
 from fedgraft.server.aggregation.strategy_state import Kept, keep, restore
 from fedgraft.server.bounds.judgement import Figures, Judgement, judged
 from fedgraft.server.bounds.weights import believed
+from fedgraft.server.exact.steps_taken import LostSumError, SpentError
 from fedgraft.server.exchange.class_counts import class_counts
 from fedgraft.server.exchange.guard import Expected, Refusal, read_update
 from fedgraft.server.exchange.held_out import training
 from fedgraft.server.exchange.roster import Roster, RosterGrid
+from fedgraft.server.exchange.too_few import TooFewError
 from fedgraft.server.rounds.interpolation import Shared
+from fedgraft.server.rounds.noisy.lost_round import is_charged, lost_round, require_uncharged, steps_after
 from fedgraft.server.rounds.noisy.updates import NoisyUpdates
 from fedgraft.server.rounds.state import Round, Rounds, RunContext, RunState
 
@@ -91,7 +94,10 @@ def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) ->
         memory=state.memory,
         confirmed=context.confirmed() if context.sums is None else {},  # a sum over sites is nobody's alone
     )
-    answers, judgement, cases = _train(context, roster, messages, number, decode, judge)
+    try:
+        answers, judgement, cases = _train(context, roster, messages, number, decode, judge)
+    except (LostSumError, SpentError) as lost:
+        return lost_round(context, state, lost, start)
     last = replace(state.rounds[-1], by_site={update.site: update.evaluations for _, update in answers})
     context.finished(last)
     final = state.final.heard(last.number, last.task, last.by_site, state.shared)
@@ -103,7 +109,8 @@ def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) ->
     require_moments(number, shared, may_follow=len(messages) < len(trainers) and number < context.plan.rounds)
     context.keep(shared)
     trained = _summary_of(context, number, answers, cases, judgement.figures, time.monotonic() - start)
-    trained = replace(trained, central=context.central(shared))
+    steps = steps_after((*state.rounds, trained)) if is_charged(context.plan) else None
+    trained = replace(trained, central=context.central(shared), steps=steps)
     context.progress(trained)
     made = (*state.rounds[:-1], last, trained)
     state = replace(state, memory=judgement.memory)
@@ -142,7 +149,11 @@ def _train(
     used = [one for one in heard if one.offer.site in judgement.used]
     present = {site.offer.site: site.offer.examples for one in used for site in one.sites.values()}
     unasked = {offer.site: offer.examples for node, offer in training(roster, plan).items() if node not in down}
-    context.quorum().require(present, number, "sent a usable update", unasked)
+    try:
+        context.quorum().require(present, number, "sent a usable update", unasked)
+    except TooFewError as few:
+        require_uncharged(context, found, few)
+        raise
     answers = [(down[next(iter(one.sites))], judgement.used[one.offer.site]) for one in used]
     return Trained(answers, judgement, present)
 

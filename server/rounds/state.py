@@ -17,6 +17,7 @@ from fedgraft.server.aggregation.strategy_state import Kept
 from fedgraft.server.bounds.judgement import Figures
 from fedgraft.server.bounds.memory import Memory
 from fedgraft.server.exact.fit import Fit
+from fedgraft.server.exact.steps_taken import StepsTaken
 from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.hearing import Hear, each_for_itself
 from fedgraft.server.exchange.ledger import Ledger
@@ -41,6 +42,7 @@ class Round:
         fit: how the coordinator's own fit of this round ended (``strategy=exact``); ``None`` if the sites trained.
         updates: what is told of each site's update of this round.
         noise: how far noise for privacy moves each figure of ``by_site``, by split; empty without.
+        steps: with privacy, the noisy steps that were taken up to this round's end, and those that were lost in it.
         rested_on: of the sites and training cases of the run, those that made this round's model; ``None`` of round 0.
     """
 
@@ -59,6 +61,7 @@ class Round:
     rested_on: RestedOn | None = None
     updates: Mapping[str, Figures] = field(default_factory=dict)
     noise: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    steps: StepsTaken | None = None
 
     def pooled(self, split: str, without: Collection[str] = ()) -> Evaluation | None:
         """The merged evaluations of a split by all sites but those in ``without``; ``None`` if no site sent one."""

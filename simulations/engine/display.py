@@ -116,6 +116,8 @@ class Display:
         if round_.central is not None:
             name = round_.task.headline
             notes.append(f"test {round_.task.columns[name]} {_number(round_.central.figures()[name])}")
+        if round_.steps is not None and round_.steps.sentence:
+            notes.append(round_.steps.sentence)
         if bounded := round_sentences(round_):
             notes.append(f"{len(bounded)} bounded")
         self._progress.update(self._rounds, completed=round_.number, note=", ".join(notes))

@@ -11,7 +11,8 @@ from torch import Tensor
 from fedgraft.common import tasks
 from fedgraft.common.wire import messages
 from fedgraft.server.exact.fit import Fit
-from fedgraft.server.exact.sites import Asking, SitesInFit
+from fedgraft.server.exact.sites import Asking, Part, SitesInFit
+from fedgraft.server.exact.steps_taken import StepsTaken
 from fedgraft.server.exchange.held_out import training
 from fedgraft.server.rounds.state import Round, RunContext, RunState
 
@@ -27,20 +28,23 @@ def sites_of(context: RunContext, state: RunState, precision: str) -> SitesInFit
 def ended(
     context: RunContext,
     state: RunState,
-    sites: SitesInFit,
+    part: Part,
     weights: Mapping[str, Tensor],
     begun: float,
     fit: Fit | None = None,
+    steps: StepsTaken | None = None,
 ) -> RunState:
     """The state after a round, with the sites' evaluations of the model before it.
 
     Args:
         weights: float64, by name.
         begun: `time.monotonic` at the round's beginning.
+        part: the sites that made them.
         fit: how it ended; ``None`` if sites told no loss.
+        steps: with privacy, those that were taken.
     """
     number, task = state.number + 1, tasks.of(context.plan.data)
-    last = replace(state.rounds[-1], by_site=sites.evaluations)
+    last = replace(state.rounds[-1], by_site=part.evaluations)
     context.finished(last)
     final = state.final.heard(last.number, last.task, last.by_site, state.shared)
     made = {name: tensor.to(context.trained[name].dtype) for name, tensor in weights.items()}
@@ -48,7 +52,7 @@ def ended(
     context.keep(shared)
     up, down = context.ledger.round_bytes(number)
     seconds, loss = time.monotonic() - begun, None if fit is None else fit.loss
-    done = Round(number, task, sites.names, loss, seconds, up, down, fit=fit, rested_on=sites.rested_on)
-    done = replace(done, central=context.central(shared))
+    done = Round(number, task, part.names, loss, seconds, up, down, fit=fit, rested_on=part.rested_on)
+    done = replace(done, central=context.central(shared), steps=steps)
     context.progress(done)
     return RunState(number, shared, state.roster, (*state.rounds[:-1], last, done), final, state.choices)

@@ -34,4 +34,4 @@ class FittedRounds(Rounds):
         ridge = self.path.ridges(context.plan.rounds)[state.number]
         layout = Layout(messages.specs_of(context.trained))
         found = fit(sites, layout, state.shared, ridge, self.path)
-        return ended(context, state, sites, found.weights, begun, found)
+        return ended(context, state, sites.part, found.weights, begun, found)
