@@ -6,8 +6,8 @@ Three hospitals on loopback, ``privacy=record_evaluated`` in secure sums. In tur
 (SIGKILL) while it makes keys, makes shares, computes its numbers before they are charged, has charged them and not
 masked them yet, and tells the shares that take masks off. Then each account is compared with the run's ledger: one
 charge for the run, as the plan says; one line for each answer that the coordinator got, and for each that it may have
-got; none twice for one sum, and no more than the run was charged with. The exit code is 1 if that is not so, or the run
-did not end.
+got; none twice for one sum, and no more than the run was charged with. Sums that were lost are told. The exit code is 1
+if that is not so, or the run did not end.
 """
 
 from __future__ import annotations
@@ -100,12 +100,28 @@ def while_masks_are_taken_off(where: Federation, site: str) -> str:
     return _kill_next(where, site)
 
 
+def until_a_sum_is_lost(where: Federation, site: str) -> str:
+    """Every try of this site and of the next one to take masks off, so that too few stay."""
+    names = sorted(where.hospitals)
+    both = [site, names[(names.index(site) + 1) % len(names)]]
+    _until(lambda: all(_member(where, one).get("masked") for one in both))
+
+    def is_lost() -> bool:
+        for one in both:
+            _kill(where.process(one, "message"))
+        return any(line["outcome"] == "secure-few" for line in _rows(where.out / "ledger.jsonl"))
+
+    _until(is_lost)
+    return f"each message until a sum was lost, also of {both[1]}, and"
+
+
 PHASES: tuple[Callable[[Federation, str], str], ...] = (
     while_keys_are_made,
     while_shares_are_made,
     before_numbers_are_charged,
     after_numbers_are_charged,
     while_masks_are_taken_off,
+    until_a_sum_is_lost,
     before_numbers_are_charged,
     after_numbers_are_charged,
     while_masks_are_taken_off,
@@ -182,7 +198,9 @@ def told(where: Federation) -> int:
         words = ", ".join(f"{kind} {noted} ({got} got, {lost} not used)" for kind, (noted, got, lost) in found.items())
         print(f"{site}: charged {len(charges)} run(s); {words}; {'right' if right else 'WRONG'}")
         wrong += not right
-    if not is_complete(where.out):
+    if is_complete(where.out):
+        print(f"steps: {json.loads((where.out / 'summary.json').read_text())['privacy']['steps']}")
+    else:
         print(f"WRONG: {why_ended(where.out)}")
     return int(bool(wrong) or not is_complete(where.out))
 
