@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from fedgraft.client.audit import command as audit_command
 from fedgraft.client.check import case_lookup
 from fedgraft.client.check import command as check_command
 from fedgraft.client.cohort.draft import Draft, draft_manifest, write_draft
@@ -140,6 +141,7 @@ def _add_looks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             privacy_command,
         ),
         _add(commands, "deidentify", "what may name a patient in notes: an assistant", deidentify_command),
+        _add(commands, "audit", "verify this site's logs; exit code 1 if a line was changed", audit_command),
     ]
 
 

@@ -8,20 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from fedgraft.common.errors import DeploymentError
-from fedgraft.common.model_folder.folder import open_model
 from fedgraft.common.model_folder.graft import begun_from
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.flower import module
 from fedgraft.common.runtime.processes import say
 from fedgraft.common.runtime.systemd import Service, unit_of
+from fedgraft.server.audit import command as audit_command
+from fedgraft.server.commands import models as model_commands
 from fedgraft.server.deployment import invite_command, launch, sites, start_command
 from fedgraft.server.deployment.folder import LEFT_OUT, Folder, Settings, create, names_in, renew
 from fedgraft.server.deployment.following import follow_in_its_place, halt
 from fedgraft.server.deployment.open_runs import PLAN
 from fedgraft.server.deployment.pki import validity
-from fedgraft.server.deployment.public.evaluations import read_evaluations
-from fedgraft.server.deployment.publishing import publish
-from fedgraft.server.evidence.external import external_table
 from fedgraft.server.preflight.checking import check
 from fedgraft.server.watching import command as watch_command
 from fedgraft.server.watching import status_command
@@ -63,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_set_up(commands)
     _add_sites(commands)
     _add_runs(commands)
-    _add_models(commands)
+    model_commands.add_commands(commands)
     return parser
 
 
@@ -132,6 +130,9 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     run.add_argument("--detach", action="store_true", help="return once it is submitted; `watch` shows its progress")
     run.add_argument("--anyway", action="store_true", help="leave out sites that the plan does not fit")
     run.set_defaults(command=_run)
+    auditing = commands.add_parser("audit", help=audit_command.HELP, description=audit_command.DESCRIPTION)
+    audit_command.add_options(auditing)
+    auditing.set_defaults(command=audit_command.run)
     watching = commands.add_parser("watch", help=watch_command.HELP, description=watch_command.DESCRIPTION)
     watch_command.add_options(watching)
     watching.set_defaults(command=watch_command.run)
@@ -140,29 +141,6 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     stop.add_argument("folder", type=Path, metavar="DIR")
     stop.add_argument("run_id", metavar="RUN_ID")
     stop.set_defaults(command=_stop)
-
-
-def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    publishing = commands.add_parser(
-        "publish",
-        help="sign a run's model, and give it to every registered site that asks",
-        description="Sites get it by `fedgraft site fetch NAME`, and verify the signature and every file.",
-    )
-    publishing.add_argument("folder", type=Path, metavar="DIR")
-    publishing.add_argument("run", type=Path, metavar="RUN", help="the folder of a run, or a model's")
-    publishing.add_argument("--name", metavar="NAME", help="by which sites ask for it (default: that of RUN)")
-    publishing.add_argument(
-        "--accept-evaluations", action="store_true", help="let sites send what they find with it (site evaluate --send)"
-    )
-    publishing.set_defaults(command=_publish)
-    found = commands.add_parser(
-        "evaluations",
-        help="what sites found with a published model on all their cases, by site",
-        description="Of models that were published with --accept-evaluations. A site sends what its own file allows.",
-    )
-    found.add_argument("folder", type=Path, metavar="DIR")
-    found.add_argument("name", metavar="NAME", help="the published model")
-    found.set_defaults(command=_evaluations)
 
 
 def _init(given: argparse.Namespace) -> int:
@@ -257,21 +235,6 @@ def _plan_for_hospitals(file: Path) -> Plan:
             "own site.yaml names its cases"
         )
     return plan
-
-
-def _publish(given: argparse.Namespace) -> int:
-    model = publish(Folder(given.folder.resolve()), given.run, given.name, given.accept_evaluations)
-    say(f"published {model.path.name}: every registered site can fetch it from now on")
-    say(f"  fedgraft site fetch {model.path.name} --site site.yaml")
-    return 0
-
-
-def _evaluations(given: argparse.Namespace) -> int:
-    folder = Folder(given.folder.resolve())
-    task, kept = read_evaluations(folder, given.name)
-    for line in external_table(task, kept, open_model(folder.published / given.name).decisions):
-        say(line)
-    return 0
 
 
 def _stop(given: argparse.Namespace) -> int:

@@ -25,12 +25,12 @@ ROOMS = {
     "conf": "",
     "common": "cli drawing model_folder models kinds losses compression wire secure exact robust adaptation heads "
     "features tables harmonisation alignment sampling personalisation familiarity decisions calibration privacy plan "
-    "tasks tensors runtime interfaces records errors causes merged_bins",
+    "tasks logs tensors runtime interfaces records errors causes merged_bins",
     "client": "cli overview joining review own_report check deidentification app privacy export prediction explanation "
-    "structured_report training features images tables text augmentation notes deployment approval cohort account "
-    "fence secure site",
-    "server": "cli watching app preflight checkpoints reports evidence rounds exact patience bounds secure exchange "
-    "aggregation weights deployment tracking",
+    "structured_report training features images tables text augmentation notes deployment approval cohort audit "
+    "account fence secure site",
+    "server": "cli commands watching app preflight checkpoints reports evidence rounds exact patience bounds secure "
+    "exchange aggregation weights audit deployment tracking",
     "simulations": "commands demo api study audit engine planning clock federation datasets",
 }
 """Each floor's rooms (folders with all that is in them, and files that lie loose), the ground last: a room may import

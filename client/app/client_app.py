@@ -24,6 +24,7 @@ from fedgraft.client.app.head_sums import tell_sums
 from fedgraft.client.app.many_sites import carry_out_all
 from fedgraft.client.app.statistics import describe as describe_table
 from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.audit.heads import keep_ledger, say_heads
 from fedgraft.client.privacy.updates import noisy_update
 from fedgraft.client.secure.way import is_summed, require_way, sealed, take_step, unsealed
 from fedgraft.client.site.release import RELEASED, append_line
@@ -37,7 +38,8 @@ from fedgraft.common.errors import (
     code_of,
     reason_of,
 )
-from fedgraft.common.runtime.files import append_json, private_folder
+from fedgraft.common.logs.travelling import put_into, taken_from
+from fedgraft.common.runtime.chained import Chain
 from fedgraft.common.wire.messages import TRAIN
 from fedgraft.common.wire.run_name import run_of
 
@@ -59,7 +61,8 @@ class MessageHandler:
         keep_phases: whether to log, at the site, how long the phases of each message took
             (`fedgraft.client.site.timing`).
         keep_answers: whether to note at the site what each run asks (`fedgraft.client.app.fenced`), and to keep the
-            last answer to ``train`` or into a secure sum, for a coordinator that asks again.
+            last answer to ``train`` or into a secure sum, for a coordinator that asks again; and to tell, with each
+            answer, where the site's logs stand (`fedgraft.client.audit`).
     """
 
     workspace: Workspace
@@ -74,11 +77,13 @@ class MessageHandler:
 
         def handled(site_file: Path) -> RecordDict:
             run = run_of(message.content, context.run_id)
+            if self.keep_answers and (ledger := taken_from(message.content)) is not None:
+                keep_ledger(self.workspace.site(site_file), run, ledger)
             answer = self._answer(handler, message, site_file, run)
             if self.keep_phases:
                 state = self.workspace.site(site_file).state
                 write_phases(state, message.metadata.message_type, before, self.workspace.phases)
-            return answer
+            return put_into(answer, say_heads(self.workspace.site(site_file))) if self.keep_answers else answer
 
         return Message(self._attempt(handled, context), reply_to=message)
 
@@ -234,8 +239,7 @@ def write_error(site_file: Path, error: BaseException) -> None:
         "see": "fedgraft site check",
         **({"said": str(error)} if isinstance(error, FenceError) else {}),
     }
-    private_folder(folder)
-    append_json(folder / "errors.jsonl", line)
+    Chain(folder / "errors.jsonl", durable=False).append(line)
 
 
 def _site_file(context: Context, site_files: Sequence[Path]) -> Path:

@@ -9,6 +9,7 @@ from flwr.app import RecordDict
 
 from fedgraft.client.app.answered import Said
 from fedgraft.client.app.workspace import Workspace
+from fedgraft.client.audit.runs import note_run
 from fedgraft.client.fence.asked import (
     Asked,
     Question,
@@ -51,6 +52,8 @@ def note(kind: str, content: RecordDict, said: Said, workspace: Workspace, site_
         else:
             question = Question(order.plan_digest, order.round, said.content, said.counts)
             found = with_question(asked, question, rounds, site.bounds)
+    if found.plan != asked.plan:
+        note_run(site.state, run, found.plan)
     if found != asked:
         write_asked(site.state, run, found)
 

@@ -21,9 +21,10 @@ from fedgraft.client.approval.decisions import Decisions
 from fedgraft.client.cohort.at_a_glance import Glance, glance
 from fedgraft.client.deployment.connection import SECONDS, connection_to, split_address
 from fedgraft.client.deployment.proxy import proxy_for
+from fedgraft.client.site.release import RELEASED
 from fedgraft.client.site.site_file import Coordinator, SiteFile
 from fedgraft.common.errors import DataError
-from fedgraft.common.runtime.files import append_json
+from fedgraft.common.runtime.chained import Chain
 from fedgraft.common.runtime.signed_requests import signed_headers
 from fedgraft.common.wire.site_facts import (
     CASES_FIGURES,
@@ -106,8 +107,8 @@ class Announcer:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         line = {"time": stamp, "what": "facts", "run": 0, **asdict(facts)}
         try:
-            append_json(self._site.state / "released.jsonl", line)
-        except OSError:
+            Chain(self._site.state / RELEASED, durable=False).append(line)
+        except (OSError, DataError):
             if self._told is None:
                 raise
             return self._told

@@ -1,8 +1,9 @@
 """A site's own account of what it has told with noise: ``privacy.jsonl`` in its state folder.
 
-A line for each run, with all that the run may ask, before its first answer; and one for each answer. Each line holds
-the digest of the line before it, so that none can be changed or taken out unseen. A run is charged as a whole: one that
-ends early, or is resumed, costs the same.
+A line for each run, with all that the run may ask, before its first answer; and one for each answer. The lines are a
+chain (`fedgraft.common.runtime.chained`), so that none can be changed or taken out unseen. Lines of before 2026-12 held
+their digest by another rule; they are read by it, and the chain goes on behind them. A run is charged as a whole: one
+that ends early, or is resumed, costs the same.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Any
 from fedgraft.client.site.privacy_budget import PrivacyBudget
 from fedgraft.common.errors import DataError, PrivacySpentError
 from fedgraft.common.privacy.accountant import Release, epsilon, ratio
-from fedgraft.common.runtime.files import append_json, flush, locked, private_folder
+from fedgraft.common.runtime.chained import BrokenChainError, Chain
+from fedgraft.common.runtime.files import locked, private_folder
 
 FILE = "privacy.jsonl"
 _BEGIN, _RUN = "0" * 64, "run"
@@ -73,7 +75,7 @@ class PrivacyAccount:
         """
         now = time.time() if now is None else now
         with self._locked():
-            lines, last = self._read()
+            lines = self._read()
             if _charged(lines, run, plan) is not None:
                 return
             if ratio(apart) > ratio(releases) * (1 + 1e-9):
@@ -83,7 +85,7 @@ class PrivacyAccount:
             if budget is not None:
                 _require(budget, [one for one in _charges(lines) if one.time >= budget.since(now)], releases)
             line = {"time": now, "what": _RUN, "run": run, "plan": plan, "releases": _plain(releases)}
-            self._append(last, {**line, "apart": _plain(apart)} if apart else line)
+            self._append({**line, "apart": _plain(apart)} if apart else line)
 
     def answer(self, run: int, plan: str, what: str, most: int, sum_key: str = "") -> None:
         """Note an answer, before it leaves.
@@ -99,7 +101,7 @@ class PrivacyAccount:
             DataError: the account was changed.
         """
         with self._locked():
-            lines, last = self._read()
+            lines = self._read()
             _required(lines, run, plan)
             before = [line for line in lines if (line["what"], line["run"], line["plan"]) == (what, run, plan)]
             given = len(before)
@@ -110,7 +112,7 @@ class PrivacyAccount:
                     f"the run was charged with {most} answer(s) of the kind `{what}`, and {given} were given"
                 )
             line = {"time": time.time(), "what": what, "run": run, "plan": plan}
-            self._append(last, {**line, _SUM: sum_key} if sum_key else line)
+            self._append({**line, _SUM: sum_key} if sum_key else line)
 
     def releases(self, run: int, plan: str) -> tuple[Release, ...] | None:
         """What a run was charged with; ``None`` if it was not.
@@ -118,7 +120,7 @@ class PrivacyAccount:
         Raises:
             DataError: the account was changed.
         """
-        found = _charged(self._read()[0], run, plan)
+        found = _charged(self._read(), run, plan)
         return None if found is None else found.releases
 
     def charged(self, run: int, plan: str) -> Charge:
@@ -128,7 +130,7 @@ class PrivacyAccount:
             PrivacySpentError: it was not.
             DataError: the account was changed.
         """
-        return _required(self._read()[0], run, plan)
+        return _required(self._read(), run, plan)
 
     def charges(self) -> tuple[Charge, ...]:
         """All runs that were charged.
@@ -136,33 +138,32 @@ class PrivacyAccount:
         Raises:
             DataError: the account was changed.
         """
-        return tuple(_charges(self._read()[0]))
+        return tuple(_charges(self._read()))
 
-    def _read(self) -> tuple[list[dict[str, Any]], str]:
-        """The lines, and the digest of the last one."""
-        file = self.state / FILE
-        text = file.read_text(encoding="utf-8") if file.is_file() else ""
-        lines, before = [], _BEGIN
-        for place, row in enumerate(text.splitlines(), 1):
-            try:
-                line = json.loads(row)
-                said, before = line.pop(_HASH), _digest(before, line)
-                wrong = said != before
-            except (ValueError, KeyError, AttributeError):
-                wrong = True
-            if wrong:
-                raise DataError(
-                    f"{file}, line {place}: the account of what was told was changed or cut off; bring it back from a "
-                    "copy. Without one nobody can say what is left of the site's privacy budget"
-                )
-            lines.append(line)
-        return lines, before
+    @property
+    def _chain(self) -> Chain:
+        return Chain(self.state / FILE, self.durable)
 
-    def _append(self, before: str, line: Mapping[str, Any]) -> None:
-        file = self.state / FILE
-        append_json(file, {**line, _HASH: _digest(before, line)})
-        if self.durable:
-            flush(file)
+    def _read(self) -> list[dict[str, Any]]:
+        lines: list[dict[str, Any]] = []
+        before = _BEGIN
+        try:
+            for place, link in enumerate(self._chain.walk(), 1):
+                line = link.content
+                if not link.chained:
+                    said, before = line.pop(_HASH, None), _older_digest(before, line)
+                    if said != before:
+                        raise BrokenChainError(self._chain.path, place)
+                lines.append(line)
+        except BrokenChainError as error:
+            raise DataError(
+                f"{error.path}, line {error.line}: the account of what was told was changed or cut off; bring it back "
+                "from a copy. Without one nobody can say what is left of the site's privacy budget"
+            ) from None
+        return lines
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        self._chain.append(line)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -212,5 +213,6 @@ def _plain(releases: Sequence[Release]) -> list[list[Any]]:
     return [[one.noise, one.times, one.shared] for one in releases]
 
 
-def _digest(before: str, line: Mapping[str, Any]) -> str:
+def _older_digest(before: str, line: Mapping[str, Any]) -> str:
+    """The digest that a line has which is older than the chain."""
     return hashlib.sha256((before + json.dumps(line, sort_keys=True)).encode()).hexdigest()

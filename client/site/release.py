@@ -17,7 +17,7 @@ from fedgraft.common.familiarity.distances import merged_distances
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.sections import ReleaseSection
-from fedgraft.common.runtime.files import append_json, private_folder
+from fedgraft.common.runtime.chained import Chain
 from fedgraft.common.tables.statistics import Patients, TableStatistics, nothing_of
 from fedgraft.common.wire.gradient import Gradient
 from fedgraft.common.wire.messages import Update
@@ -210,9 +210,7 @@ def log_gradient(log: Path, run: int, sent: Gradient, shared: Collection[str]) -
 def append_line(log: Path, what: str, run: int, **about: Any) -> None:
     """Append one line to the site's own log of what left it: names, bytes, norms and figures, no case."""
     line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "what": what, "run": run, **about}
-    if not log.exists():
-        private_folder(log.parent)
-    append_json(log, line)
+    Chain(log, durable=False).append(line)
 
 
 def _norm(tensor: Tensor) -> float:

@@ -1,5 +1,7 @@
 """The grid of a run between hospitals: it leaves out sites that the plan does not fit, and writes down what each of the
-others is asked now, into ``now.json`` of the run's folder, for ``fedgraft coordinator watch``."""
+others is asked now, into ``now.json`` of the run's folder, for ``fedgraft coordinator watch``. With each instruction
+goes where the ledger's chain stands, and of each reply where the site's logs stand is kept (`fedgraft.server.audit`).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from pathlib import Path
 from flwr.app import Message
 from flwr.serverapp import Grid
 
+from fedgraft.common.errors import WireError
+from fedgraft.common.logs.travelling import put_into_all, taken_from
 from fedgraft.common.runtime.files import replacing
+from fedgraft.server.audit.heads import coordinator_of, keep_heads, say_head
 from fedgraft.server.deployment.folder import LEFT_OUT, REGISTERED, names_in
 from fedgraft.server.exchange.passing_grid import PassingGrid
 
@@ -50,6 +55,7 @@ class DeployedGrid(PassingGrid):
     def __init__(self, grid: Grid, out: Path, names: Mapping[int, str], left_out: Iterable[int] = ()) -> None:
         super().__init__(grid)
         self._out, self._names, self._left_out = out, names, frozenset(left_out)
+        self._folder = coordinator_of(out)
         self._asked: dict[str, Asked] = {}
         self._open: dict[str, str] = {}  # site by the message that it was asked last
         self._began: dict[str, float] = {}  # when each was asked, by a clock that nobody sets
@@ -65,6 +71,8 @@ class DeployedGrid(PassingGrid):
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
         pushed = list(messages)
+        if self._folder is not None:
+            put_into_all(pushed, say_head(self._out, self._folder))
         identifiers = list(self._grid.push_messages(pushed))
         for identifier, message in zip(identifiers, pushed, strict=True):
             node = message.metadata.dst_node_id
@@ -79,6 +87,7 @@ class DeployedGrid(PassingGrid):
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
         replies = list(self._grid.pull_messages(message_ids))
         for reply in replies:
+            self._keep_heads(reply)
             name = self._open.pop(reply.metadata.reply_to_message_id, None)
             if name is not None:
                 asked = self._asked[name]
@@ -87,6 +96,19 @@ class DeployedGrid(PassingGrid):
         if replies:
             self._write()
         return replies
+
+    def _keep_heads(self, reply: Message) -> None:
+        """Take a site's statement about its logs out of its reply, and keep it; one that can't be read, or is not its
+        own, is as if it had sent none, which its audit shows."""
+        if not reply.has_content():
+            return
+        try:
+            statement = taken_from(reply.content)
+        except WireError:
+            return
+        name = self._names.get(reply.metadata.src_node_id)
+        if statement is not None and name is not None and self._folder is not None:
+            keep_heads(self._folder, name, statement)
 
 
 def deployed(grid: Grid, out: Path, names: Mapping[int, str]) -> Grid:

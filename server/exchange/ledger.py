@@ -1,4 +1,7 @@
-"""The ledger: a line for each message to a site, written as it happens: what was asked, the outcome, and bytes."""
+"""The ledger: a line for each message to a site, written as it happens: what was asked, the outcome, and bytes.
+
+Its lines are a chain (`fedgraft.common.runtime.chained`).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from fedgraft.common.runtime.files import append_json, private_folder, replacing, whole_lines
+from fedgraft.common.runtime.chained import content_of
+from fedgraft.common.runtime.files import private_folder, replacing, whole_lines
+from fedgraft.server.audit.heads import LOST, ledger_chain
 
 What = Literal[
     "describe",
@@ -29,9 +34,8 @@ What = Literal[
 """The kinds of messages, ``secure`` for the steps of a secure sum; and ``again``: that a site was asked again after an
 accident."""
 
-LOST = "ledger-lost.jsonl"
 RECEIPTS = "receipts"
-"""In a run's folder: the lines of rounds that were cut short and begun again."""
+"""In a run's folder: the sites' consent receipts."""
 
 LEARNING: tuple[What, ...] = ("train", "gradient")
 """What is asked of sites for the next model."""
@@ -83,7 +87,7 @@ class Ledger:
         self.entries: list[Entry] = []
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if before else []
+            lines = [f"{line}\n" for line in whole_lines(path)]
             if lines[before:]:
                 with path.with_name(LOST).open("a", encoding="utf-8") as stream:
                     stream.writelines(lines[before:])
@@ -94,7 +98,7 @@ class Ledger:
     def write(self, *entries: Entry) -> None:
         self.entries += entries
         if self._path is not None:
-            append_json(self._path, *(entry.__dict__ for entry in entries))
+            ledger_chain(self._path).append(*(entry.__dict__ for entry in entries))
 
     def keep_receipt(self, node: int, site: str, text: str) -> None:
         """Keep a site's consent receipt as it came, in ``receipts/`` beside the file, by the name under which the node
@@ -143,4 +147,4 @@ class Ledger:
 
 def read_entries(path: Path) -> list[Entry]:
     """The whole lines of a ledger's file; a last one that was cut off is left out."""
-    return [Entry(**json.loads(line)) for line in whole_lines(path)]
+    return [Entry(**content_of(json.loads(line))) for line in whole_lines(path)]

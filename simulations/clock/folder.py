@@ -10,6 +10,7 @@ from typing import Any
 from fedgraft.common.errors import DataError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.sections import ClockSection, Profile
+from fedgraft.common.runtime.chained import content_of
 from fedgraft.server.exchange.ledger import Entry
 from fedgraft.simulations.clock.case_cost import MeasuredCosts
 from fedgraft.simulations.clock.figures import figures, line
@@ -53,7 +54,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         raise DataError(f"{path.parent} holds no {path.name}; name the folder of a run that has ended")
-    return [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
+    return [content_of(json.loads(text)) for text in path.read_text(encoding="utf-8").splitlines()]
 
 
 def write_clock(folder: Path, facts: Facts, pace: Pace) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fedgraft.common.model_folder.folder import FOLDER, remove_model
+from fedgraft.server.audit.heads import LOST
 from fedgraft.server.checkpoints.folder import Checkpoints
-from fedgraft.server.exchange.ledger import LOST
 
 RESULTS = (
     *("summary.json", "rounds.jsonl", "rounds.png", "ledger.jsonl", LOST, "shared.safetensors"),

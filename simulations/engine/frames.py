@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from fedgraft.common.runtime.chained import content_of
+
 Line = dict[str, Any]
 
 
 def read_lines(path: Path) -> list[Line]:
-    """The lines of a JSON-lines file; empty if there is no such file."""
+    """The lines of a JSON-lines file, without their places in a chain; empty if there is no such file."""
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    return [json.loads(line) for line in text.splitlines()]
+    return [content_of(json.loads(line)) for line in text.splitlines()]
 
 
 def flat(line: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from fedgraft.client.privacy.account import FILE, PrivacyAccount, spent
 from fedgraft.client.site.privacy_budget import PrivacyBudget
 from fedgraft.common.errors import DataError, PrivacySpentError
 from fedgraft.common.privacy.accountant import Release, epsilon
+from fedgraft.common.runtime.files import append_json
 
 RUN = (Release(6.0), Release(30.0, 100))  # epsilon 1.44 at 1e-5; twice 2.11, three times 2.65
 DAY = 86400.0
@@ -80,3 +82,20 @@ def test_a_changed_account_is_noticed(tmp_path: Path, change: str) -> None:
     (tmp_path / FILE).write_text("\n".join(lines) + "\n")
     with pytest.raises(DataError, match="line 2: the account of what was told was changed or cut off"):
         account.charges()
+
+
+def test_an_account_of_an_older_version_is_read_and_the_chain_goes_on_behind_it(tmp_path: Path) -> None:
+    """Its lines held ``digest``: SHA-256 over the digest before, 64 zeros at first, and the line."""
+    before, file = "0" * 64, tmp_path / FILE
+    for run in (1, 2):
+        line = {"time": 0.0, "what": "run", "run": run, "plan": "p", "releases": [[6.0, 1, 1]]}
+        before = hashlib.sha256((before + json.dumps(line, sort_keys=True)).encode()).hexdigest()
+        append_json(file, {**line, "digest": before})
+    older, account = file.read_text(), PrivacyAccount(tmp_path)
+    account.charge(3, "p", RUN, None)
+    assert [one.run for one in account.charges()] == [1, 2, 3]
+    assert file.read_text().startswith(older) and "digest" not in file.read_text().splitlines()[2]
+    for changed in (older.replace("6.0", "60.0"), older.replace('"run": 2', '"run": 4')):
+        file.write_text(changed)
+        with pytest.raises(DataError, match=r"line [12]: the account of what was told was changed or cut off"):
+            account.charges()

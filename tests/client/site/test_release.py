@@ -203,6 +203,8 @@ def test_a_line_holds_no_case(tmp_path: Path) -> None:
     text = (tmp_path / "log").read_text(encoding="utf-8")
     assert not any(word in text for word in ("0.12345", "0.98765", "confusion", "histogram", str(tmp_path)))
     assert set(lines(tmp_path / "log")[0]) == {
+        "chain",
+        "line",
         "time",
         "what",
         "run",

@@ -1,0 +1,1 @@
+"""Commands of a coordinator that are not a room's own."""
