@@ -13,6 +13,9 @@ import safetensors.torch
 import torch
 from rich.console import Console
 
+from fedgraft.client.audit.heads import HEADS
+from fedgraft.client.audit.verify import verify
+from fedgraft.common.logs.heads import read_kept
 from fedgraft.common.model_folder.graft import Graft, begun_from
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.plan.protection.aggregation_section import AggregationSection
@@ -82,7 +85,21 @@ def test_a_deployed_run_equals_the_simulation(
         assert [line["computed"] for line in phases] == [0, cases, 0, 0, 0, 0, 0], "each case is decoded once"
         assert {"receive", "build", "cohort", "evaluate", "train", "answer"} == set(phases[3]["seconds"])
         assert site not in json.dumps(phases) and "path" not in json.dumps(phases)
+    _logs_hold_by_what_the_others_kept(deployment, out, sorted(summaries[1]["sites"]))
     _secure_sums_give_the_same(deployment, plan, graft, tmp_path)
+
+
+def _logs_hold_by_what_the_others_kept(deployment: Deployment, out: Path, sites: list[str]) -> None:
+    """Each side's logs reach as far as the other side knows, by the statements that went with the messages."""
+    for site in sites:
+        state = deployment.scratch / site / "state"
+        kept = read_kept(deployment.folder.root / "heads" / f"{site}.jsonl")
+        assert verify(state, kept).is_clean
+        assert set(kept[-1].heads) == {"released", "runs"} and kept[-1].heads["released"].lines >= 6
+        assert kept[-1].heads == read_kept(state / HEADS)[-1].heads
+    held = ["--held", str(*(state / "ledgers").glob("*.jsonl"))]
+    told = deployment.command("coordinator", "audit", str(deployment.folder.root), str(out), *held, seconds=120)
+    assert told.returncode == 0 and "(signed)" in told.stdout, told.stdout + told.stderr
 
 
 def _secure_sums_give_the_same(deployment: Deployment, plan: Plan, graft: Graft, tmp_path: Path) -> None:
