@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fedgraft.common.runtime.chained import Chain
 from fedgraft.common.runtime.files import whole_lines
 
 RELEASED = "released.jsonl"
@@ -32,7 +33,7 @@ class Left:
 
 def read_left(state: Path) -> tuple[Left, ...]:
     """What left, the newest day first."""
-    return by_day(whole_lines(state / RELEASED))
+    return by_day(text for path in Chain(state / RELEASED).files() for text in whole_lines(path))
 
 
 def by_day(lines: Iterable[str]) -> tuple[Left, ...]:
