@@ -23,6 +23,7 @@ from fedgraft.client.review import command as review_command
 from fedgraft.client.site.first_file import first_file
 from fedgraft.client.site.keys import make_key_pair
 from fedgraft.client.site.site_file import read_site_file
+from fedgraft.client.withdrawal import command as withdraw_command
 from fedgraft.common.errors import DataError, SiteFileError
 from fedgraft.common.runtime.files import private_folder
 from fedgraft.common.runtime.flower import module
@@ -98,12 +99,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     keygen.set_defaults(command=_keygen)
     looks = _add_looks(commands)
+    out = _add(commands, "withdraw", "patients opt out: no run sees them, nothing of theirs is kept", withdraw_command)
     _add_start(commands)
     service = commands.add_parser("service", help="print a hardened systemd unit for `start`")
     service.add_argument("--user", metavar="NAME", help="the account that it runs as (default: yours)")
     service.set_defaults(command=_service)
     approvals = review_command.add_commands(commands)
-    for command in (keygen, *looks, service, *approvals, *_add_models(commands)):
+    for command in (keygen, *looks, out, service, *approvals, *_add_models(commands)):
         command.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")
     return parser
 

@@ -177,6 +177,23 @@ class Book:
     def keep_run(self, run: str, part: str, members: Members) -> None:
         self._base.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", (run, part, self._number(members)))
 
+    def runs_of_patients(self) -> dict[bytes, list[str]]:
+        """By patient's mark: the runs in which one of its lines took part, in any part, as it was last."""
+        lines = self._base.execute(
+            "SELECT patients.mark FROM lines JOIN patients ON patients.id = lines.patient ORDER BY lines.id"
+        )
+        owners = [mark for (mark,) in lines]
+        found: dict[bytes, list[str]] = {}
+        rows = self._base.execute(
+            "SELECT runs.run, sets.members FROM runs JOIN sets ON sets.id = runs.members ORDER BY run"
+        )
+        for run, packed in rows.fetchall():
+            for place in np.flatnonzero(_unpacked(packed, len(owners))):
+                runs = found.setdefault(owners[place], [])
+                if run not in runs[-1:]:
+                    runs.append(run)
+        return found
+
     def answers(self) -> int:
         """How many different answers the book holds."""
         return int(self._base.execute("SELECT count(*) FROM answers").fetchone()[0])

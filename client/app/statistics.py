@@ -10,8 +10,8 @@ from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.approval.coming import require_approved
 from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.enrolment.roll import Roll
+from fedgraft.client.cohort.enrolment.withdrawn import cohort_of
 from fedgraft.client.cohort.inputs import Inputs, TellsStatistics
-from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.privacy.required import require_private_plan, require_unpromised
 from fedgraft.client.secure.way import require_secure
 from fedgraft.client.site.release import RELEASED, append_line
@@ -67,5 +67,6 @@ def site_statistics(
         return asked.nothing()
     if not isinstance(inputs, TellsStatistics):
         raise PlanError(f"input: {type(inputs).__name__} tells no statistics, and the plan asks for some")
-    accepted = accept(read_manifest(site.manifest), plan, inputs, roll=roll, run=run)
-    return inputs.tell(accepted.splits["train"].cases, site.release, accepted.account)
+    with cohort_of(site) as listed:
+        accepted = accept(listed, plan, inputs, roll=roll, run=run)
+        return inputs.tell(accepted.splits["train"].cases, site.release, accepted.account)

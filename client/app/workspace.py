@@ -18,8 +18,8 @@ from fedgraft.client.approval.coming import require_approved
 from fedgraft.client.approval.decisions import Decisions
 from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.enrolment.roll import Roll, roll_of
+from fedgraft.client.cohort.enrolment.withdrawn import cohort_of
 from fedgraft.client.cohort.inputs import Factories, Inputs, Progress, factory_of, ignore, site_context
-from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.features.extraction import FeatureExtractor, load_cohort
 from fedgraft.client.features.recall import Recall, Recalled
 from fedgraft.client.fence.plan_bounds import require_model_within, require_plan_within, require_steps_within
@@ -180,9 +180,8 @@ class Workspace:
             require_model_within(model, site.bounds)
         inputs = self.inputs(site, plan)
         extractor = FeatureExtractor(plan, model, backbone_digest, inputs, self.store(site), machine, self._count)
-        with self.phases.of("cohort"):
-            trains = site.name not in plan.hold_out
-            listed, roll = read_manifest(site.manifest), self.roll(site)
+        with self.phases.of("cohort"), cohort_of(site) as listed:
+            trains, roll = site.name not in plan.hold_out, self.roll(site)
             recall = Recall(site.state, run, extractor)
             lasts = None if roll.file is None else recall.of
             accepted = accept(listed, plan, inputs, site.state, trains, roll, run, lasts)

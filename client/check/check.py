@@ -18,6 +18,7 @@ from fedgraft.client.check.sections.deployment import describe_deployment
 from fedgraft.client.check.sections.releases import releases
 from fedgraft.client.cohort.enrolment.enrolled import Enrolled
 from fedgraft.client.cohort.enrolment.roll import roll_of
+from fedgraft.client.cohort.enrolment.withdrawn import nobody_is_withdrawn, without_withdrawn
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.common.errors import DataError, FedGraftError
@@ -44,7 +45,8 @@ def check_site(path: Path, request: CheckRequest) -> Iterator[Section]:
     except FedGraftError as error:
         yield _failed("plan", "plan", error)
     try:
-        yield from _check_cohort(context, simulated)
+        with nobody_is_withdrawn(context.site.state):
+            yield from _check_cohort(context, simulated)
     except OSError as error:  # a folder can't be read or written; problems of cases are findings
         text = f"the state or store folder can't be written or read ({error.strerror})"
         yield Section("cohort", (Finding("problem", "folders", text, "see `state` and `store` above"),))
@@ -61,7 +63,7 @@ def _check_cohort(context: CheckContext, simulated: bool) -> Iterator[Section]:
         if not simulated:  # what a simulation has laid out is its own user's
             yield describe_access(site.manifest, listed)
         look = look_of(listed, plan, site)
-        cases = look.cases(listed, plan, site)
+        cases = look.cases(without_withdrawn(listed, site.state), plan, site)
         roll = roll_of(site)
         case_table = enrol(cases, lines_of_cases(listed, cases), plan, roll)
     except FedGraftError as error:

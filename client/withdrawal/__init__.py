@@ -1,0 +1,1 @@
+"""A patient opts out, or the whole site leaves: nothing that was computed of their cases stays."""
