@@ -107,7 +107,9 @@ def test_nothing_of_a_patient_is_left_and_no_run_sees_them_again(
     traces = [one for patient in patients for one in hospital.traces(patient)]
     held = {path.name for path in hospital.found(traces)}
     assert {"rows.bin", "index.bin", f"{RUN_ID}.safetensors"} <= held, held
-    (hospital.site.state / "check.html").write_text(f"thumbnail of {patients[0]}")
+    for kept in ("check.html", "answers/1.safetensors"):
+        (hospital.site.state / kept).parent.mkdir(exist_ok=True)
+        (hospital.site.state / kept).write_text(f"of {patients[0]}")
 
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(patients) + "\n\nnot read\n"))
     assert main(["site", "withdraw", "--by", "Dr. Grey", "--site", str(hospital.file)]) == 0
