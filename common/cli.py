@@ -48,6 +48,7 @@ COMMANDS = {
 }
 SERVICES = {
     ("site", "start"): "fedgraft.client.deployment.start_command:main",
+    ("coordinator", "console"): "fedgraft.server.console.command:main",
     ("coordinator", "start"): "fedgraft.server.deployment.start_command:main",
 }
 """Commands that stay, and so import nothing but what they need: torch alone would hold 300 MB."""

@@ -15,6 +15,7 @@ from fedgraft.common.runtime.processes import say
 from fedgraft.common.runtime.systemd import Service, unit_of
 from fedgraft.server.audit import command as audit_command
 from fedgraft.server.commands import models as model_commands
+from fedgraft.server.console import command as console_command
 from fedgraft.server.deployment import invite_command, launch, sites, start_command
 from fedgraft.server.deployment.folder import LEFT_OUT, Folder, Settings, create, names_in, renew
 from fedgraft.server.deployment.following import follow_in_its_place, halt
@@ -137,6 +138,9 @@ def _add_runs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     watch_command.add_options(watching)
     watching.set_defaults(command=watch_command.run)
     status_command.add_status(commands)
+    console = commands.add_parser("console", help=console_command.HELP)
+    console_command.add_options(console)
+    console.set_defaults(command=console_command.run)
     stop = commands.add_parser("stop", help="stop a run (not the coordinator: end `start` for that)")
     stop.add_argument("folder", type=Path, metavar="DIR")
     stop.add_argument("run_id", metavar="RUN_ID")

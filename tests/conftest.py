@@ -108,31 +108,37 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+def plan_of_table(*overrides: str) -> Plan:
+    """A plan over a table with the columns of `hospitals_with_tables`, statistics federated."""
+    table = (
+        "{numeric: [age, pressure], categorical: [sex], missing: ['?'], indicate_missing: true, "
+        "statistics: federated, min_count: 2}"
+    )
+    chosen = [] if any(override.startswith("backbone=") for override in overrides) else ["backbone=identity"]
+    base = ("data.image_size=null", "rounds=3", "train.lr=0.1", "engine.threads=1", f"+table={table}", *chosen)
+    return plan_of_words((*base, *overrides))
+
+
 @pytest.fixture
-def table_plan(compose_plan: Composer) -> Composer:
-    """``table_plan("backbone=mlp")`` -> a plan over a table with the columns of `table_sites`, statistics federated."""
+def table_plan() -> Composer:
+    """``table_plan("backbone=mlp")`` -> `plan_of_table`."""
+    return plan_of_table
 
-    def composed(*overrides: str) -> Plan:
-        table = (
-            "{numeric: [age, pressure], categorical: [sex], missing: ['?'], indicate_missing: true, "
-            "statistics: federated, min_count: 2}"
-        )
-        chosen = [] if any(override.startswith("backbone=") for override in overrides) else ["backbone=identity"]
-        base = ("data.image_size=null", "rounds=3", "train.lr=0.1", "engine.threads=1", f"+table={table}", *chosen)
-        return compose_plan(*base, *overrides, small=False)
 
-    return composed
+def hospitals_with_tables(folder: Path, sites: int = 3, rows: int = 40) -> list[Path]:
+    """The site files of hospitals below a folder, each with a table of patients in a CSV of its own.
+
+    Of each, one cell is no number, a tenth of the pressures is missing, and the label follows from age and sex.
+    """
+    return [_hospital(folder / f"site-{number}", number, rows) for number in range(sites)]
 
 
 @pytest.fixture
 def table_sites(tmp_path: Path) -> Callable[..., list[Path]]:
-    """``table_sites(3, 40)`` -> the site files of 3 hospitals, each with a table of 40 patients in a CSV of its own.
-
-    Of each, one cell is no number, a tenth of the pressures is missing, and the label follows from age and sex.
-    """
+    """``table_sites(3, 40)`` -> the site files of 3 hospitals, each with a table of 40 patients."""
 
     def made(sites: int = 3, rows: int = 40, folder: str = "hospitals") -> list[Path]:
-        return [_hospital(tmp_path / folder / f"site-{number}", number, rows) for number in range(sites)]
+        return hospitals_with_tables(tmp_path / folder, sites, rows)
 
     return made
 

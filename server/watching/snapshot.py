@@ -14,7 +14,7 @@ from fedgraft.server.deployment.pki import Validity, validity
 from fedgraft.server.deployment.public.announced import read_announced
 from fedgraft.server.watching.choice import choose
 from fedgraft.server.watching.hospitals import Hospital, hospitals
-from fedgraft.server.watching.observed import Observed, observe
+from fedgraft.server.watching.observed import ENDS, Observed, observe
 from fedgraft.server.watching.runs import PastRun, past_runs
 
 
@@ -61,7 +61,7 @@ def federation(folder: Folder, states: Mapping[str, str] | None, running: bool |
         address=f"{settings.hosts[0]}:{settings.port}",
         certificate=validity(folder.certificate, datetime.fromtimestamp(now, UTC)),
         running=running,
-        hospitals=hospitals(folder, states, now, "" if run is None else run.plan),
+        hospitals=hospitals(folder, states, now, "" if run is None or run.state in ENDS else run.plan),
         invited=invited(folder, now),
         run=run,
         runs=past_runs(folder),

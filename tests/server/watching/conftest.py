@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from fedgraft.server.deployment.public.announced import read_announced
 from fedgraft.server.exchange.deployed_grid import deployed
 from fedgraft.server.watching.observed import Observed, observe
 from fedgraft.simulations.engine.grid import InProcessGrid
+
+from ...conftest import hospitals_with_tables, plan_of_table
 
 
 @dataclass
@@ -49,10 +52,10 @@ class Watched:
         (self.folder.facts / f"{site}.json").write_text(json.dumps(kept))
 
 
-@pytest.fixture
-def watched(table_plan: Callable[..., Plan], table_sites: Callable[..., list[Path]], tmp_path: Path) -> Watched:
-    folder, plan = create(tmp_path / "coordinator", Settings(("localhost",))), table_plan("decide.unseen=null")
-    sites = table_sites(3)
+def begun(root: Path, plan: Plan) -> Watched:
+    """A coordinator and three hospitals below a folder, and a run that was submitted."""
+    folder = create(root / "coordinator", Settings(("localhost",)))
+    sites = hospitals_with_tables(root / "hospitals")
     names = tuple(site.parent.name for site in sites)
     nodes = {str(1000 + index): name for index, name in enumerate(names)}
     write_sites(folder, tuple(RegisteredSite(name, node, f"SHA256:{name}") for node, name in nodes.items()))
@@ -62,28 +65,45 @@ def watched(table_plan: Callable[..., Plan], table_sites: Callable[..., list[Pat
     return found
 
 
-@pytest.fixture
-def run(watched: Watched, table_plan: Callable[..., Plan], tmp_path: Path) -> Watched:
-    """After the run's end."""
-    sites = [tmp_path / "hospitals" / name / "site.yaml" for name in watched.names]
+def carried_out(watched: Watched, plan: Plan, looks: bool = True) -> Watched:
+    """The same after the run's end; ``looks``: at each message."""
+    hospitals = watched.folder.root.with_name("hospitals")
+    sites = [hospitals / name / "site.yaml" for name in watched.names]
     answering = client_app.build(client_app.MessageHandler(Workspace(), sites))
 
     def answer(message: Message, context: Context) -> Message:
-        watched.during.append(watched.look())
+        if looks:
+            watched.during.append(watched.look())
         return answering(message, context)
 
     for name in watched.names[:2]:
         watched.tell(name)
-    plan = table_plan("decide.unseen=null")
     grid = InProcessGrid(answer, [{"site-file": str(site)} for site in sites], {})  # type: ignore[arg-type]
     with run_lock(watched.out):
-        app.serve(
-            deployed(grid, watched.out, app._registered(watched.out)),
-            plan,
-            watched.out,
-            None,
-            lambda round_: None,
-            draw=False,
-        )
+        registered = app._registered(watched.out)
+        app.serve(deployed(grid, watched.out, registered), plan, watched.out, None, lambda round_: None, draw=False)
         Checkpoints(watched.out).end()
     return watched
+
+
+@pytest.fixture
+def watched(table_plan: Callable[..., Plan], tmp_path: Path) -> Watched:
+    return begun(tmp_path, table_plan("decide.unseen=null"))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Watched:
+    """After the run's end; made once."""
+    plan = plan_of_table("decide.unseen=null")
+    return carried_out(begun(tmp_path_factory.mktemp("finished"), plan), plan)
+
+
+@pytest.fixture
+def run(finished: Watched, tmp_path: Path) -> Watched:
+    """A copy of the finished run."""
+    shutil.copytree(finished.folder.root, tmp_path / "coordinator", dirs_exist_ok=True)
+    folder = Folder(tmp_path / "coordinator")
+    copied = Watched(folder, folder.runs / "first", finished.names, finished.during)
+    for name in copied.names[:2]:
+        copied.tell(name)
+    return copied

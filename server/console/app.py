@@ -1,0 +1,216 @@
+"""The coordinator's console as an application: what each page shows, and what each form does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from fedgraft.common.drawing.markup import Content, Html, paragraph, section, tag, together
+from fedgraft.common.errors import DeploymentError, FedGraftError
+from fedgraft.common.web.commands import job_list, job_part
+from fedgraft.common.web.frame import Frame, Told, button, form, live, page, tick
+from fedgraft.common.web.frame import field as text_field
+from fedgraft.common.web.jobs import Job, Jobs
+from fedgraft.common.web.site import application
+from fedgraft.server.console.hospitals import hospital_rows, invitations, status_line
+from fedgraft.server.console.metrics import metrics
+from fedgraft.server.console.past import past_part, report_of
+from fedgraft.server.console.run import run_part
+from fedgraft.server.console.starting import chosen, go_form, start_form
+from fedgraft.server.deployment.folder import Folder
+from fedgraft.server.deployment.invitations import confirm, invite
+from fedgraft.server.deployment.open_runs import of_folder
+from fedgraft.server.watching.runs import folder_of
+from fedgraft.server.watching.snapshot import Federation
+
+LINKS = {"/": "Now", "/runs": "Runs", "/start": "Start a run", "/invite": "Invite", "/commands": "Commands"}
+HOUR = 3600.0
+
+
+@dataclass
+class Console:
+    """The pages of a coordinator's folder.
+
+    Args:
+        look: reads the federation.
+        again: is called after something was changed.
+    """
+
+    folder: Folder
+    look: Callable[[], Federation]
+    again: Callable[[], None] = lambda: None
+    jobs: Jobs = field(default_factory=Jobs)
+    _dry: dict[int, tuple[Path, bool]] = field(default_factory=dict)
+
+    def application(self) -> Starlette:
+        gets = {
+            "/": self._now,
+            "/runs": self._runs,
+            "/report/{name}": lambda request: report_of(self.folder, request.path_params["name"]),
+            "/start": lambda request: self._page(request, "/start", [start_form(self.folder, _token(request))]),
+            "/invite": self._invitations,
+            "/commands": lambda request: self._page(
+                request, "/commands", [live("commands", job_list(self.jobs.all()))]
+            ),
+            "/commands/{number:int}": self._command,
+        }
+        posts = {
+            "/invite": self._invite,
+            "/confirm": self._confirm,
+            "/dry-run": self._dry_run,
+            "/start": self._start,
+            "/stop": self._stop,
+            "/resume": self._resume,
+        }
+        return application(gets, posts, self.parts, lambda: metrics(self.look()))
+
+    def parts(self, token: str) -> Mapping[str, str]:
+        """The live parts, by name."""
+        found = self.look()
+        shown = {
+            "status": status_line(found),
+            "hospitals": hospital_rows(found),
+            "run": run_part(found.run, token),
+            "runs": past_part(found, token),
+            "commands": job_list(self.jobs.all()),
+        }
+        return shown | {f"command-{one.number}": self._job(one, token) for one in self.jobs.all()}
+
+    def _now(self, request: Request) -> Response:
+        parts = self.parts(_token(request))
+        return self._page(request, "/", [live(name, Html(parts[name])) for name in ("status", "run", "hospitals")])
+
+    def _runs(self, request: Request) -> Response:
+        return self._page(request, "/runs", [live("runs", past_part(self.look(), _token(request)))])
+
+    def _page(self, request: Request, path: str, parts: list[Content], told: Told | None = None) -> Response:
+        return page(Frame("FedGraft coordinator", LINKS), path, _token(request), parts, told)
+
+    def _invitations(self, request: Request, told: Told | None = None) -> Response:
+        token = _token(request)
+        asked = form(
+            "/invite",
+            token,
+            text_field("name", "Hospital", hint="letters, digits, - and _", required="required", maxlength="64"),
+            text_field("hours", "Holds for", hint="hours", type="number", min="1", max="720", value="24"),
+            text_field("cases", "Training cases", hint="as confirmed with it; empty: any", type="number", min="1"),
+            tick("confirm", "register its key only after I have compared the fingerprint by telephone"),
+            tag("p", button("Make an invitation")),
+        )
+        return self._page(
+            request, "/invite", [section("Invite a hospital", asked), invitations(self.look(), token)], told
+        )
+
+    def _invite(self, request: Request) -> Response:
+        given = _form(request)
+        try:
+            hours, cases = _number(given, "hours") or 24, _number(given, "cases")
+            (made,) = invite(
+                self.folder,
+                [given.get("name", "").strip()],
+                hours * HOUR,
+                time.time(),
+                cases=cases,
+                confirm="confirm" in given,
+            )
+        except FedGraftError as error:
+            return self._invitations(request, Told(str(error), wrong=True))
+        self.again()
+        said = together(
+            [
+                paragraph("Give this line to the hospital. It is shown once, and works once:"),
+                tag("code", str(made), class_="line-to-copy"),
+                paragraph("There: ", tag("code", "fedgraft site join LINE --manifest FILE")),
+            ]
+        )
+        return self._invitations(request, Told(said))
+
+    def _confirm(self, request: Request) -> Response:
+        try:
+            site = confirm(self.folder, _form(request).get("name", ""))
+        except FedGraftError as error:
+            return self._invitations(request, Told(str(error), wrong=True))
+        self.again()
+        return self._invitations(request, Told(f"{site.name} is registered"))
+
+    def _dry_run(self, request: Request) -> Response:
+        given = _form(request)
+        try:
+            plan = chosen(self.folder, given)
+        except DeploymentError as error:
+            told = Told(str(error), wrong=True)
+            return self._page(request, "/start", [start_form(self.folder, _token(request))], told)
+        anyway = "anyway" in given
+        job = self._run("Dry run", "--plan", str(plan), "--dry-run", *(["--anyway"] if anyway else []))
+        self._dry[job.number] = plan, anyway
+        return _see(job)
+
+    def _start(self, request: Request) -> Response:
+        number = _number(_form(request), "job") or 0
+        job, dry = self.jobs.find(number), self._dry.get(number)
+        if job is None or dry is None or job.code != 0:
+            told = Told("a run begins after a dry run that was good", wrong=True)
+            return self._page(request, "/start", [start_form(self.folder, _token(request))], told)
+        plan, anyway = dry
+        return _see(self._run("Start", "--plan", str(plan), "--detach", *(["--anyway"] if anyway else [])))
+
+    def _stop(self, request: Request) -> Response:
+        out = folder_of(self.folder, _form(request).get("run", ""))
+        run = None if out is None else of_folder(self.folder, out)
+        if run is None:
+            return PlainTextResponse("there is no such run that goes on\n", 404)
+        return _see(
+            self.jobs.start(f"Stop {run.folder.name}", "coordinator", "stop", str(self.folder.root), run.run_id)
+        )
+
+    def _resume(self, request: Request) -> Response:
+        out = folder_of(self.folder, _form(request).get("run", ""))
+        if out is None:
+            return PlainTextResponse("there is no such run\n", 404)
+        return _see(self._run(f"Go on with {out.name}", "--resume", str(out), "--detach"))
+
+    def _run(self, title: str, *options: str) -> Job:
+        return self.jobs.start(title, "coordinator", "run", str(self.folder.root), *options)
+
+    def _command(self, request: Request) -> Response:
+        job = self.jobs.find(request.path_params["number"])
+        if job is None:
+            return PlainTextResponse("there is no such command\n", 404)
+        shown = live(f"command-{job.number}", self._job(job, _token(request)))
+        return self._page(request, "/commands", [shown])
+
+    def _job(self, job: Job, token: str) -> Html:
+        return job_part(job, go_form(job, token) if job.number in self._dry else None)
+
+
+def _see(job: Job) -> Response:
+    return RedirectResponse(f"/commands/{job.number}", 303)
+
+
+def _token(request: Request) -> str:
+    found: str = request.scope["token"]
+    return found
+
+
+def _form(request: Request) -> dict[str, str]:
+    found: dict[str, str] = request.scope["form"]
+    return found
+
+
+def _number(form_: Mapping[str, str], name: str) -> int | None:
+    """
+    Raises:
+        DeploymentError: it is none.
+    """
+    text = form_.get(name, "").strip()
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise DeploymentError(f"{name}: {text!r} is no number")
+    return int(text)

@@ -1,0 +1,54 @@
+"""Past runs, with their reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.responses import PlainTextResponse, Response
+
+from fedgraft.common.drawing.document import POLICY
+from fedgraft.common.drawing.markup import Content, Html, named, paragraph, section, table, tag
+from fedgraft.common.drawing.numbers import figure
+from fedgraft.common.runtime.moments import clock_time
+from fedgraft.common.web.frame import button, form, hidden
+from fedgraft.server.deployment.folder import Folder
+from fedgraft.server.watching.runs import REPORT, PastRun, folder_of
+from fedgraft.server.watching.snapshot import Federation
+
+HEADINGS = ("run", "begun", "state", "rounds", "figure", "report", "to do")
+_CSS = {"completed": "state good", "ended": "state broken", "cut off": "state broken"}
+
+
+def past_part(found: Federation, token: str) -> Html:
+    """A row for each run."""
+    if not found.runs:
+        return section("Runs", paragraph("No run has begun yet."))
+    rows = [_row(one, token) for one in found.runs]
+    return section("Runs", tag("div", table(None, HEADINGS, rows), class_="wordy"))
+
+
+def _row(one: PastRun, token: str) -> tuple[Content, ...]:
+    report = tag("a", "report", href=f"/report/{one.name}") if one.report else "none"
+    again = form("/resume", token, hidden("run", one.name), button("Go on", "quiet")) if _may_go_on(one) else None
+    return (
+        named(one.name),
+        clock_time(one.began),
+        tag("span", one.state, class_=_CSS.get(one.state, "state")),
+        f"{max(one.number, 0)} of {one.rounds}",
+        f"{one.figure} {figure(one.value)}" if one.value is not None else None,
+        report,
+        again,
+    )
+
+
+def _may_go_on(one: PastRun) -> bool:
+    return one.state in ("ended", "cut off")
+
+
+def report_of(folder: Folder, name: str) -> Response:
+    """The report of a run: a page that loads nothing and runs nothing, kept apart from the console's own."""
+    out: Path | None = folder_of(folder, name)
+    if out is None or not (out / REPORT).is_file():
+        return PlainTextResponse("there is no such report\n", 404)
+    headers = {"content-security-policy": f"{POLICY}; frame-ancestors 'none'; sandbox"}
+    return Response((out / REPORT).read_bytes(), media_type="text/html", headers=headers)

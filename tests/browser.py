@@ -1,0 +1,129 @@
+"""A headless Chromium, driven by its own DevTools protocol: https://chromedevtools.github.io/devtools-protocol/."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+LONGEST_SECONDS = 120.0
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-extensions",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--remote-debugging-port=0",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)
+
+
+@dataclass
+class Page:
+    """A page of the browser. ``complaints``: what its console has said."""
+
+    connection: ClientConnection
+    complaints: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    _number: int = 0
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Call the browser; waits for its answer."""
+        self._number += 1
+        self.connection.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
+        while True:
+            told = json.loads(self.connection.recv(timeout=LONGEST_SECONDS))
+            self._note(told)
+            if told.get("id") == self._number:
+                assert "error" not in told, told
+                found: dict[str, Any] = told["result"]
+                return found
+
+    def _note(self, told: dict[str, Any]) -> None:
+        if told.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown"):
+            self.complaints.append(json.dumps(told["params"]))
+        if told.get("method") == "Network.requestWillBeSent":
+            self.asked.append(told["params"]["request"]["url"])
+
+    def open(self, address: str) -> None:
+        """Go to an address, and wait until it is loaded."""
+        self.call("Page.navigate", url=address)
+        self.until("document.readyState === 'complete' && location.href !== 'about:blank'")
+
+    def value(self, expression: str) -> Any:
+        """The value of an expression of JavaScript on the page; ``None`` while a page is being left."""
+        told = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        return told["result"].get("value")
+
+    def until(self, expression: str) -> None:
+        """Wait until an expression is true."""
+        deadline = time.monotonic() + LONGEST_SECONDS
+        while not self.value(expression):
+            assert time.monotonic() < deadline, f"{expression} never was: {self.value('document.body.innerText')}"
+            time.sleep(0.02)
+
+    def text(self) -> str:
+        return str(self.value("document.body.innerText"))
+
+    def width(self, pixels: int) -> None:
+        """Show pages so wide."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=pixels, height=900, deviceScaleFactor=1, mobile=pixels < 600
+        )
+
+    def key(self, name: str) -> None:
+        """Press a key and let it go."""
+        text = {"text": "\r"} if name == "Enter" else {}
+        codes = {"Tab": 9, "Enter": 13}
+        for kind in ("keyDown", "keyUp"):
+            down = text if kind == "keyDown" else {}
+            self.call("Input.dispatchKeyEvent", type=kind, key=name, windowsVirtualKeyCode=codes[name], **down)
+
+    def picture(self, path: Path) -> None:
+        """Write a picture of the whole page."""
+        told = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(told["data"]))
+
+
+@contextlib.contextmanager
+def chromium(folder: Path) -> Iterator[Page]:
+    """A browser with one empty page, and its profile in a folder; it ends with the block."""
+    assert CHROMIUM is not None
+    port, log = folder / "profile" / "DevToolsActivePort", folder / "chromium.log"
+    folder.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as stream:
+        words = [CHROMIUM, *OPTIONS, f"--user-data-dir={folder / 'profile'}", "about:blank"]
+        process = subprocess.Popen(words, stdout=stream, stderr=stream, start_new_session=True)
+    try:
+        deadline = time.monotonic() + LONGEST_SECONDS
+        while not (port.is_file() and port.read_text().count("\n")):
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        number = port.read_text().splitlines()[0]
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"http://127.0.0.1:{number}/json/list", timeout=LONGEST_SECONDS) as answer:
+            (target,) = [one for one in json.load(answer) if one["type"] == "page"]
+        with connect(target["webSocketDebuggerUrl"], max_size=None, proxy=None) as connection:
+            page = Page(connection)
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                page.call(f"{domain}.enable")
+            yield page
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 9)
+        process.wait()
