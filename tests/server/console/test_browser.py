@@ -1,0 +1,82 @@
+"""The coordinator's console in a real browser, wide and narrow: nothing is cut off, nothing from elsewhere, it is live,
+and the keyboard alone suffices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fedgraft.server.deployment.invitations import read_invitations
+
+from ..watching.conftest import Watched
+from .conftest import HOSTILE
+
+browser = pytest.importorskip("tests.browser", reason="the browser's protocol needs the package websockets")
+PAGES = {
+    "": "Hospitals",
+    "runs": "completed",
+    "start": "Dry run",
+    "invite": "Make an invitation",
+    "commands": "nothing yet",
+}
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[browser.Page]:  # type: ignore[name-defined]
+    if browser.CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    with browser.chromium(tmp_path / "browser") as found:
+        yield found
+
+
+@pytest.mark.processes
+def test_wide_and_narrow_live_and_by_keyboard(page: browser.Page, link: str, run: Watched) -> None:  # type: ignore[name-defined]
+    base = link.partition("?")[0]
+    page.open(link)
+    assert page.value("location.href") == base, "the secret is not in the address any more"
+    for width in (1280, 400):
+        page.width(width)
+        for path, words in PAGES.items():
+            page.open(base + path)
+            assert words in page.text(), path
+            assert page.value("document.documentElement.scrollWidth") <= width, (path, width)
+            assert page.value("document.title").endswith("FedGraft coordinator")
+    page.open(base)
+    assert HOSTILE in page.text(), "as text"
+    page.until("document.getElementById('live').textContent === 'live'")
+    (run.out / "left-out.json").write_text('{"1002": "fourth-hospital"}')
+    page.until("document.body.innerText.includes('fourth-hospital')")
+    page.open(base + "invite")
+    page.value("document.getElementById('name').focus()")
+    page.call("Input.insertText", text="west")
+    for _ in range(4):  # hours, cases, box, button
+        page.key("Tab")
+    page.key("Enter")
+    page.until("document.querySelector('.line-to-copy') !== null")
+    assert list(read_invitations(run.folder)) == ["west"]
+    assert {address.split("/")[2] for address in page.asked if not address.startswith("data:")} == {base.split("/")[2]}
+    assert page.complaints == []
+    page.open(base + "report/first")
+    page.until("document.body.innerText.includes('Before you rely on it')")
+    assert page.value("document.origin ?? self.origin") in ("null", None), "the report is kept apart from the console"
+
+
+@pytest.mark.processes
+def test_another_origin_and_a_stranger_get_nothing(page: browser.Page, link: str, run: Watched, tmp_path: Path) -> None:  # type: ignore[name-defined]
+    base = link.partition("?")[0]
+    page.open(base)
+    assert "Closed." in page.text() and "site-0" not in page.text()
+    page.open(link)
+    assert "site-0" in page.text()
+    evil = tmp_path / "evil.html"
+    evil.write_text(
+        f'<form method="post" action="{base}invite"><input name="name" value="mallory"></form><p>evil</p>'
+        f'<iframe src="{base}"></iframe>'
+    )
+    page.open(evil.as_uri())
+    page.until("document.body.innerText.includes('evil')")
+    page.value("document.forms[0].submit()")
+    page.until("document.body !== null && document.body.innerText.includes('not a form of this console')")
+    assert read_invitations(run.folder) == {}
