@@ -29,8 +29,8 @@ ROOMS = {
     "client": "cli overview joining withdrawal review own_report check deidentification app privacy export prediction "
     "explanation structured_report training features images tables text augmentation notes deployment approval cohort "
     "audit account fence secure site",
-    "server": "cli commands console watching app preflight checkpoints reports evidence rounds exact patience bounds secure "
-    "exchange aggregation weights audit deployment tracking",
+    "server": "cli commands console watching app preflight checkpoints reports evidence rounds exact patience bounds "
+    "secure exchange aggregation weights audit deployment tracking",
     "simulations": "commands demo api study audit engine planning clock federation datasets",
 }
 """Each floor's rooms (folders with all that is in them, and files that lie loose), the ground last: a room may import
