@@ -15,6 +15,7 @@ from fedgraft.client.deidentification import command as deidentify_command
 from fedgraft.client.deployment import fetching, start_command
 from fedgraft.client.deployment.supervisor import require_coordinator
 from fedgraft.client.joining import command as join_command
+from fedgraft.client.membership import command as membership_command
 from fedgraft.client.overview import command as status_command
 from fedgraft.client.own_report import command as report_command
 from fedgraft.client.prediction import evaluate_command
@@ -105,7 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     service.add_argument("--user", metavar="NAME", help="the account that it runs as (default: yours)")
     service.set_defaults(command=_service)
     approvals = review_command.add_commands(commands)
-    for command in (keygen, *looks, out, service, *approvals, *_add_models(commands)):
+    members = membership_command.add_commands(commands)
+    for command in (keygen, *looks, out, *members, service, *approvals, *_add_models(commands)):
         command.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")
     return parser
 

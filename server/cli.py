@@ -164,7 +164,8 @@ def _init(given: argparse.Namespace) -> int:
 def _renew(given: argparse.Namespace) -> int:
     folder = Folder(given.folder.resolve())
     renew(folder, folder.settings())
-    say(f"{validity(folder.certificate).sentence}; start the coordinator again to use it")
+    say(f"{validity(folder.certificate).sentence}; a coordinator that runs takes it within seconds, and loses no site")
+    say("inside this machine the one before is used until the coordinator is started again: do so before that one ends")
     return 0
 
 

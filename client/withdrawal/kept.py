@@ -18,8 +18,8 @@ ROWS = "kept"
 LISTS = ("predictions.csv", "quarantine.jsonl", "check.html", "report.html")
 """In the state folder: a line or a thumbnail for single cases."""
 BY_RUN = ("recall", "asked/*.safetensors", "answers/*.safetensors")
-"""In the state folder: which rows a run needs, what groups of patients gave to what was sent, and the last answer, which
-would be given again if a round is begun again."""
+"""In the state folder: which rows a run needs, what groups of patients gave to what was sent, and the last answer,
+which would be given again if a round is begun again."""
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.plan.types import SITE_NAME
 from fedgraft.common.runtime.files import locked
-from fedgraft.common.runtime.ssh_keys import key_fingerprint
+from fedgraft.common.runtime.ssh_keys import fingerprint, key_fingerprint
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.folder import Folder, RegisteredSite, read_sites, write_sites
 from fedgraft.server.deployment.public.announced import forget
@@ -28,15 +30,15 @@ def register(folder: Folder, public_key: Path, name: str, cases: int | None = No
         raise DeploymentError(f"--cases {cases} must be the hospital's number of training cases, 1 or more")
     if not SITE_NAME.fullmatch(name):
         raise DeploymentError(f"--name {name!r} must be letters, digits, - and _ (at most 64)")
-    fingerprint = key_fingerprint(public_key)
+    shown = key_fingerprint(public_key)
     with _changing(folder):
         known = read_sites(folder)
         for site in known:
             if site.name == name:
                 raise DeploymentError(f"--name {name} is taken (key {site.fingerprint}); unregister it first")
-            if site.fingerprint == fingerprint:
+            if site.fingerprint == shown:
                 raise DeploymentError(f"key {public_key} is registered already, as {site.name}")
-        site = RegisteredSite(name, flower_cli.register_key(folder, public_key, name), fingerprint, cases)
+        site = RegisteredSite(name, flower_cli.register_key(folder, public_key, name), shown, cases)
         write_sites(folder, (*known, site))
         return site
 
@@ -57,6 +59,32 @@ def unregister(folder: Folder, name: str) -> RegisteredSite:
                 return site
     names = ", ".join(site.name for site in known) or "none"
     raise DeploymentError(f"no site is registered as {name!r}; registered: {names}")
+
+
+def rekey(folder: Folder, name: str, public_key: str) -> RegisteredSite:
+    """Register another key for a site in the place of the one that it has; its name and number of cases stay. Flower
+    knows it as another node from then on.
+
+    Args:
+        public_key: in OpenSSH's format.
+
+    Raises:
+        DeploymentError: no site has that name, the key is another site's, or the coordinator is not running.
+    """
+    with _changing(folder), NamedTemporaryFile(dir=folder.root, suffix=".pub") as file:
+        known = read_sites(folder)
+        (before,) = [site for site in known if site.name == name] or [None]
+        if before is None:
+            raise DeploymentError(f"no site is registered as {name!r}")
+        new = fingerprint(public_key.encode())
+        if any(site.fingerprint == new for site in known):
+            raise DeploymentError("this key is registered already")
+        file.write(public_key.encode() + b"\n")
+        file.flush()
+        site = replace(before, node_id=flower_cli.register_key(folder, Path(file.name), name), fingerprint=new)
+        write_sites(folder, tuple(site if one is before else one for one in known))
+        flower_cli.unregister_node(folder, before.node_id)
+        return site
 
 
 @contextmanager

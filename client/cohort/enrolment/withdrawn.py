@@ -18,7 +18,7 @@ from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.runtime.files import private_folder
 
 LOG, LOCK = "withdrawals", "cohort.lock"
-WITHDRAWN, READMITTED = "withdrawn", "readmitted"
+WITHDRAWN, READMITTED, LEFT = "withdrawn", "readmitted", "left"
 
 
 def mark_of(state: Path, patient: str) -> str:
@@ -32,8 +32,8 @@ def withdrawn_marks(state: Path) -> frozenset[str]:
     Raises:
         DataError: the log was changed.
     """
-    last = {line["patient"]: line["what"] for line in chain_of(state, LOG).read()}
-    return frozenset(mark for mark, what in last.items() if what == WITHDRAWN)
+    last = {line.get("patient"): line["what"] for line in chain_of(state, LOG).read()}
+    return frozenset(str(mark) for mark, what in last.items() if what == WITHDRAWN)
 
 
 def without_withdrawn(listed: Sequence[Case], state: Path) -> tuple[Case, ...]:

@@ -36,6 +36,7 @@ from fedgraft.server.deployment.public.bodies import RefusedError, body, check_l
 from fedgraft.server.deployment.public.door import Door, Places
 from fedgraft.server.deployment.public.evaluations import Inbox
 from fedgraft.server.deployment.public.fleet_keys import Keyring
+from fedgraft.server.deployment.public.membership import MEMBERSHIP_PATH, Membership
 from fedgraft.server.deployment.public.public_port import UPSTREAM_LIMIT, PublicPort, places_within_limits
 from fedgraft.server.deployment.public.published import MODELS_PATH, Refused, Shelf
 from fedgraft.server.deployment.public.pulse import Pulse
@@ -105,7 +106,8 @@ def check_request(method: str, raw_path: bytes, query: bytes) -> None:
 class Gateway:
     """The gateway's ASGI application; ``client`` connects to the SuperLink on loopback, ``keyring`` knows who signed a
     call, ``door`` holds the connections, ``shelf`` has the models, ``inbox`` takes what sites found with them,
-    ``board`` what sites tell of themselves, ``reception`` admits who was invited."""
+    ``board`` what sites tell of themselves, ``reception`` admits who was invited, ``membership`` does what sites ask
+    about their own."""
 
     def __init__(
         self,
@@ -117,6 +119,7 @@ class Gateway:
         inbox: Inbox | None = None,
         board: Board | None = None,
         reception: Reception | None = None,
+        membership: Membership | None = None,
     ) -> None:
         self.client = client
         self.keyring = keyring
@@ -126,6 +129,7 @@ class Gateway:
         self.inbox = inbox
         self.board = board
         self.reception = reception
+        self.membership = membership
         self._pulse = Pulse(client)
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -155,6 +159,8 @@ class Gateway:
             raise await self._taken(self.inbox, EVALUATION_LIMIT_BYTES, scope, receive)
         elif self.board is not None and _is_of_facts(scope):
             raise await self._taken(self.board, FACTS_LIMIT_BYTES, scope, receive)
+        elif self.membership is not None and _is(("POST", MEMBERSHIP_PATH.encode()), scope):
+            raise await self._taken(self.membership, APPLICATION_LIMIT_BYTES, scope, receive)
         elif self.reception is not None and _is(GIVES, scope):
             await answer(send, 200, [(b"content-type", b"application/x-pem-file")], self.reception.authority())
         elif self.reception is not None and _is(TAKES, scope):
@@ -283,6 +289,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         inbox=Inbox(folder),
         board=Board(folder),
         reception=Reception(folder),
+        membership=Membership(folder),
     )
     PublicPort(application, door, given.listen, int(given.port), given.certificate, given.key).run()
     return 0

@@ -11,6 +11,7 @@ import asyncio
 import functools
 import importlib
 import importlib.util
+import os
 import resource
 import socket
 import ssl
@@ -103,6 +104,8 @@ class PublicPort:
         self._listener = socket.create_server((host, port), family=family, backlog=WAITING)
         self._listener.setblocking(False)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._files = (certificate, key)
+        self._stamp = _stamp(*self._files)
 
     @property
     def port(self) -> int:
@@ -170,10 +173,32 @@ class PublicPort:
         except (OSError, asyncio.CancelledError):  # no TLS, none in time, or turned out; asyncio has closed it
             self._door.leave(guest)
 
+    def _renew(self) -> None:
+        """Take a certificate that was renewed on the disk, for new connections; those that are open go on."""
+        stamp = _stamp(*self._files)
+        if stamp == self._stamp:
+            return
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*self._files)  # one half may be there only
+        except (OSError, ssl.SSLError):
+            return
+        assert isinstance(self._config.ssl, ssl.SSLContext)
+        self._config.ssl.load_cert_chain(*self._files)
+        self._stamp = stamp
+
     async def _part_from_strangers(self) -> None:
         while True:
             await asyncio.sleep(STRANGER_SECONDS / 30)
+            self._renew()
             self._door.turn_out_strangers(asyncio.get_running_loop().time() - STRANGER_SECONDS)
+
+
+def _stamp(*files: str) -> tuple[tuple[int, int], ...] | None:
+    """Changes whenever one of the files does; ``None`` if one is not there."""
+    try:
+        return tuple((status.st_mtime_ns, status.st_ino) for status in map(os.stat, files))
+    except OSError:
+        return None
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -23,6 +23,7 @@ from fedgraft.server.deployment.public.door import Door
 from fedgraft.server.deployment.public.evaluations import Inbox
 from fedgraft.server.deployment.public.fleet_keys import Keyring
 from fedgraft.server.deployment.public.gateway import BODY_LIMIT_BYTES, Gateway
+from fedgraft.server.deployment.public.membership import Membership
 from fedgraft.server.deployment.public.public_port import PublicPort
 from fedgraft.server.deployment.public.published import Shelf
 from fedgraft.server.deployment.public.reception import Reception
@@ -49,7 +50,11 @@ class Upstream:
 
 @contextmanager
 def gateway_of(
-    folder: Folder, upstream: Upstream | None = None, door: Door | None = None, body_limit: int = BODY_LIMIT_BYTES
+    folder: Folder,
+    upstream: Upstream | None = None,
+    door: Door | None = None,
+    body_limit: int = BODY_LIMIT_BYTES,
+    membership: Membership | None = None,
 ) -> Iterator[int]:
     """The port of a gateway in front of a stand-in for a SuperLink."""
     plain = uvicorn.Config(
@@ -70,7 +75,15 @@ def gateway_of(
     client = httpx.AsyncClient(base_url=address, trust_env=False, limits=none_kept)
     door = Door() if door is None else door
     application = Gateway(
-        client, Keyring(folder), body_limit, door, Shelf(folder), Inbox(folder), Board(folder), Reception(folder)
+        client,
+        Keyring(folder),
+        body_limit,
+        door,
+        Shelf(folder),
+        Inbox(folder),
+        Board(folder),
+        Reception(folder),
+        membership,
     )
     files = (str(folder.certificate), str(folder.certificate_key))
     public = PublicPort(application, door, "127.0.0.1", 0, *files)

@@ -1,0 +1,1 @@
+"""A site's own membership: another key while it takes part, and its end."""
