@@ -73,7 +73,7 @@ def rekey(folder: Folder, name: str, public_key: str) -> RegisteredSite:
     """
     with _changing(folder), NamedTemporaryFile(dir=folder.root, suffix=".pub") as file:
         known = read_sites(folder)
-        (before,) = [site for site in known if site.name == name] or [None]
+        before = next((site for site in known if site.name == name), None)
         if before is None:
             raise DeploymentError(f"no site is registered as {name!r}")
         new = fingerprint(public_key.encode())
