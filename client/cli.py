@@ -11,6 +11,7 @@ from fedgraft.client.audit import command as audit_command
 from fedgraft.client.check import case_lookup
 from fedgraft.client.check import command as check_command
 from fedgraft.client.cohort.draft import Draft, draft_manifest, write_draft
+from fedgraft.client.console import command as console_command
 from fedgraft.client.deidentification import command as deidentify_command
 from fedgraft.client.deployment import fetching, start_command
 from fedgraft.client.deployment.supervisor import require_coordinator
@@ -137,6 +138,7 @@ def _add_looks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         _add(commands, "check", "is everything in place? exit code 1 if there is a problem", check_command),
         _add(commands, "case", "which line of the manifest a case's name (case-3f9a0c21d4) stands for", case_lookup),
         _add(commands, "report", "this site's own page about the model that it evaluated last", report_command),
+        _add(commands, "console", "a web page: what is asked, approve or refuse, what left", console_command),
         _add(commands, "status", "is it connected, what waits for a decision, what left", status_command),
         _add(
             commands,

@@ -47,6 +47,7 @@ COMMANDS = {
     ),
 }
 SERVICES = {
+    ("site", "console"): "fedgraft.client.console.command:main",
     ("site", "start"): "fedgraft.client.deployment.start_command:main",
     ("coordinator", "console"): "fedgraft.server.console.command:main",
     ("coordinator", "start"): "fedgraft.server.deployment.start_command:main",

@@ -102,10 +102,10 @@ def hidden(name: str, value: str) -> Html:
     return _closed(tag("input", type="hidden", name=name, value=value))
 
 
-def field(name: str, label: str, *, hint: str = "", **attributes: object) -> Html:
-    """A labelled field."""
-    said = tag("span", f" {hint}", class_="hint") if hint else None
-    return together([tag("label", label, said, for_=name), _closed(tag("input", id=name, name=name, **attributes))])
+def field(name: str, label: str, *, hint: str = "", at: str | None = None, **attributes: object) -> Html:
+    """A labelled field; ``at``: its id, where another field of the page has the same name."""
+    said, here = tag("span", f" {hint}", class_="hint") if hint else None, at or name
+    return together([tag("label", label, said, for_=here), _closed(tag("input", id=here, name=name, **attributes))])
 
 
 def tick(name: str, label: str) -> Html:

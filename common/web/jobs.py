@@ -5,6 +5,7 @@ What needs torch, or takes long, is not done in the console's process: it is the
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import threading
@@ -44,8 +45,12 @@ class Jobs:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _next: int = 1
 
-    def start(self, title: str, *words: str) -> Job:
-        """Start ``fedgraft WORDS``; it goes on if the console ends."""
+    def start(self, title: str, *words: str, typed: str = "") -> Job:
+        """Start ``fedgraft WORDS``, in a session of its own: Ctrl-C at the console does not reach it.
+
+        Args:
+            typed: what it reads from its standard input: words that no other account may see.
+        """
         with self._lock:
             job = Job(self._next, title, time.time())
             self._next += 1
@@ -55,14 +60,14 @@ class Jobs:
         process = subprocess.Popen(
             module("fedgraft.common.cli", *words),
             env=quiet_environment(os.environ),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
             start_new_session=True,
         )
-        threading.Thread(target=self._follow, args=(job.number, process), daemon=True).start()
+        threading.Thread(target=self._follow, args=(job.number, process, typed), daemon=True).start()
         return job
 
     def find(self, number: int) -> Job | None:
@@ -74,8 +79,10 @@ class Jobs:
         with self._lock:
             return list(reversed(self._kept.values()))
 
-    def _follow(self, number: int, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
+    def _follow(self, number: int, process: subprocess.Popen[str], typed: str) -> None:
+        assert process.stdout is not None and process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), process.stdin as stream:  # it ended before it read anything
+            stream.write(typed)
         for line in process.stdout:
             self._note(number, line, None)
         process.stdout.close()

@@ -43,7 +43,8 @@ if (parts.length) {
   const source = new EventSource("/events");
   for (const part of parts) source.addEventListener(part.dataset.live, (event) => {
     const at = document.activeElement, held = part.contains(at) ? at.id : "";
-    if (part.contains(at) && !held) return;
+    const typed = [...part.querySelectorAll("input, textarea")].some((one) => one.value !== one.defaultValue);
+    if (typed || (part.contains(at) && !held)) return;
     const open = [...part.querySelectorAll("details")].map((one) => one.open);
     part.innerHTML = JSON.parse(event.data);
     part.querySelectorAll("details").forEach((one, place) => { one.open = Boolean(open[place]); });
@@ -53,5 +54,5 @@ if (parts.length) {
   source.onerror = () => { said.textContent = "not connected; what is shown is old"; };
 }
 """
-"""Puts what the server rendered in the place of what it rendered before; a part in which the keyboard's focus rests on
-something without a name waits, so that nobody loses the place."""
+"""Puts what the server rendered in the place of what it rendered before; a part into which something was typed, or in
+which the keyboard's focus rests on something without a name, waits, so that nobody loses it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from fedgraft.common.drawing.markup import Content, Html, paragraph, section, tag, together
 from fedgraft.common.errors import DeploymentError, FedGraftError
@@ -17,6 +17,7 @@ from fedgraft.common.web.commands import job_list, job_part
 from fedgraft.common.web.frame import Frame, Told, button, form, live, page, tick
 from fedgraft.common.web.frame import field as text_field
 from fedgraft.common.web.jobs import Job, Jobs
+from fedgraft.common.web.requests import form_of, see, token_of
 from fedgraft.common.web.site import application
 from fedgraft.server.console.hospitals import hospital_rows, invitations, status_line
 from fedgraft.server.console.metrics import metrics
@@ -53,7 +54,7 @@ class Console:
             "/": self._now,
             "/runs": self._runs,
             "/report/{name}": lambda request: report_of(self.folder, request.path_params["name"]),
-            "/start": lambda request: self._page(request, "/start", [start_form(self.folder, _token(request))]),
+            "/start": lambda request: self._page(request, "/start", [start_form(self.folder, token_of(request))]),
             "/invite": self._invitations,
             "/commands": lambda request: self._page(
                 request, "/commands", [live("commands", job_list(self.jobs.all()))]
@@ -83,17 +84,17 @@ class Console:
         return shown | {f"command-{one.number}": self._job(one, token) for one in self.jobs.all()}
 
     def _now(self, request: Request) -> Response:
-        parts = self.parts(_token(request))
+        parts = self.parts(token_of(request))
         return self._page(request, "/", [live(name, Html(parts[name])) for name in ("status", "run", "hospitals")])
 
     def _runs(self, request: Request) -> Response:
-        return self._page(request, "/runs", [live("runs", past_part(self.look(), _token(request)))])
+        return self._page(request, "/runs", [live("runs", past_part(self.look(), token_of(request)))])
 
     def _page(self, request: Request, path: str, parts: list[Content], told: Told | None = None) -> Response:
-        return page(Frame("FedGraft coordinator", LINKS), path, _token(request), parts, told)
+        return page(Frame("FedGraft coordinator", LINKS), path, token_of(request), parts, told)
 
     def _invitations(self, request: Request, told: Told | None = None) -> Response:
-        token = _token(request)
+        token = token_of(request)
         asked = form(
             "/invite",
             token,
@@ -108,7 +109,7 @@ class Console:
         )
 
     def _invite(self, request: Request) -> Response:
-        given = _form(request)
+        given = form_of(request)
         try:
             hours, cases = _number(given, "hours") or 24, _number(given, "cases")
             (made,) = invite(
@@ -133,47 +134,45 @@ class Console:
 
     def _confirm(self, request: Request) -> Response:
         try:
-            site = confirm(self.folder, _form(request).get("name", ""))
+            site = confirm(self.folder, form_of(request).get("name", ""))
         except FedGraftError as error:
             return self._invitations(request, Told(str(error), wrong=True))
         self.again()
         return self._invitations(request, Told(f"{site.name} is registered"))
 
     def _dry_run(self, request: Request) -> Response:
-        given = _form(request)
+        given = form_of(request)
         try:
             plan = chosen(self.folder, given)
         except DeploymentError as error:
             told = Told(str(error), wrong=True)
-            return self._page(request, "/start", [start_form(self.folder, _token(request))], told)
+            return self._page(request, "/start", [start_form(self.folder, token_of(request))], told)
         anyway = "anyway" in given
         job = self._run("Dry run", "--plan", str(plan), "--dry-run", *(["--anyway"] if anyway else []))
         self._dry[job.number] = plan, anyway
-        return _see(job)
+        return see(job)
 
     def _start(self, request: Request) -> Response:
-        number = _number(_form(request), "job") or 0
+        number = _number(form_of(request), "job") or 0
         job, dry = self.jobs.find(number), self._dry.get(number)
         if job is None or dry is None or job.code != 0:
             told = Told("a run begins after a dry run that was good", wrong=True)
-            return self._page(request, "/start", [start_form(self.folder, _token(request))], told)
+            return self._page(request, "/start", [start_form(self.folder, token_of(request))], told)
         plan, anyway = dry
-        return _see(self._run("Start", "--plan", str(plan), "--detach", *(["--anyway"] if anyway else [])))
+        return see(self._run("Start", "--plan", str(plan), "--detach", *(["--anyway"] if anyway else [])))
 
     def _stop(self, request: Request) -> Response:
-        out = folder_of(self.folder, _form(request).get("run", ""))
+        out = folder_of(self.folder, form_of(request).get("run", ""))
         run = None if out is None else of_folder(self.folder, out)
         if run is None:
             return PlainTextResponse("there is no such run that goes on\n", 404)
-        return _see(
-            self.jobs.start(f"Stop {run.folder.name}", "coordinator", "stop", str(self.folder.root), run.run_id)
-        )
+        return see(self.jobs.start(f"Stop {run.folder.name}", "coordinator", "stop", str(self.folder.root), run.run_id))
 
     def _resume(self, request: Request) -> Response:
-        out = folder_of(self.folder, _form(request).get("run", ""))
+        out = folder_of(self.folder, form_of(request).get("run", ""))
         if out is None:
             return PlainTextResponse("there is no such run\n", 404)
-        return _see(self._run(f"Go on with {out.name}", "--resume", str(out), "--detach"))
+        return see(self._run(f"Go on with {out.name}", "--resume", str(out), "--detach"))
 
     def _run(self, title: str, *options: str) -> Job:
         return self.jobs.start(title, "coordinator", "run", str(self.folder.root), *options)
@@ -182,25 +181,11 @@ class Console:
         job = self.jobs.find(request.path_params["number"])
         if job is None:
             return PlainTextResponse("there is no such command\n", 404)
-        shown = live(f"command-{job.number}", self._job(job, _token(request)))
+        shown = live(f"command-{job.number}", self._job(job, token_of(request)))
         return self._page(request, "/commands", [shown])
 
     def _job(self, job: Job, token: str) -> Html:
         return job_part(job, go_form(job, token) if job.number in self._dry else None)
-
-
-def _see(job: Job) -> Response:
-    return RedirectResponse(f"/commands/{job.number}", 303)
-
-
-def _token(request: Request) -> str:
-    found: str = request.scope["token"]
-    return found
-
-
-def _form(request: Request) -> dict[str, str]:
-    found: dict[str, str] = request.scope["form"]
-    return found
 
 
 def _number(form_: Mapping[str, str], name: str) -> int | None:

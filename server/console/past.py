@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from starlette.responses import Response
 
-from starlette.responses import PlainTextResponse, Response
-
-from fedgraft.common.drawing.document import POLICY
 from fedgraft.common.drawing.markup import Content, Html, named, paragraph, section, table, tag
 from fedgraft.common.drawing.numbers import figure
 from fedgraft.common.runtime.moments import clock_time
 from fedgraft.common.web.frame import button, form, hidden
+from fedgraft.common.web.requests import kept_page
 from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.watching.runs import REPORT, PastRun, folder_of
 from fedgraft.server.watching.snapshot import Federation
@@ -46,9 +44,6 @@ def _may_go_on(one: PastRun) -> bool:
 
 
 def report_of(folder: Folder, name: str) -> Response:
-    """The report of a run: a page that loads nothing and runs nothing, kept apart from the console's own."""
-    out: Path | None = folder_of(folder, name)
-    if out is None or not (out / REPORT).is_file():
-        return PlainTextResponse("there is no such report\n", 404)
-    headers = {"content-security-policy": f"{POLICY}; frame-ancestors 'none'; sandbox"}
-    return Response((out / REPORT).read_bytes(), media_type="text/html", headers=headers)
+    """The report of a run."""
+    out = folder_of(folder, name)
+    return kept_page(None if out is None else out / REPORT)

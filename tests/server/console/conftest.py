@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 
-from fedgraft.common.web.access import Sessions
-from fedgraft.common.web.guard import Guard
-from fedgraft.common.web.serve import Place, _bound, access_of, address
 from fedgraft.server.console.app import Console
 from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.watching.snapshot import Federation, federation
 
 from ...conftest import plan_of_table
+from ...serving import served
 from ..watching.conftest import Watched, begun, carried_out
 
 HOSTILE = "<script>alert(1)</script>"
@@ -54,24 +49,6 @@ def run(finished: Watched, tmp_path: Path) -> Watched:
 def look(watched: Watched) -> Federation:
     """Without asking Flower."""
     return federation(watched.folder, None, None, time.time())
-
-
-@contextmanager
-def served(folder: Path, console: Callable[[], object]) -> Iterator[str]:
-    """The link to a console's application, served over HTTP as the command does."""
-    place = Place(0)
-    with _bound(place) as listening:
-        access = access_of(place, listening.getsockname()[1], folder)
-        guard = Guard(console(), access, Sessions())  # type: ignore[arg-type]
-        config = uvicorn.Config(guard, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield address(place, access)
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,33 +25,15 @@ from fedgraft.server.deployment.open_runs import end
 from fedgraft.server.watching.observed import SeenRound
 
 from ...common.web.test_metrics import parsed
+from ...serving import opened, send, words
 from ..watching.conftest import Watched
 from .conftest import HOSTILE, look
 
 
 @pytest.fixture
 def client(link: str) -> Iterator[httpx.Client]:
-    """A browser with a session; its forms carry the console's origin."""
-    at = urlsplit(link)
-    base = f"{at.scheme}://{at.netloc}"
-    with httpx.Client(base_url=base, trust_env=False, headers={"origin": base}, follow_redirects=True) as found:
-        assert found.get(f"/?{at.query}").status_code == 200
+    with opened(link) as found:
         yield found
-
-
-def words(html: str | None) -> str:
-    """The words of HTML, on one line."""
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html or "")).split()).replace(" ,", ",")
-
-
-def token(client: httpx.Client) -> str:
-    found = re.search(r'name="token" value="(\w+)"', client.get("/").text)
-    assert found is not None
-    return found[1]
-
-
-def send(client: httpx.Client, path: str, **fields: str) -> httpx.Response:
-    return client.post(path, data={"token": token(client), **fields})
 
 
 def test_hospitals_as_rows(run: Watched) -> None:
