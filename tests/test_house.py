@@ -23,12 +23,12 @@ FLOORS = {
 """Floors, and those that each stands on."""
 ROOMS = {
     "conf": "",
-    "common": "cli web drawing model_folder models kinds losses compression wire secure exact robust adaptation heads "
-    "features tables harmonisation alignment sampling personalisation familiarity decisions calibration privacy plan "
-    "tasks logs membership tensors runtime interfaces records errors causes merged_bins",
-    "client": "cli console overview joining membership withdrawal review own_report check deidentification app "
-    "privacy export prediction explanation structured_report training features images tables text augmentation notes "
-    "deployment approval cohort audit account fence secure site",
+    "common": "cli commands web drawing model_folder models kinds losses compression wire secure exact robust "
+    "adaptation heads features tables harmonisation alignment sampling personalisation familiarity decisions "
+    "calibration privacy plan tasks logs membership tensors runtime interfaces records errors causes merged_bins",
+    "client": "cli commands console overview joining membership withdrawal review own_report check deidentification "
+    "app privacy export prediction explanation structured_report training features images tables text augmentation "
+    "notes deployment approval cohort audit account fence secure site",
     "server": "cli commands console watching app preflight checkpoints reports evidence rounds exact patience bounds "
     "secure exchange aggregation weights audit deployment tracking",
     "simulations": "commands demo api study audit engine planning clock federation datasets",

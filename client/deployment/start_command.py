@@ -9,8 +9,10 @@ from pathlib import Path
 from fedgraft.client.deployment.connection import PATIENCE_SECONDS
 from fedgraft.client.deployment.supervisor import run_site
 
-HELP = "connect and answer runs, in the foreground; Ctrl-C or SIGTERM stops it"
-DESCRIPTION = "Exit code 0: stopped by a signal; 1: gave up, the last line says why; 2: not started."
+DESCRIPTION = """\
+Connects and answers runs, in the foreground; Ctrl-C or SIGTERM stops it.
+Exit code: 0: stopped by a signal; 1: gave up, the last line says why; 2: not started.
+"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

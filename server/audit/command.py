@@ -15,7 +15,6 @@ from fedgraft.server.audit.heads import HEADS, KEPT
 from fedgraft.server.audit.verify import Audit, verify
 from fedgraft.server.deployment.folder import Folder, read_sites
 
-HELP = "verify a run's ledger, and what sites said about their own logs"
 DESCRIPTION = """\
 Verifies the ledger of a run: every line follows from the one before, and it reaches as far as the coordinator's own
 signed statement (ledger-heads.jsonl beside it). With --held also as far as sites know: each keeps the statement that

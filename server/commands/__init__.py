@@ -1,1 +1,1 @@
-"""Commands of a coordinator that are not a room's own."""
+"""What a coordinator types, a module for each word (`fedgraft.common.commands`)."""

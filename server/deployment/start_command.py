@@ -9,7 +9,7 @@ from pathlib import Path
 from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.deployment.supervisor import serve
 
-HELP = "run the coordinator in the foreground; Ctrl-C or SIGTERM stops it"
+DESCRIPTION = "Runs the coordinator in the foreground; Ctrl-C or SIGTERM stops it."
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the coordinator; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="fedgraft coordinator start", description=HELP)
+    parser = argparse.ArgumentParser(prog="fedgraft coordinator start", description=DESCRIPTION)
     add_options(parser)
     return run(parser.parse_args(argv))
 

@@ -22,11 +22,12 @@ from fedgraft.server.watching.snapshot import run_values
 from fedgraft.server.watching.view import view
 from fedgraft.server.watching.words import news
 
-HELP = "attach to a run from any terminal: sites, what each computes, round, curve, remaining time, drops"
-DESCRIPTION = (
-    "Reads the run's folder and what sites tell; writes nothing, and ends nothing: Ctrl-C leaves the run alone. In a "
-    "pipe it prints a line for each change. Exit code 0: the run completed (--once: or goes on); 1: it ended otherwise."
-)
+DESCRIPTION = """\
+Attaches to a run from any terminal: sites, what each computes, round, curve, remaining time, drops. Reads the run's
+folder and what sites tell; writes nothing, and ends nothing: Ctrl-C leaves the run alone. In a pipe it prints a line
+for each change.
+Exit code 0: the run completed (--once: or goes on); 1: it ended otherwise.
+"""
 PAUSE_SECONDS = 1.0
 START_SECONDS = 120.0
 """How long a run may take to be submitted."""

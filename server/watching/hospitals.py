@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from fedgraft.common.runtime.moments import ago
+from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.folder import Folder, RegisteredSite, read_sites
 from fedgraft.server.deployment.plain_table import plain_table
 from fedgraft.server.deployment.public.announced import Announced, read_announced
@@ -109,3 +111,12 @@ def hospital_table(found: Sequence[Hospital]) -> str:
         cases = "any" if one.most_cases is None else str(one.most_cases)
         rows.append((one.name, one.state, heard, cases, one.node, one.key))
     return plain_table(("site", "state", "last heard", "cases", "node", "key"), rows) if rows else NOBODY
+
+
+def site_table(folder: Folder) -> str:
+    """The registered sites as a text table.
+
+    Raises:
+        DeploymentError: the coordinator is not running.
+    """
+    return hospital_table(hospitals(folder, flower_cli.node_states(folder), time.time()))

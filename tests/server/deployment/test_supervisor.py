@@ -19,7 +19,7 @@ from fedgraft.server import cli
 from fedgraft.server.deployment import flower_cli, sites, supervisor
 from fedgraft.server.deployment.bundle import write_bundle
 from fedgraft.server.deployment.folder import Folder, Settings, create, read_sites
-from fedgraft.server.watching.status_command import site_table
+from fedgraft.server.watching.hospitals import site_table
 
 SETTINGS = Settings(("localhost",), 18443, "127.0.0.1", 18444)
 

@@ -1,4 +1,4 @@
-"""The commands ``fedgraft coordinator invite`` and ``confirm``."""
+"""``fedgraft coordinator invite``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment.folder import Folder
-from fedgraft.server.deployment.invitations import confirm, invite, withdraw
+from fedgraft.server.deployment.invitations import invite, withdraw
 
 DESCRIPTION = """\
 Prints one line for each name, to be given to the hospital by mail or in any other way: whoever has it can register one
@@ -21,30 +21,20 @@ compared its fingerprint by telephone (`fedgraft coordinator confirm DIR NAME`).
 """
 
 
-def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Declare both commands."""
-    inviting = commands.add_parser(
-        "invite",
-        help="print a line by which a hospital joins; no file is carried",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    inviting.add_argument("folder", type=Path, metavar="DIR")
-    inviting.add_argument("names", nargs="+", metavar="NAME", help="of the sites: letters, digits, - and _")
-    inviting.add_argument("--hours", type=float, metavar="H", help="how long a line holds (default: 24)")
-    inviting.add_argument(
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="of the sites: letters, digits, - and _")
+    parser.add_argument("--hours", type=float, metavar="H", help="how long a line holds (default: 24)")
+    parser.add_argument(
         "--cases", type=int, metavar="N", help="training cases, as confirmed with the hospital: it counts for no more"
     )
-    inviting.add_argument("--confirm", action="store_true", help="register a key only after `confirm`")
-    inviting.add_argument("--withdraw", action="store_true", help="take the names' lines back instead")
-    inviting.set_defaults(command=_invite)
-    confirming = commands.add_parser("confirm", help="register a key that came with a line of `invite --confirm`")
-    confirming.add_argument("folder", type=Path, metavar="DIR")
-    confirming.add_argument("name", metavar="NAME")
-    confirming.set_defaults(command=_confirm)
+    parser.add_argument("--confirm", action="store_true", help="register a key only after `confirm`")
+    parser.add_argument("--withdraw", action="store_true", help="take the names' lines back instead")
 
 
-def _invite(given: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
+    """Print the lines, or take them back."""
     folder = Folder(given.folder.resolve())
     folder.settings()
     if given.withdraw:
@@ -60,10 +50,4 @@ def _invite(given: argparse.Namespace) -> int:
         print(one)  # alone on its line, to be copied
     until = time.strftime("%d %B %H:%M UTC", time.gmtime(made[0].until))
     say(f"each works once, until {until}. At the hospital: fedgraft site join LINE --manifest FILE")
-    return 0
-
-
-def _confirm(given: argparse.Namespace) -> int:
-    site = confirm(Folder(given.folder.resolve()), given.name)
-    say(f"registered {site.name} with key {site.fingerprint} as node {site.node_id}")
     return 0

@@ -1,0 +1,42 @@
+"""``fedgraft site pending``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict
+
+from fedgraft.client.approval.deciding import waiting
+from fedgraft.client.approval.decisions import Decisions
+from fedgraft.client.site.site_file import read_site_file
+from fedgraft.common.runtime.processes import say
+
+DESCRIPTION = "Lists the plans that came and wait for a person here to decide."
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's own options; ``--site`` is shared."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead, for scripts (docs/console.md)")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the list."""
+    decisions = Decisions(read_site_file(given.site))
+    found = waiting(decisions)
+    if given.json:
+        print(json.dumps([{**asdict(one), "came": _stamp(one.came)} for one in found], indent=2))
+        return 0
+    if decisions.site.approval != "ask":
+        say(f"nothing waits: {given.site} has approval: {decisions.site.approval}")
+        return 0
+    for one in found:
+        came = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.came))
+        say(f"{one.plan[:16]}  came {came}  {one.backbone}, {one.rounds} rounds; fedgraft site review {one.plan[:8]}")
+    if not found:
+        say("no plan waits for a decision")
+    return 0
+
+
+def _stamp(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))

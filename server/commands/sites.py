@@ -1,0 +1,33 @@
+"""``fedgraft coordinator sites``."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from fedgraft.common.runtime.processes import say
+from fedgraft.server.deployment import flower_cli, invitations
+from fedgraft.server.deployment.folder import Folder
+from fedgraft.server.watching.hospitals import site_table
+from fedgraft.server.watching.snapshot import federation, federation_values, print_json
+
+DESCRIPTION = "Lists the registered sites and whether they are online, and the invitations that are open."
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON instead, for scripts (its keys: docs/console.md)"
+    )
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the list."""
+    folder = Folder(given.folder.resolve())
+    if given.json:
+        print_json(federation_values(federation(folder, flower_cli.node_states(folder), True, time.time()))["sites"])
+        return 0
+    say("\n".join([site_table(folder), *invitations.told(folder, time.time())]))
+    return 0

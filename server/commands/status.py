@@ -1,0 +1,46 @@
+"""``fedgraft coordinator status``."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from fedgraft.common.runtime.processes import say
+from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment.folder import Folder
+from fedgraft.server.deployment.health import is_healthy
+from fedgraft.server.deployment.pki import validity
+from fedgraft.server.watching.hospitals import site_table
+from fedgraft.server.watching.snapshot import federation, federation_values, print_json
+
+DESCRIPTION = """\
+Is it up, until when does the certificate hold, which sites, which runs?
+Exit code 0: it runs; 2: it does not (with --json, what the folder tells is printed all the same).
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON instead, for scripts (its keys: docs/console.md)"
+    )
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the state."""
+    folder = Folder(given.folder.resolve())
+    settings = folder.settings()
+    if given.json:
+        runs = is_healthy(folder, settings.internal_port)
+        states = flower_cli.node_states(folder) if runs else None
+        print_json(federation_values(federation(folder, states, runs, time.time())))
+        return 0 if runs else 2
+    say(f"address: {settings.hosts[0]}:{settings.port}\ncertificate: {validity(folder.certificate).sentence}")
+    flower_cli.require_running(folder)
+    say(f"running\n\n{site_table(folder)}\n")
+    states_of_runs = flower_cli.run_states(folder)
+    lines = (f"run {s.run_id}  {s.status}  {s.elapsed}  {s.details}".rstrip() for s in states_of_runs)
+    say("\n".join(lines) or "no runs yet")
+    return 0
