@@ -27,7 +27,8 @@ from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.audit.heads import keep_ledger, say_heads
 from fedgraft.client.privacy.updates import noisy_update
 from fedgraft.client.secure.way import is_summed, require_way, sealed, take_step, unsealed
-from fedgraft.client.site.release import RELEASED, append_line
+from fedgraft.client.site.log_names import RELEASED
+from fedgraft.client.site.release import append_line
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.client.site.timing import since_process_start, write_phases
 from fedgraft.common.errors import (

@@ -14,7 +14,8 @@ from fedgraft.client.cohort.enrolment.withdrawn import cohort_of
 from fedgraft.client.cohort.inputs import Inputs, TellsStatistics
 from fedgraft.client.privacy.required import require_private_plan, require_unpromised
 from fedgraft.client.secure.way import require_secure
-from fedgraft.client.site.release import RELEASED, append_line
+from fedgraft.client.site.log_names import RELEASED
+from fedgraft.client.site.release import append_line
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import PlanError, WireError
 from fedgraft.common.interfaces.input_kind import FederatedStatistics, Statistics

@@ -21,7 +21,7 @@ from fedgraft.client.approval.decisions import Decisions
 from fedgraft.client.cohort.at_a_glance import Glance, glance
 from fedgraft.client.deployment.connection import SECONDS, connection_to, split_address
 from fedgraft.client.deployment.proxy import proxy_for
-from fedgraft.client.site.release import RELEASED
+from fedgraft.client.site.log_names import RELEASED
 from fedgraft.client.site.site_file import Coordinator, SiteFile
 from fedgraft.common.errors import DataError
 from fedgraft.common.runtime.chained import Chain

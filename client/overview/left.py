@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fedgraft.client.site.log_names import RELEASED
 from fedgraft.common.runtime.chained import Chain
 from fedgraft.common.runtime.files import whole_lines
-
-RELEASED = "released.jsonl"
 
 
 @dataclass(frozen=True)

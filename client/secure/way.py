@@ -10,7 +10,8 @@ from flwr.app import RecordDict
 
 from fedgraft.client.secure.steps import masked_answer, take
 from fedgraft.client.secure.vault import Vault
-from fedgraft.client.site.release import RELEASED, append_line
+from fedgraft.client.site.log_names import RELEASED
+from fedgraft.client.site.release import append_line
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import SecureError
 from fedgraft.common.plan.plan import Plan

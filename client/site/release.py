@@ -24,9 +24,6 @@ from fedgraft.common.wire.messages import Update
 from fedgraft.common.wire.offer import Offer
 from fedgraft.common.wire.subgroups import ByGroup
 
-RELEASED = "released.jsonl"
-"""In the site's state folder: the site's own log of what left it."""
-
 
 def release_offer(offer: Offer, plan: ReleaseSection, permission: Permission, task: AnyTask) -> Offer:
     """Withhold class counts and quarantine counts unless plan and site both allow them.

@@ -16,9 +16,9 @@ from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import Cohort
 from fedgraft.client.fence.few_patients import too_few
 from fedgraft.client.fence.units import Patients
+from fedgraft.client.site.log_names import RELEASED
 from fedgraft.client.site.machine import Machine
 from fedgraft.client.site.own_tensors import local_file, run_files
-from fedgraft.client.site.release import RELEASED
 from fedgraft.client.site.round_files import begin_round
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.site.timing import Phases

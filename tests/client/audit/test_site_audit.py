@@ -14,7 +14,8 @@ from fedgraft.client.audit.heads import HEADS, LOGS, chain_of, keep_ledger, say_
 from fedgraft.client.audit.runs import note_run
 from fedgraft.client.audit.verify import verify
 from fedgraft.client.site.keys import make_key_pair
-from fedgraft.client.site.release import RELEASED, append_line
+from fedgraft.client.site.log_names import RELEASED
+from fedgraft.client.site.release import append_line
 from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file, write_site_file
 from fedgraft.common.cli import main
 from fedgraft.common.errors import WireError
