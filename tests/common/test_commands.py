@@ -13,7 +13,21 @@ from fedgraft.client.cli import WITHOUT_SITE
 from fedgraft.common.commands import Program, run_program
 from fedgraft.server.cli import PROGRAM as COORDINATOR
 
-HEAVY = {"check", "join", "review", "case", "report", "fetch", "evaluate", "run", "publish", "evaluations", "pending"}
+HEAVY = {
+    "check",
+    "join",
+    "rekey",
+    "leave",
+    "review",
+    "case",
+    "report",
+    "fetch",
+    "evaluate",
+    "run",
+    "publish",
+    "evaluations",
+    "pending",
+}
 """Commands that open models, plans or cases."""
 LOADED = """
 import importlib, sys
