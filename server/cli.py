@@ -39,6 +39,7 @@ COMMANDS = {
     "console": ("fedgraft.server.console.command", "a web page on this machine: hospitals, runs; start, stop, invite"),
     "status": (f"{_HERE}.status", "is it up, until when does the certificate hold, which runs"),
     "audit": ("fedgraft.server.audit.command", "verify a run's ledger, and what sites said about their own logs"),
+    "contributions": (f"{_HERE}.contributions", "who contributed what to a run, and what each site's update changed"),
     "stop": (f"{_HERE}.stop", "stop a run (not the coordinator: end `start` for that)"),
     "publish": (f"{_HERE}.publish", "sign a run's model, and give it to every registered site that asks"),
     "evaluations": (f"{_HERE}.evaluations", "what sites found with a published model on all their cases, by site"),

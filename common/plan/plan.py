@@ -49,6 +49,7 @@ from fedgraft.common.plan.sections import (
     TrainSection,
 )
 from fedgraft.common.plan.tracking_section import TrackingSection
+from fedgraft.common.plan.types import OF_A_SIMULATION
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class Plan:
 
     ``hold_out``: names of sites that never train, and only evaluate the final model. ``select``: the final model is
     that of the ``last`` round, or that of the ``best`` by the headline figure on the sites' validation cases.
-    ``start_from``: digest (SHA-256, hex) of the graft of a finished run, from which this one begins.
+    ``start_from``: digest (SHA-256, hex) of the graft of a finished run, from which this one begins. ``contributions``:
+    sites evaluate the last model once more without each site's last update.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
@@ -96,6 +98,7 @@ class Plan:
     hold_out: tuple[str, ...] = ()
     select: Literal["last", "best"] = "last"
     start_from: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    contributions: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain data, as in YAML; `from_dict` reads it back to an equal plan."""
@@ -104,8 +107,9 @@ class Plan:
             del plain["data"]["_target_"]
         if self.partition.target is None:
             del plain["partition"]
-        if self.start_from is None:  # so that older versions read such a plan
-            del plain["start_from"]
+        for later in ("start_from", "contributions"):  # so that older versions read such a plan
+            if not getattr(self, later):
+                del plain[later]
         if self.augment.notes == NoteCopies():
             del plain["augment"]["notes"]
         return plain
@@ -114,7 +118,7 @@ class Plan:
         """`to_dict` as YAML; if it names a simulation's data set, with a comment on the plan for hospitals."""
         text = str(yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True))
         hospitals = self.for_hospitals().digest
-        return text if hospitals == self.digest else _OF_A_SIMULATION.format(digest=hospitals) + text
+        return text if hospitals == self.digest else OF_A_SIMULATION.format(digest=hospitals) + text
 
     def for_sites(self) -> Plan:
         """The plan in messages to sites: without ``tracking``, which can name a folder here. Its digest is the same."""
@@ -151,11 +155,6 @@ _LATER = {
     "aggregation": AggregationSection(),
     "privacy": PrivacySection(),
 }
-_OF_A_SIMULATION = """\
-# `data._target_` with its options, and `partition`, are a simulation's: each hospital's own site.yaml names its cases.
-# `fedgraft coordinator run --plan` leaves them out; the plan's digest is then
-# {digest}
-"""
 
 
 OPTIONAL = frozenset(

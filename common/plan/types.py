@@ -30,3 +30,11 @@ class Check(NamedTuple):
     sections: tuple[str, ...]
     wrong: Callable[[Any], bool]
     text: str
+
+
+OF_A_SIMULATION = """\
+# `data._target_` with its options, and `partition`, are a simulation's: each hospital's own site.yaml names its cases.
+# `fedgraft coordinator run --plan` leaves them out; the plan's digest is then
+# {digest}
+"""
+"""Before the YAML of such a plan."""

@@ -21,7 +21,8 @@ from fedgraft.server.audit.heads import coordinator_of, keep_heads, say_head
 from fedgraft.server.deployment.folder import LEFT_OUT, REGISTERED, names_in
 from fedgraft.server.exchange.passing_grid import PassingGrid
 
-NOW = "now.json"
+NOW, SPENT = "now.json", "spent.json"
+"""What each site is asked now; the seconds from questions to answers, in all, by site."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class DeployedGrid(PassingGrid):
         super().__init__(grid)
         self._out, self._names, self._left_out = out, names, frozenset(left_out)
         self._folder = coordinator_of(out)
+        self._spent = read_spent(out)
         self._asked: dict[str, Asked] = {}
         self._open: dict[str, str] = {}  # site by the message that it was asked last
         self._began: dict[str, float] = {}  # when each was asked, by a clock that nobody sets
@@ -93,8 +95,11 @@ class DeployedGrid(PassingGrid):
                 asked = self._asked[name]
                 took = round(time.monotonic() - self._began[name], 2)
                 self._asked[name] = replace(asked, answered=took, failed=reply.has_error())
+                self._spent[name] = round(self._spent.get(name, 0.0) + took, 2)
         if replies:
             self._write()
+            with replacing(self._out / SPENT) as partial:
+                partial.write_text(json.dumps(self._spent), encoding="utf-8")
         return replies
 
     def _keep_heads(self, reply: Message) -> None:
@@ -129,6 +134,14 @@ def read_now(out: Path) -> dict[str, Asked]:
     except FileNotFoundError:
         return {}
     return {name: Asked(**asked) for name, asked in held.items()}
+
+
+def read_spent(out: Path) -> dict[str, float]:
+    """The seconds from questions to answers of a run between hospitals, by site; empty if there are none."""
+    try:
+        return {str(name): float(took) for name, took in json.loads((out / SPENT).read_text(encoding="utf-8")).items()}
+    except FileNotFoundError:
+        return {}
 
 
 def _round_of(message: Message) -> int | None:

@@ -28,6 +28,7 @@ What = Literal[
     "interpolate",
     "evaluate",
     "familiarity",
+    "contribution",
     "secure",
     "again",
 ]

@@ -75,6 +75,8 @@ null):
   sites with one class only; ``shares.<class>.<site>``; ``headline``: ``within_site`` if the site tells the label, so
   that ``test.auroc`` can't be trusted and ``intervals.within_site`` is the figure to go by, else ``merged``; null if
   the figures are not of several sites
+- ``contributions`` (if the plan asks): ``whole``, the ``headline`` figure of the last ``round``'s model on the
+  ``split`` of all ``sites`` that told, and ``without.<site>``, of that without this site's update
 - ``warnings``: sentences on what a reader must know before relying on the model
 - ``notes``: sentences on the data set; added by a simulation, as ``clock`` is
 
@@ -151,7 +153,23 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float, rea
         "prevalence_estimated": _estimated(plan, outcome),
         "class_counts_withheld": _withheld(plan, outcome),
         "bounds": bounds_figures(outcome.rounds),
+        **_contributions(outcome),
     }
+
+
+def _contributions(outcome: RunOutcome) -> dict[str, Any]:
+    """The headline figure of the last round's model over all sites that told of all models, with and without each."""
+    told = outcome.contributions
+    if told is None:
+        return {}
+    task, models = outcome.final.task, {"": told.whole, **told.without}
+    split = "test" if any("test" in splits for splits in told.whole.values()) else "val"
+    sites = set.intersection(*({site for site, splits in one.items() if split in splits} for one in models.values()))
+    merged = {name: task.merge([one[site][split] for site in sorted(sites)]) for name, one in models.items() if sites}
+    figures = {name: _short(one.figures()[task.headline]) for name, one in merged.items()}
+    about = {"round": told.round, "split": split, "headline": task.headline, "sites": sorted(sites)}
+    without = {site: figures.get(site) for site in sorted(told.without)}
+    return {"contributions": {**about, "whole": figures.get(""), "without": without}}
 
 
 def _about(plan: Plan, outcome: RunOutcome, reason: str) -> dict[str, Any]:

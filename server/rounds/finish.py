@@ -18,6 +18,7 @@ from fedgraft.server.exchange.guard import Expected, Refusal, read_evaluations, 
 from fedgraft.server.exchange.held_out import training
 from fedgraft.server.exchange.ledger import What
 from fedgraft.server.exchange.roster import Roster
+from fedgraft.server.rounds.contributions import contributions_of
 from fedgraft.server.rounds.familiarity import familiarity_of
 from fedgraft.server.rounds.interpolation import BySite, Shared
 from fedgraft.server.rounds.kept_features import kept_by_group
@@ -47,8 +48,13 @@ def finish(context: RunContext, state: RunState) -> RunOutcome:
         final = _evaluated(context, roster, rounds[number], shared)
     offers = {offer.site: offer for offer in roster.values()}
     kept, familiar = kept_by_group(context, shared), familiarity_of(context, roster, shared)
+    parts = contributions_of(
+        state,
+        last.by_site if choice.shared is state.shared else None,
+        partial(evaluate, context, training(roster, context.plan), what="contribution"),
+    )
     context.delivery.write_late(context.ledger)
-    return RunOutcome(shared, rounds, offers, final, choice.figures, state.choices, kept, familiar)
+    return RunOutcome(shared, rounds, offers, final, choice.figures, state.choices, kept, familiar, parts)
 
 
 def evaluate(context: RunContext, roster: Roster, shared: Shared, what: What = "evaluate") -> BySite:

@@ -28,6 +28,7 @@ from fedgraft.server.exchange.guard import Expected, Refusal, read_update
 from fedgraft.server.exchange.held_out import training
 from fedgraft.server.exchange.roster import Roster, RosterGrid
 from fedgraft.server.exchange.too_few import TooFewError
+from fedgraft.server.rounds.contributions import left_out
 from fedgraft.server.rounds.interpolation import Shared
 from fedgraft.server.rounds.noisy.lost_round import is_charged, lost_round, require_uncharged, steps_after
 from fedgraft.server.rounds.noisy.updates import NoisyUpdates
@@ -101,10 +102,11 @@ def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) ->
     last = replace(state.rounds[-1], by_site={update.site: update.evaluations for _, update in answers})
     context.finished(last)
     final = state.final.heard(last.number, last.task, last.by_site, state.shared)
+    specs = wire.specs_of(context.trained)
     if rounds.noisy is not None and rounds.noisy.noise is not None:
         found = rounds.noisy.mean((update.tensors for _, update in answers), received, len(trainers))
     else:
-        found = strategies.aggregate(strategy, number, answers, wire.specs_of(context.trained))
+        found = strategies.aggregate(strategy, number, answers, specs)
     shared = {**state.shared, **with_known_moments(found, state.shared)}
     require_moments(number, shared, may_follow=len(messages) < len(trainers) and number < context.plan.rounds)
     context.keep(shared)
@@ -113,7 +115,14 @@ def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) ->
     trained = replace(trained, central=context.central(shared), steps=steps)
     context.progress(trained)
     made = (*state.rounds[:-1], last, trained)
-    state = replace(state, memory=judgement.memory)
+    without = left_out(
+        context,
+        number,
+        [update.site for _, update in answers],
+        lambda site: strategies.aggregate(strategy, number, [one for one in answers if one[1].site != site], specs),
+        state.shared,
+    )
+    state = replace(state, memory=judgement.memory, left_out=without)
     return replace(state, number=number, shared=shared, roster=roster, rounds=made, final=final)
 
 

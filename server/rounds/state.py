@@ -151,6 +151,8 @@ class RunState:
         final: the state of the choice of the final model.
         choices: for each option that validation cases chose before the first round, the figure of each value.
         memory: of the rounds' updates, by which the next ones are judged.
+        left_out: after the last round, its model without one site's update, by site; empty unless the plan asks for
+            ``contributions``, and of a run that was interrupted behind it.
     """
 
     number: int
@@ -160,6 +162,7 @@ class RunState:
     final: FinalModel
     choices: dict[str, dict[str, Scalar]] = field(default_factory=dict)
     memory: Memory = field(default_factory=Memory)
+    left_out: Mapping[str, Shared] = field(default_factory=dict)
 
 
 class Rounds(Protocol):
@@ -208,6 +211,21 @@ class Prepared:
 
 
 @dataclass(frozen=True)
+class Contributions:
+    """Evaluations of the last round's model by the training sites (`fedgraft.server.rounds.contributions`).
+
+    Attributes:
+        round: the last.
+        whole: of the model with all updates.
+        without: of that without one site's update, by this site.
+    """
+
+    round: int
+    whole: BySite
+    without: Mapping[str, BySite] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class RunOutcome:
     """The result of a run.
 
@@ -220,6 +238,8 @@ class RunOutcome:
         choices: as `RunState.choices`.
         kept: how many features of each group enter the head (``features.keep``); empty if all do.
         familiarity: what kind of case is familiar to the final model; ``None`` if nobody told, or was asked.
+        contributions: what each site's update changed in the last round; ``None`` if the plan does not ask, or the run
+            was interrupted behind it.
     """
 
     shared: Shared
@@ -230,3 +250,4 @@ class RunOutcome:
     choices: dict[str, dict[str, Scalar]] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
     familiarity: Familiarity | None = None
+    contributions: Contributions | None = None

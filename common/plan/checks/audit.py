@@ -1,4 +1,4 @@
-"""Checks of ``audit``."""
+"""Checks of ``audit``, and of ``contributions``."""
 
 from __future__ import annotations
 
@@ -27,6 +27,36 @@ AUDIT_CHECKS: tuple[Check, ...] = (
         ("audit", "data"),
         lambda p: _labels(p),
         "audit.columns names a column with labels; subgroups are of what is known before",
+    ),
+)
+
+
+_WHY = "contributions=true evaluates the last model without each site's update"
+CONTRIBUTION_CHECKS: tuple[Check, ...] = (
+    Check(
+        ("contributions", "aggregation"),
+        lambda p: p.contributions and p.aggregation.secure,
+        f"{_WHY}, and aggregation=secure tells only their sum; set contributions=false",
+    ),
+    Check(
+        ("contributions", "privacy"),
+        lambda p: p.contributions and p.privacy.on,
+        f"{_WHY}, which privacy does not charge for; set contributions=false",
+    ),
+    Check(
+        ("contributions", "strategy"),
+        lambda p: p.contributions and p.strategy.target.rpartition(".")[2] not in ("FedAvg", "FedProx"),
+        f"{_WHY}, which is a mean of the others under strategy=fedavg and fedprox only; set contributions=false",
+    ),
+    Check(
+        ("contributions", "personal"),
+        lambda p: p.contributions and p.personal.target is not None,
+        f"{_WHY}, and with `personal` each site would train all of these; set contributions=false",
+    ),
+    Check(
+        ("contributions", "release"),
+        lambda p: p.contributions and not p.release.evaluation,
+        "contributions=true has no effect with release.evaluation=false: no figure leaves a site",
     ),
 )
 
