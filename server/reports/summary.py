@@ -153,7 +153,6 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float, rea
         "prevalence_estimated": _estimated(plan, outcome),
         "class_counts_withheld": _withheld(plan, outcome),
         "bounds": bounds_figures(outcome.rounds),
-        **_contributions(outcome),
     }
 
 
@@ -186,6 +185,7 @@ def _about(plan: Plan, outcome: RunOutcome, reason: str) -> dict[str, Any]:
         "headline": task.headline,
         "columns": dict(task.columns),
         "prevalence_of": task.prevalence_of,
+        **_contributions(outcome),
     }
 
 
