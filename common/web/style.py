@@ -7,7 +7,7 @@ CONSOLE_CSS = (
     + """
 body { max-width: 78rem; }
 header { display: flex; flex-wrap: wrap; gap: 0.2rem 1.4rem; align-items: baseline; }
-header h1 { margin: 0; } header form.inline { margin: 0 0 0 auto; } p.line { max-width: none; }
+header h1 { margin: 0; } header form.inline { margin: 0 0 0 auto; } p.line, p.lead { max-width: none; }
 .skip { position: absolute; left: -99rem; } .skip:focus { position: static; }
 nav a[aria-current] { color: var(--ink); font-weight: 600; text-decoration: none; }
 h2 { margin-top: 1.8rem; }
@@ -29,6 +29,7 @@ textarea { width: 100%; min-height: 12rem; font: 0.85rem/1.4 ui-monospace, monos
 .state { font-weight: 600; } .good { color: var(--ok); } .watch { color: var(--c1); }
 table.cards { width: 100%; } td, th { padding-left: 0.8rem; } td.words, .wordy td, .wordy th { text-align: left; }
 .wordy th:first-child { min-width: 6rem; }
+td details { margin: 0; } td summary { font-weight: 400; }
 code, .mono { font-family: ui-monospace, monospace; font-size: 0.88rem; overflow-wrap: anywhere; }
 .line-to-copy { user-select: all; background: var(--faint); padding: 0.5rem 0.8rem; display: block; }
 @media (max-width: 640px) { .cards td { text-align: right; } .cards td > * { max-width: 70%; }

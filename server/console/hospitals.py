@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from fedgraft.common.drawing.markup import Content, Html, Row, named, paragraph, section, table, tag, together
+from fedgraft.common.drawing.markup import Content, Html, Row, details, named, paragraph, section, table, tag, together
 from fedgraft.common.drawing.numbers import MISSING
 from fedgraft.common.runtime.moments import ago
 from fedgraft.common.web.frame import button, form, hidden
@@ -70,8 +70,12 @@ def clock(ahead: float | None) -> Content:
 
 
 def _cause(seen: SeenSite | None) -> Content:
-    """What the ledger says of the last answer that was no good: a code, and our own words on it."""
-    return MISSING if seen is None or not seen.drops else dropped(seen)
+    """What the ledger says of the last answer that was no good: a code, and behind a click our own words on it."""
+    if seen is None or not seen.drops:
+        return MISSING
+    last = seen.drops[-1]
+    at = f"round {last.round}, {last.what}" if last.round else last.what
+    return details(f"{last.outcome} ({at})", dropped(seen))
 
 
 def invitations(found: Federation, token: str) -> Html | None:

@@ -52,9 +52,9 @@ def folder_of(folder: Folder, name: str) -> Path | None:
 
 
 def _folders(folder: Folder) -> Iterator[Path]:
-    there = sorted(folder.runs.iterdir()) if folder.runs.is_dir() else []
-    elsewhere = [run.folder for run in open_runs(folder) if run.folder.parent != folder.runs]
-    yield from (out for out in (*there, *elsewhere) if (out / REGISTERED).is_file())
+    there = sorted(folder.runs.iterdir()) if folder.runs.is_dir() else []  # of runs elsewhere a link may lie there
+    found = dict.fromkeys(out.resolve() for out in (*there, *(run.folder for run in open_runs(folder))))
+    yield from (out for out in found if (out / REGISTERED).is_file())
 
 
 def _run(out: Path) -> PastRun:

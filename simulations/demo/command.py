@@ -20,9 +20,9 @@ from fedgraft.simulations.planning.words import composed
 
 DESCRIPTION = """\
 Starts a coordinator and three hospitals as processes of this machine, which talk over TLS as they would between houses,
-draws films for each hospital's own scanner, trains a model together, and ends. Nothing leaves this machine. Afterwards
-look at the report that it names, at what each hospital let out (sites/NAME/state/released.jsonl), and at who did what
-(runs/.../ledger.jsonl). Exit code: that of the run.
+draws films for each hospital's own scanner, trains a model together, and ends. Nothing leaves this machine. While it
+runs, open the consoles: it prints their links. Afterwards look at the report that it names, at what each hospital let
+out (sites/NAME/state/released.jsonl), and at who did what (runs/.../ledger.jsonl). Exit code: that of the run.
 """
 EPILOG = """\
 examples:
@@ -79,6 +79,8 @@ def _plan(given: argparse.Namespace) -> Plan:
 
 def _run(demo: Demo, root: Path) -> int:
     """Submit the plan and follow it, as the coordinator's person does; returns the exit code."""
+    demo.folder.runs.mkdir()
+    (demo.folder.runs / "run").symlink_to(root / "run")  # the console shows what is there
     words = ("coordinator", "run", str(demo.folder.root), "--plan", str(root / "plan.json"), "--out", str(root / "run"))
     sys.stdout.flush()
     return subprocess.call(module("fedgraft.common.cli", *words), env=quiet_environment(os.environ))

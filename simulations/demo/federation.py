@@ -26,17 +26,23 @@ from fedgraft.server.deployment.invitations import invite
 from fedgraft.simulations.federation.sites import lay_out
 
 DAY, LONGEST_SECONDS = 86400.0, 600.0
-UP, CONNECTED = "coordinator is up", "connected to"
-"""What a coordinator, and a site, say once they are ready."""
+UP, CONNECTED, OPEN = "coordinator is up", "connected to", "console: "
+"""What a coordinator, a site, and a console say once they are ready."""
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Demo:
-    """A running federation: the coordinator's folder, and the files of its sites by name."""
+    """A running federation.
+
+    Attributes:
+        sites: their files by name.
+        consoles: the addresses of the coordinator's console and of the first site's, by whose they are.
+    """
 
     folder: Folder
     sites: Mapping[str, Path]
+    consoles: Mapping[str, str]
 
 
 @contextmanager
@@ -65,9 +71,24 @@ def running(plan: Plan, root: Path, say: Say) -> Iterator[Demo]:
         for child in children[:-1]:
             _await(child, CONNECTED)
         say("all are connected; each has films of its own scanner, and tells no more than its site.yaml allows")
-        yield Demo(folder, files)
+        pages = _consoles(root, folder, files)
+        children[:0] = pages.values()
+        addresses = {whose: _address(page) for whose, page in pages.items()}
+        for whose, address in addresses.items():
+            say(f"the console of {whose}: {address}")
+        yield Demo(folder, files, addresses)
     finally:
         stop(children)
+
+
+def _consoles(root: Path, folder: Folder, files: Mapping[str, Path]) -> dict[str, Child]:
+    """Start the coordinator's console and the first site's, each at a port that is free; by whose they are."""
+    first, file = next(iter(files.items()))
+    commands = {
+        "the coordinator": ("coordinator", "console", str(folder.root)),
+        first: ("site", "console", "--site", str(file)),
+    }
+    return {whose: _started(root, f"{words[0]}-console", *words, "--port", "0") for whose, words in commands.items()}
 
 
 def _joined(root: Path, folder: Folder, name: str, cohort: Path) -> Path:
@@ -97,6 +118,12 @@ def _joined(root: Path, folder: Folder, name: str, cohort: Path) -> Path:
 def _started(root: Path, name: str, *command: str) -> Child:
     argv = tuple(module("fedgraft.common.cli", *command))
     return start(Program(name, argv, quiet_environment(os.environ), root / "logs" / f"{name}.log", root))
+
+
+def _address(child: Child) -> str:
+    """What a console prints once it can be opened."""
+    _await(child, OPEN)
+    return child.output().partition(OPEN)[2].split()[0]
 
 
 def _await(child: Child, words: str) -> None:

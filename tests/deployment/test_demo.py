@@ -25,7 +25,13 @@ def test_the_demo_trains_a_model_and_ends(tmp_path: Path) -> None:
     command = [*FEDGRAFT, "demo", "--folder", str(root), *SMALL, "data.image_size=32", "decide.unseen=null"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    for words in ("invited and registered: alder, birch", "all are connected", "completed; see", "the report: "):
+    for words in (
+        "invited and registered: alder, birch",
+        "all are connected",
+        "completed; see",
+        "the report: ",
+        "the console of alder: http://127.0.0.1:",
+    ):
         assert words in done.stdout
     assert "is a simulation's" not in done.stdout
     summary = json.loads((root / "run" / "summary.json").read_text())
@@ -34,5 +40,7 @@ def test_the_demo_trains_a_model_and_ends(tmp_path: Path) -> None:
     for name in summary["sites"]:
         assert (root / "sites" / name / "state" / "released.jsonl").is_file()
         assert "Traceback" not in (root / "logs" / f"{name}.log").read_text()
+    for log in ("coordinator-console", "site-console"):
+        assert (root / "logs" / f"{log}.log").read_text().startswith("console: http://127.0.0.1:")
     left = subprocess.run(["pgrep", "-f", str(root)], capture_output=True, text=True, check=False).stdout
     assert left == "", "a process was left"

@@ -41,7 +41,10 @@ def test_hospitals_as_rows(run: Watched) -> None:
     told = words(hospital_rows(found))
     one, two, _ = run.names
     assert f"{one} online" in told and f"{two} online" in told and "answered evaluate, round 3 after " in told
-    assert told.count("approves any") == 2 and "round 2 (train): site-error, the site reported `disk-full`" in told
+    assert (
+        told.count("approves any") == 2
+        and "site-error (round 2, train) round 2 (train): site-error, the site reported `disk-full`" in told
+    )
     ask = SiteFacts("0.9", 1, "rows", cases=430, approval="ask")
     kept = {"received": time.time() - 90, "ahead": -12.0, "facts": pack_facts(ask).decode()}
     (run.folder.facts / f"{one}.json").write_text(json.dumps(kept))
