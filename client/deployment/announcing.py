@@ -20,7 +20,7 @@ from pathlib import Path
 from fedgraft.client.approval.decisions import Decisions
 from fedgraft.client.cohort.at_a_glance import Glance, glance
 from fedgraft.client.deployment.connection import SECONDS, connection_to, split_address
-from fedgraft.client.deployment.proxy import proxy_for
+from fedgraft.client.deployment.proxy import proxy_to
 from fedgraft.client.site.log_names import RELEASED
 from fedgraft.client.site.site_file import Coordinator, SiteFile
 from fedgraft.common.errors import DataError
@@ -83,7 +83,7 @@ class Announcer:
         address = split_address(self._coordinator.address)
         assert address is not None, "checked before the site connects"
         context = ssl.create_default_context(cafile=str(self._coordinator.ca))
-        connection = connection_to(address, context, proxy_for(address[0]))
+        connection = connection_to(address, context, proxy_to(self._coordinator))
         try:
             connection.connect()
             connection.sock.settimeout(SECONDS)

@@ -1,7 +1,7 @@
 """Check whether this site can reach its coordinator: one HTTPS request, and a sentence for each way it can fail; and
 why a SuperNode that had reached it ended.
 
-The request takes the way that Flower's own calls take: through the proxy that the environment names, if there is one.
+The request takes the way that Flower's own calls take: through the proxy that site.yaml or the environment names.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
-from fedgraft.client.deployment.proxy import Proxy, proxy_for
+from fedgraft.client.deployment.proxy import Proxy, proxy_to
 from fedgraft.client.deployment.signals import UNUSABLE
 from fedgraft.client.site.keys import public_path
 from fedgraft.client.site.site_file import Coordinator, SiteFile
+from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.ssh_keys import key_fingerprint
 
 SECONDS = 6.0
@@ -31,6 +33,8 @@ AHEAD_SECONDS = 5.0
 BEHIND_SECONDS = 300.0
 """Flower refuses a site whose clock is further off than these (``SYSTEM_TIME_TOLERANCE``, ``TIMESTAMP_TOLERANCE``)."""
 
+AUTHORITY_NAME = "FedGraft coordinator CA"
+"""The common name of every coordinator's authority (`fedgraft.server.deployment.pki`)."""
 WARN_DAYS = 30
 PATIENCE_SECONDS = 900.0
 """For which a coordinator that can't be reached is tried again; and one that refuses the site:"""
@@ -83,7 +87,10 @@ def reach(coordinator: Coordinator, seconds: float = SECONDS) -> Reach:
         context = ssl.create_default_context(cafile=str(coordinator.ca))
     except (OSError, ssl.SSLError) as error:
         return _never(f"coordinator.ca {coordinator.ca} can't be used ({error}); it must be the coordinator's ca.crt")
-    proxy = proxy_for(parts[0])
+    try:
+        proxy = proxy_to(coordinator)
+    except DeploymentError as error:
+        return _never(str(error))
     if proxy is not None and not proxy.usable:
         return _never(f"{proxy.variable} names a proxy that can't be used here ({proxy.scheme}); an http:// proxy can")
     if proxy is not None and (silent := _silence_of(proxy)):
@@ -97,7 +104,7 @@ def reach(coordinator: Coordinator, seconds: float = SECONDS) -> Reach:
         answer = connection.getresponse()
         answer.read()
     except ssl.SSLCertVerificationError as error:
-        return _never(_certificate_sentence(coordinator, parts[0], error))
+        return _never(_certificate_sentence(coordinator, parts, proxy, error))
     except socket.gaierror:
         return _later(f"the name {parts[0]} of the coordinator is not known to this machine's DNS")
     except (OSError, http.client.HTTPException) as error:
@@ -158,8 +165,10 @@ def _judge(coordinator: Coordinator, answer: http.client.HTTPResponse) -> Reach:
     return Reach(ok=True, lasting=False, sentence=f"the coordinator at {coordinator.address} answers")
 
 
-def _certificate_sentence(coordinator: Coordinator, host: str, error: ssl.SSLCertVerificationError) -> str:
-    text = error.verify_message
+def _certificate_sentence(
+    coordinator: Coordinator, address: tuple[str, int], proxy: Proxy | None, error: ssl.SSLCertVerificationError
+) -> str:
+    host, text = address[0], error.verify_message
     if "mismatch" in text.lower():
         return (
             f"the coordinator's certificate is not made out to {host}; use the address that the coordinator "
@@ -167,15 +176,43 @@ def _certificate_sentence(coordinator: Coordinator, host: str, error: ssl.SSLCer
         )
     if "expired" in text or "not yet valid" in text:
         return f"the coordinator's certificate does not hold today ({text}); renew it, or set the clock right"
+    issuer = _issuer_at(address, proxy)
+    if issuer and issuer != AUTHORITY_NAME:
+        return (
+            f"a proxy or firewall on the way opens TLS: the certificate that comes from {coordinator.address} was "
+            f"issued by {issuer!r}, and not by the coordinator's own authority; have TLS to this address passed on "
+            "unopened"
+        )
     return (
         f"the coordinator at {coordinator.address} is not the one that coordinator.ca ({coordinator.ca}) "
         f"vouches for ({text}); ask for its present ca.crt"
     )
 
 
+def _issuer_at(address: tuple[str, int], proxy: Proxy | None) -> str:
+    """Who issued the certificate that is shown there, by common name, else organisation; empty if none comes."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # it is looked at, not believed
+    connection = connection_to(address, context, proxy)
+    try:
+        connection.connect()
+        shown = x509.load_der_x509_certificate(connection.sock.getpeercert(binary_form=True) or b"").issuer
+    except (OSError, http.client.HTTPException, ValueError):
+        return ""
+    finally:
+        connection.close()
+    names = [
+        *shown.get_attributes_for_oid(NameOID.COMMON_NAME),
+        *shown.get_attributes_for_oid(NameOID.ORGANIZATION_NAME),
+    ]
+    return str(names[0].value)[:80] if names else ""
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, OSError) and str(error).startswith("Tunnel connection failed: 407"):
+        return "407: it asks for a user and a password; `coordinator.proxy` in site.yaml has `user` and `password`"
     if isinstance(error, OSError) and str(error).startswith("Tunnel connection failed"):
         return str(error).removeprefix("Tunnel connection failed: ")  # the proxy's own words
     return getattr(error, "strerror", None) or type(error).__name__

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fedgraft.client.deployment.connection import SECONDS, connection_to, reach, split_address
-from fedgraft.client.deployment.proxy import proxy_for
+from fedgraft.client.deployment.proxy import proxy_to
 from fedgraft.client.deployment.supervisor import require_coordinator
 from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file
 from fedgraft.common.errors import DeploymentError, ModelError
@@ -109,7 +109,7 @@ def asking(coordinator: Coordinator) -> Iterator[http.client.HTTPSConnection]:
     if not found.ok or parts is None:
         raise DeploymentError(found.sentence)
     context = ssl.create_default_context(cafile=str(coordinator.ca))
-    connection = connection_to(parts, context, proxy_for(parts[0]))
+    connection = connection_to(parts, context, proxy_to(coordinator))
     try:
         connection.connect()
         connection.sock.settimeout(SECONDS)

@@ -15,6 +15,7 @@ import os
 import secrets
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from fedgraft.client.deployment.connection import (
 )
 from fedgraft.client.deployment.executor import require_superexec
 from fedgraft.client.deployment.message_process import require_flower
+from fedgraft.client.deployment.proxy import through
 from fedgraft.client.deployment.signals import EXECUTOR_ENDED, EXECUTOR_STALLED_SECONDS, Life
 from fedgraft.client.site.keys import check_private_key
 from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file
@@ -71,7 +73,8 @@ def supernode_program(site: SiteFile, coordinator: Coordinator, site_file: Path,
         *("--host", "127.0.0.1", "--port", str(port), "--isolation", "process"),
         *("--superexec-auth-secret-file", str(_secret(site)), "--node-config", node_config),
     )
-    return _program(site, "supernode", argv)
+    program = _program(site, "supernode", argv)
+    return replace(program, environment=through(coordinator, program.environment))
 
 
 def executor_program(site: SiteFile, port: int) -> Program:

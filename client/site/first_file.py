@@ -93,6 +93,8 @@ coordinator:
   address: {address}   # as the coordinator told you: host:port, no https://
   ca: ca.crt                              # the coordinator's certificate authority: a file it gives you
   key: {key}                              # made by `fedgraft site keygen`; never leaves this machine
+  # proxy: {{address: proxy.example.org:3128, user: fl, password: proxy.password}}   # on the way out, in the place of
+  #                                       HTTPS_PROXY; `password` is a file that only this account can read
 """
 
 

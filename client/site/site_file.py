@@ -103,13 +103,31 @@ class Fractions:
 
 
 @dataclass(frozen=True)
+class NamedProxy:
+    """The hospital's own proxy on the way to the coordinator, in the place of one that the environment names.
+
+    Attributes:
+        address: ``host:port``, of an http:// proxy that lets CONNECT through.
+        user: if it asks for one.
+        password: a file that holds the password, readable by this account only.
+    """
+
+    __pydantic_config__ = _STRICT
+    address: Annotated[str, Field(pattern=r"^(http://)?[^\s/@:]+:\d{1,5}$")]
+    user: str | None = None
+    password: Path | None = None
+
+
+@dataclass(frozen=True)
 class Coordinator:
-    """How to reach the coordinator: ``host:port``, its CA certificate, and this site's private key (absolute paths)."""
+    """How to reach the coordinator: ``host:port``, its CA certificate, this site's private key (absolute paths), and a
+    proxy on the way."""
 
     __pydantic_config__ = _STRICT
     address: str
     ca: Path
     key: Path
+    proxy: NamedProxy | None = None
 
 
 @dataclass(frozen=True)
@@ -235,10 +253,14 @@ def _absolute(site: SiteFile, folder: Path) -> SiteFile:
         "notes": replace(site.notes, wordnet=folder / site.notes.wordnet),
     }
     if site.coordinator is not None:
+        proxy = site.coordinator.proxy
+        if proxy is not None and proxy.password is not None:
+            proxy = replace(proxy, password=folder / proxy.password)
         values["coordinator"] = Coordinator(
             address=site.coordinator.address,
             ca=folder / site.coordinator.ca,
             key=folder / site.coordinator.key,
+            proxy=proxy,
         )
     return SiteFile(**values)
 
