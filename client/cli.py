@@ -19,6 +19,7 @@ or, step by step, with files carried:
   (edit site.yaml: the coordinator's address, and what may leave)
   fedgraft site check --site site.yaml
   fedgraft site start --site site.yaml           (a service; docs/deployment.md has a systemd unit)
+  fedgraft site console --site site.yaml         (in a browser: what is asked, yes or no, what left)
 
 The site opens no port to others; it connects to the coordinator over TLS. It runs the code that you
 installed, never code that the coordinator sends, and site.yaml wins over whatever a plan asks for.

@@ -14,6 +14,7 @@ a first federation:
   fedgraft coordinator sites /srv/fedgraft
   fedgraft coordinator run /srv/fedgraft --plan plan.yaml
   fedgraft coordinator watch /srv/fedgraft              (from any other terminal)
+  fedgraft coordinator console /srv/fedgraft            (the same and more in a browser)
   fedgraft coordinator publish /srv/fedgraft RUN
 
 `invite` prints a line for each site, which is all that it needs. Or carry files: give a site ca.crt and this machine's

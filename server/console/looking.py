@@ -1,7 +1,11 @@
-"""The federation as the console reads it: at most once a second, whoever asks, and Flower's word twice a minute."""
+"""The federation as the console reads it: at most once a second, whoever asks, and Flower's word twice a minute.
+
+Flower is asked in the background, so that a page never waits for a coordinator that is slow, or is gone.
+"""
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 from collections.abc import Mapping
@@ -16,6 +20,8 @@ from fedgraft.server.watching.snapshot import Federation, federation
 LOOK_SECONDS = 1.0
 HEALTH_SECONDS, STATES_SECONDS = 5.0, 30.0
 """Asking Flower for the sites' states starts a process of its own, for a second of a core."""
+FIRST_SECONDS = 1.0
+"""So long the first look waits for whether the coordinator answers."""
 
 
 @dataclass
@@ -24,39 +30,50 @@ class Looking:
 
     folder: Folder
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _seen: tuple[float, Federation | None] = (0.0, None)
-    _runs: tuple[float, bool | None] = (0.0, None)
-    _states: tuple[float, Mapping[str, str] | None] = (0.0, None)
+    _seen: tuple[float, Federation] | None = None
+    _running: bool | None = None
+    _states: Mapping[str, str] | None = None
+    _asked: float | None = None
+    _told: float | None = None
+    _asker: threading.Thread | None = None
 
     def __call__(self) -> Federation:
         """The federation now."""
         with self._lock:
-            moment, seen = self._seen
-            if seen is None or time.monotonic() - moment > LOOK_SECONDS:
-                seen = federation(self.folder, self._known_states(), self._running(), time.time())
+            if self._seen is None or _is_older(self._seen[0], LOOK_SECONDS):
+                self._ask()
+                seen = federation(self.folder, self._states, self._running, time.time())
                 self._seen = (time.monotonic(), seen)
-            return seen
+            return self._seen[1]
 
     def again(self) -> None:
         """Something was changed: read it again."""
         with self._lock:
-            self._seen, self._states = (0.0, None), (0.0, None)
+            self._seen, self._told = None, None
 
-    def _running(self) -> bool:
-        moment, runs = self._runs
-        if runs is None or time.monotonic() - moment > HEALTH_SECONDS:
-            runs = is_healthy(self.folder, self.folder.settings().internal_port)
-            self._runs = (time.monotonic(), runs)
-        return runs
+    def _ask(self) -> None:
+        """Ask the coordinator in the background, if the last answer is old and nobody asks already."""
+        if self._asker is not None and self._asker.is_alive():
+            return
+        if _is_older(self._asked, HEALTH_SECONDS) or (self._running and _is_older(self._told, STATES_SECONDS)):
+            first = self._asked is None
+            self._asker = threading.Thread(target=self._answer, daemon=True)
+            self._asker.start()
+            if first:
+                self._asker.join(FIRST_SECONDS)
 
-    def _known_states(self) -> Mapping[str, str] | None:
-        if not self._running():
-            return None
-        moment, states = self._states
-        if states is None or time.monotonic() - moment > STATES_SECONDS:
+    def _answer(self) -> None:
+        self._running = is_healthy(self.folder, self.folder.settings().internal_port)
+        self._asked = time.monotonic()
+        if not self._running:
+            self._states, self._told = None, None
+        elif _is_older(self._told, STATES_SECONDS):
             try:
-                states = flower_cli.node_states(self.folder)
-            except DeploymentError:
-                states = None
-            self._states = (time.monotonic(), states)
-        return states
+                self._states = flower_cli.node_states(self.folder)
+            except (DeploymentError, OSError, subprocess.SubprocessError):
+                self._states = None
+            self._told = time.monotonic()
+
+
+def _is_older(moment: float | None, seconds: float) -> bool:
+    return moment is None or time.monotonic() - moment > seconds

@@ -110,7 +110,8 @@ def observe(out: Path, announced: Mapping[str, Announced], now: float) -> Observ
     """
     shown, entries = read_headline(out), read_entries(out / "ledger.jsonl")
     lines = _rounds(out)
-    course = tuple(_seen(line, shown, entries) for line in lines)
+    cases = _cases(entries)
+    course = tuple(_seen(line, shown, cases.get(line["round"], {})) for line in lines)
     state, reason = state_of(out)
     seconds = [one.seconds for one in course if one.number > 0][-RECENT:]
     return Observed(
@@ -134,23 +135,27 @@ def _rounds(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in whole_lines(out / "rounds.jsonl")]
 
 
-def _seen(line: Mapping[str, Any], shown: Headline, entries: Sequence[Entry]) -> SeenRound:
-    learnt = {e.site: e.examples or 0 for e in entries if (e.round, e.outcome) == (line["round"], "ok") and _learns(e)}
+def _seen(line: Mapping[str, Any], shown: Headline, cases: Mapping[str, int]) -> SeenRound:
     by_site = {name: figure_of(splits, shown.figure) for name, splits in line["sites"].items()}
     return SeenRound(
         number=line["round"],
         figure=figure_of(line, shown.figure),
         by_site={name: value for name, value in by_site.items() if value is not None},
         sites=len(line["updated"]),
-        cases=sum(learnt.values()),
+        cases=sum(cases.values()),
         seconds=line["seconds"],
         up=line["bytes"]["up"],
         down=line["bytes"]["down"],
     )
 
 
-def _learns(entry: Entry) -> bool:
-    return entry.what in LEARNING
+def _cases(entries: Sequence[Entry]) -> dict[int, dict[str, int]]:
+    """The training cases of the sites that trained, by round and site."""
+    found: dict[int, dict[str, int]] = {}
+    for one in entries:
+        if one.what in LEARNING and one.outcome == "ok":
+            found.setdefault(one.round, {})[one.site] = one.examples or 0
+    return found
 
 
 def figure_of(splits: Mapping[str, Any], figure: str) -> float | None:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from fedgraft.common.runtime.files import whole_lines
 from fedgraft.common.runtime.moments import clock_time
 from fedgraft.server.deployment.folder import REGISTERED, Folder
 from fedgraft.server.deployment.open_runs import last_round, open_runs
@@ -58,17 +58,34 @@ def _folders(folder: Folder) -> Iterator[Path]:
 
 
 def _run(out: Path) -> PastRun:
-    shown, lines = read_headline(out), whole_lines(out / "rounds.jsonl")
+    shown, last = read_headline(out), _last_round(out / "rounds.jsonl")
     return PastRun(
         name=out.name,
         began=(out / REGISTERED).stat().st_mtime,
         state=state_of(out)[0],
-        number=max(last_round(out), len(lines) - 1),
+        number=max(last_round(out), -1 if last is None else last["round"]),
         rounds=shown.rounds,
         figure=shown.heading,
-        value=figure_of(json.loads(lines[-1]), shown.figure) if lines else None,
+        value=None if last is None else figure_of(last, shown.figure),
         report=(out / REPORT).is_file(),
     )
+
+
+def _last_round(path: Path) -> dict[str, Any] | None:
+    """The last whole line of ``rounds.jsonl``, without reading the others of a long one; ``None`` if there is none."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        for length in (1 << 16, None):
+            stream.seek(0, 2)
+            size = stream.tell()
+            stream.seek(0 if length is None else max(0, size - length))
+            begins, lines = stream.tell() == 0, stream.read().split(b"\n")[:-1]
+            whole = lines if begins else lines[1:]
+            if whole:
+                found: dict[str, Any] = json.loads(whole[-1])
+                return found
+    return None
 
 
 def run_table(found: Sequence[PastRun]) -> str:

@@ -17,6 +17,7 @@ from fedgraft.server.deployment.folder import read_sites
 from fedgraft.server.deployment.invitations import invite
 from fedgraft.server.deployment.public.announced import Announced
 from fedgraft.server.watching.hospitals import _hospital, hospitals
+from fedgraft.server.watching.runs import _last_round
 from fedgraft.server.watching.snapshot import federation
 
 from .conftest import Watched
@@ -98,6 +99,18 @@ def test_what_is_known_of_a_hospital(watched: Watched) -> None:
     assert _hospital(site, told, {}, False, 1000.0, "").state == "unknown", "Flower does not know it"
     assert _hospital(site, told, None, False, 1016.0, "").state == "silent", "46 s"
     assert [one.name for one in hospitals(watched.folder, None, 1000.0)] == list(watched.names)
+
+
+def test_of_a_long_run_only_the_last_line_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "rounds.jsonl"
+    assert _last_round(path) is None
+    path.write_text("")
+    assert _last_round(path) is None
+    lines = [json.dumps({"round": number, "sites": "x" * 1000}) for number in range(200)]
+    path.write_text("\n".join(lines) + '\n{"round": 200, "si')
+    assert (_last_round(path) or {})["round"] == 199, "the last that is whole"
+    path.write_text(json.dumps({"round": 0, "sites": "x" * 200_000}) + "\n")
+    assert (_last_round(path) or {})["round"] == 0, "one that is longer than what is read first"
 
 
 def test_options_that_contradict_each_other(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
