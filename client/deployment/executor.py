@@ -43,6 +43,7 @@ PRELOAD = (
     "fedgraft.client.deployment.message_process",
     "flwr.supernode.runtime.run_clientapp",
     CLIENT_APP.partition(":")[0],
+    "timm",  # which the ClientApp itself imports only for images: here once, not in each message's process
 )
 
 

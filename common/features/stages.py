@@ -6,7 +6,6 @@ has the shortest module path that belongs to it alone as its name (``blocks.3``,
 
 from __future__ import annotations
 
-from timm.models._manipulate import group_with_matcher
 from torch import nn
 
 from fedgraft.common.errors import PlanError
@@ -32,6 +31,8 @@ def _groups(backbone: nn.Module, names: list[str]) -> list[tuple[str, ...]]:
     """Names of tensors, stage by stage; grouped by top-level module if the backbone has no coarse ``group_matcher``."""
     try:
         matcher = backbone.group_matcher(coarse=True)  # type: ignore[operator]
+        from timm.models._manipulate import group_with_matcher  # it has one, so timm is loaded
+
         grouped = group_with_matcher(((name, name) for name in names), matcher, return_values=True)
     except (AttributeError, AssertionError, TypeError, KeyError):
         by_module: dict[str, list[str]] = {}

@@ -1,6 +1,7 @@
 """Image backbones: any timm network without its classifier, and the spec of its input.
 
-Mean, std, input size and interpolation come from timm's ``pretrained_cfg``; the number of features is measured.
+Mean, std, input size and interpolation come from timm's ``pretrained_cfg``; the number of features is measured. timm is
+imported when it is asked for something: it takes two seconds and 150 MB, which tables and notes need not pay.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import safetensors
-import timm
 from torch import nn
 
 from fedgraft.common.errors import BackboneError, PlanError, first_line
@@ -43,6 +43,8 @@ def create(
         arguments["img_size"] = spec.size
     if source is not None:
         arguments |= {"pretrained": True, "pretrained_cfg_overlay": dict(source)}
+    import timm
+
     try:
         network = timm.create_model(plan.name, **arguments)
     except Exception as error:  # timm passes on whatever its hub client, safetensors and load_state_dict raise
@@ -72,6 +74,8 @@ def input_spec(plan: BackboneSection, image_size: int | None) -> ImageSpec:
 
 def _declared(name: str) -> Any:
     """timm's ``PretrainedCfg`` of a model."""
+    import timm
+
     if not timm.is_model(name):
         near = ", ".join(difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5))
         raise PlanError(f"backbone.name={name} is not a timm model; near it: {near or 'see timm.list_models()'}")
