@@ -103,13 +103,19 @@ def while_masks_are_taken_off(where: Federation, site: str) -> str:
 def until_a_sum_is_lost(where: Federation, site: str) -> str:
     """Every try of this site and of the next one to take masks off, so that too few stay."""
     names = sorted(where.hospitals)
+
+    def gradients() -> set[str]:
+        rows = _rows(where.out / "ledger.jsonl")
+        return {line["outcome"] for line in rows if line["what"] == "gradient"}
+
     both = [site, names[(names.index(site) + 1) % len(names)]]
+    _until(lambda: "ok" in gradients())
     _until(lambda: all(_member(where, one).get("masked") for one in both))
 
     def is_lost() -> bool:
         for one in both:
             _kill(where.process(one, "message"))
-        return any(line["outcome"] == "secure-few" for line in _rows(where.out / "ledger.jsonl"))
+        return "secure-few" in gradients()
 
     _until(is_lost)
     return f"each message until a sum was lost, also of {both[1]}, and"

@@ -21,7 +21,7 @@ from fedgraft.client.fence.came import require_norms_within
 from fedgraft.client.fence.few_patients import require_patients
 from fedgraft.client.fence.held_back import held_back
 from fedgraft.client.fence.plan_bounds import require_remembering
-from fedgraft.client.privacy.answers import private_figures, private_offer
+from fedgraft.client.privacy.answers import private_figures, private_offer, private_update
 from fedgraft.client.privacy.required import UPDATE, require_unpromised
 from fedgraft.client.site import release
 from fedgraft.client.site.own_tensors import carry_over
@@ -150,13 +150,19 @@ def assign(
     session.receive(received)
     deadline = time.monotonic() + session.site.bounds.seconds
     task = replace(_task(session, order, received, workspace), deadline=deadline)
-    task = replace(task, watch=watch_of(session, task))
+    if (
+        not session.plan.privacy.by_patient
+    ):  # what rests on few patients is hidden by noise, and tells of them if held back
+        task = replace(task, watch=watch_of(session, task))
     return Assignment(session, order, received, task)
 
 
 def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = None) -> RecordDict:
     """Evaluate the received model (unless ``evaluations`` are given), train it, and answer."""
     session, phases = given.session, given.session.phases
+    if session.plan.privacy.by_patient:
+        with phases.of("train"):
+            return private_update(session, given.order, given.received, given.task)
     with phases.of("evaluate"):
         session.load(given.received)
         with own_copy(session):

@@ -63,6 +63,7 @@ def _can_be_joined(given: Sequence[Assignment]) -> bool:
         and all(one.task.is_plain for one in given)
         and holders(model.constant.trained, dict(model.constant.trained.named_parameters())) == [""]
         and all(one.session.plan.personal.target is None and one.session.plan.loss.absent == "keep" for one in given)
+        and not given[0].session.plan.privacy.by_patient
         and can_be_stacked(model.constant.trained, [one.task.loss for one in given])
     )
 

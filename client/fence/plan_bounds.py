@@ -10,6 +10,7 @@ from fedgraft.client.site.bounds import Bounds
 from fedgraft.common.errors import BoundsError
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.privacy.budget import by_steps
 
 _SIZED = ("backbone", "adaptation", "head")
 """Sections whose whole numbers say how large a part is."""
@@ -41,6 +42,9 @@ def require_steps_within(plan: Plan, cases: int, bounds: Bounds) -> None:
     """
     steps = plan.train.epochs * math.ceil(cases / plan.train.batch_size)
     what = f"train.epochs={plan.train.epochs} with train.batch_size={plan.train.batch_size} takes {steps} steps a round"
+    if by_steps(plan):
+        steps = plan.privacy.steps // plan.rounds
+        what = f"privacy.steps={plan.privacy.steps} with rounds={plan.rounds} takes {steps} steps a round"
     _require([f"{what}, bounds.steps={bounds.steps}"] if steps > bounds.steps else [])
 
 

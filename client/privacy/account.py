@@ -210,7 +210,7 @@ def _charge(line: Mapping[str, Any]) -> Charge:
 
 
 def _plain(releases: Sequence[Release]) -> list[list[Any]]:
-    return [[one.noise, one.times, one.shared] for one in releases]
+    return [[one.noise, one.times, one.shared, *([] if one.sampled == 1 else [one.sampled])] for one in releases]
 
 
 def _older_digest(before: str, line: Mapping[str, Any]) -> str:

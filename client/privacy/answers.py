@@ -9,12 +9,14 @@ from flwr.app import RecordDict
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fedgraft.client.privacy.noisy_steps import NoisySteps, train_with_noise
 from fedgraft.client.privacy.site import PrivateSite
 from fedgraft.client.secure.vault import Vault
 from fedgraft.client.site import release
+from fedgraft.client.training.loop import LocalTraining
 from fedgraft.client.training.session import Session
 from fedgraft.common.errors import FewPatientsError, PrivacyError, SecureError
-from fedgraft.common.wire.messages import Instruction, pack_answer
+from fedgraft.common.wire.messages import Instruction, Update, pack_answer, pack_update
 from fedgraft.common.wire.offer import Offer, pack_offer
 from fedgraft.common.wire.summed.noisy_figures import pack_noisy_figures
 
@@ -75,6 +77,31 @@ def private_figures(
     about = {"plan": plan.digest, "round": order.round, "noise": private.budget.evaluation, "splits": sorted(told)}
     release.append_line(session.release_log, "noisy counts of scores", session.run, **about)
     return pack_noisy_figures(site.name, plan.digest, order.round, told)
+
+
+def private_update(
+    session: Session, order: Instruction, received: Mapping[str, Tensor], task: LocalTraining
+) -> RecordDict:
+    """Answer to ``train``, and log it: the shared tensors after noisy steps (DP-SGD), for the noisy number of patients;
+    no loss, no evaluations, and nothing of how it went.
+
+    Raises:
+        PrivacySpentError: the site has told all rounds that it was charged with.
+    """
+    site, plan = session.site, session.plan
+    private, names = PrivateSite(session), session.model.names("shared")
+
+    def train(how: NoisySteps) -> dict[str, Tensor]:
+        session.load(received)
+        train_with_noise(session.model.constant.trained, task, how, session.device)
+        return session.model.tensors(names)
+
+    told = dict(private.trained(order.round, received, train))
+    found = Update(site.name, plan.digest, order.round, told, sum(private.counts()), None, {})
+    leaving = release.release_update(found, names, plan.release, site.release)
+    about = {"plan": plan.digest, "round": order.round, "noise": private.budget.gradients}
+    release.log_release(session.release_log, "update", session.run, leaving, **about)
+    return pack_update(leaving)
 
 
 def private_site(session: Session, vault: Vault) -> PrivateSite:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import PrivacyError
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.privacy.budget import by_steps
 
 UPDATE = "an update"
 
@@ -32,7 +33,7 @@ def require_unpromised(plan: Plan, what: str) -> None:
         what: the kind of answer, for the error's text.
 
     Raises:
-        PrivacyError: the plan has ``privacy=record``, or ``site`` and it is no update.
+        PrivacyError: the plan has ``privacy=record`` or ``site``, and it is no update with noise.
     """
-    if plan.privacy.on and not (plan.privacy.by_site and what == UPDATE):
+    if plan.privacy.on and not ((plan.privacy.by_site or by_steps(plan)) and what == UPDATE):
         raise PrivacyError(f"the plan has privacy={plan.privacy.unit}, and {what} would leave without noise")

@@ -14,6 +14,7 @@ from torch import Tensor
 from fedgraft.client.privacy.account import PrivacyAccount
 from fedgraft.client.privacy.clipping import Patients
 from fedgraft.client.privacy.kept import Told, key_of, told_before
+from fedgraft.client.privacy.noisy_steps import NoisySteps
 from fedgraft.client.privacy.sums import noisy_cells, noisy_counts, noisy_gradient, noisy_moments
 from fedgraft.client.training.full_batch import SummedLoss
 from fedgraft.client.training.session import Session
@@ -27,7 +28,7 @@ from fedgraft.common.privacy.budget import Budget, budget_of, site_noise_of
 from fedgraft.common.privacy.histograms import Counted
 from fedgraft.common.wire.messages import SPLITS, Instruction
 
-COUNTS, MOMENTS, GRADIENT, FIGURES = "counts", "moments", "gradient", "figures"
+COUNTS, MOMENTS, GRADIENT, FIGURES, TRAINED = "counts", "moments", "gradient", "figures", "trained"
 
 
 def charged_by(plan: Plan) -> tuple[tuple[Release, ...], tuple[Release, ...]]:
@@ -124,6 +125,26 @@ class PrivateSite:
 
         told = self._told(GRADIENT, key, section.steps, make)
         return {name: told[name] for name in summed.gradient}
+
+    def trained(self, number: int, received: Told, train: Callable[[NoisySteps], Told]) -> Told:
+        """The shared tensors after a round's noisy steps, by name; of the same round from the same ones the same.
+
+        Args:
+            number: of the round.
+            train: takes steps.
+        """
+        session, section = self.session, self.session.plan.privacy
+        rounds, budget, count = session.plan.rounds, self.budget, sum(self.counts())
+        steps = budget.steps // rounds
+        how = NoisySteps(steps, self._patients, count, section.clip, budget.gradients, budget.sampled)
+
+        def make() -> Told:
+            found = train(how)  # killed before it is charged, nothing of it has left
+            self._account.answer(session.run, session.plan.digest, TRAINED, rounds)
+            return found
+
+        path = (session.site.state, session.run, TRAINED, key_of(str(number), tensors.digest(received)))
+        return told_before(*path, make, self._account.durable)
 
     def figures(self, received: Told, outputs: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor]:
         """Counts of validation and test patients by class and score, with noise, by split; also where there are none.

@@ -12,6 +12,7 @@ from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common import tasks
 from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.privacy.budget import by_steps
 
 NOT_COMPARED = ("engine", "tracking", "patience", "partition")
 """Sections that say nothing about what a site does or tells."""
@@ -27,6 +28,8 @@ def what_is_trained(site: SiteFile, plan: Plan) -> Iterator[tuple[str, str]]:
     yield "trained", head
     strategy = str(plan.strategy.target or "").rpartition(".")[2]
     each = "" if is_exact(plan.strategy) else f", {plan.train.epochs} epochs each"
+    if by_steps(plan):
+        each = f", {plan.privacy.steps // plan.rounds} noisy steps each"
     yield "how", f"{plan.rounds} rounds{each}, strategy {strategy}"
     if site.name in plan.hold_out:
         yield "part", "this site is held out: it trains nothing, and the model is tested on its cases"

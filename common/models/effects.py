@@ -25,6 +25,7 @@ from fedgraft.common.plan import parts
 from fedgraft.common.plan.checks.privacy import require_no_statistics
 from fedgraft.common.plan.choice_names import choice_of, choice_of_part
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.plan.protection.step_checks import require_single_cases
 
 
 def require_acting(plan: Plan, model: Model, allowed: Iterable[str]) -> None:
@@ -45,6 +46,8 @@ def require_acting(plan: Plan, model: Model, allowed: Iterable[str]) -> None:
         require_movable(network)
     require_batches(plan, network)
     require_no_statistics(plan, model.names("shared"))
+    norms = [path for path in network.training_modules if isinstance(network.backbone.get_submodule(path), _BatchNorm)]
+    require_single_cases(plan, norms, model.names("local"))
     if plan.engine.keep and plan.backbone.precision == "mixed" and constant.what == INPUTS:
         raise PlanError("backbone.precision=mixed has no effect: no part of the backbone is constant; set it to auto")
     require_evaluation(plan, allowed)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from math import sqrt
 
+from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.protection.privacy_section import PrivacySection
 from fedgraft.common.privacy.accountant import Release, ratio, scaled_to
@@ -20,11 +21,13 @@ class Budget:
     Attributes:
         counts: of class counts, told once.
         moments: of the mean, and again of the mean square, each told once; ``None`` if they are not asked for.
-        gradients: of each of ``steps`` gradients.
+        gradients: of each of ``steps`` gradients; where a site trains (DP-SGD), its own alone, in secure sums too.
         shared: whether the noise of moments and gradients is that of the secure sum over all sites, to which each adds
             a part; counts are each site's own.
         evaluation: of the counts that figures are made of, told once over validation and once over test patients;
             ``None`` if none are told.
+        sampled: the probability with which a patient is in a gradient.
+        alone: whether the noise of gradients is each site's own although others are shared.
     """
 
     counts: float
@@ -33,6 +36,8 @@ class Budget:
     steps: int
     shared: bool = False
     evaluation: float | None = None
+    sampled: float = 1.0
+    alone: bool = False
 
     @property
     def apart(self) -> tuple[Release, ...]:
@@ -44,7 +49,8 @@ class Budget:
     def releases(self) -> tuple[Release, ...]:
         """All that a run can make a site tell of a patient whom it trains on."""
         moments = () if self.moments is None else (Release(self.moments, 2, self.shared),)
-        return (Release(self.counts), *moments, Release(self.gradients, self.steps, self.shared))
+        gradients = Release(self.gradients, self.steps, self.shared and not self.alone, self.sampled)
+        return (Release(self.counts), *moments, gradients)
 
     @classmethod
     def of(cls, releases: Sequence[Release], apart: Sequence[Release] = ()) -> Budget:
@@ -52,7 +58,9 @@ class Budget:
         counts, *moments, gradients = releases
         noise = moments[0].noise if moments else None
         figures = apart[0].noise if apart else None
-        return cls(counts.noise, noise, gradients.noise, gradients.times, gradients.shared, figures)
+        shared = gradients.shared or any(one.shared for one in moments)
+        steps = (gradients.noise, gradients.times)
+        return cls(counts.noise, noise, *steps, shared, figures, gradients.sampled, shared and not gradients.shared)
 
 
 def site_noise_of(plan: Plan) -> Release:
@@ -76,16 +84,23 @@ def budget_of(plan: Plan) -> Budget:
     Raises:
         PlanError: there is none.
     """
-    return _budget(plan.privacy, plan.features.needs_common, plan.aggregation.secure)
+    return _budget(plan.privacy, plan.features.needs_common, plan.aggregation.secure, by_steps(plan))
+
+
+def by_steps(plan: Plan) -> bool:
+    """Whether each site trains by noisy steps of its own (DP-SGD) under ``privacy=record``."""
+    return plan.privacy.by_patient and not is_exact(plan.strategy)
 
 
 @cache
-def _budget(section: PrivacySection, moments: bool, shared: bool) -> Budget:
-    """A sum's share is that of the squared signal-to-noise ratios (1 / noise^2), which add up under composition."""
+def _budget(section: PrivacySection, moments: bool, shared: bool, alone: bool) -> Budget:
+    """A sum's share is that of the squared signal-to-noise ratios (1 / noise^2), which add up under composition; of a
+    gradient over some patients about that of all, times the share of these squared (Dong, Roth & Su 2022)."""
     rest = 1 - section.counts - (section.moments if moments else 0)
     shares = [Release(1 / sqrt(section.counts))]
     shares += [Release(sqrt(2 / section.moments), 2, shared)] if moments else []
-    shares += [Release(sqrt(section.steps / rest), section.steps, shared)]
+    noise = section.sampled * sqrt(section.steps / rest)
+    shares += [Release(noise, section.steps, shared and not alone, section.sampled)]
     releases = scaled_to(shares, section.epsilon, section.delta)
     figures = Release(1 / sqrt(section.evaluation * ratio(releases)), 1, shared) if section.evaluation else None
     return Budget.of(releases, () if figures is None else (figures,))

@@ -66,6 +66,11 @@ def discrete_normal(deviation: Vector) -> Vector:
     return found
 
 
+def drawn(count: int, probability: float) -> NDArray[np.bool_]:
+    """Which of so many are chosen, each by itself with the same probability, ``(count,)``."""
+    return np.asarray(_uniform(count) < probability)
+
+
 def _geometric(scale: Vector) -> Vector:
     """Whole numbers of which ``exp(-k / scale)`` are k or more."""
     return np.asarray(np.floor(-scale * np.log(_uniform(scale.size))), np.float64)

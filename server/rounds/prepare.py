@@ -70,6 +70,6 @@ def rounds_of(plan: Plan) -> Rounds:
     if path is not None:
         return FittedRounds(path)
     strategy = build_strategy(plan)
-    unbound = is_private(type(strategy)) or plan.aggregation.secure or plan.privacy.by_site
+    unbound = is_private(type(strategy)) or plan.aggregation.secure or plan.privacy.on
     codec, bounds = up_codec(plan.compression, plan.engine.trusted), UNBOUND if unbound else plan.bounds
     return TrainingRounds(strategy, codec, bounds, noisy_updates_of(plan))

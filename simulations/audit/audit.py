@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.common.errors import PlanError
-from fedgraft.common.privacy.budget import budget_of
+from fedgraft.common.privacy.budget import budget_of, by_steps
 from fedgraft.common.runtime.files import replacing
 from fedgraft.server.reports.documents import write_documents
 from fedgraft.simulations.audit.canaries import Mechanism, canaries, mechanism_of
@@ -48,6 +48,11 @@ def audit(folder: Path, asked: Asked, progress: Progress) -> tuple[Finding, ...]
     """
     _require(asked)
     audited = open_run(folder)
+    if by_steps(audited.plan):
+        raise PlanError(
+            "the attacks imitate the noisy gradients of strategy=exact, and this run's sites trained by noisy steps of "
+            "their own (privacy=record_trained): nothing would be shown of them"
+        )
     found = []
     for name in asked.attacks:
         progress(name)

@@ -11,6 +11,7 @@ from rich.progress import Progress
 
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.privacy.budget import by_steps
 from fedgraft.simulations.audit.trial import DRAWS, trial
 from fedgraft.simulations.commands.hydra_main import QUIET, run_hydra
 from fedgraft.simulations.federation.sites import partition_cases
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
 def _job(planned: Planned, tries: bool) -> None:
     console = Console()
     planned.describe().print(console)
-    if planned.plan.privacy.by_patient and not tries:
+    if planned.plan.privacy.by_patient and not by_steps(planned.plan) and not tries:
         console.print(
             f"fedgraft plan ... {TRIAL} says what this will cost in AUROC, on phantom features", highlight=False
         )

@@ -6,7 +6,7 @@ from fedgraft.common.models.frozen_part import INPUTS
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.protection.dangers import pixel_dangers, plan_dangers
-from fedgraft.common.privacy.budget import budget_of, site_noise_of
+from fedgraft.common.privacy.budget import Budget, budget_of, by_steps, site_noise_of
 
 
 def promised_leaving(plan: Plan) -> list[str]:
@@ -18,11 +18,25 @@ def promised_leaving(plan: Plan) -> list[str]:
     found = [f"training patients by class, once, with noise of deviation {budget.counts:.3g}"]
     if budget.moments is not None:
         found.append(f"mean and squares of each feature, once, with {by} ({budget.moments:.3g} times a patient's most)")
+    if by_steps(plan):
+        return [*found, _of_steps(plan, budget)]
     gradients = f"{section.steps} gradients to which a patient gives {section.clip:g} at most"
     found.append(f"{gradients}, with {by} ({budget.gradients:.3g} times that)")
     if budget.evaluation is not None:
         found.append(f"validation and test patients by class and score, once, with {by} ({budget.evaluation:.3g} each)")
     return found
+
+
+def _of_steps(plan: Plan, budget: Budget) -> str:
+    section = plan.privacy
+    who = (
+        "all patients" if section.sampled == 1 else f"patients who are drawn with a probability of {section.sampled:g}"
+    )
+    return (
+        f"what it trained in each of {plan.rounds} rounds, in {section.steps} noisy steps in all, each over {who}, of "
+        f"whom one gives {section.clip:g} at most, with noise of its own ({budget.gradients:.3g} times that); "
+        "train.epochs and train.batch_size do nothing"
+    )
 
 
 def _of_a_site(plan: Plan) -> list[str]:

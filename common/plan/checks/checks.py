@@ -25,6 +25,7 @@ from fedgraft.common.plan.checks.transfer import SELECT_CHECKS, TRANSFER_CHECKS
 from fedgraft.common.plan.ct_windows import PRESETS, is_window
 from fedgraft.common.plan.parts import ours
 from fedgraft.common.plan.protection.site_checks import SITE_CHECKS
+from fedgraft.common.plan.protection.step_checks import STEP_CHECKS
 from fedgraft.common.plan.types import Check
 
 CHECKS = (
@@ -124,6 +125,7 @@ CHECKS = (
     *PRIVACY_CHECKS,
     *RECORD_CHECKS,
     *SITE_CHECKS,
+    *STEP_CHECKS,
     *LOSS_CHECKS,
     *HARMONISE_CHECKS,
     *SELECT_CHECKS,

@@ -14,12 +14,14 @@ def _with(section: str, wrong: Callable[[Any], bool], text: str) -> Check:
     return Check((section, "privacy"), lambda p: p.privacy.by_patient and wrong(p), f"privacy=record {text}")
 
 
+def _scales(plan: Any) -> tuple[str, ...]:
+    """Values of ``features.scale`` that no other case's features enter without noise. A gradient of a linear head needs
+    features of bounded length; a site that trains bounds the gradient itself."""
+    exact = not hasattr(plan, "strategy") or is_exact(plan.strategy)
+    return ("case", "case_common") if exact else ("case", "case_common", "none")
+
+
 RECORD_CHECKS: tuple[Check, ...] = (
-    _with(
-        "strategy",
-        lambda p: not is_exact(p.strategy),
-        "bounds what each patient gives to the gradient of a head on kept features; set strategy=exact",
-    ),
     _with(
         "data",
         lambda p: p.data.task != "classification",
@@ -33,7 +35,7 @@ RECORD_CHECKS: tuple[Check, ...] = (
     ),
     _with(
         "features",
-        lambda p: getattr(p, "table", None) is None and p.features.scale not in ("case", "case_common"),
+        lambda p: getattr(p, "table", None) is None and p.features.scale not in _scales(p),
         "needs features of bounded length, by no numbers that rest on cases without noise; set "
         "features.scale=case_common, or case",
     ),
@@ -135,7 +137,12 @@ RECORD_CHECKS: tuple[Check, ...] = (
     ),
     Check(
         ("privacy", "aggregation", "strategy"),
-        lambda p: p.privacy.by_patient and p.aggregation.secure and p.strategy.options.get("precision") != "float64",
+        lambda p: (
+            p.privacy.by_patient
+            and is_exact(p.strategy)
+            and p.aggregation.secure
+            and p.strategy.options.get("precision") != "float64"
+        ),
         "privacy=record with aggregation.secure needs words that hold noisy gradients exactly; set "
         "strategy.precision=float64",
     ),

@@ -20,7 +20,8 @@ class PrivacySection:
             = each hospital's. With ``site`` only epsilon, delta and clip count.
         epsilon, delta: the promise, for all that a run makes a site tell (Dwork & Roth 2014, definition 2.4; with and
             without the patient).
-        steps: gradients over all cases that a run takes.
+        steps: gradients that a run takes: over all cases, or where sites train (DP-SGD) at each site over those drawn.
+        sampled: the probability with which a patient is in a step at a site that trains; 1: all are.
         clip: the most that a patient may give to a gradient; the inputs of the head have a length of about 1 there.
             With ``unit=site`` the length to which each site's update is shortened.
         rate: of a step; ``None``: as large as ``jitter`` lets it be, and at most ``most_rate``.
@@ -46,6 +47,7 @@ class PrivacySection:
     counts: Inside = 0.03
     moments: Inside = 0.2
     evaluation: Annotated[float, Field(ge=0, le=1)] = 0.0
+    sampled: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @property
     def on(self) -> bool:
@@ -65,4 +67,4 @@ def without_later(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in plain.items() if name not in _LATER or value != _LATER[name]}
 
 
-_LATER = {"evaluation": 0.0}
+_LATER = {"evaluation": 0.0, "sampled": 1.0}

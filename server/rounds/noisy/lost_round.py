@@ -1,5 +1,5 @@
-"""A round under ``privacy=site`` whose secure sum is lost: sites were charged for their updates, and it is not asked
-again. The model stays as it was."""
+"""A round of private updates that is not asked again, since sites were charged for it: its secure sum is lost
+(``privacy=site``), or sites have none left. The model stays as it was."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def require_uncharged(context: RunContext, found: Mapping[str, Update | Refusal]
     """
     if not is_charged(context.plan):
         return
-    pooled = found.get(POOLED)
+    pooled = found.get(POOLED) if context.plan.privacy.by_site else None  # others tell the same again
     if pooled is not None:
         raise LostSumError(f"{pooled.code}: {pooled.reason}" if isinstance(pooled, Refusal) else few.head) from few
     require_unspent(context.ledger, "train", few)
@@ -39,7 +39,7 @@ def require_uncharged(context: RunContext, found: Mapping[str, Update | Refusal]
 
 def is_charged(plan: Plan) -> bool:
     """Whether sites are charged for each round's update."""
-    return plan.privacy.by_site and plan.aggregation.secure
+    return plan.privacy.by_patient or (plan.privacy.by_site and plan.aggregation.secure)
 
 
 def steps_after(rounds: Sequence[Round], lost: Sequence[LostStep] = (), spent: bool = False) -> StepsTaken:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.privacy.accountant import epsilon
+from fedgraft.common.privacy.accountant import accounting_module, epsilon
 from fedgraft.common.privacy.budget import Budget, budget_of
 
 
@@ -42,3 +42,22 @@ def test_figures_cost_training_patients_nothing_and_others_no_more_than_those(
     half = budget_of(compose_plan("privacy=record_evaluated", "privacy.evaluation=0.25"))
     told = budget_of(compose_plan("privacy=record_evaluated"))
     assert (half.evaluation or 0) == pytest.approx(2 * (told.evaluation or 0))
+
+
+@pytest.mark.parametrize("words", [(), ("aggregation=secure", "features=taps", "features.scale=case_common")])
+def test_noisy_steps_over_drawn_patients_keep_the_promise(
+    compose_plan: Callable[..., Plan], words: tuple[str, ...]
+) -> None:
+    """By dp-accounting: Poisson-sampled Gaussians, each site's own; counts and (in secure sums) moments beside them."""
+    drawn = ("privacy.sampled=0.1", "privacy.steps=12", "privacy.epsilon=2")
+    budget = budget_of(compose_plan("privacy=record_trained", *drawn, *words))
+    assert budget.alone == bool(words) and Budget.of(budget.releases) == budget
+    events, rdp, pld = (accounting_module(f"dp_accounting.{name}") for name in ("dp_event", "rdp", "pld"))
+    step = events.PoissonSampledDpEvent(0.1, events.GaussianDpEvent(budget.gradients))
+    told = [events.GaussianDpEvent(budget.counts), events.SelfComposedDpEvent(step, 12)]
+    if budget.moments is not None:
+        told.append(events.SelfComposedDpEvent(events.ZCDpEvent(0.5 / budget.moments**2), 2))
+    accountant = rdp.RdpAccountant() if words else pld.PLDAccountant()
+    accountant.compose(events.ComposedDpEvent(told))
+    assert 1.98 <= accountant.get_epsilon(1e-5) <= 2.0 + 1e-6
+    assert (budget.moments is not None) == bool(words) and 0.3 < budget.gradients < 2

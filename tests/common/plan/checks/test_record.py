@@ -14,7 +14,7 @@ from fedgraft.common.plan.protection.privacy_section import without_later
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("strategy=fedavg",), "set strategy=exact"),
+        (("strategy=fedadam",), "set strategy=fedavg or fedprox, or strategy=exact"),
         (("features.scale=common",), "set features.scale=case_common, or case"),
         (("features.scale=own",), "set features.scale=case_common, or case"),
         (("features.keep=20",), r"set features\.keep=null"),

@@ -1,0 +1,93 @@
+"""DP-SGD at a site (Abadi et al., CCS 2016): each step along the noisy sum of some patients' bounded gradients.
+
+Each patient is in a step with a fixed probability, by the operating system's randomness (Poisson sampling); what a
+patient gives, all of their cases' gradients added up, is shortened; Gaussian noise is added to the sum. What follows
+(division by the number of patients that is expected, as the noisy counts say; a proximal term; the optimizer) looks at
+nothing else of the cases.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from fedgraft.client.privacy.case_gradients import bounded_sum, case_gradients, cases_at_once, in_order
+from fedgraft.client.privacy.clipping import Patients
+from fedgraft.client.training.loop import LocalTraining, at_rest, build_optimizer
+from fedgraft.common.errors import BoundsError, DivergenceError
+from fedgraft.common.privacy.noise import drawn, with_noise
+
+
+@dataclass(frozen=True)
+class NoisySteps:
+    """
+    Attributes:
+        steps: how many.
+        patients: of the training cases.
+        count: how many patients there are, with noise.
+        bound: the most that a patient gives to a step.
+        noise: its deviation, in lengths of ``bound``.
+        sampled: the probability with which a patient is in a step.
+    """
+
+    steps: int
+    patients: Patients
+    count: int
+    bound: float
+    noise: float
+    sampled: float
+
+
+def train_with_noise(network: nn.Module, task: LocalTraining, how: NoisySteps, device: torch.device) -> None:
+    """Train ``network`` in place: every parameter that requires a gradient, unless its rate is 0. Nothing is told of
+    the loss.
+
+    Raises:
+        DivergenceError: a weight is not finite.
+        BoundsError: the training took longer than the site allows.
+    """
+    trained = {n: p for n, p in network.named_parameters() if p.requires_grad and task.rates.get(n, 1.0) > 0}
+    optimizer = build_optimizer(trained, task)
+    near = task.received if task.mu else {}
+    anchors = {name: near[name].to(device) for name in trained if name in near}
+    network.train()
+    with torch.random.fork_rng(devices=[]), at_rest(network, trained):
+        torch.manual_seed(int.from_bytes(os.urandom(8), "little") >> 1)  # for dropout
+        for _ in range(how.steps):
+            if time.monotonic() > task.deadline:
+                raise BoundsError("training for this message takes longer than bounds.seconds")
+            slope = _noisy_sum(network, trained, task, how, device) / (how.sampled * how.count)
+            parts = slope.split([parameter.numel() for parameter in trained.values()])
+            with torch.no_grad():
+                for (name, parameter), part in zip(trained.items(), parts, strict=True):
+                    found = part.reshape(parameter.shape).to(device, parameter.dtype)
+                    parameter.grad = found + task.mu * (parameter - anchors[name]) if name in anchors else found
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+    network.eval()
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in trained.values()):
+        raise DivergenceError(f"training diverged: a weight is not finite with train.lr={task.lr:g}; lower train.lr")
+
+
+def _noisy_sum(
+    network: nn.Module, trained: Mapping[str, Tensor], task: LocalTraining, how: NoisySteps, device: torch.device
+) -> Tensor:
+    """The sum over the patients who are drawn, with noise, ``(D,)`` float64 on the CPU; of nobody it is noise alone."""
+    numbers = sum(parameter.numel() for parameter in trained.values())
+    cases = in_order(torch.from_numpy(drawn(how.patients.count, how.sampled)), how.patients)
+
+    def parts() -> Iterator[Tensor]:
+        for some in cases.split(cases_at_once(numbers)):
+            inputs, labels = task.examples.batch(some).to(device), task.examples.labels[some].to(device)
+            yield case_gradients(network, trained, task.loss, inputs, labels)
+
+    whose = how.patients.group[cases].tolist()
+    summed = (
+        bounded_sum(parts(), whose, how.bound, numbers) if len(cases) else torch.zeros(numbers, dtype=torch.float64)
+    )
+    return torch.from_numpy(with_noise(summed.numpy(), how.bound, how.noise))
