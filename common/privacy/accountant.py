@@ -17,6 +17,7 @@ from typing import Any
 from fedgraft.common.errors import PlanError
 
 _LOOSEST, _TIGHTEST = 1e-3, 1e3
+_WHOLE = (*range(2, 64), 80, 96, 128, 192, 256, 512)
 _RENYI, _LOSSES = "rdp.RdpAccountant", "pld.PLDAccountant"
 
 
@@ -52,7 +53,7 @@ def epsilon(releases: Sequence[Release], delta: float) -> float:
     """
     if not releases:
         return 0.0
-    accountant = _accountant(_exact_if_possible(releases))
+    accountant = _accountant(_exact_if_possible(releases), releases)
     accountant.compose(_composed(releases))
     return float(accountant.get_epsilon(delta))
 
@@ -81,7 +82,7 @@ def _factor(
     accounting = accounting_module("dp_accounting")
     bracket = accounting.mechanism_calibration.ExplicitBracketInterval(*between)
     found = accounting.calibrate_dp_mechanism(
-        lambda: _accountant(accountant),
+        lambda: _accountant(accountant, releases),
         lambda factor: _composed(_times(releases, factor)),
         wanted,
         delta,
@@ -95,9 +96,12 @@ def _exact_if_possible(releases: Sequence[Release]) -> str:
     return _RENYI if any(one.shared for one in releases) else _LOSSES
 
 
-def _accountant(name: str) -> Any:
+def _accountant(name: str, releases: Sequence[Release]) -> Any:
+    """Renyi's at whole orders for sums over drawn units: at others its series can fail to converge, and says so."""
     module, _, kind = name.partition(".")
-    return getattr(accounting_module(f"dp_accounting.{module}"), kind)()
+    made = getattr(accounting_module(f"dp_accounting.{module}"), kind)
+    drawn = name == _RENYI and any(one.sampled < 1 for one in releases)
+    return made(orders=_WHOLE) if drawn else made()
 
 
 def _no_bracket() -> tuple[type[Exception], ...]:
