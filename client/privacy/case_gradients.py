@@ -90,13 +90,11 @@ class _Calls:
         return stack
 
     def _note(self, module: nn.Module, took: tuple[object, ...], made: object) -> None:
-        alone = len(took) == 1 and isinstance(took[0], Tensor) and isinstance(made, Tensor) and made.requires_grad
-        if not alone:
+        given = took[0] if len(took) == 1 else None
+        if isinstance(given, Tensor) and isinstance(made, Tensor) and made.requires_grad:
+            self.of[module].append(_Call(module, given, given._version, get_gradient_edge(made)))
+        else:
             self.strange.append(module)
-            return
-        (given,) = took
-        assert isinstance(given, Tensor) and isinstance(made, Tensor)
-        self.of[module].append(_Call(module, given, given._version, get_gradient_edge(made)))
 
     @property
     def are_known(self) -> bool:
@@ -121,7 +119,7 @@ def _by_case(call: _Call, slope: Tensor) -> dict[str, Tensor]:
     own = {name: one.detach() for name, one in module.named_parameters(recurse=False) if one.requires_grad}
 
     def of_one(took: Tensor, by: Tensor) -> dict[str, Tensor]:
-        _, back = vjp(lambda parameters: functional_call(module, parameters, (took[None],)), own)
+        back = vjp(lambda parameters: functional_call(module, parameters, (took[None],)), own)[1]
         found: dict[str, Tensor] = back(by[None])[0]
         return found
 
