@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.common.errors import PlanError
+from fedgraft.common.heads.linear_shape import width_of
+from fedgraft.common.plan.plan import Plan
 from fedgraft.common.privacy.budget import budget_of, by_steps
 from fedgraft.common.runtime.files import replacing
 from fedgraft.server.reports.documents import write_documents
@@ -48,11 +50,7 @@ def audit(folder: Path, asked: Asked, progress: Progress) -> tuple[Finding, ...]
     """
     _require(asked)
     audited = open_run(folder)
-    if by_steps(audited.plan):
-        raise PlanError(
-            "the attacks imitate the noisy gradients of strategy=exact, and this run's sites trained by noisy steps of "
-            "their own (privacy=record_trained): nothing would be shown of them"
-        )
+    require_known(audited.plan)
     found = []
     for name in asked.attacks:
         progress(name)
@@ -63,6 +61,18 @@ def audit(folder: Path, asked: Asked, progress: Progress) -> tuple[Finding, ...]
     _write(folder / PAGE, audit_page(audited.run.out.resolve().name, about, found))
     write_documents(folder)
     return tuple(found)
+
+
+def require_known(plan: Plan) -> None:
+    """
+    Raises:
+        PlanError: the attacks do not know how the plan's sites add noise.
+    """
+    if by_steps(plan):
+        raise PlanError(
+            "the attacks imitate the noisy gradients of strategy=exact, and this run's sites trained by noisy steps of "
+            "their own (privacy=record_trained): nothing would be shown of them"
+        )
 
 
 def _require(asked: Asked) -> None:
@@ -96,7 +106,11 @@ def _mechanism(audited: AuditedRun) -> Mechanism | None:
     """How the run told gradients; ``None`` without noise."""
     if not audited.plan.privacy.by_patient:
         return None
-    return mechanism_of(audited.plan, audited.model.head_width, _training_sites(audited))
+    return mechanism_of(audited.plan, _width(audited), _training_sites(audited))
+
+
+def _width(audited: AuditedRun) -> int:
+    return width_of(audited.model.network.head, audited.model.head_width)
 
 
 def _training_sites(audited: AuditedRun) -> int:
@@ -111,7 +125,7 @@ def _write(path: Path, text: str) -> None:
 ATTACKS: dict[str, Callable[[AuditedRun, Asked], Finding]] = {
     "membership": lambda audited, asked: membership(audited, asked.shadows, asked.seed),
     "updates": lambda audited, asked: updates(audited),
-    "canaries": lambda audited, asked: canaries(audited.plan, audited.model.head_width, _training_sites(audited)),
+    "canaries": lambda audited, asked: canaries(audited.plan, _width(audited), _training_sites(audited)),
     "reconstruction": lambda audited, asked: reconstruction(audited, _mechanism(audited), asked.seed),
     "pictures": lambda audited, asked: pictures(audited.model, asked.seed),
     "differencing": lambda audited, asked: differencing(audited, _mechanism(audited), asked.seed),

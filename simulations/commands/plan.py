@@ -9,6 +9,7 @@ from functools import partial
 from rich.console import Console
 from rich.progress import Progress
 
+from fedgraft.common.heads.linear_shape import width_of
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.privacy.budget import by_steps
@@ -52,7 +53,8 @@ def _tried(plan: Plan, console: Console) -> str:
     sites = {name: some for name, some in partition_cases(plan, os.environ).sites.items() if name not in plan.hold_out}
     share = 1 - plan.data.val_fraction - plan.data.test_fraction * (plan.data.test == "sites")
     cases = round(share * sum(map(len, sites.values())))
-    width = build(plan, None, plan.engine.trusted).head_width
+    model = build(plan, None, plan.engine.trusted)
+    width = width_of(model.network.head, model.head_width)
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("trial on phantom features", total=DRAWS)
         found = trial(plan, cases, len(sites), width, lambda done: bar.update(task, completed=done))

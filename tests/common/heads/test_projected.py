@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from fedgraft.common.errors import PlanError
+from fedgraft.common.heads.heads import MLP
+from fedgraft.common.heads.linear_shape import width_of
 from fedgraft.common.heads.projected import Projected, signs
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
@@ -47,5 +49,7 @@ def test_a_private_plan_may_have_it(compose_plan: Callable[..., Plan]) -> None:
     model = build(compose_plan("privacy=record", "head=projected", "head.dims=32", "features.scale=case"), None)
     shapes = {name: tuple(model.state[name].shape) for name in model.names("shared")}
     assert shapes == {"head.weight": (2, 32), "head.bias": (2,)}
+    assert width_of(model.network.head, model.head_width) == 32 < model.head_width
+    assert width_of(MLP(7, 2, 3, 0.0, False), 7) == 7
     with pytest.raises(PlanError, match=r"head\.dims"):
         build(compose_plan("privacy=record", "head=projected", "head.dims=0"), None)

@@ -11,6 +11,7 @@ from fedgraft.common.cli import main
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.audit import trial as module
+from fedgraft.simulations.audit.audit import require_known
 from fedgraft.simulations.audit.kept_like import FIRST, REST, kept_like
 from fedgraft.simulations.audit.trial import DRAWS, trial
 
@@ -36,6 +37,17 @@ def test_more_patients_and_shared_noise_cost_less(compose_plan: PlanOf) -> None:
     assert few.noisy < many.noisy - 0.01 and 0 < many.without - many.noisy < 0.05
     assert 0.8 < few.without < many.without < 0.99
     assert "200 training cases at 4 hospitals, 64 numbers a case" in few.sentence
+
+
+def test_noisy_steps_of_each_site_are_not_imitated(compose_plan: PlanOf) -> None:
+    plan = compose_plan("privacy=record_trained")
+    with pytest.raises(
+        PlanError, match=r"tries the noisy gradients of strategy=exact only; simulate with data=phantom"
+    ):
+        trial(plan, 200, 4, 64)
+    with pytest.raises(PlanError, match=r"sites trained by noisy steps of their own \(privacy=record_trained\)"):
+        require_known(plan)
+    require_known(compose_plan("privacy=record"))
 
 
 def test_of_many_cases_fewer_are_drawn_with_as_much_less_noise(
