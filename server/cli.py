@@ -34,6 +34,7 @@ COMMANDS = {
     "register": (f"{_HERE}.register", "admit a site by the public half of its key"),
     "unregister": (f"{_HERE}.unregister", "shut a site out"),
     "sites": (f"{_HERE}.sites", "list the registered sites and whether they are online"),
+    "draft": (f"{_HERE}.draft", "write a first plan for these sites, from what they tell of their data"),
     "run": (f"{_HERE}.run", "submit a plan, show its progress, return its outcome"),
     "watch": ("fedgraft.server.watching.command", "attach to a run from any terminal"),
     "runs": (f"{_HERE}.runs", "list the runs, the newest first, with how each ended"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from fedgraft.client.cohort.manifest.csv_file import read_rows
@@ -19,11 +22,13 @@ class Glance:
         lines: without the header.
         columns: of the manifest and, if its cases are rows of another file, of that one (the first that is named),
             sorted; ``None`` if that one can't be read.
+        labels: how many lines have each label; empty without a column of them.
     """
 
     kind: Kind
     lines: int
     columns: tuple[str, ...] | None
+    labels: Mapping[str, int] = field(default_factory=dict)
 
 
 def glance(manifest: Path) -> Glance:
@@ -37,13 +42,15 @@ def glance(manifest: Path) -> Glance:
     cells = next(rows, None)
     if cells is None:
         raise DataError(f"manifest {manifest} lists no case")
-    first, lines = made.case(2, cells), 1 + sum(1 for _ in rows)
+    place = header.index("label") if "label" in header else None
+    counts = Counter("" if place is None or place >= len(one) else one[place] for one in chain([cells], rows))
+    first, lines, labels = made.case(2, cells), counts.total(), {name: n for name, n in counts.items() if name}
     in_a_file = "path" in header
     kind: Kind = "files" if in_a_file and not first.in_a_table else "rows"
     if kind == "files" or not in_a_file:
-        return Glance(kind, lines, tuple(sorted(header)))
+        return Glance(kind, lines, tuple(sorted(header)), labels)
     others = _columns_of(Path(first.path))
-    return Glance(kind, lines, None if others is None else tuple(sorted({*header, *others})))
+    return Glance(kind, lines, None if others is None else tuple(sorted({*header, *others})), labels)
 
 
 def _columns_of(table: Path) -> tuple[str, ...] | None:

@@ -29,6 +29,7 @@ from fedgraft.common.runtime.signed_requests import signed_headers
 from fedgraft.common.wire.site_facts import (
     CASES_FIGURES,
     MOST_APPROVED,
+    MOST_CLASSES,
     MOST_COLUMNS,
     MOST_NAME,
     PATH,
@@ -67,7 +68,14 @@ class Announcer:
             allow=site.allow,
             approval=site.approval,
             approved=Decisions(site).approved()[-MOST_APPROVED:],
+            classes=None if looked is None or not site.announce.classes else self._classes(looked),
         )
+
+    def _classes(self, looked: Glance) -> dict[str, int] | None:
+        least = max(1, self._site.release.min_count)
+        found = {name: rounded(count, CASES_FIGURES) for name, count in looked.labels.items() if count >= least}
+        few = len(found) <= MOST_CLASSES and all(len(name) <= MOST_NAME for name in found)
+        return dict(sorted(found.items())) if found and few else None
 
     @property
     def _tells_room(self) -> bool:

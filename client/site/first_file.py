@@ -60,6 +60,7 @@ announce:
   columns: true              # names of the manifest's and the table's columns; never what is in them
   cases: true                # lines of the manifest, to two figures, if there are min_count
   room: true                 # bytes that the state folder (store) could hold, to one figure
+  classes: false             # labels that min_count lines of the manifest have, and how many, to two figures
 
 # The most that a plan may ask of you (docs/trust.md); these are the defaults. What asks for more is refused by name.
 # bounds:

@@ -81,12 +81,14 @@ class Announcement:
         columns: the names of the manifest's and the table's columns; never a cell.
         cases: the number of the manifest's lines to two figures, if there are ``release.min_count``.
         room: the bytes that its store could hold, to one figure, unless it keeps in memory.
+        classes: the labels in the manifest that ``release.min_count`` lines have, and how many, to two figures.
     """
 
     __pydantic_config__ = _STRICT
     columns: bool = True
     cases: bool = True
     room: bool = True
+    classes: bool = False
 
 
 @dataclass(frozen=True)

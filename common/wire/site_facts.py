@@ -20,8 +20,8 @@ WIRE = 1
 """The number of the messages between coordinator and sites: a change that the other side can't read raises it."""
 PATH = "/sites/facts"
 MOST_APPROVED = 64
-MOST_COLUMNS, MOST_NAME = 4096, 200
-"""Of a table: so many columns, each with a name of so many characters."""
+MOST_COLUMNS, MOST_NAME, MOST_CLASSES = 4096, 200, 256
+"""Of a table: so many columns, each with a name of so many characters; so many classes."""
 CASES_FIGURES, ROOM_FIGURES = 2, 1
 _PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 
@@ -44,6 +44,8 @@ class SiteFacts:
         allow: packages, besides ``fedgraft``, from which a plan may use parts there.
         approval: whether a person there must approve a plan (``ask``), it must be listed (``listed``), or neither.
         approved: digests of plans that are approved there now, the newest at most.
+        classes: lines of the manifest by ``label``, to two figures, of those that ``min_count`` lines have; ``None`` if
+            withheld (as it is by default).
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -60,11 +62,19 @@ class SiteFacts:
     approved: Annotated[
         tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...], Field(max_length=MOST_APPROVED)
     ] = ()
+    classes: (
+        Annotated[
+            dict[Annotated[str, Field(max_length=MOST_NAME)], Annotated[int, Field(ge=1, lt=2**53)]],
+            Field(max_length=MOST_CLASSES),
+        ]
+        | None
+    ) = None
 
 
 def pack_facts(facts: SiteFacts) -> bytes:
-    """The content of a request."""
-    return to_json(asdict(facts))
+    """The content of a request; without ``classes`` if there are none, so that an older coordinator reads it."""
+    told = asdict(facts)
+    return to_json({name: value for name, value in told.items() if name != "classes" or value is not None})
 
 
 def unpack_facts(content: bytes) -> SiteFacts:

@@ -102,6 +102,12 @@ def test_the_site_s_file_decides_what_is_told(site: SiteFile) -> None:
     assert announcer(replace(site, keep="memory")).facts().room is None
     few = replace(site, release=replace(site.release, min_count=2000))
     assert announcer(few).facts().cases is None
+    assert announcer(site).facts().classes is None and b"classes" not in pack_facts(announcer(site).facts())
+    telling = replace(site, announce=Announcement(classes=True))
+    assert announcer(telling).facts().classes == {"a": 610, "b": 610}, "617 each, to two figures"
+    site.manifest.write_text(site.manifest.read_text() + "1,rare,P\n" * 4 + "1,,P\n" * 9)
+    facts = announcer(telling).facts()
+    assert facts.classes == {"a": 610, "b": 610} and unpack_facts(pack_facts(facts)) == facts, "4 are too few"
 
 
 def test_a_manifest_that_changes_or_goes_is_looked_at_again(site: SiteFile) -> None:
