@@ -94,6 +94,24 @@ class Page:
             down = text if kind == "keyDown" else {}
             self.call("Input.dispatchKeyEvent", type=kind, key=name, windowsVirtualKeyCode=codes[name], **down)
 
+    def nameless(self) -> list[str]:
+        """What can be pressed, followed or filled in on the page, and has no name for a screen reader."""
+        nodes = self.call("Accessibility.getFullAXTree")["nodes"]
+        uses = (
+            "button",
+            "link",
+            "textbox",
+            "checkbox",
+            "combobox",
+            "spinbutton",
+            "Date",
+            "table",
+            "image",
+            "navigation",
+        )
+        found = [one for one in nodes if one.get("role", {}).get("value") in uses and not one.get("ignored")]
+        return [one["role"]["value"] for one in found if not one.get("name", {}).get("value")]
+
     def picture(self, path: Path) -> None:
         """Write a picture of the whole page."""
         told = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)

@@ -11,12 +11,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
-import uvicorn
 from starlette.types import ASGIApp
 
 from fedgraft.common.web.access import Sessions
 from fedgraft.common.web.guard import Guard
-from fedgraft.common.web.serve import Place, _bound, access_of, address
+from fedgraft.common.web.serve import Place, _bound, access_of, address, server_of
 
 
 @contextmanager
@@ -25,14 +24,7 @@ def served(folder: Path, build: Callable[[], ASGIApp]) -> Iterator[str]:
     place = Place(0)
     with _bound(place) as listening:
         access = access_of(place, listening.getsockname()[1], folder)
-        config = uvicorn.Config(
-            Guard(build(), access, Sessions()),
-            log_level="warning",
-            lifespan="off",
-            ws="none",
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
+        server = server_of(place, Guard(build(), access, Sessions()))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:

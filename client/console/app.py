@@ -48,7 +48,7 @@ class Console:
     file: Path
     look: Callable[[], Overview]
     jobs: Jobs = field(default_factory=Jobs)
-    _reviews: dict[int, str] = field(default_factory=dict)
+    _reviews: dict[int, tuple[str, bool]] = field(default_factory=dict)
 
     @property
     def _site_file(self) -> SiteFile:
@@ -113,8 +113,9 @@ class Console:
             digest, _ = Decisions(self._site_file).came(form_of(request).get("plan", ""))
         except FedGraftError as error:
             return self._plans(request, Told(str(error), wrong=True))
-        job = self._start(f"Plan {digest[:16]}", "review", digest, "--no-check")
-        self._reviews[job.number] = digest
+        checks = "check" in form_of(request)
+        job = self._start(f"Plan {digest[:16]}", "review", digest, *([] if checks else ["--no-check"]))
+        self._reviews[job.number] = digest, checks
         return see(job)
 
     def _approve(self, request: Request) -> Response:
@@ -160,8 +161,8 @@ class Console:
         return self._page(request, "/commands", [shown])
 
     def _job(self, job: Job, token: str) -> Html:
-        plan = self._reviews.get(job.number)
-        return job_part(job, decision_forms(plan, token) if plan is not None and job.code == 0 else None)
+        read = self._reviews.get(job.number)
+        return job_part(job, None if read is None or job.code is None else decision_forms(*read, token))
 
 
 def _day(text: str) -> date | None:

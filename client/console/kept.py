@@ -7,7 +7,7 @@ from fedgraft.common.causes import what_to_do
 from fedgraft.common.drawing.markup import Content, Html, named, paragraph, section, table, tag
 from fedgraft.common.drawing.numbers import duration, size
 from fedgraft.common.runtime.moments import clock_time
-from fedgraft.common.web.frame import button, field, form, text_area, tick
+from fedgraft.common.web.frame import button, field, form, rows_table, text_area, tick
 
 SHOWN_DAYS = 400
 _CSS = {True: "state good", False: "state broken"}
@@ -40,7 +40,7 @@ def left_part(found: Overview) -> Html:
             tag("code", "state/released.jsonl"),
             " says what it was: names of tensors, their norms, counts and figures; no case.",
         ),
-        tag("div", table(None, ("day", "what", "times", "bytes of weights"), rows[:SHOWN_DAYS]), class_="wordy"),
+        rows_table("What left", ("day", "what", "times", "bytes of weights"), rows[:SHOWN_DAYS]),
     )
 
 
@@ -68,7 +68,7 @@ def pages_part(found: Overview, token: str) -> Html:
     return section(
         "Pages that stay here",
         paragraph("They are of single cases, and must stay at this site."),
-        tag("div", table(None, ("page", "made", "to do"), rows), class_="wordy"),
+        rows_table("Pages", ("page", "made", "to do"), rows),
     )
 
 

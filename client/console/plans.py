@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fedgraft.client.approval.deciding import Waiting
 from fedgraft.client.overview.overview import Decided, Overview
-from fedgraft.common.drawing.markup import Content, Html, details, named, paragraph, section, table, tag, together
+from fedgraft.common.drawing.markup import Content, Html, details, named, paragraph, section, tag, together
 from fedgraft.common.runtime.moments import clock_time
-from fedgraft.common.web.frame import button, field, form, hidden
+from fedgraft.common.web.frame import button, field, form, hidden, rows_table
 
 SHOWN = 16
 """Figures of a digest, as ``fedgraft site pending`` shows them."""
@@ -23,7 +23,7 @@ def asked_part(found: Overview, token: str) -> Html:
         return section("Asked", paragraph("No plan waits for a decision."))
     rows = [_waiting(one, found.coordinator, token) for one in found.waiting]
     head = ("plan", "came", "asked by", "what", "to do")
-    return section("Asked", tag("div", table(None, head, rows), class_="wordy"))
+    return section("Asked", rows_table("Plans that wait", head, rows))
 
 
 def _waiting(one: Waiting, coordinator: str | None, token: str) -> tuple[Content, ...]:
@@ -48,7 +48,7 @@ def decided_part(found: Overview, token: str) -> Html | None:
         shown.add(one.plan)
         rows.append(_decided(one, newest, token))
     head = ("plan", "when", "decision", "by", "stands now", "to do")
-    return section("Decided", tag("div", table(None, head, rows), class_="wordy"))
+    return section("Decided", rows_table("Decisions", head, rows))
 
 
 def _decided(one: Decided, newest: bool, token: str) -> tuple[Content, ...]:
@@ -65,8 +65,8 @@ def _decided(one: Decided, newest: bool, token: str) -> tuple[Content, ...]:
     )
 
 
-def decision_forms(plan: str, token: str) -> Html:
-    """Yes or no, below what a plan would do and tell."""
+def decision_forms(plan: str, checked: bool, token: str) -> Html:
+    """Yes or no, below what a plan would do and tell; or first the check, unless that is above."""
     yes = form(
         "/approve",
         token,
@@ -76,7 +76,16 @@ def decision_forms(plan: str, token: str) -> Html:
         field("until", "Until the end of", hint="empty: until it is revoked", type="date"),
         tag("p", button("Approve this plan")),
     )
-    return together([section("Yes", yes), section("No", _refusal("/refuse", plan, "Refuse this plan", token))])
+    measure = form(
+        "/review",
+        token,
+        hidden("plan", plan),
+        hidden("check", "yes"),
+        paragraph("What it would need here, measured on this site's own cases: minutes, memory, bytes, groups."),
+        button("Check it on our data", "quiet", id_="check-it"),
+    )
+    no = _refusal("/refuse", plan, "Refuse this plan", token)
+    return together([None if checked else section("Not sure", measure), section("Yes", yes), section("No", no)])
 
 
 def _refusal(action: str, plan: str, text: str, token: str) -> Html:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fedgraft.common.drawing.markup import Content, Html, paragraph, section, table, tag
+from fedgraft.common.drawing.markup import Content, Html, paragraph, section, tag
 from fedgraft.common.runtime.moments import clock_time
+from fedgraft.common.web.frame import rows_table
 from fedgraft.common.web.jobs import Job
 
 HEADINGS = ("command", "begun", "state")
@@ -16,7 +17,7 @@ def job_list(jobs: Sequence[Job]) -> Html:
     if not jobs:
         return section("Commands", paragraph("This console has started nothing yet."))
     rows = [(tag("a", one.title, href=f"/commands/{one.number}"), clock_time(one.began), state(one)) for one in jobs]
-    return section("Commands", tag("div", table(None, HEADINGS, rows), class_="wordy"))
+    return section("Commands", rows_table("Commands", HEADINGS, rows))
 
 
 def job_part(job: Job, below: Content) -> Html:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-PAUSE_SECONDS = 2.0
+PAUSE_SECONDS, LOOK_SECONDS = 2.0, 0.2
+"""Between two looks at what has changed, and at whether the server ends."""
 BEAT = ": still here\n\n"
 """A comment, by which a line that is gone is noticed."""
 
@@ -33,7 +35,11 @@ async def _stream(request: Request, parts: Callable[[], Mapping[str, str]], paus
         new = [event(name, html) for name, html in now.items() if sent.get(name) != html]
         sent = now
         yield "".join(new) or BEAT
-        await asyncio.sleep(pause)
+        until = time.monotonic() + pause
+        while time.monotonic() < until:
+            if request.scope["ending"]():
+                return
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 def event(name: str, html: str) -> str:

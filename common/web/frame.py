@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.responses import HTMLResponse
 
-from fedgraft.common.drawing.markup import Content, Html, tag, together
+from fedgraft.common.drawing.markup import Content, Html, Row, table, tag, together
 
 TOKEN = "token"
 
@@ -38,9 +38,10 @@ def page(frame: Frame, path: str, token: str, parts: Sequence[Content], told: To
     """
     links = [tag("a", text, href=to, aria_current="page" if to == path else None) for to, text in frame.links.items()]
     out = form("/logout", token, button("Log out", "quiet"), class_="inline")
+    pause = tag("button", "Pause", type="button", class_="quiet", id="pause", hidden="hidden")
     body = [
         tag("a", "To the content", href="#main", class_="skip"),
-        tag("header", tag("h1", frame.name), tag("span", class_="soft", id="live", role="status"), out),
+        tag("header", tag("h1", frame.name), tag("span", class_="soft", id="live", role="status"), pause, out),
         tag("nav", *links, aria_label="pages"),
         tag("main", _told(told), *parts, id="main"),
     ]
@@ -80,6 +81,11 @@ def _told(told: Told | None) -> Html | None:
     return tag(
         "div", told.text, class_="told wrong" if told.wrong else "told", role="alert" if told.wrong else "status"
     )
+
+
+def rows_table(name: str, headings: Sequence[str], rows: Iterable[Row | Sequence[Content]]) -> Html:
+    """A table of words; its name is for who does not see the heading above it."""
+    return tag("div", table(name, headings, rows), class_="wordy unseen-caption")
 
 
 def live(name: str, content: Content) -> Html:

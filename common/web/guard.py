@@ -4,6 +4,7 @@ says what a browser may do with it."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
@@ -35,10 +36,12 @@ CLOSED = "Closed. Open the console by the link that its command printed.\n"
 
 class Guard:
     """An ASGI application in front of another one. A request that it lets in has ``scope["token"]``, what the page's
-    forms must carry, and, if it is a form, ``scope["form"]``, its fields."""
+    forms must carry; if it is a form, ``scope["form"]``, its fields; and ``scope["ending"]``, which tells whether the
+    server ends."""
 
     def __init__(self, app: ASGIApp, access: Access, sessions: Sessions) -> None:
         self._app, self._access, self._sessions = app, access, sessions
+        self.ending: Callable[[], bool] = lambda: False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,6 +57,7 @@ class Guard:
         request = Request(scope, receive)
         answer = await self._answer(request)
         if answer is None:
+            scope["ending"] = self.ending
             await self._app(scope, receive, headed)
         else:
             await answer(scope, receive, headed)

@@ -122,24 +122,31 @@ def serve(place: Place, secrets: Path, build: Callable[[], ASGIApp], told: Calla
     """
     with _bound(place) as listening:
         access = access_of(place, listening.getsockname()[1], secrets)
-        served = Guard(build(), access, Sessions())
+        server = server_of(place, Guard(build(), access, Sessions()))
         told(f"console: {address(place, access)}")
-        tls: dict[str, Any] = {}
-        if place.certificate is not None and place.key is not None:
-            tls = {"ssl_certfile": str(place.certificate), "ssl_keyfile": str(place.key)}
-        config = uvicorn.Config(
-            served,
-            log_level="warning",
-            access_log=False,  # an address can hold the link's secret
-            server_header=False,
-            lifespan="off",
-            ws="none",
-            http="h11",
-            timeout_graceful_shutdown=1,
-            **tls,
-        )
-        uvicorn.Server(config).run(sockets=[listening])
+        server.run(sockets=[listening])
     return 0
+
+
+def server_of(place: Place, guard: Guard) -> uvicorn.Server:
+    """The server, which is not running yet."""
+    tls: dict[str, Any] = {}
+    if place.certificate is not None and place.key is not None:
+        tls = {"ssl_certfile": str(place.certificate), "ssl_keyfile": str(place.key)}
+    config = uvicorn.Config(
+        guard,
+        log_level="warning",
+        access_log=False,  # an address can hold the link's secret
+        server_header=False,
+        lifespan="off",
+        ws="none",
+        http="h11",
+        timeout_graceful_shutdown=5,
+        **tls,
+    )
+    server = uvicorn.Server(config)
+    guard.ending = lambda: server.should_exit
+    return server
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ a:focus-visible, button:focus-visible, input:focus-visible, select:focus-visible
 summary:focus-visible { outline: 3px solid var(--c1); outline-offset: 2px; }
 button { font: inherit; padding: 0.3rem 0.9rem; border: 1px solid var(--c0); border-radius: 0.3rem; cursor: pointer;
   background: var(--c0); color: var(--ground); }
+header button { padding: 0.1rem 0.6rem; font-size: 0.9rem; } [hidden] { display: none; }
 button.quiet { background: transparent; color: var(--c0); }
 button.grave { background: transparent; border-color: var(--bad); color: var(--bad); }
 form { margin: 0.4rem 0; } form.inline { display: inline-block; margin: 0.2rem 0.6rem 0.2rem 0; }
@@ -29,6 +30,7 @@ textarea { width: 100%; min-height: 12rem; font: 0.85rem/1.4 ui-monospace, monos
 .state { font-weight: 600; } .good { color: var(--ok); } .watch { color: var(--c1); }
 table.cards { width: 100%; } td, th { padding-left: 0.8rem; } td.words, .wordy td, .wordy th { text-align: left; }
 .wordy th:first-child { min-width: 6rem; }
+.unseen-caption caption { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
 td details { margin: 0; } td summary { font-weight: 400; }
 code, .mono { font-family: ui-monospace, monospace; font-size: 0.88rem; overflow-wrap: anywhere; }
 .line-to-copy { user-select: all; background: var(--faint); padding: 0.5rem 0.8rem; display: block; }
@@ -53,6 +55,14 @@ if (parts.length) {
   });
   source.onopen = () => { said.textContent = "live"; };
   source.onerror = () => { said.textContent = "not connected; what is shown is old"; };
+  const pause = document.getElementById("pause");
+  pause.hidden = false;
+  pause.onclick = () => {
+    if (source.readyState === EventSource.CLOSED) return location.reload();
+    source.close();
+    said.textContent = "paused";
+    pause.textContent = "Go on";
+  };
 }
 """
 """Puts what the server rendered in the place of what it rendered before; a part into which something was typed, or in

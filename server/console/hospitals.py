@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from fedgraft.common.drawing.markup import Content, Html, Row, details, named, paragraph, section, table, tag, together
+from fedgraft.common.drawing.markup import Content, Html, Row, details, named, paragraph, section, tag, together
 from fedgraft.common.drawing.numbers import MISSING
 from fedgraft.common.runtime.moments import ago
-from fedgraft.common.web.frame import button, form, hidden
+from fedgraft.common.web.frame import button, form, hidden, rows_table
 from fedgraft.server.watching.hospitals import Hospital
 from fedgraft.server.watching.observed import SeenSite
 from fedgraft.server.watching.snapshot import Federation
@@ -35,7 +35,7 @@ def hospital_rows(found: Federation) -> Html:
         )
     seen = {} if found.run is None else {site.name: site for site in found.run.sites}
     rows = [_row(one, seen.get(one.name), found) for one in found.hospitals]
-    return section("Hospitals", tag("div", table(None, HEADINGS, rows), class_="wordy"))
+    return section("Hospitals", rows_table("Hospitals", HEADINGS, rows))
 
 
 def _row(one: Hospital, seen: SeenSite | None, found: Federation) -> Row:
@@ -96,7 +96,7 @@ def invitations(found: Federation, token: str) -> Html | None:
         else:
             said = "ended, unused" if one.state == "ended" else f"invited, until {until}"
         rows.append((named(one.name), said))
-    return section("Invited", tag("div", table(None, ("hospital", "how it stands"), rows), class_="wordy"))
+    return section("Invited", rows_table("Invitations", ("hospital", "how it stands"), rows))
 
 
 def status_line(found: Federation) -> Html:

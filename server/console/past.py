@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from fedgraft.common.drawing.markup import Content, Html, named, paragraph, section, table, tag
+from fedgraft.common.drawing.markup import Content, Html, named, paragraph, section, tag
 from fedgraft.common.drawing.numbers import figure
 from fedgraft.common.runtime.moments import clock_time
-from fedgraft.common.web.frame import button, form, hidden
+from fedgraft.common.web.frame import button, form, hidden, rows_table
 from fedgraft.common.web.requests import kept_page
 from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.watching.runs import REPORT, PastRun, folder_of
@@ -22,7 +22,7 @@ def past_part(found: Federation, token: str) -> Html:
     if not found.runs:
         return section("Runs", paragraph("No run has begun yet."))
     rows = [_row(one, token) for one in found.runs]
-    return section("Runs", tag("div", table(None, HEADINGS, rows), class_="wordy"))
+    return section("Runs", rows_table("Runs", HEADINGS, rows))
 
 
 def _row(one: PastRun, token: str) -> tuple[Content, ...]:

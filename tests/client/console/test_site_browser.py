@@ -26,6 +26,7 @@ def test_a_person_reads_a_plan_and_approves_it(asked: Asked, tmp_path: Path) -> 
                 page.open(base + path)
                 assert words in page.text(), path
                 assert page.value("document.documentElement.scrollWidth") <= width, (path, width)
+                assert page.nameless() == [], path
         page.open(base)
         page.value(f"document.getElementById('review-{start}').focus()")
         page.key("Enter")

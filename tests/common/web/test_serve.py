@@ -7,11 +7,15 @@ import socket
 import stat
 from pathlib import Path
 
+import httpx
 import pytest
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.web.access import kept_secret, read_password
 from fedgraft.common.web.serve import LINK, SCRAPE, Place, access_of, add_options, address, place_of, serve
+from fedgraft.common.web.site import application
+
+from ...serving import served
 
 
 def place(*words: str) -> Place:
@@ -76,6 +80,18 @@ def test_options_that_lack_another_or_a_file(files: tuple[str, ...], tmp_path: P
     password.unlink()
     with pytest.raises(DeploymentError, match=r"does not exist; write a password into it"):
         read_password(password)
+
+
+def test_a_stream_ends_with_the_server(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with httpx.Client(trust_env=False) as client:
+        with served(tmp_path, lambda: application({}, {}, lambda token: {"now": "<p>live</p>"}, tuple)) as link:
+            base, _, secret = link.partition("?")
+            client.get(f"{base}console.css?{secret}")
+            lines = client.send(client.build_request("GET", f"{base}events"), stream=True).iter_lines()
+            told = [next(lines) for _ in range(4)]
+        assert told == ["retry: 3000", "", "event: now", 'data: "<p>live</p>"']
+        assert "data" not in "".join(lines), "it is closed, and nothing had changed"
+    assert "Error" not in capfd.readouterr().err
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:

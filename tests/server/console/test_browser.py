@@ -43,11 +43,14 @@ def test_wide_and_narrow_live_and_by_keyboard(page: browser.Page, link: str, run
             assert words in page.text(), path
             assert page.value("document.documentElement.scrollWidth") <= width, (path, width)
             assert page.value("document.title").endswith("FedGraft coordinator")
+            assert page.nameless() == [], path
     page.open(base)
     assert HOSTILE in page.text(), "as text"
     page.until("document.getElementById('live').textContent === 'live'")
     (run.out / "left-out.json").write_text('{"1002": "fourth-hospital"}')
     page.until("document.body.innerText.includes('fourth-hospital')")
+    page.value("document.getElementById('pause').click()")
+    assert page.value("document.getElementById('live').textContent") == "paused"
     page.open(base + "invite")
     page.value("document.getElementById('name').focus()")
     page.call("Input.insertText", text="west")
