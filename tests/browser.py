@@ -13,11 +13,15 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from websockets.sync.client import ClientConnection, connect
+import pytest
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needed = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 LONGEST_SECONDS = 120.0
 OPTIONS = (
     "--headless=new",
@@ -114,13 +118,16 @@ class Page:
 
     def picture(self, path: Path) -> None:
         """Write a picture of the whole page."""
-        told = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        size = self.call("Page.getLayoutMetrics")["cssContentSize"]
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+        told = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         path.write_bytes(base64.b64decode(told["data"]))
 
 
 @contextlib.contextmanager
 def chromium(folder: Path) -> Iterator[Page]:
     """A browser with one empty page, and its profile in a folder; it ends with the block."""
+    client = pytest.importorskip("websockets.sync.client", reason="the browser's protocol needs the package websockets")
     assert CHROMIUM is not None
     port, log = folder / "profile" / "DevToolsActivePort", folder / "chromium.log"
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,7 +143,7 @@ def chromium(folder: Path) -> Iterator[Page]:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(f"http://127.0.0.1:{number}/json/list", timeout=LONGEST_SECONDS) as answer:
             (target,) = [one for one in json.load(answer) if one["type"] == "page"]
-        with connect(target["webSocketDebuggerUrl"], max_size=None, proxy=None) as connection:
+        with client.connect(target["webSocketDebuggerUrl"], max_size=None, proxy=None) as connection:
             page = Page(connection)
             for domain in ("Page", "Runtime", "Log", "Network"):
                 page.call(f"{domain}.enable")

@@ -8,17 +8,17 @@ import pytest
 
 from fedgraft.client.approval.decisions import Decisions
 
+from ...browser import chromium, needed
 from .conftest import Asked
 
-browser = pytest.importorskip("tests.browser", reason="the browser's protocol needs the package websockets")
 PAGES = {"": "Asked", "left": "5.0 MB", "site": "Privacy account", "withdraw": "Withdraw them", "commands": "Commands"}
 
 
 @pytest.mark.processes
-@pytest.mark.skipif(browser.CHROMIUM is None, reason="no Chromium on this machine")
+@needed
 def test_a_person_reads_a_plan_and_approves_it(asked: Asked, tmp_path: Path) -> None:
     base, start = asked.link.partition("?")[0], asked.plan.digest[:8]
-    with browser.chromium(tmp_path / "browser") as page:
+    with chromium(tmp_path / "browser") as page:
         page.open(asked.link)
         for width in (1280, 400):
             page.width(width)

@@ -10,10 +10,10 @@ import pytest
 
 from fedgraft.server.deployment.invitations import read_invitations
 
+from ...browser import Page, chromium, needed
 from ..watching.conftest import Watched
 from .conftest import HOSTILE
 
-browser = pytest.importorskip("tests.browser", reason="the browser's protocol needs the package websockets")
 PAGES = {
     "": "Hospitals",
     "runs": "completed",
@@ -24,15 +24,14 @@ PAGES = {
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[browser.Page]:  # type: ignore[name-defined]
-    if browser.CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with browser.chromium(tmp_path / "browser") as found:
+def page(tmp_path: Path) -> Iterator[Page]:
+    with chromium(tmp_path / "browser") as found:
         yield found
 
 
 @pytest.mark.processes
-def test_wide_and_narrow_live_and_by_keyboard(page: browser.Page, link: str, run: Watched) -> None:  # type: ignore[name-defined]
+@needed
+def test_wide_and_narrow_live_and_by_keyboard(page: Page, link: str, run: Watched) -> None:
     base = link.partition("?")[0]
     page.open(link)
     assert page.value("location.href") == base, "the secret is not in the address any more"
@@ -67,7 +66,8 @@ def test_wide_and_narrow_live_and_by_keyboard(page: browser.Page, link: str, run
 
 
 @pytest.mark.processes
-def test_another_origin_and_a_stranger_get_nothing(page: browser.Page, link: str, run: Watched, tmp_path: Path) -> None:  # type: ignore[name-defined]
+@needed
+def test_another_origin_and_a_stranger_get_nothing(page: Page, link: str, run: Watched, tmp_path: Path) -> None:
     base = link.partition("?")[0]
     page.open(base)
     assert "Closed." in page.text() and "site-0" not in page.text()
