@@ -51,7 +51,7 @@ COMMANDS = {
     "status": ("fedgraft.client.overview.command", "is it connected, what waits for a decision, what left"),
     "privacy": ("fedgraft.client.privacy.command", "what was promised to patients in all runs, and what is left"),
     "deidentify": ("fedgraft.client.deidentification.command", "what may name a patient in notes: an assistant"),
-    "audit": ("fedgraft.client.audit.command", "verify this site's logs; exit code 1 if a line was changed"),
+    "audit": (f"{_HERE}.audit", "verify this site's logs; exit code 1 if a line was changed"),
     "withdraw": (
         "fedgraft.client.withdrawal.command",
         "patients opt out: no run sees them, nothing of theirs is kept",

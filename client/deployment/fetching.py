@@ -70,7 +70,7 @@ def published(site_file: Path) -> tuple[SiteFile, list[str]]:
     site = read_site_file(site_file)
     coordinator = require_coordinator(site, site_file)
     with asking(coordinator) as connection:
-        answer = _get(connection, coordinator, _PATH)
+        answer = get(connection, coordinator, _PATH)
         content = json.loads(answer.read(_SMALL))
     return site, [str(name) for name in content]
 
@@ -78,10 +78,10 @@ def published(site_file: Path) -> tuple[SiteFile, list[str]]:
 def _receive_all(connection: http.client.HTTPSConnection, coordinator: Coordinator, name: str, folder: Path) -> None:
     """The signature first: nothing is asked for by a name that the coordinator did not sign."""
     for file in (DIGESTS, SIGNATURE):
-        (folder / file).write_bytes(_get(connection, coordinator, f"{_PATH}/{name}/{file}").read(_SMALL))
+        (folder / file).write_bytes(get(connection, coordinator, f"{_PATH}/{name}/{file}").read(_SMALL))
     check_signature(folder, coordinator.ca)
     for file in read_digests(folder / DIGESTS):
-        answer = _get(connection, coordinator, f"{_PATH}/{name}/{file}")
+        answer = get(connection, coordinator, f"{_PATH}/{name}/{file}")
         with (folder / file).open("wb") as stream:
             while piece := answer.read(_PIECE):
                 stream.write(piece)
@@ -120,7 +120,12 @@ def asking(coordinator: Coordinator) -> Iterator[http.client.HTTPSConnection]:
         connection.close()
 
 
-def _get(connection: http.client.HTTPSConnection, coordinator: Coordinator, path: str) -> http.client.HTTPResponse:
+def get(connection: http.client.HTTPSConnection, coordinator: Coordinator, path: str) -> http.client.HTTPResponse:
+    """The answer to a signed ``GET``.
+
+    Raises:
+        DeploymentError: the coordinator does not give it.
+    """
     connection.request("GET", path, headers=signed_headers(coordinator.key, path, time.time()))
     answer = connection.getresponse()
     if answer.status != 200:

@@ -31,6 +31,8 @@ from fedgraft.common.runtime.chained import Head
 from fedgraft.common.runtime.files import private_folder, replacing
 
 MOST_CHARACTERS = 4096
+HEADS_PATH = "/sites/heads"
+"""Where a coordinator gives a site what it kept of its statements."""
 _DIGEST, _NAME = re.compile(r"[0-9a-f]{64}|"), re.compile(r"[a-z]{1,40}")
 _WHAT = b"FedGraft heads of logs, format 1\n"
 
@@ -129,6 +131,11 @@ def read_kept(path: Path) -> Sequence[Statement]:
     return [one for one in _kept(path) if one is not None]
 
 
+def read_statements(text: str) -> Sequence[Statement]:
+    """The statements in a text, a line each, without what can't be read."""
+    return [one for one in _in(text) if one is not None]
+
+
 def is_damaged(path: Path) -> bool:
     """Whether a line of such a file can't be read any more, or is not as it was written."""
     return any(one is None for one in _kept(path))
@@ -136,7 +143,10 @@ def is_damaged(path: Path) -> bool:
 
 def _kept(path: Path) -> Iterator[Statement | None]:
     """Each line's statement; ``None`` for one that can't be read."""
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    yield from _in(path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "")
+
+
+def _in(text: str) -> Iterator[Statement | None]:
     for line in text.split("\n")[:-1] + ([""] if text and not text.endswith("\n") else []):
         try:
             found = statement_from(line)

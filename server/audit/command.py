@@ -11,7 +11,7 @@ from pathlib import Path
 from fedgraft.common.errors import DataError, DeploymentError
 from fedgraft.common.logs.heads import Statement, read_kept
 from fedgraft.common.runtime.processes import say
-from fedgraft.server.audit.heads import HEADS, KEPT
+from fedgraft.server.audit.heads import HEADS
 from fedgraft.server.audit.verify import Audit, verify
 from fedgraft.server.deployment.folder import Folder, read_sites
 
@@ -52,7 +52,7 @@ def run(given: argparse.Namespace) -> int:
 
 def what_broke(folder: Folder, site: str) -> str:
     """What is wrong with what a site said about its logs, over time; empty if nothing is."""
-    kept = read_kept(folder.root / KEPT / f"{site}.jsonl")
+    kept = read_kept(folder.heads / f"{site}.jsonl")
     if len(kept) < 2:
         return ""
     new = kept[-1]
@@ -92,9 +92,9 @@ def _told(folder: Folder, found: Audit, broken: dict[str, str], held: int) -> It
     if held:
         yield f"compared with what {held} site(s) kept"
     for site in read_sites(folder):
-        kept = read_kept(folder.root / KEPT / f"{site.name}.jsonl")
+        kept = read_kept(folder.heads / f"{site.name}.jsonl")
         if site.name in broken:
-            yield f"{site.name}: {broken[site.name]}; its own audit says where: send it {KEPT}/{site.name}.jsonl"
+            yield f"{site.name}: {broken[site.name]}; its own audit says where: send it heads/{site.name}.jsonl"
         elif kept:
             logs = ", ".join(f"{log} {head.lines}" for log, head in sorted(kept[-1].heads.items()))
             yield f"{site.name}: told the heads of its logs at {kept[-1].time} (lines: {logs})"

@@ -14,8 +14,6 @@ from fedgraft.server.deployment.folder import LIVE, Folder
 LEDGER, LOST, HEADS = "ledger.jsonl", "ledger-lost.jsonl", "ledger-heads.jsonl"
 """In a run's folder: the ledger; its lines of rounds that were cut short and begun again; the coordinator's own newest
 statement about it."""
-KEPT = "heads"
-"""In the coordinator's folder: for each site its newest statement about its logs, ``NAME.jsonl``."""
 COORDINATOR = "coordinator"
 
 
@@ -47,5 +45,5 @@ def keep_heads(folder: Folder, site: str, statement: Statement) -> bool:
     """Keep what a site says of its logs; whether it says that of itself, with a signature that holds or none."""
     if statement.of != site or (statement.signature and not statement.is_signed_by_own_key()):
         return False
-    keep_newest(folder.root / KEPT / f"{site}.jsonl", statement)
+    keep_newest(folder.heads / f"{site}.jsonl", statement)
     return True

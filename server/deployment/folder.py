@@ -104,6 +104,11 @@ class Folder:
         return self.root / "facts"
 
     @property
+    def heads(self) -> Path:
+        """What sites said of their logs (`fedgraft.server.audit`): for each its statements, ``NAME.jsonl``."""
+        return self.root / "heads"
+
+    @property
     def sites_file(self) -> Path:
         return self.root / "sites.json"
 

@@ -38,7 +38,7 @@ from fedgraft.server.deployment.public.evaluations import Inbox
 from fedgraft.server.deployment.public.fleet_keys import Keyring
 from fedgraft.server.deployment.public.membership import MEMBERSHIP_PATH, Membership
 from fedgraft.server.deployment.public.public_port import UPSTREAM_LIMIT, PublicPort, places_within_limits
-from fedgraft.server.deployment.public.published import MODELS_PATH, Refused, Shelf
+from fedgraft.server.deployment.public.published import GIVEN, MODELS_PATH, Refused, Shelf
 from fedgraft.server.deployment.public.pulse import Pulse
 from fedgraft.server.deployment.public.reception import GIVES, TAKES, Reception
 
@@ -232,8 +232,8 @@ class Gateway:
 
 
 def _is_about_models(scope: HTTPScope, method: str) -> bool:
-    path = scope["raw_path"]
-    return scope["method"] == method and not scope["query_string"] and path.startswith(MODELS_PATH.encode())
+    path, prefixes = scope["raw_path"], GIVEN if method == "GET" else (MODELS_PATH,)
+    return scope["method"] == method and not scope["query_string"] and path.startswith(tuple(map(str.encode, prefixes)))
 
 
 def _is_of_facts(scope: HTTPScope) -> bool:

@@ -1,4 +1,5 @@
-"""What the gateway gives to registered sites: models that were published (`fedgraft.server.deployment.publishing`).
+"""What the gateway gives to registered sites: models that were published (`fedgraft.server.deployment.publishing`), and
+to each what was kept of its own statements about its logs.
 
 Whoever asks signs the request with the key of a registered site (`fedgraft.common.runtime.signed_requests`).
 """
@@ -11,12 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fedgraft.common.logs.heads import HEADS_PATH
 from fedgraft.common.model_folder.digests import SIGNATURE
 from fedgraft.common.plan.types import SITE_NAME
 from fedgraft.common.runtime.signed_requests import as_text, signer
 from fedgraft.server.deployment.folder import Folder, read_sites
 
 MODELS_PATH = "/models"
+GIVEN = (MODELS_PATH, HEADS_PATH)
 UNKNOWN = "models are for registered sites: the request is not signed by the key of one, or its clock is off"
 
 
@@ -30,7 +33,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Shelf:
-    """What the gateway gives out: ``/models``, the names as JSON, and ``/models/NAME/FILE``, a file."""
+    """What the gateway gives out: ``/models``, the names as JSON; ``/models/NAME/FILE``, a file; ``/sites/heads``."""
 
     folder: Folder
 
@@ -39,8 +42,12 @@ class Shelf:
         asked = path.decode("latin-1")
         known = as_text(headers)
         who = signer(known, asked, time.time())
-        if who is None or who not in {site.fingerprint for site in read_sites(self.folder)}:
-            return Refused(401, UNKNOWN)
+        names = {site.fingerprint: site.name for site in read_sites(self.folder)}
+        if who is None or who not in names:
+            return Refused(401, UNKNOWN.replace("models", "heads of logs") if asked == HEADS_PATH else UNKNOWN)
+        if asked == HEADS_PATH:
+            kept = self.folder.heads / f"{names[who]}.jsonl"
+            return kept if kept.is_file() else b""
         models = self._models()
         if asked == MODELS_PATH:
             return (json.dumps(sorted(models)) + "\n").encode()

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from fedgraft.client.audit.heads import say_heads
+from fedgraft.client.audit.runs import note_run
 from fedgraft.client.deployment.announcing import Announcer
 from fedgraft.client.membership.asking import ask
 from fedgraft.client.membership.rekey import rekey
@@ -25,6 +27,7 @@ from fedgraft.common.errors import DeploymentError, WireError
 from fedgraft.common.membership import leaving, rekeying, wish_of
 from fedgraft.common.runtime.chained import Chain
 from fedgraft.common.runtime.ssh_keys import fingerprint, key_fingerprint
+from fedgraft.server.audit.heads import keep_heads
 from fedgraft.server.deployment.folder import Folder, RegisteredSite, Settings, create, read_sites, renew, write_sites
 from fedgraft.server.deployment.public.membership import LOG, Membership
 
@@ -160,3 +163,24 @@ def test_a_renewed_certificate_is_shown_to_new_connections_and_open_ones_go_on(c
             time.sleep(0.1)
         first.sendall(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert first.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_a_site_asks_what_was_kept_of_its_logs_and_gets_no_other_s(
+    coordinator: tuple[Folder, int], site: SiteFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = coordinator[0]
+    audit = ["site", "audit", "--ask", "--site", str(tmp_path / "site.yaml")]
+    assert main(audit) == 2
+    assert "has kept no statement about this site's logs yet" in capsys.readouterr().err
+    note_run(site.state, 1, "ab" * 32)
+    said = say_heads(site)
+    assert keep_heads(folder, "north", said) and keep_heads(folder, "south", replace(said, of="south", signature=""))
+    assert main(audit) == 0
+    assert f"compared with what the coordinator kept at {said.time}" in capsys.readouterr().out
+    (site.state / "runs.jsonl").unlink()
+    (site.state / "heads.jsonl").unlink()
+    assert main(audit) == 1
+    assert "runs.jsonl was cut off behind line 0: the statement of" in capsys.readouterr().out
+    write_sites(folder, ())
+    assert main(audit) == 2
+    assert "gives no /sites/heads: heads of logs are for registered sites" in capsys.readouterr().err

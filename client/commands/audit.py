@@ -1,4 +1,4 @@
-"""The command ``fedgraft site audit``."""
+"""``fedgraft site audit``."""
 
 from __future__ import annotations
 
@@ -10,34 +10,46 @@ from pathlib import Path
 
 from fedgraft.client.audit.heads import HEADS, LEDGERS
 from fedgraft.client.audit.verify import Audit, verify
-from fedgraft.client.site.site_file import SiteFile, read_site_file
+from fedgraft.client.deployment.fetching import asking, get
+from fedgraft.client.deployment.supervisor import require_coordinator
+from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file
 from fedgraft.common.errors import DataError
-from fedgraft.common.logs.heads import Statement, read_kept
+from fedgraft.common.logs.heads import HEADS_PATH, Statement, read_kept, read_statements
 from fedgraft.common.runtime.processes import say
 
+_MOST = 1 << 20
 DESCRIPTION = """\
 Verifies this site's logs (what was released, approved, charged, run, withdrawn, and what went wrong): every line
-follows from the one before, and the logs reach as far as the site's signed statement of them says. With --held also as
-far as the coordinator knows: it keeps the statement that travels with each reply (heads/NAME.jsonl in its folder; ask
-for it). Names the first line that was changed, removed, added or cut off. state/ledgers/RUN.jsonl is what this site
-keeps of a run's ledger: the coordinator's own audit takes it. Exit code 0: all as it was written; 1: something was
-changed.
+follows from the one before, and the logs reach as far as the site's signed statement of them says. With --ask also as
+far as the coordinator knows, which keeps the statements that travel with each reply; with --held, as a file of these
+knows (heads/NAME.jsonl in the coordinator's folder). Names the first line that was changed, removed, added or cut off.
+state/ledgers/RUN.jsonl is what this site keeps of a run's ledger: the coordinator's own audit takes it.
+Exit code 0: all as it was written; 1: something was changed.
+"""
+EPILOG = """\
+examples:
+  fedgraft site audit
+  fedgraft site audit --ask
+  fedgraft site audit --held north.jsonl
 """
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "example: fedgraft site audit --held north.jsonl"
-    parser.add_argument("--held", type=Path, metavar="FILE", help="heads/NAME.jsonl of the coordinator")
+    known = parser.add_mutually_exclusive_group()
+    known.add_argument("--ask", action="store_true", help="ask the coordinator what it kept of this site's statements")
+    known.add_argument("--held", type=Path, metavar="FILE", help="heads/NAME.jsonl of the coordinator")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
 def run(given: argparse.Namespace) -> int:
     site = read_site_file(given.site)
-    held = [] if given.held is None else statements_in(given.held)
+    held: Sequence[Statement] = [] if given.held is None else statements_in(given.held)
+    if given.ask:
+        held = asked_of(require_coordinator(site, given.site))
     strangers = sorted({one.of for one in held} - {site.name})
     if strangers:
-        raise DataError(f"--held {given.held} is about {', '.join(strangers)}, and this site is {site.name}")
+        where = "what the coordinator kept" if given.held is None else f"--held {given.held}"
+        raise DataError(f"{where} is about {', '.join(strangers)}, and this site is {site.name}")
     found = verify(site.state, held)
     if given.json:
         print(json.dumps({"clean": found.is_clean, "logs": [asdict(one) for one in found.logs]}))
@@ -56,6 +68,20 @@ def statements_in(path: Path) -> Sequence[Statement]:
     found = read_kept(path)
     if not found:
         raise DataError(f"--held {path} holds no statement about logs")
+    return found
+
+
+def asked_of(coordinator: Coordinator) -> Sequence[Statement]:
+    """What the coordinator kept.
+
+    Raises:
+        DeploymentError: it can't be reached, or does not know this site.
+        DataError: it has kept nothing yet.
+    """
+    with asking(coordinator) as connection:
+        found = read_statements(get(connection, coordinator, HEADS_PATH).read(_MOST).decode("utf-8", "replace"))
+    if not found:
+        raise DataError(f"the coordinator at {coordinator.address} has kept no statement about this site's logs yet")
     return found
 
 
