@@ -123,6 +123,6 @@ def test_a_store_in_the_state_folder_is_counted_once(site: SiteFile, tmp_path: P
 
 
 def test_who_looks_loads_no_torch(tmp_path: Path) -> None:
-    script = "import sys, fedgraft.client.overview.command; print('torch' in sys.modules)"
+    script = "import sys, fedgraft.client.console.command; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -73,6 +73,26 @@ def test_a_registered_site_is_heard(coordinator: tuple[Folder, int], site: SiteF
     assert read_announced(folder) == {}
 
 
+def test_how_far_a_sites_clock_is_off(coordinator: tuple[Folder, int], site: SiteFile) -> None:
+    """By the moment that the site signed, to a second."""
+    folder, _ = coordinator
+    assert site.coordinator is not None
+    content = pack_facts(announcer(site).facts())
+    for signed, ahead in ((1007.0, 7.0), (1007.9, 7.0), (950.0, -50.0)):
+        headers = signed_headers(site.coordinator.key, FACTS_PATH, signed, content)
+        sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+        board = Board(folder, clock=lambda: 1000.0)
+        note = board.admit(FACTS_PATH.encode(), sent)
+        assert not isinstance(note, Refused) and note.ahead == ahead
+        assert board.take(note, content) is None
+        assert read_announced(folder)["north"].ahead == ahead
+    kept = folder.facts / "north.json"
+    older = {name: value for name, value in json.loads(kept.read_text()).items() if name != "ahead"}
+    kept.write_text(json.dumps(older))
+    assert read_announced(folder)["north"].ahead is None, "of a coordinator of an older version"
+    forget(folder, "north")
+
+
 def test_what_can_not_be_written_down_is_not_told(coordinator: tuple[Folder, int], site: SiteFile) -> None:
     """As on a full disk: a site that told something before says the same again, so that nobody calls it silent."""
     folder, _ = coordinator

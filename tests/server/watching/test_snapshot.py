@@ -125,6 +125,6 @@ def test_options_that_contradict_each_other(watched: Watched, capsys: pytest.Cap
 
 
 def test_who_watches_loads_no_torch(tmp_path: Path) -> None:
-    script = "import sys, fedgraft.server.watching.snapshot; print('torch' in sys.modules)"
+    script = "import sys, fedgraft.server.console.command; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
