@@ -125,10 +125,10 @@ def choice(name: str, label: str, options: Mapping[str, str]) -> Html:
     return together([tag("label", label, for_=name), tag("select", *shown, id=name, name=name)])
 
 
-def text_area(name: str, label: str, *, hint: str = "") -> Html:
-    """A field of many lines."""
+def text_area(name: str, label: str, *, hint: str = "", text: str = "") -> Html:
+    """A field of many lines, with a text to begin with."""
     said = tag("span", f" {hint}", class_="hint") if hint else None
-    area = tag("textarea", id=name, name=name, spellcheck="false")
+    area = tag("textarea", text, id=name, name=name, spellcheck="false")
     return together([tag("label", label, said, for_=name), area])
 
 

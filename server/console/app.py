@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from fedgraft.common.drawing.markup import Content, Html, paragraph, section, tag, together
 from fedgraft.common.errors import DeploymentError, FedGraftError
+from fedgraft.common.runtime.files import private_folder
 from fedgraft.common.web.commands import job_list, job_part
 from fedgraft.common.web.frame import Frame, Told, button, form, live, page, tick
 from fedgraft.common.web.frame import field as text_field
@@ -23,7 +24,16 @@ from fedgraft.server.console.hospitals import hospital_rows, invitations, status
 from fedgraft.server.console.metrics import metrics
 from fedgraft.server.console.past import past_part, report_of
 from fedgraft.server.console.run import run_part
-from fedgraft.server.console.starting import chosen, go_form, start_form
+from fedgraft.server.console.starting import (
+    PLANS,
+    draft_link,
+    draft_name,
+    go_form,
+    pasted,
+    plans,
+    start_form,
+    text_of,
+)
 from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.deployment.invitations import confirm, invite
 from fedgraft.server.deployment.open_runs import of_folder
@@ -48,13 +58,14 @@ class Console:
     again: Callable[[], None] = lambda: None
     jobs: Jobs = field(default_factory=Jobs)
     _dry: dict[int, tuple[Path, bool]] = field(default_factory=dict)
+    _drafts: dict[int, str] = field(default_factory=dict)
 
     def application(self) -> Starlette:
         gets = {
             "/": self._now,
             "/runs": self._runs,
             "/report/{name}": lambda request: report_of(self.folder, request.path_params["name"]),
-            "/start": lambda request: self._page(request, "/start", [start_form(self.folder, token_of(request))]),
+            "/start": self._plan,
             "/invite": self._invitations,
             "/commands": lambda request: self._page(
                 request, "/commands", [live("commands", job_list(self.jobs.all()))]
@@ -64,6 +75,7 @@ class Console:
         posts = {
             "/invite": self._invite,
             "/confirm": self._confirm,
+            "/draft": self._draft,
             "/dry-run": self._dry_run,
             "/start": self._start,
             "/stop": self._stop,
@@ -140,24 +152,38 @@ class Console:
         self.again()
         return self._invitations(request, Told(f"{site.name} is registered"))
 
+    def _plan(self, request: Request, told: Told | None = None) -> Response:
+        """The page on which a run is started, with the plan that was opened, or was tried before."""
+        asked = request.query_params
+        tried = self._dry.get(int(asked["tried"])) if asked.get("tried", "").isdecimal() else None
+        found = plans(self.folder).get(asked.get("plan", "")) if tried is None else tried[0]
+        text = "" if found is None else text_of(found)
+        return self._page(request, "/start", [start_form(self.folder, token_of(request), text)], told)
+
+    def _draft(self, request: Request) -> Response:
+        name = draft_name(time.time())
+        out = private_folder(self.folder.root / PLANS) / name
+        job = self.jobs.start("Draft", "coordinator", "draft", str(self.folder.root), "--out", str(out))
+        self._drafts[job.number] = name
+        return see(job)
+
     def _dry_run(self, request: Request) -> Response:
         given = form_of(request)
         try:
-            plan = chosen(self.folder, given)
+            plan = pasted(self.folder, given.get("text", ""))
         except DeploymentError as error:
-            told = Told(str(error), wrong=True)
-            return self._page(request, "/start", [start_form(self.folder, token_of(request))], told)
+            return self._plan(request, Told(str(error), wrong=True))
         anyway = "anyway" in given
         job = self._run("Dry run", "--plan", str(plan), "--dry-run", *(["--anyway"] if anyway else []))
         self._dry[job.number] = plan, anyway
         return see(job)
 
     def _start(self, request: Request) -> Response:
-        number = _number(form_of(request), "job") or 0
-        job, dry = self.jobs.find(number), self._dry.get(number)
+        number = form_of(request).get("job", "")
+        job = self.jobs.find(int(number)) if number.isdecimal() else None
+        dry = None if job is None else self._dry.get(job.number)
         if job is None or dry is None or job.code != 0:
-            told = Told("a run begins after a dry run that was good", wrong=True)
-            return self._page(request, "/start", [start_form(self.folder, token_of(request))], told)
+            return self._plan(request, Told("a run begins after a dry run that was good", wrong=True))
         plan, anyway = dry
         return see(self._run("Start", "--plan", str(plan), "--detach", *(["--anyway"] if anyway else [])))
 
@@ -185,6 +211,8 @@ class Console:
         return self._page(request, "/commands", [shown])
 
     def _job(self, job: Job, token: str) -> Html:
+        if job.number in self._drafts:
+            return job_part(job, draft_link(job, self._drafts[job.number]))
         return job_part(job, go_form(job, token) if job.number in self._dry else None)
 
 

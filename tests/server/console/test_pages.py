@@ -7,18 +7,21 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import yaml
 
+from fedgraft.common.plan.plan import from_dict
 from fedgraft.common.wire.site_facts import SiteFacts, pack_facts
 from fedgraft.server.console.hospitals import clock, hospital_rows, invitations, status_line
 from fedgraft.server.console.metrics import metrics
 from fedgraft.server.console.past import past_part
 from fedgraft.server.console.run import run_part
-from fedgraft.server.console.starting import chosen
+from fedgraft.server.console.starting import pasted, text_of
 from fedgraft.server.deployment.folder import read_sites, write_sites
 from fedgraft.server.deployment.invitations import Invited, read_invitations
 from fedgraft.server.deployment.open_runs import end
@@ -136,9 +139,14 @@ def test_a_run_begins_only_after_its_dry_run(run: Watched, client: httpx.Client)
     (run.folder.root / "plans" / "next.yaml").write_text("rounds: 3\n")
     shown = client.get("/start").text
     assert "next.yaml" in shown and "as in run first" in shown
-    answer = send(client, "/dry-run", plan="../ca.key", text="")
-    assert answer.status_code == 400 and "choose a plan, or paste one" in answer.text
-    answer = send(client, "/dry-run", plan="as in run first")
+    assert ">rounds: 3\n<" in client.get("/start?plan=next.yaml").text
+    for nothing in ("plan=../ca.key", "plan=/etc/passwd", "tried=1", "tried=x"):
+        assert "></textarea>" in client.get(f"/start?{nothing}").text
+    answer = send(client, "/dry-run", text=" ")
+    assert answer.status_code == 400 and "open a plan, or paste one" in answer.text
+    opened_plan = client.get("/start", params={"plan": "as in run first"}).text
+    text = unescape(opened_plan.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0])
+    answer = send(client, "/dry-run", text=text)
     where = answer.url.path
     assert where == "/commands/1"
     deadline = time.monotonic() + 120
@@ -147,6 +155,7 @@ def test_a_run_begins_only_after_its_dry_run(run: Watched, client: httpx.Client)
         time.sleep(0.1)
     assert "is not running; `fedgraft coordinator start` starts it" in said and "Change the plan" in said
     assert 'action="/start"' not in said
+    assert text in unescape(client.get("/start?tried=1").text), "it can be changed, and tried again"
     for number in ("1", "7", ""):
         answer = send(client, "/start", job=number)
         assert answer.status_code == 400 and "after a dry run that was good" in answer.text
@@ -154,9 +163,24 @@ def test_a_run_begins_only_after_its_dry_run(run: Watched, client: httpx.Client)
 
 
 def test_a_plan_that_is_pasted_is_kept_as_a_file(run: Watched) -> None:
-    kept = chosen(run.folder, {"text": "rounds: 3\r\nseed: 1"})
+    kept = pasted(run.folder, "rounds: 3\r\nseed: 1")
     assert kept.read_bytes() == b"rounds: 3\nseed: 1\n" and kept.suffix == ".yaml"
-    assert chosen(run.folder, {"text": '{"rounds": 3}'}).suffix == ".json"
+    assert pasted(run.folder, '{"rounds": 3}').suffix == ".json"
+    assert (
+        from_dict(yaml.safe_load(text_of(run.out / "submitted.json"))).digest
+        == json.loads((run.out / "headline.json").read_text())["plan"]
+    ), "the same plan, as a person reads it"
+
+
+def test_a_draft_is_made_and_opened(run: Watched, client: httpx.Client) -> None:
+    answer = send(client, "/draft")
+    deadline = time.monotonic() + 120
+    while "Open it" not in (said := client.get(answer.url.path).text):
+        assert time.monotonic() < deadline and "failed" not in said, words(said)
+        time.sleep(0.1)
+    assert "wrote " in said and "to fill in before it can run" in said
+    (name,) = [path.name for path in (run.folder.root / "plans").iterdir()]
+    assert f'href="/start?plan={name}"' in said and "rounds:" in client.get(f"/start?plan={name}").text
 
 
 def test_stopping_and_going_on_need_a_run_of_this_coordinator(client: httpx.Client) -> None:
