@@ -43,6 +43,8 @@ CAUSES = {
     "part in the next round",
     "few-patients": "the site has fewer training patients than release.min_count in its site.yaml: it evaluates the "
     "final model, and sends no update and no loss",
+    "role": "the site's site.yaml has another role than `train`: as `evaluate` it evaluates the final model, and sends "
+    "nothing that rests on training cases; as `predict` it takes part in no run",
     "few-cases": "what the site would have sent rests on fewer patients than release.min_count in its site.yaml, "
     "though it has more: nothing was sent",
     "privacy": "the site's site.yaml has a `privacy` budget, and the plan has no differential privacy "

@@ -153,6 +153,12 @@ class FewPatientsError(FenceError):
     code = "few-patients"
 
 
+class RoleError(FenceError):
+    """The site's own file says that it does not train, or takes part in no run."""
+
+    code = "role"
+
+
 class FewCasesError(FenceError):
     """An update or a gradient rests on too few patients, though the site has more."""
 

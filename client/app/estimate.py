@@ -33,7 +33,7 @@ def round_seconds(session: Session) -> float | None:
         return None
     opened = opening.get("build", 0.0) + (0.0 if session.phases.computed else opening.get("cohort", 0.0))
     evaluated = sum(len(session.cohort[split]) * session.cohort[split].views for split in ("val", "test"))
-    trains = session.site.name not in session.plan.hold_out
+    trains = not session.held_out
     copies = 2 if isinstance(session.personal, TrainsCopy) else 1
     shown = len(session.cohort["train"]) * session.plan.train.epochs * copies if trains else 0
     return float(f"{opened + one * (evaluated + PASSES * shown):.{FIGURES}g}")

@@ -30,7 +30,7 @@ def tell_familiarity(content: RecordDict, workspace: Workspace, site_file: Path,
     session = workspace.open(site_file, order.plan_digest, run)
     require_unpromised(session.plan, "sums over features")
     reference = unpack_reference(content, projected_width(session.model.head_width))
-    held_out = session.abstains or session.site.name in session.plan.hold_out
+    held_out = bool(session.abstains) or session.held_out
     if session.plan.decide.unseen is None or (held_out and reference is None):
         raise WireError("the plan asks this site for nothing on how familiar its cases are")
     session.load(received_by(content, session))

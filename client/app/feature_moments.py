@@ -24,7 +24,7 @@ def tell_moments(content: RecordDict, workspace: Workspace, site_file: Path, run
     """
     digest = unpack_moments_question(content)
     session = workspace.open(site_file, digest, run)
-    if not session.plan.features.needs_common or session.site.name in session.plan.hold_out:
+    if not session.plan.features.needs_common or session.held_out:
         raise WireError("the plan asks this site for no moments of features")
     found = (
         private_site(session, workspace.vault(session.site)).moments()

@@ -45,7 +45,7 @@ def tell_gradient(content: RecordDict, workspace: Workspace, site_file: Path, ru
     """
     order, evaluate = unpack_gradient_question(content)
     session = workspace.open(site_file, order.plan_digest, run)
-    if not is_exact(session.plan.strategy) or session.site.name in session.plan.hold_out:
+    if not is_exact(session.plan.strategy) or session.held_out:
         raise WireError("the plan asks this site for no gradients")
     private = session.plan.privacy.on
     require_patients(session.patients, session.site.release.patients)

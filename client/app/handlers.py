@@ -25,6 +25,7 @@ from fedgraft.client.privacy.answers import private_figures, private_offer, priv
 from fedgraft.client.privacy.required import UPDATE, require_unpromised
 from fedgraft.client.site import release
 from fedgraft.client.site.own_tensors import carry_over
+from fedgraft.client.site.role import require_role_to_train
 from fedgraft.client.training.alignment import fill_reference
 from fedgraft.client.training.evaluation import Evaluated, evaluate_with_outputs
 from fedgraft.client.training.loop import LocalTraining
@@ -36,7 +37,7 @@ from fedgraft.client.training.session import Session
 from fedgraft.client.training.test_time import adapted, adapts
 from fedgraft.common import tasks
 from fedgraft.common.compression.compression import Down, down_decode
-from fedgraft.common.errors import FewPatientsError, WireError
+from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.personalisation import FinishesModel
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.checks.exact import is_exact
@@ -75,7 +76,7 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
         return private_offer(session)
     train, task = session.cohort["train"], tasks.of(plan.data)
     counts = None if session.held_out or session.abstains else task.count(train.labels)
-    abstains = FewPatientsError.code if session.abstains and not session.held_out else ""
+    abstains = session.abstains
     if not abstains:
         session.accepted.require_training("counts")
     offer = Offer(
@@ -141,6 +142,7 @@ def assign(
     order = messages.unpack_order(content)
     session = workspace.open(site_file, order.plan_digest, run)
     require_unpromised(session.plan, UPDATE)
+    require_role_to_train(session.site)
     if session.held_out:
         raise WireError("the plan holds this site out: it never trains, and evaluates the final model")
     require_patients(session.patients, session.site.release.patients)

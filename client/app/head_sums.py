@@ -38,7 +38,7 @@ def tell_sums(content: RecordDict, workspace: Workspace, site_file: Path, run: i
     asked = unpack_sums_question(content, {name: session.specs[name] for name in session.model.names("given")})
     ranks = asked.purpose == "ranking"
     wanted = session.plan.features.keep is not None if ranks else starts_head(session.plan)
-    if not wanted or session.site.name in session.plan.hold_out:
+    if not wanted or session.held_out:
         raise WireError("the plan asks this site for no sums")
     found = sums_for_ranking(session, asked) if ranks else site_sums(session, asked)
     about = {"withheld": True} if found is None else _figures(found)

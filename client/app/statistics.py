@@ -16,6 +16,7 @@ from fedgraft.client.privacy.required import require_private_plan, require_unpro
 from fedgraft.client.secure.way import require_secure
 from fedgraft.client.site.log_names import RELEASED
 from fedgraft.client.site.release import append_line
+from fedgraft.client.site.role import require_part_in_runs, trains_in
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import PlanError, WireError
 from fedgraft.common.interfaces.input_kind import FederatedStatistics, Statistics
@@ -39,6 +40,7 @@ def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: in
     if plan.digest != digest:
         raise WireError("the plan does not have the digest that the coordinator announced")
     site = workspace.site(site_file)
+    require_part_in_runs(site)
     require_secure(plan, site)
     require_unpromised(plan, "statistics of the input")
     require_private_plan(plan, site)
@@ -58,13 +60,13 @@ def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: in
 def site_statistics(
     plan: Plan, asked: FederatedStatistics, site: SiteFile, inputs: Inputs, roll: Roll, run: int = 0
 ) -> Statistics:
-    """The statistics that may leave a site, over its training cases; none if the plan holds the site out.
+    """The statistics that may leave a site, over its training cases; none if the site does not train.
 
     Raises:
         PlanError: such inputs have no statistics.
         DataError: the cohort can't be used.
     """
-    if site.name in plan.hold_out:
+    if not trains_in(site, plan):
         return asked.nothing()
     if not isinstance(inputs, TellsStatistics):
         raise PlanError(f"input: {type(inputs).__name__} tells no statistics, and the plan asks for some")

@@ -27,6 +27,7 @@ from fedgraft.client.privacy.required import require_private_plan
 from fedgraft.client.secure.vault import InMemory, OnDisk, Vault
 from fedgraft.client.secure.way import require_secure
 from fedgraft.client.site.machine import choose, use_threads
+from fedgraft.client.site.role import require_part_in_runs, trains_in
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile, read_site_file
 from fedgraft.client.site.timing import Phases
@@ -98,12 +99,14 @@ class Workspace:
             PlanError: the plan is not valid.
             BoundsError: it asks for more than the site allows.
             SecureError: the site takes part in secure sums only, and the plan has none.
+            RoleError: the site takes part in no run.
             UnapprovedError, PlanRefusedError: nobody at the site approved it, or somebody refused it.
         """
         held = self._plans.get(announced)
         plan = held if held is not None and held.to_json() == plan_json else from_json(plan_json)
         if plan.digest != announced:
             raise WireError("the plan does not have the digest that the coordinator announced")
+        require_part_in_runs(site)
         require_plan_within(plan, site.bounds)
         require_secure(plan, site)
         require_private_plan(plan, site)
@@ -181,7 +184,7 @@ class Workspace:
         inputs = self.inputs(site, plan)
         extractor = FeatureExtractor(plan, model, backbone_digest, inputs, self.store(site), machine, self._count)
         with self.phases.of("cohort"), cohort_of(site) as listed:
-            trains, roll = site.name not in plan.hold_out, self.roll(site)
+            trains, roll = trains_in(site, plan), self.roll(site)
             recall = Recall(site.state, run, extractor)
             lasts = None if roll.file is None else recall.of
             accepted = accept(listed, plan, inputs, site.state, trains, roll, run, lasts)

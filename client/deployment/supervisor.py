@@ -33,6 +33,7 @@ from fedgraft.client.deployment.message_process import require_flower
 from fedgraft.client.deployment.proxy import through
 from fedgraft.client.deployment.signals import EXECUTOR_ENDED, EXECUTOR_STALLED_SECONDS, Life
 from fedgraft.client.site.keys import check_private_key
+from fedgraft.client.site.role import require_part_in_runs
 from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file
 from fedgraft.common.causes import what_to_do
 from fedgraft.common.errors import DeploymentError, SiteFileError, code_of
@@ -92,12 +93,14 @@ def run_site(path: Path, patience: float = PATIENCE_SECONDS) -> int:
 
     Raises:
         SiteFileError: the site file can't be used.
+        RoleError: the site takes part in no run; `fetch` and `predict` need no connection that stays.
         DeploymentError: the key can't be used, this flwr can't be made safe, or the site is running already.
     """
     path = path.resolve()
     if '"' in str(path) or "\\" in str(path):
         raise SiteFileError(f"--site {path}: Flower can't be given a path with a quote or a backslash in it")
     site = read_site_file(path)
+    require_part_in_runs(site)
     coordinator = require_coordinator(site, path)
     require_flower()
     require_superexec()

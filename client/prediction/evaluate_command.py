@@ -15,6 +15,7 @@ from fedgraft.client.prediction.evaluating import evaluate_all
 from fedgraft.client.prediction.loading import Call, LoadedModel, load, machine_of
 from fedgraft.client.prediction.predicting import Desk
 from fedgraft.client.site.own_tensors import MODELS
+from fedgraft.client.site.role import trains_in
 from fedgraft.client.site.site_file import SiteFile, read_site_file
 from fedgraft.common.model_folder.folder import ModelFolder, open_model
 from fedgraft.common.runtime.files import private_folder, replacing
@@ -69,7 +70,7 @@ def run(given: argparse.Namespace) -> int:
 def trained_here(folder: ModelFolder, site: SiteFile) -> bool:
     """Whether the site took part in training the model, and was not held out."""
     noted = site.state / MODELS
-    if site.name in folder.plan.hold_out or not noted.is_file():
+    if not trains_in(site, folder.plan) or not noted.is_file():
         return False
     lines = map(json.loads, noted.read_text(encoding="utf-8").splitlines())
     return any(line["plan"] == folder.about.plan_digest for line in lines)

@@ -15,7 +15,7 @@ from fedgraft.client.secure.vault import Vault
 from fedgraft.client.site import release
 from fedgraft.client.training.loop import LocalTraining
 from fedgraft.client.training.session import Session
-from fedgraft.common.errors import FewPatientsError, PrivacyError, SecureError
+from fedgraft.common.errors import PrivacyError, SecureError
 from fedgraft.common.wire.messages import Instruction, Update, pack_answer, pack_update
 from fedgraft.common.wire.offer import Offer, pack_offer
 from fedgraft.common.wire.summed.noisy_figures import pack_noisy_figures
@@ -32,8 +32,8 @@ def private_offer(session: Session) -> RecordDict:
     site, plan = session.site, session.plan
     fractions = session.accepted.account.own_fractions(plan.data)
     if session.abstains:
-        few = FewPatientsError.code
-        return _logged(session, Offer(site.name, plan.digest, True, 0, None, abstains=few, fractions=fractions))
+        why = session.abstains
+        return _logged(session, Offer(site.name, plan.digest, True, 0, None, abstains=why, fractions=fractions))
     if plan.privacy.by_patient and not (site.release.class_counts and site.release.statistics):
         raise PrivacyError("the plan asks for noisy class counts and gradients, which `release` in site.yaml forbids")
     private = PrivateSite(session)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fedgraft.client.approval.follows import options
+from fedgraft.client.site.role import trains_in
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common import tasks
 from fedgraft.common.plan.checks.exact import is_exact
@@ -31,8 +32,8 @@ def what_is_trained(site: SiteFile, plan: Plan) -> Iterator[tuple[str, str]]:
     if by_steps(plan):
         each = f", {plan.privacy.steps // plan.rounds} noisy steps each"
     yield "how", f"{plan.rounds} rounds{each}, strategy {strategy}"
-    if site.name in plan.hold_out:
-        yield "part", "this site is held out: it trains nothing, and the model is tested on its cases"
+    if not trains_in(site, plan):
+        yield "part", "this site trains nothing, and the model is tested on its cases"
 
 
 def what_leaves(site: SiteFile, plan: Plan) -> Iterator[tuple[str, str]]:

@@ -54,6 +54,8 @@ release:
 approval: ask
 # approved: [5f2c...]
 
+# role: train                # evaluate: this site only tests the final model; predict: it takes part in no run
+
 # What the coordinator is told while you are connected, so that it knows before a run whether a plan fits: the version
 # of fedgraft, whether cases are files or rows, the packages below, and
 announce:

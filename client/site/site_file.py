@@ -151,6 +151,8 @@ class SiteFile:
         approval: which plans a deployed site carries out: those that a person approved (``ask``), those of ``approved``
             only (``listed``), or ``all``.
         approved: digests of plans, for ``listed``.
+        role: ``train``; or only ``evaluate`` the final model, as a site that a plan holds out; or only ``predict`` with
+            models that were published, and take part in no run.
         announce: what the coordinator is told of this site before and between runs.
         coordinator: needed by ``fedgraft site start`` only.
         keep: whether what is computed once per case is kept on ``disk``, or in ``memory`` for as long as the process
@@ -179,6 +181,7 @@ class SiteFile:
     allow: tuple[str, ...] = ()
     approval: Literal["ask", "listed", "all"] = "ask"
     approved: tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...] = ()
+    role: Literal["train", "evaluate", "predict"] = "train"
     announce: Announcement = Announcement()
     coordinator: Coordinator | None = None
     keep: Literal["disk", "memory"] = "disk"

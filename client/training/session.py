@@ -19,6 +19,7 @@ from fedgraft.client.fence.units import Patients
 from fedgraft.client.site.log_names import RELEASED
 from fedgraft.client.site.machine import Machine
 from fedgraft.client.site.own_tensors import local_file, run_files
+from fedgraft.client.site.role import trains_in
 from fedgraft.client.site.round_files import begin_round
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.site.timing import Phases
@@ -27,7 +28,7 @@ from fedgraft.client.training.full_batch import FullBatch, full_batch
 from fedgraft.client.training.sampling import Sampling, sampler_of, with_synthesised
 from fedgraft.client.training.scaling import Scaling
 from fedgraft.common import tensors
-from fedgraft.common.errors import WireError
+from fedgraft.common.errors import FewPatientsError, RoleError, WireError
 from fedgraft.common.exact.suitability import path_of
 from fedgraft.common.interfaces.codec import Codec
 from fedgraft.common.interfaces.personalisation import Personalisation, TrainsCopy
@@ -96,9 +97,14 @@ class Session:
         return self.accepted.splits["train"].patients
 
     @cached_property
-    def abstains(self) -> bool:
-        """Whether the site has too few training patients to send anything of them."""
-        return too_few(self.patients, self.site.release.patients)
+    def abstains(self) -> str:
+        """The code of why the site sends nothing of training cases though the plan lets it train: its role, or too few
+        patients; else ``""``."""
+        if self.site.name in self.plan.hold_out:
+            return ""
+        if self.held_out:
+            return RoleError.code
+        return FewPatientsError.code if too_few(self.patients, self.site.release.patients) else ""
 
     @property
     def told_cases(self) -> int:
@@ -107,8 +113,8 @@ class Session:
 
     @property
     def held_out(self) -> bool:
-        """Whether the plan holds this site out of training."""
-        return self.site.name in self.plan.hold_out
+        """Whether this site never trains: by the plan, or by its own role."""
+        return not trains_in(self.site, self.plan)
 
     def generator(self, server_round: int, use: str = "") -> torch.Generator:
         """A generator seeded by the plan's seed, the site's name, the round, and what it is used for."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from flwr.app import ConfigRecord, RecordDict
 
-from fedgraft.common.errors import FewPatientsError, WireError
+from fedgraft.common.errors import FewPatientsError, RoleError, WireError
 from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.plan.types import SITE_NAME
 from fedgraft.common.records import config_of, count_of, is_count, text_of
@@ -151,7 +151,7 @@ def _lacks(record: ConfigRecord) -> tuple[str, ...]:
 
 def _abstains(record: ConfigRecord) -> str:
     code = record.get("abstains", "")
-    if code not in ("", FewPatientsError.code):
+    if code not in ("", FewPatientsError.code, RoleError.code):
         raise WireError("why a site abstains must be a known code")
     return str(code)
 

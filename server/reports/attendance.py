@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from fedgraft.common.errors import FewPatientsError, RoleError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.exchange.held_out import abstaining
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.patience.quorum import cases_of_sites
 from fedgraft.server.rounds.state import RunOutcome
 
+_WHY = {
+    FewPatientsError.code: "fewer training patients than the site's own min_count",
+    RoleError.code: "another role than `train`",
+}
 LEAST = 0.5
 """Share of the rounds below which a site's part in them is worth a warning."""
 
@@ -24,10 +29,13 @@ def attendance(plan: Plan, outcome: RunOutcome, ledger: Ledger) -> list[str]:
 
 
 def _abstained(outcome: RunOutcome) -> list[str]:
-    """A sentence on the sites that took no part in training, if there are any."""
-    names = list(abstaining(outcome.offers))
-    few = f"{len(names)} site{'s' * (len(names) > 1)} with fewer training patients than the site's own min_count"
-    return [f"{few} took no part in training, and evaluated the final model: {', '.join(names)}"] if names else []
+    """A sentence for each reason for which sites took no part in training."""
+    codes, found = abstaining(outcome.offers), []
+    for code, why in _WHY.items():
+        if names := [name for name, one in codes.items() if one == code]:
+            several = f"{len(names)} site{'s' * (len(names) > 1)} with {why}"
+            found.append(f"{several} took no part in training, and evaluated the final model: {', '.join(names)}")
+    return found
 
 
 def _attended(plan: Plan, outcome: RunOutcome, ledger: Ledger) -> list[str]:

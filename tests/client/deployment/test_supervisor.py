@@ -12,8 +12,8 @@ import pytest
 
 from fedgraft.client.deployment import supervisor
 from fedgraft.client.deployment.connection import CONNECTED, explain_end, reach, split_address
-from fedgraft.client.site.site_file import Coordinator, SiteFile
-from fedgraft.common.errors import SiteFileError
+from fedgraft.client.site.site_file import Coordinator, SiteFile, write_site_file
+from fedgraft.common.errors import RoleError, SiteFileError
 
 
 @pytest.mark.parametrize(
@@ -148,3 +148,10 @@ def test_a_wrong_authority_and_a_wrong_name(coordinator: Coordinator, tmp_path: 
         name = reach(Coordinator(f"127.0.0.2:{port}", ca, coordinator.key))
     assert other.lasting and "is not the one that coordinator.ca" in other.sentence
     assert name.ok is False
+
+
+def test_a_site_that_only_predicts_is_not_started(tmp_path: Path) -> None:
+    write_site_file(tmp_path / "site.yaml", SiteFile("north", tmp_path / "m.csv", tmp_path / "state", role="predict"))
+    with pytest.raises(RoleError, match=r"role: predict in site\.yaml: this site takes part in no run"):
+        supervisor.run_site(tmp_path / "site.yaml")
+    assert not (tmp_path / "state").exists()
