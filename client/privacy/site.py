@@ -15,20 +15,23 @@ from fedgraft.client.privacy.account import PrivacyAccount
 from fedgraft.client.privacy.clipping import Patients
 from fedgraft.client.privacy.kept import Told, key_of, told_before
 from fedgraft.client.privacy.noisy_steps import NoisySteps
-from fedgraft.client.privacy.sums import noisy_cells, noisy_counts, noisy_gradient, noisy_moments
+from fedgraft.client.privacy.sums import noisy_cells, noisy_counts, noisy_gradient, noisy_moments, noisy_start
 from fedgraft.client.training.full_batch import SummedLoss
 from fedgraft.client.training.session import Session
 from fedgraft.common import tasks, tensors
 from fedgraft.common.errors import PrivacyError
 from fedgraft.common.features.moments import Moments
 from fedgraft.common.heads.linear_shape import BIAS, WEIGHT
+from fedgraft.common.interfaces.head_start import COUNTS as CLASSES
+from fedgraft.common.interfaces.head_start import BearsNoise
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.privacy.accountant import Release
 from fedgraft.common.privacy.budget import Budget, budget_of, site_noise_of
 from fedgraft.common.privacy.histograms import Counted
 from fedgraft.common.wire.messages import SPLITS, Instruction
 
-COUNTS, MOMENTS, GRADIENT, FIGURES, TRAINED = "counts", "moments", "gradient", "figures", "trained"
+COUNTS, MOMENTS, GRADIENT, FIGURES = "counts", "moments", "gradient", "figures"
+TRAINED, START = "trained", "start"
 
 
 def charged_by(plan: Plan) -> tuple[tuple[Release, ...], tuple[Release, ...]]:
@@ -125,6 +128,22 @@ class PrivateSite:
 
         told = self._told(GRADIENT, key, section.steps, make)
         return {name: told[name] for name in summed.gradient}
+
+    def start(self, key: str, start: BearsNoise, features: Callable[[], Tensor]) -> dict[str, Tensor]:
+        """The sums from which the head is solved, with noise, and the counts as they were told before.
+
+        Args:
+            key: of the question.
+            features: gives those of the training cases, as the head's weights see them.
+        """
+        session, classes = self.session, len(self.session.plan.data.classes)
+
+        def make() -> Told:
+            labels, noise = session.cohort["train"].labels, self.budget.gradients
+            return noisy_start(start, features(), labels, classes, self._patients, noise, self.parties)
+
+        told = dict(self._told(START, key_of(key), 1, make))
+        return {**told, CLASSES: torch.tensor(self.counts(), dtype=torch.float64)}
 
     def trained(self, number: int, received: Told, train: Callable[[NoisySteps], Told]) -> Told:
         """The shared tensors after a round's noisy steps, by name; of the same round from the same ones the same.

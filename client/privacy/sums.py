@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedgraft.client.privacy.clipping import Patients, clipped_gradient, clipped_sum, mean_by_patient
+from fedgraft.client.privacy.clipping import Patients, clipped_gradient, clipped_sum, factors, mean_by_patient
 from fedgraft.common.features.moments import Moments
+from fedgraft.common.interfaces.head_start import BearsNoise, Sums
 from fedgraft.common.privacy.histograms import Counted
 from fedgraft.common.privacy.noise import with_noise
 
@@ -62,6 +63,24 @@ def noisy_moments(features: Tensor, patients: Patients, count: int, noise: float
     ]
     mean = told[0] / count
     return Moments(count, mean, told[1] - count * mean.square())
+
+
+def noisy_start(
+    start: BearsNoise, features: Tensor, labels: Tensor, classes: int, patients: Patients, noise: float, parties: int
+) -> Sums:
+    """The sums from which a head starts, with noise, without the counts, which were told before.
+
+    Args:
+        features: ``(N, F)`` float32, as the head's weights see them.
+        labels: ``(N,)`` int64.
+    """
+    by = factors(start.lengths(features), patients, start.most())
+    summed, units = start.bounded(features, labels, classes, by), start.units(classes, features.shape[1])
+    whole = torch.cat([summed[name].reshape(-1) for name in units]).numpy()
+    each = torch.cat([unit.reshape(-1) for unit in units.values()]).numpy()
+    told = torch.from_numpy(with_noise(whole, start.most(), noise, each, parties))
+    parts = told.split([unit.numel() for unit in units.values()])
+    return {name: part.reshape(summed[name].shape) for name, part in zip(units, parts, strict=True)}
 
 
 def noisy_gradient(

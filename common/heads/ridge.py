@@ -20,7 +20,7 @@ from fedgraft.common.interfaces.head_start import COUNTS, StartsFromSums, Sums
 from fedgraft.common.plan.choice_names import choice_of_part
 from fedgraft.common.plan.types import Count, Positive
 
-_MOMENTS = "moments"
+MOMENTS = "moments"
 
 
 class Ridge(StartsFromSums):
@@ -72,7 +72,7 @@ class Ridge(StartsFromSums):
         wide = _sketched(features.double(), self.sketch)
         weights = self._class_weights(classes)
         moments = (wide * weights[labels][:, None]).T @ wide
-        return {**class_sums(wide, labels, classes), _MOMENTS: _triangle(moments)}
+        return {**class_sums(wide, labels, classes), MOMENTS: triangle_of(moments)}
 
     def head(self, sums: Sums, built: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The head of the strongest penalty."""
@@ -84,7 +84,7 @@ class Ridge(StartsFromSums):
     def _head(self, alpha: float, sums: Sums, built: Mapping[str, Tensor]) -> dict[str, Tensor]:
         counts = sums[COUNTS]
         weights = self._class_weights(len(counts))
-        moments = _square(sums[_MOMENTS], sums[SUMS].shape[1])
+        moments = square_of(sums[MOMENTS], sums[SUMS].shape[1])
         weight, bias = ridge(weights * counts, weights[:, None] * sums[SUMS], moments, alpha)
         if self.sketch is not None:
             weight = weight @ _signs(built[WEIGHT].shape[1], self.sketch).T
@@ -131,12 +131,14 @@ def ridge(counts: Tensor, sums: Tensor, moments: Tensor, alpha: float) -> tuple[
     return weight, share - weight @ mean
 
 
-def _triangle(square: Tensor) -> Tensor:
+def triangle_of(square: Tensor) -> Tensor:
+    """The upper triangle of a matrix, row by row."""
     rows, columns = torch.triu_indices(*square.shape)
     return square[rows, columns]
 
 
-def _square(triangle: Tensor, side: int) -> Tensor:
+def square_of(triangle: Tensor, side: int) -> Tensor:
+    """The symmetric matrix with this upper triangle."""
     rows, columns = torch.triu_indices(side, side)
     found = torch.zeros(side, side, dtype=triangle.dtype)
     found[rows, columns] = triangle

@@ -51,6 +51,26 @@ class StartsFromSums(HeadStart, Protocol):
 
 
 @runtime_checkable
+class BearsNoise(StartsFromSums, Protocol):
+    """A `StartsFromSums` whose sums may have noise for privacy: it knows how much a case gives to them."""
+
+    def most(self) -> float:
+        """How long a patient's part is at most, number by number divided by `units`."""
+
+    def lengths(self, features: Tensor) -> Tensor:
+        """How long each case's part is, ``(N,)`` float64."""
+
+    def bounded(self, features: Tensor, labels: Tensor, classes: int, factors: Tensor) -> Sums:
+        """The sums, with each case's part multiplied by its factor ``(N,)``."""
+
+    def units(self, classes: int, width: int) -> Sums:
+        """By what each number that gets noise is divided; the counts, which were told before, get none."""
+
+    def bearing(self, noise: float) -> HeadStart:
+        """The start from sums with noise of this deviation, in units of `most`."""
+
+
+@runtime_checkable
 class WeighsClasses(StartsFromSums, Protocol):
     """A `StartsFromSums` whose sums weigh cases by how common their class is over all sites."""
 

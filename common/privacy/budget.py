@@ -4,7 +4,7 @@ other patients than those, figures."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import sqrt
 
@@ -21,7 +21,8 @@ class Budget:
     Attributes:
         counts: of class counts, told once.
         moments: of the mean, and again of the mean square, each told once; ``None`` if they are not asked for.
-        gradients: of each of ``steps`` gradients; where a site trains (DP-SGD), its own alone, in secure sums too.
+        gradients: of each of ``steps`` gradients; where a site trains (DP-SGD), its own alone, in secure sums too. Of a
+            run without rounds that of the sums from which the head is solved, told once.
         shared: whether the noise of moments and gradients is that of the secure sum over all sites, to which each adds
             a part; counts are each site's own.
         evaluation: of the counts that figures are made of, told once over validation and once over test patients;
@@ -84,12 +85,18 @@ def budget_of(plan: Plan) -> Budget:
     Raises:
         PlanError: there is none.
     """
-    return _budget(plan.privacy, plan.features.needs_common, plan.aggregation.secure, by_steps(plan))
+    section = replace(plan.privacy, steps=1, sampled=1.0) if meets_once(plan) else plan.privacy
+    return _budget(section, plan.features.needs_common, plan.aggregation.secure, by_steps(plan))
 
 
 def by_steps(plan: Plan) -> bool:
     """Whether each site trains by noisy steps of its own (DP-SGD) under ``privacy=record``."""
-    return plan.privacy.by_patient and not is_exact(plan.strategy)
+    return plan.privacy.by_patient and not is_exact(plan.strategy) and not meets_once(plan)
+
+
+def meets_once(plan: Plan) -> bool:
+    """Whether sites tell sums once under ``privacy=record``, from which the head is solved, and train nothing."""
+    return plan.privacy.by_patient and plan.rounds == 0
 
 
 @cache

@@ -12,6 +12,7 @@ from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.heads.start import build_initial, no_sums, starts_head, weighed
 from fedgraft.common.interfaces.head_start import (
     COUNTS,
+    BearsNoise,
     HeadStart,
     OffersHeads,
     Sums,
@@ -22,11 +23,13 @@ from fedgraft.common.interfaces.roles import BEFORE_HEAD, HEAD
 from fedgraft.common.plan.checks.privacy import require_protected_sums
 from fedgraft.common.plan.choice_names import choice_of, choice_of_part
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.privacy.budget import budget_of
 from fedgraft.common.wire import arrays, messages
 from fedgraft.common.wire.head_sums import SumsQuestion
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.interpolation import Shared
+from fedgraft.server.rounds.noisy.summed import noise_of_sum
 from fedgraft.server.rounds.site_sums import missing, told_sums, total, withheld
 from fedgraft.server.rounds.state import RunContext
 
@@ -54,6 +57,9 @@ def initial_shared(context: RunContext, roster: Roster, shared: Shared) -> dict[
     if isinstance(initial, WeighsClasses) and told not in (None, counts):  # a site gave its counts, but no sums
         initial, question = weighed(initial, told), replace(question, class_counts=told)
         sums = _ask(context, _answered(roster, context.ledger), specs, initial, question)
+    if isinstance(initial, BearsNoise) and plan.privacy.by_patient:
+        used, noise = len(_answered(roster, context.ledger)), budget_of(plan).gradients
+        initial = initial.bearing(noise_of_sum(plan, noise, len(roster), used))
     heads = initial.heads(sums, head) if isinstance(initial, OffersHeads) else {"": initial.head(sums, head)}
     return {
         name: {**shared, **{HEAD + own: tensor for own, tensor in _fitting(found, head, plan).items()}}

@@ -11,7 +11,7 @@ from typing import Any
 from fedgraft.common.errors import PlanError
 from fedgraft.common.heads.linear_shape import width_of
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.privacy.budget import budget_of, by_steps
+from fedgraft.common.privacy.budget import budget_of, by_steps, meets_once
 from fedgraft.common.runtime.files import replacing
 from fedgraft.server.reports.documents import write_documents
 from fedgraft.simulations.audit.canaries import Mechanism, canaries, mechanism_of
@@ -68,10 +68,10 @@ def require_known(plan: Plan) -> None:
     Raises:
         PlanError: the attacks do not know how the plan's sites add noise.
     """
-    if by_steps(plan):
+    if by_steps(plan) or meets_once(plan):
         raise PlanError(
             "the attacks imitate the noisy gradients of strategy=exact, and this run's sites trained by noisy steps of "
-            "their own (privacy=record_trained): nothing would be shown of them"
+            "their own (privacy=record_trained), or told sums once (record_once): nothing would be shown of them"
         )
 
 

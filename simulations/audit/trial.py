@@ -14,7 +14,7 @@ from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError
 from fedgraft.common.losses.suitability import built
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.privacy.budget import by_steps
+from fedgraft.common.privacy.budget import by_steps, meets_once
 from fedgraft.simulations.audit.heads import Loss
 from fedgraft.simulations.audit.kept_like import kept_like
 from fedgraft.simulations.audit.likelihood import auroc
@@ -71,7 +71,7 @@ def trial(plan: Plan, cases: int, sites: int, width: int, progress: Callable[[in
             f"--trial has no effect with privacy={plan.privacy.unit}: it tries the noise that hides patients; add "
             "privacy=record"
         )
-    if by_steps(plan):
+    if by_steps(plan) or meets_once(plan):
         raise PlanError("--trial tries the noisy gradients of strategy=exact only; simulate with data=phantom")
     how = noisy_steps(plan, sites)
     drawn = min(cases, max(1, _MOST_NUMBERS // width))

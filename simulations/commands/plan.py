@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
 def _job(planned: Planned, tries: bool) -> None:
     console = Console()
     planned.describe().print(console)
-    if planned.plan.privacy.by_patient and not by_steps(planned.plan) and not tries:
+    if planned.plan.privacy.by_patient and planned.plan.rounds and not by_steps(planned.plan) and not tries:
         console.print(
             f"fedgraft plan ... {TRIAL} says what this will cost in AUROC, on phantom features", highlight=False
         )

@@ -6,7 +6,7 @@ from fedgraft.common.models.frozen_part import INPUTS
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.protection.dangers import pixel_dangers, plan_dangers
-from fedgraft.common.privacy.budget import Budget, budget_of, by_steps, site_noise_of
+from fedgraft.common.privacy.budget import Budget, budget_of, by_steps, meets_once, site_noise_of
 
 
 def promised_leaving(plan: Plan) -> list[str]:
@@ -18,6 +18,9 @@ def promised_leaving(plan: Plan) -> list[str]:
     found = [f"training patients by class, once, with noise of deviation {budget.counts:.3g}"]
     if budget.moments is not None:
         found.append(f"mean and squares of each feature, once, with {by} ({budget.moments:.3g} times a patient's most)")
+    if meets_once(plan):
+        sums = "sums of features by class and of their products, once, from which the head is solved"
+        return [*found, f"{sums}, with {by} ({budget.gradients:.3g} times what a patient gives at most)"]
     if by_steps(plan):
         return [*found, _of_steps(plan, budget)]
     gradients = f"{section.steps} gradients to which a patient gives {section.clip:g} at most"

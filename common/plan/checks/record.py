@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fedgraft.common.plan.checks.exact import is_exact
+from fedgraft.common.plan.checks.transfer import bears_noise
 from fedgraft.common.plan.protection.privacy_section import PrivacySection
 from fedgraft.common.plan.types import Check
 
@@ -112,8 +113,19 @@ RECORD_CHECKS: tuple[Check, ...] = (
     _with("select", lambda p: p.select == "best", "tells no validation figures to choose a round by; set select=last"),
     _with(
         "initial",
-        lambda p: p.initial.target is not None,
-        "has no noise for what `initial` asks of sites; set initial=none",
+        lambda p: p.initial.target is not None and not bears_noise(p),
+        "has no noise for what `initial` asks of sites; set initial=none, or initial=noisy_ridge with rounds=0",
+    ),
+    Check(
+        ("initial", "privacy", "rounds"),
+        lambda p: bears_noise(p) and not (p.privacy.by_patient and p.rounds == 0),
+        "initial=noisy_ridge is for privacy=record and rounds=0 (privacy=record_once), where hospitals meet once; set "
+        "initial=ridge or none",
+    ),
+    Check(
+        ("initial", "privacy", "rounds"),
+        lambda p: p.privacy.by_patient and p.rounds == 0 and not bears_noise(p),
+        "privacy=record with rounds=0 trains nothing; set rounds, or initial=noisy_ridge (privacy=record_once)",
     ),
     _with(
         "personal",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fedgraft.common.interfaces.head_start import StartsFromSums, tells_classes_apart
+from fedgraft.common.interfaces.head_start import BearsNoise, StartsFromSums, tells_classes_apart
 from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.plan.parts import ours
 from fedgraft.common.plan.types import Check
@@ -48,6 +48,11 @@ def begins(plan: Any) -> bool:
 def asks_sums(plan: Any) -> bool:
     """Whether the plan's ``initial`` is one of FedGraft's that need sums over all sites' training cases."""
     return issubclass(ours(plan.initial, "initial"), StartsFromSums)
+
+
+def bears_noise(plan: Any) -> bool:
+    """Whether the plan's ``initial`` is one of FedGraft's whose sums may have noise for privacy."""
+    return issubclass(ours(plan.initial, "initial"), BearsNoise)
 
 
 def starts_alike(initial: Any) -> bool:

@@ -33,7 +33,7 @@ STEP_CHECKS: tuple[Check, ...] = (
     ),
     _with(
         "rounds",
-        lambda p: p.rounds == 0 or p.privacy.steps % p.rounds != 0,
+        lambda p: p.rounds > 0 and p.privacy.steps % p.rounds != 0,
         "takes the same number of steps in each round; set privacy.steps to a multiple of rounds",
     ),
     _with(

@@ -11,13 +11,16 @@ import torch
 from flwr.app import RecordDict
 
 from fedgraft.client.app.handlers import evaluate, train
+from fedgraft.client.app.head_sums import tell_sums
 from fedgraft.client.fence.plan_bounds import require_steps_within
 from fedgraft.client.privacy.account import PrivacyAccount
 from fedgraft.client.site.bounds import Bounds
-from fedgraft.common.errors import BoundsError, PrivacySpentError
+from fedgraft.common.errors import BoundsError, PrivacyError, PrivacySpentError
+from fedgraft.common.heads.noisy_ridge import NoisyRidge
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.privacy.budget import budget_of
 from fedgraft.common.wire import messages
+from fedgraft.common.wire.head_sums import SumsQuestion, pack_sums_question, unpack_sums
 from tests.client.app.test_private_answers import TASK, Hospital, fields
 
 Composer = Callable[..., Plan]
@@ -92,3 +95,29 @@ def test_steps_are_as_many_as_the_site_allows(compose_plan: Composer) -> None:
     require_steps_within(plan, 10_000, replace(Bounds(), steps=2))
     with pytest.raises(BoundsError, match=r"privacy\.steps=4 with rounds=2 takes 2 steps a round, bounds\.steps=1"):
         require_steps_within(plan, 10, replace(Bounds(), steps=1))
+
+
+def test_sums_leave_with_noise_once_and_are_charged(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compose_plan: Composer
+) -> None:
+    """``privacy=record_once``: of counts only those that were told with noise before."""
+    monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
+    plan = compose_plan("privacy=record_once", "rounds=0", "head.dims=8", "features.scale=case", "data.cases=40")
+    asked = Hospital(plan, tmp_path / "once")
+    offer = asked.prepare()
+    (charge,) = PrivacyAccount(asked.workspace.site(asked.site).state).charges()
+    assert charge.releases == budget_of(plan).releases and [one.times for one in charge.releases] == [1, 1]
+
+    def told(counts: tuple[int, int]) -> RecordDict:
+        question = pack_sums_question(SumsQuestion(plan.digest, asked.given, counts))
+        return tell_sums(question, asked.workspace, asked.site, 7)
+
+    found, again = told((20, 20)), told((30, 10))
+    assert fields(found) == {"site.name", "site.plan", "sums.counts", "sums.sums", "sums.moments"}
+    specs = messages.specs_of(NoisyRidge(1.0, 1.0).sums(torch.zeros(0, 8), torch.zeros(0, dtype=torch.int64), 2))
+    sums, same = (unpack_sums(one, specs).sums for one in (found, again))
+    assert sums is not None and same is not None and all(torch.equal(sums[name], same[name]) for name in sums)
+    assert tuple(sums["counts"].tolist()) == offer.class_counts
+    assert asked.lines() == ["run", "counts", "start"]
+    with pytest.raises(PrivacyError, match="an update would leave without noise"):
+        trained(asked)

@@ -10,7 +10,7 @@ from fedgraft.common.errors import PlanError
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.protection.privacy_section import without_later
-from fedgraft.common.privacy.budget import by_steps
+from fedgraft.common.privacy.budget import by_steps, meets_once
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,25 @@ def test_heads_and_layers_are_trained(compose_plan: Callable[..., Plan], words: 
     plan = compose_plan("privacy=record_trained", "privacy.sampled=0.25", *words)
     assert by_steps(plan) and "sampled" in without_later(plan.to_dict()["privacy"])
     assert not by_steps(compose_plan("privacy=record")) and not by_steps(compose_plan("privacy=site"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("privacy=record_once", "initial=none", "rounds=0"),
+            r"set rounds, or initial=noisy_ridge \(privacy=record_once\)",
+        ),
+        (("privacy=record_once", "rounds=4"), "where hospitals meet once; set initial=ridge or none"),
+        (("initial=noisy_ridge", "rounds=0"), "where hospitals meet once; set initial=ridge or none"),
+        (
+            ("privacy=record_once", "initial=ridge", "rounds=0"),
+            r"set initial=none, or initial=noisy_ridge with rounds=0",
+        ),
+    ],
+)
+def test_who_meets_once_tells_noisy_sums(compose_plan: Callable[..., Plan], words: tuple[str, ...], said: str) -> None:
+    with pytest.raises(PlanError, match=said):
+        compose_plan(*words)
+    once = compose_plan("privacy=record_once", "rounds=0")
+    assert meets_once(once) and not by_steps(once)
