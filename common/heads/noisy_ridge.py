@@ -7,6 +7,7 @@ latter too small. That eigenvalue is read off the noisy sum, instead of being to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,7 +46,7 @@ class NoisyRidge(BearsNoise):
         return self.bounded(features, labels, classes, torch.ones(len(features), dtype=torch.float64))
 
     def most(self) -> float:
-        return 2**0.5
+        return math.sqrt(2)
 
     def lengths(self, features: Tensor) -> Tensor:
         squared = features.double().square().mean(dim=1)
@@ -81,4 +82,5 @@ class NoisyRidge(BearsNoise):
     def spread(self, width: int) -> float:
         """The size of the noise's largest eigenvalue: twice the root of F times the deviation of its entries beside the
         diagonal (Wigner's semicircle)."""
-        return 2 * width**0.5 * self.noise * self.most() * width / 2**0.5
+        beside = self.noise * self.most() * width / math.sqrt(2)
+        return 2 * math.sqrt(width) * beside

@@ -63,6 +63,7 @@ FITTING = {
     "loss=binary_cross_entropy": ("data.task=multilabel",),
     "loss=cox": ("data.task=survival", "data.classes=[]"),
     "adapt=adabn": ("hold_out=[alder]",),
+    "initial=noisy_ridge": ("privacy=record_once",),
     **{f"sampling={path.stem}": ("loss.weights=none",) for path in CONF.glob("sampling/*.yaml")},
 }
 """What a choice needs besides the defaults."""
