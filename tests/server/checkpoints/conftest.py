@@ -39,11 +39,13 @@ class Runs:
         resume: bool = False,
         run: int = 1,
         by: type[BaseException] = InterruptionError,
+        remembers: bool = False,
     ) -> RunOutcome:
-        """``stop``: the round that is aggregated when the run is interrupted, ``by`` what. ``run``: Flower's id."""
+        """``stop``: the round that is aggregated when the run is interrupted, ``by`` what. ``run``: Flower's id.
+        ``remembers``: whether the sites keep answers and what was asked, as deployed ones do."""
         out = self.folder / name
         sites = list(lay_out(plan, out / "sites", os.environ, keep_state=resume).sites.values())
-        answering = client_app.build(client_app.MessageHandler(Workspace(), sites))
+        answering = client_app.build(client_app.MessageHandler(Workspace(), sites, keep_answers=remembers))
         grid = InProcessGrid(answering, [{"site-file": str(path)} for path in sites], {})
 
         def progress(round_: Round) -> None:
