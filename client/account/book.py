@@ -24,17 +24,15 @@ from fedgraft.common.runtime.files import private_folder
 FILE = "releases.db"
 _WAIT = 60.0
 """Seconds for which one message waits for another one's change."""
-_TABLES = """
-CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS patients (id INTEGER PRIMARY KEY, mark BLOB NOT NULL UNIQUE, part TEXT);
-CREATE TABLE IF NOT EXISTS lines (id INTEGER PRIMARY KEY, mark BLOB NOT NULL UNIQUE, patient INTEGER NOT NULL,
-                                  stratum INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS sets (id INTEGER PRIMARY KEY, members BLOB NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS answers (family TEXT NOT NULL, quantity TEXT NOT NULL, members INTEGER NOT NULL,
-                                    PRIMARY KEY (family, quantity, members)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS runs (run TEXT NOT NULL, part TEXT NOT NULL, members INTEGER NOT NULL,
-                                 PRIMARY KEY (run, part)) WITHOUT ROWID;
-"""
+_TABLES = (
+    "about (name TEXT PRIMARY KEY, value BLOB NOT NULL)",
+    "patients (id INTEGER PRIMARY KEY, mark BLOB NOT NULL UNIQUE, part TEXT)",
+    "lines (id INTEGER PRIMARY KEY, mark BLOB NOT NULL UNIQUE, patient INTEGER NOT NULL, stratum INTEGER NOT NULL)",
+    "sets (id INTEGER PRIMARY KEY, members BLOB NOT NULL UNIQUE)",
+    "answers (family TEXT NOT NULL, quantity TEXT NOT NULL, members INTEGER NOT NULL, "
+    "PRIMARY KEY (family, quantity, members)) WITHOUT ROWID",
+    "runs (run TEXT NOT NULL, part TEXT NOT NULL, members INTEGER NOT NULL, PRIMARY KEY (run, part)) WITHOUT ROWID",
+)
 
 Ids = NDArray[np.int64]
 
@@ -68,8 +66,9 @@ class Book:
         self._file = file
         try:
             self._base = _opened(file)
-            self._base.executescript(_TABLES)
-            with self.changing():
+            with self.changing():  # one write to the disk, not one for each table
+                for table in _TABLES:
+                    self._base.execute(f"CREATE TABLE IF NOT EXISTS {table}")
                 self._check(secret.mark("account"))
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):  # no space, no permission, or locked: not its content
