@@ -96,10 +96,10 @@ def readmit(site: SiteFile, patients: Sequence[str], by: str) -> int:
 
 
 def _write(site: SiteFile, what: str, by: str, runs: dict[str, list[str]]) -> None:
+    """One line for all of them: how many lines there are is told to the coordinator, how many patients is not."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    lines = [{"time": stamp, "what": what, "patient": mark, "by": by, "runs": used} for mark, used in runs.items()]
-    if lines:
-        chain_of(site.state, LOG).append(*lines)
+    if runs:
+        chain_of(site.state, LOG).append({"time": stamp, "what": what, "by": by, "patients": runs})
 
 
 def _runs_by_mark(site: SiteFile) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Who has opted out: ``withdrawals.jsonl`` in the state folder, a chain of lines that name a patient by a keyed mark.
+"""Who has opted out: ``withdrawals.jsonl`` in the state folder, a chain of lines that name patients by keyed marks.
 
 The manifest may still name them, as the hospital's next export may: they are left out wherever the cohort is read.
 """
@@ -32,8 +32,8 @@ def withdrawn_marks(state: Path) -> frozenset[str]:
     Raises:
         DataError: the log was changed.
     """
-    last = {line.get("patient"): line["what"] for line in chain_of(state, LOG).read()}
-    return frozenset(str(mark) for mark, what in last.items() if what == WITHDRAWN)
+    last = {mark: line["what"] for line in chain_of(state, LOG).read() for mark in line.get("patients", ())}
+    return frozenset(mark for mark, what in last.items() if what == WITHDRAWN)
 
 
 def without_withdrawn(listed: Sequence[Case], state: Path) -> tuple[Case, ...]:
