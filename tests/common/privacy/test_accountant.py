@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import norm
 
 from fedgraft.common.errors import PlanError
-from fedgraft.common.privacy.accountant import Release, epsilon, scaled_to
+from fedgraft.common.privacy.accountant import Release, accounting_module, epsilon, scaled_to
 
 
 def delta_of(noise: float, wanted: float) -> float:
@@ -40,3 +40,14 @@ def test_nothing_told_costs_nothing_and_no_noise_gives_what_can_not_be() -> None
     assert epsilon([], 1e-5) == 0.0
     with pytest.raises(PlanError, match=r"no noise gives privacy\.epsilon=1e-09"):
         scaled_to([Release(1.0)], 1e-9, 1e-5)
+
+
+def test_drawn_units_with_next_to_no_noise_are_accounted_by_renyi() -> None:
+    """By distributions of losses it would take minutes, for a promise that is worth nothing."""
+    (found,) = scaled_to([Release(1.0, 50, sampled=0.2)], 1000.0, 1e-5)
+    rdp, events = accounting_module("dp_accounting.rdp"), accounting_module("dp_accounting.dp_event")
+    accountant = rdp.RdpAccountant(orders=range(2, 64))
+    drawn = events.PoissonSampledDpEvent(0.2, events.GaussianDpEvent(found.noise))
+    accountant.compose(events.SelfComposedDpEvent(drawn, 50))
+    assert found.noise < 0.4
+    assert 990 <= accountant.get_epsilon(1e-5) <= 1000.1 and epsilon([found], 1e-5) == pytest.approx(1000, rel=0.01)
