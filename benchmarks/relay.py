@@ -1,11 +1,14 @@
 """A TCP relay on loopback that counts what passes (the bytes of a connection as they are on the wire, TLS and all), and
-that can be cut or held like a line."""
+that can be cut or held like a line, or be as slow as one."""
 
 from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import suppress
+
+_PIECE, _SLOW_PIECE = 1 << 16, 1 << 12
 
 
 class Relay:
@@ -13,12 +16,14 @@ class Relay:
 
     Attributes:
         port: where it listens.
+        rate: bytes a second in each direction, for all connections together; ``None`` for as fast as it goes.
         up, down: bytes passed to, and from, that port.
     """
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, rate: float | None = None) -> None:
         self.up = self.down = self.port = 0
-        self._target = target
+        self.rate = rate
+        self._target, self._turns = target, {"up": threading.Lock(), "down": threading.Lock()}
         self._lock, self._flows = threading.Lock(), threading.Event()
         self._open: list[socket.socket] = []
         self._flows.set()
@@ -65,8 +70,11 @@ class Relay:
 
     def _pass(self, source: socket.socket, sink: socket.socket, way: str) -> None:
         with suppress(OSError):
-            while piece := source.recv(1 << 16):
+            while piece := source.recv(_PIECE if self.rate is None else _SLOW_PIECE):
                 self._flows.wait()
+                if self.rate is not None:
+                    with self._turns[way]:
+                        time.sleep(len(piece) / self.rate)
                 sink.sendall(piece)
                 with self._lock:
                     setattr(self, way, getattr(self, way) + len(piece))

@@ -12,6 +12,7 @@ some of its functions are replaced, in this process only:
 - an answer is sent when all of it is there;
 - a site that is refused because its last session was not closed closes it, with its own key, and comes in;
 - a loop that was ended by an error ends the process;
+- pieces of a message are kept until all are there, so that one that broke off is not sent again from its beginning;
 - calls that fail are tried again every two seconds, and the supervisor is told;
 - the supervisor gets signs of life, so that a SuperNode that is there and does nothing is noticed.
 
@@ -31,8 +32,9 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.client.deployment.answering import Answering
-from fedgraft.client.deployment.fleet import make_quick, make_returning
 from fedgraft.client.deployment.kept_answer import KeptAnswer
+from fedgraft.client.deployment.line.arriving import keep_pieces
+from fedgraft.client.deployment.line.fleet import make_quick, make_returning
 from fedgraft.client.deployment.open_message import OpenMessage
 from fedgraft.client.deployment.signals import EXECUTOR_ENDED, UNUSABLE, Beat
 from fedgraft.common.errors import DeploymentError
@@ -40,7 +42,7 @@ from fedgraft.common.errors import DeploymentError
 _LOOP = "flwr.supernode.start_client_internal"
 _STATE = "flwr.supernode.nodestate.in_memory_nodestate"
 _NEEDED = {
-    _LOOP: ("_pull_and_store_message", "_push_messages", "_insert_message", "iterate_object_tree"),
+    _LOOP: ("_pull_and_store_message", "_push_messages", "_insert_message", "iterate_object_tree", "pull_objects"),
     _STATE: ("InMemoryNodeState", "AGENT_APP_FAILED_ERROR", "SubStatus", "TaskType"),
     "flwr.supernode.fleet_http_client": ("FleetHttpClient",),
     "flwr.supercore.retry.http_retry": ("MAX_RETRY_DELAY",),
@@ -99,6 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     beat = Beat()
     answering = Answering(parts.loop, parts.state, kept, KeptAnswer(given.state / "answer"), beat=beat)
     answering.replace()
+    keep_pieces(parts.loop, given.state / "arriving")
     signal.signal(EXECUTOR_ENDED, lambda *_: answering.nobody_works.set())
     make_quick(parts.client.FleetHttpClient, parts.retry, parts.heartbeat, beat)
     make_returning(parts.client.FleetHttpClient, given.state / "node-id")

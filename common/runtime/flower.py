@@ -19,6 +19,7 @@ QUIET = {
     "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "PYTHONUNBUFFERED": "1",
+    "FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE": str(1 << 20),  # of the pieces in which arrays travel: on a slow line 8 s each
 }
 
 

@@ -16,8 +16,13 @@ SHORTEST = 120.0
 """Seconds that it waits at least: a site's process starts anew for each message, on a machine that has other work."""
 RECKONED_TIMES, RECKONED_SHORTEST = 10.0, 600.0
 """The same for what the sites reckon before any has answered: none has measured it, and all may have other work."""
-RECKONED_NOT = ("describe", "prepare")
+BACKBONE = "backbone"
+"""A preparation that brings the backbone, after which a site computes what it keeps: it takes far longer than the
+question whether a site has that."""
+RECKONED_NOT = ("describe", "prepare", BACKBONE)
 """What is asked before a site can reckon: it may have to decode every case."""
+SLOWEST_LINE = 62_500.0
+"""Bytes a second of the slowest line that is waited for: half a Mbit/s."""
 RECENT = 3
 """Of how many rounds answers are recent: the first one, with all that a site then computes once, is soon forgotten."""
 
@@ -30,8 +35,8 @@ NOTHING: Durations = MappingProxyType({})
 class Deadlines(Protocol):
     """How many seconds an answer may take."""
 
-    def of(self, what: str) -> float:
-        """For an answer to a message of this kind."""
+    def of(self, what: str, size: int = 0) -> float:
+        """For an answer to a message of this kind, of so many bytes."""
 
     def heard(self, what: str, number: int, seconds: float) -> None:
         """An answer of round ``number`` took so long."""
@@ -49,7 +54,7 @@ class FixedDeadline:
 
     seconds: float
 
-    def of(self, what: str) -> float:
+    def of(self, what: str, size: int = 0) -> float:
         return self.seconds
 
     def heard(self, what: str, number: int, seconds: float) -> None:
@@ -67,10 +72,11 @@ UNTIMED = FixedDeadline(math.inf)
 
 
 class LearnedDeadlines:
-    """`TIMES` the slowest answer of the last `RECENT` rounds to a message of the same kind, from `SHORTEST` to
-    `LONGEST`. Before there is any, `RECKONED_TIMES` what the slowest site reckons, from `RECKONED_SHORTEST` to
-    `LONGEST`; `FIRST` if one does not say. An answer that came too late counts, too, so that a slow site is not shut
-    out for good, and so that a whole federation that became slower is waited for.
+    """`TIMES` the slowest answer of the last `RECENT` rounds to a message of the same kind, at least `SHORTEST`. Before
+    there is any, `RECKONED_TIMES` what the slowest site reckons, at least `RECKONED_SHORTEST`; `FIRST` if one does not
+    say. To that comes what the message needs on the `SLOWEST_LINE`; `LONGEST` at most. An answer that came too late
+    counts, too, so that a slow site is not shut out for good, and so that a whole federation that became slower is
+    waited for.
 
     Args:
         known: by which it begins, of a run that goes on.
@@ -80,13 +86,16 @@ class LearnedDeadlines:
         self._slowest: dict[str, dict[int, float]] = {what: dict(rounds) for what, rounds in known.items()}
         self._reckoned: float | None = None
 
-    def of(self, what: str) -> float:
+    def of(self, what: str, size: int = 0) -> float:
+        return min(self._computing(what) + size / SLOWEST_LINE, LONGEST)
+
+    def _computing(self, what: str) -> float:
         recent = self.known().get(what)
         if recent:
-            return min(max(TIMES * max(recent.values()), SHORTEST), LONGEST)
+            return max(TIMES * max(recent.values()), SHORTEST)
         if self._reckoned is None or what in RECKONED_NOT:
             return FIRST
-        return min(max(RECKONED_TIMES * self._reckoned, RECKONED_SHORTEST), LONGEST)
+        return max(RECKONED_TIMES * self._reckoned, RECKONED_SHORTEST)
 
     def expect(self, seconds: float | None) -> None:
         self._reckoned = seconds

@@ -22,13 +22,15 @@ LATE = "late"
 
 @dataclass(frozen=True)
 class _Owed:
-    """A message that was not answered by ``due``, on the clock of `Delivery`."""
+    """A message that was not answered by ``due``, on the clock of `Delivery`; ``timed``: the name under which the time
+    of its answer is learnt."""
 
     number: int
     what: What
     node: int
     sent: float
     due: float
+    timed: str
 
 
 class Delivery:
@@ -69,15 +71,22 @@ class Delivery:
         """The ids of connected nodes, sorted."""
         return sorted(self.grid.get_node_ids())
 
-    def exchange(self, messages: Iterable[Message], number: int, what: What) -> dict[int, Message | None]:
+    def exchange(
+        self, messages: Iterable[Message], number: int, what: What, timed: str = "", size: int = 0
+    ) -> dict[int, Message | None]:
         """Send a round's messages of one kind and return the replies by node id; ``None`` for a node without a reply
         within the deadline. An error is a reply: nobody waits for a node that says that it failed. One whose process
         was lost by accident is asked again, and so is one that went away, if it is back within `BACK_SECONDS`.
 
         Replies are matched by the message that they reply to, since an unreachable node's error has another sender.
+
+        Args:
+            timed: under which name it is learnt how long such answers take; by default ``what``.
+            size: bytes of a message, if a line could need long for it.
         """
+        timed = timed or what
         sent, begun = list(messages), self.clock.now()
-        due = begun + self._deadlines.of(what)
+        due = begun + self._deadlines.of(timed, size)
         self._name(sent)
         tries = Tries({message.metadata.dst_node_id: message for message in sent}, self._may_return, self.clock.now)
         identifiers = list(self.grid.push_messages(sent))
@@ -93,7 +102,7 @@ class Delivery:
                 waiting.discard(key)
                 replies[asked[key]] = reply
                 if not tries.has_another(asked[key], reply):
-                    self._heard(what, number, begun, reply)
+                    self._heard(timed, number, begun, reply)
             for node, why in tries.due(self.nodes):
                 self._again.append((number, what, node, why))
                 replies[node] = None
@@ -103,7 +112,7 @@ class Delivery:
             if not (waiting or tries.away) or self.clock.now() > due:
                 break
             self.clock.sleep(_PAUSE)
-        self._owed |= {key: _Owed(number, what, asked[key], begun, due) for key in waiting}
+        self._owed |= {key: _Owed(number, what, asked[key], begun, due, timed) for key in waiting}
         return replies
 
     def gather(self, least: int, seconds: float) -> list[int]:
@@ -142,9 +151,9 @@ class Delivery:
         """Note a reply whose deadline was over, if it is one; an error says nothing new."""
         owed = self._owed.pop(reply.metadata.reply_to_message_id, None)
         if owed is not None and not reply.has_error():
-            self._heard(owed.what, owed.number, owed.sent, reply)
+            self._heard(owed.timed, owed.number, owed.sent, reply)
             self._late.append((owed, self.clock.now() - owed.due, count_bytes(reply.content)))
 
-    def _heard(self, what: What, number: int, begun: float, reply: Message) -> None:
+    def _heard(self, what: str, number: int, begun: float, reply: Message) -> None:
         if not reply.has_error():
             self._deadlines.heard(what, number, self.clock.now() - begun)

@@ -16,6 +16,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages as wire
 from fedgraft.common.wire.backbone import pack_backbone
 from fedgraft.common.wire.offer import Offer
+from fedgraft.server.exchange.deadlines import BACKBONE
 from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.entries import entry
 from fedgraft.server.exchange.guard import Refusal, read_offer, same_name
@@ -106,8 +107,8 @@ def registered_still(node: int, registered: Mapping[int, str]) -> Refusal | None
 def _ask(
     delivery: Delivery, plan: Plan, content: RecordDict, kind: str, nodes: Iterable[int], round_: int, ledger: Ledger
 ) -> Roster:
-    replies = delivery.exchange([Message(content, node, kind) for node in nodes], round_, "prepare")
-    down = wire.count_bytes(content)
+    down, timed = wire.count_bytes(content), BACKBONE if kind == wire.BACKBONE else ""
+    replies = delivery.exchange([Message(content, node, kind) for node in nodes], round_, "prepare", timed, down)
     found: Roster = {}
     for node, reply in replies.items():
         offer = read_offer(reply, plan.digest, tasks.of(plan.data))

@@ -14,7 +14,7 @@ from fedgraft.common.errors import RoundError
 from fedgraft.common.plan.patience_section import PatienceSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire.offer import Offer
-from fedgraft.server.exchange.deadlines import LearnedDeadlines, deadlines_of
+from fedgraft.server.exchange.deadlines import BACKBONE, LearnedDeadlines, deadlines_of
 from fedgraft.server.exchange.ledger import Entry, Ledger
 from fedgraft.server.patience.quorum import Quorum, RestedOn, cases_of_sites
 from fedgraft.server.patience.register import Register
@@ -113,6 +113,18 @@ def test_before_any_answer_the_slowest_site_s_own_estimate_counts() -> None:
     assert found.of("train") == 2700
     found.expect(None)
     assert (found.of("train"), found.of("evaluate")) == (2700, 3600)
+
+
+def test_a_message_is_waited_for_as_long_as_it_needs_on_a_slow_line() -> None:
+    """A backbone of 200 MB at half a Mbit/s: 3,200 seconds; and how soon a site says that it lacks one tells nothing of
+    how long it takes it to compute with it."""
+    found = LearnedDeadlines()
+    found.heard("prepare", 1, 2.0)
+    assert (found.of("prepare"), found.of(BACKBONE, 200_000_000)) == (120, 3600 + 3200)
+    found.heard(BACKBONE, 1, 1800.0)
+    assert found.of(BACKBONE, 200_000_000) == 5400 + 3200
+    assert found.of(BACKBONE, 10**10) == 12 * 3600
+    assert deadlines_of(PatienceSection(deadline=45.0)).of(BACKBONE, 10**9) == 45
 
 
 def test_of_the_estimates_the_slowest_counts_if_all_say() -> None:
