@@ -14,6 +14,7 @@ from fedgraft.common.commands import Program, run_program
 from fedgraft.server.cli import PROGRAM as COORDINATOR
 
 HEAVY = {
+    "audit",
     "check",
     "join",
     "rekey",
@@ -75,7 +76,7 @@ def test_every_command_has_a_help_that_says_what_it_does(
     assert told.startswith(f"usage: {program.name} {word}")
     described = import_module(program.commands[word][0]).DESCRIPTION
     assert " ".join(described.split()) in " ".join(told.split())
-    assert ("--site" in told) == (
+    assert ("--site SITE" in told) == (
         (program is SITE and word not in WITHOUT_SITE) or (word == "start" and program is SITE)
     )
 
