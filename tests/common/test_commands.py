@@ -15,6 +15,7 @@ from fedgraft.server.cli import PROGRAM as COORDINATOR
 
 HEAVY = {
     "audit",
+    "contributions",
     "check",
     "join",
     "rekey",
