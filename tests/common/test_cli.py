@@ -133,7 +133,7 @@ def test_hydra_proposes_groups_and_their_choices(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     assert proposed(f"fedgraft {command} head=", monkeypatch, capsys) == [
-        f"head={name}" for name in ("cosine", "embeddings", "linear", "mlp", "plain")
+        f"head={name}" for name in ("cosine", "embeddings", "linear", "mlp", "plain", "projected")
     ]
 
 

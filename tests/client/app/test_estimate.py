@@ -43,9 +43,10 @@ def seconds(compose_plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch) 
 
     def reckoned(*words: str, **changes: Any) -> float | None:
         model = SimpleNamespace(constant=SimpleNamespace(trained=Slow(clock)))
+        plan = compose_plan("train.epochs=2", *words)
         given: dict[str, Any] = {
-            "site": SimpleNamespace(name="north"),
-            "plan": compose_plan("train.epochs=2", *words),
+            "held_out": "north" in plan.hold_out,
+            "plan": plan,
             "model": model,
             "cohort": {"train": examples(20), "val": examples(5), "test": examples(10, views=2)},
             "phases": Phases({"build": 2.2, "cohort": 3.0}),

@@ -15,6 +15,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.run_lock import LOCK, is_free, run_lock
 from fedgraft.common.wire.site_facts import WIRE, SiteFacts, pack_facts
 from fedgraft.server import cli
+from fedgraft.server.commands import run as run_command
 from fedgraft.server.deployment import flower_cli, launch
 from fedgraft.server.deployment.folder import LEFT_OUT, Folder, RegisteredSite, write_sites
 from fedgraft.server.deployment.following import without_tracebacks
@@ -194,7 +195,7 @@ def test_a_run_goes_on_only_with_sites_that_its_plan_fits(
         content = pack_facts(facts)
         Board(folder).take(Note(name, hashlib.sha256(content).hexdigest()), content)
     monkeypatch.setattr(flower_cli, "node_states", lambda folder: dict.fromkeys(nodes, "online"))
-    monkeypatch.setattr(cli, "follow_in_its_place", lambda folder, launched: 0)
+    monkeypatch.setattr(run_command, "follow_in_its_place", lambda folder, launched: 0)
     words = ["run", str(folder.root), "--resume", str(out)]
     with pytest.raises(
         DeploymentError, match=r"(?s)the plan does not fit 1 site\(s\)\n.*north .*an image, of its manifest a row"
