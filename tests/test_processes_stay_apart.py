@@ -34,7 +34,6 @@ PARTS = (
     "compression=int8",
 )
 FEDERATED = ("rounds=2", "data.sites=2", "data.cases=96")
-IMPORTED_BY = "import sys\nfor name in {names}: __import__(name)\nprint('\\n'.join(sys.modules))"
 
 
 def floors(modules: list[str]) -> set[str]:
@@ -70,12 +69,3 @@ def test_a_run_s_coordinator_has_nothing_of_a_site_and_its_sites_nothing_of_it(
     assert [floors(json.loads(lines[-1])) for lines in said] == [{"common", "server"}, {"common", "client"}]
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["final_round"], summary["dropped"], len(summary["sites"])) == (2, [], len(sites))
-
-
-@pytest.mark.parametrize("side", ["server", "client"])
-def test_all_modules_of_a_side_load_nothing_of_the_other(side: str) -> None:
-    files = sorted(path for floor in ("common", side) for path in (ROOT / floor).rglob("*.py"))
-    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in files]
-    script = IMPORTED_BY.format(names=[f"fedgraft.{module}" for module in modules])
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert floors(done.stdout.splitlines()) == {"common", side}

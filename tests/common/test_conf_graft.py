@@ -38,7 +38,8 @@ def test_a_harmoniser_gives_an_image_of_the_same_shape(plan_of: PlanOf, name: st
 
 @pytest.mark.parametrize("name", members("initial"))
 def test_a_start_gives_the_head_tensors_of_its_own_shapes(plan_of: PlanOf, name: str) -> None:
-    plan = plan_of(f"initial={name}")
+    choice = f"initial={name}"
+    plan = plan_of(choice, *FITTING.get(choice, ()))
     if name in ("none", "embeddings"):  # the head as it is built; a file (tests/server/weights/test_embed_classes.py)
         return
     initial = build_initial(plan, OURS)

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from fedgraft.client.site.site_file import Coordinator, Fractions, ReleasePolicy
 from fedgraft.common.runtime.private import private_files
 from fedgraft.common.runtime.processes import free_port
 from fedgraft.server.deployment import sites
-from fedgraft.server.deployment.folder import Folder, Settings, create
+from fedgraft.server.deployment.folder import Folder, Settings, create, read_sites
 
 FEDGRAFT = (sys.executable, "-P", "-m", "fedgraft.common.cli")
 SECONDS = 300.0
@@ -86,6 +86,12 @@ class Deployment:
         """Run a ``fedgraft`` command that ends."""
         return subprocess.run([*FEDGRAFT, *arguments], capture_output=True, text=True, timeout=seconds, check=False)
 
+    def shut_out(self, names: Collection[str]) -> None:
+        """Unregister those sites that are registered."""
+        for site in read_sites(self.folder):
+            if site.name in names:
+                sites.unregister(self.folder, site.name)
+
     def site_file(self, name: str, manifest: Path, *, register: bool = True, split: Fractions = AS_PLANNED) -> Path:
         """A new site: its file and key; admitted by the coordinator unless ``register`` is false."""
         folder = self.scratch / name
@@ -129,12 +135,14 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 @pytest.fixture
 def start_site(deployment: Deployment) -> Iterator[Callable[..., Service]]:
-    """Connects a site, and ends it (so that it is known to be offline) when the test is over."""
+    """Connects a site; when the test is over ends it and shuts it out, so that no later run waits for it."""
     started: list[Service] = []
+    names: set[str] = set()
 
     def start(site_yaml: Path, *arguments: str, wait: bool = True) -> Service:
         service = deployment.start_site(site_yaml, *arguments)
         started.append(service)
+        names.add(site_yaml.parent.name)
         if wait:
             service.wait_for("connected to")
         return service
@@ -143,6 +151,7 @@ def start_site(deployment: Deployment) -> Iterator[Callable[..., Service]]:
     for service in started:
         if service.process.poll() is None:
             service.stop()
+    deployment.shut_out(names)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -67,5 +67,7 @@ def test_an_invited_hospital_joins_checks_connects_and_says_yes(
         assert (receipt["by"], receipt["plan"]) == ("Dr A", digest)
     finally:
         service.stop()
+    assert main(["coordinator", "unregister", root, "joiner"]) == 0
+    assert "is no longer admitted" in capsys.readouterr().out
     assert main(["site", "join", line, *arguments]) == 2
     assert "names its coordinator already; if it joined, fedgraft site start" in capsys.readouterr().err

@@ -117,6 +117,7 @@ def two_sites(
     yield files
     for service in started:
         assert service.stop() == 0
+    deployment.shut_out({path.parent.name for path in files})
 
 
 @pytest.mark.parametrize(

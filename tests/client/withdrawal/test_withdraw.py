@@ -89,12 +89,10 @@ def rows_of(folder: Path, keys: list[bytes]) -> Iterator[bytes]:
 
 
 @pytest.fixture
-def hospital(
-    compose_plan: Callable[..., Plan], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Hospital:
-    monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
+def hospital(compose_plan: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hospital:
+    monkeypatch.setenv("FEDGRAFT_CACHE", str(tmp_path / "cache"))  # a store of its own, not that of other tests
     plan = compose_plan(FEW, "data.test_fraction=0.2")
-    file = next(iter(lay_out(plan, tmp_path, os.environ).sites.values()))
+    file = next(iter(lay_out(plan, tmp_path / "sites", os.environ).sites.values()))
     return Hospital(file, plan)
 
 
