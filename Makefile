@@ -52,7 +52,7 @@ quick: lint
 lint: $(DEV)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
-	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy --num-workers 2
 
 # Without --quiet, under which MkDocs counts no warnings and --strict passes a dead link.
 docs: $(DEV)
