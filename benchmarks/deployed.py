@@ -72,6 +72,15 @@ def measured(scratch: Path, count: int, rounds: int, overrides: list[str]) -> Re
     return result(messages, [line["seconds"] for line in lines[1:]], ledger, relay)
 
 
+def run_to_its_end(root: Path, plan: Path, out: Path) -> int:
+    """``fedgraft coordinator run``; prints what it said if it failed, and returns its exit code."""
+    command = [*FEDGRAFT, "coordinator", "run", str(root), "--plan", str(plan), "--out", str(out)]
+    done = subprocess.run(command, env={**os.environ, **QUIET}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(done.stdout, done.stderr)
+    return done.returncode
+
+
 @contextmanager
 def service(log: Path, ready: str, *arguments: str) -> Iterator[None]:
     """A ``fedgraft ... start`` until the block ends."""

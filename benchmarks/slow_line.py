@@ -15,22 +15,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import tempfile
 import threading
 import time
 from pathlib import Path
 
-from deployed import service
+from deployed import run_to_its_end, service
 from loopback import registered_site
-from measure import FEDGRAFT, QUIET
 from plans import plan_of
 from relay import Relay
 
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.private import private_files
 from fedgraft.common.runtime.processes import free_port
-from fedgraft.server.deployment.folder import Folder, Settings, create
+from fedgraft.server.deployment.folder import Settings, create
 from fedgraft.simulations.federation.sites import lay_out
 
 WORDS = (
@@ -64,7 +62,7 @@ def _measured(scratch: Path, plan: Plan, rate: float, cut: float, away: float) -
             cutter = threading.Thread(target=_cut, args=(relay, before, _size(scratch, plan) * cut, away, over))
             if cut:
                 cutter.start()
-            code = _run(folder, scratch, scratch / "run")
+            code = run_to_its_end(folder.root, scratch / "plan.json", scratch / "run")
             over.set()
             took, came = time.monotonic() - began, relay.down - before
             print((site.with_name("start.log")).read_text())
@@ -86,16 +84,6 @@ def _cut(relay: Relay, before: int, after: float, away: float, over: threading.E
     relay.cut()
     over.wait(away)
     relay.join()
-
-
-def _run(folder: Folder, scratch: Path, out: Path) -> int:
-    command = [*FEDGRAFT, "coordinator", "run", str(folder.root), "--plan", str(scratch / "plan.json")]
-    done = subprocess.run(
-        [*command, "--out", str(out)], env={**os.environ, **QUIET}, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        print(done.stdout, done.stderr)
-    return done.returncode
 
 
 def _told(out: Path, code: int, took: float, came: int, rate: float) -> int:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import subprocess
 import tempfile
 import threading
 import time
@@ -24,9 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crowd import Crowd
-from deployed import service
+from deployed import run_to_its_end, service
 from loopback import registered_site
-from measure import FEDGRAFT, QUIET
 from plans import plan_of
 
 from fedgraft.common.runtime.private import private_files
@@ -108,23 +106,15 @@ def measured(scratch: Path, count: int, source: str, rounds: int) -> int:
                 began = time.monotonic()
                 with watching(folder, settings.port) as watch, crowd as strangers:
                     gathered, began = time.monotonic() - began, time.monotonic()
-                    code = run(folder, scratch, scratch / ("crowded" if crowded else "alone"))
+                    code = run_to_its_end(
+                        folder.root, scratch / "plan.json", scratch / ("crowded" if crowded else "alone")
+                    )
                 well &= told(watch, code, time.monotonic() - began, f"{count:,} of {source}" if crowded else "nobody")
                 if strangers is not None:
                     print(f"  gathered in {gathered:.1f} s; sent away and come again {strangers.sent_away:,} times")
     log = folder.logs / "gateway.log"
     print(f"  the gateway's log: {len(log.read_bytes())} bytes")
     return 0 if well else 1
-
-
-def run(folder: Folder, scratch: Path, out: Path) -> int:
-    command = [*FEDGRAFT, "coordinator", "run", str(folder.root), "--plan", str(scratch / "plan.json")]
-    done = subprocess.run(
-        [*command, "--out", str(out)], env={**os.environ, **QUIET}, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        print(done.stdout, done.stderr)
-    return done.returncode
 
 
 def told(watch: Watch, code: int, seconds: float, who: str) -> bool:

@@ -6,9 +6,6 @@ and ``fedgraft site`` at a hospital never imports the simulation.
 
 from __future__ import annotations
 
-import atexit
-import gc
-import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +14,7 @@ from typing import cast
 
 from fedgraft.common.errors import FedGraftError
 from fedgraft.common.runtime.flower import QUIET
+from fedgraft.common.runtime.gc_tuning import imported
 from fedgraft.common.runtime.private import private_files
 
 COMMANDS = {
@@ -46,13 +44,6 @@ COMMANDS = {
         "at the coordinator: init, start, invite, sites, run, watch, stop, ...",
     ),
 }
-SERVICES = {
-    ("site", "console"): "fedgraft.client.console.command:main",
-    ("site", "start"): "fedgraft.client.deployment.start_command:main",
-    ("coordinator", "console"): "fedgraft.server.console.command:main",
-    ("coordinator", "start"): "fedgraft.server.deployment.start_command:main",
-}
-"""Commands that stay, and so import nothing but what they need: torch alone would hold 300 MB."""
 HELP = ("-h", "--help")
 COMPLETION = "-sc"
 COMPOSED = ("simulate", "plan")
@@ -94,10 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.update(QUIET)
     try:
         with private_files():
-            service = SERVICES.get((arguments[0], "".join(arguments[1:2])))
-            if service is not None:
-                return _imported(service)(arguments[2:])
-            return _imported(COMMANDS[arguments[0]][0])(arguments[1:])
+            return _load(COMMANDS[arguments[0]][0])(arguments[1:])
     except FedGraftError as error:
         print(f"fedgraft {arguments[0]}: {error}", file=sys.stderr)
         return 2
@@ -120,20 +108,9 @@ def _complete(arguments: list[str]) -> int:
     return 0
 
 
-def _imported(target: str) -> Callable[[Sequence[str]], int]:
-    """`_load` without garbage collection: what an import makes stays, and looking through it takes half a second."""
-    gc.disable()
-    try:
-        return _load(target)
-    finally:
-        gc.freeze()
-        gc.enable()
-        atexit.register(gc.freeze)  # nor is it worth looking through at the end
-
-
 def _load(target: str) -> Callable[[Sequence[str]], int]:
     module, _, name = target.partition(":")
-    return cast(Callable[[Sequence[str]], int], getattr(importlib.import_module(module), name))
+    return cast(Callable[[Sequence[str]], int], getattr(imported(module), name))
 
 
 if __name__ == "__main__":

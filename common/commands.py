@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
+
+from fedgraft.common.runtime.gc_tuning import imported
 
 
 class Command(Protocol):
@@ -43,7 +44,7 @@ def run_program(program: Program, argv: Sequence[str] | None = None) -> int:
     if not words or words[0] not in program.commands:
         _listing(program).parse_args(words[:1])  # shows the help, or says what is wrong
     word, *rest = words
-    command = cast(Command, importlib.import_module(program.commands[word][0]))
+    command = cast(Command, imported(program.commands[word][0]))
     parser = _parser(f"{program.name} {word}", command.DESCRIPTION, getattr(command, "EPILOG", ""))
     command.add_options(parser)
     program.add_shared(word, parser)

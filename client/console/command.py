@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
-from pathlib import Path
 
 from fedgraft.client.console.app import Console
 from fedgraft.client.overview.overview import overview
@@ -31,7 +29,6 @@ examples:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's own options; ``--site`` is every site command's."""
-    parser.formatter_class, parser.epilog = argparse.RawDescriptionHelpFormatter, EPILOG
     add_place(parser, PORT)
 
 
@@ -45,11 +42,3 @@ def run(given: argparse.Namespace) -> int:
     file, state, place = given.site.resolve(), read_site_file(given.site).state, place_of(given)
     console = Console(file, lambda: overview(read_site_file(file), time.time()))
     return serve(place, private_folder(state), console.application)
-
-
-def main(argv: Sequence[str]) -> int:
-    """The command by itself, without the other commands' imports."""
-    parser = argparse.ArgumentParser(prog="fedgraft site console", description=DESCRIPTION)
-    add_options(parser)
-    parser.add_argument("--site", type=Path, default=Path("site.yaml"), help="(default: %(default)s)")
-    return run(parser.parse_args(argv))

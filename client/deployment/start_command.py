@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from fedgraft.client.deployment.connection import PATIENCE_SECONDS
@@ -25,13 +24,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long to go on trying when the coordinator is away (default: %(default).0f)",
     )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Keep a site connected; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="fedgraft site start", description=DESCRIPTION)
-    add_options(parser)
-    return run(parser.parse_args(argv))
 
 
 def run(given: argparse.Namespace) -> int:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 
 from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.deployment.health import is_healthy
 from fedgraft.server.deployment.pki import validity
+from fedgraft.server.watching.as_json import add_folder_and_json, print_json
 from fedgraft.server.watching.hospitals import site_table
-from fedgraft.server.watching.snapshot import federation, federation_values, print_json
+from fedgraft.server.watching.snapshot import federation, federation_values
 
 DESCRIPTION = """\
 Is it up, until when does the certificate hold, which sites, which runs?
@@ -22,10 +22,7 @@ Exit code 0: it runs; 2: it does not (with --json, what the folder tells is prin
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("folder", type=Path, metavar="DIR")
-    parser.add_argument(
-        "--json", action="store_true", help="print JSON instead, for scripts (its keys: docs/console.md)"
-    )
+    add_folder_and_json(parser)
 
 
 def run(given: argparse.Namespace) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from fedgraft.common.web.serve import add_options as add_place
@@ -13,7 +12,6 @@ from fedgraft.server.console.looking import Looking
 from fedgraft.server.deployment.folder import Folder
 
 PORT = 8460
-HELP = "a web page: hospitals, the run with its curves, past runs; start, stop, invite"
 DESCRIPTION = """\
 Serves a page on this machine's loopback address, and prints the link that opens it. It shows what `status`, `sites` and
 `watch` show, live, and does what `run`, `stop` and `invite` do. It stays until Ctrl-C; runs go on without it.
@@ -30,8 +28,6 @@ examples:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.description, parser.epilog = DESCRIPTION, EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("folder", type=Path, metavar="DIR")
     add_place(parser, PORT)
 
@@ -46,10 +42,3 @@ def run(given: argparse.Namespace) -> int:
     folder.settings()
     looking = Looking(folder)
     return serve(place_of(given), folder.root, lambda: Console(folder, looking, looking.again).application())
-
-
-def main(argv: Sequence[str]) -> int:
-    """The command by itself, without the other commands' imports."""
-    parser = argparse.ArgumentParser(prog="fedgraft coordinator console")
-    add_options(parser)
-    return run(parser.parse_args(argv))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from fedgraft.server.deployment.folder import Folder
@@ -15,13 +14,6 @@ DESCRIPTION = "Runs the coordinator in the foreground; Ctrl-C or SIGTERM stops i
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("folder", type=Path, metavar="DIR")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the coordinator; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="fedgraft coordinator start", description=DESCRIPTION)
-    add_options(parser)
-    return run(parser.parse_args(argv))
 
 
 def run(given: argparse.Namespace) -> int:

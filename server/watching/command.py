@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment.folder import REGISTERED, Folder
 from fedgraft.server.deployment.open_runs import of_folder
 from fedgraft.server.deployment.public.announced import read_announced
+from fedgraft.server.watching.as_json import print_json
 from fedgraft.server.watching.choice import choose
 from fedgraft.server.watching.observed import ENDS, Observed, observe
 from fedgraft.server.watching.snapshot import run_values
@@ -57,7 +57,7 @@ def run(given: argparse.Namespace) -> int:
     if given.once:
         seen = look(folder, out)
         if given.json:
-            print(json.dumps(run_values(seen), indent=2))
+            print_json(run_values(seen))
         else:
             console.print(view(seen))
         return 1 if seen.state in ("ended", "cut off") else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -117,8 +116,3 @@ def past_values(runs: tuple[PastRun, ...]) -> list[dict[str, Any]]:
 
 def _stamp(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def print_json(found: Any) -> None:
-    """Print what a script reads."""
-    print(json.dumps(found, indent=2))
