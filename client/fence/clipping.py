@@ -6,6 +6,8 @@ that a factor on its ``dL/d(outputs)`` is one on all that it gives. Who gives le
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,7 +15,6 @@ from torch import Tensor
 
 from fedgraft.client.fence.units import NEARLY_ALL
 
-_TIMES, _TRIED = 3, 256
 _LEAST = 0.01
 """A smaller factor would leave nothing of an update: it is refused instead."""
 
@@ -45,17 +46,30 @@ def factors(sums: Tensor, least: float, spare: float = 1.0) -> Tensor | None:
 
 
 def _limit(given: NDArray[np.float64], least: float, most: float) -> float:
-    """The largest limit on sizes above 0, ascending, at which they rest on enough; by trying finer and finer."""
+    """The largest limit on sizes above 0, ascending, at which they rest on enough (of a larger one on fewer).
+
+    With the limit ``c`` between two of the sizes, of which ``m`` are larger, the sum is ``s + m c`` and the sum of
+    squares ``q + m c^2``.
+    """
     sums, squares = (np.concatenate([[0.0], np.cumsum(some)]) for some in (given, given**2))
-    low, high = 0.0, float(given[-1])
-    for _ in range(_TIMES):
-        limits = np.linspace(low, high, _TRIED + 1)
-        whole = np.searchsorted(given, limits, side="right")  # so many are not shortened
-        square = squares[whole] + (len(given) - whole) * limits**2
-        enough = (sums[whole] + (len(given) - whole) * limits) ** 2 >= least * square
-        fine = np.flatnonzero(enough & (limits**2 <= most * square))
-        last = int(fine[-1]) if len(fine) else 0
-        low, high = float(limits[last]), float(limits[min(last + 1, _TRIED)])
-        if low == high:
-            break
-    return low
+    larger = np.arange(len(given) - 1, -1, -1)  # than each size, if that is the limit
+    square = squares[1:] + larger * given**2
+    enough = ((sums[1:] + larger * given) ** 2 >= least * square) & (given**2 <= most * square)
+    whole = int(np.argmin(enough)) if not enough.all() else len(given)
+    if whole == len(given):
+        return float(given[-1])
+    s, q, m = float(sums[whole]), float(squares[whole]), len(given) - whole
+    return min(float(given[whole]), _where_few(s, q, m, least), _where_one(q, m, most))
+
+
+def _where_few(s: float, q: float, m: int, least: float) -> float:
+    """The limit at which ``(s + m c)^2 = least (q + m c^2)``; infinite where it is more at any."""
+    square, linear, rest = m * (m - least), m * s, s * s - least * q
+    if square >= 0:
+        return math.inf
+    return (linear + math.sqrt(max(0.0, linear * linear - square * rest))) / -square
+
+
+def _where_one(q: float, m: int, most: float) -> float:
+    """The limit at which ``c^2 = most (q + m c^2)``; infinite where it is less at any."""
+    return math.sqrt(most * q / (1 - most * m)) if most * m < 1 else math.inf

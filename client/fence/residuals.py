@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from fedgraft.client.fence.pairs import isolating
-from fedgraft.client.fence.units import Patients, effective, holders, rests_on_few
+from fedgraft.client.fence.patients import Patients
+from fedgraft.client.fence.units import effective, holders, rests_on_few
 from fedgraft.common.errors import FewCasesError
 
 

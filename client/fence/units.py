@@ -13,48 +13,20 @@ that rest on one each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-_GROUPS = 512
-"""Rows of a sum. Of more patients several share a row, which can only lower the effective number."""
-_KEPT = 512
-"""Steps that are kept before they are summed up."""
+from fedgraft.client.fence.head_steps import MOST, HeadSteps
+from fedgraft.client.fence.patients import Patients
+
 _TINY = torch.finfo(torch.float64).tiny
 NEARLY_ALL, ALL = 0.8, 0.999
 """Shares of the squares: at the first, the correlation to one patient's inputs is about 0.9; the second does not happen
 without being made."""
-
-
-@dataclass(frozen=True)
-class Patients:
-    """To which patient each training case belongs; examples after them were made of others, and count for nobody."""
-
-    names: Sequence[str]
-
-    @cached_property
-    def group(self) -> Tensor:
-        """The row of a sum to which each training case is added, ``(N,)`` int64."""
-        number = {patient: place % _GROUPS for place, patient in enumerate(dict.fromkeys(self.names))}
-        return torch.tensor([number[patient] for patient in self.names], dtype=torch.int64)
-
-    @cached_property
-    def nobody(self) -> int:
-        """The row of examples that count for nobody."""
-        return int(self.group.max()) + 1
-
-    def groups(self, cases: Tensor, all_real: bool = False) -> Tensor:
-        """The rows of some examples; ``all_real`` if none of them was made of others."""
-        if all_real or (len(cases) and int(cases.max()) < len(self.group)):
-            return self.group[cases]
-        real = cases < len(self.group)
-        return torch.where(real, self.group[cases.clamp_max(len(self.group) - 1)], self.nobody)
 
 
 class UnitWatch:
@@ -70,10 +42,8 @@ class UnitWatch:
     def __init__(
         self, patients: Patients, lengths: Callable[[], Tensor], times: Callable[[int], float] | None = None
     ) -> None:
-        self._patients, self._lengths, self._times = patients, lengths, times
-        self._kept = list[tuple[Tensor, Tensor]]()
-        self._steps, self._by_case = 0, torch.empty(0)
-        self._pending = list[tuple[Tensor, Tensor, list[Tensor]]]()
+        self._patients, self._head = patients, HeadSteps(patients, lengths, times)
+        self._fresh = lambda: HeadSteps(patients, lengths, times)
         self._now = torch.empty(0, dtype=torch.int64)
         self._alone = False
         self._found: dict[str, Tensor] = {}
@@ -84,9 +54,9 @@ class UnitWatch:
 
     @property
     def found(self) -> dict[str, Tensor]:
-        """By path of each watched module (``""``: the network itself), ``(groups, units)`` float32: what each group of
-        patients gave to each unit, with its sign if outputs are vectors; the last row is nobody's. The last module of
-        the network comes first, as gradients reach them."""
+        """By path of each watched module (``""``: the network itself), ``(groups, units)`` float32, of a head that is
+        trained alone float64: what each group of patients gave to each unit, with its sign if outputs are vectors; the
+        last row is nobody's. The last module of the network comes first, as gradients reach them."""
         self._sum_up()
         return self._found
 
@@ -112,8 +82,7 @@ class UnitWatch:
 
     def forget(self) -> None:
         """Forget what was seen: the training begins anew."""
-        self._kept = []
-        self._steps, self._by_case, self._pending = 0, torch.empty(0), []
+        self._head = self._fresh()
         self._found.clear()
         self._few.clear()
         self.vectors.clear()
@@ -128,26 +97,16 @@ class UnitWatch:
         """Of a head that is trained alone, the sum over steps of the derivative by the outputs of each example, each as
         often as it is in the update, ``(examples, outputs)`` float64; empty if that can't be said."""
         self._sum_up()
-        for cases, slopes, each in self._pending:
-            assert self._times is not None
-            sizes = torch.tensor([len(some) for some in each])
-            times = torch.tensor([self._times(self._steps + place) for place in range(len(each))], dtype=torch.float64)
-            often = times.repeat_interleave(sizes)
-            if not len(self._by_case):
-                self._by_case = torch.zeros(len(self._lengths()), slopes.shape[1], dtype=torch.float64)
-            self._by_case.index_add_(0, cases, slopes.double() * often[:, None])
-            self._steps += len(each)
-        self._pending = []
-        return self._by_case
+        return self._head.by_case
 
     @property
     def knows_cases(self) -> bool:  # whether `by_case` can be said
-        return self._times is not None and [*self.found] == [""]
+        return self._head.knows_cases and [*self.found] == [""]
 
     @property
     def left_of_cases(self) -> Tensor:
         """What is left of each example's part, by the factors of its patient, ``(examples,)`` float32."""
-        groups = self._patients.groups(torch.arange(len(self._lengths())))
+        groups = self._patients.groups(torch.arange(self._head.examples))
         return torch.ones(len(groups)) if self._factors is None else self._factors[groups]
 
     def scale(self, factors: Tensor) -> None:
@@ -181,29 +140,17 @@ class UnitWatch:
     def slopes(self, cases: Tensor, slopes: Tensor) -> None:
         """The derivative of the loss by the outputs of these examples, ``(B, outputs)``, of a head that is trained in
         another place; or outputs that will have it as their gradient."""
-        if len(self._kept) == _KEPT:
+        if len(self._head) == MOST:
             _ = self.by_case  # sums up
-        self._kept.append((cases, slopes))
+        self._head.add(cases, slopes)
 
     def _sum_up(self) -> None:
         """Sum up what was kept of a head's outputs."""
-        if not self._kept:
-            return
-        self.vectors.add("")
-        slopes = torch.cat([some if some.grad is None else some.grad for _, some in self._kept]).detach().cpu()
-        each = [some for some, _ in self._kept]
-        cases, lengths = torch.cat(each), self._lengths()
-        gave = slopes * lengths.index_select(0, cases)[:, None]
-        groups = self._patients.groups(cases, all_real=len(lengths) == len(self._patients.names)).numpy()
-        number, units = self._patients.nobody + 1, slopes.shape[1]
-        places = (groups[:, None] * units + np.arange(units)).ravel()  # one sum for all units is far faster
-        sums = np.bincount(places, gave.numpy().ravel(), number * units).astype(np.float32)
-        whole = torch.from_numpy(sums.reshape(number, units))
-        self._found[""] = whole + self._found.get("", 0)
-        self._few.clear()
-        if self._times is not None:
-            self._pending.append((cases, slopes, each))
-        self._kept = []
+        sums = self._head.sums()
+        if sums is not None:
+            self.vectors.add("")
+            self._found[""] = sums + self._found[""] if "" in self._found else sums
+            self._few.clear()
 
     def _hook(self, path: str) -> Callable[..., None]:
         def passed(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
@@ -276,7 +223,7 @@ def effective(sums: Tensor) -> Tensor:
 def rests_on_few(sums: Tensor, least: int) -> Tensor:
     """Which units have a gradient that rests on fewer than ``least`` patients, or nearly all on one (`is_of_one`),
     ``(units,)`` bool."""
-    sizes = np.abs(sums.cpu().numpy().astype(np.float64))
+    sizes = np.abs(sums.cpu().numpy(), dtype=np.float64)
     squares = np.einsum("pu,pu->u", sizes, sizes)
     few = (sizes.sum(axis=0) ** 2 < least * squares) | (sizes.max(axis=0) ** 2 > NEARLY_ALL * squares)
     return torch.from_numpy(few & (squares > 0) & (least > 1))

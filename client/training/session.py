@@ -15,7 +15,7 @@ from fedgraft.client.cohort.accepted import AcceptedCohort
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import Cohort
 from fedgraft.client.fence.few_patients import too_few
-from fedgraft.client.fence.units import Patients
+from fedgraft.client.fence.patients import Patients
 from fedgraft.client.site.log_names import RELEASED
 from fedgraft.client.site.machine import Machine
 from fedgraft.client.site.own_tensors import local_file, run_files

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from fedgraft.client.fence.clipping import factors
-from fedgraft.client.fence.units import Patients, UnitWatch, effective, rests_on_few
+from fedgraft.client.fence.patients import Patients
+from fedgraft.client.fence.units import UnitWatch, effective, rests_on_few
 
 
 def column(*sizes: float) -> torch.Tensor:

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fedgraft.client.fence.patients import Patients
 from fedgraft.client.fence.taken_out import taken_out, times_of
-from fedgraft.client.fence.units import Patients, UnitWatch, rests_on_few
+from fedgraft.client.fence.units import UnitWatch, rests_on_few
 from fedgraft.common.plan.sections import TrainSection
 
 TRAIN = TrainSection("sgd", 0.1, 0.9, 0.0, batch_size=4, epochs=3, schedule="constant")

@@ -1,0 +1,89 @@
+"""The steps of a head that is trained alone: kept while it trains, and summed up by patient only when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedgraft.client.fence.patients import Patients
+
+MOST = 512
+"""Steps that are kept before they are summed up."""
+
+
+class HeadSteps:
+    """What the examples of each step gave to a head's outputs.
+
+    Args:
+        lengths: gives the length of each example as the head's weights see it, ``(examples,)`` float32.
+        times: how often the gradient of each step, from 0, is in the update; `by_case` is kept then.
+    """
+
+    def __init__(self, patients: Patients, lengths: Callable[[], Tensor], times: Callable[[int], float] | None) -> None:
+        self._patients, self._lengths, self._times = patients, lengths, times
+        self._cases, self._slopes = list[Tensor](), list[Tensor]()
+        self._steps, self._by_case = 0, torch.empty(0)
+        self._pending = list[tuple[Tensor, Tensor, list[Tensor]]]()
+
+    def __len__(self) -> int:
+        """The number of steps that are not summed up yet."""
+        return len(self._cases)
+
+    def add(self, cases: Tensor, slopes: Tensor) -> None:
+        """A step.
+
+        Args:
+            cases: ``(B,)`` int64.
+            slopes: ``(B, outputs)``, the derivative of the loss by their outputs; or outputs that will have it as their
+                gradient.
+        """
+        self._cases.append(cases)
+        self._slopes.append(slopes)
+
+    def sums(self) -> Tensor | None:
+        """What each group of patients gave to each output since this was asked last, ``(groups, outputs)`` float64 with
+        its sign; the last row is nobody's. ``None`` if there was no step."""
+        if not self._cases:
+            return None
+        slopes = torch.cat([some if some.grad is None else some.grad for some in self._slopes]).detach().cpu()
+        cases, lengths = torch.cat(self._cases), self._lengths()
+        gave = slopes.numpy() * lengths.numpy().take(cases.numpy())[:, None]
+        real = len(lengths) == len(self._patients.names)
+        number, units = self._patients.nobody + 1, slopes.shape[1]
+        if real:
+            places = self._patients.places(units).take(cases.numpy(), axis=0)
+        else:
+            places = self._patients.groups(cases).numpy()[:, None] * units + np.arange(units)
+        sums: NDArray[np.float64] = np.bincount(places.ravel(), gave.ravel(), number * units)  # one for all: far faster
+        if self._times is not None:
+            self._pending.append((cases, slopes, self._cases))
+        self._cases, self._slopes = [], []
+        return torch.from_numpy(sums.reshape(number, units))
+
+    @property
+    def by_case(self) -> Tensor:
+        """The sum over the steps that were summed up of each example's derivatives, each as often as it is in the
+        update, ``(examples, outputs)`` float64; empty if that can't be said."""
+        for cases, slopes, each in self._pending:
+            assert self._times is not None
+            often = np.repeat(
+                [self._times(self._steps + place) for place in range(len(each))], [len(some) for some in each]
+            )
+            if not len(self._by_case):
+                self._by_case = torch.zeros(len(self._lengths()), slopes.shape[1], dtype=torch.float64)
+            self._by_case.index_add_(0, cases, torch.from_numpy(slopes.numpy() * often[:, None]))
+            self._steps += len(each)
+        self._pending = []
+        return self._by_case
+
+    @property
+    def knows_cases(self) -> bool:
+        return self._times is not None
+
+    @property
+    def examples(self) -> int:
+        return len(self._lengths())
