@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.client.fence.patients import Patients
@@ -58,7 +57,7 @@ class HeadSteps:
             places = self._patients.places(units).take(cases.numpy(), axis=0)
         else:
             places = self._patients.groups(cases).numpy()[:, None] * units + np.arange(units)
-        sums: NDArray[np.float64] = np.bincount(places.ravel(), gave.ravel(), number * units)  # one for all: far faster
+        sums = np.bincount(places.ravel(), gave.ravel().astype(np.float64), number * units)  # one for all: far faster
         if self._times is not None:
             self._pending.append((cases, slopes, self._cases))
         self._cases, self._slopes = [], []

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -42,8 +43,8 @@ class UnitWatch:
     def __init__(
         self, patients: Patients, lengths: Callable[[], Tensor], times: Callable[[int], float] | None = None
     ) -> None:
-        self._patients, self._head = patients, HeadSteps(patients, lengths, times)
-        self._fresh = lambda: HeadSteps(patients, lengths, times)
+        self._fresh = partial(HeadSteps, patients, lengths, times)
+        self._patients, self._head = patients, self._fresh()
         self._now = torch.empty(0, dtype=torch.int64)
         self._alone = False
         self._found: dict[str, Tensor] = {}
