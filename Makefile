@@ -29,13 +29,16 @@ $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
+# Not compiled: Python does that at a module's first import, and of all that is installed a run imports a fifth.
+PIP := $(VENV)/bin/python -m pip install --quiet --no-compile --editable
+
 $(STAMP): pyproject.toml $(VENV)/.created
-	$(VENV)/bin/python -m pip install --quiet --editable .
+	$(PIP) .
 	touch $@
 
-$(DEV): pyproject.toml $(STAMP)
-	$(VENV)/bin/python -m pip install --quiet --editable '.[dev,ray]'
-	touch $@
+$(DEV): pyproject.toml $(VENV)/.created
+	$(PIP) '.[dev,ray]'
+	touch $(STAMP) $@
 
 simulate: $(STAMP)
 	$(VENV)/bin/fedgraft simulate $(ARGS)

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import cast
 
 from fedgraft.common.errors import FedGraftError
+from fedgraft.common.posix import require_posix
 from fedgraft.common.runtime.flower import QUIET
 from fedgraft.common.runtime.gc_tuning import imported
 from fedgraft.common.runtime.private import private_files
@@ -84,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     os.environ.update(QUIET)
     try:
+        require_posix()
         with private_files():
             return _load(COMMANDS[arguments[0]][0])(arguments[1:])
     except FedGraftError as error:

@@ -70,8 +70,10 @@ def __getattr__(name: str) -> object:
         return version("fedgraft")
     if name not in _PLACES:
         raise AttributeError(f"module 'fedgraft' has no attribute {name!r}; it offers {', '.join(__all__)}")
+    from fedgraft.common.posix import require_posix
     from fedgraft.common.runtime.flower import QUIET
 
+    require_posix()
     for variable, value in QUIET.items():  # before Flower is imported: it reports nothing unless somebody says so
         os.environ.setdefault(variable, value)
     place, _, within = _PLACES[name].partition(":")

@@ -24,7 +24,7 @@ from fedgraft.common.runtime.processes import free_port
 from fedgraft.server.deployment import sites
 from fedgraft.server.deployment.folder import Folder, Settings, create, read_sites
 
-FEDGRAFT = (sys.executable, "-P", "-m", "fedgraft.common.cli")
+FEDGRAFT = ("-P", "-m", "fedgraft.common.cli")
 SECONDS = 300.0
 
 
@@ -69,11 +69,11 @@ class Deployment:
     def address(self) -> str:
         return f"localhost:{self.settings.port}"
 
-    def service(self, log: Path, *arguments: str) -> Service:
+    def service(self, log: Path, *arguments: str, python: str | Path = sys.executable) -> Service:
         """Start a ``fedgraft`` command that stays."""
         with log.open("wb") as stream:
             process = subprocess.Popen(
-                [*FEDGRAFT, *arguments], stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+                [python, *FEDGRAFT, *arguments], stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
             )
         self.services.append(Service(process, log))
         return self.services[-1]
@@ -82,9 +82,12 @@ class Deployment:
         """Start ``fedgraft site start``; whoever calls this stops it."""
         return self.service(site_yaml.parent / "start.log", "site", "start", "--site", str(site_yaml), *arguments)
 
-    def command(self, *arguments: str, seconds: float = 120.0) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *arguments: str, seconds: float = 120.0, python: str | Path = sys.executable
+    ) -> subprocess.CompletedProcess[str]:
         """Run a ``fedgraft`` command that ends."""
-        return subprocess.run([*FEDGRAFT, *arguments], capture_output=True, text=True, timeout=seconds, check=False)
+        line = [python, *FEDGRAFT, *arguments]
+        return subprocess.run(line, capture_output=True, text=True, timeout=seconds, check=False)
 
     def shut_out(self, names: Collection[str]) -> None:
         """Unregister those sites that are registered."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 from .conftest import FEDGRAFT
@@ -22,7 +23,8 @@ SMALL = (
 
 def test_the_demo_trains_a_model_and_ends(tmp_path: Path) -> None:
     root = tmp_path / "demo"
-    command = [*FEDGRAFT, "demo", "--folder", str(root), *SMALL, "data.image_size=32", "decide.unseen=null"]
+    words = (*SMALL, "data.image_size=32", "decide.unseen=null")
+    command = [sys.executable, *FEDGRAFT, "demo", "--folder", str(root), *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     for words in (

@@ -19,6 +19,7 @@ from fedgraft.server.deployment.folder import read_sites
 from fedgraft.server.deployment.invitations import read_invitations
 
 from .conftest import Deployment
+from .environments import own_environment
 
 
 def test_an_invited_hospital_joins_checks_connects_and_says_yes(
@@ -29,14 +30,15 @@ def test_an_invited_hospital_joins_checks_connects_and_says_yes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """From nothing to a model: `invite`, `join`, `confirm`, `run`, `approve`. The key waits for the coordinator's
-    person, the plan for the hospital's."""
+    person, the plan for the hospital's. The hospital has a virtual environment of its own."""
+    python = own_environment(tmp_path / "environment")
     (like,) = table_sites(1)
     manifest, site_yaml = like.parent / "manifest.csv", tmp_path / "site" / "site.yaml"
     root = str(deployment.folder.root)
     assert main(["coordinator", "invite", root, "joiner", "--confirm", "--cases", "40"]) == 0
     line = capsys.readouterr().out.splitlines()[0]
     arguments = ["--manifest", str(manifest), "--out", str(site_yaml)]
-    service = deployment.service(tmp_path / "join.log", "site", "join", line, *arguments)
+    service = deployment.service(tmp_path / "join.log", "site", "join", line, *arguments, python=python)
     try:
         service.wait_for("waiting for a person at the coordinator to confirm this key")
         assert not read_invitations(deployment.folder)["joiner"].confirmed
@@ -59,7 +61,8 @@ def test_an_invited_hospital_joins_checks_connects_and_says_yes(
             assert run.process.poll() is None, run.said()
             time.sleep(0.05)
         (digest,) = decisions.pending()
-        assert main(["site", "approve", digest[:12], "--by", "Dr A", "--site", str(site_yaml)]) == 0
+        approve = ("site", "approve", digest[:12], "--by", "Dr A", "--site", str(site_yaml))
+        assert deployment.command(*approve, python=python).returncode == 0
         assert run.process.wait(240) == 0, run.said()
         assert "waits until a person there has approved it: joiner" in run.said()
         receipt = json.loads((out / "receipts" / "joiner.json").read_text())

@@ -1,8 +1,8 @@
 """Through a proxy, as the environment names it; a proxy that does not answer is named."""
 
-import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -88,47 +88,43 @@ def test_a_proxy_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.fixture
-def tinyproxy(tmp_path: Path) -> Iterator[int]:
+def open_proxy(tmp_path: Path) -> Iterator[int]:
     """The port of a real proxy."""
-    yield from running(tmp_path, "")
+    yield from running(tmp_path)
 
 
 @pytest.fixture
 def asking_proxy(tmp_path: Path) -> Iterator[int]:
     """The port of a real proxy that asks for a user and a password."""
-    yield from running(tmp_path, "BasicAuth aladdin sesame-open\n")
+    yield from running(tmp_path, "--basic-auth", "aladdin:sesame-open")
 
 
-def running(tmp_path: Path, more: str) -> Iterator[int]:
-    program = shutil.which("tinyproxy")
-    if program is None:
-        pytest.skip("tinyproxy is not installed")
-    port, settings = free_port(), tmp_path / "tinyproxy.conf"
-    settings.write_text(f"Port {port}\nListen 127.0.0.1\nTimeout 60\nAllow 127.0.0.1\n{more}")
+def running(tmp_path: Path, *more: str) -> Iterator[int]:
+    written = tmp_path / "proxy.port"
+    words = ("--hostname", "127.0.0.1", "--port", "0", "--port-file", str(written), "--num-workers", "1", *more)
     process = subprocess.Popen(
-        [program, "-d", "-c", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-P", "-m", "proxy", *words, "--num-acceptors", "1"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
-    while process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            break
-        except ConnectionRefusedError:
-            time.sleep(0.02)
-    yield port
+    while not (written.is_file() and written.read_text().strip()):
+        assert process.poll() is None, "the proxy ended"
+        time.sleep(0.02)
+    yield int(written.read_text())
     process.terminate()
     process.wait()
 
 
 def test_the_coordinator_is_reached_through_a_proxy(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tinyproxy: int
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, open_proxy: int
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{tinyproxy}")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{open_proxy}")
     with served(tmp_path) as (port, ca):
         found = reach(Coordinator(f"localhost:{port}", ca, tmp_path / "no.key"))
     assert (found.ok, found.sentence) == (True, f"the coordinator at localhost:{port} answers")
     gone = reach(Coordinator(f"localhost:{port}", ca, tmp_path / "no.key"))
     assert gone.sentence.startswith(f"the coordinator at localhost:{port} can't be reached through the proxy at 127.0")
-    assert "from HTTPS_PROXY (500 Unable to connect)" in gone.sentence
+    assert "from HTTPS_PROXY (502 Bad Gateway)" in gone.sentence
 
 
 def test_the_proxy_of_the_site_s_own_file_gets_its_user_and_password(
