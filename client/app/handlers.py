@@ -90,6 +90,7 @@ def prepare(content: RecordDict, workspace: Workspace, site_file: Path, run: int
         fractions=session.accepted.account.own_fractions(plan.data),
         seconds=round_seconds(session) if workspace.lasting and not abstains else None,
         receipt=workspace.receipt(site, digest),
+        marked=None if counts is None else task.known(train.labels),
     )
     offer = release.release_offer(offer, plan.release, site.release, task)
     release.log_release(session.release_log, "offer", run, offer, plan=digest)

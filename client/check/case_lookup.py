@@ -13,7 +13,7 @@ from fedgraft.client.check.cases import lines_of_cases
 from fedgraft.client.check.request import choose_plan
 from fedgraft.client.check.sections.tables import is_table
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.manifest.manifest import read_manifest
+from fedgraft.client.cohort.manifest.own_words import listed_cases
 from fedgraft.client.cohort.pseudonyms import KEY_FILE, Pseudonyms
 from fedgraft.client.site.site_file import SiteFile, read_site_file
 from fedgraft.common.errors import DataError
@@ -72,7 +72,7 @@ def where(names: Iterable[str], site: SiteFile, plan: Plan | None) -> dict[str, 
         raise DataError(f"{', '.join(map(repr, strange))} is no case's name: case- and ten hexadecimal digits")
     if not (site.state / KEY_FILE).is_file():
         raise DataError(f"{site.state} has no {KEY_FILE}: no case was named at this site yet")
-    listed = read_manifest(site.manifest)
+    listed = listed_cases(site)
     name = Pseudonyms(site.state).name
     found: dict[str, list[str]] = {}
     for case, place in _places(listed, site, plan):
@@ -85,7 +85,7 @@ def where(names: Iterable[str], site: SiteFile, plan: Plan | None) -> dict[str, 
 def named_cases(site: SiteFile, plan: Plan | None) -> dict[str, Case]:
     """The manifest's lines, and the cases that a plan makes of them, by pseudonym."""
     name = Pseudonyms(site.state).name
-    return {name(case): case for case, _ in _places(read_manifest(site.manifest), site, plan)}
+    return {name(case): case for case, _ in _places(listed_cases(site), site, plan)}
 
 
 def _places(listed: Sequence[Case], site: SiteFile, plan: Plan | None) -> Iterator[tuple[Case, str]]:

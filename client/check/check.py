@@ -19,7 +19,7 @@ from fedgraft.client.check.sections.releases import releases
 from fedgraft.client.cohort.enrolment.enrolled import Enrolled
 from fedgraft.client.cohort.enrolment.roll import roll_of
 from fedgraft.client.cohort.enrolment.withdrawn import nobody_is_withdrawn, without_withdrawn
-from fedgraft.client.cohort.manifest.manifest import read_manifest
+from fedgraft.client.cohort.manifest.own_words import listed_cases
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.common.errors import DataError, FedGraftError
 
@@ -59,7 +59,7 @@ def check_site(path: Path, request: CheckRequest) -> Iterator[Section]:
 def _check_cohort(context: CheckContext, simulated: bool) -> Iterator[Section]:
     site, plan = context.site, context.plan
     try:
-        listed = read_manifest(site.manifest)
+        listed = listed_cases(site)
         if not simulated:  # what a simulation has laid out is its own user's
             yield describe_access(site.manifest, listed)
         look = look_of(listed, plan, site)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from fedgraft.client.approval.decisions import Decisions
 from fedgraft.client.cohort.at_a_glance import Glance, glance
+from fedgraft.client.cohort.manifest.own_words import in_words_of_plans
 from fedgraft.client.deployment.connection import SECONDS, connection_to, split_address
 from fedgraft.client.deployment.proxy import proxy_to
 from fedgraft.client.site.log_names import RELEASED
@@ -132,7 +133,7 @@ class Announcer:
             return None
         if state != self._looked[0]:
             try:
-                self._looked = state, glance(manifest)
+                self._looked = state, in_words_of_plans(glance(manifest), self._site)
             except DataError:
                 self._looked = state, None
         return self._looked[1]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.client.cohort.enrolment.withdrawn import without_withdrawn
-from fedgraft.client.cohort.manifest.manifest import read_manifest
+from fedgraft.client.cohort.manifest.own_words import listed_cases
 from fedgraft.client.deployment.sending import require_sendable, send
 from fedgraft.client.prediction.evaluating import evaluate_all
 from fedgraft.client.prediction.loading import Call, LoadedModel, load, machine_of
@@ -47,7 +47,7 @@ def run(given: argparse.Namespace) -> int:
     site, folder = read_site_file(given.site), open_model(given.model)
     coordinator = require_sendable(site, given.site, folder) if given.send else None
     loaded = _loaded(folder, site)
-    cases = without_withdrawn(read_manifest(site.manifest), site.state)
+    cases = without_withdrawn(listed_cases(site), site.state)
     private_folder(site.state)
     with ending_in_order(), scratch_folder(site.state, ".evaluate-") as scratch:
         evaluated = evaluate_all(loaded, cases, Desk(scratch))

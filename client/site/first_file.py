@@ -30,6 +30,11 @@ split:
 # Texts of a table that a plan may count as missing, besides ?, NA, NaN and the like: ["-1", "999"]
 # missing: []
 
+# Your own words, and what a plan calls them: of the cells under `label`, or the columns of findings. Several columns of
+# yes and no can be one finding. And the findings of a plan that nobody marks here, which need no column.
+# terms: {{Pneumonie: pneumonia, Erguss: effusion}}
+# unmarked: [mass]
+
 # With what copies of notes are made, where a plan asks for them (docs/text-augmentation.md).
 # notes:
 #   wordnet: /usr/share/wordnet      # WordNet 3.0, for synonyms

@@ -34,7 +34,20 @@ def release_offer(offer: Offer, plan: ReleaseSection, permission: Permission, ta
     told = offer.quarantined if plan.quarantine and permission.quarantine else {}
     few = {reason: count if count >= permission.least_told else 0 for reason, count in told.items()}
     offer = replace(offer, quarantined=few)
-    return replace(offer, class_counts=release_counts(offer.class_counts, plan, permission, task))
+    marked = release_marked(offer.marked, offer.examples, plan, permission)
+    return replace(offer, class_counts=release_counts(offer.class_counts, plan, permission, task), marked=marked)
+
+
+def release_marked(
+    marked: tuple[int, ...] | None, cases: int, plan: ReleaseSection, permission: Permission
+) -> tuple[int, ...] | None:
+    """On how many cases each output is marked: none if below ``min_count``, and all if as few are left over. Without
+    class counts, all or none: which are marked at all is no patient's matter."""
+    if marked is None:
+        return None
+    least, fine = permission.min_count, plan.class_counts and permission.class_counts
+    steps = [0 if count < least else cases if cases - count < least or not fine else count for count in marked]
+    return None if all(count == cases for count in steps) else tuple(steps)
 
 
 def release_counts(
@@ -179,6 +192,7 @@ def log_release(log: Path, what: str, run: int, sent: Offer | Update | dict[str,
     line: dict[str, Any] = {}
     if isinstance(sent, Offer):
         line |= {"examples": sent.examples, "class_counts": sent.class_counts, "quarantined": dict(sent.quarantined)}
+        line |= {} if sent.marked is None else {"marked": sent.marked}
         line |= {} if sent.seconds is None else {"seconds": sent.seconds}
     elif isinstance(sent, Update):
         line |= {

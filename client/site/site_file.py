@@ -147,6 +147,8 @@ class SiteFile:
         split: how many validate and test.
         missing: texts of a table that a plan may count as missing here, besides the usual ones
             (`fedgraft.client.tables.missing`).
+        terms: this hospital's own words (of a label's cell, or a column of a finding), and what the plan calls each.
+        unmarked: findings of a plan that nobody marks here.
         allow: packages, besides ``fedgraft``, from which a plan's parts may be built here.
         approval: which plans a deployed site carries out: those that a person approved (``ask``), those of ``approved``
             only (``listed``), or ``all``.
@@ -178,6 +180,8 @@ class SiteFile:
     release: ReleasePolicy = ReleasePolicy()
     split: Fractions = Fractions()
     missing: tuple[str, ...] = ()
+    terms: dict[str, str] = field(default_factory=dict)
+    unmarked: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     approval: Literal["ask", "listed", "all"] = "ask"
     approved: tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...] = ()

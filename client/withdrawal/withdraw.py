@@ -17,7 +17,7 @@ from fedgraft.client.cohort.enrolment.withdrawn import (
     nobody_takes_cases_in,
     withdrawn_marks,
 )
-from fedgraft.client.cohort.manifest.manifest import read_manifest
+from fedgraft.client.cohort.manifest.own_words import listed_cases
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.withdrawal.kept import Removed, remove_kept
 from fedgraft.common.errors import DataError
@@ -61,7 +61,7 @@ def withdraw(site: SiteFile, patients: Sequence[str], by: str, unknown: bool = F
     if not given:
         raise DataError("no patient was given; nothing was changed")
     with nobody_takes_cases_in(site.state):
-        listed = read_manifest(site.manifest)
+        listed = listed_cases(site)
         there = {case.patient for case in listed}
         strange = [place for place, one in enumerate(patients, 1) if one and one not in there]
         if strange and not unknown:

@@ -66,7 +66,7 @@ class Outcome:
 
 
 class Evaluation(Protocol):
-    """The evaluation of a network on a set of cases, as sums that can be merged over sites and identify no case."""
+    """The evaluation of a network on cases, as sums that can be merged over sites and identify no case."""
 
     @property
     def cases(self) -> int:
@@ -74,7 +74,7 @@ class Evaluation(Protocol):
 
     @property
     def prevalence(self) -> Scalar:
-        """The prevalence of what is predicted, as a share of the cases."""
+        """The prevalence of what is predicted."""
 
     def figures(self) -> dict[str, Scalar]:
         """The task's `Task.figures`; ``None`` = undefined, for instance AUROC over cases of one class."""
@@ -133,7 +133,7 @@ class Task(Scoring, Wording, Protocol[E]):
 
     @property
     def whole_batches(self) -> bool:
-        """Whether the loss compares the cases of a batch, so that a batch as large as the cohort makes sense."""
+        """Whether the loss compares the cases of a batch."""
 
     @property
     def not_mixable(self) -> str:
@@ -240,6 +240,9 @@ class Task(Scoring, Wording, Protocol[E]):
 
     # --- counts of training cases
 
+    def known(self, labels: Tensor) -> tuple[int, ...] | None:
+        """For each output, how many of the cases have a label for it; ``None`` if all have one for all."""
+
     @property
     def counts(self) -> tuple[str, ...]:
         """The names of the counts of training cases that a site sends."""
@@ -284,17 +287,13 @@ class Task(Scoring, Wording, Protocol[E]):
         """Evaluate consecutive parts of N cases separately; the ``sizes`` of the parts sum to N."""
 
     def merge(self, parts: Sequence[E]) -> E:
-        """The evaluation of all cases of ``parts`` (at least one)."""
+        """The evaluation of all ``parts`` (at least one)."""
 
     def empty(self) -> E:
         """The evaluation of no case."""
 
     def unpack(self, record: ConfigRecord) -> E:
-        """Read an evaluation that another machine sent.
-
-        Raises:
-            WireError: a key is missing, or counts do not fit the plan or each other.
-        """
+        """Read an evaluation that another machine sent; `WireError` if a key is missing, or counts do not fit."""
 
 
 AnyTask = Task[Any]

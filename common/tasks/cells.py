@@ -25,8 +25,13 @@ def number_of_truth(cell: str) -> float | None:
     return None if found is None else float(found)
 
 
-def cells_of(cases: Sequence[Labelled], names: Sequence[str], task: str) -> list[list[str]]:
+def cells_of(
+    cases: Sequence[Labelled], names: Sequence[str], task: str, may_be_unmarked: bool = False
+) -> list[list[str]]:
     """The stripped cells of some columns, by case.
+
+    Args:
+        may_be_unmarked: whether a column can be left out by name (``unmarked`` in ``site.yaml``).
 
     Raises:
         DataError: a case lacks one of the columns.
@@ -34,7 +39,11 @@ def cells_of(cases: Sequence[Labelled], names: Sequence[str], task: str) -> list
     held = [dict(case.columns) for case in cases]
     missing = [name for name in names if any(name not in row for row in held)]
     if missing:
-        raise DataError(f"the manifest lacks the column(s) {', '.join(missing)}, which data.task={task} needs")
+        findings = (
+            "; name them under `unmarked` in site.yaml if nobody marks them here, or your own words under `terms`"
+        )
+        hint = findings if may_be_unmarked else ""
+        raise DataError(f"the manifest lacks the column(s) {', '.join(missing)}, which data.task={task} needs{hint}")
     return [[row[name].strip() for name in names] for row in held]
 
 

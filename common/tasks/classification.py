@@ -142,6 +142,9 @@ class Classification:
         """Cases by class."""
         return tuple(int(n) for n in torch.bincount(labels, minlength=len(self.classes)))
 
+    def known(self, labels: Tensor) -> None:
+        """None: every case has its label."""
+
     def fits(self, counts: Sequence[int], cases: int) -> bool:
         return sum(counts) == cases
 

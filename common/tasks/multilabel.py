@@ -94,7 +94,7 @@ class Multilabel:
 
     def targets(self, cases: Sequence[Labelled]) -> Tensor:
         """Cells are 1 or 0 (also true or false, yes or no, 1.0 or 0.0, ignoring case), or empty for unknown."""
-        rows = cells_of(cases, self.classes, self.name)
+        rows = cells_of(cases, self.classes, self.name, may_be_unmarked=True)
         values = [[math.nan if cell == "" else number_of_truth(cell) for cell in row] for row in rows]
         strange = [any(value is None for value in row) for row in values]
         if any(strange):
@@ -145,6 +145,10 @@ class Multilabel:
     def count(self, labels: Tensor) -> tuple[int, ...]:
         by_side = torch.stack([(labels == side).sum(dim=0) for side in (0, 1)], dim=1)
         return tuple(int(n) for n in by_side.reshape(-1))
+
+    def known(self, labels: Tensor) -> tuple[int, ...] | None:
+        marked = (~torch.isnan(labels)).sum(dim=0).tolist()
+        return None if all(count == len(labels) for count in marked) else tuple(marked)
 
     def fits(self, counts: Sequence[int], cases: int) -> bool:
         return all(absent + present <= cases for absent, present in zip(counts[::2], counts[1::2], strict=True))

@@ -180,6 +180,9 @@ class Survival:
         events = int((labels[:, 1] == 1).sum())
         return len(labels) - events, events
 
+    def known(self, labels: Tensor) -> None:
+        """None: every case has its label."""
+
     def fits(self, counts: Sequence[int], cases: int) -> bool:
         return sum(counts) == cases
 

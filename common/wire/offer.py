@@ -39,6 +39,7 @@ class Offer:
         fractions: the shares of its patients that validate and test, if they are others than the plan's, which a
             site's own fractions (or its manifest) overrule; else ``None``.
         seconds: how long the site thinks that a round takes it, to two figures; ``None`` if it does not say.
+        marked: for each output, on how many training cases the site marks it at all; ``None`` if it marks all on all.
         receipt: the JSON of its consent receipt for the plan (`fedgraft.client.approval.receipt`); empty if nobody had
             to approve it.
     """
@@ -54,6 +55,7 @@ class Offer:
     fractions: tuple[float, float] | None = None
     seconds: float | None = None
     receipt: str = ""
+    marked: tuple[int, ...] | None = None
 
 
 def pack_offer(offer: Offer) -> RecordDict:
@@ -68,6 +70,8 @@ def pack_offer(offer: Offer) -> RecordDict:
     )
     if offer.class_counts is not None:
         record["class-counts"] = list(offer.class_counts)
+    if offer.marked is not None:
+        record["marked"] = list(offer.marked)
     if offer.quarantined:
         record["quarantine-reasons"] = list(offer.quarantined)
         record["quarantine-counts"] = list(offer.quarantined.values())
@@ -106,6 +110,7 @@ def unpack_offer(content: RecordDict, task: AnyTask) -> Offer:
         fractions=_fractions(record),
         seconds=_seconds(record),
         receipt=_receipt(record),
+        marked=_marked(record, task, examples),
     )
 
 
@@ -165,6 +170,18 @@ def _class_counts(record: ConfigRecord, task: AnyTask, examples: int) -> tuple[i
     if not task.fits(counts, examples):  # type: ignore[arg-type]
         raise WireError("the class counts do not fit the number of training cases")
     return tuple(int(count) for count in counts)
+
+
+def _marked(record: ConfigRecord, task: AnyTask, examples: int) -> tuple[int, ...] | None:
+    marked = record.get("marked")
+    if marked is None:
+        return None
+    if not isinstance(marked, list) or len(marked) != task.outputs or not all(map(is_count, marked)):
+        raise WireError(f"how many cases each finding is marked on must be {task.outputs} whole numbers")
+    counts = tuple(int(one) for one in marked)
+    if max(counts) > examples:
+        raise WireError("a finding is marked on more cases than there are to train on")
+    return counts
 
 
 def _quarantined(record: ConfigRecord) -> dict[str, int]:

@@ -8,6 +8,7 @@ from fedgraft.common.interfaces.strategy import is_private
 from fedgraft.common.plan.bounds_section import UNBOUND
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.privacy.budget import budget_of
+from fedgraft.server.aggregation.marked_rows import marked_rows
 from fedgraft.server.aggregation.outvoting import require_outvoting
 from fedgraft.server.aggregation.strategies import build_strategy
 from fedgraft.server.exchange.class_counts import prior_counts, require_imbalance
@@ -39,6 +40,8 @@ def prepare(context: RunContext) -> Prepared:
     if isinstance(rounds, TrainingRounds):
         asked = max(int(plan.strategy.fraction * len(trainers)), min(len(trainers), plan.patience.quorum_sites))
         require_outvoting(rounds.strategy, asked)
+    strategy = rounds.strategy if isinstance(rounds, TrainingRounds) else None
+    marked_rows(plan, strategy, trainers, context.head_width, context.trained)
     require_imbalance(plan, trainers)
     prior_counts(plan, trainers)
     return Prepared(rounds, roster)

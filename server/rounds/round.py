@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from flwr.app import ConfigRecord, Message
 from flwr.serverapp.strategy import Strategy
+from torch import Tensor
 
 from fedgraft.common import tasks
 from fedgraft.common.interfaces.codec import Codec
@@ -18,6 +19,7 @@ from fedgraft.common.plan.bounds_section import BoundsSection
 from fedgraft.common.wire import messages as wire
 from fedgraft.common.wire.messages import Update
 from fedgraft.server.aggregation import strategies
+from fedgraft.server.aggregation.marked_rows import marked_rows
 from fedgraft.server.aggregation.moments import require_moments, with_known_moments
 from fedgraft.server.aggregation.strategy_state import Kept, keep, restore
 from fedgraft.server.bounds.judgement import Figures, Judgement, judged
@@ -102,11 +104,11 @@ def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) ->
     last = replace(state.rounds[-1], by_site={update.site: update.evaluations for _, update in answers})
     context.finished(last)
     final = state.final.heard(last.number, last.task, last.by_site, state.shared)
-    specs = wire.specs_of(context.trained)
+    aggregate = _aggregation(context, strategy, trainers, number, received)
     if rounds.noisy is not None and rounds.noisy.noise is not None:
         found = rounds.noisy.mean((update.tensors for _, update in answers), received, len(trainers))
     else:
-        found = strategies.aggregate(strategy, number, answers, specs)
+        found = aggregate(answers)
     shared = {**state.shared, **with_known_moments(found, state.shared)}
     require_moments(number, shared, may_follow=len(messages) < len(trainers) and number < context.plan.rounds)
     context.keep(shared)
@@ -119,11 +121,25 @@ def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) ->
         context,
         number,
         [update.site for _, update in answers],
-        lambda site: strategies.aggregate(strategy, number, [one for one in answers if one[1].site != site], specs),
+        lambda site: aggregate([one for one in answers if one[1].site != site]),
         state.shared,
     )
     state = replace(state, memory=judgement.memory, left_out=without)
     return replace(state, number=number, shared=shared, roster=roster, rounds=made, final=final)
+
+
+def _aggregation(
+    context: RunContext, strategy: Strategy, trainers: Roster, number: int, received: Mapping[str, Tensor]
+) -> Callable[[Sequence[Answer]], dict[str, Tensor]]:
+    """From updates to the tensors that come of them."""
+    specs = wire.specs_of(context.trained)
+    rows = marked_rows(context.plan, strategy, trainers.values(), context.head_width, specs)
+
+    def aggregate(some: Sequence[Answer]) -> dict[str, Tensor]:
+        told = some if rows is None else rows.among(some, received)
+        return strategies.aggregate(strategy, number, told, specs)
+
+    return aggregate
 
 
 def _messages(context: RunContext, strategy: Strategy, trainers: Roster, number: int, shared: Shared) -> list[Message]:

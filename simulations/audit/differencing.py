@@ -15,7 +15,7 @@ from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.cohort.accepted import AcceptedCohort, accept
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.enrolment.roll import roll_of
-from fedgraft.client.cohort.manifest.manifest import read_manifest
+from fedgraft.client.cohort.manifest.own_words import listed_cases
 from fedgraft.client.privacy.clipping import Patients
 from fedgraft.client.privacy.sums import noisy_gradient
 from fedgraft.client.site.site_file import SiteFile
@@ -121,7 +121,7 @@ def _told(slopes: Tensor, site: Pool, some: Tensor, noise: Mechanism | None) -> 
 def _after_one_left(session: Session, audited: AuditedRun) -> str:
     """How many patients stand between a real hospital's two sums if one is taken off its list; ``refused`` if it gives
     no second one. The hospital keeps its account on its disk, in a folder that is gone afterwards."""
-    listed = read_manifest(session.site.manifest)
+    listed = listed_cases(session.site)
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "state"
         state.mkdir()

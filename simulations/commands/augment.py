@@ -11,7 +11,7 @@ from pathlib import Path
 from fedgraft.client.check.reading import spread, store_of
 from fedgraft.client.cohort.enrolment.roll import roll_of
 from fedgraft.client.cohort.inputs import InputContext, factory_of, site_context
-from fedgraft.client.cohort.manifest.manifest import read_manifest
+from fedgraft.client.cohort.manifest.own_words import listed_cases
 from fedgraft.client.cohort.quarantine import USABLE
 from fedgraft.client.cohort.splits import require_given
 from fedgraft.client.images.contact_sheet import Shown, draw_sheet, require_new, row_of
@@ -115,7 +115,7 @@ def _of_simulation(plan: Plan, cases: int, environ: Mapping[str, str]) -> list[l
 def _rows(plan: Plan, site: SiteFile, cases: int) -> list[list[Shown]]:
     """Usable training cases, evenly spread over the manifest."""
     inputs = _image_inputs(site_context(plan, site, store_of(site)))
-    everything = inputs.expanded(read_manifest(site.manifest))
+    everything = inputs.expanded(listed_cases(site))
     require_given(everything, plan.data)
     train = roll_of(site).parts(everything, tasks.of(plan.data), keep=False)["train"]
     chosen = spread(cases, train) if train else []

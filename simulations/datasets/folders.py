@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.manifest.manifest import read_manifest
+from fedgraft.client.cohort.manifest.own_words import listed_cases
 from fedgraft.client.site.site_file import SiteFile, read_site_file
 from fedgraft.common.errors import DataError
 from fedgraft.common.plan.data_sections import TaskName
@@ -48,7 +48,7 @@ def folders(*, path: str, task: TaskName, classes: tuple[str, ...] | None) -> So
         if site.name in files:
             raise DataError(f"{each}: another folder's site has the name {site.name} too; rename one")
         files[site.name] = site
-        own_cases = read_manifest(site.manifest)
+        own_cases = listed_cases(site)
         check_outcomes(site.manifest, own_cases, task, classes, {})
         cases += own_cases
         site_of += [site.name] * len(own_cases)

@@ -13,7 +13,7 @@ from pathlib import Path
 from fedgraft.client.account.secret import secret_of
 from fedgraft.client.audit.heads import chain_of
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.manifest.manifest import read_manifest
+from fedgraft.client.cohort.manifest.own_words import listed_cases
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.runtime.files import private_folder
 
@@ -57,7 +57,7 @@ def cohort_of(site: SiteFile) -> Iterator[tuple[Case, ...]]:
         DataError: the manifest can't be read, or the log of withdrawals was changed.
     """
     with nobody_is_withdrawn(site.state):
-        yield without_withdrawn(read_manifest(site.manifest), site.state)
+        yield without_withdrawn(listed_cases(site), site.state)
 
 
 @contextmanager

@@ -265,3 +265,11 @@ def test_sums_by_class_leave_only_if_every_class_has_enough_patients(
 def test_sums_stay_if_the_site_forbids_statistics_or_class_counts(forbidden: dict[str, bool]) -> None:
     assert not may_release_sums((9, 9), ALL, Permission(**forbidden))  # type: ignore[arg-type]
     assert not may_release_sums((9, 9), NOTHING, Permission())
+
+
+def test_on_how_many_cases_a_finding_is_marked_tells_of_no_few() -> None:
+    """Of 100 cases: 4 marked are told as none, 97 as all; without class counts only which are marked."""
+    offer = replace(OFFER, examples=100, class_counts=None, marked=(0, 4, 50, 97, 100))
+    assert release_offer(offer, ALL, Permission(), TWO).marked == (0, 0, 50, 100, 100)
+    assert release_offer(offer, ALL, Permission(class_counts=False), TWO).marked == (0, 0, 100, 100, 100)
+    assert release_offer(replace(offer, marked=(98, 100)), ALL, Permission(), TWO).marked is None

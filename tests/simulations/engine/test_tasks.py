@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from fedgraft.client.cohort.case import Case
-from fedgraft.common.errors import PlanError
+from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.datasets.source import Source
 from fedgraft.simulations.engine.display import site_table
@@ -63,6 +63,7 @@ def films(*, root: Path | None, cache: Path, seed: int, **_: Any) -> Source:
                 ("left", "" if n % 3 == 0 else str(patches[n, 0])),
                 ("right", "" if n >= (SITES - 1) * EACH else str(patches[n, 1])),
                 ("never", "0"),
+                ("blank", ""),
                 ("time", str(times[n])),
                 ("event", str(int(n % 4 > 0))),
             ),
@@ -169,3 +170,18 @@ def test_survival(run: Run, tmp_path: Path) -> None:
 def test_a_loss_that_does_not_suit_the_task_is_an_error(run: Run, overrides: tuple[str, ...], words: str) -> None:
     with pytest.raises(PlanError, match=words):
         run(*overrides)
+
+
+def test_a_finding_of_one_site_is_learnt_from_its_cases_alone(run: Run) -> None:
+    """``right`` is marked by two of three sites: its row is theirs, and none of it is the third one's start."""
+    summary = run(*FINDINGS, "data.classes=[left,right]", "rounds=1")
+    assert summary["test"]["findings"]["right"]["auroc"] > 0.8
+
+
+def test_what_no_site_marks_and_what_cannot_weigh_rows_is_an_error_by_name(run: Run) -> None:
+    with pytest.raises(RoundError, match=r"no site marks blank .*terms"):
+        run(*FINDINGS, "data.classes=[left,blank]", out="blank")
+    with pytest.raises(RoundError, match=r"site-1, site-2, site-3 mark.s. only some .*FedMedian.*strategy=exact"):
+        run(*FINDINGS, "strategy=median", out="median")
+    with pytest.raises(RoundError, match=r"a secure sum weighs all rows of the head alike.*strategy=exact"):
+        run(*FINDINGS, "aggregation=secure", out="secure")
