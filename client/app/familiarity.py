@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from flwr.app import RecordDict
+from torch import Tensor
 
 from fedgraft.client.app.handlers import received_by
+from fedgraft.client.app.head_sums import patients_by_class
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.privacy.required import require_unpromised
-from fedgraft.client.site.release import append_line, may_release_means, release_distances
+from fedgraft.client.site.release import append_line, may_release_means, may_release_sums, release_distances
 from fedgraft.client.training.before_head import features_before_head
 from fedgraft.client.training.session import Session
+from fedgraft.common import tasks
 from fedgraft.common.errors import WireError
+from fedgraft.common.familiarity.between_sites import PatientSums, narrowed, sums_by_patient
 from fedgraft.common.familiarity.distances import Counts, counted
 from fedgraft.common.familiarity.gaussian import Reference, Sums, projected_width, sums_of
 from fedgraft.common.wire import messages
-from fedgraft.common.wire.familiarity import Told, pack_told, unpack_reference
+from fedgraft.common.wire.familiarity import (
+    Told,
+    ToldByPatient,
+    asks_by_patient,
+    pack_by_patient,
+    pack_told,
+    unpack_reference,
+)
 
 
 def tell_familiarity(content: RecordDict, workspace: Workspace, site_file: Path, run: int) -> RecordDict:
@@ -29,6 +41,8 @@ def tell_familiarity(content: RecordDict, workspace: Workspace, site_file: Path,
     order = messages.unpack_order(content)
     session = workspace.open(site_file, order.plan_digest, run)
     require_unpromised(session.plan, "sums over features")
+    if asks_by_patient(content):
+        return tell_by_patient(content, session)
     reference = unpack_reference(content, projected_width(session.model.head_width))
     held_out = bool(session.abstains) or session.held_out
     if session.plan.decide.unseen is None or (held_out and reference is None):
@@ -64,3 +78,54 @@ def site_counts(session: Session, reference: Reference) -> dict[str, Counts]:
             features = features_before_head(session.model.constant.trained, examples, session.device)
             found[split] = release_distances(counted(reference.distances(features)), permission)
     return session.accepted.tellable("familiarity", found)
+
+
+def tell_by_patient(content: RecordDict, session: Session) -> RecordDict:
+    """Answer with sums over this site's patients, as far as the site file allows them, and log the answer.
+
+    Raises:
+        WireError: the plan asks for nothing of the kind.
+    """
+    if not session.plan.site_distances:
+        raise WireError("the plan does not ask how far sites lie apart")
+    session.load(received_by(content, session))
+    found = patient_sums(session)
+    about = {state: {"patients": one.sums.cases, "labels": one.labels} for state, one in found.items()}
+    append_line(session.release_log, "patients' features", session.run, plan=session.plan.digest, **about)
+    return pack_by_patient(ToldByPatient(session.site.name, session.plan.digest, found))
+
+
+def patient_sums(session: Session) -> dict[str, PatientSums]:
+    """By state, the sums over the site's training patients, with their labels if class counts may leave; empty if none
+    may leave."""
+    patients = session.accepted.splits["train"].patients
+    if not may_release_means(len(set(patients)), session.site.release):
+        return {}
+    if not session.accepted.may_tell_of_training("patients' features"):
+        return {}
+    network, train = session.model.constant.trained, session.cohort["train"]
+    after = features_before_head(network, train, session.device)
+    if session.scaling is None:
+        session.model.load(session.initial)
+        before = features_before_head(network, train, session.device)
+    else:
+        before = session.scaling.features
+    labels = _labels(session)
+    widths = {"before": tuple(group.width for group in session.model.groups), "after": (after.shape[1],)}
+    both = {"before": before, "after": after}
+    return {
+        state: sums_by_patient(narrowed(features, widths[state]), labels, patients) for state, features in both.items()
+    }
+
+
+def _labels(session: Session) -> Tensor:
+    """What each training case's label says, ``(N, classes - 1)``; ``(N, 0)`` if it is not told."""
+    labels, task = session.accepted.splits["train"].labels, tasks.of(session.plan.data)
+    tells = (
+        task.one_class_per_case
+        and not session.held_out
+        and may_release_sums(patients_by_class(session), session.plan.release, session.site.release)
+    )
+    if not tells:
+        return torch.zeros(len(labels), 0, dtype=torch.float64)
+    return torch.nn.functional.one_hot(labels, task.outputs)[:, 1:].double()

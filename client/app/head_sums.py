@@ -96,11 +96,11 @@ def _load(session: Session, asked: SumsQuestion) -> None:
 
 
 def _may_leave(session: Session) -> bool:
-    allowed = may_release_sums(_patients(session), session.plan.release, session.site.release)
+    allowed = may_release_sums(patients_by_class(session), session.plan.release, session.site.release)
     return allowed and session.accepted.may_tell_of_training("sums by class", by_label=True)
 
 
-def _patients(session: Session) -> tuple[int, ...]:
+def patients_by_class(session: Session) -> tuple[int, ...]:
     """How many patients have a training case of each class."""
     train = session.accepted.splits["train"]
     pairs = {(int(label), patient) for label, patient in zip(train.labels, train.patients, strict=True)}

@@ -51,6 +51,8 @@ def what_leaves(site: SiteFile, plan: Plan) -> Iterator[tuple[str, str]]:
         yield "after rounds", f"counts and score histograms of validation and test cases ({ours.scores})"
     if plan.contributions and ours.evaluation and theirs.evaluation:
         yield "at the end", "the same counts of the last model without each site's last update: one set for each site"
+    if plan.site_distances and ours.statistics:
+        yield "at the end, too", "sums over the patients' features, by which sites are compared; the number of patients"
     columns = [name for name in plan.audit.columns if name in ours.columns]
     yield "figures by column", ", ".join(columns) or "none"
     yield "smallest group", f"{ours.min_count} cases behind any count, {ours.patients} patients behind what is learnt"

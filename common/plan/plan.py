@@ -59,7 +59,7 @@ class Plan:
     ``hold_out``: names of sites that never train, and only evaluate the final model. ``select``: the final model is
     that of the ``last`` round, or that of the ``best`` by the headline figure on the sites' validation cases.
     ``start_from``: digest (SHA-256, hex) of the graft of a finished run, from which this one begins. ``contributions``:
-    sites evaluate the last model once more without each site's last update.
+    sites evaluate the last model once more without each site's last update. ``site_distances``: how far they lie apart.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
@@ -99,6 +99,7 @@ class Plan:
     select: Literal["last", "best"] = "last"
     start_from: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     contributions: bool = False
+    site_distances: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain data, as in YAML; `from_dict` reads it back to an equal plan."""
@@ -107,7 +108,7 @@ class Plan:
             del plain["data"]["_target_"]
         if self.partition.target is None:
             del plain["partition"]
-        for later in ("start_from", "contributions"):  # so that older versions read such a plan
+        for later in ("start_from", "contributions", "site_distances"):  # so that older versions read such a plan
             if not getattr(self, later):
                 del plain[later]
         if self.augment.notes == NoteCopies():

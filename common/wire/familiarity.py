@@ -1,5 +1,6 @@
 """``query.familiarity``: sums over features of a site's training cases; then how far its other cases are from the
-Gaussian that they made."""
+Gaussian that they made. Or (``site_distances``) sums over a site's patients, before training and as the final model
+sees them."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 from torch import Tensor
 
 from fedgraft.common.errors import WireError
+from fedgraft.common.familiarity.between_sites import PatientSums
 from fedgraft.common.familiarity.distances import BINS, Counts
 from fedgraft.common.familiarity.gaussian import Reference, Sums
 from fedgraft.common.records import config_of, count_of, is_count, text_of
@@ -18,7 +20,9 @@ from fedgraft.common.wire import messages
 
 FAMILIARITY = "query.familiarity"
 DISTANCES = "distances"
-_REFERENCE, _SUMS, _SITE, _CASES = "reference", "sums", "site", "cases"
+_REFERENCE, _SUMS, _SITE, _CASES, _BY_PATIENT = "reference", "sums", "site", "cases", "by-patient"
+STATES = ("before", "after")
+"""Of features: those of the untrained network, unscaled, and those that the final model's head takes."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,15 @@ class Told:
     plan_digest: str
     sums: Sums | None = None
     counts: Mapping[str, Counts] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ToldByPatient:
+    """A site's answer on its patients: sums by state of the features; empty if it withholds them."""
+
+    site: str
+    plan_digest: str
+    sums: Mapping[str, PatientSums] = field(default_factory=dict)
 
 
 def pack_familiarity_question(
@@ -110,3 +123,52 @@ def _counts(content: RecordDict, split: str) -> Counts:
     if not (isinstance(found, list) and len(found) == BINS and all(is_count(count) for count in found)):
         raise WireError(f"distances must be counted in {BINS} bins, by whole numbers")
     return tuple(int(count) for count in found)
+
+
+def pack_by_patient_question(received: Mapping[str, Tensor], plan_digest: str, server_round: int) -> RecordDict:
+    """The content of a ``query.familiarity`` message that asks for sums over patients (``site_distances``)."""
+    content = messages.pack_evaluate(received, plan_digest, server_round)
+    content[_BY_PATIENT] = ConfigRecord({"states": list(STATES)})
+    return content
+
+
+def asks_by_patient(content: RecordDict) -> bool:
+    """Whether a question asks for sums over patients."""
+    return _BY_PATIENT in content
+
+
+def pack_by_patient(told: ToldByPatient) -> RecordDict:
+    """The content of a site's reply."""
+    site = ConfigRecord({"name": told.site, "plan": told.plan_digest})
+    record = RecordDict({_SITE: site})
+    for state, one in told.sums.items():
+        site[f"patients-{state}"], site[f"labels-{state}"] = one.sums.cases, one.labels
+        record[state] = messages.pack_tensors({"mean": one.sums.mean, "scatter": one.sums.scatter})
+    return record
+
+
+def unpack_by_patient(content: RecordDict, widths: Mapping[str, int], labels: int) -> ToldByPatient:
+    """Read a site's answer.
+
+    Args:
+        widths: by state, numbers that features are projected to.
+        labels: numbers that labels take, if they are told.
+
+    Raises:
+        WireError: as `unpack_told`.
+    """
+    site = config_of(content, _SITE)
+    found = {state: _by_patient(content, site, state, widths[state], labels) for state in STATES if state in content}
+    return ToldByPatient(text_of(site, "name"), text_of(site, "plan"), found)
+
+
+def _by_patient(content: RecordDict, site: ConfigRecord, state: str, width: int, labels: int) -> PatientSums:
+    patients, told, record = count_of(site, f"patients-{state}"), count_of(site, f"labels-{state}"), content[state]
+    if told not in (0, labels) or not isinstance(record, ArrayRecord):
+        raise WireError("sums over patients must be tensors, of the plan's labels or of none")
+    wide = told + width
+    specs = {"mean": messages.Spec((wide,), "float64"), "scatter": messages.Spec((wide, wide), "float64")}
+    sums = messages.unpack_tensors(record, specs)
+    if patients == 0 or bool(torch.any(torch.diag(sums["scatter"]) < 0)):
+        raise WireError("sums must be of one patient or more, and a sum of squares can't be negative")
+    return PatientSums(Sums(patients, sums["mean"], sums["scatter"]), told)

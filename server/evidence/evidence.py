@@ -17,6 +17,7 @@ from fedgraft.server.evidence.decision_figures import decision_figures
 from fedgraft.server.evidence.decisions import decided
 from fedgraft.server.evidence.familiarity_figures import familiarity_figures
 from fedgraft.server.evidence.interval_figures import interval_figures
+from fedgraft.server.evidence.site_distances import distance_figures, distance_sentences
 from fedgraft.server.evidence.subgroups import subgroup_figures
 from fedgraft.server.rounds.state import RunOutcome
 
@@ -67,7 +68,10 @@ def gather(plan: Plan, outcome: RunOutcome) -> Evidence:
         "intervals": interval_figures(outcome),
         "confounding": None if confounded is None else confounded.plain,
     }
+    apart = distance_figures(outcome.distances)
+    figures |= {} if apart is None else {"site_distances": apart}
     warnings = (*(() if confounded is None else confounded.sentences()), *found.warnings)
+    warnings = (*warnings, *distance_sentences(plan, apart))
     wanted, share = outcome.familiarity, plan.decide.unseen
     familiar = None if wanted is None or share is None else wanted.familiar(share)
     return Evidence(found.calibration, decisions, familiar, figures, warnings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -17,7 +18,7 @@ from fedgraft.common.interfaces.head_start import COUNTS
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.records import config_of, count_of, text_of
 from fedgraft.common.wire import messages
-from fedgraft.common.wire.familiarity import Told, unpack_told
+from fedgraft.common.wire.familiarity import Told, ToldByPatient, unpack_by_patient, unpack_told
 from fedgraft.common.wire.feature_moments import SiteMoments, unpack_moments
 from fedgraft.common.wire.gradient import Gradient, unpack_gradient
 from fedgraft.common.wire.head_sums import SiteSums, unpack_sums
@@ -166,6 +167,24 @@ def read_familiarity(reply: Message | None, expected: Expected, width: int) -> T
     wrong = _stranger(expected, Expected(found.site, found.plan_digest, expected.round))
     if wrong is None and found.sums is not None and found.sums.cases != expected.examples:
         return Refusal(WRONG_COUNT, f"sums of {found.sums.cases} cases, but {expected.examples} when it was prepared")
+    return wrong or found
+
+
+def read_by_patient(
+    reply: Message | None, expected: Expected, widths: Mapping[str, int], labels: int
+) -> ToldByPatient | Refusal:
+    """Read and check a site's sums over its patients, of whom it can't have more than training cases.
+
+    Args:
+        widths: by state of the features, numbers that they are projected to.
+        labels: numbers that labels take.
+    """
+    found = _read(reply, "bad-familiarity", lambda content: unpack_by_patient(content, widths, labels))
+    if isinstance(found, Refusal):
+        return found
+    wrong = _stranger(expected, Expected(found.site, found.plan_digest, expected.round))
+    if wrong is None and any(one.sums.cases > (expected.examples or math.inf) for one in found.sums.values()):
+        return Refusal(WRONG_COUNT, f"sums of more patients than the {expected.examples} cases when it was prepared")
     return wrong or found
 
 

@@ -77,6 +77,9 @@ null):
   the figures are not of several sites
 - ``contributions`` (if the plan asks): ``whole``, the ``headline`` figure of the last ``round``'s model on the
   ``split`` of all ``sites`` that told, and ``without.<site>``, of that without this site's update
+- ``site_distances`` (if the plan asks): ``before`` training and ``after`` (as the final model's head takes cases), by
+  site: ``nearest`` other site, ``deviations`` from it and those ``by_chance``, whether it ``differs`` from all
+  ``others``
 - ``warnings``: sentences on what a reader must know before relying on the model
 - ``notes``: sentences on the data set; added by a simulation, as ``clock`` is
 

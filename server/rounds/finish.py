@@ -19,7 +19,7 @@ from fedgraft.server.exchange.held_out import training
 from fedgraft.server.exchange.ledger import What
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.contributions import contributions_of
-from fedgraft.server.rounds.familiarity import familiarity_of
+from fedgraft.server.rounds.familiarity import distances_of, familiarity_of
 from fedgraft.server.rounds.interpolation import BySite, Shared
 from fedgraft.server.rounds.kept_features import kept_by_group
 from fedgraft.server.rounds.noisy.figures import heard_with_noise
@@ -53,8 +53,9 @@ def finish(context: RunContext, state: RunState) -> RunOutcome:
         last.by_site if choice.shared is state.shared else None,
         partial(evaluate, context, training(roster, context.plan), what="contribution"),
     )
+    apart = distances_of(context, roster, shared)
     context.delivery.write_late(context.ledger)
-    return RunOutcome(shared, rounds, offers, final, choice.figures, state.choices, kept, familiar, parts)
+    return RunOutcome(shared, rounds, offers, final, choice.figures, state.choices, kept, familiar, parts, apart)
 
 
 def evaluate(context: RunContext, roster: Roster, shared: Shared, what: What = "evaluate") -> BySite:

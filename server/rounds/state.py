@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from fedgraft.common.familiarity.between_sites import Distance
 from fedgraft.common.familiarity.familiarity import Familiarity
 from fedgraft.common.interfaces.features import Group
 from fedgraft.common.interfaces.roles import BEFORE_HEAD
@@ -240,6 +241,7 @@ class RunOutcome:
         familiarity: what kind of case is familiar to the final model; ``None`` if nobody told, or was asked.
         contributions: what each site's update changed in the last round; ``None`` if the plan does not ask, or the run
             was interrupted behind it.
+        distances: between each two sites, by state of their features; empty if the plan does not ask.
     """
 
     shared: Shared
@@ -251,3 +253,4 @@ class RunOutcome:
     kept: dict[str, int] = field(default_factory=dict)
     familiarity: Familiarity | None = None
     contributions: Contributions | None = None
+    distances: Mapping[str, Mapping[tuple[str, str], Distance]] = field(default_factory=dict)

@@ -60,6 +60,7 @@ from fedgraft.common import tasks
 from fedgraft.common.errors import FedGraftError, RoundError
 from fedgraft.common.model_folder.folder import FOLDER, remove_model
 from fedgraft.common.plan.plan import Plan
+from fedgraft.server.evidence.site_distances import distance_sentences
 from fedgraft.server.reports.documents import write_documents
 from fedgraft.simulations.engine.display import Runs
 from fedgraft.simulations.engine.run import Series
@@ -136,7 +137,7 @@ def _write(plan: Plan, study: Study, ended: Sequence[Ended], out: Path) -> dict[
         "budget": budget_sentences(plan) if compared else [],
     }
     first = ended[0].drawn
-    told = giveaway_sentences(first.plan, first.partitioned.sites)
+    told = (*giveaway_sentences(first.plan, first.partitioned.sites), *_apart(plan, out))
     points = [{**_summary(plan, study, ended, size), **said} for size in sizes]
     points = [{**point, "warnings": [*point["warnings"], *told]} for point in points]
     found = points[-1]
@@ -148,6 +149,12 @@ def _write(plan: Plan, study: Study, ended: Sequence[Ended], out: Path) -> dict[
         taken = {size: [one.drawn.taken for one in ended if one.drawn.draw.size == size] for size in study.sizes}
         write_curve(out, curve(points, taken), plan)
     return found
+
+
+def _apart(plan: Plan, out: Path) -> tuple[str, ...]:
+    """How far sites lie apart, as the first federation found it (``site_distances``)."""
+    files = sorted(out.glob(f"runs/**/{FEDERATED}/*/summary.json")) if plan.site_distances else []
+    return tuple(distance_sentences(plan, json.loads(files[0].read_text()).get("site_distances"))) if files else ()
 
 
 def _summary(plan: Plan, study: Study, ended: Sequence[Ended], size: Size | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Checks of ``audit``, and of ``contributions``."""
+"""Checks of ``audit``, of ``contributions``, and of ``site_distances``."""
 
 from __future__ import annotations
 
@@ -57,6 +57,20 @@ CONTRIBUTION_CHECKS: tuple[Check, ...] = (
         ("contributions", "release"),
         lambda p: p.contributions and not p.release.evaluation,
         "contributions=true has no effect with release.evaluation=false: no figure leaves a site",
+    ),
+)
+
+_APART = "site_distances=true compares sums over single sites' patients"
+DISTANCE_CHECKS: tuple[Check, ...] = (
+    Check(
+        ("site_distances", "aggregation"),
+        lambda p: p.site_distances and p.aggregation.secure,
+        f"{_APART}, and aggregation=secure tells only their total; set site_distances=false",
+    ),
+    Check(
+        ("site_distances", "privacy"),
+        lambda p: p.site_distances and p.privacy.on,
+        f"{_APART}, which privacy does not charge for; set site_distances=false",
     ),
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fedgraft.common.interfaces.codec import is_lossless
 from fedgraft.common.plan.checks.adaptation import ALIGNMENT_CHECKS, PERSONAL_CHECKS
-from fedgraft.common.plan.checks.audit import AUDIT_CHECKS, CONTRIBUTION_CHECKS
+from fedgraft.common.plan.checks.audit import AUDIT_CHECKS, CONTRIBUTION_CHECKS, DISTANCE_CHECKS
 from fedgraft.common.plan.checks.augmentation import AUGMENT_CHECKS, HARMONISE_CHECKS
 from fedgraft.common.plan.checks.bounds import BOUNDS_CHECKS
 from fedgraft.common.plan.checks.calibration import CALIBRATION_CHECKS
@@ -134,6 +134,7 @@ CHECKS = (
     *DECIDE_CHECKS,
     *AUDIT_CHECKS,
     *CONTRIBUTION_CHECKS,
+    *DISTANCE_CHECKS,
     *BOUNDS_CHECKS,
     *SECURE_CHECKS,
 )

@@ -16,7 +16,7 @@ from fedgraft.server.reports.page.sites import hospitals
 from fedgraft.server.reports.page.study import read_study, study_page
 from fedgraft.server.reports.page.subgroups import subgroups
 from fedgraft.server.reports.page.switched_on import switched_on
-from fedgraft.server.reports.page.unfamiliar import unfamiliar
+from fedgraft.server.reports.page.unfamiliar import far_apart, unfamiliar
 from fedgraft.server.reports.page.updates import updates
 from fedgraft.server.reports.page.verdict import model, verdict
 from fedgraft.server.reports.page.warnings import warnings
@@ -69,6 +69,7 @@ def run_report(run: RunFolder) -> Html:
         decisions(run),
         sets(run),
         unfamiliar(run),
+        far_apart(run),
         subgroups(run),
         privacy_audit(run),
         rounds(run),

@@ -30,6 +30,32 @@ def unfamiliar(run: RunFolder) -> Html:
     )
 
 
+def far_apart(run: RunFolder) -> Html:
+    """How far sites lie apart; nothing if the plan does not ask."""
+    found = run.summary.get("site_distances")
+    if not found:
+        return Html("")
+    rows = [
+        Row((named(name), *_apart(found["before"].get(name)), *_apart(found["after"].get(name))))
+        for name in sorted({*found["before"], *found["after"]})
+    ]
+    heads = ("nearest before training", "deviations", "nearest to the final model", "deviations")
+    return section(
+        "How far hospitals lie apart",
+        paragraph(
+            "Between the means of two hospitals' patients, in deviations within a hospital, at equal prevalence where "
+            "labels may be told; in brackets what chance gives once in a hundred federations."
+        ),
+        table(None, ("hospital", *heads), rows),
+    )
+
+
+def _apart(one: Mapping[str, Any] | None) -> tuple[Content, Content]:
+    if not one:
+        return MISSING, MISSING
+    return named(one["nearest"]), beside(f"{one['deviations']:.2f}", f"{one['by_chance']:.2f}")
+
+
 def _shares(splits: Mapping[str, Any]) -> tuple[Content, Content]:
     def told(split: str) -> Content:
         one = splits.get(split)
