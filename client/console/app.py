@@ -9,7 +9,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from fedgraft.client.approval import deciding
 from fedgraft.client.approval.decisions import Decisions
@@ -20,7 +20,7 @@ from fedgraft.client.overview.overview import CHECK, REPORT, Overview
 from fedgraft.client.site.site_file import SiteFile, read_site_file
 from fedgraft.common.drawing.markup import Content, Html, together
 from fedgraft.common.errors import FedGraftError, SiteFileError
-from fedgraft.common.web.commands import job_list, job_part
+from fedgraft.common.web.commands import CommandPages
 from fedgraft.common.web.frame import Frame, Told, live, page
 from fedgraft.common.web.jobs import Job, Jobs
 from fedgraft.common.web.requests import form_of, kept_page, see, token_of
@@ -54,6 +54,10 @@ class Console:
     def _site_file(self) -> SiteFile:
         return read_site_file(self.file)
 
+    @property
+    def _commands(self) -> CommandPages:
+        return CommandPages(self.jobs, self._page, self._below)
+
     def application(self) -> Starlette:
         gets = {
             "/": self._plans,
@@ -61,10 +65,6 @@ class Console:
             "/site": self._site,
             "/pages/{name}": self._kept,
             "/withdraw": lambda request: self._page(request, "/withdraw", [withdraw_part(token_of(request))]),
-            "/commands": lambda request: self._page(
-                request, "/commands", [live("commands", job_list(self.jobs.all()))]
-            ),
-            "/commands/{number:int}": self._command,
         }
         posts = {
             "/review": self._review,
@@ -76,7 +76,7 @@ class Console:
             "/privacy": lambda request: see(self._start("Privacy account", "privacy")),
             "/withdraw": self._withdraw,
         }
-        return application(gets, posts, self.parts, lambda: metrics(self.look()))
+        return application({**gets, **self._commands.gets()}, posts, self.parts, lambda: metrics(self.look()))
 
     def parts(self, token: str) -> Mapping[str, str]:
         """The live parts, by name."""
@@ -87,9 +87,8 @@ class Console:
             "decided": decided_part(found, token) or Html(""),
             "left": left_part(found),
             "work": work_part(found),
-            "commands": job_list(self.jobs.all()),
         }
-        return shown | {f"command-{one.number}": self._job(one, token) for one in self.jobs.all()}
+        return {**shown, **self._commands.parts(token)}
 
     def _page(self, request: Request, path: str, parts: list[Content], told: Told | None = None) -> Response:
         return page(Frame(f"FedGraft at {self._site_file.name}", LINKS), path, token_of(request), parts, told)
@@ -153,16 +152,9 @@ class Console:
     def _start(self, title: str, name: str, *options: str, typed: str = "") -> Job:
         return self.jobs.start(title, "site", name, *options, "--site", str(self.file), typed=typed)
 
-    def _command(self, request: Request) -> Response:
-        job = self.jobs.find(request.path_params["number"])
-        if job is None:
-            return PlainTextResponse("there is no such command\n", 404)
-        shown = live(f"command-{job.number}", self._job(job, token_of(request)))
-        return self._page(request, "/commands", [shown])
-
-    def _job(self, job: Job, token: str) -> Html:
+    def _below(self, job: Job, token: str) -> Content:
         read = self._reviews.get(job.number)
-        return job_part(job, None if read is None or job.code is None else decision_forms(*read, token))
+        return None if read is None or job.code is None else decision_forms(*read, token)
 
 
 def _day(text: str) -> date | None:

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from fedgraft.common.drawing.markup import Content, Html, paragraph, section, tag, together
 from fedgraft.common.errors import DeploymentError, FedGraftError
 from fedgraft.common.runtime.files import private_folder
-from fedgraft.common.web.commands import job_list, job_part
+from fedgraft.common.web.commands import CommandPages
 from fedgraft.common.web.frame import Frame, Told, button, form, live, page, tick
 from fedgraft.common.web.frame import field as text_field
 from fedgraft.common.web.jobs import Job, Jobs
@@ -60,6 +60,10 @@ class Console:
     _dry: dict[int, tuple[Path, bool]] = field(default_factory=dict)
     _drafts: dict[int, str] = field(default_factory=dict)
 
+    @property
+    def _commands(self) -> CommandPages:
+        return CommandPages(self.jobs, self._page, self._below)
+
     def application(self) -> Starlette:
         gets = {
             "/": self._now,
@@ -67,10 +71,6 @@ class Console:
             "/report/{name}": lambda request: report_of(self.folder, request.path_params["name"]),
             "/start": self._plan,
             "/invite": self._invitations,
-            "/commands": lambda request: self._page(
-                request, "/commands", [live("commands", job_list(self.jobs.all()))]
-            ),
-            "/commands/{number:int}": self._command,
         }
         posts = {
             "/invite": self._invite,
@@ -81,7 +81,7 @@ class Console:
             "/stop": self._stop,
             "/resume": self._resume,
         }
-        return application(gets, posts, self.parts, lambda: metrics(self.look()))
+        return application({**gets, **self._commands.gets()}, posts, self.parts, lambda: metrics(self.look()))
 
     def parts(self, token: str) -> Mapping[str, str]:
         """The live parts, by name."""
@@ -91,9 +91,8 @@ class Console:
             "hospitals": hospital_rows(found),
             "run": run_part(found.run, token),
             "runs": past_part(found, token),
-            "commands": job_list(self.jobs.all()),
         }
-        return shown | {f"command-{one.number}": self._job(one, token) for one in self.jobs.all()}
+        return {**shown, **self._commands.parts(token)}
 
     def _now(self, request: Request) -> Response:
         parts = self.parts(token_of(request))
@@ -203,17 +202,10 @@ class Console:
     def _run(self, title: str, *options: str) -> Job:
         return self.jobs.start(title, "coordinator", "run", str(self.folder.root), *options)
 
-    def _command(self, request: Request) -> Response:
-        job = self.jobs.find(request.path_params["number"])
-        if job is None:
-            return PlainTextResponse("there is no such command\n", 404)
-        shown = live(f"command-{job.number}", self._job(job, token_of(request)))
-        return self._page(request, "/commands", [shown])
-
-    def _job(self, job: Job, token: str) -> Html:
+    def _below(self, job: Job, token: str) -> Content:
         if job.number in self._drafts:
-            return job_part(job, draft_link(job, self._drafts[job.number]))
-        return job_part(job, go_form(job, token) if job.number in self._dry else None)
+            return draft_link(job, self._drafts[job.number])
+        return go_form(job, token) if job.number in self._dry else None
 
 
 def _number(form_: Mapping[str, str], name: str) -> int | None:
