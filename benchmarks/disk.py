@@ -51,7 +51,7 @@ def rounds(found: Federation) -> int:
 
 
 def line(found: Federation, number: int) -> None:
-    database = sum(path.stat().st_size for path in found.folder.root.glob("state.db*"))
+    database = sum(path.stat().st_size for path in found.folder.link.glob("state.db*"))
     logs, state = 0.0, 0.0
     for site in found.hospitals:
         files = [path for path in found.state(site).rglob("*") if path.is_file()]

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,6 +115,17 @@ class Page:
         )
         found = [one for one in nodes if one.get("role", {}).get("value") in uses and not one.get("ignored")]
         return [one["role"]["value"] for one in found if not one.get("name", {}).get("value")]
+
+    def fits(self, base: str, pages: Mapping[str, str], title: str = "") -> None:
+        """Each page below ``base`` holds its words, wide and narrow, with nothing cut off or without a name."""
+        for width in (1280, 400):
+            self.width(width)
+            for path, words in pages.items():
+                self.open(base + path)
+                assert words in self.text(), path
+                assert self.value("document.documentElement.scrollWidth") <= width, (path, width)
+                assert self.value("document.title").endswith(title)
+                assert self.nameless() == [], path
 
     def picture(self, path: Path) -> None:
         """Write a picture of the whole page."""

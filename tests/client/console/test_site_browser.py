@@ -20,13 +20,7 @@ def test_a_person_reads_a_plan_and_approves_it(asked: Asked, tmp_path: Path) -> 
     base, start = asked.link.partition("?")[0], asked.plan.digest[:8]
     with chromium(tmp_path / "browser") as page:
         page.open(asked.link)
-        for width in (1280, 400):
-            page.width(width)
-            for path, words in PAGES.items():
-                page.open(base + path)
-                assert words in page.text(), path
-                assert page.value("document.documentElement.scrollWidth") <= width, (path, width)
-                assert page.nameless() == [], path
+        page.fits(base, PAGES)
         page.open(base)
         page.value(f"document.getElementById('review-{start}').focus()")
         page.key("Enter")

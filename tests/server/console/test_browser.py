@@ -35,14 +35,7 @@ def test_wide_and_narrow_live_and_by_keyboard(page: Page, link: str, run: Watche
     base = link.partition("?")[0]
     page.open(link)
     assert page.value("location.href") == base, "the secret is not in the address any more"
-    for width in (1280, 400):
-        page.width(width)
-        for path, words in PAGES.items():
-            page.open(base + path)
-            assert words in page.text(), path
-            assert page.value("document.documentElement.scrollWidth") <= width, (path, width)
-            assert page.value("document.title").endswith("FedGraft coordinator")
-            assert page.nameless() == [], path
+    page.fits(base, PAGES, "FedGraft coordinator")
     page.open(base)
     assert HOSTILE in page.text(), "as text"
     page.until("document.getElementById('live').textContent === 'live'")
