@@ -53,8 +53,11 @@ def render(site_name: str, sections: Sequence[Section]) -> str:
     )
 
 
-def write_page(file: Path, text: str) -> None:
+def write_page(file: Path, text: str, otherwise: str = "with --page, or use --no-page") -> None:
     """Write the page atomically, readable by this account alone (mode 0600).
+
+    Args:
+        otherwise: how another place is named.
 
     Raises:
         SiteFileError: the folder can't be written.
@@ -65,7 +68,7 @@ def write_page(file: Path, text: str) -> None:
             partial.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SiteFileError(
-            f"the page {file} can't be written ({error.strerror}); name another place with --page, or use --no-page"
+            f"the page {file} can't be written ({error.strerror}); name another place {otherwise}"
         ) from error
 
 

@@ -6,13 +6,12 @@ import argparse
 from pathlib import Path
 
 from fedgraft.client.check.case_lookup import named_cases
+from fedgraft.client.check.page import write_page
 from fedgraft.client.check.sections.subgroups import subgroups
 from fedgraft.client.own_report.figures import judged
 from fedgraft.client.own_report.own_cases import OwnCases, read_own_cases
 from fedgraft.client.own_report.page import shown_split, site_page
 from fedgraft.client.site.site_file import SiteFile, read_site_file
-from fedgraft.common.errors import SiteFileError
-from fedgraft.common.runtime.files import private_folder, replacing
 from fedgraft.common.runtime.processes import say
 
 DESCRIPTION = """\
@@ -58,14 +57,7 @@ def write_site_report(site: SiteFile, model: Path | None, page: Path | None) -> 
     columns, unlisted = groups_of(own, site)
     text = site_page(site.name, own, judged(own, site.name, model), columns, unlisted)
     file = site.state / "report.html" if page is None else page
-    try:
-        private_folder(file.parent)
-        with replacing(file, private=True) as partial:
-            partial.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SiteFileError(
-            f"the page {file} can't be written ({error.strerror}); name another place by --page"
-        ) from error
+    write_page(file, text, "by --page")
     return file
 
 
