@@ -11,7 +11,9 @@ from fedgraft.client.cli import main
 from fedgraft.client.site.first_file import first_file
 from fedgraft.common.errors import DataError, SiteFileError
 
-pytest.importorskip("presidio_analyzer", reason="of the extra deidentify")
+from ...installed import needs
+
+pytestmark = needs("presidio_analyzer", "deidentify")
 
 TABLE = 'patient,text\np1,"Dr. Harold Finch came.\nCall 212-555-0187."\np2,"No pain, ""none""."\np3,MRN: 00482913\n'
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from fedgraft.client.deidentification.finding import KINDS, Counts, Finder, Found, counted, replaced
 from fedgraft.common.errors import DataError
 
-pytest.importorskip("presidio_analyzer", reason="of the extra deidentify")
+from ...installed import needs
 
-from fedgraft.client.deidentification.finding import KINDS, Counts, Finder, Found, counted, replaced
+pytestmark = needs("presidio_analyzer", "deidentify")
 
 PLANTED = re.compile(r"\{([^|{}]+)\|([^{}]+)\}")
 HERE = Path(__file__).parent

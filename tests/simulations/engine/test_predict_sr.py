@@ -18,9 +18,10 @@ import fedgraft as fg
 from fedgraft.common.cli import main
 from fedgraft.common.model_folder.folder import open_model
 
+from ...installed import needs
 from .test_predict import SMALL
 
-pytest.importorskip("highdicom", reason="highdicom is not installed (extra dicom-sr)")
+pytestmark = needs("highdicom", "dicom-sr")
 
 
 @pytest.fixture(scope="module")
