@@ -9,7 +9,7 @@ PYTEST := $(VENV)/bin/python -m pytest -n 3 --no-loadscope-reorder
 .PHONY: help simulate demo test quick lint docs format lock sbom clean
 .DEFAULT_GOAL := help
 export FLWR_TELEMETRY_ENABLED := 0
-# With it every process would compile all that it imports: half a second for this package alone, and twelve in torch.
+# With it every process would compile all that it imports anew: half a second for this package alone.
 unexport PYTHONDONTWRITEBYTECODE
 export FLWR_DISABLE_UPDATE_CHECK := 1
 

@@ -1,4 +1,4 @@
-"""Read labels from a manifest's cells: words for yes and no, and the cells of the columns that a task needs."""
+"""Read labels from a manifest's cells: the cells of the columns that a task needs, and what can be told from them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,7 @@ from torch import Tensor
 
 from fedgraft.common.errors import DataError
 from fedgraft.common.interfaces.task import AnyTask, Labelled
-
-_YES, _NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
-
-
-def truth(cell: str) -> bool | None:
-    """Read a cell as yes or no, ignoring case; ``None`` if it is neither."""
-    word = cell.strip().lower()
-    return True if word in _YES else False if word in _NO else None
+from fedgraft.common.truth import truth
 
 
 def number_of_truth(cell: str) -> float | None:

@@ -22,12 +22,13 @@ from fedgraft.common.interfaces.scores import Answer
 from fedgraft.common.interfaces.task import Cell, Labelled, Outcome, Scheme
 from fedgraft.common.records import count_of
 from fedgraft.common.tasks.absent import finding_divergence
-from fedgraft.common.tasks.cells import alike_columns, cells_of, number_of_truth, targets_by_case, truth, unreadable
+from fedgraft.common.tasks.cells import alike_columns, cells_of, number_of_truth, targets_by_case, unreadable
 from fedgraft.common.tasks.finding_evaluation import FIGURES, FindingEvaluation
 from fedgraft.common.tasks.metrics import COLUMNS, count_places, merge_histograms, no_scores, places
 from fedgraft.common.tasks.records import counts_of, unpack_histograms
 from fedgraft.common.tasks.sample_size import few_cases
 from fedgraft.common.tasks.weights import are_one, finding_weights
+from fedgraft.common.truth import truth
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,12 @@ from fedgraft.common.errors import DataError, PlanError, WireError
 from fedgraft.common.interfaces.scores import Answer, ScoreCounts
 from fedgraft.common.interfaces.task import Cell, Labelled, Outcome, Scalar, Scheme
 from fedgraft.common.records import count_of
-from fedgraft.common.tasks.cells import cells_of, number_of_truth, targets_by_case, truth, unreadable
+from fedgraft.common.tasks.cells import cells_of, number_of_truth, targets_by_case, unreadable
 from fedgraft.common.tasks.concordance import Floats, concordance, partial_likelihood
 from fedgraft.common.tasks.metrics import ratio
 from fedgraft.common.tasks.records import finite_of
 from fedgraft.common.tasks.sample_size import consequence
+from fedgraft.common.truth import truth
 
 TIME, EVENT = "time", "event"
 """The manifest's columns."""

@@ -17,7 +17,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import DataError
-from fedgraft.common.tasks.cells import truth
+from fedgraft.common.truth import truth
 
 
 def listed_cases(site: SiteFile) -> tuple[Case, ...]:

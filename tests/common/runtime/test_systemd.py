@@ -27,7 +27,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def unit(capsys: pytest.CaptureFixture[str], *command: str) -> str:
-    assert main([*command, "--user", "daemon"]) == 0
+    assert main([*command[:2], "--user", "daemon", *command[2:]]) == 0
     return capsys.readouterr().out
 
 
@@ -41,6 +41,21 @@ def test_a_sites_unit_may_write_to_its_state_only(site: Path, capsys: pytest.Cap
     assert "PrivateDevices" not in unit(capsys, "site", "service", "--site", str(site))
 
 
+def test_the_units_of_consoles_ask_for_a_password(
+    site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = unit(capsys, "site", "service", "--site", str(site), "--console", "--password-file", "word")
+    start = f"ExecStart={sys.executable} -P -m fedgraft.common.cli"
+    assert f"{start} site console --port 8461 --listen 127.0.0.1 --password-file {tmp_path / 'word'} --site" in text
+    assert "/fedgraft-site-console.service" in text
+    root = create(tmp_path / "coordinator", Settings(("localhost",))).root
+    text = unit(capsys, "coordinator", "service", str(root), "--console", "--password-file=word", "--port=9")
+    assert f"{start} coordinator console {root} --port 9 --listen" in text
+    assert main(["site", "service", "--site", str(site), "--user", "daemon", "--console"]) == 2
+    assert "add --password-file FILE after --console" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 def test_systemd_accepts_the_units_and_finds_them_little_exposed(
     site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -49,6 +64,7 @@ def test_systemd_accepts_the_units_and_finds_them_little_exposed(
     units = {
         "fedgraft-site": unit(capsys, "site", "service", "--site", str(site)),
         "fedgraft-coordinator": unit(capsys, "coordinator", "service", str(folder.root)),
+        "console": unit(capsys, "coordinator", "service", str(folder.root), "--console", "--password-file", "word"),
     }
     for name, text in units.items():
         path = tmp_path / f"{name}.service"

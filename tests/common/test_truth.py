@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fedgraft.common.tasks.cells import truth
+from fedgraft.common.truth import truth
 
 
 @pytest.mark.parametrize(
