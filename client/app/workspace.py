@@ -61,6 +61,7 @@ class Workspace:
     ``lasting``: whether sites keep their account of what they have told (`fedgraft.client.cohort.enrolment.roll`) on
     their disks; in a simulation, whose sites start anew with each run, it lasts as long as this.
     ``asks``: whether a person at the site must have approved a plan (`fedgraft.client.approval`).
+    ``expected``: how many cases all sites of this process have; 0 for a single one's.
     ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time.
     """
 
@@ -73,6 +74,7 @@ class Workspace:
     wide_losses: dict[LossFunction, LossFunction] = field(default_factory=dict)
     lasting: bool = True
     asks: bool = False
+    expected: int = 0
     _vaults: dict[Path, Vault] = field(default_factory=dict)
     _rolls: dict[Path, Roll] = field(default_factory=dict)
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
@@ -173,7 +175,7 @@ class Workspace:
         return session
 
     def _open(self, site: SiteFile, plan_digest: str, run: int) -> Session:
-        machine = choose(site.device, site.threads, site.workers, site.batch)
+        machine = choose(site.device, site.threads, site.workers, site.batch, site.runtime)
         use_threads(machine.threads)
         keep_freed_memory()
         with self.phases.of("build"):
@@ -182,7 +184,9 @@ class Workspace:
             model, initial, specs, codec = self._model(site, plan, backbone_digest, machine.device)
             require_model_within(model, site.bounds)
         inputs = self.inputs(site, plan)
-        extractor = FeatureExtractor(plan, model, backbone_digest, inputs, self.store(site), machine, self._count)
+        extractor = FeatureExtractor(
+            plan, model, backbone_digest, inputs, self.store(site), machine, self._count, self.expected
+        )
         with self.phases.of("cohort"), cohort_of(site) as listed:
             trains, roll = trains_in(site, plan), self.roll(site)
             recall = Recall(site.state, run, extractor)

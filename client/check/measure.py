@@ -90,7 +90,7 @@ def measure(
         DataError: a case can't be read, or its label is not in the plan.
         SiteFileError: the site's device does not exist.
     """
-    machine = choose(site.device, site.threads, site.workers, site.batch)
+    machine = choose(site.device, site.threads, site.workers, site.batch, site.runtime)
     threads = torch.get_num_threads()
     use_threads(machine.threads)
     keep_freed_memory()

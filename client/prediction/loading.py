@@ -75,7 +75,9 @@ class LoadedModel:
 
 def machine_of(site: SiteFile | None) -> Machine:
     """The machine that a site's file describes; without one, a GPU if there is one, and all cores."""
-    return choose("auto", None) if site is None else choose(site.device, site.threads, site.workers, site.batch)
+    if site is None:
+        return choose("auto", None)
+    return choose(site.device, site.threads, site.workers, site.batch, site.runtime)
 
 
 def load(

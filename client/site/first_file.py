@@ -20,6 +20,7 @@ device: auto                 # a GPU if there is one; or cpu, cuda:0
 # threads: 2                 # for computing; by default one per core
 # workers: 1                 # processes that decode files; by default one per core
 # batch: 32                  # images at once through the network; by default chosen by their size
+# runtime: eager             # what computes the frozen part; by default the fastest of what is installed
 
 # How many of the patients validate and test, unless the manifest names a `split`; no plan changes it. Who is in which
 # part is drawn at the first run and kept.

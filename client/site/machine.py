@@ -9,11 +9,13 @@ import math
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
 from fedgraft.common.errors import SiteFileError, first_line
+from fedgraft.common.plan.types import Runtime
 
 CGROUP = Path("/sys/fs/cgroup")
 _PIXELS_AT_ONCE = 16 * 224 * 224
@@ -30,15 +32,24 @@ class Machine:
         threads: torch's intra-op threads.
         workers: processes that decode files; ``None`` for one per core.
         batch: cases per batch through the constant part; ``None`` chooses by the size of an image.
+        runtime: what computes the constant part (`fedgraft.client.features.runtimes`); ``auto`` takes the fastest of
+            what is installed.
     """
 
     device: torch.device
     threads: int
     workers: int | None = None
     batch: int | None = None
+    runtime: Runtime = "auto"
 
 
-def choose(device: str, threads: int | None, workers: int | None = None, batch: int | None = None) -> Machine:
+def choose(
+    device: str,
+    threads: int | None,
+    workers: int | None = None,
+    batch: int | None = None,
+    runtime: Runtime = "auto",
+) -> Machine:
     """The machine that a site file describes.
 
     Args:
@@ -46,7 +57,7 @@ def choose(device: str, threads: int | None, workers: int | None = None, batch: 
         threads: ``None`` for one per core.
 
     Raises:
-        SiteFileError: there is no such device.
+        SiteFileError: there is no such device, or the runtime is not installed.
     """
     named = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
@@ -54,7 +65,9 @@ def choose(device: str, threads: int | None, workers: int | None = None, batch: 
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError) as error:
         raise SiteFileError(f"device: {device} can't be used here ({first_line(error)}); use auto or cpu") from error
-    return Machine(found, threads or cores(), workers, batch)
+    if runtime == "openvino" and find_spec("openvino") is None:
+        raise SiteFileError("runtime: openvino is not installed here: pip install 'fedgraft[fast]', or use auto")
+    return Machine(found, threads or cores(), workers, batch, runtime)
 
 
 def cores(cgroup: Path = CGROUP) -> int:

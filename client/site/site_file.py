@@ -18,7 +18,7 @@ from fedgraft.client.site.limits import Limits, NoteTools, Rules
 from fedgraft.client.site.privacy_budget import PrivacyBudget
 from fedgraft.client.site.secure_rules import SecureRules
 from fedgraft.common.errors import SiteFileError
-from fedgraft.common.plan.types import OURS, SITE_NAME
+from fedgraft.common.plan.types import OURS, SITE_NAME, Runtime
 
 _STRICT = ConfigDict(extra="forbid")
 # libyaml's where PyYAML has it: writing and reading a thousand simulated sites takes one second instead of ten
@@ -162,6 +162,7 @@ class SiteFile:
         workers: processes that decode files; by default one per core; 0 decodes in the main process, where a crash of a
             decoder ends the run.
         batch: cases per batch through the constant part; by default chosen by the size of an image.
+        runtime: what computes the constant part: by default the fastest of what is installed that gives equal features.
         limits: the most that one file may have or take.
         bounds: the most that a plan may ask.
         secure: what it asks of secure sums (``aggregation.secure``).
@@ -191,6 +192,7 @@ class SiteFile:
     keep: Literal["disk", "memory"] = "disk"
     workers: Annotated[int, Field(ge=0)] | None = None
     batch: Annotated[int, Field(ge=1)] | None = None
+    runtime: Runtime = "auto"
     limits: Limits = field(default_factory=Limits)
     bounds: Bounds = field(default_factory=Bounds)
     secure: SecureRules = field(default_factory=SecureRules)

@@ -43,7 +43,7 @@ class Cut:
     blank: Tensor
 
     def keep(self, backbone: nn.Module, images: Tensor) -> Tensor:
-        """The output at the cut: ``(B, C, H, W) -> (B, *shape)``, float32; without gradients.
+        """The output at the cut: ``(B, C, H, W) -> (B, *shape)``, float32.
 
         Raises:
             PlanError: the forward pass does not call the module at the cut.
@@ -55,7 +55,7 @@ class Cut:
             raise _Reached(inner(*inputs, **options))
 
         try:
-            with torch.inference_mode(), _replaced_forward(module, stop):
+            with _replaced_forward(module, stop):
                 backbone(images)
         except _Reached as reached:
             return reached.output

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,33 @@ from fedgraft.common.models.cut import Cut
 from fedgraft.common.models.network import Network
 
 FEATURES, INPUTS = "features", "inputs"
+
+
+@dataclass(frozen=True)
+class Computation:
+    """The constant part as it is computed: a call gives its output, ``(B, *spec.shape)`` -> ``(B, *shape)``, without
+    gradients.
+
+    Attributes:
+        module: holds all that it depends on.
+        outputs: the output of such a module for a batch; whatever module of equal parts it is given.
+        layout: torch's memory format of a batch.
+        others: the same computed otherwise, by name, built once for all who share this (`fedgraft.client.features`).
+    """
+
+    module: nn.Module
+    outputs: Callable[[nn.Module, Tensor], Tensor]
+    layout: torch.memory_format = torch.contiguous_format
+    others: dict[str, Callable[[Tensor], Tensor] | None] = field(default_factory=dict, compare=False, repr=False)
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return self.plain(inputs)
+
+    def plain(self, inputs: Tensor) -> Tensor:
+        """The same, with gradients if they are on."""
+        self.module.eval()
+        return self.outputs(self.module, inputs.contiguous(memory_format=self.layout))
 
 
 @dataclass(frozen=True)
@@ -36,7 +64,7 @@ class Piece:
     said: str
     prefix: str
     shape: tuple[int, ...]
-    compute: Callable[[Tensor], Tensor]
+    compute: Computation
 
 
 @dataclass(frozen=True)
@@ -54,7 +82,7 @@ class Constant:
 
     what: str
     shape: tuple[int, ...]
-    compute: Callable[[Tensor], Tensor]
+    compute: Computation
     trained: nn.Module
     prefix: str = ""
     pieces: tuple[Piece, ...] = ()
@@ -114,33 +142,38 @@ def up_to_the_head(
         pieces: as `Constant.pieces`.
     """
 
-    def compute(inputs: Tensor) -> Tensor:
-        network.eval()
-        with torch.inference_mode():
-            return network.features(inputs.contiguous(memory_format=layout))
-
-    return Constant(FEATURES, (width,), compute, network.head, HEAD, pieces)
+    return Constant(FEATURES, (width,), Computation(network, _features, layout), network.head, HEAD, pieces)
 
 
 def up_to_a_stage(network: Network, cut: Cut, layout: torch.memory_format) -> Constant:
     """The constant part ends at the cut: the output there is kept. ``layout``: of a batch of inputs."""
 
-    reading = network.reading
-    before = () if reading is None else tuple(module for module in reading.modules if module in cut.before)
-
-    def compute(inputs: Tensor) -> Tensor:
-        network.eval()
-        laid_out = inputs.contiguous(memory_format=layout)
-        if reading is None:
-            return cut.keep(network.backbone, laid_out)
-        kept: list[Tensor] = []
-        vectors = collect(network.backbone, reading, before, lambda: kept.append(cut.keep(network.backbone, laid_out)))
-        return torch.cat([kept[0].flatten(1), *vectors], dim=1)
-
-    shape = cut.shape if reading is None else tuple(compute(cut.blank).shape[1:])
+    compute = Computation(network, partial(_kept, cut), layout)
+    shape = cut.shape if network.reading is None else tuple(compute(cut.blank).shape[1:])
     return Constant(f"stage {cut.stage}", shape, compute, Tail(network, cut))
 
 
 def nothing(network: Network, spec: Shaped) -> Constant:
     """There is no constant part, since the first stage can change or ``engine.keep`` is false: the inputs are kept."""
-    return Constant(INPUTS, spec.shape, lambda inputs: inputs, network)
+    return Constant(INPUTS, spec.shape, Computation(nn.Identity(), _given), network)
+
+
+def _features(network: nn.Module, inputs: Tensor) -> Tensor:
+    assert isinstance(network, Network)
+    return network.features(inputs)
+
+
+def _kept(cut: Cut, network: nn.Module, inputs: Tensor) -> Tensor:
+    """The output at the cut, and with a reading behind it the vectors that are read before the cut."""
+    assert isinstance(network, Network)
+    reading = network.reading
+    if reading is None:
+        return cut.keep(network.backbone, inputs)
+    before = tuple(module for module in reading.modules if module in cut.before)
+    kept: list[Tensor] = []
+    vectors = collect(network.backbone, reading, before, lambda: kept.append(cut.keep(network.backbone, inputs)))
+    return torch.cat([kept[0].flatten(1), *vectors], dim=1)
+
+
+def _given(_: nn.Module, inputs: Tensor) -> Tensor:
+    return inputs

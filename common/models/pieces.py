@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from fedgraft.common.features.choose import said
 from fedgraft.common.kinds.several import Member, Several
-from fedgraft.common.models.frozen_part import FEATURES, Piece
+from fedgraft.common.models.frozen_part import FEATURES, Computation, Piece
 from fedgraft.common.plan.feature_sections import FeaturesSection
 from fedgraft.common.plan.plan import Plan
 
@@ -28,19 +28,15 @@ def pieces_of(backbone: nn.Module, section: FeaturesSection, layout: torch.memor
     for index, (network, member) in enumerate(zip(section.networks, backbone.members, strict=True)):
         assert isinstance(member, Member)
         blank = torch.zeros(1, member.spec.channels, member.spec.size, member.spec.size)
-        compute = _computing(member, layout)
+        compute = Computation(member, _outputs, layout)
         name = f"{FEATURES}|{network.name}@{member.spec.size}{said(section)}"
         found.append(Piece(name, f"members.{index}.backbone.", tuple(compute(blank).shape[1:]), compute))
     return tuple(found)
 
 
-def _computing(member: Member, layout: torch.memory_format) -> Callable[[Tensor], Tensor]:
-    def compute(inputs: Tensor) -> Tensor:
-        with torch.inference_mode():
-            features: Tensor = member.eval()(inputs.contiguous(memory_format=layout))
-        return features
-
-    return compute
+def _outputs(member: nn.Module, inputs: Tensor) -> Tensor:
+    features: Tensor = member(inputs)
+    return features
 
 
 def split(state: Mapping[str, Tensor], pieces: tuple[Piece, ...]) -> list[State]:

@@ -111,6 +111,7 @@ class Plan:
         for later in ("start_from", "contributions", "site_distances"):  # so that older versions read such a plan
             if not getattr(self, later):
                 del plain[later]
+        plain["engine"].pop("runtime" if self.engine.runtime == "auto" else None, None)
         if self.augment.notes == NoteCopies():
             del plain["augment"]["notes"]
         return plain

@@ -208,9 +208,9 @@ class EngineSection:
 
     Attributes:
         threads: torch's intra-op threads; ``None`` chooses by the machine, as do the next two.
-        workers: processes that decode files.
-        batch: cases per batch through the constant part.
-        keep: whether the constant part of the network is computed once per case and kept, or each time again.
+        workers, batch: processes that decode files; cases per batch through the constant part.
+        runtime: what computes the constant part of the network (`fedgraft.client.features.runtimes`).
+        keep: whether it is computed once per case and kept, or each time again.
         store: where its output is kept.
         together: whether sites with the same small trained part are trained in one batched computation.
         allow: packages besides ``fedgraft`` from which parts may come, here and at simulated sites.
@@ -226,6 +226,7 @@ class EngineSection:
     store: Literal["disk", "memory"]
     together: bool
     allow: tuple[str, ...] = ()
+    runtime: Literal["auto", "eager", "folded", "openvino"] = "auto"
 
     @property
     def trusted(self) -> tuple[str, ...]:

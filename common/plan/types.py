@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, JsonValue
 
@@ -21,6 +21,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Inside = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(gt=0, le=1)]
 Options = dict[str, JsonValue]
+Runtime = Literal["auto", "eager", "folded", "openvino"]
+"""What computes the frozen part of a network (`fedgraft.client.features.runtimes`)."""
 STRICT = ConfigDict(extra="forbid")
 
 

@@ -169,7 +169,8 @@ def _run(
             run_on_ray(server, client, len(sites), config, plan.engine.threads or 1)
         else:
             stores = {} if series is None else series.stores
-            workspace = Workspace(display.computed, display.decoded, stores=stores, lasting=False)
+            expected = federation.cases + len(federation.test)
+            workspace = Workspace(display.computed, display.decoded, stores=stores, lasting=False, expected=expected)
             handler = client_app.MessageHandler(
                 workspace, sites, lambda site, error: trouble.setdefault(_sentence(site, error))
             )
@@ -189,8 +190,9 @@ def _central_test(out: Path, plan: Plan, federation: SimulatedSites, display: Di
     if not federation.test:
         return None
     held: list[tuple[Cohort, Scaling | None]] = []
-    task = tasks.of(plan.data)
-    machine = choose("cpu", plan.engine.threads, plan.engine.workers, plan.engine.batch)
+    task, expected = tasks.of(plan.data), federation.cases + len(federation.test)
+    engine = plan.engine
+    machine = choose("cpu", engine.threads, engine.workers, engine.batch, engine.runtime)
 
     def evaluate(model: Model, shared: dict[str, Tensor]) -> Evaluation:
         if not held:
@@ -199,7 +201,7 @@ def _central_test(out: Path, plan: Plan, federation: SimulatedSites, display: Di
             known = load_plan(out / "plan.yaml")  # with the statistics of a table in it
             context = InputContext(known, plan.engine.trusted, store, workers=machine.workers, decoded=display.decoded)
             inputs = factory_of(context.kind, context.trusted).inputs(context)
-            extractor = FeatureExtractor(known, model, digest, inputs, store, machine, display.computed)
+            extractor = FeatureExtractor(known, model, digest, inputs, store, machine, display.computed, expected)
             cases = extractor.examples(accept_whole(federation.test, known, inputs), known.augment.evaluated)
             held.append(scaled({"train": cases}, model, shared, known, False, machine.device))
         model.load(shared)

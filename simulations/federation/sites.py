@@ -279,6 +279,7 @@ def _write_site(
         threads=min(engine.threads, cores()) if engine.threads else 1 if engine.name == "ray" else None,
         workers=engine.workers,
         batch=engine.batch,
+        runtime=engine.runtime,
         allow=engine.allow,
         split=Fractions(plan.data.val_fraction, plan.data.test_fraction),
         missing=() if plan.table is None else plan.table.missing,

@@ -53,7 +53,7 @@ def _folder(what: str, folder: Path, open_to_all: bool) -> Finding:
 
 def _device(site: SiteFile) -> Finding:
     def look() -> str:
-        machine = choose(site.device, site.threads, site.workers, site.batch)
+        machine = choose(site.device, site.threads, site.workers, site.batch, site.runtime)
         return f"{machine.device}, {machine.threads} thread{'s' if machine.threads > 1 else ''}"
 
     return _graded("device", look)

@@ -45,7 +45,7 @@ class Runs:
         for place, member in enumerate(several.members):
             member.register_forward_hook(self._counting(place))
         inputs = ImageFactory().inputs(InputContext(plan, OURS, store, workers=0))
-        name, machine = self.model.backbone_name, choose("cpu", 1)
+        name, machine = self.model.backbone_name, choose("cpu", 1, runtime="eager")  # others run cases to compare
         self.extractor = FeatureExtractor(plan, self.model, name, inputs, store, machine, self.counter)
 
     def _counting(self, place: int) -> object:

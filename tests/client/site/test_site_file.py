@@ -41,6 +41,7 @@ def test_every_key(tmp_path: Path) -> None:
         "keep": "memory",
         "workers": 0,
         "batch": 16,
+        "runtime": "eager",
         "coordinator": {"address": "fl.example.org:9092", "ca": "ca.crt", "key": "/keys/north"},
     }
     assert read_site_file(written(tmp_path, content)) == SiteFile(
@@ -56,6 +57,7 @@ def test_every_key(tmp_path: Path) -> None:
         keep="memory",
         workers=0,
         batch=16,
+        runtime="eager",
     )
 
 

@@ -106,6 +106,7 @@ def test_the_digest_changes_with_every_option_but_the_engine(default: Plan) -> N
         "engine.threads": 3,
         "engine.workers": 3,
         "engine.batch": 3,
+        "engine.runtime": "folded",
         "engine.allow": ["ours"],
         "loss.scheme": "square_root",
         "hold_out": ["alder"],
