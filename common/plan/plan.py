@@ -112,8 +112,7 @@ class Plan:
             if not getattr(self, later):
                 del plain[later]
         plain["engine"].pop("runtime" if self.engine.runtime == "auto" else None, None)
-        if self.augment.notes == NoteCopies():
-            del plain["augment"]["notes"]
+        plain["augment"].pop("notes" if self.augment.notes == NoteCopies() else None, None)
         return plain
 
     def to_yaml(self) -> str:
