@@ -2,8 +2,8 @@
 
     python benchmarks/disk.py [--rounds 1000] [--every 100]
 
-A real federation over TLS with four hospitals of a table, a head of a few numbers; the sizes are read while it runs. The
-database holds messages until they were fetched; its size is that of the file, with what SQLite has freed in it.
+A real federation over TLS with four hospitals of a table and a head; the sizes are read while it runs. The database
+holds messages until they were fetched; its size is that of the file, with what SQLite has freed in it.
 """
 
 from __future__ import annotations

@@ -12,14 +12,12 @@ from copy import deepcopy
 from dataclasses import replace
 
 import torch
-from timm.layers.conv2d_same import Conv2dSame
-from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from fedgraft.common.models.frozen_part import Computation
 
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, Conv2dSame)
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, BatchNormAct2d)
+_CONVOLUTIONS, _NORMS = (nn.Conv1d, nn.Conv2d), (nn.BatchNorm1d, nn.BatchNorm2d)
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
 
 
@@ -43,6 +41,12 @@ def folded(computation: Computation, sample: Tensor) -> Computation | None:
 
 def _pairs(computation: Computation, sample: Tensor) -> list[tuple[str, str]]:
     """Paths of convolutions and of the batch norms whose input is what these gave, each called once."""
+    modules = dict(computation.module.named_modules())
+    if not any(isinstance(module, _ConvNd) for module in modules.values()):
+        return []
+    from timm.layers.conv2d_same import Conv2dSame  # two seconds, which a network of tables does not need
+    from timm.layers.norm_act import BatchNormAct2d
+
     gave: list[tuple[str, Tensor]] = []
     took: list[tuple[str, Tensor]] = []
     calls: dict[str, int] = {}
@@ -53,14 +57,14 @@ def _pairs(computation: Computation, sample: Tensor) -> list[tuple[str, str]]:
             into.append((path, tensor))
 
     with ExitStack() as stack:
-        for path, module in computation.module.named_modules():
+        for path, module in modules.items():
             if module._forward_hooks or module._forward_pre_hooks:
                 continue  # what a layer of ours changes there must stay visible
-            if type(module) in _CONVOLUTIONS:
+            if type(module) in (*_CONVOLUTIONS, Conv2dSame):
                 stack.enter_context(
                     module.register_forward_hook(lambda _, __, output, path=path: seen(path, gave, output))
                 )
-            elif type(module) in _NORMS and module.running_var is not None:
+            elif type(module) in (*_NORMS, BatchNormAct2d) and module.running_var is not None:
                 stack.enter_context(module.register_forward_pre_hook(lambda _, x, path=path: seen(path, took, x[0])))
         computation(sample)
     makers = {id(tensor): path for path, tensor in gave}
@@ -80,7 +84,9 @@ def _fold(module: nn.Module, at: str, norm_at: str) -> None:
         moved = bias if convolution.bias is None else bias + convolution.bias.double() * weight
     convolution.weight = nn.Parameter(scaled, requires_grad=False)
     convolution.bias = nn.Parameter(moved.to(scaled.dtype), requires_grad=False)
-    left = nn.Sequential(norm.drop, norm.act) if isinstance(norm, BatchNormAct2d) else nn.Identity()
+    left: nn.Module = nn.Identity()
+    if type(norm) not in _NORMS:  # timm's, with both of these
+        left = nn.Sequential(norm.get_submodule("drop"), norm.get_submodule("act"))
     parent, _, name = norm_at.rpartition(".")
     setattr(module.get_submodule(parent), name, left.eval())
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from scipy.stats import betabinom
+import scipy  # its rooms are loaded when first used
 
 from fedgraft.common.interfaces.scores import Answer, ScoreCounts
 from fedgraft.common.tasks.intervals import wilson
@@ -84,7 +84,7 @@ class Held:
         found: dict[str, Any] = {"cases": self.cases, "coverage": round(self.covered / self.cases, 6), "expected": None}
         beyond = 0 if calibration is None else math.floor((calibration + 1) * miss + 1e-9)
         if calibration is not None and beyond:
-            spread = betabinom(self.cases, calibration + 1 - beyond, beyond)
+            spread = scipy.stats.betabinom(self.cases, calibration + 1 - beyond, beyond)
             ends = spread.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2]) / self.cases
             found["expected"] = [round(float(end), 6) for end in ends]
         return found

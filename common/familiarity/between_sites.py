@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import torch
-from scipy.stats import f as f_distribution
+from scipy import special  # not scipy.stats, which takes a second to import
 from torch import Tensor
 from torch.nn import functional
 
@@ -153,10 +153,10 @@ class _Test:
         inflated = 1 / one.cases + 1 / other.cases + float(of_labels @ self.of_labels @ of_labels)
         squared = float((apart @ self.whitening).square().sum())
         to_f = (free - wide + 1) / (free * wide * inflated)
-        limit = float(f_distribution.isf(chance, wide, free - wide + 1)) / to_f
+        limit = float(special.fdtri(wide, free - wide + 1, 1 - chance)) / to_f
 
         def deviations(found: float) -> float:
             return math.sqrt(max(0.0, (free - wide - 1) / free * found - wide * inflated))
 
-        probability = float(f_distribution.sf(squared * to_f, wide, free - wide + 1))
+        probability = float(special.fdtrc(wide, free - wide + 1, squared * to_f))
         return Distance(deviations(squared), deviations(limit), probability)

@@ -10,8 +10,7 @@ from __future__ import annotations
 from math import exp
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import binom
+import scipy  # its rooms are loaded when first used
 
 _MOST = 30.0
 
@@ -34,13 +33,13 @@ def least_epsilon(canaries: int, guesses: int, right: int, delta: float, confide
         return 0.0
     if surprise(_MOST) < 0:
         return _MOST
-    return float(brentq(surprise, 0.0, _MOST, xtol=1e-6))
+    return float(scipy.optimize.brentq(surprise, 0.0, _MOST, xtol=1e-6))
 
 
 def _probability(canaries: int, guesses: int, right: int, epsilon: float, delta: float) -> float:
     """At most so probable are so many right guesses under a promise of epsilon and delta."""
     chance = 1 / (1 + exp(-epsilon))
-    found = float(binom.sf(right - 1, guesses, chance))
+    found = float(scipy.stats.binom.sf(right - 1, guesses, chance))
     fewer = np.arange(1, right + 1)
-    near = np.cumsum(binom.pmf(right - fewer, guesses, chance)) / fewer
+    near = np.cumsum(scipy.stats.binom.pmf(right - fewer, guesses, chance)) / fewer
     return min(1.0, found + 2 * canaries * delta * float(near.max(initial=0.0)))

@@ -15,8 +15,8 @@ from functools import cached_property
 from math import asinh, sqrt
 
 import numpy as np
+import scipy  # its rooms are loaded when first used
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression
 
 from fedgraft.common.tasks.class_evaluation import ClassEvaluation, scored_classes
 from fedgraft.common.tasks.metrics import Histograms, merge_histograms, no_scores, places
@@ -147,8 +147,12 @@ def with_one_top(counts: Floats) -> Floats:
     """The nearest counts (by Euclid) that rise up to some bin and fall from there, with the same sum."""
     found, nearest_by = counts, np.inf
     for top in range(len(counts)):
-        rising = isotonic_regression(counts[: top + 1]).x
-        falling = isotonic_regression(counts[top + 1 :], increasing=False).x if top + 1 < len(counts) else counts[:0]
+        rising = scipy.optimize.isotonic_regression(counts[: top + 1]).x
+        falling = (
+            scipy.optimize.isotonic_regression(counts[top + 1 :], increasing=False).x
+            if top + 1 < len(counts)
+            else counts[:0]
+        )
         tried = np.concatenate([rising, falling])
         if (by := float(((tried - counts) ** 2).sum())) < nearest_by:
             found, nearest_by = tried, by

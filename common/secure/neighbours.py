@@ -10,7 +10,7 @@ import math
 import random
 from functools import lru_cache
 
-from scipy.stats import hypergeom
+import scipy  # its rooms are loaded when first used
 
 COMPLETE = 50
 """Up to so many sites everybody shares masks with everybody."""
@@ -39,7 +39,7 @@ def degree_of(sites: int, share: float | None) -> int:
     stay = math.ceil((1 - LOST) * sites) - 1
     for degree in range(2, sites - 1, 2):
         needed = threshold_of(degree + 1, share) - 1  # it holds one itself
-        if sites * hypergeom.cdf(needed - 1, sites - 1, stay, degree) <= _FAILS:
+        if sites * scipy.stats.hypergeom.cdf(needed - 1, sites - 1, stay, degree) <= _FAILS:
             return degree
     return sites - 1
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2_contingency
+import scipy  # its rooms are loaded when first used
 
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.tasks.areas import FEW, area_by_groups, area_of, area_within
@@ -114,7 +114,7 @@ def confounding(
             continue
         alone.append(reached)
         table = np.array(list(groups.values()))
-        chances.append(float(chi2_contingency(table).pvalue) if len(groups) > 1 else 1.0)
+        chances.append(float(scipy.stats.chi2_contingency(table).pvalue) if len(groups) > 1 else 1.0)
         shares[name] = {site: positives / (negatives + positives) for site, (negatives, positives) in groups.items()}
     merged, inside = area_of(task.merge(list(tests.values()))), area_within(list(tests.values()))
     return Confounding(

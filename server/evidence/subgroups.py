@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scipy.stats import chi2, chi2_contingency
+import scipy  # its rooms are loaded when first used
 
 from fedgraft.common import tasks
 from fedgraft.common.calibration.calibration import Calibration
@@ -143,7 +143,7 @@ def _sensitivity_gap(by_group: Mapping[str, Parts], place: int, decisions: Decis
         return None
     shares = {group: true / (true + missed) for group, (true, missed) in table.items()}
     columns = [sum(column) for column in zip(*table.values(), strict=True)]
-    p = 1.0 if 0 in columns else float(chi2_contingency(list(table.values()), correction=False).pvalue)
+    p = 1.0 if 0 in columns else float(scipy.stats.chi2_contingency(list(table.values()), correction=False).pvalue)
     return _gap(shares, p)
 
 
@@ -154,7 +154,7 @@ def _differ(values: Mapping[str, float], variances: Sequence[float]) -> dict[str
     weights = [1 / variance for variance in variances]
     mean = sum(w * v for w, v in zip(weights, values.values(), strict=True)) / sum(weights)
     q = sum(w * (v - mean) ** 2 for w, v in zip(weights, values.values(), strict=True))
-    return _gap(values, float(chi2.sf(q, len(values) - 1)))
+    return _gap(values, float(scipy.stats.chi2.sf(q, len(values) - 1)))
 
 
 def _gap(values: Mapping[str, float], p: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
+import scipy  # its rooms are loaded when first used
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -125,7 +125,7 @@ def _minimum(objective: _Objective, at: Vector, path: ExactPath) -> _Point:
     try:
         # its vectors are so short that threads of BLAS would only wait for each other, and for those of the sites
         with threadpool_limits(1, "blas"):
-            found = minimize(objective, at, jac=True, method="L-BFGS-B", options=options)
+            found = scipy.optimize.minimize(objective, at, jac=True, method="L-BFGS-B", options=options)
     except _SpentError:
         assert objective.best is not None  # at least one evaluation is allowed
         return objective.best
