@@ -29,7 +29,10 @@ from fedgraft.simulations.datasets.nih_cxr1000 import nih_cxr1000
 
 FINDINGS = ("atelectasis", "edema", "effusion", "infiltration", "pneumonia")
 SITES = tuple(f"site-{place}" for place in range(len(FINDINGS)))
-STRATEGIES = {"fedavg": ("train.lr=0.02", "train.epochs=5", "rounds=20"), "exact": ("rounds=3", "strategy.weakest=0.1")}
+STRATEGIES = {
+    "fedavg": ("train.lr=0.002", "train.epochs=1", "rounds=20"),
+    "exact": ("rounds=3", "strategy.weakest=0.1"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -23,7 +23,7 @@ FLOORS = {
 """Floors, and those that each stands on."""
 ROOMS = {
     "conf": "",
-    "common": "cli commands web drawing model_folder models kinds losses compression wire secure exact robust "
+    "common": "cli commands web drawing model_folder models kinds losses compression wire secure exact fair robust "
     "adaptation heads features tables harmonisation alignment sampling personalisation familiarity decisions "
     "calibration privacy plan tasks logs membership tensors runtime interfaces records truth posix errors "
     "causes merged_bins",

@@ -16,9 +16,12 @@ from flwr.serverapp.strategy import (
     FedAvgM,
     FedProx,
     FedYogi,
+    QFedAvg,
 )
 
 FLOWER = "flwr.serverapp.strategy"
+LOSS = "train_loss"
+"""In the metrics of an update, as Flower's QFedAvg reads it: the mean training loss."""
 _CLIPS_AT_SITES = (DifferentialPrivacyClientSideAdaptiveClipping, DifferentialPrivacyClientSideFixedClipping)
 _PRIVATE = (
     *_CLIPS_AT_SITES,
@@ -55,3 +58,8 @@ def sums_gradients(strategy: type) -> bool:
     """Whether sites do not train, but tell their loss and its gradient, summed over all their training cases
     (``sums_gradients``); the coordinator then minimises the sum over the sites."""
     return bool(getattr(strategy, "sums_gradients", False))
+
+
+def needs_losses(strategy: type) -> bool:
+    """Whether it needs the training loss of every site (``needs_losses``)."""
+    return issubclass(strategy, QFedAvg) or bool(getattr(strategy, "needs_losses", False))

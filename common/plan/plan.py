@@ -57,7 +57,7 @@ class Plan:
     """A plan. The result of a run depends only on its plan and its data.
 
     ``hold_out``: names of sites that never train, and only evaluate the final model. ``select``: the final model is
-    that of the ``last`` round, or that of the ``best`` by the headline figure on the sites' validation cases.
+    that of the ``last`` round, of the ``best`` by the sites' validation cases, or the best at sites that it left out.
     ``start_from``: digest (SHA-256, hex) of the graft of a finished run, from which this one begins. ``contributions``:
     sites evaluate the last model once more without each site's last update. ``site_distances``: how far they lie apart.
     """
@@ -96,7 +96,7 @@ class Plan:
     aggregation: AggregationSection = field(default_factory=AggregationSection)
     privacy: PrivacySection = field(default_factory=PrivacySection)
     hold_out: tuple[str, ...] = ()
-    select: Literal["last", "best"] = "last"
+    select: Literal["last", "best", "unseen"] = "last"
     start_from: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     contributions: bool = False
     site_distances: bool = False

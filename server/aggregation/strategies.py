@@ -17,7 +17,7 @@ from torch import Tensor
 
 from fedgraft.common.compression.compression import down_encode
 from fedgraft.common.errors import PlanError, RoundError
-from fedgraft.common.interfaces.strategy import FLOWER, clips_at_sites, is_mean, is_private
+from fedgraft.common.interfaces.strategy import FLOWER, LOSS, clips_at_sites, is_mean, is_private, needs_losses
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.checks.privacy import require_nothing_told
 from fedgraft.common.plan.plan import Plan
@@ -165,7 +165,13 @@ def _by_strategy(
     strategy: Strategy, server_round: int, replies: Sequence[tuple[Message, Update]], specs: Specs
 ) -> dict[str, Tensor]:
     """The tensors in ``specs``, aggregated by the strategy."""
-    with_loss = all(update.train_loss is not None for _, update in replies)
+    silent = sorted(update.site for _, update in replies if update.train_loss is None)
+    if silent and needs_losses(type(strategy)):
+        raise RoundError(
+            f"round {server_round}: {type(strategy).__name__} weighs sites by their training losses, and "
+            f"{', '.join(silent)} told none (release.train_loss in site.yaml); use strategy=fedavg"
+        )
+    with_loss = not silent
     messages = [_for_strategy(message, update, specs, with_loss) for message, update in replies]
     with _named(strategy, server_round):
         record, _ = strategy.aggregate_train(server_round, messages)
@@ -181,7 +187,7 @@ def _for_strategy(message: Message, update: Update, specs: Specs, with_loss: boo
     """A reply with the checked update only; with the loss only if every site sent one (QFedAvg needs all or none)."""
     metrics = MetricRecord({wire.EXAMPLES: update.examples})
     if with_loss and update.train_loss is not None:
-        metrics["train_loss"] = update.train_loss
+        metrics[LOSS] = update.train_loss
     content = RecordDict({wire.ARRAYS: wire.pack_tensors({n: update.tensors[n] for n in specs}), wire.METRICS: metrics})
     return Message(content, reply_to=message)
 

@@ -83,14 +83,15 @@ class SitesInFit:
 
     Args:
         roster: the training sites that are ready; changes as sites leave.
+        evaluates: false if they were asked to evaluate, and given what goes with that, in this round before.
     """
 
-    def __init__(self, asking: Asking, roster: Roster) -> None:
+    def __init__(self, asking: Asking, roster: Roster, evaluates: bool = True) -> None:
         self._asking, self._roster = asking, dict(roster)
         self.evaluations: dict[str, dict[str, Evaluation]] = {}
         self.has_cost = False
         """Whether an answer to the last question went into a secure sum, and so can't be told again."""
-        self._is_first = True
+        self._is_first = evaluates
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ What = Literal[
     "initial",
     "train",
     "gradient",
+    "unseen",
     "interpolate",
     "evaluate",
     "familiarity",

@@ -1,9 +1,9 @@
-"""Choose the final model of a run: that of the last round, of the best round (``select=best``), or an interpolation
-between the initial and the trained model (``initial.interpolate``)."""
+"""Choose the final model of a run: that of the last round, of the best round (``select=best``,
+``unseen``), or an interpolation between the initial and the trained model (``initial.interpolate``)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from fedgraft.common.interfaces.task import AnyTask
@@ -18,7 +18,7 @@ class FinalModel:
 
     Attributes:
         initial: the shared tensors before the first round.
-        best: the best round's model so far; ``None`` before the first evaluation, and unless ``select=best``.
+        best: the best round's model so far; ``None`` before the first evaluation, and with ``select=last``.
     """
 
     plan: Plan
@@ -36,6 +36,13 @@ class FinalModel:
         if self.plan.select != "best":
             return self
         return replace(self, best=selection.better(self.best, number, task, by_site, shared))
+
+    def unseen(self, number: int, figure: float, shared: Shared, sites: Collection[str]) -> FinalModel:
+        """The state after a round's figure at sites that had no part in it (``select=unseen``); of equal ones the first
+        round stays."""
+        if self.best is not None and figure <= self.best.figure:
+            return self
+        return replace(self, best=selection.Candidate(number, figure, shared, frozenset(sites)))
 
     def proposed(self, trained: Shared, task: AnyTask, evaluate: Callable[[Shared], BySite]) -> Choice:
         """The model that replaces the last round's before every site evaluates it: the best interpolation, if any.

@@ -28,7 +28,7 @@ REMEDIES = {"download": "downlink", "compute": "speed", "upload": "uplink"}
 """The option of a site's profile that shortens each part of its time."""
 _FACTOR = 2
 _BEFORE: tuple[What, ...] = ("describe", "prepare", "moments", "ranking", "sums", "initial")
-_AFTER: tuple[What, ...] = ("interpolate", "evaluate", "familiarity")
+_AFTER: tuple[What, ...] = ("unseen", "interpolate", "evaluate", "familiarity")
 
 
 def figures(facts: Facts, pace: Pace) -> dict[str, Any]:

@@ -267,6 +267,9 @@ def _fit_sentences(plan: Plan, model: Model) -> list[str]:
     convex = is_convex(plan, model.network.head, model.head_width, plan.engine.trusted)
     optimum = "the optimum of all sites' cases" if convex else "a local optimum: head or loss are not convex"
     end = "the best of them by the sites' validation cases" if plan.select == "best" else "the last of them"
+    end = (
+        "the best of them on each site's validation cases, fitted without this site" if plan.select == "unseen" else end
+    )
     return [
         f"strategy=exact: one round for each ridge ({ridges}), and the final model is {end}; each is {optimum}.",
         "unused by strategy=exact, since sites do not train: all options of train.",

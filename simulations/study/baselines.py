@@ -168,7 +168,7 @@ def without(plan: Plan, options: Collection[str]) -> Plan:
         plan,
         loss=loss,
         sampling=SamplingSection() if "sampling" in options else plan.sampling,
-        select="last" if "select" in options else plan.select,
+        select=("best" if plan.select == "unseen" else "last") if "select" in options else plan.select,
         initial=replace(initial, interpolate=()) if "initial.interpolate" in options else initial,
     )
 

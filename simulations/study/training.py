@@ -114,7 +114,7 @@ def _with_effect(arrangement: Arrangement, folder: Path, bench: Bench) -> Traine
 def _choosing(plan: Plan) -> tuple[str, ...]:
     """The option in `FINAL` that the plan uses; a plan has at most one."""
     select, interpolate = FINAL
-    return (select,) if plan.select == "best" else (interpolate,)
+    return (select,) if plan.select != "last" else (interpolate,)
 
 
 def _run(arrangement: Arrangement, folder: Path, bench: Bench) -> Trained:

@@ -21,7 +21,7 @@ from fedgraft.common.plan.checks.record import RECORD_CHECKS
 from fedgraft.common.plan.checks.secure import SECURE_CHECKS
 from fedgraft.common.plan.checks.table import table_contradictions
 from fedgraft.common.plan.checks.task import task_contradictions
-from fedgraft.common.plan.checks.transfer import SELECT_CHECKS, TRANSFER_CHECKS
+from fedgraft.common.plan.checks.transfer import SELECT_CHECKS, TRANSFER_CHECKS, UNSEEN_CHECKS
 from fedgraft.common.plan.ct_windows import PRESETS, is_window
 from fedgraft.common.plan.parts import ours
 from fedgraft.common.plan.protection.site_checks import SITE_CHECKS
@@ -129,6 +129,7 @@ CHECKS = (
     *LOSS_CHECKS,
     *HARMONISE_CHECKS,
     *SELECT_CHECKS,
+    *UNSEEN_CHECKS,
     *EXACT_CHECKS,
     *CALIBRATION_CHECKS,
     *DECIDE_CHECKS,

@@ -1,10 +1,12 @@
-"""Checks of ``loss`` and ``sampling``."""
+"""Checks of ``loss`` and ``sampling``, and of strategies that weigh sites by their losses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from fedgraft.common.interfaces.strategy import needs_losses
+from fedgraft.common.plan.parts import ours
 from fedgraft.common.plan.types import Check
 
 
@@ -28,6 +30,12 @@ LOSS_CHECKS: tuple[Check, ...] = (
     _loss(
         lambda loss: loss.scheme == "effective" and loss.beta == 0,
         "loss.beta=0 makes every class weight 1; raise it (0.9 to 0.9999), or set loss.weights=none",
+    ),
+    Check(
+        ("strategy", "release"),
+        lambda p: needs_losses(ours(p.strategy, "strategy")) and not p.release.train_loss,
+        "the strategy weighs sites by their training losses, and release.train_loss=false withholds them; set it to "
+        "true, or strategy=fedavg",
     ),
     Check(
         ("loss", "release"),

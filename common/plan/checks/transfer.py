@@ -40,6 +40,42 @@ SELECT_CHECKS: tuple[Check, ...] = (
 )
 
 
+_UNSEEN = "select=unseen leaves out one site after another"
+UNSEEN_CHECKS: tuple[Check, ...] = tuple(
+    Check(
+        ("select", section),
+        lambda p, wrong=wrong: p.select == "unseen" and wrong(p),  # type: ignore[misc]
+        f"{_UNSEEN}{text}",
+    )
+    for section, wrong, text in (
+        (
+            "strategy",
+            lambda p: not is_exact(p.strategy),
+            ", which takes a fit of the head for each; use strategy=exact, or select=best (for other recipes a "
+            "study with baselines=[leave_one_site_out])",
+        ),
+        (
+            "aggregation",
+            lambda p: p.aggregation.secure,
+            ", whose figures are told by name; set aggregation.secure=false",
+        ),
+        ("privacy", lambda p: p.privacy.on, ", which privacy does not charge for; set select=last"),
+        ("release", lambda p: not p.release.evaluation, " and needs release.evaluation=true"),
+        ("personal", lambda p: p.personal.target is not None, " of a model that all share; set personal=none"),
+        (
+            "data",
+            lambda p: p.data.test != "given" and p.data.val_fraction == 0,
+            " and needs validation cases there; set data.val_fraction above 0",
+        ),
+        (
+            "initial",
+            lambda p: bool(p.initial.interpolate),
+            ", and initial.interpolate chooses the final model too; set initial.interpolate=[]",
+        ),
+    )
+)
+
+
 def begins(plan: Any) -> bool:
     """Whether the plan begins from the graft of another run."""
     return getattr(plan, "start_from", None) is not None

@@ -19,10 +19,15 @@ from fedgraft.server.rounds.state import Round, RunContext, RunState
 
 def sites_of(context: RunContext, state: RunState, precision: str) -> SitesInFit:
     """The training sites of the round after ``state``; ``precision`` is torch's name of the dtype that travels."""
+    return SitesInFit(asking_of(context, state, precision), training(state.roster, context.plan))
+
+
+def asking_of(context: RunContext, state: RunState, precision: str) -> Asking:
+    """What the questions of the round after ``state`` have in common."""
     specs = messages.specs_of(context.trained)
     given = {name: tensor for name, tensor in state.shared.items() if name not in specs}
     common = (context.hear, context.plan, context.ledger, state.number + 1, specs, given, precision)
-    return SitesInFit(Asking(*common, context.quorum()), training(state.roster, context.plan))
+    return Asking(*common, context.quorum())
 
 
 def ended(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fedgraft.common.exact.path import ExactPath
 from fedgraft.common.wire import messages
@@ -11,6 +11,7 @@ from fedgraft.server.aggregation.strategy_state import Kept
 from fedgraft.server.exact.fit import fit
 from fedgraft.server.exact.layout import Layout
 from fedgraft.server.rounds.fitted.ends import ended, sites_of
+from fedgraft.server.rounds.fitted.unseen import unseen_figure
 from fedgraft.server.rounds.state import Rounds, RunContext, RunState
 
 
@@ -34,4 +35,10 @@ class FittedRounds(Rounds):
         ridge = self.path.ridges(context.plan.rounds)[state.number]
         layout = Layout(messages.specs_of(context.trained))
         found = fit(sites, layout, state.shared, ridge, self.path)
-        return ended(context, state, sites.part, found.weights, begun, found)
+        if context.plan.select != "unseen":
+            return ended(context, state, sites.part, found.weights, begun, found)
+        figure = unseen_figure(context, state, found.weights, ridge, self.path)
+        after = ended(context, state, sites.part, found.weights, begun, found)
+        tried = {**after.choices.get("select", {}), f"ridge {ridge:.3g}": figure}
+        final = after.final.unseen(after.number, figure, after.shared, sites.names)
+        return replace(after, final=final, choices={**after.choices, "select": tried})
