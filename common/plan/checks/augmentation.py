@@ -10,7 +10,7 @@ HARMONISE_CHECKS: tuple[Check, ...] = (
     Check(
         ("harmonise",),
         lambda p: p.harmonise.target is None and bool(p.harmonise.reference),
-        "harmonise.reference has no effect with harmonise=none; choose another harmonise, or set it to []",
+        "harmonise.reference has no effect with harmonise=none; choose harmonise=histogram or another, or set it to []",
     ),
     Check(
         ("harmonise", "table"),
