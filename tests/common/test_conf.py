@@ -191,7 +191,9 @@ def test_a_strategy_is_one_of_flower_s(plan_of: PlanOf, name: str) -> None:
     plan = plan_of(f"strategy={name}")
     strategy = build_strategy(plan)
     assert isinstance(strategy, Strategy)
-    assert type(strategy).__module__.startswith(("flwr.serverapp.strategy", "fedgraft.common.robust", "fedgraft.common.fair"))
+    assert type(strategy).__module__.startswith(
+        ("flwr.serverapp.strategy", "fedgraft.common.robust", "fedgraft.common.fair")
+    )
     assert all(getattr(strategy, key) == value for key, value in plan.strategy.options.items())
 
 
