@@ -22,6 +22,10 @@ COMMANDS = {
     "demo": ("fedgraft.simulations.demo.command:main", "a coordinator and three hospitals as processes, over TLS"),
     "simulate": ("fedgraft.simulations.commands.simulate:main", "train over simulated hospitals on this machine"),
     "plan": ("fedgraft.simulations.commands.plan:main", "print what a run would do and send, without training"),
+    "unseen": (
+        "fedgraft.simulations.commands.unseen:main",
+        "which recipe serves a hospital that never trained, by those left out",
+    ),
     "augment": ("fedgraft.simulations.commands.augment:main", "a picture of cases beside their augmented views"),
     "clock": ("fedgraft.simulations.commands.clock:main", "how long a run would have taken at other sites"),
     "audit": ("fedgraft.simulations.commands.audit:main", "attack the privacy of a simulated run, and say what it got"),

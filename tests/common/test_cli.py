@@ -26,6 +26,7 @@ LOCAL = (
     "predict",
     "report",
     "simulate",
+    "unseen",
 )
 COMMANDS = (*LOCAL, "site", "coordinator")
 SCRIPT = Path(sys.executable).with_name("fedgraft")
