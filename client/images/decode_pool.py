@@ -62,7 +62,7 @@ class Decoded(NamedTuple):
 
 
 class DecodeReply(NamedTuple):
-    """The reply to a request: SHA-256 of the file (empty if it can't be read), and its cases' results in order."""
+    """The reply to a request: the digest of the file (empty if it can't be read), and its cases' results in order."""
 
     content: bytes
     cases: list[Decoded]
@@ -82,7 +82,9 @@ def decoded(
             yield request, take(request, CaseReader(reading), spec)
         return
     if any(Path(request.file).suffix.lower() not in FORMATS for request in requests):
-        import fedgraft.client.images.dicom.read  # noqa: F401 - once here, not in each process
+        import scipy.sparse  # noqa: F401 - these once here, not in each process
+
+        import fedgraft.client.images.dicom.read  # noqa: F401
     left, again, stuck = deque(requests), set[DecodeRequest](), None
     while left:
         try:

@@ -31,7 +31,7 @@ from fedgraft.client.images.image import DeidentificationFlag
 from fedgraft.client.images.pixels import DTYPE, decode, kept_planes, kept_shape
 from fedgraft.client.images.raster import FORMATS
 from fedgraft.client.images.reader import CaseReader, Reading, by_file, file_of, is_row
-from fedgraft.client.images.transforms import resize
+from fedgraft.client.images.transforms import RESIZING, resize
 from fedgraft.client.site.row_store import ABSENT, RowStore, Store
 from fedgraft.common.errors import DataError
 from fedgraft.common.interfaces.inputs import ImageSpec
@@ -193,7 +193,7 @@ class ImageIngest:
     @cached_property
     def _shaping(self) -> str:
         """Everything else that kept pixels depend on."""
-        size = (self.spec.size, self.spec.interpolation, self.spec.channels == 1)
+        size = (self.spec.size, self.spec.interpolation, self.spec.channels == 1, RESIZING)
         return json.dumps([asdict(self.reading.dicom), size])
 
     @cached_property

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
+from fedgraft.client.images.resampling import KERNELS, resampled
 from fedgraft.common.interfaces.inputs import ImageSpec
 
-_MODES = {"bicubic": "bicubic", "bilinear": "bilinear"}
+RESIZING = "resize-2"
+"""Names how pixels are resized, in the keys of all that is kept: rows of earlier resizing are not mixed with these."""
 
 
 def resize(image: NDArray[np.float32], spec: ImageSpec) -> Tensor:
@@ -21,15 +22,13 @@ def resize(image: NDArray[np.float32], spec: ImageSpec) -> Tensor:
     A grey image has one plane. A colour image has three; if the backbone has one channel, it becomes luma (ITU-R
     BT.601).
     """
-    pixels = torch.from_numpy(np.ascontiguousarray(image, np.float32))
-    planes = pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
-    if planes.shape[0] == 3 and spec.channels == 1:
-        planes = torch.tensordot(torch.tensor([[0.299, 0.587, 0.114]]), planes, dims=1)
-    mode = _MODES.get(spec.interpolation, "bicubic")
-    resized: Tensor = functional.interpolate(
-        planes[None], (spec.size, spec.size), mode=mode, antialias=True, align_corners=False
-    )
-    return resized[0].clamp(0, 1)
+    pixels = np.ascontiguousarray(image, np.float32)
+    if pixels.ndim == 3 and spec.channels == 1:
+        planes = torch.from_numpy(pixels).permute(2, 0, 1)
+        pixels = torch.tensordot(torch.tensor([[0.299, 0.587, 0.114]]), planes, dims=1)[0].numpy()
+    mode = spec.interpolation if spec.interpolation in KERNELS else "bicubic"
+    resized = torch.from_numpy(resampled(pixels, spec.size, mode))
+    return (resized[None] if resized.ndim == 2 else resized.permute(2, 0, 1)).clamp(0, 1)
 
 
 def normalise(images: Tensor, spec: ImageSpec) -> Tensor:
@@ -43,4 +42,4 @@ def normalise(images: Tensor, spec: ImageSpec) -> Tensor:
 
 def fingerprint(spec: ImageSpec) -> str:
     """Text that changes whenever `resize` and `normalise` would give other numbers for the same image."""
-    return hashlib.sha256(f"resize-1|{spec}".encode()).hexdigest()
+    return hashlib.sha256(f"{RESIZING}|{spec}".encode()).hexdigest()

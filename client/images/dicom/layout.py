@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydicom import uid
 
@@ -18,7 +19,7 @@ Stored = NDArray[Any]
 """``(rows, columns)`` or ``(rows, columns, 3)``; integers with anything in their unused bits, or floats."""
 
 BLOCK = 1 << 15
-"""Pixels that are looked up at once: their indices, eight bytes each, fit into the processor's cache."""
+"""Pixels that are looked up at once: their indices, four bytes each, fit into the processor's cache."""
 
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -172,8 +173,14 @@ def looked_up(table: NDArray[np.float32], cells: Stored, layout: Layout) -> NDAr
         ``(rows, columns)`` or ``(rows, columns, 3)`` float32.
     """
     pixels = np.empty(cells.shape + table.shape[1:], np.float32)
-    flat, mapped = cells.reshape(-1), pixels.reshape(-1, *table.shape[1:])
-    for start in range(0, flat.size, BLOCK):
-        block = slice(start, start + BLOCK)
-        np.take(table, used_bits(flat[block], layout), axis=0, mode="wrap", out=mapped[block])
+    flat, mapped = cells.reshape(-1), torch.from_numpy(pixels.reshape(-1, *table.shape[1:]))
+    bits: NDArray[np.unsignedinteger[Any]] = flat.view(np.dtype(f"u{cells.dtype.itemsize}"))
+    if bits.dtype.itemsize <= 2:  # one table of all that a cell can hold, whatever is in its unused bits
+        table = table[used_bits(np.arange(1 << 8 * bits.dtype.itemsize, dtype=bits.dtype), layout)]
+    else:
+        bits = used_bits(flat, layout)
+    entries = torch.from_numpy(table)
+    for start in range(0, flat.size, BLOCK):  # torch's look-up takes two thirds of numpy's time
+        places = torch.from_numpy(bits[start : start + BLOCK].astype(np.int32))
+        torch.index_select(entries, 0, places, out=mapped[start : start + BLOCK])
     return pixels
