@@ -15,12 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fedgraft.common.errors import PlanError
 from fedgraft.common.features.moments import Moments, drawn_to, pooled, within
 from fedgraft.common.interfaces.features import Group
 from fedgraft.common.interfaces.roles import Role
 from fedgraft.common.plan.feature_sections import FeaturesSection, ScaleName
 
 _SMALLEST = 1e-6  # a deviation below this share of the largest is that of a constant feature, which is left at 0
+_BOTH = ("mean", "variance")
 MEAN, DEVIATION, COMMON_MEAN, COMMON_DEVIATION, OWN = "mean", "deviation", "common_mean", "common_deviation", "own"
 
 
@@ -65,6 +67,7 @@ class Standardised(nn.Module):
         needs_common: whether the site's own values depend on the common ones, which are then given as well.
         widths: of groups that are first scaled by their own mean and deviation in each case (`by_case`); or none.
         plain: how many features, the last ones, are left as they are.
+        late: which features are scaled by the common values at a site too, ``(width,)`` bool; ``None`` for none.
     """
 
     def __init__(
@@ -75,9 +78,10 @@ class Standardised(nn.Module):
         needs_common: bool = False,
         widths: tuple[int, ...] = (),
         plain: int = 0,
+        late: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.widths, self.plain = widths, plain
+        self.widths, self.plain, self.late = widths, plain, late
         found: dict[str, Role] = {MEAN: mean, DEVIATION: deviation}
         self.register_buffer(MEAN, torch.zeros(width))
         self.register_buffer(DEVIATION, torch.ones(width))
@@ -129,7 +133,27 @@ def scale_of(section: FeaturesSection, groups: tuple[Group, ...]) -> nn.Module:
         return Standardised(width, "given", "given", widths=tuple(group.width for group in groups), plain=plain)
     if section.scale == "centre":
         return Standardised(width, "local", "given", drawn, plain=plain)
+    if section.scale == "early":
+        return Standardised(width, "local", "local", True, plain=plain, late=late_features(section, groups))
     return Standardised(width, "local", "local", drawn, plain=plain)
+
+
+def late_features(section: FeaturesSection, groups: tuple[Group, ...]) -> Tensor:
+    """Which features come from the later half of their network's depths, the middle one of an odd number among them:
+    ``(F,)`` bool.
+
+    Raises:
+        PlanError: a single depth is read.
+    """
+    networks = [f"{one.name}." for one in section.networks] or [""]
+    found = []
+    for network in networks:
+        own = [group.width for group in groups if group.name.startswith(network)]
+        found += [torch.arange(len(own)).ge(len(own) // 2).repeat_interleave(torch.tensor(own))]
+    late = torch.cat(found)
+    if bool(late.all()):
+        raise PlanError("features.scale=early tells early depths from late ones, and one is read; use own or common")
+    return late
 
 
 def common_values(given: Collection[str], common: Moments) -> dict[str, Tensor]:
@@ -156,6 +180,10 @@ def own_values(scale: nn.Module, own: Moments, given: Mapping[str, Tensor], shri
         deviation = given[COMMON_DEVIATION].double()
         common = Moments(1, given[COMMON_MEAN].double(), deviation.square())
         own = drawn_to(own, common, shrink) if bool(given[OWN] > 0) else common
+        late = getattr(scale, "late", None)
+        if late is not None:
+            mean, variance = (torch.where(late, getattr(common, name), getattr(own, name)) for name in _BOTH)
+            own = Moments(1, mean, variance)
     values = {MEAN: own.mean, DEVIATION: deviation_of(own.variance)}
     return {name: value.float() for name, value in values.items() if roles.get(name) == "local"}
 
@@ -170,6 +198,8 @@ SAID: Mapping[ScaleName, str] = MappingProxyType(
         "centre": "by each site's own mean, and the deviation around it over all sites",
         "own": "by mean and deviation of each site's own training cases, which stay there",
         "own_balanced": "by mean and deviation of each site's own training cases, all its classes weighing the same",
+        "early": "by mean and deviation of each site's own training cases in the first half of the network's depths, "
+        "which stay there, and by those over all sites' training cases in the later ones",
         "auto": "by the common or each site's own mean and deviation, whichever suits the sites' validation cases",
     }
 )

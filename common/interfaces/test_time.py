@@ -10,7 +10,10 @@ from torch import Tensor, nn
 
 @runtime_checkable
 class Adapting(Protocol):
-    """Adapts a network to a site's unlabelled cases."""
+    """Adapts a network to a site's unlabelled cases.
+
+    A class with ``needs_classes = True`` reads outputs as logits of classes, and is refused for any other task.
+    """
 
     def require_effect(self, network: nn.Module) -> None:
         """Check that the network can be adapted; called when a model is built, at the coordinator and at every site.

@@ -42,6 +42,8 @@ def require_acting(plan: Plan, model: Model, allowed: Iterable[str]) -> None:
     if plan.adapt.target is not None:
         adapting: Adapting = parts.build(plan.adapt.target, "adapt", plan.adapt.options, allowed)
         adapting.require_effect(network)
+        if getattr(adapting, "needs_classes", False) and plan.data.task != "classification":
+            raise PlanError(f"adapt: {plan.adapt.target} needs data.task=classification; use adapt=none")
     if plan.alignment.target is not None:
         require_movable(network)
     require_batches(plan, network)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from fedgraft.common.plan.types import STRICT, Count, NotNegative, Options
 
-ScaleName = Literal["none", "case", "common", "case_common", "centre", "own", "own_balanced", "auto"]
+ScaleName = Literal["none", "case", "common", "case_common", "centre", "own", "own_balanced", "early", "auto"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class FeaturesSection:
             stage of a case by its own mean and deviation; ``common`` = by the mean and deviation over all sites'
             training cases; ``case_common`` = first as ``case``, then as ``common``; ``own`` = by those of each site's
             own cases; ``own_balanced`` = the same, with all classes weighing equally; ``centre`` = own mean, common
-            deviation; ``auto`` = ``common`` or ``own``, whichever is better on the sites' validation cases.
+            deviation; ``early`` = ``own`` in the first half of the network's depths, ``common`` in the later;
+            ``auto`` = ``common`` or ``own``, whichever is better on the sites' validation cases.
         shrink: cases by which a site's own moments are drawn to the common ones: n own cases weigh n / (n + shrink).
         networks: several frozen networks, read one after another; empty for the plan's ``backbone``.
         keep: how many features enter the head, those that tell the classes apart best; ``None`` for all
@@ -57,4 +58,4 @@ class FeaturesSection:
     @property
     def needs_common(self) -> bool:
         """Whether sites are asked for moments of their features, from which the common ones are pooled."""
-        return self.scale in ("common", "case_common", "centre", "auto") or self.shrink > 0
+        return self.scale in ("common", "case_common", "centre", "early", "auto") or self.shrink > 0

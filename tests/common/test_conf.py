@@ -62,7 +62,7 @@ ASKED = {
 FITTING = {
     "loss=binary_cross_entropy": ("data.task=multilabel",),
     "loss=cox": ("data.task=survival", "data.classes=[]"),
-    "adapt=adabn": ("hold_out=[alder]",),
+    **{f"adapt={path.stem}": ("hold_out=[alder]",) for path in CONF.glob("adapt/*.yaml") if path.stem != "none"},
     "initial=noisy_ridge": ("privacy=record_once",),
     **{f"sampling={path.stem}": ("loss.weights=none",) for path in CONF.glob("sampling/*.yaml")},
 }

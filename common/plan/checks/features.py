@@ -8,7 +8,7 @@ from fedgraft.common.plan.checks.transfer import starts_alike
 from fedgraft.common.plan.prior import asks_prior
 from fedgraft.common.plan.types import Check
 
-_SHRINKS = ("own", "own_balanced", "centre", "auto")
+_SHRINKS = ("own", "own_balanced", "centre", "early", "auto")
 _NOTHING_TRAINED = ("adaptation", "alignment", "personal", "sampling", "compression")
 
 
@@ -21,8 +21,14 @@ FEATURES_CHECKS: tuple[Check, ...] = (
     Check(
         ("features",),
         lambda p: p.features.shrink > 0 and p.features.scale not in _SHRINKS,
-        "features.shrink has no effect unless a site's own moments are used (features.scale=own, own_balanced, centre "
-        "or auto); set it to 0",
+        "features.shrink has no effect unless a site's own moments are used (features.scale=own, own_balanced, "
+        "centre, early or auto); set it to 0",
+    ),
+    Check(
+        ("features",),
+        lambda p: p.features.scale == "early" and p.features.target is None,
+        "features.scale=early tells early depths from late ones, and features=last reads one only; read all "
+        "(features=taps), or use own or common",
     ),
     Check(
         ("features", "data"),

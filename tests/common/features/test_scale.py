@@ -11,6 +11,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from fedgraft.common.errors import PlanError
 from fedgraft.common.features.moments import Moments, moments_of, pooled, within
 from fedgraft.common.features.scale import (
     SAID,
@@ -19,12 +20,13 @@ from fedgraft.common.features.scale import (
     common_moments,
     common_values,
     deviation_of,
+    late_features,
     own_values,
     scale_of,
 )
 from fedgraft.common.interfaces.features import Group
 from fedgraft.common.models.build import build
-from fedgraft.common.plan.feature_sections import FeaturesSection, ScaleName
+from fedgraft.common.plan.feature_sections import FeaturesSection, NetworkSection, ScaleName
 from fedgraft.common.plan.plan import Plan
 
 GROUPS = (Group("blocks.0", 3), Group("blocks.1", 2))
@@ -68,6 +70,27 @@ def test_centre_takes_the_own_mean_and_the_deviation_around_it_over_all_sites() 
     around[1] = 1  # a constant feature: only its mean is taken away
     by_hand = (OTHER - OWN.mean(0)).double().numpy() / around
     np.testing.assert_allclose(filled(section("centre"), parts[0], common)(OTHER), by_hand, atol=1e-5)
+
+
+def test_early_is_own_in_the_first_half_of_the_depths_and_common_behind_it() -> None:
+    own, common = moments_of(OWN), moments_of(torch.cat([OWN, OTHER]))
+    found = filled(section("early"), own, common)(OTHER)
+    torch.testing.assert_close(found[:, :3], filled(section("own"), own, common)(OTHER)[:, :3])
+    torch.testing.assert_close(found[:, 3:], filled(section("common"), own, common)(OTHER)[:, 3:])
+
+
+def test_early_halves_each_of_several_networks_and_an_odd_depth_is_late() -> None:
+    networks = (NetworkSection("a"), NetworkSection("b"))
+    groups = tuple(Group(name, 1) for name in ("a.x", "a.y", "b.x", "b.y", "b.z"))
+    late = late_features(FeaturesSection(scale="early", networks=networks), groups)
+    assert late.tolist() == [False, True, False, True, True]
+
+
+def test_early_of_a_single_depth_is_refused() -> None:
+    with pytest.raises(
+        PlanError, match=r"features.scale=early tells early depths from late ones, and one is read; use"
+    ):
+        scale_of(section("early"), GROUPS[:1])
 
 
 def test_all_other_scales_pool_the_cases() -> None:
@@ -114,7 +137,7 @@ def test_by_case_each_group_has_its_own_mean_and_deviation() -> None:
 
 
 def test_as_built_it_changes_nothing() -> None:
-    for name in ("common", "centre", "own", "own_balanced", "auto"):
+    for name in ("common", "centre", "own", "own_balanced", "early", "auto"):
         scale = scale_of(section(name), GROUPS)
         assert isinstance(scale, Standardised)
         assert torch.equal(scale(OWN), OWN), name
@@ -136,6 +159,7 @@ COMMON_TOO = {"scale.common_mean", "scale.common_deviation", "scale.own"}
         (("own_balanced",), set(), {"scale.mean", "scale.deviation"}),
         (("own", "features.shrink=5"), COMMON_TOO, {"scale.mean", "scale.deviation"}),
         (("centre", "features.shrink=5"), {*COMMON_TOO, "scale.deviation"}, {"scale.mean"}),
+        (("early",), COMMON_TOO, {"scale.mean", "scale.deviation"}),
         (("auto",), COMMON_TOO, {"scale.mean", "scale.deviation"}),
     ],
 )

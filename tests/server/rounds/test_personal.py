@@ -183,6 +183,12 @@ def test_adabn_without_batch_norm_is_refused_before_the_first_round(compose_plan
         build(plan, None)
 
 
+def test_tent_reads_outputs_as_classes_and_is_refused_for_findings(compose_plan: Composer) -> None:
+    plan = compose_plan("adapt=tent", "hold_out=[birch]", "loss=binary_cross_entropy", "data.task=multilabel")
+    with pytest.raises(PlanError, match=r"Tent needs data.task=classification; use adapt=none"):
+        build(plan, None)
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [

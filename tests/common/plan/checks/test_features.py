@@ -29,7 +29,7 @@ TRAINED_BY_NOTHING = (
             (
                 (f"features.scale={scale}", "features.shrink=5"),
                 "features.shrink has no effect unless a site's own moments are used (features.scale=own, own_balanced, "
-                "centre or auto); set it to 0",
+                "centre, early or auto); set it to 0",
             )
             for scale in ("none", "case", "common")
         ),
@@ -64,6 +64,10 @@ TRAINED_BY_NOTHING = (
         (
             ("features.keep=5", "loss.weights=local", "release.class_counts=false"),
             "features.keep needs release.class_counts=true: it ranks features by their sums in each class; set it to",
+        ),
+        (
+            ("features=last", "features.scale=early"),
+            "features.scale=early tells early depths from late ones, and features=last reads one only; read all",
         ),
         (("features.keep=0",), "features.keep=0: input should be greater than or equal to 1"),
         (

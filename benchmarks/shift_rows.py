@@ -1,0 +1,183 @@
+"""What `shift.py` measures: data sets, where the network is read, and a row for each part that a plan can name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+Words = tuple[str, ...]
+ALONE = "the recipe alone"
+STEPS, STAGES, VIEWS = "head by steps", "trained stages", "the recipe alone, views"
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set.
+
+    Attributes:
+        words: of its plan.
+        reads: where the network is read, by name.
+        shared: the part of the test cases that two seeds have in common.
+        by_steps: words for rows that are trained by steps; ``None`` where these are not measured.
+    """
+
+    words: Words
+    reads: Mapping[str, Words]
+    shared: float
+    by_steps: Words | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A part.
+
+    Attributes:
+        name: as the table has it.
+        base: the row of the same recipe without the part; ``None`` for such a row itself.
+        settings: the plans that are tried, of which validation cases choose.
+        fitted: whether the exact head is fitted to kept features (`shift_fitted`); else a plan is run (`shift_runs`).
+        by_steps: whether the data set's words for rows that are trained by steps are added.
+        own_bias: whether each site has its own intercept.
+        prevalence: whether a held-out site corrects the head's outputs by its estimated prevalence.
+        columns: those in which the part does anything.
+        only: the data sets in which it is measured; empty for all.
+        reads: where it means something; empty for everywhere.
+    """
+
+    name: str
+    base: str | None
+    settings: tuple[Words, ...] = ((),)
+    fitted: bool = True
+    by_steps: bool = False
+    own_bias: bool = False
+    prevalence: bool = False
+    columns: tuple[str, ...] = ("own", "other", "held")
+    only: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+
+
+LAST = {"last layer": ("features=last",)}
+DEPTHS = {"every depth": ("features=taps", "features.stages=all")}
+PLACED = {"every depth": (*DEPTHS["every depth"], "features.statistics=[mean,deviation,ninths]")}
+FILMS = ("data.sites=4", "data.cases=400", "data.image_size=64", "data.test_fraction=0.5")
+ADAM = ("strategy=fedavg", "select=last", "features=last", "train=adamw", "train.batch_size=16", "head=linear")
+
+
+def _phantom(shift: int, by_steps: Words | None = None) -> DataSet:
+    words = ("data=phantom", *FILMS, f"data.shift={shift}")
+    return DataSet(words, {**LAST, **DEPTHS}, 0.0, by_steps)
+
+
+SETS: Mapping[str, DataSet] = {
+    "phantom-2": _phantom(2, ADAM),
+    "phantom-0": _phantom(0),
+    "phantom-1": _phantom(1),
+    "pneumoniamnist": DataSet(
+        (
+            *("data=pneumoniamnist", "data.test=sites", "data.test_fraction=0.3", "data.image_size=64"),
+            *("partition.alpha=0.5", "partition.sites=4"),
+        ),
+        {**LAST, **DEPTHS},
+        0.3,
+    ),
+    "uci_heart": DataSet(("data=uci_heart_all", "data.val_fraction=0.15"), {"columns": ()}, 0.34),
+    "eicu": DataSet(("data=eicu_demo", "data.val_fraction=0.15"), {"columns": ()}, 0.34),
+    "breast_us": DataSet(
+        ("data=breast_us", "data.val_fraction=0.2"),
+        {**LAST, **PLACED},
+        1.0,
+        (*ADAM, "~strategy.weakest", "data.image_size=64"),
+    ),
+}
+
+
+def _scale(name: str, *more: Words) -> tuple[Words, ...]:
+    return tuple((f"features.scale={name}", *words) for words in more or ((),))
+
+
+FITTED: Sequence[Row] = (
+    Row(ALONE, None),
+    Row("`features.scale=none`", ALONE, _scale("none"), reads=("every depth",)),
+    Row("`features.scale=common`", ALONE, _scale("common"), reads=("last layer", "columns")),
+    Row("`features.scale=own`", ALONE, _scale("own")),
+    Row("`own`, `features.shrink` 5 or 20", ALONE, _scale("own", ("features.shrink=5",), ("features.shrink=20",))),
+    Row("`own_balanced`", ALONE, _scale("own_balanced")),
+    Row("`centre`", ALONE, _scale("centre")),
+    Row("`auto`: common or own", ALONE, (*_scale("common"), *_scale("own"))),
+    Row("`early`: own at early depths", ALONE, _scale("early"), reads=("every depth",)),
+    Row("`personal=intercept`", ALONE, own_bias=True, columns=("own",)),
+    Row("outputs corrected by estimated prevalence", ALONE, prevalence=True, columns=("held",)),
+    Row("`harmonise=histogram`", ALONE, (("harmonise=histogram"),), only=("phantom-2",)),
+    Row(
+        "`harmonise=fourier`",
+        ALONE,
+        (("harmonise=fourier", "harmonise.band=0.03"),),
+        only=("phantom-2",),
+    ),
+)
+
+
+HEAD = ("train.lr=0.01", "train.epochs=2", "rounds=6")
+FREE = ("backbone.freeze=blocks.4", "augment=radiograph", "train.lr=0.0005", "train.epochs=2", "rounds=6")
+RATES = (0.001, 0.004)
+READ = ("head=plain", "strategy=exact", "strategy.weakest=0.03", "rounds=3", "select=best", "augment=radiograph")
+BOTH = ("phantom-2", "breast_us")
+
+
+def _trained(name: str, base: str | None, *settings: Words, columns: Words = ("own", "held")) -> Row:
+    return Row(name, base, settings, fitted=False, by_steps=True, columns=columns, only=BOTH)
+
+
+def _layers(part: str) -> Row:
+    settings = tuple((f"adaptation={part}", f"train.lr={rate}", "train.epochs=1", "rounds=5") for rate in RATES)
+    return _trained(f"`adaptation={part}`, from the first stage on", STEPS, *settings)
+
+
+def _weighted(part: str) -> Row:
+    settings = tuple((*FREE, f"alignment={part}", f"alignment.weight={weight}") for weight in (0.001, 0.01, 0.1))
+    return _trained(f"`alignment={part}`", STAGES, *settings)
+
+
+def _views(name: str, base: str | None, *words: str) -> Row:
+    sets = ("phantom-2", "phantom-0")
+    return Row(name, base, ((*DEPTHS["every depth"], *READ, *words),), fitted=False, columns=("own",), only=sets)
+
+
+RUNS: Sequence[Row] = (
+    _views(VIEWS, None),
+    _views("`early`, views", VIEWS, "features.scale=early"),
+    _views("`own_balanced`, views", VIEWS, "features.scale=own_balanced"),
+    _trained(STEPS, None, HEAD),
+    _trained(
+        "`personal=finetune`",
+        STEPS,
+        *((*HEAD, "personal=finetune", f"personal.lr={rate}") for rate in (0.001, 0.01)),
+        columns=("own",),
+    ),
+    _trained(
+        "`personal=ditto`",
+        STEPS,
+        *((*HEAD, "personal=ditto", f"personal.mu={mu}") for mu in (0.1, 1)),
+        columns=("own",),
+    ),
+    *map(_layers, ("fedbn", "silobn", "ssf", "lora", "residual")),
+    Row(
+        "`adapt=adabn`, with silobn",
+        "`adaptation=silobn`, from the first stage on",
+        (("adaptation=silobn", "train.lr=0.004", "train.epochs=1", "rounds=5", "adapt=adabn"),),
+        fitted=False,
+        by_steps=True,
+        columns=("held",),
+        only=BOTH,
+    ),
+    _trained("`adapt=tent`", STEPS, (*HEAD, "adapt=tent"), columns=("held",)),
+    _trained(STAGES, STEPS, FREE),
+    *map(_weighted, ("coral", "mmd", "adversarial")),
+    _trained("`personal=fedper`", STAGES, (*FREE, "personal=fedper"), columns=("own",)),
+    _trained(
+        "`personal=finetune`, trained stages",
+        STAGES,
+        (*FREE, "personal=finetune", "personal.lr=0.0001"),
+        columns=("own",),
+    ),
+)
