@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from fedgraft.common.kinds.lean_timm import import_timm
 from fedgraft.common.models.frozen_part import Computation
 
 _CONVOLUTIONS, _NORMS = (nn.Conv1d, nn.Conv2d), (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -44,6 +45,7 @@ def _pairs(computation: Computation, sample: Tensor) -> list[tuple[str, str]]:
     modules = dict(computation.module.named_modules())
     if not any(isinstance(module, _ConvNd) for module in modules.values()):
         return []
+    import_timm()
     from timm.layers.conv2d_same import Conv2dSame  # two seconds, which a network of tables does not need
     from timm.layers.norm_act import BatchNormAct2d
 

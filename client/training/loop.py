@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim.sgd import sgd
 
 from fedgraft.client.augmentation.mixing import Mixing
 from fedgraft.client.augmentation.views import choose_views
@@ -214,7 +215,50 @@ def _outputs_and_features(network: nn.Module, inputs: Tensor) -> tuple[Tensor, T
     return outputs, seen[-1]
 
 
-def build_optimizer(parameters: Mapping[str, Tensor], task: LocalTraining) -> torch.optim.Optimizer:
+class Optimizer(Protocol):
+    """What changes parameters by their gradients."""
+
+    def step(self) -> object: ...
+
+    def zero_grad(self, set_to_none: bool) -> None: ...
+
+
+class _FusedSGD:
+    """``torch.optim.SGD(..., fused=True)``, by torch's own function: the class imports torch's compiler when it is
+    made, which takes a second."""
+
+    def __init__(self, groups: list[dict[str, Any]], train: TrainSection) -> None:
+        self._groups = [(list(one["params"]), float(one["lr"])) for one in groups]
+        self._buffers: dict[Tensor, Tensor | None] = {}
+        self._train = train
+
+    def step(self) -> None:
+        """A step of all parameters that have a gradient."""
+        for parameters, rate in self._groups:
+            moved = [one for one in parameters if one.grad is not None]
+            buffers = [self._buffers.get(one) for one in moved]
+            with torch.no_grad():
+                sgd(
+                    moved,
+                    [one.grad for one in moved if one.grad is not None],
+                    buffers,
+                    fused=True,
+                    weight_decay=self._train.weight_decay,
+                    momentum=self._train.momentum,
+                    lr=rate,
+                    dampening=0.0,
+                    nesterov=False,
+                    maximize=False,
+                )
+            self._buffers |= dict(zip(moved, buffers, strict=True))
+
+    def zero_grad(self, set_to_none: bool) -> None:
+        for parameters, _ in self._groups:
+            for one in parameters:
+                one.grad = None
+
+
+def build_optimizer(parameters: Mapping[str, Tensor], task: LocalTraining) -> Optimizer:
     """The plan's optimizer for these parameters (by name), with fresh state."""
     groups: dict[float, list[Tensor]] = {}
     for name, parameter in parameters.items():
@@ -222,9 +266,9 @@ def build_optimizer(parameters: Mapping[str, Tensor], task: LocalTraining) -> to
     return _optimizer([{"params": some, "lr": task.lr * rate} for rate, some in groups.items()], task.train, task.lr)
 
 
-def _optimizer(parameters: list[dict[str, Any]], train: TrainSection, lr: float) -> torch.optim.Optimizer:
+def _optimizer(parameters: list[dict[str, Any]], train: TrainSection, lr: float) -> Optimizer:
     if train.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr, train.momentum, weight_decay=train.weight_decay, fused=True)
+        return _FusedSGD(parameters, train)
     return torch.optim.AdamW(parameters, lr, weight_decay=train.weight_decay, fused=True)
 
 

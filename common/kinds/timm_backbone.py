@@ -16,6 +16,7 @@ from torch import nn
 
 from fedgraft.common.errors import BackboneError, PlanError, first_line
 from fedgraft.common.interfaces.inputs import ImageSpec
+from fedgraft.common.kinds.lean_timm import import_timm
 from fedgraft.common.plan.sections import BackboneSection
 
 
@@ -43,8 +44,7 @@ def create(
         arguments["img_size"] = spec.size
     if source is not None:
         arguments |= {"pretrained": True, "pretrained_cfg_overlay": dict(source)}
-    import timm
-
+    timm = import_timm()
     try:
         network = timm.create_model(plan.name, **arguments)
     except Exception as error:  # timm passes on whatever its hub client, safetensors and load_state_dict raise
@@ -74,8 +74,7 @@ def input_spec(plan: BackboneSection, image_size: int | None) -> ImageSpec:
 
 def _declared(name: str) -> Any:
     """timm's ``PretrainedCfg`` of a model."""
-    import timm
-
+    timm = import_timm()
     if not timm.is_model(name):
         near = ", ".join(difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5))
         raise PlanError(f"backbone.name={name} is not a timm model; near it: {near or 'see timm.list_models()'}")

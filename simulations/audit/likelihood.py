@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # its rooms are loaded when first used
 import torch
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from torch import Tensor
 
 FALSE_ALARMS = 0.01
@@ -82,7 +82,7 @@ def _ratio(targets: Tensor, means: tuple[Tensor, Tensor], variances: tuple[Tenso
 
 def auroc(scores: Numbers, member: NDArray[np.bool_]) -> float:
     """The share of pairs of a member and another in which the member's score is higher; ties count half."""
-    ranks, count = rankdata(scores), int(member.sum())
+    ranks, count = scipy.stats.rankdata(scores), int(member.sum())
     return float((ranks[member].sum() - count * (count + 1) / 2) / (count * (len(scores) - count)))
 
 
