@@ -14,7 +14,6 @@ from fedgraft.common.runtime.chained import content_of
 from fedgraft.server.exchange.ledger import Entry
 from fedgraft.simulations.clock.case_cost import MeasuredCosts
 from fedgraft.simulations.clock.figures import figures, line
-from fedgraft.simulations.clock.plot import draw_clock
 from fedgraft.simulations.clock.timeline import Facts, Pace, Work, timeline
 
 
@@ -63,6 +62,8 @@ def write_clock(folder: Path, facts: Facts, pace: Pace) -> dict[str, Any]:
     lines = [json.dumps(line(step)) + "\n" for step in timeline(facts, pace)]
     (folder / "clock.jsonl").write_text("".join(lines), encoding="utf-8")
     found = figures(facts, pace)
+    from fedgraft.simulations.clock.plot import draw_clock  # matplotlib: half a second, for plans with a clock only
+
     draw_clock(folder / "clock.png", found)
     return found
 

@@ -48,7 +48,6 @@ def test_the_stand_ins_are_gone_also_after_an_error(monkeypatch: pytest.MonkeyPa
         from torch._dynamo.utils import is_compile_supported
 
         assert is_compile_supported is lean_timm._is_compile_supported
-        import torch._dynamo
 
         raise AttributeError("another version")
     assert "torch._dynamo" not in sys.modules
