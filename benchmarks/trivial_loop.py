@@ -27,6 +27,7 @@ from trivial_arrays import SITES, named_arrays, seconds_per_round
 
 from fedgraft.common.wire import messages
 from fedgraft.common.wire.offer import Offer, pack_offer
+from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import DistributedBackbone
 from fedgraft.server.rounds import loop
@@ -39,10 +40,12 @@ EXAMPLES = 100
 
 def ours(arrays: Arrays, rounds: int) -> list[float]:
     """FedGraft's own loop: every check, the strategy, the ledger."""
-    plan = plan_of("data=pneumoniamnist", f"partition.sites={SITES}", f"rounds={rounds}", "loss.weights=local")
+    words = ("data=pneumoniamnist", f"partition.sites={SITES}", "loss.weights=local", "decide.unseen=null")
+    plan = plan_of(*words, f"rounds={rounds}")
     stamps: list[float] = []
+    names = [{"name": f"site-{i}"} for i in range(SITES)]
     federation = server_rounds.RunContext(
-        grid=InProcessGrid(_our_sites(arrays, plan.digest), [{"name": f"site-{i}"} for i in range(SITES)], {}),
+        delivery=Delivery(InProcessGrid(_our_sites(arrays, plan.digest), names, {})),
         plan=plan,
         backbone=DistributedBackbone({}, "0" * 64),
         initial=dict(arrays),

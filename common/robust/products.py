@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Products = NDArray[np.float64]
 Numbers = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
+_AT_ONCE = 1 << 14
+"""Numbers of each update at once: those of ten stay in the processor's cache."""
 
 
 def inner_products(tensors: Iterable[tuple[Numbers, Sequence[Numbers]]], updates: int) -> Products:
@@ -19,11 +21,16 @@ def inner_products(tensors: Iterable[tuple[Numbers, Sequence[Numbers]]], updates
         tensors: of each tensor, that which was sent, and the K that came; finite, of one shape.
         updates: K.
     """
-    found = np.zeros((updates, updates))
+    found, buffer = np.zeros((updates, updates)), np.empty((updates, _AT_ONCE))
     for sent, came in tensors:
-        before = sent.astype(np.float64)
-        moved = np.stack([(one - before).ravel() for one in came])
-        found += moved @ moved.T
+        before, rows = sent.ravel(), [one.ravel() for one in came]
+        for start in range(0, len(before), _AT_ONCE):
+            part = before[start : start + _AT_ONCE]
+            moved = buffer[:, : len(part)]
+            for place, row in enumerate(rows):
+                moved[place] = row[start : start + _AT_ONCE]
+            moved -= part
+            found += moved @ moved.T
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.interfaces.roles import REFERENCE, STATISTICS
@@ -27,7 +28,15 @@ def products_of(updates: Sequence[Named], received: Named, names: Collection[str
 def lengths_of_others(updates: Sequence[Named], received: Named) -> list[float]:
     """The norms of K updates over the tensors that are not `trained`."""
     others = sorted(set(received) - set(trained(received)))
-    return [float(np.sqrt(products_of([update], received, others)[0, 0])) for update in updates]
+    if not others:
+        return [0.0] * len(updates)
+    before = _joined(received, others)
+    return [float(np.sqrt(np.square(_joined(update, others) - before).sum())) for update in updates]
+
+
+def _joined(some: Named, names: Sequence[str]) -> NDArray[np.float64]:
+    """The numbers of tensors as one vector."""
+    return np.concatenate([some[name].numpy().ravel() for name in names], dtype=np.float64, casting="unsafe")
 
 
 def trained(names: Collection[str]) -> list[str]:

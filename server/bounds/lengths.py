@@ -104,9 +104,11 @@ def _multiple(rounds: Sequence[Sequence[float]], bounds: BoundsSection) -> float
 
 
 def spread(rounds: Sequence[Sequence[float]]) -> float:
-    """The median deviation of the logarithms of sizes from their round's median; those that are 0 do not count."""
+    """The median deviation of the logarithms of sizes from their round's median; those that are 0 do not count, and if
+    all are, there is none."""
     some = [np.array([size for size in sizes if size > 0]) for sizes in rounds]
-    return float(np.median(np.concatenate([np.abs(np.log(sizes / np.median(sizes))) for sizes in some if len(sizes)])))
+    apart = [np.abs(np.log(sizes / np.median(sizes))) for sizes in some if len(sizes)]
+    return float(np.median(np.concatenate(apart))) if apart else 0.0
 
 
 def strays(norms: Sequence[float]) -> set[int]:

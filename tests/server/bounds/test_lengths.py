@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fedgraft.common.plan.bounds_section import UNBOUND, BoundsSection
-from fedgraft.server.bounds.lengths import LONGEST, longer, measure, remembered, strays
+from fedgraft.server.bounds.lengths import LONGEST, longer, measure, remembered, spread, strays
 
 FIXED = BoundsSection(clip=3.0, least=3.0, refuse=6.0, rounds=3)
 
@@ -112,3 +112,9 @@ def test_the_bound_scales_with_the_updates() -> None:
     norms = rng.lognormal(0, 0.5, 7).tolist()
     one, ten = measure(norms, (), BoundsSection()), measure([10 * norm for norm in norms], (), BoundsSection())
     assert math.isclose(ten.longest(), 10 * one.longest())
+
+
+def test_a_round_in_which_nothing_moved_has_no_spread() -> None:
+    """Ten sites that give back what they got, as at a rate of 0: there is nothing to shorten or to refuse."""
+    assert spread([(0.0,) * 10]) == 0.0
+    assert measure([0.0] * 10, (), BoundsSection()).longest() == LONGEST
