@@ -16,7 +16,6 @@ from flwr.serverapp.strategy import (
     FedAvgM,
     FedProx,
     FedYogi,
-    QFedAvg,
 )
 
 FLOWER = "flwr.serverapp.strategy"
@@ -61,5 +60,5 @@ def sums_gradients(strategy: type) -> bool:
 
 
 def needs_losses(strategy: type) -> bool:
-    """Whether it needs the training loss of every site (``needs_losses``)."""
-    return issubclass(strategy, QFedAvg) or bool(getattr(strategy, "needs_losses", False))
+    """Whether it needs the training loss of every site (``needs_losses``); Flower's QFedAvg says so itself."""
+    return bool(getattr(strategy, "needs_losses", False))
