@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
 from fedgraft.client.approval.decisions import Decisions
@@ -25,6 +24,7 @@ from fedgraft.client.deployment.proxy import proxy_to
 from fedgraft.client.site.log_names import RELEASED
 from fedgraft.client.site.site_file import Coordinator, SiteFile
 from fedgraft.common.errors import DataError
+from fedgraft.common.installed import version_of
 from fedgraft.common.runtime.chained import Chain
 from fedgraft.common.runtime.signed_requests import signed_headers
 from fedgraft.common.wire.site_facts import (
@@ -60,7 +60,7 @@ class Announcer:
         long = columns is not None and (len(columns) > MOST_COLUMNS or any(len(name) > MOST_NAME for name in columns))
         tells_cases = site.announce.cases and lines >= max(1, site.release.min_count)
         return SiteFacts(
-            fedgraft=version("fedgraft"),
+            fedgraft=version_of("fedgraft"),
             wire=WIRE,
             kind=None if looked is None else looked.kind,
             cases=rounded(lines, CASES_FIGURES) if tells_cases else None,

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from importlib.metadata import version
 from importlib.util import find_spec
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fedgraft.common.installed import version_of
 from fedgraft.common.models.frozen_part import Computation
 
 _PIXELS_AT_ONCE = 2 * 224 * 224
@@ -27,7 +27,7 @@ def is_installed() -> bool:
 
 
 def installed_version() -> str:
-    return version("openvino")
+    return version_of("openvino")
 
 
 def compiled(computation: Computation, sample: Tensor, threads: int) -> Callable[[Tensor], Tensor]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +21,7 @@ from fedgraft.client.features.runtimes import EAGER, SAMPLE, Compute, Runtime, b
 from fedgraft.client.site.machine import Machine, automatic_batch, memory_bytes, use_threads
 from fedgraft.client.site.row_store import ABSENT, RowStore, Store
 from fedgraft.common.features.choose import said
+from fedgraft.common.installed import version_of
 from fedgraft.common.models.frozen_part import INPUTS, Piece
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
@@ -176,7 +176,7 @@ class FeatureExtractor:
     def _store(self, piece: Piece, runtime: Runtime) -> RowStore:
         """The store of a piece's rows; named by all that they depend on."""
         digest = dict(zip(self._pieces, self.backbone.split("+"), strict=True))[piece]
-        computed = [self._precision, self.machine.device.type, torch.__version__, version("timm")]
+        computed = [self._precision, self.machine.device.type, torch.__version__, version_of("timm")]
         computed += [runtime.said] if runtime.said else []  # rows of earlier versions are eager ones
         origin = piece.said if piece.said == INPUTS else f"{piece.said}|{digest}|{'|'.join(computed)}"
         namespace = hashlib.sha256(f"{origin}|{self.inputs.fingerprint}".encode()).hexdigest()

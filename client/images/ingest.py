@@ -12,7 +12,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -34,6 +33,7 @@ from fedgraft.client.images.reader import CaseReader, Reading, by_file, file_of,
 from fedgraft.client.images.transforms import RESIZING, resize
 from fedgraft.client.site.row_store import ABSENT, RowStore, Store
 from fedgraft.common.errors import DataError
+from fedgraft.common.installed import version_of
 from fedgraft.common.interfaces.inputs import ImageSpec
 
 _AT_ONCE = 256  # cases between two writes
@@ -188,7 +188,7 @@ class ImageIngest:
     @cached_property
     def _look(self) -> str:
         """Everything else that facts depend on: how files are read, and which decoders are installed."""
-        return json.dumps([asdict(self.reading.dicom), find_spec("libjpeg") is not None, version("fedgraft")])
+        return json.dumps([asdict(self.reading.dicom), find_spec("libjpeg") is not None, version_of("fedgraft")])
 
     @cached_property
     def _shaping(self) -> str:

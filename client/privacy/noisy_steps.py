@@ -21,6 +21,7 @@ from fedgraft.client.privacy.clipping import Patients
 from fedgraft.client.training.loop import LocalTraining, at_rest, build_optimizer
 from fedgraft.common.errors import BoundsError, DivergenceError
 from fedgraft.common.privacy.noise import drawn, with_noise
+from fedgraft.common.seeding import seed_generators
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def train_with_noise(network: nn.Module, task: LocalTraining, how: NoisySteps, d
     anchors = {name: near[name].to(device) for name in trained if name in near}
     network.train()
     with torch.random.fork_rng(devices=[]), at_rest(network, trained):
-        torch.manual_seed(int.from_bytes(os.urandom(8), "little") >> 1)  # for dropout
+        seed_generators(int.from_bytes(os.urandom(8), "little") >> 1)  # for dropout
         for _ in range(how.steps):
             if time.monotonic() > task.deadline:
                 raise BoundsError("training for this message takes longer than bounds.seconds")

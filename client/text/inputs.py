@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from fedgraft.client.text.notes import NoteReader, words_of
 from fedgraft.client.text.stand_ins import stand_ins_of
 from fedgraft.client.text.windows import Windower
 from fedgraft.common.errors import DataError
+from fedgraft.common.installed import version_of
 from fedgraft.common.interfaces.inputs import TextSpec
 
 _NOTES_AT_ONCE, _WINDOWS_AT_ONCE = 64, 96
@@ -55,7 +55,7 @@ class TextInputs:
 
     @property
     def fingerprint(self) -> str:
-        computed = (version("scikit-learn"), "text-1")
+        computed = (version_of("scikit-learn"), "text-1")
         said = json.dumps([asdict(self.spec), self.tokenizer, *computed], sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()
 

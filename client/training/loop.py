@@ -21,6 +21,7 @@ from fedgraft.client.training.before_head import watching
 from fedgraft.common.errors import BoundsError, DivergenceError
 from fedgraft.common.interfaces.sampler import Sampler
 from fedgraft.common.plan.sections import TrainSection
+from fedgraft.common.seeding import seed_generators
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -129,7 +130,7 @@ def train_locally(network: nn.Module, task: LocalTraining, device: torch.device)
     total, seen = 0.0, 0
     watching_units = nullcontext() if task.watch is None else task.watch.on(network, trained)
     with torch.random.fork_rng(devices=[]), at_rest(network, trained), watching_units:
-        torch.manual_seed(task.generator.initial_seed())  # dropout draws from torch's own generator
+        seed_generators(task.generator.initial_seed())  # dropout draws from torch's own generator
         for step in task.steps():
             if time.monotonic() > task.deadline:
                 raise BoundsError("training for this message takes longer than bounds.seconds")

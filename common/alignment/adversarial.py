@@ -18,6 +18,7 @@ from fedgraft.common.alignment.moments import Gaussian
 from fedgraft.common.alignment.projection import SEED, Projected
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.alignment import Penalty, Reference
+from fedgraft.common.seeding import seed_generators
 
 Weights = dict[str, Tensor]
 
@@ -46,7 +47,7 @@ class Adversarial:
     def reference(self, width: int, groups: int) -> Reference:
         k = min(width, self.dimensions)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(SEED)
+            seed_generators(SEED)
             discriminator = nn.Sequential(nn.Linear(k, self.hidden), nn.ReLU(), nn.Linear(self.hidden, groups))
         return Reference(groups, moments.shapes(k), Projected(width, self.dimensions, self.normalise), discriminator)
 

@@ -34,6 +34,7 @@ from fedgraft.common.models.pieces import pieces_of
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.types import OURS
+from fedgraft.common.seeding import seed_generators
 
 
 def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[str] = OURS) -> Model:
@@ -51,7 +52,7 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
     kind = _kind(plan, allowed)
     facts = kind.facts()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(plan.seed)
+        seed_generators(plan.seed)
         base, spec = kind.backbone(backbone is None and plan.backbone.pretrained)
         if backbone is not None:
             _load_strict(base, backbone)
@@ -62,9 +63,9 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
         frozen = frozen_tensors(stages, plan.backbone.freeze)
         for name, parameter in base.named_parameters():
             parameter.requires_grad_(name not in frozen)
-        torch.manual_seed(plan.seed)
+        seed_generators(plan.seed)
         adapted = _adapt(plan, base, stages, spec, allowed)
-        torch.manual_seed(plan.seed)
+        seed_generators(plan.seed)
         head = _head(plan, width, allowed)
     dropouts = _dropouts(base, stages, frozen) if facts.trains_dropout else frozenset[str]()
     training = dropouts | adapted.training_modules | _batch_norms(plan, base, frozen)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
 from fedgraft.common import tasks
+from fedgraft.common.installed import version_of
 from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
@@ -60,7 +60,7 @@ def needs_of(plan: Plan, model: Model | None = None) -> Needs:
     label = ("label",) if task.reads_label else ()
     once, each = _kept(plan, model)
     return Needs(
-        fedgraft=version("fedgraft"),
+        fedgraft=version_of("fedgraft"),
         wire=WIRE,
         kind=None if facts.rows and facts.files else "rows" if facts.rows else "files",
         case=facts.a,

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from fedgraft.common.models.frozen_part import INPUTS
 from fedgraft.common.models.model import Model
+from fedgraft.common.seeding import seed_generators
 from fedgraft.simulations.audit.finding import Finding, Table
 
 NAME, TITLE = "pictures", "Can a picture be read from one update?"
@@ -91,7 +92,7 @@ def inverted(size: int, steps: int, seed: int = 0, iterations: int = _ITERATIONS
         steps: local ones; the attacker takes their sum for one gradient.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_generators(seed)
         graft, originals = _Graft(), drawn(size, seed)
         for parameter in graft.parameters():
             nn.init.normal_(parameter, std=0.3)
