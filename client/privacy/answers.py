@@ -16,7 +16,6 @@ from fedgraft.client.site import release
 from fedgraft.client.training.loop import LocalTraining
 from fedgraft.client.training.session import Session
 from fedgraft.common.errors import PrivacyError, SecureError
-from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.wire.messages import Instruction, Update, pack_answer, pack_update
 from fedgraft.common.wire.offer import Offer, pack_offer
 from fedgraft.common.wire.summed.noisy_figures import pack_noisy_figures
@@ -37,11 +36,11 @@ def private_offer(session: Session) -> RecordDict:
         return _logged(session, Offer(site.name, plan.digest, True, 0, None, abstains=why, fractions=fractions))
     if plan.privacy.by_patient and not (site.release.class_counts and site.release.statistics):
         raise PrivacyError("the plan asks for noisy class counts and gradients, which `release` in site.yaml forbids")
-    own = [name for name in site.unmarked if name in plan.data.classes]
-    if own and not is_exact(plan.strategy):
+    unmarked = [name for name in site.unmarked if name in plan.data.classes]
+    if plan.privacy.by_site and unmarked:
         raise PrivacyError(
-            f"`unmarked` in site.yaml has {', '.join(own)} of the plan's findings: a mean with noise weighs all rows "
-            "of the head alike, and this site's would pull them back; strategy=exact counts every label once"
+            f"`unmarked` in site.yaml has {', '.join(unmarked)} of the plan's findings, and privacy=site weighs all "
+            "rows of the head alike: this site's would pull them back"
         )
     private = PrivateSite(session)
     if plan.privacy.by_site:

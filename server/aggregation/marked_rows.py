@@ -80,8 +80,8 @@ def marked_rows(
         trained: names of the tensors that are averaged.
 
     Raises:
-        RoundError: nobody marks one of the findings; some mark only a part, and the strategy, secure sums or noise
-            can't weigh a row by who marked it.
+        RoundError: nobody marks one of the findings; some mark only a part, and the strategy or secure sums can't
+            weigh a row by who marked it.
     """
     partly = {one.site: one for one in offers if one.marked is not None}
     if not partly:
@@ -116,8 +116,6 @@ def _require_mean(plan: Plan, strategy: type, sites: Sequence[str]) -> None:
         raise RoundError(
             f"{some}: a secure sum weighs all rows of the head alike; {remedy}, or set aggregation.secure=false"
         )
-    if plan.privacy.on:
-        raise RoundError(f"{some}: a mean with noise weighs all rows of the head alike; {remedy}, or set privacy=none")
     if not (is_mean(strategy) or takes_steps(strategy)):
         raise RoundError(
             f"{some}: {strategy.__name__} weighs whole updates, not rows of the head; {remedy}, or strategy=fedavg"

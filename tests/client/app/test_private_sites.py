@@ -102,3 +102,11 @@ def test_an_update_in_a_sum_has_the_bound_s_length_and_its_part_of_the_noise(hos
             noisy_update("train", longest, plan, vault, 7, site)
     with pytest.raises(PrivacySpentError, match=r"charged with 2 answer\(s\) of the kind `update`, and 2 were given"):
         noisy_update("train", longest, plan, vault, 7, site)
+
+
+def test_a_site_that_never_marks_a_finding_refuses_a_mean_with_noise(hospital: Callable[..., Hospital]) -> None:
+    asked = hospital("data.task=multilabel", "loss=binary_cross_entropy", more="unmarked: [clear, lesion]\n")
+    with pytest.raises(
+        PrivacyError, match=r"`unmarked` in site.yaml has clear, lesion .* this site's would pull them back"
+    ):
+        asked.prepare()

@@ -66,13 +66,6 @@ def test_what_nobody_marks_is_named(compose_plan: Callable[..., Plan]) -> None:
         marked_rows(compose_plan(*PLAN), FedAvg(), offers, 8, ["head.bias"])
 
 
-def test_noise_cannot_weigh_rows(compose_plan: Callable[..., Plan]) -> None:
-    plan = compose_plan(*PLAN)
-    noisy = replace(plan, privacy=replace(plan.privacy, unit="site"))
-    with pytest.raises(RoundError, match=r"elm mark.s. only some of the findings: a mean with noise weighs"):
-        marked_rows(noisy, FedAvg(), [offer("elm", 20, (20, 0, 5)), offer("oak", 20, None)], 8, ["head.bias"])
-
-
 def test_counts_travel_and_impossible_ones_are_refused() -> None:
     task, good = Multilabel(("a", "b", "c")), offer("elm", 20, (20, 0, 5))
     assert unpack_offer(pack_offer(good), task) == good
