@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import signal
 import statistics
 import subprocess
@@ -31,12 +32,14 @@ class Measured:
     Attributes:
         seconds: from start to exit.
         anonymous: bytes, the most at one time over the process and its children (RssAnon, every 0.1 s).
+        processor: seconds of processors, over the process and all its children that it waited for.
         file_backed: bytes, likewise (RssFile): libraries and mapped files; shared pages count once per process.
     """
 
     seconds: float
     anonymous: int
     file_backed: int
+    processor: float = 0.0
 
 
 class AbsentError(Exception):
@@ -54,7 +57,7 @@ def run(command: Sequence[str], extra: Mapping[str, str] | None = None) -> Measu
     """
     environment = {**os.environ, **QUIET, **(extra or {})}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
-        start = perf_counter()
+        start, before = perf_counter(), _children_s_seconds()
         child = subprocess.Popen(command, env=environment, stdout=said, stderr=said, text=True, start_new_session=True)
         watch = _Watch(child.pid)
         try:
@@ -62,12 +65,17 @@ def run(command: Sequence[str], extra: Mapping[str, str] | None = None) -> Measu
         except BaseException:
             os.killpg(child.pid, signal.SIGTERM)
             raise
-        seconds = perf_counter() - start
+        seconds, processor = perf_counter() - start, _children_s_seconds() - before
         watch.stop()
         said.seek(0)
         if code != 0:
             raise SystemExit(f"{' '.join(command)} failed ({code}):\n{said.read()[-3000:]}")
-    return Measured(seconds, watch.anonymous, watch.file_backed)
+    return Measured(seconds, watch.anonymous, watch.file_backed, processor)
+
+
+def _children_s_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class _Watch:

@@ -7,6 +7,7 @@ Ten sites (Dirichlet 0.5) of PneumoniaMNIST at 64 px, frozen tf_efficientnet_lit
 exit; the ratios are of medians within this run, on this machine.
 
   ours, cold / warm         fedgraft simulate with an empty / a filled store of kept features
+  ours, cold, folded        without the extra `fast` (engine.runtime=folded); eager: the reference
   ours on Flower's Ray      the same with engine=ray, filled store
   bare, features kept       a PyTorch loop without any framework, features computed once: the floor
   bare, whole network       the same loop, the frozen backbone runs for every batch
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -30,6 +32,7 @@ from pathlib import Path
 
 import handout
 import measure
+from frozen import Timed, timed
 from measure import FEDGRAFT, HERE, Contestant, Measured, median
 from report import Result, publish
 
@@ -59,7 +62,8 @@ def main() -> None:
         }
         gaps = {rounds: {name: work.gap(name, rounds) for name in found[rounds]} for rounds in options.rounds}
         peers = [] if options.peers is None else [measure.versions(options.peers, ("pfl", "nvflare", "torch", "timm"))]
-    publish(result(found, gaps, options.repeat, peers), options.plot)
+    frozen = timed("last", 64, 1, options.repeat)
+    publish(result(found, gaps, options.repeat, peers, frozen), options.plot)
 
 
 def _some(contestants: dict[str, Contestant], words: Sequence[str] | None) -> dict[str, Contestant]:
@@ -77,6 +81,8 @@ class Work:
     def contestants(self, rounds: int) -> dict[str, Contestant]:
         return {
             OURS: lambda: self._cold(rounds),
+            "ours, cold, folded": lambda: self._cold(rounds, "engine.runtime=folded"),
+            "ours, cold, eager": lambda: self._cold(rounds, "engine.runtime=eager"),
             WARM: lambda: measure.run(self._ours(WARM, rounds), self._store("warm")),
             KEPT: lambda: self._plain(KEPT, "bare_loop.py", rounds, "kept"),
             WHOLE: lambda: self._plain(WHOLE, "bare_loop.py", rounds, "whole"),
@@ -96,9 +102,10 @@ class Work:
         mine, bare = self._scores(name, rounds), self._scores(KEPT, rounds)
         return None if mine is None or bare is None else max(abs(a - b) for a, b in zip(mine, bare, strict=True))
 
-    def _cold(self, rounds: int) -> Measured:
+    def _cold(self, rounds: int, *words: str) -> Measured:
         shutil.rmtree(self.scratch / "cold", ignore_errors=True)
-        return measure.run(self._ours(OURS, rounds), self._store("cold"))
+        name = ", ".join([OURS, *(word.rpartition("=")[2] for word in words)])
+        return measure.run([*self._ours(name, rounds), *words], self._store("cold"))
 
     def _ours(self, name: str, rounds: int) -> list[str]:
         out = self.scratch / _file(name, rounds) if name != "setup" else self.scratch / name
@@ -130,6 +137,7 @@ def result(
     gaps: dict[int, dict[str, float | None]],
     repeat: int,
     peers: Sequence[str],
+    frozen: dict[str, Timed],
 ) -> Result:
     rows: list[list[str]] = []
     bars: dict[str, dict[str, float]] = {}
@@ -138,17 +146,25 @@ def result(
         medians = {name: median(times) for name, times in contestants.items() if not isinstance(times, str)}
         bars[f"{rounds} rounds"] = {name: value for name, value in medians.items() if name != IMPORTS}
         for name, times in contestants.items():
-            rows.append(_row(name, rounds, times, medians.get(OURS), gaps[rounds][name]))
+            mine = contestants.get(OURS)
+            processor = None if mine is None or isinstance(mine, str) else median_processor(mine)
+            rows.append(_row(name, rounds, times, (medians.get(OURS), processor), gaps[rounds][name]))
         if WARM in medians and IMPORTS in medians:
             beyond = medians[WARM] - medians[IMPORTS]
             notes.append(f"{rounds} rounds, warm, beyond the import of torch and timm: {beyond:.1f} s.")
     return Result(
         title=f"reference work, whole processes, median of {repeat}",
         command="python benchmarks/reference.py --peers PYTHON --plot docs/performance/reference.png",
-        columns=("contestant", "rounds", "seconds", "least-most", "times ours, cold", "anonymous MB", "AUROC off by"),
+        columns=(
+            *("contestant", "rounds", "seconds", "least-most", "times ours, cold", "processor seconds"),
+            *("times ours, cold, by processor", "anonymous MB", "AUROC off by"),
+        ),
         rows=rows,
         notes=(
             *notes,
+            "The frozen part, processor milliseconds an image on one thread: "
+            + ", ".join(f"{name} {statistics.median(one.milliseconds):.2f}" for name, one in frozen.items())
+            + ".",
             *(f"Other frameworks: {text}." for text in peers),
             f"{' and '.join(ONCE)} were measured once.",
             "Anonymous memory is of the process and its children together, at its peak.",
@@ -163,16 +179,28 @@ def result(
     )
 
 
-def _row(name: str, rounds: int, times: list[Measured] | str, ours: float | None, gap: float | None) -> list[str]:
+def median_processor(times: Sequence[Measured]) -> float:
+    return statistics.median(one.processor for one in times)
+
+
+def _row(
+    name: str,
+    rounds: int,
+    times: list[Measured] | str,
+    ours: tuple[float | None, float | None],
+    gap: float | None,
+) -> list[str]:
     if isinstance(times, str):
-        return [name, str(rounds), times, "", "", "", ""]
+        return [name, str(rounds), times, "", "", "", "", "", ""]
     seconds = sorted(t.seconds for t in times)
     return [
         name,
         str(rounds),
         f"{median(times):.1f}",
         f"{seconds[0]:.1f}-{seconds[-1]:.1f}",
-        "" if ours is None else f"{median(times) / ours:.2f}",
+        "" if ours[0] is None else f"{median(times) / ours[0]:.2f}",
+        f"{median_processor(times):.1f}",
+        "" if not ours[1] else f"{median_processor(times) / ours[1]:.2f}",
         f"{max(t.anonymous for t in times) / measure.MB:.0f}",
         "" if gap is None else f"{gap:.5f}",
     ]
