@@ -210,6 +210,7 @@ def _leaving(plan: Plan, model: Model, asked: Plan) -> list[str]:
     leaving += ["of a held-out site, the cases by class that it expects"] * (
         estimates_prevalence(plan) and plan.release.class_counts
     )
+    leaving += ["at the end, sums over its patients' features (at least min_count patients)"] * plan.site_distances
     return leaving
 
 

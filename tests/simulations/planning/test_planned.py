@@ -53,6 +53,8 @@ def test_a_description_is_text_and_tables() -> None:
         for words in ("2,056", "once: the plan", "leaves a site: shared tensors", "plan digest", "LogitAdjusted"):
             assert (words in text) == (words != "LogitAdjusted")
     assert repr(found) == str(found)
+    apart = plan(**SMALL, site_distances=True).describe()
+    assert "at the end, sums over its patients' features (at least min_count patients)" in str(apart)
 
 
 def test_cells_of_a_table_are_escaped() -> None:
