@@ -172,25 +172,29 @@ class Bench:
 
     def run(self, blank: Cell, row: Row) -> Cell:
         known = SETS[blank.data]
-        first = known.words + (known.by_steps if row.by_steps else ())
-        place = self.chosen(blank, row, first)
-        words: Words = (*first, *row.settings[place], f"seed={blank.seed}")
+        first = (*known.words, *(known.by_steps if row.by_steps else ()), f"seed={blank.seed}")
+        place, found = self.chosen(blank, row, first)
+        words: Words = (*first, *row.settings[place])
         columns = {}
-        val = None
         if "own" in row.columns:
-            val, columns["own"] = ran(words, None, self.out)
+            found = found or ran(words, None, self.out)
+            columns["own"] = found[1]
         if "held" in row.columns:
-            names = partition_cases(plan_of(*known.words, f"seed={blank.seed}").plan, os.environ).sites
+            every = partition_cases(plan_of(*first).plan, os.environ).sites
+            names = known.held if row.by_steps and known.held else tuple(every)
             columns["held"] = {k: v for name in names for k, v in ran(words, name, self.out)[1].items()}
-        return replace(blank, setting=place, val=val, columns=columns)
+        return replace(blank, setting=place, val=None if found is None else found[0], columns=columns)
 
-    def chosen(self, blank: Cell, row: Row, words: Words) -> int:
-        """The setting that the first seed's federation prefers on its validation cases."""
+    def chosen(self, blank: Cell, row: Row, words: Words) -> tuple[int, tuple[float, Column] | None]:
+        """The setting that the first seed's federation prefers on its validation cases, and that run if it was made."""
         earlier = [cell for cell in self.cells.values() if cell.key[:3] == blank.key[:3] and cell.val is not None]
-        if earlier or len(row.settings) == 1:
-            return min(earlier, key=lambda cell: cell.seed).setting if earlier else 0
-        vals = [ran((*words, f"seed={blank.seed}", *setting), None, self.out)[0] for setting in row.settings]
-        return max(range(len(vals)), key=lambda at: vals[at])
+        if earlier:
+            return min(earlier, key=lambda cell: cell.seed).setting, None
+        if len(row.settings) == 1:
+            return 0, None
+        tried = [ran((*words, *setting), None, self.out) for setting in row.settings]
+        place = max(range(len(tried)), key=lambda at: tried[at][0])
+        return place, tried[place]
 
 
 if __name__ == "__main__":

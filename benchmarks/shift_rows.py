@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 Words = tuple[str, ...]
 ALONE = "the recipe alone"
-STEPS, STAGES, VIEWS = "head by steps", "trained stages", "the recipe alone, views"
+STEPS, STAGES = "head by steps", "trained stages"
+PLAIN, VIEWS = "exact head, every depth", "views averaged (`augment=radiograph augment.average=true`)"
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,15 @@ class DataSet:
         words: of its plan.
         reads: where the network is read, by name.
         shared: the part of the test cases that two seeds have in common.
-        by_steps: words for rows that are trained by steps; ``None`` where these are not measured.
+        by_steps: words for rows that are trained by steps.
+        held: the sites that are left out in turn in these rows; empty for all.
     """
 
     words: Words
     reads: Mapping[str, Words]
     shared: float
-    by_steps: Words | None = None
+    by_steps: Words = ()
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,9 @@ FILMS = ("data.sites=4", "data.cases=400", "data.image_size=64", "data.test_frac
 ADAM = ("strategy=fedavg", "select=last", "features=last", "train=adamw", "train.batch_size=16", "head=linear")
 
 
-def _phantom(shift: int, by_steps: Words | None = None) -> DataSet:
+def _phantom(shift: int, by_steps: Words = ()) -> DataSet:
     words = ("data=phantom", *FILMS, f"data.shift={shift}")
-    return DataSet(words, {**LAST, **DEPTHS}, 0.0, by_steps)
+    return DataSet(words, {**LAST, **DEPTHS}, 0.0, by_steps, ("alder", "cedar"))
 
 
 SETS: Mapping[str, DataSet] = {
@@ -127,7 +130,8 @@ FITTED: Sequence[Row] = (
 HEAD = ("train.lr=0.01", "train.epochs=2", "rounds=6")
 FREE = ("backbone.freeze=blocks.4", "train.lr=0.001", "train.epochs=1", "rounds=6")
 RATES = (0.001, 0.004)
-READ = ("head=plain", "strategy=exact", "strategy.weakest=0.03", "rounds=3", "select=best", "augment=radiograph")
+AVERAGED = ("augment=radiograph", "augment.average=true")
+READ = ("head=plain", "strategy=exact", "strategy.weakest=0.03", "rounds=3", "select=best")
 BOTH = ("phantom-2", "breast_us")
 
 
@@ -145,15 +149,16 @@ def _weighted(part: str) -> Row:
     return _trained(f"`alignment={part}`", STAGES, *settings)
 
 
-def _views(name: str, base: str | None, *words: str) -> Row:
+def _exact(name: str, base: str | None, *words: str) -> Row:
     sets = ("phantom-2", "phantom-0")
-    return Row(name, base, ((*DEPTHS["every depth"], *READ, *words),), fitted=False, columns=("own",), only=sets)
+    return Row(name, base, ((*DEPTHS["every depth"], *READ, *words),), fitted=False, columns=("own", "held"), only=sets)
 
 
 RUNS: Sequence[Row] = (
-    _views(VIEWS, None),
-    _views("`early`, views", VIEWS, "features.scale=early"),
-    _views("`own_balanced`, views", VIEWS, "features.scale=own_balanced"),
+    _exact(PLAIN, None),
+    _exact(VIEWS, PLAIN, *AVERAGED),
+    _exact("`early`, and views averaged", PLAIN, *AVERAGED, "features.scale=early"),
+    _exact("`own_balanced`, and views averaged", PLAIN, *AVERAGED, "features.scale=own_balanced"),
     _trained(STEPS, None, HEAD),
     _trained(
         "`personal=finetune`",
