@@ -30,7 +30,7 @@ def test_a_harmoniser_gives_an_image_of_the_same_shape(plan_of: PlanOf, name: st
     assert (name == "none") == (plan.harmonise.target is None)
     if plan.harmonise.target is not None:
         part: Harmoniser = parts.build(plan.harmonise.target, "harmonise", plan.harmonise.options)
-        image = torch.rand(1, 24, 24, generator=torch.Generator().manual_seed(0))
+        image = torch.rand(3, 24, 24, generator=torch.Generator().manual_seed(0))
         other = part.apply(image, part.describe(image**2).tolist())
         assert other.shape == image.shape
         assert not torch.allclose(other, image, atol=0.05)
