@@ -41,6 +41,7 @@ PLAN = (
     *("partition=dirichlet", "partition.alpha=0.5", "partition.sites=10"),
     *("train.lr=0.05", "train.momentum=0.9", "train.batch_size=32", "train.epochs=1", "train.schedule=constant"),
     *("head.normalise=false", "loss.weights=local"),
+    "bounds=none",  # by default the hospital with one normal film of 1,122 is refused, which the others do not do
 )
 OURS, WARM, KEPT, WHOLE, FLOWER, IMPORTS = (
     *("ours, cold", "ours, warm", "bare, features kept", "bare, whole network", "Flower's Ray", "import torch, timm"),
