@@ -8,8 +8,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fedgraft.common.errors import DataError
-
 _STEPS, _NEAR = 10_000, 1e-9
 
 
@@ -39,36 +37,6 @@ def by_em(probabilities: Tensor, prior: Tensor) -> Estimated:
         if float((shares - before).abs().max()) < _NEAR:
             break
     return Estimated(shares, _posteriors(known, shares))
-
-
-def by_bbse(confusion: Tensor, predicted: Tensor) -> Tensor:
-    """The shares that explain how often each class is predicted (black box shift estimation: Lipton, Wang & Smola, ICML
-    2018, section 3): the solution of ``sum_c p(predicted | c) q(c) = predicted``, negative shares set to 0.
-
-    It needs no calibrated probabilities.
-
-    Args:
-        confusion: ``(C, C)``, cases by (class, predicted class) where labels are known, of cases that the model was not
-            trained on.
-        predicted: ``(C,)``, shares of the predicted classes among the unlabelled cases.
-
-    Returns:
-        ``(C,)`` float64 with a sum of 1.
-
-    Raises:
-        DataError: a class has no case in ``confusion``, or predictions do not tell the classes apart.
-    """
-    counts = confusion.double()
-    cases = counts.sum(dim=1, keepdim=True)
-    if bool((cases == 0).any()):
-        raise DataError("the confusion matrix lacks cases of a class, whose prevalence can't be estimated then")
-    rates = (counts / cases).T
-    if int(torch.linalg.matrix_rank(rates)) < len(rates):
-        raise DataError(
-            "the model's predictions do not tell the classes apart: prevalence can't be estimated from them"
-        )
-    shares: Tensor = torch.linalg.solve(rates, predicted.double()).clamp(min=0)
-    return shares / shares.sum()
 
 
 def _posteriors(known: Tensor, shares: Tensor) -> Tensor:

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
-from fedgraft.common.errors import DataError
 from fedgraft.common.features.moments import balanced, balanced_by
-from fedgraft.common.features.prevalence import by_bbse, by_em
+from fedgraft.common.features.prevalence import by_em
 
 EVEN = torch.tensor([0.5, 0.5])
 PREVALENCES = [0.05, 0.1, 0.3, 0.5, 0.8, 0.95]
@@ -74,32 +73,6 @@ def test_a_known_prevalence_is_found(prevalence: float, prior: float) -> None:
     assert found.prevalence[1].item() == pytest.approx(prevalence, abs=0.02)
     assert found.posteriors[labels == 1, 1].mean() > found.posteriors[labels == 0, 1].mean()
     assert found.posteriors[:, 1].mean().item() == pytest.approx(found.prevalence[1].item(), abs=1e-6)
-
-
-def test_bbse_by_hand() -> None:
-    """0.8 * 0.25 + 0.1 * 0.75 = 0.275 of the cases are called negative if a quarter is."""
-    confusion = torch.tensor([[8, 2], [1, 9]])
-    assert by_bbse(confusion, torch.tensor([0.275, 0.725])).tolist() == pytest.approx([0.25, 0.75])
-    assert by_bbse(confusion, torch.tensor([0.05, 0.95])).tolist() == [0.0, 1.0]  # -1/14 before it is set to 0
-
-
-@pytest.mark.parametrize("prevalence", PREVALENCES)
-def test_bbse_finds_a_known_prevalence_and_agrees_with_em_on_the_confusion_counts(prevalence: float) -> None:
-    known, labels = drawn(0.5, 0.5)
-    confusion = torch.zeros(2, 2).index_put_((labels, known.argmax(dim=1)), torch.ones(len(labels)), accumulate=True)
-    called = drawn(prevalence, 0.5)[0].argmax(dim=1)
-    found = by_bbse(confusion, torch.bincount(called, minlength=2) / len(called))
-    assert found[1].item() == pytest.approx(prevalence, abs=0.03)
-    likely = (confusion / confusion.sum(dim=1, keepdim=True))[:, called].T
-    em = by_em(likely / likely.sum(dim=1, keepdim=True), EVEN).prevalence
-    np.testing.assert_allclose(found.numpy(), em.numpy(), atol=1e-5)
-
-
-def test_bbse_needs_every_class_and_predictions_that_differ() -> None:
-    with pytest.raises(DataError, match="the confusion matrix lacks cases of a class"):
-        by_bbse(torch.tensor([[8, 2], [0, 0]]), EVEN)
-    with pytest.raises(DataError, match="predictions do not tell the classes apart"):
-        by_bbse(torch.tensor([[4, 4], [2, 2]]), EVEN)
 
 
 def test_balanced_moments_of_certain_cases_are_those_by_label() -> None:
