@@ -20,7 +20,6 @@ from fedgraft.client.site import release
 from fedgraft.client.training.full_batch import SummedLoss
 from fedgraft.client.training.session import Session
 from fedgraft.common.errors import WireError
-from fedgraft.common.exact.suitability import path_of
 from fedgraft.common.interfaces.roles import HEAD
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.checks.exact import is_exact
@@ -101,15 +100,9 @@ def _received(content: RecordDict, session: Session) -> dict[str, Tensor]:
     record = messages.unpack_arrays(content, messages.ARRAYS)
     came = unpack_given(content, given) if given else {}
     if came is None:
-        return {**unpack_matrices(record, shared, _precision(session)), **session.kept_given()}
+        return {**unpack_matrices(record, shared, session.precision), **session.kept_given()}
     session.keep_given(came)
-    return {**unpack_matrices(record, shared, _precision(session)), **came}
-
-
-def _precision(session: Session) -> str:
-    path = path_of(session.plan, session.site.trusted)
-    assert path is not None
-    return path.precision
+    return {**unpack_matrices(record, shared, session.precision), **came}
 
 
 def _private_answer(
@@ -119,7 +112,7 @@ def _private_answer(
     gradient = {HEAD + name: tensor for name, tensor in told.items()}
     answer = Gradient(session.site.name, session.plan.digest, order.round, gradient, None, cases, {})
     release.log_gradient(session.release_log, session.run, answer, session.model.names("shared"))
-    return pack_gradient(answer, _precision(session))
+    return pack_gradient(answer, session.precision)
 
 
 def _answer(
@@ -135,4 +128,4 @@ def _answer(
         release.release_evaluations(evaluations, session.plan.release, session.site.release),
     )
     release.log_gradient(session.release_log, session.run, answer, session.model.names("shared"))
-    return pack_gradient(answer, _precision(session))
+    return pack_gradient(answer, session.precision)

@@ -87,9 +87,14 @@ class Session:
     def full_batch(self) -> FullBatch:
         """The training cases as the head takes them, with what the network holds when this is first asked for: nothing
         before the head may change afterwards."""
-        path = path_of(self.plan, self.site.trusted)
-        dtype = torch.float64 if path is None else getattr(torch, path.precision)
+        dtype = getattr(torch, self.precision)
         return full_batch(self.model.constant.trained, self.cohort["train"], self.device, dtype)
+
+    @cached_property
+    def precision(self) -> str:
+        """The dtype of outputs, weights and gradients under ``strategy=exact``, by name; ``float64`` under others."""
+        path = path_of(self.plan, self.site.trusted)
+        return "float64" if path is None else path.precision
 
     @cached_property
     def patients(self) -> tuple[str, ...]:

@@ -116,6 +116,7 @@ def test_it_is_scikit_learn_s_on_features_and_on_tables(
         "strategy=exact",
         "strategy.tolerance=1e-7",
         "strategy.precision=float64",
+        "engine.runtime=eager",  # as the rows of `training_of` are computed, to the last bit
         "strategy.most_evaluations=3000",
         "loss.weights=global",
     )
