@@ -26,7 +26,7 @@ from fedgraft.client.fence.plan_bounds import require_model_within, require_plan
 from fedgraft.client.privacy.required import require_private_plan
 from fedgraft.client.secure.vault import InMemory, OnDisk, Vault
 from fedgraft.client.secure.way import require_secure
-from fedgraft.client.site.machine import choose, use_threads
+from fedgraft.client.site.machine import machine_of, use_threads
 from fedgraft.client.site.role import require_part_in_runs, trains_in
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile, read_site_file
@@ -175,7 +175,7 @@ class Workspace:
         return session
 
     def _open(self, site: SiteFile, plan_digest: str, run: int) -> Session:
-        machine = choose(site.device, site.threads, site.workers, site.batch, site.runtime)
+        machine = machine_of(site)
         use_threads(machine.threads)
         keep_freed_memory()
         with self.phases.of("build"):

@@ -26,7 +26,7 @@ from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import FeatureExtractor
 from fedgraft.client.images.pixels import kept_bytes
 from fedgraft.client.images.reader import is_row
-from fedgraft.client.site.machine import choose, memory_bytes, use_threads
+from fedgraft.client.site.machine import machine_of, memory_bytes, use_threads
 from fedgraft.client.site.row_store import Store
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.training.evaluation import evaluate_split
@@ -90,7 +90,7 @@ def measure(
         DataError: a case can't be read, or its label is not in the plan.
         SiteFileError: the site's device does not exist.
     """
-    machine = choose(site.device, site.threads, site.workers, site.batch, site.runtime)
+    machine = machine_of(site)
     threads = torch.get_num_threads()
     use_threads(machine.threads)
     keep_freed_memory()

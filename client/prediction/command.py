@@ -14,10 +14,10 @@ from fedgraft.client.cohort.manifest.csv_file import write_rows
 from fedgraft.client.prediction.asked import add_model, loaded_as_asked, require_new_folder, require_writable
 from fedgraft.client.prediction.explaining import draw
 from fedgraft.client.prediction.lines import as_text, lines_of
-from fedgraft.client.prediction.loading import machine_of
 from fedgraft.client.prediction.new_cases import NewCases, read_new_cases
 from fedgraft.client.prediction.predicting import Desk, Predictions, Watch, predict_cases
 from fedgraft.client.prediction.reporting import report, require_dicom
+from fedgraft.client.site.machine import machine_of
 from fedgraft.common.errors import DataError
 from fedgraft.common.runtime.files import replacing
 from fedgraft.common.runtime.processes import say

@@ -12,8 +12,9 @@ from fedgraft.client.cohort.enrolment.withdrawn import without_withdrawn
 from fedgraft.client.cohort.manifest.own_words import listed_cases
 from fedgraft.client.deployment.sending import require_sendable, send
 from fedgraft.client.prediction.evaluating import evaluate_all
-from fedgraft.client.prediction.loading import Call, LoadedModel, load, machine_of
+from fedgraft.client.prediction.loading import Call, LoadedModel, load
 from fedgraft.client.prediction.predicting import Desk
+from fedgraft.client.site.machine import machine_of
 from fedgraft.client.site.own_tensors import MODELS
 from fedgraft.client.site.role import trains_in
 from fedgraft.client.site.site_file import SiteFile, read_site_file

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from fedgraft.client.site.machine import Machine, choose
+from fedgraft.client.site.machine import Machine
 from fedgraft.client.site.own_tensors import kept_of
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.client.training.test_time import adapts
@@ -71,13 +71,6 @@ class LoadedModel:
     @property
     def plan(self) -> Plan:
         return self.folder.plan
-
-
-def machine_of(site: SiteFile | None) -> Machine:
-    """The machine that a site's file describes; without one, a GPU if there is one, and all cores."""
-    if site is None:
-        return choose("auto", None)
-    return choose(site.device, site.threads, site.workers, site.batch, site.runtime)
 
 
 def load(

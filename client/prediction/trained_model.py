@@ -17,9 +17,10 @@ from fedgraft.client.cohort.quarantine import REASONS, reason_of
 from fedgraft.client.prediction.frames import as_frame
 from fedgraft.client.prediction.in_memory import listed
 from fedgraft.client.prediction.lines import lines_of
-from fedgraft.client.prediction.loading import Call, LoadedModel, load, machine_of
+from fedgraft.client.prediction.loading import Call, LoadedModel, load
 from fedgraft.client.prediction.predicting import Desk, inputs_of, predict_cases
 from fedgraft.client.prediction.sites import find_site, simulated
+from fedgraft.client.site.machine import machine_of
 from fedgraft.common.errors import DataError, ModelError
 from fedgraft.common.model_folder.folder import open_model
 from fedgraft.common.plan import notebook

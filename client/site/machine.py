@@ -14,8 +14,9 @@ from pathlib import Path
 
 import torch
 
+from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import SiteFileError, first_line
-from fedgraft.common.plan.types import Runtime
+from fedgraft.common.plan.types import RuntimeChoice
 
 CGROUP = Path("/sys/fs/cgroup")
 _PIXELS_AT_ONCE = 16 * 224 * 224
@@ -40,7 +41,7 @@ class Machine:
     threads: int
     workers: int | None = None
     batch: int | None = None
-    runtime: Runtime = "auto"
+    runtime: RuntimeChoice = "auto"
 
 
 def choose(
@@ -48,7 +49,7 @@ def choose(
     threads: int | None,
     workers: int | None = None,
     batch: int | None = None,
-    runtime: Runtime = "auto",
+    runtime: RuntimeChoice = "auto",
 ) -> Machine:
     """The machine that a site file describes.
 
@@ -68,6 +69,17 @@ def choose(
     if runtime == "openvino" and find_spec("openvino") is None:
         raise SiteFileError("runtime: openvino is not installed here: pip install 'fedgraft[fast]', or use auto")
     return Machine(found, threads or cores(), workers, batch, runtime)
+
+
+def machine_of(site: SiteFile | None) -> Machine:
+    """The machine that a site's file describes; without one, a GPU if there is one, and all cores.
+
+    Raises:
+        SiteFileError: as `choose`.
+    """
+    if site is None:
+        return choose("auto", None)
+    return choose(site.device, site.threads, site.workers, site.batch, site.runtime)
 
 
 def cores(cgroup: Path = CGROUP) -> int:

@@ -18,7 +18,7 @@ from fedgraft.client.site.limits import Limits, NoteTools, Rules
 from fedgraft.client.site.privacy_budget import PrivacyBudget
 from fedgraft.client.site.secure_rules import SecureRules
 from fedgraft.common.errors import SiteFileError
-from fedgraft.common.plan.types import OURS, SITE_NAME, Runtime
+from fedgraft.common.plan.types import OURS, SITE_NAME, RuntimeChoice
 
 _STRICT = ConfigDict(extra="forbid")
 # libyaml's where PyYAML has it: writing and reading a thousand simulated sites takes one second instead of ten
@@ -192,7 +192,7 @@ class SiteFile:
     keep: Literal["disk", "memory"] = "disk"
     workers: Annotated[int, Field(ge=0)] | None = None
     batch: Annotated[int, Field(ge=1)] | None = None
-    runtime: Runtime = "auto"
+    runtime: RuntimeChoice = "auto"
     limits: Limits = field(default_factory=Limits)
     bounds: Bounds = field(default_factory=Bounds)
     secure: SecureRules = field(default_factory=SecureRules)

@@ -19,7 +19,7 @@ from scipy import special  # not scipy.stats, which takes a second to import
 from torch import Tensor
 from torch.nn import functional
 
-from fedgraft.common.familiarity.gaussian import Sums
+from fedgraft.common.familiarity.gaussian import Sums, sums_over
 
 WIDTH = 32
 """Numbers that features are projected to, if there are more."""
@@ -92,8 +92,7 @@ def sums_by_patient(numbers: Tensor, labels: Tensor, patients: Sequence[str]) ->
     both = torch.cat([labels, numbers], dim=1)
     rows = torch.zeros(len(places), both.shape[1], dtype=torch.float64).index_add_(0, whose, both)
     rows /= torch.bincount(whose, minlength=len(places))[:, None]
-    mean = rows.mean(dim=0)
-    return PatientSums(Sums(len(rows), mean, (rows - mean).T @ (rows - mean)), labels.shape[1])
+    return PatientSums(sums_over(rows), labels.shape[1])
 
 
 def distances(told: Mapping[str, PatientSums]) -> dict[tuple[str, str], Distance]:

@@ -78,7 +78,11 @@ def projected(features: Tensor) -> Tensor:
 
 def sums_of(features: Tensor) -> Sums:
     """The sums over features ``(N, F)``; N of 1 or more."""
-    rows = projected(features)
+    return sums_over(projected(features))
+
+
+def sums_over(rows: Tensor) -> Sums:
+    """The sums over rows ``(N, k)`` float64 as they are; N of 1 or more."""
     mean = rows.mean(dim=0)
     return Sums(len(rows), mean, (rows - mean).T @ (rows - mean))
 

@@ -56,6 +56,11 @@ class FeaturesSection:
     options: Options = field(default_factory=dict)
 
     @property
+    def uses_own(self) -> bool:
+        """Whether a site's own moments are used, or may be."""
+        return self.scale in ("own", "own_balanced", "centre", "early", "auto")
+
+    @property
     def needs_common(self) -> bool:
         """Whether sites are asked for moments of their features, from which the common ones are pooled."""
         return self.scale in ("common", "case_common", "centre", "early", "auto") or self.shrink > 0

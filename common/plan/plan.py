@@ -106,13 +106,14 @@ class Plan:
         plain = {name: _unfold(value) for name, value in json.loads(json.dumps(asdict(self))).items()}
         if self.data.target is None:
             del plain["data"]["_target_"]
-        if self.partition.target is None:
-            del plain["partition"]
-        for later in ("start_from", "contributions", "site_distances"):  # so that older versions read such a plan
-            if not getattr(self, later):
-                del plain[later]
-        plain["engine"].pop("runtime" if self.engine.runtime == "auto" else None, None)
-        plain["augment"].pop("notes" if self.augment.notes == NoteCopies() else None, None)
+        unset = [name for name in ("start_from", "contributions", "site_distances") if not getattr(self, name)]
+        unset += ["partition"] if self.partition.target is None else []
+        for name in unset:
+            del plain[name]  # so that older versions read such a plan
+        if self.engine.runtime == "auto":
+            del plain["engine"]["runtime"]
+        if self.augment.notes == NoteCopies():
+            del plain["augment"]["notes"]
         return plain
 
     def to_yaml(self) -> str:
@@ -137,8 +138,7 @@ class Plan:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the canonical JSON without ``engine``, ``tracking`` and ``patience``; of ``clock`` only
-        availabilities below 1 count, and of later sections (`_LATER`) those that are not the default, so that older
-        plans keep their digest."""
+        availabilities below 1 count, and of later sections those that are not the default (`_LATER`)."""
         plain = {name: value for name, value in self.to_dict().items() if name not in _NOT_IN_DIGEST}
         plain = {name: plain[name] for name in plain if name not in _LATER or getattr(self, name) != _LATER[name]}
         plain |= {"privacy": without_later(plain["privacy"])} if "privacy" in plain else {}
@@ -148,7 +148,7 @@ class Plan:
 
 
 _NOT_IN_DIGEST = ("engine", "clock", "tracking", "patience")
-_LATER = {
+_LATER = {  # not in the digest where they are the default, so that older plans keep theirs
     "calibration": CalibrationSection(),
     "decide": DecideSection(),
     "audit": AuditSection(),

@@ -21,7 +21,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Inside = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(gt=0, le=1)]
 Options = dict[str, JsonValue]
-Runtime = Literal["auto", "eager", "folded", "openvino"]
+RuntimeChoice = Literal["auto", "eager", "folded", "openvino"]
 """What computes the frozen part of a network (`fedgraft.client.features.runtimes`)."""
 STRICT = ConfigDict(extra="forbid")
 

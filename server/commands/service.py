@@ -25,11 +25,10 @@ def run(given: argparse.Namespace) -> int:
     """Print the unit."""
     folder = Folder(given.folder.resolve())
     folder.settings()
-    root, name, what, words = str(folder.root), "fedgraft-coordinator", "FedGraft coordinator", list[str]()
+    root = str(folder.root)
+    name, what, words = "fedgraft-coordinator", "FedGraft coordinator", ["start", root]
     if given.console is not None:
-        name, what, words = f"{name}-console", f"{what}: console", words_of(given.console, PORT)
-    command = module(
-        "fedgraft.common.cli", "coordinator", "start" if given.console is None else "console", root, *words
-    )
+        name, what, words = f"{name}-console", f"{what}: console", ["console", root, *words_of(given.console, PORT)]
+    command = module("fedgraft.common.cli", "coordinator", *words)
     print(unit_of(Service(name, what, command, folder.root, [folder.root], given.user)))
     return 0

@@ -56,8 +56,8 @@ def distance_sentences(plan: Plan, figures: Mapping[str, Any] | None) -> Iterato
 
 
 def _then(plan: Plan, after: Mapping[str, Any] | None) -> str:
-    own = plan.features.scale in ("own", "own_balanced", "centre", "auto")
-    advice = "see docs/adaptation.md" if own else "try features.scale=auto, and see docs/adaptation.md"
+    where = "see docs/adaptation.md"
+    advice = where if plan.features.uses_own else f"try features.scale=auto, and {where}"
     if after is None:
         return advice
     there = f"{after['deviations']:.1f} (by chance up to {after['by_chance']:.1f}) as the final model's head takes them"

@@ -6,7 +6,6 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.processes import say
 from fedgraft.simulations import api
 from fedgraft.simulations.federation.sites import partition_cases
+from fedgraft.simulations.study.baselines import holding_out
 
 DESCRIPTION = """\
 usage: fedgraft unseen [out=DIR] OVERRIDE ... [-- OVERRIDE ...] [-- OVERRIDE ...]
@@ -83,9 +83,7 @@ def figures_of(plan: Plan, out: Path) -> dict[str, float | None]:
         raise PlanError("fedgraft unseen leaves out one hospital after another, and there is one only")
     found: dict[str, float | None] = {}
     for site in sites:
-        least = min(plan.patience.quorum_sites, len(sites) - 1)
-        without = replace(plan, hold_out=(site,), patience=replace(plan.patience, quorum_sites=least))
-        run = api.simulate(without, out / site, quiet=True)
+        run = api.simulate(holding_out(plan, site, len(sites)), out / site, quiet=True)
         lines = [json.loads(line) for line in (run.out / "rounds.jsonl").read_text(encoding="utf-8").splitlines()]
         told = lines[run.summary["final_round"]]["sites"].get(site, {})
         found[site] = told.get("val", {}).get(tasks.of(plan.data).headline)

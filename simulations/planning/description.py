@@ -39,6 +39,11 @@ _WIDTH = 120
 _STYLES = {"frozen": "dim", "shared": "bold", "local": "green", "given": "cyan"}
 _TENSORS = ("tensors", ("group", "role", "tensors", "numbers", "bytes"))
 _BYTES = ("bytes for one site", ("what", "down", "up"))
+_FINAL = {
+    "last": "the last of them",
+    "best": "the best of them by the sites' validation cases",
+    "unseen": "the best of them on each site's validation cases, fitted without this site",
+}
 
 _ESTIMATED = (
     "the class-balanced scale at {} (hold_out) rests on an estimate of its prevalence by the trained model; its labels "
@@ -267,10 +272,7 @@ def _fit_sentences(plan: Plan, model: Model) -> list[str]:
     ridges = ", ".join(f"{ridge:.3g}" for ridge in path.ridges(plan.rounds))
     convex = is_convex(plan, model.network.head, model.head_width, plan.engine.trusted)
     optimum = "the optimum of all sites' cases" if convex else "a local optimum: head or loss are not convex"
-    end = "the best of them by the sites' validation cases" if plan.select == "best" else "the last of them"
-    end = (
-        "the best of them on each site's validation cases, fitted without this site" if plan.select == "unseen" else end
-    )
+    end = _FINAL[plan.select]
     return [
         f"strategy=exact: one round for each ridge ({ridges}), and the final model is {end}; each is {optimum}.",
         "unused by strategy=exact, since sites do not train: all options of train.",

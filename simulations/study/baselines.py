@@ -218,10 +218,16 @@ def _simpler(plan: Plan, partitioned: Partitioned) -> Arrangement:
     return Arrangement(SIMPLER, "", tuple(partitioned.sites), replace(plan, **sections), partitioned)
 
 
+def holding_out(plan: Plan, site: str, sites: int) -> Plan:
+    """The plan in which one of so many sites never trains, and only evaluates the final model."""
+    patience = replace(plan.patience, quorum_sites=min(plan.patience.quorum_sites, sites - 1))
+    return replace(plan, hold_out=(site,), patience=patience)
+
+
 def _without(plan: Plan, study: Study, partitioned: Partitioned, site: str) -> Arrangement:
-    patience = replace(plan.patience, quorum_sites=min(plan.patience.quorum_sites, len(partitioned.sites) - 1))
+    left_out = holding_out(plan, site, len(partitioned.sites))
     clear = AggregationSection()  # whose figures are told by name
-    left_out = replace(plan, hold_out=(site,), adapt=study.adapt, patience=patience, clock=None, aggregation=clear)
+    left_out = replace(left_out, adapt=study.adapt, clock=None, aggregation=clear)
     return Arrangement(LEFT_OUT, site, (site,), left_out, partitioned)
 
 

@@ -12,7 +12,7 @@ from fedgraft.client.deployment.connection import reach
 from fedgraft.client.deployment.executor import require_superexec
 from fedgraft.client.deployment.message_process import require_flower
 from fedgraft.client.site.keys import check_private_key, public_path
-from fedgraft.client.site.machine import choose
+from fedgraft.client.site.machine import machine_of
 from fedgraft.client.site.site_file import Coordinator, SiteFile
 from fedgraft.common.errors import FedGraftError
 from fedgraft.common.runtime.ssh_keys import key_fingerprint
@@ -53,7 +53,7 @@ def _folder(what: str, folder: Path, open_to_all: bool) -> Finding:
 
 def _device(site: SiteFile) -> Finding:
     def look() -> str:
-        machine = choose(site.device, site.threads, site.workers, site.batch, site.runtime)
+        machine = machine_of(site)
         return f"{machine.device}, {machine.threads} thread{'s' if machine.threads > 1 else ''}"
 
     return _graded("device", look)

@@ -31,18 +31,25 @@ AUDIT_CHECKS: tuple[Check, ...] = (
 )
 
 
+def _told_by_single_sites(option: str, why: str, together: str) -> tuple[Check, Check]:
+    """What sites tell one by one goes neither with secure sums nor with privacy."""
+    return (
+        Check(
+            (option, "aggregation"),
+            lambda p: getattr(p, option) and p.aggregation.secure,
+            f"{why}, and aggregation=secure tells only their {together}; set {option}=false",
+        ),
+        Check(
+            (option, "privacy"),
+            lambda p: getattr(p, option) and p.privacy.on,
+            f"{why}, which privacy does not charge for; set {option}=false",
+        ),
+    )
+
+
 _WHY = "contributions=true evaluates the last model without each site's update"
 CONTRIBUTION_CHECKS: tuple[Check, ...] = (
-    Check(
-        ("contributions", "aggregation"),
-        lambda p: p.contributions and p.aggregation.secure,
-        f"{_WHY}, and aggregation=secure tells only their sum; set contributions=false",
-    ),
-    Check(
-        ("contributions", "privacy"),
-        lambda p: p.contributions and p.privacy.on,
-        f"{_WHY}, which privacy does not charge for; set contributions=false",
-    ),
+    *_told_by_single_sites("contributions", _WHY, "sum"),
     Check(
         ("contributions", "strategy"),
         lambda p: p.contributions and p.strategy.target.rpartition(".")[2] not in ("FedAvg", "FedProx"),
@@ -60,18 +67,8 @@ CONTRIBUTION_CHECKS: tuple[Check, ...] = (
     ),
 )
 
-_APART = "site_distances=true compares sums over single sites' patients"
-DISTANCE_CHECKS: tuple[Check, ...] = (
-    Check(
-        ("site_distances", "aggregation"),
-        lambda p: p.site_distances and p.aggregation.secure,
-        f"{_APART}, and aggregation=secure tells only their total; set site_distances=false",
-    ),
-    Check(
-        ("site_distances", "privacy"),
-        lambda p: p.site_distances and p.privacy.on,
-        f"{_APART}, which privacy does not charge for; set site_distances=false",
-    ),
+DISTANCE_CHECKS: tuple[Check, ...] = _told_by_single_sites(
+    "site_distances", "site_distances=true compares sums over single sites' patients", "total"
 )
 
 

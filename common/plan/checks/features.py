@@ -8,7 +8,6 @@ from fedgraft.common.plan.checks.transfer import starts_alike
 from fedgraft.common.plan.prior import asks_prior
 from fedgraft.common.plan.types import Check
 
-_SHRINKS = ("own", "own_balanced", "centre", "early", "auto")
 _NOTHING_TRAINED = ("adaptation", "alignment", "personal", "sampling", "compression")
 
 
@@ -20,7 +19,7 @@ def _has_trained_parts(plan: Any) -> bool:
 FEATURES_CHECKS: tuple[Check, ...] = (
     Check(
         ("features",),
-        lambda p: p.features.shrink > 0 and p.features.scale not in _SHRINKS,
+        lambda p: p.features.shrink > 0 and not p.features.uses_own,
         "features.shrink has no effect unless a site's own moments are used (features.scale=own, own_balanced, "
         "centre, early or auto); set it to 0",
     ),
@@ -108,7 +107,7 @@ FEATURES_CHECKS: tuple[Check, ...] = (
     ),
     Check(
         ("features", "adapt"),
-        lambda p: p.features.scale in _SHRINKS and p.adapt.target is not None,
+        lambda p: p.features.uses_own and p.adapt.target is not None,
         "a site's own scale is that of the network before any training, and `adapt` changes the network afterwards; "
         "set adapt=none, or features.scale=common",
     ),
