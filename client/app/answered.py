@@ -1,5 +1,5 @@
-"""The last answer to ``train`` or into a secure sum of each run, kept on the site's disk: asked the same again, a site
-says the same again.
+"""The last answer to ``train`` or into a secure sum of each run, and the last shares for one, kept on the site's disk:
+asked the same again, a site says the same again.
 
 A coordinator that was interrupted asks for a round again, and so does one to whom an answer did not get through.
 Training takes minutes to hours; the answer is a file. Numbers are masked once for each sum, and noise is charged.
@@ -51,20 +51,21 @@ def digest_of(said: Said, site_file: Path) -> str:
     return hashlib.sha256(f"{said.content}{said.counts}".encode() + site_file.read_bytes()).hexdigest()
 
 
-def keep_answer(state: Path, run: int, asked: str, answer: RecordDict) -> None:
+def keep_answer(state: Path, run: int, asked: str, answer: RecordDict, of: str = "") -> None:
     """Keep an answer in place of the run's one before.
 
     Args:
         state: the site's state folder.
         asked: the `digest_of` the message.
+        of: a name for answers that are kept beside the others.
     """
     records, arrays = taken_apart(answer)
-    tensors.save(_file(state, run), arrays, {"asked": asked, "records": json.dumps(records)}, durable=True)
+    tensors.save(_file(state, run, of), arrays, {"asked": asked, "records": json.dumps(records)}, durable=True)
 
 
-def kept_answer(state: Path, run: int, asked: str) -> RecordDict | None:
+def kept_answer(state: Path, run: int, asked: str, of: str = "") -> RecordDict | None:
     """The answer that was given to the same message; ``None`` if there is none, or it is damaged."""
-    path = _file(state, run)
+    path = _file(state, run, of)
     try:
         about = tensors.about(path) if path.is_file() else {}
         if about.get("asked") != asked:
@@ -74,5 +75,5 @@ def kept_answer(state: Path, run: int, asked: str) -> RecordDict | None:
         return None
 
 
-def _file(state: Path, run: int) -> Path:
-    return state / FOLDER / f"{run}.safetensors"
+def _file(state: Path, run: int, of: str) -> Path:
+    return state / FOLDER / f"{run}{of}.safetensors"

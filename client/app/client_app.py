@@ -26,7 +26,7 @@ from fedgraft.client.app.statistics import describe as describe_table
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.audit.heads import keep_ledger, say_heads
 from fedgraft.client.privacy.updates import noisy_update
-from fedgraft.client.secure.way import is_summed, require_way, sealed, take_step, unsealed
+from fedgraft.client.secure.way import is_summed, is_unmasking, require_way, sealed, take_step, unsealed
 from fedgraft.client.site.log_names import RELEASED
 from fedgraft.client.site.release import append_line
 from fedgraft.client.site.site_file import read_site_file
@@ -95,15 +95,16 @@ class MessageHandler:
         if kind in NOTED:
             said = said_by(unsealed(message.content)) if kind == TRAIN else Said()
             note(kind, message.content, said, self.workspace, site_file, run)
-        if kind != TRAIN and not is_summed(kind, message.content):
+        of = kept_as(kind, message.content)
+        if of is None:
             return self._carried_out(handler, message, site_file, run)
         state, asked = self.workspace.site(site_file).state, digest_of(said_by(message.content), site_file)
-        known = kept_answer(state, run, asked)
+        known = kept_answer(state, run, asked, of)
         if known is not None:
             append_line(state / RELEASED, "update again" if kind == TRAIN else f"{kind} again", run, asked=asked)
             return known
         found = self._carried_out(handler, message, site_file, run)
-        keep_answer(state, run, asked, found)
+        keep_answer(state, run, asked, found, of)
         return found
 
     def _carried_out(self, handler: Handler, message: Message, site_file: Path, run: int) -> RecordDict:
@@ -166,6 +167,16 @@ class MessageHandler:
     def _reduced(self, error: Exception, site_file: Path) -> Error:
         _show(self.witness or write_error, site_file, error)
         return Error(CLIENT_APP_RAISED_EXCEPTION, reason_of(error))
+
+
+def kept_as(kind: str, content: RecordDict) -> str | None:
+    """Beside which others an answer is kept, for a coordinator that asks again; ``None`` if it is not.
+
+    Shares are those of a sum by its number, told once. Keys are not kept: asked again, a site makes new ones.
+    """
+    if is_unmasking(kind, content):
+        return "-shares"
+    return "" if kind == TRAIN or is_summed(kind, content) else None
 
 
 def build(handler: MessageHandler) -> ClientApp:

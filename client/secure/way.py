@@ -126,6 +126,11 @@ def is_summed(kind: str, content: RecordDict) -> bool:
     return kind in KINDS and SECURE in content
 
 
+def is_unmasking(kind: str, content: RecordDict) -> bool:
+    """Whether a question asks for shares of a sum's masks."""
+    return kind == STEP and unpack_step(content).unmasking is not None
+
+
 def unsealed(content: RecordDict) -> RecordDict:
     """A question without the record on its sum, which is another one when the same is asked again."""
     return RecordDict({name: record for name, record in content.items() if name != SECURE})

@@ -6,20 +6,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from flwr.app import Message
 
 from fedgraft.common.errors import RoundError
 from fedgraft.common.features.moments import Moments, steadied
 from fedgraft.common.features.scale import OWN, common_moments, common_values
 from fedgraft.common.interfaces.roles import SCALE
 from fedgraft.common.interfaces.task import Scalar
-from fedgraft.common.wire.feature_moments import MOMENTS, SiteMoments, pack_moments_question
-from fedgraft.common.wire.messages import count_bytes
-from fedgraft.server.exchange.guard import Expected, Refusal, read_moments
+from fedgraft.common.wire.feature_moments import MOMENTS, pack_moments_question
+from fedgraft.server.exchange.guard import read_moments
 from fedgraft.server.exchange.roster import Roster
 from fedgraft.server.rounds.first_head import first_head
 from fedgraft.server.rounds.interpolation import Shared
 from fedgraft.server.rounds.kept_features import with_kept
+from fedgraft.server.rounds.noisy.before_rounds import Question, told_before_rounds
+from fedgraft.server.rounds.site_sums import missing
 from fedgraft.server.rounds.state import RunContext
 
 _WITHHELD = "it told no moments: release.statistics forbids it, or it has fewer patients than min_count"
@@ -77,18 +77,17 @@ def _better(context: RunContext, roster: Roster, shared: Shared) -> Scaled:
 
 def _ask(context: RunContext, roster: Roster) -> list[Moments]:
     """Ask every training site for its moments; those that withhold them are left out, by name in the ledger."""
-    question = pack_moments_question(context.plan.digest)
     width = max(len(tensor) for name, tensor in context.initial.items() if name.startswith(SCALE))
-    good, down = [], count_bytes(question)
-    for one in context.hear([Message(question, node, MOMENTS) for node in roster], roster, 0, "moments"):
-        expected = Expected(one.offer.site, context.plan.digest, 0, one.offer.examples)
-        found = one.refused or read_moments(one.reply, expected, width, noisy=context.plan.privacy.on)
-        reason = _WITHHELD if isinstance(found, SiteMoments) and found.moments is None else ""
-        context.ledger.write(*one.lines(0, "moments", found, down, reason))
-        if not isinstance(found, Refusal) and found.moments is not None:
-            good.append(found.moments)
+    question = Question(
+        pack_moments_question(context.plan.digest),
+        MOMENTS,
+        "moments",
+        "told moments of their features",
+        lambda reply, expected: read_moments(reply, expected, width, noisy=context.plan.privacy.on),
+        lambda found: _WITHHELD if found.moments is None else "",
+    )
+    good = [one.moments for one in told_before_rounds(context, roster, question) if one.moments is not None]
     if not good:
-        missing = [f"  - {e.site}: {e.reason}" for e in context.ledger.entries if e.what == "moments" and e.reason]
         head = f"features.scale={context.plan.features.scale}: no site told moments of its features; use case or own"
-        raise RoundError("\n".join((head, *missing)))
+        raise RoundError("\n".join((head, *missing(context.ledger, "moments"))))
     return good

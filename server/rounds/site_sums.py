@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flwr.app import Message
-
 from fedgraft.common.interfaces.head_start import Sums
 from fedgraft.common.wire import messages
-from fedgraft.common.wire.head_sums import SUMS, SiteSums, SumsQuestion, pack_sums_question
-from fedgraft.server.exchange.guard import Expected, Refusal, read_sums
-from fedgraft.server.exchange.ledger import Ledger, What
+from fedgraft.common.wire.head_sums import SUMS, SumsQuestion, pack_sums_question
+from fedgraft.server.exchange.guard import read_sums
+from fedgraft.server.exchange.ledger import Entry, Ledger, What
 from fedgraft.server.exchange.roster import Roster
+from fedgraft.server.rounds.noisy.before_rounds import Question, told_before_rounds
 from fedgraft.server.rounds.state import RunContext
 
 _WITHHELD = (
@@ -29,27 +28,34 @@ def told_sums(
         roster: the sites to ask.
         specs: of each site's sums.
         what: the ledger's word for this question.
+
+    Raises:
+        TooFewError, RoundError: as `told_before_rounds`.
     """
-    plan, question = context.plan, pack_sums_question(asked)
-    good, down = [], messages.count_bytes(question)
-    for one in context.hear([Message(question, node, SUMS) for node in roster], roster, 0, what):
-        expected = Expected(one.offer.site, plan.digest, 0, one.offer.examples)
-        found = one.refused or read_sums(one.reply, expected, specs)
-        reason = _WITHHELD if isinstance(found, SiteSums) and found.sums is None else ""
-        context.ledger.write(*one.lines(0, what, found, down, reason))
-        if not isinstance(found, Refusal) and found.sums is not None:
-            good.append(found.sums)
-    return good
+    question = Question(
+        pack_sums_question(asked),
+        SUMS,
+        what,
+        "told their sums",
+        lambda reply, expected: read_sums(reply, expected, specs),
+        lambda found: _WITHHELD if found.sums is None else "",
+    )
+    return [one.sums for one in told_before_rounds(context, roster, question) if one.sums is not None]
 
 
 def missing(ledger: Ledger, what: What) -> list[str]:
     """For an error's text: a line for each site whose sums are missing, with the reason."""
-    return list(dict.fromkeys(f"  - {e.site}: {e.reason}" for e in ledger.entries if e.what == what and e.reason))
+    return [f"  - {one.site}: {one.reason}" for one in _last(ledger, what) if one.reason]
 
 
 def withheld(ledger: Ledger, what: What) -> list[str]:
     """Names of the sites of which sums (or moments, as ``what`` says) were asked for but are not used."""
-    return sorted({e.site for e in ledger.entries if e.what == what and (e.outcome != "ok" or e.reason)})
+    return sorted(one.site for one in _last(ledger, what) if one.outcome != "ok" or one.reason)
+
+
+def _last(ledger: Ledger, what: What) -> list[Entry]:
+    """The last line on each site: who did not answer at first may have done so when it was asked again."""
+    return list({one.site: one for one in ledger.entries if one.what == what}.values())
 
 
 def total(sums: Sequence[Sums]) -> Sums:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from flwr.app import Message
@@ -56,8 +56,38 @@ class _Question(NamedTuple):
         return {place: max(1, self.offers[place].examples) for place in sorted(places)}
 
 
+@dataclass
+class _Sum:
+    """A sum whose masked numbers have come.
+
+    Attributes:
+        unused: by place, why a site has no part in it.
+        steps: by place, the question for shares; the same whenever it is asked.
+        following: the cohort of the next sum, which these questions make ready.
+        told: by place, answers to them so far.
+    """
+
+    question: _Question
+    cohort: Cohort
+    words: Mapping[int, Words]
+    heard: Mapping[int, Heard]
+    unused: Mapping[int, Refusal]
+    steps: Mapping[int, Step]
+    following: Cohort
+    told: dict[int, Told] = field(default_factory=dict)
+
+    def is_asked(self, messages: Sequence[Message], number: int, what: What) -> bool:
+        """Whether a question is this one again."""
+        own = {one.metadata.dst_node_id: one.content for one in self.question.asked.values()}
+        same = {one.metadata.dst_node_id: one.content for one in messages} == own
+        return same and (number, what) == (self.question.number, self.question.what)
+
+
 class SecureHearing:
     """A `Hear` whose answers come as one, of all sites that stayed.
+
+    Before the first round, if too few sites stayed until a sum's end and the same is asked again, those that have not
+    are asked for their shares again: the sum is the one that they gave their numbers to, and costs nothing more.
 
     Args:
         registered: names by node id; empty for a simulation.
@@ -68,22 +98,37 @@ class SecureHearing:
         self._run = secrets.token_hex(8)
         self._known, self._number = Acquaintances(), 0
         self._next: Cohort | None = None
+        self._open: _Sum | None = None
 
     def __call__(self, messages: Sequence[Message], roster: Roster, number: int, what: What) -> list[Answer]:
+        begun, self._open = self._open, None
+        if begun is None or not begun.is_asked(messages, number, what):
+            begun = self._begun(messages, roster, number, what)
+        nodes = begun.question.nodes
+        silent = [place for place in begun.heard if place not in begun.words]
+        found = [
+            Answer(one.offer, one.reply, {nodes[place]: one}, begun.unused[place])
+            for place, one in ((place, begun.heard[place]) for place in silent)
+        ]
+        if not begun.words:
+            return found
+        self._unmask(begun)
+        pooled = self._pooled(begun)
+        if number == 0 and pooled.refused is not None and pooled.refused.code == FEW:
+            self._open = begun
+        return [*found, pooled]
+
+    def _begun(self, messages: Sequence[Message], roster: Roster, number: int, what: What) -> _Sum:
+        """Have sites share their secrets, and ask them the question."""
         asked = {self._known.place_of(one.metadata.dst_node_id): one for one in messages}
         offers = {place: roster[one.metadata.dst_node_id] for place, one in asked.items()}
         question = _Question(asked, offers, number, what)
         cohort, troubles = self._cohort(question)
         words, replies, more = self._words(cohort, question)
-        told = self._unmask(cohort, words, question)
         heard = {place: Heard(offers[place], replies.get(place)) for place in sorted(asked)}
-        nodes, unused = question.nodes, {**dict.fromkeys(asked, _UNSHARED), **troubles, **more}
-        silent = [place for place in heard if place not in words]
-        found = [
-            Answer(heard[place].offer, heard[place].reply, {nodes[place]: heard[place]}, unused[place])
-            for place in silent
-        ]
-        return [*found, self._pooled(cohort, words, told, question, heard)] if words else found
+        unused = {**dict.fromkeys(asked, _UNSHARED), **troubles, **more}
+        following = self._new_cohort({place: one.mask_key for place, one in words.items()}) if words else cohort
+        return _Sum(question, cohort, words, heard, unused, self._unmasking(cohort, words, following), following)
 
     def _cohort(self, question: _Question) -> tuple[Cohort, dict[int, Refusal]]:
         """The sum's cohort: as it was made ready with the sum before, or anew; and why others have no part."""
@@ -186,31 +231,27 @@ class SecureHearing:
             return Refusal("wrong-site", f"the reply comes under another name than {offer.site}, or of another plan")
         return words
 
-    def _unmask(self, cohort: Cohort, words: Mapping[int, Words], question: _Question) -> dict[int, Told]:
-        """Ask the sites that answered for shares, and to make the next sum ready."""
-        if not words:
-            return {}
-        following = self._new_cohort({place: one.mask_key for place, one in words.items()})
-        sharing, steps = self._sharing(following), {}
+    def _unmasking(self, cohort: Cohort, words: Mapping[int, Words], following: Cohort) -> dict[int, Step]:
+        """The questions for shares to the sites that answered, which make the next sum ready."""
+        sharing, steps = self._sharing(following) if words else {}, {}
         for place in words:
             part = cohort.around_with_part(place)
             unmasking = Unmasking(cohort.number, tuple(sorted(part & set(words))), tuple(sorted(part - set(words))))
             steps[place] = replace(sharing.get(place, self._step()), unmasking=unmasking)
-        told, _ = self._ask(steps, question)
-        self._next = self._with_shares(following, told)
-        return told
+        return steps
 
-    def _pooled(
-        self,
-        cohort: Cohort,
-        words: Mapping[int, Words],
-        told: Mapping[int, Told],
-        question: _Question,
-        heard: Mapping[int, Heard],
-    ) -> Answer:
+    def _unmask(self, begun: _Sum) -> None:
+        """Ask the sites that have not told their shares."""
+        missing = {place: step for place, step in begun.steps.items() if place not in begun.told}
+        told, _ = self._ask(missing, begun.question)
+        begun.told.update(told)
+        self._next = self._with_shares(begun.following, begun.told)
+
+    def _pooled(self, begun: _Sum) -> Answer:
         """The sum, as the answer of one site."""
+        question, cohort, words, told = begun.question, begun.cohort, begun.words, begun.told
         nodes = question.nodes
-        spoken = {nodes[place]: heard[place] for place in heard if place in words}
+        spoken = {nodes[place]: one for place, one in begun.heard.items() if place in words}
         offer = Offer(POOLED, self._plan.digest, True, sum(one.offer.examples for one in spoken.values()), None)
         message = question.asked[next(iter(words))]
         kind, asked = KINDS[message.metadata.message_type], Asked(message.content, self._plan)
