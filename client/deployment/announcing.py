@@ -58,7 +58,8 @@ class Announcer:
         lines = 0 if looked is None else looked.lines
         columns = None if looked is None else looked.columns
         long = columns is not None and (len(columns) > MOST_COLUMNS or any(len(name) > MOST_NAME for name in columns))
-        tells_cases = site.announce.cases and lines >= max(1, site.release.min_count)
+        may_tell = site.announce.cases and site.privacy is None  # a number without noise is outside any budget
+        tells_cases = may_tell and lines >= max(1, site.release.min_count)
         return SiteFacts(
             fedgraft=version_of("fedgraft"),
             wire=WIRE,

@@ -13,11 +13,12 @@ from fedgraft.client.deployment.fetching import MODELS, asking, refusal_of
 from fedgraft.client.deployment.supervisor import require_coordinator
 from fedgraft.client.site.release import log_release, release_evaluations
 from fedgraft.client.site.site_file import Coordinator, SiteFile
-from fedgraft.common.errors import DeploymentError, SiteFileError
+from fedgraft.common.errors import DeploymentError, PrivacyError, SiteFileError
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.model_folder.digests import DIGESTS, EVALUATIONS, file_digest
 from fedgraft.common.model_folder.folder import ModelFolder
 from fedgraft.common.model_folder.signature import check_signature
+from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.signed_requests import signed_headers
 from fedgraft.common.wire.external import External, pack_external
 
@@ -32,6 +33,7 @@ def require_sendable(site: SiteFile, site_file: Path, model: ModelFolder) -> Coo
 
     Raises:
         SiteFileError: the site's file names no coordinator, or the site or the plan forbids it.
+        PrivacyError: as `require_no_promise`.
         DeploymentError: the model was not fetched from the coordinator.
         ModelError: the coordinator did not sign it.
     """
@@ -50,7 +52,20 @@ def require_sendable(site: SiteFile, site_file: Path, model: ModelFolder) -> Coo
         raise SiteFileError(
             "the model's plan has release.evaluation=false: its sites tell no figures; leave out --send"
         )
+    require_no_promise(site, model.plan)
     return coordinator
+
+
+def require_no_promise(site: SiteFile, plan: Plan) -> None:
+    """
+    Raises:
+        PrivacyError: figures of the plan's model would break a promise to the site's patients, since they have no
+            noise.
+    """
+    promised = "site.yaml has a `privacy` budget" if site.privacy is not None else ""
+    promised = promised or (f"the model's plan has privacy={plan.privacy.unit}" if plan.privacy.on else "")
+    if promised:
+        raise PrivacyError(f"{promised}, and figures would leave without noise; leave out --send")
 
 
 def send(coordinator: Coordinator, site: SiteFile, model: ModelFolder, found: Evaluation, trained: bool) -> int:

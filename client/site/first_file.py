@@ -89,7 +89,8 @@ announce:
 # secure: {{at_least: 3, known: [], required: false}}
 
 # The most that may be told of a patient in all runs (docs/privacy.md). With it, plans without differential privacy are
-# refused, and those for which the rest does not suffice; `fedgraft site privacy` shows the account.
+# refused, and those for which the rest does not suffice; `fedgraft site privacy` shows the account. Nor are numbers of
+# cases announced, or figures sent by `site evaluate --send`.
 # privacy:
 #   epsilon: 8
 #   delta: 1.0e-5

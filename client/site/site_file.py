@@ -79,7 +79,8 @@ class Announcement:
 
     Attributes:
         columns: the names of the manifest's and the table's columns; never a cell.
-        cases: the number of the manifest's lines to two figures, if there are ``release.min_count``.
+        cases: the number of the manifest's lines to two figures, if there are ``release.min_count``; never with a
+            budget (``privacy``), since it has no noise.
         room: the bytes that its store could hold, to one figure, unless it keeps in memory.
         classes: the labels in the manifest that ``release.min_count`` lines have, and how many, to two figures.
     """
@@ -240,6 +241,11 @@ def read_site_file(path: Path) -> SiteFile:
     if (site.approval == "listed") != bool(site.approved):
         raise SiteFileError(
             f"site file {path}: `approval: listed` and `approved`, the list of plans' digests, belong together"
+        )
+    if site.privacy is not None and site.announce.classes:
+        raise SiteFileError(
+            f"site file {path}: `announce.classes` tells labels without noise, and there is a `privacy` budget; set it "
+            "to false"
         )
     return _absolute(site, path.resolve().parent)
 

@@ -22,12 +22,21 @@ def _scales(plan: Any) -> tuple[str, ...]:
     return ("case", "case_common") if exact else ("case", "case_common", "none")
 
 
-RECORD_CHECKS: tuple[Check, ...] = (
-    _with(
+_OTHER_TASKS = ("multilabel", "survival")
+
+
+def _task(wrong: Callable[[str], bool], name: str) -> Check:
+    return _with(
         "data",
-        lambda p: p.data.task != "classification",
-        "counts patients by class, and has no noise for other tasks; set data.task=classification",
-    ),
+        lambda p: wrong(p.data.task),
+        f"counts patients by class, and has no noise for what {name} tells (counts by finding or by time, of which a "
+        "patient has several); set data.task=classification, a plan for each finding",
+    )
+
+
+RECORD_CHECKS: tuple[Check, ...] = (
+    *(_task(lambda task, name=name: task == name, name) for name in _OTHER_TASKS),  # type: ignore[misc]
+    _task(lambda task: task not in ("classification", *_OTHER_TASKS), "a task of one's own"),
     _with(
         "table",
         lambda p: p.table is not None and p.table.statistics != "plan",

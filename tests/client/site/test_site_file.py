@@ -120,6 +120,15 @@ def test_what_a_site_trusts_is_ours_and_what_it_allows(tmp_path: Path) -> None:
     assert read_site_file(path).trusted == ("fedgraft", "ours", "theirs")
 
 
+def test_a_budget_and_announced_labels_do_not_go_together(tmp_path: Path) -> None:
+    text = "name: north\nmanifest: m.csv\nstate: s\nprivacy: {epsilon: 8}\nannounce: {classes: true}\n"
+    (tmp_path / "site.yaml").write_text(text)
+    with pytest.raises(
+        SiteFileError, match=r"`announce\.classes` tells labels without noise, and there is a `privacy`"
+    ):
+        read_site_file(tmp_path / "site.yaml")
+
+
 def test_fractions_that_leave_nobody(tmp_path: Path) -> None:
     text = "name: north\nmanifest: m.csv\nstate: s\nsplit: {val_fraction: 0.5, test_fraction: 0.5}\n"
     (tmp_path / "site.yaml").write_text(text)

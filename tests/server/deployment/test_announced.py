@@ -14,6 +14,7 @@ import pytest
 from fedgraft.client.cohort.at_a_glance import glance
 from fedgraft.client.deployment.announcing import Announcer, announcing, room_of
 from fedgraft.client.site.keys import make_key_pair
+from fedgraft.client.site.privacy_budget import PrivacyBudget
 from fedgraft.client.site.site_file import Announcement, Coordinator, SiteFile
 from fedgraft.common.errors import DataError, WireError
 from fedgraft.common.runtime.signed_requests import signed_headers
@@ -126,6 +127,8 @@ def test_the_site_s_file_decides_what_is_told(site: SiteFile) -> None:
     telling = replace(site, announce=Announcement(classes=True))
     assert announcer(telling).facts().classes == {"a": 610, "b": 610}, "617 each, to two figures"
     site.manifest.write_text(site.manifest.read_text() + "1,rare,P\n" * 4 + "1,,P\n" * 9)
+    budget = replace(site, privacy=PrivacyBudget(epsilon=8.0))
+    assert announcer(budget).facts().cases is None and announcer(site).facts().cases == 1200, "it has no noise"
     facts = announcer(telling).facts()
     assert facts.classes == {"a": 610, "b": 610} and unpack_facts(pack_facts(facts)) == facts, "4 are too few"
 

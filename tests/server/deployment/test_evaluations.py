@@ -19,6 +19,7 @@ import pytest
 import fedgraft as fg
 from fedgraft.client.deployment.fetching import fetch
 from fedgraft.client.site.keys import make_key_pair
+from fedgraft.client.site.privacy_budget import PrivacyBudget
 from fedgraft.client.site.site_file import (
     Coordinator,
     ReleasePolicy,
@@ -174,6 +175,7 @@ def test_a_coordinator_that_does_not_ask_gets_nothing(place: Running, capsys: py
     [
         ({"evaluation": False}, "has release.evaluation: false; nothing is sent. Leave out --send, or allow it"),
         ({"min_count": 81}, "80 case(s) are fewer than release.min_count=81; not sent"),
+        ({}, "site.yaml has a `privacy` budget, and figures would leave without noise; leave out --send"),
     ],
 )
 def test_a_site_that_forbids_it_sends_nothing(
@@ -181,8 +183,9 @@ def test_a_site_that_forbids_it_sends_nothing(
 ) -> None:
     file = running.sites["west"]
     before, site = file.read_text(), read_site_file(file)
+    budget = None if release else PrivacyBudget(epsilon=8.0)
     try:
-        write_site_file(file, replace(site, release=replace(site.release, **release)))
+        write_site_file(file, replace(site, release=replace(site.release, **release), privacy=budget))
         assert running.evaluate("west", "--send") == 2
     finally:
         file.write_text(before)

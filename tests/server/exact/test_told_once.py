@@ -109,7 +109,7 @@ def test_a_sum_that_a_coordinator_forgot_ends_the_run_in_a_sentence(plan: Compos
     with pytest.raises(
         RoundError,
         match=r"^round 0: 0 site\(s\) told their sums, .*=3 are needed; a secure sum of this run was lost before, "
-        r"sites were charged for it, .*epsilon=3 holds no second answer \(privacy-spent\): the run can't go on\. A new one",
+        r"sites were charged for it, .*epsilon=3 holds no second answer \(privacy-spent\): the run can't go on\. A new",
     ) as error:
         run(context_over(planned, Deployed(sites), waits=Again(5)))
     assert not isinstance(error.value, TooFewError), "nobody waits for what can't come"
