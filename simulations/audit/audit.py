@@ -10,10 +10,10 @@ from typing import Any
 
 from fedgraft.common.errors import PlanError
 from fedgraft.common.heads.linear_shape import width_of
-from fedgraft.common.plan.plan import Plan
-from fedgraft.common.privacy.budget import budget_of, by_steps, meets_once
+from fedgraft.common.privacy.budget import budget_of
 from fedgraft.common.runtime.files import replacing
 from fedgraft.server.reports.documents import write_documents
+from fedgraft.simulations.audit.any_graft.confidence import confidence
 from fedgraft.simulations.audit.canaries import Mechanism, canaries, mechanism_of
 from fedgraft.simulations.audit.cases import AuditedRun, open_run
 from fedgraft.simulations.audit.differencing import differencing
@@ -50,7 +50,6 @@ def audit(folder: Path, asked: Asked, progress: Progress) -> tuple[Finding, ...]
     """
     _require(asked)
     audited = open_run(folder)
-    require_known(audited.plan)
     found = []
     for name in asked.attacks:
         progress(name)
@@ -61,18 +60,6 @@ def audit(folder: Path, asked: Asked, progress: Progress) -> tuple[Finding, ...]
     _write(folder / PAGE, audit_page(audited.run.out.resolve().name, about, found))
     write_documents(folder)
     return tuple(found)
-
-
-def require_known(plan: Plan) -> None:
-    """
-    Raises:
-        PlanError: the attacks do not know how the plan's sites add noise.
-    """
-    if by_steps(plan) or meets_once(plan):
-        raise PlanError(
-            "the attacks imitate the noisy gradients of strategy=exact, and this run's sites trained by noisy steps of "
-            "their own (privacy=record_trained), or told sums once (record_once): nothing would be shown of them"
-        )
 
 
 def _require(asked: Asked) -> None:
@@ -124,6 +111,7 @@ def _write(path: Path, text: str) -> None:
 
 ATTACKS: dict[str, Callable[[AuditedRun, Asked], Finding]] = {
     "membership": lambda audited, asked: membership(audited, asked.shadows, asked.seed),
+    "confidence": lambda audited, asked: confidence(audited),
     "updates": lambda audited, asked: updates(audited),
     "canaries": lambda audited, asked: canaries(audited.plan, _width(audited), _training_sites(audited)),
     "reconstruction": lambda audited, asked: reconstruction(audited, _mechanism(audited), asked.seed),

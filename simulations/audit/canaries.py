@@ -18,7 +18,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.privacy.audit import least_epsilon
 from fedgraft.common.privacy.budget import budget_of
 from fedgraft.common.secure.neighbours import default_share, threshold_of
-from fedgraft.simulations.audit.finding import Finding, Table, not_tried
+from fedgraft.simulations.audit.finding import Finding, NotTriedError, Table, not_tried, require_known
 
 NAME, TITLE = "canaries", "How much the noise hides, measured"
 _ASKED = (
@@ -123,6 +123,10 @@ def canaries(plan: Plan, width: int, sites: int) -> Finding:
             "patients such an attacker is right about every canary. Epsilon has no bound for them"
         )
         return not_tried(NAME, TITLE, _ASKED, why)
+    try:
+        require_known(plan)
+    except NotTriedError as unknown:
+        return not_tried(NAME, TITLE, _ASKED, str(unknown))
     how, section = mechanism_of(plan, width, sites), plan.privacy
     count = min(MOST, max(FEWEST, width // 2))
     shown = audited(how, section.delta, count)

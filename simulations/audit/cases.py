@@ -21,7 +21,7 @@ from fedgraft.common.model_folder.folder import open_model
 from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
-from fedgraft.simulations.audit.finding import NotTriedError
+from fedgraft.simulations.audit.finding import NotTriedError, require_known
 from fedgraft.simulations.audit.heads import Heads
 from fedgraft.simulations.engine.grid import RUN_ID
 from fedgraft.simulations.engine.result import Run
@@ -101,15 +101,17 @@ class AuditedRun:
 
     def _require_linear(self) -> None:
         plan, model = self.plan, self.model
+        require_known(plan)
         if model.constant.what != FEATURES:
             raise NotTriedError(
                 f"more is trained than a head on kept features (the graft begins behind {model.constant.what}), and "
                 "shadow grafts of it would each take as long as the run"
             )
         local = [name for name in model.names("local") if name.startswith(HEAD)]
-        if local or plan.personal.target is not None:
+        if local:
             raise NotTriedError(
-                "heads are personal in this plan, and the released model holds none that all sites share"
+                f"heads are personal in this plan ({', '.join(local)} never leaves a hospital), and the released model "
+                "holds none that all hospitals share; the attack by confidence is on hospitals' own models"
             )
         if not is_linear(model.network.head, needs_bias=False):
             raise NotTriedError("the head is not one linear layer, which shadow heads are")

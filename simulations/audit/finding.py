@@ -6,9 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fedgraft.common.plan.plan import Plan
+from fedgraft.common.privacy.budget import by_steps, meets_once
+
 
 class NotTriedError(Exception):
     """An attack can't be tried on this run; says why, and what would be needed."""
+
+
+def require_known(plan: Plan) -> None:
+    """
+    Raises:
+        NotTriedError: attacks that imitate a run do not know how the plan's sites add noise.
+    """
+    if by_steps(plan) or meets_once(plan):
+        raise NotTriedError(
+            "this attack imitates the noisy gradients of strategy=exact, and this run's sites trained by noisy steps "
+            "of their own (privacy=record_trained), or told sums once (record_once): nothing would be shown of them"
+        )
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ _ASKED = (
     "patient's features lie in the space that the messages span (Petrov et al., DAGER, NeurIPS 2024)."
 )
 _FEW = 20
-_STEADY, _ROUNDING = 1e-2, 1e-4
+_STEADY, _ROUNDING, _WHOLE = 1e-2, 1e-4, 0.9
 
 
 def updates(audited: AuditedRun) -> Finding:
@@ -56,6 +56,7 @@ def updates(audited: AuditedRun) -> Finding:
         f"By the part that a patient's gradient has in them: {of_members(summed)}",
         f"By the space that they span: {of_members(spanned)}",
     ]
+    said += of_whole_span(max(len(basis_of(some, white)) for some in told.values()), pool.inputs.shape[1] + 1)
     if audited.plan.privacy.by_patient:
         said.append("Each message has the hospital's own noise; the repeated run has other noise than the first.")
     rows = [
@@ -70,6 +71,17 @@ def updates(audited: AuditedRun) -> Finding:
     headings = ("by", "AUROC (0.5: guessing)", "members found, 1 % false alarms", "members / others")
     figures = {"part_of_sum": summed.to_dict(), "in_span": spanned.to_dict(), "messages": count}
     return Finding(NAME, TITLE, _ASKED, tuple(said), Table(headings, tuple(rows)), figures)
+
+
+def of_whole_span(directions: int, features: int) -> list[str]:
+    """What is said where so many messages are that everybody's features lie in their span."""
+    if directions < _WHOLE * features:
+        return []
+    return [
+        f"The messages of a hospital span {directions} of {features} directions, so that nearly everybody's features "
+        "lie in that space and the figure by the space says nothing. Of so many messages another attack could get more: "
+        "exact gradients are equations for each patient's part."
+    ]
 
 
 def _by_site(found: Sequence[Seen]) -> Mapping[str, Messages]:
@@ -139,12 +151,18 @@ def part_of_sum(cases: Pool, inputs: Tensor, told: Messages, white: Whitened) ->
 
 def in_span(cases: Pool, inputs: Tensor, told: Messages, white: Whitened) -> Tensor:
     """The share of each case's inputs that lies in the space of all steps, ``(N,)``."""
+    basis = basis_of(told, white)
+    shares: Tensor = (inputs @ basis.T).square().sum(dim=1) / inputs.square().sum(dim=1)
+    return shares
+
+
+def basis_of(told: Messages, white: Whitened) -> Tensor:
+    """Directions of length 1 that span all steps, ``(R, F + 1)``."""
     rows = torch.cat([step for _, step in told])
     own = white.steps(rows / rows.norm(dim=1, keepdim=True).clamp(min=1e-12))
     _, sizes, basis = torch.linalg.svd(own, full_matrices=False)
-    basis = basis[sizes > _ROUNDING * sizes[0]]
-    shares: Tensor = (inputs @ basis.T).square().sum(dim=1) / inputs.square().sum(dim=1)
-    return shares
+    found: Tensor = basis[sizes > _ROUNDING * sizes[0]]
+    return found
 
 
 def _with_one(inputs: Tensor) -> Tensor:

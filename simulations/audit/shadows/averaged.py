@@ -3,10 +3,11 @@ they found, weighted by cases, go into the next round."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from fedgraft.client.training.schedules import learning_rate
 from fedgraft.common.plan.sections import TrainSection
 from fedgraft.simulations.audit.cases import Pool
 from fedgraft.simulations.audit.heads import Heads, Loss, residuals, summed
@@ -17,7 +18,7 @@ def averaged(
     keep: Tensor,
     loss: Loss,
     train: TrainSection,
-    rounds: int,
+    rates: Sequence[float],
     mu: float,
     start: Heads,
     generator: torch.Generator,
@@ -26,14 +27,14 @@ def averaged(
 
     Args:
         keep: ``(B, N)`` bool, whose cases train each head.
+        rates: of each round.
         mu: the weight of FedProx's term; 0 for none.
         start: one head, from which all begin.
     """
     count = len(keep)
     heads = Heads(start.weight.expand(count, -1, -1).clone(), start.bias.expand(count, -1).clone())
     places = [(pool.site == site).nonzero().flatten() for site in range(len(pool.sites))]
-    for number in range(1, rounds + 1):
-        rate = learning_rate(train, number, rounds)
+    for rate in rates:
         weight, bias = torch.zeros_like(heads.weight), torch.zeros_like(heads.bias)
         total = keep.sum(dim=1).clamp(min=1)
         for at in places:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import sqrt
@@ -10,10 +10,12 @@ from math import sqrt
 import torch
 from torch import Tensor
 
+from fedgraft.client.training.schedules import learning_rate
 from fedgraft.common import tasks
 from fedgraft.common.exact.suitability import path_of
 from fedgraft.common.interfaces.strategy import is_mean
 from fedgraft.common.losses.suitability import built
+from fedgraft.common.plan.checks.transfer import begins
 from fedgraft.common.plan.parts import ours
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.privacy.budget import budget_of
@@ -71,7 +73,8 @@ def recipe_of(plan: Plan, pool: Pool, rounds: int) -> Recipe:
     mean = ours(plan.strategy, "strategy")
     other = () if isinstance(mean, type) and is_mean(mean) else ("sites' updates are averaged, whatever the strategy",)
     start = Heads.zeros(1, len(plan.data.classes), pool.inputs.shape[1])
-    train = partial(_averaged, pool, loss, plan, rounds, mu, start)
+    rates = [learning_rate(plan.train, number, plan.rounds) for number in range(1, rounds + 1)]
+    train = partial(_averaged, pool, loss, plan, rates, mu, start)
     return Recipe(train, f"{rounds} rounds of averaging over the sites", (*unlike, *other))
 
 
@@ -94,9 +97,16 @@ def _exact(pool: Pool, loss: Loss, ridge: float, keep: Tensor, generator: torch.
 
 
 def _averaged(
-    pool: Pool, loss: Loss, plan: Plan, rounds: int, mu: float, start: Heads, keep: Tensor, generator: torch.Generator
+    pool: Pool,
+    loss: Loss,
+    plan: Plan,
+    rates: Sequence[float],
+    mu: float,
+    start: Heads,
+    keep: Tensor,
+    generator: torch.Generator,
 ) -> Heads:
-    return averaged(pool, keep, loss, plan.train, rounds, mu, start, generator)
+    return averaged(pool, keep, loss, plan.train, rates, mu, start, generator)
 
 
 def _loss(plan: Plan, pool: Pool) -> Loss:
@@ -116,4 +126,8 @@ def _unlike(plan: Plan) -> tuple[str, ...]:
     found += [f"{name} is left out" for name in sections if getattr(plan, name).target is not None]
     if plan.augment.mixup or plan.augment.cutmix:
         found.append("mixing of cases is left out")
+    if begins(plan):
+        found.append("the graft from which the run began (start_from) is left out")
+    if plan.personal.target is not None:
+        found.append("what hospitals keep for themselves is left out, which the attack by confidence looks at")
     return tuple(found)

@@ -13,7 +13,15 @@ from fedgraft.simulations.audit.cases import Pool
 from fedgraft.simulations.audit.heads import Heads, residuals
 from fedgraft.simulations.audit.pictures import drawn, inverted, matched, of_the_plan
 from fedgraft.simulations.audit.reconstruction import read
-from fedgraft.simulations.audit.updates import Messages, Whitened, attacked, in_span, part_of_sum
+from fedgraft.simulations.audit.updates import (
+    Messages,
+    Whitened,
+    attacked,
+    basis_of,
+    in_span,
+    of_whole_span,
+    part_of_sum,
+)
 
 from .pools import drawn_pool
 
@@ -41,6 +49,14 @@ def test_gradients_give_away_whose_they_are() -> None:
     for score in (in_span, part_of_sum):
         assert attacked(POOL, told, white, score).auroc > 0.9
     assert attacked(strangers, told, white, in_span).auroc < 0.65
+
+
+def test_messages_that_span_all_features_say_nothing_and_it_is_said() -> None:
+    """Each gradient of two classes has one direction: 120 features and a 1 for the bias take 121."""
+    white, many = Whitened(POOL.inputs), gradients(POOL, 5)
+    assert len(basis_of(many["site-0"], white)) == 5 and of_whole_span(5, 121) == []
+    (said,) = of_whole_span(110, 121)
+    assert "span 110 of 121 directions" in said and "the figure by the space says nothing" in said
 
 
 def test_one_patients_update_is_their_features_and_a_batch_hides() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from math import exp, log
 from pathlib import Path
 
 import pytest
+import torch
 
 import fedgraft as fg
 from fedgraft.common.cli import main
 from fedgraft.common.errors import DataError, PlanError
+from fedgraft.simulations.audit.any_graft.confidence import sureness
 from fedgraft.simulations.audit.audit import Asked, audit
 from fedgraft.simulations.audit.finding import Finding
 
@@ -103,6 +106,44 @@ def test_what_has_no_shadows_is_said_by_name(run_of: RunOf, words: tuple[str, ..
     assert all(why in one.said[0] for one in found.values())
 
 
+def test_a_deep_graft_of_noisy_steps_is_attacked_by_confidence(run_of: RunOf) -> None:
+    folder = run_of(
+        "privacy=record_trained",
+        "privacy.steps=2",
+        "rounds=1",
+        "backbone.freeze=all",
+        "adaptation=ssf",
+        "data.cases=60",
+    )
+    found = attacked(folder, "membership", "confidence", "canaries")
+    assert [found[name].tried for name in ("membership", "confidence", "canaries")] == [False, True, False]
+    assert "trained by noisy steps of their own" in found["membership"].said[0] + found["canaries"].said[0]
+    assert "trained by noisy steps of their own" in found["canaries"].said[0]
+    shown = found["confidence"].figures["released"]
+    assert shown["members"] + shown["others"] == 120 and 0.3 < shown["auroc"] < 0.7
+
+
+def test_hospitals_own_models_are_attacked_beside_the_shared_one(run_of: RunOf) -> None:
+    found = attacked(run_of("personal=ditto"), "membership", "confidence")
+    assert found["membership"].tried
+    assert any("what hospitals keep for themselves is left out" in one for one in found["membership"].said)
+    released, own = (found["confidence"].figures[name] for name in ("released", "own"))
+    assert released["auroc"] != own["auroc"] and released["members"] == own["members"] == 96
+    assert "Of hospitals' own models, each at its hospital: " in found["confidence"].said[1]
+
+
+def test_how_sure_a_model_is_by_hand() -> None:
+    """Log odds of the own class of (1, 0, 0): 1 - log 2, and 0 - log(1 + e)."""
+    outputs = torch.tensor([[1.0, 0.0, 0.0]] * 2)
+    assert sureness(outputs, torch.tensor([0, 1])).tolist() == pytest.approx([1 - log(2), -log(1 + exp(1))])
+
+
+def test_a_head_of_which_a_part_stays_at_each_hospital_has_own_models_only(run_of: RunOf) -> None:
+    found = attacked(run_of("personal=intercept"), "membership", "confidence")
+    assert not found["membership"].tried and "head.bias never leaves a hospital" in found["membership"].said[0]
+    assert set(found["confidence"].figures) == {"own"}
+
+
 def test_without_others_the_released_head_is_not_attacked(run_of: RunOf) -> None:
     folder = run_of("data.val_fraction=0", "data.test_fraction=0.1")
     found = attacked(folder, "membership", "updates")
@@ -112,7 +153,7 @@ def test_without_others_the_released_head_is_not_attacked(run_of: RunOf) -> None
 
 
 def test_wrong_words_and_folders_are_refused(run_of: RunOf, tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match="there is no attack 'guess'; there are membership, updates"):
+    with pytest.raises(PlanError, match="there is no attack 'guess'; there are membership, confidence, updates"):
         attacked(run_of(), "guess")
     with pytest.raises(PlanError, match="3 shadow heads are too few"):
         attacked(run_of(), "membership", shadows=3)

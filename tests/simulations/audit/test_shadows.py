@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -19,7 +20,7 @@ from fedgraft.simulations.audit.heads import Heads, residuals
 from fedgraft.simulations.audit.shadows.averaged import averaged
 from fedgraft.simulations.audit.shadows.exact import fitted
 from fedgraft.simulations.audit.shadows.private import Noisy, noisy
-from fedgraft.simulations.audit.shadows.recipe import noisy_steps, recipe_of
+from fedgraft.simulations.audit.shadows.recipe import _loss, noisy_steps, recipe_of
 
 from .pools import drawn_pool
 
@@ -81,6 +82,18 @@ def test_the_noise_of_private_shadows_is_that_of_the_sum_over_sites(compose_plan
     assert alone.rate(1000) == pytest.approx(min(alone.section.most_rate, 2 * alone.rate(500)))
 
 
+def test_shadows_go_by_the_plan_s_schedule_also_where_an_earlier_round_is_the_best(compose_plan: PlanOf) -> None:
+    """Half a cosine over six rounds, of which two were taken: not one over two."""
+    plan = compose_plan("head=plain", "train.schedule=cosine", "rounds=6", "train.lr=0.1", "train.epochs=1")
+    keep = torch.ones(1, 60, dtype=torch.bool)
+    found = recipe_of(plan, POOL, 2).train(keep, torch.Generator().manual_seed(3))
+    rates = [0.1, 0.05 * (1 + math.cos(math.pi / 6))]
+    wanted = averaged(
+        POOL, keep, _loss(plan, POOL), plan.train, rates, 0.0, Heads.zeros(1, 2, 7), torch.Generator().manual_seed(3)
+    )
+    assert torch.equal(found.weight, wanted.weight)
+
+
 def test_averaged_shadows_are_fedavg_by_hand(compose_plan: PlanOf) -> None:
     """Sites of whole batches: two rounds of one step each, and the mean by cases."""
     train = replace(
@@ -94,7 +107,7 @@ def test_averaged_shadows_are_fedavg_by_hand(compose_plan: PlanOf) -> None:
     )
     train = replace(train, schedule="constant")
     keep = torch.arange(60)[None] % 3 > 0
-    got = averaged(POOL, keep, LOSS, train, 2, 0.0, Heads.zeros(1, 2, 7), torch.Generator())
+    got = averaged(POOL, keep, LOSS, train, [0.3, 0.3], 0.0, Heads.zeros(1, 2, 7), torch.Generator())
     weight, bias = torch.zeros(2, 7), torch.zeros(2)
     for _ in range(2):
         new, count = [torch.zeros(2, 7), torch.zeros(2)], int(keep.sum())

@@ -11,7 +11,7 @@ from fedgraft.common.cli import main
 from fedgraft.common.errors import PlanError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.audit import trial as module
-from fedgraft.simulations.audit.audit import require_known
+from fedgraft.simulations.audit.finding import NotTriedError, require_known
 from fedgraft.simulations.audit.kept_like import FIRST, REST, kept_like
 from fedgraft.simulations.audit.trial import DRAWS, trial
 
@@ -46,7 +46,7 @@ def test_noisy_steps_of_each_site_are_not_imitated(compose_plan: PlanOf) -> None
     ):
         trial(plan, 200, 4, 64)
     with pytest.raises(
-        PlanError, match=r"sites trained by noisy steps of their own \(privacy=record_trained\), or told"
+        NotTriedError, match=r"sites trained by noisy steps of their own \(privacy=record_trained\), or told"
     ):
         require_known(plan)
     require_known(compose_plan("privacy=record"))

@@ -1,0 +1,1 @@
+"""Attacks that need no shadows: on grafts of any depth, and on models that hospitals keep for themselves."""
