@@ -79,8 +79,8 @@ def of_whole_span(directions: int, features: int) -> list[str]:
         return []
     return [
         f"The messages of a hospital span {directions} of {features} directions, so that nearly everybody's features "
-        "lie in that space and the figure by the space says nothing. Of so many messages another attack could get more: "
-        "exact gradients are equations for each patient's part."
+        "lie in that space and the figure by the space says nothing. Of so many messages another attack could get "
+        "more: exact gradients are equations for each patient's part."
     ]
 
 
