@@ -8,7 +8,7 @@ exit; the ratios are of medians within this run, on this machine.
 
   ours, cold / warm         fedgraft simulate with an empty / a filled store of kept features
   ours, cold, folded        without the extra `fast` (engine.runtime=folded); eager: the reference
-  ours on Flower's Ray      the same with engine=ray, filled store
+  ours on Ray               the same with engine=ray, filled store
   bare, features kept       a PyTorch loop without any framework, features computed once: the floor
   bare, whole network       the same loop, the frozen backbone runs for every batch
   Flower's Ray              plain_flower.py: a Flower app as a user writes it
@@ -88,8 +88,8 @@ class Work:
             KEPT: lambda: self._plain(KEPT, "bare_loop.py", rounds, "kept"),
             WHOLE: lambda: self._plain(WHOLE, "bare_loop.py", rounds, "whole"),
             FLOWER: lambda: self._plain(FLOWER, "plain_flower.py", rounds),
-            "ours on Flower's Ray, warm": lambda: measure.run(
-                [*self._ours("ours on Flower's Ray, warm", rounds), "engine=ray"], self._store("warm")
+            "ours on Ray, warm": lambda: measure.run(
+                [*self._ours("ours on Ray, warm", rounds), "engine=ray"], self._store("warm")
             ),
             "pfl": lambda: self._plain("pfl", "plain_pfl.py", rounds, python=measure.require(self.peers, "pfl")),
             "NVFLARE": lambda: self._plain(

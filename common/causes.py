@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 UNEXPECTED = "unexpected"
 DISK_FULL, READ_ONLY, OUT_OF_MEMORY = "disk-full", "read-only", "out-of-memory"
-KILLED, PROCESS_ENDED = "killed", "process-ended"
+KILLED, PROCESS_ENDED, NODE_LOST = "killed", "process-ended", "node-lost"
 
 CAUSES = {
     "disk-full": "free space on the disk of the site's state folder; the next message goes on from there",
@@ -21,6 +21,8 @@ CAUSES = {
     "the next message",
     "process-ended": "the process of this message ended before it answered, or the site was started again; it is asked "
     "again with the next message; the site's state/logs say more",
+    "node-lost": "the machine that computed for the site in a simulation on Ray was lost; the site goes on at another, "
+    "and is asked again",
     "data-unusable": "at the site, `fedgraft site check` says which cases or columns, and what to do",
     "case-lost": "cases that took part in this run can't be read at the site any more; bring them back (`fedgraft site "
     "check` says which), and it goes on. A new run goes without them",

@@ -223,6 +223,12 @@ class CheckpointError(FedGraftError):
     code = "checkpoint"
 
 
+class ClusterError(FedGraftError):
+    """A Ray cluster can't be joined, or its nodes can't carry out the run."""
+
+    code = "cluster"
+
+
 class DeploymentError(FedGraftError):
     """A coordinator or site process could not be started, reached or authenticated."""
 

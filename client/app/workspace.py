@@ -7,7 +7,7 @@ one `Workspace` serves all sites, which share one copy of the backbone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -61,6 +61,7 @@ class Workspace:
     ``lasting``: whether sites keep their account of what they have told (`fedgraft.client.cohort.enrolment.roll`) on
     their disks; in a simulation, whose sites start anew with each run, it lasts as long as this.
     ``asks``: whether a person at the site must have approved a plan (`fedgraft.client.approval`).
+    ``shared_store``: in the place of the store that the site files name, where another machine than theirs computes.
     ``expected``: how many cases all sites of this process have; 0 for a single one's.
     ``lock`` guards the models: sites of one plan share one network, so one message is handled at a time.
     """
@@ -75,6 +76,7 @@ class Workspace:
     lasting: bool = True
     asks: bool = False
     expected: int = 0
+    shared_store: Path | None = None
     _vaults: dict[Path, Vault] = field(default_factory=dict)
     _rolls: dict[Path, Roll] = field(default_factory=dict)
     _sites: dict[Path, SiteFile] = field(default_factory=dict)
@@ -84,13 +86,10 @@ class Workspace:
     _factories: Factories = field(default_factory=dict)
     _sessions: dict[tuple[Path, str, int], Session] = field(default_factory=dict)
 
-    def __reduce__(self) -> tuple[Callable[[], Workspace], tuple[()]]:
-        """Another process (a Ray worker) starts with an empty workspace."""
-        return (Workspace if self.lasting else _passing), ()
-
     def site(self, path: Path) -> SiteFile:
         if path not in self._sites:
-            self._sites[path] = read_site_file(path)
+            read = read_site_file(path)
+            self._sites[path] = read if self.shared_store is None else replace(read, store=self.shared_store)
         return self._sites[path]
 
     def accept_plan(self, site: SiteFile, plan_json: str, announced: str, backbone_digest: str) -> Plan:
@@ -268,10 +267,6 @@ class Workspace:
             initial = {**received, **model.tensors(model.names("local"))}
             self._models[key] = (model, initial, messages.specs_of(received), up_codec(plan.compression, allowed))
         return self._models[key]
-
-
-def _passing() -> Workspace:
-    return Workspace(lasting=False)
 
 
 def _plan_file(site: SiteFile, digest: str) -> Path:

@@ -110,8 +110,7 @@ class Plan:
         unset += ["partition"] if self.partition.target is None else []
         for name in unset:
             del plain[name]  # so that older versions read such a plan
-        if self.engine.runtime == "auto":
-            del plain["engine"]["runtime"]
+        plain["engine"] = {k: v for k, v in plain["engine"].items() if (k, v) not in _LATER_ENGINE}
         if self.augment.notes == NoteCopies():
             del plain["augment"]["notes"]
         return plain
@@ -123,8 +122,8 @@ class Plan:
         return text if hospitals == self.digest else OF_A_SIMULATION.format(digest=hospitals) + text
 
     def for_sites(self) -> Plan:
-        """The plan in messages to sites: without ``tracking``, which can name a folder here. Its digest is the same."""
-        return replace(self, tracking=TrackingSection())
+        """The plan in messages to sites: without ``tracking`` and address, which name places here. Same digest."""
+        return replace(self, tracking=TrackingSection(), engine=replace(self.engine, address=None))
 
     def for_hospitals(self) -> Plan:
         """`for_sites`, also without what only a simulation uses: the data set, its options and its partition."""
@@ -147,6 +146,7 @@ class Plan:
         return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+_LATER_ENGINE = (("runtime", "auto"), ("address", None))  # later options with their defaults, which are left out
 _NOT_IN_DIGEST = ("engine", "clock", "tracking", "patience")
 _LATER = {  # not in the digest where they are the default, so that older plans keep theirs
     "calibration": CalibrationSection(),

@@ -214,6 +214,7 @@ class EngineSection:
         store: where its output is kept.
         together: whether sites with the same small trained part are trained in one batched computation.
         allow: packages besides ``fedgraft`` from which parts may come, here and at simulated sites.
+        address: of the Ray cluster to join, ``auto`` or ``host:port``; ``None`` for a Ray on this machine only.
     """
 
     __pydantic_config__ = STRICT
@@ -227,6 +228,7 @@ class EngineSection:
     together: bool
     allow: tuple[str, ...] = ()
     runtime: Literal["auto", "eager", "folded", "openvino"] = "auto"
+    address: str | None = None
 
     @property
     def trusted(self) -> tuple[str, ...]:

@@ -111,8 +111,11 @@ class Ledger:
                 partial.write_text(text + "\n", encoding="utf-8")
 
     def name_of(self, node: int) -> str:
-        """How a node is called that did not tell its name: by that under which it is registered."""
-        return self._registered.get(node, f"node {node}")
+        """How a node is called that did not tell its name: by that under which it is registered; in a simulation, where
+        nobody is, as it has called itself before."""
+        if self._registered:
+            return self._registered.get(node, f"node {node}")
+        return next((e.site for e in self.entries if e.node == node and e.outcome == "ok"), f"node {node}")
 
     def refusals(self, number: int | None = None) -> list[str]:
         """For an error's text: a line for each entry that was not ``ok``, of one round or of all."""

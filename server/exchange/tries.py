@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Container, Iterator, Mapping
 
 from flwr.app import Message
 
-from fedgraft.common.causes import KILLED, PROCESS_ENDED
+from fedgraft.common.causes import KILLED, NODE_LOST, PROCESS_ENDED
 from fedgraft.common.errors import PREFIX
 
-ACCIDENTS = frozenset((PREFIX + KILLED, PREFIX + PROCESS_ENDED))
+ACCIDENTS = frozenset((PREFIX + KILLED, PREFIX + PROCESS_ENDED, PREFIX + NODE_LOST))
 """What a site reports if the process that answered was lost: it can answer the same message again."""
 TIMES = 2
 """How often a site is asked again."""

@@ -100,6 +100,12 @@ class Display:
     def computed(self, cases: int) -> None:
         self._progress.update(self._cases, advance=cases, visible=True)
 
+    def counted(self, decoded: int, computed: int) -> None:
+        """Both at once, for who counts elsewhere."""
+        for count, show in ((decoded, self.decoded), (computed, self.computed)):
+            if count:
+                show(count)
+
     def round(self, round_: Round) -> None:
         if round_.number == 0:
             return

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from fedgraft.client.site.row_store import Store
 from fedgraft.client.training.evaluation import evaluate_split
 from fedgraft.client.training.scaling import Scaling, scaled
 from fedgraft.common import tasks
-from fedgraft.common.errors import DataError, FedGraftError, RoundError
+from fedgraft.common.errors import DataError, RoundError
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.model_folder.graft import FILE, Graft
 from fedgraft.common.models.model import Model
@@ -40,9 +41,10 @@ from fedgraft.server.tracking.tracker import Tracker, require_tracking, tracked
 from fedgraft.simulations.clock.case_cost import calibrate
 from fedgraft.simulations.clock.folder import add_to_summary, pace_of, read_facts, write_clock
 from fedgraft.simulations.clock.timeline import Pace, profiles
+from fedgraft.simulations.engine.cluster.run import Asked, run_on_ray
 from fedgraft.simulations.engine.display import Display
 from fedgraft.simulations.engine.grid import run_in_process
-from fedgraft.simulations.engine.ray import run_on_ray
+from fedgraft.simulations.engine.trouble import sentence
 from fedgraft.simulations.federation.availability import Reaches, always, reaches
 from fedgraft.simulations.federation.giveaways import giveaway_sentences
 from fedgraft.simulations.federation.local_statistics import with_local_statistics
@@ -107,16 +109,17 @@ def simulate_over(
         console.print(note, markup=False, highlight=False)
     pace = None if plan.clock is None else _pace(plan, plan.clock, federation)
     reached = always if pace is None else reaches(pace.profiles, plan.seed)
-    bars = None if series is None else series.bars
+    bars, lost = None if series is None else series.bars, list[str]()
     with tracked(plan, out) as tracker:
         with Display(console, federation.cases + len(federation.test), plan.rounds + extend, bars) as display:
-            trouble = _run(plan, out, federation, display, reached, series, ended, tracker, resume, extend)
+            say = partial(_say, lost, console)
+            trouble = _run(plan, out, federation, display, reached, series, ended, tracker, resume, extend, say)
         for line in trouble:
             console.print(line, style="yellow", markup=False)
         add_to_summary(out, "notes", list(federation.notes))
         if pace is not None:
             add_to_summary(out, "clock", write_clock(out, read_facts(out, plan), pace))
-        told = [] if series is not None else _giveaways(plan, federation)
+        told = lost + ([] if series is not None else _giveaways(plan, federation))
         if told:
             known = json.loads((out / "summary.json").read_text(encoding="utf-8"))["warnings"]
             add_to_summary(out, "warnings", [*known, *told])
@@ -125,6 +128,12 @@ def simulate_over(
     Checkpoints(out).end()
     summary: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     return summary
+
+
+def _say(said: list[str], console: Console, sentence: str) -> None:
+    """Say at once what a cluster has lost, and remember it."""
+    console.print(sentence, style="yellow", markup=False)
+    said.append(sentence)
 
 
 def _giveaways(plan: Plan, federation: SimulatedSites) -> list[str]:
@@ -156,23 +165,24 @@ def _run(
     tracker: Tracker,
     resume: bool,
     extend: int,
+    say: Callable[[str], None],
 ) -> list[str]:
-    """Run all rounds; returns a sentence for each different error at a site."""
+    """Run all rounds; returns a sentence for each different error at a site. ``say`` is told what a cluster loses."""
     trouble: dict[str, None] = {}
+    expected = federation.cases + len(federation.test)
     sites = list(federation.sites.values())
     config = {"plan": plan.to_json(), "out": str(out), "resume": "yes" if resume else "", "extend": str(extend)}
     test = _central_test(out, plan, federation, display)
     server = app.build(test, display.round, series is None, ended, tracker, False, last=False, clock=None)
     try:
         if plan.engine.name == "ray":
-            client = client_app.build(client_app.MessageHandler(Workspace(lasting=False), sites))
-            run_on_ray(server, client, len(sites), config, plan.engine.threads or 1)
+            asked = Asked(plan.engine, sites, out, expected, display.counted, say, trouble, reached)
+            run_on_ray(server, asked, config)
         else:
             stores = {} if series is None else series.stores
-            expected = federation.cases + len(federation.test)
             workspace = Workspace(display.computed, display.decoded, stores=stores, lasting=False, expected=expected)
             handler = client_app.MessageHandler(
-                workspace, sites, lambda site, error: trouble.setdefault(_sentence(site, error))
+                workspace, sites, lambda site, error: trouble.setdefault(sentence(site, error))
             )
             configs = [{"site-file": str(path)} for path in sites]
             train_all = handler.train_all if plan.engine.together else None
@@ -212,9 +222,3 @@ def _central_test(out: Path, plan: Plan, federation: SimulatedSites, display: Di
         return task.empty() if found is None else found
 
     return evaluate
-
-
-def _sentence(site_file: Path, error: BaseException) -> str:
-    """A sentence on an error at a simulated site; with the error's text, since it stays on this machine."""
-    what = str(error) if isinstance(error, FedGraftError) else f"{type(error).__name__}: {error}"
-    return f"  at {site_file.parent.name}: {what}"

@@ -87,8 +87,13 @@ CHECKS = (
     ),
     Check(
         ("engine",),
-        lambda p: p.engine.name == "ray" and p.engine.store == "memory",
-        "engine.store=memory has no effect with engine=ray, whose processes share no memory; use disk",
+        lambda p: p.engine.name == "ray" and p.engine.device.startswith("cuda:"),
+        "engine.device with a number has no effect with engine=ray, which gives each process a GPU; use cuda",
+    ),
+    Check(
+        ("engine",),
+        lambda p: p.engine.name != "ray" and p.engine.address is not None,
+        "engine.address has no effect with engine=inprocess; use engine=ray",
     ),
     Check(
         ("engine", "backbone"),
@@ -111,11 +116,6 @@ CHECKS = (
         lambda p: p.compression.down != "exact" and _sends_exactly(p.compression),
         "compression.down rounds what sites train from, and an exact update would carry that rounding into the model; "
         "set compression.down=exact, or compression=float16, int8 or topk",
-    ),
-    Check(
-        ("engine", "clock"),
-        lambda p: p.engine.name == "ray" and p.clock is not None and bool(p.clock.availabilities()),
-        "engine=ray can't simulate clock availability below 1: all its sites always answer; use engine=inprocess",
     ),
     *AUGMENT_CHECKS,
     *FEATURES_CHECKS,

@@ -93,6 +93,6 @@ SECURE_CHECKS: tuple[Check, ...] = (
     _refused(
         "engine",
         lambda p: p.engine.name == "ray",
-        "needs sites that remember their keys, and Ray's processes remember nothing; use engine=inprocess",
+        "needs sites that remember their keys, which a process of Ray that is lost takes with it; use engine=inprocess",
     ),
 )

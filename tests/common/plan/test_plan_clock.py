@@ -99,10 +99,3 @@ def test_a_missing_option_is_named(raw: dict[str, Any], option: str) -> None:
     with pytest.raises(PlanError) as caught:
         from_dict(raw)
     assert caught.value.problems == (f"clock.{option} is missing",)
-
-
-def test_ray_s_sites_always_answer(plan_of: PlanOf, raw: dict[str, Any]) -> None:
-    raw["engine"] |= {"name": "ray", "together": False}
-    assert from_dict(raw).clock is not None
-    with pytest.raises(PlanError, match=r"engine=ray can't simulate clock availability below 1.*engine=inprocess"):
-        plan_of("clock=clinics", "engine=ray")

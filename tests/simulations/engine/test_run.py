@@ -146,16 +146,6 @@ def test_fedprox_with_a_large_mu_keeps_the_weights_near_the_global_ones(run: Run
     assert 0 < near < 0.2 * plain
 
 
-def test_ray_gives_the_same_result(run: Run, tmp_path: Path) -> None:
-    pytest.importorskip("ray")
-    run(out="here")
-    run("engine=ray", out="ray")
-    here, ray = weights(tmp_path / "here"), weights(tmp_path / "ray")
-    assert all(torch.allclose(here[name], ray[name], rtol=1e-5, atol=1e-7) for name in here)
-    plans = [json.loads((tmp_path / out / "summary.json").read_text())["plan_digest"] for out in ("here", "ray")]
-    assert plans[0] == plans[1]
-
-
 @pytest.mark.parametrize("adaptation", ["fedbn", "silobn", "ssf"])
 def test_each_adaptation_runs_and_changes_what_it_says(run: Run, tmp_path: Path, adaptation: str) -> None:
     run(f"adaptation={adaptation}")
