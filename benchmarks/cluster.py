@@ -1,9 +1,9 @@
 """The reference work on Ray: against our own process, and on clusters of several nodes, of which one may be killed.
 
-    FEDGRAFT_DATA=... python benchmarks/cluster.py [--rounds 20] [--repeat 3] [--nodes 2 4] [--plot FILE]
+    FEDGRAFT_DATA=... python benchmarks/cluster.py [--rounds 20] [--repeat 3] [--nodes 2 4] [--cache DIR] [--plot FILE]
 
 The plan is that of reference.py, with features that are kept. A node is a set of processes of this machine (Ray's own
-`cluster_utils`), with one processor and a cache of its own.
+`cluster_utils`), with one processor and a cache of its own, a copy of the one that the first run fills (or of --cache).
 
   in this process          engine=inprocess, as it comes: sites trained in one batched computation, a thread a core
   one by one               the same with engine.together=false engine.threads=1: the bits that Ray must give
@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -51,14 +52,18 @@ class Run(NamedTuple):
 
 
 class Work:
-    """The runs, with a cache for each node that the first run of it fills."""
+    """The runs, with a cache for each node."""
 
-    def __init__(self, scratch: Path, rounds: int) -> None:
+    def __init__(self, scratch: Path, rounds: int, cache: Path | None, nodes: int) -> None:
         self.scratch, self.rounds = scratch, rounds
-        for name in WORDS:
-            self.run(name, *WORDS[name])  # fills the cache
+        if cache is None:
+            self.run(*WORDS[HERE])
+        else:
+            shutil.copytree(cache, scratch / "cache")
+        for node in range(nodes):
+            shutil.copytree(scratch / "cache", scratch / f"cache-{node}")
 
-    def run(self, name: str, *words: str) -> Run:
+    def run(self, *words: str) -> Run:
         out = self.scratch / "run"
         command = [*FEDGRAFT, "simulate", *PLAN, *words, f"rounds={self.rounds}", f"hydra.run.dir='{out}'"]
         whole = measure.run(command, {"FEDGRAFT_CACHE": str(self.scratch / "cache")}).seconds
@@ -73,7 +78,7 @@ class Work:
             if kill:
                 killer.start()
             try:
-                return self.run(f"{number} nodes", "engine=ray", f"engine.address='{there.address}'")
+                return self.run("engine=ray", f"engine.address='{there.address}'")
             finally:
                 stop.set()
                 if kill:
@@ -117,16 +122,15 @@ def main() -> None:
     parser = measure.parser(__doc__ or "")
     parser.add_argument("--rounds", type=int, default=20, help="of each run, at least 8 (20)")
     parser.add_argument("--nodes", type=int, nargs="*", default=[2, 4], help="sizes of clusters (2 4)")
+    parser.add_argument("--cache", type=Path, help="a folder in which an earlier run has kept features")
     options = parser.parse_args()
     os.environ.update(measure.QUIET, RAY_USAGE_STATS_ENABLED="0")
     found: dict[str, list[Run]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        work = Work(Path(folder), max(8, options.rounds))
-        for number in options.nodes:
-            work.on_nodes(number, kill=False)  # fills the caches
+        work = Work(Path(folder), max(8, options.rounds), options.cache, max(options.nodes, default=0))
         for _ in track(range(options.repeat), "measuring"):
             for name, words in WORDS.items():
-                found.setdefault(name, []).append(work.run(name, *words))
+                found.setdefault(name, []).append(work.run(*words))
             for number in options.nodes:
                 for kill in (False, True):
                     name = f"{number} nodes{', one killed' if kill else ''}"

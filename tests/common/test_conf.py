@@ -85,7 +85,7 @@ NEEDED = {
     "features=taps_hashed": NOTES,
 }
 """Words before a choice without which it is no valid one."""
-LEFT_OUT = {"runtime": "auto"}
+LEFT_OUT = {"runtime": "auto", "address": None}
 """What ``engine`` does not say in a plan, so that older versions read it."""
 
 

@@ -13,7 +13,19 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 _RAY: Any = ray  # its own types leave out what is not decorated
 Reference = Any
 """To what a process answers, or will."""
-__all__ = ["FailedError", "LostError", "Reference", "alive", "end", "ended", "kept", "run_at", "started", "value"]
+__all__ = [
+    "FailedError",
+    "LostError",
+    "Reference",
+    "alive",
+    "end",
+    "ended",
+    "kept",
+    "lives",
+    "run_at",
+    "started",
+    "value",
+]
 
 
 def alive() -> list[Mapping[str, Any]]:
@@ -52,6 +64,21 @@ def started(node: str, actor: type, processors: int, gpus: int, *given: object) 
     """Start an actor on this node and nowhere else; it has so many processors for itself."""
     options = {"num_cpus": processors, "num_gpus": gpus, "scheduling_strategy": _only(node)}
     return _RAY.remote(**options)(actor).remote(*given)
+
+
+def lives(node: str) -> bool:
+    """Whether a node does what it is asked. If it is about to go, this waits until Ray knows."""
+    if all(facts["NodeID"] != node for facts in alive()):
+        return False
+    try:
+        value(run_at(node, _nothing))
+    except LostError:
+        return False
+    return True
+
+
+def _nothing() -> None:
+    """What a node is asked to do to see whether it is there."""
 
 
 def end(actor: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fedgraft.common.causes import NODE_LOST, PROCESS_ENDED
@@ -41,20 +41,27 @@ class Crew:
 
     Args:
         nodes: of the cluster, as surveyed.
+        seats: of all sites, by place.
         expected: cases of all sites.
         say: is told of what is lost, and where its sites go on.
         counted: is given numbers of cases that were decoded and computed.
     """
 
     def __init__(
-        self, wanted: Wanted, nodes: Sequence[Node], expected: int, say: Say, counted: Callable[[int, int], None]
+        self,
+        wanted: Wanted,
+        nodes: Sequence[Node],
+        seats: Mapping[int, Seat],
+        expected: int,
+        say: Say,
+        counted: Callable[[int, int], None],
     ) -> None:
         self._wanted, self._nodes, self._expected = wanted, list(nodes), expected
-        self._say, self._counted = say, counted
+        self._say, self._told, self._counted = say, set[str](), counted
         self._actors: dict[Seat, Any] = {}
         self._queues: dict[Seat, Queue] = {}
         self._networks: tuple[str, ...] = ()
-        self.seats = seated(wanted.sites, range(len(wanted.sites)), self._nodes, {})
+        self.seats = dict(seats)
         self._hire(set(self.seats.values()))
         self._all_ready = False
 
@@ -92,7 +99,7 @@ class Crew:
 
     def _take(self, seat: Seat, questions: Sequence[Question], found: dict[int, Answered]) -> None:
         """Take the oldest answer of an actor, or what is known if there is none."""
-        queue = self._queues[seat]
+        queue = self._queues.get(seat)
         if not queue:
             return  # its node was lost, as another actor's has told
         index, reference = queue[0]
@@ -111,7 +118,7 @@ class Crew:
         """An actor is gone. If its node is there, whatever it was computing is likely the cause: that is told, and all
         else is asked again from a new process. If the node is gone too, all of its sites go on elsewhere."""
         node = next(one for one in self._nodes if one.key == seat.node)
-        if any(facts["NodeID"] == node.key for facts in calls.alive()):
+        if calls.lives(node.key):
             queue = self._queues[seat]
             index, _ = queue.popleft()
             found[index] = ENDED
@@ -141,7 +148,7 @@ class Crew:
         """Find a place for sites that have none: on nodes that are known, or that have come meanwhile."""
         self._nodes, wrong = survey(self._wanted, self._nodes)
         for problem in wrong:
-            self._say(f"{problem}; it is not used")
+            self._say_once(f"{problem}; it is not used")
         load: dict[Seat, int] = {}
         for place, seat in self.seats.items():
             load[seat] = load.get(seat, 0) + self._wanted.sites[place].weight
@@ -154,6 +161,12 @@ class Crew:
             if names:
                 self._say(f"{', '.join(names)} on {node.name}: what that node has not kept of them is computed again")
         for sentence in homeless(self._wanted.sites, set(places) - set(found), self._nodes):
+            self._say_once(sentence)
+
+    def _say_once(self, sentence: str) -> None:
+        """What lasts is not said again with each message."""
+        if sentence not in self._told:
+            self._told.add(sentence)
             self._say(sentence)
 
     def _hire(self, seats: Collection[Seat]) -> None:

@@ -14,7 +14,7 @@ from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.common.errors import DataError
 from fedgraft.common.plan.sections import EngineSection
 from fedgraft.simulations.engine.cluster.joining import joined
-from fedgraft.simulations.engine.cluster.placing import Placed, homeless
+from fedgraft.simulations.engine.cluster.placing import Placed, homeless, seated
 from fedgraft.simulations.engine.grid import run_over
 from fedgraft.simulations.federation.availability import Reaches
 
@@ -62,9 +62,10 @@ def run_on_ray(server_app: ServerApp, asked: Asked, run_config: Mapping[str, str
         sites = [Placed(file, _weight(file), () if own else _looked_for(file)) for file in asked.sites]
         wanted = Wanted(sites, token, asked.engine.threads or 1, asked.engine.device)
         nodes = require_nodes(wanted, own)
-        crew = Crew(wanted, nodes, asked.expected, asked.say, asked.counted)
-        if nowhere := homeless(sites, set(range(len(sites))) - set(crew.seats), nodes):
+        seats = seated(sites, range(len(sites)), nodes, {})
+        if nowhere := homeless(sites, set(range(len(sites))) - set(seats), nodes):
             raise DataError(f"engine=ray: {'; '.join(nowhere)}. Bring it to a node, or put it on a shared disk")
+        crew = Crew(wanted, nodes, seats, asked.expected, asked.say, asked.counted)
         run_over(RayGrid(len(sites), crew, asked.trouble, asked.reaches), server_app, run_config)
 
 

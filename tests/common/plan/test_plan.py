@@ -265,7 +265,7 @@ def test_one_class_is_not_enough(default: Plan) -> None:
         (["backbone.batch_norm=train"], "backbone.batch_norm=train", "free a stage"),
         (["engine=ray", "engine.together=true"], "engine.together has no effect with engine=ray", "set it to false"),
         (["engine=ray", "engine.device=cuda:1"], "engine.device with a number has no effect with", "use cuda"),
-        (["+engine.address=auto"], "engine.address has no effect with engine=inprocess", "use engine=ray"),
+        (["engine.address=auto"], "engine.address has no effect with engine=inprocess", "use engine=ray"),
         (["dicom.window=lungs"], "dicom.window must be file, none, lung, ", "or CENTER/WIDTH with a width"),
         (["dicom.window=lung", "dicom.choice=1"], "dicom.choice has no effect", "set it to 0"),
         (["engine.store=memory", "engine.keep=false"], "engine.store=memory with engine.keep=false", "use disk"),

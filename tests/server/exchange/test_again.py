@@ -43,7 +43,7 @@ def test_the_model_is_the_same(federate: Federate, compose_plan: Composer, kind:
     assert found.ledger.dropped() == []
     what = kind.removeprefix("query.")
     (number,) = {number for number, _, _ in again(found)}
-    assert {site for _, site, _ in again(found)} == {"node 1001"}  # a simulation registers no names
+    assert {site for _, site, _ in again(found)} == {"birch"}  # a simulation registers no names: its own word
     assert [reason for _, _, reason in again(found)] == [f"{what}: the site reported `killed`, and was asked again"] * 2
     assert number == {"train": 1, "query.prepare": 1, "evaluate": plan.rounds}[kind]
 

@@ -17,12 +17,15 @@ from typing import Any
 
 import pytest
 import safetensors.torch
+from flwr.serverapp import ServerApp
 from rich.console import Console
 
-from fedgraft.common.errors import ClusterError
+from fedgraft.common.errors import ClusterError, DataError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.engine.cluster.joining import joined
+from fedgraft.simulations.engine.cluster.run import Asked, run_on_ray
 from fedgraft.simulations.engine.run import simulate
+from fedgraft.simulations.federation.availability import always
 
 cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs Ray: pip install 'fedgraft[ray]'")
 
@@ -30,6 +33,7 @@ from fedgraft.simulations.engine.cluster.networks import spread  # noqa: E402
 from fedgraft.simulations.engine.cluster.survey import Wanted, require_nodes  # noqa: E402
 
 Composer = Callable[..., Plan]
+Sites = Callable[..., list[Path]]
 PLAN = (
     *("rounds=3", "personal=ditto", "engine.allow=[mortal]", "loss.weights=none", "+sampling._target_=mortal.Mortal"),
 )
@@ -105,9 +109,21 @@ class Two:
 
 @pytest.fixture
 def two(tmp_path: Path, mortal: Path) -> Iterator[Two]:
-    made = Two(tmp_path)
+    with unless_too_busy():
+        made = Two(tmp_path)
     yield made
     made.cluster.shutdown()
+
+
+@contextmanager
+def unless_too_busy() -> Iterator[None]:
+    """Ray gives a node 30 seconds to start, whatever else the machine has to do."""
+    try:
+        yield
+    except Exception as error:
+        if "timed out during startup" not in str(error):
+            raise
+        pytest.skip("this machine is too busy: Ray could not start a node within its own 30 seconds")
 
 
 def tensors_of(run: Path) -> dict[str, Any]:
@@ -138,7 +154,8 @@ def test_a_process_that_is_killed_is_started_again_and_changes_nothing(
 ) -> None:
     simulated(compose_plan(*PLAN, "engine.together=false"), tmp_path / "here")
     monkeypatch.setenv("MORTAL", "dies 3")
-    summary = simulated(compose_plan(*PLAN, "engine=ray", "engine.threads=1"), tmp_path / "there")
+    with unless_too_busy():
+        summary = simulated(compose_plan(*PLAN, "engine=ray"), tmp_path / "there")
     require_same(tmp_path / "here", tmp_path / "there")
     ((number, site, reason),) = asked_again(tmp_path / "there")
     assert number in (1, 2) and reason == "train: the site reported `process-ended`, and was asked again"
@@ -146,14 +163,17 @@ def test_a_process_that_is_killed_is_started_again_and_changes_nothing(
     assert told in summary["warnings"] and summary["dropped"] == []
 
 
-def test_a_node_that_is_lost_changes_nothing_and_is_told(two: Two, compose_plan: Composer, tmp_path: Path) -> None:
+def test_a_node_that_is_lost_changes_nothing_and_is_told(
+    two: Two, compose_plan: Composer, table_sites: Sites, tmp_path: Path
+) -> None:
+    plan = compose_plan(*PLAN, "engine=ray")
     simulated(compose_plan(*PLAN, "engine.together=false"), tmp_path / "here")
     with joined(two.cluster.address) as own:
         assert not own
-        _requires_what_it_needs(tmp_path)
+        _requires_what_it_needs(tmp_path, plan, *table_sites(1))
         _copies_networks(two, tmp_path)
         with killed(two, tmp_path / "mortal" / "waits"):
-            summary = simulated(compose_plan(*PLAN, "engine=ray"), tmp_path / "there")
+            summary = simulated(plan, tmp_path / "there")
     require_same(tmp_path / "here", tmp_path / "there")
     why = "train: the site reported `node-lost`, and was asked again"
     assert asked_again(tmp_path / "there") == [(2, "birch", why), (2, "cedar", why)]
@@ -175,12 +195,16 @@ def killed(two: Two, once: Path) -> Iterator[None]:
     killer.join()
 
 
-def _requires_what_it_needs(folder: Path) -> None:
+def _requires_what_it_needs(folder: Path, plan: Plan, file: Path) -> None:
     unshared = Wanted([], (folder / "none" / "cluster.token", "text"), 1, "cpu")
     with pytest.raises(ClusterError, match=r"a does not see .*none: the run's folder must be on a shared disk; b does"):
         require_nodes(unshared, own=False)
     with pytest.raises(ClusterError, match=r"no node has 2 processor\(s\) and a GPU for a process"):
         require_nodes(Wanted([], (folder, ""), 2, "cuda"), own=False)
+    (file.parent / "table.csv").rename(folder / "elsewhere.csv")
+    asked = Asked(plan.engine, [file], folder / "out", 0, lambda *cases: None, print, {}, always)
+    with pytest.raises(DataError, match=r"no node sees the data of site-0 \(not there: \S+table.csv on a, \S+ on b\)"):
+        run_on_ray(ServerApp(), asked, {})
     with pytest.raises(ClusterError, match=r"engine.address=auto: this process has joined Ray already"):
         joined("auto").__enter__()
 
