@@ -13,7 +13,7 @@ from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common import tasks
 from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.privacy.budget import by_steps
+from fedgraft.common.privacy.budget import by_steps, meets_once
 
 NOT_COMPARED = ("engine", "tracking", "patience", "partition")
 """Sections that say nothing about what a site does or tells."""
@@ -39,15 +39,22 @@ def what_is_trained(site: SiteFile, plan: Plan) -> Iterator[tuple[str, str]]:
 def what_leaves(site: SiteFile, plan: Plan) -> Iterator[tuple[str, str]]:
     """What the plan asks and this site allows, by when it leaves."""
     ours, theirs = site.release, plan.release
-    before = ["the number of training cases"]
-    before += ["training cases by class"] if ours.class_counts and theirs.class_counts else []
+    noisy = " with noise" if plan.privacy.by_patient else ""
+    before = [f"the number of training {'patients' if noisy else 'cases'}{noisy}"]
+    by_class = "training patients by class with noise" if noisy else "training cases by class"
+    before += [by_class] if ours.class_counts and theirs.class_counts else []
+    before += ["mean and mean square of each feature with noise"] if noisy and plan.features.needs_common else []
+    before += ["sums of features and their products with noise"] if meets_once(plan) else []
     before += ["cases that can't be used, by reason"] if ours.quarantine and theirs.quarantine else []
     yield "before the first round", "; ".join(before)
     summed = " inside a secure sum" if plan.aggregation.secure else ""
-    each = [f"gradients at given weights{summed}" if is_exact(plan.strategy) else f"the trained weights{summed}"]
+    each = [f"gradients at given weights{noisy}{summed}"] if is_exact(plan.strategy) else []
+    each += [f"the trained weights{noisy}{summed}"] if not each and plan.rounds else []
     each += ["the mean training loss"] if ours.train_loss and theirs.train_loss and not is_exact(plan.strategy) else []
-    yield "in each round", "; ".join(each)
-    if ours.evaluation and theirs.evaluation:
+    yield "in each round", "; ".join(each) or "nothing"
+    if ours.evaluation and plan.privacy.evaluation:
+        yield "at the end", "counts of scores of validation and test patients in coarse bins, with noise"
+    elif ours.evaluation and theirs.evaluation:
         yield "after rounds", f"counts and score histograms of validation and test cases ({ours.scores})"
     if plan.contributions and ours.evaluation and theirs.evaluation:
         yield "at the end", "the same counts of the last model without each site's last update: one set for each site"

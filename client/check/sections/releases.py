@@ -6,6 +6,7 @@ Figures are of attacks that were made (tests/attacks, docs/trust.md), on sites t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import exp
 
 from fedgraft.client.check.report import Finding, Section
 from fedgraft.client.fence.plan_bounds import beyond, require_model_within
@@ -22,10 +23,34 @@ TITLE = "what leaves, and what it could tell"
 def releases(site: SiteFile, plan: Plan | None, model: Model | None) -> Section:
     """A finding for each release that the site allows and the plan, if there is one, asks for; and what the plan asks
     beyond the site's bounds."""
-    findings = [*_learnt(site, plan), *_numbers(site, plan), *_figures(site, plan), *_bounds(site, plan, model)]
+    if plan is not None and plan.privacy.on:
+        told = [*_promised(plan)]
+    else:
+        told = [*_learnt(site, plan), *_numbers(site, plan), *_figures(site, plan)]
+    findings = [*told, *_bounds(site, plan, model)]
     dangers = [] if plan is None else plan_dangers(plan)
     findings += [Finding("warning", danger.name, danger.text, danger.to_do) for danger in dangers]
     return Section(TITLE, tuple(findings))
+
+
+def _promised(plan: Plan) -> Iterator[Finding]:
+    """Of a plan with differential privacy, by which nothing else leaves."""
+    section, secure = plan.privacy, plan.aggregation.secure
+    promise = f"epsilon {section.epsilon:g}, delta {section.delta:g} (docs/privacy.md)"
+    if section.by_patient:
+        where = "whose noise is shared in secure sums" if secure else "each with all of its noise"
+        text = (
+            f"numbers with noise only, {where}: with or without one patient, whatever this run tells is up to "
+            f"{exp(section.epsilon):,.1f} times as likely: {promise}, charged to this site's own account"
+        )
+        yield Finding("ok", "promise", text)
+        return
+    text = f"one update a round, shortened to privacy.clip; the model hides which hospital gave what: {promise}. "
+    if secure:
+        yield Finding("ok", "promise", f"{text}Noise is added here, and the coordinator sees the sum")
+    else:
+        text += "The coordinator sees this site's update as it is, and what that tells of patients"
+        yield Finding("warning", "promise", text, "set aggregation=secure")
 
 
 def _learnt(site: SiteFile, plan: Plan | None) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fedgraft.client.check.sections.releases import releases
+from fedgraft.client.review.words import what_leaves
 from fedgraft.client.site.bounds import Bounds
 from fedgraft.client.site.site_file import ReleasePolicy, SiteFile
 from fedgraft.common.models.build import build
@@ -55,3 +56,29 @@ def test_what_makes_a_plan_dangerous_is_a_warning_by_name(compose_plan: Callable
     found = said(SITE, exact)["gradients in the clear"]
     assert found.startswith("warning: with strategy=exact in the clear the coordinator has dozens of gradients")
     assert "gradients in the clear" not in said(SITE, compose_plan())
+
+
+def test_of_a_plan_with_a_promise_that_is_said_and_nothing_else(compose_plan: Callable[..., Plan]) -> None:
+    found = said(SITE, compose_plan("privacy=record", "privacy.epsilon=1"))
+    assert set(found) == {"promise", "bounds"}
+    assert found["promise"].startswith("ok: numbers with noise only, each with all of its noise")
+    assert "up to 2.7 times as likely: epsilon 1, delta 1e-05" in found["promise"]
+    seen = said(SITE, compose_plan("privacy=site"))["promise"]
+    assert seen.startswith("warning: one update a round") and "The coordinator sees this site's update as it is" in seen
+    hidden = said(SITE, compose_plan("privacy=site", "aggregation=secure"))["promise"]
+    assert hidden.startswith("ok: ") and hidden.endswith("Noise is added here, and the coordinator sees the sum")
+
+
+def test_what_leaves_with_noise_is_said_to_who_approves(compose_plan: Callable[..., Plan]) -> None:
+    exact = dict(what_leaves(SITE, compose_plan("privacy=record_evaluated")))
+    assert exact["before the first round"] == (
+        "the number of training patients with noise; training patients by class with noise; mean and mean square of "
+        "each feature with noise"
+    )
+    assert exact["in each round"] == "gradients at given weights with noise"
+    assert exact["at the end"] == "counts of scores of validation and test patients in coarse bins, with noise"
+    once = dict(what_leaves(SITE, compose_plan("privacy=record_once", "rounds=0")))
+    assert once["in each round"] == "nothing"
+    assert once["before the first round"].endswith("sums of features and their products with noise")
+    plain = dict(what_leaves(SITE, compose_plan()))
+    assert plain["before the first round"].startswith("the number of training cases; training cases by class")
