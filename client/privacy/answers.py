@@ -15,6 +15,7 @@ from fedgraft.client.secure.vault import Vault
 from fedgraft.client.site import release
 from fedgraft.client.training.loop import LocalTraining
 from fedgraft.client.training.session import Session
+from fedgraft.common import tasks
 from fedgraft.common.errors import PrivacyError, SecureError
 from fedgraft.common.wire.messages import Instruction, Update, pack_answer, pack_update
 from fedgraft.common.wire.offer import Offer, pack_offer
@@ -37,10 +38,10 @@ def private_offer(session: Session) -> RecordDict:
     if plan.privacy.by_patient and not (site.release.class_counts and site.release.statistics):
         raise PrivacyError("the plan asks for noisy class counts and gradients, which `release` in site.yaml forbids")
     unmarked = [name for name in site.unmarked if name in plan.data.classes]
-    if plan.privacy.by_site and unmarked:
+    if unmarked:
         raise PrivacyError(
-            f"`unmarked` in site.yaml has {', '.join(unmarked)} of the plan's findings, and privacy=site weighs all "
-            "rows of the head alike: this site's would pull them back"
+            f"`unmarked` in site.yaml has {', '.join(unmarked)} of the plan's findings, and "
+            f"privacy={plan.privacy.unit} weighs all rows of the head alike: this site's would pull them back"
         )
     private = PrivateSite(session)
     if plan.privacy.by_site:
@@ -49,7 +50,8 @@ def private_offer(session: Session) -> RecordDict:
         return _logged(session, Offer(site.name, plan.digest, True, session.told_cases, None, fractions=fractions))
     private.begin()
     counts = private.counts()
-    return _logged(session, Offer(site.name, plan.digest, True, sum(counts), counts, fractions=fractions))
+    by_class = counts if tasks.of(plan.data).one_class_per_case else None
+    return _logged(session, Offer(site.name, plan.digest, True, sum(counts), by_class, fractions=fractions))
 
 
 def _logged(session: Session, offer: Offer) -> RecordDict:

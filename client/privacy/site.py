@@ -83,11 +83,13 @@ class PrivateSite:
         return Budget.of(charge.releases, charge.apart)
 
     def counts(self) -> tuple[int, ...]:
-        """Training patients by class, with noise."""
-        session = self.session
+        """Training patients by class, with noise; where a case can have several findings, all of them as of one."""
+        session, has_classes = self.session, tasks.of(self.session.plan.data).one_class_per_case
 
         def make() -> Told:
             labels, classes = session.cohort["train"].labels, len(session.plan.data.classes)
+            if not has_classes:
+                labels, classes = torch.zeros(len(labels), dtype=torch.int64), 1
             found = noisy_counts(labels, classes, self._patients, self.budget.counts)
             return {COUNTS: torch.tensor(found, dtype=torch.int64)}
 

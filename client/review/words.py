@@ -42,7 +42,8 @@ def what_leaves(site: SiteFile, plan: Plan) -> Iterator[tuple[str, str]]:
     noisy = " with noise" if plan.privacy.by_patient else ""
     before = [f"the number of training {'patients' if noisy else 'cases'}{noisy}"]
     by_class = "training patients by class with noise" if noisy else "training cases by class"
-    before += [by_class] if ours.class_counts and theirs.class_counts else []
+    has_classes = not noisy or tasks.of(plan.data).one_class_per_case
+    before += [by_class] if has_classes and ours.class_counts and theirs.class_counts else []
     before += ["mean and mean square of each feature with noise"] if noisy and plan.features.needs_common else []
     before += ["sums of features and their products with noise"] if meets_once(plan) else []
     before += ["cases that can't be used, by reason"] if ours.quarantine and theirs.quarantine else []

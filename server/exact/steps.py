@@ -34,7 +34,7 @@ def rate_of(section: PrivacySection, noise: float, patients: int, outputs: int) 
     Args:
         noise: of the sum of all sites' gradients, in units of ``clip``.
         patients: of all sites, with noise.
-        outputs: of the head; log odds are the difference of two of them.
+        outputs: of the head; log odds are the difference of two of them. 1 where each is the log odds of a finding.
     """
     if section.rate is not None:
         return section.rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fedgraft.common import tasks
 from fedgraft.common.models.frozen_part import INPUTS
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
@@ -15,7 +16,10 @@ def promised_leaving(plan: Plan) -> list[str]:
         return _of_a_site(plan)
     section, budget = plan.privacy, budget_of(plan)
     by = "its part of the noise of the secure sum" if budget.shared else "noise of its own"
-    found = [f"training patients by class, once, with noise of deviation {budget.counts:.3g}"]
+    counted = (
+        "training patients by class" if tasks.of(plan.data).one_class_per_case else "the number of training patients"
+    )
+    found = [f"{counted}, once, with noise of deviation {budget.counts:.3g}"]
     if budget.moments is not None:
         found.append(f"mean and squares of each feature, once, with {by} ({budget.moments:.3g} times a patient's most)")
     if meets_once(plan):

@@ -22,21 +22,40 @@ def _scales(plan: Any) -> tuple[str, ...]:
     return ("case", "case_common") if exact else ("case", "case_common", "none")
 
 
-_OTHER_TASKS = ("multilabel", "survival")
-
-
 def _task(wrong: Callable[[str], bool], name: str) -> Check:
     return _with(
         "data",
         lambda p: wrong(p.data.task),
-        f"counts patients by class, and has no noise for what {name} tells (counts by finding or by time, of which a "
-        "patient has several); set data.task=classification, a plan for each finding",
+        f"has no noise for what {name} tells; set data.task=classification or multilabel",
     )
 
 
+_FINDINGS = "multilabel"
+_OF_FINDINGS: tuple[Check, ...] = tuple(
+    _with(section, lambda p, wrong=wrong: p.data.task == _FINDINGS and wrong(p), text)  # type: ignore[misc]
+    for section, wrong, text in (
+        (
+            "loss",
+            lambda p: (p.loss.weights, p.loss.prior) != ("none", "none"),
+            "with data.task=multilabel counts patients, not findings, of which a patient has several; set loss.weights "
+            "and loss.prior to none",
+        ),
+        (
+            "data",
+            lambda p: p.privacy.evaluation > 0,
+            "has noisy counts of scores where a case has one class; set privacy.evaluation=0 with data.task=multilabel",
+        ),
+        (
+            "data",
+            lambda p: p.rounds == 0,
+            "with rounds=0 sums up over classes; data.task=multilabel needs rounds and steps (privacy=record)",
+        ),
+    )
+)
 RECORD_CHECKS: tuple[Check, ...] = (
-    *(_task(lambda task, name=name: task == name, name) for name in _OTHER_TASKS),  # type: ignore[misc]
-    _task(lambda task: task not in ("classification", *_OTHER_TASKS), "a task of one's own"),
+    _task(lambda task: task == "survival", "survival"),
+    _task(lambda task: task not in ("classification", _FINDINGS, "survival"), "a task of one's own"),
+    *_OF_FINDINGS,
     _with(
         "table",
         lambda p: p.table is not None and p.table.statistics != "plan",

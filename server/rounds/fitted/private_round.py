@@ -8,6 +8,7 @@ from functools import partial
 
 from torch import Tensor
 
+from fedgraft.common import tasks
 from fedgraft.common.errors import RoundError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.privacy.budget import Budget
@@ -122,7 +123,8 @@ class PrivateRounds(Rounds):
 
     def _rate(self, plan: Plan, sites: SitesInFit, moved: Moved) -> float:
         if self.rate is None:
-            outputs = max(tensor.shape[0] for tensor in moved.weights.values())
+            one_class = tasks.of(plan.data).one_class_per_case  # else each output is the log odds of a finding
+            outputs = max(tensor.shape[0] for tensor in moved.weights.values()) if one_class else 1
             noise = noise_of_sum(plan, self.budget.gradients, len(sites.cases))
             self.rate = rate_of(plan.privacy, noise, sum(sites.cases.values()), outputs)
         return self.rate
