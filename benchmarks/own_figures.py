@@ -20,12 +20,15 @@ Rows = tuple[NDArray[np.float64], NDArray[np.str_], tuple[str, ...]]
 
 
 def rows_of(state: Path, split: str) -> Rows:
-    """Log odds ``(N, S)`` and labels of a site's cases, and the names of the scored classes."""
+    """Log odds ``(N, S)`` and labels of a site's cases ``(N,)``, or marks by finding ``(N, S)``, and the names of the
+    scored classes."""
     with (state / "predictions.csv").open(encoding="utf-8", newline="") as stream:
         lines = [line for line in csv.DictReader(stream) if line["split"] == split]
     names = tuple(name for name in (lines[0] if lines else ()) if name.startswith("log_odds_"))
     scores = np.array([[float(line[name]) for name in names] for line in lines]).reshape(len(lines), len(names))
-    return scores, np.array([line["label"] for line in lines]), tuple(name.removeprefix("log_odds_") for name in names)
+    classes = tuple(name.removeprefix("log_odds_") for name in names)
+    labels = [line["label"] if "label" in line else [line[name] for name in classes] for line in lines]
+    return scores, np.array(labels), classes
 
 
 def auroc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
@@ -50,6 +53,11 @@ def main() -> None:
         filled = [one for one in sites if len(one[1])]
         scores, labels = np.concatenate([one[0] for one in filled]), np.concatenate([one[1] for one in filled])
         classes = filled[0][2]
+        if labels.ndim > 1:
+            known = [labels[:, place] != "" for place in range(len(classes))]
+            each = [auroc(scores[k, place], labels[k, place] == "1") for place, k in enumerate(known)]
+            print(f"{run}: {len(labels)} cases, {len(classes)} findings, AUROC {np.mean(each):.4f}", flush=True)
+            continue
         area = np.mean([auroc(scores[:, place], labels == name) for place, name in enumerate(classes)])
         over = np.mean([accuracy(*one) for one in filled])
         print(f"{run}: {len(labels)} cases, AUROC {area:.4f}, accuracy {accuracy(scores, labels, classes):.4f}", end="")
