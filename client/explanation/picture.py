@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from fedgraft.client.explanation.columns import Contribution
+from fedgraft.common.drawing.figure import figure_of
 from fedgraft.common.runtime.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MOST_BARS = 15
 _PLACES = ((0.01, 0.09, 0.44, 0.835), (0.47, 0.09, 0.44, 0.835), (0.92, 0.15, 0.015, 0.7))
@@ -26,7 +29,7 @@ def draw_image(path: Path, image: Tensor, found: Tensor, title: str, how: str) -
         found: ``(S, S)``; what is negative speaks for other answers, and is not shown.
         how: what the map is, in a line.
     """
-    figure = Figure(figsize=(7.4, 3.9))  # fixed places: laying out would take longer than drawing
+    figure = figure_of((7.4, 3.9))  # fixed places: laying out would take longer than drawing
     left, right, scale = (figure.add_axes(place) for place in _PLACES)
     planes = image.permute(1, 2, 0).numpy()
     shown = planes if planes.shape[2] == 3 else planes[..., 0]
@@ -47,7 +50,7 @@ def draw_image(path: Path, image: Tensor, found: Tensor, title: str, how: str) -
 def draw_columns(path: Path, found: Sequence[Contribution], title: str, how: str) -> None:
     """Write a PNG: a bar for each of the columns that matter most, the largest on top."""
     bars = list(found[:_MOST_BARS])[::-1]
-    figure = Figure(figsize=(7.4, 1.3 + 0.28 * len(bars)), layout="constrained")
+    figure = figure_of((7.4, 1.3 + 0.28 * len(bars)), layout="constrained")
     axes = figure.subplots()
     colours = [_SPEAKS if one.amount > 0 else _AGAINST for one in bars]
     drawn = axes.barh([one.column for one in bars], [one.amount for one in bars], color=colours)
@@ -64,6 +67,5 @@ def draw_columns(path: Path, found: Sequence[Contribution], title: str, how: str
 
 
 def _save(path: Path, figure: Figure) -> None:
-    FigureCanvasAgg(figure)
     with replacing(path, private=True) as partial:
         figure.savefig(partial, format="png", dpi=130, metadata={"Software": None})

@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from fedgraft.client.augmentation.transforms import Change
 from fedgraft.client.augmentation.views import drawn, identity, view_of
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.images.inputs import ImageInputs
+from fedgraft.common.drawing.figure import figure_of
 from fedgraft.common.errors import DataError
 
 _INCHES, _LINE = 1.5, 0.15
@@ -65,8 +64,7 @@ def draw_sheet(path: Path, rows: Sequence[Sequence[Shown]]) -> None:
     """
     lines = max(shown.title.count("\n") for row in rows for shown in row) + 1
     wide, high = _INCHES * len(rows[0]), (_INCHES + _LINE * lines) * len(rows)
-    figure = Figure(figsize=(wide, high), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = figure_of((wide, high), layout="constrained")
     for axes, shown in zip(
         figure.subplots(len(rows), len(rows[0]), squeeze=False).flat, (s for row in rows for s in row), strict=True
     ):

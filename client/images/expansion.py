@@ -12,7 +12,6 @@ import numpy as np
 from fedgraft.client.cohort.case import CSV, PARQUET, Case
 from fedgraft.client.cohort.quarantine import PASSING, CaseError
 from fedgraft.client.images.content import stamp_of
-from fedgraft.client.images.dicom.series import spread
 from fedgraft.client.images.raster import FORMATS
 from fedgraft.client.images.reader import Reading
 from fedgraft.client.site.row_store import ABSENT, Store
@@ -30,7 +29,6 @@ def expanded(cases: Sequence[Case], reading: Reading, store: Store) -> tuple[Cas
     if not _may_be_several(cases, reading):
         return tuple(cases)
     from fedgraft.client.images.dicom.read import frame_count
-    from fedgraft.client.images.expansion import expand
 
     space = hashlib.sha256(f"frames-2|{reading.limits}".encode()).hexdigest()  # other limits may let it be counted
     kept = store.kind(space, (4,), "uint8")
@@ -90,6 +88,8 @@ def _expanded(case: Case, dicom: DicomSection, frame_count: Callable[[Path], int
     except CaseError:
         return (case,)
     if folder:
+        from fedgraft.client.images.dicom.series import spread  # reads DICOM, which other images need not
+
         count = len(spread(count, dicom.slices))
     return tuple(replace(case, row=number) for number in range(count)) if folder or count > 1 else (case,)
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+import scipy  # its rooms are loaded when first used
 import torch
-from scipy import special  # not scipy.stats, which takes a second to import
 from torch import Tensor
 from torch.nn import functional
 
@@ -152,10 +152,10 @@ class _Test:
         inflated = 1 / one.cases + 1 / other.cases + float(of_labels @ self.of_labels @ of_labels)
         squared = float((apart @ self.whitening).square().sum())
         to_f = (free - wide + 1) / (free * wide * inflated)
-        limit = float(special.fdtri(wide, free - wide + 1, 1 - chance)) / to_f
+        limit = float(scipy.special.fdtri(wide, free - wide + 1, 1 - chance)) / to_f
 
         def deviations(found: float) -> float:
             return math.sqrt(max(0.0, (free - wide - 1) / free * found - wide * inflated))
 
-        probability = float(special.fdtrc(wide, free - wide + 1, squared * to_f))
+        probability = float(scipy.special.fdtrc(wide, free - wide + 1, squared * to_f))
         return Distance(deviations(squared), deviations(limit), probability)

@@ -16,7 +16,7 @@ import os
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+import scipy  # its rooms are loaded when first used
 
 Vector = NDArray[np.float64]
 _STEPS = 2**20
@@ -45,7 +45,7 @@ def with_noise(summed: Vector, bound: float, noise: float, units: Vector | float
 
 def normal(count: int) -> Vector:
     """Standard normal numbers, ``(count,)``, by inversion of the distribution's function."""
-    found: Vector = ndtri(_uniform(count))
+    found: Vector = scipy.special.ndtri(_uniform(count))
     return found
 
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from fedgraft.common.drawing.figure import figure_of
 
 _COLOURS = {
     "download": "#9ecae1",
@@ -24,8 +23,7 @@ def draw_clock(path: Path, clock: Mapping[str, Any]) -> None:
     names = list(clock["sites"])
     longest = max(site["total"] for site in clock["sites"].values())
     _, size, unit = next(unit for unit in _UNITS if longest >= unit[0])
-    figure = Figure(figsize=(9, 1.6 + 0.34 * len(names)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = figure_of((9, 1.6 + 0.34 * len(names)), layout="constrained")
     axes = figure.subplots()
     start = [0.0] * len(names)
     for part, colour in _COLOURS.items():

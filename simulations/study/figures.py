@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
+import scipy  # its rooms are loaded when first used
 
 Figure = float | None
 Values = Mapping[str, Sequence[Mapping[str, Figure]]]
@@ -82,7 +82,7 @@ def half_width(values: Sequence[float], cases: Figure, shared: float, seeds: int
     variance = shared * sampled + by_seed
     estimated = by_seed if between >= (1 - shared) * sampled else 0.0
     freedom = (seeds - 1) * (variance / estimated) ** 2 if estimated > 0 else math.inf
-    return float(stdtrit(min(freedom, 1e9), (1 + LEVEL) / 2)) * math.sqrt(variance)
+    return float(scipy.special.stdtrit(min(freedom, 1e9), (1 + LEVEL) / 2)) * math.sqrt(variance)
 
 
 def by_site(values: Values, method: str, site: str) -> Spread:

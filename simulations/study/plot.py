@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from fedgraft.common.drawing.figure import figure_of
 
 COLOURS = {
     "federated": "#1f4e79",
@@ -23,8 +22,7 @@ MEAN = "mean over sites"
 def draw_study(path: Path, found: Mapping[str, Any]) -> None:
     """Write a PNG from the content of ``study.json``; the last row is the mean over sites."""
     rows, methods = [*found["sites"], MEAN], found["methods"]
-    figure = Figure(figsize=(9, 1.8 + 0.42 * len(rows)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = figure_of((9, 1.8 + 0.42 * len(rows)), layout="constrained")
     axes = figure.subplots()
     for place, method in enumerate(methods):
         shown = [_of(found, row, method) for row in rows]

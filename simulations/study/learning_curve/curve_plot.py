@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
+from fedgraft.common.drawing.figure import figure_of
 from fedgraft.simulations.study.plot import COLOURS, MARKERS
 
 
 def draw_curve(path: Path, found: Mapping[str, Any]) -> None:
     """Write a PNG from the content of ``curve.json``: the mean over sites, and its deviation over seeds as a band."""
-    figure = Figure(figsize=(7, 4.4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = figure_of((7, 4.4), layout="constrained")
     axes = figure.subplots()
     for method in found["methods"]:
         shown = [
