@@ -1,8 +1,9 @@
 """timm without what it only has for others: half of a start.
 
 ``import timm`` imports all of torchvision for data sets, for two functions and for one class of layers, a hub's client
-for two functions, and the whole of torch's compiler for a mark on functions: together more than a second. While timm is imported, small modules stand in their place; what timm took from them
-imports the real one when it is used. Afterwards they are gone, and whoever imports them gets the real ones.
+for two functions, and the whole of torch's compiler for a mark on functions: together more than a second. While timm is
+imported, small modules stand in their place; what timm took from them imports the real one when it is used. Afterwards
+they are gone, and whoever imports them gets the real ones.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ import math
 import os
 
 import numpy as np
-from numpy.typing import NDArray
 import scipy  # its rooms are loaded when first used
+from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 _STEPS = 2**20

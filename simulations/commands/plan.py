@@ -13,7 +13,6 @@ from fedgraft.common.heads.linear_shape import width_of
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.privacy.budget import by_steps
-from fedgraft.simulations.audit.trial import DRAWS, trial
 from fedgraft.simulations.commands.hydra_main import QUIET, run_hydra
 from fedgraft.simulations.federation.sites import partition_cases
 from fedgraft.simulations.planning.planned import Planned
@@ -50,6 +49,8 @@ def _tried(plan: Plan, console: Console) -> str:
         PlanError: it promises nothing, or names no data set.
         DataError: the data set is not here.
     """
+    from fedgraft.simulations.audit.trial import DRAWS, trial  # imports what trains: a third of a second
+
     sites = {name: some for name, some in partition_cases(plan, os.environ).sites.items() if name not in plan.hold_out}
     share = 1 - plan.data.val_fraction - plan.data.test_fraction * (plan.data.test == "sites")
     cases = round(share * sum(map(len, sites.values())))
