@@ -21,6 +21,8 @@ from fedgraft.common.errors import PREFIX, known_codes, safe_reason
 from fedgraft.common.runtime.processes import tell
 
 _PAUSE_SECONDS = 0.2
+ACTIVE_SECONDS, ACTIVE_PAUSE_SECONDS = 30.0, 1.0
+"""For so long after an answer a message is asked for so often; afterwards as often as Flower does, every 3 s."""
 _CRASHED = 8  # flwr.common.constant.ErrorCode.CLIENT_APP_CRASHED
 
 
@@ -33,6 +35,7 @@ class Answering:
         kept, answers: what is on disk of the present message and of its answer.
         nobody_works: set when whoever worked on the present message is gone.
         beat: is called again and again while messages are taken and answers awaited.
+        pause: waits for so many seconds.
     """
 
     loop: Any
@@ -41,7 +44,9 @@ class Answering:
     answers: KeptAnswer
     nobody_works: threading.Event = field(default_factory=threading.Event)
     beat: Callable[[], None] = lambda: None
+    pause: Callable[[float], None] = time.sleep
     _again: bool = False
+    _answered: float | None = None
 
     def replace(self) -> None:
         """Put these functions in the place of Flower's."""
@@ -62,8 +67,17 @@ class Answering:
         memory.finish_task = finish_task
         memory._on_task_tokens_expired = tokens_expired
 
-    def take(self, *, state: Any, object_store: Any, receive: Callable[[], Any], **others: Any) -> int | None:
+    def take(self, **given: Any) -> int | None:
         """Take a message, or put the answer to one that was left where `send` finds it; returns its run's number."""
+        while (taken := self._take_one(**given)) is None and self._is_active:
+            self.pause(ACTIVE_PAUSE_SECONDS)
+        return taken
+
+    @property
+    def _is_active(self) -> bool:
+        return self._answered is not None and time.monotonic() - self._answered < ACTIVE_SECONDS
+
+    def _take_one(self, *, state: Any, object_store: Any, receive: Callable[[], Any], **others: Any) -> int | None:
 
         def noted() -> Any:
             received = receive()
@@ -108,6 +122,7 @@ class Answering:
         if self._again:
             self._send_rest(answer, push_object)
         self.kept.forget()
+        self._answered = time.monotonic()
         self.answers.forget()
 
     def _send_rest(self, answer: Answer, push_object: Callable[..., None]) -> None:

@@ -6,7 +6,8 @@ This replaces Flower's ``flower-superexec`` beside a SuperNode in process isolat
 
 Each message gets a process of its own, forked from a server process that has imported torch and the ClientApp once:
 isolation without the five to ten seconds that these imports take. The server starts with the first message and ends
-after `IDLE_SECONDS` without one, with the 400 MB that it holds. A task's token is passed through a pipe, not on a
+after `IDLE_SECONDS` without one, with the 400 MB that it holds; at a site that is kept ``warm`` it starts at once, and
+stays. A task's token is passed through a pipe, not on a
 command line that every account of the machine can read. A process that ends without an answer is noticed here: the
 SuperNode is told with the task's token, and answers with a code.
 
@@ -43,7 +44,7 @@ PRELOAD = (
     "fedgraft.client.deployment.message_process",
     "flwr.supernode.runtime.run_clientapp",
     CLIENT_APP.partition(":")[0],
-    "timm",  # which the ClientApp itself imports only for images: here once, not in each message's process
+    "fedgraft.common.kinds.timm_ready",  # the ClientApp imports timm only for images: here once, not in each process
 )
 
 
@@ -60,8 +61,10 @@ class Task:
 class TrustedExecutor:
     """An implementation of Flower's executor protocol: it says which tasks can be run, and runs them."""
 
-    def __init__(self, context: ForkServerContext) -> None:
-        self._context = context
+    def __init__(self, context: ForkServerContext, warm: bool = False) -> None:
+        self._context, self._warm = context, warm
+        if warm:
+            forkserver.ensure_running()
         self._tasks: list[Task] = []
         self._used: float | None = None  # when the server was needed last; None if there is none
         self._beat = Beat()
@@ -100,7 +103,7 @@ class TrustedExecutor:
         for task in ended:
             if task.process.exitcode != 0:
                 fail(task.address, task.token, cause_of_end(task.process.exitcode, oom_kills() - task.kills))
-        if self._tasks:
+        if self._tasks or self._warm:
             self._used = time.monotonic()
         elif self._used is not None and time.monotonic() - self._used > IDLE_SECONDS:
             stop_server()
@@ -165,6 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="run the installed ClientApp for a SuperNode on this machine")
     parser.add_argument("--runtime-api-address", required=True)
     parser.add_argument("--secret", type=Path, required=True)
+    parser.add_argument("--warm", action="store_true")
     given = parser.parse_args(argv)
     try:
         require_flower()
@@ -175,7 +179,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOAD))
     os.environ[EXECUTOR] = str(os.getpid())
-    loop.get_executor = lambda *_, **__: TrustedExecutor(context)
+    loop.get_executor = lambda *_, **__: TrustedExecutor(context, given.warm)
     loop.run_superexec(
         runtime_api_address=given.runtime_api_address,
         insecure=True,  # loopback

@@ -81,7 +81,8 @@ def supernode_program(site: SiteFile, coordinator: Coordinator, site_file: Path,
 def executor_program(site: SiteFile, port: int) -> Program:
     """Our executor, which runs the ClientApp in child processes."""
     arguments = ("--runtime-api-address", f"127.0.0.1:{port}", "--secret", str(_secret(site)))
-    return _program(site, "executor", tuple(module("fedgraft.client.deployment.executor", *arguments)))
+    warm = ("--warm",) if site.warm else ()
+    return _program(site, "executor", tuple(module("fedgraft.client.deployment.executor", *arguments, *warm)))
 
 
 def run_site(path: Path, patience: float = PATIENCE_SECONDS) -> int:

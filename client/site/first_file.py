@@ -60,6 +60,8 @@ release:
 approval: ask
 # approved: [5f2c...]
 
+# warm: false                # true: torch is imported at once and kept, for 400 MB; a run's first answer comes sooner
+
 # role: train                # evaluate: this site only tests the final model; predict: it takes part in no run
 
 # What the coordinator is told while you are connected, so that it knows before a run whether a plan fits: the version

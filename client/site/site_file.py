@@ -160,6 +160,8 @@ class SiteFile:
         coordinator: needed by ``fedgraft site start`` only.
         keep: whether what is computed once per case is kept on ``disk``, or in ``memory`` for as long as the process
             lives (a deployed site starts a process for each message, which would then compute it again).
+        warm: whether ``site start`` imports torch at once and keeps it, for 400 MB: a run's first answer comes some
+            seconds sooner.
         workers: processes that decode files; by default one per core; 0 decodes in the main process, where a crash of a
             decoder ends the run.
         batch: cases per batch through the constant part; by default chosen by the size of an image.
@@ -191,6 +193,7 @@ class SiteFile:
     announce: Announcement = Announcement()
     coordinator: Coordinator | None = None
     keep: Literal["disk", "memory"] = "disk"
+    warm: bool = False
     workers: Annotated[int, Field(ge=0)] | None = None
     batch: Annotated[int, Field(ge=1)] | None = None
     runtime: RuntimeChoice = "auto"

@@ -37,7 +37,9 @@ from fedgraft.server.deployment.open_runs import (
 from fedgraft.server.deployment.public.announced import read_announced
 from fedgraft.server.deployment.public.silence import SilenceNews
 
-POLL_SECONDS = 5.0
+POLL_SECONDS, ASK_SECONDS = 5.0, 20.0
+"""How often silent sites are looked for, and how often Flower is asked for the run's state, which takes a process of
+a second: it also is as soon as the log ends."""
 AWAY_SECONDS = 60.0
 HALT_SECONDS = 30.0
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -48,8 +50,13 @@ def follow_in_its_place(folder: Folder, launched: Launched) -> int:
     """Become a process that follows a run and holds little memory: what submitted the plan has torch in it."""
     sys.stdout.flush()
     sys.stderr.flush()
-    command = module("fedgraft.server.deployment.following", str(folder.root), launched.run_id, str(launched.out))
+    command = following(folder, launched)
     return os.execv(command[0], command)  # which never returns
+
+
+def following(folder: Folder, launched: Launched) -> list[str]:
+    """The program that follows a run (`follow`), with its arguments."""
+    return module("fedgraft.server.deployment.following", str(folder.root), launched.run_id, str(launched.out))
 
 
 def follow(folder: Folder, launched: Launched) -> int:
@@ -104,12 +111,13 @@ def _follow_one(folder: Folder, out: Path, run_id: str) -> str:
     """Print the log of one of Flower's runs until that ends; returns how it ended."""
     pump, silence = _LogPump(folder, run_id), SilenceNews()
     try:
-        state = _state(folder, run_id)
+        state, asked = _state(folder, run_id), time.monotonic()
         while not state.finished and not _is_over(folder, out, run_id):
-            pump.wait(POLL_SECONDS)
+            ended = pump.wait(POLL_SECONDS)
             for line in silence.lines(sites_of(out), read_announced(folder), time.time()):
                 say(line)
-            state = _state(folder, run_id)
+            if ended or time.monotonic() - asked >= ASK_SECONDS:
+                state, asked = _state(folder, run_id), time.monotonic()
         pump.drain()
         return f"{state.status} ({state.details})" if state.details else state.status
     finally:
@@ -189,14 +197,15 @@ class _LogPump:
                 self._printed = number
                 print(line, end="", flush=True)
 
-    def wait(self, seconds: float) -> None:
-        """Return when the stream ends, or after ``seconds``; a stream that has ended is started again first."""
+    def wait(self, seconds: float) -> bool:
+        """Return when the stream ends, or after ``seconds``: whether it has ended. One that had is started again."""
         if self._process.poll() is not None:
             self.close()
             time.sleep(1.0)
             self._begin()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
+        return self._process.poll() is not None
 
     def drain(self) -> None:
         """Print the rest of a finished run's log."""

@@ -15,7 +15,9 @@ from fedgraft.server.exchange.ledger import Entry, Ledger, What
 from fedgraft.server.exchange.tries import Tries
 
 NameRun = Callable[[Sequence[Message]], None]
-_PAUSE = 0.1
+_SHORTEST, _LONGEST, _SHARE = 0.1, 1.0, 0.05
+"""Between two looks for answers, of which each costs the SuperLink 5 ms: this share of the time that was waited so far,
+at least and at most so many seconds."""
 LATE = "late"
 """The outcome, in the ledger, of an answer that came after its deadline."""
 
@@ -111,7 +113,7 @@ class Delivery:
                 waiting.add(key)
             if not (waiting or tries.away) or self.clock.now() > due:
                 break
-            self.clock.sleep(_PAUSE)
+            self.clock.sleep(min(_LONGEST, max(_SHORTEST, _SHARE * (self.clock.now() - begun))))
         self._owed |= {key: _Owed(number, what, asked[key], begun, due, timed) for key in waiting}
         return replies
 

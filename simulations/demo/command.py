@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from fedgraft.common.errors import PlanError
-from fedgraft.common.plan.plan import Plan
-from fedgraft.common.runtime.flower import module, quiet_environment
+from fedgraft.common.plan.plan import Plan, load_plan
+from fedgraft.common.runtime.flower import quiet_environment
 from fedgraft.common.runtime.processes import say
+from fedgraft.server.deployment import launch
+from fedgraft.server.deployment.following import following
+from fedgraft.server.preflight.checking import check
 from fedgraft.simulations.demo.federation import Demo, running
 from fedgraft.simulations.planning.planned import Words
 from fedgraft.simulations.planning.words import composed
@@ -78,12 +80,13 @@ def _plan(given: argparse.Namespace) -> Plan:
 
 
 def _run(demo: Demo, root: Path) -> int:
-    """Submit the plan and follow it, as the coordinator's person does; returns the exit code."""
+    """Submit the plan and follow it, as ``coordinator run`` does, without its start; returns the exit code."""
     demo.folder.runs.mkdir()
     (demo.folder.runs / "run").symlink_to(root / "run")  # the console shows what is there
-    words = ("coordinator", "run", str(demo.folder.root), "--plan", str(root / "plan.json"), "--out", str(root / "run"))
-    sys.stdout.flush()
-    return subprocess.call(module("fedgraft.common.cli", *words), env=quiet_environment(os.environ))
+    plan = load_plan(root / "plan.json")
+    launched = launch.launch(demo.folder, plan, root / "run", check(demo.folder, plan, anyway=False))
+    say(f"run {launched.run_id}: plan {plan.digest[:16]}, results in {launched.out}")
+    return subprocess.call(following(demo.folder, launched), env=quiet_environment(os.environ))
 
 
 def _tell(demo: Demo, root: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.flower import module, quiet_environment
+from fedgraft.common.runtime.invitation import Invitation
 from fedgraft.common.runtime.processes import Child, Program, free_port, start, stop
 from fedgraft.server.deployment.folder import Folder, Settings, create
 from fedgraft.server.deployment.invitations import invite
@@ -64,15 +66,19 @@ def running(plan: Plan, root: Path, say: Say) -> Iterator[Demo]:
         say(f"coordinator: https://localhost:{settings.port}, its own certificate authority in {folder.root}")
         cohorts = lay_out(plan, root / "hospitals", {**os.environ, "FEDGRAFT_CACHE": str(root / "cache")}).sites
         _await(children[0], UP)
-        files = {name: _joined(root, folder, name, cohort) for name, cohort in cohorts.items()}
+        invitations = dict(zip(cohorts, invite(folder, list(cohorts), DAY, time.time()), strict=True))
+        with ThreadPoolExecutor() as pool:  # Flower's own program registers each, and takes a second
+            joining = {name: pool.submit(_joined, root, name, invitations[name], cohorts[name]) for name in cohorts}
+        files = {name: joined.result() for name, joined in joining.items()}
         say(f"invited and registered: {', '.join(files)}, each with a key of its own")
         for name, file in files.items():
             children.insert(0, _started(root, name, "site", "start", "--site", str(file)))
-        for child in children[:-1]:
-            _await(child, CONNECTED)
-        say("all are connected; each has films of its own scanner, and tells no more than its site.yaml allows")
+        sites = children[:-1]
         pages = _consoles(root, folder, files)
         children[:0] = pages.values()
+        for child in sites:
+            _await(child, CONNECTED)
+        say("all are connected; each has films of its own scanner, and tells no more than its site.yaml allows")
         addresses = {whose: _address(page) for whose, page in pages.items()}
         for whose, address in addresses.items():
             say(f"the console of {whose}: {address}")
@@ -91,10 +97,9 @@ def _consoles(root: Path, folder: Folder, files: Mapping[str, Path]) -> dict[str
     return {whose: _started(root, f"{words[0]}-console", *words, "--port", "0") for whose, words in commands.items()}
 
 
-def _joined(root: Path, folder: Folder, name: str, cohort: Path) -> Path:
-    """Invite a hospital and join as it does, over TLS; returns its site file."""
+def _joined(root: Path, name: str, invitation: Invitation, cohort: Path) -> Path:
+    """Join as a hospital does that was invited, over TLS; returns its site file."""
     home = root / "sites" / name
-    (invitation,) = invite(folder, [name], DAY, time.time())
     make_key_pair(home / key_file(name), name)
     (home / AUTHORITY).write_bytes(fetch_authority(invitation))
     if not apply(invitation, home / AUTHORITY, home / key_file(name)):
@@ -109,6 +114,7 @@ def _joined(root: Path, folder: Folder, name: str, cohort: Path) -> Path:
         workers=0,
         split=like.split,
         approval="all",
+        warm=True,
         coordinator=coordinator,
     )
     write_site_file(home / "site.yaml", site)

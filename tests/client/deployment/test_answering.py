@@ -11,6 +11,7 @@ import pytest
 from flwr.app import ArrayRecord, Error, Message, RecordDict
 from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, get_object_tree
 
+from fedgraft.client.deployment import answering
 from fedgraft.client.deployment.answering import Answering
 from fedgraft.client.deployment.kept_answer import Answer, KeptAnswer
 from fedgraft.client.deployment.open_message import OpenMessage
@@ -186,6 +187,27 @@ def test_an_answer_that_is_not_whole_or_of_another_message_is_not_sent(tmp_path:
     for damaged in (content[:-1], content[:-1] + b"x", content[:-1] + b"xx", b"\1"):
         answers.path.write_bytes(damaged)
         assert answers.to(asked.metadata.message_id) is None
+
+
+def test_after_an_answer_messages_are_asked_for_more_often(
+    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, pauses = Site(parts, tmp_path), list[float]()
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            monkeypatch.setattr(answering, "ACTIVE_SECONDS", -1.0)
+
+    site.answering.pause = pause
+    site.take()
+    assert pauses == [], "no run goes on: Flower itself waits"
+    site.take(question())
+    site.answering.nobody_works.set()
+    site.claim()
+    site.send()
+    site.take()
+    assert pauses == [1.0] * 3
 
 
 def test_a_message_that_nobody_waits_for_any_more_is_forgotten(tmp_path: Path) -> None:

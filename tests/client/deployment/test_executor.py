@@ -208,3 +208,17 @@ def test_the_server_ends_when_it_was_not_needed_for_a_while(monkeypatch: pytest.
         assert beginning(servers[-1]) is None
         monkeypatch.setattr(executor, "IDLE_SECONDS", 600.0)
     assert servers[0] != servers[1]
+
+
+def test_at_a_warm_site_the_server_is_there_before_any_message_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = multiprocessing.get_context("forkserver")
+    server: Any = forkserver
+    executor.stop_server()
+    monkeypatch.setattr(executor, "IDLE_SECONDS", -1.0)
+    trusted = executor.TrustedExecutor(context, warm=True)
+    try:
+        for _ in range(3):
+            trusted.reconcile()
+        assert beginning(server._forkserver._forkserver_pid) is not None
+    finally:
+        executor.stop_server()
