@@ -23,10 +23,10 @@ FLOORS = {
 """Floors, and those that each stands on."""
 ROOMS = {
     "conf": "",
-    "common": "cli commands web drawing model_folder models kinds losses compression wire secure exact fair robust "
-    "adaptation heads features tables harmonisation alignment sampling personalisation familiarity decisions "
-    "calibration privacy plan tasks logs membership tensors runtime interfaces records installed seeding truth "
-    "posix errors causes merged_bins",
+    "common": "cli commands web drawing model_folder models kinds losses compression parcel wire secure exact fair "
+    "robust adaptation heads features tables harmonisation alignment sampling personalisation familiarity "
+    "decisions calibration privacy plan tasks logs membership tensors runtime interfaces records installed "
+    "seeding truth posix errors causes merged_bins",
     "client": "cli commands console overview joining membership withdrawal review own_report check deidentification "
     "app privacy export prediction explanation structured_report training features images tables text augmentation "
     "notes deployment approval cohort audit account fence secure site",

@@ -44,6 +44,7 @@ PRELOAD = (
     "fedgraft.client.deployment.message_process",
     "flwr.supernode.runtime.run_clientapp",
     CLIENT_APP.partition(":")[0],
+    "fedgraft.client.images.factory",
     "fedgraft.common.kinds.timm_ready",  # the ClientApp imports timm only for images: here once, not in each process
 )
 

@@ -29,6 +29,7 @@ from flwr.app import Context, Error, Message
 
 from fedgraft.client.deployment.origin import end_with_server
 from fedgraft.common.errors import CLIENT_APP_RAISED_EXCEPTION, PREFIX, DeploymentError, reason_of, safe_reason
+from fedgraft.common.runtime.flower import ask_soon
 from fedgraft.common.runtime.parent_death import KERNEL_TELLS
 
 CLIENT_APP = "fedgraft.client.app.client_app:app"
@@ -79,6 +80,7 @@ def answer(address: str, token: str) -> None:
     end_with_server()
     runner = require_flower()
     make_safe(runner)
+    ask_soon()
     _reseed()
     runner.run_clientapp(
         runtime_api_address=address,
@@ -160,7 +162,13 @@ def run_installed_app(message: Message, context: Context) -> Message:
     try:
         module, _, name = CLIENT_APP.partition(":")
         app = getattr(importlib.import_module(module), name)
-        return cast(Message, app(message=message, context=context))
+        parcel = importlib.import_module("fedgraft.common.parcel")  # which has torch, as the app has
+        content = message.content
+        message.content = parcel.unpack(content)
+        reply = cast(Message, app(message=message, context=context))
+        if parcel.is_packed(content) and reply.has_content():
+            reply.content = parcel.Packing().pack(reply.content)
+        return reply
     except Exception as error:
         _log_failure(error)
         return Message(Error(CLIENT_APP_RAISED_EXCEPTION, reason_of(error)), reply_to=message)

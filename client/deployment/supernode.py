@@ -38,6 +38,7 @@ from fedgraft.client.deployment.line.fleet import make_quick, make_returning
 from fedgraft.client.deployment.open_message import OpenMessage
 from fedgraft.client.deployment.signals import EXECUTOR_ENDED, UNUSABLE, Beat
 from fedgraft.common.errors import DeploymentError
+from fedgraft.common.runtime.flower import ask_soon
 
 _LOOP = "flwr.supernode.start_client_internal"
 _STATE = "flwr.supernode.nodestate.in_memory_nodestate"
@@ -96,6 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DeploymentError as error:
         print(error, file=sys.stderr)
         return UNUSABLE
+    ask_soon()
     kept = OpenMessage(given.state / "open-message")
     kept.prepare()
     beat = Beat()

@@ -6,9 +6,11 @@ hospital's machine must do none of the three, so these switches are set for ever
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from fedgraft.common.errors import DeploymentError
@@ -21,6 +23,7 @@ QUIET = {
     "PYTHONUNBUFFERED": "1",
     "FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE": str(1 << 20),  # of the pieces in which arrays travel: on a slow line 8 s each
 }
+FIRST_WAIT_SECONDS, _WAIT = 0.1, "initial_backoff"
 
 
 def quiet_environment(base: Mapping[str, str]) -> dict[str, str]:
@@ -34,6 +37,20 @@ def quiet_environment(base: Mapping[str, str]) -> dict[str, str]:
         kept[name] = ",".join(filter(None, (base.get("no_proxy") or base.get("NO_PROXY"), "127.0.0.1")))
     scripts = str(Path(sys.executable).parent)
     return {**kept, **QUIET, "PATH": os.pathsep.join((scripts, base.get("PATH", os.defpath)))}
+
+
+def ask_soon() -> None:
+    """In this process, ask again for a piece of a message that has not come yet after 0.1 s.
+
+    The pieces come after the message itself, mostly within milliseconds. Flower asks again after 1, 2, 4, 8, 10, 10 ...
+    seconds, at the coordinator, at the SuperNode and in the message's own process, one after the other; here its wait
+    begins with 0.1 s, and grows as before. A flwr that waits otherwise is left as it is.
+    """
+    with suppress(ImportError, AttributeError):
+        pulling = importlib.import_module("flwr.supercore.inflatable.inflatable_utils")
+        for function in (pulling.pull_objects, pulling.pull_and_inflate_object_from_tree):
+            if _WAIT in function.__kwdefaults__:
+                function.__kwdefaults__[_WAIT] = FIRST_WAIT_SECONDS
 
 
 def executable(name: str) -> str:

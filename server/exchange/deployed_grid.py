@@ -11,12 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from flwr.app import Message
+from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
 from fedgraft.common.errors import WireError
 from fedgraft.common.logs.travelling import put_into_all, taken_from
+from fedgraft.common.parcel import in_parcels, unpack
 from fedgraft.common.runtime.files import replacing
+from fedgraft.common.runtime.flower import ask_soon
 from fedgraft.server.audit.heads import coordinator_of, keep_heads, say_head
 from fedgraft.server.deployment.folder import LEFT_OUT, REGISTERED, names_in
 from fedgraft.server.exchange.passing_grid import PassingGrid
@@ -75,7 +77,8 @@ class DeployedGrid(PassingGrid):
         pushed = list(messages)
         if self._folder is not None:
             put_into_all(pushed, say_head(self._out, self._folder))
-        identifiers = list(self._grid.push_messages(pushed))
+        with in_parcels(pushed):
+            identifiers = list(self._grid.push_messages(pushed))
         for identifier, message in zip(identifiers, pushed, strict=True):
             node = message.metadata.dst_node_id
             name = self._names.get(node, f"node {node}")
@@ -89,6 +92,7 @@ class DeployedGrid(PassingGrid):
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
         replies = list(self._grid.pull_messages(message_ids))
         for reply in replies:
+            _unpack(reply)
             self._keep_heads(reply)
             name = self._open.pop(reply.metadata.reply_to_message_id, None)
             if name is not None:
@@ -116,6 +120,15 @@ class DeployedGrid(PassingGrid):
             keep_heads(self._folder, name, statement)
 
 
+def _unpack(reply: Message) -> None:
+    """Take a reply out of its parcel; what can't be read is an empty reply, which whoever reads it refuses by name."""
+    if reply.has_content():
+        try:
+            reply.content = unpack(reply.content)
+        except WireError:
+            reply.content = RecordDict()
+
+
 def deployed(grid: Grid, out: Path, names: Mapping[int, str]) -> Grid:
     """The grid of the run in a folder: a `DeployedGrid` if ``fedgraft coordinator run`` submitted it, else the same.
 
@@ -124,6 +137,7 @@ def deployed(grid: Grid, out: Path, names: Mapping[int, str]) -> Grid:
     """
     if not (out / REGISTERED).is_file():
         return grid
+    ask_soon()
     return DeployedGrid(grid, out, names, names_in(out / LEFT_OUT))
 
 

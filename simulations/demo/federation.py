@@ -67,12 +67,14 @@ def running(plan: Plan, root: Path, say: Say) -> Iterator[Demo]:
         cohorts = lay_out(plan, root / "hospitals", {**os.environ, "FEDGRAFT_CACHE": str(root / "cache")}).sites
         _await(children[0], UP)
         invitations = dict(zip(cohorts, invite(folder, list(cohorts), DAY, time.time()), strict=True))
+        files: dict[str, Path] = {}
         with ThreadPoolExecutor() as pool:  # Flower's own program registers each, and takes a second
-            joining = {name: pool.submit(_joined, root, name, invitations[name], cohorts[name]) for name in cohorts}
-        files = {name: joined.result() for name, joined in joining.items()}
+            for name, joined in {
+                name: pool.submit(_joined, root, name, invitations[name], cohorts[name]) for name in cohorts
+            }.items():
+                files[name] = joined.result()
+                children.insert(0, _started(root, name, "site", "start", "--site", str(files[name])))
         say(f"invited and registered: {', '.join(files)}, each with a key of its own")
-        for name, file in files.items():
-            children.insert(0, _started(root, name, "site", "start", "--site", str(file)))
         sites = children[:-1]
         pages = _consoles(root, folder, files)
         children[:0] = pages.values()
