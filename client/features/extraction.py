@@ -106,7 +106,7 @@ class FeatureExtractor:
         if len(found) > 1:
             blank = torch.zeros(1, *self.model.spec.shape)
             slow = found[0][0].name == "openvino" and self.machine.runtime == "auto"
-            if slow and not pays(piece, max(len(wanted), self.expected), blank):
+            if slow and not pays(piece, max(len(wanted), self.expected), blank, self.machine.threads):
                 found.insert(-1, found.pop(0))
         for runtime, store, places in sorted(found, key=lambda one: int((one[2] == ABSENT).sum())):
             lacking = np.flatnonzero(places == ABSENT)[:SAMPLE].tolist()

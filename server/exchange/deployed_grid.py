@@ -16,7 +16,6 @@ from flwr.serverapp import Grid
 
 from fedgraft.common.errors import WireError
 from fedgraft.common.logs.travelling import put_into_all, taken_from
-from fedgraft.common.parcel import in_parcels, unpack
 from fedgraft.common.runtime.files import replacing
 from fedgraft.common.runtime.flower import ask_soon
 from fedgraft.server.audit.heads import coordinator_of, keep_heads, say_head
@@ -77,6 +76,8 @@ class DeployedGrid(PassingGrid):
         pushed = list(messages)
         if self._folder is not None:
             put_into_all(pushed, say_head(self._out, self._folder))
+        from fedgraft.common.parcel import in_parcels  # has torch, which who only reads this folder's files need not
+
         with in_parcels(pushed):
             identifiers = list(self._grid.push_messages(pushed))
         for identifier, message in zip(identifiers, pushed, strict=True):
@@ -122,6 +123,8 @@ class DeployedGrid(PassingGrid):
 
 def _unpack(reply: Message) -> None:
     """Take a reply out of its parcel; what can't be read is an empty reply, which whoever reads it refuses by name."""
+    from fedgraft.common.parcel import unpack  # has torch, too
+
     if reply.has_content():
         try:
             reply.content = unpack(reply.content)

@@ -175,8 +175,9 @@ def test_compiling_pays_by_the_work_of_all_cases(model: Model) -> None:
     blank = torch.zeros(1, 2, 5, 5)
     assert multiply_adds(computation, blank) == 1800 + 1000
     piece = replace(piece_of(model), compute=computation)
-    assert not pays(piece, 10**11 // 2800, blank)
-    assert pays(piece, 10**11 // 2800 + 1, blank)
+    assert not pays(piece, 10**11 // 2800, blank, 1)
+    assert pays(piece, 10**11 // 2800 + 1, blank, 1)
+    assert not pays(piece, 10**11 // 2800 + 1, blank, 2), "the others save twice as fast, this one builds alone"
 
 
 def test_one_that_differs_is_not_used_and_named(
