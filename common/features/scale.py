@@ -145,10 +145,10 @@ def late_features(section: FeaturesSection, groups: tuple[Group, ...]) -> Tensor
     Raises:
         PlanError: a single depth is read.
     """
-    networks = [f"{one.name}." for one in section.networks] or [""]
     found = []
-    for network in networks:
-        own = [group.width for group in groups if group.name.startswith(network)]
+    for place in range(max(1, len(section.networks))):
+        member = f"members.{place}." if section.networks else ""  # as `fedgraft.common.kinds.several` names them
+        own = [group.width for group in groups if f"{group.name}.".startswith(member)]
         found += [torch.arange(len(own)).ge(len(own) // 2).repeat_interleave(torch.tensor(own))]
     late = torch.cat(found)
     if bool(late.all()):

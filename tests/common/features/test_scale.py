@@ -81,9 +81,12 @@ def test_early_is_own_in_the_first_half_of_the_depths_and_common_behind_it() -> 
 
 def test_early_halves_each_of_several_networks_and_an_odd_depth_is_late() -> None:
     networks = (NetworkSection("a"), NetworkSection("b"))
-    groups = tuple(Group(name, 1) for name in ("a.x", "a.y", "b.x", "b.y", "b.z"))
+    groups = tuple(Group(f"members.{name}", 1) for name in ("0.x", "0.y", "1.x", "1.y", "1.z"))
     late = late_features(FeaturesSection(scale="early", networks=networks), groups)
     assert late.tolist() == [False, True, False, True, True]
+    alone = tuple(Group(f"members.{place}", 2) for place in range(2))
+    with pytest.raises(PlanError, match="and one is read"):
+        late_features(FeaturesSection(scale="early", networks=networks), alone)
 
 
 def test_early_of_a_single_depth_is_refused() -> None:

@@ -102,6 +102,8 @@ def test_the_groups_are_those_of_each_network_and_stage(plan_of: PlanOf) -> None
     assert taps.network.scale.widths == (32, 48, 192, 192)
     last = of(plan_of, "features.scale=case")
     assert last.network.scale.widths == (256, 64)
+    early = of(plan_of, "features=taps", "features.scale=early", "features.stages=[blocks.0,blocks.1]")
+    assert early.network.scale.late.nonzero().flatten().tolist() == [*range(32, 80), *range(272, 464)]
 
 
 def test_nothing_of_them_is_trained(plan_of: PlanOf) -> None:
