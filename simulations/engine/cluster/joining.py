@@ -15,6 +15,8 @@ from fedgraft.common.errors import ClusterError, first_line
 
 _SECONDS = 10.0
 """For an address to let us connect."""
+_SETTINGS = 4
+"""The kind of the frame with which HTTP/2 begins (RFC 9113)."""
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
 
 
@@ -87,10 +89,25 @@ def _require_listening(address: str) -> None:
             "with port 6379); ray:// is for other programs"
         )
     try:
-        with closing(socket.create_connection((host.strip("[]"), int(port)), _SECONDS)):
-            return
+        with closing(socket.create_connection((host.strip("[]"), int(port)), _SECONDS)) as line:
+            heard = _SETTINGS if os.environ.get("RAY_USE_TLS") == "1" else _first_word(line)
     except OSError as error:
         raise ClusterError(
             f"engine.address={address}: nothing answers there ({error.strerror or error}); is the cluster's head "
             "running (`ray status` there), and may this machine reach it?"
         ) from error
+    if heard != _SETTINGS:
+        raise ClusterError(
+            f"engine.address={address}: what listens there is no head of a Ray cluster; `ray start --head` says its "
+            "port, mostly 6379"
+        )
+
+
+def _first_word(line: socket.socket) -> int | None:
+    """The kind of the first frame that is answered to a greeting in HTTP/2, which Ray speaks; Ray itself would try for
+    minutes to talk to a program that does not."""
+    line.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0)))
+    heard = b""
+    while len(heard) < 4 and (more := line.recv(64)):
+        heard += more
+    return heard[3] if len(heard) > 3 else None

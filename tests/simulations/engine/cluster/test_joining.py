@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,24 @@ def test_an_address_where_nobody_listens_is_named() -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(ClusterError, match=rf"engine.address={address}: nothing answers there \(Connection refuse"):
             joined(address).__enter__()
+
+
+def test_another_program_is_told_from_a_cluster() -> None:
+    pytest.importorskip("ray")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+
+        def answer() -> None:
+            line, _ = server.accept()
+            with line:
+                line.recv(64)
+                line.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        web = threading.Thread(target=answer)
+        web.start()
+        with pytest.raises(ClusterError, match=rf"engine.address={address}: what listens there is no head of a Ray"):
+            joined(address).__enter__()
+        web.join()
 
 
 def test_ray_s_own_words_are_told_with_what_to_look_at() -> None:
