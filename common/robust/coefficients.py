@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fedgraft.common.robust.products import Products, distances
+from fedgraft.common.robust.products import Known, Products, distances
 
 Coefficients = NDArray[np.float64]
 
 
-def geometric_median(products: Products, weights: Coefficients, iterations: int, smoothing: float) -> Coefficients:
+def geometric_median(products: Known, weights: Coefficients, iterations: int, smoothing: float) -> Coefficients:
     """The point with the smallest weighted sum of distances to the updates, by the smoothed Weiszfeld algorithm (RFA,
     Pillutla, Kakade & Harchaoui, IEEE Transactions on Signal Processing 2022, algorithm 2), from their mean on.
 
@@ -22,7 +22,7 @@ def geometric_median(products: Products, weights: Coefficients, iterations: int,
         ``(K,)``, 0 or more, of sum 1.
     """
     found: Coefficients = weights / weights.sum()
-    least = smoothing * float(np.median(np.sqrt(np.maximum(np.diag(products), 0))))
+    least = smoothing * float(np.median(np.sqrt(np.maximum(products.diagonal(), 0))))
     for _ in range(iterations):
         far = np.maximum(distances(products, found), max(least, np.finfo(np.float64).tiny))
         found = weights / far

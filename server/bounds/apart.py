@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fedgraft.common.plan.bounds_section import BoundsSection
 from fedgraft.common.robust.coefficients import geometric_median
-from fedgraft.common.robust.products import Products
+from fedgraft.common.robust.products import Known, of_some
 from fedgraft.server.bounds.allowance import longest
 from fedgraft.server.bounds.lengths import SPREAD, Norms, spread
 
@@ -29,21 +29,33 @@ class Apart:
     Attributes:
         ratios: each distance in parts of the median one; empty if nothing can be said.
         left: of each update's way from the others' centre, the part that is used: 1 if it is near enough.
-        mix: ``(K, K)``: row k says of which updates, times what, the one consists that is used in the k-th's place.
+        centre: ``(K,)``: of which updates, times what, the centre of all consists; that of the others has the same ones,
+            without its own.
         distances: as they were used; 0 of those that did not move.
         middle, multiple: the median distance, and how many times that is near enough; ``None`` if any is.
     """
 
     ratios: tuple[float, ...]
     left: tuple[float, ...]
-    mix: Products
+    centre: NDArray[np.float64]
     distances: tuple[float, ...]
     middle: float = 0.0
     multiple: float | None = None
 
+    def parts(self, place: int) -> dict[int, float]:
+        """Of which updates, and times what, the one consists that is used in the place of this one."""
+        left = self.left[place]
+        if left == 1:
+            return {place: 1.0}
+        others = self.centre.copy()
+        others[place] = 0.0
+        mixed = (1 - left) * (others / others.sum())
+        mixed[place] = left
+        return {other: float(mixed[other]) for other in np.flatnonzero(mixed).tolist()}
+
 
 def apart(
-    products: Products, cases: Sequence[int], unused: Sequence[float], earlier: Norms, bounds: BoundsSection
+    products: Known, cases: Sequence[int], unused: Sequence[float], earlier: Norms, bounds: BoundsSection
 ) -> Apart:
     """How far each update is from the others' centre, and what is used of it.
 
@@ -60,14 +72,13 @@ def apart(
         earlier: the distances of the rounds before.
     """
     count = len(products)
-    whole = Apart((), (1.0,) * count, np.eye(count), ())
-    moved = np.diag(products) > 0
+    whole = Apart((), (1.0,) * count, np.zeros(count), ())
+    squares = products.diagonal()
+    moved = squares > 0
     if bounds.far is None or moved.sum() < SPREAD:
         return whole
-    centres = _centres(products, moved)
-    squares = np.diag(products) - 2 * (centres * products).sum(axis=1)
-    squares = squares + np.einsum("ki,ij,kj->k", centres, products, centres, optimize=True)
-    distances = np.sqrt(np.maximum(squares, 0))
+    centre = _centre(products, moved)
+    distances = _distances_from_others(products, centre)
     share = np.asarray(cases, np.float64) / sum(cases)
     middle = max(float(np.median(distances[moved])), _median_over(distances[moved], share[moved]))
     if middle <= 0:
@@ -76,22 +87,32 @@ def apart(
     most = np.array([longest(multiple, middle, some) for some in unused])
     most = np.maximum(most, bounds.little * middle / share)
     left = np.where(moved, np.minimum(1.0, most / np.maximum(distances, most)), 1.0)
-    mix = np.diag(left) + (1 - left)[:, None] * centres
     used = np.where(moved, distances * left, 0.0)
     return Apart(
-        tuple((distances / middle).tolist()), tuple(left.tolist()), mix, tuple(used.tolist()), middle, multiple
+        tuple((distances / middle).tolist()), tuple(left.tolist()), centre, tuple(used.tolist()), middle, multiple
     )
 
 
-def _centres(products: Products, moved: NDArray[np.bool_]) -> Products:
-    """``(K, K)``: row k has the coefficients of the centre of the others that moved at all; its own is 0."""
-    count, some = len(products), np.zeros(len(products))
-    within = products[np.ix_(moved, moved)]
-    some[moved] = geometric_median(within, np.ones(len(within)), _ITERATIONS, _SMOOTHING)
-    found = np.tile(some, (count, 1))
-    np.fill_diagonal(found, 0.0)
-    centres: Products = found / found.sum(axis=1, keepdims=True)
-    return centres
+def _centre(products: Known, moved: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """``(K,)``: the coefficients of the centre of those that moved at all."""
+    within = of_some(products, np.flatnonzero(moved), np.ones(int(moved.sum())))
+    found = np.zeros(len(products))
+    found[moved] = geometric_median(within, np.ones(len(within)), _ITERATIONS, _SMOOTHING)
+    return found
+
+
+def _distances_from_others(products: Known, centre: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(K,)``: how far each update is from the centre of the others.
+
+    With the centre ``c = sum_i c_i x_i``, that of the others than k is ``(c - c_k x_k) / (sum c - c_k)``, so that its
+    products with x_k and with itself follow from those of c.
+    """
+    squares, along = products.diagonal(), products @ centre
+    rest = centre.sum() - centre
+    with_others = (along - centre * squares) / rest
+    of_others = (centre @ along - 2 * centre * along + centre**2 * squares) / rest**2
+    found: NDArray[np.float64] = np.sqrt(np.maximum(squares - 2 * with_others + of_others, 0))
+    return found
 
 
 def _median_over(distances: NDArray[np.float64], share: NDArray[np.float64]) -> float:
@@ -99,8 +120,3 @@ def _median_over(distances: NDArray[np.float64], share: NDArray[np.float64]) -> 
     order = np.argsort(distances)
     held = np.cumsum(share[order])
     return float(distances[order[np.searchsorted(held, held[-1] / 2)]])
-
-
-def parts_of(mix: Sequence[float]) -> dict[int, float]:
-    """Of one row of `Apart.mix`, the updates that are in it: their places, and times what."""
-    return {place: float(part) for place, part in enumerate(mix) if part}

@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.common.interfaces.roles import REFERENCE, STATISTICS
-from fedgraft.common.robust.products import Products, inner_products
+from fedgraft.common.robust.products import Known, products_of_rows
 
 Named = Mapping[str, Tensor]
 
 
-def products_of(updates: Sequence[Named], received: Named, names: Collection[str]) -> Products:
-    """``(K, K)``: inner products of K updates, each the tensors that came less those that were sent, over some of them.
+def products_of(updates: Sequence[Named], received: Named, names: Collection[str]) -> Known:
+    """Inner products of K updates, each the tensors that came less those that were sent, over some of them.
 
     Args:
         updates: tensors by name, of each site; all finite.
         received: those that were sent.
     """
-    some = ((received[name].numpy(), [update[name].numpy() for update in updates]) for name in names)
-    return inner_products(some, len(updates))
+    some = [(received[name].numpy(), [update[name].numpy() for update in updates]) for name in names]
+    return products_of_rows(some, len(updates))
 
 
 def lengths_of_others(updates: Sequence[Named], received: Named) -> list[float]:

@@ -9,10 +9,10 @@ import numpy as np
 from torch import Tensor
 
 from fedgraft.common.plan.bounds_section import BoundsSection
-from fedgraft.common.robust.products import Products
+from fedgraft.common.robust.products import of_some
 from fedgraft.common.wire.messages import Update
 from fedgraft.server.bounds.allowance import longest
-from fedgraft.server.bounds.apart import Apart, apart, parts_of
+from fedgraft.server.bounds.apart import Apart, apart
 from fedgraft.server.bounds.gram import lengths_of_others, products_of, trained
 from fedgraft.server.bounds.lengths import LONGEST, Measure, longer, measure, remembered, strays
 from fedgraft.server.bounds.likeness import Likeness, likenesses
@@ -103,25 +103,26 @@ def judged(
         return Judgement({}, {}, {}, before)
     tensors, known = [update.tensors for update in updates], confirmed or {}
     products = products_of(tensors, received, trained(received))
-    norms = np.sqrt(np.maximum(np.diag(products), 0)).tolist()
+    norms = np.sqrt(np.maximum(products.diagonal(), 0)).tolist()
     unused = [before.lengths.unused(update.site) for update in updates]
     by = measure(norms, before.norms, bounds)
     stray = strays(lengths_of_others(tensors, received))
     shortened_to = _kept(norms, unused, [cases for cases, _ in _weights(updates, bounds, known)], by)
     fine = [k for k, left in enumerate(shortened_to) if left > 0 and k not in stray]
-    refused = {updates[k].site: _refusal(norm, k in stray, by) for k, norm in enumerate(norms) if k not in fine}
-    figures = {updates[k].site: Figures(norms[k], by.ratio(norms[k]), 0.0) for k in range(len(norms)) if k not in fine}
+    bad = sorted({*range(len(norms))}.difference(fine))
+    refused = {updates[k].site: _refusal(norms[k], k in stray, by) for k in bad}
+    figures = {updates[k].site: Figures(norms[k], by.ratio(norms[k]), 0.0) for k in bad}
     kept = [shortened_to[k] for k in fine]
     some = [updates[k] for k in fine]
     weights = _weights(some, bounds, known)
-    shortened = _shortened(products[np.ix_(fine, fine)], kept)
+    shortened = of_some(products, fine, np.asarray(kept))
     alike = likenesses(shortened, [cases for cases, _ in weights])
     unused = [before.apart.unused(update.site) for update in some]
     how = apart(shortened, [cases for cases, _ in weights], unused, before.distances, bounds)
     used = {}
     for place, update in enumerate(some):
         (cases, because), norm = weights[place], norms[fine[place]]
-        parts = {other: part * kept[other] for other, part in parts_of(how.mix[place]).items()}
+        parts = {other: part * kept[other] for other, part in how.parts(place).items()}
         used[update.site] = _used(place, some, received, parts, cases)
         ratio, far = by.ratio(norm), how.ratios[place] if how.ratios else None
         told, left = update.examples, how.left[place]
@@ -166,11 +167,6 @@ def _weights(updates: Sequence[Update], bounds: BoundsSection, confirmed: Mappin
         (cases, "" if cases == told[site] else why[cases < known[site]])
         for site, cases in zip(known, found, strict=True)
     ]
-
-
-def _shortened(products: Products, kept: Sequence[float]) -> Products:
-    found: Products = products * np.outer(kept, kept)
-    return found
 
 
 def _used(

@@ -11,13 +11,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fedgraft.common.robust.products import Products
+from fedgraft.common.robust.products import Known, Products, written_out
 
 AGREEING = 0.2
 """The median cosine from which the other sites are said to agree."""
 AGAINST = -0.4
 """A site whose cosine is below this while the others agree pulls against them."""
+LOOKED_AT = 500
+"""Of more updates, so many, evenly spaced, say whether the others agree: of each pair the cosine is looked at."""
+_NOTHING = 1e-12
+"""A sum of others that is so short beside its parts is none."""
 
 
 @dataclass(frozen=True)
@@ -46,38 +51,68 @@ class Likeness:
         )
 
 
-def likenesses(products: Products, weights: Sequence[int]) -> list[Likeness]:
+def likenesses(products: Known, weights: Sequence[int]) -> list[Likeness]:
     """How like each update is to the others.
 
     Args:
         products: inner products of the updates as they are used.
         weights: their weights in a mean.
     """
-    norms = np.sqrt(np.maximum(np.diag(products), 0))
-    if len(norms) < 2 or not norms.all():
+    norms = np.sqrt(np.maximum(products.diagonal(), 0))
+    count = len(norms)
+    if count < 2 or not norms.all():
         return [Likeness() for _ in norms]
-    cosines = products / np.outer(norms, norms)
+    along = (products @ (1 / norms)) / norms
+    cosines = _or_none(along - 1, np.sqrt(_positive(along.sum() - 2 * along + 1, count)))
     share = np.asarray(weights, np.float64) / sum(weights)
-    return [_likeness(k, products, cosines, share) for k in range(len(norms))]
+    pulled, own = products @ share, share * norms**2
+    rest = _positive(share @ pulled - 2 * share * pulled + share * own, float(share @ pulled))
+    effects = _or_none(share * (pulled - own), rest)
+    among: list[float | None] = list(_agreements(products, norms)) if count > 2 else [None] * count
+    return [Likeness(*one) for one in zip(cosines, effects, among, strict=True)]
 
 
-def _likeness(
-    k: int, products: Products, cosines: Products, share: np.ndarray[tuple[int], np.dtype[np.float64]]
-) -> Likeness:
-    others = np.arange(len(share)) != k
-    along = float(cosines[k, others].sum())
-    length = float(np.sqrt(max(cosines[np.ix_(others, others)].sum(), 0.0)))
-    pulled = share[others] @ products[others][:, others] @ share[others]
-    effect = float(share[k] * (products[k, others] @ share[others]) / pulled) if pulled > 0 else None
-    among = [_median_with(j, others, cosines, k) for j in np.flatnonzero(others).tolist()] if len(share) > 2 else []
-    return Likeness(along / length if length > 0 else None, effect, float(np.median(among)) if among else None)
+def _positive(squares: NDArray[np.float64], whole: float) -> NDArray[np.float64]:
+    """The squares of what is left of a sum, 0 where it is no more than rounding beside the whole."""
+    return np.where(squares > _NOTHING * whole, squares, 0.0)
 
 
-def _median_with(j: int, others: np.ndarray[tuple[int], np.dtype[np.bool_]], cosines: Products, k: int) -> float:
-    """The median cosine of site j with the others, without itself and without site k."""
-    rest = others.copy()
-    rest[j] = False
-    return float(np.median(cosines[j, rest]))
+def _or_none(above: NDArray[np.float64], below: NDArray[np.float64]) -> list[float | None]:
+    return [None if under == 0 else over / under for over, under in zip(above.tolist(), below.tolist(), strict=True)]
+
+
+def _agreements(products: Known, norms: NDArray[np.float64]) -> list[float]:
+    """For each update, the median over the others of their median cosine with those that are left, without it."""
+    count = len(norms)
+    places = np.arange(count) if count <= LOOKED_AT else np.linspace(0, count - 1, LOOKED_AT).astype(np.intp)
+    cosines = written_out(products, places) / np.outer(norms[places], norms[places])
+    medians = _medians_without_one(cosines)
+    found = np.full(count, np.median(np.median(_others(cosines), axis=1)) if len(places) < count else 0.0)
+    found[places] = np.median(_others(medians), axis=1)
+    agreements: list[float] = found.tolist()
+    return agreements
+
+
+def _medians_without_one(cosines: Products) -> Products:
+    """``(K, K)``: at ``[k, j]`` the median of row j of the cosines without its own place and that of k (K is 3 or more).
+
+    The median of some numbers without one of them is one of the three in the middle, or the mean of two of these:
+    which, tells whether the one that is left out is below, at or above the middle.
+    """
+    others = _others(cosines)
+    middle, odd = divmod(len(cosines) - 2, 2)
+    near = [max(middle - 1, 0), middle, min(middle + 1, len(cosines) - 2)]
+    below, at, above = np.partition(others, near, axis=1)[:, near].T
+    if odd:
+        return np.where(cosines <= at, above, at)
+    within = np.where(cosines == at, (below + above) / 2, np.where(cosines < at, (at + above) / 2, (below + at) / 2))
+    found: Products = within
+    return found
+
+
+def _others(square: Products) -> Products:
+    """``(K, K - 1)``: the rows without their own places."""
+    return square[~np.eye(len(square), dtype=np.bool_)].reshape(len(square), -1)
 
 
 def pulling_against(rounds: Iterable[Mapping[str, Likeness]]) -> dict[str, list[int]]:

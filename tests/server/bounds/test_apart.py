@@ -8,7 +8,7 @@ import torch
 
 from fedgraft.common.plan.bounds_section import BoundsSection
 from fedgraft.common.wire.messages import Update
-from fedgraft.server.bounds.apart import apart
+from fedgraft.server.bounds.apart import Apart, apart
 from fedgraft.server.bounds.judgement import judged
 
 BOUNDS = BoundsSection(clip=None, refuse=None, far=2.0, far_deviations=0.0)
@@ -22,15 +22,24 @@ def around(*more: np.ndarray) -> np.ndarray:
     return np.stack([10 * UP + np.eye(6)[k] for k in range(4)] + list(more))
 
 
+def mix(found: Apart) -> np.ndarray:
+    """Row k: of which updates, times what, the one consists that is used in the k-th's place."""
+    rows = np.zeros((len(found.left), len(found.left)))
+    for place, row in enumerate(rows):
+        for other, part in found.parts(place).items():
+            row[other] = part
+    return rows
+
+
 def used(moved: np.ndarray, bounds: BoundsSection = BOUNDS) -> np.ndarray:
-    found: np.ndarray = apart(moved @ moved.T, EVEN, [0.0] * len(moved), (), bounds).mix @ moved
+    found: np.ndarray = mix(apart(moved @ moved.T, EVEN, [0.0] * len(moved), (), bounds)) @ moved
     return found
 
 
 def test_those_that_are_near_one_another_are_the_very_same() -> None:
     moved = around(10 * UP + np.eye(6)[4])
     found = apart(moved @ moved.T, EVEN, [0.0] * len(moved), (), BOUNDS)
-    assert np.array_equal(found.mix, np.eye(5))
+    assert np.array_equal(mix(found), np.eye(5))
     assert found.ratios == pytest.approx([1.0] * 5)
     assert found.left == (1.0,) * 5
 
@@ -78,7 +87,7 @@ def test_of_fewer_than_five_and_without_the_bound_nothing_is_said(bounds: Bounds
     moved = around(*([] if bounds.far else [-10 * UP]))
     found = apart(moved @ moved.T, EVEN, [0.0] * len(moved), (), bounds)
     assert (found.ratios, found.distances) == ((), ())
-    assert np.array_equal(found.mix, np.eye(len(moved)))
+    assert np.array_equal(mix(found), np.eye(len(moved)))
 
 
 def test_a_hospital_that_holds_most_of_the_cases_is_no_odd_one() -> None:
@@ -98,7 +107,7 @@ def test_updates_that_did_not_move_are_no_centre() -> None:
     found = apart(moved @ moved.T, [10] * 11, [0.0] * len(moved), (), BOUNDS)
     assert found.left[:10] == (1.0,) * 10
     assert found.left[10] < 1
-    assert not found.mix[10, :6].any()
+    assert not mix(found)[10, :6].any()
 
 
 def test_all_alike_have_no_distance() -> None:
