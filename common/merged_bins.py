@@ -30,9 +30,13 @@ def merged(sides: Sequence[Counts], size: int, least: int) -> list[Counts]:
     Returns:
         As many bins for each side, ascending.
     """
-    levels, cases = np.unique(np.concatenate(sides), return_counts=True)
-    if not len(levels):
+    ordered = np.sort(np.concatenate(sides))
+    if not len(ordered):
         return list(sides)
+    new = np.ones(len(ordered) + 1, np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:-1])
+    first = new.nonzero()[0]
+    levels, cases = ordered[first[:-1]], first[1:] - first[:-1]
     group = _groups(cases, least)
     weight = np.bincount(group, cases)
     means = np.bincount(group, cases * levels) / weight + 0.5
@@ -60,7 +64,7 @@ def _parts(means: NDArray[np.float64], size: int) -> tuple[NDArray[np.float64], 
     low, high = np.append(means[0], between), np.append(between, means[-1])
     if len(means) > 1:
         low[0], high[-1] = 2 * means[0] - between[0], 2 * means[-1] - between[-1]
-    return np.clip(low, 0, size), np.clip(high, 0, size)
+    return np.minimum(np.maximum(low, 0), size), np.minimum(np.maximum(high, 0), size)
 
 
 def _spread(

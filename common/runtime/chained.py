@@ -26,6 +26,7 @@ from fedgraft.common.runtime.files import flush, private_folder
 LINK, NUMBER = "chain", "line"
 """The fields of a line that hold its digest, and its number from 1 over all files of the log."""
 MOST_BYTES = 4 * 2**20
+_SORTED = json.JSONEncoder(sort_keys=True)
 _BLOCK = 8192
 
 
@@ -87,8 +88,8 @@ class Chain:
                 numbered = {**line, NUMBER: head.lines + 1}
                 head = Head(head.lines + 1, digest_of(numbered, head.digest))
                 text += json.dumps({**numbered, LINK: head.digest}).encode() + b"\n"
-            stream.truncate(end)
-            stream.seek(end)
+            if end < stream.seek(0, os.SEEK_END):
+                stream.truncate(end)
             stream.write(text)
             stream.flush()
         if self.durable:
@@ -194,7 +195,7 @@ class Chain:
 
 def digest_of(line: Mapping[str, Any], before: str) -> str:
     """The digest of a line behind one of digest ``before``."""
-    content = json.dumps({key: value for key, value in line.items() if key != LINK}, sort_keys=True)
+    content = _SORTED.encode({key: value for key, value in line.items() if key != LINK})
     return hashlib.sha256(f"{before}\n{content}".encode()).hexdigest()
 
 
@@ -239,6 +240,6 @@ def _last_line(stream: BinaryIO) -> tuple[int, bytes | None]:
 
 def _is_at(stream: BinaryIO, path: Path) -> bool:
     try:
-        return os.fstat(stream.fileno()).st_ino == path.stat().st_ino
+        return os.fstat(stream.fileno()).st_ino == os.stat(path).st_ino
     except FileNotFoundError:
         return False

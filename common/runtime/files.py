@@ -98,6 +98,8 @@ def locked(path: Path) -> Iterator[None]:
 
 def private_folder(path: Path) -> Path:
     """Make a folder and what is missing above it, readable by this account only; one that is there stays as it is."""
+    if path.is_dir():
+        return path
     for folder in [*(above for above in reversed(path.parents) if not above.exists()), path]:
         folder.mkdir(mode=0o700, exist_ok=True)
     return path

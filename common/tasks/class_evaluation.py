@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import Scalar
+from fedgraft.common.records import own_record
 from fedgraft.common.tasks.metrics import (
     Counts,
     Histograms,
@@ -101,7 +102,7 @@ class ClassEvaluation:
         """One number per pair of classes, and the histograms."""
         confusion = [int(n) for n in self.confusion.reshape(-1)]
         scores = pack_histograms(self.histograms)
-        return ConfigRecord({"confusion": confusion, **scores, "loss-sum": float(self.loss_sum)})
+        return own_record({"confusion": confusion, **scores, "loss-sum": float(self.loss_sum)})
 
 
 def scored_classes(classes: int) -> tuple[int, ...]:

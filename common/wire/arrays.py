@@ -7,6 +7,7 @@ a `HeldArray` passes its numpy array on. On the wire it is an ``Array`` like any
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, cast
@@ -23,6 +24,7 @@ Numbers = NDArray[np.generic]
 _STYPE = "numpy.ndarray"
 PLAIN = frozenset(map(np.dtype, ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "?")))
 """The dtypes that may be sent: numbers that both numpy and torch have."""
+_SQUARED = (torch.float32, torch.float64)
 
 
 class HeldArray(Array):
@@ -101,11 +103,19 @@ def read(what: str, array: Array) -> Numbers:
 
 def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
     """The name of a tensor that holds an infinite number or NaN; ``None`` if none does."""
-    floating = {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point()}
-    # one pass without temporaries; the norm of finite numbers may overflow, so each tensor is checked then
-    if not floating or bool(torch.nn.utils.get_total_norm(floating.values()).isfinite()):
-        return None
-    return next((name for name, tensor in floating.items() if not bool(torch.isfinite(tensor).all())), None)
+    with np.errstate(all="ignore"):
+        return next((name for name, tensor in tensors.items() if not _is_finite(tensor)), None)
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    if not tensor.is_floating_point():
+        return True
+    if tensor.dtype in _SQUARED and tensor.is_contiguous() and not tensor.requires_grad and tensor.device.type == "cpu":
+        flat = tensor.view(-1).numpy()  # faster than a tensor's own product
+        # one pass without temporaries; the squares of finite numbers may overflow, so each is looked at then
+        if math.isfinite(np.dot(flat, flat)):
+            return True
+    return bool(torch.isfinite(tensor).all())
 
 
 def newly_not_finite(held: Mapping[str, Array], tensors: Mapping[str, Tensor]) -> str | None:

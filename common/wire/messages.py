@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
-from fedgraft.common.records import config_of, count_of, is_count, text_of
+from fedgraft.common.records import config_of, count_of, is_count, own_record, text_of
 from fedgraft.common.wire import arrays
 
 PREPARE, BACKBONE, TRAIN, EVALUATE = "query.prepare", "query.backbone", "train", "evaluate"
@@ -204,7 +204,7 @@ def pack_update(update: Update) -> RecordDict:
 
 def pack_answer(site: str, plan_digest: str, server_round: int, evaluations: Mapping[str, Evaluation]) -> RecordDict:
     """Pack who answers, and evaluations by split: the whole answer to ``evaluate``, and a part of an update."""
-    record = RecordDict({SITE: ConfigRecord({"name": site, "plan": plan_digest, "round": server_round})})
+    record = RecordDict({SITE: own_record({"name": site, "plan": plan_digest, "round": server_round})})
     for split, evaluation in evaluations.items():
         record[f"{LOCAL_METRICS}.{split}"] = evaluation.pack()
     return record
@@ -265,6 +265,8 @@ def count_bytes(content: RecordDict) -> int:
 def _record_bytes(record: ArrayRecord | MetricRecord | ConfigRecord) -> int:
     if isinstance(record, ArrayRecord):
         return sum(len(name) + arrays.count_bytes(array) for name, array in record.items())
+    if all(value != [] for value in record.values()):
+        return record.count_bytes()
     filled = {name: value for name, value in record.items() if value != []}  # Flower can't count an empty list
     return type(record)(filled).count_bytes() if filled else 0  # type: ignore[arg-type]
 

@@ -29,7 +29,7 @@ def round_values(one: Round) -> dict[str, Any]:
         "by_site": _nested(one.by_site),
         "subgroups": {site: _nested(columns) for site, columns in one.subgroups.items()},
         "expected": {site: list(counts) for site, counts in one.expected.items()},
-        "updates": {site: asdict(figures) for site, figures in one.updates.items()},
+        "updates": {site: _plain(figures) for site, figures in one.updates.items()},
         "rested_on": None if one.rested_on is None else asdict(one.rested_on),
         **({} if one.steps is None else {"steps": asdict(one.steps)}),
         "fit": None if one.fit is None else {name: getattr(one.fit, name) for name in _FIT},
@@ -60,6 +60,10 @@ def round_from(values: Mapping[str, Any], task: AnyTask) -> Round:
 
 def _steps(told: Mapping[str, Any] | None) -> StepsTaken | None:
     return None if told is None else StepsTaken(**{**told, "lost": tuple(LostStep(**one) for one in told["lost"])})
+
+
+def _plain(figures: Figures) -> dict[str, Any]:
+    return {**vars(figures), "likeness": dict(vars(figures.likeness))}
 
 
 def _figures(told: Mapping[str, Any]) -> Figures:
