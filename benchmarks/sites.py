@@ -1,6 +1,6 @@
 """Many sites in one process: seconds per round and memory by number of sites.
 
-    FEDGRAFT_DATA=... python benchmarks/sites.py [--sites 10 100 1000] [--rounds 8] [--repeat 3] [--plot FILE]
+    FEDGRAFT_DATA=... python benchmarks/sites.py [--sites 10 100 1000 10000] [--rounds 8] [--repeat 3] [--plot FILE]
 
 Every site holds 40 PneumoniaMNIST cases. Two plans:
 
@@ -50,7 +50,9 @@ class Run:
 
 def main() -> None:
     parser = measure.parser(__doc__ or "")
-    parser.add_argument("--sites", type=int, nargs="+", default=[10, 100, 1000], help="numbers of sites (10 100 1000)")
+    parser.add_argument(
+        "--sites", type=int, nargs="+", default=[10, 100, 1000, 10000], help="numbers of sites (10 100 1000 10000)"
+    )
     parser.add_argument("--rounds", type=int, default=8, help="of each run, at least 4 (8)")
     parser.add_argument("--only", choices=PLANS, nargs="+", default=list(PLANS), help="some plans only")
     options = parser.parse_args()

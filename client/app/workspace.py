@@ -234,22 +234,19 @@ class Workspace:
         Raises:
             WireError: it was not.
         """
-        self._require_prepared(site, digest)
-        return self._plans[digest] if digest in self._plans else self._held(site, digest)[1]
+        return self._held(site, digest)[1]
 
     def receipt(self, site: SiteFile, digest: str) -> str:
         """The JSON of the site's consent receipt for a plan; empty if nobody is asked."""
         return Decisions(site).receipt(digest) if self.asks else ""
 
-    def _require_prepared(self, site: SiteFile, digest: str) -> None:
-        if not _plan_file(site, digest).is_file():
+    def _held(self, site: SiteFile, digest: str) -> tuple[str, Plan]:
+        path = _plan_file(site, digest)
+        if not path.is_file():
             raise WireError("this site was not prepared for the plan; the coordinator must send `prepare` first")
         if self.asks:
             Decisions(site).require(digest)
-
-    def _held(self, site: SiteFile, digest: str) -> tuple[str, Plan]:
-        self._require_prepared(site, digest)
-        backbone_digest, _, text = _plan_file(site, digest).read_text(encoding="utf-8").partition("\n")
+        backbone_digest, _, text = path.read_text(encoding="utf-8").partition("\n")
         if digest not in self._plans:
             plan = from_json(text)
             if plan.digest != digest:

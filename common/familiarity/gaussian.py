@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -62,8 +63,10 @@ def projected_width(width: int) -> int:
     return min(width, WIDTH)
 
 
+@lru_cache(maxsize=4)
 def projection(width: int) -> Tensor:
-    """The fixed matrix, ``(width, k)`` float64: the same for everybody; the identity for few features."""
+    """The fixed matrix, ``(width, k)`` float64: the same for everybody, drawn once; the identity for few features.
+    Nobody may write to it."""
     if width <= WIDTH:
         return torch.eye(width, dtype=torch.float64)
     generator = torch.Generator().manual_seed(_SEED)

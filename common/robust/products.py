@@ -61,7 +61,8 @@ def of_some(products: Known, places: Places, factors: NDArray[np.float64]) -> Kn
         if same and (factors == 1).all():
             return products
         return Rows(products.moved[places] * factors[:, None])
-    found = products if same else products[np.ix_(places, places)]
+    at = np.asarray(places, np.intp)
+    found = products if same else products[at[:, None], at]
     scaled: Products = found * np.outer(factors, factors)
     return scaled
 
@@ -71,7 +72,8 @@ def written_out(products: Known, places: Places) -> Products:
     if isinstance(products, Rows):
         some = products.moved[places]
         return some @ some.T
-    return products if len(places) == len(products) else products[np.ix_(places, places)]
+    at = np.asarray(places, np.intp)
+    return products if len(places) == len(products) else products[at[:, None], at]
 
 
 def products_of_rows(tensors: Sequence[tuple[Numbers, Sequence[Numbers]]], updates: int) -> Known:

@@ -240,6 +240,6 @@ def _last_line(stream: BinaryIO) -> tuple[int, bytes | None]:
 
 def _is_at(stream: BinaryIO, path: Path) -> bool:
     try:
-        return os.fstat(stream.fileno()).st_ino == os.stat(path).st_ino
+        return os.fstat(stream.fileno()).st_ino == path.stat().st_ino
     except FileNotFoundError:
         return False

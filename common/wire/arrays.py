@@ -112,7 +112,7 @@ def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
 
 
 def _squares_are_finite(tensors: Collection[Tensor]) -> bool:
-    """Whether the squares of all numbers have a finite sum, so that all are finite; of finite numbers they may overflow.
+    """Whether the squares of all numbers have a finite sum, so that all are finite; those of finite ones may overflow.
     One pass without temporaries."""
     if len(tensors) > _FEW or any(tensor.dtype not in _SQUARED for tensor in tensors):
         return not tensors or bool(torch.nn.utils.get_total_norm(tensors).isfinite())

@@ -29,8 +29,8 @@ class Apart:
     Attributes:
         ratios: each distance in parts of the median one; empty if nothing can be said.
         left: of each update's way from the others' centre, the part that is used: 1 if it is near enough.
-        centre: ``(K,)``: of which updates, times what, the centre of all consists; that of the others has the same ones,
-            without its own.
+        centre: ``(K,)``: of which updates, times what, the centre of all consists; that of the others than one consists
+            of the same, without that one.
         distances: as they were used; 0 of those that did not move.
         middle, multiple: the median distance, and how many times that is near enough; ``None`` if any is.
     """

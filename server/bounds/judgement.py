@@ -112,8 +112,7 @@ def judged(
     bad = sorted({*range(len(norms))}.difference(fine))
     refused = {updates[k].site: _refusal(norms[k], k in stray, by) for k in bad}
     figures = {updates[k].site: Figures(norms[k], by.ratio(norms[k]), 0.0) for k in bad}
-    kept = [shortened_to[k] for k in fine]
-    some = [updates[k] for k in fine]
+    some, kept = [updates[k] for k in fine], [shortened_to[k] for k in fine]
     weights = _weights(some, bounds, known)
     shortened = of_some(products, fine, np.asarray(kept))
     alike = likenesses(shortened, [cases for cases, _ in weights])

@@ -94,7 +94,7 @@ def _agreements(products: Known, norms: NDArray[np.float64]) -> list[float]:
 
 
 def _medians_without_one(cosines: Products) -> Products:
-    """``(K, K)``: at ``[k, j]`` the median of row j of the cosines without its own place and that of k (K is 3 or more).
+    """``(K, K)``: at ``[k, j]`` the median of row j of the cosines without its own place and that of k; K of 3 or more.
 
     The median of some numbers without one of them is one of the three in the middle, or the mean of two of these:
     which, tells whether the one that is left out is below, at or above the middle.
@@ -103,10 +103,10 @@ def _medians_without_one(cosines: Products) -> Products:
     middle, odd = divmod(len(cosines) - 2, 2)
     near = [max(middle - 1, 0), middle, min(middle + 1, len(cosines) - 2)]
     below, at, above = np.partition(others, near, axis=1)[:, near].T
-    if odd:
-        return np.where(cosines <= at, above, at)
-    within = np.where(cosines == at, (below + above) / 2, np.where(cosines < at, (at + above) / 2, (below + at) / 2))
-    found: Products = within
+    when_below = above if odd else (at + above) / 2
+    when_at = above if odd else (below + above) / 2
+    when_above = at if odd else (below + at) / 2
+    found: Products = np.where(cosines == at, when_at, np.where(cosines < at, when_below, when_above))
     return found
 
 

@@ -12,10 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from fedgraft.server.reports.crowd import MOST, quantiles
+
+_SHARES = (0.1, 0.5, 0.9)
+_GREY = {False: "each site", True: "eight tenths of sites, and the middle one"}
 _INK, _FAINT, _WORST = "#1f4e79", "#b8c4d0", "#c0392b"
 
 
@@ -28,14 +33,17 @@ def draw_rounds(path: Path, lines: Sequence[dict[str, Any]], summary: dict[str, 
     worst, headline = summary["worst_site"]["name"], summary["headline"]
     heading = summary["columns"][headline]
     split = next((site["split"] for site in summary["sites"].values()), "val")
-    for name in summary["sites"]:
+    crowd = len(summary["sites"]) > MOST
+    if crowd:
+        _shade(left, lines, split, headline)
+    for name in [worst] * (worst is not None) if crowd else summary["sites"]:
         curve = [_value(line["sites"].get(name, {}).get(split), headline) for line in lines]
         colour, width = (_WORST, 1.6) if name == worst else (_FAINT, 1.0)
         left.plot(_numbers(lines), curve, color=colour, lw=width, label=f"worst: {name}" if name == worst else None)
     source = summary["test"]["source"]
     label = "test set of the coordinator" if source == "coordinator" else "all sites together"
     left.plot(_numbers(lines), [_value(line["test"], headline) for line in lines], color=_INK, lw=2.4, label=label)
-    left.set(xlabel="round", ylabel=heading, title=f"{heading} by round (grey: each site, {split})")
+    left.set(xlabel="round", ylabel=heading, title=f"{heading} by round (grey: {_GREY[crowd]}, {split})")
     left.legend(loc="lower right", frameon=False)
     right.plot(_numbers(lines[1:]), [line["train_loss"] for line in lines[1:]], color=_INK, lw=2)
     right.set(xlabel="round", ylabel="mean over cases", title="local training loss")
@@ -44,6 +52,17 @@ def draw_rounds(path: Path, lines: Sequence[dict[str, Any]], summary: dict[str, 
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=130)
+
+
+def _shade(axes: Axes, lines: Sequence[dict[str, Any]], split: str, headline: str) -> None:
+    """The sites between the lowest and the highest tenth, and the middle one."""
+    rows = [
+        quantiles([None if one.get(split) is None else one[split][headline] for one in line["sites"].values()], _SHARES)
+        for line in lines
+    ]
+    low, middle, high = ([float("nan") if one is None else one for one in some] for some in zip(*rows, strict=True))
+    axes.fill_between(_numbers(lines), low, high, color=_FAINT, alpha=0.5, lw=0)
+    axes.plot(_numbers(lines), middle, color=_FAINT, lw=1.6)
 
 
 def _numbers(lines: Sequence[dict[str, Any]]) -> list[int]:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from fedgraft.common import tasks
 from fedgraft.server.reports.bounds import round_sentences
+from fedgraft.server.reports.crowd import MOST, SHARES, WHOLE, quantiles, weakest
 from fedgraft.server.rounds.state import Round
 from fedgraft.simulations.clock.report import _table
 
@@ -133,12 +134,28 @@ def site_table(summary: dict[str, Any]) -> Table:
     """The final model's figures at each site, with the worst site marked, and over all cases in the last row."""
     headings, rows, worst = site_cells(summary)
     table = _table(site_title(summary), _caption(summary), headings)
-    for place, (name, *cells) in enumerate(rows[:-1]):
+    shown = weakest(summary["sites"], summary["headline"])
+    places = {name: place for place, name in enumerate(summary["sites"])}
+    for place in (places[name] for name in shown):
+        name, *cells = rows[place]
         mark = " *" if place == worst else ""
         table.add_row(name + mark, *cells, style="bold red" if place == worst else None)
     table.add_section()
+    if len(shown) < len(places):
+        for row in quantile_rows(summary):
+            table.add_row(*row)
+        table.add_section()
     table.add_row(*rows[-1], style="bold")
     return table
+
+
+def quantile_rows(summary: dict[str, Any]) -> list[list[str]]:
+    """Of many sites, quantiles of each figure over those that have it."""
+    sites = summary["sites"].values()
+    columns = [quantiles([one[name] for one in sites]) for name in ("prevalence", *summary["columns"])]
+    cases = [f"{value:.0f}" for value in quantiles([one["cases"] for one in sites]) if value is not None]
+    more = [""] * _has_findings(summary)
+    return [[words, cases[k], *(_number(one[k]) for one in columns), *more] for k, words in enumerate(SHARES)]
 
 
 def site_title(summary: dict[str, Any]) -> str:
@@ -163,6 +180,8 @@ def _caption(summary: dict[str, Any]) -> str:
     caption = f"undefined: {why}"
     if worst is not None:
         caption = f"* worst by {summary['columns'][summary['headline']]}; {caption}"
+    if len(summary["sites"]) > MOST:
+        caption += f"\nthe weakest of {len(summary['sites']):,} sites, and quantiles over all of them; {WHOLE}"
     if any(not site["cases"] for site in summary["sites"].values()):
         caption += f"; {NOT_TOLD}: no test cases, or withheld"
     if _has_findings(summary):

@@ -8,6 +8,7 @@ from fedgraft.common.drawing.markup import words
 from fedgraft.common.drawing.numbers import figure
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.summary import summary_lines
+from fedgraft.server.reports.crowd import some_of
 from fedgraft.server.reports.page.folder import RunFolder
 from fedgraft.server.reports.page.subgroups import gap_sentences
 
@@ -21,7 +22,7 @@ def tripod(run: RunFolder) -> Mapping[str, str]:
         "1": f"The model {run.task.purpose}; population: see the question.",
         "4": "Developed by federated training, and tested on cases that took no part in it.",
         "5a": _sources(run),
-        "6a": f"{len(run.sites)} hospitals: {', '.join(run.sites)}.",
+        "6a": f"{len(run.sites)} hospitals: {some_of(list(run.sites))}.",
         "7": f"Cases that could not be used, by hospital and reason: {_quarantined(run)}.",
         "8a": f"Labels of the manifest's column for {plan.data.task}; classes: {_classes(plan)}.",
         "12a": _division(run),
@@ -91,8 +92,8 @@ def _classes(plan: Plan) -> str:
 def _sources(run: RunFolder) -> str:
     trained = [name for name in run.sites if name not in run.summary["held_out"]]
     held = run.summary["held_out"]
-    more = f" Only tested at: {', '.join(held)}." if held else ""
-    return f"Development: {', '.join(trained)}. Evaluation: {_tested(run)}.{more}"
+    more = f" Only tested at: {some_of(held)}." if held else ""
+    return f"Development: {some_of(trained)}. Evaluation: {_tested(run)}.{more}"
 
 
 def _tested(run: RunFolder) -> str:
@@ -115,7 +116,7 @@ def _division(run: RunFolder) -> str:
         for val, test in [one.get("own_fractions") or (None, None)]
         if val is not None
     ]
-    besides = f"; by their own fractions: {', '.join(own)}" if own else ""
+    besides = f"; by their own fractions: {some_of(own)}" if own else ""
     return (
         f"Each hospital's cases were split by patient: validation {data.val_fraction:g}, test {data.test_fraction:g}, "
         f"the rest for training (seed {run.plan.seed}; a hospital draws by its own secret){besides}."
@@ -128,7 +129,7 @@ def _quarantined(run: RunFolder) -> str:
         for name, one in run.sites.items()
         if one.get("quarantined")
     ]
-    return "; ".join(told) or "none told"
+    return some_of(told, "; ") or "none told"
 
 
 def _calibrated(run: RunFolder) -> str:
@@ -152,14 +153,15 @@ def _output(run: RunFolder) -> str:
 
 
 def _by_site(run: RunFolder, what: str) -> str:
-    return ", ".join(f"{name} {one[what]:,}" for name, one in run.sites.items())
+    return some_of([f"{name} {one[what]:,}" for name, one in run.sites.items()])
 
 
 def _headlines(run: RunFolder) -> str:
-    return ", ".join(
+    told = ", ".join(
         f"{name} {figure(one[run.headline])}{' (too few cases to say)' * run.too_few(name)}"
-        for name, one in run.sites.items()
+        for name, one in run.of_listed(run.sites).items()
     )
+    return f"{told}.{run.who_is_listed}".removesuffix(".") if run.is_crowd else told
 
 
 def _fairness(run: RunFolder) -> str:

@@ -16,6 +16,7 @@ from fedgraft.common.runtime.files import replacing
 from fedgraft.server.reports.card.answers import ai_act, tripod
 from fedgraft.server.reports.card.items import AI_ACT, CHECKLISTS, TRIPOD, Checklist
 from fedgraft.server.reports.card.metadata import metadata
+from fedgraft.server.reports.crowd import weakest
 from fedgraft.server.reports.page.folder import RunFolder
 from fedgraft.server.reports.page.verdict import model, verdict
 from fedgraft.server.reports.page.warnings import every_warning
@@ -92,7 +93,11 @@ def markdown(content: Mapping[str, Any]) -> str:
     ]
     lines += ["## Figures by hospital", "", f"| hospital | cases | {content['heading']} | 95 % interval |"]
     lines += ["|---|---:|---:|---:|"]
-    lines += [_figures(name, one, content["headline"]) for name, one in content["figures"].items()]
+    figures = content["figures"]
+    shown = weakest(figures, content["headline"], {name for name, one in figures.items() if one["too_few"]})
+    lines += [_figures(name, figures[name], content["headline"]) for name in shown]
+    if len(shown) < len(figures):
+        lines += ["", f"The {len(shown)} weakest of {len(figures):,}; model-card.json has all."]
     for checklist in CHECKLISTS:
         lines += ["", f"## {checklist.title}", "", f"After {checklist.source}. {HOW}", ""]
         lines += [_line(item) for item in content[checklist.key]]

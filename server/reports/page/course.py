@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,9 +10,11 @@ from fedgraft.common.drawing.charts import Axis, Series, around, chart, charts
 from fedgraft.common.drawing.markup import Content, Html, details, named, paragraph, section, table, tag
 from fedgraft.common.drawing.numbers import duration, figure, size
 from fedgraft.server.exchange.ledger import LEARNING
+from fedgraft.server.reports.crowd import WEAKEST, WHOLE, quantiles
 from fedgraft.server.reports.page.folder import RunFolder
 
 MOST_ROUNDS, MOST_LINES = 40, 60
+_BANDS = {0.1: "the tenth from below", 0.5: "the middle", 0.9: "the tenth from above"}
 
 
 def rounds(run: RunFolder) -> Html:
@@ -32,7 +34,10 @@ def rounds(run: RunFolder) -> Html:
 
 def _headline(run: RunFolder, split: str, last: int) -> Html:
     series, name = [], run.headline
-    for site in sorted(run.sites, key=lambda one: one == run.worst):
+    drawn = [site for site in run.sites if not run.is_crowd or site == run.worst]
+    for share, band in _BANDS.items() if run.is_crowd else ():
+        series.append(_line(_quantile(run, split, share), "other", None, band))
+    for site in sorted(drawn, key=lambda one: one == run.worst):
         points = [(r["round"], (r["sites"].get(site, {}).get(split) or {}).get(name)) for r in run.rounds]
         worst = site == run.worst
         series.append(_line(points, "bad" if worst else "other", f"the weakest: {site}" if worst else None, site))
@@ -40,9 +45,19 @@ def _headline(run: RunFolder, split: str, last: int) -> Html:
     series.append(_line(whole, "c0", "test cases, all together", "all together"))
     values = [value for each in series for _, value in each.points]
     words = "Grey: each other hospital." if len(run.sites) > 1 else None
+    if run.is_crowd:
+        words = f"Grey: {', '.join(_BANDS.values())} of {len(run.sites):,} hospitals."
     return chart(
         f"{run.heading} by round", words, _by_round(last), around(values, run.heading, "{:.2f}".format), series
     )
+
+
+def _quantile(run: RunFolder, split: str, share: float) -> list[tuple[int, float | None]]:
+    """Of the hospitals' headline figures, by round."""
+    return [
+        (r["round"], quantiles([(one.get(split) or {}).get(run.headline) for one in r["sites"].values()], [share])[0])
+        for r in run.rounds
+    ]
 
 
 def _line(points: list[tuple[int, float | None]], css: str, name: str | None, tip: str) -> Series:
@@ -85,7 +100,7 @@ def taking_part(run: RunFolder) -> Html:
     asked = _asked(run)
     numbers = sorted({number for _, number in asked})
     shown = numbers[:MOST_ROUNDS]
-    names = sorted({*run.sites, *(site for site, _ in asked)})
+    names, who = _in_grid(run, asked, shown)
     head = tag("tr", tag("th", "hospital", scope="col"), *(tag("th", str(number), scope="col") for number in shown))
     body = [
         tag(
@@ -108,12 +123,37 @@ def taking_part(run: RunFolder) -> Html:
             tag("span", "○", class_="absent"),
             " not asked.",
             beyond,
+            who,
         ),
-        grid if shown else paragraph("Nobody was asked to train."),
+        grid if shown and names else None if shown else paragraph("Nobody was asked to train."),
         paragraph("Only tested, never trained: ", *_names(held), ".") if held else None,
+        _answers(asked, shown) if run.is_crowd else None,
         _dropped(run),
         _quarantined(run),
     )
+
+
+def _in_grid(run: RunFolder, asked: Mapping[tuple[str, int], str], shown: list[int]) -> tuple[list[str], str]:
+    """The hospitals in the grid, and a sentence if these are not all: of many, those that failed most often."""
+    names = sorted({*run.sites, *(site for site, _ in asked)})
+    if not run.is_crowd:
+        return names, ""
+    failed = Counter(site for (site, _), outcome in asked.items() if outcome != "ok")
+    most = sorted(failed, key=lambda site: (-failed[site], site))[:WEAKEST]
+    return most, f" Of {len(names):,} hospitals those that most often gave no usable answer ({len(most)}); {WHOLE}."
+
+
+def _answers(asked: Mapping[tuple[str, int], str], shown: list[int]) -> Html:
+    """How many were asked and answered, by round."""
+    outcomes = {number: Counter[str]() for number in shown}
+    for (_, number), outcome in asked.items():
+        if number in outcomes:
+            outcomes[number]["ok" if outcome == "ok" else "not"] += 1
+    rows = [
+        (str(number), f"{found.total():,}", f"{found['ok']:,}", f"{found['not']:,}")
+        for number, found in outcomes.items()
+    ]
+    return table(None, ("round", "asked to train", "usable", "no usable answer"), rows)
 
 
 def _names(names: list[str]) -> Iterator[Content]:
@@ -164,7 +204,8 @@ def _quarantined(run: RunFolder) -> Html | None:
     ]
     if not rows:
         return paragraph("No hospital told of cases that it could not use.")
-    return table("Cases that a hospital could not use", ("hospital", "cases", "why"), rows)
+    more = f" (the first {MOST_LINES} of {len(rows)}; summary.json has all)" if len(rows) > MOST_LINES else ""
+    return table(f"Cases that a hospital could not use{more}", ("hospital", "cases", "why"), rows[:MOST_LINES])
 
 
 def cost(run: RunFolder) -> Html:

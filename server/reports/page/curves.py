@@ -59,7 +59,11 @@ def probabilities(run: RunFolder) -> Html:
         _calibration_table(run, names),
         details(
             "Hospitals without maps of their own",
-            *(paragraph(named(name), f": {why}.") for name, why in run.calibration["pooled_because"].items()),
+            *(
+                paragraph(named(name), f": {why}.")
+                for name, why in run.of_listed(run.calibration["pooled_because"]).items()
+            ),
+            paragraph(run.who_is_listed) if run.is_crowd else None,
         )
         if run.calibration.get("pooled_because")
         else None,
@@ -76,7 +80,7 @@ def _calibration_table(run: RunFolder, names: Sequence[str]) -> Html:
         "intercept after (0 is right)",
         "Brier after",
     )
-    places = {"all together": run.calibration["pooled"], **run.calibration["by_site"]}
+    places = {"all together": run.calibration["pooled"], **run.of_listed(run.calibration["by_site"])}
     if run.calibration.get("central"):
         places["the coordinator's cases"] = run.calibration["central"]
     rows: list[list[Content]] = []

@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fedgraft.common import tasks
 from fedgraft.common.errors import FedGraftError
 from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.tasks.areas import FEW
+from fedgraft.server.reports.crowd import MOST, WHOLE, weakest
 
 Figures = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,30 @@ class RunFolder:
     def too_few(self, site: str) -> bool:
         """Not what is told of all sites together, as of secure sums."""
         return site in self.sites and self.counted(site).too_few(self.task.has_probabilities)
+
+    @property
+    def is_crowd(self) -> bool:
+        """Whether there are too many sites to list each."""
+        return len(self.sites) > MOST
+
+    @cached_property
+    def listed(self) -> list[str]:
+        """The sites that are listed one by one (`fedgraft.server.reports.crowd`)."""
+        doubtful = {name for name in self.sites if self.too_few(name)} if self.is_crowd else set()
+        return weakest(self.sites, self.headline, doubtful)
+
+    def of_listed(self, found: Mapping[str, T]) -> dict[str, T]:
+        """What was found of the sites that are listed."""
+        if not self.is_crowd:
+            return dict(found)
+        return {name: found[name] for name in self.listed if name in found}
+
+    @property
+    def who_is_listed(self) -> str:
+        """A sentence, if not all are; else nothing."""
+        if not self.is_crowd:
+            return ""
+        return f" Listed are the {len(self.listed)} weakest of {len(self.sites):,} by {self.heading}; {WHOLE}."
 
     def interval(self, site: str | None) -> tuple[float, float] | None:
         """The 95 % interval of the headline figure at a site, or (``None``) over all sites together: that of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fedgraft.common.drawing.charts import Axis, strip
+from fedgraft.common.drawing.charts import Axis, Series, around, chart, strip
 from fedgraft.common.drawing.markup import (
     Content,
     Html,
@@ -18,6 +18,7 @@ from fedgraft.common.drawing.markup import (
     tag,
 )
 from fedgraft.common.drawing.numbers import MISSING, figure, percent, with_interval
+from fedgraft.server.reports.crowd import SHARES, quantiles
 from fedgraft.server.reports.page.folder import Figures, RunFolder
 
 
@@ -27,10 +28,37 @@ def hospitals(run: RunFolder) -> Html:
     kind = {"test": "test cases", "val": "validation cases, which helped to choose the model"}[split]
     return section(
         "Hospitals",
-        paragraph(f"The final model on each hospital's {kind}.", _about_intervals(run)),
+        paragraph(f"The final model on each hospital's {kind}.", _about_intervals(run), run.who_is_listed),
+        _all_in_one(run),
         _table(run),
         _all_figures(run),
         _findings(run),
+    )
+
+
+def _all_in_one(run: RunFolder) -> Html | None:
+    """Of many hospitals: all as one curve, and quantiles."""
+    if not run.is_crowd:
+        return None
+    values = [one[run.headline] for one in run.sites.values()]
+    shares = [place / 100 for place in range(101)]
+    points = [
+        (share, value) for share, value in zip(shares, quantiles(values, shares), strict=True) if value is not None
+    ]
+    tips = [f"{100 * share:.0f} % of hospitals are at {value:.3f} or below" for share, value in points]
+    curve = Series(points, "c0", None, tips)
+    axis = around([value for _, value in points], run.heading, "{:.2f}".format)
+    known = sum(value is not None for value in values)
+    counted = quantiles([float(one["cases"]) for one in run.sites.values()])
+    rows = [
+        (words, figure(value), MISSING if cases is None else f"{cases:,.0f}")
+        for words, value, cases in zip(SHARES, quantiles(values), counted, strict=True)
+    ]
+    below = f"The {known:,} hospitals with a defined {run.heading} of {len(values):,}, from the lowest to the highest."
+    return tag(
+        "div",
+        chart(f"{run.heading} over all hospitals", below, Axis("share of hospitals", 0.0, 1.0), axis, [curve]),
+        table(None, ("of all hospitals", run.heading, "cases tested"), rows),
     )
 
 
@@ -50,7 +78,7 @@ def _table(run: RunFolder) -> Html:
     headings += [f"{single} found", "others left alone"] if single else []
     calibrated = bool(run.calibration.get("by_site"))
     headings += ["probabilities off by"] if calibrated else []
-    rows = [_row(run, name, single, calibrated) for name in run.sites]
+    rows = [_row(run, name, single, calibrated) for name in run.listed]
     test = run.summary["test"]
     if test["source"] == "sites" and test["cases"]:
         cells = _cells(run, test, None)
@@ -99,7 +127,7 @@ def _all_figures(run: RunFolder) -> Html:
     columns = run.summary["columns"]
     rows = [
         Row((named(name), *(figure(one.get(key)) for key in columns), figure(one.get("loss")), f"{one['examples']:,}"))
-        for name, one in run.sites.items()
+        for name, one in run.of_listed(run.sites).items()
     ]
     test = run.summary["test"]
     label = "all together" if test["source"] == "sites" else "the coordinator's test set"

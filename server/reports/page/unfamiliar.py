@@ -17,14 +17,15 @@ def unfamiliar(run: RunFolder) -> Html:
         return section(
             title, paragraph("No warning of cases unlike the training cases: the run has none, or nobody told.")
         )
-    rows = [Row((named(name), *_shares(one))) for name, one in found["sites"].items()]
+    rows = [Row((named(name), *_shares(one))) for name, one in run.of_listed(found["sites"]).items()]
     rows.append(Row(("all together", *_shares(found["pooled"])), "all"))
     return section(
         title,
         paragraph(
             "The model flags a case that is unlike those that it was trained on (another body part, another device), "
             f"so that a person looks. It was set to flag {percent(found['share'])} of validation cases; a hospital "
-            "where it flags many more has other cases than the rest."
+            "where it flags many more has other cases than the rest.",
+            run.who_is_listed,
         ),
         table(None, ("hospital", "validation cases flagged", "test cases flagged"), rows),
     )
@@ -37,7 +38,7 @@ def far_apart(run: RunFolder) -> Html:
         return Html("")
     rows = [
         Row((named(name), *_apart(found["before"].get(name)), *_apart(found["after"].get(name))))
-        for name in sorted({*found["before"], *found["after"]})
+        for name in run.of_listed(dict.fromkeys(sorted({*found["before"], *found["after"]})))
     ]
     heads = ("nearest before training", "deviations", "nearest to the final model", "deviations")
     return section(

@@ -7,9 +7,11 @@ from typing import Any
 
 from fedgraft.common.drawing.markup import Html, Row, details, named, paragraph, section, table
 from fedgraft.common.drawing.numbers import MISSING
+from fedgraft.server.reports.crowd import WEAKEST
 from fedgraft.server.reports.page.folder import RunFolder
 
 MOST_ROUNDS = 20
+MOST_NAMED = 40
 
 
 def updates(run: RunFolder) -> Html | None:
@@ -17,10 +19,8 @@ def updates(run: RunFolder) -> Html | None:
     rounds = [one for one in run.rounds if one.get("updates")]
     if not rounds:
         return None
-    found = run.summary.get("bounds", {})
-    acted = {one["site"] for what in ("refused", "clipped", "moved", "counted") for one in found.get(what, ())}
-    acted |= set(found.get("against", ()))
-    names = sorted({site for one in rounds for site in one["updates"]})
+    acted = _acted(run)
+    names = _named(run, rounds, acted)
     shown = rounds[:: -(-len(rounds) // MOST_ROUNDS)]
     headings = ("hospital", *(str(one["round"]) for one in shown))
 
@@ -38,7 +38,8 @@ def updates(run: RunFolder) -> Html | None:
         "Updates",
         paragraph(
             "The length of each hospital's update by round, in parts of the hospitals' median. One that was shortened "
-            "says how much of it was used; a marked hospital is named in the warnings."
+            "says how much of it was used; a marked hospital is named in the warnings.",
+            f" Listed are {len(names)} of {len(run.sites):,}: those, and the longest of the last round." * run.is_crowd,
         ),
         grid(_length),
         details(
@@ -57,6 +58,24 @@ def updates(run: RunFolder) -> Html | None:
             grid(lambda one: _number(one["effect"])),
         ),
     )
+
+
+def _acted(run: RunFolder) -> set[str]:
+    """The hospitals that the warnings name."""
+    found = run.summary.get("bounds", {})
+    acted = {one["site"] for what in ("refused", "clipped", "moved", "counted") for one in found.get(what, ())}
+    return acted | set(found.get("against", ()))
+
+
+def _named(run: RunFolder, rounds: list[Any], acted: set[str]) -> list[str]:
+    """The hospitals that are listed: all; or those of which something was cut, and the longest of the last round."""
+    names = sorted({site for one in rounds for site in one["updates"]})
+    if not run.is_crowd:
+        return names
+    last = rounds[-1]["updates"]
+    longest = sorted(last, key=lambda site: (-last[site]["norm"], site))
+    first = [site for site in names if site in acted][: MOST_NAMED - WEAKEST]
+    return sorted({*first, *longest[:WEAKEST]})
 
 
 def _length(one: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fedgraft.common.drawing.markup import Content, Html, listed, named, tag
 from fedgraft.common.drawing.numbers import figure, of_hundred
 from fedgraft.common.tasks.areas import FEW
+from fedgraft.server.reports.crowd import WEAKEST
 from fedgraft.server.reports.page.folder import RunFolder
 from fedgraft.server.reports.page.subgroups import unequal
 
@@ -31,15 +32,23 @@ def every_warning(run: RunFolder) -> Iterator[str | tuple[Content, ...]]:
 
 
 def _guessing(run: RunFolder) -> Iterator[tuple[Content, ...]]:
-    for name, figures in run.sites.items():
-        interval = None if run.too_few(name) else run.interval(name)
-        if interval is not None and interval[0] <= 0.5:
-            yield (
-                "At ",
-                named(name),
-                f" the model can't be told from guessing: {run.heading} {figure(figures[run.headline])}, 95 % interval "
-                f"{interval[0]:.2f} to {interval[1]:.2f} (0.5 is guessing).",
-            )
+    intervals = {name: None if run.too_few(name) else run.interval(name) for name in run.sites}
+    guessing = {name: one for name, one in intervals.items() if one is not None and one[0] <= 0.5}
+    if len(guessing) > WEAKEST:
+        yield (
+            f"At {len(guessing):,} hospitals the model can't be told from guessing: ",
+            listed(sorted(guessing, key=lambda name: (run.sites[name][run.headline], name))),
+            f" ({run.heading}: the 95 % interval reaches 0.5 or below).",
+        )
+        return
+    for name, interval in guessing.items():
+        value = figure(run.sites[name][run.headline])
+        yield (
+            "At ",
+            named(name),
+            f" the model can't be told from guessing: {run.heading} {value}, 95 % interval {interval[0]:.2f} to "
+            f"{interval[1]:.2f} (0.5 is guessing).",
+        )
 
 
 def _missed(run: RunFolder) -> Iterator[tuple[Content, ...]]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from fedgraft.common.robust.coefficients import centered_clipping, geometric_median
-from fedgraft.common.robust.products import distances, inner_products
+from fedgraft.common.robust.products import Rows, distances, inner_products, of_some, products_of_rows, written_out
 
 Points = NDArray[np.float64]
 
@@ -69,3 +69,22 @@ def test_updates_that_did_not_move() -> None:
     nothing = np.zeros((3, 3))
     assert geometric_median(nothing, np.ones(3), 5, 0.1).tolist() == pytest.approx([1 / 3] * 3)
     assert centered_clipping(nothing, np.ones(3), 2, 1.0).sum() <= 1
+
+
+def test_the_products_of_more_updates_than_numbers_are_not_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fedgraft.common.robust.products.MANY", 3)
+    rng = np.random.default_rng(5)
+    sent, came = [np.ones((1, 2)), np.zeros(2)], rng.normal(size=(6, 4))
+    tensors = [(sent[0], [one[:2].reshape(1, 2) for one in came]), (sent[1], [one[2:] for one in came])]
+    found, whole = products_of_rows(tensors, 6), inner_products(tensors, 6)
+    assert isinstance(found, Rows)
+    assert isinstance(products_of_rows([(s, c[:4]) for s, c in tensors], 4), np.ndarray)
+    places, factors = [0, 2, 3, 5], np.array([1.0, 0.5, 2.0, 1.0])
+    for one, other in ((found, whole), (of_some(found, places, factors), of_some(whole, places, factors))):
+        assert one.diagonal() == pytest.approx(other.diagonal())
+        assert one @ np.arange(1.0, len(one) + 1) == pytest.approx(other @ np.arange(1.0, len(other) + 1))
+        assert written_out(one, [0, 3]) == pytest.approx(written_out(other, [0, 3]))
+        assert geometric_median(one, np.ones(len(one)), 9, 0.01) == pytest.approx(
+            geometric_median(other, np.ones(len(other)), 9, 0.01)
+        )
+    assert of_some(found, range(6), np.ones(6)) is found

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fedgraft.common.plan.bounds_section import BoundsSection
+from fedgraft.common.robust.products import Rows
 from fedgraft.common.wire.messages import Update
 from fedgraft.server.bounds.apart import Apart, apart
 from fedgraft.server.bounds.judgement import judged
@@ -133,3 +134,11 @@ def test_the_tensors_are_those_of_the_mix_and_the_ledger_says_so() -> None:
     assert judged(updates, SENT, BOUNDS, found.memory).memory.distances == (*distances, distances[0])
     assert found.memory.apart.unused("s4") == pytest.approx(0, abs=1e-6)
     assert found.memory.apart.unused("s0") == pytest.approx(3 * distances[-1][0] ** 2)
+
+
+def test_what_is_not_written_out_is_judged_alike() -> None:
+    moved = around(-10 * UP, 9 * UP + np.eye(6)[4])
+    whole, rows = (apart(one, [10] * 6, [0.0] * 6, (), BOUNDS) for one in (moved @ moved.T, Rows(moved)))
+    assert rows.left == pytest.approx(whole.left) and min(whole.left) < 1
+    assert mix(rows) == pytest.approx(mix(whole))
+    assert rows.distances == pytest.approx(whole.distances)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from fedgraft.common.robust.products import Rows
 from fedgraft.server.bounds.likeness import Likeness, likenesses, pulling_against
 
 
@@ -66,3 +67,30 @@ def test_a_direction_has_no_length() -> None:
     for one, other in zip(likenesses(moved @ moved.T, [1] * 5), likenesses(longer @ longer.T, [1] * 5), strict=True):
         assert one.cosine is not None and other.cosine is not None
         assert math.isclose(one.cosine, other.cosine, rel_tol=1e-9)
+
+
+def test_agreement_is_the_median_of_the_others_medians_each_without_the_site() -> None:
+    rng = np.random.default_rng(3)
+    for count in (3, 4, 5, 8, 9):
+        moved = np.round(rng.normal(size=(count, 4)), 1) + 0.3  # rounded: some cosines are equal
+        cosines = moved @ moved.T / np.outer(*(np.linalg.norm(moved, axis=1),) * 2)
+        for site, one in enumerate(likenesses(moved @ moved.T, [1] * count)):
+            others = [k for k in range(count) if k != site]
+            medians = [np.median([cosines[j, k] for k in others if k != j]) for j in others]
+            assert one.agreement == pytest.approx(float(np.median(medians)), abs=1e-12)
+
+
+def test_what_is_not_written_out_says_the_same() -> None:
+    rng = np.random.default_rng(4)
+    moved, cases = rng.normal(size=(12, 5)) + 0.5, rng.integers(1, 9, 12).tolist()
+    for one, other in zip(likenesses(Rows(moved), cases), likenesses(moved @ moved.T, cases), strict=True):
+        assert (one.cosine, one.effect, one.agreement) == pytest.approx((other.cosine, other.effect, other.agreement))
+
+
+def test_of_very_many_some_say_whether_they_agree() -> None:
+    """All but one of 700 pull along (1, 0): so say those that are looked at, of the odd one too."""
+    moved = np.tile([[1.0, 0.0]], (700, 1))
+    moved[-2] *= -1  # it is not among those that are looked at
+    found = likenesses(Rows(moved), [10] * 700)
+    assert {one.agreement for one in found} == {1.0}
+    assert [place for place, one in enumerate(found) if one.is_against] == [698]

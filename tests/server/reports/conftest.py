@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -50,13 +51,13 @@ def evaluated(plan: Plan, cases: int, seed: int) -> Evaluation:
     return evaluation
 
 
-def one_round(plan: Plan, number: int, splits: tuple[str, ...], central: bool) -> Round:
+def one_round(plan: Plan, number: int, splits: tuple[str, ...], central: bool, sites: Mapping[str, int]) -> Round:
     by_site = {
         name: {split: evaluated(plan, cases, place + len(split)) for split in splits}
-        for place, (name, cases) in enumerate(CASES.items())
+        for place, (name, cases) in enumerate(sites.items())
     }
     test = evaluated(plan, 90, 99) if central else None
-    trained = dict.fromkeys(CASES, 1.0) if number else {}
+    trained = dict.fromkeys(sites, 1.0) if number else {}
     return Round(
         number,
         tasks.of(plan.data),
@@ -69,23 +70,29 @@ def one_round(plan: Plan, number: int, splits: tuple[str, ...], central: bool) -
 
 @pytest.fixture
 def run_folder(compose_plan: PlanOf, tmp_path: Path) -> Made:
-    """Makes the folder of a run: from overrides of its plan, the splits that sites told, and whether the coordinator
-    has a test set."""
+    """Makes the folder of a run: from overrides of its plan, the splits that sites told, whether the coordinator has a
+    test set, and the cases of more sites."""
 
-    def make(*overrides: str, splits: tuple[str, ...] = ("val", "test"), central: bool = False) -> Path:
+    def make(
+        *overrides: str,
+        splits: tuple[str, ...] = ("val", "test"),
+        central: bool = False,
+        more: Mapping[str, int] = MappingProxyType({}),
+    ) -> Path:
+        sites = {**CASES, **more}
         folder = tmp_path / "run"
         folder.mkdir(exist_ok=True)
         plan = compose_plan(*overrides)
         ledger = Ledger(folder / "ledger.jsonl")
         for number in (1, 2):
-            for node, name in enumerate(CASES):
+            for node, name in enumerate(sites):
                 gone = number == 2 and name == "birch"
                 outcome = ("unreachable", "error <b>5</b>") if gone else ("ok", "")
                 ledger.write(
                     Entry(number, "train", name, node, *outcome, None if gone else 10, 2000, 0 if gone else 900)
                 )
-        rounds = tuple(one_round(plan, number, splits, central) for number in (0, 1, 2))
-        offers = {name: Offer(name, plan.digest, True, 2 * cases, None) for name, cases in CASES.items()}
+        rounds = tuple(one_round(plan, number, splits, central, sites) for number in (0, 1, 2))
+        offers = {name: Offer(name, plan.digest, True, 2 * cases, None) for name, cases in sites.items()}
         ended = RunOutcome({}, rounds, offers, rounds[-1])
         found = {**summary(plan, ended, ledger, 12.5), **gather(plan, ended).plain, "notes": ["<i>a note</i>"]}
         (folder / "summary.json").write_text(json.dumps(found), encoding="utf-8")
