@@ -38,7 +38,7 @@ RENAMED = {"initial=analytic": "initial=ridge"}
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 SKIPPED = {
     *("seconds", "per_round", "bytes", "bytes_up", "bytes_down", "plan_digest", "columns", "time", "run", "plan"),
-    *("case_seconds", "backbone_bytes", "share", "prepare", "download", "upload", "total"),
+    *("chain", "case_seconds", "backbone_bytes", "share", "prepare", "download", "upload", "total"),
     *("updates", "bounds"),  # what a later version tells besides
 }
 """Keys whose values are times, sizes, digests or words."""
