@@ -80,7 +80,8 @@ def test_who_comes_back_goes_on_with_its_own_state(federations: Federations, com
 
 
 def test_a_late_answer_is_refused_by_name(federations: Federations, compose_plan: Composer) -> None:
-    """Birch answers round 2 after 100 s, while round 3 waits for alder: 40 s after the deadline."""
+    """Birch answers round 2 after 100 s, while round 3 waits for alder: 40 s after the deadline. The coordinator looks
+    every second by then, and sees it in the 41st."""
     plan = compose_plan("rounds=4", "patience.deadline=60")
     one = federations(plan)
     one.town.delays = {1001: [0.0, 100.0], 1000: [0.0, 0.0, 55.0]}
@@ -88,7 +89,7 @@ def test_a_late_answer_is_refused_by_name(federations: Federations, compose_plan
     lines = [(line["round"], line["site"], line["outcome"], line["reason"]) for line in one.ledger()]
     assert [line for line in lines if line[2] != "ok"] == [
         (2, "birch", "no-answer", "no reply within the deadline (patience.deadline)"),
-        (2, "birch", "late", "refused: it came 40 s after the deadline of round 2"),
+        (2, "birch", "late", "refused: it came 41 s after the deadline of round 2"),
     ]
     assert [line["updated"] for line in one.rounds()[2:]] == [["alder", "cedar"], *[["alder", "birch", "cedar"]] * 2]
     total = sum(line["examples"] for line in one.ledger("prepare"))
