@@ -84,7 +84,10 @@ def main(sites: int, rounds: int, folder: Path, out: Path, overrides: list[str])
     )
     summary = json.loads((folder / "run" / "summary.json").read_text(encoding="utf-8"))
     local = max((file.stat().st_size for file in (folder / "sites").glob("*/state/local/*")), default=0)
-    found = {"stamps": stamps, "memory": memory, "local": local, "dropped": len(summary["dropped"])}
+    dropped = [one["what"] for one in summary["dropped"]]
+    unprepared = len({one["site"] for one in summary["dropped"] if one["what"] == "prepare"})
+    found = {"stamps": stamps, "memory": memory, "local": local, "unprepared": unprepared}
+    found |= {"dropped": len(dropped) - dropped.count("prepare")}
     out.write_text(json.dumps(found), encoding="utf-8")
 
 
