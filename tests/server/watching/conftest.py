@@ -17,7 +17,7 @@ from fedgraft.client.app import client_app
 from fedgraft.client.app.workspace import Workspace
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.run_lock import run_lock
-from fedgraft.common.wire.site_facts import SiteFacts, pack_facts
+from fedgraft.common.wire.site_facts import WIRE, SiteFacts, pack_facts
 from fedgraft.server import app
 from fedgraft.server.checkpoints.folder import Checkpoints
 from fedgraft.server.deployment.folder import Folder, RegisteredSite, Settings, create, write_sites
@@ -47,7 +47,7 @@ class Watched:
         self.folder.facts.mkdir(exist_ok=True)
         kept = {
             "received": time.time() - seconds_ago,
-            "facts": pack_facts(SiteFacts(version("fedgraft"), 1, "rows")).decode(),
+            "facts": pack_facts(SiteFacts(version("fedgraft"), WIRE, "rows")).decode(),
         }
         (self.folder.facts / f"{site}.json").write_text(json.dumps(kept))
 
