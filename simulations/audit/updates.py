@@ -12,11 +12,11 @@ from fedgraft.common.errors import FedGraftError
 from fedgraft.common.heads.linear_shape import BIAS, WEIGHT
 from fedgraft.common.interfaces.roles import HEAD
 from fedgraft.simulations.audit.cases import AuditedRun, Pool
-from fedgraft.simulations.audit.finding import Finding, NotTriedError, Table, not_tried
+from fedgraft.simulations.audit.finding import Finding, NotTriedError, not_tried
 from fedgraft.simulations.audit.heads import Heads, residuals
 from fedgraft.simulations.audit.likelihood import Attacked, attacked_once
 from fedgraft.simulations.audit.seen import Seen, seen
-from fedgraft.simulations.audit.words import interval, of_members
+from fedgraft.simulations.audit.words import members_table, of_members
 
 NAME, TITLE = "updates", "Was a given patient among a hospital's training cases? Asked of what the coordinator saw"
 _ASKED = (
@@ -59,18 +59,9 @@ def updates(audited: AuditedRun) -> Finding:
     said += of_whole_span(max(len(basis_of(some, white)) for some in told.values()), pool.inputs.shape[1] + 1)
     if audited.plan.privacy.by_patient:
         said.append("Each message has the hospital's own noise; the repeated run has other noise than the first.")
-    rows = [
-        (
-            name,
-            interval(got.auroc, got.auroc_interval),
-            interval(got.found, got.found_interval, share=True),
-            f"{got.members:,} / {got.others:,}",
-        )
-        for name, got in (("part of the sum", summed), ("in the span", spanned))
-    ]
-    headings = ("by", "AUROC (0.5: guessing)", "members found, 1 % false alarms", "members / others")
+    table = members_table("by", {"part of the sum": summed, "in the span": spanned})
     figures = {"part_of_sum": summed.to_dict(), "in_span": spanned.to_dict(), "messages": count}
-    return Finding(NAME, TITLE, _ASKED, tuple(said), Table(headings, tuple(rows)), figures)
+    return Finding(NAME, TITLE, _ASKED, tuple(said), table, figures)
 
 
 def of_whole_span(directions: int, features: int) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from fedgraft.simulations.audit.finding import Table
 from fedgraft.simulations.audit.likelihood import Attacked
 
 _NOTHING, _LITTLE = 0.52, 0.6
@@ -29,3 +32,18 @@ def of_members(found: Attacked) -> str:
         f"guessing), and while it takes 1 of 100 others for a member it finds {100 * found.found:.1f} of 100 members "
         "(1: guessing)."
     )
+
+
+def members_table(by: str, found: Mapping[str, Attacked]) -> Table:
+    """What attacks got of members, a row each; ``by`` heads their names."""
+    rows = [
+        (
+            name,
+            interval(got.auroc, got.auroc_interval),
+            interval(got.found, got.found_interval, share=True),
+            f"{got.members:,} / {got.others:,}",
+        )
+        for name, got in found.items()
+    ]
+    headings = (by, "AUROC (0.5: guessing)", "members found, 1 % false alarms", "members / others")
+    return Table(headings, tuple(rows))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fedgraft.common.errors import PlanError
-from fedgraft.common.plan.plan import Plan, load_plan
+from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.flower import quiet_environment
 from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import launch
@@ -56,8 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     plan = _plan(given)
     try:
         with running(plan, root, lambda sentence: say(f"{time.monotonic() - began:5.1f} s  {sentence}")) as demo:
-            (root / "plan.json").write_text(plan.for_hospitals().to_json(), encoding="utf-8")
-            code = _run(demo, root)
+            code = _run(demo, plan.for_hospitals(), root)
             _tell(demo, given.folder)
             while given.stay:
                 time.sleep(1.0)
@@ -79,11 +78,11 @@ def _plan(given: argparse.Namespace) -> Plan:
     return composed(Words(tuple(words))).plan
 
 
-def _run(demo: Demo, root: Path) -> int:
+def _run(demo: Demo, plan: Plan, root: Path) -> int:
     """Submit the plan and follow it, as ``coordinator run`` does, without its start; returns the exit code."""
     demo.folder.runs.mkdir()
     (demo.folder.runs / "run").symlink_to(root / "run")  # the console shows what is there
-    plan = load_plan(root / "plan.json")
+    (root / "plan.json").write_text(plan.to_json(), encoding="utf-8")
     launched = launch.launch(demo.folder, plan, root / "run", check(demo.folder, plan, anyway=False))
     say(f"run {launched.run_id}: plan {plan.digest[:16]}, results in {launched.out}")
     return subprocess.call(following(demo.folder, launched), env=quiet_environment(os.environ))

@@ -16,9 +16,9 @@ from fedgraft.common import tasks
 from fedgraft.common.interfaces.personalisation import FinishesModel, TrainsCopy
 from fedgraft.common.model_folder.folder import open_model
 from fedgraft.simulations.audit.cases import AuditedRun
-from fedgraft.simulations.audit.finding import Finding, NotTriedError, Table, not_tried
+from fedgraft.simulations.audit.finding import Finding, NotTriedError, not_tried
 from fedgraft.simulations.audit.likelihood import Attacked, attacked_once
-from fedgraft.simulations.audit.words import interval, of_members
+from fedgraft.simulations.audit.words import members_table, of_members
 
 NAME, TITLE = "confidence", "Is a model surer of those who trained it? Asked of any graft, and of hospitals' own models"
 _ASKED = (
@@ -40,18 +40,8 @@ def confidence(audited: AuditedRun) -> Finding:
     said = [f"Of {name}: {of_members(got)}" for name, got in found.items()]
     if isinstance(audited.sessions[0].personal, FinishesModel):
         said.append("Hospitals train the final model further for themselves when they evaluate it; that is not kept.")
-    rows = [
-        (
-            name,
-            interval(got.auroc, got.auroc_interval),
-            interval(got.found, got.found_interval, share=True),
-            f"{got.members:,} / {got.others:,}",
-        )
-        for name, got in found.items()
-    ]
-    headings = ("attacked", "AUROC (0.5: guessing)", "members found, 1 % false alarms", "members / others")
     figures = {"own" if name == OWN else "released": got.to_dict() for name, got in found.items()}
-    return Finding(NAME, TITLE, _ASKED, tuple(said), Table(headings, tuple(rows)), figures)
+    return Finding(NAME, TITLE, _ASKED, tuple(said), members_table("attacked", found), figures)
 
 
 def _models(audited: AuditedRun) -> list[str]:

@@ -96,6 +96,13 @@ def hospital() -> Callable[..., Path]:
     return _hospital
 
 
+@pytest.fixture
+def sites(patients: Patients, tmp_path: Path) -> list[Path]:
+    """Site files of four hospitals, among which the patients are dealt evenly."""
+    dealt = np.array_split(np.arange(len(patients.labels)), 4)
+    return [_hospital(tmp_path / f"site-{k}", patients, some, OPEN) for k, some in enumerate(dealt)]
+
+
 def run_over(plan: Plan, sites: list[Path], tamper: dict[int, Tamper] | None = None) -> Run:
     ledger, said = Ledger(None), list[Round]()
     context = context_over(plan, Tampered(sites, tamper), ledger, progress=said.append)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from flwr.app import Error, Message
 
@@ -21,7 +20,7 @@ from fedgraft.server.exchange.too_few import TooFewError
 from fedgraft.server.reports.promise import lost_steps
 from fedgraft.server.reports.summary import round_line, summary
 from fedgraft.server.rounds.loop import run
-from tests.server.exact.conftest import COLUMNS, OPEN
+from tests.server.exact.conftest import COLUMNS
 from tests.server.given_numbers import words_over
 from tests.server.in_process import Tampered, context_over
 
@@ -63,12 +62,6 @@ class Again:
 
     def noticed(self, present: Any) -> None:
         """Nobody is waited for."""
-
-
-@pytest.fixture
-def sites(patients: Any, tmp_path: Path, hospital: Callable[..., Path]) -> list[Path]:
-    dealt = np.array_split(np.arange(len(patients.labels)), 4)
-    return [hospital(tmp_path / f"site-{k}", patients, some, OPEN) for k, some in enumerate(dealt)]
 
 
 @pytest.fixture

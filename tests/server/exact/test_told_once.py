@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from flwr.app import Context, Error, Message
@@ -21,7 +20,7 @@ from fedgraft.server.rounds.feature_scale import with_scale
 from fedgraft.server.rounds.loop import run
 from fedgraft.server.rounds.prepare import prepare
 from fedgraft.simulations.federation.sites import lay_out
-from tests.server.exact.conftest import COLUMNS, OPEN, Patients
+from tests.server.exact.conftest import COLUMNS
 from tests.server.exact.test_lost_steps import Again, Gone, told
 from tests.server.given_numbers import words_over
 from tests.server.in_process import Tamper, Tampered, context_over
@@ -64,12 +63,6 @@ class Deployed(Tampered):
         handler = client_app.MessageHandler(self.workspace, self.sites, keep_answers=True)
         reply = client_app.build(handler)(message, context)
         return self._tamper[index](message, reply) if index in self._tamper else reply
-
-
-@pytest.fixture
-def sites(patients: Patients, tmp_path: Path, hospital: Callable[..., Path]) -> list[Path]:
-    dealt = np.array_split(np.arange(len(patients.labels)), 4)
-    return [hospital(tmp_path / f"site-{k}", patients, some, OPEN) for k, some in enumerate(dealt)]
 
 
 @pytest.fixture
