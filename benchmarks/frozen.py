@@ -61,7 +61,7 @@ def timed(features: str, size: int, threads: int, repeat: int, rivals: Sequence[
     from plans import plan_of
 
     from fedgraft.client.features.compiled import compiled, is_installed
-    from fedgraft.client.features.folded import folded
+    from fedgraft.client.features.folded import folded, in_parts
     from fedgraft.client.site.machine import automatic_batch, memory_bytes
     from fedgraft.common.models.build import build
     from fedgraft.common.runtime.memory import keep_freed_memory
@@ -73,7 +73,7 @@ def timed(features: str, size: int, threads: int, repeat: int, rivals: Sequence[
     images = torch.rand(automatic_batch(model.spec.shape, memory_bytes()), *model.spec.shape)
     builders: dict[str, Callable[[], Callable[..., object] | None]] = {
         "eager": lambda: eager,
-        "folded": lambda: folded(eager, images),
+        "folded": lambda: None if (found := folded(eager, images)) is None else in_parts(found),
     }
     if is_installed():
         builders["openvino"] = lambda: compiled(eager, images, threads)

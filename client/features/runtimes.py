@@ -15,7 +15,7 @@ from typing import Literal
 from torch import Tensor
 
 from fedgraft.client.features.compiled import compiled, installed_version, is_installed, multiply_adds
-from fedgraft.client.features.folded import folded
+from fedgraft.client.features.folded import folded, in_parts
 from fedgraft.client.site.machine import Machine
 from fedgraft.common.errors import first_line
 from fedgraft.common.models.frozen_part import INPUTS, Computation, Piece
@@ -97,7 +97,8 @@ def _compared(
 
 def _made(runtime: Runtime, computation: Computation, machine: Machine, cases: Tensor) -> Compute | None:
     if runtime.name == "folded":
-        return folded(computation, cases)
+        found = folded(computation, cases)
+        return None if found is None else in_parts(found)
     return compiled(computation, cases, machine.threads)
 
 

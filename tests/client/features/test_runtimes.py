@@ -13,7 +13,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.features import runtimes as runtimes_module
 from fedgraft.client.features.compiled import compiled, is_installed, multiply_adds
 from fedgraft.client.features.extraction import FeatureExtractor
-from fedgraft.client.features.folded import folded
+from fedgraft.client.features.folded import AT_ONCE, folded, in_parts
 from fedgraft.client.features.runtimes import EAGER, Runtime, built, pays, runtimes
 from fedgraft.client.site.machine import choose
 from fedgraft.client.site.row_store import Store
@@ -87,6 +87,17 @@ def test_folded_networks_give_equal_features_and_have_no_batch_norm_in_the_froze
             one.register_forward_hook(lambda *_, path=path: called.append(path))
     found(images(1))
     assert len(called) == left
+
+
+def test_a_folded_network_computes_a_batch_in_parts_and_in_order(model: Model) -> None:
+    found = folded(model.constant.compute, images(1))
+    assert found is not None
+    sizes = list[int]()
+    first = next(one for one in found.module.modules() if isinstance(one, nn.Conv2d))
+    first.register_forward_hook(lambda _, given, __: sizes.append(len(given[0])))
+    many = images(2 * AT_ONCE + 1)
+    torch.testing.assert_close(in_parts(found)(many), model.constant.compute(many), rtol=1e-4, atol=1e-4)
+    assert sizes == [AT_ONCE, AT_ONCE, 1]
 
 
 def test_there_is_nothing_to_fold_in_a_transformer() -> None:
