@@ -3,8 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
-# Three processes, of which one mostly waits; tests/conftest.py says which tests stay together, and which go first. ARGS="-n 0" runs all in one.
-PYTEST := $(VENV)/bin/python -m pytest -n 3 --no-loadscope-reorder
+# tests/conftest.py says how many processes, which tests stay together, and which go first. ARGS="-n 0" runs all in one.
+PYTEST := $(VENV)/bin/python -m pytest -n auto --no-loadscope-reorder
 
 .PHONY: help simulate demo test quick lint docs format lock sbom clean
 .DEFAULT_GOAL := help

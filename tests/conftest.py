@@ -15,6 +15,7 @@ import torch
 from fedgraft.client.account.secret import write_seed
 from fedgraft.client.images.reader import CaseReader, Reading
 from fedgraft.client.site.limits import Limits
+from fedgraft.client.site.machine import cores, memory_bytes
 from fedgraft.common.plan.data_sections import DicomSection
 from fedgraft.common.plan.plan import Plan
 
@@ -53,6 +54,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.nodeid.startswith(WITH_PROCESSES):
             item.add_marker("processes")
     items.sort(key=lambda item: (not is_deployed(item.nodeid), item.get_closest_marker("processes") is None))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """A process for each processor that may be used, and one that mostly waits; each takes up to 3 GB."""
+    return max(1, min(cores() + 1, memory_bytes() // (3 * 10**9)))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -10,7 +10,7 @@ some of its functions are replaced, in this process only:
 - a task that failed without an answer is answered with the code that its executor gave, and so is the present one when
   the supervisor says that the executor is gone;
 - an answer is sent when all of it is there;
-- a site that is refused because its last session was not closed closes it, with its own key, and comes in;
+- a site that is refused because its last session was not closed goes on with it, with its own key;
 - a loop that was ended by an error ends the process;
 - pieces of a message are kept until all are there, so that one that broke off is not sent again from its beginning;
 - calls that fail are tried again every two seconds, and the supervisor is told;

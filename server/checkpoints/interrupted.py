@@ -34,8 +34,7 @@ def conclude(out: Path, reason: str) -> dict[str, Any] | None:
         return None
     plan = last.plan
     model = build(plan, None, plan.engine.trusted)
-    ledger = Ledger(None)
-    ledger.entries += read_entries(out / "ledger.jsonl")
+    ledger = Ledger(None, known=read_entries(out / "ledger.jsonl"))
     outcome = outcome_of(checkpoints, last)
     return write_results(out, plan, model, outcome, ledger, last.seconds, reason, last.extended)
 

@@ -37,7 +37,7 @@ def require_unspent(ledger: Ledger, what: What, few: TooFewError) -> None:
         SpentError: one has no such answers left.
     """
     spent = reported(PrivacySpentError.code)
-    if any(one.what == what and one.reason.startswith(spent) for one in ledger.entries):
+    if any(one.reason.startswith(spent) for one in ledger.of(what)):
         raise SpentError from few
 
 

@@ -6,7 +6,7 @@ Its lines are a chain (`fedgraft.common.runtime.chained`).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -79,14 +79,29 @@ class Ledger:
         registered: names of sites by node id, as the coordinator registered them; empty for a simulation.
         before: how many of the file's lines stay, since a run that was interrupted goes on; what it wrote after them
             moves to `LOST`, beside it.
+        known: entries that it begins with, and does not write.
+
+    Attributes:
+        entries: all, as they were written. Of thousands of sites over hundreds of rounds they are too many to be gone
+            through in every round: `of`, `refused` and `round_bytes` look at some of them.
+        refused: those that are not ``ok``.
     """
 
     def __init__(
-        self, path: Path | None, registered: Mapping[int, str] = MappingProxyType({}), before: int = 0
+        self,
+        path: Path | None,
+        registered: Mapping[int, str] = MappingProxyType({}),
+        before: int = 0,
+        known: Iterable[Entry] = (),
     ) -> None:
         self._path = path
         self._registered = registered
         self.entries: list[Entry] = []
+        self.refused: list[Entry] = []
+        self._by_what: dict[What, list[Entry]] = {}
+        self._called: dict[int, str] = {}
+        self._bytes: dict[int, tuple[int, int]] = {}
+        self._note(known)
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             lines = [f"{line}\n" for line in whole_lines(path)]
@@ -95,10 +110,26 @@ class Ledger:
                     stream.writelines(lines[before:])
             with replacing(path) as partial:
                 partial.write_text("".join(lines[:before]), encoding="utf-8")
-            self.entries += read_entries(path)
+            self._note(read_entries(path))
+
+    def _note(self, entries: Iterable[Entry]) -> None:
+        for one in entries:
+            self.entries.append(one)
+            self._by_what.setdefault(one.what, []).append(one)
+            if one.outcome == "ok":
+                self._called.setdefault(one.node, one.site)
+            else:
+                self.refused.append(one)
+            if one.what in _CARRIED:
+                up, down = self._bytes.get(one.round, (0, 0))
+                self._bytes[one.round] = up + one.bytes_up, down + one.bytes_down
+
+    def of(self, what: What) -> Sequence[Entry]:
+        """The entries of one kind of message."""
+        return self._by_what.get(what, ())
 
     def write(self, *entries: Entry) -> None:
-        self.entries += entries
+        self._note(entries)
         if self._path is not None:
             ledger_chain(self._path).append(*(entry.__dict__ for entry in entries))
 
@@ -115,35 +146,30 @@ class Ledger:
         nobody is, as it has called itself before."""
         if self._registered:
             return self._registered.get(node, f"node {node}")
-        return next((e.site for e in self.entries if e.node == node and e.outcome == "ok"), f"node {node}")
+        return self._called.get(node, f"node {node}")
 
     def refusals(self, number: int | None = None) -> list[str]:
         """For an error's text: a line for each entry that was not ``ok``, of one round or of all."""
-        return [
-            f"  - {e.site}: {e.outcome} ({e.reason})"
-            for e in self.entries
-            if e.outcome != "ok" and number in (None, e.round)
-        ]
+        return [f"  - {e.site}: {e.outcome} ({e.reason})" for e in self.refused if number in (None, e.round)]
 
     def dropped(self) -> list[dict[str, object]]:
         """Every entry that was not ``ok``: round, what, site, outcome and reason."""
         return [
             {"round": e.round, "what": e.what, "site": e.site, "outcome": e.outcome, "reason": e.reason}
-            for e in self.entries
-            if e.outcome != "ok"
+            for e in self.refused
         ]
 
     def round_bytes(self, round_: int) -> tuple[int, int]:
         """``(up, down)`` of a round's train or gradient messages and of the steps of its secure sums, over the sites
         that were asked."""
-        asked = [e for e in self.entries if e.what in _CARRIED and e.round == round_]
-        return sum(e.bytes_up for e in asked), sum(e.bytes_down for e in asked)
+        return self._bytes.get(round_, (0, 0))
 
     def mean_bytes(self) -> tuple[int, int]:
         """``(up, down)`` per site and round: means over the train or gradient messages with an accepted reply, of which
         a site can have several in a round, with the steps of their secure sums."""
-        learnt = {(e.round, e.node) for e in self.entries if e.what in LEARNING and e.outcome == "ok"}
-        good = [e for e in self.entries if e.what in _CARRIED and e.outcome == "ok" and (e.round, e.node) in learnt]
+        learnt = {(e.round, e.node) for what in LEARNING for e in self.of(what) if e.outcome == "ok"}
+        carried = [e for what in _CARRIED for e in self.of(what)]
+        good = [e for e in carried if e.outcome == "ok" and (e.round, e.node) in learnt]
         times = len(learnt)
         if not good:
             return 0, 0

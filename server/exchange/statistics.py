@@ -70,7 +70,7 @@ def with_statistics(delivery: Delivery, plan: Plan, registered: Mapping[int, str
 
 def used(ledger: Ledger) -> list[str]:
     """Names of the sites that contributed to the statistics; a site that answered without any is left out."""
-    return sorted(e.site for e in ledger.entries if e.what == "describe" and e.outcome == "ok" and not e.reason)
+    return sorted(e.site for e in ledger.of("describe") if e.outcome == "ok" and not e.reason)
 
 
 def _read(reply: Message | None, plan: Plan, asked: FederatedStatistics) -> SiteStatistics | Refusal:

@@ -92,7 +92,7 @@ def cases_of_sites(ledger: Ledger, registered: Mapping[int, str]) -> dict[str, i
     does that abstains."""
     prepared = {
         one.site: one
-        for one in ledger.entries
-        if one.what == "prepare" and one.outcome == "ok" and (not registered or registered.get(one.node) == one.site)
+        for one in ledger.of("prepare")
+        if one.outcome == "ok" and (not registered or registered.get(one.node) == one.site)
     }
     return {name: one.examples for name, one in prepared.items() if one.examples}

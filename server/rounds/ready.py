@@ -47,7 +47,7 @@ def _fitting(context: RunContext, nodes: list[int], number: int) -> list[int]:
     """Those of some newcomers that the plan fits; of each other the ledger says why not, once as long as it is the
     same."""
     unfit = context.unfit(nodes)
-    said = {entry.node: entry.reason for entry in context.ledger.entries if entry.outcome == UNFIT}
+    said = {entry.node: entry.reason for entry in context.ledger.refused if entry.outcome == UNFIT}
     for node, reason in unfit.items():
         if said.get(node) != reason:
             name = context.ledger.name_of(node)

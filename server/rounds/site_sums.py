@@ -55,7 +55,7 @@ def withheld(ledger: Ledger, what: What) -> list[str]:
 
 def _last(ledger: Ledger, what: What) -> list[Entry]:
     """The last line on each site: who did not answer at first may have done so when it was asked again."""
-    return list({one.site: one for one in ledger.entries if one.what == what}.values())
+    return list({one.site: one for one in ledger.of(what)}.values())
 
 
 def total(sums: Sequence[Sums]) -> Sums:

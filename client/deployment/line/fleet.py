@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from flwr.proto.fleet_pb2 import DeactivateNodeRequest
+from flwr.proto.fleet_pb2 import ActivateNodeResponse
+from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
+from flwr.proto.node_pb2 import Node
 
 from fedgraft.common.runtime.processes import tell
 
@@ -68,10 +70,11 @@ def make_quick(client: Any, retry: Any, heartbeat: Any, beat: Callable[[], None]
 
 
 def make_returning(client: Any, known: Path) -> None:
-    """Have a site that is refused close its last session, which was cut off, and come in.
+    """Have a site that is refused go on with its last session, which was cut off.
 
     Only a site with this state folder knows the session's number: another machine that was given a copy of the key does
-    not end the session of this one.
+    not get into the session of this one. (To close the session and open another would leave a moment in which the site
+    is away, and whoever waits for its answer would be told so.)
 
     Args:
         client: Flower's class of clients for the Fleet API.
@@ -84,17 +87,24 @@ def make_returning(client: Any, known: Path) -> None:
             answer = activate(self, request)
         except httpx.HTTPStatusError:
             node = _number(known)
-            if node is None:
+            if node is None or not _goes_on(self, node, request.heartbeat_interval):
                 raise
-            with contextlib.suppress(httpx.HTTPStatusError):  # the session was over: it is refused for another reason
-                self.DeactivateNode(DeactivateNodeRequest(node_id=node))
-            answer = activate(self, request)
+            answer = ActivateNodeResponse(node_id=node)
         with contextlib.suppress(OSError):
             known.write_text(f"{answer.node_id}\n", encoding="ascii")
         tell({"connected": True})
         return answer
 
     client.ActivateNode = activate_again
+
+
+def _goes_on(client: Any, node: int, interval: float) -> bool:
+    """Whether the coordinator takes a node's heartbeat, and with it the node for being there."""
+    beat = SendNodeHeartbeatRequest(node=Node(node_id=node), heartbeat_interval=interval)
+    try:
+        return bool(client.SendNodeHeartbeat(beat).success)
+    except httpx.HTTPStatusError:
+        return False
 
 
 def _number(known: Path) -> int | None:
