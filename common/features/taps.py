@@ -48,9 +48,13 @@ class Taps:
     def reading(self, backbone: nn.Module, stages: tuple[Stage, ...]) -> Reading:
         """
         Raises:
-            PlanError: there is no such stage; the message lists them.
+            PlanError: there is no such stage; the message lists them. Or there is none at all.
         """
         readable = {stage.name: _module(backbone, stage) for stage in stages if stage.output is not None}
+        if not readable:
+            raise PlanError(
+                "features=taps reads the outputs of a backbone's stages, and this one has none; set features=last"
+            )
         modules = tuple(readable[name] for name in self._chosen(stages, readable))
         if isinstance(backbone, PoolsStages):
             return PooledReading(modules, self.statistics, backbone)

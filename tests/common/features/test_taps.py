@@ -163,6 +163,12 @@ def test_statistics_that_are_none(statistics: list[str], words: str) -> None:
         Taps("blocks", statistics)
 
 
+@pytest.mark.parametrize("stages", ["blocks", "all", ["blocks.0"]])
+def test_a_backbone_without_stages_has_nothing_to_read(stages: str | list[str]) -> None:
+    with pytest.raises(PlanError, match=r"reads the outputs of a backbone's stages, .* none; set features=last"):
+        reading(nn.Identity(), stages)
+
+
 def test_it_is_what_a_plan_asks_for() -> None:
     assert isinstance(Taps("blocks", BOTH), ReadsBackbone)
     assert isinstance(reading(network("test_efficientnet")), Reading)
