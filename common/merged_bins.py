@@ -8,12 +8,15 @@ part of the line: thresholds, quantiles and areas come out nearly as from the ca
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 Counts = NDArray[np.int64]
+FEW = 64
+"""Of so many cases plain numbers are faster than arrays."""
 
 
 def merged(sides: Sequence[Counts], size: int, least: int) -> list[Counts]:
@@ -30,9 +33,9 @@ def merged(sides: Sequence[Counts], size: int, least: int) -> list[Counts]:
     Returns:
         As many bins for each side, ascending.
     """
+    if sum(map(len, sides)) <= FEW:
+        return [np.array(one, np.int64) for one in merged_few([side.tolist() for side in sides], size, least)]
     ordered = np.sort(np.concatenate(sides))
-    if not len(ordered):
-        return list(sides)
     new = np.ones(len(ordered) + 1, np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=new[1:-1])
     first = new.nonzero()[0]
@@ -43,6 +46,51 @@ def merged(sides: Sequence[Counts], size: int, least: int) -> list[Counts]:
     alone = np.bincount(group) == 1
     low, high = _parts(means, size)
     return [_spread(group[np.searchsorted(levels, side)], means, alone, low, high) for side in sides]
+
+
+def merged_few(sides: Sequence[Sequence[int]], size: int, least: int) -> list[list[int]]:
+    """`merged` in plain numbers: the same bins."""
+    cases = dict[int, int]()
+    for side in sides:
+        for level in side:
+            cases[level] = cases.get(level, 0) + 1
+    groups, held = list[list[int]](), 0  # the levels of each
+    for level in sorted(cases):
+        if not held:
+            groups.append([])
+        groups[-1].append(level)
+        held += cases[level]
+        held = 0 if held >= least else held
+    if held and len(groups) > 1:  # what is left belongs to the last group
+        groups[-2:] = [groups[-2] + groups[-1]]
+    place = {level: number for number, some in enumerate(groups) for level in some}
+    ends = _ends(groups, cases, size)
+    found = []
+    for side in sides:
+        counts = [0] * len(groups)
+        for level in side:
+            counts[place[level]] += 1
+        found.append([one for number, count in enumerate(counts) for one in _spread_few(count, *ends[number])])
+    return found
+
+
+def _ends(groups: Sequence[Sequence[int]], cases: Mapping[int, int], size: int) -> list[tuple[float, float]]:
+    """The lower and the upper end of each group's part of the line, by the levels of each; of one that is a group by
+    itself both are its middle."""
+    means = [sum(cases[one] * one for one in some) / sum(cases[one] for one in some) + 0.5 for some in groups]
+    between = [(after + before) / 2 for before, after in zip(means[:-1], means[1:], strict=True)]
+    low, high = [*means[:1], *between], [*between, *means[-1:]]
+    if between:
+        low[0], high[-1] = 2 * means[0] - between[0], 2 * means[-1] - between[-1]
+    return [
+        (mean, mean) if len(some) == 1 else (min(max(start, 0.0), size), min(max(end, 0.0), size))
+        for some, mean, start, end in zip(groups, means, low, high, strict=True)
+    ]
+
+
+def _spread_few(count: int, low: float, high: float) -> list[int]:
+    """Bins for the cases of one side in a group that reaches from ``low`` to ``high``."""
+    return [math.floor(low + (number + 0.5) / count * (high - low)) for number in range(count)]
 
 
 def _groups(cases: Counts, least: int) -> Counts:

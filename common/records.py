@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flwr.app import ConfigRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
 from fedgraft.common.errors import WireError
 
@@ -29,6 +29,20 @@ def own_record(values: Mapping[str, Value]) -> ConfigRecord:
     record = ConfigRecord()
     record.__dict__["_data"].update(values)
     return record
+
+
+def own_metrics(values: Mapping[str, int | float]) -> MetricRecord:
+    """As `own_record`, a record of numbers."""
+    record = MetricRecord()
+    record.__dict__["_data"].update(values)
+    return record
+
+
+def own_content(records: Mapping[str, ArrayRecord | ConfigRecord | MetricRecord]) -> RecordDict:
+    """As `own_record`, a message's content of records."""
+    content = RecordDict()
+    content.__dict__["_data"].update(records)
+    return content
 
 
 def config_of(content: RecordDict, key: str) -> ConfigRecord:

@@ -188,7 +188,8 @@ def _writing(out: Path, lines: list[dict[str, Any]], tracker: Tracker) -> Callab
     def finished(round_: Round) -> None:
         lines.append(summary.round_line(round_))
         append_json(out / "rounds.jsonl", lines[-1])
-        tracker.figures(figures(lines[-1]), round_.number)
+        if tracker is not UNTRACKED:  # thousands of sites have tens of thousands of figures
+            tracker.figures(figures(lines[-1]), round_.number)
 
     return finished
 

@@ -234,25 +234,25 @@ class Workspace:
         Raises:
             WireError: it was not.
         """
-        return self._held(site, digest)[1]
+        path = _plan_file(site, digest)
+        if not path.is_file():
+            raise WireError("this site was not prepared for the plan; the coordinator must send `prepare` first")
+        if self.asks:
+            Decisions(site).require(digest)
+        if digest not in self._plans:
+            plan = from_json(path.read_text(encoding="utf-8").partition("\n")[2])
+            if plan.digest != digest:
+                raise WireError("the kept plan is damaged; prepare again")
+            self._plans[digest] = plan
+        return self._plans[digest]
 
     def receipt(self, site: SiteFile, digest: str) -> str:
         """The JSON of the site's consent receipt for a plan; empty if nobody is asked."""
         return Decisions(site).receipt(digest) if self.asks else ""
 
     def _held(self, site: SiteFile, digest: str) -> tuple[str, Plan]:
-        path = _plan_file(site, digest)
-        if not path.is_file():
-            raise WireError("this site was not prepared for the plan; the coordinator must send `prepare` first")
-        if self.asks:
-            Decisions(site).require(digest)
-        backbone_digest, _, text = path.read_text(encoding="utf-8").partition("\n")
-        if digest not in self._plans:
-            plan = from_json(text)
-            if plan.digest != digest:
-                raise WireError("the kept plan is damaged; prepare again")
-            self._plans[digest] = plan
-        return backbone_digest, self._plans[digest]
+        plan = self.plan(site, digest)
+        return _plan_file(site, digest).read_text(encoding="utf-8").partition("\n")[0], plan
 
     def _model(self, site: SiteFile, plan: Plan, backbone_digest: str, device: torch.device) -> Built:
         key = (plan.digest, backbone_digest, site.allow, adapts(plan, site.name))

@@ -18,6 +18,9 @@ from torch import Tensor
 WIDTH = 128
 """Numbers that features are projected to, if there are more."""
 _SEED = 20_170_412
+_AT_ONCE, _ALIGNED = 2**22, 64
+"""Numbers of all parts that are added at a time, 32 MiB; of each part a multiple of so many, and not fewer, so that torch
+adds the numbers of a place in the same order wherever the matrices are cut."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +93,33 @@ def sums_over(rows: Tensor) -> Sums:
     return Sums(len(rows), mean, (rows - mean).T @ (rows - mean))
 
 
+def scatter_around(mean: Tensor, parts: Sequence[Sums], at_once: int = _AT_ONCE) -> Tensor:
+    """The summed scatter of all cases of one or more parts around ``mean`` ``(k,)``, ``(k, k)`` float64.
+
+    A range of places of all parts at a time: copies of thousands of parts' matrices would take gigabytes. Each place's
+    numbers are added in one and the same order, whatever the range.
+
+    Args:
+        at_once: so many numbers are held at a time, at least `_ALIGNED` of each part.
+    """
+    cases = torch.tensor([part.cases for part in parts], dtype=torch.float64)[:, None]
+    away, flat = torch.stack([part.mean - mean for part in parts]), [part.scatter.flatten() for part in parts]
+    size, whole = max(1, at_once // (len(parts) * _ALIGNED)) * _ALIGNED, len(mean) ** 2
+    found, begins = [], [*range(0, max(1, whole - size + 1), size)]
+    for begin, end in zip(begins, [*begins[1:], whole], strict=True):
+        row, column = torch.arange(begin, end) // len(mean), torch.arange(begin, end) % len(mean)
+        own = torch.stack([one[begin:end] for one in flat])
+        own += away[:, row].mul_(away[:, column]).mul_(cases)
+        found.append(own.sum(dim=0))
+    return torch.cat(found).reshape(len(mean), len(mean))
+
+
 def reference_of(parts: Sequence[Sums]) -> Reference:
     """The Gaussian of all cases of one or more parts. Its covariance is drawn to its diagonal, the less the more cases
     there are: ``n`` cases weigh ``n / (n + k)`` (in the manner of Ledoit & Wolf, J. Multivar. Anal. 2004)."""
     cases = sum(part.cases for part in parts)
     mean = torch.stack([part.cases * part.mean for part in parts]).sum(dim=0) / cases
-    between = [part.cases * torch.outer(part.mean - mean, part.mean - mean) for part in parts]
-    covariance = torch.stack([part.scatter + one for part, one in zip(parts, between, strict=True)]).sum(dim=0) / cases
+    covariance = scatter_around(mean, parts) / cases
     share = cases / (cases + len(mean))
     diagonal = torch.diag(covariance)
     floor = 1e-6 * diagonal.max().clamp(min=1e-12)  # a number that never varies is no reason to divide by 0

@@ -68,7 +68,14 @@ class Model:
         return (self.head_width,) if self.constant.what == FEATURES else self.constant.shape
 
     def names(self, role: Role) -> tuple[str, ...]:
-        return roles.names_of(self.roles, role)
+        if role not in self._named:
+            self._named[role] = roles.names_of(self.roles, role)
+        return self._named[role]
+
+    @cached_property
+    def _named(self) -> dict[Role, tuple[str, ...]]:
+        """By role, the names that `names` was asked for."""
+        return {}
 
     def tensors(self, names: Iterable[str]) -> dict[str, Tensor]:
         """Copies of the named tensors, on the CPU."""

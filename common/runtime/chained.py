@@ -83,14 +83,14 @@ class Chain:
         private_folder(self.path.parent)
         with self._held() as stream:
             end, last = _last_line(stream)
-            head, text = self._head_of(last), b""
+            head, texts = self._head_of(last), list[bytes]()
             for line in lines:
                 numbered = {**line, NUMBER: head.lines + 1}
                 head = Head(head.lines + 1, digest_of(numbered, head.digest))
-                text += json.dumps({**numbered, LINK: head.digest}).encode() + b"\n"
+                texts.append(json.dumps({**numbered, LINK: head.digest}).encode() + b"\n")
             if end < stream.seek(0, os.SEEK_END):
                 stream.truncate(end)
-            stream.write(text)
+            stream.write(b"".join(texts))
             stream.flush()
         if self.durable:
             flush(self.path)

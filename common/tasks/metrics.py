@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import Scalar
-from fedgraft.common.merged_bins import merged
+from fedgraft.common.merged_bins import FEW, merged, merged_few
 
 COLUMNS = {
     "auroc": "AUROC",
@@ -71,7 +71,7 @@ class Histograms:
     def curve(self, score: int) -> Curve:
         """The `Curve` of the ``score``-th score."""
         start = 2 * score * BINS
-        low, middle, high = np.searchsorted(self.bins, (start, start + BINS, start + 2 * BINS)).tolist()
+        low, middle, high = self.bins.searchsorted((start, start + BINS, start + 2 * BINS)).tolist()
         negatives = dict(zip((self.bins[low:middle] - start).tolist(), self.counts[low:middle].tolist(), strict=True))
         positives = dict(
             zip((self.bins[middle:high] - start - BINS).tolist(), self.counts[middle:high].tolist(), strict=True)
@@ -93,6 +93,8 @@ class Histograms:
 
     def merged(self, least: int) -> Histograms:
         """These histograms by groups of ``least`` neighbouring cases or more (`fedgraft.common.merged_bins`)."""
+        if int(self.counts.sum()) <= FEW:
+            return self._few_merged(least)
         each = np.repeat(self.bins, self.counts)
         side, level = np.divmod(each, BINS)
         moved = [
@@ -103,6 +105,20 @@ class Histograms:
             )
         ]
         return count_places(np.concatenate(moved), self.scores)
+
+    def _few_merged(self, least: int) -> Histograms:
+        sides: list[list[int]] = [[] for _ in range(2 * self.scores)]
+        for place, count in zip(self.bins.tolist(), self.counts.tolist(), strict=True):
+            side, level = divmod(place, BINS)
+            sides[side] += [level] * count
+        found = dict[int, int]()
+        for first in range(0, len(sides), 2):
+            for side, bins in enumerate(merged_few(sides[first : first + 2], BINS, least), first):
+                for level in bins:
+                    found[side * BINS + level] = found.get(side * BINS + level, 0) + 1
+        moved = sorted(found.items())
+        filled, counts = ([one[column] for one in moved] for column in (0, 1))
+        return Histograms(self.scores, np.array(filled, np.int64), np.array(counts, np.int64))
 
     def without(self, scores: Sequence[int]) -> Histograms:
         """These histograms, with those of ``scores`` emptied."""

@@ -30,9 +30,10 @@ def unpack_histograms(record: ConfigRecord, scores: int) -> Histograms:
     bins, counts = _unsigned(record, "bins"), _unsigned(record, "counts")
     if len(bins) != len(counts) or (len(bins) and bins.max() >= scores * 2 * BINS):
         raise WireError("the score histogram does not fit the plan's classes")
-    if (np.diff(bins) <= 0).any():
+    if (bins[1:] <= bins[:-1]).any():
         raise WireError("the score histogram must name each bin once, in ascending order")
-    return Histograms(scores, bins[counts > 0], counts[counts > 0])
+    filled = counts > 0
+    return Histograms(scores, bins[filled], counts[filled])
 
 
 def counts_of(record: ConfigRecord, key: str, length: int, what: str) -> Counts:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
-from fedgraft.common.records import config_of, count_of, is_count, own_record, text_of
+from fedgraft.common.records import config_of, count_of, is_count, own_content, own_metrics, own_record, text_of
 from fedgraft.common.wire import arrays
 
 PREPARE, BACKBONE, TRAIN, EVALUATE = "query.prepare", "query.backbone", "train", "evaluate"
@@ -193,21 +193,18 @@ def unpack_arrays(content: RecordDict, key: str) -> ArrayRecord:
 
 def pack_update(update: Update) -> RecordDict:
     """Pack an update as Flower's strategies expect it: one ArrayRecord, one MetricRecord, and ConfigRecords."""
-    metrics = MetricRecord({EXAMPLES: update.examples})
-    if update.train_loss is not None:
-        metrics["train-loss"] = update.train_loss
+    loss = {} if update.train_loss is None else {"train-loss": update.train_loss}
+    metrics = own_metrics({EXAMPLES: update.examples, **loss})
     answer = pack_answer(update.site, update.plan_digest, update.round, update.evaluations)
     if update.held_back:
         config_of(answer, SITE)[HELD_BACK] = update.held_back
-    return RecordDict({ARRAYS: pack_tensors(update.tensors), METRICS: metrics, **answer})
+    return own_content({ARRAYS: pack_tensors(update.tensors), METRICS: metrics, **answer})
 
 
 def pack_answer(site: str, plan_digest: str, server_round: int, evaluations: Mapping[str, Evaluation]) -> RecordDict:
     """Pack who answers, and evaluations by split: the whole answer to ``evaluate``, and a part of an update."""
-    record = RecordDict({SITE: own_record({"name": site, "plan": plan_digest, "round": server_round})})
-    for split, evaluation in evaluations.items():
-        record[f"{LOCAL_METRICS}.{split}"] = evaluation.pack()
-    return record
+    told = {f"{LOCAL_METRICS}.{split}": evaluation.pack() for split, evaluation in evaluations.items()}
+    return own_content({SITE: own_record({"name": site, "plan": plan_digest, "round": server_round}), **told})
 
 
 def unpack_answer(content: RecordDict, task: AnyTask) -> tuple[str, str, int, dict[str, Evaluation]]:

@@ -28,6 +28,7 @@ from fedgraft.server.exact.steps_taken import LostSumError, SpentError
 from fedgraft.server.exchange.class_counts import class_counts
 from fedgraft.server.exchange.guard import Expected, Refusal, read_update
 from fedgraft.server.exchange.held_out import training
+from fedgraft.server.exchange.ledger import Entry
 from fedgraft.server.exchange.roster import Roster, RosterGrid
 from fedgraft.server.exchange.too_few import TooFewError
 from fedgraft.server.rounds.contributions import left_out
@@ -167,10 +168,12 @@ def _train(
         expected = Expected(one.offer.site, plan.digest, number, one.offer.examples)
         found[expected.site] = one.refused or read_update(one.reply, expected, specs, tasks.of(plan.data), compressed)
     judgement = judge([update for update in found.values() if isinstance(update, Update)])
+    lines = list[Entry]()
     for one in heard:
         update, question = found[one.offer.site], down[next(iter(one.sites))]
         outcome, said = judgement.refused.get(one.offer.site, update), _said(update, judgement)
-        context.ledger.write(*one.lines(number, "train", outcome, sizes[id(question.content)], said, counted=True))
+        lines += one.lines(number, "train", outcome, sizes[id(question.content)], said, counted=True)
+    context.ledger.write(*lines)
     used = [one for one in heard if one.offer.site in judgement.used]
     present = {site.offer.site: site.offer.examples for one in used for site in one.sites.values()}
     unasked = {offer.site: offer.examples for node, offer in training(roster, plan).items() if node not in down}
