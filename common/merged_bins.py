@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +79,7 @@ def _ends(groups: Sequence[Sequence[int]], cases: Mapping[int, int], size: int) 
     """The lower and the upper end of each group's part of the line, by the levels of each; of one that is a group by
     itself both are its middle."""
     means = [sum(cases[one] * one for one in some) / sum(cases[one] for one in some) + 0.5 for some in groups]
-    between = [(after + before) / 2 for before, after in zip(means[:-1], means[1:], strict=True)]
+    between = [(after + before) / 2 for before, after in pairwise(means)]
     low, high = [*means[:1], *between], [*between, *means[-1:]]
     if between:
         low[0], high[-1] = 2 * means[0] - between[0], 2 * means[-1] - between[-1]

@@ -6,6 +6,7 @@ one `Workspace` serves all sites, which share one copy of the backbone.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -50,6 +51,7 @@ from fedgraft.common.wire import messages
 
 Built = tuple[Model, dict[str, Tensor], messages.Specs, Codec]
 Stores = dict[Path | None, Store]  # by folder; None: in memory
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass
@@ -270,7 +272,7 @@ class Workspace:
 
 
 def _plan_file(site: SiteFile, digest: str) -> Path:
-    return site.state / "plans" / f"{_digest(digest)}.json"
+    return site.state / f"plans/{_digest(digest)}.json"
 
 
 def _backbone_file(site: SiteFile, digest: str) -> Path:
@@ -279,7 +281,7 @@ def _backbone_file(site: SiteFile, digest: str) -> Path:
 
 def _digest(text: str) -> str:
     """``text`` if it is a SHA-256 in hex; checked because it came over the wire and becomes part of a path."""
-    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+    if not _DIGEST.fullmatch(text):
         raise WireError("a digest must be 64 hexadecimal digits")
     return text
 

@@ -48,8 +48,9 @@ class HeadSteps:
         its sign; the last row is nobody's. ``None`` if there was no step."""
         if not self._cases:
             return None
-        slopes = torch.cat([some if some.grad is None else some.grad for some in self._slopes]).detach().cpu()
-        cases, lengths = torch.cat(self._cases), self._lengths()
+        each = [some if some.grad is None else some.grad for some in self._slopes]
+        slopes = (each[0] if len(each) == 1 else torch.cat(each)).detach().cpu()
+        cases, lengths = self._cases[0] if len(each) == 1 else torch.cat(self._cases), self._lengths()
         gave = slopes.numpy() * lengths.numpy().take(cases.numpy())[:, None]
         real = len(lengths) == len(self._patients.names)
         number, units = self._patients.nobody + 1, slopes.shape[1]

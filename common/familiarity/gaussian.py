@@ -19,8 +19,8 @@ WIDTH = 128
 """Numbers that features are projected to, if there are more."""
 _SEED = 20_170_412
 _AT_ONCE, _ALIGNED = 2**22, 64
-"""Numbers of all parts that are added at a time, 32 MiB; of each part a multiple of so many, and not fewer, so that torch
-adds the numbers of a place in the same order wherever the matrices are cut."""
+"""Numbers of all parts that are added at a time, 32 MiB; of each part a multiple of so many, and not fewer, so that
+torch adds the numbers of a place in the same order wherever the matrices are cut."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from flwr.app import ConfigRecord, RecordDict
 from fedgraft.common.errors import FewPatientsError, RoleError, WireError
 from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.plan.types import SITE_NAME
-from fedgraft.common.records import config_of, count_of, is_count, text_of
+from fedgraft.common.records import Value, config_of, count_of, is_count, own_content, own_record, text_of
 from fedgraft.common.wire.messages import EXAMPLES, SITE
 
 _REASON = re.compile(r"[a-z]+(-[a-z]+){0,3}")
@@ -60,14 +60,12 @@ class Offer:
 
 def pack_offer(offer: Offer) -> RecordDict:
     """The content of a site's reply to ``query.prepare``."""
-    record = ConfigRecord(
-        {
-            "name": offer.site,
-            "plan": offer.plan_digest,
-            "has-backbone": offer.has_backbone,
-            EXAMPLES: offer.examples,
-        }
-    )
+    record: dict[str, Value] = {
+        "name": offer.site,
+        "plan": offer.plan_digest,
+        "has-backbone": offer.has_backbone,
+        EXAMPLES: offer.examples,
+    }
     if offer.class_counts is not None:
         record["class-counts"] = list(offer.class_counts)
     if offer.marked is not None:
@@ -85,7 +83,7 @@ def pack_offer(offer: Offer) -> RecordDict:
         record["seconds"] = offer.seconds
     if offer.receipt:
         record["receipt"] = offer.receipt
-    return RecordDict({SITE: record})
+    return own_content({SITE: own_record(record)})
 
 
 def unpack_offer(content: RecordDict, task: AnyTask) -> Offer:

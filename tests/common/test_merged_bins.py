@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from fedgraft.common import merged_bins
 from fedgraft.common.merged_bins import merged
-from fedgraft.common.tasks.metrics import auroc, count_places, places
+from fedgraft.common.tasks import metrics
+from fedgraft.common.tasks.metrics import Histograms, auroc, count_places, places
 
 
 def bins(*values: int) -> NDArray[np.int64]:
@@ -69,3 +73,54 @@ def test_each_score_keeps_its_cases() -> None:
     labels, scores = chance.random((300, 3)) < 0.3, chance.normal(size=(300, 3))
     fine = count_places(places(scores, labels), 3)
     assert (fine.merged(7).sides == fine.sides).all()
+
+
+@pytest.fixture
+def arrays_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Called, it has even few cases computed by arrays, as many are."""
+
+    def arrays() -> None:
+        for module in (merged_bins, metrics):
+            monkeypatch.setattr(module, "FEW", 0)
+
+    yield arrays
+
+
+def test_few_cases_in_plain_numbers_are_merged_as_by_arrays(arrays_only: Callable[[], None]) -> None:
+    chance = np.random.default_rng(2)
+    asked = []
+    for _ in range(600):
+        size, least = int(chance.choice([1, 2, 5, 96, 16384])), int(chance.integers(1, 12))
+        values = chance.integers(0, min(size, int(chance.choice([1, 3, size]))), int(chance.integers(1, 65)))
+        cut = int(chance.integers(0, len(values) + 1))
+        asked.append(([values[:cut], values[cut:]], size, least))
+    plain = [merged(*one) for one in asked]
+    arrays_only()
+    for one, found in zip(asked, plain, strict=True):
+        for side, expected in zip(found, merged(*one), strict=True):
+            assert side.dtype == expected.dtype and side.tolist() == expected.tolist()
+
+
+def test_histograms_of_few_cases_are_merged_as_those_of_many(arrays_only: Callable[[], None]) -> None:
+    chance = np.random.default_rng(3)
+    asked = []
+    for scores in (1, 2, 3):
+        for cases in (0, 1, 4, 11, 21):
+            drawn = chance.normal(size=(cases, scores)) * chance.choice([0.001, 1.0, 1e5])
+            fine = count_places(places(drawn, chance.random((cases, scores)) < 0.3), scores)
+            asked += [(fine, least) for least in (1, 5, 9)]
+    plain = [fine.merged(least) for fine, least in asked]
+    arrays_only()
+    for (fine, least), found in zip(asked, plain, strict=True):
+        assert same(found, fine.merged(least))
+        assert (found.sides == fine.sides).all()
+
+
+def same(one: Histograms, other: Histograms) -> bool:
+    return (
+        one.scores == other.scores
+        and one.bins.dtype == other.bins.dtype
+        and one.counts.dtype == other.counts.dtype
+        and one.bins.tolist() == other.bins.tolist()
+        and one.counts.tolist() == other.counts.tolist()
+    )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fedgraft.common.familiarity.gaussian import WIDTH, projected, reference_of, sums_of
+from fedgraft.common.familiarity.gaussian import WIDTH, Sums, projected, reference_of, scatter_around, sums_of
 
 
 def drawn(seed: int, cases: int, width: int) -> torch.Tensor:
@@ -49,3 +49,39 @@ def test_features_that_never_vary_do_no_harm():
 def test_one_case_is_a_reference():
     rows = drawn(4, 1, 3)
     assert torch.isfinite(reference_of([sums_of(rows)]).distances(rows)).all()
+
+
+def test_the_scatter_of_two_parts_by_hand():
+    """Two cases at (0, 0) and (2, 0), one at (4, 3): the mean is (2, 1)."""
+    parts = [sums_of(torch.tensor([[0.0, 0.0], [2.0, 0.0]])), sums_of(torch.tensor([[4.0, 3.0]]))]
+    found = scatter_around(torch.tensor([2.0, 1.0], dtype=torch.float64), parts)
+    assert found.tolist() == [[4 + 0 + 4, 2 + 0 + 4], [2 + 0 + 4, 1 + 1 + 4]]
+
+
+@pytest.mark.parametrize("width", [1, 5, 8, 31, 127, 128])
+@pytest.mark.parametrize("parts", [1, 16, 70])
+def test_the_scatter_is_that_of_all_matrices_at_once_to_the_last_bit(parts: int, width: int):
+    sums = [sums_of(drawn(place, 2 + place % 5, width).float()) for place in range(parts)]
+    mean = torch.stack([one.mean for one in sums]).mean(dim=0)
+    between = [one.cases * torch.outer(one.mean - mean, one.mean - mean) for one in sums]
+    whole = torch.stack([one.scatter + more for one, more in zip(sums, between, strict=True)]).sum(dim=0)
+    for at_once in (1, 150 * parts, 2**22):
+        assert torch.equal(scatter_around(mean, sums, at_once), whole)
+
+
+def test_matrices_are_not_copied_all_at_once(monkeypatch: pytest.MonkeyPatch):
+    """Of 300 parts of 128 x 128 numbers, 39 MB, less than 2 MiB is stacked at a time."""
+    stacked = []
+    real = torch.stack
+
+    def stack(tensors: list[torch.Tensor]) -> torch.Tensor:
+        found = real(tensors)
+        stacked.append(found.numel())
+        return found
+
+    monkeypatch.setattr(torch, "stack", stack)
+    one = torch.eye(WIDTH, dtype=torch.float64)
+    parts = [Sums(1, torch.zeros(WIDTH, dtype=torch.float64), one) for _ in range(300)]
+    found = scatter_around(torch.zeros(WIDTH, dtype=torch.float64), parts, 2**17)
+    assert torch.equal(found, 300 * one)
+    assert max(stacked) < 2 * 2**17

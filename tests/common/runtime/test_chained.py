@@ -36,6 +36,12 @@ def test_a_line_holds_its_number_and_the_digest_of_itself_behind_the_one_before(
     assert Chain(chain.path.with_name("none")).head() == Head(0, "")
 
 
+def test_lines_that_are_added_together_are_those_added_one_by_one(chain: Chain) -> None:
+    other = Chain(chain.path.with_name("other.jsonl"), durable=False)
+    assert other.append(*({"number": number} for number in range(4))) == chain.head()
+    assert other.path.read_bytes() == chain.path.read_bytes()
+
+
 def test_any_change_of_one_character_is_found(tmp_path: Path) -> None:
     """Each place, by random bytes and by those that leave the meaning of JSON as it was, or end a line. A newline at
     the end that is gone shows by the head."""
