@@ -52,7 +52,7 @@ class HeadSteps:
         slopes = (each[0] if len(each) == 1 else torch.cat(each)).detach().cpu()
         cases, lengths = self._cases[0] if len(each) == 1 else torch.cat(self._cases), self._lengths()
         gave = slopes.numpy() * lengths.numpy().take(cases.numpy())[:, None]
-        real = len(lengths) == len(self._patients.names)
+        real = lengths.shape[0] == len(self._patients.names)
         number, units = self._patients.nobody + 1, slopes.shape[1]
         if real:
             places = self._patients.places(units).take(cases.numpy(), axis=0)

@@ -40,9 +40,10 @@ def familiarity_of(context: RunContext, roster: Roster, shared: Mapping[str, Ten
     sums = [one.sums for one in told.values() if one.sums is not None]
     if not sums:
         return None
-    reference = reference_of(sums)
+    reference, trained = reference_of(sums), frozenset(told)
+    del told, sums  # a matrix of each site
     counts = {name: one.counts for name, one in _ask(context, roster, shared, reference).items()}
-    return Familiarity(reference, counts, frozenset(told))
+    return Familiarity(reference, counts, trained)
 
 
 def _ask(
