@@ -44,7 +44,7 @@ class Examples:
     change: Change | None = None
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return self.labels.shape[0]
 
     @property
     def stored(self) -> Tensor:

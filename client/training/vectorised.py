@@ -156,7 +156,7 @@ def _step_loss(network: nn.Module, start: Mapping[str, Tensor], tasks: Sequence[
     """``(stacked weights, members, their steps, what is added to their outputs) -> (loss, loss with the proximal
     term)``, both ``(members,)``."""
     losses = [task.loss for task in tasks]
-    _, buffers = stack_module_state([loss.to(next(iter(start.values())).device) for loss in losses])  # type: ignore[attr-defined]
+    buffers = _stacked_buffers(losses, next(iter(start.values())).device)
     criterion = copy.deepcopy(losses[0]).to("meta")  # type: ignore[attr-defined]
     mu = tasks[0].mu
 
@@ -191,6 +191,15 @@ def _step_loss(network: nn.Module, start: Mapping[str, Tensor], tasks: Sequence[
         return loss, whole
 
     return step
+
+
+def _stacked_buffers(losses: Sequence[object], device: torch.device) -> Weights:
+    """The buffers of the losses, of each task's in order; many share one, which is looked through once."""
+    different = {id(loss): loss.to(device) for loss in losses}  # type: ignore[attr-defined]
+    _, buffers = stack_module_state([*different.values()])
+    number = {key: place for place, key in enumerate(different)}
+    whose = torch.tensor([number[id(loss)] for loss in losses], device=device)
+    return {name: value[whose] for name, value in buffers.items()}
 
 
 def _result(weights: Weights, total: float, seen: int, lr: float) -> TrainedTogether | PlanError:
