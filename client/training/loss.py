@@ -53,7 +53,7 @@ def counted(session: Session, order: messages.Instruction) -> Counted:
     chosen, task = session.plan.loss, tasks.of(session.plan.data)
     if chosen.weights == chosen.prior == "none" and chosen.absent == "keep":
         return Counted(None, None, None)
-    own = session.own_counts
+    own = task.count(session.cohort["train"].labels)
     learnable = None if chosen.absent == "keep" else task.learnable(own)
     return Counted(
         _whose("weights", chosen.weights, own, order.class_counts),

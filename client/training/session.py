@@ -27,7 +27,7 @@ from fedgraft.client.training.before_head import head_of
 from fedgraft.client.training.full_batch import FullBatch, full_batch
 from fedgraft.client.training.sampling import Sampling, sampler_of, with_synthesised
 from fedgraft.client.training.scaling import Scaling
-from fedgraft.common import tasks, tensors
+from fedgraft.common import tensors
 from fedgraft.common.errors import FewPatientsError, RoleError, WireError
 from fedgraft.common.exact.suitability import path_of
 from fedgraft.common.interfaces.codec import Codec
@@ -95,11 +95,6 @@ class Session:
         """The dtype of outputs, weights and gradients under ``strategy=exact``, by name; ``float64`` under others."""
         path = path_of(self.plan, self.site.trusted)
         return "float64" if path is None else path.precision
-
-    @cached_property
-    def own_counts(self) -> tuple[int, ...]:
-        """The task's counts of the training cases."""
-        return tasks.of(self.plan.data).count(self.cohort["train"].labels)
 
     @cached_property
     def patients(self) -> tuple[str, ...]:
