@@ -138,6 +138,14 @@ class UnitWatch:
             outputs.retain_grad()
             self.slopes(self._now, outputs)
 
+    def seen(self, cases: Tensor, slopes: Tensor) -> Tensor:
+        """`slopes` of a head in whose gradient some patients may be shortened (`shorten`): of what the gradient is to
+        be made, ``(B, outputs)``."""
+        if self._factors is not None:
+            slopes = slopes * self._factors[self._patients.groups(cases)][:, None].to(slopes.device)
+        self.slopes(cases, slopes)
+        return slopes
+
     def slopes(self, cases: Tensor, slopes: Tensor) -> None:
         """The derivative of the loss by the outputs of these examples, ``(B, outputs)``, of a head that is trained in
         another place; or outputs that will have it as their gradient."""

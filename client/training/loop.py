@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from fedgraft.client.augmentation.views import choose_views
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.fence.units import UnitWatch
 from fedgraft.client.training.before_head import watching
+from fedgraft.client.training.steps.linear import LinearHead, is_linear
 from fedgraft.common.errors import BoundsError, DivergenceError
 from fedgraft.common.interfaces.sampler import Sampler
 from fedgraft.common.plan.sections import TrainSection
@@ -126,6 +127,8 @@ def train_locally(network: nn.Module, task: LocalTraining, device: torch.device)
     optimizer = build_optimizer(trained, task)
     near = task.received if task.mu else {}
     anchors = [(trained[name], near[name].to(device)) for name in trained if name in near]
+    linear = task.is_plain and not anchors and is_linear(network, trained)
+    head = LinearHead(cast(nn.Linear, network), task.loss, task.watch) if linear else None
     network.train()
     total, seen = 0.0, 0
     watching_units = nullcontext() if task.watch is None else task.watch.on(network, trained)
@@ -137,9 +140,12 @@ def train_locally(network: nn.Module, task: LocalTraining, device: torch.device)
             if task.watch is not None:
                 task.watch.step(step.cases)
             optimizer.zero_grad(set_to_none=True)
-            loss, added = step_loss(network, task, step, device)
-            whole = loss + proximal(anchors, task.mu) if anchors else loss
-            sum(added, whole).backward()
+            if head is not None:
+                loss = head.backward(step.cases, step.inputs.to(device), step.labels.to(device))
+            else:
+                loss, added = step_loss(network, task, step, device)
+                whole = loss + proximal(anchors, task.mu) if anchors else loss
+                sum(added, whole).backward()
             optimizer.step()
             total += float(loss.detach()) * len(step.cases)
             seen += len(step.cases)
