@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.client.fence.patients import Patients
@@ -52,17 +53,16 @@ class HeadSteps:
         slopes = (each[0] if len(each) == 1 else torch.cat(each)).detach().cpu()
         cases, lengths = self._cases[0] if len(each) == 1 else torch.cat(self._cases), self._lengths()
         gave = slopes.numpy() * lengths.numpy().take(cases.numpy())[:, None]
-        real = lengths.shape[0] == len(self._patients.names)
         number, units = self._patients.nobody + 1, slopes.shape[1]
-        if real:
+        if lengths.shape[0] == len(self._patients.names):
             places = self._patients.places(units).take(cases.numpy(), axis=0)
         else:
-            places = self._patients.groups(cases).numpy()[:, None] * units + np.arange(units)
+            places = self._patients.groups(cases).numpy()[:, None] + number * np.arange(units)
         sums = np.bincount(places.ravel(), gave.ravel().astype(np.float64), number * units)  # one for all: far faster
         if self._times is not None:
             self._pending.append((cases, slopes, self._cases))
         self._cases, self._slopes = [], []
-        return torch.from_numpy(sums.reshape(number, units))
+        return torch.from_numpy(sums.reshape(units, number)).T  # a unit's numbers lie together: faster to sum up
 
     @property
     def by_case(self) -> Tensor:
@@ -73,9 +73,7 @@ class HeadSteps:
             often = np.repeat(
                 [self._times(self._steps + place) for place in range(len(each))], [len(some) for some in each]
             )
-            if not len(self._by_case):
-                self._by_case = torch.zeros(len(self._lengths()), slopes.shape[1], dtype=torch.float64)
-            self._by_case.index_add_(0, cases, torch.from_numpy(slopes.numpy() * often[:, None]))
+            self._by_case = _with(self._by_case, self.examples, cases.numpy(), slopes.numpy() * often[:, None])
             self._steps += len(each)
         self._pending = []
         return self._by_case
@@ -87,3 +85,12 @@ class HeadSteps:
     @property
     def examples(self) -> int:
         return len(self._lengths())
+
+
+def _with(sums: Tensor, rows: int, places: NDArray[np.int64], more: NDArray[np.float64]) -> Tensor:
+    """Sums ``(rows, units)``, or none yet, to whose rows at ``places`` ``more`` was added, one after another."""
+    units = more.shape[1]
+    at, given = (places[:, None] * units + np.arange(units)).ravel(), more.ravel()
+    if len(sums):
+        at, given = np.concatenate([np.arange(sums.numel()), at]), np.concatenate([sums.numpy().ravel(), given])
+    return torch.from_numpy(np.bincount(at, given, rows * units).reshape(rows, units))

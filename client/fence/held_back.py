@@ -63,7 +63,7 @@ def held_back(
     for path in watch.vectors:
         if not _opposite(sums[path]):
             few[path] = few[path] | isolating(sums[path])
-    units = {path or "head": int(some.sum()) for path, some in few.items() if some.any()}
+    units = {path or "head": count for path, some in few.items() if (count := int(np.count_nonzero(some.numpy())))}
     if not units:
         return HeldBack(dict(trained))
     total = sum(int((some != 0).any(dim=0).sum()) for some in sums.values())

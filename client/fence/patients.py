@@ -40,9 +40,10 @@ class Patients:
         return torch.where(real, self.group[cases.clamp_max(len(self.group) - 1)], self.nobody)
 
     def places(self, units: int) -> NDArray[np.int64]:
-        """Of each training case, the places of its row in a flattened sum of so many columns, ``(N, units)``."""
+        """Of each training case, the places of its row in a sum of so many columns, one after another,
+        ``(N, units)``."""
         if units not in self._places:
-            self._places[units] = self.group.numpy()[:, None] * units + np.arange(units)
+            self._places[units] = self.group.numpy()[:, None] + (self.nobody + 1) * np.arange(units)
         return self._places[units]
 
     @cached_property
