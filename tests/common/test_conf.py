@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -114,14 +115,18 @@ def test_it_composes_into_a_valid_plan_with_the_values_of_the_file(plan_of: Plan
     plan = plan_of(*NEEDED.get(choice, ()), choice, *FITTING.get(choice, ())).to_dict()
     plan["engine"] = LEFT_OUT | plan["engine"]
     text = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8")
-    written = yaml.safe_load(text)
-    if set(written) == {"defaults"} and "@package" not in text:  # another name of a choice
-        written = yaml.safe_load((CONF / group / f"{written['defaults'][0]}.yaml").read_text(encoding="utf-8"))
-    expected = written if "@package _global_" in text else {group: written}
+    expected = yaml.safe_load(text) if "@package _global_" in text else {group: values(group, name)}
     for section in {group, "rounds"} & set(expected):
         assert plan[section] == expected[section]
     if "table" in expected:
         assert plan["table"] == {"means": {}, "deviations": {}, "vocabulary": {}, **expected["table"]}
+
+
+def values(group: str, name: str) -> dict[str, Any]:
+    """What a choice sets: its own values, over those of the choice that it is a variant, or another name, of."""
+    written = yaml.safe_load((CONF / group / f"{name}.yaml").read_text(encoding="utf-8"))
+    bases = [values(group, base) for base in written.pop("defaults", [])]
+    return {**{key: value for base in bases for key, value in base.items()}, **written}
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -186,7 +191,13 @@ def test_the_exact_strategy_has_a_path_of_ridges(plan_of: PlanOf) -> None:
     assert path.ridges(4) == pytest.approx((1.0, 0.1, 0.01, 0.001))
 
 
-@pytest.mark.parametrize("name", sorted({*members("strategy")} - {"exact"}))
+@pytest.mark.parametrize("data", ["breast_us", "mts_dialog", "tcga_path"])
+def test_a_data_set_that_comes_with_a_strategy_can_be_trained_by_any_other(plan_of: PlanOf, data: str) -> None:
+    assert plan_of(f"data={data}").strategy.options["weakest"] == 0.1
+    assert plan_of(f"data={data}", "strategy=fedprox").strategy.options == {"proximal_mu": 0.1}
+
+
+@pytest.mark.parametrize("name", sorted(one for one in members("strategy") if not one.startswith("exact")))
 def test_a_strategy_is_one_of_flower_s(plan_of: PlanOf, name: str) -> None:
     plan = plan_of(f"strategy={name}")
     strategy = build_strategy(plan)
