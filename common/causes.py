@@ -9,6 +9,7 @@ import errno
 from collections.abc import Iterator
 
 UNEXPECTED = "unexpected"
+UNAPPROVED = "unapproved"
 DISK_FULL, READ_ONLY, OUT_OF_MEMORY = "disk-full", "read-only", "out-of-memory"
 KILLED, PROCESS_ENDED, NODE_LOST = "killed", "process-ended", "node-lost"
 
@@ -53,7 +54,7 @@ CAUSES = {
     "(privacy=record); or the message asks for what a private plan leaves out",
     "privacy-spent": "the `privacy` budget in the site's site.yaml does not suffice for this run, or the run has asked "
     "for all that it was charged with; `fedgraft site privacy` at the site says how much is left",
-    "unapproved": "the plan waits for a person at the site: `fedgraft site pending`, `review` and `approve` there; it "
+    UNAPPROVED: "the plan waits for a person at the site: `fedgraft site pending`, `review` and `approve` there; it "
     "is asked again as soon as it is approved",
     "plan-refused": "a person at the site has refused the plan or revoked its approval, or site.yaml lists approved "
     "plans and this one is not among them: ask them why (`fedgraft site decisions` there)",
@@ -71,6 +72,37 @@ CAUSES = {
     UNEXPECTED: "an error that nobody foresaw: state/errors.jsonl at the site says where, without the text",
 }
 """What to do, by code. Codes without a line here say what they mean at the site only."""
+
+CAUSES_HERE = {
+    "data-unusable": "`fedgraft site check` says which cases or columns, and what to do",
+    "case-lost": "cases that took part in this run can't be read any more; bring them back (`fedgraft site check` says "
+    "which), and it goes on. A new run goes without them",
+    "killed": "somebody or something killed the process of this message (signal 9); it is asked again with the next "
+    "message",
+    "missing-texts": "the plan's `table.missing` has texts that site.yaml does not list under `missing`; list those "
+    "that stand for no value here. A text that is a value would tell how many patients have it",
+    "wrong-kind": "the plan is for another kind of data (images or tables) than this site has: tell the coordinator",
+    "version": "this site and the coordinator have different versions of fedgraft: install the coordinator's here, and "
+    "start the site again",
+    "site-file": "site.yaml is wrong, or forbids what the plan needs: `fedgraft site check` says which",
+    "wire": "a message was not what the plan says; mostly another version of fedgraft here than at the coordinator",
+    "diverged": "training went to numbers that are not finite: look at the cases here (`fedgraft site check`), and "
+    "tell the coordinator, who can set a smaller `train.lr`",
+    "plan-invalid": "this site can't carry out the plan; state/errors.jsonl says where; mostly another version of "
+    "fedgraft than the coordinator's",
+    "bounds": "the plan, or a message, asks for more than `bounds` in site.yaml allows; state/errors.jsonl names each "
+    "option, its value and the bound. The coordinator learns the word `bounds` only: tell them, or change the bound",
+    "privacy-spent": "the `privacy` budget in site.yaml does not suffice for this run, or the run has asked for all "
+    "that it was charged with; `fedgraft site privacy` says how much is left",
+    UNAPPROVED: "the plan waits for a person here: `fedgraft site pending`, `review` and `approve`; the coordinator "
+    "asks again as soon as it is approved",
+    "plan-refused": "a person here has refused the plan or revoked its approval (`fedgraft site decisions` says who), "
+    "or site.yaml lists approved plans and this one is not among them; the coordinator learns that, not why",
+    "secure-range": "a number of this site is too large for the words of the secure sum: look at the cases here, and "
+    "tell the coordinator, who can set a larger `aggregation.range`",
+    UNEXPECTED: "an error that nobody foresaw: state/errors.jsonl says where, without the text",
+}
+"""The same at the site's own terminal and pages, where it reads otherwise there."""
 
 _BY_NUMBER = {errno.ENOSPC: DISK_FULL, errno.EDQUOT: DISK_FULL, errno.EROFS: READ_ONLY, errno.ENOMEM: OUT_OF_MEMORY}
 _BY_NUMBER_UNLESS_OURS = {errno.EACCES: READ_ONLY, errno.EPERM: READ_ONLY}
@@ -109,6 +141,13 @@ def machine_cause(error: BaseException, unforeseen: bool) -> str | None:
 def what_to_do(code: str) -> str:
     """What to do about a code; where to look, if it has no line of its own."""
     return CAUSES.get(code, "state/errors.jsonl at the site says where, and `fedgraft site check` what to do")
+
+
+def what_to_do_here(code: str) -> str:
+    """`what_to_do`, for who reads it at the site itself."""
+    return CAUSES_HERE.get(code) or CAUSES.get(
+        code, "state/errors.jsonl says where, and `fedgraft site check` what to do"
+    )
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -109,6 +109,13 @@ class Decisions:
             return (0, 0)
         return status.st_mtime_ns, status.st_size
 
+    def came_last(self) -> int:
+        """Differs after each plan that came for the first time."""
+        try:
+            return (self.site.state / PENDING).stat().st_mtime_ns
+        except OSError:
+            return 0
+
     def receipt(self, plan: str) -> str:
         """The JSON of the receipt that goes with an answer; empty if nobody had to approve the plan."""
         line = None if self.site.approval != "ask" else self.last(plan)

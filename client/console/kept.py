@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fedgraft.client.overview.overview import Overview
-from fedgraft.common.causes import what_to_do
+from fedgraft.common.causes import what_to_do_here
 from fedgraft.common.drawing.markup import Content, Html, named, paragraph, section, table, tag
 from fedgraft.common.drawing.numbers import duration, size
 from fedgraft.common.runtime.moments import clock_time
@@ -24,7 +24,7 @@ def status_part(found: Overview) -> Html:
         return tag("div", line)
     code, moment = found.last_error
     shown = moment.replace("T", " ").removesuffix("Z")
-    return tag("div", line, paragraph("Last failure, ", shown, ": ", tag("code", code), ": ", what_to_do(code)))
+    return tag("div", line, paragraph("Last failure, ", shown, ": ", tag("code", code), ": ", what_to_do_here(code)))
 
 
 def left_part(found: Overview) -> Html:

@@ -30,12 +30,14 @@ from fedgraft.client.deployment.connection import (
 )
 from fedgraft.client.deployment.executor import require_superexec
 from fedgraft.client.deployment.message_process import require_flower
+from fedgraft.client.deployment.news import News, said_of
+from fedgraft.client.deployment.open_message import OpenMessage
 from fedgraft.client.deployment.proxy import through
 from fedgraft.client.deployment.signals import EXECUTOR_ENDED, EXECUTOR_STALLED_SECONDS, Life
 from fedgraft.client.site.keys import check_private_key
 from fedgraft.client.site.role import require_part_in_runs
 from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file
-from fedgraft.common.causes import what_to_do
+from fedgraft.common.causes import UNAPPROVED, what_to_do_here
 from fedgraft.common.errors import DeploymentError, SiteFileError, code_of
 from fedgraft.common.runtime.files import private_folder, write_private
 from fedgraft.common.runtime.flower import module, quiet_environment
@@ -115,7 +117,7 @@ def run_site(path: Path, patience: float = PATIENCE_SECONDS) -> int:
                 return _Supervision(site, coordinator, path, patience, stopping, holder, connected).run()
     except OSError as error:
         code = code_of(error)
-        raise DeploymentError(f"{site.state}: {error.strerror} (`{code}`): {what_to_do(code)}") from error
+        raise DeploymentError(f"{site.state}: {error.strerror} (`{code}`): {what_to_do_here(code)}") from error
 
 
 class _Supervision:
@@ -139,6 +141,8 @@ class _Supervision:
         self._flagged = ""
         self._troubled_since: float | None = None
         self._said: tuple[str, float] = ("", 0.0)
+        open_message = OpenMessage(site.state / "open-message")
+        self._news = News(site, lambda: open_message.left() is not None)
 
     def run(self) -> int:
         """Connect, again and again if the connection ends; returns the exit code of ``site start``."""
@@ -184,6 +188,7 @@ class _Supervision:
             for told in node.told():
                 node_life.heard()
                 self._pass_on(told)
+            self._tell_news()
             if node_life.is_quiet or (self._executor is not None and self._executor.told()):
                 executor_life.heard()  # it waits for a SuperNode that does nothing
             self._flag("SuperNode" if node_life.is_quiet else "executor" if executor_life.is_quiet else "")
@@ -219,13 +224,22 @@ class _Supervision:
             self._say(f"connected to {self._coordinator.address}; waiting for runs")
         elif "failed" in told:
             code, what = told["failed"], told["what"]
-            self._say(f"a message of a run ({what}) failed: `{code}`: {what_to_do(code)}")
+            if code == UNAPPROVED and self._site.approval == "ask":
+                self._tell_news(at_once=True)
+            else:
+                said = said_of(self._site.state, code)
+                why = f" ({said})" if said else ""
+                self._say(f"a message of a run ({what}) failed: `{code}`: {what_to_do_here(code)}{why}")
         elif told.get("link") is False:
             found = reach(self._coordinator)
             why = "the connection broke off" if found.ok else found.sentence
             self._say(f"{why}; trying again every {PAUSE_SECONDS:.0f} s")
         elif told.get("link") is True:
             self._say(f"connected again to {self._coordinator.address}")
+
+    def _tell_news(self, at_once: bool = False) -> None:
+        for sentence in self._news.look(at_once):
+            self._say(sentence)
 
     def _replace_executor(self, node: Child, why: str) -> bool:
         """Start an executor in the place of one that ended or stands still; ``False`` if that happens too often."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from fedgraft.client.overview.overview import Overview, overview, overview_values
 from fedgraft.client.site.site_file import read_site_file
-from fedgraft.common.causes import what_to_do
+from fedgraft.common.causes import what_to_do_here
 from fedgraft.common.runtime.processes import say
 
 DESCRIPTION = """\
@@ -58,4 +58,4 @@ def _lines(found: Overview) -> Iterator[str]:
         yield f"time: {seconds:,.0f} s for {sum(one.times for one in found.work)} messages"
     if found.last_error is not None:
         code, moment = found.last_error
-        yield f"last failure, {moment}: {code}: {what_to_do(code)}"
+        yield f"last failure, {moment}: {code}: {what_to_do_here(code)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from fedgraft.client.approval.deciding import Waiting, waiting
 from fedgraft.client.approval.decisions import Decisions, standing_in
 from fedgraft.client.overview.left import Left, read_left
+from fedgraft.client.site.log_names import RELEASED
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import DataError
 from fedgraft.common.runtime.files import whole_lines
@@ -57,7 +58,8 @@ class Overview:
         connected: whether ``fedgraft site start`` runs.
         log: what is wrong with the log of decisions; empty if it is as it was written.
         used: bytes of the site's state and store. ``free``: bytes that the disk still has.
-        last_error: code and moment of the last failure, if there was one.
+        last_error: code and moment of the last failure; ``None`` if there was none, or it is over: something was
+            answered, or decided, since.
         pages: of ``check`` and ``report``, when each was made, in seconds since 1970.
     """
 
@@ -96,7 +98,7 @@ def overview(site: SiteFile, now: float) -> Overview:
         work=_work(site.state),
         used=sum(map(_size, dict.fromkeys((site.state, site.shared_store)))) - _counted_twice(site),
         free=shutil.disk_usage(next(path for path in (site.state, *site.state.parents) if path.exists())).free,
-        last_error=_last_error(site.state),
+        last_error=_last_error(site.state, decided),
         pages={
             name: (site.state / file).stat().st_mtime
             for name, file in (("check", CHECK), ("report", REPORT))
@@ -154,12 +156,23 @@ def _counted_twice(site: SiteFile) -> int:
     return _size(site.shared_store) if inside else 0
 
 
-def _last_error(state: Path) -> tuple[str, str] | None:
+def _last_error(state: Path, decided: Sequence[Decided]) -> tuple[str, str] | None:
     lines = whole_lines(state / "errors.jsonl")
     if not lines:
         return None
     line = json.loads(lines[-1])
-    return str(line.get("code", "unexpected")), str(line.get("time", ""))
+    moment = str(line.get("time", ""))
+    since = [_last_answer(state), *(one.time for one in decided[:1])]
+    return None if max(since) > moment else (str(line.get("code", "unexpected")), moment)
+
+
+def _last_answer(state: Path) -> str:
+    """When an answer of a run left last; empty if none did, or lines were put aside since."""
+    for text in reversed(whole_lines(state / RELEASED)):
+        line = json.loads(text)
+        if line.get("run"):
+            return str(line.get("time", ""))
+    return ""
 
 
 def _stamp(moment: float) -> str:

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from fedgraft.common.causes import CAUSES, what_to_do
+from fedgraft.common.causes import CAUSES, CAUSES_HERE, what_to_do, what_to_do_here
 from fedgraft.common.errors import BackboneError, DataError, FedGraftError, WireError, code_of, known_codes, safe_reason
 
 
@@ -57,4 +57,13 @@ def test_an_error_that_stands_in_its_own_chain() -> None:
 
 def test_every_cause_may_leave_a_site_and_one_without_a_line_says_where_to_look() -> None:
     assert set(CAUSES) <= known_codes()
-    assert "errors.jsonl" in what_to_do(FedGraftError.code)
+    assert "errors.jsonl" in what_to_do(FedGraftError.code) and "errors.jsonl" in what_to_do_here(FedGraftError.code)
+
+
+def test_at_the_site_itself_nobody_is_told_to_ask_there() -> None:
+    """Each text that speaks of the site as of another place reads otherwise at the site."""
+    assert set(CAUSES_HERE) <= set(CAUSES)
+    here = {code: what_to_do_here(code) for code in CAUSES}
+    theirs = (" at the site", "there)", "` there", "ask them")
+    assert [code for code, text in here.items() if any(words in text for words in theirs)] == []
+    assert here["disk-full"] == CAUSES["disk-full"]

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fedgraft.client.deployment import supervisor
+from fedgraft.client.deployment import news, supervisor
 from fedgraft.client.deployment.connection import Reach
 from fedgraft.client.deployment.signals import Beat, Life, beating
 from fedgraft.client.site.site_file import Coordinator, SiteFile
+from fedgraft.common.runtime.files import append_json
 from fedgraft.common.runtime.only_one import only_one
 from fedgraft.common.runtime.processes import Program
 
@@ -180,7 +181,17 @@ def test_an_executor_that_keeps_ending_is_named(
     def program(name: str, code: str) -> Program:
         return Program(name, (sys.executable, "-c", code), {}, tmp_path / f"{name}.log", tmp_path)
 
-    told = ({"connected": True}, {"failed": "disk-full", "what": "train"}, {"link": False}, {"link": True})
+    told = (
+        {"connected": True},
+        {"failed": "disk-full", "what": "train"},
+        {"failed": "bounds", "what": "query.prepare"},
+        {"failed": "unapproved", "what": "query.prepare"},
+        {"link": False},
+        {"link": True},
+    )
+    (site.state / "pending").mkdir(parents=True)
+    append_json(site.state / "errors.jsonl", {"code": "bounds", "said": "train.lr=50 is above bounds.rate=10"})
+    (site.state / "pending" / f"{'ab' * 32}.json").write_text('{"backbone": {"name": "resnet"}, "rounds": 3}')
     lines = "".join(json.dumps(one) + "\n" for one in told).encode()
     node = program(
         "supernode",
@@ -191,6 +202,7 @@ def test_an_executor_that_keeps_ending_is_named(
     monkeypatch.setattr(supervisor, "reach", lambda _: Reach(True, False, ""))
     monkeypatch.setattr(supervisor, "supernode_program", lambda *_: node)
     monkeypatch.setattr(supervisor, "executor_program", lambda *_: program("executor", ending))
+    monkeypatch.setattr(news, "LOOK_SECONDS", 0.0)
     with only_one(tmp_path / "lock", "site north") as holder:
         run = supervisor._Supervision(
             site, coordinator, Path("site.yaml"), 60.0, threading.Event(), holder, threading.Event()
@@ -198,6 +210,10 @@ def test_an_executor_that_keeps_ending_is_named(
         assert run.run() == 1
     said = capsys.readouterr().out
     assert "a message of a run (train) failed: `disk-full`: free space on the disk of the site's state folder" in said
+    assert "failed: `bounds`: the plan, or a message, asks for more than `bounds` in site.yaml allows" in said
+    assert "(train.lr=50 is above bounds.rate=10)" in said
+    assert "`unapproved`" not in said, "it is no failure: the plan that waits is said"
+    assert said.count("plan abababab (resnet, 3 rounds) waits for a person here: fedgraft site review abababab") == 1
     assert "the connection broke off; trying again every 2 s\nsite north: connected again to localhost:1" in said
     assert "connected to localhost:1; waiting for runs" in said
     assert "giving up: the executor keeps ending; its log is" in said

@@ -58,14 +58,15 @@ def test_status_in_words_and_as_json(site: SiteFile, tmp_path: Path, capsys: pyt
         {"what": "train", "seconds": {"receive": 0.5, "train": 2.0}},
         {"what": "train", "seconds": {"train": 4.0}},
     )
-    log(site, "errors.jsonl", {"time": day, "code": "disk-full", "kind": "DataError"})
+    later = "2096-01-02T10:00:00Z"
+    log(site, "errors.jsonl", {"time": later, "code": "disk-full", "kind": "DataError"})
     shown = said(capsys, 3, "status", *where)
     for words in (
         "north: not connected: `fedgraft site start` connects it",
         "waits for a decision: plan 0123456789abcdef; fedgraft site review 01234567",
         "left so far: 3 answers on 2 day(s), 2,000,000 bytes of weights",
         "time: 8 s for 3 messages",
-        f"last failure, {day}: disk-full: free space on the disk",
+        f"last failure, {later}: disk-full: free space on the disk",
     ):
         assert words in shown
     values = json.loads(said(capsys, 3, "status", "--json", *where))
@@ -79,8 +80,25 @@ def test_status_in_words_and_as_json(site: SiteFile, tmp_path: Path, capsys: pyt
         {"day": "2026-01-02", "what": "offer", "times": 1, "bytes": 0},
         {"day": "2026-01-02", "what": "update", "times": 1, "bytes": 1_000_000},
     ]
-    assert values["last_error"] == {"code": "disk-full", "time": day} and values["used"] > 0 and values["free"] > 0
+    assert values["last_error"] == {"code": "disk-full", "time": later} and values["used"] > 0 and values["free"] > 0
     assert overview(site, 0.0).work == (Work("prepare", 1, 1.5), Work("train", 2, 6.5))
+
+
+def test_a_failure_that_is_over_is_not_repeated(site: SiteFile) -> None:
+    """An answer of a run, or a decision, came after it; facts and figures of a published model are no answer."""
+    failed = {"time": "2096-01-02T10:00:00Z", "code": "disk-full"}
+    log(site, "errors.jsonl", failed)
+    log(site, "released.jsonl", {"time": "2096-01-02T10:00:00Z", "what": "offer", "run": 7})
+    assert overview(site, 0.0).last_error == ("disk-full", failed["time"])
+    answer = {"time": "2096-01-02T10:00:01Z", "what": "update", "run": 7}
+    facts = {"time": "2096-01-02T10:00:02Z", "what": "facts", "run": 0}
+    log(site, "released.jsonl", facts)
+    assert overview(site, 0.0).last_error == ("disk-full", failed["time"])
+    log(site, "released.jsonl", answer, facts)
+    assert overview(site, 0.0).last_error is None
+    log(site, "errors.jsonl", {"time": "2026-01-01T10:00:00Z", "code": "unapproved"})
+    log(site, "released.jsonl", facts)
+    assert overview(site, 0.0).last_error is None, "somebody has decided since"
 
 
 def test_nothing_waits(site: SiteFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
