@@ -12,7 +12,7 @@ from fedgraft.client.check.report import Bars, Finding, Grade, Grid, Section
 
 _STYLES: dict[Grade, str] = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 _BLOCKS = " ▁▂▃▄▅▆▇█"
-_WHAT = 18  # the same width in all sections, so that they line up
+_WHAT = 17  # the same width in all sections, so that they line up; the rest of 80 columns holds a key's fingerprint
 MOST_ROWS = 24
 
 
@@ -22,13 +22,13 @@ def show_section(console: Console, section: Section) -> None:
     console.print(Text(section.title, "bold"))
     console.print(_findings(section.findings))
     for grid in section.grids:
-        console.print(Text(f"\n  {grid.title}", "dim"))
+        console.print(_title(grid.title))
         console.print(Padding(_grid(grid), (0, 0, 0, 1), expand=False))
         if len(grid.rows) > MOST_ROWS:
             console.print(Text(f"  and {len(grid.rows) - MOST_ROWS} more rows on the page", "dim"))
     for bars in section.bars:
         if len(bars.heights) > 1 and bars.bands:
-            console.print(Text(f"\n  {bars.title}", "dim"))
+            console.print(_title(bars.title))
             console.print(Text(f"  |{sparkline(bars)}|"))
 
 
@@ -48,11 +48,16 @@ def sparkline(bars: Bars) -> str:
     return "".join(_BLOCKS[round(height / most * (len(_BLOCKS) - 1))] for height in bars.heights)
 
 
+def _title(text: str) -> Padding:
+    """Of a grid or chart, all of its lines indented."""
+    return Padding(Text(text, "dim"), (1, 0, 0, 2), expand=False)
+
+
 def _findings(findings: tuple[Finding, ...]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, width=9)
     table.add_column(width=_WHAT)
-    table.add_column()
+    table.add_column(overflow="fold")  # a fingerprint or a path is never cut
     for finding in findings:
         text = Text(finding.text)
         if finding.todo:

@@ -168,10 +168,12 @@ class News:
         for run in self._runs.values():
             if run.plan == plan and run.rounds:
                 return run.rounds
-        path = self.site.state / "plans" / f"{plan}.json"
-        if not plan.isalnum() or not path.is_file():
+        if not plan.isalnum():
             return 0
-        return int(json.loads(path.read_text(encoding="utf-8").partition("\n")[2])["rounds"])
+        kept, came = self.site.state / "plans" / f"{plan}.json", Decisions(self.site).kept_at(plan)
+        if kept.is_file():  # after a line of digests
+            return int(json.loads(kept.read_text(encoding="utf-8").partition("\n")[2])["rounds"])
+        return int(json.loads(came.read_text(encoding="utf-8"))["rounds"]) if came.is_file() else 0
 
     def _new_lines(self) -> Iterator[Mapping[str, Any]]:
         """Whole lines that were added to the log; of one that was put aside meanwhile the rest is left out."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from fedgraft.client.approval.decisions import APPROVED, Decisions
 from fedgraft.client.check import command as check_command
 from fedgraft.client.review.options import DIGEST
-from fedgraft.client.review.words import differences, what_is_trained, what_leaves
+from fedgraft.client.review.words import differences, named, what_is_trained, what_leaves
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.runtime.processes import say
@@ -32,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
     decisions = Decisions(read_site_file(given.site))
     digest, path = decisions.came(given.plan)
     site, plan = decisions.site, load_plan(path)
-    say(f"plan {digest}: {decisions.standing(digest)}")
+    say(named(decisions, digest, plan))
     _tell("what it does", (f"{title}: {text}" for title, text in what_is_trained(site, plan)))
     _tell("what leaves", (f"{title}: {text}" for title, text in what_leaves(site, plan)))
     before = _approved_before(decisions, digest)

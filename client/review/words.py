@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from fedgraft.client.approval.decisions import Decisions, Standing
 from fedgraft.client.approval.follows import options
 from fedgraft.client.site.role import trains_in
 from fedgraft.client.site.site_file import SiteFile
@@ -15,8 +16,24 @@ from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.privacy.budget import by_steps, meets_once
 
+STANDINGS: dict[Standing, str] = {
+    "unknown": "waits for a decision here",
+    "approved": "approved",
+    "refused": "refused",
+    "revoked": "its approval was revoked",
+    "ended": "the last day of its approval is over; it waits for a decision here",
+}
+"""How a plan stands, for people."""
 NOT_COMPARED = ("engine", "tracking", "patience", "partition")
 """Sections that say nothing about what a site does or tells."""
+
+
+def named(decisions: Decisions, digest: str, plan: Plan) -> str:
+    """A plan by its digest, what it is, and how it stands."""
+    standing = STANDINGS[decisions.standing(digest)]
+    if decisions.site.approval == "listed" and digest not in decisions.site.approved:
+        standing = "not among `approved` in site.yaml"
+    return f"plan {digest} ({plan.backbone.name}, {plan.rounds} rounds): {standing}"
 
 
 def what_is_trained(site: SiteFile, plan: Plan) -> Iterator[tuple[str, str]]:

@@ -23,3 +23,7 @@ class Wording(Protocol):
     @property
     def prevalence_of(self) -> str:
         """What an evaluation's `prevalence` is the share of, as the heading of a column."""
+
+    @property
+    def mend(self) -> str:
+        """What a hospital can do about `unreadable` cases (`fedgraft.common.interfaces.task.Task`)."""

@@ -93,6 +93,13 @@ class Classification:
         return f"a label that is not in the plan's data.classes ({', '.join(self.classes)})"
 
     @property
+    def mend(self) -> str:
+        return (
+            "a label that is this hospital's own word for a class belongs under `terms` in site.yaml, as "
+            f"`terms: {{its word: {self.classes[-1]}}}`; correct others in the manifest, or leave their lines out"
+        )
+
+    @property
     def counts(self) -> tuple[str, ...]:
         return self.classes
 

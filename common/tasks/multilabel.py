@@ -45,6 +45,7 @@ class Multilabel:
     reads_label: ClassVar[bool] = False
     not_mixable: ClassVar[str] = ""
     unusable: ClassVar[str] = "a finding's cell that is neither 1, 0 nor empty"
+    mend: ClassVar[str] = "correct the manifest, or leave these lines out"
     headline: ClassVar[str] = "auroc"
     ranking: ClassVar[str] = "one case with a finding and one without it rates the first higher (mean over findings)"
     prevalence_of: ClassVar[str] = "mean of findings"

@@ -104,6 +104,7 @@ class Survival:
     not_mixable: ClassVar[str] = "a partial likelihood ranks whole cases, and half a case has no time"
     manifest_columns: ClassVar[tuple[str, ...]] = (TIME, EVENT)
     unusable: ClassVar[str] = "a `time` that is not a number above 0, or an `event` that is not 1 or 0"
+    mend: ClassVar[str] = "correct the manifest, or leave these lines out"
     counts: ClassVar[tuple[str, ...]] = ("censored", "event")
     headline: ClassVar[str] = "c_index"
     purpose: ClassVar[str] = "tells who is at a higher risk of an earlier event"

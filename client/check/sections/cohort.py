@@ -72,7 +72,8 @@ def _targets(case_table: CaseTable, data: DataSection | None) -> Iterator[Findin
             "problem",
             "targets",
             f"the plan's data.task={task.name} needs the column(s) {', '.join(map(shown, absent))}",
-            "add them to the manifest (docs/cohort.md)",
+            "add them to the manifest (docs/cohort.md), or, if it has them under other names, say so under `terms` in "
+            f"site.yaml: `terms: {{its name: {shown(absent[0])}}}`",
         )
         return
     bad = task.unreadable(case_table.cases)
@@ -82,7 +83,7 @@ def _targets(case_table: CaseTable, data: DataSection | None) -> Iterator[Findin
             "targets",
             f"{count_of(len(bad), 'case')} with {said.unusable}; "
             f"{lines_of([case_table.lines[at] for at in bad])} of the manifest",
-            "correct the manifest, or leave these lines out",
+            said.mend,
         )
     else:
         yield Finding("ok", "targets", f"every case fits the plan's data.task={task.name}")

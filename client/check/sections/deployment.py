@@ -80,7 +80,7 @@ def _describe_key(coordinator: Coordinator) -> str:
     check_private_key(coordinator.key)
     public = public_path(coordinator.key)
     shown = key_fingerprint(public) if public.is_file() else f"without its {public.name}"
-    return f"{coordinator.key}, {shown} (whether it is registered shows at `site start`)"
+    return f"{coordinator.key}\n{shown}\n(whether it is registered shows at `site start`)"
 
 
 def _graded(what: str, look: Callable[[], str]) -> Finding:

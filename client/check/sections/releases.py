@@ -55,7 +55,6 @@ def _promised(plan: Plan) -> Iterator[Finding]:
 
 def _learnt(site: SiteFile, plan: Plan | None) -> Iterator[Finding]:
     least = site.release.patients
-    held = f"each unit rests on {least} patients or more, and no difference of two on one"
     if least < site.release.min_count:
         text = f"min_patients={least} is less than min_count={site.release.min_count}"
         yield Finding("warning", "update", text, "leave min_patients out, unless nothing here is secret")
@@ -68,8 +67,10 @@ def _learnt(site: SiteFile, plan: Plan | None) -> Iterator[Finding]:
         yield Finding("ok", "gradient", text)
         return
     text = (
-        f"weights after training here; {held}. Crafted weights read 105 of 243 rows at a site that holds nothing back, "
-        "and none here; a guess fitted to an update of a wide layer over few patients is made harder, not impossible"
+        f"weights after training here. A part of them that rests on fewer than {least} patients, or that tells one "
+        "patient from the others beside another part, leaves as it came. In a test, weights sent to pick single "
+        "patients out read 105 of 243 patients' rows at a site without this rule, and none with it. Guessing what "
+        "few patients' data were from large layers is made harder, not impossible"
     )
     yield Finding("ok", "update", text)
 

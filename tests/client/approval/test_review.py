@@ -29,7 +29,7 @@ def test_from_coming_to_revoking(asking: Path, site: SiteFile, plan: Plan, capsy
     assert f"{plan.digest[:16]}  came " in said(capsys, 0, "pending", *where)
     shown = said(capsys, 0, "review", start, "--no-check", *where)
     for words in (
-        f"plan {plan.digest}: unknown",
+        f"plan {plan.digest} ({plan.backbone.name}, 3 rounds): waits for a decision here",
         "task: classification: clear, lesion",
         "how: 3 rounds, ",
         "in each round: the trained weights; the mean training loss",
@@ -47,6 +47,8 @@ def test_from_coming_to_revoking(asking: Path, site: SiteFile, plan: Plan, capsy
     assert f"plan {plan.digest[:16]} is not approved: revoked" in said(
         capsys, 2, "revoke", start, "--by", "Dr B", "--why", "again", *where
     )
+    again = said(capsys, 0, "review", start, "--no-check", *where)
+    assert "3 rounds): its approval was revoked" in again
     told = said(capsys, 0, "decisions", *where)
     assert "approved by Dr A, until 2999-01-01" in told
     assert "revoked by Dr B: patients" in told
@@ -102,5 +104,7 @@ def test_refusing_and_days_that_are_over(
         capsys, 0, "refuse", start, "--by", "A", "--why", "too small", *where
     )
     assert "no plan waits" in said(capsys, 0, "pending", *where)
+    write_site_file(asking, replace(site, approval="listed", approved=("ab" * 32,)))
+    assert "): not among `approved` in site.yaml\n" in said(capsys, 0, "review", start, "--no-check", *where)
     write_site_file(asking, replace(site, approval="all"))
     assert "nothing waits" in said(capsys, 0, "pending", *where)

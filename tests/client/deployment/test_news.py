@@ -141,8 +141,9 @@ def test_half_a_line_and_a_log_that_was_put_aside(here: Site) -> None:
     path.write_text(whole)
     assert here.after() == ["run 7 began: plan ab12cd34"], "now that it is whole"
     path.rename(path.with_name("released-0001.jsonl"))
-    here.answers("offer", run=8)
-    assert here.after() == ["run 8 began: plan ab12cd34"]
+    here.comes(PLAN)
+    here.answers("statistics", run=8)
+    assert here.after() == ["run 8 began: plan ab12cd34, 12 rounds"], "as the plan that came says"
 
 
 def test_what_a_failure_says_beside_its_code(tmp_path: Path) -> None:

@@ -72,13 +72,17 @@ def test_labels_that_the_plan_does_not_have_are_named_by_line_only(two_classes: 
     assert finding.text == (
         "1 case with a label that is not in the plan's data.classes (sick, well); line 3 of the manifest"
     )
-    assert finding.todo == "correct the manifest, or leave these lines out"
+    assert finding.todo == (
+        "a label that is this hospital's own word for a class belongs under `terms` in site.yaml, as "
+        "`terms: {its word: well}`; correct others in the manifest, or leave their lines out"
+    )
 
 
 def test_columns_that_the_task_needs(survival_data: DataSection) -> None:
     finding = describe_cohort(case_table_of([case(0, split="train")], survival_data), survival_data, 1).findings[1]
     assert finding.grade == "problem"
     assert finding.text == "the plan's data.task=survival needs the column(s) time, event"
+    assert finding.todo.endswith("under `terms` in site.yaml: `terms: {its name: time}`")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_every_release_that_is_on_is_said() -> None:
     assert set(found) == {
         *("update", "number", "train_loss", "class_counts", "sums", "unusable", "evaluation", "columns"),
     }
-    assert "rests on 5 patients or more" in found["update"] and "105 of 243" in found["update"]
+    assert "rests on fewer than 5 patients" in found["update"] and "rows at a site without this" in found["update"]
     assert "groups of 5 neighbours" in found["evaluation"] and "by sex" in found["columns"]
 
 
