@@ -6,6 +6,7 @@ The code is all that leaves the site. The coordinator's ledger and the site's te
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 
 UNEXPECTED = "unexpected"
@@ -103,6 +104,7 @@ CAUSES_HERE = {
     UNEXPECTED: "an error that nobody foresaw: state/errors.jsonl says where, without the text",
 }
 """The same at the site's own terminal and pages, where it reads otherwise there."""
+_REPORTED = re.compile(r"the site reported `([a-z-]+)`:")
 
 _BY_NUMBER = {errno.ENOSPC: DISK_FULL, errno.EDQUOT: DISK_FULL, errno.EROFS: READ_ONLY, errno.ENOMEM: OUT_OF_MEMORY}
 _BY_NUMBER_UNLESS_OURS = {errno.EACCES: READ_ONLY, errno.EPERM: READ_ONLY}
@@ -136,6 +138,18 @@ def machine_cause(error: BaseException, unforeseen: bool) -> str | None:
             if words in text:
                 return code
     return None
+
+
+def reported(code: str) -> str:
+    """With what the reason begins, in a coordinator's ledger, if a reply is not used since the site reported this
+    code."""
+    return f"the site reported `{code}`:"
+
+
+def reported_code(reason: str) -> str | None:
+    """The code in a reason that begins as `reported` says; ``None`` if it does not."""
+    found = _REPORTED.match(reason)
+    return None if found is None else found[1]
 
 
 def what_to_do(code: str) -> str:

@@ -227,7 +227,10 @@ def _waits(plan: Plan, delivery: Delivery, ledger: Ledger, registered: Mapping[i
     def expected() -> set[str]:
         return set(registered.values()) - set(plan.hold_out)
 
-    return Patience(plan.patience, delivery, ledger, expected, Board(out), partial(decided_at, out))
+    def connected() -> set[str]:
+        return {registered[node] for node in delivery.nodes() if node in registered}
+
+    return Patience(plan.patience, delivery, ledger, expected, Board(out), connected, partial(decided_at, out))
 
 
 def _resolved(delivery: Delivery, plan: Plan, registered: Mapping[int, str], ledger: Ledger) -> tuple[Plan, Model]:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import date
 
+from fedgraft.client.approval.asked import RunOf, clock_of, read_asked
 from fedgraft.client.approval.decisions import APPROVED, REFUSED, REVOKED, Decisions
 from fedgraft.client.approval.receipt import receipt_of
 from fedgraft.common.errors import SiteFileError
@@ -18,12 +19,14 @@ class Waiting:
     Attributes:
         came: in seconds since 1970.
         backbone: the network that it would train on. ``rounds``: how many.
+        run: whether its run goes on: of one that is over the plan does not wait.
     """
 
     plan: str
     came: float
     backbone: str
     rounds: int
+    run: RunOf = "unknown"
 
 
 def waiting(decisions: Decisions) -> tuple[Waiting, ...]:
@@ -37,7 +40,8 @@ def waiting(decisions: Decisions) -> tuple[Waiting, ...]:
     found = []
     for digest, path in decisions.pending().items():
         plan = json.loads(path.read_text(encoding="utf-8"))
-        found.append(Waiting(digest, path.stat().st_mtime, str(plan["backbone"]["name"]), int(plan["rounds"])))
+        run = decisions.run_of(digest)
+        found.append(Waiting(digest, path.stat().st_mtime, str(plan["backbone"]["name"]), int(plan["rounds"]), run))
     return tuple(found)
 
 
@@ -54,7 +58,23 @@ def approve(decisions: Decisions, start: str, by: str, purposes: tuple[str, ...]
     receipt = receipt_of(decisions.site, digest, _named(by), purposes, until)
     decisions.write(APPROVED, digest, by, {"receipt": receipt})
     told = "until it is revoked" if until is None else f"to the end of {until}"
-    return f"plan {digest[:16]} is approved, {told}; the coordinator is told within seconds"
+    return f"plan {digest[:16]} is approved, {told}; {_what_follows(decisions, digest)}"
+
+
+def _what_follows(decisions: Decisions, digest: str) -> str:
+    said, run = read_asked(decisions.site.state), decisions.run_of(digest)
+    if run == "over" and said is not None:
+        return (
+            f"but the run that asked for it is over, as the coordinator said at {clock_of(said)}: this counts for a "
+            "later run of the same plan"
+        )
+    if run == "goes on":
+        return "the coordinator is told within seconds"
+    since = "yet" if said is None else f"since {clock_of(said)}"
+    return (
+        "the coordinator is told as soon as this site is connected (whether a run still asks for it is not known here: "
+        f"the coordinator has not said {since})"
+    )
 
 
 def refuse(decisions: Decisions, start: str, by: str, why: str) -> str:

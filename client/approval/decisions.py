@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from fedgraft.client.approval.asked import RunOf, read_asked
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import DataError, PlanRefusedError, SiteFileError, UnapprovedError
 from fedgraft.common.runtime.chained import Chain
@@ -101,6 +102,33 @@ class Decisions:
         known = dict.fromkeys(line["plan"] for line in lines)
         return tuple(plan for plan in known if standing_in(lines, plan, today) == APPROVED)
 
+    def refused(self) -> tuple[str, ...]:
+        """Digests of the plans that a person refused, or whose approval was revoked, in the order of these; none if the
+        file was changed, or nobody is asked."""
+        if self.site.approval != "ask":
+            return ()
+        try:
+            lines, today = self.lines(), date.today()
+        except DataError:
+            return ()
+        last = {line["plan"]: place for place, line in enumerate(lines)}
+        standing = {plan: standing_in(lines, plan, today) for plan in sorted(last, key=lambda plan: last[plan])}
+        return tuple(plan for plan, one in standing.items() if one in (REFUSED, REVOKED))
+
+    def run_of(self, plan: str) -> RunOf:
+        """Whether the run that asked for a plan goes on, as far as the coordinator has said. A plan that `follows` from
+        another is asked for with that one.
+
+        Raises:
+            DataError: the file was changed.
+        """
+        said, path = read_asked(self.site.state), self.kept_at(plan)
+        if said is None or not path.is_file():
+            return "unknown"
+        line = self.last(plan)
+        origin = plan if line is None else str(line.get(FROM, plan))
+        return said.run_of(origin if plan not in said.plans else plan, path.stat().st_mtime, time.time())
+
     def changed(self) -> tuple[int, int]:
         """Differs after each decision."""
         try:
@@ -122,15 +150,26 @@ class Decisions:
         return "" if line is None or "receipt" not in line else json.dumps(line["receipt"], sort_keys=True)
 
     def keep_pending(self, plan: Plan) -> None:
-        """Keep a plan that came."""
+        """Keep a plan that came; one whose run was over is asked for again."""
         path = self.kept_at(plan.digest)
-        if not path.is_file():
+        if path.is_file():
+            if self.run_of(plan.digest) == "over":
+                path.touch()
+        else:
             private_folder(path.parent)
             with replacing(path, private=True) as partial:
                 partial.write_text(plan.to_json(), encoding="utf-8")
 
     def pending(self) -> dict[str, Path]:
-        """The plans that came and wait for a decision, by digest, the newest first."""
+        """The plans that came and wait for a decision, by digest, the newest first; without those of whose run the
+        coordinator has said that it is over."""
+        return {plan: path for plan, path in self._undecided().items() if self.run_of(plan) != "over"}
+
+    def over(self) -> tuple[str, ...]:
+        """The plans that nobody decided about, and whose run is over, the newest first."""
+        return tuple(plan for plan in self._undecided() if self.run_of(plan) == "over")
+
+    def _undecided(self) -> dict[str, Path]:
         folder = self.site.state / PENDING
         files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
         return {path.stem: path for path in files if self.standing(path.stem) in ("unknown", "ended")}

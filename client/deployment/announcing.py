@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from fedgraft.client.approval.asked import keep_asked
 from fedgraft.client.approval.decisions import Decisions
 from fedgraft.client.cohort.at_a_glance import Glance, glance
 from fedgraft.client.cohort.manifest.own_words import in_words_of_plans
@@ -42,6 +43,7 @@ from fedgraft.common.wire.site_facts import (
 )
 
 EVERY_SECONDS = 20.0
+MOST_ANSWER = 1 << 20
 
 
 class Announcer:
@@ -70,6 +72,7 @@ class Announcer:
             allow=site.allow,
             approval=site.approval,
             approved=Decisions(site).approved()[-MOST_APPROVED:],
+            refused=Decisions(site).refused()[-MOST_APPROVED:],
             classes=None if looked is None or not site.announce.classes else self._classes(looked),
         )
 
@@ -92,6 +95,7 @@ class Announcer:
         content = pack_facts(self._written_down())
         address = split_address(self._coordinator.address)
         assert address is not None, "checked before the site connects"
+        asked_at = time.time()
         context = ssl.create_default_context(cafile=str(self._coordinator.ca))
         connection = connection_to(address, context, proxy_to(self._coordinator))
         try:
@@ -100,7 +104,9 @@ class Announcer:
             headers = signed_headers(self._coordinator.key, PATH, time.time(), content)
             connection.request("POST", PATH, body=content, headers={**headers, "content-type": "application/json"})
             answer = connection.getresponse()
-            answer.read()
+            said = answer.read(MOST_ANSWER)
+            if answer.status == 200:
+                keep_asked(self._site.state, said, asked_at)
             return answer.status
         finally:
             connection.close()

@@ -12,7 +12,10 @@ from fedgraft.client.approval.decisions import Decisions
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.common.runtime.processes import say
 
-DESCRIPTION = "Lists the plans that came and wait for a person here to decide."
+DESCRIPTION = """\
+Lists the plans that came and wait for a person here to decide. A plan whose run the coordinator has called over does
+not wait; one of whose run it has said nothing since it came is marked as such.
+"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +36,13 @@ def run(given: argparse.Namespace) -> int:
     for one in found:
         came = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.came))
         say(f"{one.plan[:16]}  came {came}  {one.backbone}, {one.rounds} rounds; fedgraft site review {one.plan[:8]}")
+        if one.run == "unknown":
+            say("  whether its run still goes on is not known here: the coordinator has not said since it came")
     if not found:
         say("no plan waits for a decision")
+    over = decisions.over()
+    if over:
+        say(f"not decided, and the run that asked is over: {', '.join(plan[:16] for plan in over)}")
     return 0
 
 

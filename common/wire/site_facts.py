@@ -19,6 +19,8 @@ from fedgraft.common.errors import WireError
 WIRE = 2
 """The number of the messages between coordinator and sites: a change that the other side can't read raises it."""
 PATH = "/sites/facts"
+ASKED = "asked"
+"""In the answer, which is JSON: digests of the plans of the runs that go on."""
 MOST_APPROVED = 64
 MOST_COLUMNS, MOST_NAME, MOST_CLASSES = 4096, 200, 256
 """Of a table: so many columns, each with a name of so many characters; so many classes."""
@@ -44,6 +46,7 @@ class SiteFacts:
         allow: packages, besides ``fedgraft``, from which a plan may use parts there.
         approval: whether a person there must approve a plan (``ask``), it must be listed (``listed``), or neither.
         approved: digests of plans that are approved there now, the newest at most.
+        refused: digests of plans that a person there refused, or whose approval was revoked, the newest at most.
         classes: lines of the manifest by ``label``, to two figures, of those that ``min_count`` lines have; ``None`` if
             withheld (as it is by default).
     """
@@ -62,6 +65,9 @@ class SiteFacts:
     approved: Annotated[
         tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...], Field(max_length=MOST_APPROVED)
     ] = ()
+    refused: Annotated[
+        tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...], Field(max_length=MOST_APPROVED)
+    ] = ()
     classes: (
         Annotated[
             dict[Annotated[str, Field(max_length=MOST_NAME)], Annotated[int, Field(ge=1, lt=2**53)]],
@@ -72,9 +78,10 @@ class SiteFacts:
 
 
 def pack_facts(facts: SiteFacts) -> bytes:
-    """The content of a request; without ``classes`` if there are none, so that an older coordinator reads it."""
+    """The content of a request; without ``classes`` and ``refused`` if there are none, so that an older coordinator
+    reads it."""
     told = asdict(facts)
-    return to_json({name: value for name, value in told.items() if name != "classes" or value is not None})
+    return to_json({name: value for name, value in told.items() if name not in ("classes", "refused") or value})
 
 
 def unpack_facts(content: bytes) -> SiteFacts:

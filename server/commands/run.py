@@ -33,7 +33,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start-from", type=Path, metavar="RUNDIR", help="begin from the graft of a finished run")
     parser.add_argument("--out", type=Path, metavar="RUNDIR", help="results (default: DIR/runs/<time>-<digest>)")
     parser.add_argument("--dry-run", action="store_true", help="only check the plan and say where it would run")
-    parser.add_argument("--anyway", action="store_true", help="leave out sites that the plan does not fit")
+    parser.add_argument(
+        "--anyway",
+        action="store_true",
+        help="leave out sites that the plan does not fit; wait for more than are registered",
+    )
     parser.add_argument("--detach", action="store_true", help="return once it is submitted; `watch` shows its progress")
 
 
@@ -48,11 +52,11 @@ def run(given: argparse.Namespace) -> int:
         raise DeploymentError("--extend belongs to --resume RUNDIR; a plan says its own rounds")
     plan, graft = begun_from(_plan_for_hospitals(given.plan), given.start_from, given.plan.parent)
     launch.require_deployable(plan)
-    left_out = check(folder, plan, given.anyway)
+    checked = check(folder, plan, given.anyway)
     if given.dry_run:
-        say(f"plan {plan.digest} is valid; it would run on:\n{site_table(folder)}")
+        say(f"plan {plan.digest} is valid; {checked.where}\n{site_table(folder)}")
         return 0
-    launched = launch.launch(folder, plan, given.out, left_out, graft)
+    launched = launch.launch(folder, plan, given.out, checked.left_out, graft)
     if graft is not None:
         say(f"it begins from the graft of {graft.run}, {graft.digest[:16]}")
     say(f"run {launched.run_id}: plan {plan.digest[:16]}, results in {launched.out}")
@@ -68,8 +72,8 @@ def _resume(folder: Folder, given: argparse.Namespace) -> int:
         )
     out = given.resume.resolve()
     launch.require_resumable(folder, out, given.extend)
-    left_out = check(folder, load_plan(out / PLAN), given.anyway, names_in(out / LEFT_OUT))
-    launched = launch.relaunch(folder, out, given.extend, left_out)
+    checked = check(folder, load_plan(out / PLAN), given.anyway, names_in(out / LEFT_OUT))
+    launched = launch.relaunch(folder, out, given.extend, checked.left_out)
     say(f"run {launched.run_id}: goes on, results in {launched.out}")
     return 0 if given.detach else follow_in_its_place(folder, launched)
 

@@ -20,6 +20,9 @@ from fedgraft.server.deployment.folder import CHECKPOINTS, COMPLETE, Folder
 OPEN, PLAN, ENDED = "open", "submitted.json", "ended.json"
 """The folder of open runs in a coordinator's; and in a run's folder the plan as sites get it, and why the run ended
 before it was complete."""
+HEADLINE = "headline.json"
+"""In a run's folder, from before sites are asked: what is shown of it, with the digest of its plan
+(`fedgraft.server.reports.headline`)."""
 OPEN_RUNS = "FEDGRAFT_OPEN_RUNS"
 """The variable in a ServerApp's environment that names the folder of open runs: a run's configuration, which Flower
 gives to its nodes, too, names the run only."""
@@ -95,6 +98,13 @@ def open_runs(folder: Folder) -> Iterator[OpenRun]:
 def of_folder(folder: Folder, out: Path) -> OpenRun | None:
     """The open run of a folder; ``None`` if there is none."""
     return next((run for run in open_runs(folder) if run.folder == out), None)
+
+
+def plans_asked(folder: Folder) -> list[str]:
+    """Digests of the plans of the runs that go on, as sites are asked to approve them, sorted."""
+    found = (run.folder / HEADLINE for run in open_runs(folder) if not run.has_ended)
+    digests = (json.loads(path.read_text(encoding="utf-8")).get("plan") for path in found if path.is_file())
+    return sorted({digest for digest in digests if digest})
 
 
 def submit(

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fedgraft.common.causes import reported
 from fedgraft.common.errors import PrivacySpentError
-from fedgraft.server.exchange.guard import reported
 from fedgraft.server.exchange.ledger import Ledger, What
 from fedgraft.server.exchange.too_few import TooFewError
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from flwr.app import Message, RecordDict
 from torch import Tensor
 
-from fedgraft.common.causes import what_to_do
+from fedgraft.common.causes import reported, what_to_do
 from fedgraft.common.errors import WireError
 from fedgraft.common.interfaces.head_start import COUNTS
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
@@ -205,11 +205,6 @@ def read_gradient(
     if wrong is None and found.examples != expected.examples:
         return Refusal(WRONG_COUNT, f"{found.examples} training cases, but {expected.examples} when it was prepared")
     return wrong or found
-
-
-def reported(code: str) -> str:
-    """With what the reason begins if a reply is not used since the site reported this code."""
-    return f"the site reported `{code}`:"
 
 
 def same_name(claimed: Mapping[int, str]) -> set[int]:

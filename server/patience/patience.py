@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -10,6 +10,7 @@ from fedgraft.common.plan.patience_section import PatienceSection
 from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.too_few import TooFewError
+from fedgraft.server.patience.causes import Cause, causes, refused_by_all
 from fedgraft.server.patience.waiting import Board, Waiting
 
 Found = TypeVar("Found")
@@ -52,6 +53,7 @@ class Patience:
 
     Args:
         expected: the names of all sites that should train.
+        connected: the names of all sites that are connected.
         decided: differs once a person at a site has decided about a plan.
     """
 
@@ -62,12 +64,15 @@ class Patience:
         ledger: Ledger,
         expected: Callable[[], Collection[str]],
         board: Board,
+        connected: Callable[[], Collection[str]],
         decided: Callable[[], object] = lambda: None,
     ) -> None:
         self._section, self._delivery, self._ledger, self._decided = section, delivery, ledger, decided
-        self._expected, self._board, self._clock = expected, board, delivery.clock
+        self._expected, self._connected = expected, connected
+        self._board, self._clock = board, delivery.clock
         self._missing: dict[str, datetime] = {}
         self._said: float | None = None
+        self._causes: Mapping[str, Cause] = {}
         board.clear()
 
     def noticed(self, present: Collection[str]) -> None:
@@ -92,6 +97,7 @@ class Patience:
                     began, since = self._clock.now(), self._clock.date()
                 waited = True
                 end = began + self._section.wait
+                self._require_hope(few)
                 if self._clock.now() >= end:
                     raise _spent(few, self._section.wait) from few
                 self._pause(few, since, (connected, decided), min(self._clock.now() + retry, end))
@@ -119,11 +125,28 @@ class Patience:
         section, until = self._section, since + timedelta(seconds=self._section.wait)
         needed = (section.quorum_sites, section.quorum_cases)
         missing = dict(sorted(self._missing.items()))
-        waiting = Waiting(few.number, since, until, *needed, few.present, missing, few.head)
+        why = self._why(few)
+        waiting = Waiting(few.number, since, until, *needed, few.present, missing, why, few.head)
         self._board.show(waiting)
-        if self._said is None or self._clock.now() - self._said >= SAID_EVERY:
+        if self._said is None or why != self._causes or self._clock.now() - self._said >= SAID_EVERY:
             self._said = self._clock.now()
             self._board.say(waiting.sentence)
+            if why and why != self._causes:
+                self._board.say(waiting.why)
+            self._causes = why
+
+    def _why(self, few: TooFewError) -> dict[str, Cause]:
+        return causes(self._missing, self._connected(), self._ledger, few.number)
+
+    def _require_hope(self, few: TooFewError) -> None:
+        """
+        Raises:
+            TooFewError: before the first round, every site refuses the plan for what waiting does not change.
+        """
+        self._miss({*self._expected(), *few.besides} - set(few.present))
+        why = refused_by_all(self._why(few), self._expected()) if few.number <= 1 else None
+        if why is not None:
+            raise _again(few, f"{few.head}; {why}: another plan, or what they allow in their site.yaml") from few
 
     def _miss(self, names: Collection[str]) -> None:
         now = self._clock.date()
@@ -132,5 +155,8 @@ class Patience:
 
 def _spent(few: TooFewError, seconds: float) -> TooFewError:
     """The error of a run whose patience is spent."""
-    head = f"{few.head}; patience.wait={seconds:g} seconds are over"
+    return _again(few, f"{few.head}; patience.wait={seconds:g} seconds are over")
+
+
+def _again(few: TooFewError, head: str) -> TooFewError:
     return TooFewError("\n".join((head, *few.others)), few.number, few.present, few.besides)

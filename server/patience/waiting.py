@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from fedgraft.common.runtime.files import replacing
+from fedgraft.server.patience.causes import Cause, in_lines
 
 WAITING = "waiting.json"
 """In a run's folder, only while the run is below its quorum: ``round``, ``since`` and ``until`` (when it will end),
 what is ``needed`` (``sites``, and ``cases`` as a share), the names of sites that are ``present`` and ``missing``, since
-when each is (``missing_since``), and the ``reason`` in a line. Times are ISO 8601, in UTC."""
+when each is (``missing_since``) and why (``causes``: ``code`` and ``what``), and the ``reason`` in a line. Times are
+ISO 8601, in UTC."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Waiting:
         sites, cases: the quorum: a number, and a share of all training cases.
         present: names of the sites that are there.
         missing: since when others are not, by name, as far as this run has seen.
+        causes: why each of these is, by name.
         reason: in a line.
     """
 
@@ -38,6 +41,7 @@ class Waiting:
     cases: float
     present: Sequence[str]
     missing: Mapping[str, datetime]
+    causes: Mapping[str, Cause]
     reason: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,15 +54,23 @@ class Waiting:
             "present": list(self.present),
             "missing": list(self.missing),
             "missing_since": {name: _stamp(since) for name, since in self.missing.items()},
+            "causes": {name: asdict(cause) for name, cause in self.causes.items()},
             "reason": self.reason,
         }
 
     @property
     def sentence(self) -> str:
         """For the run's log."""
-        names = ", ".join(f"{name} (since {since:%d %b %H:%M} UTC)" for name, since in self.missing.items())
+        names = ", ".join(
+            f"{name} ({self.causes[name].code}, since {since:%d %b %H:%M} UTC)" for name, since in self.missing.items()
+        )
         whom = f"missing: {names}" if names else "every registered site is there, and more are needed"
         return f"waiting: {self.reason}; {whom}; without them the run ends on {self.until:%d %b %H:%M} UTC"
+
+    @property
+    def why(self) -> str:
+        """The causes, a line for each, with what to do."""
+        return "\n".join(in_lines(self.causes))
 
 
 def _stamp(when: datetime) -> str:

@@ -84,6 +84,11 @@ def _misfits(needs: Needs, facts: SiteFacts) -> Iterator[Misfit]:
     elif facts.columns is not None and (missing := [name for name in needs.columns if name not in facts.columns]):
         named = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
         yield Misfit(f"lacks the column(s) {named}", "add them to its table, or leave them out of the plan")
+    if facts.columns is not None and (lacks := [name for name in needs.given if name not in facts.columns]):
+        yield Misfit(
+            f"its manifest lacks the column {', '.join(lacks)}, which data.test=given reads",
+            "the site adds it (train, val or test in each line), or data.test=sites in the plan",
+        )
     refused = [name for name in needs.packages if not is_within(name, facts.allow)]
     if refused:
         yield Misfit(f"does not allow parts from {', '.join(refused)}", "the site decides: `allow` in its site.yaml")
@@ -116,6 +121,34 @@ def to_approve(fits: Sequence[Fit], plan: str) -> str:
     asking = [fit for fit in fits if fit.facts is not None and fit.facts.approval == "ask"]
     names = ", ".join(fit.site.name for fit in asking if fit.facts is not None and plan not in fit.facts.approved)
     return f"waits until a person there has approved it: {names} (fedgraft site review, approve)" if names else ""
+
+
+def would_run(fits: Sequence[Fit], plan: Plan) -> str:
+    """Where a plan would run now, in sentences: who is online, who is not, and whether the run would wait."""
+    here = [fit.site.name for fit in fits if fit.online and not fit.misfits]
+    away = [fit.site.name for fit in fits if not fit.online]
+    said = [f"it would run on: {', '.join(here) or 'no site, since none is online'}"]
+    if away:
+        said.append(f"not online now, and asked once they are: {', '.join(away)}")
+    trains, least = [name for name in here if name not in plan.hold_out], plan.patience.quorum_sites
+    if len(trains) < least:
+        said.append(f"it would wait: {len(trains)} to train online, patience.quorum_sites={least} are needed")
+    return "; ".join(said)
+
+
+def require_quorum(fits: Sequence[Fit], plan: Plan, anyway: bool) -> None:
+    """
+    Raises:
+        DeploymentError: fewer sites are registered than the plan's quorum needs.
+    """
+    trains = [fit.site.name for fit in fits if fit.site.name not in plan.hold_out]
+    least = plan.patience.quorum_sites
+    if len(trains) < least and not anyway:
+        raise DeploymentError(
+            f"nothing was submitted: patience.quorum_sites={least} are needed to train, and {len(trains)} are "
+            f"registered for it ({', '.join(trains) or 'none'}); a smaller quorum, or invite more; with --anyway "
+            "it is submitted, and waits for them"
+        )
 
 
 def left_out(fits: Sequence[Fit], plan: Plan, anyway: bool) -> dict[str, str]:

@@ -32,6 +32,7 @@ class Needs:
         fedgraft, wire: as at the coordinator.
         kind: of its cases; ``None`` for any. ``case``: one, in words (``an image``).
         columns: of its manifest or table, with the labels' columns.
+        given: columns of its manifest that only this plan's options ask for.
         packages: besides ``fedgraft``, from which the plan has parts.
         once, each: bytes that a site keeps at least: of the backbone, and of each case.
     """
@@ -44,6 +45,7 @@ class Needs:
     packages: tuple[str, ...]
     once: int
     each: int
+    given: tuple[str, ...] = ()
 
 
 def needs_of(plan: Plan, model: Model | None = None) -> Needs:
@@ -68,6 +70,7 @@ def needs_of(plan: Plan, model: Model | None = None) -> Needs:
         packages=tuple(sorted(set(_packages(plan)))),
         once=once,
         each=each,
+        given=("split",) if plan.data.test == "given" else (),
     )
 
 

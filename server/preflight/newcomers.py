@@ -34,13 +34,13 @@ def unfit_newcomers(out: Path, plan: Plan, model: Model) -> Unfit:
 
 
 def decided_at(out: Path) -> object:
-    """Which plans each site of the run in the folder ``out`` has approved, as it told last; ``None`` for a run that no
-    coordinator submitted."""
+    """Which plans each site of the run in the folder ``out`` has approved and refused, as it told last; ``None``
+    for a run that no coordinator submitted."""
     folder = _coordinator_of(out)
     if folder is None:
         return None
     try:
-        return {name: told.facts.approved for name, told in read_announced(folder).items()}
+        return {name: (told.facts.approved, told.facts.refused) for name, told in read_announced(folder).items()}
     except (OSError, ValueError, TypeError):  # the list can't be read now: nothing is known
         return None
 

@@ -14,13 +14,11 @@ import yaml
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.files import replacing
-from fedgraft.server.deployment.open_runs import PLAN
+from fedgraft.server.deployment.open_runs import HEADLINE, PLAN
 
 if TYPE_CHECKING:
     from fedgraft.common.interfaces.task import AnyTask
     from fedgraft.common.plan.plan import Plan
-
-HEADLINE = "headline.json"
 
 
 @dataclass(frozen=True)

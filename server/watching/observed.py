@@ -196,7 +196,9 @@ def _waiting(out: Path) -> str | None:
         held = json.loads((out / WAITING).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    missing = ", ".join(held.get("missing", ())) or "nobody that is known"
+    causes = {name: cause["code"] for name, cause in held.get("causes", {}).items()}
+    named = [f"{name} ({causes[name]})" if name in causes else name for name in held.get("missing", ())]
+    missing = ", ".join(named) or "nobody that is known"
     return f"{held.get('reason', 'below its quorum')}; missing: {missing}; since {held.get('since', '?')}"
 
 

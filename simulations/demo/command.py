@@ -83,7 +83,7 @@ def _run(demo: Demo, plan: Plan, root: Path) -> int:
     demo.folder.runs.mkdir()
     (demo.folder.runs / "run").symlink_to(root / "run")  # the console shows what is there
     (root / "plan.json").write_text(plan.to_json(), encoding="utf-8")
-    launched = launch.launch(demo.folder, plan, root / "run", check(demo.folder, plan, anyway=False))
+    launched = launch.launch(demo.folder, plan, root / "run", check(demo.folder, plan, anyway=False).left_out)
     say(f"run {launched.run_id}: plan {plan.digest[:16]}, results in {launched.out}")
     return subprocess.call(following(demo.folder, launched), env=quiet_environment(os.environ))
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from fedgraft.common.errors import WireError
 from fedgraft.common.runtime.files import private_folder, replacing
 from fedgraft.common.runtime.signed_requests import CONTENT, TIME, as_text, signer
-from fedgraft.common.wire.site_facts import PATH, SiteFacts, pack_facts, unpack_facts
+from fedgraft.common.wire.site_facts import ASKED, PATH, SiteFacts, pack_facts, unpack_facts
 from fedgraft.server.deployment.folder import Folder, read_sites
+from fedgraft.server.deployment.open_runs import plans_asked
 from fedgraft.server.deployment.public.published import Refused
 
 FACTS_PATH = PATH
@@ -56,8 +57,9 @@ class Board:
             return Refused(401, _UNKNOWN)
         return Note(names[who], known[CONTENT], round(int(known[TIME]) - now, 1))
 
-    def take(self, letter: Note, content: bytes) -> Refused | None:
-        """Check what a site tells and keep it, in the place of what it told before."""
+    def take(self, letter: Note, content: bytes) -> Refused | str:
+        """Check what a site tells and keep it, in the place of what it told before; the answer names the plans of the
+        runs that go on."""
         if hashlib.sha256(content).hexdigest() != letter.digest:
             return Refused(400, "the content is not what was signed")
         try:
@@ -67,7 +69,7 @@ class Board:
         kept = {"received": self.clock(), "ahead": letter.ahead, "facts": pack_facts(facts).decode()}
         with replacing(private_folder(self.folder.facts) / f"{letter.site}.json", private=True) as partial:
             partial.write_text(json.dumps(kept) + "\n", encoding="utf-8")
-        return None
+        return json.dumps({ASKED: plans_asked(self.folder)})
 
 
 def read_announced(folder: Folder) -> dict[str, Announced]:

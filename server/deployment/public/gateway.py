@@ -87,8 +87,8 @@ class Taker(Protocol[L]):
     def admit(self, path: bytes, headers: Sequence[tuple[bytes, bytes]]) -> L | Refused:
         """What may be posted, before any of it is read."""
 
-    def take(self, letter: L, content: bytes) -> Refused | None:
-        """Check the content and keep it."""
+    def take(self, letter: L, content: bytes) -> Refused | str | None:
+        """Check the content and keep it; a text is the answer."""
 
 
 def check_request(method: str, raw_path: bytes, query: bytes) -> None:
@@ -208,8 +208,8 @@ class Gateway:
             self._welcome(scope, _key_of(scope))
         check_length(headers, limit)
         content = b"".join([piece async for piece in body(receive, limit)])
-        refused = await asyncio.to_thread(taker.take, letter, content)
-        return RefusedError(200, "kept") if refused is None else RefusedError(refused.status, refused.text)
+        said = await asyncio.to_thread(taker.take, letter, content)
+        return RefusedError(said.status, said.text) if isinstance(said, Refused) else RefusedError(200, said or "kept")
 
     async def _give(self, shelf: Shelf, scope: HTTPScope, send: ASGISendCallable) -> None:
         """Send a file of a model, piece by piece, or the list of models."""

@@ -71,7 +71,8 @@ def test_status_in_words_and_as_json(site: SiteFile, tmp_path: Path, capsys: pyt
         assert words in shown
     values = json.loads(said(capsys, 3, "status", "--json", *where))
     assert values["waiting"] == json.loads(said(capsys, 0, "pending", "--json", *where))
-    assert values["waiting"] == [{"plan": PLAN, "came": "1970-01-01T01:00:00Z", "backbone": "resnet", "rounds": 7}]
+    waits = {"plan": PLAN, "came": "1970-01-01T01:00:00Z", "backbone": "resnet", "rounds": 7, "run": "unknown"}
+    assert values["waiting"] == [waits]
     assert [(one["plan"], one["standing"], one["why"]) for one in values["decided"]] == [
         (EARLIER, "refused", "too many rounds")
     ]

@@ -87,7 +87,8 @@ ANSWERS: dict[str, dict[type, dict[str, str]]] = {
 figures by subgroup, which are never told, and `site.FIGURES`, which are arrays of counts."""
 OUTSIDE: dict[type, dict[str, str]] = {
     SiteFacts: {
-        **dict.fromkeys(("fedgraft", "wire", "kind", "columns", "room", "allow", "approval", "approved"), NOBODY),
+        **dict.fromkeys(("fedgraft", "wire", "kind", "columns", "room", "allow"), NOBODY),
+        **dict.fromkeys(("approval", "approved", "refused"), NOBODY),
         **dict.fromkeys(("cases", "classes"), NEVER),
     },
     External: {"model": NOBODY, "trained": NOBODY, "evaluation": NEVER},

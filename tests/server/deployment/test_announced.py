@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from fedgraft.client.approval.asked import read_asked
+from fedgraft.client.approval.decisions import Decisions
 from fedgraft.client.cohort.at_a_glance import glance
 from fedgraft.client.deployment.announcing import Announcer, announcing, room_of
 from fedgraft.client.site.keys import make_key_pair
@@ -21,6 +24,7 @@ from fedgraft.common.runtime.signed_requests import signed_headers
 from fedgraft.common.runtime.ssh_keys import key_fingerprint
 from fedgraft.common.wire.site_facts import WIRE, SiteFacts, pack_facts, rounded, unpack_facts
 from fedgraft.server.deployment.folder import Folder, RegisteredSite, Settings, create, write_sites
+from fedgraft.server.deployment.open_runs import end
 from fedgraft.server.deployment.public.announced import FACTS_PATH, Board, forget, read_announced
 from fedgraft.server.deployment.public.published import Refused
 
@@ -85,7 +89,7 @@ def test_how_far_a_sites_clock_is_off(coordinator: tuple[Folder, int], site: Sit
         board = Board(folder, clock=lambda: 1000.0)
         note = board.admit(FACTS_PATH.encode(), sent)
         assert not isinstance(note, Refused) and note.ahead == ahead
-        assert board.take(note, content) is None
+        assert board.take(note, content) == '{"asked": []}'
         assert read_announced(folder)["north"].ahead == ahead
     kept = folder.facts / "north.json"
     older = {name: value for name, value in json.loads(kept.read_text()).items() if name != "ahead"}
@@ -160,6 +164,37 @@ def test_while_it_is_connected_it_tells_again(coordinator: tuple[Folder, int], s
         until(lambda: heard() != first)
 
 
+def test_the_answer_names_the_plans_of_runs_that_go_on(coordinator: tuple[Folder, int], site: SiteFile) -> None:
+    folder, _ = coordinator
+    (folder.root / "open").mkdir()
+    for name in ("one", "two", "new"):
+        out = folder.root / name
+        out.mkdir()
+        note = {"name": name, "run_id": "7", "out": str(out), "tries": 0, "round": -1}
+        (folder.root / "open" / f"{name}.json").write_text(json.dumps(note))
+        if name != "new":
+            (out / "headline.json").write_text(json.dumps({"rounds": 3, "plan": f"digest of {name}"}))
+    end(folder.root / "two", "it was stopped")
+    before = time.time()
+    assert read_asked(site.state) is None
+    assert announcer(site).announce() == 200
+    shutil.rmtree(folder.root / "open")
+    found = read_asked(site.state)
+    assert found is not None and found.plans == ("digest of one",) and before <= found.at <= time.time()
+
+
+def test_refused_and_revoked_plans_are_told(site: SiteFile) -> None:
+    asking, one, two = replace(site, approval="ask"), "1" * 64, "2" * 64
+    assert b"refused" not in pack_facts(announcer(asking).facts()), "an older coordinator reads it"
+    for what, plan in (("refused", one), ("approved", two), ("revoked", two), ("refused", one)):
+        Decisions(asking).write(what, plan, "Dr A", {})
+    facts = announcer(asking).facts()
+    assert facts.refused == (two, one) and unpack_facts(pack_facts(facts)) == facts
+    assert announcer(replace(site, approval="all")).facts().refused == ()
+    Decisions(asking).write("approved", one, "Dr A", {})
+    assert announcer(asking).facts().refused == (two,)
+
+
 def test_strangers_and_what_is_not_signed_are_refused(coordinator: tuple[Folder, int], site: SiteFile) -> None:
     folder, _ = coordinator
     assert site.coordinator is not None
@@ -173,7 +208,7 @@ def test_strangers_and_what_is_not_signed_are_refused(coordinator: tuple[Folder,
     note = board.admit(FACTS_PATH.encode(), headers(1e9))
     assert not isinstance(note, Refused)
     assert board.take(note, content + b" ") == Refused(400, "the content is not what was signed")
-    assert board.take(note, content) is None
+    assert board.take(note, content) == '{"asked": []}'
     assert isinstance(board.admit(FACTS_PATH.encode(), headers(1e9 - 301)), Refused), "a clock that is off"
     write_sites(folder, ())
     refused = board.admit(FACTS_PATH.encode(), headers(1e9))

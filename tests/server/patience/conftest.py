@@ -81,9 +81,9 @@ class Federation:
         self.registered = {1000 + place: name for place, name in enumerate(NAMES)}
         self.after: dict[int, Callable[[], None]] = {}
 
-    def lay(self, plan: Plan) -> None:
+    def lay(self, plan: Plan, asks: bool) -> None:
         sites = lay_out(plan, self.folder / "sites", os.environ).sites.values()
-        client = client_app.build(client_app.MessageHandler(Workspace(), list(sites), keep_answers=True))
+        client = client_app.build(client_app.MessageHandler(Workspace(asks=asks), list(sites), keep_answers=True))
         self.town = Town(client, sites, self.wound)
         self.out.mkdir()
         self.register(self.registered)
@@ -119,13 +119,13 @@ class Federation:
 
 @pytest.fixture
 def federations(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Federation]:
-    """``federations(plan, "name")``: a new one, laid out."""
+    """``federations(plan, "name")``: a new one, laid out; ``asks``: whether people there are."""
     monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
 
-    def begin(plan: Plan, name: str = "one") -> Federation:
+    def begin(plan: Plan, name: str = "one", asks: bool = False) -> Federation:
         found = Federation(tmp_path / name)
         found.folder.mkdir()
-        found.lay(plan)
+        found.lay(plan, asks)
         return found
 
     return begin

@@ -18,6 +18,10 @@ from fedgraft.server.patience.waiting import WAITING
 Composer = Callable[..., Plan]
 Federations = Callable[..., Any]
 THREE = ("patience.quorum_sites=3", "rounds=3", "engine.threads=1")
+AWAY = {
+    "code": "not-connected",
+    "what": "its `fedgraft site start` does not run, or has no line to here; it is asked as soon as it is connected",
+}
 EXACT = ("strategy=exact", "head=plain", "features=taps")
 
 
@@ -86,18 +90,19 @@ def test_it_says_who_is_missing_and_since_when(
         "present": [],
         "missing": ["alder", "birch", "cedar"],
         "missing_since": dict.fromkeys(("alder", "birch", "cedar"), "2026-11-30T08:00:30+00:00"),
+        "causes": dict.fromkeys(("alder", "birch", "cedar"), AWAY),
         "reason": "round 2: 0 site(s) ready to train, patience.quorum_sites=3 are needed",
     }
     assert (seen[1]["present"], seen[1]["missing"]) == (["alder", "cedar"], ["birch"])
     assert seen[1]["since"] == seen[0]["since"]
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("waiting: ")]
-    assert len(lines) == 5, "one a minute"
+    assert len(lines) == 5, "one a minute, and one when the causes changed"
     assert lines[0] == (
-        "waiting: round 2: 0 site(s) ready to train, patience.quorum_sites=3 are needed; missing: alder (since 30 Nov "
-        "08:00 UTC), birch (since 30 Nov 08:00 UTC), cedar (since 30 Nov 08:00 UTC); without them the run ends on "
-        "30 Nov 10:00 UTC"
+        "waiting: round 2: 0 site(s) ready to train, patience.quorum_sites=3 are needed; missing: alder "
+        "(not-connected, since 30 Nov 08:00 UTC), birch (not-connected, since 30 Nov 08:00 UTC), cedar (not-connected, "
+        "since 30 Nov 08:00 UTC); without them the run ends on 30 Nov 10:00 UTC"
     )
-    assert "missing: birch (since" in lines[-1]
+    assert "missing: birch (not-connected, since" in lines[-1]
 
 
 def test_patience_ends(federations: Federations, compose_plan: Composer) -> None:

@@ -12,7 +12,17 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire.site_facts import WIRE, SiteFacts
 from fedgraft.server.deployment.folder import RegisteredSite
 from fedgraft.server.deployment.public.announced import Announced
-from fedgraft.server.preflight.fitting import Fit, examine, left_out, misfit_table, not_known, size
+from fedgraft.server.preflight.fitting import (
+    Fit,
+    Misfit,
+    examine,
+    left_out,
+    misfit_table,
+    not_known,
+    require_quorum,
+    size,
+    would_run,
+)
 from fedgraft.server.preflight.needs import Needs, needs_of
 
 NEEDS = Needs("1.2.3", WIRE, "rows", "a row of the table", ("label", "age", "sex"), (), 4_000, 100)
@@ -93,6 +103,50 @@ def test_nothing_is_submitted_but_with_anyway_to_those_that_fit(compose_plan: Ca
         left_out([bad, replace(south, online=False)], plan, anyway=True)
     with pytest.raises(DeploymentError, match="the plan holds out north, which it does not fit"):
         left_out([bad, south], replace(plan, hold_out=("north",)), anyway=True)
+
+
+def test_a_quorum_above_the_registered_sites_is_refused(compose_plan: Callable[..., Plan]) -> None:
+    north, south = fits(GOOD), Fit(RegisteredSite("south", "8", "SHA256:y"), False, None)
+    plan = compose_plan("patience.quorum_sites=5")
+    with pytest.raises(DeploymentError) as caught:
+        require_quorum([north, south], plan, anyway=False)
+    assert str(caught.value) == (
+        "nothing was submitted: patience.quorum_sites=5 are needed to train, and 2 are registered for it (north, "
+        "south); a smaller quorum, or invite more; with --anyway it is submitted, and waits for them"
+    )
+    require_quorum([north, south], plan, anyway=True)
+    two = replace(plan, patience=replace(plan.patience, quorum_sites=2))
+    require_quorum([north, south], two, anyway=False)
+    with pytest.raises(DeploymentError, match=r"=2 are needed to train, and 1 are registered for it \(north\)"):
+        require_quorum([north, south], replace(two, hold_out=("south",)), anyway=False)
+
+
+def test_where_it_would_run_now(compose_plan: Callable[..., Plan]) -> None:
+    plan = compose_plan("patience.quorum_sites=2")
+    north = fits(GOOD)
+    south = Fit(RegisteredSite("south", "8", "SHA256:y"), False, None)
+    assert would_run([north, replace(south, online=True)], plan) == "it would run on: north, south"
+    assert would_run([north, south], plan) == (
+        "it would run on: north; not online now, and asked once they are: south; it would wait: 1 to train online, "
+        "patience.quorum_sites=2 are needed"
+    )
+    assert would_run([south], plan).startswith("it would run on: no site, since none is online; not online now")
+    assert would_run([fits(replace(GOOD, kind=None)), replace(south, online=True)], plan).startswith(
+        "it would run on: south; it would wait"
+    )
+
+
+def test_given_splits_need_their_column(compose_plan: Callable[..., Plan]) -> None:
+    plan = compose_plan("data.test=given", "data.val_fraction=0", "data.test_fraction=0")
+    needs = needs_of(plan)
+    told = SiteFacts(needs.fedgraft, WIRE, "files", 60, ("label", "path", "patient"))
+    (found,) = fits(told, needs).misfits
+    assert found == Misfit(
+        "its manifest lacks the column split, which data.test=given reads",
+        "the site adds it (train, val or test in each line), or data.test=sites in the plan",
+    )
+    assert said(replace(told, columns=("label", "path", "split")), needs) == said(replace(told, columns=None), needs)
+    assert needs_of(compose_plan()).given == ()
 
 
 def test_needs_of_plans(compose_plan: Callable[..., Plan], table_plan: Callable[..., Plan]) -> None:
