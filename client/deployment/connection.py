@@ -109,7 +109,7 @@ def reach(coordinator: Coordinator, seconds: float = SECONDS) -> Reach:
         return _later(f"the name {parts[0]} of the coordinator is not known to this machine's DNS")
     except (OSError, http.client.HTTPException) as error:
         by = f" through the proxy at {proxy.host}:{proxy.port} from {proxy.variable}" if proxy is not None else ""
-        return _later(f"the coordinator at {coordinator.address} can't be reached{by} ({_reason(error)})")
+        return _later(f"the coordinator at {coordinator.address} can't be reached{by} ({why_not(error)})")
     finally:
         connection.close()
     return replace(_judge(coordinator, answer), expiring=soon)
@@ -144,7 +144,7 @@ def _silence_of(proxy: Proxy) -> str:
     try:
         socket.create_connection((proxy.host, proxy.port), CONNECT_SECONDS).close()
     except OSError as error:
-        return _reason(error)
+        return why_not(error)
     return ""
 
 
@@ -208,7 +208,8 @@ def _issuer_at(address: tuple[str, int], proxy: Proxy | None) -> str:
     return str(names[0].value)[:80] if names else ""
 
 
-def _reason(error: Exception) -> str:
+def why_not(error: Exception) -> str:
+    """Why a connection failed, in the system's words or the proxy's."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, OSError) and str(error).startswith("Tunnel connection failed: 407"):

@@ -9,21 +9,34 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fedgraft.client.deployment.connection import SECONDS, connection_to, split_address
+from fedgraft.client.deployment.connection import SECONDS, connection_to, split_address, why_not
 from fedgraft.client.deployment.proxy import proxy_for
 from fedgraft.common.errors import DeploymentError
-from fedgraft.common.runtime.invitation import AUTHORITY_PATH, JOIN_PATH, Invitation, authority_digest
+from fedgraft.common.runtime.invitation import (
+    AUTHORITY_PATH,
+    JOIN_PATH,
+    NO_SUCH_INVITATION,
+    Invitation,
+    authority_digest,
+)
 from fedgraft.common.runtime.signed_requests import signed_headers
 
 REGISTER_SECONDS = 120.0
 """A coordinator starts Flower's command to register a site: seconds, on a busy machine a minute."""
 _MOST = 64 * 1024
+
+
+class NotInvitedError(DeploymentError):
+    """No invitation has the line's name and secret; the coordinator noted no key."""
+
+
 _ANSWERS = {200: True, 202: False}
 
 
@@ -59,6 +72,7 @@ def apply(invitation: Invitation, authority: Path, key: Path) -> bool:
     """Ask to be registered with a key; false as long as a person at the coordinator must confirm it.
 
     Raises:
+        NotInvitedError: no invitation has this name and secret.
         DeploymentError: the coordinator can't be reached, or refuses.
     """
     content = json.dumps({"name": invitation.name, "secret": invitation.secret}).encode()
@@ -70,6 +84,8 @@ def apply(invitation: Invitation, authority: Path, key: Path) -> bool:
         said = answer.read(_MOST).decode("utf-8", "replace").strip()
     if answer.status == 401:
         raise DeploymentError(f"{said}; set this machine's clock by NTP")
+    if answer.status == NO_SUCH_INVITATION:
+        raise NotInvitedError(f"the coordinator at {invitation.address} refuses: {said}")
     if answer.status not in _ANSWERS:
         raise DeploymentError(f"the coordinator at {invitation.address} refuses: {said}")
     return _ANSWERS[answer.status]
@@ -90,9 +106,14 @@ def _asking(invitation: Invitation, context: ssl.SSLContext) -> Iterator[http.cl
             f"the coordinator's certificate is not made out to {parts[0]} ({error.verify_message}); ask for an "
             "invitation with an address that it is made out to"
         ) from error
+    except socket.gaierror as error:
+        raise DeploymentError(
+            f"the name {connection.host} is not known to this machine's DNS; compare the line with the one that the "
+            "coordinator gave you, then ask whoever runs this machine's network"
+        ) from error
     except (OSError, http.client.HTTPException) as error:
         raise DeploymentError(
-            f"the coordinator at {invitation.address} can't be reached ({type(error).__name__}); it must be started, "
+            f"the coordinator at {invitation.address} can't be reached ({why_not(error)}); it must be started, "
             "and this machine must be let through to it, or to a proxy that HTTPS_PROXY names"
         ) from error
     finally:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fedgraft.client.check import command as check_command
-from fedgraft.client.joining.applying import apply, fetch_authority
+from fedgraft.client.joining.applying import NotInvitedError, apply, fetch_authority
 from fedgraft.client.site.first_file import AUTHORITY, UNKNOWN, first_file, key_file
 from fedgraft.client.site.keys import check_private_key, make_key_pair, public_path
 from fedgraft.client.site.site_file import read_site_file
@@ -126,17 +126,33 @@ def _registered(invitation: Invitation, authority: Path, key: Path) -> None:
     Raises:
         DeploymentError: the coordinator refuses, or the invitation ends before someone confirms the key.
     """
-    if key.exists():
+    known = key.exists()
+    if known:
         check_private_key(key)
     else:
         make_key_pair(key, invitation.name)
     shown = key_fingerprint(public_path(key))
     told = False
-    while not apply(invitation, authority, key):
+    while not _applied(invitation, authority, key, known):
         if time.time() > invitation.until:
             raise DeploymentError("nobody confirmed this site's key before the invitation ended; ask for a new one")
         if not told:
             say(f"waiting for a person at the coordinator to confirm this key; read them by telephone: {shown}")
             told = True
         time.sleep(POLL_SECONDS)
-    say(f"the coordinator knows the key {shown}")
+    say(f"the coordinator has registered this site's key {shown}")
+
+
+def _applied(invitation: Invitation, authority: Path, key: Path, known: bool) -> bool:
+    """`apply`; a key that was made for a line which is none goes again, so that no file has a mistyped name.
+
+    Args:
+        known: whether the key was there before.
+    """
+    try:
+        return apply(invitation, authority, key)
+    except NotInvitedError:
+        if not known:
+            key.unlink()
+            public_path(key).unlink()
+        raise

@@ -22,6 +22,8 @@ from fedgraft.common.errors import DeploymentError
 
 JOIN_PATH, AUTHORITY_PATH = "/join", "/authority"
 """Where the gateway takes applications, and gives its authority's certificate to whoever asks."""
+NO_SUCH_INVITATION = 404
+"""The status that answers an application whose name and secret no invitation has: no key was noted for it."""
 _STAMP = "%Y%m%dT%H%MZ"
 _LINE = re.compile(
     r"fedgraft:(?P<name>[\w-]{1,64})@(?P<address>[^\s/@]+:\d+)/(?P<authority>[\w-]{43})/"

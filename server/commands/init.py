@@ -10,6 +10,10 @@ from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import start_command
 from fedgraft.server.deployment.folder import Settings, create
 
+_INVITE = (
+    "once it runs: fedgraft coordinator invite {folder} NAME ... prints a line for each hospital, which is all that it "
+    "needs to join"
+)
 DESCRIPTION = "Makes the folder: certificate authority, certificate, settings."
 
 
@@ -36,9 +40,11 @@ def run(given: argparse.Namespace) -> int:
         if not 1 <= port <= 65535:
             raise DeploymentError(f"{option} {port} is no port; give a number from 1 to 65535")
     folder = create(given.folder, Settings(tuple(given.host), given.port, given.listen, internal))
-    say(f"made {folder.root}: give each site {folder.authority} and the address {given.host[0]}:{given.port}")
+    say(f"made {folder.root}; sites reach it at {given.host[0]}:{given.port}")
     say(f"keep {folder.authority_key} secret; whoever has it can pretend to be this coordinator")
     if given.start:
+        say(_INVITE.format(folder=given.folder))
         return start_command.run(given)
     say(f"next: fedgraft coordinator start {given.folder}")
+    say(_INVITE.format(folder=given.folder))
     return 0

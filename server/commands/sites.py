@@ -9,7 +9,7 @@ from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import flower_cli, invitations
 from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.watching.as_json import add_folder_and_json, print_json
-from fedgraft.server.watching.hospitals import site_table
+from fedgraft.server.watching.hospitals import NOBODY, NOBODY_BUT_INVITED, site_table
 from fedgraft.server.watching.snapshot import federation, federation_values
 
 DESCRIPTION = "Lists the registered sites and whether they are online, and the invitations that are open."
@@ -26,5 +26,6 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         print_json(federation_values(federation(folder, flower_cli.node_states(folder), True, time.time()))["sites"])
         return 0
-    say("\n".join([site_table(folder), *invitations.told(folder, time.time())]))
+    table, invited = site_table(folder), invitations.told(folder, time.time())
+    say("\n".join([NOBODY_BUT_INVITED if table == NOBODY and invited else table, *invited]))
     return 0

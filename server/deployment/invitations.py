@@ -29,6 +29,10 @@ from fedgraft.server.deployment.sites import register
 SECRET_BYTES = 16
 
 
+class UnknownInvitationError(DeploymentError):
+    """No invitation has this name and this secret."""
+
+
 @dataclass(frozen=True)
 class Kept:
     """An invitation as the coordinator keeps it.
@@ -124,11 +128,14 @@ def take_up(
 def _known(invitations: Mapping[str, Kept], name: str, secret: str) -> Kept:
     """
     Raises:
-        DeploymentError: no invitation of this name has this secret.
+        UnknownInvitationError: no invitation of this name has this secret.
     """
     found = invitations.get(name)
     if found is None or not hmac.compare_digest(found.secret, _digest(secret)):
-        raise DeploymentError("there is no such invitation; ask the coordinator for a new one")
+        raise UnknownInvitationError(
+            "no invitation has this name and this secret: compare the line, letter by letter, with the one that the "
+            "coordinator gave you; if it is the same, a newer one took its place, or it was taken back: ask for another"
+        )
     return found
 
 

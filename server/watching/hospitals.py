@@ -17,7 +17,8 @@ from fedgraft.server.deployment.public.silence import SILENT_SECONDS, silent_sin
 Approval = Literal["unknown", "any plan", "asks", "approved", "waiting"]
 """Whether a hospital does what a plan asks: it does whatever comes, a person there decides (``asks``, as long as there
 is no run), approved the plan of the run, or the plan waits for that."""
-NOBODY = "no site is registered yet; `fedgraft coordinator register` admits one"
+NOBODY = "no site is registered yet; `fedgraft coordinator invite DIR NAME` makes the line by which one joins"
+NOBODY_BUT_INVITED = "no site is registered yet; who was invited joins with the line that `invite` printed:"
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fedgraft.common.errors import DeploymentError
-from fedgraft.common.runtime.invitation import AUTHORITY_PATH, JOIN_PATH
+from fedgraft.common.runtime.invitation import AUTHORITY_PATH, JOIN_PATH, NO_SUCH_INVITATION
 from fedgraft.common.runtime.signed_requests import CONTENT, KEY, as_text, signer
 from fedgraft.server.deployment.folder import Folder
-from fedgraft.server.deployment.invitations import Admit, admitted, read_invitations, take_up
+from fedgraft.server.deployment.invitations import Admit, UnknownInvitationError, admitted, read_invitations, take_up
 from fedgraft.server.deployment.public.published import Refused
 
 GIVES, TAKES = ("GET", AUTHORITY_PATH.encode()), ("POST", JOIN_PATH.encode())
@@ -68,6 +68,8 @@ class Reception:
             return Refused(400, "an application is a JSON object of name and secret")
         try:
             site = take_up(self.folder, name, secret, letter.key, self.clock(), self.admit_site)
+        except UnknownInvitationError as error:
+            return Refused(NO_SUCH_INVITATION, str(error))
         except DeploymentError as error:
             return Refused(403, str(error))
         return Refused(202, WAITS) if site is None else None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fedgraft.client.site.keys import make_key_pair
 from fedgraft.common.cli import main
 from fedgraft.common.runtime.invitation import Invitation
 from fedgraft.common.runtime.processes import free_port
@@ -54,7 +55,9 @@ def test_another_coordinator_learns_nothing(
 
 def test_who_can_not_be_reached(invitation: Invitation, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     nobody = replace(invitation, address=f"localhost:{free_port()}")
-    assert "can't be reached (ConnectionRefusedError); it must be started" in refused(capsys, nobody, tmp_path)
+    assert "can't be reached (Connection refused); it must be started" in refused(capsys, nobody, tmp_path)
+    unknown = refused(capsys, replace(invitation, address="fl.nowhere.invalid:8443"), tmp_path)
+    assert "the name fl.nowhere.invalid is not known to this machine's DNS; compare the line" in unknown
     assert "is not host:port" in refused(capsys, replace(invitation, address="localhost:99999"), tmp_path)
 
 
@@ -69,9 +72,13 @@ def test_a_secret_that_is_none_and_files_that_are_there(
     invitation: Invitation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wrong = replace(invitation, secret="x" * 22)
-    assert "refuses: there is no such invitation; ask the coordinator" in refused(capsys, wrong, tmp_path)
+    said = refused(capsys, wrong, tmp_path)
+    assert "refuses: no invitation has this name and this secret: compare the line, letter by letter" in said
     place = tmp_path / "site"
-    assert sorted(path.name for path in place.iterdir()) == ["ca.crt", "north.key", "north.key.pub"]
+    assert [path.name for path in place.iterdir()] == ["ca.crt"], "the key of a name that may be mistyped goes again"
+    make_key_pair(place / "north.key", "north")
+    refused(capsys, wrong, tmp_path)
+    assert (place / "north.key").is_file(), "it was there before"
     (place / "ca.crt").write_text("another")
     assert "is the authority of another coordinator; give --out in a folder" in refused(capsys, invitation, tmp_path)
 

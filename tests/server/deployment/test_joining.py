@@ -112,7 +112,7 @@ def test_it_ends_after_its_time_and_with_the_next_one(folder: Folder, tmp_path: 
     with pytest.raises(DeploymentError, match="this invitation has ended; ask the coordinator for a new one"):
         take_up(folder, "north", one.secret, mine, NOW + DAY + 1, registering)
     invite(folder, ["north"], DAY, NOW)
-    with pytest.raises(DeploymentError, match="there is no such invitation"):
+    with pytest.raises(DeploymentError, match="no invitation has this name and this secret: compare the line"):
         take_up(folder, "north", one.secret, mine, NOW + 1, registering)
     assert read_sites(folder) == ()
 
@@ -149,7 +149,7 @@ def test_a_withdrawn_one_is_gone(running: Running, capsys: pytest.CaptureFixture
     one, _ = running.invited("north"), running.invited("south")
     assert main(["coordinator", "invite", str(running.folder.root), "north", "--withdraw"]) == 0
     assert "the invitation of north is withdrawn" in capsys.readouterr().out
-    assert running.post({"name": "north", "secret": one.secret})[0] == 403
+    assert running.post({"name": "north", "secret": one.secret})[0] == 404
 
 
 def test_applications_that_are_none(running: Running) -> None:
@@ -158,7 +158,7 @@ def test_applications_that_are_none(running: Running) -> None:
     asked = {"name": "north", "secret": one.secret}
     assert running.post(asked, signed=b"other") == (400, "the content is not what was signed")
     assert running.post(b"{}") == (400, "an application is a JSON object of name and secret")
-    assert running.post({**asked, "secret": "x" * 22})[0] == 403
+    assert running.post({**asked, "secret": "x" * 22})[0] == 404
     assert running.post(b" " * (APPLICATION_LIMIT_BYTES + 1)) == (413, "the body is too large")
     with httpx.Client(
         verify=ssl.create_default_context(cafile=str(running.folder.authority)), trust_env=False

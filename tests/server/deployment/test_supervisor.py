@@ -19,6 +19,7 @@ from fedgraft.server import cli
 from fedgraft.server.deployment import flower_cli, sites, supervisor
 from fedgraft.server.deployment.bundle import write_bundle
 from fedgraft.server.deployment.folder import Folder, Settings, create, read_sites
+from fedgraft.server.deployment.invitations import invite
 from fedgraft.server.watching.hospitals import site_table
 
 SETTINGS = Settings(("localhost",), 18443, "127.0.0.1", 18444)
@@ -67,6 +68,14 @@ def test_ports_are_checked(tmp_path: Path) -> None:
         cli.main(["init", str(tmp_path / "d"), "--host", "localhost", "--port", "65535"])
 
 
+def test_a_new_coordinator_is_told_to_invite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["init", str(tmp_path / "c"), "--host", "fl.example.org"]) == 0
+    made, secret, start, invites = capsys.readouterr().out.splitlines()
+    assert made == f"made {tmp_path / 'c'}; sites reach it at fl.example.org:8443"
+    assert "keep " in secret and start == f"next: fedgraft coordinator start {tmp_path / 'c'}"
+    assert invites.startswith(f"once it runs: fedgraft coordinator invite {tmp_path / 'c'} NAME ... prints a line for")
+
+
 def test_orders_to_a_coordinator_that_is_away(folder: Folder, tmp_path: Path) -> None:
     with pytest.raises(DeploymentError, match="is not running; `fedgraft coordinator start`"):
         flower_cli.node_states(folder)
@@ -97,7 +106,9 @@ def test_an_expired_certificate_stops_the_start(folder: Folder, monkeypatch: pyt
         supervisor.serve(folder)
 
 
-def test_sites_are_admitted_once(folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sites_are_admitted_once(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     nodes: dict[str, str] = {}
 
     def call(_: Folder, *arguments: str) -> dict[str, Any]:
@@ -127,7 +138,13 @@ def test_sites_are_admitted_once(folder: Folder, tmp_path: Path, monkeypatch: py
         sites.unregister(folder, "south")
     sites.unregister(folder, "north")
     assert read_sites(folder) == ()
-    assert "no site is registered yet" in site_table(folder)
+    assert "no site is registered yet; `fedgraft coordinator invite DIR NAME`" in site_table(folder)
+    invite(folder, ["east"], 3600.0, time.time())
+    capsys.readouterr()
+    assert cli.main(["sites", str(folder.root)]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "no site is registered yet; who was invited joins with the line that `invite` printed:"
+    assert second.startswith("east: invited, until ")
 
 
 def test_the_bundle_carries_no_code(tmp_path: Path) -> None:
