@@ -19,6 +19,7 @@ from fedgraft.common.plan.graft_sections import AdaptSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.private import private_files
 from fedgraft.simulations.engine import run as engine
+from fedgraft.simulations.engine.display import wide_console
 from fedgraft.simulations.engine.earlier import remove_earlier_results
 from fedgraft.simulations.engine.result import Run
 from fedgraft.simulations.engine.resuming import nothing_left, require_begun
@@ -215,7 +216,7 @@ def _numbered(base: Path, number: int) -> Path:
 
 
 def _console(planned: Planned, quiet: bool) -> Console:
-    console = Console(quiet=quiet)
+    console = wide_console(quiet)
     for sentence in planned.found:
         console.print(sentence, markup=False, highlight=False)
     return console

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import hydra
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from fedgraft.common.errors import FedGraftError, PlanError
 from fedgraft.common.plan.patience_section import OLD_NAMES, renamed_sentence
+from fedgraft.simulations.commands.misread import misread, raising
 from fedgraft.simulations.planning.choices import groups, several_members
 from fedgraft.simulations.planning.compose import to_study
 from fedgraft.simulations.planning.planned import Planned
@@ -24,6 +32,12 @@ QUIET = (
     "hydra/job_logging=none",
     "hydra/hydra_logging=none",
 )
+_NOTES = ".hydra"
+_FLAGS = {
+    *("--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run", "--multirun"),
+    *("--shell-completion", "--shell_completion", "--config-path", "--config-name", "--config-dir"),
+    *("--experimental-rerun", "--info"),
+}
 _COMPLETION = {"-sc", "--shell-completion", "--shell_completion"}
 
 
@@ -47,24 +61,24 @@ def run_hydra(
     failures: list[FedGraftError] = []
 
     @hydra.main(version_base="1.3", config_path=CONFIG, config_name="plan")
-    def composed(config: DictConfig) -> None:
+    def asked(config: DictConfig) -> None:
         try:
             before_plan(config)
-            plan, study, graft = to_study(config, print)
+            with _no_folder_of_a_wrong_plan():
+                plan, study, graft = to_study(config, print)
             job(Planned(plan, study, graft=graft))
         except FedGraftError as error:
             failures.append(error)
 
     flags, overrides = flags_and_overrides(arguments)
-    known = groups()
-    wrong = [found for word in overrides if (found := several_members(word, known)) is not None]
-    wrong += [renamed_sentence(name) for word in overrides if (name := name_of(word)) in OLD_NAMES]
-    if wrong:
-        raise PlanError(wrong)
+    _require_fitting(flags, overrides)
     before = sys.argv
     sys.argv = ["fedgraft", *flags, *overrides, *(() if _COMPLETION & set(flags) else extra)]
     try:
-        composed()
+        with raising():
+            asked()
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        raise misread(flags, overrides, error) from error
     finally:
         sys.argv = before
     if len(failures) > 1:
@@ -72,6 +86,35 @@ def run_hydra(
     if failures:
         raise failures[0]
     return 0
+
+
+def _require_fitting(flags: Sequence[str], overrides: Sequence[str]) -> None:
+    """
+    Raises:
+        PlanError: a group is given a list, an option has another name by now, or a flag is none.
+    """
+    known = groups()
+    wrong = [found for word in overrides if (found := several_members(word, known)) is not None]
+    wrong += [renamed_sentence(name) for word in overrides if (name := name_of(word)) in OLD_NAMES]
+    wrong += [
+        f"{flag} is not a flag of this command; options are written name=value, as {flag.lstrip('-')}=..."
+        for flag in flags
+        if flag.startswith("--") and flag.partition("=")[0] not in _FLAGS
+    ]
+    if wrong:
+        raise PlanError(wrong)
+
+
+@contextmanager
+def _no_folder_of_a_wrong_plan() -> Iterator[None]:
+    """Remove the folder that Hydra has made for a run, if its plan is wrong, and if nothing else is there."""
+    try:
+        yield
+    except FedGraftError:
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        if {one.name for one in folder.glob("*")} == {_NOTES}:
+            shutil.rmtree(folder)
+        raise
 
 
 def flags_and_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

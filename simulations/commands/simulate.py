@@ -17,7 +17,7 @@ from fedgraft.simulations import api
 from fedgraft.simulations.clock.report import clock_sentences, clock_table
 from fedgraft.simulations.commands.hydra_main import run_hydra
 from fedgraft.simulations.commands.resumed import resumed_words
-from fedgraft.simulations.engine.display import site_table
+from fedgraft.simulations.engine.display import site_table, wide_console
 from fedgraft.simulations.engine.earlier import remove_earlier_results
 from fedgraft.simulations.engine.sureness import sureness
 from fedgraft.simulations.planning.begins import START_FROM, require_elsewhere
@@ -44,11 +44,15 @@ def _clear(config: DictConfig) -> None:
 
 
 def _job(planned: Planned, resume: bool = False, extend: int = 0) -> None:
-    console, out = Console(), _out()
+    console, out = wide_console(), _out()
     if planned.study.is_asked:
         if extend:
             raise PlanError("extend is for a run; a study with more rounds is another study")
-        api.study(planned, out=out, resume=resume)
+        try:
+            api.study(planned, out=out, resume=resume)
+        except KeyboardInterrupt:
+            console.print(f"fedgraft simulate resume={out} goes on with the study", markup=False, highlight=False)
+            raise
         return
     try:
         summary = api.simulate(planned, out, resume=resume, extend=extend).summary

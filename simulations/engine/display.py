@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
@@ -16,10 +17,22 @@ from fedgraft.server.reports.bounds import round_sentences
 from fedgraft.server.reports.crowd import MOST, SHARES, WHOLE, quantiles, weakest
 from fedgraft.server.rounds.state import Round
 from fedgraft.simulations.clock.report import _table
+from fedgraft.simulations.engine.lines import Lines
 
 UNDEFINED = "undefined"  # shown for an undefined figure: of cases of one class, or without a comparable pair
 NOT_TOLD = "not told"  # shown where a site told no figures: it has no test cases, or withholds them
 TOGETHER = "all sites together"
+
+
+WIDE = 160
+"""Columns of a console that is no terminal."""
+
+
+def wide_console(quiet: bool = False) -> Console:
+    """A console as wide as its terminal; in a file or a pipe so wide that no table is cut off."""
+    console = Console(quiet=quiet)
+    is_told = console.is_terminal or console.is_jupyter or "COLUMNS" in os.environ
+    return console if is_told else Console(quiet=quiet, width=WIDE)
 
 
 def bars(console: Console) -> Progress:
@@ -80,6 +93,7 @@ class Display:
         self._decoded = self._progress.add_task("cases decoded", total=cases, note="", visible=False)
         self._cases = self._progress.add_task("cases computed", total=cases, note="", visible=False)
         self._rounds = self._progress.add_task("rounds", total=rounds, note="preparing the sites")
+        self._lines = Lines(self._progress)
 
     def __enter__(self) -> Display:
         if not self._within:
@@ -97,9 +111,11 @@ class Display:
 
     def decoded(self, cases: int) -> None:
         self._progress.update(self._decoded, advance=cases, visible=True)
+        self._lines.look()
 
     def computed(self, cases: int) -> None:
         self._progress.update(self._cases, advance=cases, visible=True)
+        self._lines.look()
 
     def counted(self, decoded: int, computed: int) -> None:
         """Both at once, for who counts elsewhere."""
@@ -128,6 +144,7 @@ class Display:
         if bounded := round_sentences(round_):
             notes.append(f"{len(bounded)} bounded")
         self._progress.update(self._rounds, completed=round_.number, note=", ".join(notes))
+        self._lines.look()
 
 
 def site_table(summary: dict[str, Any]) -> Table:

@@ -234,7 +234,7 @@ def _sentences(plan: Plan, model: Model, asked: Plan) -> list[str]:
         *keep_sentences(plan, model),
         *([_ESTIMATED.format(", ".join(plan.hold_out))] if estimates_prevalence(plan) else []),
         f"computed once per case and kept at the site: {kept} ({numbers:,} numbers per case).",
-        f"input: {shape}; {model.width} features; stages: {stages}",
+        f"input: {shape}; {model.width} features; stages: {stages or 'none'}",
         *_secured_and_refused(plan),
         *red_flags(plan, model),
         f"plan digest: {asked.digest}",

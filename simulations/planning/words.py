@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,8 @@ def _understood(asked: Words, problems: list[str]) -> list[str]:
         elif name.startswith("hydra"):
             problems.append(f"{word} has no effect here; fedgraft.simulate(plan, out=...) takes the folder")
         elif name in known and not (override.is_delete() or isinstance(value, dict) or value in known[name]):
-            problems.append(f"{word}: there is no such {name}; choose one of {', '.join(known[name])}")
+            meant = close_to(str(value), known[name])
+            problems.append(f"{word}: there is no such {name}{meant}; choose one of {', '.join(known[name])}")
         else:
             good.append(word)
     return good
@@ -100,17 +102,37 @@ def _composed(words: list[str], config_dir: Path | None, problems: list[str]) ->
     """Compose the words with Hydra; a word that it refuses is left out, and a problem added."""
     folder = str(config_dir).replace("'", "\\'")
     path = [] if config_dir is None else [f"hydra.searchpath=['file://{folder}']"]
+    refused: list[tuple[str, str]] = []
     while True:
         try:
             with hydra_initialised():
-                return compose("plan", [*path, *words])
+                config = compose("plan", [*path, *words])
         except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
             text = str(error)
             if not words:
                 raise PlanError([*problems, first_line(error)]) from error
             culprit = next((word for word in words if name_of(word) in re.findall(r"[\w./@]+", text)), None)
-            problems.append(first_line(error) if culprit is None else f"{culprit}: {_to_do(text, culprit)}")
+            if culprit is None:
+                problems.append(first_line(error))
+            else:
+                refused.append((culprit, text))
             words = [] if culprit is None else [word for word in words if word != culprit]
+        else:
+            names = [*_names(config)]
+            problems += [f"{word}: {_to_do(text, word, names)}" for word, text in refused]
+            return config
+
+
+def _names(section: DictConfig, before: str = "") -> Iterator[str]:
+    """The dotted names of all options."""
+    for key in section:
+        name = str(key)
+        yield before + name
+        inner = (
+            None if OmegaConf.is_missing(section, name) or OmegaConf.is_interpolation(section, name) else section[name]
+        )
+        if isinstance(inner, DictConfig):
+            yield from _names(inner, f"{before}{name}.")
 
 
 def option_names(section: str, words: Sequence[str], config_dir: Path | None) -> set[str]:
@@ -130,12 +152,24 @@ def hydra_initialised() -> Iterator[None]:
         GlobalHydra.instance().hydra = before
 
 
-def _to_do(text: str, word: str) -> str:
-    if name_of(word) in OLD_NAMES:
-        return renamed_sentence(name_of(word))
+def _to_do(text: str, word: str, names: Sequence[str]) -> str:
+    name = name_of(word)
+    if name in OLD_NAMES:
+        return renamed_sentence(name)
     if text.startswith("Could not override"):
-        return f"{name_of(word)} is not an option here; to give a part one of its own, write +{word}"
+        own = f"; to give a part one of its own, write +{word}" if "." in name else ""
+        return f"{name} is not an option here{close_to(name, names)}{own}"
     return text.splitlines()[0]
+
+
+def close_to(word: str, names: Sequence[str]) -> str:
+    """``" (did you mean rounds?)"``: what a mistyped word may have meant; ``""`` if nothing is near."""
+    section, _, last = word.rpartition(".")
+    beside = {name.rpartition(".")[2]: name for name in names if name.rpartition(".")[0] == section}
+    inside = [name for name in names if name.endswith(f".{word}")]
+    shorter = [name for one, name in beside.items() if last.startswith(one)]
+    near = [*inside, *(beside[one] for one in get_close_matches(last, beside, n=1)), *shorter]
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def name_of(word: str) -> str:

@@ -224,5 +224,7 @@ def test_adapt_is_asked_for_with_the_sites_that_are_left_out() -> None:
     assert by_argument == by_words.study and str(by_argument.adapt.target).endswith("AdaBN")
     assert api._study(by_words, {"baselines": [], "seeds": [], "lrs": []}, None) == by_words.study
     assert api._study(by_words, {**asked, "baselines": ["local"]}, "none").adapt.target is None
-    with pytest.raises(fg.PlanError, match="adapt=ada: there is no such adapt; choose one of"):
+    with pytest.raises(
+        fg.PlanError, match=r"adapt=ada: there is no such adapt \(did you mean adabn\?\); choose one of"
+    ):
         api._study(fg.plan(), asked, "ada")

@@ -57,8 +57,8 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         "loss=focall", "rounds", "a=1,2", "hydra.run.dir=x", "partition.alpha=1", "head.bais=1", train__lrr=1, seed=-1
     )
     assert found[0] == (
-        "loss=focall: there is no such loss; choose one of binary_cross_entropy, cox, cross_entropy, focal, ldam, "
-        "logit_adjusted"
+        "loss=focall: there is no such loss (did you mean focal?); choose one of binary_cross_entropy, cox, "
+        "cross_entropy, focal, ldam, logit_adjusted"
     )
     assert found[1:] == (
         "'rounds' is not of the form name=value",
