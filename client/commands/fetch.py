@@ -27,5 +27,7 @@ def run(given: argparse.Namespace) -> int:
         return 0
     model = fetching.fetch(given.site, given.name)
     say(f"{model.path}: signed by the coordinator, and every file is as it was signed")
-    say(f"next: fedgraft predict {model.path} --site {given.site} --manifest new.csv --out predictions.csv")
+    at = f"{given.name} --site {given.site}"
+    say(f"next: fedgraft site evaluate {at}    (figures on all cases here; nothing is sent)")
+    say(f"  or: fedgraft predict {at} --manifest new.csv --out predictions.csv")
     return 0

@@ -14,6 +14,7 @@ from pathlib import Path
 from fedgraft.client.deployment.connection import SECONDS, connection_to, reach, split_address
 from fedgraft.client.deployment.proxy import proxy_to
 from fedgraft.client.deployment.supervisor import require_coordinator
+from fedgraft.client.site.fetched import MODELS
 from fedgraft.client.site.site_file import Coordinator, SiteFile, read_site_file
 from fedgraft.common.errors import DeploymentError, ModelError
 from fedgraft.common.model_folder.digests import DIGESTS, SIGNATURE, read_digests
@@ -23,8 +24,6 @@ from fedgraft.common.plan.types import SITE_NAME
 from fedgraft.common.runtime.files import private_folder
 from fedgraft.common.runtime.signed_requests import signed_headers
 
-MODELS = "models"
-"""The folder of fetched models in the site's state."""
 _PIECE = 1024 * 1024
 _SMALL = 1024 * 1024  # more than a list of names, digests or a signature can have
 _PATH = "/models"

@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from fedgraft.client.deployment.fetching import MODELS, asking, refusal_of
+from fedgraft.client.deployment.fetching import asking, refusal_of
 from fedgraft.client.deployment.supervisor import require_coordinator
+from fedgraft.client.site.fetched import MODELS
 from fedgraft.client.site.release import log_release, release_evaluations
 from fedgraft.client.site.site_file import Coordinator, SiteFile
 from fedgraft.common.errors import DeploymentError, PrivacyError, SiteFileError

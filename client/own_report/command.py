@@ -11,6 +11,7 @@ from fedgraft.client.check.sections.subgroups import subgroups
 from fedgraft.client.own_report.figures import judged
 from fedgraft.client.own_report.own_cases import OwnCases, read_own_cases
 from fedgraft.client.own_report.page import shown_split, site_page
+from fedgraft.client.site.fetched import model_at
 from fedgraft.client.site.site_file import SiteFile, read_site_file
 from fedgraft.common.runtime.processes import say
 
@@ -26,8 +27,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         type=Path,
-        metavar="FOLDER",
-        help="the folder of that model: its calibration and thresholds are used (default: no calibration, and "
+        metavar="FOLDER|NAME",
+        help="the folder of that model, or the name by which it was fetched: its calibration and thresholds are used "
+        "(default: no calibration, and "
         "thresholds by this site's own validation cases)",
     )
     parser.add_argument(
@@ -42,7 +44,7 @@ def run(given: argparse.Namespace) -> int:
         SiteFileError: the page can't be written.
     """
     site = read_site_file(given.site)
-    file = write_site_report(site, given.model, given.page)
+    file = write_site_report(site, given.model and model_at(given.model, site), given.page)
     say(f"wrote {file} (it must stay at the site)")
     return 0
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fedgraft.client.prediction.loading import Call, LoadedModel, load
-from fedgraft.client.prediction.sites import find_site, simulated
+from fedgraft.client.prediction.sites import SITE_FILE, find_site, simulated
+from fedgraft.client.site.fetched import model_at
 from fedgraft.client.site.machine import Machine
-from fedgraft.client.site.site_file import SiteFile
+from fedgraft.client.site.site_file import SiteFile, read_site_file
 from fedgraft.common.errors import DataError
 from fedgraft.common.model_folder.folder import open_model
 from fedgraft.common.plan.types import OURS
@@ -21,7 +22,12 @@ def add_model(parser: argparse.ArgumentParser, site: str) -> None:
     Args:
         site: what a site is for, in words.
     """
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a model's folder, or a run's")
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="a model's folder, or a run's; with --site also the name of a fetched one",
+    )
     parser.add_argument("--site", metavar="FILE|NAME", help=site)
     parser.add_argument(
         "--allow",
@@ -44,7 +50,7 @@ def loaded_as_asked(
     Raises:
         ModelError, PlanError, SiteFileError: as `fedgraft.client.prediction.loading.load` and `find_site`.
     """
-    folder = open_model(given.model)
+    folder = open_model(model_at(given.model, _site_at(given.site)))
     text = command if given.site is None else f"--site {given.site}"
     site = None if given.site is None else find_site(given.site, folder, text)
     names = ", ".join(simulated(folder))
@@ -52,6 +58,13 @@ def loaded_as_asked(
     call = Call(text, f"name a site that trained it: --site site.yaml{hint}")
     trusted = (*(OURS if site is None else site.trusted), *given.allow)
     return load(folder, call, site, trusted, machine(site), scale_from_cases=scale_from_cases)
+
+
+def _site_at(asked: str | None) -> SiteFile | None:
+    """The site that a path names, by whose fetched models MODEL is looked for; a name is of a simulation's site."""
+    path = None if asked is None else Path(asked).expanduser()
+    file = path / SITE_FILE if path is not None and path.is_dir() else path
+    return read_site_file(file) if file is not None and file.is_file() else None
 
 
 def require_writable(out: Path, force: bool) -> None:

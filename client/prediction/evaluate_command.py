@@ -14,6 +14,7 @@ from fedgraft.client.deployment.sending import require_sendable, send
 from fedgraft.client.prediction.evaluating import evaluate_all
 from fedgraft.client.prediction.loading import Call, LoadedModel, load
 from fedgraft.client.prediction.predicting import Desk
+from fedgraft.client.site.fetched import model_at
 from fedgraft.client.site.machine import machine_of
 from fedgraft.client.site.own_tensors import MODELS
 from fedgraft.client.site.role import trains_in
@@ -37,7 +38,9 @@ TRAINED = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The command's own options."""
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a model's folder, or a run's")
+    parser.add_argument(
+        "model", type=Path, metavar="MODEL", help="a fetched model's name, a model's folder, or a run's"
+    )
     parser.add_argument(
         "--send", action="store_true", help="tell the coordinator; MODEL must be one that was fetched from it"
     )
@@ -45,7 +48,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    site, folder = read_site_file(given.site), open_model(given.model)
+    site = read_site_file(given.site)
+    folder = open_model(model_at(given.model, site))
     coordinator = require_sendable(site, given.site, folder) if given.send else None
     loaded = _loaded(folder, site)
     cases = without_withdrawn(listed_cases(site), site.state)

@@ -73,6 +73,11 @@ def test_a_model_by_the_name_of_its_run(running: Running, run: Path, capsys: pyt
     assert published(running.site)[1] == ["lungs"]
     model = fetch(running.site, "lungs")
     assert model.path == running.fetched / "lungs"
+    capsys.readouterr()
+    assert main(["site", "fetch", "lungs", "--site", str(running.site)]) == 0
+    said = capsys.readouterr().out
+    assert f"next: fedgraft site evaluate lungs --site {running.site} " in said
+    assert f"  or: fedgraft predict lungs --site {running.site} --manifest new.csv" in said
     assert model.about == open_model(run).about
     assert publish(running.folder, run, None).path == running.folder.published / "lungs", "the same again"
     assert set(running.upstream.seen) == {("GET", "/health")}, "nothing of it reaches the SuperLink"
