@@ -25,8 +25,8 @@ def model_at(asked: Path, site: SiteFile | None) -> Path:
         return asked
     if site is None:
         raise ModelError(
-            f"{asked} is no folder; name a model's folder, or that of a run that has ended; or name by --site site.yaml "
-            "the site that fetched a model of this name"
+            f"{asked} is no folder; name a model's folder, or that of a run that has ended; or name by --site "
+            "site.yaml the site that fetched a model of this name"
         )
     folder = site.state / MODELS
     if (folder / asked).is_dir():
@@ -34,6 +34,6 @@ def model_at(asked: Path, site: SiteFile | None) -> Path:
     names = sorted(path.name for path in folder.glob("[!.]*") if path.is_dir())
     there = f"fetched are: {', '.join(names)}" if names else "none was fetched"
     raise ModelError(
-        f"{asked} is no folder, and no model of this name was fetched to {folder} ({there}); `fedgraft site fetch` lists "
-        "what there is, `fedgraft site fetch NAME` gets it"
+        f"{asked} is no folder, and no model of this name was fetched to {folder} ({there}); `fedgraft site fetch` "
+        "lists what there is, `fedgraft site fetch NAME` gets it"
     )

@@ -44,7 +44,7 @@ def test_each_command_looks_for_it(site: SiteFile, capsys: pytest.CaptureFixture
     for named in (["--site", "site.yaml"], ["--site", "."]):
         with pytest.raises(ModelError, match="none was fetched"):
             loaded_as_asked(parser.parse_args(["triage", *named]), "x", machine_of, scale_from_cases=True)
-    with pytest.raises(ModelError, match="triage is no folder; .* or name by --site site.yaml the site that fetched"):
+    with pytest.raises(ModelError, match=r"triage is no folder; .* or name by --site site.yaml the site that fetched"):
         loaded_as_asked(parser.parse_args(["triage"]), "x", machine_of, scale_from_cases=True)
     (site.state / "models" / "triage").mkdir(parents=True)
     with pytest.raises(ModelError, match="models/triage holds no model"):
