@@ -14,6 +14,7 @@ from fedgraft.common.runtime.processes import say
 from fedgraft.server.audit.heads import HEADS
 from fedgraft.server.audit.verify import Audit, verify
 from fedgraft.server.deployment.folder import Folder, read_sites
+from fedgraft.server.deployment.open_runs import named_run
 
 DESCRIPTION = """\
 Verifies the ledger of a run: every line follows from the one before, and it reaches as far as the coordinator's own
@@ -28,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "example: fedgraft coordinator audit /srv/fedgraft /srv/fedgraft/runs/RUN --held north-ledger.jsonl"
     parser.add_argument("folder", type=Path, metavar="DIR")
-    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a run")
+    parser.add_argument("run", metavar="RUN", help="a run's folder, name or number")
     parser.add_argument(
         "--held", type=Path, action="append", default=[], metavar="FILE", help="state/ledgers/RUN.jsonl of a site"
     )
@@ -39,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
     folder = Folder(given.folder.resolve())
     folder.settings()
     held = [one for path in given.held for one in _held(path)]
-    found = verify(given.run, folder.authority, held)
+    found = verify(named_run(folder, given.run) or Path(given.run), folder.authority, held)
     broken = {site.name: sentence for site in read_sites(folder) if (sentence := what_broke(folder, site.name))}
     if given.json:
         clean = found.is_clean and not broken

@@ -10,6 +10,7 @@ from fedgraft.common.drawing.numbers import duration, size
 from fedgraft.common.errors import DataError
 from fedgraft.common.plan.plan import load_plan
 from fedgraft.common.runtime.processes import say
+from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.deployment.plain_table import plain_table
 from fedgraft.server.reports.contributions import (
     NAME,
@@ -19,6 +20,7 @@ from fedgraft.server.reports.contributions import (
     write_csv,
     write_picture,
 )
+from fedgraft.server.watching.choice import choose
 
 DESCRIPTION = """\
 From a run's ledger, by site: training cases, rounds in which its answer was used, bytes both ways, the time from each
@@ -26,22 +28,31 @@ question to its answer; written as contributions.csv and contributions.svg into 
 had `contributions: true`, also what each site's last update changed: the sites evaluated the last model with and
 without it. That is an approximation: a site shaped the rounds before as well.
 """
-EPILOG = "example: fedgraft coordinator contributions /srv/fedgraft/runs/RUN"
+EPILOG = "example: fedgraft coordinator contributions /srv/fedgraft RUN"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a run")
+    parser.usage = "fedgraft coordinator contributions [-h] DIR [RUN] | RUN"
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the coordinator's folder, or that of a run alone")
+    parser.add_argument("run", nargs="?", metavar="RUN", help="a run's folder, name or number (default: the last one)")
 
 
 def run(given: argparse.Namespace) -> int:
-    found, figure = contributions(given.run), headline(given.run)
+    out = _chosen(given.folder, given.run)
+    found, figure = contributions(out), headline(out)
     if not found:
-        raise DataError(f"{given.run}: no site answered anything in this run")
-    write_csv(given.run / f"{NAME}.csv", found)
-    write_picture(given.run / f"{NAME}.svg", found, None if figure is None else figure[0])
-    for line in _told(given.run, found, figure):
+        raise DataError(f"{out}: no site answered anything in this run")
+    write_csv(out / f"{NAME}.csv", found)
+    write_picture(out / f"{NAME}.svg", found, None if figure is None else figure[0])
+    for line in _told(out, found, figure):
         say(line)
     return 0
+
+
+def _chosen(given: Path, named: str | None) -> Path:
+    """The run's folder: ``given`` itself, or that of a coordinator in it."""
+    folder = Folder(given.resolve())
+    return choose(folder, named) if named is not None or folder.settings_file.is_file() else given
 
 
 def _told(run: Path, found: list[Contribution], figure: tuple[str, float | None] | None) -> Iterator[str]:

@@ -26,5 +26,5 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         print_json(past_values(found))
     else:
-        say(run_table(found))
+        say(run_table(found, folder.runs))
     return 0

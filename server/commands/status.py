@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 from fedgraft.common.runtime.processes import say
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.deployment.health import is_healthy
+from fedgraft.server.deployment.open_runs import submissions
 from fedgraft.server.deployment.pki import validity
 from fedgraft.server.watching.as_json import add_folder_and_json, print_json
 from fedgraft.server.watching.hospitals import site_table
@@ -38,6 +40,10 @@ def run(given: argparse.Namespace) -> int:
     flower_cli.require_running(folder)
     say(f"running\n\n{site_table(folder)}\n")
     states_of_runs = flower_cli.run_states(folder)
-    lines = (f"run {s.run_id}  {s.status}  {s.elapsed}  {s.details}".rstrip() for s in states_of_runs)
+    names = {one.run_id: Path(one.out).name for one in submissions(folder)}
+    lines = (
+        f"run {s.run_id}  {names.get(s.run_id, '-')}  {s.status}  {s.elapsed}  {s.details}".rstrip()
+        for s in states_of_runs
+    )
     say("\n".join(lines) or "no runs yet")
     return 0

@@ -15,7 +15,7 @@ DESCRIPTION = "Stops a run (not the coordinator: end `start` for that)."
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("folder", type=Path, metavar="DIR")
-    parser.add_argument("run_id", metavar="RUN_ID")
+    parser.add_argument("run_id", metavar="RUN", help="a run's folder, name or number")
 
 
 def run(given: argparse.Namespace) -> int:

@@ -23,6 +23,7 @@ _APPROVAL = {
     "any plan": "approves any",
     "asks": "asks its people",
     "approved": "approved",
+    "refused": "refused",
     "waiting": "waiting for approval",
 }
 
@@ -45,7 +46,11 @@ def _row(one: Hospital, seen: SeenSite | None, found: Federation) -> Row:
             tag("span", one.state, class_=_CSS.get(one.state, "state")),
             MISSING if one.heard is None else f"{ago(one.heard)} ago",
             MISSING if seen is None or found.run is None else doing(seen, found.run),
-            tag("span", _APPROVAL[one.approval], class_="state watch" if one.approval == "waiting" else None),
+            tag(
+                "span",
+                _APPROVAL[one.approval],
+                class_="state watch" if one.approval in ("waiting", "refused") else None,
+            ),
             _cases(one),
             MISSING if one.version is None else named(one.version),
             clock(one.ahead),

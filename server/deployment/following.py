@@ -31,7 +31,7 @@ from fedgraft.server.deployment.open_runs import (
     forget,
     is_complete,
     of_folder,
-    open_runs,
+    open_run,
     why_ended,
 )
 from fedgraft.server.deployment.public.announced import read_announced
@@ -87,8 +87,12 @@ def follow(folder: Folder, launched: Launched) -> int:
 
 
 def halt(folder: Folder, run_id: str, reason: str) -> str:
-    """Stop a run for good, with the results of its rounds so far; returns how that ended, in a sentence."""
-    run = next((one for one in open_runs(folder) if run_id in (one.run_id, one.name)), None)
+    """Stop a run for good, with the results of its rounds so far; returns how that ended, in a sentence.
+
+    Args:
+        run_id: a number of it, its name or its folder.
+    """
+    run = open_run(folder, run_id)
     if run is not None:
         end(run.folder, f"it was stopped: {reason}")
     flower_cli.stop_run(folder, run_id if run is None else run.run_id)

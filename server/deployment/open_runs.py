@@ -1,4 +1,5 @@
-"""The runs that a coordinator has begun and that have not ended: a file for each, until it is known how it ended."""
+"""The runs that a coordinator has begun and that have not ended: a file for each, until it is known how it ended; and
+what was ever submitted: a line each, by which a number of Flower's leads to a run's folder."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from pathlib import Path
 import tomli_w
 
 from fedgraft.common.errors import DeploymentError
-from fedgraft.common.runtime.files import replacing
+from fedgraft.common.runtime.files import append_json, replacing, whole_lines
 from fedgraft.common.runtime.run_lock import LOCK, is_free
 from fedgraft.server.deployment import flower_cli
 from fedgraft.server.deployment.bundle import write_bundle
@@ -20,6 +21,8 @@ from fedgraft.server.deployment.folder import CHECKPOINTS, COMPLETE, Folder
 OPEN, PLAN, ENDED = "open", "submitted.json", "ended.json"
 """The folder of open runs in a coordinator's; and in a run's folder the plan as sites get it, and why the run ended
 before it was complete."""
+SUBMITTED = "submitted.jsonl"
+"""In a coordinator's folder: ``run_id``, ``name`` and ``out`` of each submission; several of a run that was cut off."""
 HEADLINE = "headline.json"
 """In a run's folder, from before sites are asked: what is shown of it, with the digest of its plan
 (`fedgraft.server.reports.headline`)."""
@@ -100,6 +103,45 @@ def of_folder(folder: Folder, out: Path) -> OpenRun | None:
     return next((run for run in open_runs(folder) if run.folder == out), None)
 
 
+@dataclass(frozen=True)
+class Submission:
+    """One of Flower's runs. ``name``: as of `OpenRun`; ``out``: the folder of the run, of which it is the whole or a
+    piece."""
+
+    run_id: str
+    name: str
+    out: str
+
+
+def submissions(folder: Folder) -> list[Submission]:
+    """All that a coordinator submitted, the oldest first."""
+    return [Submission(**json.loads(line)) for line in whole_lines(folder.root / SUBMITTED)]
+
+
+def numbers_of(folder: Folder) -> dict[Path, list[str]]:
+    """Flower's numbers of each run, by its folder, the last one last."""
+    found: dict[Path, list[str]] = {}
+    for one in submissions(folder):
+        found.setdefault(Path(one.out), []).append(one.run_id)
+    return found
+
+
+def named_run(folder: Folder, named: str) -> Path | None:
+    """The folder of a run by any of its numbers, its name (that of its folder) or its path; ``None`` if there is none.
+    Of several with the same name the last one that was submitted."""
+    known = [*submissions(folder), *(Submission(run.run_id, run.name, run.out) for run in open_runs(folder))]
+    by_number = [Path(one.out) for one in reversed(known) if named in (one.run_id, one.name)]
+    by_name = [Path(one.out) for one in reversed(known) if named == Path(one.out).name]
+    found = (*by_number, folder.runs / named, *by_name, Path(named))
+    return next((out.resolve() for out in found if out.is_dir()), None)
+
+
+def open_run(folder: Folder, named: str) -> OpenRun | None:
+    """The open run of any of its numbers, its name or its path; ``None`` if there is none."""
+    out = named_run(folder, named)
+    return next((run for run in open_runs(folder) if named in (run.run_id, run.name) or run.folder == out), None)
+
+
 def plans_asked(folder: Folder) -> list[str]:
     """Digests of the plans of the runs that go on, as sites are asked to approve them, sorted."""
     found = (run.folder / HEADLINE for run in open_runs(folder) if not run.has_ended)
@@ -140,6 +182,7 @@ def submit(
     run = OpenRun(name, run_id, str(out), tries, number)
     with replacing(_file(folder, run)) as partial:
         partial.write_text(json.dumps(asdict(run)) + "\n", encoding="utf-8")
+    append_json(folder.root / SUBMITTED, asdict(Submission(run_id, name, str(out))))
     return run
 
 

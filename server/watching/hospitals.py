@@ -14,9 +14,9 @@ from fedgraft.server.deployment.plain_table import plain_table
 from fedgraft.server.deployment.public.announced import Announced, read_announced
 from fedgraft.server.deployment.public.silence import SILENT_SECONDS, silent_since
 
-Approval = Literal["unknown", "any plan", "asks", "approved", "waiting"]
+Approval = Literal["unknown", "any plan", "asks", "approved", "refused", "waiting"]
 """Whether a hospital does what a plan asks: it does whatever comes, a person there decides (``asks``, as long as there
-is no run), approved the plan of the run, or the plan waits for that."""
+is no run), approved or refused the plan of the run, or the plan waits for that."""
 NOBODY = "no site is registered yet; `fedgraft coordinator invite DIR NAME` makes the line by which one joins"
 NOBODY_BUT_INVITED = "no site is registered yet; who was invited joins with the line that `invite` printed:"
 
@@ -99,19 +99,26 @@ def _approval(told: Announced | None, plan: str) -> Approval:
         return "any plan"
     if not plan:
         return "asks"
+    if plan in told.facts.refused:
+        return "refused"
     return "approved" if plan in told.facts.approved else "waiting"
 
 
 def hospital_table(found: Sequence[Hospital]) -> str:
-    """The sites as a text table: name, state, when it was heard last, the training cases that are registered for it,
-    node id and key fingerprint, one a line. A site that Flower counts as online, but that was not heard lately, is
-    ``silent``."""
+    """The sites as a text table: name, state, when it was heard last, the cases that it tells of, for how many training
+    cases it counts (``--cases`` of `register`), node id and key fingerprint, one a line. A site that
+    Flower counts as online, but that was not heard lately, is ``silent``."""
     rows = []
     for one in found:
         heard = "never" if one.heard is None else f"{ago(one.heard)} ago"
-        cases = "any" if one.most_cases is None else str(one.most_cases)
-        rows.append((one.name, one.state, heard, cases, one.node, one.key))
-    return plain_table(("site", "state", "last heard", "cases", "node", "key"), rows) if rows else NOBODY
+        told = "not told" if one.cases is None else f"about {one.cases}"
+        most = "any number" if one.most_cases is None else f"{one.most_cases} at most"
+        rows.append((one.name, one.state, heard, told, most, one.node, one.key))
+    return (
+        plain_table(("site", "state", "last heard", "cases told", "counts for", "node", "key"), rows)
+        if rows
+        else NOBODY
+    )
 
 
 def site_table(folder: Folder) -> str:

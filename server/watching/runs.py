@@ -10,7 +10,7 @@ from typing import Any
 
 from fedgraft.common.runtime.moments import clock_time
 from fedgraft.server.deployment.folder import REGISTERED, Folder
-from fedgraft.server.deployment.open_runs import last_round, open_runs
+from fedgraft.server.deployment.open_runs import last_round, numbers_of, open_runs
 from fedgraft.server.deployment.plain_table import plain_table
 from fedgraft.server.reports.headline import read_headline
 from fedgraft.server.watching.observed import State, figure_of, state_of
@@ -28,6 +28,9 @@ class PastRun:
         number: rounds that are over. ``rounds``: how many it has.
         figure: heading of its headline figure. ``value``: the last one, if it is defined.
         report: whether its folder has a ``report.html``.
+        numbers: Flower's, of which a run that was cut off has several, the last one last; empty for a run of a
+            coordinator of an older version.
+        folder: where it lies.
     """
 
     name: str
@@ -38,11 +41,18 @@ class PastRun:
     figure: str
     value: float | None
     report: bool
+    numbers: tuple[str, ...]
+    folder: str
 
 
 def past_runs(folder: Folder) -> tuple[PastRun, ...]:
-    """The runs in ``runs/`` of a coordinator's folder, and open ones that lie elsewhere."""
-    found = sorted((_run(out) for out in _folders(folder)), key=lambda one: (one.began, one.name), reverse=True)
+    """The runs in ``runs/`` of a coordinator's folder, and those that it submitted into folders elsewhere."""
+    numbers = numbers_of(folder)
+    found = sorted(
+        (_run(out, numbers.get(out, ())) for out in _folders(folder)),
+        key=lambda one: (one.began, one.name),
+        reverse=True,
+    )
     return tuple(found)
 
 
@@ -53,11 +63,12 @@ def folder_of(folder: Folder, name: str) -> Path | None:
 
 def _folders(folder: Folder) -> Iterator[Path]:
     there = sorted(folder.runs.iterdir()) if folder.runs.is_dir() else []  # of runs elsewhere a link may lie there
-    found = dict.fromkeys(out.resolve() for out in (*there, *(run.folder for run in open_runs(folder))))
+    elsewhere = (*reversed(numbers_of(folder)), *(run.folder for run in open_runs(folder)))
+    found = dict.fromkeys(out.resolve() for out in (*there, *elsewhere))
     yield from (out for out in found if (out / REGISTERED).is_file())
 
 
-def _run(out: Path) -> PastRun:
+def _run(out: Path, numbers: Sequence[str]) -> PastRun:
     shown, last = read_headline(out), _last_round(out / "rounds.jsonl")
     return PastRun(
         name=out.name,
@@ -68,6 +79,8 @@ def _run(out: Path) -> PastRun:
         figure=shown.heading,
         value=None if last is None else figure_of(last, shown.figure),
         report=(out / REPORT).is_file(),
+        numbers=tuple(numbers),
+        folder=str(out),
     )
 
 
@@ -88,8 +101,13 @@ def _last_round(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def run_table(found: Sequence[PastRun]) -> str:
-    """The runs as a text table, one a line."""
+def run_table(found: Sequence[PastRun], home: Path) -> str:
+    """The runs as a text table, one a line, with the last of each one's numbers; and where those lie that do not lie in
+    the coordinator's folder.
+
+    Args:
+        home: its ``runs/``.
+    """
     rows = [
         (
             one.name,
@@ -98,9 +116,12 @@ def run_table(found: Sequence[PastRun]) -> str:
             f"{max(one.number, 0)} of {one.rounds}",
             "-" if one.value is None else f"{one.figure} {one.value:.3f}",
             "yes" if one.report else "no",
+            one.numbers[-1] if one.numbers else "-",
         )
         for one in found
     ]
-    return (
-        plain_table(("run", "began", "state", "rounds", "figure", "report"), rows) if rows else "no run has begun yet"
-    )
+    if not rows:
+        return "no run has begun yet"
+    table = plain_table(("run", "began", "state", "rounds", "figure", "report", "number"), rows)
+    elsewhere = [f"{one.name} is in {one.folder}" for one in found if Path(one.folder).parent != home.resolve()]
+    return "\n".join([table, *elsewhere])

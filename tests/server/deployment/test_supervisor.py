@@ -133,7 +133,9 @@ def test_sites_are_admitted_once(
         sites.register(folder, key, "no rth")
     with pytest.raises(DeploymentError, match="private key and must not leave"):
         sites.register(folder, key.with_suffix(""), "south")
-    assert site_table(folder).splitlines()[1].split() == ["north", "registered", "never", "any", "7", site.fingerprint]
+    head, line = site_table(folder).splitlines()
+    assert head.split() == ["site", "state", "last", "heard", "cases", "told", "counts", "for", "node", "key"]
+    assert line.split() == [*["north", "registered", "never", "not", "told", "any", "number", "7"], site.fingerprint]
     with pytest.raises(DeploymentError, match="no site is registered as 'south'; registered: north"):
         sites.unregister(folder, "south")
     sites.unregister(folder, "north")

@@ -16,7 +16,7 @@ from fedgraft.common.wire.site_facts import SiteFacts
 from fedgraft.server.deployment.folder import read_sites
 from fedgraft.server.deployment.invitations import invite
 from fedgraft.server.deployment.public.announced import Announced
-from fedgraft.server.watching.hospitals import _hospital, hospitals
+from fedgraft.server.watching.hospitals import _hospital, hospital_table, hospitals
 from fedgraft.server.watching.runs import _last_round
 from fedgraft.server.watching.snapshot import federation
 
@@ -53,6 +53,7 @@ def test_one_reading_for_every_command(run: Watched, capsys: pytest.CaptureFixtu
     assert printed(capsys, "runs", root, "--json") == status["runs"]
     (past,) = status["runs"]
     assert (past["name"], past["state"], past["rounds"], past["report"]) == ("first", "completed", 3, True)
+    assert (past["numbers"], past["folder"]) == ([], str(run.out)), "of a coordinator of an older version"
 
 
 def test_a_round_says_who_trained_on_how_many_cases_and_bytes(run: Watched) -> None:
@@ -95,6 +96,11 @@ def test_what_is_known_of_a_hospital(watched: Watched) -> None:
     )
     assert _hospital(site, told, {site.node_id: "online"}, True, 1000.0, "b" * 64).state == "silent"
     assert _hospital(site, told, None, False, 1000.0, "b" * 64).approval == "waiting"
+    refused = replace(told, facts=replace(facts, refused=("b" * 64,)))
+    assert _hospital(site, refused, None, False, 1000.0, "b" * 64).approval == "refused"
+    (line,) = hospital_table([one]).splitlines()[1:]
+    assert line.split()[1:8] == ["online", "30", "s", "ago", "about", "1200", "any"]
+    assert " 40 at most " in hospital_table([replace(one, most_cases=40)])
     assert _hospital(site, told, None, False, 1000.0, "").approval == "asks"
     assert _hospital(site, told, {}, False, 1000.0, "").state == "unknown", "Flower does not know it"
     assert _hospital(site, told, None, False, 1016.0, "").state == "silent", "46 s"
@@ -120,8 +126,8 @@ def test_options_that_contradict_each_other(watched: Watched, capsys: pytest.Cap
     assert main(["coordinator", "run", root, "--plan", "p.yaml", "--dry-run", "--detach"]) == 2
     assert "--dry-run submits nothing to return from; leave out --detach" in capsys.readouterr().err
     assert main(["coordinator", "runs", root]) == 0
-    name, *_, report = capsys.readouterr().out.splitlines()[1].split()
-    assert (name, report) == ("first", "no")
+    name, *_, report, number = capsys.readouterr().out.splitlines()[1].split()
+    assert (name, report, number) == ("first", "no", "-")
 
 
 def test_who_watches_loads_no_torch(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_drops_with_their_reason() -> None:
 def test_which_run(watched: Watched, tmp_path: Path) -> None:
     assert choose(watched.folder, None) == watched.out
     assert choose(watched.folder, str(watched.out)) == choose(watched.folder, "first") == watched.out
-    with pytest.raises(DeploymentError, match=r"there is no run second; the last ones in .*: first"):
+    with pytest.raises(DeploymentError, match=r"there is no run second; the last ones: first"):
         choose(watched.folder, "second")
     (tmp_path / "elsewhere").mkdir()
     with pytest.raises(DeploymentError, match=r"is not the folder of a run: it has neither submitted.json"):
