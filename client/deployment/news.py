@@ -1,7 +1,8 @@
 """What the terminal of ``fedgraft site start`` says of plans and runs: read from the site's folder, again and again.
 
 A plan that waits, and what a person decided about it, a run that began, each round that was trained, the test of the
-model, and that nothing came for long. A site is not told that a run ended: that is concluded from silence.
+model, and that nothing came for long. That a run ended is what the coordinator says (`fedgraft.client.approval.asked`),
+else it is concluded from silence.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fedgraft.client.approval.asked import RunOf, read_asked
 from fedgraft.client.approval.deciding import waiting
 from fedgraft.client.approval.decisions import APPROVED, FROM, REFUSED, Decisions
 from fedgraft.client.site.log_names import RELEASED
@@ -31,12 +33,14 @@ TESTED = ("evaluation", "noisy counts of scores")
 
 @dataclass
 class Run:
-    """A run as its answers in the site's log show it. ``rounds``: of its plan; 0 if that is not known."""
+    """A run as its answers in the site's log show it. ``rounds``: of its plan; 0 if that is not known. ``heard``: by
+    the clock of `News`; ``came``: the same in seconds since 1970."""
 
     number: int
     plan: str
     rounds: int
     heard: float
+    came: float
     round: int = 0
     tested: bool = False
     silent: bool = False
@@ -44,6 +48,12 @@ class Run:
     @property
     def done(self) -> bool:
         return self.tested or 0 < self.rounds <= self.round
+
+    @property
+    def reached(self) -> str:
+        """After which round it is."""
+        of = f" of {self.rounds}" if self.rounds else ""
+        return f"after round {self.round}{of}" if self.round else "before its first round"
 
 
 @dataclass
@@ -53,14 +63,17 @@ class News:
     Attributes:
         busy: whether a message is being answered now, so that no silence counts.
         clock: seconds.
+        wall: seconds since 1970.
     """
 
     site: SiteFile
     busy: Callable[[], bool]
     clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
     _looked: float = float("-inf")
     _read: tuple[int, int] = (0, 0)  # the log's inode, and how much of it was read
-    _known: set[int] = field(default_factory=set)  # runs that were there before this start
+    _known: set[int] = field(default_factory=set)  # runs that were there before, or are over
+    _plans: dict[int, set[str]] = field(default_factory=dict)  # of each run; a table's are two
     _runs: dict[int, Run] = field(default_factory=dict)
     _state: object = None
     _decided: int = 0
@@ -69,7 +82,8 @@ class News:
     _broken: str = ""
 
     def __post_init__(self) -> None:
-        self._known = {int(line.get("run") or 0) for line in self._new_lines()}
+        for line in self._new_lines():
+            self._known.add(self._noted(line))
         try:
             self._decided = len(Decisions(self.site).lines())
         except DataError:
@@ -93,8 +107,8 @@ class News:
 
     def _of_plans(self) -> Iterator[str]:
         """A plan waits if it does at two looks: one that follows from an approved one waits for a moment only."""
-        decisions = Decisions(self.site)
-        state = decisions.changed(), decisions.came_last()
+        decisions, asked_now = Decisions(self.site), read_asked(self.site.state)
+        state = decisions.changed(), decisions.came_last(), asked_now
         if state == self._state and self._waited == self._said:
             return
         try:
@@ -104,10 +118,12 @@ class News:
             self._broken = str(error)
             return
         self._state = state
-        for line in lines[self._decided :]:
+        new, self._decided = lines[self._decided :], len(lines)
+        for line in new:
             if FROM not in line:
                 yield _decision(line)
-        self._decided = len(lines)
+        for plan in sorted(self._said - asked.keys() - {line["plan"] for line in new}):
+            yield f"plan {plan[:8]} waits no more: the run that asked for it is over"
         for plan in sorted(self._waited & asked.keys() - self._said):
             one = asked[plan]
             yield (
@@ -122,14 +138,14 @@ class News:
         before = {number: run.round for number, run in self._runs.items()}
         tested = {number for number, run in self._runs.items() if run.tested}
         for line in self._new_lines():
-            number = int(line.get("run") or 0)
+            number = self._noted(line)
             if not number:
                 continue  # facts, and figures of a published model: of no run
             if number not in self._runs:
-                self._runs[number] = Run(number, str(line.get("plan") or ""), 0, now)
+                self._runs[number] = Run(number, str(line.get("plan") or ""), 0, now, self.wall())
                 yield self._began(self._runs[number])
             run = self._runs[number]
-            run.heard, run.silent = now, False
+            run.heard, run.came, run.silent = now, self.wall(), False
             run.plan = str(line.get("plan") or run.plan)
             run.rounds = self._rounds_of(run.plan)
             run.round = int(line["round"]) if line["what"] in TRAINED and "round" in line else run.round
@@ -148,20 +164,37 @@ class News:
 
     def _of_silence(self, now: float) -> Iterator[str]:
         for number, run in list(self._runs.items()):
-            silent = now - run.heard
-            if run.silent or silent < (OVER_SECONDS if run.done else SILENT_SECONDS) or self.busy():
+            silent, said = now - run.heard, self._run_of(run)
+            by_silence = run.done and said == "unknown"
+            ends = said == "over" or (by_silence and silent >= OVER_SECONDS)
+            if self.busy() or not (ends or (silent >= SILENT_SECONDS and not run.silent)):
                 continue
-            run.silent = True
-            if run.done:
-                yield f"run {number} is over: nothing more came of it for {silent:.0f} s"
+            if ends:
                 self._known.add(number)
                 del self._runs[number]
-            else:
-                where = f"after round {run.round}{_of(run.rounds)}" if run.round else "before its first round"
-                yield (
-                    f"run {number}: nothing came for {silent / 60:.0f} minutes, {where}; the coordinator waits for "
-                    "other hospitals, or ended the run: ask there"
-                )
+                why = f": nothing more came of it for {silent:.0f} s" if by_silence else ", as the coordinator says"
+                yield f"run {number} is over {run.reached}{why}"
+                continue
+            run.silent = True
+            why = "the run goes on, as the coordinator says"
+            if said != "goes on":
+                why = "the coordinator waits for other hospitals, or ended the run: ask there"
+            yield f"run {number}: nothing came for {silent / 60:.0f} minutes, {run.reached}; {why}"
+
+    def _noted(self, line: Mapping[str, Any]) -> int:
+        """The number of a line's run, whose plan is noted; 0 if it is of none."""
+        number = int(line.get("run") or 0)
+        if number:
+            self._plans.setdefault(number, set()).add(str(line.get("plan") or ""))
+        return number
+
+    def _run_of(self, run: Run) -> RunOf:
+        """Whether a run goes on, as far as the coordinator has said since its last message."""
+        said = read_asked(self.site.state)
+        if said is None:
+            return "unknown"
+        found = {said.run_of(plan, run.came, self.wall()) for plan in self._plans[run.number]}
+        return "goes on" if "goes on" in found else "over" if found == {"over"} else "unknown"
 
     def _rounds_of(self, plan: str) -> int:
         """The rounds of a plan that this site keeps; 0 if it does not."""

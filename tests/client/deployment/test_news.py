@@ -1,12 +1,14 @@
 """What `site start` says of plans and runs, from the site's own folder."""
 
 import json
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fedgraft.client.approval.asked import keep_asked
 from fedgraft.client.approval.decisions import FROM, Decisions
 from fedgraft.client.deployment.news import News, said_of
 from fedgraft.client.site.site_file import SiteFile
@@ -20,11 +22,16 @@ class Site:
     """A site's folder, and the sentences that a look at each second gives."""
 
     def __init__(self, site: SiteFile) -> None:
-        self.file, self.now, self.busy = site, 0.0, False
+        self.file, self.now, self.busy = site, 1000.0, False
         self.news = self.started()
 
     def started(self) -> News:
-        return News(self.file, lambda: self.busy, lambda: self.now)
+        return News(self.file, lambda: self.busy, lambda: self.now, lambda: self.now)
+
+    def coordinator_says(self, *plans: str, at: float = float("nan")) -> None:
+        when = self.now if at != at else at
+        self.file.state.mkdir(parents=True, exist_ok=True)
+        keep_asked(self.file.state, json.dumps({"asked": plans}).encode(), when)
 
     def after(self, seconds: float = 1.0) -> list[str]:
         self.now += seconds
@@ -111,8 +118,42 @@ def test_a_run_of_twelve_rounds(here: Site) -> None:
     here.busy = False
     assert here.after() == ["run 7: its model was tested on the cases here"]
     assert here.after(59.0) == []
-    assert here.after() == ["run 7 is over: nothing more came of it for 60 s"]
+    assert here.after() == ["run 7 is over after round 12 of 12: nothing more came of it for 60 s"]
     assert here.after(1000.0) == []
+
+
+def test_a_run_is_over_when_the_coordinator_says_so(here: Site) -> None:
+    """Not as long as one of its plans is asked for, a message is answered, or one came after the word."""
+    here.keeps(PLAN)
+    here.answers("statistics", plan=FOLLOWS)
+    here.answers("update", round=3)
+    assert len(here.after()) == 2
+    here.coordinator_says(at=here.now - 5.0)
+    assert here.after() == [], "that was said before"
+    here.coordinator_says(FOLLOWS)
+    assert here.after() == [], "it is the plan of the statistics"
+    here.busy = True
+    here.coordinator_says()
+    assert here.after() == []
+    here.busy = False
+    here.coordinator_says(FOLLOWS)
+    assert here.after(590.0) == []
+    here.coordinator_says(FOLLOWS)
+    assert here.after(10.0) == [
+        "run 7: nothing came for 10 minutes, after round 3 of 12; the run goes on, as the coordinator says"
+    ]
+    here.coordinator_says()
+    assert here.after() == ["run 7 is over after round 3 of 12, as the coordinator says"]
+    here.answers("update", round=4)
+    assert here.after() == ["run 7 goes on (plan ab12cd34)", "run 7: round 4 of 12 trained"], "a run that was resumed"
+
+
+def test_a_plan_whose_run_is_over_waits_no_more(here: Site) -> None:
+    here.comes(PLAN)
+    assert len(here.after() + here.after()) == 1
+    here.coordinator_says(at=time.time() + 10.0)
+    assert here.after() == ["plan ab12cd34 waits no more: the run that asked for it is over"]
+    assert here.after() == []
 
 
 def test_a_run_that_falls_silent_and_goes_on(here: Site) -> None:
