@@ -152,6 +152,11 @@ def reported_code(reason: str) -> str | None:
     return None if found is None else found[1]
 
 
+def waits_for_a_person(reason: str) -> bool:
+    """Whether a reason in a coordinator's ledger is no failure: a person at the site has yet to decide."""
+    return reported_code(reason) == UNAPPROVED
+
+
 def what_to_do(code: str) -> str:
     """What to do about a code; where to look, if it has no line of its own."""
     return CAUSES.get(code, "state/errors.jsonl at the site says where, and `fedgraft site check` what to do")

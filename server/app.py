@@ -46,7 +46,7 @@ from fedgraft.server.patience.waiting import Board
 from fedgraft.server.preflight.newcomers import decided_at, unfit_newcomers
 from fedgraft.server.reports import summary
 from fedgraft.server.reports.bounds import round_sentences
-from fedgraft.server.reports.headline import write_headline
+from fedgraft.server.reports.headline import closing_sentence, write_headline
 from fedgraft.server.reports.plot_process import picture
 from fedgraft.server.reports.results import write_results
 from fedgraft.server.rounds.loop import run
@@ -97,6 +97,8 @@ def build(
                 ended(serve(through, plan, out, evaluate, shown, draw, keeps, keeping, clock))
             if last:
                 Checkpoints(out).end()
+            if progress is None:
+                print(closing_sentence(out), flush=True)
 
     return app
 
@@ -244,13 +246,17 @@ def _resolved(delivery: Delivery, plan: Plan, registered: Mapping[int, str], led
 
 
 def print_round(round_: Round) -> None:
-    """One line per round, for the coordinator's log."""
+    """One line per round, for the coordinator's log; of the untrained model only what the coordinator's own test set
+    says."""
+    if round_.number == 0 and round_.central is None:
+        return
     name, headline, rest = round_.task.columns[round_.task.headline], round_.task.headline, round_.rested_on
     central = "" if round_.central is None else f", test {name} {round_.central.figures()[headline]}"
     loss = "" if round_.train_loss is None else f", training loss {round_.train_loss:.4f}"
     fit = "" if round_.fit is None else f", {round_.fit.sentence}"
     few = "" if rest is None or rest.is_whole else f" of {rest.of_sites}, on {rest.cases} of {rest.of_cases} cases"
-    print(f"round {round_.number}: {len(round_.sites)} site(s) updated{few}{loss}{central}{fit}", flush=True)
+    who = "the untrained model" if round_.number == 0 else f"{len(round_.sites)} site(s) updated"
+    print(f"round {round_.number}: {who}{few}{loss}{central}{fit}", flush=True)
     lost = "" if round_.steps is None else round_.steps.sentence
     for sentence in (*filter(None, (lost,)), *round_sentences(round_)):
         print(f"  {sentence}", flush=True)

@@ -30,6 +30,7 @@ from fedgraft.server.deployment.open_runs import (
     end,
     forget,
     is_complete,
+    last_round,
     of_folder,
     open_run,
     why_ended,
@@ -44,6 +45,8 @@ AWAY_SECONDS = 60.0
 HALT_SECONDS = 30.0
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 TRACEBACK = "Traceback (most recent call last)"
+OF_FLOWER = re.compile(r"(INFO|DEBUG)\s*:|.*Successfully installed fedgraft-plan\b")
+"""Lines of a run's log by which Flower tells of its own steps; its warnings and errors stay."""
 
 
 def follow_in_its_place(folder: Folder, launched: Launched) -> int:
@@ -71,7 +74,7 @@ def follow(folder: Folder, launched: Launched) -> int:
                 return 0
             reason = why_ended(launched.out)
             if reason is not None:
-                say(f"run {run_id}: {reason}; the results of the rounds before are in {launched.out}")
+                say(f"run {run_id}: {reason}; {_what_there_is(launched.out)}")
                 return 1
             again = _submitted_again(folder, launched.out, run_id)
             if again is None:
@@ -84,6 +87,13 @@ def follow(folder: Folder, launched: Launched) -> int:
         say(f"stopping run {run_id}; sites that are computing finish their present message first")
         say(halt(folder, run_id, "Ctrl-C at its terminal"))
         return 130
+
+
+def _what_there_is(out: Path) -> str:
+    """Of a run that ended before its last round. The results themselves may still be written."""
+    if last_round(out) < 1:
+        return "it ended before its first round did; there are no results"
+    return f"the results of the rounds before are in {out}"
 
 
 def halt(folder: Folder, run_id: str, reason: str) -> str:
@@ -159,15 +169,17 @@ def _state(folder: Folder, run_id: str) -> flower_cli.FlowerRun:
             time.sleep(2.0)
 
 
-def without_tracebacks(lines: Iterable[str]) -> Iterator[str]:
-    """The lines of a log without Python's tracebacks, of which the last line, which says what happened, stays."""
+def for_people(lines: Iterable[str]) -> Iterator[str]:
+    """The lines of a log without those in which Flower tells of its own steps, and without Python's tracebacks, of
+    which the last line, which says what happened, stays."""
     within = False
     for line in lines:
         if line.startswith(TRACEBACK):
             within = True
         elif not (within and (line.startswith(" ") or not line.strip())):
             within = False
-            yield line
+            if not OF_FLOWER.match(line):
+                yield line
 
 
 class _LogPump:
@@ -196,7 +208,7 @@ class _LogPump:
     def _print_new(self) -> None:
         assert self._process.stdout is not None
         lines = (COLOUR.sub("", line) for line in self._process.stdout)
-        for number, line in enumerate(without_tracebacks(lines), start=1):
+        for number, line in enumerate(for_people(lines), start=1):
             if number > self._printed:
                 self._printed = number
                 print(line, end="", flush=True)

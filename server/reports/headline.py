@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fedgraft.common.interfaces.task import AnyTask
     from fedgraft.common.plan.plan import Plan
 
+_REPORT = "what that is worth is in report.html"
+
 
 @dataclass(frozen=True)
 class Headline:
@@ -60,6 +62,20 @@ def read_headline(out: Path) -> Headline:
     summary = _json(out / "summary.json")
     name = summary["headline"]
     return Headline(summary.get("rounds", rounds), name, summary["columns"][name], summary.get("plan_digest", ""))
+
+
+def closing_sentence(out: Path) -> str:
+    """The main figure of a finished run, for its log: of the final model on test cases, or on validation cases if there
+    are none."""
+    summary = _json(out / "summary.json")
+    name, split = summary["headline"], "test" if summary["test"]["cases"] else "val"
+    value, cases = summary[split][name], summary[split]["cases"]
+    told = summary.get("scores") or {}
+    ranked = (told.get("too_few") or {}).get(split, {}).get("ranked", True)
+    what = f"{cases} {'test' if split == 'test' else 'validation'} cases"
+    if value is None or not ranked:
+        return f"final model: no {summary['columns'][name]} can be told from {what}; {_REPORT}"
+    return f"final model: {summary['columns'][name]} {value:.3f} on {what}; {_REPORT}"
 
 
 def _rounds(out: Path) -> int:

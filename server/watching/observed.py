@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
 
+from fedgraft.common.causes import waits_for_a_person
 from fedgraft.common.runtime.files import whole_lines
 from fedgraft.common.runtime.only_one import beginning
 from fedgraft.common.runtime.run_lock import LOCK, is_free
@@ -35,7 +36,9 @@ class SeenSite:
         heard: when it told of itself last, in seconds since 1970; ``None`` if never.
         silent: whether it was not heard lately (`fedgraft.server.deployment.public.silence`).
         asked: what it was asked last.
-        drops: the ledger's lines on it that are not ``ok``.
+        drops: the ledger's lines on it that are not ``ok``, without those that only say that a person has yet to
+            decide.
+        unapproved: whether its last line says that.
     """
 
     name: str
@@ -43,6 +46,7 @@ class SeenSite:
     silent: bool
     asked: Asked | None
     drops: tuple[Entry, ...]
+    unapproved: bool = False
 
 
 @dataclass(frozen=True)
@@ -202,17 +206,25 @@ def _waiting(out: Path) -> str | None:
     return f"{held.get('reason', 'below its quorum')}; missing: {missing}; since {held.get('since', '?')}"
 
 
+def _waits(entry: Entry) -> bool:
+    return entry.outcome != "ok" and waits_for_a_person(entry.reason)
+
+
 def _sites(out: Path, announced: Mapping[str, Announced], now: float, entries: list[Entry]) -> tuple[SeenSite, ...]:
     asked = read_now(out)
     names = sorted({*sites_of(out), *asked, *(entry.site for entry in entries)})
     silent = silent_since(names, announced, now)
+    of_site: dict[str, list[Entry]] = {}
+    for entry in entries:
+        of_site.setdefault(entry.site, []).append(entry)
     return tuple(
         SeenSite(
             name=name,
             heard=announced[name].received if name in announced else None,
             silent=name in silent,
             asked=asked.get(name),
-            drops=tuple(entry for entry in entries if entry.site == name and entry.outcome != "ok"),
+            drops=tuple(one for one in of_site.get(name, ()) if one.outcome != "ok" and not _waits(one)),
+            unapproved=name in of_site and _waits(of_site[name][-1]),
         )
         for name in names
     )

@@ -65,6 +65,8 @@ def doing(site: SeenSite, run: Observed) -> str:
     if asked is None:
         return "was asked nothing yet"
     what = _what(asked)
+    if site.unapproved and asked.failed and run.state not in ENDS:
+        return "waits: nobody there has approved the plan yet"
     if asked.answered is not None:
         took = f"{asked.answered:.1f} s" if asked.answered < 10 else ago(asked.answered)
         return f"{'failed' if asked.failed else 'answered'} {what} after {took}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fedgraft.common.causes import waits_for_a_person
 from fedgraft.common.drawing.markup import Content, Html, listed, named, tag
 from fedgraft.common.drawing.numbers import figure, of_hundred
 from fedgraft.common.tasks.areas import FEW
@@ -109,7 +110,11 @@ def _few(run: RunFolder) -> Iterator[tuple[Content, ...]]:
 
 
 def _absent(run: RunFolder) -> Iterator[tuple[Content, ...]]:
-    dropped = run.summary["dropped"]
+    waited = [one for one in run.summary["dropped"] if waits_for_a_person(one["reason"])]
+    dropped = [one for one in run.summary["dropped"] if not waits_for_a_person(one["reason"])]
+    never = sorted({one["site"] for one in waited} - set(run.sites))
+    if never:
+        yield "Nobody has approved the plan at ", listed(never), ", which took no part."
     if dropped:
         names = sorted({one["site"] for one in dropped})
         times = f"{len(dropped)} message{'s' * (len(dropped) != 1)}"

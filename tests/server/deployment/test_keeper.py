@@ -18,7 +18,7 @@ from fedgraft.server import cli
 from fedgraft.server.commands import run as run_command
 from fedgraft.server.deployment import flower_cli, launch
 from fedgraft.server.deployment.folder import LEFT_OUT, Folder, RegisteredSite, write_sites
-from fedgraft.server.deployment.following import without_tracebacks
+from fedgraft.server.deployment.following import _what_there_is, for_people
 from fedgraft.server.deployment.keeper import PROBE, START_SECONDS, TRIES, Keeper
 from fedgraft.server.deployment.open_runs import (
     ENDED,
@@ -224,8 +224,20 @@ def again(tmp_path: Path) -> Callable[[], None]:
     return hold
 
 
-def test_a_log_without_tracebacks_says_what_happened() -> None:
+def test_what_there_is_of_a_run_that_ended_early(tmp_path: Path) -> None:
+    assert _what_there_is(tmp_path) == "it ended before its first round did; there are no results"
+    checkpoint(tmp_path, 0)
+    assert _what_there_is(tmp_path).endswith("there are no results"), "the untrained model"
+    checkpoint(tmp_path, 1)
+    assert _what_there_is(tmp_path) == f"the results of the rounds before are in {tmp_path}"
+
+
+def test_a_log_for_people_says_what_happened() -> None:
     log = [
+        "INFO :      configure_train: Sampled 2 nodes (out of 2)\n",
+        "INFO :      \n",
+        "Successfully installed fedgraft-plan to /x/apps.\n",
+        "WARNING :   this is deprecated\n",
         "round 1\n",
         "Traceback (most recent call last):\n",
         "  File x\n",
@@ -234,4 +246,4 @@ def test_a_log_without_tracebacks_says_what_happened() -> None:
         "RoundError: why\n",
         "  a\n",
     ]
-    assert list(without_tracebacks(log)) == ["round 1\n", "RoundError: why\n", "  a\n"]
+    assert list(for_people(log)) == ["WARNING :   this is deprecated\n", "round 1\n", "RoundError: why\n", "  a\n"]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from fedgraft.common.causes import reported
 from fedgraft.common.drawing.document import POLICY
 from fedgraft.common.drawing.markup import Html, words
 from fedgraft.common.errors import FedGraftError
@@ -134,6 +135,19 @@ def test_who_was_dropped_is_said_with_the_reason(run_folder: Made) -> None:
     assert "1 message to birch got no usable answer" in told
     assert 'title="birch: unreachable in round 2"' in text
     assert 'title="birch: trained in round 1"' in text
+
+
+def test_the_wait_for_a_yes_is_no_caution(run_folder: Made) -> None:
+    folder = run_folder()
+    path = folder / "summary.json"
+    found = json.loads(path.read_text())
+    waited = {"round": 1, "what": "prepare", "site": "birch", "outcome": "site-error", "reason": reported("unapproved")}
+    path.write_text(json.dumps({**found, "dropped": [waited]}))
+    _, told = page(folder)
+    assert "got no usable answer" not in told and "Nobody has approved" not in told
+    path.write_text(json.dumps({**found, "dropped": [waited, {**waited, "site": "yew"}]}))
+    _, told = page(folder)
+    assert "Nobody has approved the plan at yew, which took no part." in told
 
 
 def test_cases_unlike_the_training_cases_are_counted(run_folder: Made) -> None:

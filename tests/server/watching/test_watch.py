@@ -13,19 +13,25 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from fedgraft.common import tasks
+from fedgraft.common.causes import reported
 from fedgraft.common.cli import main
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.run_lock import LOCK, run_lock
+from fedgraft.server.app import print_round
 from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.deployment.open_runs import end
 from fedgraft.server.exchange.deployed_grid import Asked
-from fedgraft.server.exchange.ledger import Entry
+from fedgraft.server.exchange.ledger import Entry, Ledger
+from fedgraft.server.reports.headline import closing_sentence
+from fedgraft.server.rounds.state import Round
 from fedgraft.server.watching import command
 from fedgraft.server.watching.choice import choose
 from fedgraft.server.watching.observed import Observed, SeenSite, observe
 from fedgraft.server.watching.view import view
 from fedgraft.server.watching.words import doing, dropped, headline, heard, news, sparkline
 
+from ...conftest import plan_of_table
 from .conftest import Watched
 
 
@@ -154,6 +160,58 @@ def test_drops_with_their_reason() -> None:
     assert line.endswith(dropped(twice))
     asked = replace(RUN, sites=(replace(site, asked=Asked("train", 3, 999.0)),))
     assert list(news(before, asked)) == ["site north is asked train, round 3"]
+
+
+def test_who_waits_for_a_yes_was_not_dropped(watched: Watched) -> None:
+    one, two, _ = watched.names
+    yes = Entry(1, "prepare", one, 1000, "site-error", f"{reported('unapproved')} ask", None, 0, 0)
+    no = replace(yes, site=two, node=1001, reason=f"{reported('plan-refused')} ask them why")
+    write(watched, yes, no)
+    first, second = watched.look().sites
+    assert (first.drops, first.unapproved) == ((), True) and (second.drops, second.unapproved) == ((no,), False)
+    failed = Asked("prepare", None, 1.0, 4.0, True)
+    assert doing(replace(first, asked=failed), RUN) == "waits: nobody there has approved the plan yet"
+    assert doing(replace(second, asked=failed), RUN) == "failed prepare after 4.0 s"
+    assert doing(replace(first, asked=failed), replace(RUN, state="ended")) == "failed prepare after 4.0 s"
+    write(watched, yes, replace(yes, outcome="ok", reason=""))
+    assert not watched.look().sites[0].unapproved
+
+
+def write(watched: Watched, *entries: Entry) -> None:
+    ledger = watched.out / "ledger.jsonl"
+    ledger.unlink(missing_ok=True)
+    Ledger(ledger).write(*entries)
+
+
+def test_the_waiting_line_names_the_causes(watched: Watched) -> None:
+    told = {"reason": "1 of 2 sites", "missing": ["east", "west"], "since": "12:00"}
+    causes = {"east": {"code": "plan-refused", "what": "ask them why"}}
+    (watched.out / "waiting.json").write_text(json.dumps({**told, "causes": causes}))
+    with run_lock(watched.out):
+        assert watched.look().reason == "1 of 2 sites; missing: east (plan-refused), west; since 12:00"
+
+
+def test_the_log_ends_with_the_main_figure(run: Watched) -> None:
+    path = run.out / "summary.json"
+    found = json.loads(path.read_text())
+    auroc, cases = found["test"]["auroc"], found["test"]["cases"]
+    assert closing_sentence(run.out) == (
+        f"final model: AUROC {auroc:.3f} on {cases} test cases; what that is worth is in report.html"
+    )
+    none = {**found["test"], "auroc": None}
+    path.write_text(json.dumps({**found, "test": none}))
+    assert closing_sentence(run.out).startswith(f"final model: no AUROC can be told from {cases} test cases; ")
+    nobody = {**none, "cases": 0}
+    path.write_text(json.dumps({**found, "test": nobody, "val": {"auroc": 0.75, "cases": 8}}))
+    assert closing_sentence(run.out).startswith("final model: AUROC 0.750 on 8 validation cases; ")
+
+
+def test_the_untrained_model_has_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    task = tasks.of(plan_of_table().data)
+    print_round(Round(0, task))
+    assert capsys.readouterr().out == ""
+    print_round(Round(1, task, ("east", "west"), 0.5))
+    assert capsys.readouterr().out == "round 1: 2 site(s) updated, training loss 0.5000\n"
 
 
 def test_which_run(watched: Watched, tmp_path: Path) -> None:
