@@ -15,6 +15,7 @@ from fedgraft.common.errors import PlanError, RoundError
 from fedgraft.server.checkpoints.folder import Checkpoints
 from fedgraft.simulations import api
 from fedgraft.simulations.clock.report import clock_sentences, clock_table
+from fedgraft.simulations.commands.ending import told_to_end
 from fedgraft.simulations.commands.hydra_main import run_hydra
 from fedgraft.simulations.commands.resumed import resumed_words
 from fedgraft.simulations.engine.display import site_table, wide_console
@@ -27,9 +28,10 @@ from fedgraft.simulations.planning.planned import Planned
 def main(arguments: Sequence[str]) -> int:
     """Run the command; ``fedgraft simulate --help`` explains it."""
     again = resumed_words(arguments)
-    if again is not None:
-        return run_hydra(again.words, partial(_job, resume=True, extend=again.extend))
-    return run_hydra(arguments, _job, before_plan=_clear)
+    with told_to_end():
+        if again is not None:
+            return run_hydra(again.words, partial(_job, resume=True, extend=again.extend))
+        return run_hydra(arguments, _job, before_plan=_clear)
 
 
 def _out() -> Path:
