@@ -22,12 +22,14 @@ def show_section(console: Console, section: Section) -> None:
     console.print(Text(section.title, "bold"))
     console.print(_findings(section.findings))
     for grid in section.grids:
+        console.print()
         console.print(_title(grid.title))
         console.print(Padding(_grid(grid), (0, 0, 0, 1), expand=False))
         if len(grid.rows) > MOST_ROWS:
             console.print(Text(f"  and {len(grid.rows) - MOST_ROWS} more rows on the page", "dim"))
     for bars in section.bars:
         if len(bars.heights) > 1 and bars.bands:
+            console.print()
             console.print(_title(bars.title))
             console.print(Text(f"  |{sparkline(bars)}|"))
 
@@ -50,7 +52,7 @@ def sparkline(bars: Bars) -> str:
 
 def _title(text: str) -> Padding:
     """Of a grid or chart, all of its lines indented."""
-    return Padding(Text(text, "dim"), (1, 0, 0, 2), expand=False)
+    return Padding(Text(text, "dim"), (0, 0, 0, 2), expand=False)
 
 
 def _findings(findings: tuple[Finding, ...]) -> Table:

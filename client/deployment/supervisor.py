@@ -47,6 +47,8 @@ from fedgraft.common.runtime.processes import GRACE_SECONDS, Child, Program, fre
 
 PAUSE_SECONDS = 2.0
 REMINDER_SECONDS = 60.0
+SAME_SECONDS = 600.0
+"""For so long a failure is not said again that is the same as the last, unless something was answered meanwhile."""
 LIVES, LIVES_SECONDS = 3, 120.0
 """So many ends of the executor within so many seconds are one too many."""
 
@@ -141,6 +143,7 @@ class _Supervision:
         self._flagged = ""
         self._troubled_since: float | None = None
         self._said: tuple[str, float] = ("", 0.0)
+        self._failed: tuple[str, float] = ("", 0.0)
         open_message = OpenMessage(site.state / "open-message")
         self._news = News(site, lambda: open_message.left() is not None)
 
@@ -227,9 +230,8 @@ class _Supervision:
             if code == UNAPPROVED and self._site.approval == "ask":
                 self._tell_news(at_once=True)
             else:
-                said = said_of(self._site.state, code)
-                why = f" ({said})" if said else ""
-                self._say(f"a message of a run ({what}) failed: `{code}`: {what_to_do_here(code)}{why}")
+                said = f" ({said})" if (said := said_of(self._site.state, code)) else ""
+                self._say_failed(f"a message of a run ({what}) failed: `{code}`: {what_to_do_here(code)}{said}")
         elif told.get("link") is False:
             found = reach(self._coordinator)
             why = "the connection broke off" if found.ok else found.sentence
@@ -239,6 +241,14 @@ class _Supervision:
 
     def _tell_news(self, at_once: bool = False) -> None:
         for sentence in self._news.look(at_once):
+            self._say(sentence)
+            self._failed = ("", 0.0)
+
+    def _say_failed(self, sentence: str) -> None:
+        """A run that waits asks again and again."""
+        now, (before, when) = time.monotonic(), self._failed
+        if sentence != before or now - when >= SAME_SECONDS:
+            self._failed = (sentence, now)
             self._say(sentence)
 
     def _replace_executor(self, node: Child, why: str) -> bool:

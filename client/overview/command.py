@@ -6,7 +6,9 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+from fedgraft.client.deployment.news import said_of
 from fedgraft.client.overview.overview import Overview, overview, overview_values
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.common.causes import what_to_do_here
@@ -31,16 +33,17 @@ def run(given: argparse.Namespace) -> int:
     Raises:
         SiteFileError: the site's file is wrong.
     """
-    found = overview(read_site_file(given.site), time.time())
+    site = read_site_file(given.site)
+    found = overview(site, time.time())
     if given.json:
         print(json.dumps(overview_values(found), indent=2))
     else:
-        for line in _lines(found):
+        for line in _lines(found, site.state):
             say(line)
     return WAITS if found.waiting else 0
 
 
-def _lines(found: Overview) -> Iterator[str]:
+def _lines(found: Overview, state: Path) -> Iterator[str]:
     to = "" if found.coordinator is None else f" to {found.coordinator}"
     how = f"connected{to}" if found.connected else "not connected: `fedgraft site start` connects it"
     yield f"{found.name}: {how}"
@@ -58,4 +61,5 @@ def _lines(found: Overview) -> Iterator[str]:
         yield f"time: {seconds:,.0f} s for {sum(one.times for one in found.work)} messages"
     if found.last_error is not None:
         code, moment = found.last_error
-        yield f"last failure, {moment}: {code}: {what_to_do_here(code)}"
+        said = said_of(state, code)
+        yield f"last failure, {moment}: {code}: {what_to_do_here(code)}{f' ({said})' if said else ''}"

@@ -16,6 +16,7 @@ from fedgraft.client.approval.decisions import Decisions, standing_in
 from fedgraft.client.overview.left import Left, read_left
 from fedgraft.client.site.log_names import RELEASED
 from fedgraft.client.site.site_file import SiteFile
+from fedgraft.common.causes import UNAPPROVED
 from fedgraft.common.errors import DataError
 from fedgraft.common.runtime.files import whole_lines
 from fedgraft.common.runtime.only_one import beginning
@@ -162,6 +163,8 @@ def _last_error(state: Path, decided: Sequence[Decided]) -> tuple[str, str] | No
         return None
     line = json.loads(lines[-1])
     moment = str(line.get("time", ""))
+    if line.get("code") == UNAPPROVED:
+        return None  # it is in what waits
     since = [_last_answer(state), *(one.time for one in decided[:1])]
     return None if max(since) > moment else (str(line.get("code", "unexpected")), moment)
 

@@ -184,6 +184,7 @@ def test_an_executor_that_keeps_ending_is_named(
     told = (
         {"connected": True},
         {"failed": "disk-full", "what": "train"},
+        {"failed": "disk-full", "what": "train"},
         {"failed": "bounds", "what": "query.prepare"},
         {"failed": "unapproved", "what": "query.prepare"},
         {"link": False},
@@ -209,7 +210,8 @@ def test_an_executor_that_keeps_ending_is_named(
         )
         assert run.run() == 1
     said = capsys.readouterr().out
-    assert "a message of a run (train) failed: `disk-full`: free space on the disk of the site's state folder" in said
+    failed = "a message of a run (train) failed: `disk-full`: free space on the disk of the site's state folder"
+    assert said.count(failed) == 1, "the same is not said again"
     assert "failed: `bounds`: the plan, or a message, asks for more than `bounds` in site.yaml allows" in said
     assert "(train.lr=50 is above bounds.rate=10)" in said
     assert "`unapproved`" not in said, "it is no failure: the plan that waits is said"

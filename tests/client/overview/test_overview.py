@@ -59,7 +59,7 @@ def test_status_in_words_and_as_json(site: SiteFile, tmp_path: Path, capsys: pyt
         {"what": "train", "seconds": {"train": 4.0}},
     )
     later = "2096-01-02T10:00:00Z"
-    log(site, "errors.jsonl", {"time": later, "code": "disk-full", "kind": "DataError"})
+    log(site, "errors.jsonl", {"time": later, "code": "disk-full", "kind": "DataError", "said": "rounds=9"})
     shown = said(capsys, 3, "status", *where)
     for words in (
         "north: not connected: `fedgraft site start` connects it",
@@ -67,6 +67,7 @@ def test_status_in_words_and_as_json(site: SiteFile, tmp_path: Path, capsys: pyt
         "left so far: 3 answers on 2 day(s), 2,000,000 bytes of weights",
         "time: 8 s for 3 messages",
         f"last failure, {later}: disk-full: free space on the disk",
+        "(rounds=9)",
     ):
         assert words in shown
     values = json.loads(said(capsys, 3, "status", "--json", *where))
@@ -97,9 +98,11 @@ def test_a_failure_that_is_over_is_not_repeated(site: SiteFile) -> None:
     assert overview(site, 0.0).last_error == ("disk-full", failed["time"])
     log(site, "released.jsonl", answer, facts)
     assert overview(site, 0.0).last_error is None
-    log(site, "errors.jsonl", {"time": "2026-01-01T10:00:00Z", "code": "unapproved"})
+    log(site, "errors.jsonl", {"time": "2026-01-01T10:00:00Z", "code": "plan-refused"})
     log(site, "released.jsonl", facts)
     assert overview(site, 0.0).last_error is None, "somebody has decided since"
+    log(site, "errors.jsonl", {"time": "2096-01-01T10:00:00Z", "code": "unapproved"})
+    assert overview(site, 0.0).last_error is None, "that a plan waits is no failure"
 
 
 def test_nothing_waits(site: SiteFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
