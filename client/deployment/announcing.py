@@ -159,9 +159,9 @@ def announcing(site: SiteFile, coordinator: Coordinator, every: float = EVERY_SE
     is connected. What can't be told now is told the next time."""
     announcer, connected, ended = Announcer(site, coordinator), threading.Event(), threading.Event()
 
-    def pause(seconds: float) -> None:
-        """Until it is time again, or a person has decided about a plan."""
-        decided, until = Decisions(site).changed(), time.monotonic() + seconds
+    def pause(seconds: float, decided: object) -> None:
+        """Until it is time again, or a person has decided about a plan since ``decided``."""
+        until = time.monotonic() + seconds
         while time.monotonic() < until and not ended.wait(min(1.0, seconds)):
             if Decisions(site).changed() != decided:
                 return
@@ -169,9 +169,10 @@ def announcing(site: SiteFile, coordinator: Coordinator, every: float = EVERY_SE
     def again() -> None:
         while not ended.is_set():
             if connected.wait(0.5):
+                decided = Decisions(site).changed()  # before it is told: what is decided meanwhile is told at once
                 with contextlib.suppress(OSError, http.client.HTTPException):
                     announcer.announce()
-                pause(every)
+                pause(every, decided)
 
     thread = threading.Thread(target=again, name="announcing", daemon=True)
     thread.start()

@@ -41,8 +41,9 @@ def run(given: argparse.Namespace) -> int:
     say(f"running\n\n{site_table(folder)}\n")
     states_of_runs = flower_cli.run_states(folder)
     names = {one.run_id: Path(one.out).name for one in submissions(folder)}
+    why = {one.run_id: "".join(one.details.splitlines()[:1]) for one in states_of_runs}
     lines = (
-        f"run {s.run_id}  {names.get(s.run_id, '-')}  {s.status}  {s.elapsed}  {s.details}".rstrip()
+        f"run {s.run_id}  {names.get(s.run_id, '-')}  {s.status}  {s.elapsed}  {why[s.run_id]}".rstrip()
         for s in states_of_runs
     )
     say("\n".join(lines) or "no runs yet")

@@ -45,8 +45,13 @@ AWAY_SECONDS = 60.0
 HALT_SECONDS = 30.0
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 TRACEBACK = "Traceback (most recent call last)"
-OF_FLOWER = re.compile(r"(INFO|DEBUG)\s*:|.*Successfully installed fedgraft-plan\b")
-"""Lines of a run's log by which Flower tells of its own steps; its warnings and errors stay."""
+OF_FLOWER = re.compile(
+    r"(INFO|DEBUG)\s*:|.*Successfully installed fedgraft-plan\b|Using SuperLink: "
+    r"|ERROR\s*:\s*(ServerApp raised an exception|Exit Code: 201)|An unhandled exception occurred in the ServerApp"
+    r"|For more information, visit: <https://flower"
+)
+"""Lines of a run's log by which Flower tells of its own steps, and of its process's end; other warnings and errors
+stay."""
 
 
 def follow_in_its_place(folder: Folder, launched: Launched) -> int:

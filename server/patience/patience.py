@@ -10,7 +10,7 @@ from fedgraft.common.plan.patience_section import PatienceSection
 from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.too_few import TooFewError
-from fedgraft.server.patience.causes import Cause, causes, refused_by_all
+from fedgraft.server.patience.causes import Cause, causes, in_lines, refused_by_all
 from fedgraft.server.patience.waiting import Board, Waiting
 
 Found = TypeVar("Found")
@@ -99,7 +99,7 @@ class Patience:
                 end = began + self._section.wait
                 self._require_hope(few)
                 if self._clock.now() >= end:
-                    raise _spent(few, self._section.wait) from few
+                    raise _spent(few, self._section.wait) from None
                 self._pause(few, since, (connected, decided), min(self._clock.now() + retry, end))
                 retry = min(2 * retry, LONGEST_RETRY)
             else:
@@ -131,8 +131,9 @@ class Patience:
         if self._said is None or why != self._causes or self._clock.now() - self._said >= SAID_EVERY:
             self._said = self._clock.now()
             self._board.say(waiting.sentence)
-            if why and why != self._causes:
-                self._board.say(waiting.why)
+            new = {name: cause for name, cause in why.items() if self._causes.get(name) != cause}
+            for line in in_lines(new):
+                self._board.say(line)
             self._causes = why
 
     def _why(self, few: TooFewError) -> dict[str, Cause]:
@@ -146,7 +147,9 @@ class Patience:
         self._miss({*self._expected(), *few.besides} - set(few.present))
         why = refused_by_all(self._why(few), self._expected()) if few.number <= 1 else None
         if why is not None:
-            raise _again(few, f"{few.head}; {why}: another plan, or what they allow in their site.yaml") from few
+            raise _again(
+                few, f"{few.head}; {why}: write another plan, or let them allow more in their site.yaml"
+            ) from None
 
     def _miss(self, names: Collection[str]) -> None:
         now = self._clock.date()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.common.runtime.files import replacing
-from fedgraft.server.patience.causes import Cause, in_lines
+from fedgraft.server.patience.causes import Cause
 
 WAITING = "waiting.json"
 """In a run's folder, only while the run is below its quorum: ``round``, ``since`` and ``until`` (when it will end),
@@ -66,11 +66,6 @@ class Waiting:
         )
         whom = f"missing: {names}" if names else "every registered site is there, and more are needed"
         return f"waiting: {self.reason}; {whom}; without them the run ends on {self.until:%d %b %H:%M} UTC"
-
-    @property
-    def why(self) -> str:
-        """The causes, a line for each, with what to do."""
-        return "\n".join(in_lines(self.causes))
 
 
 def _stamp(when: datetime) -> str:

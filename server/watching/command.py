@@ -31,7 +31,7 @@ Exit code 0: the run completed (--once: or goes on); 1: it ended otherwise.
 PAUSE_SECONDS = 1.0
 START_SECONDS = 120.0
 """How long a run may take to be submitted."""
-PIPE_WIDTH = 200
+PIPE_WIDTH = 10_000
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -59,9 +59,18 @@ def run(given: argparse.Namespace) -> int:
         if given.json:
             print_json(run_values(seen))
         else:
-            console.print(view(seen))
+            _print_once(console, seen)
         return 1 if seen.state in ("ended", "cut off") else 0
     return _live(folder, out, console) if console.is_terminal else _lines(folder, out)
+
+
+def _print_once(console: Console, seen: Observed) -> None:
+    """The picture as a terminal shows it; in a pipe each line as long as its text."""
+    with console.capture() as captured:
+        console.print(view(seen))
+    shown = captured.get()
+    sys.stdout.write(shown if console.is_terminal else "".join(f"{line.rstrip()}\n" for line in shown.splitlines()))
+    sys.stdout.flush()
 
 
 def look(folder: Folder, out: Path) -> Observed:

@@ -195,6 +195,25 @@ def test_refused_and_revoked_plans_are_told(site: SiteFile) -> None:
     assert announcer(asking).facts().refused == (two,)
 
 
+def test_what_is_decided_while_it_is_told_is_told_at_once(
+    coordinator: tuple[Folder, int], site: SiteFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, plan = coordinator[0], "3" * 64
+    asking, really = replace(site, approval="ask"), Announcer.announce
+
+    def announce(self: Announcer) -> int:
+        status = really(self)
+        if not Decisions(asking).lines():
+            Decisions(asking).write("refused", plan, "Dr A", {})
+        return status
+
+    monkeypatch.setattr(Announcer, "announce", announce)
+    assert asking.coordinator is not None
+    with announcing(asking, asking.coordinator, every=3600) as connected:
+        connected.set()
+        until(lambda: "north" in read_announced(folder) and read_announced(folder)["north"].facts.refused == (plan,))
+
+
 def test_strangers_and_what_is_not_signed_are_refused(coordinator: tuple[Folder, int], site: SiteFile) -> None:
     folder, _ = coordinator
     assert site.coordinator is not None

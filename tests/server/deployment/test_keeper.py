@@ -238,12 +238,17 @@ def test_a_log_for_people_says_what_happened() -> None:
         "INFO :      \n",
         "Successfully installed fedgraft-plan to /x/apps.\n",
         "WARNING :   this is deprecated\n",
+        "Using SuperLink: link (127.0.0.1:8444)\n",
         "round 1\n",
+        "ERROR :     ServerApp raised an exception\n",
         "Traceback (most recent call last):\n",
         "  File x\n",
         "\n",
         "    y()\n",
         "RoundError: why\n",
         "  a\n",
+        "ERROR :     Exit Code: 201\n",
+        "An unhandled exception occurred in the ServerApp.\n",
+        "For more information, visit: <https://flower.ai/docs/framework/1.42/en/ref-exit-codes/201.html>\n",
     ]
     assert list(for_people(log)) == ["WARNING :   this is deprecated\n", "round 1\n", "RoundError: why\n", "  a\n"]

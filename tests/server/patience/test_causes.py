@@ -64,7 +64,7 @@ def test_a_refusal_is_said_as_such_once_it_is_known(
     told = [
         line for line in said if line.startswith("  birch: plan-refused: a person at the site has refused the plan")
     ]
-    assert len(told) == 2, "when it is known, and when another cause changes"
+    assert len(told) == 1, "once it is known, not again when another cause changes"
     assert any("alder (unapproved, since" in line and "birch (plan-refused, since" in line for line in said)
 
 
@@ -77,8 +77,8 @@ def test_what_every_site_s_bounds_refuse_ends_at_once(federations: Federations, 
         one.run(plan)
     assert str(caught.value).splitlines()[0] == (
         "round 1: 0 site(s) ready to train, patience.quorum_sites=2 are needed; every hospital refuses the plan as it "
-        "is (alder, birch, cedar: bounds), and waiting changes nothing: another plan, or what they allow in their "
-        "site.yaml"
+        "is (alder, birch, cedar: bounds), and waiting changes nothing: write another plan, or let them allow more in "
+        "their site.yaml"
     )
     assert one.wound.seconds == 0
 

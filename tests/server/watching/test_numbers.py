@@ -69,15 +69,15 @@ def test_the_last_of_two_with_the_same_name(run: Watched, elsewhere: Path, tmp_p
 def test_status_names_the_run_beside_its_number(
     run: Watched, elsewhere: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    states = tuple(flower_cli.FlowerRun(n, "finished:completed", "", "9 s") for n in ("18", "17", "3"))
+    states = tuple(flower_cli.FlowerRun(n, "finished:failed", "why\n- more", "9 s") for n in ("18", "17", "3"))
     monkeypatch.setattr(flower_cli, "run_states", lambda folder: states)
     monkeypatch.setattr(flower_cli, "node_states", lambda folder: {})
     assert main(["coordinator", "status", str(run.folder.root)]) == 0
     assert status.DESCRIPTION
     assert capsys.readouterr().out.splitlines()[-3:] == [
-        "run 18  out1  finished:completed  9 s",
-        "run 17  out1  finished:completed  9 s",
-        "run 3  -  finished:completed  9 s",
+        "run 18  out1  finished:failed  9 s  why",
+        "run 17  out1  finished:failed  9 s  why",
+        "run 3  -  finished:failed  9 s  why",
     ]
 
 

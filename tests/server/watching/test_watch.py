@@ -58,6 +58,7 @@ def test_a_run_while_it_goes_on_and_at_its_end(run: Watched, capsys: pytest.Capt
     assert (ended.state, ended.number, len(ended.curve)) == ("completed", 3, 4)
     assert main(["coordinator", "watch", str(run.folder.root), "--once"]) == 0
     said = capsys.readouterr().out
+    assert not any(line.endswith(" ") for line in said.splitlines())
     assert "first: completed, AUROC " in said and f"left out, since the plan does not fit: {left_out}" in said
     for name in (one, two):
         assert any(line.startswith(name) and "answered evaluate, round 3 after " in line for line in said.splitlines())
