@@ -16,7 +16,7 @@ from typing import Any
 
 from fedgraft.client.approval.asked import RunOf, read_asked
 from fedgraft.client.approval.deciding import waiting
-from fedgraft.client.approval.decisions import APPROVED, FROM, REFUSED, Decisions
+from fedgraft.client.approval.decisions import APPROVED, FROM, PENDING, REFUSED, Decisions
 from fedgraft.client.site.log_names import RELEASED
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import DataError
@@ -113,9 +113,11 @@ class News:
             return
         try:
             lines, asked = decisions.lines(), {one.plan: one for one in waiting(decisions)}
-        except DataError as error:
-            yield from () if str(error) == self._broken else (str(error),)
-            self._broken = str(error)
+        except (DataError, ValueError, KeyError, OSError) as error:
+            broken = f"a plan in {self.site.state / PENDING} can't be read, and what waits is not said; remove the file"
+            broken = str(error) if isinstance(error, DataError) else broken
+            yield from () if broken == self._broken else (broken,)
+            self._broken = broken
             return
         self._state = state
         new, self._decided = lines[self._decided :], len(lines)
@@ -148,7 +150,8 @@ class News:
             run.heard, run.came, run.silent = now, self.wall(), False
             run.plan = str(line.get("plan") or run.plan)
             run.rounds = self._rounds_of(run.plan)
-            run.round = int(line["round"]) if line["what"] in TRAINED and "round" in line else run.round
+            if line["what"] in TRAINED and isinstance(line.get("round"), int):
+                run.round = line["round"]
             run.tested = run.tested or line["what"] in TESTED
         for number, run in self._runs.items():
             if run.round != before.get(number, 0):
@@ -167,7 +170,7 @@ class News:
             silent, said = now - run.heard, self._run_of(run)
             by_silence = run.done and said == "unknown"
             ends = said == "over" or (by_silence and silent >= OVER_SECONDS)
-            if self.busy() or not (ends or (silent >= SILENT_SECONDS and not run.silent)):
+            if not (ends or (silent >= SILENT_SECONDS and not run.silent)) or self.busy():
                 continue
             if ends:
                 self._known.add(number)
@@ -183,7 +186,8 @@ class News:
 
     def _noted(self, line: Mapping[str, Any]) -> int:
         """The number of a line's run, whose plan is noted; 0 if it is of none."""
-        number = int(line.get("run") or 0)
+        found = line.get("run")
+        number = found if isinstance(found, int) else 0
         if number:
             self._plans.setdefault(number, set()).add(str(line.get("plan") or ""))
         return number
@@ -204,9 +208,12 @@ class News:
         if not plan.isalnum():
             return 0
         kept, came = self.site.state / "plans" / f"{plan}.json", Decisions(self.site).kept_at(plan)
-        if kept.is_file():  # after a line of digests
-            return int(json.loads(kept.read_text(encoding="utf-8").partition("\n")[2])["rounds"])
-        return int(json.loads(came.read_text(encoding="utf-8"))["rounds"]) if came.is_file() else 0
+        try:
+            if kept.is_file():  # after a line of digests
+                return int(json.loads(kept.read_text(encoding="utf-8").partition("\n")[2])["rounds"])
+            return int(json.loads(came.read_text(encoding="utf-8"))["rounds"]) if came.is_file() else 0
+        except (OSError, ValueError, KeyError):
+            return 0  # what answers a message says that it is damaged
 
     def _new_lines(self) -> Iterator[Mapping[str, Any]]:
         """Whole lines that were added to the log; of one that was put aside meanwhile the rest is left out."""
@@ -220,15 +227,24 @@ class News:
             stream.seek(begin)
             whole, newline, _ = stream.read(size - begin).rpartition(b"\n")
         self._read = (inode, begin + len(whole) + len(newline))
-        yield from (line for line in map(json.loads, whole.splitlines()) if "what" in line)
+        yield from (line for line in map(_line, whole.splitlines()) if "what" in line)
 
 
 def said_of(state: Path, code: str) -> str:
     """What ``errors.jsonl`` says of the last failure beside its code, if it is of this one: names and numbers of the
     plan; else empty."""
     lines = whole_lines(state / "errors.jsonl")
-    last = json.loads(lines[-1]) if lines else {}
+    last = _line(lines[-1]) if lines else {}
     return str(last.get("said", "")) if last.get("code") == code else ""
+
+
+def _line(text: str | bytes) -> dict[str, Any]:
+    """A line of a log; empty if it is none. `fedgraft site audit` says that; no site ends for the sake of its news."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _decision(line: Mapping[str, Any]) -> str:

@@ -46,6 +46,10 @@ class Site:
             {"time": "x", "what": what, "run": run, "plan": PLAN, **about}
         )
 
+    def answers_as_it_is(self, line: str) -> None:
+        with (self.file.state / "released.jsonl").open("a") as stream:
+            stream.write(f"{line}\n")
+
     def keeps(self, plan: str) -> None:
         (self.file.state / "plans").mkdir(parents=True)
         (self.file.state / "plans" / f"{plan}.json").write_text('digest\n{"rounds": 12}')
@@ -185,6 +189,20 @@ def test_half_a_line_and_a_log_that_was_put_aside(here: Site) -> None:
     here.comes(PLAN)
     here.answers("statistics", run=8)
     assert here.after() == ["run 8 began: plan ab12cd34, 12 rounds"], "as the plan that came says"
+
+
+def test_files_that_were_changed_end_no_site(here: Site) -> None:
+    here.keeps(PLAN)
+    (here.file.state / "plans" / f"{PLAN}.json").write_text("cut")
+    (here.file.state / "released.jsonl").write_text("no line\n[]\n")
+    here.news = here.started()
+    here.answers_as_it_is(json.dumps({"what": "offer", "run": 7, "plan": PLAN}))
+    here.comes(PLAN)
+    (here.file.state / "pending" / f"{FOLLOWS}.json").write_text("cut")
+    said = here.after() + here.after()
+    assert said[-1] == "run 7 began: plan ab12cd34"
+    (broken,) = said[:-1]
+    assert broken == f"a plan in {here.file.state}/pending can't be read, and what waits is not said; remove the file"
 
 
 def test_what_a_failure_says_beside_its_code(tmp_path: Path) -> None:
