@@ -42,7 +42,8 @@ def test_a_table_with_federated_statistics(
     asked, out = tmp_path / "asked.yaml", tmp_path / "deployed"
     asked.write_text(yaml.safe_dump(plan.to_dict()), encoding="utf-8")
     root = str(deployment.folder.root)
-    run = deployment.service(tmp_path / "run.log", "coordinator", "run", root, "--plan", str(asked), "--out", str(out))
+    begin = ("coordinator", "run", root, "--plan", str(asked), "--out", str(out), "--anyway")
+    run = deployment.service(tmp_path / "run.log", *begin)
     _until(out / "waiting.json", run)
     waiting = json.loads((out / "waiting.json").read_text())
     assert (waiting["needed"], waiting["present"]) == ({"sites": 2, "cases": 0.0}, [first.parent.name])
