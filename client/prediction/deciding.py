@@ -72,17 +72,18 @@ def decide(decisions: Decisions, given: Scores, site: str | None, strange: Mask 
     Args:
         strange: ``(M,)``, of each case whether it is unlike the training cases; ``None`` if that is not known.
     """
-    answers, margin = tasks.of(decisions).answers, decisions.section.margin
+    answers, margin, without = tasks.of(decisions).answers, decisions.section.margin, decisions.without_sets
     sets = decisions.sets(given.scores, site)
     thresholds = decisions.rules(site).thresholds
     distance = _from_threshold(given, thresholds, answers)
     equal = _gap(given, answers) < margin
-    why = [list(each) for each in reasons(answers, sets, distance, margin)]
+    why = [list(each) for each in reasons(answers, sets, distance, margin, without)]
     _add(why, EQUAL, equal)
-    sizes = np.stack([sets[:, places].sum(axis=1) for places in _questions(answers)], axis=1)
+    asked = [places for places in _questions(answers) if answers[places[0]].question not in without]
+    sizes = np.array([sets[:, places].sum(axis=1) for places in asked]).reshape(len(asked), len(sets))
     kinds = {
-        SEVERAL: (sizes > 1).any(axis=1),
-        NOTHING: (sizes == 0).any(axis=1),
+        SEVERAL: (sizes > 1).any(axis=0),
+        NOTHING: (sizes == 0).any(axis=0),
         CLOSE: (distance < margin).any(axis=1),
         EQUAL: equal,
     }
@@ -92,7 +93,7 @@ def decide(decisions: Decisions, given: Scores, site: str | None, strange: Mask 
     called = _called(given, thresholds, answers)
     return Decided(
         tuple(named(answers, each) if each.any() else "" for each in called),
-        tuple(named(answers, each) for each in sets),
+        tuple(named(answers, each, without) for each in sets),
         tuple(map(tuple, why)),
         _counted(kinds),
     )

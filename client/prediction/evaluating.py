@@ -119,7 +119,9 @@ def _decisions(loaded: LoadedModel, task: AnyTask, evaluation: Evaluation, site:
             "sets": {
                 f"{answer.question}={answer.name}": with_interval(one.covered, one.cases)
                 for answer, one in zip(task.answers, sets, strict=True)
+                if answer.question not in loaded.decisions.without_sets
             },
+            **({"raw_because": dict(loaded.decisions.because)} if loaded.decisions.because else {}),
         }
     }
 

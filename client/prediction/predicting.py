@@ -188,7 +188,9 @@ def _decided(loaded: LoadedModel, found: Predictions, prevalence: float | Sequen
     given = Scores(found.task.scores(found.outputs), maps)
     whose = f"{site}'s own rules" if site in decisions.sites else "the rules of all sites together"
     note = f"decided by {whose}: threshold by {decisions.section.at}, sets of {decisions.section.coverage:.0%} coverage"
-    return {"decided": decide(decisions, given, site, found.strange), "notes": (*found.notes, note)}
+    chosen = () if len(decisions.because) == len(found.task.scored) else (note,)
+    notes = (*found.notes, *chosen, *dict.fromkeys(decisions.because.values()))
+    return {"decided": decide(decisions, given, site, found.strange), "notes": notes}
 
 
 def _scaled_by(loaded: LoadedModel, cases: int) -> str:

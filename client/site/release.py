@@ -33,9 +33,15 @@ def release_offer(offer: Offer, plan: ReleaseSection, permission: Permission, ta
     """
     told = offer.quarantined if plan.quarantine and permission.quarantine else {}
     few = {reason: count if count >= permission.least_told else 0 for reason, count in told.items()}
-    offer = replace(offer, quarantined=few)
+    offer = replace(offer, quarantined=few, grouped=_grouped(plan, permission))
     marked = release_marked(offer.marked, offer.examples, plan, permission)
     return replace(offer, class_counts=release_counts(offer.class_counts, plan, permission, task), marked=marked)
+
+
+def _grouped(plan: ReleaseSection, permission: Permission) -> int:
+    """Of how many cases or more scores are told together: a rule of the site, and nothing about a case."""
+    told = plan.evaluation and permission.evaluation and permission.scores == "merged"
+    return permission.min_count if told and permission.min_count > 1 else 0
 
 
 def release_marked(
@@ -194,6 +200,7 @@ def log_release(log: Path, what: str, run: int, sent: Offer | Update | dict[str,
         line |= {"examples": sent.examples, "class_counts": sent.class_counts, "quarantined": dict(sent.quarantined)}
         line |= {} if sent.marked is None else {"marked": sent.marked}
         line |= {} if sent.seconds is None else {"seconds": sent.seconds}
+        line |= {"scores_in_groups_of": sent.grouped} if sent.grouped else {}
     elif isinstance(sent, Update):
         line |= {
             "examples": sent.examples,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
@@ -52,6 +52,8 @@ class Decisions:
         task, classes: as in the plan's ``data``.
         section: the plan's ``decide``.
         sites: of those that have their own.
+        because: of each scored class whose rule is the raw model's (positive from a probability of one half on, and
+            no sets of answers), why none was chosen.
     """
 
     __pydantic_config__ = STRICT
@@ -60,6 +62,13 @@ class Decisions:
     section: DecideSection
     pooled: Rules
     sites: Mapping[str, Rules] = field(default_factory=dict)
+    because: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def without_sets(self) -> tuple[str, ...]:
+        """The questions (`Answer.question`) whose answers are not given as sets."""
+        task = tasks.of(self)
+        return without_sets(task, self.because)
 
     def rules(self, site: str | None = None) -> Rules:
         """The rules of a site; the pooled ones if it has none of its own, or is ``None``."""
@@ -72,7 +81,10 @@ class Decisions:
 
     def to_json(self) -> str:
         """The same bytes for the same decisions; `from_json` reads it back."""
-        return json.dumps(asdict(self), sort_keys=True, indent=2, allow_nan=False) + "\n"
+        found = asdict(self)
+        if not self.because:
+            del found["because"]
+        return json.dumps(found, sort_keys=True, indent=2, allow_nan=False) + "\n"
 
 
 def rules_of(task: AnyTask, section: DecideSection, own: Counts | None, pooled: Counts) -> Rules:
@@ -92,6 +104,24 @@ def rules_of(task: AnyTask, section: DecideSection, own: Counts | None, pooled: 
         tuple(threshold(one, section.at, section.value) for one in each),
         tuple(_finite(cautious[place]) for place in range(len(each))),
         tuple(_finite(limit) for limit in limits),
+    )
+
+
+def without_sets(task: AnyTask, raw: Collection[str]) -> tuple[str, ...]:
+    """The questions about any of these scored classes."""
+    asked = {answer.question: None for answer in task.answers if task.scored[answer.score] in raw}
+    return tuple(asked)
+
+
+def with_raw(rules: Rules, task: AnyTask, raw: Collection[str]) -> Rules:
+    """Rules in which these scored classes are called positive from log odds of 0 on, and nothing else is promised."""
+    return Rules(
+        tuple(0.0 if name in raw else one for name, one in zip(task.scored, rules.thresholds, strict=True)),
+        tuple(None if name in raw else one for name, one in zip(task.scored, rules.cautious, strict=True)),
+        tuple(
+            None if answer.question in without_sets(task, raw) else one
+            for answer, one in zip(task.answers, rules.limits, strict=True)
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,11 @@ from fedgraft.common.interfaces.scores import Answer
 
 
 def reasons(
-    answers: Sequence[Answer], sets: NDArray[Any], near: Floats | None = None, margin: float = 0.0
+    answers: Sequence[Answer],
+    sets: NDArray[Any],
+    near: Floats | None = None,
+    margin: float = 0.0,
+    without: Collection[str] = (),
 ) -> list[tuple[str, ...]]:
     """For each case the reasons why it must be looked at, in words; empty if there is none.
 
@@ -21,10 +25,11 @@ def reasons(
         sets: ``(N, A)`` bool, as `fedgraft.common.decisions.decisions.Decisions.sets` gives them.
         near: ``(N, S)``, how far the probability of each scored class is from that at its threshold (NaN without one).
         margin: below which that is too near.
+        without: questions that have no sets.
     """
     questions = list(dict.fromkeys(answer.question for answer in answers))
     found: list[list[str]] = [[] for _ in range(len(sets))]
-    for question in questions:
+    for question in [one for one in questions if one not in without]:
         places = [place for place, answer in enumerate(answers) if answer.question == question]
         about = f"{question}: " if len(questions) > 1 else ""
         for case, members in enumerate(sets[:, places]):
@@ -37,11 +42,12 @@ def reasons(
     return [tuple(each) for each in found]
 
 
-def named(answers: Sequence[Answer], members: NDArray[Any]) -> str:
-    """The answers of one case's set, as they are written into predictions: ``benign|malignant``, ``edema=yes|no``."""
+def named(answers: Sequence[Answer], members: NDArray[Any], without: Collection[str] = ()) -> str:
+    """The answers of one case's set, as they are written into predictions: ``benign|malignant``, ``edema=yes|no``;
+    nothing of the questions ``without``."""
     questions = list(dict.fromkeys(answer.question for answer in answers))
     texts = []
-    for question in questions:
+    for question in [one for one in questions if one not in without]:
         held = [one.name for one, there in zip(answers, members, strict=True) if there and one.question == question]
         texts.append(("" if len(questions) == 1 else f"{question}=") + "|".join(held))
     return "; ".join(texts)

@@ -58,6 +58,19 @@ class Answer:
         return counts.positives if self.speaks_for else counts.negatives
 
 
+Calls = tuple[int, int, int, int]
+"""Numbers of cases: true positives, false positives, true negatives, false negatives."""
+
+
+@runtime_checkable
+class TellsCalls(Protocol):
+    """An evaluation that counts, besides scores, what the model itself answers: of each case, and never by groups."""
+
+    def calls(self) -> tuple[Calls | None, ...]:
+        """Of each of `Task.scored`, its cases by truth and by the call at log odds 0 (a probability of one half);
+        ``None`` if the evaluation does not count that."""
+
+
 class Scoring(Protocol):
     """The part of a `fedgraft.common.interfaces.task.Task` that is about scores and probabilities."""
 

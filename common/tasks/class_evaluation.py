@@ -9,7 +9,7 @@ import numpy as np
 from flwr.app import ConfigRecord
 from numpy.typing import NDArray
 
-from fedgraft.common.interfaces.scores import ScoreCounts
+from fedgraft.common.interfaces.scores import Calls, ScoreCounts
 from fedgraft.common.interfaces.task import Scalar
 from fedgraft.common.records import own_record
 from fedgraft.common.tasks.metrics import (
@@ -90,6 +90,13 @@ class ClassEvaluation:
 
     def score_counts(self) -> tuple[ScoreCounts, ...]:
         return self.histograms.score_counts()
+
+    def calls(self) -> tuple[Calls | None, ...]:
+        """Of two classes those of class 1; of more none, since the most probable one is counted."""
+        if len(self.confusion) != 2:
+            return (None,) * self.histograms.scores
+        (true_negatives, false_positives), (false_negatives, true_positives) = self.confusion.tolist()
+        return ((true_positives, false_positives, true_negatives, false_negatives),)
 
     def releasable(self, min_count: int) -> ClassEvaluation | None:
         """All of it, or nothing about fewer than ``min_count`` cases."""

@@ -9,7 +9,7 @@ import numpy as np
 from flwr.app import ConfigRecord
 from numpy.typing import NDArray
 
-from fedgraft.common.interfaces.scores import ScoreCounts
+from fedgraft.common.interfaces.scores import Calls, ScoreCounts
 from fedgraft.common.interfaces.task import Scalar
 from fedgraft.common.tasks.metrics import (
     Counts,
@@ -79,6 +79,9 @@ class FindingEvaluation:
 
     def score_counts(self) -> tuple[ScoreCounts, ...]:
         return self.histograms.score_counts()
+
+    def calls(self) -> tuple[Calls | None, ...]:
+        return tuple((table[1][1], table[0][1], table[0][0], table[1][0]) for table in self.confusion.tolist())
 
     def releasable(self, min_count: int) -> FindingEvaluation | None:
         """Without findings that are known in fewer than ``min_count`` cases; ``None`` if none is left, or if there are

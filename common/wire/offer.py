@@ -42,6 +42,8 @@ class Offer:
         marked: for each output, on how many training cases the site marks it at all; ``None`` if it marks all on all.
         receipt: the JSON of its consent receipt for the plan (`fedgraft.client.approval.receipt`); empty if nobody had
             to approve it.
+        grouped: of how many neighbouring cases or more the site tells scores together (``release.scores: merged``); 0
+            if it tells each, or no evaluation.
     """
 
     site: str
@@ -56,6 +58,7 @@ class Offer:
     seconds: float | None = None
     receipt: str = ""
     marked: tuple[int, ...] | None = None
+    grouped: int = 0
 
 
 def pack_offer(offer: Offer) -> RecordDict:
@@ -83,6 +86,8 @@ def pack_offer(offer: Offer) -> RecordDict:
         record["seconds"] = offer.seconds
     if offer.receipt:
         record["receipt"] = offer.receipt
+    if offer.grouped:
+        record["scores-in-groups-of"] = offer.grouped
     return own_content({SITE: own_record(record)})
 
 
@@ -109,7 +114,12 @@ def unpack_offer(content: RecordDict, task: AnyTask) -> Offer:
         seconds=_seconds(record),
         receipt=_receipt(record),
         marked=_marked(record, task, examples),
+        grouped=_grouped(record),
     )
+
+
+def _grouped(record: ConfigRecord) -> int:
+    return count_of(record, "scores-in-groups-of") if "scores-in-groups-of" in record else 0
 
 
 def _receipt(record: ConfigRecord) -> str:

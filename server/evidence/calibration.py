@@ -14,7 +14,8 @@ from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.plan.evidence_sections import CalibrationSection
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.evidence.decisions import validation
+from fedgraft.server.evidence.decisions import fitting, validation
+from fedgraft.server.evidence.grouped import Fits, grouped_of
 from fedgraft.server.rounds.state import RunOutcome
 
 Counts = tuple[ScoreCounts, ...]
@@ -41,34 +42,44 @@ def calibrated(plan: Plan, outcome: RunOutcome) -> Calibrated:
     task, section, none = tasks.of(plan.data), plan.calibration, raw(plan.data.task, plan.data.classes)
     if section.method == "none" or not task.has_probabilities:
         return Calibrated(none)
-    evaluations = validation(plan, outcome)
-    cases = {name: evaluation.cases for name, evaluation in evaluations.items()}
-    counts = {name: evaluation.score_counts() for name, evaluation in evaluations.items()}
+    told, found, grouped = validation(plan, outcome), fitting(plan, outcome), grouped_of(plan, outcome)
+    counts, why = found.counts, {name: grouped.why(name) for few in found.few.values() for name in few}
+    cases = {name: told[name].cases for name in counts}
+    if len(found.raw) == len(task.scored):
+        return Calibrated(none, {}, why)
     pooled = tuple(together([each[place] for each in counts.values()]) for place in range(len(task.scored)))
     lacking = [name for name, each in zip(task.scored, pooled, strict=True) if each.one_sided]
     if len(lacking) == len(pooled) or (lacking and section.prevalence is not None):
         return Calibrated(none, cases, warnings=(_not_calibrated(task, lacking, cases),))
     maps = fit(section.method, pooled)
-    own, because = _by_site(task, section, maps, counts)
+    own, because = _by_site(task, section, maps, found, why)
+    because |= {name: why[name] for name in why if name not in counts}
     because |= {name: "it never trains (hold_out)" for name in plan.hold_out if name in outcome.offers}
     because |= {name: "no validation cases" for name in outcome.offers if name not in counts and name not in because}
+    lacking = [name for name in lacking if name not in found.raw]
     calibration = Calibration(task.name, task.classes, section.method, maps, own, section.prevalences)
     warnings = (f"not calibrated for: {', '.join(lacking)}: validation cases of one side only",) if lacking else ()
     return Calibrated(calibration, cases, because if section.by_site else {}, warnings)
 
 
 def _by_site(
-    task: AnyTask, section: CalibrationSection, pooled: Maps, counts: Mapping[str, Counts]
+    task: AnyTask, section: CalibrationSection, pooled: Maps, fits: Fits, why: Mapping[str, str]
 ) -> tuple[dict[str, Maps], dict[str, str]]:
-    """The sites' own maps, by scored class, and of other sites (or classes) why they have none."""
+    """The sites' own maps, by scored class, and of other sites (or classes) why they have none.
+
+    Args:
+        why: of each site with scores in too few groups, in words.
+    """
     if not section.by_site:
         return {}, {}
+    counts = fits.counts
     found = {name: list(pooled) for name in counts}
     reasons: dict[str, dict[str, str]] = {name: {} for name in counts}
     for place, scored in enumerate(task.scored):
         fitting = {}
         for name, each in counts.items():
-            reason = _too_few(each[place], section.min_cases)
+            few = name in fits.few.get(scored, ())
+            reason = why[name] if few else _too_few(each[place], section.min_cases)
             if reason:
                 reasons[name][scored] = reason
             elif pooled[place].prevalence is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,13 @@ from fedgraft.common.calibration.calibration import Calibration
 from fedgraft.common.calibration.figures import mapped, together
 from fedgraft.common.decisions.curves import decision_curve, risk_coverage, roc
 from fedgraft.common.decisions.decisions import Decisions, Rules
-from fedgraft.common.decisions.figures import at_threshold, summed
-from fedgraft.common.interfaces.scores import ScoreCounts
+from fedgraft.common.decisions.figures import AtThreshold, at_threshold, summed
+from fedgraft.common.interfaces.scores import ScoreCounts, TellsCalls
+from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.evidence_sections import Source
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.evidence.decisions import validation_counts
+from fedgraft.server.evidence.decisions import fitting
+from fedgraft.server.evidence.grouped import grouped_of
 from fedgraft.server.evidence.set_figures import set_figures
 from fedgraft.server.rounds.state import RunOutcome
 
@@ -26,39 +28,66 @@ Counts = tuple[ScoreCounts, ...]
 SOURCES: tuple[Source, ...] = ("pooled", "own", "shrunk")
 
 
+@dataclass(frozen=True)
+class Tested:
+    """Test cases by site.
+
+    Attributes:
+        counts: their scores.
+        called: of sites that tell scores by groups, the cases as the model itself calls them, which they tell exactly.
+    """
+
+    counts: Mapping[str, Counts]
+    called: Mapping[str, Sequence[AtThreshold | None]]
+
+    def at(self, site: str, place: int, cut: float) -> AtThreshold:
+        """The cases of a scored class by truth and call at a threshold."""
+        exact = self.called[site][place] if cut == 0 and site in self.called else None
+        return at_threshold(self.counts[site][place], cut) if exact is None else exact
+
+
+def calls_of(evaluation: Evaluation) -> list[AtThreshold | None]:
+    """Of each scored class the cases by truth and the model's own call, as far as the evaluation counts them."""
+    if not isinstance(evaluation, TellsCalls):
+        return [None] * len(evaluation.score_counts())
+    return [None if one is None else AtThreshold(*one) for one in evaluation.calls()]
+
+
 def decision_figures(
     plan: Plan, outcome: RunOutcome, decisions: Decisions | None, calibration: Calibration
 ) -> dict[str, Any] | None:
     """The key ``decisions`` of ``summary.json``; ``None`` without decisions or test cases."""
-    tests = {
-        name: splits["test"].score_counts()
+    told = {
+        name: splits["test"]
         for name, splits in sorted(outcome.final.by_site.items())
         if "test" in splits and splits["test"].cases
     }
-    if decisions is None or not tests:
+    if decisions is None or not told:
         return None
-    counts = validation_counts(plan, outcome)
+    tests, fitted = {name: one.score_counts() for name, one in told.items()}, fitting(plan, outcome)
+    grouped = grouped_of(plan, outcome)
+    called = {name: calls_of(one) for name, one in told.items() if grouped.least(name)}
+    sources = SOURCES if len(decisions.because) < len(grouped.scored) else ()
     return {
         "rule": {"at": plan.decide.at, "value": plan.decide.value, "by_site": plan.decide.by_site},
-        "thresholds": _thresholds(plan, decisions, tests, calibration),
+        "thresholds": _thresholds(plan, decisions, Tested(tests, called), calibration),
         "curves": _curves(plan, decisions, tests, calibration),
-        "sets": {source: set_figures(plan, source, counts, tests) for source in SOURCES},
+        "sets": {source: set_figures(plan, source, fitted, tests) for source in sources},
         "coverage": plan.decide.coverage,
         "miss": plan.decide.miss,
+        **({"because": dict(decisions.because)} if decisions.because else {}),
     }
 
 
-def _thresholds(
-    plan: Plan, decisions: Decisions, tests: Mapping[str, Counts], calibration: Calibration
-) -> dict[str, Any]:
+def _thresholds(plan: Plan, decisions: Decisions, tests: Tested, calibration: Calibration) -> dict[str, Any]:
     """By scored class: at the operating point, at the cautious one, and where the model's own probability is one half;
     over all test cases, each with its site's threshold, and by site."""
     found: dict[str, Any] = {}
     for place, scored in enumerate(tasks.of(plan.data).scored):
         kinds: dict[str, dict[str, float | None]] = {
-            "chosen": {name: decisions.rules(name).thresholds[place] for name in tests},
-            "cautious": {name: _or_none_negative(decisions.rules(name).cautious[place]) for name in tests},
-            "half": dict.fromkeys(tests, 0.0),
+            "chosen": {name: decisions.rules(name).thresholds[place] for name in tests.counts},
+            "cautious": {name: _or_none_negative(decisions.rules(name).cautious[place]) for name in tests.counts},
+            "half": dict.fromkeys(tests.counts, 0.0),
         }
         found[scored] = {
             "threshold": decisions.pooled.thresholds[place],
@@ -68,10 +97,8 @@ def _thresholds(
     return found
 
 
-def _at(place: int, cuts: Mapping[str, float | None], tests: Mapping[str, Counts], plan: Plan) -> dict[str, Any]:
-    counted = {
-        name: at_threshold(counts[place], cut) for name, counts in tests.items() if (cut := cuts[name]) is not None
-    }
+def _at(place: int, cuts: Mapping[str, float | None], tests: Tested, plan: Plan) -> dict[str, Any]:
+    counted = {name: tests.at(name, place, cut) for name in tests.counts if (cut := cuts[name]) is not None}
     odds = None if plan.decide.at != "cost" or plan.decide.value is None else 1 / plan.decide.value
     return {
         "pooled": summed(list(counted.values())).figures(odds) if counted else None,

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from fedgraft.common import tasks
 from fedgraft.common.calibration.figures import together
-from fedgraft.common.decisions.decisions import Decisions, Rules, rules_of
+from fedgraft.common.decisions.decisions import Decisions, Rules, rules_of, with_raw
 from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.evidence_sections import DecideSection
 from fedgraft.common.plan.plan import Plan
+from fedgraft.server.evidence.grouped import NOTHING, Fits, fits, grouped_of
 from fedgraft.server.rounds.state import RunOutcome
 
 Counts = tuple[ScoreCounts, ...]
@@ -25,9 +26,9 @@ def validation(plan: Plan, outcome: RunOutcome) -> dict[str, Evaluation]:
     }
 
 
-def validation_counts(plan: Plan, outcome: RunOutcome) -> dict[str, Counts]:
-    """The score counts of `validation`."""
-    return {name: evaluation.score_counts() for name, evaluation in validation(plan, outcome).items()}
+def fitting(plan: Plan, outcome: RunOutcome) -> Fits:
+    """What can be fitted to the scores of `validation`."""
+    return fits(grouped_of(plan, outcome), validation(plan, outcome))
 
 
 def of_all_sites(counts: Mapping[str, Counts]) -> Counts:
@@ -37,16 +38,18 @@ def of_all_sites(counts: Mapping[str, Counts]) -> Counts:
 
 def decided(plan: Plan, outcome: RunOutcome) -> Decisions | None:
     """The decisions of a run; ``None`` if no site told validation cases, or the task has no answers."""
-    task, counts = tasks.of(plan.data), validation_counts(plan, outcome)
-    if not counts or not task.answers:
+    task, found = tasks.of(plan.data), fitting(plan, outcome)
+    if not (found.counts or found.raw) or not task.answers:
         return None
-    rules = by_site(plan, plan.decide, counts)
-    sites = {} if plan.decide.by_site == "pooled" else {name: rules[name] for name in counts}
-    return Decisions(task.name, task.classes, plan.decide, rules[""], sites)
+    rules = by_site(plan, plan.decide, found)
+    sites = {} if plan.decide.by_site == "pooled" else {name: rules[name] for name in found.counts}
+    return Decisions(task.name, task.classes, plan.decide, rules[""], sites, found.raw)
 
 
-def by_site(plan: Plan, section: DecideSection, counts: Mapping[str, Counts]) -> dict[str, Rules]:
+def by_site(plan: Plan, section: DecideSection, found: Fits) -> dict[str, Rules]:
     """The rules of each site, and under ``""`` those of all together."""
-    task, pooled = tasks.of(plan.data), of_all_sites(counts)
-    own = {name: rules_of(task, section, each, pooled) for name, each in counts.items()}
-    return {"": rules_of(task, section, None, pooled), **own}
+    task = tasks.of(plan.data)
+    pooled = of_all_sites(found.counts) if found.counts else (NOTHING,) * len(task.scored)
+    each = {name: rules_of(task, section, one, pooled) for name, one in found.counts.items()}
+    each |= {"": rules_of(task, section, None, pooled)}
+    return {name: with_raw(one, task, found.raw) for name, one in each.items()} if found.raw else each

@@ -14,8 +14,9 @@ from fedgraft.server.evidence.calibration import calibrated
 from fedgraft.server.evidence.calibration_figures import calibration_figures
 from fedgraft.server.evidence.confounding import confounding_of
 from fedgraft.server.evidence.decision_figures import decision_figures
-from fedgraft.server.evidence.decisions import decided
+from fedgraft.server.evidence.decisions import decided, validation
 from fedgraft.server.evidence.familiarity_figures import familiarity_figures
+from fedgraft.server.evidence.grouped import fits, grouped_of, grouped_sentences, told_in_groups
 from fedgraft.server.evidence.interval_figures import interval_figures
 from fedgraft.server.evidence.site_distances import distance_figures, distance_sentences
 from fedgraft.server.evidence.subgroups import subgroup_figures
@@ -59,18 +60,26 @@ class Evidence:
 def gather(plan: Plan, outcome: RunOutcome) -> Evidence:
     """The evidence of a run's final model."""
     found, decisions = calibrated(plan, outcome), decided(plan, outcome)
-    confounded = confounding_of(plan.hold_out, outcome)
+    confounded, grouped, validated = (
+        confounding_of(plan.hold_out, outcome),
+        grouped_of(plan, outcome),
+        validation(plan, outcome),
+    )
+    tests = {name: splits["test"] for name, splits in sorted(outcome.final.by_site.items()) if "test" in splits}
+    in_groups = told_in_groups(grouped, validated, tests)
     figures: dict[str, Any] = {
         "calibration": calibration_figures(plan, outcome, found),
         "decisions": decision_figures(plan, outcome, decisions, found.calibration),
         "familiarity": familiarity_figures(plan, outcome.familiarity),
         "subgroups": subgroup_figures(plan, outcome, decisions, found.calibration),
-        "intervals": interval_figures(outcome),
+        "intervals": interval_figures(outcome, grouped),
         "confounding": None if confounded is None else confounded.plain,
     }
+    figures |= {} if in_groups is None else {"scores": in_groups}
     apart = distance_figures(outcome.distances)
     figures |= {} if apart is None else {"site_distances": apart}
     warnings = (*(() if confounded is None else confounded.sentences()), *found.warnings)
+    warnings = (*grouped_sentences(plan, in_groups), *warnings, *fits(grouped, validated).sentences(grouped))
     warnings = (*warnings, *distance_sentences(plan, apart))
     wanted, share = outcome.familiarity, plan.decide.unseen
     familiar = None if wanted is None or share is None else wanted.familiar(share)

@@ -8,49 +8,55 @@ from dataclasses import replace
 from typing import Any
 
 from fedgraft.common import tasks
-from fedgraft.common.decisions.decisions import Rules
+from fedgraft.common.decisions.decisions import Rules, without_sets
 from fedgraft.common.decisions.figures import Held, at_threshold, held, mean_size
-from fedgraft.common.interfaces.scores import ScoreCounts
+from fedgraft.common.interfaces.scores import Answer, ScoreCounts
 from fedgraft.common.plan.evidence_sections import Source
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.evidence.decisions import by_site, of_all_sites
+from fedgraft.server.evidence.grouped import Fits
 
 Counts = tuple[ScoreCounts, ...]
 
 
-def set_figures(
-    plan: Plan, source: Source, counts: Mapping[str, Counts], tests: Mapping[str, Counts]
-) -> dict[str, Any]:
+def set_figures(plan: Plan, source: Source, fitted: Fits, tests: Mapping[str, Counts]) -> dict[str, Any]:
     """What sets held whose bounds come from ``source``, by site and over all sites, and the share of positive cases
-    that the cautious threshold missed.
+    that the cautious threshold missed. Of a question without sets there is nothing.
 
     Args:
-        counts, tests: score counts of validation and of test cases, by site.
+        fitted: to which validation cases.
+        tests: score counts of test cases, by site.
     """
-    task = tasks.of(plan.data)
-    rules = by_site(plan, replace(plan.decide, by_site=source), counts)
+    task, counts = tasks.of(plan.data), fitted.counts
+    rules = by_site(plan, replace(plan.decide, by_site=source), fitted)
+    without = without_sets(task, fitted.raw)
+    answers = [answer for answer in task.answers if answer.question not in without]
     sites: dict[str, list[Held]] = {}
     found: dict[str, Any] = {}
     for name, each in tests.items():
         rule = rules.get(name, rules[""])
-        limits = [math.inf if limit is None else limit for limit in rule.limits]
-        sites[name] = held(task.answers, limits, each)
+        limits = [
+            math.inf if limit is None else limit
+            for answer, limit in zip(task.answers, rule.limits, strict=True)
+            if answer.question not in without
+        ]
+        sites[name] = held(answers, limits, each)
         made = None if source == "shrunk" else counts.get(name) if source == "own" else of_all_sites(counts)
         found[name] = {
-            **_coverage(plan, sites[name], made),
-            "mean_size": _short(mean_size(task.answers, limits, each)),
+            **_coverage(plan, answers, sites[name], made),
+            "mean_size": _short(mean_size(answers, limits, each)),
             "missed": _missed(rule, each),
         }
-    return {"pooled": _coverage(plan, _summed(list(sites.values())), of_all_sites(counts)), "sites": found}
+    return {"pooled": _coverage(plan, answers, _summed(list(sites.values())), of_all_sites(counts)), "sites": found}
 
 
-def _coverage(plan: Plan, each: Sequence[Held], made: Counts | None) -> dict[str, Any]:
+def _coverage(plan: Plan, answers: Sequence[Answer], each: Sequence[Held], made: Counts | None) -> dict[str, Any]:
     """Coverage over all questions' cases, and by answer.
 
     Args:
         made: the cases that made the bounds; ``None`` if that is no number of cases.
     """
-    answers, miss = tasks.of(plan.data).answers, 1 - plan.decide.coverage
+    miss = 1 - plan.decide.coverage
     sizes = [None if made is None else int(answer.true(made[answer.score]).sum()) for answer in answers]
     whole = Held(sum(one.cases for one in each), sum(one.covered for one in each))
     total = None if made is None else sum(size or 0 for size in sizes)

@@ -66,7 +66,8 @@ null):
   the headline figure, and by class AUROC, calibration intercept (value, low, high), sensitivity, specificity; ``gaps``
   by class, with ``p`` and ``more_than_chance``; ``without``: sites that told nothing of the column
 - ``intervals``: 95 % intervals from the numbers of cases alone (a case is a case, also of one patient):
-  ``sites.<name>`` (with ``few``: fewer than 5 positive or negative test cases), ``together`` (all sites' test cases),
+  ``sites.<name>`` (with ``few``: fewer than 5 positive or negative test cases, or scores in too few groups),
+  ``together`` (all sites' test cases),
   ``central``: each ``auroc`` and ``classes.<class or finding>`` (``auroc``; ``sensitivity`` and ``specificity`` at
   log odds 0, where each is called yes or no), as ``value``, ``low``, ``high`` and numbers of cases; ``within_site``:
   the AUROC over pairs of cases of the same site; ``seen``: the ``smallest_difference`` to another model that so many
@@ -77,6 +78,9 @@ null):
   the figures are not of several sites
 - ``contributions`` (if the plan asks): ``whole``, the ``headline`` figure of the last ``round``'s model on the
   ``split`` of all ``sites`` that told, and ``without.<site>``, of that without this site's update
+- ``scores`` (if some hospital tells scores by groups): ``in_groups_of.<name>`` (cases), ``needed.<name>``: cases with
+  and as many without a class, below which its scores rank nothing; ``too_few.<val|test>``: sites below that, ``share``
+  of the test cases that are theirs, and ``ranked``: whether figures over all sites that rest on ranks can be given
 - ``site_distances`` (if the plan asks): ``before`` training and ``after`` (as the final model's head takes cases), by
   site: ``nearest`` other site, ``deviations`` from it and those ``by_chance``, whether it ``differs`` from all
   ``others``
@@ -102,6 +106,7 @@ from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.prior import estimates_prevalence
 from fedgraft.common.tasks.areas import too_few
+from fedgraft.server.evidence.grouped import grouped_of
 from fedgraft.server.exact.fit import Fit
 from fedgraft.server.exchange.held_out import abstaining, without_part
 from fedgraft.server.exchange.ledger import Ledger
@@ -122,7 +127,9 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float, rea
     up, down = ledger.mean_bytes()
     sites = site_figures(outcome)
     headline = task.headline
-    few = {name for name, splits in last.by_site.items() if _too_few(splits.get(_split(outcome)))}
+    split, grouped = _split(outcome), grouped_of(plan, outcome)
+    told = {name: splits.get(split) for name, splits in last.by_site.items()}
+    few = {name for name, one in told.items() if _too_few(one) or grouped.is_blurred(name, one)}
     defined = {name: f[headline] for name, f in sites.items() if f[headline] is not None and name not in few}
     worst = min(defined, key=lambda name: (defined[name], name)) if defined else None
     return {

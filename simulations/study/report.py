@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fedgraft.common.plan.plan import Plan
+from fedgraft.server.reports.page.study import few_sentence, few_sites
 
 Rows = list[tuple[str, ...]]
 UNDEFINED = "undefined"
@@ -25,7 +26,7 @@ TITLES = {
 def figure_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
     """Headings, and a row for each site, the mean over sites, and the worst site."""
     methods = found["methods"]
-    few = _few(found)
+    few = few_sites(found)
     rows = [
         (site + " †" * (site in few), *(spread_cell(found["by_site"][site][method]) for method in methods))
         for site in found["sites"]
@@ -76,12 +77,8 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
         said.append(f"With {found['cases']} training cases per class and site; for the other numbers see curve.md.")
     if found.get("folds") is not None:
         said.append(_out_of_fold(found))
-    few = _few(found)
-    if few:
-        said.append(
-            "Marked `†`, fewer than 5 positive or negative test cases with some seed, with which it counts in no mean, "
-            f"no difference over sites and no worst site: {', '.join(few)}."
-        )
+    if few_sites(found):
+        said.append(few_sentence(found))
     undefined = [
         site for site, by_method in found["by_site"].items() if any(None in one["values"] for one in by_method.values())
     ]
@@ -110,10 +107,6 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
         where = f"{_at(one)}, lr {one['lr']:g}, round {one['round']}"
         said.append(f"Dropped: {where}: {one['site']} ({one['what']}): {one['reason']}.")
     return said + [f"Failed: {_at(one)}: {one['why']}" for one in found["failed"]]
-
-
-def _few(found: Mapping[str, Any]) -> list[str]:
-    return sorted({site for by_seed in found["few"] for site in by_seed})
 
 
 def _intervals(found: Mapping[str, Any]) -> str:

@@ -144,6 +144,9 @@ def _output(run: RunFolder) -> str:
         return "A risk that ranks cases; no probability and no threshold."
     said = "A probability of each class or finding."
     if run.decisions:
+        raw = run.decisions.get("because", {})
+        if len(raw) == len(run.task.scored):
+            return f"{said} The threshold is the raw model's, 0.5; no sets of answers."
         rule = run.decisions["rule"]
         said += (
             f" Threshold by validation cases: {rule['at']}. Sets of answers promised to hold the true one for "
@@ -157,11 +160,14 @@ def _by_site(run: RunFolder, what: str) -> str:
 
 
 def _headlines(run: RunFolder) -> str:
-    told = ", ".join(
-        f"{name} {figure(one[run.headline])}{' (too few cases to say)' * run.too_few(name)}"
-        for name, one in run.of_listed(run.sites).items()
-    )
+    told = ", ".join(f"{name} {_one(run, name)}" for name in run.of_listed(run.sites))
     return f"{told}.{run.who_is_listed}".removesuffix(".") if run.is_crowd else told
+
+
+def _one(run: RunFolder, name: str) -> str:
+    if run.is_blurred(name):
+        return "not given (scores in too few groups)"
+    return f"{figure(run.sites[name][run.headline])}{' (too few cases to say)' * run.too_few(name)}"
 
 
 def _fairness(run: RunFolder) -> str:
@@ -176,13 +182,19 @@ def _fairness(run: RunFolder) -> str:
     return " ".join(said)
 
 
+def _together(run: RunFolder) -> str:
+    value = run.shown(None, run.headline)
+    blurred = value is None and run.summary["test"][run.headline] is not None
+    return "not given (scores in too few groups)" if blurred else figure(value)
+
+
 def _performance(run: RunFolder) -> str:
     test = run.summary["test"]
     if not test["cases"]:
         return "There are no test cases: performance is not known."
-    said = f"On {_tested(run)}: {run.heading} {figure(test[run.headline])}."
+    said = f"On {_tested(run)}: {run.heading} {_together(run)}."
     for name, one in run.thresholds.items():
-        shares = one["chosen"]["pooled"]
+        shares = one[run.threshold]["pooled"]
         parts = [
             f"{what} {shares[what]['value']:.3f} [{shares[what]['low']:.3f}, {shares[what]['high']:.3f}]"
             for what in ("sensitivity", "specificity")

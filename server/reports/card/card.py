@@ -52,9 +52,10 @@ def card(run: RunFolder) -> dict[str, Any]:
         "figures": {
             name: {
                 "cases": one["cases"],
-                run.headline: one[run.headline],
+                run.headline: run.shown(name, run.headline),
                 "interval": None if run.too_few(name) else run.interval(name),
                 "too_few": run.too_few(name),
+                "blurred": run.is_blurred(name),
             }
             for name, one in run.sites.items()
         },
@@ -108,7 +109,8 @@ def _figures(name: str, one: Mapping[str, Any], headline: str) -> str:
     ends = "too few to say" if one["too_few"] else "none"
     if one["interval"]:
         ends = f"{one['interval'][0]:.3f} to {one['interval'][1]:.3f}"
-    value = figure(one[headline]) if one[headline] is not None else "undefined"
+    missing = "not given" if one["blurred"] else "undefined"
+    value = figure(one[headline]) if one[headline] is not None else missing
     return f"| {plain(name)} | {one['cases']} | {value} | {ends} |"
 
 

@@ -17,7 +17,9 @@ def metadata(run: RunFolder) -> dict[str, Any]:
     test, plan = run.summary["test"], run.plan
     name = plan.data.target.rpartition(".")[2] if plan.data.target else DATASET
     known = {
-        key: heading for key, heading in run.summary["columns"].items() if key in FREE and test.get(key) is not None
+        key: heading
+        for key, heading in run.summary["columns"].items()
+        if key in FREE and run.shown(None, key) is not None
     }
     found: dict[str, Any] = {
         "library_name": "fedgraft",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from fedgraft.common.drawing.charts import Axis, Series, around, chart, charts
@@ -26,8 +26,11 @@ def rounds(run: RunFolder) -> Html:
     split = next((one["split"] for one in run.sites.values()), "val")
     return section(
         "Rounds",
-        paragraph(f"{last} rounds; the final model is that of round {final} (select={run.plan.select})."),
-        charts(_headline(run, split, last), _loss(run, last)),
+        paragraph(
+            f"{last} rounds; the final model is that of round {final} (select={run.plan.select}).",
+            "" if run.ranked else f" {run.heading} by round is not given: scores came in too few groups.",
+        ),
+        charts(_headline(run, split, last), _loss(run, last)) if run.ranked else charts(_loss(run, last)),
         details("Figures by round", _table(run)),
     )
 
@@ -86,8 +89,8 @@ def _table(run: RunFolder) -> Html:
             str(r["round"]),
             str(len(r["updated"])),
             figure(r["train_loss"], 4),
-            figure(r["val"][name]),
-            figure(r["test"][name]),
+            figure(r["val"][name] if run.ranked else None),
+            figure(r["test"][name] if run.ranked else None),
             f"{r['seconds']:.1f}",
         )
         for r in run.rounds
@@ -196,7 +199,7 @@ def _quarantined(run: RunFolder) -> Html | None:
     rows = [
         (
             named(name),
-            f"{'more than ' * (0 in one['quarantined'].values())}{sum(one['quarantined'].values())}",
+            _how_many(one["quarantined"].values()),
             ", ".join(f"{k}: {v or 'few'}" for k, v in one["quarantined"].items()),
         )
         for name, one in run.sites.items()
@@ -206,6 +209,14 @@ def _quarantined(run: RunFolder) -> Html | None:
         return paragraph("No hospital told of cases that it could not use.")
     more = f" (the first {MOST_LINES} of {len(rows)}; summary.json has all)" if len(rows) > MOST_LINES else ""
     return table(f"Cases that a hospital could not use{more}", ("hospital", "cases", "why"), rows[:MOST_LINES])
+
+
+def _how_many(counts: Collection[int]) -> str:
+    """Of counts by reason, 0 being few."""
+    whole = sum(counts)
+    if 0 not in counts:
+        return str(whole)
+    return f"more than {whole}" if whole else "few"
 
 
 def cost(run: RunFolder) -> Html:

@@ -20,6 +20,8 @@ Curves = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
 
 def telling_apart(run: RunFolder) -> Html:
     """ROC and precision-recall curves over all sites' test cases."""
+    if not run.ranked:
+        return section("Telling cases apart", paragraph(_BLURRED.format("curves")))
     curves = _curves(run)
     known = {name: one["roc"] for name, one in curves.items() if one.get("roc")}
     if not known:
@@ -39,12 +41,11 @@ def probabilities(run: RunFolder) -> Html:
     pooled = run.calibration.get("pooled")
     if not pooled:
         return section("Probabilities", paragraph(_why_not(run, "calibration")))
-    method = run.calibration["method"]
-    said = (
-        f"Calibrated by “{method}” on {run.calibration['from_cases']:,} validation cases"
-        if method != "none"
-        else "Not calibrated: probabilities are the model's own"
-    )
+    if not run.ranked:
+        return section(
+            "Probabilities", paragraph(_BLURRED.format("figures of calibration"), " ", _calibrated(run), ".")
+        )
+    said = _calibrated(run)
     names = list(pooled["after"]["classes"])
     figures = [reliability(name, *(pooled[when]["classes"][name] for when in ("before", "after"))) for name in names]
     rest = figures[MOST_SHOWN:]
@@ -68,6 +69,16 @@ def probabilities(run: RunFolder) -> Html:
         if run.calibration.get("pooled_because")
         else None,
     )
+
+
+_BLURRED = "No {}: hospitals told scores in too few groups for them (see above)."
+
+
+def _calibrated(run: RunFolder) -> str:
+    method = run.calibration["method"]
+    if method == "none":
+        return "Not calibrated: probabilities are the model's own"
+    return f"Calibrated by “{method}” on {run.calibration['from_cases']:,} validation cases"
 
 
 def _calibration_table(run: RunFolder, names: Sequence[str]) -> Html:
@@ -174,7 +185,7 @@ _ANSWERED = "The model answers the cases farthest from the threshold; a person l
 
 
 def _curves(run: RunFolder) -> Curves:
-    found: Curves = run.decisions.get("curves", {})
+    found: Curves = run.decisions.get("curves", {}) if run.ranked else {}
     return found
 
 

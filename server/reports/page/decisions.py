@@ -37,21 +37,44 @@ def decisions(run: RunFolder) -> Html:
     """Operating points, decision curves, and the cases that a person sees."""
     if not run.thresholds:
         return section("Decisions", paragraph(_why_not(run)))
-    rule = run.decisions["rule"]
     tables = [_operating(run, name) for name in run.thresholds]
     sites = [_by_site(run, name) for name in run.thresholds]
     return section(
         "Decisions",
-        paragraph(
-            f"The threshold was chosen on validation cases, {_RULES[rule['at']].format(value=rule['value'])}; "
-            f"the cautious one so that at most {of_hundred(run.decisions['miss'])} of 100 positive cases are missed. "
-            "Shares on test cases, with 95 % Wilson intervals."
+        *(
+            paragraph(f"{why[:1].upper()}{why[1:]}.")
+            for why in dict.fromkeys(run.decisions.get("because", {}).values())
         ),
+        paragraph(_about(run), "Shares on test cases, with 95 % Wilson intervals."),
         *tables[:MOST_SHOWN],
         details(f"{len(tables) - MOST_SHOWN} more", *tables[MOST_SHOWN:]) if len(tables) > MOST_SHOWN else None,
-        details("The same by hospital, at the chosen threshold", *sites),
+        details(f"The same by hospital, at {_WHICH[run.threshold]}", *sites),
         _pairs(run),
     )
+
+
+def _raw(run: RunFolder) -> Mapping[str, str]:
+    """By class or finding whose threshold is the raw model's, why."""
+    found: Mapping[str, str] = run.decisions.get("because", {})
+    return found
+
+
+_WHICH = {"chosen": "the chosen threshold", "half": "0.5 of the raw model"}
+
+
+def _about(run: RunFolder) -> str:
+    rule, raw = run.decisions["rule"], _raw(run)
+    chosen = (
+        f"The threshold was chosen on validation cases, {_RULES[rule['at']].format(value=rule['value'])}; "
+        f"the cautious one so that at most {of_hundred(run.decisions['miss'])} of 100 positive cases are missed. "
+    )
+    first = "" if len(raw) == len(run.thresholds) else chosen
+    if run.ranked:
+        return first
+    return f"{first}At 0.5 of the raw model hospitals count test cases exactly; at other thresholds {_BLURRED}. "
+
+
+_BLURRED = "scores came in too few groups to say (see above)"
 
 
 def _why_not(run: RunFolder) -> str:
@@ -73,11 +96,9 @@ def _pairs(run: RunFolder) -> Html:
 def _operating(run: RunFolder, name: str) -> Html:
     one = run.thresholds[name]
     at = "" if one["probability"] is None else f" (at a probability of {percent(one['probability'])})"
-    labels = {
-        "chosen": f"chosen{at}",
-        "cautious": "cautious",
-        "half": "beside it: the raw model at 0.5",
-    }
+    labels = {"half": "the raw model at 0.5"}
+    if run.ranked and name not in _raw(run):
+        labels = {"chosen": f"chosen{at}", "cautious": "cautious", "half": "beside it: the raw model at 0.5"}
     rows = [
         Row((label, *_shares(one[kind]["pooled"])), "beside" if kind == "half" else "all" if kind == "chosen" else None)
         for kind, label in labels.items()
@@ -94,15 +115,15 @@ def _shares(figures: Mapping[str, Any] | None) -> tuple[Content, ...]:
 
 
 def _by_site(run: RunFolder, name: str) -> Html:
-    sites: Mapping[str, Any] = run.of_listed(run.thresholds[name]["chosen"]["sites"])
+    sites: Mapping[str, Any] = run.of_listed(run.thresholds[name][run.threshold]["sites"])
     rows = [Row((named(site), *_shares(one)), "few" if run.too_few(site) else None) for site, one in sites.items()]
     return table(named(name), ("hospital", *_HEADINGS), rows)
 
 
 def sets(run: RunFolder) -> Html:
     """Coverage of sets of answers, by hospital and by where their bounds come from."""
-    if not run.decisions.get("sets"):
-        return section("Sets of answers", paragraph(_why_not(run).replace("thresholds", "sets of answers", 1)))
+    if not run.decisions.get("sets") or not run.ranked:
+        return section("Sets of answers", paragraph(_no_sets(run)))
     promise, used = run.decisions["coverage"], run.decisions["rule"]["by_site"]
     found = run.decisions["sets"]
     headings = (
@@ -129,6 +150,14 @@ def sets(run: RunFolder) -> Html:
         table(None, headings, rows),
         details("By true answer", *(_by_answer(run.of_listed(found[used]["sites"]), found[used]["pooled"]))),
     )
+
+
+def _no_sets(run: RunFolder) -> str:
+    if _raw(run) and not run.decisions.get("sets"):
+        return "No sets of answers: scores came in too few groups to fit them to (see “Decisions”)."
+    if not run.ranked:
+        return f"How often sets of answers hold the true one on test cases is not known: {_BLURRED}."
+    return _why_not(run).replace("thresholds", "sets of answers", 1)
 
 
 def _coverage(one: Mapping[str, Any]) -> Content:

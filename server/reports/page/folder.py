@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,8 @@ from fedgraft.common.tasks.areas import FEW
 from fedgraft.server.reports.crowd import MOST, WHOLE, weakest
 
 Figures = Mapping[str, Any]
+RANKS = ("auroc", "auprc", "sensitivity_at_90_specificity")
+"""Figures that rest on the order of scores."""
 T = TypeVar("T")
 
 
@@ -103,7 +105,35 @@ class RunFolder:
 
     def too_few(self, site: str) -> bool:
         """Not what is told of all sites together, as of secure sums."""
-        return site in self.sites and self.counted(site).too_few(self.task.has_probabilities)
+        few = site in self.sites and self.counted(site).too_few(self.task.has_probabilities)
+        return few or self.is_blurred(site)
+
+    @property
+    def in_groups(self) -> Figures:
+        """How hospitals told scores; empty if they told each."""
+        return self.summary.get("scores") or {}
+
+    def is_blurred(self, site: str) -> bool:
+        """Whether a site's scores came in so few groups that they rank nothing."""
+        few: Mapping[str, Sequence[str]] = self.in_groups.get("too_few", {})
+        return site in self.sites and site in few.get(self.sites[site]["split"], ())
+
+    @property
+    def ranked(self) -> bool:
+        """Whether figures over all sites that rest on the order of scores can be given."""
+        return bool(self.in_groups.get("ranked", True))
+
+    @property
+    def threshold(self) -> str:
+        """The threshold of which figures are shown: ``chosen``; or ``half``, of which sites count exactly."""
+        return "chosen" if self.ranked else "half"
+
+    def shown(self, site: str | None, key: str) -> float | None:
+        """A figure of a site, or (``None``) of all test cases; ``None`` if it is undefined or can't be given."""
+        given = self.ranked or self.summary["test"]["source"] != "sites" if site is None else not self.is_blurred(site)
+        figures = self.summary["test"] if site is None else self.sites[site]
+        found: float | None = figures.get(key) if given or key not in RANKS else None
+        return found
 
     @property
     def is_crowd(self) -> bool:

@@ -25,7 +25,8 @@ from fedgraft.server.reports.page.folder import Figures, RunFolder
 def hospitals(run: RunFolder) -> Html:
     """The section."""
     split = next((one["split"] for one in run.sites.values()), "test")
-    kind = {"test": "test cases", "val": "validation cases, which helped to choose the model"}[split]
+    chose = ", which helped to choose the model" if run.plan.select == "best" else ""
+    kind = {"test": "test cases", "val": f"validation cases{chose}"}[split]
     return section(
         "Hospitals",
         paragraph(f"The final model on each hospital's {kind}.", _about_intervals(run), run.who_is_listed),
@@ -82,9 +83,9 @@ def _table(run: RunFolder) -> Html:
     test = run.summary["test"]
     if test["source"] == "sites" and test["cases"]:
         cells = _cells(run, test, None)
-        at = run.thresholds[single]["chosen"]["pooled"] if single else {}
+        at = run.thresholds[single][run.threshold]["pooled"] if single else {}
         cells += [with_interval(at[name]) for name in ("sensitivity", "specificity")] if single else []
-        cells += [_off(run.calibration["pooled"])] if calibrated else []
+        cells += [_off(run.calibration["pooled"] if run.ranked else None)] if calibrated else []
         rows.append(Row(("all together", *cells), "all"))
     return table(None, headings, rows)
 
@@ -93,21 +94,24 @@ def _row(run: RunFolder, name: str, single: str | None, calibrated: bool) -> Row
     figures, few = run.sites[name], run.too_few(name)
     cells = _cells(run, figures, name, few)
     if single:
-        at = run.thresholds[single]["chosen"]["sites"].get(name, {})
+        at = run.thresholds[single][run.threshold]["sites"].get(name, {})
         cells += [with_interval(at.get(one)) for one in ("sensitivity", "specificity")]
-    cells += [_off(run.calibration["by_site"].get(name))] if calibrated else []
-    note = "the weakest" if name == run.worst else "too few to say" if few and figures["cases"] else None
+    cells += [_off(None if run.is_blurred(name) else run.calibration["by_site"].get(name))] if calibrated else []
+    note = "the weakest" if name == run.worst else None
+    if note is None and few and figures["cases"]:
+        note = "scores in too few groups" if run.is_blurred(name) else "too few to say"
     held = " never trained" if name in run.summary["held_out"] else ""
     said = tag("span", note or "", "," * bool(note and held), held, class_="note") if note or held else None
     return Row((tag("span", named(name), said), *cells), "worst" if name == run.worst else "few" if few else None)
 
 
 def _cells(run: RunFolder, figures: Figures, site: str | None, few: bool = False) -> list[Content]:
-    value = figures[run.headline]
+    value = run.shown(site, run.headline)
     if not figures["cases"]:
         return ["none told", MISSING, "not known", MISSING]
-    interval = None if few else run.interval(site)
-    words = figure(value) if value is not None else f"undefined: {run.task.undefined}"
+    interval = None if few or value is None else run.interval(site)
+    why = f"undefined: {run.task.undefined}" if figures[run.headline] is None else "not given"
+    words = figure(value) if value is not None else why
     ends = None if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
     drawn = MISSING if value is None else strip(Axis("", 0.5, 1.0), value, interval, f"{words} {ends or ''}")
     shown = words if ends is None else beside(words, ends)
@@ -126,16 +130,29 @@ def _all_figures(run: RunFolder) -> Html:
     """Every figure of the table that a run prints, as in summary.json."""
     columns = run.summary["columns"]
     rows = [
-        Row((named(name), *(figure(one.get(key)) for key in columns), figure(one.get("loss")), f"{one['examples']:,}"))
+        Row(
+            (
+                named(name),
+                *(figure(run.shown(name, key)) for key in columns),
+                figure(one.get("loss")),
+                f"{one['examples']:,}",
+            )
+        )
         for name, one in run.of_listed(run.sites).items()
     ]
     test = run.summary["test"]
     label = "all together" if test["source"] == "sites" else "the coordinator's test set"
-    rows.append(Row((label, *(figure(test.get(key)) for key in columns), figure(test.get("loss")), MISSING), "all"))
+    rows.append(
+        Row((label, *(figure(run.shown(None, key)) for key in columns), figure(test.get("loss")), MISSING), "all")
+    )
     half = " Sensitivity, specificity and the like are here at probability 0.5 of the raw model; see “Decisions”."
     return details(
         "All figures by hospital",
-        paragraph("A dash: undefined (for instance cases of one class only) or not released.", half),
+        paragraph(
+            "A dash: undefined (for instance cases of one class only)",
+            ", not released, or from scores in too few groups." if run.in_groups else " or not released.",
+            half,
+        ),
         table(None, ("hospital", *columns.values(), "loss", "training cases"), rows),
     )
 

@@ -45,7 +45,9 @@ def _verdict(found: Found) -> Html:
     said = found.get("verdict")
     if said is None:
         said = "Whether federation helped is not known: no hospital was trained alone (baselines=[local])."
-    count, seeds = len(found["sites"]), len(found["seeds"])
+    counted = found.get("counted")
+    count = len(found["sites"]) if counted is None else len({site for sites in counted for site in sites})
+    seeds = len(found["seeds"])
     whole = found["mean_over_sites"]["federated"]["mean"]
     folds = (
         ""
@@ -69,6 +71,7 @@ def _warnings(found: Found) -> Html | None:
     said = [f"Failed: {one['run']}, seed {one['seed']}: {one['why']}" for one in found["failed"]]
     if len(found["seeds"]) == 1:
         said.append("One seed only: another draw of training and test cases can give other figures.")
+    said += [few_sentence(found)] * bool(few_sites(found))
     said += found.get("warnings", [])
     if found["dropped"]:
         names = ", ".join(sorted({one["site"] for one in found["dropped"]}))
@@ -82,7 +85,8 @@ def _warnings(found: Found) -> Html | None:
 def _figures(found: Found) -> Html:
     methods: Sequence[str] = found["methods"]
     rows = [
-        Row((named(site), *(_spread(found["by_site"][site][method]) for method in methods))) for site in found["sites"]
+        Row((_marked(found, site), *(_spread(found["by_site"][site][method]) for method in methods)))
+        for site in found["sites"]
     ]
     rows.append(Row(("mean over hospitals", *(_spread(found["mean_over_sites"][m]) for m in methods)), "all"))
     if found.get("folds") is not None:
@@ -95,6 +99,29 @@ def _figures(found: Found) -> Html:
         charts(_chart(found)),
         table(None, ("hospital", *(TITLES.get(method, method) for method in methods)), rows),
     )
+
+
+def few_sites(found: Found) -> list[str]:
+    """The sites with fewer than 5 positive or negative test cases with some seed."""
+    return sorted({site for by_seed in found.get("few", ()) for site in by_seed})
+
+
+def few_sentence(found: Found) -> str:
+    """What the mark `†` says of `few_sites`: that they count in nothing, or that all do, since all have too few."""
+    few = few_sites(found)
+    said = "Marked †, fewer than 5 positive or negative test cases with some seed"
+    if any(set(by_seed) & set(counted) for by_seed, counted in zip(found["few"], found["counted"], strict=True)):
+        return (
+            f"{said}: {', '.join(few)}. No hospital has enough, so that means, differences and the worst site are over "
+            "these all the same, and can tell nothing."
+        )
+    return (
+        f"{said}, with which it counts in no mean, no difference over sites and no worst site: {', '.join(few)}."
+    )
+
+
+def _marked(found: Found, site: str) -> Content:
+    return tag("span", named(site), " †" * (site in few_sites(found)))
 
 
 def _chart(found: Found) -> Html:
@@ -125,7 +152,7 @@ def _differences(found: Found) -> Html | None:
         return None
     baselines = list(found["difference"])
     rows = [
-        Row((named(site), *(_difference(found["difference"][name]["by_site"][site]) for name in baselines)))
+        Row((_marked(found, site), *(_difference(found["difference"][name]["by_site"][site]) for name in baselines)))
         for site in found["sites"]
     ]
     whole = (_difference(found["difference"][name]["mean_over_sites"]) for name in baselines)

@@ -20,7 +20,8 @@ def verdict(run: RunFolder) -> Html:
     if not test["cases"]:
         return does
     found = tuple(_frequencies(run))
-    return together((does, *found, paragraph(*_in_pairs(run), class_="lead" if not found else None), _weakest(run)))
+    pairs = paragraph(*_in_pairs(run), class_="lead" if not found else None)
+    return together((does, in_groups(run), *found, pairs, _weakest(run)))
 
 
 def _tested(run: RunFolder) -> Html:
@@ -37,11 +38,44 @@ def _tested(run: RunFolder) -> Html:
     return Html(f"It was tested on <strong>{test['cases']:,} cases</strong> {where}, of patients it had never seen.")
 
 
+def in_groups(run: RunFolder) -> Html | None:
+    """That hospitals told scores by groups, and what that does to the figures."""
+    sizes = sorted(set(run.in_groups.get("in_groups_of", {}).values()))
+    if not sizes:
+        return None
+    many = " or ".join(map(str, sizes))
+    first = tag(
+        "strong",
+        f"Hospitals told scores in groups of {many} cases or more (release.scores: merged), so that nobody reads a "
+        "single case's. ",
+    )
+    few = run.in_groups["too_few"]["test"]
+    if not few:
+        return paragraph(first, f"{run.heading} is therefore a little too low {_HOW_FAR}")
+    needed = " or ".join(str(one) for one in sorted(set(run.in_groups["needed"].values())))
+    return paragraph(
+        first,
+        f"With fewer than {needed} test cases with or without what is looked for, as at ",
+        listed(few),
+        ", these groups are too few to rank cases: figures from them would be far too low, and are not given. ",
+        "" if run.ranked else f"Neither are {run.heading}, curves and sets of answers over all hospitals. ",
+        "What the model calls yes and no at its own probability of 0.5 each hospital counted exactly",
+        ". " if run.ranked else ", and that is what stands here. ",
+        "A hospital's own page (fedgraft site report) has all its figures exactly.",
+    )
+
+
+_HOW_FAR = (
+    "(by up to 0.05 at a hospital with 30 test cases, 0.02 with 50, 0.01 with 100, if half have what is looked for), "
+    "and calibration is coarse."
+)
+
+
 def _frequencies(run: RunFolder) -> Iterator[Html]:
-    """At the chosen thresholds: of 100 cases of each kind, how many are called right."""
+    """At the thresholds that are shown: of 100 cases of each kind, how many are called right."""
     names = list(run.thresholds)
     if len(names) == 1:
-        yield paragraph(*_one(names[0], run.thresholds[names[0]]["chosen"]["pooled"]), class_="lead")
+        yield paragraph(*_one(names[0], run.thresholds[names[0]][run.threshold]["pooled"]), class_="lead")
     elif names:
         rows = sorted(names, key=lambda name: _found(run, name), reverse=True)
         some = rows if len(rows) <= MOST_LISTED else [rows[0], rows[-1]]
@@ -51,12 +85,12 @@ def _frequencies(run: RunFolder) -> Iterator[Html]:
 
 
 def _found(run: RunFolder, name: str) -> float:
-    one = run.thresholds[name]["chosen"]["pooled"]["sensitivity"]
+    one = run.thresholds[name][run.threshold]["pooled"]["sensitivity"]
     return -1.0 if one is None else float(one["value"])
 
 
 def _row(run: RunFolder, name: str) -> Row:
-    figures = run.thresholds[name]["chosen"]["pooled"]
+    figures = run.thresholds[name][run.threshold]["pooled"]
     cells = [_hundred(figures["sensitivity"], False), _hundred(figures["specificity"], True)]
     return Row((named(name), *cells))
 
@@ -80,7 +114,11 @@ def _hundred(one: Figures | None, rest: bool) -> str:
 
 
 def _in_pairs(run: RunFolder) -> Iterator[Html | str]:
-    value = run.summary["test"][run.headline]
+    value = run.shown(None, run.headline)
+    if value is None and run.summary["test"][run.headline] is not None:
+        yield f"How well it ranks cases ({run.heading}) is not known, since scores came in too few groups"
+        yield _BRACKETS * bool(run.thresholds) or "."
+        return
     if value is None:
         yield f"The {run.heading} is undefined: {run.task.undefined}."
         return
@@ -89,7 +127,10 @@ def _in_pairs(run: RunFolder) -> Iterator[Html | str]:
     value, of = (value, "") if inside is None else (inside["value"], " of the same hospital")
     yield f"In {100 * value:.0f} of 100 pairs{of} of {run.task.ranking}; guessing would be right in 50 "
     yield f"({run.heading} {figure(value)}{' within hospitals' * bool(of)})"
-    yield ". In brackets: 95 % intervals, since other patients would give other numbers." * bool(run.thresholds) or "."
+    yield _BRACKETS * bool(run.thresholds) or "."
+
+
+_BRACKETS = ". In brackets: 95 % intervals, since other patients would give other numbers."
 
 
 def _weakest(run: RunFolder) -> Html | None:
@@ -98,17 +139,28 @@ def _weakest(run: RunFolder) -> Html | None:
     one = run.sites[run.worst]
     said = [Html(f"The weakest hospital is <strong>{named(run.worst)}</strong> ({one['cases']:,} cases): ")]
     for name, at in run.thresholds.items() if len(run.thresholds) == 1 else ():
-        found = at["chosen"]["sites"].get(run.worst, {}).get("sensitivity")
+        found = at[run.threshold]["sites"].get(run.worst, {}).get("sensitivity")
         if found:
             count = round(found["value"] * found["cases"])
             said.append(Html(f"there it finds {count or 'none'} of {found['cases']} {named(name)} cases; "))
     return paragraph(*said, f"{run.heading} {figure(one[run.headline])}.")
 
 
+def _of_rounds(run: RunFolder) -> str:
+    """Where the model is not that of the plan's last round."""
+    made, planned, done = (run.summary[name] for name in ("final_round", "rounds", "completed_rounds"))
+    if made == planned:
+        return ""
+    if done == planned:
+        return f" (of {planned} rounds, the one that did best on validation cases)" * (run.plan.select == "best")
+    return f" (of {planned} that were planned; the run ended after {done})"
+
+
 def model(run: RunFolder) -> Html:
     """The model in a sentence."""
     plan, trained = run.plan, {name: one for name, one in run.sites.items() if name not in run.summary["held_out"]}
     cases = sum(one["examples"] or 0 for one in trained.values())
+    made = run.summary["final_round"]
     networks = [one.name for one in plan.features.networks] or [plan.backbone.name]
     kept = ", kept as it was" if plan.backbone.freeze == "all" and len(networks) == 1 else ""
     start = f" (pretrained{kept})" if plan.backbone.pretrained else ""
@@ -118,7 +170,8 @@ def model(run: RunFolder) -> Html:
         tag("strong", " and ".join(networks)),
         f"{start} with the head “{head}”, which {len(trained)} hospital{'s' * (len(trained) != 1)} (",
         listed(list(trained)),
-        f") trained together in {run.summary['rounds']} round{'s' * (run.summary['rounds'] != 1)} on {cases:,} cases. "
+        f") trained together in {made} round{'s' * (made != 1)} on {cases:,} cases"
+        f"{_of_rounds(run)}. "
         "The cases stayed where they are; only weights and counts travelled.",
         class_="about",
     )

@@ -24,6 +24,7 @@ def warnings(run: RunFolder) -> Html:
 def every_warning(run: RunFolder) -> Iterator[str | tuple[Content, ...]]:
     yield from run.summary.get("warnings", ())
     yield from _guessing(run)
+    yield from _never(run)
     yield from _missed(run)
     yield from _coverage(run)
     yield from _probabilities(run)
@@ -52,9 +53,21 @@ def _guessing(run: RunFolder) -> Iterator[tuple[Content, ...]]:
         )
 
 
+def _never(run: RunFolder) -> Iterator[tuple[Content, ...]]:
+    """What is never found, or never left alone, at most hospitals."""
+    for name, one in run.thresholds.items():
+        sites = one[run.threshold]["sites"]
+        for key, words in (("sensitivity", "It finds no "), ("specificity", "It leaves nobody alone without ")):
+            told = {site: at[key]["value"] for site, at in sites.items() if at[key]}
+            none = [site for site, value in told.items() if value == 0]
+            if 2 * len(none) > len(told):
+                what = " case" if key == "sensitivity" else ""
+                yield words, named(name), f"{what} at {len(none)} of {len(told)} hospitals: ", listed(none), "."
+
+
 def _missed(run: RunFolder) -> Iterator[tuple[Content, ...]]:
     """The promise of the cautious threshold that was not kept over all sites."""
-    miss = run.decisions.get("miss")
+    miss = run.decisions.get("miss") if run.ranked else None
     for name, one in run.thresholds.items():
         found = one["cautious"]["pooled"]["sensitivity"]
         if miss is not None and found and found["high"] < 1 - miss:
@@ -67,7 +80,7 @@ def _missed(run: RunFolder) -> Iterator[tuple[Content, ...]]:
 
 
 def _coverage(run: RunFolder) -> Iterator[tuple[Content, ...]]:
-    if not run.decisions:
+    if not run.decisions.get("sets") or not run.ranked:
         return
     found = run.decisions["sets"][run.decisions["rule"]["by_site"]]["pooled"]
     if found["expected"] and found["coverage"] < found["expected"][0]:
@@ -79,7 +92,7 @@ def _coverage(run: RunFolder) -> Iterator[tuple[Content, ...]]:
 
 def _probabilities(run: RunFolder) -> Iterator[tuple[Content, ...]]:
     pooled = run.calibration.get("pooled")
-    if not pooled:
+    if not pooled or not run.ranked:
         return
     after, before = pooled["after"], pooled["before"]
     if after["ece"] > after["ece_by_chance"]:
@@ -91,12 +104,21 @@ def _probabilities(run: RunFolder) -> Iterator[tuple[Content, ...]]:
     if run.calibration["method"] != "none" and after["ece"] > before["ece"]:
         yield (
             f"Calibration made probabilities worse on test cases (error {before['ece']:.3f} before, "
-            f"{after['ece']:.3f} after): test cases differ from the validation cases that it was fitted to.",
+            f"{after['ece']:.3f} after): {_why_worse(run)}.",
         )
 
 
+def _why_worse(run: RunFolder) -> str:
+    if run.in_groups:
+        return (
+            "hospitals told scores in groups, so that both the fit and this error are coarse; or test cases differ "
+            "from the validation cases that it was fitted to"
+        )
+    return "test cases differ from the validation cases that it was fitted to"
+
+
 def _few(run: RunFolder) -> Iterator[tuple[Content, ...]]:
-    few = [name for name, one in run.sites.items() if one["cases"] and run.too_few(name)]
+    few = [name for name, one in run.sites.items() if one["cases"] and run.too_few(name) and not run.is_blurred(name)]
     if few:
         what = "positive or negative cases"
         if not run.task.has_probabilities:

@@ -69,7 +69,7 @@ def test_the_default_of_min_count_is_5() -> None:
 @pytest.mark.parametrize(("plan", "site"), [(False, True), (True, False), (False, False)])
 def test_class_counts_stay_unless_both_sides_name_them(plan: bool, site: bool) -> None:
     offer = release_offer(OFFER, replace(ALL, class_counts=plan), Permission(class_counts=site), TWO)
-    assert offer == replace(OFFER, class_counts=None)
+    assert offer == replace(OFFER, class_counts=None, grouped=5)
 
 
 @pytest.mark.parametrize(("plan", "site"), [(False, True), (True, False), (False, False), (True, True)])
@@ -77,7 +77,7 @@ def test_the_quarantine_s_counts_stay_unless_both_sides_name_them(plan: bool, si
     """Below ``min_count`` a count leaves as 0: fewer than that."""
     offer = replace(OFFER, quarantined={"damaged": 5, "blank": 4})
     leaving = release_offer(offer, replace(ALL, quarantine=plan), Permission(quarantine=site), TWO)
-    assert leaving == replace(offer, quarantined={"damaged": 5, "blank": 0} if plan and site else {})
+    assert leaving == replace(offer, quarantined={"damaged": 5, "blank": 0} if plan and site else {}, grouped=5)
     told = release_offer(offer, ALL, Permission(small_counts="told"), TWO)
     assert told.quarantined == {"damaged": 5, "blank": 4}
     log_release(tmp_path / "log", "offer", 1, leaving)
@@ -86,7 +86,27 @@ def test_the_quarantine_s_counts_stay_unless_both_sides_name_them(plan: bool, si
 
 def test_an_offer_without_counts_stays_without() -> None:
     bare = replace(OFFER, class_counts=None)
-    assert release_offer(bare, ALL, Permission(), TWO) == bare
+    assert release_offer(bare, ALL, Permission(), TWO) == replace(bare, grouped=5)
+
+
+@pytest.mark.parametrize(
+    ("plan", "site", "told"),
+    [
+        (ALL, Permission(), 5),
+        (ALL, Permission(min_count=8), 8),
+        (ALL, Permission(min_count=1), 0),
+        (ALL, FINE, 0),
+        (ALL, Permission(evaluation=False), 0),
+        (NOTHING, Permission(), 0),
+    ],
+)
+def test_an_offer_says_of_how_many_cases_scores_are_told_together(
+    plan: ReleaseSection, site: Permission, told: int, tmp_path: Path
+) -> None:
+    offer = release_offer(OFFER, plan, site, TWO)
+    assert offer.grouped == told
+    log_release(tmp_path / "log", "offer", 1, offer)
+    assert lines(tmp_path / "log")[0].get("scores_in_groups_of", 0) == told
 
 
 def test_an_update_that_both_sides_allow_leaves_as_it_is() -> None:
