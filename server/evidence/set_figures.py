@@ -60,7 +60,7 @@ def _coverage(plan: Plan, answers: Sequence[Answer], each: Sequence[Held], made:
     sizes = [None if made is None else int(answer.true(made[answer.score]).sum()) for answer in answers]
     whole = Held(sum(one.cases for one in each), sum(one.covered for one in each))
     total = None if made is None else sum(size or 0 for size in sizes)
-    questions = len({answer.question for answer in answers})
+    questions = len({answer.question for answer in tasks.of(plan.data).answers})
     by_answer = {
         (answer.name if questions == 1 else f"{answer.question}={answer.name}"): one.figures(
             size if plan.decide.by_answer else total, miss

@@ -127,9 +127,7 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float, rea
     up, down = ledger.mean_bytes()
     sites = site_figures(outcome)
     headline = task.headline
-    split, grouped = _split(outcome), grouped_of(plan, outcome)
-    told = {name: splits.get(split) for name, splits in last.by_site.items()}
-    few = {name for name, one in told.items() if _too_few(one) or grouped.is_blurred(name, one)}
+    few = _few(plan, outcome)
     defined = {name: f[headline] for name, f in sites.items() if f[headline] is not None and name not in few}
     worst = min(defined, key=lambda name: (defined[name], name)) if defined else None
     return {
@@ -216,6 +214,13 @@ def site_figures(outcome: RunOutcome) -> dict[str, dict[str, Any]]:
 
 def _split(outcome: RunOutcome) -> str:
     return "test" if any("test" in splits for splits in outcome.final.by_site.values()) else "val"
+
+
+def _few(plan: Plan, outcome: RunOutcome) -> set[str]:
+    """The sites that are never the worst: with too few cases, or scores in too few groups."""
+    split, grouped = _split(outcome), grouped_of(plan, outcome)
+    told = {name: splits.get(split) for name, splits in outcome.final.by_site.items()}
+    return {name for name, one in told.items() if _too_few(one) or grouped.is_blurred(name, one)}
 
 
 def _too_few(evaluation: Evaluation | None) -> bool:

@@ -91,7 +91,7 @@ def _calibration_table(run: RunFolder, names: Sequence[str]) -> Html:
         "intercept after (0 is right)",
         "Brier after",
     )
-    places = {"all together": run.calibration["pooled"], **run.of_listed(run.calibration["by_site"])}
+    places = {"all together": run.calibration["pooled"], **run.clear(run.calibration["by_site"])}
     if run.calibration.get("central"):
         places["the coordinator's cases"] = run.calibration["central"]
     rows: list[list[Content]] = []

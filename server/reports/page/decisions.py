@@ -115,7 +115,8 @@ def _shares(figures: Mapping[str, Any] | None) -> tuple[Content, ...]:
 
 
 def _by_site(run: RunFolder, name: str) -> Html:
-    sites: Mapping[str, Any] = run.of_listed(run.thresholds[name][run.threshold]["sites"])
+    told: Mapping[str, Any] = run.thresholds[name][run.threshold]["sites"]
+    sites = run.clear(told) if run.ranked else run.of_listed(told)
     rows = [Row((named(site), *_shares(one)), "few" if run.too_few(site) else None) for site, one in sites.items()]
     return table(named(name), ("hospital", *_HEADINGS), rows)
 
@@ -136,7 +137,7 @@ def sets(run: RunFolder) -> Html:
             (named(site), *(_coverage(found[source]["sites"][site]) for source in _SOURCES), _size(found[used], site)),
             "few" if run.too_few(site) else None,
         )
-        for site in run.of_listed(found[used]["sites"])
+        for site in run.clear(found[used]["sites"])
     ]
     rows.append(Row(("all together", *(_coverage(found[source]["pooled"]) for source in _SOURCES), MISSING), "all"))
     return section(
@@ -148,7 +149,7 @@ def sets(run: RunFolder) -> Html:
             "the promise is kept. “Drawn to the common” has no such limits."
         ),
         table(None, headings, rows),
-        details("By true answer", *(_by_answer(run.of_listed(found[used]["sites"]), found[used]["pooled"]))),
+        details("By true answer", *(_by_answer(run.clear(found[used]["sites"]), found[used]["pooled"]))),
     )
 
 

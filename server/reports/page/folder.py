@@ -152,6 +152,10 @@ class RunFolder:
             return dict(found)
         return {name: found[name] for name in self.listed if name in found}
 
+    def clear(self, found: Mapping[str, T]) -> dict[str, T]:
+        """`of_listed`, without the sites whose scores came in too few groups for any figure that rests on them."""
+        return {name: one for name, one in self.of_listed(found).items() if not self.is_blurred(name)}
+
     @property
     def who_is_listed(self) -> str:
         """A sentence, if not all are; else nothing."""

@@ -94,7 +94,8 @@ def _row(run: RunFolder, name: str, single: str | None, calibrated: bool) -> Row
     figures, few = run.sites[name], run.too_few(name)
     cells = _cells(run, figures, name, few)
     if single:
-        at = run.thresholds[single][run.threshold]["sites"].get(name, {})
+        blurred = run.ranked and run.is_blurred(name)
+        at = {} if blurred else run.thresholds[single][run.threshold]["sites"].get(name, {})
         cells += [with_interval(at.get(one)) for one in ("sensitivity", "specificity")]
     cells += [_off(None if run.is_blurred(name) else run.calibration["by_site"].get(name))] if calibrated else []
     note = "the weakest" if name == run.worst else None

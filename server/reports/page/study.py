@@ -71,7 +71,7 @@ def _warnings(found: Found) -> Html | None:
     said = [f"Failed: {one['run']}, seed {one['seed']}: {one['why']}" for one in found["failed"]]
     if len(found["seeds"]) == 1:
         said.append("One seed only: another draw of training and test cases can give other figures.")
-    said += [few_sentence(found)] * bool(few_sites(found))
+    said += [few_sentence(found)] if few_sites(found) else []
     said += found.get("warnings", [])
     if found["dropped"]:
         names = ", ".join(sorted({one["site"] for one in found["dropped"]}))
@@ -115,9 +115,7 @@ def few_sentence(found: Found) -> str:
             f"{said}: {', '.join(few)}. No hospital has enough, so that means, differences and the worst site are over "
             "these all the same, and can tell nothing."
         )
-    return (
-        f"{said}, with which it counts in no mean, no difference over sites and no worst site: {', '.join(few)}."
-    )
+    return f"{said}, with which it counts in no mean, no difference over sites and no worst site: {', '.join(few)}."
 
 
 def _marked(found: Found, site: str) -> Content:

@@ -94,3 +94,22 @@ def test_what_is_unlike_the_training_cases_is_flagged_with_and_without_decisions
 
 def test_no_case_no_flag() -> None:
     assert decide(BINARY, Scores(np.zeros((0, 1)), (Map(),)), None, None).flagged == pytest.approx({})
+
+
+def test_where_no_threshold_was_chosen_the_raw_model_decides_and_there_are_no_sets() -> None:
+    """Everything may be true within limits of ``None``: no case is flagged for that where no sets are promised."""
+    rules = Rules((0.0,), (None,), (None, None))
+    raw = Decisions("classification", TWO, DecideSection(margin=0.05), rules, because={"malignant": "too few"})
+    found = decide(raw, scored([-3.0], [0.1], [3.0]), None, None)
+    assert found.predicted == ("benign", "malignant", "malignant") and found.sets == ("", "", "")
+    assert found.why == ((), ("close to the threshold",), ())
+    assert found.flagged == {"close to the threshold": 1}
+
+
+def test_of_findings_only_one_may_have_sets() -> None:
+    rules = Rules((0.0, 0.0), (None, None), (0.5, 0.5, None, None))
+    section = DecideSection(margin=0.0)
+    both = Decisions("multilabel", ("edema", "mass"), section, rules, because={"mass": "too few"})
+    found = decide(both, scored([0.1, 3.0]), None, None)
+    assert (found.predicted, found.sets) == (("edema=yes; mass=yes",), ("edema=no|yes",))
+    assert found.why == (("edema: could be no or yes",),)

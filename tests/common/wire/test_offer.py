@@ -180,3 +180,11 @@ def test_a_receipt_goes_along() -> None:
 def test_a_receipt_that_is_none_is_refused(receipt: Any) -> None:
     with pytest.raises(WireError, match="a consent receipt must be a JSON object of a few lines"):
         unpack_offer(offer_with(receipt=receipt), TWO)
+
+
+def test_of_how_many_cases_scores_are_told_together_makes_a_round_trip() -> None:
+    for grouped in (0, 5):
+        assert unpack_offer(pack_offer(replace(OFFER, grouped=grouped)), TWO).grouped == grouped
+    for count in filter(None, NOT_COUNTS):
+        with pytest.raises(WireError, match="`scores-in-groups-of` must be a whole number"):
+            unpack_offer(offer_with(scores_in_groups_of=count), TWO)

@@ -51,9 +51,11 @@ def evaluated(plan: Plan, cases: int, seed: int) -> Evaluation:
     return evaluation
 
 
-def one_round(plan: Plan, number: int, splits: tuple[str, ...], central: bool, sites: Mapping[str, int]) -> Round:
+def one_round(
+    plan: Plan, number: int, splits: tuple[str, ...], central: bool, sites: Mapping[str, int], grouped: int
+) -> Round:
     by_site = {
-        name: {split: evaluated(plan, cases, place + len(split)) for split in splits}
+        name: {split: evaluated(plan, cases, place + len(split)).merged(grouped or 1) for split in splits}
         for place, (name, cases) in enumerate(sites.items())
     }
     test = evaluated(plan, 90, 99) if central else None
@@ -71,15 +73,19 @@ def one_round(plan: Plan, number: int, splits: tuple[str, ...], central: bool, s
 @pytest.fixture
 def run_folder(compose_plan: PlanOf, tmp_path: Path) -> Made:
     """Makes the folder of a run: from overrides of its plan, the splits that sites told, whether the coordinator has a
-    test set, and the cases of more sites."""
+    test set, the cases of more sites (or of all, ``only``), of how many cases sites tell scores together, and why the
+    run ended."""
 
     def make(
         *overrides: str,
         splits: tuple[str, ...] = ("val", "test"),
         central: bool = False,
         more: Mapping[str, int] = MappingProxyType({}),
+        only: Mapping[str, int] | None = None,
+        grouped: int = 0,
+        reason: str = "",
     ) -> Path:
-        sites = {**CASES, **more}
+        sites = {**CASES, **more} if only is None else dict(only)
         folder = tmp_path / "run"
         folder.mkdir(exist_ok=True)
         plan = compose_plan(*overrides)
@@ -91,10 +97,12 @@ def run_folder(compose_plan: PlanOf, tmp_path: Path) -> Made:
                 ledger.write(
                     Entry(number, "train", name, node, *outcome, None if gone else 10, 2000, 0 if gone else 900)
                 )
-        rounds = tuple(one_round(plan, number, splits, central, sites) for number in (0, 1, 2))
-        offers = {name: Offer(name, plan.digest, True, 2 * cases, None) for name, cases in sites.items()}
+        rounds = tuple(one_round(plan, number, splits, central, sites, grouped) for number in (0, 1, 2))
+        offers = {
+            name: Offer(name, plan.digest, True, 2 * cases, None, grouped=grouped) for name, cases in sites.items()
+        }
         ended = RunOutcome({}, rounds, offers, rounds[-1])
-        found = {**summary(plan, ended, ledger, 12.5), **gather(plan, ended).plain, "notes": ["<i>a note</i>"]}
+        found = {**summary(plan, ended, ledger, 12.5, reason), **gather(plan, ended).plain, "notes": ["<i>a note</i>"]}
         (folder / "summary.json").write_text(json.dumps(found), encoding="utf-8")
         (folder / "plan.yaml").write_text(plan.to_yaml(), encoding="utf-8")
         (folder / "rounds.jsonl").unlink(missing_ok=True)

@@ -188,7 +188,7 @@ def test_findings_have_figures_each(run_folder: Made) -> None:
 def test_without_test_cases_or_figures_the_page_says_so(run_folder: Made) -> None:
     _, told = page(run_folder(splits=("val",)))
     assert "is not known" in told and "the run had no test cases, or no hospital released figures on them" in told
-    assert "validation cases, which helped to choose the model" in told
+    assert "The final model on each hospital's validation cases. Small" in told  # the last round's was taken
     assert "No curves: no hospital told figures on test cases (data.test=sites and" in told
     assert "No thresholds: they are chosen on validation cases" in told
     _, told = page(run_folder(splits=("test",)))
@@ -239,3 +239,16 @@ def test_another_folder_is_refused(tmp_path: Path, run_folder: Made) -> None:
     (run / "report.html").mkdir()
     with pytest.raises(FedGraftError, match=r"report.html can't be written \(.*\)"):
         write_documents(run)
+
+
+@pytest.mark.parametrize(
+    ("counted", "said"), [([[]], "counts in no mean"), ([["alder"]], "No hospital has enough, so")]
+)
+def test_a_study_marks_hospitals_with_too_few_cases(study_folder: Path, counted: list[list[str]], said: str) -> None:
+    found = json.loads((study_folder / "study.json").read_text(encoding="utf-8"))
+    few = {"few": [["alder"]], "counted": [one + ([] if one else [HOSTILE]) for one in counted]}
+    (study_folder / "study.json").write_text(json.dumps({**found, **few}), encoding="utf-8")
+    _, told = page(study_folder)
+    assert told.count("alder †") == 2 and f"{HOSTILE} †" not in told
+    assert "Marked †, fewer than 5 positive or negative test cases with some seed" in told and said in told
+    assert "on average over 1 hospital and 1 random seed." in told
