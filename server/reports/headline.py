@@ -70,10 +70,12 @@ def closing_sentence(out: Path) -> str:
     summary = _json(out / "summary.json")
     name, split = summary["headline"], "test" if summary["test"]["cases"] else "val"
     value, cases = summary[split][name], summary[split]["cases"]
-    told = summary.get("scores") or {}
-    ranked = (told.get("too_few") or {}).get(split, {}).get("ranked", True)
+    ranked = (summary.get("scores") or {}).get("ranked", True)
     what = f"{cases} {'test' if split == 'test' else 'validation'} cases"
-    if value is None or not ranked:
+    if not ranked:
+        told = f"its {summary['columns'][name]} can't be told from {what}, whose scores came in too few groups"
+        return f"final model: {told}; {_REPORT}"
+    if value is None:
         return f"final model: no {summary['columns'][name]} can be told from {what}; {_REPORT}"
     return f"final model: {summary['columns'][name]} {value:.3f} on {what}; {_REPORT}"
 

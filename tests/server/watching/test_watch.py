@@ -202,6 +202,14 @@ def test_the_log_ends_with_the_main_figure(run: Watched) -> None:
     none = {**found["test"], "auroc": None}
     path.write_text(json.dumps({**found, "test": none}))
     assert closing_sentence(run.out).startswith(f"final model: no AUROC can be told from {cases} test cases; ")
+    blurred = {"ranked": False, "too_few": {"val": [], "test": ["east"]}, "share": 1.0}
+    path.write_text(json.dumps({**found, "scores": blurred}))
+    assert closing_sentence(run.out) == (
+        f"final model: its AUROC can't be told from {cases} test cases, whose scores came in too few groups; what that "
+        "is worth is in report.html"
+    )
+    path.write_text(json.dumps({**found, "scores": {**blurred, "ranked": True}}))
+    assert closing_sentence(run.out).startswith(f"final model: AUROC {auroc:.3f} on ")
     nobody = {**none, "cases": 0}
     path.write_text(json.dumps({**found, "test": nobody, "val": {"auroc": 0.75, "cases": 8}}))
     assert closing_sentence(run.out).startswith("final model: AUROC 0.750 on 8 validation cases; ")
