@@ -44,7 +44,7 @@ ANSWERS: dict[str, dict[type, dict[str, str]]] = {
     "query.prepare": {
         Offer: {
             **NAMED,
-            **dict.fromkeys(("has_backbone", "lacks", "abstains", "fractions", "receipt"), NOBODY),
+            **dict.fromkeys(("has_backbone", "lacks", "abstains", "fractions", "receipt", "grouped"), NOBODY),
             **dict.fromkeys(("examples", "class_counts"), site.COUNTS),
             **dict.fromkeys(("quarantined", "seconds", "marked"), NEVER),
         }
