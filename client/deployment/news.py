@@ -52,8 +52,7 @@ class Run:
     @property
     def reached(self) -> str:
         """After which round it is."""
-        of = f" of {self.rounds}" if self.rounds else ""
-        return f"after round {self.round}{of}" if self.round else "before its first round"
+        return f"after round {self.round}{_of(self.rounds)}" if self.round else "before its first round"
 
 
 @dataclass

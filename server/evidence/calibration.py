@@ -14,8 +14,7 @@ from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.plan.evidence_sections import CalibrationSection
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.evidence.decisions import fitting, validation
-from fedgraft.server.evidence.grouped import Fits, grouped_of
+from fedgraft.server.evidence.grouped import Fits
 from fedgraft.server.rounds.state import RunOutcome
 
 Counts = tuple[ScoreCounts, ...]
@@ -37,14 +36,14 @@ class Calibrated:
     warnings: tuple[str, ...] = ()
 
 
-def calibrated(plan: Plan, outcome: RunOutcome) -> Calibrated:
-    """The calibration of a run's final model. Sites of ``hold_out`` never contribute, and use the pooled maps."""
+def calibrated(plan: Plan, outcome: RunOutcome, found: Fits) -> Calibrated:
+    """The calibration of a run's final model, fitted to what is ``found``. Sites of ``hold_out`` never contribute, and
+    use the pooled maps."""
     task, section, none = tasks.of(plan.data), plan.calibration, raw(plan.data.task, plan.data.classes)
     if section.method == "none" or not task.has_probabilities:
         return Calibrated(none)
-    told, found, grouped = validation(plan, outcome), fitting(plan, outcome), grouped_of(plan, outcome)
-    counts, why = found.counts, {name: grouped.why(name) for few in found.few.values() for name in few}
-    cases = {name: told[name].cases for name in counts}
+    counts, why = found.counts, {name: found.grouped.why(name) for few in found.few.values() for name in few}
+    cases = {name: found.cases[name] for name in counts}
     if len(found.raw) == len(task.scored):
         return Calibrated(none, {}, why)
     pooled = tuple(together([each[place] for each in counts.values()]) for place in range(len(task.scored)))

@@ -19,8 +19,7 @@ from fedgraft.common.interfaces.scores import ScoreCounts, TellsCalls
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.evidence_sections import Source
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.evidence.decisions import fitting
-from fedgraft.server.evidence.grouped import grouped_of
+from fedgraft.server.evidence.grouped import Fits
 from fedgraft.server.evidence.set_figures import set_figures
 from fedgraft.server.rounds.state import RunOutcome
 
@@ -54,7 +53,7 @@ def calls_of(evaluation: Evaluation) -> list[AtThreshold | None]:
 
 
 def decision_figures(
-    plan: Plan, outcome: RunOutcome, decisions: Decisions | None, calibration: Calibration
+    plan: Plan, outcome: RunOutcome, decisions: Decisions | None, calibration: Calibration, fitted: Fits
 ) -> dict[str, Any] | None:
     """The key ``decisions`` of ``summary.json``; ``None`` without decisions or test cases."""
     told = {
@@ -64,8 +63,7 @@ def decision_figures(
     }
     if decisions is None or not told:
         return None
-    tests, fitted = {name: one.score_counts() for name, one in told.items()}, fitting(plan, outcome)
-    grouped = grouped_of(plan, outcome)
+    tests, grouped = {name: one.score_counts() for name, one in told.items()}, fitted.grouped
     called = {name: calls_of(one) for name, one in told.items() if grouped.least(name)}
     sources = SOURCES if len(decisions.because) < len(grouped.scored) else ()
     return {

@@ -11,7 +11,7 @@ from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.evidence_sections import DecideSection
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.evidence.grouped import NOTHING, Fits, fits, grouped_of
+from fedgraft.server.evidence.grouped import NOTHING, Fits
 from fedgraft.server.rounds.state import RunOutcome
 
 Counts = tuple[ScoreCounts, ...]
@@ -26,19 +26,15 @@ def validation(plan: Plan, outcome: RunOutcome) -> dict[str, Evaluation]:
     }
 
 
-def fitting(plan: Plan, outcome: RunOutcome) -> Fits:
-    """What can be fitted to the scores of `validation`."""
-    return fits(grouped_of(plan, outcome), validation(plan, outcome))
-
-
 def of_all_sites(counts: Mapping[str, Counts]) -> Counts:
     """The score counts of all sites' cases together; of one site or more."""
     return tuple(together(list(column)) for column in zip(*counts.values(), strict=True))
 
 
-def decided(plan: Plan, outcome: RunOutcome) -> Decisions | None:
-    """The decisions of a run; ``None`` if no site told validation cases, or the task has no answers."""
-    task, found = tasks.of(plan.data), fitting(plan, outcome)
+def decided(plan: Plan, found: Fits) -> Decisions | None:
+    """The decisions of a run by what is ``found``; ``None`` if no site told validation cases, or the task has no
+    answers."""
+    task = tasks.of(plan.data)
     if not (found.counts or found.raw) or not task.answers:
         return None
     rules = by_site(plan, plan.decide, found)

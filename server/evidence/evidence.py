@@ -59,17 +59,15 @@ class Evidence:
 
 def gather(plan: Plan, outcome: RunOutcome) -> Evidence:
     """The evidence of a run's final model."""
-    found, decisions = calibrated(plan, outcome), decided(plan, outcome)
-    confounded, grouped, validated = (
-        confounding_of(plan.hold_out, outcome),
-        grouped_of(plan, outcome),
-        validation(plan, outcome),
-    )
+    grouped, validated = grouped_of(plan, outcome), validation(plan, outcome)
+    fitted = fits(grouped, validated)
+    found, decisions = calibrated(plan, outcome, fitted), decided(plan, fitted)
+    confounded = confounding_of(plan.hold_out, outcome)
     tests = {name: splits["test"] for name, splits in sorted(outcome.final.by_site.items()) if "test" in splits}
     in_groups = told_in_groups(grouped, validated, tests)
     figures: dict[str, Any] = {
         "calibration": calibration_figures(plan, outcome, found),
-        "decisions": decision_figures(plan, outcome, decisions, found.calibration),
+        "decisions": decision_figures(plan, outcome, decisions, found.calibration, fitted),
         "familiarity": familiarity_figures(plan, outcome.familiarity),
         "subgroups": subgroup_figures(plan, outcome, decisions, found.calibration),
         "intervals": interval_figures(outcome, grouped),
@@ -79,7 +77,7 @@ def gather(plan: Plan, outcome: RunOutcome) -> Evidence:
     apart = distance_figures(outcome.distances)
     figures |= {} if apart is None else {"site_distances": apart}
     warnings = (*(() if confounded is None else confounded.sentences()), *found.warnings)
-    warnings = (*grouped_sentences(plan, in_groups), *warnings, *fits(grouped, validated).sentences(grouped))
+    warnings = (*grouped_sentences(plan, in_groups), *warnings, *fitted.sentences())
     warnings = (*warnings, *distance_sentences(plan, apart))
     wanted, share = outcome.familiarity, plan.decide.unseen
     familiar = None if wanted is None or share is None else wanted.familiar(share)

@@ -122,16 +122,20 @@ class Fits:
     """What validation cases by groups leave to fit to.
 
     Attributes:
+        grouped: how they were told.
+        cases: how many each site told.
         counts: of each site that has any left, the scores that can be fitted to; empty ones of the other classes.
         few: by class or finding, the sites whose scores of it came in too few groups.
         raw: the classes or findings of which nothing is left, and why.
     """
 
+    grouped: Grouped
+    cases: Mapping[str, int]
     counts: Mapping[str, Counts]
     few: Mapping[str, tuple[str, ...]]
     raw: Mapping[str, str]
 
-    def sentences(self, grouped: Grouped) -> Iterator[str]:
+    def sentences(self) -> Iterator[str]:
         """What was not fitted, or not to whose cases."""
         yield from dict.fromkeys(self.raw.values())
         partly = {name: few for name, few in self.few.items() if name not in self.raw}
@@ -139,7 +143,7 @@ class Fits:
             names = ", ".join(name for name, one in partly.items() if one == few)
             yield (
                 f"calibration, thresholds and sets of answers for {names} rest on the other hospitals' validation "
-                f"cases: {_told(grouped, few)}"
+                f"cases: {_told(self.grouped, few)}"
             )
 
 
@@ -155,7 +159,8 @@ def fits(grouped: Grouped, validation: Mapping[str, Evaluation]) -> Fits:
             if together([counts[place] for counts in clear.values()]).one_sided:
                 raw.setdefault(here, []).append(scored)
     because = {scored: _not_fitted(grouped, here, names) for here, names in raw.items() for scored in names}
-    return Fits({name: one for name, one in clear.items() if any(each.cases for each in one)}, few, because)
+    left = {name: one for name, one in clear.items() if any(each.cases for each in one)}
+    return Fits(grouped, {name: one.cases for name, one in validation.items()}, left, few, because)
 
 
 def _not_fitted(grouped: Grouped, sites: Sequence[str], names: Sequence[str]) -> str:
