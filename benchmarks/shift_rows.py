@@ -96,7 +96,7 @@ SETS: Mapping[str, DataSet] = {
         ("data=breast_us", "data.val_fraction=0.2"),
         {**LAST, **PLACED, **TWO},
         1.0,
-        (*ADAM, "~strategy.weakest", "data.image_size=64"),
+        (*ADAM, "data.image_size=64"),
     ),
 }
 

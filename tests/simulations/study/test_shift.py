@@ -13,6 +13,8 @@ from shift_rows import FITTED, RUNS, SETS, Row
 from shift_table import compared, table
 from sklearn.linear_model import LogisticRegression
 
+from fedgraft.simulations.api import plan
+
 LABELS = np.array([0] * 20 + [1] * 10)
 ROWS = torch.from_numpy(np.random.default_rng(0).normal(size=(30, 40)) + LABELS[:, None]).float()
 
@@ -71,3 +73,9 @@ def test_every_part_has_a_recipe_without_it() -> None:
     assert len(set(names)) == len(names)
     assert {row.base for row in rows if row.base} <= set(names)
     assert {name for row in rows for name in row.only} <= set(SETS)
+
+
+@pytest.mark.parametrize("name", [name for name, known in SETS.items() if known.by_steps])
+def test_the_words_of_rows_trained_by_steps_are_a_plan(name: str) -> None:
+    known = SETS[name]
+    assert plan(*known.words, *known.by_steps).plan.strategy.target.endswith("FedAvg")
