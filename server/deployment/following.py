@@ -22,7 +22,7 @@ from fedgraft.common.runtime.flower import executable, module
 from fedgraft.common.runtime.processes import say
 from fedgraft.common.runtime.run_lock import is_free
 from fedgraft.server.deployment import flower_cli
-from fedgraft.server.deployment.folder import CONNECTION, Folder, sites_of
+from fedgraft.server.deployment.folder import CONNECTION, Folder, read_sites, sites_of
 from fedgraft.server.deployment.keeper import conclude_in_process
 from fedgraft.server.deployment.open_runs import (
     Launched,
@@ -36,11 +36,11 @@ from fedgraft.server.deployment.open_runs import (
     why_ended,
 )
 from fedgraft.server.deployment.public.announced import read_announced
-from fedgraft.server.deployment.public.silence import SilenceNews
+from fedgraft.server.deployment.public.site_news import SiteNews
 
 POLL_SECONDS, ASK_SECONDS = 5.0, 20.0
-"""How often silent sites are looked for, and how often Flower is asked for the run's state, which takes a process of
-a second: it also is as soon as the log ends."""
+"""How often changes among the sites are looked for, and how often Flower is asked for the state of the run, which takes
+a process of a second: it also is as soon as the log ends."""
 AWAY_SECONDS = 60.0
 HALT_SECONDS = 30.0
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -128,12 +128,14 @@ def halt(folder: Folder, run_id: str, reason: str) -> str:
 
 def _follow_one(folder: Folder, out: Path, run_id: str) -> str:
     """Print the log of one of Flower's runs until that ends; returns how it ended."""
-    pump, silence = _LogPump(folder, run_id), SilenceNews()
+    pump, news = _LogPump(folder, run_id), SiteNews()
     try:
         state, asked = _state(folder, run_id), time.monotonic()
         while not state.finished and not _is_over(folder, out, run_id):
             ended = pump.wait(POLL_SECONDS)
-            for line in silence.lines(sites_of(out), read_announced(folder), time.time()):
+            of_run = set(sites_of(out))
+            registered = [site for site in read_sites(folder) if site.name in of_run]
+            for line in news.lines(registered, read_announced(folder), time.time()):
                 say(line)
             if ended or time.monotonic() - asked >= ASK_SECONDS:
                 state, asked = _state(folder, run_id), time.monotonic()

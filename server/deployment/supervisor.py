@@ -22,6 +22,7 @@ from fedgraft.server.deployment.health import is_healthy
 from fedgraft.server.deployment.keeper import Keeper
 from fedgraft.server.deployment.open_runs import OPEN, OPEN_RUNS
 from fedgraft.server.deployment.pki import validity
+from fedgraft.server.deployment.public import site_news
 
 READY_SECONDS = 60.0
 RESTARTS = 5
@@ -106,6 +107,7 @@ def _run(folder: Folder, settings: Settings, children: list[Child], stopping: th
             return 0
     say(f"coordinator is up: sites connect to {settings.hosts[0]}:{settings.port}; logs in {folder.logs}")
     threading.Thread(target=Keeper(folder).run, args=(stopping,), daemon=True).start()
+    threading.Thread(target=site_news.tell, args=(folder, stopping), daemon=True).start()
     failures: dict[str, list[float]] = {}
     while not stopping.wait(0.5):
         for index, child in enumerate(children):
