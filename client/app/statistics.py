@@ -7,7 +7,7 @@ from pathlib import Path
 from flwr.app import RecordDict
 
 from fedgraft.client.app.workspace import Workspace
-from fedgraft.client.approval.coming import require_approved
+from fedgraft.client.approval.coming import require_approved, require_within
 from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.enrolment.roll import Roll
 from fedgraft.client.cohort.enrolment.withdrawn import cohort_of
@@ -31,6 +31,7 @@ def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: in
     Raises:
         WireError: the plan does not have the announced digest, or asks for no statistics.
         PlanError: the kind of input can't be built here, or asks for more than may be sent.
+        BoundsError: the plan asks for more than the site allows.
         DataError: the cohort can't be used.
         SecureError: the site takes part in secure sums only, and the plan has none.
         UnapprovedError, PlanRefusedError: nobody at the site approved the plan, or somebody refused it.
@@ -41,6 +42,7 @@ def describe(content: RecordDict, workspace: Workspace, site_file: Path, run: in
         raise WireError("the plan does not have the digest that the coordinator announced")
     site = workspace.site(site_file)
     require_part_in_runs(site)
+    require_within(site, plan, keep=workspace.asks)
     require_secure(plan, site)
     require_unpromised(plan, "statistics of the input")
     require_private_plan(plan, site)

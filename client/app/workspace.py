@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fedgraft.client.approval.coming import require_approved
+from fedgraft.client.approval.coming import require_approved, require_within
 from fedgraft.client.approval.decisions import Decisions
 from fedgraft.client.cohort.accepted import accept
 from fedgraft.client.cohort.enrolment.roll import Roll, roll_of
@@ -110,7 +110,7 @@ class Workspace:
         if plan.digest != announced:
             raise WireError("the plan does not have the digest that the coordinator announced")
         require_part_in_runs(site)
-        require_plan_within(plan, site.bounds)
+        require_within(site, plan, keep=self.asks)
         require_secure(plan, site)
         require_private_plan(plan, site)
         if self.asks:

@@ -4,8 +4,28 @@ from __future__ import annotations
 
 from fedgraft.client.approval.decisions import APPROVED, FROM, Decisions
 from fedgraft.client.approval.follows import follows
+from fedgraft.client.fence.plan_bounds import require_plan_within
 from fedgraft.client.site.site_file import SiteFile
+from fedgraft.common.errors import BoundsError
 from fedgraft.common.plan.plan import Plan, load_plan
+
+
+def require_within(site: SiteFile, plan: Plan, *, keep: bool) -> None:
+    """That a plan which came stays within the site's ``bounds``.
+
+    Args:
+        keep: one that does not is kept, for people to look at.
+
+    Raises:
+        BoundsError: names every option that asks for more, with its value.
+    """
+    try:
+        require_plan_within(plan, site.bounds)
+    except BoundsError:
+        if keep:
+            Decisions(site).keep_beyond(plan)
+        raise
+    Decisions(site).forget_beyond(plan)
 
 
 def require_approved(site: SiteFile, plan: Plan) -> None:

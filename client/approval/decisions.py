@@ -1,6 +1,7 @@
 """What people at this site decided about plans: ``state/approvals.jsonl``, a chain of lines, and the plans that wait.
 
-A plan that comes and was not decided about is kept in ``state/pending/DIGEST.json``, for `fedgraft site review`.
+A plan that comes and was not decided about is kept in ``state/pending/DIGEST.json``, for `fedgraft site review`; one
+that asks for more than the site's ``bounds`` in ``state/beyond-bounds/``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fedgraft.client.approval.asked import RunOf, read_asked
+from fedgraft.client.approval.keeping import newest_in, trim
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import DataError, PlanRefusedError, SiteFileError, UnapprovedError
 from fedgraft.common.runtime.chained import Chain
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 APPROVED, REFUSED, REVOKED = "approved", "refused", "revoked"
 Standing = Literal["approved", "refused", "revoked", "ended", "unknown"]
-FILE, PENDING, FROM = "approvals.jsonl", "pending", "follows"
+FILE, PENDING, BEYOND, FROM = "approvals.jsonl", "pending", "beyond-bounds", "follows"
 """`FROM`: the field of a line that names the approved plan from which this one follows."""
 
 
@@ -122,8 +124,9 @@ class Decisions:
         Raises:
             DataError: the file was changed.
         """
-        said, path = read_asked(self.site.state), self.kept_at(plan)
-        if said is None or not path.is_file():
+        said, places = read_asked(self.site.state), (self.kept_at(plan), self._beyond_at(plan))
+        path = next((place for place in places if place.is_file()), None)
+        if said is None or path is None:
             return "unknown"
         line = self.last(plan)
         origin = plan if line is None else str(line.get(FROM, plan))
@@ -156,9 +159,17 @@ class Decisions:
             if self.run_of(plan.digest) == "over":
                 path.touch()
         else:
-            private_folder(path.parent)
-            with replacing(path, private=True) as partial:
-                partial.write_text(plan.to_json(), encoding="utf-8")
+            _keep(plan, path)
+            trim(list(self._undecided().values()))
+
+    def keep_beyond(self, plan: Plan) -> None:
+        """Keep a plan that came and asks for more than ``bounds``."""
+        _keep(plan, self._beyond_at(plan.digest))
+        trim(list(self.beyond().values()))
+
+    def forget_beyond(self, plan: Plan) -> None:
+        """A plan is within ``bounds`` now."""
+        self._beyond_at(plan.digest).unlink(missing_ok=True)
 
     def pending(self) -> dict[str, Path]:
         """The plans that came and wait for a decision, by digest, the newest first; without those of whose run the
@@ -170,17 +181,25 @@ class Decisions:
         return tuple(plan for plan in self._undecided() if self.run_of(plan) == "over")
 
     def _undecided(self) -> dict[str, Path]:
-        folder = self.site.state / PENDING
-        files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        files = newest_in(self.site.state / PENDING)
         return {path.stem: path for path in files if self.standing(path.stem) in ("unknown", "ended")}
 
-    def came(self, start: str) -> tuple[str, Path]:
+    def beyond(self) -> dict[str, Path]:
+        """The plans that were refused by the site's ``bounds`` when they came last, by digest, the newest first."""
+        return {path.stem: path for path in newest_in(self.site.state / BEYOND)}
+
+    def came(self, start: str, *, beyond: bool = False) -> tuple[str, Path]:
         """A plan that came to this site, by the first figures of its digest.
+
+        Args:
+            beyond: also one that was refused by ``bounds``, about which nobody is to decide.
 
         Raises:
             SiteFileError: there is none, or several.
         """
-        found = sorted((self.site.state / PENDING).glob(f"{start}*.json")) if start.isalnum() else []
+        refused = {plan: path for plan, path in self.beyond().items() if start.isalnum() and plan.startswith(start)}
+        kept = sorted((self.site.state / PENDING).glob(f"{start}*.json")) if start.isalnum() else []
+        found = list(({path.stem: path for path in kept} | (refused if beyond else {})).values())
         if len(found) != 1 or len(start) < 6:
             waiting = ", ".join(one[:16] for one in self.pending()) or "none"
             why = (
@@ -190,12 +209,23 @@ class Decisions:
                 if not found
                 else "several have"
             )
+            if not found and refused:
+                why = "`bounds` in site.yaml refused it when it came; `fedgraft site review` shows why. None else has"
             raise SiteFileError(f"plan {start!r}: {why} this digest; waiting: {waiting}")
         return found[0].stem, found[0]
 
     def kept_at(self, plan: str) -> Path:
         """Where a plan that came is kept, by its digest."""
         return self.site.state / PENDING / f"{plan}.json"
+
+    def _beyond_at(self, plan: str) -> Path:
+        return self.site.state / BEYOND / f"{plan}.json"
+
+
+def _keep(plan: Plan, path: Path) -> None:
+    private_folder(path.parent)
+    with replacing(path, private=True) as partial:
+        partial.write_text(plan.to_json(), encoding="utf-8")
 
 
 def _last(lines: Sequence[Mapping[str, Any]], plan: str) -> Mapping[str, Any] | None:

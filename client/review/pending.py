@@ -14,7 +14,8 @@ from fedgraft.common.runtime.processes import say
 
 DESCRIPTION = """\
 Lists the plans that came and wait for a person here to decide. A plan whose run the coordinator has called over does
-not wait; one of whose run it has said nothing since it came is marked as such.
+not wait; one of whose run it has said nothing since it came is marked as such. And those that `bounds` in site.yaml
+refused.
 """
 
 
@@ -30,6 +31,9 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps([{**asdict(one), "came": _stamp(one.came)} for one in found], indent=2))
         return 0
+    for plan in decisions.beyond():
+        if decisions.run_of(plan) != "over":
+            say(f"{plan[:16]}  refused by `bounds` in site.yaml; fedgraft site review {plan[:8]} says which")
     if decisions.site.approval != "ask":
         say(f"nothing waits: {given.site} has approval: {decisions.site.approval}")
         return 0

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from fedgraft.client.approval.decisions import APPROVED, Decisions
 from fedgraft.client.check import command as check_command
+from fedgraft.client.fence.plan_bounds import allowing, beyond
 from fedgraft.client.review.options import DIGEST
 from fedgraft.client.review.words import differences, named, what_is_trained, what_leaves
 from fedgraft.client.site.site_file import read_site_file
@@ -30,9 +31,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print what the plan would do, and check the site against it."""
     decisions = Decisions(read_site_file(given.site))
-    digest, path = decisions.came(given.plan)
+    digest, path = decisions.came(given.plan, beyond=True)
     site, plan = decisions.site, load_plan(path)
     say(named(decisions, digest, plan))
+    if crossed := list(beyond(plan, site.bounds)):
+        _tell("it asks for more than `bounds` in site.yaml allow", crossed)
+        _tell("this line of site.yaml would allow it", [allowing(plan, site.bounds)])
+    elif digest in decisions.beyond():
+        say(
+            "`bounds` in site.yaml refused it when it came last, and would not now: it can be decided about once the "
+            "coordinator asks again"
+        )
     _tell("what it does", (f"{title}: {text}" for title, text in what_is_trained(site, plan)))
     _tell("what leaves", (f"{title}: {text}" for title, text in what_leaves(site, plan)))
     before = _approved_before(decisions, digest)

@@ -9,6 +9,7 @@ from typing import Any
 
 from fedgraft.client.approval.decisions import Decisions, Standing
 from fedgraft.client.approval.follows import options
+from fedgraft.client.fence.plan_bounds import beyond
 from fedgraft.client.site.role import trains_in
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common import tasks
@@ -33,6 +34,8 @@ def named(decisions: Decisions, digest: str, plan: Plan) -> str:
     standing = STANDINGS[decisions.standing(digest)]
     if decisions.site.approval == "listed" and digest not in decisions.site.approved:
         standing = "not among `approved` in site.yaml"
+    if next(beyond(plan, decisions.site.bounds), None) is not None:
+        standing = "refused by `bounds` in site.yaml, whoever approves it"
     return f"plan {digest} ({plan.backbone.name}, {plan.rounds} rounds): {standing}"
 
 

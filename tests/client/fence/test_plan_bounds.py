@@ -8,10 +8,18 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
+from pydantic import TypeAdapter
 
 import fedgraft.conf
 from fedgraft.client.fence.came import require_norms_within
-from fedgraft.client.fence.plan_bounds import require_model_within, require_plan_within, require_steps_within
+from fedgraft.client.fence.plan_bounds import (
+    allowing,
+    beyond,
+    require_model_within,
+    require_plan_within,
+    require_steps_within,
+)
 from fedgraft.client.site.bounds import Bounds
 from fedgraft.common.errors import BoundsError
 from fedgraft.common.models.build import build
@@ -38,6 +46,25 @@ def test_all_that_is_too_much_is_named_with_its_value(compose_plan: Callable[...
         "train.epochs=1e+09 is above bounds.epochs=100",
         "head.hidden=65536 is above bounds.width=4096",
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("rounds=2000", "train.lr=30"), "bounds: {rate: 30.0, rounds: 2000, norm: 5.0}"),
+        (
+            ("head=mlp", "head.hidden=65536", "train.epochs=200"),
+            "bounds: {width: 65536, parameters: 4294967296, epochs: 200, norm: 5.0}",
+        ),
+        (("train.lr=3", "train.weight_decay=0.0411"), "bounds: {forget: 0.125, norm: 5.0}"),
+    ],
+)
+def test_the_line_that_is_said_to_allow_a_plan_does(
+    compose_plan: Callable[..., Plan], words: tuple[str, ...], line: str
+) -> None:
+    plan, own = compose_plan(*words), Bounds(norm=5.0)
+    assert allowing(plan, own) == line
+    assert list(beyond(plan, TypeAdapter(Bounds).validate_python(yaml.safe_load(line)["bounds"]))) == []
 
 
 def test_the_rate_of_a_personalisation_is_bounded_too(compose_plan: Callable[..., Plan]) -> None:
