@@ -37,6 +37,7 @@ from fedgraft.server.exchange.clock import SYSTEM, Clock
 from fedgraft.server.exchange.deadlines import UNTIMED, deadlines_of
 from fedgraft.server.exchange.delivery import Delivery
 from fedgraft.server.exchange.deployed_grid import deployed
+from fedgraft.server.exchange.entries import note_failure
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.exchange.roster import distributed
 from fedgraft.server.exchange.statistics import with_statistics
@@ -222,7 +223,8 @@ def _begins(course: Course, plan: Plan, model: Model) -> dict[str, Tensor] | Non
 def _delivery(grid: Grid, plan: Plan, clock: Clock | None, course: Course, registered: Mapping[int, str]) -> Delivery:
     if clock is None:
         return Delivery(grid, UNTIMED, SYSTEM, course.name)
-    return Delivery(grid, deadlines_of(plan.patience, course.durations), clock, course.name, registered)
+    noting = partial(note_failure, course.ledger)
+    return Delivery(grid, deadlines_of(plan.patience, course.durations), clock, course.name, registered, noting)
 
 
 def _waits(plan: Plan, delivery: Delivery, ledger: Ledger, registered: Mapping[int, str], out: Path) -> Patience:

@@ -11,7 +11,7 @@ from fedgraft.common.errors import CheckpointError
 from fedgraft.common.models.build import build
 from fedgraft.server.checkpoints.checkpoint import Checkpoint
 from fedgraft.server.checkpoints.folder import Checkpoints
-from fedgraft.server.exchange.ledger import Ledger, read_entries
+from fedgraft.server.exchange.ledger import Ledger, read_entries, take_in_failures
 from fedgraft.server.reports.results import write_results
 from fedgraft.server.rounds.state import RunOutcome
 
@@ -34,6 +34,7 @@ def conclude(out: Path, reason: str) -> dict[str, Any] | None:
         return None
     plan = last.plan
     model = build(plan, None, plan.engine.trusted)
+    take_in_failures(out / "ledger.jsonl")
     ledger = Ledger(None, known=read_entries(out / "ledger.jsonl"))
     outcome = outcome_of(checkpoints, last)
     return write_results(out, plan, model, outcome, ledger, last.seconds, reason, last.extended)

@@ -15,6 +15,7 @@ from fedgraft.server.exchange.ledger import Entry, Ledger, What
 from fedgraft.server.exchange.tries import Tries
 
 NameRun = Callable[[Sequence[Message]], None]
+Failed = Callable[[int, What, int, Message], None]
 _SHORTEST, _LONGEST, _SHARE = 0.1, 1.0, 0.05
 """Between two looks for answers, of which each costs the SuperLink 5 ms: this share of the time that was waited so far,
 at least and at most so many seconds."""
@@ -44,6 +45,7 @@ class Delivery:
         deadlines: how long the answers may take.
         name: is given all messages before they are sent, to say in them which run goes on.
         may_return: the nodes that can come back if they went away; none in a simulation.
+        failed: is given each failure as it comes, with the round, what was asked, and the node.
     """
 
     def __init__(
@@ -53,9 +55,10 @@ class Delivery:
         clock: Clock = SYSTEM,
         name: NameRun = lambda messages: None,
         may_return: Container[int] = (),
+        failed: Failed = lambda number, what, node, reply: None,
     ) -> None:
         self.grid, self.clock, self._deadlines, self._name = grid, clock, deadlines, name
-        self._may_return = may_return
+        self._may_return, self._failed = may_return, failed
         self._owed: dict[str, _Owed] = {}
         self._late: list[tuple[_Owed, float, int]] = []
         self._again: list[tuple[int, What, int, str]] = []
@@ -103,6 +106,8 @@ class Delivery:
                     continue
                 waiting.discard(key)
                 replies[asked[key]] = reply
+                if reply.has_error():
+                    self._failed(number, what, asked[key], reply)
                 if not tries.has_another(asked[key], reply):
                     self._heard(timed, number, begun, reply)
             for node, why in tries.due(self.nodes):

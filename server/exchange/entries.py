@@ -5,8 +5,8 @@ from __future__ import annotations
 from flwr.app import Message
 
 from fedgraft.common.wire.messages import count_bytes
-from fedgraft.server.exchange.guard import Refusal
-from fedgraft.server.exchange.ledger import Entry, What
+from fedgraft.server.exchange.guard import Refusal, content_of
+from fedgraft.server.exchange.ledger import Entry, Ledger, What
 
 
 def entry(
@@ -30,3 +30,8 @@ def entry(
     if isinstance(found, Refusal):
         return Entry(number, what, site, node, found.code, found.reason, None, bytes_down, up)
     return Entry(number, what, site, node, "ok", reason, examples, bytes_down, up)
+
+
+def note_failure(ledger: Ledger, number: int, what: What, node: int, reply: Message) -> None:
+    """Keep a failure as it comes; the ledger's line follows once its question is over."""
+    ledger.note_failure(entry(number, what, ledger.name_of(node), node, content_of(reply), 0, reply))

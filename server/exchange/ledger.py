@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from fedgraft.common.runtime.chained import content_of
-from fedgraft.common.runtime.files import private_folder, replacing, whole_lines
+from fedgraft.common.runtime.files import append_json, private_folder, replacing, whole_lines
 from fedgraft.server.audit.heads import LOST, ledger_chain
 
 What = Literal[
@@ -35,6 +35,10 @@ What = Literal[
 ]
 """The kinds of messages, ``secure`` for the steps of a secure sum; and ``again``: that a site was asked again after an
 accident."""
+
+FAILURES = "ledger-failures.jsonl"
+"""Beside the ledger, while there are any: failures of a question of which the ledger has no line yet. If the process is
+lost before it has, the next start of the run takes them in."""
 
 RECEIPTS = "receipts"
 """In a run's folder: the sites' consent receipts."""
@@ -77,8 +81,8 @@ class Ledger:
     Args:
         path: of the file, which is emptied; ``None`` keeps the ledger in memory only.
         registered: names of sites by node id, as the coordinator registered them; empty for a simulation.
-        before: how many of the file's lines stay, since a run that was interrupted goes on; what it wrote after them
-            moves to `LOST`, beside it.
+        before: how many of the file's lines stay, since a run that was interrupted goes on; what it wrote after them,
+            and what it left in `FAILURES`, moves to `LOST`, beside it.
         known: entries that it begins with, and does not write.
 
     Attributes:
@@ -101,9 +105,11 @@ class Ledger:
         self._by_what: dict[What, list[Entry]] = {}
         self._called: dict[int, str] = {}
         self._bytes: dict[int, tuple[int, int]] = {}
+        self._failures: list[Entry] = []
         self._note(known)
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
+            take_in_failures(path)
             lines = [f"{line}\n" for line in whole_lines(path)]
             if lines[before:]:
                 with path.with_name(LOST).open("a", encoding="utf-8") as stream:
@@ -132,6 +138,20 @@ class Ledger:
         self._note(entries)
         if self._path is not None:
             ledger_chain(self._path).append(*(entry.__dict__ for entry in entries))
+            written = {(one.round, one.node) for one in entries}
+            left = [one for one in self._failures if (one.round, one.node) not in written]
+            if len(left) < len(self._failures):
+                self._failures = left
+                self._path.with_name(FAILURES).unlink(missing_ok=True)
+                if left:
+                    append_json(self._path.with_name(FAILURES), *(one.__dict__ for one in left))
+
+    def note_failure(self, failure: Entry) -> None:
+        """Keep a failure until the ledger has a line on what its site was asked, in case the process is lost before; of
+        a site that was asked again, and failed again, once."""
+        if self._path is not None and failure not in self._failures:
+            self._failures.append(failure)
+            append_json(self._path.with_name(FAILURES), failure.__dict__)
 
     def keep_receipt(self, node: int, site: str, text: str) -> None:
         """Keep a site's consent receipt as it came, in ``receipts/`` beside the file, by the name under which the node
@@ -174,6 +194,18 @@ class Ledger:
         if not good:
             return 0, 0
         return round(sum(e.bytes_up for e in good) / times), round(sum(e.bytes_down for e in good) / times)
+
+
+def take_in_failures(path: Path) -> None:
+    """Add to a ledger's file the failures that a lost process had noted, and had written no line of.
+
+    Raises:
+        DataError: the file's last line is none that a ledger could have written.
+    """
+    noted = path.with_name(FAILURES)
+    if found := [json.loads(line) for line in whole_lines(noted)]:
+        ledger_chain(path).append(*found)
+    noted.unlink(missing_ok=True)
 
 
 def read_entries(path: Path) -> list[Entry]:

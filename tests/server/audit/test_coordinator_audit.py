@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from fedgraft.server.audit.heads import HEADS, LEDGER, LOST
 from fedgraft.server.audit.verify import verify
 from fedgraft.server.deployment.folder import LIVE, Folder, RegisteredSite, Settings, create, write_sites
 from fedgraft.server.exchange.deployed_grid import DeployedGrid
-from fedgraft.server.exchange.ledger import Entry, Ledger, read_entries
+from fedgraft.server.exchange.ledger import FAILURES, Entry, Ledger, read_entries
 from fedgraft.simulations.engine.grid import InProcessGrid
 
 Audit = Callable[..., tuple[int, str]]
@@ -148,6 +148,28 @@ def test_rounds_that_were_begun_again_stay_in_the_chain(course: Course, audit: A
     assert "ledger-lost.jsonl was changed: line 1 does not follow from the ledger" in audit()[1]
     lost.unlink()
     assert "cut off behind line 2" in audit()[1], "line 4 was told of"
+
+
+def test_a_failure_that_was_noted_before_a_kill_follows_from_the_chain(course: Course, audit: Audit) -> None:
+    path, noted = course.out / LEDGER, course.out / FAILURES
+    course.exchange(north(1))
+    lost, other, third = (replace(one, node=one.round, outcome="unreachable") for one in entries(5, 6, 7))
+    killed = Ledger(path, before=4)
+    for one in (lost, lost, other):  # asked again, it failed again
+        killed.note_failure(one)
+    killed.write(other)
+    assert [json.loads(line)["round"] for line in noted.read_text().splitlines()] == [5], "the ledger has the other"
+    with noted.open("a") as stream:
+        stream.write('{"round": 8, ')  # the process was killed while it wrote
+    resumed = Ledger(path, before=4)
+    assert not noted.exists()
+    assert [one.round for one in read_entries(path)] == [1, 2, 3, 4] == [one.round for one in resumed.entries]
+    assert [one.round for one in read_entries(course.out / LOST)] == [6, 5]
+    assert audit()[0] == 0 and verify(course.out).lost == 2
+    resumed.note_failure(third)
+    resumed.write(third)
+    assert not noted.exists()
+    assert [one.round for one in read_entries(path)] == [1, 2, 3, 4, 7] and audit()[0] == 0
 
 
 def test_what_is_no_run_or_no_statement_is_refused(course: Course, audit: Audit, tmp_path: Path) -> None:
