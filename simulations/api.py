@@ -89,7 +89,7 @@ def simulate(
         CheckpointError: there is nothing to resume.
         FedGraftError: the plan, its data or a round failed; the message holds what went wrong at the sites.
     """
-    planned = _beginning(_planned(plan, source), start_from, out, resume)
+    planned = _beginning(_planned(plan, source), start_from, out, resume, extend)
     if planned.study.is_asked:
         raise PlanError(
             "the plan asks for a study (baselines, seeds, lrs, folds or cases); fedgraft.study(plan) runs it"
@@ -97,7 +97,8 @@ def simulate(
     lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
     if not resume:
         remove_earlier_results(folder)
-    elif nothing_left(folder, out, extend):
+    elif nothing_left(folder, lending.plan, out, extend):
+        wide_console(quiet).print(f"{folder} is complete, and stays as it is; extend=N adds N rounds", markup=False)
         return Run(folder, parts)
     with notebook.lent(lending.parts), _left_as_found(), private_files():
         engine.simulate(lending.plan, folder, _console(planned, quiet), resume, extend, planned.graft)
@@ -151,12 +152,20 @@ def study(
 def _planned(plan: AnyPlan, source: FrameSource | None) -> Planned:
     if isinstance(plan, str | Path):
         plan = planned_file(Path(plan))
+    if not isinstance(plan, Plan | Planned):
+        raise PlanError(f"{plan!r} is no plan: give what fedgraft.plan(...) returns, or the path of a plan.yaml")
     planned = Planned(plan) if isinstance(plan, Plan) else plan
     return planned if source is None else with_source(planned, source)
 
 
-def _beginning(planned: Planned, named: str | Path | None, out: str | Path | None, resume: bool) -> Planned:
+def _beginning(
+    planned: Planned, named: str | Path | None, out: str | Path | None, resume: bool, extend: int
+) -> Planned:
     """The plan with the graft from which its run begins; one that goes on has it in its folder."""
+    if extend and not resume:
+        raise CheckpointError(
+            f"extend={extend} adds rounds to a run that is complete: give resume=True, and its folder as out"
+        )
     if resume and named is not None:
         raise CheckpointError(f"start_from={named} has no effect with resume, which goes on with a run that has begun")
     if resume:

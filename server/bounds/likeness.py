@@ -116,8 +116,12 @@ def _others(square: Products) -> Products:
 
 
 def pulling_against(rounds: Iterable[Mapping[str, Likeness]]) -> dict[str, list[int]]:
-    """By site, the places of the rounds in which it pulled against others that agreed; of sites that did so in half of
-    the rounds in which the others agreed, and in two at least."""
+    """By site, the places of the rounds in which it pulled against others that agreed; of sites that did so in two at
+    least, and in half of the rounds in which the others agreed, also of the first half of these.
+
+    Where the sites' weighted updates are in balance, at the end of training, their sum is nothing, and so the site with
+    most cases points against the sum of the others, whoever it is. Labels that are turned round do so from the start.
+    """
     told: dict[str, list[bool]] = {}
     places: dict[str, list[int]] = {}
     for place, round_ in enumerate(rounds):
@@ -127,4 +131,10 @@ def pulling_against(rounds: Iterable[Mapping[str, Likeness]]) -> dict[str, list[
             told.setdefault(site, []).append(one.is_against)
             if one.is_against:
                 places.setdefault(site, []).append(place)
-    return {site: found for site, found in places.items() if len(found) >= max(2, len(told[site]) / 2)}
+    return {site: found for site, found in places.items() if len(found) > 1 and _mostly_and_early(told[site])}
+
+
+def _mostly_and_early(told: Sequence[bool]) -> bool:
+    """Whether half are true, also of the first half."""
+    early = told[: (len(told) + 1) // 2]
+    return 2 * sum(told) >= len(told) and 2 * sum(early) >= len(early)

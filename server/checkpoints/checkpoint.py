@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from flwr.app import RecordDict
 from torch import Tensor
 
 from fedgraft.common import tasks
+from fedgraft.common.errors import CheckpointError
 from fedgraft.common.plan.plan import Plan, from_json
 from fedgraft.common.records import config_of
 from fedgraft.common.wire.kept import config_from, values_of
@@ -53,6 +55,18 @@ class Checkpoint:
     continues: str = ""
     extended: tuple[int, ...] = ()
     durations: Durations = field(default_factory=dict)
+
+    def require(self, plan: Plan, folder: Path) -> None:
+        """Check that it is of a plan, as that was submitted or as it ran (with statistics of tables, or extended).
+
+        Raises:
+            CheckpointError: it is of another.
+        """
+        if plan.digest not in (self.asked, self.plan.digest):
+            raise CheckpointError(
+                f"{folder} holds a run of another plan ({self.asked[:12]}, and not {plan.digest[:12]}); resume it with "
+                "its own plan.yaml, or choose another folder"
+            )
 
     def longer(self, rounds: int) -> Checkpoint:
         """The same, of a plan with so many rounds more."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from flwr.app import Message
 
-from fedgraft.common.errors import CheckpointError, FedGraftError, first_line
+from fedgraft.common.errors import FedGraftError, first_line
 from fedgraft.common.models.build import build
 from fedgraft.common.models.model import Model
 from fedgraft.common.plan.plan import Plan
@@ -80,16 +80,12 @@ class Course:
             checkpoints.begin()
             return Course(keeping, plan.digest, checkpoints, Ledger(out / LEDGER, registered), None)
         found = checkpoints.read()
-        if found.asked != plan.digest:
-            raise CheckpointError(
-                f"{out} holds a run of another plan ({found.asked[:12]}, and not {plan.digest[:12]}); resume it with "
-                "its own plan.yaml, or choose another folder"
-            )
+        found.require(plan, out)
         found = found.longer(keeping.extend) if keeping.extend else found
         checkpoints.go_on(found)
         _cut(out / ROUNDS, found.state.number)
         ledger = Ledger(out / LEDGER, registered, found.entries)
-        return Course(keeping, plan.digest, checkpoints, ledger, found, time.monotonic() - found.seconds)
+        return Course(keeping, found.asked, checkpoints, ledger, found, time.monotonic() - found.seconds)
 
     @property
     def seconds(self) -> float:

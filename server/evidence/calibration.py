@@ -49,7 +49,7 @@ def calibrated(plan: Plan, outcome: RunOutcome, found: Fits) -> Calibrated:
     pooled = tuple(together([each[place] for each in counts.values()]) for place in range(len(task.scored)))
     lacking = [name for name, each in zip(task.scored, pooled, strict=True) if each.one_sided]
     if len(lacking) == len(pooled) or (lacking and section.prevalence is not None):
-        return Calibrated(none, cases, warnings=(_not_calibrated(task, lacking, cases),))
+        return Calibrated(none, cases, warnings=(_not_calibrated(plan, lacking, cases),))
     maps = fit(section.method, pooled)
     own, because = _by_site(task, section, maps, found, why)
     because |= {name: why[name] for name in why if name not in counts}
@@ -104,10 +104,17 @@ def _said(reasons: Mapping[str, str], scored: int) -> str:
     return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
 
 
-def _not_calibrated(task: AnyTask, lacking: list[str], cases: Mapping[str, int]) -> str:
+def _not_calibrated(plan: Plan, lacking: list[str], cases: Mapping[str, int]) -> str:
     if not cases:
+        why, to_do = "no validation cases", "set data.val_fraction above 0 (and release.evaluation=true)"
+        if plan.data.val_fraction > 0:
+            why = "no hospital told a figure of its validation cases"
+            to_do = (
+                "of fewer cases than its release.min_count (5 by default) none leaves it: more cases, a larger "
+                "data.val_fraction, and release.evaluation=true"
+            )
         return (
-            "not calibrated: no validation cases, so that probabilities are the model's own, which class weights and "
-            "sampling move; set data.val_fraction above 0 (and release.evaluation=true)"
+            f"not calibrated: {why}, so that probabilities are the model's own, which class weights and sampling move; "
+            f"{to_do}"
         )
     return f"not calibrated: all validation cases are of one side for: {', '.join(lacking)}"

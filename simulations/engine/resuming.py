@@ -9,20 +9,25 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.server.checkpoints.folder import Checkpoints
 
 
-def nothing_left(folder: Path, named: object, extend: int) -> bool:
-    """Whether the folder's run is complete, and not to be extended.
+def nothing_left(folder: Path, plan: Plan, named: object, extend: int) -> bool:
+    """Whether the folder's run of a plan is complete, and not to be extended.
 
     Args:
         named: the folder as the user named it; ``None`` if no folder was named.
         extend: rounds to add.
 
     Raises:
-        CheckpointError: no folder was named, or no run was begun in it; or it can't be extended.
+        CheckpointError: no folder was named, or no run was begun in it; it is of another plan; or it can't be extended.
     """
     require_begun(folder, named, "plan.yaml")
-    if extend < 0 or (extend and not Checkpoints(folder).ended):
-        raise CheckpointError(f"extend={extend}: a number of rounds, for a run that is complete; resume {folder} first")
-    return Checkpoints(folder).ended and not extend
+    if extend < 0:
+        raise CheckpointError(f"extend={extend}: give a number of rounds, 1 or more")
+    if not Checkpoints(folder).ended:
+        if extend:
+            raise CheckpointError(f"extend={extend} is for a run that is complete; resume {folder} without it first")
+        return False
+    Checkpoints(folder).read().require(plan, folder)
+    return not extend
 
 
 def require_begun(folder: Path, named: object, file: str = "runs") -> None:

@@ -108,6 +108,26 @@ def test_a_source_takes_the_place_of_a_public_data_set(source: fg.Source, capsys
     assert "so that these have no effect: data=busi, partition.sites=5" in shown
 
 
+def test_a_complete_run_goes_on_with_its_own_plan_alone(source: fg.Source, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = fg.plan(rounds=1, source=source)
+    run = fg.simulate(plan, "one", quiet=True)
+    with pytest.raises(fg.FedGraftError, match=r"one holds a run of another plan \(\w{12}, and not \w{12}\)"):
+        fg.simulate(fg.plan(rounds=2, source=source), "one", resume=True)
+    with pytest.raises(fg.FedGraftError, match="extend=1 adds rounds to a run that is complete: give resume=True"):
+        fg.simulate(plan, "two", extend=1)
+    with pytest.raises(fg.FedGraftError, match="extend=-1: give a number of rounds, 1 or more"):
+        fg.simulate(plan, "one", resume=True, extend=-1)
+    fg.simulate(plan, "one", resume=True)
+    assert "one is complete, and stays as it is; extend=N adds N rounds" in capsys.readouterr().out
+    assert fg.simulate(run.plan, "one", quiet=True, resume=True, extend=1).summary["rounds"] == 2  # as it ran
+    assert fg.simulate(plan, "one", quiet=True, resume=True, extend=1).summary["rounds"] == 3  # as it was asked for
+
+
+def test_what_is_no_plan_is_named() -> None:
+    with pytest.raises(fg.FedGraftError, match=r"5 is no plan: give what fedgraft\.plan"):
+        fg.simulate(5)  # type: ignore[arg-type]
+
+
 def test_a_class_of_a_cell_takes_the_place_of_a_part(source: fg.Source) -> None:
     plan = fg.plan("loss=focal", rounds=1, source=source)
     plain = fg.simulate(plan, "plain", quiet=True)

@@ -71,8 +71,18 @@ def _items(checklist: Checklist, known: Mapping[str, str]) -> Iterator[dict[str,
 
 
 def _paragraphs(html: Html) -> list[str]:
-    """The words of each paragraph and of each row of a table."""
-    return [found for part in re.split(r"</p>|</tr>", html.replace("</td>", "; </td>")) if (found := words(Html(part)))]
+    """The words of each paragraph, and of each row of a table with its columns' headings."""
+    flat = html.replace("</caption>", ":</p>")
+    for pattern, told in _CELLS:
+        flat = pattern.sub(told, flat)
+    return [found for part in re.split(r"</p>|</tr>", flat) if (found := words(Html(part)))]
+
+
+_CELLS = (
+    (re.compile(r"<thead>.*?</thead>", re.DOTALL), ""),
+    (re.compile(r'</th><td data-label="([^"]*)">'), r"</th>: \1 "),
+    (re.compile(r'</td><td data-label="([^"]*)">'), r"</td>; \1 "),
+)
 
 
 def markdown(content: Mapping[str, Any]) -> str:

@@ -69,6 +69,8 @@ def _about_intervals(run: RunFolder) -> str:
             " Small: 95 % intervals (DeLong for the AUROC, Wilson for shares): how far off a figure may "
             "be from the number of cases alone."
         )
+    if any(run.interval(name) for name in (None, *run.sites)):
+        return f" Small: 95 % intervals of the {run.heading}: how far off it may be from the number of cases alone."
     return f" The {run.heading} has no interval here."
 
 

@@ -35,7 +35,10 @@ def _tested(run: RunFolder) -> Html:
     if test["source"] == "sites":
         count = sum(1 for one in run.sites.values() if one["split"] == "test" and one["cases"])
         where = f"at {count} hospital{'s' * (count != 1)}"
-    return Html(f"It was tested on <strong>{test['cases']:,} cases</strong> {where}, of patients it had never seen.")
+    whose = "of patients it had never seen."
+    if run.plan.data.options.get("patient", "") is None:
+        whose = "that it had never seen; each was taken for another patient's (data.patient=null)."
+    return Html(f"It was tested on <strong>{test['cases']:,} cases</strong> {where}, {whose}")
 
 
 def in_groups(run: RunFolder) -> Html | None:

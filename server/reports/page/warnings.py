@@ -101,7 +101,7 @@ def _probabilities(run: RunFolder) -> Iterator[tuple[Content, ...]]:
             f"{100 * after['ece']:.1f} percentage points on average (a perfect model of this size: at most "
             f"{100 * after['ece_by_chance']:.1f}).",
         )
-    if run.calibration["method"] != "none" and after["ece"] > before["ece"]:
+    if run.calibration["method"] != "none" and after["ece"] > max(before["ece"], after["ece_by_chance"]):
         yield (
             f"Calibration made probabilities worse on test cases (error {before['ece']:.3f} before, "
             f"{after['ece']:.3f} after): {_why_worse(run)}.",

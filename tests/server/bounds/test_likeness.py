@@ -60,6 +60,14 @@ def test_who_is_named_pulled_against_the_others_twice_and_half_of_the_time() -> 
     assert pulling_against(rounds) == {"often": [0, 1]}
 
 
+def test_a_site_that_pulls_against_others_only_once_training_is_in_balance_is_not_named() -> None:
+    against, along = Likeness(-0.8, -1.0, 0.5), Likeness(0.9, 0.1, 0.5)
+    late = [{"largest": along}] * 4 + [{"largest": against}] * 6
+    assert pulling_against(late) == {}
+    early = [{"turned": along}] * 2 + [{"turned": against}] * 8
+    assert pulling_against(early) == {"turned": list(range(2, 10))}
+
+
 def test_a_direction_has_no_length() -> None:
     rng = np.random.default_rng(2)
     moved = rng.normal(size=(5, 8))

@@ -66,11 +66,17 @@ def test_without_by_site_all_share_one_map(compose_plan: PlanOf) -> None:
 
 
 def test_a_run_without_validation_cases_says_so(compose_plan: PlanOf) -> None:
-    plan = compose_plan()
+    plan = compose_plan("data.val_fraction=0.0")
     found = gather(plan, outcome(plan, {"alder": {"test": evaluated(plan, 50)}}))
     assert found.plain["warnings"] == [
         "not calibrated: no validation cases, so that probabilities are the model's own, which class weights and "
         "sampling move; set data.val_fraction above 0 (and release.evaluation=true)"
+    ]
+    few = gather(compose_plan(), outcome(plan, {"alder": {"test": evaluated(plan, 50)}}))
+    assert few.plain["warnings"] == [
+        "not calibrated: no hospital told a figure of its validation cases, so that probabilities are the model's own, "
+        "which class weights and sampling move; of fewer cases than its release.min_count (5 by default) none leaves "
+        "it: more cases, a larger data.val_fraction, and release.evaluation=true"
     ]
     assert figures(found)["method"] == "none"
     assert figures(found)["pooled"]["after"] == figures(found)["pooled"]["before"]

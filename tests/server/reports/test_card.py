@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fedgraft.server.reports.card.answers import ai_act, tripod
-from fedgraft.server.reports.card.card import KNOWN, TODO, plain, write_card
+from fedgraft.server.reports.card.card import KNOWN, TODO, card, plain, write_card
 from fedgraft.server.reports.card.items import AI_ACT, CHECKLISTS, TRIPOD
 from fedgraft.server.reports.page.folder import read_run
 
@@ -55,6 +56,23 @@ def test_every_item_is_there_once_with_its_question_and_what_the_run_knows(run_f
     assert shown["auroc"] == run.sites["alder"]["auroc"] and shown["interval"][0] < shown["auroc"]
     assert found["figures"]["few"]["too_few"] and found["figures"]["few"]["interval"] is None
     assert "of patients it had never seen." in found["summary"][0]
+
+
+def test_of_several_classes_each_has_a_sentence_of_its_own(run_folder: Made) -> None:
+    run = read_run(run_folder("data.classes=['3','12',rest]"))
+    summary = card(run)["summary"]
+    place = summary.index("How often it is right:")
+    rows = {name: run.thresholds[name][run.threshold]["pooled"] for name in ("3", "12", "rest")}
+    for sentence in summary[place + 1 : place + 4]:
+        name, told = sentence.split(": ", 1)
+        found = rows.pop(name)
+        hits, alarms = (f"{100 * found[one]['value']:.0f}" for one in ("sensitivity", "specificity"))
+        assert re.fullmatch(
+            rf"of 100 such cases it finds {hits} \(\d+ to \d+\); "
+            rf"of 100 others it gives false alarm on {100 - int(alarms)} \(\d+ to \d+\)",
+            told,
+        )
+    assert not rows
 
 
 def test_strangers_words_are_no_markup(run_folder: Made) -> None:

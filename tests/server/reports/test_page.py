@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from fedgraft.common.errors import FedGraftError
 from fedgraft.server.reports import command
 from fedgraft.server.reports.documents import write_documents
 from fedgraft.server.reports.page.folder import read_run
+from fedgraft.server.reports.page.verdict import verdict
 
 Made = Callable[..., Path]
 HOSTILE = "<script>alert(1)</script>"
@@ -201,6 +203,13 @@ def test_the_coordinators_test_set_is_named(run_folder: Made) -> None:
     _, told = page(run_folder(splits=("val",), central=True))
     assert "It was tested on 90 cases that the coordinator holds, of patients it had never seen." in told
     assert "the coordinator's test set" in told
+
+
+def test_where_nobody_said_whose_case_is_whose_no_patients_are_promised(run_folder: Made) -> None:
+    run = read_run(run_folder())
+    data = replace(run.plan.data, options={"path": "cases.csv", "patient": None})
+    said = words(verdict(replace(run, plan=replace(run.plan, data=data))))
+    assert "662 cases at 4 hospitals, that it had never seen; each was taken for another patient's (data.pat" in said
 
 
 def test_a_study_shows_its_verdict_and_its_differences(study_folder: Path) -> None:

@@ -69,7 +69,9 @@ def test_what_a_site_keeps_goes_on_under_the_longer_plan(tmp_path: Path) -> None
         last = [max(folder.glob("*-own.safetensors"), key=lambda file: file.stat().st_mtime_ns) for folder in files]
         assert tensors.digest(tensors.load(last[0])) == tensors.digest(tensors.load(last[1]))
     (tmp_path / "two" / "checkpoint" / COMPLETE).unlink()
-    with pytest.raises(fg.FedGraftError, match="extend=1: a number of rounds, for a run that is complete"):
+    with pytest.raises(
+        fg.FedGraftError, match=r"extend=1 is for a run that is complete; resume .*two without it first"
+    ):
         fg.simulate(fg.plan(*words, "rounds=1"), tmp_path / "two", quiet=True, resume=True, extend=1)
 
 
