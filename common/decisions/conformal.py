@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fedgraft.common.decisions.counts import Floats, Weighed
-from fedgraft.common.interfaces.scores import Answer
+from fedgraft.common.interfaces.scores import Answer, ScoreCounts
 from fedgraft.common.tasks.metrics import edges
 
 
@@ -52,6 +52,36 @@ def bound(strangeness: Floats, weights: Floats, miss: float) -> float:
     needed = (total + 1) * (1 - miss)  # of the weight below the bound
     enough = np.flatnonzero(held >= needed - 1e-9)
     return float(values[enough[0]]) if len(enough) else math.inf
+
+
+def whole_groups(counts: ScoreCounts, least: int) -> ScoreCounts:
+    """Cases told by groups of neighbours (`fedgraft.common.merged_bins`), each at the end of its group where its true
+    answer is strangest: positives at the lowest score of the group, negatives at the highest.
+
+    Within a group nobody knows where a case is. Groups are spread evenly over bins, which are narrow about log odds of
+    0, so that a case that lies far from there may be told next to it: cases of a group that reaches over 0 are put at
+    the end of the next group. Bounds from cases as they are told held the true answer too seldom (docs/trust.md).
+
+    Args:
+        counts: of one site, as it told them.
+        least: the fewest cases of a group; 0 if each case was told by itself.
+    """
+    cases = counts.negatives + counts.positives
+    total, ends = int(cases.sum()), np.cumsum(cases)
+    if not least or not total:
+        return counts
+    groups = max(1, total // least)  # what is left at the end belongs to the last one
+    first = np.searchsorted(ends, np.arange(groups) * least, side="right")
+    last = np.append(np.searchsorted(ends, np.arange(1, groups) * least - 1, side="right"), len(cases) - 1)
+    over = (counts.scores[first] < 0) & (counts.scores[last] > 0)
+    low, high = (
+        np.where(over, np.append(first[:1], first[:-1]), first),
+        np.where(over, np.append(last[1:], last[-1:]), last),
+    )
+    positives, negatives = np.zeros_like(counts.positives), np.zeros_like(counts.negatives)
+    np.add.at(positives, low[np.minimum((ends - cases) // least, groups - 1)], counts.positives)
+    np.add.at(negatives, high[np.minimum((ends - 1) // least, groups - 1)], counts.negatives)
+    return ScoreCounts(counts.scores, negatives, positives)
 
 
 def inside(answers: Sequence[Answer], limits: Sequence[float], scores: Floats) -> np.ndarray:

@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from fedgraft.common import tasks
 from fedgraft.common.decisions.conformal import bounds, inside
-from fedgraft.common.decisions.counts import Floats, mixed
+from fedgraft.common.decisions.counts import Floats, Weighed, mixed
 from fedgraft.common.decisions.operating import threshold
 from fedgraft.common.errors import DataError
 from fedgraft.common.interfaces.scores import ScoreCounts
@@ -87,19 +87,32 @@ class Decisions:
         return json.dumps(found, sort_keys=True, indent=2, allow_nan=False) + "\n"
 
 
-def rules_of(task: AnyTask, section: DecideSection, own: Counts | None, pooled: Counts) -> Rules:
+def rules_of(
+    task: AnyTask,
+    section: DecideSection,
+    own: Counts | None,
+    pooled: Counts,
+    strange: tuple[Counts | None, Counts] | None = None,
+) -> Rules:
     """The rules of a site from validation cases, by ``section.by_site``; of all sites if ``own`` is ``None``.
 
     Args:
         own, pooled: score counts of each scored class.
+        strange: the same two for what is promised, each case as strange as it may be
+            (`fedgraft.common.decisions.conformal.whole_groups`); ``None``: as they are.
     """
     weight = {"pooled": None, "own": 0.0, "shrunk": section.cases}[section.by_site]
-    parts = [None] * len(pooled) if own is None else list(own)
-    each = [mixed(one, whole, weight) for one, whole in zip(parts, pooled, strict=True)]
+
+    def together(own: Counts | None, pooled: Counts) -> list[Weighed]:
+        parts = [None] * len(pooled) if own is None else list(own)
+        return [mixed(one, whole, weight) for one, whole in zip(parts, pooled, strict=True)]
+
+    each = together(own, pooled)
+    promised = each if strange is None else together(*strange)
     asked = [one for one in task.answers if one.speaks_for]
-    missed = bounds(asked, each, section.miss, by_answer=True)
+    missed = bounds(asked, promised, section.miss, by_answer=True)
     cautious = {one.score: -limit for one, limit in zip(asked, missed, strict=True)}
-    limits = bounds(task.answers, each, 1 - section.coverage, section.by_answer)
+    limits = bounds(task.answers, promised, 1 - section.coverage, section.by_answer)
     return Rules(
         tuple(threshold(one, section.at, section.value) for one in each),
         tuple(_finite(cautious[place]) for place in range(len(each))),

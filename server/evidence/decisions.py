@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from fedgraft.common import tasks
 from fedgraft.common.calibration.figures import together
+from fedgraft.common.decisions.conformal import whole_groups
 from fedgraft.common.decisions.decisions import Decisions, Rules, rules_of, with_raw
 from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import Evaluation
@@ -45,7 +46,11 @@ def decided(plan: Plan, found: Fits) -> Decisions | None:
 def by_site(plan: Plan, section: DecideSection, found: Fits) -> dict[str, Rules]:
     """The rules of each site, and under ``""`` those of all together."""
     task = tasks.of(plan.data)
-    pooled = of_all_sites(found.counts) if found.counts else (NOTHING,) * len(task.scored)
-    each = {name: rules_of(task, section, one, pooled) for name, one in found.counts.items()}
-    each |= {"": rules_of(task, section, None, pooled)}
+    strange = {
+        name: tuple(whole_groups(one, found.grouped.least(name)) for one in counts)
+        for name, counts in found.counts.items()
+    }
+    pooled, stranger = (of_all_sites(one) if one else (NOTHING,) * len(task.scored) for one in (found.counts, strange))
+    each = {name: rules_of(task, section, one, pooled, (strange[name], stranger)) for name, one in found.counts.items()}
+    each |= {"": rules_of(task, section, None, pooled, (None, stranger))}
     return {name: with_raw(one, task, found.raw) for name, one in each.items()} if found.raw else each

@@ -3,11 +3,12 @@ import math
 import numpy as np
 import pytest
 
-from fedgraft.common.decisions.conformal import bound, bounds
+from fedgraft.common.calibration.figures import together
+from fedgraft.common.decisions.conformal import bound, bounds, whole_groups
 from fedgraft.common.decisions.counts import mixed
 from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.tasks import TASKS
-from fedgraft.common.tasks.metrics import edges
+from fedgraft.common.tasks.metrics import count_places, edges, places
 
 
 def binary():
@@ -69,6 +70,45 @@ def test_promised_coverage_is_kept_in_the_mean_over_draws():
         strange = np.where(sick[200:], -scores[200:], scores[200:])
         covered.append(np.mean(strange <= np.where(sick[200:], limits[1], limits[0])))
     assert 0.9 <= np.mean(covered) <= 0.92
+
+
+def test_a_case_of_a_group_is_as_strange_as_the_group_reaches():
+    """Groups of three: -9 -8 -7 | -2 1 2 | 4 5 6 7, of which the middle one reaches over 0."""
+    scores = np.array([-9.0, -8, -7, -2, 1, 2, 4, 5, 6, 7])
+    sick = np.array([0, 1, 0, 1, 0, 0, 1, 0, 1, 1])
+    found = whole_groups(ScoreCounts(scores, 1 - sick, sick), 3)
+    assert np.repeat(scores, found.positives).tolist() == [-9, -9, 4, 4, 4]
+    assert np.repeat(scores, found.negatives).tolist() == [-7, -7, 7, 7, 7]
+    alone = whole_groups(ScoreCounts(scores, 1 - sick, sick), 0)
+    assert (alone.negatives.tolist(), alone.positives.tolist()) == ((1 - sick).tolist(), sick.tolist())
+    few = whole_groups(ScoreCounts(scores[:2], 1 - sick[:2], sick[:2]), 3)
+    assert (few.negatives.tolist(), few.positives.tolist()) == ([0, 1], [1, 0])
+    tied = whole_groups(ScoreCounts(np.array([1.0, 2, 3]), np.array([1, 4, 0]), np.array([0, 4, 1])), 3)
+    assert (tied.negatives.tolist(), tied.positives.tolist()) == ([0, 1, 4], [4, 1, 0]), "of 1 2 2 | 2 2 2 | 2 2 2 3"
+
+
+@pytest.mark.parametrize(("sites", "each"), [(1, 15), (1, 30), (3, 15), (5, 15), (5, 25), (2, 50)])
+@pytest.mark.parametrize("shift", [-1.0, 0.0, 1.0])
+def test_sets_by_whole_groups_hold_what_they_promise(sites: int, each: int, shift: float) -> None:
+    """From three groups of five cases of each side on, wherever 0 lies: in the mean over draws, for each answer; and
+    bounds are never below those of the cases as they were told."""
+    drawn, sick = np.random.default_rng(each), np.repeat([0, 1], each)
+    answers, covered = binary().answers, []
+    for _ in range(60):
+        scores = [2 * drawn.normal(size=2 * each) + 3 * sick - 1.5 + shift for _ in range(sites)]
+        fine = [count_places(places(one[:, None], sick[:, None] == 1), 1) for one in scores]
+        told = [one.merged(5).score_counts()[0] for one in fine]
+        before, after = (
+            bounds(answers, [mixed(None, together(some), None)], 0.1, by_answer=True)
+            for some in (told, [whole_groups(one, 5) for one in told])
+        )
+        assert all(wide >= narrow for narrow, wide in zip(before, after, strict=True))
+        covered.append([normal((limit + 1.5 - side * shift) / 2) for limit, side in zip(after, (1, -1), strict=True)])
+    assert np.mean(covered, axis=0).min() >= 0.9
+
+
+def normal(z: float) -> float:
+    return (1 + math.erf(z / math.sqrt(2))) / 2
 
 
 def test_mixed_cases_weigh_as_was_said():
