@@ -12,7 +12,7 @@ from pathlib import Path
 from fedgraft.client.deployment.fetching import asking, refusal_of
 from fedgraft.client.deployment.supervisor import require_coordinator
 from fedgraft.client.site.fetched import MODELS
-from fedgraft.client.site.release import log_release, release_evaluations
+from fedgraft.client.site.release import grouped_by, log_release, release_evaluations
 from fedgraft.client.site.site_file import Coordinator, SiteFile
 from fedgraft.common.errors import DeploymentError, PrivacyError, SiteFileError
 from fedgraft.common.interfaces.task import Evaluation
@@ -84,7 +84,8 @@ def send(coordinator: Coordinator, site: SiteFile, model: ModelFolder, found: Ev
         raise SiteFileError(
             f"{found.cases} case(s) are fewer than release.min_count={site.release.min_count}; not sent"
         )
-    content = pack_external(External(file_digest(model.path / DIGESTS), trained, released[_ALL]))
+    grouped = grouped_by(model.plan.release, site.release)
+    content = pack_external(External(file_digest(model.path / DIGESTS), trained, released[_ALL], grouped))
     path = f"/models/{model.path.name}/{EVALUATIONS}"
     log_release(site.state / "released.jsonl", "external", 0, released, model=model.path.name)
     with asking(coordinator) as connection:

@@ -33,12 +33,12 @@ def release_offer(offer: Offer, plan: ReleaseSection, permission: Permission, ta
     """
     told = offer.quarantined if plan.quarantine and permission.quarantine else {}
     few = {reason: count if count >= permission.least_told else 0 for reason, count in told.items()}
-    offer = replace(offer, quarantined=few, grouped=_grouped(plan, permission))
+    offer = replace(offer, quarantined=few, grouped=grouped_by(plan, permission))
     marked = release_marked(offer.marked, offer.examples, plan, permission)
     return replace(offer, class_counts=release_counts(offer.class_counts, plan, permission, task), marked=marked)
 
 
-def _grouped(plan: ReleaseSection, permission: Permission) -> int:
+def grouped_by(plan: ReleaseSection, permission: Permission) -> int:
     """Of how many cases or more scores are told together: a rule of the site, and nothing about a case."""
     told = plan.evaluation and permission.evaluation and permission.scores == "merged"
     return permission.min_count if told and permission.min_count > 1 else 0

@@ -7,7 +7,7 @@ from typing import Any
 
 from fedgraft.common.drawing.charts import Axis
 from fedgraft.common.drawing.forest import Group, forest
-from fedgraft.common.drawing.markup import Content, Html, Row, beside, listed, named, table, tag
+from fedgraft.common.drawing.markup import Content, Html, Row, beside, listed, named, table, tag, together
 from fedgraft.common.drawing.numbers import MISSING, percent, with_interval
 from fedgraft.common.tasks.areas import FEW
 
@@ -29,10 +29,12 @@ def group_forest(
     drawn = [_group(name, one, name == worst) for name, one in groups.items()]
     ends = [end for one in drawn for end in (one.interval or ())]
     low = min([0.5, *(round(end - 0.05, 1) for end in ends)])
-    untold = [name for name, one in groups.items() if one["auroc"] is None]
+    blurred = [name for name, one in groups.items() if one.get("blurred")]
+    untold = [name for name, one in groups.items() if one["auroc"] is None and name not in blurred]
     title = tag("span", "AUROC by ", named(column), *(() if scored is None else (": ", named(scored))))
-    below = tag("span", "Undefined, too few cases of a side: ", listed(untold)) if untold else None
-    return forest(title, below, Axis("AUROC", max(0.0, low), 1.0), drawn, whole)
+    said = {"Undefined, too few cases of a side: ": untold, "Not given, scores in too few groups: ": blurred}
+    below = [tag("span", words, listed(names), ". ") for words, names in said.items() if names]
+    return forest(title, together(below) if below else None, Axis("AUROC", max(0.0, low), 1.0), drawn, whole)
 
 
 def _group(name: str, one: Figures, worst: bool) -> Group:
@@ -55,14 +57,15 @@ def group_table(column: str, scored: str | None, groups: Mapping[str, Figures], 
     rows = []
     for name, one in groups.items():
         notes = ["the lowest"] * (name == worst) + ["too few to say"] * few(one)
+        notes += ["scores in too few groups"] * bool(one.get("blurred"))
         label = tag("span", named(name), tag("span", ", ".join(notes), class_="note") if notes else None)
         cells = (
             f"{one['cases']:,}",
             _positive(one),
-            ended(one["auroc"], 3),
+            "not given" if one.get("blurred") else ended(one["auroc"], 3),
             with_interval(one.get("sensitivity")),
             with_interval(one.get("specificity")),
-            ended(one["intercept"], 2),
+            "not given" if one.get("blurred") else ended(one["intercept"], 2),
         )
         rows.append(Row((label, *cells), "worst" if name == worst else "few" if few(one) else None))
     return table(None if scored is None else named(scored), headings, rows)

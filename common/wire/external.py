@@ -19,7 +19,7 @@ from fedgraft.common.interfaces.task import AnyTask, Evaluation
 
 MOST_BYTES = 8 * 1024 * 1024
 """More than evaluations of some hundred thousand cases have."""
-_FORMAT, _KEYS = 1, {"format", "model", "trained", "evaluation"}
+_FORMAT, _KEYS, _GROUPED = 1, {"format", "model", "trained", "evaluation"}, "scores-in-groups-of"
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,20 @@ class External:
     """Attributes:
     model: the SHA-256 (hex) of the model's ``digests.json``.
     trained: whether the site's cases were among those that the model was trained on.
+    grouped: of how many neighbouring cases or more its scores are told together; 0 if each case's is.
     """
 
     model: str
     trained: bool
     evaluation: Evaluation
+    grouped: int = 0
 
 
 def pack_external(found: External) -> bytes:
     """As JSON; `unpack_external` reads it."""
     record = {name: _plain(value) for name, value in found.evaluation.pack().items()}
     content = {"format": _FORMAT, "model": found.model, "trained": found.trained, "evaluation": record}
+    content |= {_GROUPED: found.grouped} if found.grouped else {}
     return (json.dumps(content, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
@@ -52,15 +55,17 @@ def unpack_external(content: bytes, task: AnyTask) -> External:
         plain = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError):
         raise WireError("the evaluation is not JSON") from None
-    if not isinstance(plain, dict) or plain.keys() != _KEYS or plain["format"] != _FORMAT:
+    if not isinstance(plain, dict) or plain.keys() - {_GROUPED} != _KEYS or plain["format"] != _FORMAT:
         raise WireError("the evaluation is not of a format that is known here")
-    model, trained, record = plain["model"], plain["trained"], plain["evaluation"]
+    model, trained, record, grouped = plain["model"], plain["trained"], plain["evaluation"], plain.get(_GROUPED, 0)
+    if not isinstance(grouped, int) or isinstance(grouped, bool) or grouped < 0:
+        raise WireError("the evaluation's groups of scores are no number of cases")
     if not isinstance(model, str) or not isinstance(trained, bool) or not isinstance(record, dict):
         raise WireError("the evaluation's model, trained or evaluation is not of its type")
     evaluation = task.unpack(_record(record))
     if evaluation.cases < 1:
         raise WireError("the evaluation is of no case")
-    return External(model, trained, evaluation)
+    return External(model, trained, evaluation, grouped)
 
 
 def _plain(value: Any) -> Any:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from fedgraft.common.drawing.markup import Content, Html, named, paragraph, section, tag
-from fedgraft.common.drawing.numbers import figure
 from fedgraft.common.runtime.moments import clock_time
 from fedgraft.common.web.frame import button, form, hidden, rows_table
 from fedgraft.common.web.requests import kept_page
 from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.watching.runs import REPORT, PastRun, folder_of
 from fedgraft.server.watching.snapshot import Federation
+from fedgraft.server.watching.words import figure_with_mark
 
 HEADINGS = ("run", "begun", "state", "rounds", "figure", "report", "to do")
 _CSS = {"completed": "state good", "ended": "state broken", "cut off": "state broken"}
@@ -33,7 +33,7 @@ def _row(one: PastRun, token: str) -> tuple[Content, ...]:
         clock_time(one.began),
         tag("span", one.state, class_=_CSS.get(one.state, "state")),
         f"{max(one.number, 0)} of {one.rounds}",
-        f"{one.figure} {figure(one.value)}" if one.value is not None else None,
+        figure_with_mark(one.figure, one.value, one.groups) if one.value is not None or one.groups else None,
         report,
         again,
     )

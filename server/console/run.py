@@ -87,7 +87,16 @@ def _tips(trained: list[SeenRound], way: str) -> list[str]:
 
 
 def _table(run: Observed) -> Html:
-    headings = ("round", run.figure or "figure", "hospitals", "cases", "seconds", "from hospitals", "to hospitals")
+    marks = {"": "", "marked": " (scores in groups)", "not given": " (not given: scores in too few groups)"}
+    headings = (
+        "round",
+        f"{run.figure or 'figure'}{marks[run.groups]}",
+        "hospitals",
+        "cases",
+        "seconds",
+        "from hospitals",
+        "to hospitals",
+    )
     rows = [
         (
             str(one.number),

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import scipy  # its rooms are loaded when first used
 
+from fedgraft.common.calibration.in_groups import Grouped
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.tasks.areas import FEW, area_by_groups, area_of, area_within
 from fedgraft.server.rounds.state import RunOutcome
@@ -32,6 +33,7 @@ class Confounding:
         shares: by class or finding, the share of each site's test cases that have it.
         one_class: the only class of a site's cases, by site, of sites with too many cases for that to be chance.
         merged, within: the AUROC of the model over all sites' cases together, and over pairs of cases of one site.
+        groups: whether these come from scores in groups; ``not given`` if these are too few to rank cases.
     """
 
     site_alone: float | None
@@ -40,6 +42,7 @@ class Confounding:
     one_class: dict[str, str]
     merged: float | None
     within: float | None
+    groups: Literal["", "marked", "not given"] = ""
 
     @property
     def tells(self) -> bool:
@@ -59,6 +62,7 @@ class Confounding:
             "site_alone": _short(self.site_alone),
             "by_chance": float(f"{self.by_chance:.3g}"),
             "one_class": dict(self.one_class),
+            **({"groups": self.groups} if self.groups else {}),
             "shares": {name: {site: _short(one) for site, one in each.items()} for name, each in self.shares.items()},
         }
 
@@ -75,22 +79,32 @@ class Confounding:
                 f"by the site alone, without a look at the case, AUROC would be {self.site_alone:.3f} "
                 f"(share of {name}: {shares})"
             )
+        if self.groups == "not given":
+            yield (
+                "the figure to go by would be AUROC within sites (pairs of cases of the same site), not given here: "
+                "scores came in too few groups (docs/trust.md)"
+            )
+            return
         inside = "undefined, as no site has cases of both sides" if self.within is None else f"{self.within:.3f}"
         merged = "undefined" if self.merged is None else f"{self.merged:.3f}"
         yield (
             f"the figure to go by is AUROC within sites, {inside} (pairs of cases of the same site); over all sites "
             f"together it is {merged}, of which the site may be a part"
+            f"{'; both are a little too low, as scores came in groups' * (self.groups == 'marked')}"
         )
 
 
-def confounding_of(plan_hold_out: tuple[str, ...], outcome: RunOutcome) -> Confounding | None:
+def confounding_of(plan_hold_out: tuple[str, ...], outcome: RunOutcome, grouped: Grouped) -> Confounding | None:
     """The confounding in the test figures of a run; ``None`` if they are not of several sites' cases."""
     last = outcome.final
     tests = {name: splits["test"] for name, splits in sorted(last.by_site.items()) if "test" in splits}
     if last.central is not None:
         return None
     counts = {name: offer.class_counts for name, offer in outcome.offers.items() if name not in plan_hold_out}
-    return confounding(last.task, tests, {name: one for name, one in counts.items() if one is not None})
+    found = confounding(last.task, tests, {name: one for name, one in counts.items() if one is not None})
+    if found is None or not any(grouped.least(name) for name in tests):
+        return found
+    return replace(found, groups="marked" if grouped.ranks(tests) else "not given")
 
 
 def confounding(

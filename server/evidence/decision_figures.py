@@ -52,6 +52,13 @@ def calls_of(evaluation: Evaluation) -> list[AtThreshold | None]:
     return [None if one is None else AtThreshold(*one) for one in evaluation.calls()]
 
 
+def at_or_exact(evaluation: Evaluation, place: int, cut: float, by_groups: bool) -> AtThreshold:
+    """The cases of a scored class by truth and call at a threshold; at log odds of 0 as sites that tell scores by
+    groups count them exactly."""
+    exact = calls_of(evaluation)[place] if by_groups and cut == 0 else None
+    return exact or at_threshold(evaluation.score_counts()[place], cut)
+
+
 def decision_figures(
     plan: Plan, outcome: RunOutcome, decisions: Decisions | None, calibration: Calibration, fitted: Fits
 ) -> dict[str, Any] | None:

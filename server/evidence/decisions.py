@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 from fedgraft.common import tasks
 from fedgraft.common.calibration.figures import together
+from fedgraft.common.calibration.in_groups import NOTHING
 from fedgraft.common.decisions.conformal import whole_groups
 from fedgraft.common.decisions.decisions import Decisions, Rules, rules_of, with_raw
 from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.evidence_sections import DecideSection
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.evidence.grouped import NOTHING, Fits
+from fedgraft.server.evidence.grouped import Fits
 from fedgraft.server.rounds.state import RunOutcome
 
 Counts = tuple[ScoreCounts, ...]

@@ -62,14 +62,14 @@ def gather(plan: Plan, outcome: RunOutcome) -> Evidence:
     grouped, validated = grouped_of(plan, outcome), validation(plan, outcome)
     fitted = fits(grouped, validated)
     found, decisions = calibrated(plan, outcome, fitted), decided(plan, fitted)
-    confounded = confounding_of(plan.hold_out, outcome)
+    confounded = confounding_of(plan.hold_out, outcome, grouped)
     tests = {name: splits["test"] for name, splits in sorted(outcome.final.by_site.items()) if "test" in splits}
     in_groups = told_in_groups(grouped, validated, tests)
     figures: dict[str, Any] = {
         "calibration": calibration_figures(plan, outcome, found),
         "decisions": decision_figures(plan, outcome, decisions, found.calibration, fitted),
         "familiarity": familiarity_figures(plan, outcome.familiarity),
-        "subgroups": subgroup_figures(plan, outcome, decisions, found.calibration),
+        "subgroups": subgroup_figures(plan, outcome, decisions, found.calibration, grouped),
         "intervals": interval_figures(outcome, grouped),
         "confounding": None if confounded is None else confounded.plain,
     }

@@ -1,9 +1,5 @@
-"""Scores that hospitals told by groups of neighbouring cases (``release.scores: merged``), and where groups are so few
-that scores from them can neither rank cases nor be calibrated by.
-
-Within a group nobody knows which case has the higher score. With one or two groups of cases with a finding, a model
-that tells all cases apart looks as if it guessed. How far figures are off, and why `GROUPS`: docs/trust.md.
-"""
+"""What a run says of scores that hospitals told by groups (`fedgraft.common.calibration.in_groups`), and what is fitted
+to them."""
 
 from __future__ import annotations
 
@@ -11,93 +7,51 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from fedgraft.common import tasks
 from fedgraft.common.calibration.figures import together
-from fedgraft.common.interfaces.scores import ScoreCounts
+from fedgraft.common.calibration.in_groups import GROUPS, Counts, Grouped, grouped_by
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.wire.offer import Offer
-from fedgraft.server.rounds.state import RunOutcome
+from fedgraft.server.rounds.state import Round, RunOutcome
 
-GROUPS = 3
-"""So many groups' cases with a class, and as many without it, must a hospital tell."""
-SHARE = 0.1
-"""Of all test cases: if hospitals with too few groups have more, no ranking figure over all hospitals is given."""
-
-Counts = tuple[ScoreCounts, ...]
-NOTHING = ScoreCounts(np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
-
-
-@dataclass(frozen=True)
-class Grouped:
-    """How a run's sites told scores.
-
-    Attributes:
-        scored: the classes or findings with scores.
-        offers: the sites' offers, by name.
-    """
-
-    scored: tuple[str, ...]
-    offers: Mapping[str, Offer]
-
-    def least(self, site: str) -> int:
-        """Of how many cases a group is at a site, or of those that answer as one (secure sums); 0 if of none."""
-        known = self.offers.get(site)
-        return sum(one.grouped for one in self.offers.values()) if known is None else known.grouped
-
-    def needed(self, site: str) -> int:
-        """How many cases of each side scores of a site must be of."""
-        return GROUPS * self.least(site)
-
-    def blurred(self, site: str, counts: ScoreCounts) -> bool:
-        """Whether a side has cases, and too few."""
-        sides = int(counts.negatives.sum()), int(counts.positives.sum())
-        return any(0 < side < self.needed(site) for side in sides)
-
-    def is_blurred(self, site: str, evaluation: Evaluation | None) -> bool:
-        """Whether more than half of the classes or findings of an evaluation are."""
-        counts = () if evaluation is None else evaluation.score_counts()
-        return 2 * sum(self.blurred(site, one) for one in counts) > len(counts)
-
-    def clear(self, site: str, counts: Counts) -> Counts:
-        """The scores of a site without those that are blurred."""
-        return tuple(NOTHING if self.blurred(site, one) else one for one in counts)
-
-    def why(self, site: str) -> str:
-        """Of a site whose scores can't be fitted to, in words."""
-        return (
-            f"it tells scores in groups of {self.least(site)} cases or more, and has fewer than {self.needed(site)} "
-            "validation cases with or without it"
-        )
+LAST = "took the last round's model"
 
 
 def grouped_of(plan: Plan, outcome: RunOutcome) -> Grouped:
     """How the sites of a run told scores."""
-    return Grouped(tasks.of(plan.data).scored, outcome.offers)
+    return grouped_by(tasks.of(plan.data), {name: one.grouped for name, one in outcome.offers.items()})
 
 
 def told_in_groups(
     grouped: Grouped, validation: Mapping[str, Evaluation], tests: Mapping[str, Evaluation]
 ) -> dict[str, Any] | None:
     """The key ``scores`` of ``summary.json``; ``None`` if every site tells each case's score."""
-    sizes = {name: one.grouped for name, one in sorted(grouped.offers.items()) if one.grouped}
+    sizes = dict(sorted(grouped.sizes.items()))
     if not sizes or not grouped.scored:
         return None
-    few = sorted(name for name, one in tests.items() if grouped.is_blurred(name, one))
-    cases = sum(one.cases for one in tests.values())
-    share = sum(tests[name].cases for name in few) / cases if cases else 0.0
+    few = grouped.too_few(validation)
     return {
         "in_groups_of": sizes,
         "needed": {name: GROUPS * size for name, size in sizes.items()},
-        "too_few": {
-            "val": sorted(name for name, one in validation.items() if grouped.is_blurred(name, one)),
-            "test": few,
-        },
-        "share": round(share, 6),
-        "ranked": share <= SHARE,
+        "too_few": {"val": few, "test": grouped.too_few(tests)},
+        "share": round(grouped.share(tests), 6),
+        "ranked": grouped.ranks(tests),
+        "chooses": len(few) < len(validation),
     }
+
+
+def groups_of_round(round_: Round) -> dict[str, Any]:
+    """The key ``scores`` of a round's line; none if every site tells each case's score."""
+    grouped = grouped_by(round_.task, round_.grouped)
+    if not grouped.sizes or not grouped.scored or not round_.by_site:
+        return {}
+    told = {
+        split: {name: splits[split] for name, splits in round_.by_site.items() if split in splits}
+        for split in ("val", "test")
+    }
+    few = {split: grouped.too_few(one) for split, one in told.items()}
+    ranked = {split: grouped.ranks(one) for split, one in told.items()}
+    return {"scores": {"too_few": few, "ranked": ranked | ({"test": True} if round_.central is not None else {})}}
 
 
 def grouped_sentences(plan: Plan, told: Mapping[str, Any] | None) -> Iterator[str]:
@@ -110,11 +64,10 @@ def grouped_sentences(plan: Plan, told: Mapping[str, Any] | None) -> Iterator[st
             "mean nothing there: scores came in groups, and fewer test cases with or without it than "
             f"{GROUPS} groups hold (docs/trust.md)"
         )
-    if few["val"] and plan.select == "best":
-        yield (
-            "select=best chose the final model by validation figures of scores in too few groups: "
-            f"{', '.join(few['val'])}"
-        )
+    if few["val"] and plan.select == "best" and told is not None:
+        why = f"validation scores of {', '.join(few['val'])} came in too few groups to choose by (docs/trust.md)"
+        instead = "chose the final model by the other hospitals' validation cases" if told["chooses"] else LAST
+        yield f"select=best {instead}: {why}"
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from fedgraft.common.calibration.in_groups import Grouped
 from fedgraft.common.decisions.figures import AtThreshold, at_threshold
 from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.tasks.areas import Area, area, area_of, area_within, cases_to_see, smallest_difference, too_few
 from fedgraft.common.tasks.intervals import wilson
 from fedgraft.server.evidence.decision_figures import calls_of
-from fedgraft.server.evidence.grouped import Grouped
 from fedgraft.server.rounds.state import RunOutcome
 
 DIFFERENCE = 0.05

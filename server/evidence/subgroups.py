@@ -10,14 +10,16 @@ import scipy  # its rooms are loaded when first used
 from fedgraft.common import tasks
 from fedgraft.common.calibration.calibration import Calibration
 from fedgraft.common.calibration.figures import figures, mapped, together
+from fedgraft.common.calibration.in_groups import Grouped
 from fedgraft.common.decisions.decisions import Decisions
-from fedgraft.common.decisions.figures import AtThreshold, at_threshold, summed
+from fedgraft.common.decisions.figures import AtThreshold, summed
 from fedgraft.common.decisions.group_figures import group_figures
 from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tasks.delong import auroc_with_variance
 from fedgraft.common.tasks.intervals import quantile
+from fedgraft.server.evidence.decision_figures import at_or_exact, calls_of
 from fedgraft.server.rounds.state import RunOutcome
 
 ALPHA = 0.05
@@ -26,10 +28,11 @@ Parts = Mapping[str, Evaluation]
 
 
 def subgroup_figures(
-    plan: Plan, outcome: RunOutcome, decisions: Decisions | None, calibration: Calibration
+    plan: Plan, outcome: RunOutcome, decisions: Decisions | None, calibration: Calibration, grouped: Grouped
 ) -> dict[str, Any]:
     """The key ``subgroups`` of ``summary.json``: by column, ``groups`` (over all sites), ``sites``, ``gaps`` by scored
-    class, and ``without``: the sites that told nothing of it."""
+    class, and ``without``: the sites that told nothing of it. A subgroup whose scores came in too few groups is
+    ``blurred``: what rests on their order is not given."""
     told = outcome.final.subgroups
     found: dict[str, Any] = {}
     for column in plan.audit.names:
@@ -39,7 +42,7 @@ def subgroup_figures(
                 by_group.setdefault(group, {})[site] = one
 
         def shown(parts: Parts) -> dict[str, Any]:
-            return _figures(plan, parts, decisions, calibration)
+            return _figures(plan, parts, decisions, calibration, grouped)
 
         found[column] = {
             "groups": {group: shown(parts) for group, parts in sorted(by_group.items())},
@@ -48,27 +51,31 @@ def subgroup_figures(
                 for site, columns in sorted(told.items())
                 if column in columns
             },
-            "gaps": _gaps(plan, by_group, decisions, calibration),
+            "gaps": _gaps(plan, by_group, decisions, calibration, grouped),
             "without": sorted(site for site in outcome.offers if column not in told.get(site, {})),
         }
     return found
 
 
-def _figures(plan: Plan, parts: Parts, decisions: Decisions | None, calibration: Calibration) -> dict[str, Any]:
+def _figures(
+    plan: Plan, parts: Parts, decisions: Decisions | None, calibration: Calibration, grouped: Grouped
+) -> dict[str, Any]:
     task = tasks.of(plan.data)
     merged = task.merge(list(parts.values()))
     found = {"cases": merged.cases, "prevalence": merged.prevalence, task.headline: merged.figures()[task.headline]}
     found["classes"] = {
-        name: _class_figures(plan, parts, place, decisions, calibration) for place, name in enumerate(task.scored)
+        name: _class_figures(plan, parts, place, decisions, calibration, grouped)
+        for place, name in enumerate(task.scored)
     }
-    return found
+    return found if grouped.ranks(parts) else {**found, task.headline: None, "blurred": True}
 
 
 def _class_figures(
-    plan: Plan, parts: Parts, place: int, decisions: Decisions | None, calibration: Calibration
+    plan: Plan, parts: Parts, place: int, decisions: Decisions | None, calibration: Calibration, grouped: Grouped
 ) -> dict[str, Any]:
     raw, calibrated = _counts(parts, place, None), _counts(parts, place, calibration)
-    return group_figures(raw, calibrated, _called(parts, place, decisions), plan.seed)
+    found = group_figures(raw, calibrated, _called(parts, place, decisions, grouped), plan.seed)
+    return found if grouped.ranks(parts) else {**found, "auroc": None, "intercept": None, "blurred": True}
 
 
 def _counts(parts: Parts, place: int, calibration: Calibration | None) -> ScoreCounts:
@@ -79,25 +86,36 @@ def _counts(parts: Parts, place: int, calibration: Calibration | None) -> ScoreC
     return together([mapped(counts, calibration.maps(site)[place]) for site, counts in each.items()])
 
 
-def _called(parts: Parts, place: int, decisions: Decisions | None) -> AtThreshold | None:
-    """Cases by truth and call at each site's threshold."""
+def _called(parts: Parts, place: int, decisions: Decisions | None, grouped: Grouped) -> AtThreshold | None:
+    """Cases by truth and call at each site's threshold; ``None`` if scores in too few groups can't tell that. At log
+    odds of 0 sites count it exactly."""
     if decisions is None:
         return None
     cuts = {site: decisions.rules(site).thresholds[place] for site in parts}
-    at = [at_threshold(parts[site].score_counts()[place], cut) for site, cut in cuts.items() if cut is not None]
+    few = [] if grouped.ranks(parts) else grouped.too_few(parts)
+    if any(cuts[site] != 0 or calls_of(parts[site])[place] is None for site in few):
+        return None
+    at = [
+        at_or_exact(parts[site], place, cut, grouped.least(site) > 0) for site, cut in cuts.items() if cut is not None
+    ]
     return summed(at) if at else None
 
 
 def _gaps(
-    plan: Plan, by_group: Mapping[str, Parts], decisions: Decisions | None, calibration: Calibration
+    plan: Plan,
+    by_group: Mapping[str, Parts],
+    decisions: Decisions | None,
+    calibration: Calibration,
+    grouped: Grouped,
 ) -> dict[str, Any]:
     """By scored class: of AUROC, sensitivity (equal opportunity) and calibration, how far the best and the worst group
     are apart, and whether by more than chance at 0.05 over all these tests (Bonferroni)."""
     task = tasks.of(plan.data)
+    ranked = {group: parts for group, parts in by_group.items() if grouped.ranks(parts)}
     tests: dict[str, Callable[[int], dict[str, Any] | None]] = {
-        "auroc": lambda place: _auroc_gap(by_group, place),
-        "sensitivity": lambda place: _sensitivity_gap(by_group, place, decisions),
-        "calibration": lambda place: _calibration_gap(plan, by_group, place, calibration),
+        "auroc": lambda place: _auroc_gap(ranked, place),
+        "sensitivity": lambda place: _sensitivity_gap(by_group, place, decisions, grouped),
+        "calibration": lambda place: _calibration_gap(plan, ranked, place, calibration),
     }
     number = len(tests) * len(task.scored) * len(plan.audit.names)
     found: dict[str, Any] = {}
@@ -132,8 +150,10 @@ def _calibration_gap(
     return gap
 
 
-def _sensitivity_gap(by_group: Mapping[str, Parts], place: int, decisions: Decisions | None) -> dict[str, Any] | None:
-    called = {group: _called(parts, place, decisions) for group, parts in by_group.items()}
+def _sensitivity_gap(
+    by_group: Mapping[str, Parts], place: int, decisions: Decisions | None, grouped: Grouped
+) -> dict[str, Any] | None:
+    called = {group: _called(parts, place, decisions, grouped) for group, parts in by_group.items()}
     table = {
         group: (one.true_positives, one.false_negatives)
         for group, one in called.items()

@@ -78,9 +78,11 @@ null):
   the figures are not of several sites
 - ``contributions`` (if the plan asks): ``whole``, the ``headline`` figure of the last ``round``'s model on the
   ``split`` of all ``sites`` that told, and ``without.<site>``, of that without this site's update
-- ``scores`` (if some hospital tells scores by groups): ``in_groups_of.<name>`` (cases), ``needed.<name>``: cases with
+- ``scores`` (if some hospital tells scores by groups; in a line of ``rounds.jsonl`` ``too_few`` and ``ranked``, both by
+  split, alone): ``in_groups_of.<name>`` (cases), ``needed.<name>``: cases with
   and as many without a class, below which its scores rank nothing; ``too_few.<val|test>``: sites below that, ``share``
-  of the test cases that are theirs, and ``ranked``: whether figures over all sites that rest on ranks can be given
+  of the test cases that are theirs, and ``ranked``: whether figures over all sites that rest on ranks can be given;
+  ``chooses``: whether validation scores of any site can choose a round (``select=best``; else the last is taken)
 - ``site_distances`` (if the plan asks): ``before`` training and ``after`` (as the final model's head takes cases), by
   site: ``nearest`` other site, ``deviations`` from it and those ``by_chance``, whether it ``differs`` from all
   ``others``
@@ -106,7 +108,7 @@ from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.prior import estimates_prevalence
 from fedgraft.common.tasks.areas import too_few
-from fedgraft.server.evidence.grouped import grouped_of
+from fedgraft.server.evidence.grouped import grouped_of, groups_of_round
 from fedgraft.server.exact.fit import Fit
 from fedgraft.server.exchange.held_out import abstaining, without_part
 from fedgraft.server.exchange.ledger import Ledger
@@ -269,6 +271,7 @@ def round_line(round_: Round) -> dict[str, Any]:
         **({} if round_.steps is None else {"steps": asdict(round_.steps)}),
         "bytes": {"up": round_.bytes_up, "down": round_.bytes_down},
         **({"updates": update_figures(round_)} if round_.updates else {}),
+        **groups_of_round(round_),
         "val": evaluation_figures(task, round_.pooled("val")),
         "test": evaluation_figures(task, round_.test),
         "sites": {

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.rounds import selection
 from fedgraft.server.rounds.interpolation import BySite, Choice, Shared, best_share, require_figure
+
+NONE: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -18,24 +21,30 @@ class FinalModel:
 
     Attributes:
         initial: the shared tensors before the first round.
-        best: the best round's model so far; ``None`` before the first evaluation, and with ``select=last``.
+        best: the best round's model so far; ``None`` before the first evaluation, with ``select=last``, and where
+            validation scores came in too few groups to choose by.
     """
 
     plan: Plan
     initial: Shared
     best: selection.Candidate | None = None
 
-    def heard(self, number: int, task: AnyTask, by_site: BySite, shared: Shared) -> FinalModel:
+    def heard(
+        self, number: int, task: AnyTask, by_site: BySite, shared: Shared, grouped: Mapping[str, int] = NONE
+    ) -> FinalModel:
         """The state after the sites have evaluated the model of round ``number``.
+
+        Args:
+            grouped: as `fedgraft.server.rounds.state.Round.grouped`.
 
         Raises:
             UndefinedFigureError: after round 0, if no validation figure is defined by which to choose.
         """
         if number == 0:
             require_figure(self.plan.initial.interpolate, by_site, task)
-        if self.plan.select != "best":
+        if self.plan.select != "best" or (number and self.best is None):
             return self
-        return replace(self, best=selection.better(self.best, number, task, by_site, shared))
+        return replace(self, best=selection.better(self.best, number, task, by_site, shared, grouped))
 
     def unseen(self, number: int, figure: float, shared: Shared, sites: Collection[str]) -> FinalModel:
         """The state after a round's figure at sites that had no part in it (``select=unseen``); of equal ones the first

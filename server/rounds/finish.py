@@ -40,7 +40,7 @@ def finish(context: RunContext, state: RunState) -> RunOutcome:
         context.keep(choice.shared)
     last = _evaluated(context, roster, last, choice.shared)
     context.finished(last)
-    heard = state.final.heard(last.number, last.task, last.by_site, choice.shared)
+    heard = state.final.heard(last.number, last.task, last.by_site, choice.shared, last.grouped)
     number, shared = heard.chosen(last.number, choice.shared)
     rounds, final = (*state.rounds[:-1], last), last
     if number != last.number:
@@ -65,8 +65,8 @@ def evaluate(context: RunContext, roster: Roster, shared: Shared, what: What = "
 
 def _evaluated(context: RunContext, roster: Roster, round_: Round, shared: Shared) -> Round:
     found = _ask(context, roster, shared, "evaluate")
-    heard = replace(round_, by_site=found.by_site, noise=found.noise)
-    return replace(heard, expected=found.expected, subgroups=found.subgroups)
+    heard = round_.evaluated(found.by_site, roster)
+    return replace(heard, noise=found.noise, expected=found.expected, subgroups=found.subgroups)
 
 
 @dataclass(frozen=True)

@@ -102,9 +102,9 @@ def _next_round(context: RunContext, rounds: TrainingRounds, state: RunState) ->
         answers, judgement, cases = _train(context, roster, messages, number, decode, judge)
     except (LostSumError, SpentError) as lost:
         return lost_round(context, state, lost, start)
-    last = replace(state.rounds[-1], by_site={update.site: update.evaluations for _, update in answers})
+    last = state.rounds[-1].evaluated({update.site: update.evaluations for _, update in answers}, roster)
     context.finished(last)
-    final = state.final.heard(last.number, last.task, last.by_site, state.shared)
+    final = state.final.heard(last.number, last.task, last.by_site, state.shared, last.grouped)
     aggregate = _aggregation(context, strategy, trainers, number, received)
     if rounds.noisy is not None and rounds.noisy.noise is not None:
         found = rounds.noisy.mean((update.tensors for _, update in answers), received, len(trainers))

@@ -2,7 +2,8 @@
 
 Test cases are not used. Round 0, the untrained model, can be the best. Figures are compared over the same cases: those
 of the sites that sent validation figures in round 0. Rounds in which one of these sites did not are skipped, and sites
-that joined later do not count.
+that joined later do not count, nor do those whose scores came in too few groups to rank cases
+(`fedgraft.common.calibration.in_groups`): where all did, the last round's model is taken.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from fedgraft.common.calibration.in_groups import grouped_by
 from fedgraft.common.errors import PlanError, UndefinedFigureError
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.models.model import Model
@@ -30,34 +32,46 @@ class Candidate:
     sites: frozenset[str]
 
 
-def first(task: AnyTask, by_site: BySite, shared: Mapping[str, Tensor]) -> Candidate:
-    """The candidate of round 0, over all sites that sent an evaluation of validation cases.
+def first(task: AnyTask, by_site: BySite, shared: Mapping[str, Tensor], grouped: Mapping[str, int]) -> Candidate | None:
+    """The candidate of round 0, over all sites that sent an evaluation of validation cases; ``None`` if the scores of
+    all of them came in too few groups.
 
     Whether a figure is defined depends only on the cases: if it is undefined in this round, it is in all.
+
+    Args:
+        grouped: by site, of how many cases or more scores are told together.
 
     Raises:
         UndefinedFigureError: no site sent one, or the figure is undefined.
     """
-    sites = _with_val(by_site)
-    figure = task.merge([by_site[site]["val"] for site in sorted(sites)]).figures()[task.headline] if sites else None
+    told = {site: by_site[site]["val"] for site in sorted(_with_val(by_site))}
+    sites = told.keys() - set(grouped_by(task, grouped).too_few(told))
+    if told and not sites:
+        return None
+    figure = task.merge([told[site] for site in sorted(sites)]).figures()[task.headline] if sites else None
     if figure is None:
         raise UndefinedFigureError(
             "select=best: in the first round the sites told no defined figure on validation cases; give them some "
             "(data.val_fraction, or val in the manifests' split) of more than one class, or use select=last"
         )
-    return Candidate(0, figure, shared, sites)
+    return Candidate(0, figure, shared, frozenset(sites))
 
 
 def better(
-    best: Candidate | None, number: int, task: AnyTask, by_site: BySite, shared: Mapping[str, Tensor]
-) -> Candidate:
+    best: Candidate | None,
+    number: int,
+    task: AnyTask,
+    by_site: BySite,
+    shared: Mapping[str, Tensor],
+    grouped: Mapping[str, int],
+) -> Candidate | None:
     """The better of ``best`` and the model of round ``number``, over the same sites (higher figures are better).
 
     ``best`` stays if the figures are equal, or if one of its sites is missing from ``by_site``. In round 0 ``best`` is
     ``None``, and the result is `first`.
     """
     if best is None:
-        return first(task, by_site, shared)
+        return first(task, by_site, shared, grouped)
     if not best.sites <= _with_val(by_site):
         return best
     figure = task.merge([by_site[site]["val"] for site in sorted(best.sites)]).figures()[task.headline]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from fedgraft.common.familiarity.between_sites import Distance
@@ -37,6 +37,7 @@ class Round:
         train_loss: mean over the sites' training cases; ``None`` if a site withheld it.
         bytes_up, bytes_down: content of the round's replies and train messages, summed over the sites.
         by_site: evaluations of the model *after* this round, by site and split (``val``, ``test``).
+        grouped: by site, of how many cases or more scores in these are told together; 0 where each case's is.
         central: evaluation of the same model on the coordinator's own test set, if it has one.
         subgroups: evaluations of the sites' test cases, by site, column and subgroup (``audit``).
         expected: training cases by class that held-out sites expect (``features.scale=own_balanced``) and may tell.
@@ -55,6 +56,7 @@ class Round:
     bytes_up: int = 0
     bytes_down: int = 0
     by_site: BySite = field(default_factory=dict)
+    grouped: Mapping[str, int] = field(default_factory=dict)
     central: Evaluation | None = None
     subgroups: dict[str, ByGroup[Evaluation]] = field(default_factory=dict)
     expected: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -68,6 +70,10 @@ class Round:
         """The merged evaluations of a split by all sites but those in ``without``; ``None`` if no site sent one."""
         parts = [splits[split] for site, splits in self.by_site.items() if split in splits and site not in without]
         return self.task.merge(parts) if parts else None
+
+    def evaluated(self, by_site: BySite, roster: Roster) -> Round:
+        """The round with its model's evaluations by the sites of a roster."""
+        return replace(self, by_site=by_site, grouped={one.site: one.grouped for one in roster.values()})
 
     @property
     def test(self) -> Evaluation | None:

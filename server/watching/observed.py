@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -25,6 +25,9 @@ RECENT = 5
 """So many rounds say how long the next one takes."""
 WAITING = "waiting.json"
 State = Literal["starting", "running", "waiting", "completed", "ended", "cut off"]
+Groups = Literal["", "marked", "not given"]
+"""Of the headline figure: whether it rests on each case's score, comes from scores in groups and is marked so, or from
+so few groups that it is not given."""
 ENDS: tuple[State, ...] = ("completed", "ended")
 
 
@@ -83,6 +86,7 @@ class Observed:
         left_out: sites that the plan did not fit.
         plan: the plan's digest, if that is known.
         course: the rounds that are over.
+        groups: what scores told by groups leave of the headline figure.
     """
 
     out: Path
@@ -98,6 +102,7 @@ class Observed:
     left_out: tuple[str, ...] = ()
     plan: str = ""
     course: tuple[SeenRound, ...] = ()
+    groups: Groups = ""
 
     @property
     def remaining(self) -> float | None:
@@ -132,6 +137,7 @@ def observe(out: Path, announced: Mapping[str, Announced], now: float) -> Observ
         left_out=tuple(sorted(names_in(out / LEFT_OUT).values())),
         plan=shown.plan,
         course=course,
+        groups=groups_of(lines[-1]) if lines else "",
     )
 
 
@@ -140,10 +146,10 @@ def _rounds(out: Path) -> list[dict[str, Any]]:
 
 
 def _seen(line: Mapping[str, Any], shown: Headline, cases: Mapping[str, int]) -> SeenRound:
-    by_site = {name: figure_of(splits, shown.figure) for name, splits in line["sites"].items()}
+    by_site = {name: figure_of(splits, shown.figure, few_of(line, name)) for name, splits in line["sites"].items()}
     return SeenRound(
         number=line["round"],
-        figure=figure_of(line, shown.figure),
+        figure=figure_of(line, shown.figure, few_of(line)),
         by_site={name: value for name, value in by_site.items() if value is not None},
         sites=len(line["updated"]),
         cases=sum(cases.values()),
@@ -162,13 +168,36 @@ def _cases(entries: Sequence[Entry]) -> dict[int, dict[str, int]]:
     return found
 
 
-def figure_of(splits: Mapping[str, Any], figure: str) -> float | None:
-    """The headline figure on test cases, or on validation cases if there are none."""
+def figure_of(splits: Mapping[str, Any], figure: str, few: Collection[str] = ()) -> float | None:
+    """The headline figure on test cases, or on validation cases if there are none.
+
+    Args:
+        few: the splits of which no rank is given, since scores came in too few groups.
+    """
     for split in ("test", "val"):
         value = splits.get(split, {}).get(figure)
         if value is not None:
-            return float(value)
+            return None if split in few else float(value)
     return None
+
+
+def few_of(line: Mapping[str, Any], site: str | None = None) -> list[str]:
+    """The splits in which scores of a site came in too few groups, or (``None``) those of too many cases; by a line of
+    ``rounds.jsonl``."""
+    told = line.get("scores")
+    if told is None:
+        return []
+    if site is None:
+        return [split for split, ranked in told["ranked"].items() if not ranked]
+    return [split for split, few in told["too_few"].items() if site in few]
+
+
+def groups_of(line: Mapping[str, Any]) -> Groups:
+    """What scores told by groups leave of the headline figure, by the last line of ``rounds.jsonl``."""
+    if "scores" not in line:
+        return ""
+    split = "test" if line["test"]["cases"] else "val"
+    return "marked" if line["scores"]["ranked"][split] else "not given"
 
 
 def state_of(out: Path) -> tuple[State, str]:

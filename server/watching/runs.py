@@ -13,7 +13,8 @@ from fedgraft.server.deployment.folder import REGISTERED, Folder
 from fedgraft.server.deployment.open_runs import last_round, numbers_of, open_runs
 from fedgraft.server.deployment.plain_table import plain_table
 from fedgraft.server.reports.headline import read_headline
-from fedgraft.server.watching.observed import State, figure_of, state_of
+from fedgraft.server.watching.observed import Groups, State, few_of, figure_of, groups_of, state_of
+from fedgraft.server.watching.words import figure_with_mark
 
 REPORT = "report.html"
 
@@ -31,6 +32,7 @@ class PastRun:
         numbers: Flower's, of which a run that was cut off has several, the last one last; empty for a run of a
             coordinator of an older version.
         folder: where it lies.
+        groups: what scores told by groups leave of the figure.
     """
 
     name: str
@@ -43,6 +45,7 @@ class PastRun:
     report: bool
     numbers: tuple[str, ...]
     folder: str
+    groups: Groups = ""
 
 
 def past_runs(folder: Folder) -> tuple[PastRun, ...]:
@@ -77,7 +80,8 @@ def _run(out: Path, numbers: Sequence[str]) -> PastRun:
         number=max(last_round(out), -1 if last is None else last["round"]),
         rounds=shown.rounds,
         figure=shown.heading,
-        value=None if last is None else figure_of(last, shown.figure),
+        value=None if last is None else figure_of(last, shown.figure, few_of(last)),
+        groups="" if last is None else groups_of(last),
         report=(out / REPORT).is_file(),
         numbers=tuple(numbers),
         folder=str(out),
@@ -114,7 +118,7 @@ def run_table(found: Sequence[PastRun], home: Path) -> str:
             clock_time(one.began),
             one.state,
             f"{max(one.number, 0)} of {one.rounds}",
-            "-" if one.value is None else f"{one.figure} {one.value:.3f}",
+            figure_with_mark(one.figure, one.value, one.groups),
             "yes" if one.report else "no",
             one.numbers[-1] if one.numbers else "-",
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fedgraft.common.runtime.moments import ago, clock_time
 from fedgraft.server.exchange.deployed_grid import Asked
 from fedgraft.server.exchange.ledger import Entry
-from fedgraft.server.watching.observed import ENDS, Observed, SeenSite
+from fedgraft.server.watching.observed import ENDS, Groups, Observed, SeenSite
 
 _BARS = "▁▂▃▄▅▆▇█"
 MOST_BARS = 60
@@ -21,13 +21,20 @@ def headline(run: Observed) -> str:
     elif run.state == "ended":
         parts.append(f"after round {max(run.number, 0)} of {run.rounds}")
     figures = [value for value in run.curve if value is not None]
-    if figures:
-        parts.append(f"{run.figure} {figures[-1]:.3f}")
+    if figures or run.groups == "not given":
+        parts.append(figure_with_mark(run.figure, figures[-1] if figures else None, run.groups))
     if run.remaining is not None:
         parts.append(f"about {ago(run.remaining)} left")
     if run.reason:
         parts.append(run.reason)
     return ", ".join(parts)
+
+
+def figure_with_mark(name: str, value: float | None, groups: Groups) -> str:
+    """The headline figure, with what scores told by groups leave of it."""
+    if value is None or groups == "not given":
+        return f"{name} not given (scores in too few groups)" if groups == "not given" else "-"
+    return f"{name} {value:.3f}{' (scores in groups)' * (groups == 'marked')}"
 
 
 def _round(run: Observed) -> str:

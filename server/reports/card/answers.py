@@ -29,7 +29,7 @@ def tripod(run: RunFolder) -> Mapping[str, str]:
         "12b": "; ".join(line for line in summary_lines(plan) if line.startswith(("features", "augment", "harmonise")))
         or "Inputs as the backbone declares them, otherwise unchanged.",
         "12c": f"{_parts(plan)}. Rounds: {plan.rounds}; the final model is that of round "
-        f"{run.summary['final_round']} (select={plan.select}).",
+        f"{run.summary['final_round']} (select={plan.select}{_instead(run)}).",
         "12d": "Figures are given for each hospital (23b).",
         "12e": f"{', '.join(run.summary['columns'].values())}; calibration (ECE, slope, intercept, Brier); "
         "net benefit: report.html."
@@ -87,6 +87,11 @@ def _parts(plan: Plan) -> str:
 
 def _classes(plan: Plan) -> str:
     return ", ".join(plan.data.classes) or "none"
+
+
+def _instead(run: RunFolder) -> str:
+    few = run.plan.select == "best" and not run.chose_best
+    return ", but validation scores came in too few groups to choose by: the last" * few
 
 
 def _sources(run: RunFolder) -> str:

@@ -124,6 +124,11 @@ class RunFolder:
         return bool(self.in_groups.get("ranked", True))
 
     @property
+    def chose_best(self) -> bool:
+        """Whether validation cases chose the round of the final model."""
+        return self.plan.select == "best" and bool(self.in_groups.get("chooses", True))
+
+    @property
     def threshold(self) -> str:
         """The threshold of which figures are shown: ``chosen``; or ``half``, of which sites count exactly."""
         return "chosen" if self.ranked else "half"

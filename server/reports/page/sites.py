@@ -25,7 +25,7 @@ from fedgraft.server.reports.page.folder import Figures, RunFolder
 def hospitals(run: RunFolder) -> Html:
     """The section."""
     split = next((one["split"] for one in run.sites.values()), "test")
-    chose = ", which helped to choose the model" if run.plan.select == "best" else ""
+    chose = ", which helped to choose the model" if run.chose_best else ""
     kind = {"test": "test cases", "val": f"validation cases{chose}"}[split]
     return section(
         "Hospitals",

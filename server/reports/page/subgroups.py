@@ -30,7 +30,9 @@ def subgroups(run: RunFolder) -> Html:
         paragraph(
             "Does it serve everyone alike? Figures on the test cases of all hospitals that told them; lines are 95 % "
             "intervals, dashed is the figure of all together. Where lines are long there are too few cases to say. "
-            "Whether a gap is more than chance counts how many comparisons were made."
+            "Whether a gap is more than chance counts how many comparisons were made.",
+            " Hospitals told scores in groups (see above): AUROC is a little too low, and not given where groups are "
+            "too few." * bool(run.in_groups),
         ),
         *(
             _column(run, column, _in_order(one) if run.plan.audit.bands.get(column) else one)
@@ -115,7 +117,7 @@ def _by_hospital(run: RunFolder, column: str, one: Figures) -> Html | None:
             tag("span", named(site), ", ", named(name)),
             f"{group['cases']:,}",
             percent(group["prevalence"]),
-            figure(group[run.headline]),
+            "not given" if group.get("blurred") else figure(group[run.headline]),
         )
         for site, groups in one["sites"].items()
         for name, group in groups.items()

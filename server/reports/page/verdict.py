@@ -155,7 +155,7 @@ def _of_rounds(run: RunFolder) -> str:
     if made == planned:
         return ""
     if done == planned:
-        return f" (of {planned} rounds, the one that did best on validation cases)" * (run.plan.select == "best")
+        return f" (of {planned} rounds, the one that did best on validation cases)" * run.chose_best
     return f" (of {planned} that were planned; the run ended after {done})"
 
 

@@ -49,9 +49,9 @@ def ended(
         steps: with privacy, those that were taken.
     """
     number, task = state.number + 1, tasks.of(context.plan.data)
-    last = replace(state.rounds[-1], by_site=part.evaluations)
+    last = state.rounds[-1].evaluated(part.evaluations, state.roster)
     context.finished(last)
-    final = state.final.heard(last.number, last.task, last.by_site, state.shared)
+    final = state.final.heard(last.number, last.task, last.by_site, state.shared, last.grouped)
     made = {name: tensor.to(context.trained[name].dtype) for name, tensor in weights.items()}
     shared = {**state.shared, **made}
     context.keep(shared)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from fedgraft.common import tasks
+from fedgraft.common.calibration.in_groups import Grouped
 from fedgraft.common.decisions.decisions import Rules, from_json
 from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire.offer import Offer
 from fedgraft.server.evidence.evidence import Evidence, gather
-from fedgraft.server.evidence.grouped import Grouped
 from fedgraft.server.rounds.state import RunOutcome
 
 from .outcomes import PlanOf, evaluated, outcome
@@ -54,16 +54,14 @@ def decided(found: Evidence) -> dict[str, Any]:
     [(15, 15, False), (100, 14, True), (14, 100, True), (15, 0, False), (14, 0, True), (0, 0, False)],
 )
 def test_a_side_with_cases_needs_three_groups(negatives: int, positives: int, blurred: bool) -> None:
-    offers = {"north": Offer("north", "", True, 9, None, grouped=5), "fine": Offer("fine", "", True, 9, None)}
-    grouped = Grouped(("lesion",), offers)
+    grouped = Grouped(("lesion",), {"north": 5}, {"north", "fine"})
     assert grouped.blurred("north", told(negatives, positives)) is blurred
     assert not grouped.blurred("fine", told(negatives, positives))
 
 
 def test_sites_that_answer_as_one_need_three_groups_of_each() -> None:
     """Of a sum nobody knows whose cases are whose: 3 times 5 and 3 times 8 cases."""
-    offers = {name: Offer(name, "", True, 9, None, grouped=size) for name, size in (("north", 5), ("south", 8))}
-    grouped = Grouped(("lesion",), offers)
+    grouped = Grouped(("lesion",), {"north": 5, "south": 8}, {"north", "south"})
     assert grouped.needed("all together") == 39
     assert grouped.blurred("all together", told(38, 100)) and not grouped.blurred("all together", told(39, 39))
 
@@ -86,6 +84,7 @@ def test_calls_at_one_half_are_exact_where_the_order_of_scores_is_lost(compose_p
         "too_few": {"val": ["north"], "test": ["north"]},
         "share": 1.0,
         "ranked": False,
+        "chooses": False,
     }
 
 
@@ -152,7 +151,8 @@ def test_choosing_the_best_round_by_too_few_groups_is_said(compose_plan: PlanOf)
     plan = compose_plan("select=best")
     found = gather(plan, offered(plan, {"north": {"val": evaluated(plan, 12)}}))
     assert (
-        "select=best chose the final model by validation figures of scores in too few groups: north" in found.warnings
+        "select=best took the last round's model: validation scores of north came in too few groups to choose by "
+        "(docs/trust.md)" in found.warnings
     )
 
 

@@ -66,6 +66,7 @@ def one_round(
         sites=tuple(trained),
         train_loss=0.7 - 0.1 * number if number else None,
         by_site=by_site,
+        grouped=dict.fromkeys(sites, grouped),
         central=test,
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fedgraft.common.drawing.groups import group_forest, group_table
 from fedgraft.common.drawing.markup import Html, words
 from fedgraft.server.reports.card.card import card
 from fedgraft.server.reports.documents import write_documents
@@ -82,6 +83,29 @@ def test_a_small_hospital_among_large_ones_is_marked_alone(run_folder: Made) -> 
     assert f"(AUROC {found['test']['auroc']:.3f})" in shown
     (row,) = re.findall(r"few ?scores in too few groups 12 .*? all together", shown, re.DOTALL)
     assert "not given" in row and f"{found['sites']['few']['auroc']:.3f}" not in row
+
+
+def test_a_subgroup_in_too_few_groups_is_named_and_has_no_rank() -> None:
+    known = {"cases": 80, "prevalence": 0.5, "auroc": [0.9, 0.8, 0.95], "intercept": [0.1, 0.0, 0.2]}
+    few = {**known, "auroc": None, "intercept": None, "blurred": True}
+    table = words(group_table("sex", None, {"F": few, "M": known}, None))
+    assert re.search(r"F ?scores in too few groups ?80 ?50 % ?not given", table)
+    assert "0.900" in table and table.count("not given") == 2
+    drawn = words(group_forest("sex", None, {"F": few, "M": known}, None, None))
+    assert "Not given, scores in too few groups: F" in drawn and "Undefined" not in drawn
+
+
+def test_the_last_round_in_the_place_of_the_best_is_said(run_folder: Made) -> None:
+    folder = run_folder("select=best", only=SMALL, grouped=5)
+    shown, found = told(folder), summary(folder)
+    assert found["scores"]["chooses"] is False
+    assert "the one that did best on validation cases" not in shown
+    why = (
+        "select=best took the last round's model: validation scores of north, south came in too few groups to choose by"
+    )
+    assert any(one.startswith(why) for one in found["warnings"])
+    text = (folder / "model-card.md").read_text(encoding="utf-8")
+    assert "(select=best, but validation scores came in too few groups to choose by: the last)" in text
 
 
 def test_calibration_that_is_worse_on_scores_in_groups_does_not_blame_the_cases(run_folder: Made) -> None:

@@ -48,6 +48,17 @@ def test_the_best_round_s_is_had_back(compose_plan: Composer) -> None:
     assert ended(FinalModel(compose_plan("select=best"), FIRST), not_asked) == (1, 4.0, 0)
 
 
+def test_where_scores_came_in_too_few_groups_the_last_is_taken(compose_plan: Composer) -> None:
+    """Four cases of each class are fewer than three groups of two; of one case, they are four groups."""
+    for size, end in ((2, (2, 8.0)), (1, (1, 4.0))):
+        final = FinalModel(compose_plan("select=best"), FIRST)
+        for number, (right, value) in enumerate([(1, 0.0), (4, 4.0), (2, 8.0)]):
+            shared = {"head.weight": torch.tensor([value])}
+            final = final.heard(number, TASK, told(right), shared, {"north": size})
+        number, chosen = final.chosen(2, shared)
+        assert (number, float(chosen["head.weight"])) == end
+
+
 def test_a_share_of_the_trained_head_takes_the_place_of_the_last(compose_plan: Composer) -> None:
     plan = compose_plan("initial=prototypes", "initial.interpolate=[0.25,0.5,1.0]")
     right = {2.0: 4, 4.0: 3, 8.0: 2}

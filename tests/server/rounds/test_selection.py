@@ -41,7 +41,7 @@ def evaluated(scores: list[float], labels: list[int]) -> Evaluation:
 def chosen(*rounds: Mapping[str, Mapping[str, Evaluation]]) -> Candidate:
     best: Candidate | None = None
     for number, by_site in enumerate(rounds):
-        best = better(best, number, TASK, by_site, {"w": torch.tensor(float(number))})
+        best = better(best, number, TASK, by_site, {"w": torch.tensor(float(number))}, {})
     assert best is not None
     return best
 
@@ -59,10 +59,21 @@ def test_rounds_are_compared_over_the_sites_of_the_first() -> None:
     assert chosen(first, {**told(a=RIGHT), "b": {}}).number == 0
 
 
+def test_scores_in_too_few_groups_choose_nothing() -> None:
+    """With one case of each side, groups of two are too few; b tells each case's score."""
+    rounds = [told(a=RIGHT, b=WRONG), told(a=EVEN, b=EVEN)]
+    best = None
+    for number, by_site in enumerate(rounds):
+        best = better(best, number, TASK, by_site, {}, {"a": 2, "b": 0})
+    assert best is not None and (best.number, best.sites) == (1, frozenset("b"))
+    assert first(TASK, told(a=RIGHT), {}, {"a": 2}) is None
+    assert better(None, 0, TASK, told(a=RIGHT, b=RIGHT), {}, {"a": 2, "b": 2}) is None
+
+
 @pytest.mark.parametrize("by_site", [{}, {"a": {}}, {"a": {"val": evaluated(EVEN, [1, 1])}}])
 def test_no_figure_in_the_first_round_is_an_error(by_site: Mapping[str, Mapping[str, Evaluation]]) -> None:
     with pytest.raises(UndefinedFigureError, match="select=best: in the first round the sites told no defined figure"):
-        first(TASK, by_site, {})
+        first(TASK, by_site, {}, {})
 
 
 def test_tensors_that_stay_at_the_sites_can_t_be_had_back(compose_plan: Composer) -> None:
