@@ -26,7 +26,7 @@ ROOMS = {
     "common": "cli commands web drawing model_folder models kinds losses compression parcel wire secure exact fair "
     "robust adaptation heads features tables harmonisation alignment sampling personalisation familiarity "
     "decisions calibration privacy plan tasks logs membership tensors runtime interfaces records installed "
-    "seeding truth posix errors causes merged_bins",
+    "seeding truth plain_yaml posix errors causes merged_bins",
     "client": "cli commands console overview joining membership withdrawal review own_report check deidentification "
     "app privacy export prediction explanation structured_report training features images tables text augmentation "
     "notes deployment approval cohort audit account fence secure site",

@@ -18,6 +18,7 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from fedgraft.common.errors import PlanError
+from fedgraft.common.plain_yaml import plain_yaml
 from fedgraft.common.plan.bounds_section import BoundsSection
 from fedgraft.common.plan.checks.checks import contradictions
 from fedgraft.common.plan.data_sections import DataSection, DicomSection, InputSection, NoteCopies, TableSection
@@ -239,7 +240,7 @@ def load_plan(path: Path) -> Plan:
     """Read a plan from a ``.yaml`` or ``.json`` file.
 
     Raises:
-        PlanError: the file is missing, is not text, YAML or JSON, or is not a valid plan.
+        PlanError: the file is missing, is not text, YAML or JSON, has numbers with commas, or is not a valid plan.
     """
     if not path.is_file():
         raise PlanError(f"plan file {path} does not exist; a simulation writes one as plan.yaml in its run folder")
@@ -247,11 +248,9 @@ def load_plan(path: Path) -> Plan:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".json":
             return from_json(text)
-        raw = yaml.safe_load(text)
     except UnicodeDecodeError as error:
         raise PlanError(f"plan file {path} is not UTF-8 text") from error
-    except yaml.YAMLError as error:
-        raise PlanError(f"plan file {path} is not valid YAML: {error}") from error
+    raw = plain_yaml(text, path)
     if not isinstance(raw, dict):
         raise PlanError(f"plan file {path} must be a mapping of sections")
     return from_dict(raw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,23 @@ def test_a_file_that_is_no_plan_is_named(tmp_path: Path, content: bytes, why: st
     text = all_problems(lambda: load_plan(path))
     assert "mine.yaml" in text
     assert why in text
+
+
+def test_a_decimal_comma_is_one_error_with_line_and_spelling(plan_of: PlanOf, tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    plan = plan_of("train.epochs=2").to_yaml()
+    block = re.sub(r"(?m)^  lr: .*$", "  lr: 0,01", plan, count=1)
+    braces = re.sub(r"(?ms)^train:\n.*?(?=^\S)", "train: {epochs: 2, lr: 0,01, batch_size: 8}\n", plan)
+    for text in (block, braces):
+        path.write_text(text)
+        line = text[: text.index("0,01")].count("\n") + 1
+        said = f"plan.yaml, line {line}: `lr: 0,01` has a comma in a number; write `lr: 0.01`, with a point"
+        problems = all_problems(lambda: load_plan(path))
+        assert said in problems and "1 problem:" in problems
+    path.write_text("a: {b: -1,5e-3}\nc: [1,2]\nd: '0,01'\ne: {f: 1, 2: }\ng: {h: x,3}\n")
+    problems = all_problems(lambda: load_plan(path))
+    assert "line 1: `b: -1,5e-3` has a comma in a number; write `b: -1.5e-3`" in problems
+    assert problems.count("has a comma") == 1, "a list, a text, a key of its own are none"
 
 
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
