@@ -92,7 +92,8 @@ CAUSES_HERE = {
     "plan-invalid": "this site can't carry out the plan; state/errors.jsonl says where; mostly another version of "
     "fedgraft than the coordinator's",
     "bounds": "the plan, or a message, asks for more than `bounds` in site.yaml allows; state/errors.jsonl names each "
-    "option, its value and the bound. The coordinator learns the word `bounds` only: tell them, or change the bound",
+    "option, its value and the bound. The coordinator learns the word `bounds` only: tell them, or change the bound "
+    "(`fedgraft site review` names the line)",
     "privacy-spent": "the `privacy` budget in site.yaml does not suffice for this run, or the run has asked for all "
     "that it was charged with; `fedgraft site privacy` says how much is left",
     UNAPPROVED: "the plan waits for a person here: `fedgraft site pending`, `review` and `approve`; the coordinator "

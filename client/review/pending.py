@@ -18,6 +18,9 @@ not wait; one of whose run it has said nothing since it came is marked as such. 
 refused.
 """
 
+MOST_SHOWN = 5
+"""Of the plans that `bounds` refused, the newest."""
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's own options; ``--site`` is shared."""
@@ -31,9 +34,9 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps([{**asdict(one), "came": _stamp(one.came)} for one in found], indent=2))
         return 0
-    for plan in decisions.beyond():
-        if decisions.run_of(plan) != "over":
-            say(f"{plan[:16]}  refused by `bounds` in site.yaml; fedgraft site review {plan[:8]} says which")
+    for plan in list(decisions.beyond())[:MOST_SHOWN]:
+        ended = ", and its run is over" * (decisions.run_of(plan) == "over")
+        say(f"{plan[:16]}  refused by `bounds` in site.yaml{ended}; fedgraft site review {plan[:8]} says which")
     if decisions.site.approval != "ask":
         say(f"nothing waits: {given.site} has approval: {decisions.site.approval}")
         return 0
