@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from flwr.app import Context
@@ -68,6 +69,7 @@ def build(
     durable: bool = True,
     last: bool = True,
     clock: Clock | None = SYSTEM,
+    called: Mapping[int, str] = MappingProxyType({}),
 ) -> ServerApp:
     """A ServerApp; reads ``plan`` (JSON), ``run`` (its name; for a simulation ``out``, a folder), ``resume`` (not
     empty: go on with the run that is there) and ``extend`` (so many rounds more) from the run's configuration.
@@ -81,6 +83,7 @@ def build(
         durable: wait after each round until its checkpoint is on the disk.
         last: mark the run as complete at its end; ``False`` if the caller adds to its files, and marks it then.
         clock: by which the run waits for sites; ``None`` for a simulation, in which nothing waits.
+        called: names of sites by node id, of a simulation.
     """
     app = ServerApp()
 
@@ -90,7 +93,7 @@ def build(
         out = place_of(context.run_config, os.environ)
         plan = with_tracking(plan, out)
         more = int(str(context.run_config.get("extend", "")) or 0)
-        keeping = Keeping(context.run_id, bool(context.run_config.get("resume", "")), durable, more)
+        keeping = Keeping(context.run_id, bool(context.run_config.get("resume", "")), durable, more, called)
         through = deployed(grid, out, _registered(out))
         with run_lock(out), _said_why(out, last):
             with tracked(plan, out) if tracker is None else nullcontext(tracker) as keeps:

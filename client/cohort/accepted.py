@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from fedgraft.client.cohort.duplicates import refuse_across_splits
 from fedgraft.client.cohort.enrolment.enrolled import EVALUATION, TRAINING, Enrolled
 from fedgraft.client.cohort.enrolment.roll import Roll, roll_of_plan
 from fedgraft.client.cohort.inputs import Inputs
-from fedgraft.client.cohort.quarantine import USABLE, count_reasons, write_quarantine
+from fedgraft.client.cohort.quarantine import REASONS, USABLE, count_reasons, write_quarantine
 from fedgraft.client.cohort.splits import require_given
 from fedgraft.common import tasks
 from fedgraft.common.errors import DataError
@@ -158,6 +159,9 @@ def _labelled(cases: Sequence[Case], labels: Tensor, parts: Mapping[str, tuple[C
 
 def _nobody_left(cases: Sequence[Case], verdicts: NDArray[np.uint8]) -> DataError:
     reasons = f" (can't be used: {listed_reasons(verdicts)})" if (verdicts != USABLE).any() else ""
+    if (verdicts != USABLE).all():
+        first = max(count_reasons(verdicts).items(), key=itemgetter(1))[0]
+        return DataError(f"the cohort leaves no case to train on{reasons}: {REASONS[first]}; see fedgraft site check")
     return DataError(f"the cohort leaves no case to train on{reasons}; {_remedy(cases)}, or see fedgraft site check")
 
 

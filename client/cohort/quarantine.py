@@ -22,7 +22,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "not-dicom": "not a DICOM file: no DICM prefix (PS3.10 section 7.1)",
         "damaged": "the file is cut off, or its elements or pixels can't be parsed",
         "no-pixels": "the DICOM file holds no image",
-        "unsupported": "a transfer syntax, photometric interpretation or kind of pixel that FedGraft does not read",
+        "unsupported": "a format, transfer syntax, photometric interpretation or kind of pixel that is not read",
         "inconsistent": "lengths, shapes or values contradict each other: the pixels would be wrong",
         "too-large": "beyond one of the site's limits (pixels, frames, decoded bytes or header)",
         "too-slow": "decoding took longer than the site's limit",

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.inputs import Account, CaseView
 from fedgraft.client.images.expansion import expanded
 from fedgraft.client.images.ingest import ImageIngest
+from fedgraft.client.images.raster import FORMATS
 from fedgraft.client.images.transforms import fingerprint, normalise
 from fedgraft.client.site.release import may_release_means
 from fedgraft.client.site.site_file import ReleasePolicy
@@ -45,7 +47,7 @@ class ImageInputs:
         if rows:
             raise WrongKindError(
                 f"{rows} case(s) are rows of a table, and the plan is for images: name an image of each in the "
-                "manifest's `path`, or choose a plan with a `table`"
+                f"manifest's `path`{_perhaps(cases)}, or choose a plan with a `table`"
             )
         return expanded(cases, self.ingest.reading, self.ingest.store)
 
@@ -122,3 +124,11 @@ def _parts(wanted: Sequence[CaseView], batch: int) -> Iterator[slice]:
             start += batch
     if start < end:
         yield slice(start, end)
+
+
+def _perhaps(cases: Sequence[Case]) -> str:
+    """The first column whose first cell is called as images are."""
+    for name, cell in cases[0].columns:
+        if Path(cell.partition("::")[0]).suffix.lower() in (*FORMATS, ".dcm", ".npz"):
+            return f" (`{name}` seems to name them: call that column `path`)"
+    return ""

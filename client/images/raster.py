@@ -19,6 +19,8 @@ from fedgraft.client.site.limits import Limits
 
 Pixels = NDArray[np.float32]
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
+UNREAD = frozenset({".bmp", ".gif", ".webp", ".heic", ".jp2", ".pdf", ".svg"})
+"""Suffixes of pictures of other formats: they are no DICOM files that lost their prefix."""
 _GREY_MODES = {"1": "L", "LA": "L"}
 _SIXTEEN_BITS = ("I", "I;16", "I;16B")
 _RANGE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.quarantine import CaseError
 from fedgraft.client.images.image import DecodedImage
-from fedgraft.client.images.raster import FORMATS, array_to_unit, read_array, read_picture
+from fedgraft.client.images.raster import FORMATS, UNREAD, array_to_unit, read_array, read_picture
 from fedgraft.client.site.limits import Limits
 from fedgraft.common.plan.data_sections import DicomSection
 
@@ -60,7 +60,10 @@ class CaseReader:
             return DecodedImage(self._row(case, file, array))
         if array:
             raise CaseError("unsupported", "`::array` is for .npz files")
-        if Path(file).suffix.lower() in FORMATS:
+        suffix = Path(file).suffix.lower()
+        if suffix in UNREAD:
+            raise CaseError("unsupported", "a picture of this format is not read; save it as PNG, JPEG or TIFF")
+        if suffix in FORMATS:
             return DecodedImage(read_picture(Path(file), self._reading.limits, case.row))
         from fedgraft.client.images.dicom.read import read_dicom  # pydicom takes half a second to import
 

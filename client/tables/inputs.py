@@ -77,6 +77,9 @@ class TableInputs:
             WrongKindError: they are no rows: cells are to come from their files, and none of these is a table.
         """
         needing = [case for case in cases if not {name for name, _ in case.columns}.issuperset(self._names)]
+        own = {name for name, _ in needing[0].columns} if needing else set()
+        if needing and needing[0].row is not None and not needing[0].in_a_table and own.intersection(self._names):
+            raise _lacking([name for name in self._names if name not in own])
         if needing and not any(case.in_a_table for case in needing) and not _is_its_manifest(needing[0]):
             raise WrongKindError(
                 f"{len(needing)} case(s) are no rows of a table, and the plan is for a table: put its columns into the "
@@ -159,10 +162,7 @@ class TableInputs:
         held = {**self._from_file(case, elsewhere), **own} if elsewhere else own
         lacking = [name for name in self._names if name not in held]
         if lacking:
-            raise DataError(
-                f"neither the manifest nor the table that it names has the column(s) {', '.join(lacking)}; "
-                "rename them as in the plan's `table`"
-            )
+            raise _lacking(lacking)
         return [held[name] for name in self._names]
 
     def _from_file(self, case: Case, names: tuple[str, ...]) -> dict[str, str]:
@@ -200,3 +200,10 @@ def _is_its_manifest(case: Case) -> bool:
 def _require_first_view(wanted: Sequence[CaseView]) -> None:
     if any(one.view for one in wanted):
         raise DataError("a row of a table has no other view than itself; set augment.views=1")
+
+
+def _lacking(columns: Sequence[str]) -> DataError:
+    return DataError(
+        f"neither the manifest nor the table that it names has the column(s) {', '.join(columns)}; rename them as in "
+        "the plan's `table`"
+    )

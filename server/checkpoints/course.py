@@ -35,12 +35,14 @@ class Keeping:
         resume: go on where the folder's run was interrupted.
         durable: wait after each round until the checkpoint is on the disk.
         extend: so many rounds more than the plan says.
+        called: names of sites by node id, in a simulation, where nobody is registered.
     """
 
     run: int = 1
     resume: bool = False
     durable: bool = True
     extend: int = 0
+    called: Mapping[int, str] = field(default_factory=dict)
 
 
 BEGINS = Keeping()
@@ -78,13 +80,14 @@ class Course:
         checkpoints = Checkpoints(out, keeping.durable)
         if not (keeping.resume and checkpoints.numbers()):
             checkpoints.begin()
-            return Course(keeping, plan.digest, checkpoints, Ledger(out / LEDGER, registered), None)
+            ledger = Ledger(out / LEDGER, registered, called=keeping.called)
+            return Course(keeping, plan.digest, checkpoints, ledger, None)
         found = checkpoints.read()
         found.require(plan, out)
         found = found.longer(keeping.extend) if keeping.extend else found
         checkpoints.go_on(found)
         _cut(out / ROUNDS, found.state.number)
-        ledger = Ledger(out / LEDGER, registered, found.entries)
+        ledger = Ledger(out / LEDGER, registered, found.entries, called=keeping.called)
         return Course(keeping, found.asked, checkpoints, ledger, found, time.monotonic() - found.seconds)
 
     @property

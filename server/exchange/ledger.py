@@ -84,6 +84,7 @@ class Ledger:
         before: how many of the file's lines stay, since a run that was interrupted goes on; what it wrote after them,
             and what it left in `FAILURES`, moves to `LOST`, beside it.
         known: entries that it begins with, and does not write.
+        called: names of sites by node id, where nobody is registered (a simulation).
 
     Attributes:
         entries: all, as they were written. Of thousands of sites over hundreds of rounds they are too many to be gone
@@ -97,13 +98,14 @@ class Ledger:
         registered: Mapping[int, str] = MappingProxyType({}),
         before: int = 0,
         known: Iterable[Entry] = (),
+        called: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
         self._path = path
         self._registered = registered
         self.entries: list[Entry] = []
         self.refused: list[Entry] = []
         self._by_what: dict[What, list[Entry]] = {}
-        self._called: dict[int, str] = {}
+        self._called = dict(called)
         self._bytes: dict[int, tuple[int, int]] = {}
         self._failures: list[Entry] = []
         self._note(known)
@@ -163,7 +165,7 @@ class Ledger:
 
     def name_of(self, node: int) -> str:
         """How a node is called that did not tell its name: by that under which it is registered; in a simulation, where
-        nobody is, as it has called itself before."""
+        nobody is, as the simulation calls it or it has called itself before."""
         if self._registered:
             return self._registered.get(node, f"node {node}")
         return self._called.get(node, f"node {node}")

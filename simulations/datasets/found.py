@@ -17,7 +17,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.common import tasks
 from fedgraft.common.errors import DataError, PlanError
 from fedgraft.simulations.datasets.source import Source
-from fedgraft.simulations.datasets.suggestion import images_hint, suggestion
+from fedgraft.simulations.datasets.suggestion import cell_problems, images_hint, suggestion
 
 USUAL = {"backbone": "tf_efficientnet_lite0", "head": "linear", "train": "sgd", "strategy": "fedavg"}
 OF_TABLES = {"backbone": "identity", "head": "plain", "train": "sgd_table", "strategy": "fedadam"}
@@ -163,10 +163,20 @@ def _of_table(raw: Mapping[str, Any], cases: Sequence[Case]) -> dict[str, Any]:
             f"the cases are rows of a table: say which columns are used, for instance {suggestion(cases, used)}"
             f"{images_hint(cases)}"
         )
+    if problems := [*_predicted(raw["data"], table), *cell_problems(cases, table["numeric"], table["missing"])]:
+        raise PlanError(problems)
     if not table["numeric"]:
         table["indicate_missing"] = False
     chosen = {group: _chosen(group, raw[group]) for group in USUAL if isinstance(raw.get(group), Mapping)}
     return {**raw, **chosen, "table": table, "data": {**raw["data"], "image_size": None}}
+
+
+def _predicted(data: Mapping[str, Any], table: Mapping[str, Any]) -> list[str]:
+    """A problem if the label's column is one of the table's; other tasks' columns the plan's own checks know."""
+    label = str(data.get("label") or "label")
+    if not tasks.TASKS[str(data["task"])](()).reads_label or label not in (*table["numeric"], *table["categorical"]):
+        return []
+    return [f"table: {label} is what data.task={data['task']} predicts (data.label); remove it from the columns"]
 
 
 def _said_of_table(raw: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fedgraft.client.cohort.case import Case
@@ -101,7 +101,7 @@ def source_from_rows(
     site_of, notes = _site_names(where, sites, str(columns.site))
     _check_sites(where, site_of, min_cases, str(columns.site))
     if not own_patients:
-        _check_patients(where, cases, site_of)
+        _check_patients(where, cases, site_of, called)
     return Source(cases, tuple(site_of), own_patients=own_patients, notes=notes)
 
 
@@ -185,7 +185,7 @@ def _check_sites(where: Path, sites: Sequence[str], least: int, column: str) -> 
     )
 
 
-def _check_patients(where: Path, cases: Sequence[Case], sites: Sequence[str]) -> None:
+def _check_patients(where: Path, cases: Sequence[Case], sites: Sequence[str], called: Mapping[str, str]) -> None:
     """Check that no patient and no group has cases at two hospitals."""
     for what in ("patient", "group"):
         first: dict[str, int] = {}
@@ -199,7 +199,7 @@ def _check_patients(where: Path, cases: Sequence[Case], sites: Sequence[str]) ->
             raise DataError(
                 f"{where}: {len(parted)} {what}(s) have cases at two hospitals, the first in lines {first[name]} "
                 f"({sites[first[name] - 2]}) and {line} ({sites[line - 2]}). If names are each hospital's own, say "
-                f"data.own_patients=true; else correct `{what}` or the hospital"
+                f"data.own_patients=true; else correct `{called.get(what, what)}` or the hospital"
             )
 
 

@@ -43,7 +43,7 @@ from fedgraft.simulations.clock.folder import add_to_summary, pace_of, read_fact
 from fedgraft.simulations.clock.timeline import Pace, profiles
 from fedgraft.simulations.engine.cluster.run import Asked, run_on_ray
 from fedgraft.simulations.engine.display import Display
-from fedgraft.simulations.engine.grid import run_in_process
+from fedgraft.simulations.engine.grid import node_of, run_in_process
 from fedgraft.simulations.engine.trouble import sentence
 from fedgraft.simulations.federation.availability import Reaches, always, reaches
 from fedgraft.simulations.federation.giveaways import giveaway_sentences
@@ -173,7 +173,10 @@ def _run(
     sites = list(federation.sites.values())
     config = {"plan": plan.to_json(), "out": str(out), "resume": "yes" if resume else "", "extend": str(extend)}
     test = _central_test(out, plan, federation, display)
-    server = app.build(test, display.round, series is None, ended, tracker, False, last=False, clock=None)
+    called = {node_of(place): name for place, name in enumerate(federation.sites)}
+    server = app.build(
+        test, display.round, series is None, ended, tracker, False, last=False, clock=None, called=called
+    )
     try:
         if plan.engine.name == "ray":
             asked = Asked(plan.engine, sites, out, expected, display.counted, say, trouble, reached)

@@ -50,11 +50,14 @@ def composed(asked: Words) -> Planned:
         PlanError: words that can't be read and options that are wrong, all in one list.
     """
     problems: list[str] = []
-    config = _composed(_understood(asked, problems), asked.config_dir, problems)
+    understood = _understood(asked, problems)
+    config = _composed([*understood], asked.config_dir, problems)
     for name, value in asked.options.items():
         problems += _set(config, name, value)
     said: list[str] = []
     plan, study, found, graft = study_problems(config, said.append)
+    unset = {f"{str(word).partition('=')[0]} is not set" for word in asked.words if word not in understood}
+    found = [one for one in found if one.partition(";")[0] not in unset]  # it was, in words that can't be read
     if problems or plan is None:
         raise PlanError([*problems, *found])
     return Planned(plan, study, asked, tuple(said), graft)
@@ -81,7 +84,7 @@ def _understood(asked: Words, problems: list[str]) -> list[str]:
             override = parser.parse_override(word)
             value = None if override.is_sweep_override() else override.value()
         except (HydraException, TypeError):  # TypeError: not even text
-            problems.append(f"{word!r} is not of the form name=value")
+            problems.append(f"{word!r} is not of the form name=value{_quotes(word)}")
             continue
         name = override.key_or_group
         if (wrong := several_members(word, known)) is not None:
@@ -96,6 +99,21 @@ def _understood(asked: Words, problems: list[str]) -> list[str]:
         else:
             good.append(word)
     return good
+
+
+def _quotes(word: object) -> str:
+    """What to do if only the value's signs stand in the way: Hydra has uses for spaces, brackets and quotes."""
+    name, equals, value = str(word).partition("=")
+    if not (isinstance(word, str) and equals and value) or not _NAME.fullmatch(name) or value[0] in "[{":
+        return ""
+    quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+    return (
+        " as it stands: a value with spaces, brackets or signs needs quotes of its own, within those of the shell: "
+        f"\"{name}='{quoted}'\""
+    )
+
+
+_NAME = re.compile(r"[+~]{0,2}[\w./@]+")
 
 
 def _composed(words: list[str], config_dir: Path | None, problems: list[str]) -> DictConfig:

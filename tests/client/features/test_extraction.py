@@ -163,8 +163,8 @@ def test_a_cohort_of_which_nothing_can_be_used_says_why(cases: tuple[Case, ...],
     with pytest.raises(DataError) as caught:
         cohort_of(cases, extractor(model, Store(None)))
     assert str(caught.value) == (
-        "the cohort leaves no case to train on (can't be used: damaged 19, missing 1); lower `split` in site.yaml (in "
-        "a simulation data.val_fraction and data.test_fraction), or see fedgraft site check"
+        "the cohort leaves no case to train on (can't be used: damaged 19, missing 1): the file is cut off, or its "
+        "elements or pixels can't be parsed; see fedgraft site check"
     )
 
 

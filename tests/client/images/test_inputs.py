@@ -186,3 +186,8 @@ def test_rows_are_no_images(inputs: Maker) -> None:
     rows = [Case("/data/laboratory.csv", "a", f"p{row}", row) for row in range(3)]
     with pytest.raises(WrongKindError, match=r"3 case\(s\) are rows of a table, and the plan is for images"):
         inputs().expanded(rows)
+    named = Case("/data/cases.csv", "a", "p", 0, columns=(("sex", "f"), ("image", "films/1.PNG")))
+    with pytest.raises(
+        WrongKindError, match=r"manifest's `path` \(`image` seems to name them: call that column `path`\), or"
+    ):
+        inputs().expanded([named])

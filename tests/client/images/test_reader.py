@@ -66,6 +66,13 @@ def test_pictures(read_case: CaseReader, tmp_path: Path) -> None:
         assert found.marks == DeidentificationFlag.NONE
 
 
+def test_a_picture_of_another_format_is_no_broken_dicom(read_case: CaseReader, tmp_path: Path) -> None:
+    for suffix in ("bmp", "gif", "webp"):
+        Image.fromarray(GREY).save(tmp_path / f"a.{suffix}")
+        said = "unsupported: a picture of this format is not read; save it as PNG, JPEG or TIFF"
+        assert refused(read_case, case(tmp_path / f"a.{suffix}")) == said
+
+
 def test_a_row_is_a_page_of_a_picture(read_case: CaseReader, tmp_path: Path) -> None:
     Image.fromarray(GREY).save(tmp_path / "a.tif", save_all=True, append_images=[Image.fromarray(255 - GREY)])
     assert_allclose(read_case(case(tmp_path / "a.tif", 1)).pixels, 1 - GREY / 255, atol=1e-7)

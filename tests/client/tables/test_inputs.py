@@ -161,3 +161,7 @@ def test_images_are_no_rows(tmp_path: Path) -> None:
     assert inputs().expanded([case(film, None, age="60", sex="m")]) != ()
     with pytest.raises(WrongKindError, match=r"2 case\(s\) are no rows of a table, and the plan is for a table"):
         inputs().expanded([case(film, None, age="60"), case(tmp_path / "2.png", None)])
+    with pytest.raises(
+        DataError, match=r"neither the manifest .* has the column\(s\) sex; rename them as in the plan's"
+    ):
+        inputs().expanded([case(tmp_path / "cells.npz", 0, age="60")])  # as `predict` has a row of a frame

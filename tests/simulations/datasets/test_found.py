@@ -123,6 +123,44 @@ def test_a_table_without_columns_is_an_error_that_suggests_them(plan_of: PlanOf,
     )
 
 
+COMMAS = (
+    "age, weight hold(s) numbers with a comma (1,5), which are never guessed at; write a point: in pandas "
+    "read_csv(FILE, sep=';', decimal=',').to_csv(NEW, index=False)"
+)
+
+
+def german(folder: Path) -> Path:
+    """Semicolons, and in two columns commas in numbers; one cell of these is empty."""
+    lines = ["patient;hospital;label;age;weight;count;sex", "p1;a;x;61,5;70,25;3;f", "p2;b;y;52,0;;4;m"]
+    (folder / "german.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / "german.csv"
+
+
+def test_columns_with_decimal_commas_are_named_and_not_left_out_in_silence(plan_of: PlanOf, tmp_path: Path) -> None:
+    own = ("data=manifest", f"data.path={german(tmp_path)}", "data.site=hospital", "data.min_cases=1")
+    with pytest.raises(PlanError) as caught:
+        plan_of(*own)
+    assert caught.value.problems == (
+        "the cases are rows of a table: say which columns are used, for instance table.numeric=[count] "
+        f"table.categorical=[sex]. Not among them: {COMMAS}",
+    )
+    with pytest.raises(PlanError) as caught:
+        plan_of(*own, "table.numeric=[age,weight,count,sex]", "table.categorical=[]")
+    assert caught.value.problems == (
+        f"table.numeric: {COMMAS}",
+        "table.numeric names sex, of which no cell is a number: is it table.categorical, or a text that means missing "
+        "(table.missing)?",
+    )
+
+
+def test_the_label_is_no_column_of_the_table(plan_of: PlanOf, tmp_path: Path) -> None:
+    own = ("data=manifest", f"data.path={write(tmp_path)}", "data.site=hospital", "table.numeric=[age]")
+    with pytest.raises(PlanError) as caught:
+        plan_of(*own, "table.categorical=[sex,label]")
+    said = "table: label is what data.task=classification predicts (data.label); remove it from the columns"
+    assert caught.value.problems == (said,)
+
+
 def test_findings_are_no_columns_of_the_table(plan_of: PlanOf, tmp_path: Path) -> None:
     (tmp_path / "cases.csv").write_text("patient,mass,age\np1,1,61\np2,0,52\n")
     with pytest.raises(PlanError, match=r"for instance table\.numeric=\[age\] table\.categorical=\[\]$"):

@@ -201,7 +201,7 @@ def test_a_patient_at_two_hospitals(tmp_path: Path) -> None:
     path = write(tmp_path, lines)
     assert message(path) == (
         f"{path}: 1 patient(s) have cases at two hospitals, the first in lines 2 (north) and 5 (south). If names are "
-        "each hospital's own, say data.own_patients=true; else correct `patient` or the hospital"
+        "each hospital's own, say data.own_patients=true; else correct `patient_id` or the hospital"
     )
     assert read(path, own_patients=True).own_patients
 

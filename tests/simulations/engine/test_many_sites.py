@@ -121,6 +121,6 @@ def test_a_site_that_fails_is_dropped_by_name_and_the_others_go_on_together(
 
     monkeypatch.setattr(sites, "write_manifest", spoil)
     summary = run("loss.weights=none", out="run")
-    assert {line["site"] for line in summary["dropped"]} == {"node 1002"} and len(summary["sites"]) == 7
+    assert {line["site"] for line in summary["dropped"]} == {"site-03"} and len(summary["sites"]) == 7
     lines = [json.loads(line) for line in (tmp_path / "run" / "rounds.jsonl").read_text().splitlines()]
     assert [len(line["updated"]) for line in lines] == [0, 7, 7]

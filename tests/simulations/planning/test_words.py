@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from fedgraft.common.errors import PlanError
 from fedgraft.simulations.api import plan
@@ -88,6 +89,17 @@ def test_what_is_not_text_or_no_value_is_named() -> None:
     assert found[1].startswith("rounds=<class 'object'> is no value")
     assert "Interpolation key 'nowhere' not found" in found[2]
     assert problems(rounds=object())[0].endswith("Value 'object' is not a supported primitive type")
+
+
+def test_a_value_that_needs_quotes_of_its_own_is_shown_with_them() -> None:
+    for value in ("films/a b (1).csv", "x=y.csv", "it's & co.csv"):
+        (found,) = problems("data=manifest", f"data.path={value}")  # and not that data.path is not set
+        said, _, shown = found.partition(", within those of the shell: ")
+        assert said == (
+            f"{f'data.path={value}'!r} is not of the form name=value as it stands: a value with spaces, brackets or "
+            "signs needs quotes of its own"
+        )
+        assert OverridesParser.create().parse_override(shown.strip('"')).value() == value
 
 
 def test_hydras_own_state_is_left_as_it_was() -> None:
