@@ -160,6 +160,7 @@ def _tell(out: Path, found: Predictions) -> None:
     if found.decided is not None:
         flagged = sum(map(bool, found.decided.why))
         kinds = ", ".join(f"{kind} {count}" for kind, count in found.decided.flagged.items())
-        say(f"  a person must look at {flagged} of the {predicted} predicted{f': {kinds}' if kinds else ''}")
+        unread = f", and at the {sum(bad.values())} that can't be used" if bad else ""
+        say(f"  a person must look at {flagged} of the {predicted} predicted{f': {kinds}' if kinds else ''}{unread}")
     for note in found.notes:
         say(f"  {note}")

@@ -44,7 +44,8 @@ def suggestion(cases: Sequence[Case], used: Collection[str] = ()) -> str:
 
 def cell_problems(cases: Sequence[Case], numeric: Collection[str], missing: Collection[str]) -> list[str]:
     """What stands in the way of reading numeric columns at all, by the first rows: decimal commas, or no number."""
-    commas, texts = [], []
+    commas: list[str] = []
+    texts: list[str] = []
     for name, cells in _columns(cases):
         known = {cell for cell in cells if cell and cell not in missing}
         if name not in numeric or not known or any(_is_number(cell) for cell in known):

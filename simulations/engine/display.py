@@ -192,18 +192,20 @@ def site_cells(summary: dict[str, Any]) -> tuple[tuple[str, ...], list[list[str]
 
 
 def _caption(summary: dict[str, Any]) -> str:
-    why = tasks.TASKS[summary["task"]](()).undefined
-    worst = summary["worst_site"]["name"]
-    caption = f"undefined: {why}"
-    if worst is not None:
-        caption = f"* worst by {summary['columns'][summary['headline']]}; {caption}"
+    _, rows, worst = site_cells(summary)
+    cells, lines = {cell for row in rows for cell in row}, []
+    marks = [] if worst is None else [f"* worst by {summary['columns'][summary['headline']]}"]
+    if UNDEFINED in cells:
+        marks.append(f"{UNDEFINED}: {tasks.TASKS[summary['task']](()).undefined}")
+    if NOT_TOLD in cells:
+        marks.append(f"{NOT_TOLD}: no test cases, or withheld")
+    if marks:
+        lines.append("; ".join(marks))
     if len(summary["sites"]) > MOST:
-        caption += f"\nthe weakest of {len(summary['sites']):,} sites, and quantiles over all of them; {WHOLE}"
-    if any(not site["cases"] for site in summary["sites"].values()):
-        caption += f"; {NOT_TOLD}: no test cases, or withheld"
+        lines.append(f"the weakest of {len(summary['sites']):,} sites, and quantiles over all of them; {WHOLE}")
     if _has_findings(summary):
-        caption += "\nmeans over the findings with cases of both sides; summary.json's `undefined` names the others"
-    return caption
+        lines.append("means over the findings with cases of both sides; summary.json's `undefined` names the others")
+    return "\n".join(lines)
 
 
 def _has_findings(summary: dict[str, Any]) -> bool:

@@ -46,6 +46,7 @@ from fedgraft.simulations.engine.display import Display
 from fedgraft.simulations.engine.grid import node_of, run_in_process
 from fedgraft.simulations.engine.trouble import sentence
 from fedgraft.simulations.federation.availability import Reaches, always, reaches
+from fedgraft.simulations.federation.copies import copy_sentences
 from fedgraft.simulations.federation.giveaways import giveaway_sentences
 from fedgraft.simulations.federation.local_statistics import with_local_statistics
 from fedgraft.simulations.federation.red_flags import red_flag_sentences
@@ -137,11 +138,11 @@ def _say(said: list[str], console: Console, sentence: str) -> None:
 
 
 def _giveaways(plan: Plan, federation: SimulatedSites) -> list[str]:
-    """Sentences on columns that give the label away, and on what endangers a patient; none if a site's cases can't be
-    read, which the run has said."""
+    """Sentences on columns that give the label away, on copies, and on what endangers a patient; none if a site's cases
+    can't be read, which the run has said."""
     try:
         cases = {name: read_manifest(path.parent / "manifest.csv") for name, path in federation.sites.items()}
-        return [*red_flag_sentences(plan, cases), *giveaway_sentences(plan, cases)]
+        return [*red_flag_sentences(plan, cases), *copy_sentences(cases), *giveaway_sentences(plan, cases)]
     except DataError:
         return []
 

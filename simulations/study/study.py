@@ -64,6 +64,7 @@ from fedgraft.server.evidence.site_distances import distance_sentences
 from fedgraft.server.reports.documents import write_documents
 from fedgraft.simulations.engine.display import Runs
 from fedgraft.simulations.engine.run import Series
+from fedgraft.simulations.federation.copies import copy_sentences
 from fedgraft.simulations.federation.giveaways import giveaway_sentences
 from fedgraft.simulations.federation.sites import partition_cases
 from fedgraft.simulations.planning.options import Size, Study, require_cases
@@ -137,7 +138,11 @@ def _write(plan: Plan, study: Study, ended: Sequence[Ended], out: Path) -> dict[
         "budget": budget_sentences(plan) if compared else [],
     }
     first = ended[0].drawn
-    told = (*giveaway_sentences(first.plan, first.partitioned.sites), *_apart(plan, out))
+    told = (
+        *copy_sentences(first.partitioned.sites),
+        *giveaway_sentences(first.plan, first.partitioned.sites),
+        *_apart(plan, out),
+    )
     points = [{**_summary(plan, study, ended, size), **said} for size in sizes]
     points = [{**point, "warnings": [*point["warnings"], *told]} for point in points]
     found = points[-1]

@@ -171,6 +171,7 @@ def test_a_site_with_one_class_shows_undefined_and_no_number(run: Run) -> None:
     console = Console(file=(text := StringIO()), width=120)
     console.print(site_table(summary))
     assert text.getvalue().count("undefined") >= 2 * len(one_class)
+    assert ("undefined: cases of one class only" in text.getvalue()) == bool(one_class)
 
 
 def test_a_site_that_fails_is_dropped_by_name_and_the_run_goes_on(
