@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,11 @@ from fedgraft.common.plan.plan import Plan
 
 from .encoders import words_of_encoder, write_encoder
 from .plans import plan_of_words
+
+with redirect_stderr(sys.__stderr__):
+    # Loaded by dp-accounting and tensorboard. It keeps standard error as it finds it, and closes that with its handler,
+    # which Hydra does in whatever test runs then: pytest's own file, if it had been loaded in a test.
+    import absl.logging  # noqa: F401
 
 MODEL = (
     "backbone=timm",

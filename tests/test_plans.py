@@ -23,6 +23,11 @@ READ = [
     ("hold_out=[birch]", "hold_out=[cedar]", "loss.weights=global"),
     ("features=taps", "features.statistics=[mean,maximum]", "features.scale=own", "features.shrink=10"),
     ("strategy=exact", "personal=intercept", "loss.weights=none"),
+    ("data=breast_us", "strategy=fedavg", "features=last"),  # its own choice is one that chooses another
+    ("data=tcga_path", "head=cosine", "partition=none"),
+    ("aggregation=secure", "strategy=fedprox", "loss=focal"),
+    ("strategy=exact_strong", "head=plain"),
+    ("experiment=breast_us", "head=linear"),
 ]
 LEFT_TO_HYDRA = [("~hold_out",), ("++rounds=3",), ("+rounds=3", "seed=1"), ("harmonise@clock=none",)]
 REFUSED = [
@@ -30,6 +35,7 @@ REFUSED = [
     ("loss=null",),
     ("loss=3",),
     ("loss=no_such",),
+    ("loss=focal", "loss=ldam"),
     ("rounds=1,2",),
     ("no_such=1",),
     ("+no_such=1",),
