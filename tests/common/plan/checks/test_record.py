@@ -40,7 +40,7 @@ from fedgraft.common.plan.protection.privacy_section import without_later
         (("hold_out=[alder]",), r"set hold_out=\[\]"),
         (("harmonise=histogram",), r"give harmonise\.reference, or set harmonise=none"),
         (("rounds=200",), r"set privacy\.steps to rounds or more"),
-        (("aggregation=secure",), r"set strategy\.precision=float64"),
+        (("aggregation=secure", "strategy.precision=float32"), r"set strategy\.precision=float64"),
         (("privacy.counts=0.5", "privacy.moments=0.5"), "set their sum below 1"),
         (("privacy.delta=0.5",), r"privacy\.delta=0\.5"),
         (("privacy.unit=none", "privacy.epsilon=1"), "options of privacy have no effect"),
