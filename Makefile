@@ -12,6 +12,8 @@ export FLWR_TELEMETRY_ENABLED := 0
 # With it every process would compile all that it imports anew: half a second for this package alone.
 unexport PYTHONDONTWRITEBYTECODE
 export FLWR_DISABLE_UPDATE_CHECK := 1
+# Several processes of tests share the cores; what is not torch's is as the fedgraft command has it.
+export OPENBLAS_NUM_THREADS := 1
 
 help:
 	@echo "make simulate [ARGS='data=busi partition.sites=5']   train over simulated hospitals"

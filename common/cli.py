@@ -49,6 +49,9 @@ COMMANDS = {
         "at the coordinator: init, start, invite, sites, run, watch, stop, ...",
     ),
 }
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""Of NumPy's linear algebra, for matrices that are small here: a second thread is no faster, and on a busy machine each
+product waits for it. torch's threads are the plan's or the site's (``engine.threads``, ``threads``)."""
 HELP = ("-h", "--help")
 COMPLETION = "-sc"
 COMPOSED = ("simulate", "plan")
@@ -88,6 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"fedgraft: there is no command {arguments[0]!r}\n\n{usage()}", file=sys.stderr)
         return 2
     os.environ.update(QUIET)
+    for name, value in ONE_THREAD.items():
+        os.environ.setdefault(name, value)
     try:
         require_posix()
         with private_files():

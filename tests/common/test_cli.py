@@ -158,3 +158,12 @@ def test_bash_completes_with_the_hook_as_the_usage_says(elsewhere: Path, capsys:
         check=False,
     )
     assert done.stdout.split() == ["strategy=fedprox"], done.stderr
+
+
+def test_small_matrices_are_left_to_one_thread_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    assert cli.main(["report", "nowhere"]) == 2
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    assert cli.main(["report", "nowhere"]) == 2
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "2"

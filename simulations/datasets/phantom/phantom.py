@@ -20,6 +20,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 from rich.console import Console
 from rich.progress import Progress
+from threadpoolctl import threadpool_limits
 
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.manifest.manifest import read_manifest, write_manifest
@@ -106,7 +107,8 @@ def _write_all(folder: Path, used: tuple[Scanner, ...], *, cases: int, size: int
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".phantom-"))
     try:
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        progress = Progress(console=Console(stderr=True), transient=True)
+        with threadpool_limits(1, "blas"), progress:  # small products: on a busy machine a second thread is waited for
             task = progress.add_task("writing phantom films", total=cases * len(used))
             for site, scanner in enumerate(used):
                 written = []
