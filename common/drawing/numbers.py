@@ -15,6 +15,11 @@ def figure(value: float | None, digits: int = 3) -> str:
     return MISSING if value is None else f"{value:.{digits}f}"
 
 
+def signed(value: float) -> str:
+    """A difference, with its sign: ``+0.012``; nothing is ``+0.000``, from whichever side it was rounded."""
+    return f"{round(value, 3) + 0.0:+.3f}"
+
+
 def percent(value: float | None) -> str:
     """``54 %``; next to 0 and 1 with a decimal."""
     if value is None:

@@ -63,8 +63,14 @@ def find(raw: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Source]) ->
         PlanError: a value can't be inferred; the message says what to write.
         DataError: the data set can't be loaded, or is wrong.
     """
-    if not leaves_open(raw) or raw["data"].get("task") not in tasks.TASKS:  # reported with the plan's other problems
+    if not leaves_open(raw):
         return Found(dict(raw))
+    if raw["data"].get("task") not in tasks.TASKS:  # of which all that is open depends
+        known = ", ".join(tasks.TASKS)
+        raise PlanError(
+            f"data.task={raw['data'].get('task')}: there is no such task; choose one of {known} (a number can't be "
+            "predicted, except the time to an event: survival; ordered grades are classes)"
+        )
     data = dict(raw["data"])
     if isinstance(data["classes"], list | tuple):
         data["classes"] = [str(one) if isinstance(one, int | float) else one for one in data["classes"]]

@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from fedgraft.common.drawing.numbers import signed
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.reports.page.study import few_sentence, few_sites
 
@@ -87,6 +88,8 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
             f"Marked `*`, no {found['heading']} with some seed or method (for instance test cases of one class): "
             f"{', '.join(undefined)}."
         )
+    elif any(one["mean"] is not None and None in one["values"] for one in found["mean_over_sites"].values()):
+        said.append("Marked `*`, a mean over those seeds alone that have a site with enough test cases.")
     said.append(_counted(found))
     said += found.get("budget", [])
     if found["chosen_without_val"]:
@@ -209,8 +212,8 @@ def _deviation(one: Mapping[str, Any]) -> str:
 def _difference(one: Mapping[str, Any]) -> str:
     if one["mean"] is None:
         return UNDEFINED
-    interval = "" if one["low"] is None else f" [{one['low']:+.3f}, {one['high']:+.3f}]"
-    return f"{one['mean']:+.3f}{interval}"
+    interval = "" if one["low"] is None else f" [{signed(one['low'])}, {signed(one['high'])}]"
+    return f"{signed(one['mean'])}{interval}"
 
 
 def _rates(found: Mapping[str, Any], method: str) -> str:

@@ -26,8 +26,11 @@ LIGHT = ["backbone=timm", "backbone.name=test_efficientnet", "backbone.pretraine
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     """The folder that holds the page's package."""
-    files = dict(re.findall(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", PAGE, re.DOTALL))
-    names = ("bias.py", "conf/input/signals.yaml", "loss.py", "momentum.py", "pulses.py")
+    files = dict(re.findall(r"```python\n# (\S+)\n(.*?)```", PAGE, re.DOTALL))
+    signals, *others = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    files["ours/conf/input/signals.yaml"] = signals  # whole: its first line counts
+    assert not others and "# ours/conf/input/signals.yaml: " in signals
+    names = ("bias.py", "conf/input/signals.yaml", "head.py", "loss.py", "momentum.py", "pulses.py")
     more = ("signal_factory.py", "signals.py", "squares.py")
     assert sorted(files) == [f"ours/{name}" for name in (*names, *more)]
     for name, text in files.items():

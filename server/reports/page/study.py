@@ -10,7 +10,7 @@ from typing import Any
 from fedgraft.common.drawing.charts import Axis, Series, around, chart, charts
 from fedgraft.common.drawing.curves import COLOURS
 from fedgraft.common.drawing.markup import Content, Html, Row, named, paragraph, section, table, tag, together
-from fedgraft.common.drawing.numbers import MISSING, duration, figure, size
+from fedgraft.common.drawing.numbers import MISSING, duration, figure, signed, size
 from fedgraft.common.errors import FedGraftError
 
 Found = Mapping[str, Any]
@@ -122,6 +122,10 @@ def _marked(found: Found, site: str) -> Content:
     return tag("span", named(site), " †" * (site in few_sites(found)))
 
 
+_NAMED, _SHORT = 5, 14
+"""So many hospitals at most are named below the chart, by names of so many letters at most."""
+
+
 def _chart(found: Found) -> Html:
     names: Sequence[str] = found["sites"]
     series, values = [], []
@@ -136,6 +140,8 @@ def _chart(found: Found) -> Html:
         name = TITLES.get(method, method)
         series.append(Series(points, COLOURS[place % len(COLOURS)], name, tips, line=False, dots=True))
     x = Axis("hospital, in the order of the table", 0.5, len(names) + 0.5, "{:g}".format, whole=True)
+    if len(names) <= _NAMED and max(map(len, names)) <= _SHORT:
+        x = Axis("hospital", 0.5, len(names) + 0.5, lambda place: names[round(place) - 1], whole=True)
     return chart(
         f"{found['heading']} by hospital, a point for each seed",
         None,
@@ -196,5 +202,5 @@ def _worst(one: Mapping[str, Any] | None) -> Content:
 def _difference(one: Mapping[str, Any]) -> str:
     if one["mean"] is None:
         return "undefined"
-    interval = " (no interval)" if one["low"] is None else f" ({one['low']:+.3f} to {one['high']:+.3f})"
-    return f"{one['mean']:+.3f}{interval}"
+    interval = " (no interval)" if one["low"] is None else f" ({signed(one['low'])} to {signed(one['high'])})"
+    return f"{signed(one['mean'])}{interval}"

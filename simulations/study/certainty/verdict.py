@@ -51,12 +51,11 @@ def verdict(found: Difference, heading: str, margin: float, cases: int, shared: 
         words = "Whether federation helped can't be said: no site has both figures, on enough test cases of each side."
         return Verdict(outcome, words, cases)
     if found.low is None or found.high is None:
-        return Verdict(
-            outcome,
-            f"Whether federation helped can't be said from one seed: federated - local is {found.mean:+.3f} {heading} "
-            "(mean over sites), without an interval; give seeds=[0,1,2].",
-            cases,
-        )
+        why = "can't be said from one seed"
+        if len(found.values) > 1:
+            why = f"can't be said: of {len(found.values)} seeds one has a site with enough test cases of each side"
+        words = f"Whether federation helped {why}: federated - local is {found.mean:+.3f} {heading} (mean over sites), "
+        return Verdict(outcome, f"{words}without an interval; give seeds=[0,1,2].", cases)
     said = _said(found, heading)
     if outcome == "helped":
         return Verdict(outcome, f"Federation helped here: {said}; the interval lies above 0.", cases)

@@ -217,6 +217,16 @@ def test_a_study_shows_its_verdict_and_its_differences(study_folder: Path) -> No
     assert "Whether federation helped can't be said <from> one seed." in told
     assert "One seed only" in told and HOSTILE in told and "<script>" not in text
     assert "+0.100 (no interval)" in told and "undefined" in told and "2.0 kB" in told
+    assert "hospital, in the order of the table" in told
+
+
+def test_few_hospitals_with_short_names_are_named_below_a_study_s_chart(study_folder: Path) -> None:
+    text = (study_folder / "study.json").read_text(encoding="utf-8").replace(HOSTILE, "<i>b</i>")
+    (study_folder / "study.json").write_text(text.replace('"mean": 0.1', '"mean": -0.0004'), encoding="utf-8")
+    shown, told = page(study_folder)
+    assert "hospital, in the order of the table" not in told and "<i>b" not in shown
+    assert re.search(r">alder</text>.*>&lt;i&gt;b&lt;/i&gt;</text>.*>hospital</text>", shown, re.DOTALL)
+    assert "+0.000 (no interval)" in told and "-0.000" not in told
 
 
 def test_the_command_writes_it_again(run_folder: Made, capsys: pytest.CaptureFixture[str]) -> None:

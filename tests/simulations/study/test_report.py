@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from fedgraft.common.drawing.numbers import signed
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tasks.classification import Classification
 from fedgraft.simulations.study.plot import draw_study
@@ -80,6 +81,10 @@ def test_without_local_there_is_no_verdict() -> None:
     found = summarise(runs, Classification(("clear", "lesion")))
     assert "verdict" not in found and len(sentences(found)) == 2
     assert found["difference"]["pooled"]["mean_over_sites"]["mean"] == pytest.approx(-0.1)
+
+
+def test_nothing_has_no_minus() -> None:
+    assert (signed(-0.0004), signed(-0.0006), signed(0.0)) == ("+0.000", "-0.001", "+0.000")
 
 
 def test_what_is_undefined_is_marked_and_counts_in_no_mean() -> None:

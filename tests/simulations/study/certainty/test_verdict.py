@@ -19,9 +19,14 @@ from fedgraft.simulations.study.figures import Difference, difference
     ],
 )
 def test_the_verdict_says_which(low: float | None, high: float | None, outcome: str, words: tuple[str, ...]) -> None:
-    found = verdict(Difference(0.042, low, high, (0.042, 0.042)), "AUROC", 0.02, 90)
+    found = verdict(Difference(0.042, low, high, (0.042,) * (1 if low is None else 2)), "AUROC", 0.02, 90)
     assert found.outcome == outcome == outcome_of(Difference(0.042, low, high, ()), 0.02)
     assert all(word in found.words for word in (*words, "+0.042 AUROC"))
+
+
+def test_of_several_seeds_one_alone_may_have_a_figure() -> None:
+    found = verdict(Difference(0.042, None, None, (None, 0.042)), "AUROC", 0.02, 90)
+    assert "can't be said: of 2 seeds one has a site with enough test cases of each side: federated" in found.words
 
 
 def test_without_both_figures_nothing_is_said() -> None:
