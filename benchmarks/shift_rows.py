@@ -128,7 +128,8 @@ FITTED: Sequence[Row] = (
 
 
 HEAD = ("train.lr=0.01", "train.epochs=2", "rounds=6")
-FREE = ("backbone.freeze=blocks.4", "train.lr=0.001", "train.epochs=1", "rounds=6")
+FREE = ("backbone.freeze=blocks.4", "train.epochs=1", "rounds=6")
+FREE_RATES = ("train.lr=0.001", "train.lr=0.0001")
 RATES = (0.001, 0.004)
 AVERAGED = ("augment=radiograph", "augment.average=true")
 READ = ("head=plain", "strategy=exact", "strategy.weakest=0.03", "rounds=3", "select=best")
@@ -144,8 +145,13 @@ def _layers(part: str) -> Row:
     return _trained(f"`adaptation={part}`, from the first stage on", STEPS, *settings)
 
 
+def _free(*settings: Words) -> tuple[Words, ...]:
+    """Trained stages: each setting at each rate."""
+    return tuple((*FREE, rate, *setting) for rate in FREE_RATES for setting in settings or ((),))
+
+
 def _weighted(part: str) -> Row:
-    settings = tuple((*FREE, f"alignment={part}", f"alignment.weight={weight}") for weight in (0.01, 0.1))
+    settings = _free(*((f"alignment={part}", f"alignment.weight={weight}") for weight in (0.01, 0.1)))
     return _trained(f"`alignment={part}`", STAGES, *settings)
 
 
@@ -183,13 +189,13 @@ RUNS: Sequence[Row] = (
         only=BOTH,
     ),
     _trained("`adapt=tent`", STEPS, (*HEAD, "adapt=tent"), columns=("held",)),
-    _trained(STAGES, STEPS, FREE),
+    _trained(STAGES, STEPS, *_free()),
     *map(_weighted, ("coral", "mmd", "adversarial")),
-    _trained("`personal=fedper`", STAGES, (*FREE, "personal=fedper"), columns=("own",)),
+    _trained("`personal=fedper`", STAGES, *_free(("personal=fedper",)), columns=("own",)),
     _trained(
         "`personal=finetune`, trained stages",
         STAGES,
-        (*FREE, "personal=finetune", "personal.lr=0.0001"),
+        *_free(("personal=finetune", "personal.lr=0.0001")),
         columns=("own",),
     ),
 )

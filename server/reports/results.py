@@ -17,6 +17,7 @@ from fedgraft.server.reports import summary
 from fedgraft.server.reports.attendance import attendance
 from fedgraft.server.reports.bounds import bounds_sentences
 from fedgraft.server.reports.card.card import MARKDOWN
+from fedgraft.server.reports.collapsed import collapsed_sentences
 from fedgraft.server.reports.documents import write_documents
 from fedgraft.server.reports.noisy import noisy_sentences
 from fedgraft.server.reports.promise import lost_steps
@@ -49,7 +50,8 @@ def write_results(
     result["extended"] = list(extended)
     result["start_from"], changed = origin(out, plan)
     before = [*attendance(plan, outcome, ledger), *bounds_sentences(outcome.rounds), *noisy_sentences(plan, outcome)]
-    result["warnings"] = [*changed, *lost_steps(outcome.rounds), *before, *result["warnings"]]
+    first = [*changed, *collapsed_sentences(plan, outcome), *lost_steps(outcome.rounds)]
+    result["warnings"] = [*first, *before, *result["warnings"]]
     if reason:
         result["warnings"] = [_unfinished(plan, outcome, reason), *result["warnings"]]
     (out / "summary.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
