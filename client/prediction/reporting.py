@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +57,7 @@ def require_dicom(loaded: LoadedModel, cases: NewCases) -> None:
 
 @dataclass(frozen=True)
 class Reports:
-    """How many reports were ``written``, and of each line without one, why not."""
+    """How many reports were ``written``, and for each reason the lines without one."""
 
     written: int
     refused: tuple[str, ...]
@@ -70,14 +70,24 @@ def report(loaded: LoadedModel, found: Predictions, folder: Path) -> Reports:
 
     private_folder(folder)
     cases, author, dicom, limits = found.usable, _author(loaded), loaded.plan.dicom, _rules(loaded).limits
-    refused = []
+    refused: dict[str, list[str]] = {}
     for case, findings in zip(cases, _findings(found), strict=True):
         try:
             read = sources(Path(case.path), dicom, limits, case.row)
             write_report(findings, author, read, folder / f"{found.file_name(case)}.dcm")
         except (CaseError, DataError) as error:
-            refused.append(f"line {case.group}: {error}")
-    return Reports(len(cases) - len(refused), tuple(refused))
+            refused.setdefault(str(error), []).append(str(case.group))
+    said = tuple(f"{_named(lines)}: {why}" for why, lines in refused.items())
+    return Reports(len(cases) - sum(map(len, refused.values())), said)
+
+
+def _named(lines: Sequence[str]) -> str:
+    if len(lines) == 1:
+        return f"line {lines[0]}"
+    return f"{len(lines)} lines ({', '.join(lines[:_SHOWN])}{', ...' if len(lines) > _SHOWN else ''})"
+
+
+_SHOWN = 10
 
 
 def _rules(loaded: LoadedModel) -> Rules:

@@ -81,7 +81,8 @@ def bounds_sentences(rounds: Sequence[Round]) -> list[str]:
     for site, numbers in found["against"].items():
         said.append(
             f"{site}: its update pulled against the others', which agreed among themselves, in {len(numbers)} of "
-            f"{every} round(s); its patients may be others, its labels turned round, or it means harm: ask it"
+            f"{every} round(s); its patients may be others, its labels turned round, or it means harm: ask it (from a "
+            "start near the best model an honest hospital with many cases does so too)"
         )
     return said
 

@@ -78,18 +78,18 @@ class FrameSource:
             patient: shared by all cases of a patient; ``None`` is ``"patient"``, or each row another one without it.
             group, split: as in docs/cohort.md.
             keep: further columns to write, for instance for subgroups; a column that is not named here is not written.
-            root: what relative paths are relative to.
-            folder: of the manifest, a file of this account alone; ``None`` is ``frames`` in FedGraft's cache.
+            root, folder: what paths are relative to; and of the manifest (``None``: ``frames`` in FedGraft's cache).
 
         Raises:
-            DataError: a column is not there, the frame is empty, or it is not said what is predicted from what.
+            DataError: a column, cells of one, or all of the first files are lacking, or what is predicted from what.
         """
         columns = columns_of(frame)
         called = _Columns(site, path, row, label, patient or _patient(columns), group, split, time, event)
         options = _options(columns, called, numeric, categorical, findings)
-        named = _picked(columns, [*called.names(), *numeric, *categorical, *findings, *keep])
-        file, cases = _written(named, path, Path(root), Path(folder or cache_folder(os.environ) / "frames"))
-        return cls(file, cases, options={"data.path": str(file), **options})
+        picked = _picked(columns, [*called.names(), *numeric, *categorical, *findings, *keep])
+        cells = _cells(picked, called, Path(root))
+        file, count = _written(cells, Path(folder or cache_folder(os.environ) / "frames"))
+        return cls(file, count, options={"data.path": str(file), **options})
 
 
 @dataclass(frozen=True)
@@ -137,11 +137,43 @@ def _options(
     return found
 
 
-def _written(columns: Mapping[str, Sequence[Any]], path: str | None, root: Path, folder: Path) -> tuple[Path, int]:
-    """Write the manifest; its path and its number of lines."""
+def _cells(columns: Mapping[str, Sequence[Any]], called: _Columns, root: Path) -> dict[str, list[str]]:
+    """The columns as text, checked, with absolute paths."""
     cells = {name: [text_of(value) for value in values] for name, values in columns.items()}
-    if path is not None:
-        cells[path] = [_absolute(cell, root) for cell in cells[path]]
+    _require_filled(cells, (called.site, called.file, called.label, called.patient, called.time, called.event))
+    if called.file is not None:
+        cells[called.file] = _files(cells[called.file], called.file, root)
+    return cells
+
+
+def _require_filled(cells: Mapping[str, Sequence[str]], needed: Iterable[str | None]) -> None:
+    for name in needed:
+        empty = [place for place, cell in enumerate(cells[name]) if not cell] if name is not None else []
+        if empty:
+            shown = ", ".join(map(str, empty[:_SHOWN])) + (", ..." if len(empty) > _SHOWN else "")
+            raise DataError(
+                f"the frame's column {name} is empty in {len(empty)} of {len(cells[str(name)])} rows (from 0: {shown})"
+                f"; fill it in, or leave these rows out (in pandas frame.dropna(subset=[{name!r}]))"
+            )
+
+
+def _files(cells: Sequence[str], column: str, root: Path) -> list[str]:
+    """Absolute paths; an error if none of the first files is there: the folder is probably another."""
+    found = [_absolute(cell, root) for cell in cells]
+    firsts = {one.partition("::")[0] for one in found[:_LOOKED_AT]}
+    if not any(Path(one).exists() for one in firsts):
+        raise DataError(
+            f"there is no file {found[0].partition('::')[0]}, nor any of the first {len(firsts)} of the frame's column "
+            f"{column}; name the folder that they are relative to: root=..."
+        )
+    return found
+
+
+_SHOWN, _LOOKED_AT = 10, 20
+
+
+def _written(cells: Mapping[str, Sequence[str]], folder: Path) -> tuple[Path, int]:
+    """Write the manifest; its path and its number of lines."""
     lines = [dict(zip(cells, line, strict=True)) for line in zip(*cells.values(), strict=True)]
     return write_table(folder, "frame", list(cells), lines, private=True), len(lines)
 

@@ -162,12 +162,13 @@ def test_a_header_of_which_no_report_can_be_made_is_named_by_its_line_and_quoted
         changed(tmp_path / "b.dcm", SOPClassUID="1.2.3", PatientName="Schmidt^Eva"),
         tmp_path / "missing.dcm",
         changed(tmp_path / "c.dcm", PatientName="Meyer^Jan", PatientID="MRN-4711"),
+        changed(tmp_path / "d.dcm", StudyInstanceUID=None, InstanceNumber=9),
     )
     assert predict(run, tmp_path, manifest_of(tmp_path, *files)) == 1
     told = capfd.readouterr()
-    assert "no report of line 2: its header has no StudyInstanceUID, by which a report refers to it" in told.out
+    assert "no report of 2 lines (2, 6): its header has no StudyInstanceUID, by which a report refers to it" in told.out
     assert "no report of line 3: a report can't be made of its header (KeyError)" in told.out
-    assert [line["reason"] for line in rows(tmp_path)] == ["", "", "missing", ""]
+    assert [line["reason"] for line in rows(tmp_path)] == ["", "", "missing", "", ""]
     assert [path.name for path in (tmp_path / "sr").iterdir()] == ["line-00005.dcm"]
     for word in ("Schmidt", "Meyer", "MRN-4711"):
         assert word not in told.out + told.err + caplog.text

@@ -91,6 +91,22 @@ def test_files_of_images_are_relative_to_root(tmp_path: Path) -> None:
     assert f"{tmp_path}/a.png,u,1" in source.file.read_text(encoding="utf-8")
 
 
+def test_what_is_empty_or_not_there_is_said_of_the_frame_and_not_of_a_file() -> None:
+    for column in ("ill", "hospital", "pid"):
+        holes = {**FRAME, column: [FRAME[column][0], None, *FRAME[column][2:3], float("nan")]}
+        with pytest.raises(DataError) as caught:
+            FrameSource.from_frame(holes, **TABLE, patient="pid")
+        assert str(caught.value) == (
+            f"the frame's column {column} is empty in 2 of 4 rows (from 0: 1, 3); fill it in, or leave these rows out "
+            f"(in pandas frame.dropna(subset=['{column}']))"
+        )
+    films = {"file": ["a.png", "b.png"], "ill": [0, 1]}
+    with pytest.raises(
+        DataError, match=r"no file .*films.a\.png, nor any of the first 2 of the frame's column file; name"
+    ):
+        FrameSource.from_frame(films, path="file", label="ill", root="films")
+
+
 def test_findings_and_survival_are_tasks_of_their_own() -> None:
     findings = FrameSource.from_frame(FRAME, site="hospital", numeric=["age"], findings=["ill"])
     assert findings.options["data.task"] == "multilabel" and findings.options["data.classes"] == ["ill"]
