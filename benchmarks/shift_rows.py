@@ -98,6 +98,9 @@ SETS: Mapping[str, DataSet] = {
         1.0,
         (*ADAM, "data.image_size=64"),
     ),
+    "breast_us devices": DataSet(
+        ("data=breast_us", "data.sites=devices", "data.val_fraction=0.2"), {**LAST, **PLACED}, 1.0
+    ),
 }
 
 
