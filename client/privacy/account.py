@@ -101,7 +101,7 @@ class PrivacyAccount:
             DataError: the account was changed.
         """
         with self._locked():
-            lines = self._read()
+            lines = self._of(run, plan)
             _required(lines, run, plan)
             before = [line for line in lines if (line["what"], line["run"], line["plan"]) == (what, run, plan)]
             given = len(before)
@@ -120,7 +120,7 @@ class PrivacyAccount:
         Raises:
             DataError: the account was changed.
         """
-        found = _charged(self._read(), run, plan)
+        found = _charged(self._of(run, plan), run, plan)
         return None if found is None else found.releases
 
     def charged(self, run: int, plan: str) -> Charge:
@@ -130,7 +130,7 @@ class PrivacyAccount:
             PrivacySpentError: it was not.
             DataError: the account was changed.
         """
-        return _required(self._read(), run, plan)
+        return _required(self._of(run, plan), run, plan)
 
     def charges(self) -> tuple[Charge, ...]:
         """All runs that were charged.
@@ -144,10 +144,20 @@ class PrivacyAccount:
     def _chain(self) -> Chain:
         return Chain(self.state / FILE, self.durable)
 
+    def _of(self, run: int, plan: str) -> list[dict[str, Any]]:
+        """The lines from a run's charge on, or all; `charge` looks through all of them before."""
+
+        def charges(line: Mapping[str, Any]) -> bool:
+            return (line.get("what"), line.get("run"), line.get("plan")) == (_RUN, run, plan)
+
+        with self._unbroken():
+            found = self._chain.since(charges)
+        return self._read() if found is None else found
+
     def _read(self) -> list[dict[str, Any]]:
         lines: list[dict[str, Any]] = []
         before = _BEGIN
-        try:
+        with self._unbroken():
             for place, link in enumerate(self._chain.walk(), 1):
                 line = link.content
                 if not link.chained:
@@ -155,12 +165,17 @@ class PrivacyAccount:
                     if said != before:
                         raise BrokenChainError(self._chain.path, place)
                 lines.append(line)
+        return lines
+
+    @contextmanager
+    def _unbroken(self) -> Iterator[None]:
+        try:
+            yield
         except BrokenChainError as error:
             raise DataError(
                 f"{error.path}, line {error.line}: the account of what was told was changed or cut off; bring it back "
                 "from a copy. Without one nobody can say what is left of the site's privacy budget"
             ) from None
-        return lines
 
     def _append(self, line: Mapping[str, Any]) -> None:
         self._chain.append(line)

@@ -14,7 +14,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,23 @@ class BrokenChainError(DataError):
             "the folder"
         )
         self.path, self.line = path, line
+
+
+class _Place(NamedTuple):
+    """A line of a file, from 1."""
+
+    path: Path
+    number: int
+    text: bytes
+
+    def parsed(self) -> dict[str, Any]:
+        try:
+            line = json.loads(self.text)
+        except ValueError:
+            line = None
+        if not isinstance(line, dict):
+            raise BrokenChainError(self.path, self.number)
+        return line
 
 
 @dataclass(frozen=True)
@@ -139,6 +156,23 @@ class Chain:
                 yield link
                 before, chained = link.head, link.chained
 
+    def since(self, begins: Callable[[Mapping[str, Any]], bool]) -> list[dict[str, Any]] | None:
+        """The newest line that ``begins`` picks and those behind it, as `read` has them, if each follows from the one
+        before. Older lines are not looked at: this takes no longer the longer a log is.
+
+        Returns:
+            ``None`` if none is picked, or the one before it has no digest.
+
+        Raises:
+            BrokenChainError: as `read`, for these lines.
+        """
+        backwards, places = self._backwards(), list[_Place]()
+        for place in backwards:
+            places.append(place)
+            if begins(place.parsed()):
+                return _following(next(backwards, None), places[::-1])
+        return None
+
     def files(self) -> list[Path]:
         """The files that were put aside, the oldest first, and the one that is written to."""
         return [*self._aside(), *([self.path] if self.path.is_file() else [])]
@@ -150,6 +184,12 @@ class Chain:
         with self.path.open("rb") as stream:
             stream.seek(-1, os.SEEK_END)
             return stream.read() != b"\n"
+
+    def _backwards(self) -> Iterator[_Place]:
+        for path in reversed(self.files()):
+            whole = path.read_bytes().split(b"\n")[:-1]
+            for number in range(len(whole), 0, -1):
+                yield _Place(path, number, whole[number - 1])
 
     def _aside(self) -> list[Path]:
         return sorted(self.path.parent.glob(f"{self.path.stem}-[0-9][0-9][0-9][0-9]{self.path.suffix}"))
@@ -202,6 +242,21 @@ def digest_of(line: Mapping[str, Any], before: str) -> str:
 def content_of(line: Mapping[str, Any]) -> dict[str, Any]:
     """A line without its place in the chain."""
     return {key: value for key, value in line.items() if key not in (LINK, NUMBER)}
+
+
+def _following(before: _Place | None, places: Sequence[_Place]) -> list[dict[str, Any]] | None:
+    """The contents of lines that follow from each other and the one before; ``None`` if that has no digest."""
+    line = {NUMBER: 0, LINK: ""} if before is None else before.parsed()
+    if NUMBER not in line or LINK not in line:
+        return None
+    head, chained, contents = Head(line[NUMBER], line[LINK]), before is not None, list[dict[str, Any]]()
+    for path, number, text in places:
+        link = _follows(text, head, chained)
+        if link is None:
+            raise BrokenChainError(path, number)
+        head, chained = link.head, link.chained
+        contents.append(link.content)
+    return contents
 
 
 def _follows(text: bytes, before: Head, chained: bool) -> Link | None:

@@ -57,6 +57,20 @@ def test_a_run_gets_as_many_answers_as_it_was_charged_with(tmp_path: Path) -> No
         account.answer(1, "p", "gradient", 2)
 
 
+def test_an_answer_looks_at_its_own_run_and_a_charge_at_all(tmp_path: Path) -> None:
+    account, file = PrivacyAccount(tmp_path), tmp_path / FILE
+    for run in (1, 2):
+        account.charge(run, "p", RUN, None)
+        account.answer(run, "p", "gradient", 3)
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([lines[0], lines[1].replace("gradient", "counts"), *lines[2:]]) + "\n")
+    account.answer(2, "p", "gradient", 3)
+    assert account.charged(2, "p").run == 2
+    for asks in (lambda: account.charge(3, "p", RUN, None), lambda: account.answer(1, "p", "counts", 3)):
+        with pytest.raises(DataError, match="line 2: the account of what was told was changed or cut off"):
+            asks()
+
+
 def test_what_is_told_of_other_patients_is_in_the_account_and_costs_no_more(tmp_path: Path) -> None:
     account, enough = PrivacyAccount(tmp_path), (Release(3.0),)  # 1/9 against 1/36 + 100/900 = 5/36
     account.charge(1, "p", RUN, PrivacyBudget(1.7), apart=enough)

@@ -36,6 +36,36 @@ def test_a_line_holds_its_number_and_the_digest_of_itself_behind_the_one_before(
     assert Chain(chain.path.with_name("none")).head() == Head(0, "")
 
 
+def test_the_newest_lines_are_read_without_the_older_ones(chain: Chain) -> None:
+    for cut in (None, 200):
+        chain = Chain(chain.path, durable=False, most=cut)  # 200: the file is put aside with every second line
+        chain.append({"number": 5}, {"number": 2})
+        assert chain.since(lambda line: line["number"] == 5) == [{"number": 5}, {"number": 2}]
+        assert chain.since(lambda line: line["number"] == 9) is None
+    assert len(chain.files()) > 1
+    older, newer = chain.files()[0], chain.files()[-1]
+    assert chain.since(lambda line: line["number"] == 0) == chain.read()
+    older.write_bytes(older.read_bytes().replace(b'"number": 1', b'"number": 7'))
+    assert chain.since(lambda line: line["number"] == 5) == [{"number": 5}, {"number": 2}]
+    with pytest.raises(DataError, match="line 2 does not follow"):
+        chain.since(lambda line: line["number"] == 0)
+    newer.write_bytes(newer.read_bytes().replace(b'"number": 2', b'"number": 3'))
+    with pytest.raises(DataError, match=r"line \d does not follow"):
+        chain.since(lambda line: line["number"] == 5)
+    newer.write_bytes(b"[1]\n")
+    with pytest.raises(DataError, match="line 1 does not follow"):
+        chain.since(lambda line: True)
+
+
+def test_lines_behind_one_without_a_digest_are_for_whoever_reads_all(tmp_path: Path) -> None:
+    chain = Chain(tmp_path / "log.jsonl", durable=False)
+    chain.path.write_text('{"number": 0}\n')
+    chain.append({"number": 1}, {"number": 2})
+    assert chain.since(lambda line: line["number"] == 2) == [{"number": 2}]
+    assert chain.since(lambda line: line["number"] == 1) is None
+    assert chain.since(lambda line: line["number"] == 0) == chain.read()
+
+
 def test_lines_that_are_added_together_are_those_added_one_by_one(chain: Chain) -> None:
     other = Chain(chain.path.with_name("other.jsonl"), durable=False)
     assert other.append(*({"number": number} for number in range(4))) == chain.head()
