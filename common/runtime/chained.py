@@ -246,7 +246,7 @@ def content_of(line: Mapping[str, Any]) -> dict[str, Any]:
 
 def _following(before: _Place | None, places: Sequence[_Place]) -> list[dict[str, Any]] | None:
     """The contents of lines that follow from each other and the one before; ``None`` if that has no digest."""
-    line = {NUMBER: 0, LINK: ""} if before is None else before.parsed()
+    line: dict[str, Any] = {NUMBER: 0, LINK: ""} if before is None else before.parsed()
     if NUMBER not in line or LINK not in line:
         return None
     head, chained, contents = Head(line[NUMBER], line[LINK]), before is not None, list[dict[str, Any]]()

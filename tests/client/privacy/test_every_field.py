@@ -91,7 +91,7 @@ OUTSIDE: dict[type, dict[str, str]] = {
         **dict.fromkeys(("approval", "approved", "refused"), NOBODY),
         **dict.fromkeys(("cases", "classes"), NEVER),
     },
-    External: {"model": NOBODY, "trained": NOBODY, "evaluation": NEVER},
+    External: {"model": NOBODY, "trained": NOBODY, "grouped": NOBODY, "evaluation": NEVER},
     Statement: dict.fromkeys(("of", "time", "heads", "key", "signature"), NOBODY),
 }
 """What leaves outside of a run's questions: never, where the site has a budget."""
