@@ -69,7 +69,7 @@ class Hospital:
 
     def gradient(self, step: float = 0.0, number: int = 1) -> RecordDict:
         head = {name: tensor + step for name, tensor in self.head.items()}
-        sent = pack_matrices(head, "float32")
+        sent = pack_matrices(head, "float64")
         question = pack_gradient_question(sent, self.given, self.plan.digest, number, (20, 20), evaluate=True)
         return tell_gradient(question, self.workspace, self.site, 7)
 
@@ -149,12 +149,12 @@ def test_the_same_question_is_answered_the_same_and_charged_once(hospital: Calla
 
 def _weight(asked: Hospital, content: RecordDict) -> Tensor:
     specs = messages.specs_of({name: tensor.float() for name, tensor in asked.head.items()})
-    found = unpack_gradient(content, specs, "float32", TASK)
+    found = unpack_gradient(content, specs, "float64", TASK)
     assert found.loss is None and found.evaluations == {}
     return found.tensors["head.weight"]
 
 
-SUMMED = ("aggregation=secure", "strategy.precision=float64")
+SUMMED = ("aggregation=secure",)
 
 
 def test_what_was_killed_before_it_was_masked_is_charged_once(hospital: Callable[..., Hospital]) -> None:
