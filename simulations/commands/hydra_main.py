@@ -65,7 +65,7 @@ def run_hydra(
         try:
             before_plan(config)
             with _no_folder_of_a_wrong_plan():
-                plan, study, graft = to_study(config, print)
+                plan, study, graft = to_study(config, print, {*map(name_of, HydraConfig.get().overrides.task)})
             job(Planned(plan, study, graft=graft))
         except FedGraftError as error:
             failures.append(error)

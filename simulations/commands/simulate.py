@@ -18,6 +18,7 @@ from fedgraft.simulations.clock.report import clock_sentences, clock_table
 from fedgraft.simulations.commands.ending import told_to_end
 from fedgraft.simulations.commands.hydra_main import run_hydra
 from fedgraft.simulations.commands.resumed import resumed_words
+from fedgraft.simulations.commands.sweep import Swept, say_sweep, swept
 from fedgraft.simulations.engine.display import site_table, wide_console
 from fedgraft.simulations.engine.earlier import remove_earlier_results
 from fedgraft.simulations.engine.sureness import sureness
@@ -27,11 +28,14 @@ from fedgraft.simulations.planning.planned import Planned
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; ``fedgraft simulate --help`` explains it."""
-    again = resumed_words(arguments)
+    again, runs = resumed_words(arguments), list[Swept]()
     with told_to_end():
         if again is not None:
             return run_hydra(again.words, partial(_job, resume=True, extend=again.extend))
-        return run_hydra(arguments, _job, before_plan=_clear)
+        try:
+            return run_hydra(arguments, partial(_job, runs=runs), before_plan=_clear)
+        finally:
+            say_sweep(runs, wide_console())
 
 
 def _out() -> Path:
@@ -45,7 +49,8 @@ def _clear(config: DictConfig) -> None:
     remove_earlier_results(out)
 
 
-def _job(planned: Planned, resume: bool = False, extend: int = 0) -> None:
+def _job(planned: Planned, resume: bool = False, extend: int = 0, runs: list[Swept] | None = None) -> None:
+    """Run one plan or study, and print its results; ``runs`` gets it, if it is a run of a sweep."""
     console, out = wide_console(), _out()
     if planned.study.is_asked:
         if extend:
@@ -73,6 +78,8 @@ def _job(planned: Planned, resume: bool = False, extend: int = 0) -> None:
     up, down = summary["bytes"]["up"], summary["bytes"]["down"]
     seconds = summary["seconds"]["total"]
     console.print(f"{seconds:.1f} s; per site and round {down:,} bytes down, {up:,} up; see {out}/report.html")
+    if runs is not None:
+        runs += swept(out, summary)
 
 
 def _say_how_long(console: Console, summary: dict[str, Any], out: Path) -> None:

@@ -6,7 +6,7 @@ the plan is checked, so it is written to ``plan.yaml``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -52,12 +52,13 @@ def leaves_open(raw: Mapping[str, Any]) -> bool:
     return None in (data["classes"], data["test"], *columns)
 
 
-def find(raw: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Source]) -> Found:
+def find(raw: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Source], chosen: Collection[str] = ()) -> Found:
     """Fill in what a plan leaves open.
 
     Args:
         raw: the plan's plain data.
         load: makes the data set of the plan's ``data`` section.
+        chosen: groups whose member the user named: it stays, also where it is the usual one.
 
     Raises:
         PlanError: a value can't be inferred; the message says what to write.
@@ -93,7 +94,8 @@ def find(raw: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Source]) ->
         return Found({name: section for name, section in filled.items() if name != "table"}, tuple(sentences))
     if not all(case.in_a_table for case in source.cases):
         return Found(_of_images(filled), tuple(sentences))
-    return Found(_of_table(filled, source.cases), (*sentences, _said_of_table(filled)))
+    replaced = [group for group in USUAL if group not in chosen and isinstance(raw.get(group), Mapping)]
+    return Found(_of_table(filled, source.cases, replaced), (*sentences, _said_of_table(filled, replaced)))
 
 
 def _says_itself(raw: Mapping[str, Any]) -> bool:
@@ -160,7 +162,7 @@ def _of_images(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {name: section for name, section in raw.items() if name != "table"}
 
 
-def _of_table(raw: Mapping[str, Any], cases: Sequence[Case]) -> dict[str, Any]:
+def _of_table(raw: Mapping[str, Any], cases: Sequence[Case], replaced: Sequence[str]) -> dict[str, Any]:
     table = {**raw["table"], **{name: raw["table"].get(name) or [] for name in ("numeric", "categorical")}}
     if not table["numeric"] and not table["categorical"]:
         data = raw["data"]
@@ -173,7 +175,7 @@ def _of_table(raw: Mapping[str, Any], cases: Sequence[Case]) -> dict[str, Any]:
         raise PlanError(problems)
     if not table["numeric"]:
         table["indicate_missing"] = False
-    chosen = {group: _chosen(group, raw[group]) for group in USUAL if isinstance(raw.get(group), Mapping)}
+    chosen = {group: _chosen(group, raw[group]) for group in replaced}
     return {**raw, **chosen, "table": table, "data": {**raw["data"], "image_size": None}}
 
 
@@ -185,12 +187,8 @@ def _predicted(data: Mapping[str, Any], table: Mapping[str, Any]) -> list[str]:
     return [f"table: {label} is what data.task={data['task']} predicts (data.label); remove it from the columns"]
 
 
-def _said_of_table(raw: Mapping[str, Any]) -> str:
-    taken = [
-        f"{group}={OF_TABLES[group]}"
-        for group in USUAL
-        if isinstance(raw.get(group), Mapping) and _chosen(group, raw[group]) != raw[group]
-    ]
+def _said_of_table(raw: Mapping[str, Any], replaced: Sequence[str]) -> str:
+    taken = [f"{group}={OF_TABLES[group]}" for group in replaced if _chosen(group, raw[group]) != raw[group]]
     return f"the cases are rows of a table{': ' if taken else ''}{' '.join(taken)}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -63,23 +63,24 @@ class Composition(NamedTuple):
     graft: Graft | None = None
 
 
-def to_study(config: DictConfig, say: Say = quiet) -> tuple[Plan, Study, Graft | None]:
+def to_study(config: DictConfig, say: Say = quiet, chosen: Collection[str] = ()) -> tuple[Plan, Study, Graft | None]:
     """Read and check a plan and its study, and the graft from which it begins.
 
     Args:
         say: called with a sentence for each value that the plan leaves open and that was found in the cases (`find`).
+        chosen: groups whose member the user named.
 
     Raises:
         PlanError: options that are wrong, unknown or missing, all in one list.
         DataError: a value that the plan leaves open can't be found in its cases.
     """
-    plan, study, problems, graft = study_problems(config, say)
+    plan, study, problems, graft = study_problems(config, say, chosen)
     if plan is None:
         raise PlanError(problems)
     return plan, study, graft
 
 
-def study_problems(config: DictConfig, say: Say = quiet) -> Composition:
+def study_problems(config: DictConfig, say: Say = quiet, chosen: Collection[str] = ()) -> Composition:
     """As `to_study`, but returns the problems instead of raising; with problems the plan is ``None``."""
     try:
         raw = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
@@ -90,7 +91,7 @@ def study_problems(config: DictConfig, say: Say = quiet) -> Composition:
     study, raw_plan, problems = split_off(cast(dict[str, Any], raw))
     raw_plan, graft = with_digest(raw_plan, problems)
     try:
-        found = find(raw_plan, lambda data: _loaded(data, raw_plan))
+        found = find(raw_plan, lambda data: _loaded(data, raw_plan), chosen)
     except PlanError as error:
         return Composition(None, study, [*problems, *error.problems])
     for sentence in found.sentences:

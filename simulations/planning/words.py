@@ -55,7 +55,7 @@ def composed(asked: Words) -> Planned:
     for name, value in asked.options.items():
         problems += _set(config, name, value)
     said: list[str] = []
-    plan, study, found, graft = study_problems(config, said.append)
+    plan, study, found, graft = study_problems(config, said.append, {name_of(word) for word in understood})
     unset = {f"{str(word).partition('=')[0]} is not set" for word in asked.words if word not in understood}
     found = [one for one in found if one.partition(";")[0] not in unset]  # it was, in words that can't be read
     if problems or plan is None:

@@ -103,6 +103,8 @@ def test_a_sweep_runs_each_point_and_reports_the_one_that_fails(
     sweep = ["-m", "strategy=fedavg,fedmedian", "hydra.sweep.dir=sweep"]
     assert main(["simulate", *SMALL, *sweep]) == 0
     assert [(tmp_path / "sweep" / str(n) / "summary.json").is_file() for n in (0, 1)] == [True, True]
+    told = capsys.readouterr().out
+    assert "the runs of the sweep" in told and told.count("strategy=fedmedian") > told.count("#1 : ")
     assert main(["simulate", *SMALL, "-m", "rounds=0,1", "hydra.sweep.dir=mixed"]) == 2
     assert (tmp_path / "mixed" / "1" / "summary.json").is_file()
 

@@ -12,6 +12,7 @@ import pytest
 from fedgraft.client.cohort.case import Case
 from fedgraft.common.errors import DataError, PlanError
 from fedgraft.common.plan.plan import Plan
+from fedgraft.simulations.api import plan
 from fedgraft.simulations.datasets.found import find
 from fedgraft.simulations.datasets.source import Source
 
@@ -180,6 +181,17 @@ def test_a_table_is_known_and_gets_the_members_for_tables(plan_of: PlanOf, tmp_p
     same = plan_of("data.image_size=null", *others, f"+table={columns}min_count: 5}}")
     for name in ("backbone", "head", "train", "strategy", "table"):
         assert getattr(plan, name) == getattr(same, name), name
+
+
+def test_a_member_that_somebody_named_stays_also_where_it_is_the_usual_one(tmp_path: Path) -> None:
+    own = ("data=manifest", f"data.path={write(tmp_path)}", "data.site=hospital", "table.numeric=[age]")
+    left, named = (plan(*own, "table.categorical=[sex]", *words).plan for words in ((), ("strategy=fedavg",)))
+    assert (left.strategy.target, named.strategy.target) == tuple(
+        f"flwr.serverapp.strategy.{name}" for name in ("FedAdam", "FedAvg")
+    )
+    assert (named.train, named.head, named.backbone) == (left.train, left.head, left.backbone)
+    with pytest.raises(PlanError, match=r"head\.normalise=true would scale each case by its own numbers"):
+        plan(*own, "table.categorical=[sex]", "head=linear")
 
 
 @pytest.mark.parametrize("classes", ["['0','1']", "[0,1]"])
