@@ -58,7 +58,8 @@ def find(raw: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Source], ch
     Args:
         raw: the plan's plain data.
         load: makes the data set of the plan's ``data`` section.
-        chosen: groups whose member the user named: it stays, also where it is the usual one.
+        chosen: groups and options that the user named (``strategy``, ``train.lr``): they stay, also where they are as
+            usual.
 
     Raises:
         PlanError: a value can't be inferred; the message says what to write.
@@ -66,12 +67,7 @@ def find(raw: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Source], ch
     """
     if not leaves_open(raw):
         return Found(dict(raw))
-    if raw["data"].get("task") not in tasks.TASKS:  # of which all that is open depends
-        known = ", ".join(tasks.TASKS)
-        raise PlanError(
-            f"data.task={raw['data'].get('task')}: there is no such task; choose one of {known} (a number can't be "
-            "predicted, except the time to an event: survival; ordered grades are classes)"
-        )
+    _require_task(raw["data"].get("task"))
     data = dict(raw["data"])
     if isinstance(data["classes"], list | tuple):
         data["classes"] = [str(one) if isinstance(one, int | float) else one for one in data["classes"]]
@@ -94,8 +90,18 @@ def find(raw: Mapping[str, Any], load: Callable[[Mapping[str, Any]], Source], ch
         return Found({name: section for name, section in filled.items() if name != "table"}, tuple(sentences))
     if not all(case.in_a_table for case in source.cases):
         return Found(_of_images(filled), tuple(sentences))
-    replaced = [group for group in USUAL if group not in chosen and isinstance(raw.get(group), Mapping)]
+    groups = (group for group in USUAL if group not in chosen and isinstance(raw.get(group), Mapping))
+    replaced = {group: _chosen(group, raw[group], chosen) for group in groups}
     return Found(_of_table(filled, source.cases, replaced), (*sentences, _said_of_table(filled, replaced)))
+
+
+def _require_task(task: object) -> None:
+    """Check the task first, since all that is open depends on it."""
+    if task not in tasks.TASKS:
+        raise PlanError(
+            f"data.task={task}: there is no such task; choose one of {', '.join(tasks.TASKS)} (a number can't be "
+            "predicted, except the time to an event: survival; ordered grades are classes)"
+        )
 
 
 def _says_itself(raw: Mapping[str, Any]) -> bool:
@@ -162,7 +168,7 @@ def _of_images(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {name: section for name, section in raw.items() if name != "table"}
 
 
-def _of_table(raw: Mapping[str, Any], cases: Sequence[Case], replaced: Sequence[str]) -> dict[str, Any]:
+def _of_table(raw: Mapping[str, Any], cases: Sequence[Case], replaced: Mapping[str, Any]) -> dict[str, Any]:
     table = {**raw["table"], **{name: raw["table"].get(name) or [] for name in ("numeric", "categorical")}}
     if not table["numeric"] and not table["categorical"]:
         data = raw["data"]
@@ -175,8 +181,7 @@ def _of_table(raw: Mapping[str, Any], cases: Sequence[Case], replaced: Sequence[
         raise PlanError(problems)
     if not table["numeric"]:
         table["indicate_missing"] = False
-    chosen = {group: _chosen(group, raw[group]) for group in replaced}
-    return {**raw, **chosen, "table": table, "data": {**raw["data"], "image_size": None}}
+    return {**raw, **replaced, "table": table, "data": {**raw["data"], "image_size": None}}
 
 
 def _predicted(data: Mapping[str, Any], table: Mapping[str, Any]) -> list[str]:
@@ -187,17 +192,19 @@ def _predicted(data: Mapping[str, Any], table: Mapping[str, Any]) -> list[str]:
     return [f"table: {label} is what data.task={data['task']} predicts (data.label); remove it from the columns"]
 
 
-def _said_of_table(raw: Mapping[str, Any], replaced: Sequence[str]) -> str:
-    taken = [f"{group}={OF_TABLES[group]}" for group in replaced if _chosen(group, raw[group]) != raw[group]]
+def _said_of_table(raw: Mapping[str, Any], replaced: Mapping[str, Any]) -> str:
+    taken = [f"{group}={OF_TABLES[group]}" for group, section in replaced.items() if section != raw[group]]
     return f"the cases are rows of a table{': ' if taken else ''}{' '.join(taken)}"
 
 
-def _chosen(group: str, section: Mapping[str, Any]) -> dict[str, Any]:
-    """The group's section for tables, unless another member was chosen; values that were set explicitly stay."""
+def _chosen(group: str, section: Mapping[str, Any], named: Collection[str]) -> dict[str, Any]:
+    """The group's section for tables, unless another member was chosen; values that were set stay, and those that are
+    ``named``, also if they are the usual ones."""
     usual, instead = _member(group, USUAL[group]), _member(group, OF_TABLES[group])
     if section.get(_CHOICE[group]) != usual[_CHOICE[group]]:
         return dict(section)
-    return {**instead, **{name: value for name, value in section.items() if value != usual.get(name, _NOTHING)}}
+    stay = {name for name, value in section.items() if value != usual.get(name, _NOTHING) or f"{group}.{name}" in named}
+    return {**instead, **{name: section[name] for name in section if name in stay}}
 
 
 _NOTHING = object()

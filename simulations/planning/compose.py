@@ -68,7 +68,7 @@ def to_study(config: DictConfig, say: Say = quiet, chosen: Collection[str] = ())
 
     Args:
         say: called with a sentence for each value that the plan leaves open and that was found in the cases (`find`).
-        chosen: groups whose member the user named.
+        chosen: groups and options that the user named.
 
     Raises:
         PlanError: options that are wrong, unknown or missing, all in one list.

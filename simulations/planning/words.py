@@ -55,7 +55,7 @@ def composed(asked: Words) -> Planned:
     for name, value in asked.options.items():
         problems += _set(config, name, value)
     said: list[str] = []
-    plan, study, found, graft = study_problems(config, said.append, {name_of(word) for word in understood})
+    plan, study, found, graft = study_problems(config, said.append, _named(asked, understood))
     unset = {f"{str(word).partition('=')[0]} is not set" for word in asked.words if word not in understood}
     found = [one for one in found if one.partition(";")[0] not in unset]  # it was, in words that can't be read
     if problems or plan is None:
@@ -99,6 +99,14 @@ def _understood(asked: Words, problems: list[str]) -> list[str]:
         else:
             good.append(word)
     return good
+
+
+def _named(asked: Words, words: Sequence[str]) -> set[str]:
+    """Groups and options that the user named, by a word, a keyword or in a mapping (``train={"lr": 0.1}``)."""
+    found = {*map(name_of, words)}
+    for name, value in asked.options.items():
+        found |= {f"{name}.{each}" for each in value} if isinstance(value, Mapping) else {name}
+    return found
 
 
 def _quotes(word: object) -> str:

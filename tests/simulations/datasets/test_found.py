@@ -190,6 +190,9 @@ def test_a_member_that_somebody_named_stays_also_where_it_is_the_usual_one(tmp_p
         f"flwr.serverapp.strategy.{name}" for name in ("FedAdam", "FedAvg")
     )
     assert (named.train, named.head, named.backbone) == (left.train, left.head, left.backbone)
+    rows = (*own, "table.categorical=[sex]")
+    for made in (plan(*rows, "train.lr=0.01"), plan(*rows, train__lr=0.01), plan(*rows, train={"lr": 0.01})):
+        assert (left.train.lr, made.train.lr, made.train.epochs) == (0.1, 0.01, 1)  # 0.01 is the usual one of images
     with pytest.raises(PlanError, match=r"head\.normalise=true would scale each case by its own numbers"):
         plan(*own, "table.categorical=[sex]", "head=linear")
 
