@@ -1,8 +1,9 @@
 """A TCP relay on loopback that counts what passes (the bytes of a connection as they are on the wire, TLS and all), and
-that can be cut or held like a line, or be as slow as one."""
+that can be cut or held like a line, or be as slow and as long as one."""
 
 from __future__ import annotations
 
+import queue
 import socket
 import threading
 import time
@@ -17,12 +18,13 @@ class Relay:
     Attributes:
         port: where it listens.
         rate: bytes a second in each direction, for all connections together; ``None`` for as fast as it goes.
+        delay: seconds that each piece is under way; half a round trip.
         up, down: bytes passed to, and from, that port.
     """
 
-    def __init__(self, target: int, rate: float | None = None) -> None:
+    def __init__(self, target: int, rate: float | None = None, delay: float = 0.0) -> None:
         self.up = self.down = self.port = 0
-        self.rate = rate
+        self.rate, self.delay = rate, delay
         self._target, self._turns = target, {"up": threading.Lock(), "down": threading.Lock()}
         self._lock, self._flows = threading.Lock(), threading.Event()
         self._open: list[socket.socket] = []
@@ -69,12 +71,24 @@ class Relay:
                 threading.Thread(target=self._pass, args=(far, near, "down"), daemon=True).start()
 
     def _pass(self, source: socket.socket, sink: socket.socket, way: str) -> None:
+        pieces: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+        threading.Thread(target=self._arrive, args=(pieces, sink, way), daemon=True).start()
         with suppress(OSError):
             while piece := source.recv(_PIECE if self.rate is None else _SLOW_PIECE):
                 self._flows.wait()
                 if self.rate is not None:
                     with self._turns[way]:
                         time.sleep(len(piece) / self.rate)
+                pieces.put((time.monotonic() + self.delay, piece))
+        pieces.put((time.monotonic() + self.delay, b""))
+
+    def _arrive(self, pieces: queue.SimpleQueue[tuple[float, bytes]], sink: socket.socket, way: str) -> None:
+        with suppress(OSError):
+            while True:
+                due, piece = pieces.get()
+                time.sleep(max(0.0, due - time.monotonic()))
+                if not piece:
+                    break
                 sink.sendall(piece)
                 with self._lock:
                     setattr(self, way, getattr(self, way) + len(piece))
