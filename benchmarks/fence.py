@@ -1,6 +1,6 @@
 """What the fence costs: a round of the reference work with it on and off, in turns, in one process.
 
-    FEDGRAFT_DATA=... python benchmarks/fence.py [--rounds 20] [--times 5]
+    FEDGRAFT_DATA=... python benchmarks/fence.py [--rounds 20] [--times 5] [OVERRIDE ...]
 
 On: each hospital lets an update leave only if it rests on five patients in every unit (``release.min_patients``), as a
 deployed one does; off: one patient is enough, as in simulations over public data. Processor time, so that other
@@ -33,8 +33,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("overrides", nargs="*", help="for the plan, for instance backbone.freeze=blocks.5")
     given = parser.parse_args()
-    plan = plan_of(*PLAN, "engine.workers=0", "engine.threads=1", f"rounds={given.rounds}")
+    plan = plan_of(*PLAN, "engine.workers=0", "engine.threads=1", f"rounds={given.rounds}", *given.overrides)
     found: dict[int, list[list[float]]] = {OFF: [], ON: []}
     refused = dict.fromkeys(found, 0)
     with tempfile.TemporaryDirectory(prefix="fedgraft-fence-") as folder:
