@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 from statistics import mean
 
+import torch
 from deployed import all_sites, service
 from loopback import registered_site
 from measure import FEDGRAFT, QUIET
@@ -57,6 +58,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         out = deployed(Path(scratch), plan, given.mbit * 1e6 / 8 or None, given.delay)
         manifest = next((Path(scratch) / "cohorts").rglob("manifest.csv"))
+        torch.set_num_threads(1)  # as each site has
         costs = calibrate(plan, read_manifest(manifest)[:8])
         assert plan.clock is not None
         line = Profile(1.0, given.mbit or AS_FAST, given.mbit or AS_FAST, 1.0)

@@ -85,7 +85,7 @@ def test_every_second_follows_from_the_ledger(go: Go) -> None:
         assert parts["download"] == pytest.approx(message["bytes_down"] * 8 / 100e6, abs=1e-4)
         assert parts["upload"] == pytest.approx(message["bytes_up"] * 8 / 20e6, abs=1e-4)
         assert parts["compute"] == pytest.approx((message["examples"] * 0.01 + cases * 0.02) / 0.5, abs=1e-4)
-        assert parts["latency"] == 6
+        assert parts["latency"] == 2.5
     assert sum(one["seconds"] for one in clock) == pytest.approx(summary["clock"]["total_seconds"], abs=1e-3)
     assert sum(summary["clock"]["waited_for"].values()) == 3
     assert summary["clock"]["case_seconds"] == {"keep": 0.1, "train": 0.01, "evaluate": 0.02}
