@@ -126,7 +126,7 @@ def test_the_same_run_again_with_a_better_line(go: Go, capsys: pytest.CaptureFix
     before = summary["clock"]["total_seconds"]
     assert reckon(out, None, [], None) == summary["clock"]
     better = reckon(out, None, ["clock.sites.alder.uplink=4", "clock.latency=1"], tmp_path)
-    assert better["total_seconds"] < before - 6 * 5 + 0.1, "five seconds less for each of six messages"
+    assert better["total_seconds"] < before - 6 * 1.5 + 0.1, "a second and a half less for each of six messages"
     assert sum(one["seconds"] for one in lines(tmp_path, "clock.jsonl")) == pytest.approx(
         better["total_seconds"], abs=0.01
     )
