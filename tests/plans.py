@@ -39,7 +39,9 @@ def plan_of_words(words: tuple[str, ...]) -> Plan:
 def _plan(words: tuple[str, ...], data: str | None) -> Plan:
     """``data``: where it looks for what a plan leaves open."""
     config = _config(words)
-    return planning.composed(planning.Words(words)).plan if config is None else to_study(config)[0]
+    if config is None:
+        return planning.composed(planning.Words(words)).plan
+    return to_study(config, chosen={*map(planning.name_of, words)})[0]
 
 
 def _config(words: tuple[str, ...]) -> DictConfig | None:
