@@ -14,15 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 from statistics import mean
 
 import torch
-from deployed import all_sites, service
+from deployed import all_sites, run_to_its_end, service
 from loopback import registered_site
-from measure import FEDGRAFT, QUIET
 from plans import plan_of
 from relay import Relay
 
@@ -79,9 +77,8 @@ def deployed(scratch: Path, plan: Plan, rate: float | None, delay: float) -> Pat
             relay = Relay(settings.port, rate, delay)
             files.append(registered_site(scratch, folder, relay.port, name, at))
         with all_sites(files):
-            run = [*FEDGRAFT, "coordinator", "run", str(folder.root), "--plan", str(scratch / "plan.json")]
-            quiet = {**os.environ, **QUIET}
-            subprocess.run([*run, "--out", str(out)], check=True, env=quiet, stdout=subprocess.DEVNULL)
+            if run_to_its_end(folder.root, scratch / "plan.json", out):
+                raise SystemExit("the run did not complete")
     return out
 
 

@@ -14,7 +14,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,15 +146,12 @@ class Chain:
         Raises:
             BrokenChainError: as `read`.
         """
-        before, chained = Head(0, ""), False
-        for path in self.files():
-            whole = path.read_bytes().split(b"\n")[:-1]
-            for number, text in enumerate(whole, 1):
-                link = _follows(text, before, chained)
-                if link is None:
-                    raise BrokenChainError(path, number)
-                yield link
-                before, chained = link.head, link.chained
+        places = (
+            _Place(path, number, text)
+            for path in self.files()
+            for number, text in enumerate(path.read_bytes().split(b"\n")[:-1], 1)
+        )
+        yield from _linked(places, Head(0, ""), False)
 
     def since(self, begins: Callable[[Mapping[str, Any]], bool]) -> list[dict[str, Any]] | None:
         """The newest line that ``begins`` picks and those behind it, as `read` has them, if each follows from the one
@@ -249,14 +246,17 @@ def _following(before: _Place | None, places: Sequence[_Place]) -> list[dict[str
     line: dict[str, Any] = {NUMBER: 0, LINK: ""} if before is None else before.parsed()
     if NUMBER not in line or LINK not in line:
         return None
-    head, chained, contents = Head(line[NUMBER], line[LINK]), before is not None, list[dict[str, Any]]()
+    return [link.content for link in _linked(places, Head(line[NUMBER], line[LINK]), before is not None)]
+
+
+def _linked(places: Iterable[_Place], head: Head, chained: bool) -> Iterator[Link]:
+    """Lines that each follow from the one before, the first from ``head``."""
     for path, number, text in places:
         link = _follows(text, head, chained)
         if link is None:
             raise BrokenChainError(path, number)
+        yield link
         head, chained = link.head, link.chained
-        contents.append(link.content)
-    return contents
 
 
 def _follows(text: bytes, before: Head, chained: bool) -> Link | None:
