@@ -17,8 +17,8 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.duplicates import refuse_across_splits
 from fedgraft.client.cohort.enrolment.enrolled import EVALUATION, TRAINING, Enrolled
 from fedgraft.client.cohort.enrolment.roll import Roll, roll_of_plan
-from fedgraft.client.cohort.inputs import Inputs
-from fedgraft.client.cohort.quarantine import REASONS, USABLE, count_reasons, write_quarantine
+from fedgraft.client.cohort.inputs import Inputs, Remarks
+from fedgraft.client.cohort.quarantine import REASONS, USABLE, count_reasons, write_quarantine, write_remarks
 from fedgraft.client.cohort.splits import require_given
 from fedgraft.common import tasks
 from fedgraft.common.errors import DataError
@@ -107,7 +107,7 @@ def accept(
 
     Args:
         listed: the manifest's lines.
-        quarantine: the folder for the list of the cases that can't be used.
+        quarantine: the folder for the list of the cases that can't be used, and for what is to be said of all.
         trains: whether the site trains. If not (``hold_out``), and it has test cases only, these are its ``train`` too:
             what asks for no label (its own scale, an adaptation) rests on them.
         roll: the site's; ``None`` for a simulated one by the plan alone.
@@ -122,7 +122,7 @@ def accept(
     labels = tasks.of(plan.data).targets(cases)
     verdicts = inputs.verdicts(cases)
     if quarantine is not None:
-        write_quarantine(quarantine, cases, verdicts)
+        _write_down(quarantine, inputs, cases, verdicts)
     require_given(cases, plan.data)
     enrolled = Enrolled(roll or roll_of_plan(plan), listed, run)
     verdicts, recalled = _recalled(cases, verdicts, enrolled, recall)
@@ -135,6 +135,11 @@ def accept(
     left = enrolled.taking_part(left, [case for case in cases if case not in usable])
     left |= {"train": left["test"]} if external else {}
     return AcceptedCohort(cases, verdicts, _labelled(cases, labels, left), enrolled, recalled)
+
+
+def _write_down(folder: Path, inputs: Inputs, cases: Sequence[Case], verdicts: NDArray[np.uint8]) -> None:
+    write_quarantine(folder, cases, verdicts)
+    write_remarks(folder, inputs.remarks(cases) if isinstance(inputs, Remarks) else ())
 
 
 def _recalled(

@@ -23,11 +23,13 @@ from fedgraft.client.cohort.quarantine import REASONS, CaseError
 from fedgraft.common.errors import DataError
 
 FOLDER = "folder"
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 VOLUMES = ("CT", "MR", "PT")
 BAD_NAME = "a name that a manifest can't hold: a line break, `::`, or not UTF-8"
 NO_CLASS = "a picture that lies in no class's folder"
 BESIDE = "a picture beside DICOM files"
+MANIFEST = "a manifest, which is no image"
+_HEADER = ("path", "label", "patient")
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def draft_manifest(folder: Path, label_from: str | None = None, patient_pattern:
     pattern = _compiled(patient_pattern)
     files, bad = _files(folder)
     pictures = [file for file in files if file.suffix.lower() in PICTURES]
-    others = [file for file in files if file.suffix.lower() not in PICTURES]
+    own = [file for file in files if _is_manifest(file)]
+    others = [file for file in files if file.suffix.lower() not in PICTURES and file not in own]
     described, left_out = _describe_all(others, None if label_from == FOLDER else label_from)
     if described:
         left_out[BESIDE] += len(pictures)
@@ -89,6 +92,7 @@ def draft_manifest(folder: Path, label_from: str | None = None, patient_pattern:
         lines, remarks = _picture_lines(folder, pictures, guessed=pattern is None)
         left_out[NO_CLASS] += len(pictures) - len(lines)
     left_out[BAD_NAME] += bad
+    left_out[MANIFEST] += len(own)
     if not lines:
         seen = "; ".join(f"{count} {reason}" for reason, count in sorted((+left_out).items())) or "it is empty"
         raise DataError(f"{folder} holds no DICOM image, nor pictures in a folder per class ({seen})")
@@ -114,7 +118,7 @@ def write_draft(draft: Draft, out: Path) -> None:
         raise DataError(f"--out {out} exists and is not overwritten; name another file") from None
     with os.fdopen(descriptor, "w", newline="", encoding="utf-8-sig") as stream:
         rows = ((_written(line.path, base), line.label, line.patient, *line.columns) for line in draft.lines)
-        write_rows(stream, ("path", "label", "patient", *columns), rows)
+        write_rows(stream, (*_HEADER, *columns), rows)
 
 
 def _written(path: Path, base: Path) -> str:
@@ -150,6 +154,15 @@ def _files(folder: Path) -> tuple[list[Path], int]:
             else:
                 files.append(path)
     return sorted(files), bad
+
+
+def _is_manifest(file: Path) -> bool:
+    """Whether a draft was written to it before."""
+    start = f"\ufeff{','.join(_HEADER)}".encode()
+    if file.suffix.lower() != ".csv":
+        return False
+    with file.open("rb") as stream:
+        return stream.read(len(start)) == start
 
 
 def _describe_all(files: Sequence[Path], label_keyword: str | None) -> tuple[dict[Path, Described], Counter[str]]:

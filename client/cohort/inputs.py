@@ -57,6 +57,14 @@ class Inputs(Protocol):
         """Batches of at most ``batch`` inputs: ``(slice of wanted, (B, *spec.shape) float32)``."""
 
 
+@runtime_checkable
+class Remarks(Inputs, Protocol):
+    """Inputs of a kind of which something may be said that makes no case unusable."""
+
+    def remarks(self, cases: Sequence[Case]) -> Sequence[str]:
+        """Sentences on all cases together, which name none of them."""
+
+
 class Account(Protocol):
     """What a site has told before (`fedgraft.client.cohort.enrolment.enrolled.Enrolled`)."""
 

@@ -1,7 +1,9 @@
-"""The quarantine: reasons why a case can't be used, and the list of such cases by pseudonym and reason."""
+"""The quarantine: reasons why a case can't be used, and the list of such cases by pseudonym and reason; and what else
+a site says of its cases."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,6 +55,7 @@ PASSING = frozenset({"missing", "too-large", "too-slow", "crashed"})
 
 
 FILE = "quarantine.jsonl"
+_REMARKS = "remarks.json"
 
 
 def write_quarantine(state: Path, cases: Sequence[Case], verdicts: NDArray[np.uint8]) -> dict[str, int]:
@@ -70,6 +73,22 @@ def write_quarantine(state: Path, cases: Sequence[Case], verdicts: NDArray[np.ui
     else:
         file.unlink(missing_ok=True)
     return count_reasons(verdicts)
+
+
+def write_remarks(state: Path, said: Sequence[str]) -> None:
+    """Replace the list of sentences on a site's cases, in its state folder; without any there is no file."""
+    if said:
+        state.mkdir(parents=True, exist_ok=True)
+        with replacing(state / _REMARKS) as partial:
+            partial.write_text(json.dumps([*said], indent=1) + "\n", encoding="utf-8")
+    else:
+        (state / _REMARKS).unlink(missing_ok=True)
+
+
+def read_remarks(state: Path) -> tuple[str, ...]:
+    """What `write_remarks` wrote last."""
+    file = state / _REMARKS
+    return tuple(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else ()
 
 
 def number_of(reason: str) -> int:

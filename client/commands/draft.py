@@ -17,7 +17,7 @@ DICOM files are known by their content, whatever they are called, and lie in any
 that holds just one series of CT, MR or PT slices gets one line. `patient` is the Patient ID; sex, age, modality,
 scanner, body_part and view are columns for subgroups.
 
-A folder per class (no DICOM file in it) has PNG, JPEG or TIFF files below /data/films/<class>/.
+A folder per class (no DICOM file in it) has PNG, JPEG, TIFF or BMP files below /data/films/<class>/.
 
 Nothing is overwritten, and nothing printed names a patient or a file. The manifest names both: it stays here.
 """

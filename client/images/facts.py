@@ -24,6 +24,7 @@ FACTS = np.dtype(
         ("width", "<u4"),
         ("digest", "u1", (16,)),  # of the decoded pixels: equal digests = equal pixels
         ("histogram", "<u4", (BINS,)),  # pixel values in [0, 1], bins of equal width
+        ("top", "<u2"),  # DecodedImage.top
     ]
 )
 
@@ -46,6 +47,7 @@ def facts_of(picture: DecodedImage) -> NDArray[np.void]:
     digest.update(pixels.data)
     facts["digest"] = np.frombuffer(digest.digest(), np.uint8)
     facts["histogram"] = _histogram(pixels)
+    facts["top"] = picture.top
     return facts
 
 

@@ -26,7 +26,11 @@ class DeidentificationFlag(IntFlag):
 
 
 class DecodedImage(NamedTuple):
-    """One image: ``(H, W)`` or ``(H, W, 3)`` float32 in [0, 1], 1 = white."""
+    """One image: ``(H, W)`` or ``(H, W, 3)`` float32 in [0, 1], 1 = white.
+
+    ``top``: the largest stored value of a picture of 16 bits of which nobody said how many are used; else 0.
+    """
 
     pixels: NDArray[np.float32]
     marks: DeidentificationFlag = DeidentificationFlag.NONE
+    top: int = 0

@@ -26,6 +26,7 @@ from fedgraft.client.cohort.quarantine import PASSING, USABLE, number_of, reason
 from fedgraft.client.images.content import ContentIndex, stamp_of
 from fedgraft.client.images.decode_pool import DecodeReply, DecodeRequest, decoded, look
 from fedgraft.client.images.facts import FACTS, refusal
+from fedgraft.client.images.grey_levels import kept_under
 from fedgraft.client.images.image import DeidentificationFlag
 from fedgraft.client.images.pixels import DTYPE, decode, kept_planes, kept_shape
 from fedgraft.client.images.raster import FORMATS
@@ -180,7 +181,8 @@ class ImageIngest:
         selects."""
         suffix = Path(file_of(case)).suffix.lower()
         reader = suffix if suffix in FORMATS else "rows" if is_row(case) else "dicom"
-        return f"{self._contents[file_of(case)].hex()}|{case.path.partition('::')[2]}|{case.row}|{reader}"
+        content, array = self._contents[file_of(case)].hex(), case.path.partition("::")[2]
+        return f"{content}|{array}|{case.row}|{reader}{kept_under(case)}"
 
     def _facts_key(self, case: Case) -> bytes:
         return _digest("facts-2", self._within(case), self._look)

@@ -17,6 +17,7 @@ from fedgraft.client.augmentation.views import Bank, identity, view_fingerprint,
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.inputs import Account, CaseView
 from fedgraft.client.images.expansion import expanded
+from fedgraft.client.images.grey_levels import sentences
 from fedgraft.client.images.ingest import ImageIngest
 from fedgraft.client.images.raster import FORMATS
 from fedgraft.client.images.transforms import fingerprint, normalise
@@ -61,6 +62,9 @@ class ImageInputs:
 
     def digests(self, cases: Sequence[Case]) -> Sequence[bytes]:
         return [digest.tobytes() for digest in self.facts(cases)["digest"]]
+
+    def remarks(self, cases: Sequence[Case]) -> Sequence[str]:
+        return sentences(self.facts(cases))
 
     def keys(self, wanted: Sequence[CaseView]) -> list[bytes]:
         keys = {}

@@ -1,4 +1,4 @@
-"""Read PNG, JPEG and TIFF files, and rows of arrays, to float pixels."""
+"""Read PNG, JPEG, TIFF and BMP files, and rows of arrays, to float pixels."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT, TiffImageFile
 
 from fedgraft.client.cohort.quarantine import CaseError
+from fedgraft.client.images.grey_levels import DEEP, UNSTATED, Levels, checked_top
+from fedgraft.client.images.image import DecodedImage
 from fedgraft.client.site.limits import Limits
 
-Pixels = NDArray[np.float32]
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
-UNREAD = frozenset({".bmp", ".gif", ".webp", ".heic", ".jp2", ".pdf", ".svg"})
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
+UNREAD = frozenset({".gif", ".webp", ".heic", ".jp2", ".pdf", ".svg"})
 """Suffixes of pictures of other formats: they are no DICOM files that lost their prefix."""
 _GREY_MODES = {"1": "L", "LA": "L"}
 _SIXTEEN_BITS = ("I", "I;16", "I;16B")
-_RANGE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 
 
-def read_picture(path: Path, limits: Limits, page: int | None = None) -> Pixels:
-    """Read a PNG, JPEG or TIFF of 8 or 16 bits: ``(H, W)`` if it is grey, else ``(H, W, 3)``; float32 in [0, 1].
+def read_picture(path: Path, limits: Limits, page: int | None = None, levels: Levels = UNSTATED) -> DecodedImage:
+    """Read a PNG, JPEG, TIFF or BMP of 8 or 16 bits: ``(H, W)`` if it is grey, else ``(H, W, 3)``; float32 in [0, 1].
 
     Transparency is dropped, EXIF orientation is applied, and 0 is black, also for a TIFF in which white is 0.
 
     Args:
         page: for a TIFF with several pages, and only for those.
+        levels: of a grey picture of 16 bits.
 
     Raises:
-        CaseError: the file is missing, damaged, too large or of another kind.
+        CaseError: the file is missing, damaged, too large or of another kind; or as `checked_top`.
     """
     if not path.is_file():
         raise CaseError("missing")
@@ -45,13 +46,13 @@ def read_picture(path: Path, limits: Limits, page: int | None = None) -> Pixels:
             # a stream, not a path: Pillow maps the file of a path, and then a TIFF on its side comes out scrambled
             with path.open("rb") as stream, Image.open(stream, formats=tuple(set(FORMATS.values()))) as opened:
                 _check(opened, limits, page)
-                return _values(opened)
+                return _values(opened, levels)
     except CaseError:
         raise
     except Image.DecompressionBombError:
         raise CaseError("too-large", "more pixels than Pillow opens") from None
     except UnidentifiedImageError:
-        raise CaseError("damaged", "not a PNG, JPEG or TIFF that can be read") from None
+        raise CaseError("damaged", "not a PNG, JPEG, TIFF or BMP that can be read") from None
     except MemoryError:
         raise CaseError("too-large") from None
     except Exception as error:  # a damaged file makes a decoder raise anything
@@ -82,21 +83,25 @@ def read_array(path: Path, name: str, limits: Limits) -> NDArray[np.generic]:
         raise CaseError("damaged", f"not an .npz of plain arrays ({type(error).__name__})") from None
 
 
-def array_to_unit(image: NDArray[np.generic]) -> Pixels:
+def array_to_unit(image: NDArray[np.generic], levels: Levels = UNSTATED) -> DecodedImage:
     """Integers or floats to float32 in [0, 1].
 
     Args:
         image: ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)``, uint8, uint16, bool, or floats in [0, 1].
+        levels: of uint16.
 
     Raises:
-        CaseError: another shape or dtype, or floats that are not in [0, 1].
+        CaseError: another shape or dtype, or floats that are not in [0, 1]; or as `checked_top`.
     """
     if image.ndim == 3 and image.shape[-1] == 1:
         image = image[..., 0]
     if not image.size or (image.ndim != 2 and not (image.ndim == 3 and image.shape[-1] == 3)):
         raise CaseError("unsupported", f"an image has the shape {image.shape}; need (H, W), (H, W, 1) or (H, W, 3)")
-    if image.dtype in _RANGE:
-        return image.astype(np.float32) / np.float32(_RANGE[image.dtype])
+    if image.dtype == np.uint8:
+        return DecodedImage(image.astype(np.float32) / np.float32(255))
+    if image.dtype == np.uint16:
+        top = checked_top(image, levels)
+        return DecodedImage(image.astype(np.float32) / np.float32(levels.white), top=top)
     if image.dtype != np.bool_ and not np.issubdtype(image.dtype, np.floating):
         raise CaseError(
             "unsupported", f"dtype {image.dtype} has no known range; use uint8, uint16, or floats in [0, 1]"
@@ -104,7 +109,7 @@ def array_to_unit(image: NDArray[np.generic]) -> Pixels:
     unit = image.astype(np.float32)
     if not (np.isfinite(unit).all() and unit.min() >= 0 and unit.max() <= 1):
         raise CaseError("inconsistent", f"an image of dtype {image.dtype} must lie in [0, 1]; scale it")
-    return unit
+    return DecodedImage(unit)
 
 
 def _check(opened: Image.Image, limits: Limits, page: int | None) -> None:
@@ -125,16 +130,19 @@ def _check(opened: Image.Image, limits: Limits, page: int | None) -> None:
         raise CaseError("too-large", f"{height} x {width} pixels; limits.pixels is {limits.pixels}")
 
 
-def _values(opened: Image.Image) -> Pixels:
+def _values(opened: Image.Image, levels: Levels) -> DecodedImage:
     tags: Mapping[int, Any] = opened.tag_v2 if isinstance(opened, TiffImageFile) else {}
     bits = max(tags.get(BITSPERSAMPLE, (16,)))
     if bits > 16 or set(tags.get(SAMPLEFORMAT, (1,))) != {1}:
         raise CaseError("unsupported", "signed pixels, floats and 32 bits have no known range; save 8 or 16 bits")
     picture = ImageOps.exif_transpose(opened)
     if picture.mode in _SIXTEEN_BITS:  # or 12 in a TIFF
-        unit = np.asarray(picture, np.float32) / np.float32(2**bits - 1)
+        stored = np.asarray(picture)
+        levels = levels if bits == DEEP else Levels(bits, stated=True)
+        top = checked_top(stored, levels)
+        unit = stored.astype(np.float32) / np.float32(levels.white)
         white_is_zero = bool(tags) and tags.get(PHOTOMETRIC_INTERPRETATION, 0) == 0
-        return 1 - unit if white_is_zero else unit  # Pillow sees to it at 8 bits only
+        return DecodedImage(1 - unit if white_is_zero else unit, top=top)  # Pillow sees to it at 8 bits only
     if picture.mode not in ("L", "RGB"):
         picture = picture.convert(_GREY_MODES.get(picture.mode, "RGB"))
-    return np.asarray(picture, np.float32) / np.float32(255)
+    return DecodedImage(np.asarray(picture, np.float32) / np.float32(255))

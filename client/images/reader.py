@@ -1,4 +1,4 @@
-"""Read a case to float pixels, from DICOM, PNG, JPEG, TIFF, or a row of an array in an ``.npz``."""
+"""Read a case to float pixels, from DICOM, PNG, JPEG, TIFF, BMP, or a row of an array in an ``.npz``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.quarantine import CaseError
+from fedgraft.client.images.grey_levels import levels_of
 from fedgraft.client.images.image import DecodedImage
 from fedgraft.client.images.raster import FORMATS, UNREAD, array_to_unit, read_array, read_picture
 from fedgraft.client.site.limits import Limits
@@ -57,20 +58,20 @@ class CaseReader:
         """
         file, _, array = case.path.partition("::")
         if is_row(case):
-            return DecodedImage(self._row(case, file, array))
+            return self._row(case, file, array)
         if array:
             raise CaseError("unsupported", "`::array` is for .npz files")
         suffix = Path(file).suffix.lower()
         if suffix in UNREAD:
-            raise CaseError("unsupported", "a picture of this format is not read; save it as PNG, JPEG or TIFF")
+            raise CaseError("unsupported", "a picture of this format is not read; save it as PNG, JPEG, TIFF or BMP")
         if suffix in FORMATS:
-            return DecodedImage(read_picture(Path(file), self._reading.limits, case.row))
+            return read_picture(Path(file), self._reading.limits, case.row, levels_of(case))
         from fedgraft.client.images.dicom.read import read_dicom  # pydicom takes half a second to import
 
         reading = self._reading
         return read_dicom(Path(file), reading.dicom, reading.limits, case.row, threads=self._threads)
 
-    def _row(self, case: Case, file: str, name: str) -> NDArray[np.float32]:
+    def _row(self, case: Case, file: str, name: str) -> DecodedImage:
         if not name or case.row is None:
             raise CaseError("no-row", "an .npz needs its array in the path (file.npz::array) and a `row`")
         if file != self._file:
@@ -84,7 +85,7 @@ class CaseReader:
         most = self._reading.limits.pixels
         if math.prod(shape[:2]) > most:
             raise CaseError("too-large", f"{' x '.join(map(str, shape[:2]))} pixels; limits.pixels is {most}")
-        return array_to_unit(array[case.row])
+        return array_to_unit(array[case.row], levels_of(case))
 
 
 def by_file(cases: Sequence[Case]) -> Iterator[tuple[str, list[int]]]:

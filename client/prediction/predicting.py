@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fedgraft.client.cohort.accepted import LabelledCases
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.inputs import InputContext, Inputs, Progress, factory_of, ignore
+from fedgraft.client.cohort.inputs import InputContext, Inputs, Progress, Remarks, factory_of, ignore
 from fedgraft.client.cohort.quarantine import USABLE, count_reasons, reason_of
 from fedgraft.client.features.extraction import FeatureExtractor
 from fedgraft.client.prediction.deciding import Decided, Scores, decide, maps_of, only_strange
@@ -157,9 +157,9 @@ def _predicted(loaded: LoadedModel, listed: Sequence[Case], desk: Desk) -> Predi
     verdicts = inputs.verdicts(cases)
     usable = tuple(case for case, verdict in zip(cases, verdicts, strict=True) if verdict == USABLE)
     desk.watch.usable(len(usable))
-    notes: tuple[str, ...] = ()
+    notes = tuple(inputs.remarks(cases)) if isinstance(inputs, Remarks) else ()
     if loaded.scale_from_cases:
-        notes = (_scaled_by(loaded, len(usable)),)
+        notes = (*notes, _scaled_by(loaded, len(usable)))
     outputs, strange = np.zeros((0, task.outputs)), None
     if usable:
         outputs, strange = _outputs(loaded, usable, inputs, desk)

@@ -91,7 +91,7 @@ class TrainedModel(nn.Module):
         normalised, rows are encoded with the plan's means and vocabularies.
 
         Args:
-            cases: for images, a sequence of files (DICOM, PNG, JPEG, TIFF), PIL images, or arrays: ``(H, W)`` or
+            cases: for images, a sequence of files (DICOM, PNG, JPEG, TIFF, BMP), PIL images, or arrays: ``(H, W)`` or
                 ``(H, W, 3)``, uint8, uint16 or floats in [0, 1]. For a table, a data frame, or a sequence of mappings
                 from column to value. A file of several frames gives as many cases as the plan's ``dicom`` says.
 

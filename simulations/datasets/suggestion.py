@@ -14,7 +14,7 @@ from fedgraft.client.cohort.manifest.csv_file import read_rows
 _ROWS = 10_000
 MOST_WORDS = 20
 _COMMA = re.compile(r"[+-]?\d+,\d+")
-_IMAGES = frozenset({".dcm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npz"})
+_IMAGES = frozenset({".dcm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".npz"})
 _ALREADY = frozenset({"path", "row", "label", "patient", "group", "split", "time", "event"})
 
 

@@ -50,6 +50,7 @@ from fedgraft.simulations.federation.copies import copy_sentences
 from fedgraft.simulations.federation.giveaways import giveaway_sentences
 from fedgraft.simulations.federation.local_statistics import with_local_statistics
 from fedgraft.simulations.federation.red_flags import red_flag_sentences
+from fedgraft.simulations.federation.remarks import remark_sentences
 from fedgraft.simulations.federation.sites import SimulatedSites, lay_out
 
 Ended = Callable[[RunOutcome], None]
@@ -138,11 +139,12 @@ def _say(said: list[str], console: Console, sentence: str) -> None:
 
 
 def _giveaways(plan: Plan, federation: SimulatedSites) -> list[str]:
-    """Sentences on columns that give the label away, on copies, and on what endangers a patient; none if a site's cases
-    can't be read, which the run has said."""
+    """Sentences on columns that give the label away, on copies, on pixels, and on what endangers a patient; none if a
+    site's cases can't be read, which the run has said."""
     try:
         cases = {name: read_manifest(path.parent / "manifest.csv") for name, path in federation.sites.items()}
-        return [*red_flag_sentences(plan, cases), *copy_sentences(cases), *giveaway_sentences(plan, cases)]
+        found = [*red_flag_sentences(plan, cases), *copy_sentences(cases), *giveaway_sentences(plan, cases)]
+        return [*remark_sentences(federation.sites), *found]
     except DataError:
         return []
 

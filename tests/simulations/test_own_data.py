@@ -144,6 +144,25 @@ def test_a_file_that_is_not_there_is_left_out_and_said(folder: Path, capsys: pyt
     assert "south can't use 1 case(s): missing 1" in capsys.readouterr().out
 
 
+def test_twelve_bits_in_sixteen_are_said_and_can_be_stated(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """3,360 of 65,535 is the most: 12 bits; with the column nothing is said any more."""
+    films(folder)
+    for file in (folder / "films").iterdir():
+        Image.fromarray(np.asarray(Image.open(file)).astype(np.uint16) * 16).save(file)
+    run(COMMANDS[0], *SMALL)
+    told = " ".join(capsys.readouterr().out.split())
+    assert "north: 30 grey pictures of 16 bits use only" in told
+    assert "west: 30 grey pictures of 16 bits use only" in told
+    assert "if they hold 12 bits, say so in the manifest: a column `bits_stored` with 12" in told
+    warnings = json.loads(Path("run/summary.json").read_text())["warnings"]
+    assert sum("nearly black to the network" in one for one in warnings) == 3
+    listed = (folder / "cases.csv").read_text().splitlines()
+    listed = [f"{listed[0]},bits_stored", *(f"{line},12" for line in listed[1:])]
+    (folder / "cases.csv").write_text("\n".join(listed) + "\n")
+    run(COMMANDS[0], *SMALL)
+    assert "grey levels" not in capsys.readouterr().out + Path("run/report.html").read_text()
+
+
 def test_dicom_and_arrays_alike(folder: Path) -> None:
     """Half of the cases are rows of an array, the others files."""
     manifest = films(folder)

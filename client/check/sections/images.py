@@ -16,6 +16,7 @@ from fedgraft.client.check.sections.quarantine import refusal_grid, refusals
 from fedgraft.client.cohort.pseudonyms import Pseudonyms
 from fedgraft.client.cohort.quarantine import USABLE
 from fedgraft.client.images.facts import BINS, Facts
+from fedgraft.client.images.grey_levels import unused
 from fedgraft.client.images.image import DeidentificationFlag
 from fedgraft.client.site.site_file import SiteFile
 
@@ -155,6 +156,8 @@ def describe_images(
     findings += [*marks(facts), *duplicates(usable, good, name)]
     grids = [refusal_grid(facts["reason"], "image")] if len(good) < len(facts) else []
     bars = []
+    if (dark := unused(facts)) is not None:
+        findings.append(Finding("warning", "grey levels", dark.text, dark.todo))
     if len(good):
         about, histogram = intensities(usable, good)
         size_findings, size_grid = sizes(good, size)

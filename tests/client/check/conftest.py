@@ -35,7 +35,7 @@ def case_table_of(cases: Sequence[Case], data: DataSection | None = None) -> Cas
 
 def facts(*rows: dict[str, Any]) -> NDArray[np.void]:
     """One row per dict: ``reason`` (a code), ``marks``, ``planes``, ``size`` (H, W), ``digest`` (a number),
-    ``histogram`` (bin -> count)."""
+    ``histogram`` (bin -> count), ``top``."""
     found = np.zeros(len(rows), FACTS)
     for at, row in enumerate(rows):
         found[at]["reason"] = number_of(row["reason"]) if "reason" in row else 0
@@ -43,6 +43,7 @@ def facts(*rows: dict[str, Any]) -> NDArray[np.void]:
         found[at]["planes"] = row.get("planes", 1)
         found[at]["height"], found[at]["width"] = row.get("size", (64, 64))
         found[at]["digest"][0] = row.get("digest", at)
+        found[at]["top"] = row.get("top", 0)
         for number, count in row.get("histogram", {0: 5, 9: 5}).items():
             found[at]["histogram"][number] = count
     return found

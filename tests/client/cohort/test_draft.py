@@ -58,6 +58,16 @@ def test_dicom_files(films: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not any(word in said for word in ("SECRET", "IM0001", "x.dcm"))
 
 
+def test_an_earlier_draft_in_the_folder_is_no_broken_image(films: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["draft", str(films), "--out", str(films / "manifest.csv")]) == 0
+    (films / "others.csv").write_text("a,b\n1,2\n")
+    capsys.readouterr()
+    assert main(["draft", str(films), "--out", str(films / "again.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "left out, 1: a manifest, which is no image" in said
+    assert "left out, 2: not-dicom" in said  # notes.txt and others.csv
+
+
 def test_an_unfilled_draft_is_refused_and_a_filled_one_read(films: Path) -> None:
     lines(films)
     out = films.parent / "manifest.csv"

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 from pydicom.data import get_testdata_file
 
@@ -22,6 +21,8 @@ from fedgraft.client.images import reader
 from fedgraft.client.images.content import digest_of
 from fedgraft.client.images.decode_pool import DecodeReply, DecodeRequest, decoded, look
 from fedgraft.client.images.facts import facts_of
+from fedgraft.client.images.grey_levels import Levels
+from fedgraft.client.images.image import DecodedImage
 from fedgraft.client.images.pixels import MOST
 from fedgraft.client.images.raster import read_picture
 from fedgraft.client.images.reader import CaseReader, Reading
@@ -72,9 +73,9 @@ Hook = Callable[[Path, int | None], None]
 def hooked(monkeypatch: pytest.MonkeyPatch, hook: Hook) -> None:
     """Run ``hook`` before each picture is read; the processes are forked, and so have it too."""
 
-    def read(path: Path, limits: Limits, page: int | None) -> NDArray[np.float32]:
+    def read(path: Path, limits: Limits, page: int | None, levels: Levels) -> DecodedImage:
         hook(path, page)
-        return read_picture(path, limits, page)
+        return read_picture(path, limits, page, levels)
 
     monkeypatch.setattr(reader, "read_picture", read)
 

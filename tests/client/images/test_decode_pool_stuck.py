@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import pebble
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.quarantine import reason_of
 from fedgraft.client.images import decode_pool, reader
 from fedgraft.client.images.decode_pool import DecodeReply, DecodeRequest, decoded
+from fedgraft.client.images.grey_levels import Levels
+from fedgraft.client.images.image import DecodedImage
 from fedgraft.client.images.raster import read_picture
 from fedgraft.client.images.reader import Reading
 from fedgraft.client.site.limits import Limits
@@ -70,7 +71,7 @@ def test_a_process_that_dies_with_the_lock_costs_no_file(
     machine lets a process wait for half a second even where nobody died.)"""
     monkeypatch.setattr(pebble.CONSTS, "channel_lock_timeout", 4.0)
 
-    def read(path: Path, limits: Limits, page: int | None) -> NDArray[np.float32]:
+    def read(path: Path, limits: Limits, page: int | None, levels: Levels) -> DecodedImage:
         if path.name == "3.png" and not (tmp_path / "held").exists():
             (tmp_path / "held").touch()
             frame = sys._getframe()
@@ -78,7 +79,7 @@ def test_a_process_that_dies_with_the_lock_costs_no_file(
                 frame = frame.f_back  # type: ignore[assignment]
             frame.f_locals["channel"].mutex.acquire()
             os.kill(os.getpid(), signal.SIGKILL)
-        return read_picture(path, limits, page)
+        return read_picture(path, limits, page, levels)
 
     monkeypatch.setattr(reader, "read_picture", read)
     answers = list(decoded(orders * 5, reading, SPEC, workers))

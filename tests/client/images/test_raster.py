@@ -35,7 +35,7 @@ TURNED = {  # EXIF 2.32, table 6: where row 0 and column 0 of what is stored are
 
 
 def read(path: Path, page: int | None = None, **limits: int) -> NDArray[np.float32]:
-    return read_picture(path, Limits(**limits), page)
+    return read_picture(path, Limits(**limits), page).pixels
 
 
 def saved(path: Path, pixels: NDArray[Any], **options: Any) -> Path:
@@ -75,7 +75,7 @@ def png(path: Path, width: int, height: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["image.png", "IMAGE.PNG", "image.tif", "image.tiff"])
+@pytest.mark.parametrize("name", ["image.png", "IMAGE.PNG", "image.tif", "image.tiff", "image.bmp"])
 def test_grey(tmp_path: Path, name: str) -> None:
     image = read(saved(tmp_path / name, GREY))
     assert image.dtype == np.float32
@@ -100,7 +100,7 @@ def test_one_bit(tmp_path: Path) -> None:
     assert_array_equal(read(tmp_path / "image.png"), [[0, 0], [1, 1]])
 
 
-@pytest.mark.parametrize("name", ["image.png", "image.tif"])
+@pytest.mark.parametrize("name", ["image.png", "image.tif", "image.bmp"])
 def test_colour(tmp_path: Path, name: str) -> None:
     assert_allclose(read(saved(tmp_path / name, RGB)), RGB / 255, atol=1e-7)
 
@@ -190,17 +190,38 @@ def test_a_picture_with_too_many_pixels_is_not_decoded(tmp_path: Path) -> None:
     assert read(tmp_path / "image.tif", pixels=4).shape == (2, 2)
 
 
+def test_a_bitmap(tmp_path: Path) -> None:
+    """A palette of two colours, rows from the top (a negative height), and 65,535 x 65,535 pixels of which there are
+    none; the header is BITMAPINFOHEADER's."""
+
+    def bitmap(width: int, height: int, palette: bytes, stored: bytes, bits: int = 8, colours: int = 2) -> Path:
+        begin = 54 + len(palette)
+        info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, 0, len(stored), 0, 0, colours, 0)
+        head = b"BM" + struct.pack("<IHHI", begin + len(stored), 0, 0, begin)
+        (tmp_path / "image.bmp").write_bytes(head + info + palette + stored)
+        return tmp_path / "image.bmp"
+
+    palette = bytes([0, 0, 255, 0, 51, 102, 153, 0])  # blue, green, red, 0
+    first, second = [1, 0, 0], [0.6, 0.4, 0.2]
+    rows = bytes([0, 1, 0, 0]) + bytes([1, 1, 0, 0])  # each of four bytes
+    assert_allclose(read(bitmap(2, -2, palette, rows)), [[first, second], [second, second]], atol=1e-7)
+    assert_allclose(read(bitmap(2, 2, palette, rows)), [[second, second], [first, second]], atol=1e-7)
+    assert refused(bitmap(8001, 8000, b"", b"", 24)) == "too-large: 8000 x 8001 pixels; limits.pixels is 64000000"
+    assert refused(bitmap(65535, 65535, b"", b"", 24)) == "too-large: more pixels than Pillow opens"
+    assert refused(bitmap(2, 2, palette, rows, colours=1 << 20)).startswith("damaged: ")
+
+
 def test_what_is_no_picture(tmp_path: Path) -> None:
     path = tmp_path / "image.png"
     assert refused(path) == "missing: the file does not exist or can't be opened"
     assert refused(tmp_path) == "missing: the file does not exist or can't be opened"
     path.write_bytes(b"\x89PNG\r\n\x1a\n broken")
-    assert refused(path) == "damaged: not a PNG, JPEG or TIFF that can be read"
-    saved(path, GREY, format="BMP")
-    assert refused(path) == "damaged: not a PNG, JPEG or TIFF that can be read"
+    assert refused(path) == "damaged: not a PNG, JPEG, TIFF or BMP that can be read"
+    saved(path, GREY, format="GIF")
+    assert refused(path) == "damaged: not a PNG, JPEG, TIFF or BMP that can be read"
 
 
-@pytest.mark.parametrize("name", ["image.png", "image.jpg", "image.tif"])
+@pytest.mark.parametrize("name", ["image.png", "image.jpg", "image.tif", "image.bmp"])
 def test_a_file_that_is_cut_off_is_damaged(tmp_path: Path, name: str) -> None:
     path = saved(tmp_path / name, np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8))
     whole = path.read_bytes()

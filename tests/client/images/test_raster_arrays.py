@@ -100,7 +100,7 @@ def test_an_array_that_claims_more_than_it_has_is_damaged(tmp_path: Path, claime
     ],
 )
 def test_array_to_unit(array: NDArray[Any], expected: NDArray[Any]) -> None:
-    image = array_to_unit(array)
+    image = array_to_unit(array).pixels
     assert image.dtype == np.float32
     assert_allclose(image, expected, atol=1e-7)
 

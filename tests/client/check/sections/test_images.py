@@ -1,9 +1,12 @@
 """Images: quarantine, marks, intensities, sizes, from facts made by hand."""
 
+from pathlib import Path
+
 import pytest
 
-from fedgraft.client.check.sections.images import intensities, marks, sizes
+from fedgraft.client.check.sections.images import describe_images, intensities, marks, sizes
 from fedgraft.client.images.image import DeidentificationFlag
+from fedgraft.client.site.site_file import SiteFile
 
 from ..conftest import case, case_table_of, facts
 
@@ -63,6 +66,18 @@ def test_intensities() -> None:
 def test_an_image_at_the_threshold_is_fine() -> None:
     found, _ = intensities(case_table_of([case(0)]), facts({"histogram": {0: 99, 1: 1}}))
     assert found.text == "every image uses some of the range from black to white"
+
+
+def test_unused_grey_levels(tmp_path: Path) -> None:
+    site = SiteFile("alder", tmp_path / "manifest.csv", tmp_path)
+    found = describe_images(THREE, facts({"top": 4095}, {"top": 200}, {}), 3, site, None, None).findings
+    (dark,) = [one for one in found if one.what == "grey levels"]
+    assert dark.grade == "warning"
+    assert (
+        dark.text
+        == "2 grey pictures of 16 bits use only 4,096 of 65,536 grey levels, and are nearly black to the network"
+    )
+    assert dark.todo == "if they hold 12 bits, say so in the manifest: a column `bits_stored` with 12 in these lines"
 
 
 def test_no_image_no_histogram() -> None:
