@@ -3,7 +3,8 @@
     python benchmarks/case_gradients.py [WORD ...] [--cases 32] [--times 5]
 
 Seconds for a batch, the least of some runs, and the largest difference between both, of the grafts below (words are
-those of a plan).
+those of a plan); for a head besides a whole step of `fedgraft.client.privacy.linear_steps`, which writes no case's
+gradient out.
 """
 
 from __future__ import annotations
@@ -12,16 +13,24 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from plans import plan_of
 from torch import Tensor
 
+from fedgraft.client.features.examples import Examples
 from fedgraft.client.privacy.case_gradients import case_gradients, through_all
+from fedgraft.client.privacy.clipping import Patients
+from fedgraft.client.privacy.linear_steps import in_closed_form, train_linear
+from fedgraft.client.privacy.steps import NoisySteps
+from fedgraft.client.training.loop import LocalTraining
 from fedgraft.common.losses.cross_entropy import CrossEntropy
 from fedgraft.common.losses.suitability import total
 from fedgraft.common.models.build import build
+from fedgraft.common.plan.sections import TrainSection
 
+CPU = torch.device("cpu")
 GRAFTS = {
     "head": (),
     "SSF": ("adaptation=ssf",),
@@ -53,8 +62,29 @@ def main() -> int:
         plain, _ = timed(lambda: torch.autograd.grad(summed(), [*trained.values()]), given.times)  # noqa: B023
         each = f"of each case {seconds:.3f} s, vmap over the whole network {whole:.3f} s"
         print(f"{name}: {numbers:,} numbers; a gradient {plain:.3f} s; {each}", flush=True)
+        if in_closed_form(network, trained, [_steps(given.cases)]):
+            step = closed_form(network, trained, inputs, labels, given.times)
+            print(f"   a step of the closed form, with noise {step:.4f} s")
         print("   " + opacus(network, trained, loss, inputs, labels, found, given.times), flush=True)
     return 0
+
+
+def closed_form(
+    network: torch.nn.Module, trained: dict[str, Tensor], inputs: Tensor, labels: Tensor, times: int
+) -> float:
+    """Seconds of one of many steps of a linear head."""
+    train = TrainSection("sgd", 0.1, 0.0, 0.0, 32, 1, "constant")
+    task = LocalTraining(Examples(inputs, labels), CrossEntropy(None), train, 0.1, torch.Generator())
+    start = {name: one.detach() for name, one in trained.items()}
+    one, many = (
+        timed(partial(train_linear, network, start, [task], [_steps(len(labels), steps)], CPU), times)[0]
+        for steps in (1, 101)
+    )
+    return (many - one) / 100
+
+
+def _steps(cases: int, steps: int = 1) -> NoisySteps:
+    return NoisySteps(steps, Patients([str(k) for k in range(cases)]), cases, 0.3, 10.0, 1.0)
 
 
 def timed(work: Callable[[], object], times: int) -> tuple[float, object]:

@@ -27,7 +27,7 @@ from typing import Any
 
 from loopback import Federation, federation, wait
 
-from fedgraft.client.privacy.account import FILE, PrivacyAccount
+from fedgraft.client.account.privacy import FILE, PrivacyAccount
 from fedgraft.common.plan.plan import load_plan
 from fedgraft.common.privacy.budget import budget_of
 from fedgraft.server.deployment.open_runs import is_complete, why_ended

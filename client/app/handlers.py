@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from flwr.app import RecordDict
@@ -21,7 +22,7 @@ from fedgraft.client.fence.came import require_norms_within
 from fedgraft.client.fence.few_patients import require_patients
 from fedgraft.client.fence.held_back import held_back
 from fedgraft.client.fence.plan_bounds import require_remembering
-from fedgraft.client.privacy.answers import private_figures, private_offer, private_update
+from fedgraft.client.privacy.answers import noisy_training, private_figures, private_offer, private_update
 from fedgraft.client.privacy.required import UPDATE, require_unpromised
 from fedgraft.client.site import release
 from fedgraft.client.site.own_tensors import carry_over
@@ -165,7 +166,8 @@ def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = 
     session, phases = given.session, given.session.phases
     if session.plan.privacy.by_patient:
         with phases.of("train"):
-            return private_update(session, given.order, given.received, given.task)
+            train = partial(noisy_training, session, given.received, given.task)
+            return private_update(session, given.order, given.received, train)
     with phases.of("evaluate"):
         session.load(given.received)
         with own_copy(session):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from flwr.app import RecordDict
+from torch import Tensor
 
 from fedgraft.client.app.handlers import Assignment, answer, carry_out
 from fedgraft.client.fence.units import holders
+from fedgraft.client.privacy.answers import noisy_training_together, private_update
 from fedgraft.client.training.evaluation import evaluate_splits
-from fedgraft.client.training.vectorised import TrainedTogether, can_be_stacked, groups_of, train_together
+from fedgraft.client.training.vectorised import MOST, TrainedTogether, can_be_stacked, groups_of, train_together
 from fedgraft.common import tasks
 from fedgraft.common.errors import PlanError
 from fedgraft.common.interfaces.roles import SCALE
@@ -33,6 +36,8 @@ def carry_out_all(given: Sequence[Assignment]) -> list[Answer]:
 
 
 def _carry_out(given: Sequence[Assignment]) -> list[Answer]:
+    if len(given) > 1 and given[0].session.plan.privacy.by_patient:
+        return [found for start in range(0, len(given), MOST) for found in _noisy(given[start : start + MOST])]
     if len(given) > 1 and _can_be_joined(given):
         orders = [one.task.generator.get_state() for one in given]
         try:
@@ -43,6 +48,29 @@ def _carry_out(given: Sequence[Assignment]) -> list[Answer]:
                 if one.task.watch is not None:
                     one.task.watch.forget()
     return [_tried(_alone(one)) for one in given]
+
+
+def _noisy(given: Sequence[Assignment]) -> list[Answer]:
+    """Train with noise together, where that can be, and answer one after another."""
+    first, found = given[0], None
+    if first.session.model.constant.what == FEATURES and not first.session.model.names("local"):
+        try:
+            sessions, tasks = [one.session for one in given], [one.task for one in given]
+            found = noisy_training_together(sessions, first.received, tasks)
+        except Exception:  # an error at one site: one by one, with noise that nobody has seen yet
+            found = None
+    if found is None:
+        return [_tried(_alone(one)) for one in given]
+    return [_tried(partial(_noisy_answer, one, outcome)) for one, outcome in zip(given, found, strict=True)]
+
+
+def _noisy_answer(one: Assignment, outcome: dict[str, Tensor] | PlanError) -> RecordDict:
+    def trained() -> dict[str, Tensor]:
+        if isinstance(outcome, PlanError):
+            raise outcome
+        return outcome
+
+    return private_update(one.session, one.order, one.received, trained)
 
 
 def _alike(given: Sequence[Assignment]) -> list[list[int]]:
@@ -63,7 +91,6 @@ def _can_be_joined(given: Sequence[Assignment]) -> bool:
         and all(one.task.is_plain for one in given)
         and holders(model.constant.trained, dict(model.constant.trained.named_parameters())) == [""]
         and all(one.session.plan.personal.target is None and one.session.plan.loss.absent == "keep" for one in given)
-        and not given[0].session.plan.privacy.by_patient
         and can_be_stacked(model.constant.trained, [one.task.loss for one in given])
     )
 

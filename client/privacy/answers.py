@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from flwr.app import RecordDict
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedgraft.client.privacy.noisy_steps import NoisySteps, train_with_noise
+from fedgraft.client.privacy.kept import Told
+from fedgraft.client.privacy.linear_steps import in_closed_form, train_linear
+from fedgraft.client.privacy.noisy_steps import train_with_noise
 from fedgraft.client.privacy.site import PrivateSite
 from fedgraft.client.secure.vault import Vault
 from fedgraft.client.site import release
 from fedgraft.client.training.loop import LocalTraining
 from fedgraft.client.training.session import Session
 from fedgraft.common import tasks
-from fedgraft.common.errors import PrivacyError, SecureError
+from fedgraft.common.errors import PlanError, PrivacyError, SecureError
 from fedgraft.common.wire.messages import Instruction, Update, pack_answer, pack_update
 from fedgraft.common.wire.offer import Offer, pack_offer
 from fedgraft.common.wire.summed.noisy_figures import pack_noisy_figures
@@ -88,28 +90,54 @@ def private_figures(
 
 
 def private_update(
-    session: Session, order: Instruction, received: Mapping[str, Tensor], task: LocalTraining
+    session: Session, order: Instruction, received: Mapping[str, Tensor], train: Callable[[], Told]
 ) -> RecordDict:
     """Answer to ``train``, and log it: the shared tensors after noisy steps (DP-SGD), for the noisy number of patients;
     no loss, no evaluations, and nothing of how it went.
+
+    Args:
+        train: gives the shared tensors after the steps of `noisy_training`; not called if the round was answered.
 
     Raises:
         PrivacySpentError: the site has told all rounds that it was charged with.
     """
     site, plan = session.site, session.plan
     private, names = PrivateSite(session), session.model.names("shared")
-
-    def train(how: NoisySteps) -> dict[str, Tensor]:
-        session.load(received)
-        train_with_noise(session.model.constant.trained, task, how, session.device)
-        return session.model.tensors(names)
-
     told = dict(private.trained(order.round, received, train))
     found = Update(site.name, plan.digest, order.round, told, sum(private.counts()), None, {})
     leaving = release.release_update(found, names, plan.release, site.release)
     about = {"plan": plan.digest, "round": order.round, "noise": private.budget.gradients}
     release.log_release(session.release_log, "update", session.run, leaving, **about)
     return pack_update(leaving)
+
+
+def noisy_training(session: Session, received: Mapping[str, Tensor], task: LocalTraining) -> dict[str, Tensor]:
+    """The shared tensors after a round's noisy steps from those that came."""
+    session.load(received)
+    train_with_noise(session.model.constant.trained, task, PrivateSite(session).steps, session.device)
+    return session.model.tensors(session.model.names("shared"))
+
+
+def noisy_training_together(
+    sessions: Sequence[Session], received: Mapping[str, Tensor], tasks: Sequence[LocalTraining]
+) -> list[dict[str, Tensor] | PlanError] | None:
+    """`noisy_training` of sites that received the same tensors for one linear head, or an error for a site; ``None`` if
+    it can't be done at once.
+
+    Args:
+        sessions: of one model and one plan, without local tensors.
+    """
+    model, first = sessions[0].model, tasks[0]
+    head, prefix = model.constant.trained, model.constant.prefix
+    trained = {n: p for n, p in head.named_parameters() if p.requires_grad and first.rates.get(n, 1.0) > 0}
+    how = [PrivateSite(session).steps for session in sessions]
+    if {prefix + name for name in trained} != set(model.names("shared")) or not in_closed_form(head, trained, how):
+        return None
+    start = {name: received[prefix + name] for name in trained}
+    found = train_linear(head, start, tasks, how, sessions[0].device)
+    return [
+        {prefix + name: value.cpu() for name, value in own.items()} if isinstance(own, dict) else own for own in found
+    ]
 
 
 def private_site(session: Session, vault: Vault) -> PrivateSite:

@@ -6,7 +6,7 @@ import argparse
 import time
 from collections.abc import Iterator, Sequence
 
-from fedgraft.client.privacy.account import Charge, PrivacyAccount, spent
+from fedgraft.client.account.privacy import Charge, PrivacyAccount, spent
 from fedgraft.client.site.privacy_budget import PrivacyBudget
 from fedgraft.client.site.site_file import SiteFile, read_site_file
 from fedgraft.common.privacy.accountant import epsilon

@@ -11,37 +11,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from fedgraft.client.privacy.case_gradients import bounded_sum, case_gradients, cases_at_once, in_order
-from fedgraft.client.privacy.clipping import Patients
+from fedgraft.client.privacy.linear_steps import in_closed_form, train_linear
+from fedgraft.client.privacy.steps import NoisySteps, diverged
 from fedgraft.client.training.loop import LocalTraining, at_rest, build_optimizer
-from fedgraft.common.errors import BoundsError, DivergenceError
+from fedgraft.common.errors import BoundsError
 from fedgraft.common.privacy.noise import drawn, with_noise
 from fedgraft.common.seeding import seed_generators
-
-
-@dataclass(frozen=True)
-class NoisySteps:
-    """
-    Attributes:
-        steps: how many.
-        patients: of the training cases.
-        count: how many patients there are, with noise.
-        bound: the most that a patient gives to a step.
-        noise: its deviation, in lengths of ``bound``.
-        sampled: the probability with which a patient is in a step.
-    """
-
-    steps: int
-    patients: Patients
-    count: int
-    bound: float
-    noise: float
-    sampled: float
 
 
 def train_with_noise(network: nn.Module, task: LocalTraining, how: NoisySteps, device: torch.device) -> None:
@@ -53,6 +33,9 @@ def train_with_noise(network: nn.Module, task: LocalTraining, how: NoisySteps, d
         BoundsError: the training took longer than the site allows.
     """
     trained = {n: p for n, p in network.named_parameters() if p.requires_grad and task.rates.get(n, 1.0) > 0}
+    if in_closed_form(network, trained, [how]):
+        _in_closed_form(network, trained, task, how, device)
+        return
     optimizer = build_optimizer(trained, task)
     near = task.received if task.mu else {}
     anchors = {name: near[name].to(device) for name in trained if name in near}
@@ -71,8 +54,21 @@ def train_with_noise(network: nn.Module, task: LocalTraining, how: NoisySteps, d
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
     network.eval()
-    if not all(bool(torch.isfinite(parameter).all()) for parameter in trained.values()):
-        raise DivergenceError(f"training diverged: a weight is not finite with train.lr={task.lr:g}; lower train.lr")
+    if (error := diverged(trained.values(), task.lr)) is not None:
+        raise error
+
+
+def _in_closed_form(
+    head: nn.Module, trained: Mapping[str, Tensor], task: LocalTraining, how: NoisySteps, device: torch.device
+) -> None:
+    start = {name: parameter.detach() for name, parameter in trained.items()}
+    (found,) = train_linear(head, start, [task], [how], device)
+    if not isinstance(found, dict):
+        raise found
+    with torch.no_grad():
+        for name, parameter in trained.items():
+            parameter.copy_(found[name])
+    head.eval()
 
 
 def _noisy_sum(

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedgraft.client.privacy.account import PrivacyAccount
+from fedgraft.client.account.privacy import PrivacyAccount
 from fedgraft.client.privacy.clipping import Patients
 from fedgraft.client.privacy.kept import Told, key_of, told_before
-from fedgraft.client.privacy.noisy_steps import NoisySteps
+from fedgraft.client.privacy.steps import NoisySteps
 from fedgraft.client.privacy.sums import noisy_cells, noisy_counts, noisy_gradient, noisy_moments, noisy_start
 from fedgraft.client.training.full_batch import SummedLoss
 from fedgraft.client.training.session import Session
@@ -147,21 +147,25 @@ class PrivateSite:
         told = dict(self._told(START, key_of(key), 1, make))
         return {**told, CLASSES: torch.tensor(self.counts(), dtype=torch.float64)}
 
-    def trained(self, number: int, received: Told, train: Callable[[NoisySteps], Told]) -> Told:
+    @property
+    def steps(self) -> NoisySteps:
+        """The steps of a round."""
+        session, section, budget = self.session, self.session.plan.privacy, self.budget
+        steps, count = budget.steps // session.plan.rounds, sum(self.counts())
+        return NoisySteps(steps, self._patients, count, section.clip, budget.gradients, budget.sampled)
+
+    def trained(self, number: int, received: Told, train: Callable[[], Told]) -> Told:
         """The shared tensors after a round's noisy steps, by name; of the same round from the same ones the same.
 
         Args:
             number: of the round.
-            train: takes steps.
+            train: takes the steps.
         """
-        session, section = self.session, self.session.plan.privacy
-        rounds, budget, count = session.plan.rounds, self.budget, sum(self.counts())
-        steps = budget.steps // rounds
-        how = NoisySteps(steps, self._patients, count, section.clip, budget.gradients, budget.sampled)
+        session = self.session
 
         def make() -> Told:
-            found = train(how)  # killed before it is charged, nothing of it has left
-            self._account.answer(session.run, session.plan.digest, TRAINED, rounds)
+            found = train()  # killed before it is charged, nothing of it has left
+            self._account.answer(session.run, session.plan.digest, TRAINED, session.plan.rounds)
             return found
 
         path = (session.site.state, session.run, TRAINED, key_of(str(number), tensors.digest(received)))
@@ -210,5 +214,4 @@ class PrivateSite:
 
     @property
     def _account(self) -> PrivacyAccount:
-        session = self.session
-        return PrivacyAccount(session.site.state, durable=session.accepted.account.roll.file is not None)
+        return self.session.told

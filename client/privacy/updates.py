@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fedgraft.client.privacy.account import PrivacyAccount
+from fedgraft.client.account.privacy import PrivacyAccount
 from fedgraft.client.secure.vault import OnDisk, Vault
 from fedgraft.client.site.site_file import SiteFile
 from fedgraft.common.errors import SecureError

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fedgraft.client.account.privacy import PrivacyAccount
 from fedgraft.client.cohort.accepted import AcceptedCohort
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.features.extraction import Cohort
@@ -95,6 +96,11 @@ class Session:
         """The dtype of outputs, weights and gradients under ``strategy=exact``, by name; ``float64`` under others."""
         path = path_of(self.plan, self.site.trusted)
         return "float64" if path is None else path.precision
+
+    @cached_property
+    def told(self) -> PrivacyAccount:
+        """What this site has told with noise."""
+        return PrivacyAccount(self.site.state, durable=self.accepted.account.roll.file is not None)
 
     @cached_property
     def patients(self) -> tuple[str, ...]:

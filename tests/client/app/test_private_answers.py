@@ -13,6 +13,7 @@ import torch
 from flwr.app import RecordDict
 from torch import Tensor
 
+from fedgraft.client.account.privacy import FILE, PrivacyAccount
 from fedgraft.client.app.familiarity import tell_familiarity
 from fedgraft.client.app.feature_moments import tell_moments
 from fedgraft.client.app.gradient import tell_gradient
@@ -20,7 +21,6 @@ from fedgraft.client.app.handlers import evaluate, prepare, train
 from fedgraft.client.app.head_sums import tell_sums
 from fedgraft.client.app.statistics import describe
 from fedgraft.client.app.workspace import Workspace
-from fedgraft.client.privacy.account import FILE, PrivacyAccount
 from fedgraft.common.errors import PrivacyError, PrivacySpentError, SecureError
 from fedgraft.common.models.build import build
 from fedgraft.common.plan.plan import Plan

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fedgraft.client.account.privacy import PrivacyAccount
 from fedgraft.client.app.handlers import evaluate, prepare, train
-from fedgraft.client.privacy.account import PrivacyAccount
 from fedgraft.client.privacy.updates import noisy_update
 from fedgraft.common.errors import PrivacyError, PrivacySpentError, SecureError
 from fedgraft.common.plan.plan import Plan

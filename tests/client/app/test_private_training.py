@@ -10,10 +10,10 @@ import pytest
 import torch
 from flwr.app import RecordDict
 
+from fedgraft.client.account.privacy import PrivacyAccount
 from fedgraft.client.app.handlers import evaluate, train
 from fedgraft.client.app.head_sums import tell_sums
 from fedgraft.client.fence.plan_bounds import require_steps_within
-from fedgraft.client.privacy.account import PrivacyAccount
 from fedgraft.client.site.bounds import Bounds
 from fedgraft.common.errors import BoundsError, PrivacyError, PrivacySpentError
 from fedgraft.common.heads.noisy_ridge import NoisyRidge

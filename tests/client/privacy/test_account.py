@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fedgraft.client.privacy.account import FILE, PrivacyAccount, spent
+from fedgraft.client.account.privacy import FILE, PrivacyAccount, spent
 from fedgraft.client.site.privacy_budget import PrivacyBudget
 from fedgraft.common.errors import DataError, PrivacySpentError
 from fedgraft.common.privacy.accountant import Release, epsilon
@@ -55,6 +55,43 @@ def test_a_run_gets_as_many_answers_as_it_was_charged_with(tmp_path: Path) -> No
     account.answer(1, "p", "counts", 1)
     with pytest.raises(PrivacySpentError, match=r"charged with 2 answer\(s\) of the kind `gradient`, and 2 were given"):
         account.answer(1, "p", "gradient", 2)
+
+
+def test_what_another_process_noted_counts(tmp_path: Path) -> None:
+    """Each has read the account before the other writes to it; another run's lines lie between."""
+    one, other = PrivacyAccount(tmp_path), PrivacyAccount(tmp_path)
+    for run in (1, 2):
+        one.charge(run, "p", RUN, None)
+    for account in (one, other, one):
+        account.answer(1, "p", "gradient", 3, sum_key="k1")  # noted once
+        account.answer(2, "p", "gradient", 3)
+    one.answer(1, "p", "gradient", 3)
+    other.answer(1, "p", "gradient", 3)
+    for account in (one, other):
+        with pytest.raises(PrivacySpentError, match="and 3 were given"):
+            account.answer(1, "p", "gradient", 3)
+
+
+def test_a_line_that_is_changed_after_it_was_read_is_found_by_who_reads_it(tmp_path: Path) -> None:
+    account, file = PrivacyAccount(tmp_path), tmp_path / FILE
+    account.charge(1, "p", RUN, None)
+    for _ in range(3):
+        account.answer(1, "p", "gradient", 9)
+    file.write_text(file.read_text().replace("gradient", "gradiend", 1))
+    account.answer(1, "p", "gradient", 9)
+    for wrong in (PrivacyAccount(tmp_path).charges, lambda: account.charge(2, "p", RUN, None)):
+        with pytest.raises(DataError, match="line 2: the account of what was told was changed"):
+            wrong()
+
+
+def test_an_account_that_is_cut_off_is_read_anew(tmp_path: Path) -> None:
+    account, file = PrivacyAccount(tmp_path), tmp_path / FILE
+    account.charge(1, "p", RUN, None)
+    for _ in range(3):
+        account.answer(1, "p", "gradient", 3)
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:2]))
+    account.answer(1, "p", "gradient", 3)
+    assert len(file.read_text().splitlines()) == 3
 
 
 def test_an_answer_looks_at_its_own_run_and_a_charge_at_all(tmp_path: Path) -> None:

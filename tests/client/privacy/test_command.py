@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fedgraft.client.account.privacy import PrivacyAccount
 from fedgraft.client.cli import main
-from fedgraft.client.privacy.account import PrivacyAccount
 from fedgraft.client.privacy.command import account_lines
 from fedgraft.client.site.privacy_budget import PrivacyBudget
 from fedgraft.client.site.site_file import SiteFile, write_site_file

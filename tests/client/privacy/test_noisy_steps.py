@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from fedgraft.client.features.examples import Examples
 from fedgraft.client.privacy.clipping import Patients
-from fedgraft.client.privacy.noisy_steps import NoisySteps, train_with_noise
+from fedgraft.client.privacy.noisy_steps import train_with_noise
+from fedgraft.client.privacy.steps import NoisySteps
 from fedgraft.client.training.loop import LocalTraining
 from fedgraft.common.errors import BoundsError, DivergenceError
 from fedgraft.common.losses.cross_entropy import CrossEntropy

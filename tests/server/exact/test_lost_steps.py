@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flwr.app import Error, Message
 
-from fedgraft.client.privacy.account import FILE
+from fedgraft.client.account.privacy import FILE
 from fedgraft.common.errors import RoundError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.checkpoints.finished_rounds import round_from, round_values

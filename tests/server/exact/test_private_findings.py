@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedgraft.client.privacy.account import FILE
+from fedgraft.client.account.privacy import FILE
 from fedgraft.client.privacy.clipping import Patients, clipped_gradient
 from fedgraft.common.errors import PlanError
 from fedgraft.common.losses.binary_cross_entropy import BinaryCrossEntropy

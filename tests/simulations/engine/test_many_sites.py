@@ -15,7 +15,10 @@ from rich.console import Console
 
 from fedgraft.client.app import handlers, many_sites
 from fedgraft.client.cohort.manifest import manifest
+from fedgraft.client.privacy import answers, linear_steps
+from fedgraft.client.privacy import site as private_site
 from fedgraft.client.training import vectorised
+from fedgraft.common.errors import DivergenceError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.engine.run import simulate
 from fedgraft.simulations.federation import sites
@@ -124,3 +127,48 @@ def test_a_site_that_fails_is_dropped_by_name_and_the_others_go_on_together(
     assert {line["site"] for line in summary["dropped"]} == {"site-03"} and len(summary["sites"]) == 7
     lines = [json.loads(line) for line in (tmp_path / "run" / "rounds.jsonl").read_text().splitlines()]
     assert [len(line["updated"]) for line in lines] == [0, 7, 7]
+
+
+PRIVATE = ("privacy=record_trained", "privacy.steps=4", "rounds=2", "train=sgd", "train.lr=0.1", "loss.weights=none")
+
+
+def test_noisy_steps_together_lead_where_each_sites_lead(
+    run: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any noise."""
+    monkeypatch.setattr(linear_steps, "with_noise", lambda summed, bound, noise: summed)
+    monkeypatch.setattr(private_site, "noisy_counts", lambda labels, classes, *rest: labels.bincount().tolist())
+    alone = trained_alone(monkeypatch)
+    for together in ("true", "false"):
+        run(*PRIVATE, f"engine.together={together}", out=together)
+        assert len(alone) == 0
+    one, other = (
+        safetensors.torch.load_file(tmp_path / out / "model" / "model.safetensors") for out in ("true", "false")
+    )
+    for name, tensor in other.items():
+        torch.testing.assert_close(one[name], tensor, rtol=1e-4, atol=1e-6)
+    assert other["head.weight"].abs().max() > 0
+
+
+@pytest.mark.parametrize("words", [("backbone.freeze=blocks.2",), ("head=cosine",)])
+def test_noisy_steps_of_other_grafts_are_taken_alone(
+    run: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    alone = trained_alone(monkeypatch)
+    run(*PRIVATE, *words, "rounds=1", "partition.sites=3", out="run")
+    assert len(alone) == 3
+
+
+def test_a_site_that_diverges_in_noisy_steps_is_dropped_by_name(
+    run: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner, names = answers.train_linear, list[str]()
+
+    def first_diverges(head: Any, start: Any, tasks: Any, *rest: Any) -> Any:
+        names.append(str(len(tasks)))
+        return [DivergenceError("training diverged"), *inner(head, start, tasks, *rest)[1:]]
+
+    monkeypatch.setattr(answers, "train_linear", first_diverges)
+    dropped = run(*PRIVATE, "rounds=1", out="run")["dropped"]
+    assert names == ["8"] and [one["what"] for one in dropped] == ["train"]
+    assert "the site reported `diverged`" in dropped[0]["reason"]

@@ -11,16 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fedgraft.client.site.privacy_budget import PrivacyBudget
 from fedgraft.common.errors import DataError, PrivacySpentError
 from fedgraft.common.privacy.accountant import Release, epsilon, ratio
-from fedgraft.common.runtime.chained import BrokenChainError, Chain
+from fedgraft.common.runtime.chained import NUMBER, BrokenChainError, Chain
 from fedgraft.common.runtime.files import locked, private_folder
 
 FILE = "privacy.jsonl"
@@ -44,6 +44,36 @@ class Charge:
     apart: tuple[Release, ...] = ()
 
 
+@dataclass
+class _Run:
+    """What the account says of one run: its charge, the number of the last line that was read, and for each kind the
+    secure sums (or ``""``) of the answers that were noted."""
+
+    charge: Charge
+    last: int = 0
+    answers: dict[str, list[str]] = field(default_factory=dict)
+
+    def given(self, what: str) -> Sequence[str]:
+        return self.answers.get(what, ())
+
+    def add(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Take in the lines that follow."""
+        self.last += len(lines)
+        for line in lines:
+            if (line["run"], line["plan"]) == (self.charge.run, self.charge.plan) and line["what"] != _RUN:
+                self.answers.setdefault(line["what"], []).append(line.get(_SUM, ""))
+
+    @staticmethod
+    def found(lines: Sequence[Mapping[str, Any]], run: int, plan: str) -> _Run | None:
+        """The run, if it is in these lines."""
+        place = next((place for place, line in enumerate(lines) if _is_charge(line, run, plan)), None)
+        if place is None:
+            return None
+        known = _Run(_charge(lines[place]))
+        known.add(lines[place + 1 :])
+        return known
+
+
 @dataclass(frozen=True)
 class PrivacyAccount:
     """The account in a state folder.
@@ -54,6 +84,7 @@ class PrivacyAccount:
 
     state: Path
     durable: bool = True
+    _known: dict[tuple[int, str], _Run] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def charge(
         self,
@@ -76,7 +107,7 @@ class PrivacyAccount:
         now = time.time() if now is None else now
         with self._locked():
             lines = self._read()
-            if _charged(lines, run, plan) is not None:
+            if _Run.found(lines, run, plan) is not None:
                 return
             if ratio(apart) > ratio(releases) * (1 + 1e-9):
                 raise PrivacySpentError(
@@ -101,15 +132,12 @@ class PrivacyAccount:
             DataError: the account was changed.
         """
         with self._locked():
-            lines = self._of(run, plan)
-            _required(lines, run, plan)
-            before = [line for line in lines if (line["what"], line["run"], line["plan"]) == (what, run, plan)]
-            given = len(before)
-            if sum_key and any(line.get(_SUM) == sum_key for line in before):
+            given = self._required(run, plan).given(what)
+            if sum_key and sum_key in given:
                 return
-            if given >= most:
+            if len(given) >= most:
                 raise PrivacySpentError(
-                    f"the run was charged with {most} answer(s) of the kind `{what}`, and {given} were given"
+                    f"the run was charged with {most} answer(s) of the kind `{what}`, and {len(given)} were given"
                 )
             line = {"time": time.time(), "what": what, "run": run, "plan": plan}
             self._append({**line, _SUM: sum_key} if sum_key else line)
@@ -120,8 +148,8 @@ class PrivacyAccount:
         Raises:
             DataError: the account was changed.
         """
-        found = _charged(self._of(run, plan), run, plan)
-        return None if found is None else found.releases
+        found = self._of(run, plan)
+        return None if found is None else found.charge.releases
 
     def charged(self, run: int, plan: str) -> Charge:
         """A run that was charged.
@@ -130,7 +158,7 @@ class PrivacyAccount:
             PrivacySpentError: it was not.
             DataError: the account was changed.
         """
-        return _required(self._of(run, plan), run, plan)
+        return self._required(run, plan).charge
 
     def charges(self) -> tuple[Charge, ...]:
         """All runs that were charged.
@@ -144,15 +172,38 @@ class PrivacyAccount:
     def _chain(self) -> Chain:
         return Chain(self.state / FILE, self.durable)
 
-    def _of(self, run: int, plan: str) -> list[dict[str, Any]]:
-        """The lines from a run's charge on, or all; `charge` looks through all of them before."""
+    def _required(self, run: int, plan: str) -> _Run:
+        found = self._of(run, plan)
+        if found is None:
+            raise PrivacySpentError("the run was never charged: the coordinator must send `prepare` first")
+        return found
+
+    def _of(self, run: int, plan: str) -> _Run | None:
+        """What the account says of a run. The lines behind those that this object has read are looked at; at first
+        those from the run's charge on, or all (`charge` looks through all of them before)."""
+        known = self._known.get((run, plan))
+        if known is not None:
+            later = self._since(lambda line: line.get(NUMBER) == known.last)
+            if later is not None:
+                known.add(later[1:])
+                return known
+        number = 0
 
         def charges(line: Mapping[str, Any]) -> bool:
-            return (line.get("what"), line.get("run"), line.get("plan")) == (_RUN, run, plan)
+            nonlocal number
+            number = line.get(NUMBER, 0)
+            return _is_charge(line, run, plan)
 
+        lines = self._since(charges)
+        if lines is None:
+            return _Run.found(self._read(), run, plan)
+        self._known[run, plan] = found = _Run(_charge(lines[0]), number)
+        found.add(lines[1:])
+        return found
+
+    def _since(self, begins: Callable[[Mapping[str, Any]], bool]) -> list[dict[str, Any]] | None:
         with self._unbroken():
-            found = self._chain.since(charges)
-        return self._read() if found is None else found
+            return self._chain.since(begins)
 
     def _read(self) -> list[dict[str, Any]]:
         lines: list[dict[str, Any]] = []
@@ -203,20 +254,12 @@ def _require(budget: PrivacyBudget, before: Sequence[Charge], releases: Sequence
         )
 
 
-def _charged(lines: Sequence[Mapping[str, Any]], run: int, plan: str) -> Charge | None:
-    found = (one for one in _charges(lines) if (one.run, one.plan) == (run, plan))
-    return next(found, None)
-
-
-def _required(lines: Sequence[Mapping[str, Any]], run: int, plan: str) -> Charge:
-    charged = _charged(lines, run, plan)
-    if charged is None:
-        raise PrivacySpentError("the run was never charged: the coordinator must send `prepare` first")
-    return charged
-
-
 def _charges(lines: Sequence[Mapping[str, Any]]) -> list[Charge]:
     return [_charge(line) for line in lines if line["what"] == _RUN]
+
+
+def _is_charge(line: Mapping[str, Any], run: int, plan: str) -> bool:
+    return (line.get("what"), line.get("run"), line.get("plan")) == (_RUN, run, plan)
 
 
 def _charge(line: Mapping[str, Any]) -> Charge:
