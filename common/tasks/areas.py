@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,17 +31,20 @@ class Area:
 
     Attributes:
         variance: of ``value`` over samples of cases; ``nan`` if a side has one case only.
-        positives, negatives: cases of each side; with several classes or findings, of the one that has the fewest.
+        positives, negatives: cases of each side; with several classes or findings, of the one that has the fewest. Of a
+            C-index: with and without the event.
+        compared: pairs of cases that are compared, if it is not each positive with each negative.
     """
 
     value: float
     variance: float
     positives: int
     negatives: int
+    compared: int | None = None
 
     @property
     def pairs(self) -> int:
-        return self.positives * self.negatives
+        return self.positives * self.negatives if self.compared is None else self.compared
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -95,6 +99,19 @@ def area_of(evaluation: Evaluation) -> Area | None:
     if evaluation.figures().get("auroc") is None:
         return None
     return mean_area([one for one in map(area, evaluation.score_counts()) if one is not None])
+
+
+@runtime_checkable
+class Ranks(Protocol):
+    """An evaluation that counts no scores, and says itself how sure its task's headline figure is."""
+
+    def ranking(self) -> Area | None:
+        """The share of comparable pairs that are ranked right; ``None`` without a pair."""
+
+
+def ranking_of(evaluation: Evaluation) -> Area | None:
+    """The share of pairs of which an evaluation tells how sure it is: its `area_of`, or its own."""
+    return evaluation.ranking() if isinstance(evaluation, Ranks) else area_of(evaluation)
 
 
 def area_within(evaluations: Sequence[Evaluation]) -> Area | None:

@@ -21,8 +21,9 @@ from fedgraft.common.errors import DataError, PlanError, WireError
 from fedgraft.common.interfaces.scores import Answer, ScoreCounts
 from fedgraft.common.interfaces.task import Cell, Labelled, Outcome, Scalar, Scheme
 from fedgraft.common.records import count_of
+from fedgraft.common.tasks.areas import Area
 from fedgraft.common.tasks.cells import cells_of, number_of_truth, targets_by_case, unreadable
-from fedgraft.common.tasks.concordance import Floats, concordance, partial_likelihood
+from fedgraft.common.tasks.concordance import Floats, concordance, partial_likelihood, variance
 from fedgraft.common.tasks.metrics import ratio
 from fedgraft.common.tasks.records import finite_of
 from fedgraft.common.tasks.sample_size import consequence
@@ -33,6 +34,8 @@ TIME, EVENT = "time", "event"
 LEAST_EVENTS = 10
 """The fewest events in a split: with fewer, the C-index is too uncertain."""
 _PAIRS = ("comparable", "concordant", "tied")
+_SQUARES, _SCALE = "squares", 2.0**-20
+"""Squares travel scaled, exactly, so that they lie within the range of secure sums."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class SurvivalEvaluation:
         concordant: those in which the case with the higher hazard has its event first.
         tied: those with equal hazards.
         loss_sum: the negative log partial likelihood (Cox 1972, ties as in Breslow 1974) over these cases, in nats.
+        squares: as `CasePairs.squares`, by which the C-index has an interval.
     """
 
     cases: int
@@ -52,6 +56,7 @@ class SurvivalEvaluation:
     concordant: int
     tied: int
     loss_sum: float
+    squares: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property
     def prevalence(self) -> Scalar:
@@ -72,6 +77,14 @@ class SurvivalEvaluation:
     def score_counts(self) -> tuple[ScoreCounts, ...]:
         return ()
 
+    def ranking(self) -> Area | None:
+        """The C-index, with its variance over cases; as `fedgraft.common.tasks.areas.Ranks`."""
+        value = ratio(self.concordant + self.tied / 2, self.comparable)
+        if value is None:
+            return None
+        spread = variance(value, self.comparable, self.squares)
+        return Area(value, spread, self.events, self.cases - self.events, self.comparable)
+
     def releasable(self, min_count: int) -> SurvivalEvaluation | None:
         """All of it, or nothing about fewer than ``min_count`` cases."""
         return self if self.cases >= min_count else None
@@ -82,7 +95,8 @@ class SurvivalEvaluation:
 
     def pack(self) -> ConfigRecord:
         counts = {name: getattr(self, name) for name in ("cases", "events", *_PAIRS)}
-        return ConfigRecord({**counts, "loss-sum": float(self.loss_sum)})
+        squares = [one * _SCALE for one in self.squares]
+        return ConfigRecord({**counts, "loss-sum": float(self.loss_sum), _SQUARES: squares})
 
 
 @dataclass(frozen=True)
@@ -116,7 +130,8 @@ class Survival:
     loss: ClassVar[str] = "cox"
     counting: ClassVar[str] = "counts of censored cases and events"
     leaving: ClassVar[str] = (
-        "cases, events, comparable, concordant and tied pairs within the site, and the negative log partial likelihood"
+        "cases, events, comparable, concordant and tied pairs within the site, sums of squares of a case's pairs, and "
+        "the negative log partial likelihood"
     )
 
     @property
@@ -226,7 +241,8 @@ class Survival:
 
     def merge(self, parts: Sequence[SurvivalEvaluation]) -> SurvivalEvaluation:
         sums = {name: sum(getattr(part, name) for part in parts) for name in ("cases", "events", *_PAIRS)}
-        return SurvivalEvaluation(**sums, loss_sum=math.fsum(part.loss_sum for part in parts))
+        aa, ab, bb = (math.fsum(part.squares[place] for part in parts) for place in range(3))
+        return SurvivalEvaluation(**sums, loss_sum=math.fsum(part.loss_sum for part in parts), squares=(aa, ab, bb))
 
     def empty(self) -> SurvivalEvaluation:
         return SurvivalEvaluation(0, 0, 0, 0, 0, 0.0)
@@ -243,12 +259,14 @@ class Survival:
             raise WireError("more concordant and tied pairs than comparable ones")
         if loss_sum != 0 and events == 0:
             raise WireError("a partial likelihood without an event")
-        return SurvivalEvaluation(cases, events, comparable, concordant, tied, loss_sum)
+        squares = _squares(record, comparable, cases)
+        return SurvivalEvaluation(cases, events, comparable, concordant, tied, loss_sum, squares)
 
 
 def _evaluate(hazard: Floats, time: Floats, event: NDArray[np.bool_]) -> SurvivalEvaluation:
     pairs = concordance(hazard, time, event)
-    return SurvivalEvaluation(len(time), int(event.sum()), *pairs, partial_likelihood(hazard, time, event))
+    likelihood = partial_likelihood(hazard, time, event)
+    return SurvivalEvaluation(len(time), int(event.sum()), *pairs.totals, likelihood, pairs.squares)
 
 
 def _pairs(record: ConfigRecord, key: str) -> int:
@@ -256,6 +274,20 @@ def _pairs(record: ConfigRecord, key: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise WireError(f"`{key}` must be a whole number of pairs")
     return value
+
+
+def _squares(record: ConfigRecord, comparable: int, cases: int) -> tuple[float, float, float]:
+    """Checked against the pairs; a secure sum is off by a step of its grid."""
+    value = record.get(_SQUARES)
+    if not isinstance(value, list) or len(value) != 3 or not all(isinstance(one, float) for one in value):
+        raise WireError(f"`{_SQUARES}` must be three sums over pairs")
+    aa, ab, bb = (float(one) / _SCALE for one in value)
+    near = 0.01 + 1e-9 * cases * comparable
+    if not (
+        -near <= aa <= ab + near <= bb + 2 * near and 2 * comparable - near <= bb <= 2.0 * comparable * cases + near
+    ):
+        raise WireError("sums of squared pairs that the pairs can't have")
+    return aa, ab, bb
 
 
 def _time(cell: str) -> float | None:

@@ -8,7 +8,17 @@ from fedgraft.common.calibration.in_groups import Grouped
 from fedgraft.common.decisions.figures import AtThreshold, at_threshold
 from fedgraft.common.interfaces.scores import ScoreCounts
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
-from fedgraft.common.tasks.areas import Area, area, area_of, area_within, cases_to_see, smallest_difference, too_few
+from fedgraft.common.tasks.areas import (
+    Area,
+    Ranks,
+    area,
+    area_of,
+    area_within,
+    cases_to_see,
+    ranking_of,
+    smallest_difference,
+    too_few,
+)
 from fedgraft.common.tasks.intervals import wilson
 from fedgraft.server.evidence.decision_figures import calls_of
 from fedgraft.server.rounds.state import RunOutcome
@@ -37,7 +47,8 @@ def interval_figures(outcome: RunOutcome, grouped: Grouped) -> dict[str, Any]:
 
 
 def _figures(task: AnyTask, evaluation: Evaluation, by_groups: bool) -> dict[str, Any]:
-    """AUROC, and of each class or finding that is called yes or no at log odds 0 its sensitivity and specificity.
+    """AUROC, or the headline figure of a task that ranks by itself; and of each class or finding that is called yes or
+    no at log odds 0 its sensitivity and specificity.
 
     Args:
         by_groups: whether scores of some cases were told by groups, and calls must be counted from what is exact.
@@ -50,7 +61,9 @@ def _figures(task: AnyTask, evaluation: Evaluation, by_groups: bool) -> dict[str
         classes[name] = {"auroc": None if one is None else _area(one)} | (
             _calls(counts, exact[place] if exact else None) if place in called else {}
         )
-    return {"auroc": None if whole is None else _area(whole), "classes": classes}
+    own = ranking_of(evaluation) if isinstance(evaluation, Ranks) else None
+    found = {"auroc": None if whole is None else _area(whole), "classes": classes}
+    return found | ({} if own is None else {task.headline: _area(own)})
 
 
 def _calls(counts: ScoreCounts, exact: AtThreshold | None) -> dict[str, Any]:
@@ -81,7 +94,7 @@ def _area(one: Area) -> dict[str, Any]:
 
 def _seen(together: Evaluation) -> dict[str, Any] | None:
     """What difference to another model these cases would show, and how many would show `DIFFERENCE`."""
-    found = area_of(together)
+    found = ranking_of(together)
     if found is None or not found.variance > 0:
         return None
     return {

@@ -190,7 +190,10 @@ def _fairness(run: RunFolder) -> str:
 def _together(run: RunFolder) -> str:
     value = run.shown(None, run.headline)
     blurred = value is None and run.summary["test"][run.headline] is not None
-    return "not given (scores in too few groups)" if blurred else figure(value)
+    if blurred:
+        return "not given (scores in too few groups)"
+    ends = run.interval(None)
+    return figure(value) + ("" if ends is None or value is None else f" [{ends[0]:.3f}, {ends[1]:.3f}]")
 
 
 def _performance(run: RunFolder) -> str:

@@ -169,10 +169,11 @@ class RunFolder:
         return f" Listed are the {len(self.listed)} weakest of {len(self.sites):,} by {self.heading}; {WHOLE}."
 
     def interval(self, site: str | None) -> tuple[float, float] | None:
-        """The 95 % interval of the headline figure at a site, or (``None``) over all sites together: that of
-        ``intervals`` in ``summary.json``; ``None`` if the run has none."""
+        """The 95 % interval of the headline figure at a site, or (``None``) on the coordinator's test set or over all
+        sites together: that of ``intervals`` in ``summary.json``; ``None`` if the run has none."""
         found = self.summary.get("intervals") or {}
-        one = (found.get("together") if site is None else found.get("sites", {}).get(site)) or {}
+        whole = found.get("central") or found.get("together")
+        one = (whole if site is None else found.get("sites", {}).get(site)) or {}
         known = one.get(self.headline) or {}
         return (known["low"], known["high"]) if known.get("low") is not None else None
 

@@ -129,7 +129,9 @@ def _in_pairs(run: RunFolder) -> Iterator[Html | str]:
     inside = run.summary["intervals"]["within_site"] if same else None
     value, of = (value, "") if inside is None else (inside["value"], " of the same hospital")
     yield f"In {100 * value:.0f} of 100 pairs{of} of {run.task.ranking}; guessing would be right in 50 "
-    yield f"({run.heading} {figure(value)}{' within hospitals' * bool(of)})"
+    ends = None if run.thresholds or of else run.interval(None)
+    known = "" if ends is None else f", 95 % interval {ends[0]:.2f} to {ends[1]:.2f}"
+    yield f"({run.heading} {figure(value)}{' within hospitals' * bool(of)}{known})"
     yield _BRACKETS * bool(run.thresholds) or "."
 
 

@@ -36,6 +36,7 @@ def every_warning(run: RunFolder) -> Iterator[str | tuple[Content, ...]]:
 def _guessing(run: RunFolder) -> Iterator[tuple[Content, ...]]:
     intervals = {name: None if run.too_few(name) else run.interval(name) for name in run.sites}
     guessing = {name: one for name, one in intervals.items() if one is not None and one[0] <= 0.5}
+    yield from _guessing_together(run)
     if len(guessing) > WEAKEST:
         yield (
             f"At {len(guessing):,} hospitals the model can't be told from guessing: ",
@@ -50,6 +51,16 @@ def _guessing(run: RunFolder) -> Iterator[tuple[Content, ...]]:
             named(name),
             f" the model can't be told from guessing: {run.heading} {value}, 95 % interval {interval[0]:.2f} to "
             f"{interval[1]:.2f} (0.5 is guessing).",
+        )
+
+
+def _guessing_together(run: RunFolder) -> Iterator[tuple[Content, ...]]:
+    """Over all test cases, if they are of several hospitals."""
+    value, interval = run.shown(None, run.headline), run.interval(None)
+    if value is not None and interval is not None and interval[0] <= 0.5 and len(run.sites) > 1:
+        yield (
+            f"On all {run.summary['test']['cases']:,} test cases together the model can't be told from guessing: "
+            f"{run.heading} {figure(value)}, 95 % interval {interval[0]:.2f} to {interval[1]:.2f} (0.5 is guessing).",
         )
 
 

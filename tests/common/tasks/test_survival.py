@@ -16,6 +16,8 @@ from lifelines.utils import concordance_index
 from numpy.typing import NDArray
 
 from fedgraft.common.errors import PlanError, WireError
+from fedgraft.common.tasks.areas import influence
+from fedgraft.common.tasks.delong import auroc_interval
 from fedgraft.common.tasks.survival import Survival, SurvivalEvaluation, concordance, partial_likelihood
 
 TASK = Survival()
@@ -77,7 +79,10 @@ def test_pairs_are_those_counted_one_by_one(seed: int) -> None:
         (i, j) for i in range(40) for j in range(40) if i != j and e[i] and (t[j] > t[i] or (t[j] == t[i] and not e[j]))
     ]
     found = concordance(h, t.astype(np.float64), e == 1)
-    assert found == (len(pairs), sum(h[i] > h[j] for i, j in pairs), sum(h[i] == h[j] for i, j in pairs))
+    for k, right in enumerate(zip(*found, strict=True)):
+        own = [(i, j) for i, j in pairs if k in (i, j)]
+        assert right == (len(own), sum(h[i] > h[j] for i, j in own), sum(h[i] == h[j] for i, j in own))
+    assert found.totals == (len(pairs), sum(h[i] > h[j] for i, j in pairs), sum(h[i] == h[j] for i, j in pairs))
 
 
 def test_the_partial_likelihood_is_that_of_lifelines() -> None:
@@ -97,6 +102,61 @@ def test_large_hazards_stay_finite_and_a_shift_changes_nothing() -> None:
     assert math.isfinite(steep.loss_sum)
 
 
+def test_the_interval_of_five_cases_by_hand() -> None:
+    """Each case's comparable pairs and those ranked right: (4, 3), (4, 2.5), (2, 1.5), (3, 1), (3, 3); C is 11/16."""
+    found = evaluate(HAZARD, LABELS)
+    assert found.squares == (9 + 6.25 + 2.25 + 1 + 9, 12 + 10 + 3 + 3 + 9, 16 + 16 + 4 + 9 + 9)
+    moves = [3 - 4 * 11 / 16, 2.5 - 4 * 11 / 16, 1.5 - 2 * 11 / 16, 1 - 3 * 11 / 16, 3 - 3 * 11 / 16]
+    sure = found.ranking()
+    assert sure is not None
+    assert (sure.value, sure.positives, sure.negatives, sure.pairs) == (11 / 16, 3, 2, 8)
+    assert sure.variance == pytest.approx(sum(one**2 for one in moves) / 64)
+    assert sure.interval == auroc_interval(sure.value, sure.variance)
+
+
+def test_of_two_times_the_variance_is_that_of_an_auroc() -> None:
+    """All events at 1, all others later: the C-index is an AUROC. DeLong's divides each side by one case less."""
+    rng = np.random.default_rng(2)
+    hazard, event = rng.normal(size=60), rng.random(60) < 0.4
+    hazard[event] += 0.8
+    m, n = int(event.sum()), int((~event).sum())
+    sure = evaluate(hazard[:, None], np.stack([np.where(event, 1, 2), event], axis=1)).ranking()
+    assert sure is not None
+    beats = hazard[event][:, None] > hazard[~event]
+    assert sure.value == pytest.approx(beats.mean()) and sure.pairs == m * n
+    assert sure.variance == pytest.approx(beats.mean(1).var() / m + beats.mean(0).var() / n)
+    whole = influence(hazard[:, None], event[:, None].astype(float))
+    sides = [(whole[event] ** 2).sum() * (m - 1) / m, (whole[~event] ** 2).sum() * (n - 1) / n]
+    assert sure.variance == pytest.approx(sum(sides))
+
+
+def test_a_case_that_weighs_a_little_more_moves_the_c_index_as_the_variance_says() -> None:
+    """The infinitesimal jackknife by brute force: each pair counts by the product of its cases' weights."""
+    hazard, labels = draw(30, 4)
+    h, (t, e) = hazard[:, 0], labels.T
+    first = (e[:, None] == 1) & ((t > t[:, None]) | ((t == t[:, None]) & (e == 0)))
+    np.fill_diagonal(first, False)
+    right = first * ((h[:, None] > h) + (h[:, None] == h) / 2)
+
+    def c_index(weights: NDArray[np.float64]) -> float:
+        both = weights[:, None] * weights
+        return float((right * both).sum() / (first * both).sum())
+
+    ones, step = np.ones(30), 1e-6
+    moved = [
+        (c_index(ones + step * np.eye(30)[k]) - c_index(ones - step * np.eye(30)[k])) / (2 * step) for k in range(30)
+    ]
+    sure = evaluate(hazard, labels).ranking()
+    assert sure is not None and sure.variance == pytest.approx(sum(one**2 for one in moved), rel=1e-6)
+
+
+def test_all_pairs_right_are_no_certainty() -> None:
+    """Three events and one censored: six pairs, all right; below what they do not contradict lies a wide range."""
+    sure = evaluate(np.array([[3.0], [2.0], [1.0], [0.0]]), np.array([[1, 1], [2, 1], [3, 1], [4, 0]])).ranking()
+    assert sure is not None and (sure.value, sure.variance) == (1.0, 0.0)
+    assert 0.2 < sure.interval[0] < 0.8 and sure.interval[1] == 1
+
+
 def test_merging_sites_is_stratified_by_site() -> None:
     """Pairs and likelihoods of sites add up; patients of two sites are never compared."""
     hazard, labels = draw(90, 3)
@@ -112,11 +172,13 @@ def test_merging_sites_is_stratified_by_site() -> None:
     assert merged.figures()["c_index"] == pytest.approx(mean)
     assert merged.comparable == whole < evaluate(hazard, labels).comparable
     assert merged.loss_sum == pytest.approx(sum(site.loss_sum for site in sites))
+    assert merged.squares == tuple(map(sum, zip(*(site.squares for site in sites), strict=True)))
 
 
 def test_no_event_and_no_case_are_undefined() -> None:
     censored = evaluate(HAZARD, LABELS * [1, 0])
     assert censored == SurvivalEvaluation(5, 0, 0, 0, 0, 0.0)
+    assert censored.ranking() is None
     assert set(censored.figures().values()) == {None}
     assert evaluate(np.zeros((0, 1)), np.zeros((0, 2))) == TASK.empty()
     assert TASK.empty().prevalence is None
@@ -160,6 +222,11 @@ def test_it_makes_a_round_trip() -> None:
         ({"concordant": -1}, "`concordant` must be a whole number of pairs"),
         ({"tied": True}, "`tied` must be a whole number of pairs"),
         ({"tied": 4}, "more concordant and tied pairs than comparable ones"),
+        ({"squares": [1.0, 2.0]}, "`squares` must be three sums over pairs"),
+        ({"squares": "abc"}, "`squares` must be three sums over pairs"),
+        ({"squares": [0.0, 0.0, 1.0]}, "sums of squared pairs that the pairs can't have"),  # 8 pairs of 5 cases: <= 80
+        ({"squares": [math.nan, 0.0, 20 * 2.0**-20]}, "sums of squared pairs that the pairs can't have"),
+        ({"squares": [21 * 2.0**-20, 20 * 2.0**-20, 20 * 2.0**-20]}, "sums of squared pairs that the pairs can't have"),
         ({"loss-sum": math.nan}, "evaluation loss is not a finite number"),
         ({"loss-sum": 3}, "evaluation loss is not a finite number"),
         ({"events": 0, "comparable": 0, "concordant": 0, "tied": 0}, "a partial likelihood without an event"),
@@ -170,7 +237,7 @@ def test_a_hostile_record_is_refused(changes: dict[str, Any], words: str) -> Non
         TASK.unpack(ConfigRecord({**evaluate(HAZARD, LABELS).pack(), **changes}))
 
 
-@pytest.mark.parametrize("key", ["cases", "events", "comparable", "concordant", "tied", "loss-sum"])
+@pytest.mark.parametrize("key", ["cases", "events", "comparable", "concordant", "tied", "loss-sum", "squares"])
 def test_a_record_that_lacks_a_value_is_refused(key: str) -> None:
     record = evaluate(HAZARD, LABELS).pack()
     with pytest.raises(WireError):

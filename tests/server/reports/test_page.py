@@ -179,6 +179,26 @@ def test_survival_says_what_it_has_none_of(run_folder: Made) -> None:
         assert words_ in told
 
 
+def test_a_c_index_has_an_interval_and_warns_where_it_reaches_guessing(run_folder: Made) -> None:
+    folder = run_folder(*SURVIVAL)
+    found = summary(folder)
+    found["sites"]["alder"]["few"] = False
+    wide, whole = {"value": 0.54, "low": 0.31, "high": 0.75}, {"value": 0.6, "low": 0.5, "high": 0.7}
+    found["sites"]["alder"]["c_index"], found["test"]["c_index"] = 0.54, 0.6
+    found["intervals"]["sites"]["alder"] = {"auroc": None, "classes": {}, "c_index": wide, "few": False}
+    found["intervals"]["together"] = {"auroc": None, "classes": {}, "c_index": whole}
+    (folder / "summary.json").write_text(json.dumps(found), encoding="utf-8")
+    _, told = page(folder)
+    assert "(C-index 0.600, 95 % interval 0.50 to 0.70)" in told
+    cases = found["test"]["cases"]
+    assert (
+        f"On all {cases} test cases together the model can't be told from guessing: C-index 0.600, 95 % interval 0.50 "
+        "to 0.70 (0.5 is guessing)." in told
+    )
+    assert "At alder the model can't be told from guessing: C-index 0.540, 95 % interval 0.31 to 0.75" in told
+    assert "0.310 to 0.750" in told
+
+
 def test_findings_have_figures_each(run_folder: Made) -> None:
     folder = run_folder(*FINDINGS)
     _, told = page(folder)

@@ -18,6 +18,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.datasets.source import Source
 from fedgraft.simulations.engine.display import site_table
 from fedgraft.simulations.engine.run import simulate
+from fedgraft.simulations.engine.sureness import sureness
 
 Run = Callable[..., dict[str, Any]]
 SITES, EACH, SIDE = 3, 60, 32
@@ -144,6 +145,19 @@ def test_survival(run: Run, tmp_path: Path) -> None:
     assert test["c_index"] == pytest.approx(stratified, abs=1e-5)
     assert test["events"] == sum(site["events"] for site in sites)
     assert summary["worst_site"]["c_index"] == min(site["c_index"] for site in sites)
+    whole = summary["intervals"]["together"]
+    assert whole["auroc"] is None and whole["classes"] == {}
+    assert whole["c_index"]["value"] == pytest.approx(test["c_index"], abs=1e-6)
+    assert 0.5 < whole["c_index"]["low"] < test["c_index"] < whole["c_index"]["high"] < 1
+    assert whole["c_index"]["positives"] == test["events"]
+    said = [*sureness(summary)]
+    assert (
+        said[0].startswith("C-index with 95 % intervals, by the number of cases: ") and "all sites together" in said[0]
+    )
+    assert any("of two models' C-index from" in sentence for sentence in said)
+    few = {**summary["intervals"]}
+    few["sites"] = {name: {**one, "few": True} for name, one in few["sites"].items()}
+    assert any(one.startswith("fewer than 5 events in the test") for one in sureness({**summary, "intervals": few}))
     text = shown(summary)
     assert "C-index" in text and "worst by C-index" in text and "undefined" not in text  # nothing is
     assert (tmp_path / "run" / "rounds.png").is_file()
