@@ -20,6 +20,15 @@ def signed(value: float) -> str:
     return f"{round(value, 3) + 0.0:+.3f}"
 
 
+def resampled_alike(mean: float) -> str:
+    """What stands in the place of the interval of a difference that is the same in all resamples: for whoever reads it,
+    an interval of width 0 would be a certainty."""
+    return f"{'equal' if abs(mean) < 5e-4 else 'the same'} in all resamples"
+
+
+TOO_FEW = "too few cases to tell"
+
+
 def percent(value: float | None) -> str:
     """``54 %``; next to 0 and 1 with a decimal."""
     if value is None:

@@ -18,6 +18,8 @@ Values = Mapping[str, Sequence[Mapping[str, Figure]]]
 """By method, for each seed in the same order: the figure by site; ``None`` or absent if undefined."""
 LEVEL = 0.95
 """Confidence level of the intervals."""
+_NOTHING = 1e-9
+"""A deviation below this is rounding."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,13 @@ class Spread:
 class Difference:
     """The mean of paired differences and its 95 % interval; ``None`` for fewer than two.
 
-    ``cases_deviation``: how far the mean may be off because of the choice of test cases, as a standard deviation;
-    ``None`` if it is unknown, and not in the interval.
+    Attributes:
+        cases_deviation: how far the mean may be off because of the choice of test cases, as a standard deviation;
+            ``None`` if it is unknown, and not in the interval.
+        same: whether the difference is the same with every seed and every resample of the test cases, as far as these
+            are known (two models that rank all cases alike, for instance all right). Then nothing says how sure it is,
+            and there is no interval: one of width 0 would be a false certainty.
+        p: of no difference, two-sided, by the same variance and degrees of freedom; ``None`` without an interval.
     """
 
     mean: Figure
@@ -42,6 +49,8 @@ class Difference:
     high: Figure
     values: tuple[Figure, ...]
     cases_deviation: Figure = None
+    same: bool = False
+    p: Figure = None
 
 
 def spread(values: Sequence[Figure]) -> Spread:
@@ -65,13 +74,26 @@ def difference(values: Sequence[Figure], variances: Sequence[Figure] = (), share
     each = [variances[place] for place in known] if variances else [None]
     sure = [variance for variance in each if variance is not None]
     cases = math.sqrt(math.fsum(sure) / len(sure)) if len(sure) == len(each) else None
-    half = half_width([value for value in values if value is not None], cases, shared, len(known))
-    return Difference(whole.mean, whole.mean - half, whole.mean + half, tuple(values), cases)
+    variance, freedom = _uncertainty([value for value in values if value is not None], cases, shared, len(known))
+    if math.sqrt(variance) < _NOTHING:
+        return Difference(whole.mean, None, None, tuple(values), cases, same=True)
+    half = _half(variance, freedom)
+    p = 2 * float(scipy.special.stdtr(freedom, -abs(whole.mean) / math.sqrt(variance)))
+    return Difference(whole.mean, whole.mean - half, whole.mean + half, tuple(values), cases, p=p)
 
 
 def half_width(values: Sequence[float], cases: Figure, shared: float, seeds: int) -> float:
     """Half the interval of a mean over ``seeds`` values that vary as ``values`` do; ``cases`` is the deviation over
-    samples of test cases, ``None`` if unknown.
+    samples of test cases, ``None`` if unknown. It is that of `_uncertainty`."""
+    return _half(*_uncertainty(values, cases, shared, seeds))
+
+
+def _half(variance: float, freedom: float) -> float:
+    return float(scipy.special.stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(variance)
+
+
+def _uncertainty(values: Sequence[float], cases: Figure, shared: float, seeds: int) -> tuple[float, float]:
+    """The variance of a mean as of `half_width`, and its degrees of freedom.
 
     With the variance ``s^2`` of the values and ``c^2`` of the test cases, that of the mean is ``shared c^2 + max(s^2,
     (1 - shared) c^2) / n``: by chance seeds may differ less than their test cases make them. Degrees of freedom:
@@ -82,7 +104,7 @@ def half_width(values: Sequence[float], cases: Figure, shared: float, seeds: int
     variance = shared * sampled + by_seed
     estimated = by_seed if between >= (1 - shared) * sampled else 0.0
     freedom = (seeds - 1) * (variance / estimated) ** 2 if estimated > 0 else math.inf
-    return float(scipy.special.stdtrit(min(freedom, 1e9), (1 + LEVEL) / 2)) * math.sqrt(variance)
+    return variance, min(freedom, 1e9)
 
 
 def by_site(values: Values, method: str, site: str) -> Spread:
@@ -156,4 +178,4 @@ def _mean(values: Sequence[Figure]) -> Figure:
 
 
 def _short(value: Figure) -> Figure:
-    return None if value is None else round(value, 6)
+    return value if value is None or isinstance(value, bool) else round(value, 6)

@@ -9,9 +9,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from fedgraft.common.drawing.numbers import signed
+from fedgraft.common.drawing.numbers import resampled_alike, signed
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.reports.page.study import few_sentence, few_sites
+from fedgraft.server.reports.page.study import alike_sentence, few_sentence, few_sites
 
 Rows = list[tuple[str, ...]]
 UNDEFINED = "undefined"
@@ -72,7 +72,7 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     said = [found["verdict"], found["verdict_by_site"]] if "verdict" in found else []
     said = [one for one in said if one] + [f"Warning: {one}." for one in found["warnings"]]
     if found["difference"]:
-        said.append(_intervals(found))
+        said += [_intervals(found), *alike_sentence(found)]
     said += found.get("notes", [])
     if found.get("cases") is not None:
         said.append(f"With {found['cases']} training cases per class and site; for the other numbers see curve.md.")
@@ -212,6 +212,8 @@ def _deviation(one: Mapping[str, Any]) -> str:
 def _difference(one: Mapping[str, Any]) -> str:
     if one["mean"] is None:
         return UNDEFINED
+    if one.get("same"):
+        return f"{signed(one['mean'])} ({resampled_alike(one['mean'])})"
     interval = "" if one["low"] is None else f" [{signed(one['low'])}, {signed(one['high'])}]"
     return f"{signed(one['mean'])}{interval}"
 

@@ -23,7 +23,7 @@ each number of training cases: ``study.json`` has the largest of them, and ``cur
 - ``worst_site.<method>``: ``mean``, ``sd`` and ``values`` of the worst site, and its name as ``site``
 - ``difference.<baseline>.mean_over_sites``, ``difference.<baseline>.by_site.<site>``: federated minus baseline, with
   ``mean``, ``low``, ``high``, ``values``, ``cases_deviation`` (of the mean, by the choice of test cases; null if that
-  is unknown, and then not in the interval)
+  is unknown, and then not in the interval), ``p`` (of no difference), ``same`` (the same in all resamples: no interval)
 - ``verdict``, ``verdict_by_site``: in words, if ``local`` is among the baselines; ``judged``: ``outcome`` (``helped``,
   ``no_gain``: no gain larger than ``margin``, or ``cannot_tell``), ``margin``, ``cases`` (test cases of a seed that
   count), ``cases_needed`` and ``seeds_needed`` (about how many would tell), ``by_site.<site>`` (outcomes), ``paired``

@@ -10,7 +10,7 @@ from typing import Any
 from fedgraft.common.drawing.charts import Axis, Series, around, chart, charts
 from fedgraft.common.drawing.curves import COLOURS
 from fedgraft.common.drawing.markup import Content, Html, Row, named, paragraph, section, table, tag, together
-from fedgraft.common.drawing.numbers import MISSING, duration, figure, signed, size
+from fedgraft.common.drawing.numbers import MISSING, TOO_FEW, duration, figure, resampled_alike, signed, size
 from fedgraft.common.errors import FedGraftError
 
 Found = Mapping[str, Any]
@@ -118,6 +118,17 @@ def few_sentence(found: Found) -> str:
     return f"{said}, with which it counts in no mean, no difference over sites and no worst site: {', '.join(few)}."
 
 
+def alike_sentence(found: Found) -> list[str]:
+    """What `fedgraft.common.drawing.numbers.resampled_alike` says of differences, if there is one; else nothing."""
+    compared = found["difference"].values()
+    if not any(one.get("same") for each in compared for one in (each["mean_over_sites"], *each["by_site"].values())):
+        return []
+    return [
+        "Equal or the same in all resamples: whatever seed and test cases are drawn, the difference is that, as when both "
+        f"models rank all of them right. There is no interval then, and no certainty: {TOO_FEW}."
+    ]
+
+
 def _marked(found: Found, site: str) -> Content:
     return tag("span", named(site), " †" * (site in few_sites(found)))
 
@@ -164,6 +175,7 @@ def _differences(found: Found) -> Html | None:
     return section(
         "Differences",
         paragraph("Together, minus each of the others; in brackets the 95 % interval, paired by seed."),
+        *map(paragraph, alike_sentence(found)),
         table(None, ("hospital", *(f"minus {TITLES.get(name, name)}" for name in baselines)), rows),
     )
 
@@ -202,5 +214,7 @@ def _worst(one: Mapping[str, Any] | None) -> Content:
 def _difference(one: Mapping[str, Any]) -> str:
     if one["mean"] is None:
         return "undefined"
+    if one.get("same"):
+        return f"{signed(one['mean'])} ({resampled_alike(one['mean'])})"
     interval = " (no interval)" if one["low"] is None else f" ({signed(one['low'])} to {signed(one['high'])})"
     return f"{signed(one['mean'])}{interval}"

@@ -112,7 +112,7 @@ class Compared:
         outcomes = {
             site: outcome_of(self.at(baseline, site), self.judging.margin)
             for site, one in by_site.items()
-            if one["low"] is not None
+            if one["low"] is not None or one["same"]
         }
         judged = {
             "outcome": found.outcome,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from fedgraft.common.drawing.numbers import TOO_FEW, resampled_alike, signed
 from fedgraft.simulations.study.figures import Difference, half_width
 
 Outcome = Literal["helped", "no_gain", "cannot_tell"]
@@ -50,6 +51,11 @@ def verdict(found: Difference, heading: str, margin: float, cases: int, shared: 
     if found.mean is None:
         words = "Whether federation helped can't be said: no site has both figures, on enough test cases of each side."
         return Verdict(outcome, words, cases)
+    if found.same:
+        words = (
+            f"Can't tell whether federation helped: federated - local is {found.mean:+.3f} {heading} (mean over sites)"
+        )
+        return Verdict(outcome, f"{words}, {resampled_alike(found.mean)}: {TOO_FEW}.", cases)
     if found.low is None or found.high is None:
         why = "can't be said from one seed"
         if len(found.values) > 1:
@@ -95,6 +101,8 @@ def _said(found: Difference, heading: str) -> str:
 
 
 def _named(site: str, one: Mapping[str, Any]) -> str:
+    if one.get("same"):
+        return f"{site} ({signed(one['mean'])}, {resampled_alike(one['mean'])})"
     alone = "; alone is better" if one["high"] < 0 else ""
     return f"{site} ({one['mean']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]{alone})"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_rel
+from scipy.stats import ttest_1samp, ttest_rel
 
 from fedgraft.simulations.study.figures import (
     Difference,
@@ -84,6 +84,29 @@ def test_more_seeds_leave_what_the_cases_share() -> None:
     values = [0.0, 0.1, 0.2]
     assert half_width(values, None, 1.0, 400) < half_width(values, None, 1.0, 4)
     assert half_width(values, 0.1, 1.0, 4000) == pytest.approx(1.96 * 0.1, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("values", "variances"), [([0.0, 0.0], [0.0, 0.0]), ([0.1, 0.1, 0.1], []), ([0, 0], [1e-20] * 2)]
+)
+def test_what_is_the_same_in_all_resamples_has_no_interval(values: list[float], variances: list[float]) -> None:
+    """An interval of width 0 would be a certainty."""
+    found = difference(values, variances, 0.2)
+    assert found.same and (found.low, found.high, found.p) == (None, None, None)
+    assert found.mean == pytest.approx(values[0]) and plain(found)["same"] is True
+    assert not difference([0.0, 0.0], [1e-6, 0.0]).same and not difference([0.0, 1e-6]).same
+
+
+def test_the_p_value_is_that_of_a_paired_t_test_where_only_seeds_count() -> None:
+    values = [0.02, 0.05, 0.01, 0.04]
+    expected = ttest_1samp(values, 0.0)
+    assert difference(values).p == pytest.approx(expected.pvalue)
+    assert difference([-value for value in values]).p == pytest.approx(expected.pvalue)
+    interval = expected.confidence_interval(0.95)
+    assert (difference(values).low, difference(values).high) == (
+        pytest.approx(interval.low),
+        pytest.approx(interval.high),
+    )
 
 
 def test_one_seed_has_a_difference_and_no_interval() -> None:

@@ -69,3 +69,15 @@ def test_where_no_site_has_enough_cases_nothing_is_told() -> None:
     assert (
         found.outcome == "cannot_tell" and "every site has fewer than 5 positive or negative test cases" in found.words
     )
+
+
+@pytest.mark.parametrize(
+    ("mean", "words"),
+    [(0.0, "+0.000 AUROC (mean over sites), equal"), (0.1, "+0.100 AUROC (mean over sites), the same")],
+)
+def test_the_same_in_all_resamples_is_no_certainty(mean: float, words: str) -> None:
+    found = verdict(Difference(mean, None, None, (mean, mean), same=True), "AUROC", 0.02, 40)
+    assert found.outcome == "cannot_tell"
+    assert found.words == (
+        f"Can't tell whether federation helped: federated - local is {words} in all resamples: too few cases to tell."
+    )
