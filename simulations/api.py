@@ -29,6 +29,7 @@ from fedgraft.simulations.planning.options import OPTIONS, Study, contradictions
 from fedgraft.simulations.planning.own_parts import Given, with_parts
 from fedgraft.simulations.planning.planned import Planned, Words
 from fedgraft.simulations.planning.replaced_data import with_source
+from fedgraft.simulations.planning.rivals import with_rivals
 from fedgraft.simulations.planning.words import composed, words_of
 from fedgraft.simulations.study.comparison import Comparison
 from fedgraft.simulations.study.study import run_study
@@ -55,7 +56,10 @@ def plan(
         DataError: what the plan leaves open (classes, for instance) can't be found in the cases.
     """
     asked = words_of(words, options, config_dir)
-    return composed(asked) if source is None else replace(composed(source.before(asked)), words=asked)
+    if source is None:
+        return with_rivals(composed(asked))
+    made = composed(source.before(asked))
+    return with_rivals(replace(made, words=asked, whole=made.words))
 
 
 def simulate(
@@ -92,7 +96,7 @@ def simulate(
     planned = _beginning(_planned(plan, source), start_from, out, resume, extend)
     if planned.study.is_asked:
         raise PlanError(
-            "the plan asks for a study (baselines, seeds, lrs, folds or cases); fedgraft.study(plan) runs it"
+            "the plan asks for a study (baselines, against, seeds, lrs, folds or cases); fedgraft.study(plan) runs it"
         )
     lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
     if not resume:
@@ -112,6 +116,8 @@ def study(
     lrs: Sequence[float] = (),
     out: str | Path | None = None,
     *,
+    against: Sequence[str] = (),
+    reference: str | None = None,
     folds: int | None = None,
     cases: Sequence[int | str] = (),
     margin: float | None = None,
@@ -121,31 +127,32 @@ def study(
     quiet: bool = False,
     resume: bool = False,
 ) -> Comparison:
-    """Compare the plan's federation with baselines (docs/studies.md); an empty argument is as the plan says.
+    """Compare the plan's federation with baselines and rivals (docs/studies.md); what is empty is as the plan says.
 
     Args:
         baselines: of ``local``, ``pooled``, ``leave_one_site_out`` and ``simpler``.
+        against: rivals on the same cases: of each the words that it replaces, ``["strategy=fedprox rounds=30"]``;
+            ``reference`` names one with which all are compared instead of the plan itself.
         seeds: everything is run with each.
         lrs: learning rates to try; each method uses the one that is best on validation cases.
         folds: deal each site's cases into so many folds, and score each case once, by models that did not see it.
         cases: numbers of training cases per class and site, or ``"all"``: `Comparison.curve`.
-        margin: the gain that is not worth a federation, for the verdict (0.02).
+        margin: the gain that is not worth a federation, nor another recipe (0.02).
         adapt: a member of the group ``adapt``, for the sites that ``leave_one_site_out`` leaves out.
-        out, source, parts, quiet: as for `simulate`.
-        resume: go on with the study that was cut off in the folder ``out``: its trainings that have ended stay.
+        out, source, parts, quiet: as for `simulate`. ``resume``: go on with the study that was cut off in ``out``.
 
     Raises:
         CheckpointError: there is nothing to resume.
-        PlanError: nothing is asked for, ``adapt`` has no effect, or the plan does not allow a baseline.
+        PlanError: nothing is asked for, or ``adapt``, a baseline or a rival (`with_rivals`) is not possible.
         FedGraftError: the federation failed.
     """
-    planned = _planned(plan, source)
     given = {"baselines": baselines, "seeds": seeds, "lrs": lrs, "folds": folds, "cases": cases, "margin": margin}
-    asked = _study(planned, given, adapt)
+    given |= {"against": [against] if isinstance(against, str) else against, "reference": reference}
+    planned = _with_study(_planned(plan, source), given, adapt, parts)
     lending, folder = with_parts(planned.plan, parts or {}), _folder(out)
     _begin(folder, out, resume)
     with notebook.lent(lending.parts), _left_as_found(), private_files():
-        run_study(lending.plan, asked, folder, _console(planned, quiet), resume)
+        run_study(lending.plan, planned.study, folder, _console(planned, quiet), resume)
     return Comparison(folder)
 
 
@@ -185,10 +192,22 @@ def _study(planned: Planned, given: Mapping[str, object], adapt: str | None) -> 
         problems.append("adapt has no effect on a study without baselines=leave_one_site_out; add it, or adapt=none")
     problems += contradictions(asked, vars(planned.plan))
     if not problems and not asked.is_asked:
-        problems.append("a study needs baselines, seeds, lrs, folds or cases; simulate(plan) runs the federation alone")
+        problems.append(
+            "a study needs baselines, against, seeds, lrs, folds or cases; simulate(plan) runs the federation alone"
+        )
     if problems:
         raise PlanError(problems)
     return asked
+
+
+def _with_study(
+    planned: Planned, given: Mapping[str, object], adapt: str | None, parts: Mapping[str, Given] | None
+) -> Planned:
+    """The plan with the study of these arguments, its rivals composed unless they are already."""
+    asked, known = _study(planned, given, adapt), planned.study
+    if known.rivals and not parts and asked == replace(known, rivals=(), recipe=asked.recipe):
+        return planned
+    return with_rivals(replace(planned, study=asked), parts)
 
 
 def _either(given: object, planned: object) -> object:

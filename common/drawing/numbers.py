@@ -26,6 +26,23 @@ def resampled_alike(mean: float) -> str:
     return f"{'equal' if abs(mean) < 5e-4 else 'the same'} in all resamples"
 
 
+def difference_words(one: Mapping[str, Any]) -> str:
+    """``+0.012 (-0.004 to +0.028)`` of a difference (``mean``, ``low``, ``high``), or why there is no interval."""
+    if one["mean"] is None:
+        return "undefined"
+    if one.get("same"):
+        return f"{signed(one['mean'])} ({resampled_alike(one['mean'])})"
+    interval = " (no interval)" if one["low"] is None else f" ({signed(one['low'])} to {signed(one['high'])})"
+    return f"{signed(one['mean'])}{interval}"
+
+
+def spread_words(one: Mapping[str, Any]) -> str:
+    """``0.850 ± 0.071`` of a ``mean`` and its ``sd``."""
+    if one["mean"] is None:
+        return "undefined"
+    return figure(one["mean"]) + ("" if one["sd"] is None else f" ± {one['sd']:.3f}")
+
+
 TOO_FEW = "too few cases to tell"
 
 

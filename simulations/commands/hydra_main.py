@@ -18,10 +18,11 @@ from omegaconf.errors import OmegaConfBaseException
 from fedgraft.common.errors import FedGraftError, PlanError
 from fedgraft.common.plan.patience_section import OLD_NAMES, renamed_sentence
 from fedgraft.simulations.commands.misread import misread, raising
-from fedgraft.simulations.planning.choices import groups, several_members
+from fedgraft.simulations.planning.against import quoted
+from fedgraft.simulations.planning.choices import groups, name_of, several_members
 from fedgraft.simulations.planning.compose import to_study
-from fedgraft.simulations.planning.planned import Planned
-from fedgraft.simulations.planning.words import name_of
+from fedgraft.simulations.planning.planned import Planned, Words
+from fedgraft.simulations.planning.rivals import with_rivals
 
 CONFIG = "pkg://fedgraft.conf"
 QUIET = (
@@ -32,7 +33,7 @@ QUIET = (
     "hydra/job_logging=none",
     "hydra/hydra_logging=none",
 )
-_NOTES = ".hydra"
+_NOTES, _COMMAND_LINE = ".hydra", "command-line"
 _FLAGS = {
     *("--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run", "--multirun"),
     *("--shell-completion", "--shell_completion", "--config-path", "--config-name", "--config-dir"),
@@ -65,12 +66,12 @@ def run_hydra(
         try:
             before_plan(config)
             with _no_folder_of_a_wrong_plan():
-                plan, study, graft = to_study(config, print, {*map(name_of, HydraConfig.get().overrides.task)})
-            job(Planned(plan, study, graft=graft))
+                planned = _planned(config)
+            job(planned)
         except FedGraftError as error:
             failures.append(error)
 
-    flags, overrides = flags_and_overrides(arguments)
+    flags, overrides = flags_and_overrides([*map(quoted, arguments)])
     _require_fitting(flags, overrides)
     before = sys.argv
     sys.argv = ["fedgraft", *flags, *overrides, *(() if _COMPLETION & set(flags) else extra)]
@@ -86,6 +87,15 @@ def run_hydra(
     if failures:
         raise failures[0]
     return 0
+
+
+def _planned(config: DictConfig) -> Planned:
+    """The plan, study and rivals of the point that Hydra has composed, with its words."""
+    known = HydraConfig.get()
+    folders = [Path(source.path) for source in known.runtime.config_sources if source.provider == _COMMAND_LINE]
+    words = Words(tuple(known.overrides.task), config_dir=folders[0] if folders else None)
+    plan, study, graft = to_study(config, print, {*map(name_of, words.words)})
+    return with_rivals(Planned(plan, study, words, graft=graft))
 
 
 def _require_fitting(flags: Sequence[str], overrides: Sequence[str]) -> None:

@@ -12,8 +12,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from fedgraft.common.errors import FedGraftError, PlanError, first_line
+from fedgraft.simulations.planning.choices import name_of
 from fedgraft.simulations.planning.planned import Words
-from fedgraft.simulations.planning.words import composed, name_of
+from fedgraft.simulations.planning.words import composed
 
 _RAISES = "HYDRA_FULL_ERROR"
 _OWN_CHOICES = ("-cd", "--config-dir")

@@ -37,6 +37,8 @@ def _job(planned: Planned, tries: bool) -> None:
         )
     if tries:
         console.print(_tried(planned.plan, console), highlight=False, markup=False)
+    for sentence in planned.found:
+        console.print(sentence, markup=False, highlight=False)
     if planned.study.is_asked:
         require_suited(planned.plan, planned.study, os.environ)
         console.print(f"study: {planned.study.sentence(planned.plan)}", highlight=False)

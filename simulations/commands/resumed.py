@@ -12,7 +12,7 @@ from fedgraft.common.errors import CheckpointError
 from fedgraft.common.model_folder.graft import FILE
 from fedgraft.simulations.commands.hydra_main import flags_and_overrides
 from fedgraft.simulations.planning.begins import START_FROM
-from fedgraft.simulations.planning.words import name_of
+from fedgraft.simulations.planning.choices import name_of
 
 RESUME, EXTEND = "resume=", "extend="
 _WORDS, _HYDRA = Path(".hydra") / "overrides.yaml", Path(".hydra") / "hydra.yaml"

@@ -16,7 +16,7 @@ RESULTS = (
     *("summary.json", "rounds.jsonl", "rounds.png", "ledger.jsonl", LOST, "shared.safetensors"),
     *("report.html", "model-card.md", "model-card.json", "rounds.csv", "rounds_sites.csv"),
     *("clock.jsonl", "clock.png", "audit.json", "audit.html"),
-    *("study.json", "study.md", "study.png", "trained.json"),
+    *("study.json", "study.md", "study.png", "rivals.csv", "trained.json"),
     *("curve.json", "curve.md", "curve.png"),
 )
 """The files that a simulation or a study writes into its folder, besides ``plan.yaml``, ``model/`` and

@@ -57,6 +57,11 @@ def several_members(word: str, known: Collection[str]) -> str | None:
     return f"{word}: {group} takes one member; for a run of each use -m {group}={','.join(map(str, value))}"
 
 
+def name_of(word: str) -> str:
+    """The option or group that an override sets."""
+    return word.lstrip("+~").partition("=")[0]
+
+
 def choices(group: str | None = None, config_dir: str | Path | None = None) -> list[str]:
     """The names of a group's members, to use in `fedgraft.plan`; without ``group``, the names of the groups.
 

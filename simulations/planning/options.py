@@ -1,5 +1,5 @@
-"""The options of a study (``baselines``, ``seeds``, ``lrs``, ``folds``, ``cases``, ``margin``), read and checked with
-the plan.
+"""The options of a study (``baselines``, ``against``, ``reference``, ``seeds``, ``lrs``, ``folds``, ``cases``,
+``margin``), read and checked with the plan.
 
 They are not part of the plan and are not sent to sites.
 """
@@ -21,6 +21,7 @@ from fedgraft.common.plan.graft_sections import AdaptSection
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.types import Positive
 from fedgraft.simulations.federation.sites import Partitioned
+from fedgraft.simulations.planning.against import AGAINST, AS_GIVEN, Rival
 
 Baseline = Literal["local", "pooled", "leave_one_site_out", "simpler"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -34,8 +35,8 @@ _IN_WORDS = {
     "leave_one_site_out": "all sites but one, for each one",
     "simpler": "the same with the simplest network for such cases",
 }
-OPTIONS = ("baselines", "seeds", "lrs", "folds", "cases", "margin")
-_NONE = {"folds": None, "margin": None}
+OPTIONS = ("baselines", "against", "reference", "seeds", "lrs", "folds", "cases", "margin")
+_NONE = {"reference": None, "folds": None, "margin": None}
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,16 @@ class Study:
     Attributes:
         baselines: what the federation is compared with: each site alone, all cases together, all sites but one, and the
             same federation with the simplest network that its kind of input has (`HasSimpler`).
+        against: the words of each rival: other recipes for the same cases, which are compared with this one.
+        reference: the name of the rival with which all recipes are compared; ``None`` for the recipe itself.
         seeds: all methods run once with each seed; empty for the plan's seed.
         lrs: learning rates to try; each method uses the one that is best on validation cases. Empty for ``train.lr``.
         folds: into how many folds each site's cases are dealt; ``None`` for one split by the plan's fractions.
         cases: numbers of training cases per class and site to compare, or ``all``; empty for all, without a curve.
-        margin: the gain in the headline figure that is not worth a federation, for the verdict; ``None`` for 0.02.
+        margin: the gain in the headline figure that is not worth a federation (or another recipe); ``None`` for 0.02.
         adapt: the section ``adapt`` for the sites that ``leave_one_site_out`` leaves out.
+        rivals: ``against``, composed (`fedgraft.simulations.planning.rivals`).
+        recipe: what the recipe itself is called beside them.
     """
 
     baselines: tuple[Baseline, ...] = ()
@@ -60,10 +65,14 @@ class Study:
     cases: tuple[Size, ...] = ()
     margin: Positive | None = None
     adapt: AdaptSection = field(default_factory=AdaptSection)
+    against: tuple[str, ...] = ()
+    reference: str | None = None
+    rivals: tuple[Rival, ...] = ()
+    recipe: str = AS_GIVEN
 
     @property
     def is_asked(self) -> bool:
-        return bool(self.baselines or self.seeds or self.lrs or self.folds or self.cases)
+        return bool(self.baselines or self.against or self.seeds or self.lrs or self.folds or self.cases)
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -73,7 +82,8 @@ class Study:
     def sentence(self, plan: Plan) -> str:
         """The runs of the study in words."""
         seeds, lrs = self.seeds or (plan.seed,), self.lrs or (plan.train.lr,)
-        methods = ("the federation", *(_IN_WORDS[baseline] for baseline in self.baselines))
+        rivals = (f"against it {rival.text}" for rival in self.rivals)
+        methods = ("the federation", *rivals, *(_IN_WORDS[baseline] for baseline in self.baselines))
         folds = f", in each of {self.folds} folds" if self.folds else ""
         sizes = f", with {', '.join(map(str, self.sizes))} training cases per class and site" if self.cases else ""
         return (
@@ -85,22 +95,25 @@ class Study:
 def split_off(raw: Mapping[str, Any]) -> tuple[Study, dict[str, Any], list[str]]:
     """Split what Hydra composed into the study, the plan's plain data, and the problems of the study.
 
-    With ``cases`` and no baseline, ``local`` is one. With ``leave_one_site_out``, ``adapt`` moves from the plan to the
-    study: in the plan itself every site trains.
+    With ``cases`` and neither baseline nor rival, ``local`` is one. With ``leave_one_site_out``, ``adapt`` moves from
+    the plan to the study: in the plan itself every site trains.
     """
     plan = {name: value for name, value in raw.items() if name not in OPTIONS}
     given: dict[str, Any] = {}
     problems = []
     kinds = get_type_hints(Study, include_extras=True)
     for name in OPTIONS:
+        found = raw.get(name, _NONE.get(name, ()))
         try:
-            given[name] = TypeAdapter(kinds[name]).validate_python(raw.get(name, _NONE.get(name, ())))
+            given[name] = TypeAdapter(kinds[name]).validate_python(
+                (found,) if name == AGAINST and isinstance(found, str) else found
+            )
         except ValidationError as error:
             problems += [_sentence(name, item) for item in error.errors()]
             continue
         if isinstance(given[name], tuple) and len(set(given[name])) < len(given[name]):
             problems.append(f"{name} names one twice")
-    if given.get("cases") and not given.get("baselines"):
+    if given.get("cases") and not given.get("baselines") and not given.get(AGAINST):
         given["baselines"] = ("local",)
     adapt = AdaptSection()
     if "leave_one_site_out" in given.get("baselines", ()) and not plan.get("hold_out"):
@@ -121,15 +134,20 @@ def contradictions(study: Study, sections: Mapping[str, Any]) -> list[str]:
         found.append("a study compares the sites' evaluations; set release.evaluation=true")
     if data is not None and len(study.lrs) > 1 and data.test != "given" and data.val_fraction == 0:
         found.append("lrs needs validation cases to choose by; set data.val_fraction above 0, or leave lrs out")
-    if study.lrs and "strategy" in sections and is_exact(sections["strategy"]):
+    if study.lrs and not study.against and "strategy" in sections and is_exact(sections["strategy"]):
         found.append("lrs has no effect with strategy=exact, which has no learning rate; leave it out")
     if study.is_asked and data is not None and data.test == "sites" and data.test_fraction == 0:
         found.append(
             "a study compares test figures, and data.test_fraction=0 leaves the sites no test cases; "
             "set data.test_fraction=0.2"
         )
-    if study.margin is not None and "local" not in study.baselines:
-        found.append(f"margin={study.margin:g} has no effect: only baselines=[local] gives a verdict; leave it out")
+    if study.margin is not None and "local" not in study.baselines and not study.against:
+        found.append(
+            f"margin={study.margin:g} has no effect: only baselines=[local] gives a verdict, and only against=[...] "
+            "differences to judge by it; leave it out"
+        )
+    if study.reference is not None and not study.against:
+        found.append(f"reference={study.reference} has no effect without rivals; give against=[...], or leave it out")
     if "leave_one_site_out" in study.baselines:
         if data is not None and data.test == "coordinator":
             found.append(

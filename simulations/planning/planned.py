@@ -46,6 +46,7 @@ class Planned:
         words: what the user wrote, without a ``source``; ``None`` if the plan was read from a file.
         found: sentences to show the user, for instance which classes were found in the labels.
         graft: from which the run begins (``start_from``); ``None`` if from none, or if it is not here.
+        whole: ``words`` with those that a ``source`` adds, from which rivals are composed; ``None`` if these are all.
     """
 
     plan: Plan
@@ -53,6 +54,7 @@ class Planned:
     words: Words | None = field(default=None, compare=False)
     found: tuple[str, ...] = field(default=(), compare=False)
     graft: Graft | None = field(default=None, compare=False, repr=False)
+    whole: Words | None = field(default=None, compare=False, repr=False)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # Python's own protocols must not reach the plan

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from fedgraft.common.errors import PlanError
+from fedgraft.simulations.planning.choices import name_of
 from fedgraft.simulations.planning.frame import FrameSource
 from fedgraft.simulations.planning.planned import Planned, Words
-from fedgraft.simulations.planning.words import composed, name_of, option_names
+from fedgraft.simulations.planning.words import composed, option_names
 
 _BY_SITE = "fedgraft.simulations.federation.partition.by_site"
 
@@ -33,6 +34,7 @@ def with_source(planned: Planned, source: FrameSource) -> Planned:
         lost = [one for one in lost if not one.startswith("partition.")]
     made = composed(source.before(kept))
     said = f"the source takes the place of the plan's data set, so that these have no effect: {', '.join(lost)}"
+    made = replace(made, whole=made.words)
     return replace(made, words=planned.words, found=(said, *made.found)) if lost else made
 
 

@@ -20,7 +20,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fedgraft.common.errors import PlanError, first_line
 from fedgraft.common.plan.patience_section import OLD_NAMES, renamed_sentence
-from fedgraft.simulations.planning.choices import groups, several_members
+from fedgraft.simulations.planning.against import quoted
+from fedgraft.simulations.planning.choices import groups, name_of, several_members
 from fedgraft.simulations.planning.compose import study_problems
 from fedgraft.simulations.planning.planned import Planned, Words
 
@@ -33,7 +34,7 @@ def words_of(words: Sequence[str], keywords: Mapping[str, Any], config_dir: str 
     """
     folder = None if config_dir is None else Path(config_dir).resolve()
     known = groups(folder)
-    chosen, options = [*words], {}
+    chosen, options = [quoted(word) if isinstance(word, str) else word for word in words], {}
     for keyword, value in keywords.items():
         name = keyword.replace("__", ".")
         if name in known and (value is None or isinstance(value, str)):
@@ -196,11 +197,6 @@ def close_to(word: str, names: Sequence[str]) -> str:
     shorter = [name for one, name in beside.items() if last.startswith(one)]
     near = [*inside, *(beside[one] for one in get_close_matches(last, beside, n=1)), *shorter]
     return f" (did you mean {near[0]}?)" if near else ""
-
-
-def name_of(word: str) -> str:
-    """The option or group that an override sets."""
-    return word.lstrip("+~").partition("=")[0]
 
 
 def _plain(value: Any) -> Any:

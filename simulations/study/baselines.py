@@ -1,4 +1,5 @@
-"""The baselines of a study: each site alone, all cases pooled, and all sites but the one that tests.
+"""The trainings of a study: the federation, its rivals, and the baselines: each site alone, all cases pooled, and all
+sites but the one that tests.
 
 Every method trains the plan's model from the same start, with the same splits, and shows each training case
 ``rounds x train.epochs`` times; the federation shows them more often if sites also train something of their own
@@ -9,6 +10,7 @@ class weights if all classes are equally common.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -45,12 +47,13 @@ class Arrangement:
     """One training of a study.
 
     Attributes:
-        method: federated, or a baseline.
+        method: federated, the name of a rival, or a baseline.
         site: the site that trains alone or is left out; ``""`` if there is none.
         tested: sites at which the model is tested.
         plan: the plan to train by.
         partitioned: the sites and their cases.
         draw: which of the seed's draws these cases are.
+        rival: the rival's place among all, from 1; 0 for what is no rival.
     """
 
     method: str
@@ -59,14 +62,25 @@ class Arrangement:
     plan: Plan
     partitioned: Partitioned
     draw: Draw = field(default_factory=Draw)
+    rival: int = 0
 
     @property
     def name(self) -> str:
         return f"{self.method}-{self.site}" if self.site else self.method
 
+    @property
+    def folder(self) -> str:
+        """The name of its folder: a rival's may hold signs that no file can have."""
+        return f"rival-{self.rival}-{re.sub(r'[^A-Za-z0-9_.=-]+', '-', self.name)[:60]}" if self.rival else self.name
+
+    @property
+    def is_recipe(self) -> bool:
+        """Whether it is the plan itself or a rival: nothing is removed from what the user wrote."""
+        return self.rival > 0 or self.method == FEDERATED
+
 
 def arrangements(plan: Plan, study: Study, partitioned: Partitioned, environ: Mapping[str, str]) -> list[Arrangement]:
-    """The federation first, then the study's baselines in the order given.
+    """The federation first, then its rivals and the study's baselines, each in the order given.
 
     Raises:
         PlanError: a baseline is not possible with this plan or with so few sites; names the baseline.
@@ -74,6 +88,10 @@ def arrangements(plan: Plan, study: Study, partitioned: Partitioned, environ: Ma
     if study.baselines and len(partitioned.sites) < 2:
         raise PlanError(f"baselines={list(study.baselines)}: with one site there is nothing to federate; give it more")
     found = [Arrangement(FEDERATED, "", tuple(partitioned.sites), plan, partitioned)]
+    for place, rival in enumerate(study.rivals, start=1):
+        same = replace(plan.data, image_size=rival.plan.data.image_size)
+        theirs = replace(rival.plan, seed=plan.seed, data=same)
+        found.append(Arrangement(rival.name, "", tuple(partitioned.sites), theirs, partitioned, rival=place))
     for baseline in study.baselines:
         if baseline == LOCAL:
             training = [site for site, cases in partitioned.sites.items() if not only_tests(cases)]
@@ -84,17 +102,24 @@ def arrangements(plan: Plan, study: Study, partitioned: Partitioned, environ: Ma
             found.append(_simpler(plan, partitioned))
         else:
             found += [_without(plan, study, partitioned, site) for site in partitioned.sites]
-    for one in found[1:]:
-        _require_valid(one)
+    for one in found:
+        if not one.is_recipe:
+            _require_valid(one)
     return found
 
 
 def require_suited(plan: Plan, study: Study, environ: Mapping[str, str]) -> None:
-    """Check that each baseline's model can be tested: its tensors do not stay at another site, and ``adapt`` acts.
+    """Check that each baseline's model can be tested: its tensors do not stay at another site, and ``adapt`` acts; and
+    that each rival's model can be built.
 
     Raises:
-        PlanError: one can't; names the baseline.
+        PlanError: one can't; names the baseline, or the rival.
     """
+    for rival in study.rivals:
+        try:
+            _built(statistics_of_simulation(rival.plan, environ))
+        except PlanError as error:
+            raise PlanError([f"against={rival.text!r}: {problem}" for problem in error.problems]) from error
     if all(section.target is None for section in (plan.adaptation, plan.personal, study.adapt)):
         return
     known, chosen = statistics_of_simulation(plan, environ), plan.adaptation

@@ -9,19 +9,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from fedgraft.common.drawing.numbers import resampled_alike, signed
 from fedgraft.common.plan.plan import Plan
-from fedgraft.server.reports.page.study import alike_sentence, few_sentence, few_sites
+from fedgraft.server.reports.page.study import alike_sentence, differences_of, few_sentence, few_sites
+from fedgraft.simulations.study.cells import UNDEFINED, deviation, difference_cell, line, spread_cell, title_of
+from fedgraft.simulations.study.rivals.table import recipe_rows, site_rows
 
 Rows = list[tuple[str, ...]]
-UNDEFINED = "undefined"
-TITLES = {
-    "federated": "federated",
-    "local": "each site alone",
-    "pooled": "pooled",
-    "leave_one_site_out": "trained without it",
-    "simpler": "the simplest network",
-}
 
 
 def figure_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
@@ -37,25 +30,25 @@ def figure_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
         rows.append(("all cases together", *(spread_cell(found["all_cases"][method]) for method in methods)))
         rows.append(("pairs of one site", *(spread_cell(found["within_sites"][method]) for method in methods)))
     rows.append(("worst site", *(_worst(found["worst_site"][method]) for method in methods)))
-    return ("site", *(TITLES[method] for method in methods)), rows
+    return ("site", *(title_of(found, method) for method in methods)), rows
 
 
 def difference_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
     """Headings, and federated minus each baseline, by site and over sites."""
     baselines = list(found["difference"])
     rows = [
-        (site, *(_difference(found["difference"][baseline]["by_site"][site]) for baseline in baselines))
+        (site, *(difference_cell(found["difference"][baseline]["by_site"][site]) for baseline in baselines))
         for site in found["sites"]
     ]
-    whole = (_difference(found["difference"][baseline]["mean_over_sites"]) for baseline in baselines)
-    return ("federated minus", *(TITLES[name] for name in baselines)), [*rows, ("mean over sites", *whole)]
+    whole = (difference_cell(found["difference"][baseline]["mean_over_sites"]) for baseline in baselines)
+    return ("federated minus", *(title_of(found, name) for name in baselines)), [*rows, ("mean over sites", *whole)]
 
 
 def cost_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
     """Headings, and each method's learning rates, number of runs, time and traffic."""
     rows = [
         (
-            TITLES[method],
+            title_of(found, method),
             _rates(found, method),
             str(cost["runs"]),
             f"{cost['seconds']:.1f} s",
@@ -71,7 +64,8 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     """Sentences on the result, and on what the tables do not show: undefined figures, failures, exclusions."""
     said = [found["verdict"], found["verdict_by_site"]] if "verdict" in found else []
     said = [one for one in said if one] + [f"Warning: {one}." for one in found["warnings"]]
-    if found["difference"]:
+    said += found.get("rivals", {}).get("sentences", [])
+    if differences_of(found):
         said += [_intervals(found), *alike_sentence(found)]
     said += found.get("notes", [])
     if found.get("cases") is not None:
@@ -114,7 +108,7 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
 
 def _intervals(found: Mapping[str, Any]) -> str:
     """A sentence on what intervals hold."""
-    known = all(one["mean_over_sites"]["cases_deviation"] is not None for one in found["difference"].values())
+    known = all(one["mean_over_sites"]["cases_deviation"] is not None for one in differences_of(found))
     if not known:
         return "Intervals hold the differences between seeds alone, not the choice of test cases."
     how = "two methods are compared on the same cases (DeLong)"
@@ -177,7 +171,9 @@ def _counted(found: Mapping[str, Any]) -> str:
     by_seed = ", ".join(f"{count} with seed {seed}" for seed, count in zip(found["seeds"], counts, strict=True))
     some = f"the sites with enough test cases and a figure under every method, of {whole}: {by_seed}"
     said = f"{what} {f'all {whole} site(s)' if set(counts) == {whole} else some}."
-    aside = [TITLES[name] for name, one in found["mean_over_sites"].items() if one["mean"] is None and any(counts)]
+    aside = [
+        title_of(found, name) for name, one in found["mean_over_sites"].items() if one["mean"] is None and any(counts)
+    ]
     return f"{said} Left aside, without any figure: {', '.join(aside)}." if aside else said
 
 
@@ -186,36 +182,34 @@ def _tables(found: Mapping[str, Any]) -> list[tuple[str, tuple[tuple[str, ...], 
     heading, seeds = found["heading"], len(found["seeds"])
     over = f"mean and deviation over {seeds} seeds" if seeds > 1 else "one seed"
     what, last = ("Test", 2) if found.get("folds") is None else ("Out-of-fold", 4)
+    interval = "mean and 95 % interval, paired by seed" if seeds > 1 else "one seed, no interval"
     tables = [(f"{what} {heading} by site, {over}", figure_rows(found), last)]
+    if "rivals" in found:
+        beside = f"Recipes beside each other: {heading}, mean over sites (‡ chosen by validation)"
+        tables = [
+            (beside, recipe_rows(found), 0),
+            (f"Difference in {heading}, {interval}", site_rows(found), 1),
+            *tables,
+        ]
     if found["difference"]:
-        interval = "mean and 95 % interval, paired by seed" if seeds > 1 else "one seed, no interval"
         tables.append((f"Difference in {heading}, {interval}", difference_rows(found), 1))
-    return [*tables, ("Cost (bytes per site and round)", cost_rows(found), 0)]
+    whole = [(title, some, last) for title, table, last in tables for some in in_width(table)]
+    return [*whole, ("Cost (bytes per site and round)", cost_rows(found), 0)]
 
 
-def spread_cell(one: Mapping[str, Any]) -> str:
-    """``0.850 ± 0.071``, and a star if a value is undefined; or why there is none."""
-    if one["mean"] is None:
-        return str(one.get("absent", UNDEFINED))
-    mark = " *" if None in one["values"] else ""
-    return f"{one['mean']:.3f}{_deviation(one)}{mark}"
+MOST_COLUMNS = 6
+
+
+def in_width(table: tuple[tuple[str, ...], Rows]) -> list[tuple[tuple[str, ...], Rows]]:
+    """The table, or several with the same first column, of so few columns that lines are not broken."""
+    headings, rows = table
+    starts = range(1, len(headings), MOST_COLUMNS - 1)
+    parts = [slice(start, start + MOST_COLUMNS - 1) for start in starts]
+    return [((headings[0], *headings[part]), [(row[0], *row[part]) for row in rows]) for part in parts]
 
 
 def _worst(one: Mapping[str, Any] | None) -> str:
-    return UNDEFINED if one is None else f"{one['mean']:.3f}{_deviation(one)} {one['site']}"
-
-
-def _deviation(one: Mapping[str, Any]) -> str:
-    return "" if one["sd"] is None else f" ± {one['sd']:.3f}"
-
-
-def _difference(one: Mapping[str, Any]) -> str:
-    if one["mean"] is None:
-        return UNDEFINED
-    if one.get("same"):
-        return f"{signed(one['mean'])} ({resampled_alike(one['mean'])})"
-    interval = "" if one["low"] is None else f" [{signed(one['low'])}, {signed(one['high'])}]"
-    return f"{signed(one['mean'])}{interval}"
+    return UNDEFINED if one is None else f"{one['mean']:.3f}{deviation(one)} {one['site']}"
 
 
 def _rates(found: Mapping[str, Any], method: str) -> str:
@@ -225,11 +219,6 @@ def _rates(found: Mapping[str, Any], method: str) -> str:
         return ", ".join(f"{rate:g}" for rate in runs[0])
     every = [rate for rates in runs for rate in rates]
     return ", ".join(f"{rate:g} ({every.count(rate)})" for rate in sorted(set(every)))
-
-
-def line(cells: Sequence[str]) -> str:
-    """A line of a table in Markdown."""
-    return f"| {' | '.join(cells)} |"
 
 
 def _listed(seeds: Sequence[int]) -> str:

@@ -24,6 +24,7 @@ each number of training cases: ``study.json`` has the largest of them, and ``cur
 - ``difference.<baseline>.mean_over_sites``, ``difference.<baseline>.by_site.<site>``: federated minus baseline, with
   ``mean``, ``low``, ``high``, ``values``, ``cases_deviation`` (of the mean, by the choice of test cases; null if that
   is unknown, and then not in the interval), ``p`` (of no difference), ``same`` (the same in all resamples: no interval)
+- ``rivals``: with rivals, the recipes beside each other (`fedgraft.simulations.study.rivals.beside`)
 - ``verdict``, ``verdict_by_site``: in words, if ``local`` is among the baselines; ``judged``: ``outcome`` (``helped``,
   ``no_gain``: no gain larger than ``margin``, or ``cannot_tell``), ``margin``, ``cases`` (test cases of a seed that
   count), ``cases_needed`` and ``seeds_needed`` (about how many would tell), ``by_site.<site>`` (outcomes), ``paired``
@@ -59,6 +60,7 @@ from rich.console import Console
 from fedgraft.common import tasks
 from fedgraft.common.errors import FedGraftError, RoundError
 from fedgraft.common.model_folder.folder import FOLDER, remove_model
+from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.evidence.site_distances import distance_sentences
 from fedgraft.server.reports.documents import write_documents
@@ -69,13 +71,15 @@ from fedgraft.simulations.federation.giveaways import giveaway_sentences
 from fedgraft.simulations.federation.sites import partition_cases
 from fedgraft.simulations.planning.options import Size, Study, require_cases
 from fedgraft.simulations.study.baselines import FEDERATED, LOCAL, POOLED, Arrangement, arrangements, require_suited
-from fedgraft.simulations.study.budget import budget_sentences
+from fedgraft.simulations.study.budget import budget_sentences, budgets_beside
 from fedgraft.simulations.study.certainty.compared import judging
 from fedgraft.simulations.study.draws import Drawn, drawn, draws
 from fedgraft.simulations.study.folds import require_dealable
 from fedgraft.simulations.study.learning_curve.curve import curve, print_curve, read_curve, write_curve
 from fedgraft.simulations.study.plot import draw_study
 from fedgraft.simulations.study.report import markdown, print_study
+from fedgraft.simulations.study.rivals.recipes import recipes_of
+from fedgraft.simulations.study.rivals.table import RIVALS, write_rivals
 from fedgraft.simulations.study.summary import Trained, summarise
 from fedgraft.simulations.study.training import Bench, run_folder, train_one
 
@@ -92,8 +96,8 @@ def run_study(plan: Plan, study: Study, out: Path, console: Console, resume: boo
     """Run a study; writes ``study.json``, ``study.md``, ``study.png``, ``report.html`` and ``runs/`` into ``out``, with
     ``cases`` ``curve.json``, ``curve.md`` and ``curve.png`` too.
 
-    A run's folder is that of ``fedgraft simulate`` without ``rounds.png`` and tensors; the only model that is kept is
-    the federation's at the chosen rate, and with folds none.
+    A run's folder is that of ``fedgraft simulate`` without ``rounds.png`` and tensors; the only models that are kept
+    are the federation's and its rivals' at the chosen rates, and with folds none. With rivals: ``rivals.csv``.
 
     Args:
         resume: leave out the trainings that have ended in this folder, and go on with the one that was cut off.
@@ -122,7 +126,7 @@ def run_study(plan: Plan, study: Study, out: Path, console: Console, resume: boo
                 ) from error
     found = _write(plan, study, ended, out)
     print_study(found, console)
-    console.print(f"see {out}/study.md and {out}/study.png")
+    console.print(f"see {out}/report.html, study.md and study.png{' and rivals.csv' * bool(study.rivals)}")
     if study.cases:
         print_curve(read_curve(out), console)
         console.print(f"see {out}/curve.md and {out}/curve.png")
@@ -135,7 +139,7 @@ def _write(plan: Plan, study: Study, ended: Sequence[Ended], out: Path) -> dict[
     sizes = study.sizes or (None,)
     said = {
         "notes": list(ended[0].drawn.partitioned.notes),
-        "budget": budget_sentences(plan) if compared else [],
+        "budget": [*(budget_sentences(plan) if compared else []), *budgets_beside(plan, study)],
     }
     first = ended[0].drawn
     told = (
@@ -148,6 +152,8 @@ def _write(plan: Plan, study: Study, ended: Sequence[Ended], out: Path) -> dict[
     found = points[-1]
     (out / "study.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     (out / "study.md").write_text(markdown(found, plan), encoding="utf-8")
+    if "rivals" in found:
+        write_rivals(out / RIVALS, found)
     draw_study(out / "study.png", found)
     write_documents(out)
     if study.cases:
@@ -165,7 +171,7 @@ def _apart(plan: Plan, out: Path) -> tuple[str, ...]:
 def _summary(plan: Plan, study: Study, ended: Sequence[Ended], size: Size | None) -> dict[str, Any]:
     trained = [trained for one in ended if one.drawn.draw.size == size for trained in one.trained]
     how = judging(plan, study.margin, study.folds)
-    return {**summarise(trained, tasks.of(plan.data), how), "cases": size}
+    return {**summarise(trained, tasks.of(plan.data), how, recipes_of(plan, study)), "cases": size}
 
 
 def _of_seed(plan: Plan, study: Study, bench: Bench) -> list[Ended]:
@@ -176,13 +182,14 @@ def _of_seed(plan: Plan, study: Study, bench: Bench) -> list[Ended]:
         require_dealable(plan, partitioned, study.folds)
     planned = [drawn(plan, study, partitioned, draw, os.environ) for draw in draws(study)]
     given = [_arranged(one, study) for one in planned]
-    lrs = study.lrs or (plan.train.lr,)
-    bench.runs.expect(sum(map(len, given)) * len(lrs) * (len(study.seeds) or 1))
+    count = sum(len(_rates(arrangement, study)) for some in given for arrangement in some)
+    bench.runs.expect(count * (len(study.seeds) or 1))
     found = []
     for one, some in zip(planned, given, strict=True):
         trained: list[Trained] = []
         for arrangement in some:
-            trained.append(_at_its_best(arrangement, lrs, trained[0].lr if trained else None, bench))
+            rates, fallback = _rates(arrangement, study), trained[0].lr if trained else None
+            trained.append(_at_its_best(arrangement, rates, fallback, bench))
         found.append(Ended(one, tuple(trained)))
     return found
 
@@ -190,6 +197,12 @@ def _of_seed(plan: Plan, study: Study, bench: Bench) -> list[Ended]:
 def _arranged(one: Drawn, study: Study) -> list[Arrangement]:
     found = arrangements(one.plan, study, one.partitioned, os.environ)
     return [replace(arrangement, draw=one.draw) for arrangement in found]
+
+
+def _rates(arrangement: Arrangement, study: Study) -> tuple[float, ...]:
+    """The learning rates at which an arrangement is trained: one that has none is trained once."""
+    own = (arrangement.plan.train.lr,)
+    return own if is_exact(arrangement.plan.strategy) else study.lrs or own
 
 
 def _at_its_best(arrangement: Arrangement, lrs: Sequence[float], fallback: float | None, bench: Bench) -> Trained:
@@ -203,7 +216,7 @@ def _at_its_best(arrangement: Arrangement, lrs: Sequence[float], fallback: float
     if best.failed is not None and best.method == FEDERATED:
         raise FedGraftError(f"seed {best.seed}{arrangement.draw.words}, {best.name}, lr {best.lr:g}: {best.failed}")
     for one in tried:
-        if one.lr != best.lr or one.method != FEDERATED or one.fold is not None:
+        if one.lr != best.lr or not arrangement.is_recipe or one.fold is not None:
             remove_model(run_folder(arrangement, one.lr, bench) / FOLDER)
     return replace(best, runs=len(tried), seconds=sum(one.seconds for one in tried))
 

@@ -33,6 +33,8 @@ from fedgraft.simulations.study.out_of_fold import (
     scored_once,
     within_sites,
 )
+from fedgraft.simulations.study.rivals.beside import beside
+from fedgraft.simulations.study.rivals.recipes import Recipes
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,10 @@ class Trained:
         return any(said in reason or "not finite" in reason for reason in reasons)
 
 
-def summarise(trained: Sequence[Trained], task: AnyTask, judging: Judging | None = None) -> dict[str, Any]:
-    """The content of ``study.json``; the first method is the federation."""
+def summarise(
+    trained: Sequence[Trained], task: AnyTask, judging: Judging | None = None, recipes: Recipes | None = None
+) -> dict[str, Any]:
+    """The content of ``study.json``; the first method is the federation. ``recipes``: with rivals, which these are."""
     seeds = list(dict.fromkeys(one.seed for one in trained))
     methods = list(dict.fromkeys(one.method for one in trained))
     sites = sorted({site for one in trained for site in one.tested})
@@ -129,19 +133,31 @@ def summarise(trained: Sequence[Trained], task: AnyTask, judging: Judging | None
         "mean_over_sites": {method: plain(over_sites(enough, method)) for method in methods},
         "counted": common_sites(enough),
         "worst_site": {method: _worst(enough, method) for method in methods},
-        "difference": {baseline: compared.plain(baseline, sites) for baseline in methods[1:]},
+        "difference": {
+            one: compared.plain(one, sites) for one in methods[1:] if not recipes or one not in recipes.names
+        },
         **_runs(trained, methods),
         "figures": figures,
         "warnings": _warnings(tests[methods[0]], task),
     }
-    if folds is not None:
-        found["all_cases"] = all_cases(merged, task)
-        found["within_sites"] = {method: within_sites(by_seed) for method, by_seed in merged.items()}
-    if SIMPLER in methods:
+    found |= {} if folds is None else _out_of_fold(merged, task)
+    found |= {} if recipes is None else {"rivals": beside(recipes, compared, trained, sites, heading)}
+    return _judged(found, compared)
+
+
+def _out_of_fold(merged: Mapping[str, Sequence[Merged]], task: AnyTask) -> dict[str, Any]:
+    within = {method: within_sites(by_seed) for method, by_seed in merged.items()}
+    return {"all_cases": all_cases(merged, task), "within_sites": within}
+
+
+def _judged(found: dict[str, Any], compared: Compared) -> dict[str, Any]:
+    """With what follows from the differences to the simplest network and to each site alone."""
+    if SIMPLER in found["methods"]:
         found["warnings"] += not_better(found["difference"][SIMPLER]["mean_over_sites"])
-    if LOCAL in methods:
-        found |= compared.verdict(LOCAL, sites, heading, _cases(figures[FEDERATED], found["counted"]))
-    return found
+    if LOCAL not in found["methods"]:
+        return found
+    cases = _cases(found["figures"][FEDERATED], found["counted"])
+    return found | compared.verdict(LOCAL, found["sites"], found["heading"], cases)
 
 
 def not_better(difference: Mapping[str, Any]) -> list[str]:

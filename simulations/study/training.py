@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fedgraft.common import tasks
-from fedgraft.common.errors import FedGraftError, InertError, UndefinedFigureError
+from fedgraft.common.errors import FedGraftError, InertError, PlanError, UndefinedFigureError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.server.checkpoints.folder import Checkpoints
 from fedgraft.server.rounds.state import RunOutcome
@@ -23,7 +23,7 @@ from fedgraft.simulations.engine.resuming import goes_on
 from fedgraft.simulations.engine.run import Series, simulate_over
 from fedgraft.simulations.federation.local_statistics import without_unknown
 from fedgraft.simulations.federation.sites import write_sites
-from fedgraft.simulations.study.baselines import FEDERATED, FINAL, LOCAL, Arrangement, without
+from fedgraft.simulations.study.baselines import FINAL, LOCAL, Arrangement, without
 from fedgraft.simulations.study.kept import keep_trained, kept_trained
 from fedgraft.simulations.study.out_of_fold import RoundScores
 from fedgraft.simulations.study.summary import Trained
@@ -42,7 +42,11 @@ class Bench:
 
 
 def train_one(arrangement: Arrangement, lr: float, bench: Bench) -> Trained:
-    """Run one training at one learning rate; a failure is returned as a result, not raised."""
+    """Run one training at one learning rate; a failure is returned as a result, not raised.
+
+    Raises:
+        PlanError: an option of a rival has no effect on the sites' cases.
+    """
     plan = replace(arrangement.plan, train=replace(arrangement.plan.train, lr=lr))
     folder = run_folder(arrangement, lr, bench)
     at = f"seed {plan.seed}{arrangement.draw.words}, {arrangement.name}, lr {lr:g}"
@@ -55,6 +59,8 @@ def train_one(arrangement: Arrangement, lr: float, bench: Bench) -> Trained:
         found = _with_effect(replace(arrangement, plan=plan), folder, bench)
         keep_trained(folder, plan.digest, found)
     except FedGraftError as error:
+        if arrangement.rival and isinstance(error, InertError):
+            raise PlanError([f"against, {arrangement.name}: {problem}" for problem in error.problems]) from error
         bench.console.print(Text(f"{at}: failed", style="yellow"))
         return replace(_nothing(arrangement, lr), failed=str(error))
     finally:
@@ -83,7 +89,7 @@ def _scores(arrangement: Arrangement, plan: Plan, states: Mapping[str, Path]) ->
 
 def run_folder(arrangement: Arrangement, lr: float, bench: Bench) -> Path:
     seed = bench.out / "runs" / f"seed-{arrangement.plan.seed}"
-    return seed.joinpath(*arrangement.draw.folders, arrangement.name, f"lr-{lr:g}")
+    return seed.joinpath(*arrangement.draw.folders, arrangement.folder, f"lr-{lr:g}")
 
 
 def _nothing(arrangement: Arrangement, lr: float) -> Trained:
@@ -95,10 +101,10 @@ def _nothing(arrangement: Arrangement, lr: float) -> Trained:
 def _with_effect(arrangement: Arrangement, folder: Path, bench: Bench) -> Trained:
     """Run a training without the options that have no effect on its cases, which are found by running it.
 
-    The run's own checks name such options, before training or after one round. For the federation they are an error, as
-    in any run, unless the study itself made the classes equally common (``cases``).
+    The run's own checks name such options, before training or after one round. For the federation and its rivals they
+    are an error, as in any run, unless the study itself made the classes equally common (``cases``).
     """
-    may_remove = arrangement.method != FEDERATED or arrangement.draw.is_thinned
+    may_remove = not arrangement.is_recipe or arrangement.draw.is_thinned
     removed: tuple[str, ...] = ()
     while True:
         try:
@@ -124,7 +130,7 @@ def _run(arrangement: Arrangement, folder: Path, bench: Bench) -> Trained:
     # what a site learns by itself leaves nobody; and how little is enough is what a curve over few cases asks
     least = 1 if arrangement.method == LOCAL or arrangement.draw.is_thinned else None
     federation = write_sites(plan, arrangement.partitioned, folder / "sites", os.environ, resume, least)
-    if arrangement.method != FEDERATED:
+    if not arrangement.is_recipe:
         plan, columns = without_unknown(plan, federation.sites)
     outcomes: list[RunOutcome] = []
     summary = simulate_over(plan, federation, folder, Console(quiet=True), bench.series, outcomes.append, resume)

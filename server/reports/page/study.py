@@ -10,8 +10,9 @@ from typing import Any
 from fedgraft.common.drawing.charts import Axis, Series, around, chart, charts
 from fedgraft.common.drawing.curves import COLOURS
 from fedgraft.common.drawing.markup import Content, Html, Row, named, paragraph, section, table, tag, together
-from fedgraft.common.drawing.numbers import MISSING, TOO_FEW, duration, figure, resampled_alike, signed, size
+from fedgraft.common.drawing.numbers import MISSING, TOO_FEW, difference_words, duration, figure, size, spread_words
 from fedgraft.common.errors import FedGraftError
+from fedgraft.server.reports.page.rivals import rivals_lead, rivals_section
 
 Found = Mapping[str, Any]
 TITLES = {
@@ -36,13 +37,25 @@ def read_study(folder: Path) -> Found:
     return found
 
 
+def title_of(found: Found, method: str) -> str:
+    """What a method is called; beside rivals the recipe itself has a name too."""
+    names: Mapping[str, str] = found.get("rivals", {}).get("names", {})
+    return names.get(method) or TITLES.get(method, method)
+
+
 def study_page(found: Found) -> tuple[Content, ...]:
     """The parts of the page."""
-    return (_verdict(found), _warnings(found), _figures(found), _differences(found), _cost(found), _notes(found))
+    beside = None
+    if "rivals" in found:
+        beside = rivals_section(found, few_sites(found), [] if found["difference"] else alike_sentence(found))
+    parts = (_figures(found), _differences(found), _cost(found), _notes(found))
+    return (_verdict(found), _warnings(found), beside, *parts)
 
 
 def _verdict(found: Found) -> Html:
     said = found.get("verdict")
+    if "rivals" in found:
+        said = rivals_lead(found) if said is None else f"{said} {rivals_lead(found)}"
     if said is None:
         said = "Whether federation helped is not known: no hospital was trained alone (baselines=[local])."
     counted = found.get("counted")
@@ -54,12 +67,13 @@ def _verdict(found: Found) -> Html:
         if found.get("folds") is None
         else f", each case scored once, by models trained without it ({found['folds']} folds)"
     )
+    named_so = f" ({title_of(found, 'federated')})" if "rivals" in found else ""
     return together(
         (
             paragraph(said, class_="lead"),
             paragraph(
-                f"Trained together, the model reaches {found['heading']} {figure(whole)} on average over {count} "
-                f"hospital{'s' * (count != 1)} and {seeds} random seed{'s' * (seeds != 1)}{folds}. "
+                f"Trained together{named_so}, the model reaches {found['heading']} {figure(whole)} on average over "
+                f"{count} hospital{'s' * (count != 1)} and {seeds} random seed{'s' * (seeds != 1)}{folds}. "
                 "Higher is better; 0.5 is guessing for AUROC and C-index.",
                 class_="about",
             ),
@@ -85,19 +99,19 @@ def _warnings(found: Found) -> Html | None:
 def _figures(found: Found) -> Html:
     methods: Sequence[str] = found["methods"]
     rows = [
-        Row((_marked(found, site), *(_spread(found["by_site"][site][method]) for method in methods)))
+        Row((_marked(found, site), *(spread_words(found["by_site"][site][method]) for method in methods)))
         for site in found["sites"]
     ]
-    rows.append(Row(("mean over hospitals", *(_spread(found["mean_over_sites"][m]) for m in methods)), "all"))
+    rows.append(Row(("mean over hospitals", *(spread_words(found["mean_over_sites"][m]) for m in methods)), "all"))
     if found.get("folds") is not None:
-        rows.append(Row(("all cases together", *(_spread(found["all_cases"][m]) for m in methods)), "all"))
+        rows.append(Row(("all cases together", *(spread_words(found["all_cases"][m]) for m in methods)), "all"))
     rows.append(Row(("the weakest hospital", *(_worst(found["worst_site"][m]) for m in methods))))
     what = "out-of-fold" if found.get("folds") is not None else "test"
     return section(
         "Methods",
         paragraph(f"{found['heading']} on {what} cases; ± is the standard deviation over seeds."),
         charts(_chart(found)),
-        table(None, ("hospital", *(TITLES.get(method, method) for method in methods)), rows),
+        table(None, ("hospital", *(title_of(found, method) for method in methods)), rows),
     )
 
 
@@ -118,14 +132,19 @@ def few_sentence(found: Found) -> str:
     return f"{said}, with which it counts in no mean, no difference over sites and no worst site: {', '.join(few)}."
 
 
+def differences_of(found: Found) -> list[Mapping[str, Any]]:
+    """All differences: to baselines, and of rivals."""
+    return [*found["difference"].values(), *found.get("rivals", {}).get("difference", {}).values()]
+
+
 def alike_sentence(found: Found) -> list[str]:
     """What `fedgraft.common.drawing.numbers.resampled_alike` says of differences, if there is one; else nothing."""
-    compared = found["difference"].values()
+    compared = differences_of(found)
     if not any(one.get("same") for each in compared for one in (each["mean_over_sites"], *each["by_site"].values())):
         return []
     return [
-        "Equal or the same in all resamples: whatever seed and test cases are drawn, the difference is that, as when both "
-        f"models rank all of them right. There is no interval then, and no certainty: {TOO_FEW}."
+        "Equal or the same in all resamples: whatever seed and test cases are drawn, the difference is that, as when "
+        f"both models rank all cases alike. There is no interval then, and no certainty: {TOO_FEW}."
     ]
 
 
@@ -139,16 +158,24 @@ _NAMED, _SHORT = 5, 14
 
 def _chart(found: Found) -> Html:
     names: Sequence[str] = found["sites"]
+    apart = min(0.12, 0.8 / len(found["methods"]))
     series, values = [], []
     for place, method in enumerate(found["methods"]):
         points, tips = [], []
         for number, site in enumerate(names):
             for value in found["by_site"][site][method]["values"]:
                 if value is not None:
-                    points.append((number + 1 + 0.12 * (place - (len(found["methods"]) - 1) / 2), value))
-                    tips.append(f"{site}, {TITLES.get(method, method)}: {value:.3f}")
+                    points.append(
+                        (
+                            number
+                            + 1
+                            + min(0.12, 0.8 / len(found["methods"])) * (place - (len(found["methods"]) - 1) / 2),
+                            value,
+                        )
+                    )
+                    tips.append(f"{site}, {title_of(found, method)}: {value:.3f}")
         values += [value for _, value in points]
-        name = TITLES.get(method, method)
+        name = title_of(found, method)
         series.append(Series(points, COLOURS[place % len(COLOURS)], name, tips, line=False, dots=True))
     x = Axis("hospital, in the order of the table", 0.5, len(names) + 0.5, "{:g}".format, whole=True)
     if len(names) <= _NAMED and max(map(len, names)) <= _SHORT:
@@ -165,25 +192,25 @@ def _chart(found: Found) -> Html:
 def _differences(found: Found) -> Html | None:
     if not found["difference"]:
         return None
-    baselines = list(found["difference"])
+    baselines, compared = list(found["difference"]), found["difference"].values()
     rows = [
-        Row((_marked(found, site), *(_difference(found["difference"][name]["by_site"][site]) for name in baselines)))
+        Row((_marked(found, site), *(difference_words(one["by_site"][site]) for one in compared)))
         for site in found["sites"]
     ]
-    whole = (_difference(found["difference"][name]["mean_over_sites"]) for name in baselines)
+    whole = (difference_words(one["mean_over_sites"]) for one in compared)
     rows.append(Row(("mean over hospitals", *whole), "all"))
     return section(
         "Differences",
         paragraph("Together, minus each of the others; in brackets the 95 % interval, paired by seed."),
         *map(paragraph, alike_sentence(found)),
-        table(None, ("hospital", *(f"minus {TITLES.get(name, name)}" for name in baselines)), rows),
+        table(None, ("hospital", *(f"minus {title_of(found, name)}" for name in baselines)), rows),
     )
 
 
 def _cost(found: Found) -> Html:
     rows = [
         (
-            TITLES.get(method, method),
+            title_of(found, method),
             str(one["runs"]),
             duration(one["seconds"]),
             *(MISSING if one[way] is None else size(one[way]) for way in ("bytes_down", "bytes_up")),
@@ -201,20 +228,5 @@ def _notes(found: Found) -> Html:
     )
 
 
-def _spread(one: Mapping[str, Any]) -> str:
-    if one["mean"] is None:
-        return "undefined"
-    return figure(one["mean"]) + ("" if one["sd"] is None else f" ± {one['sd']:.3f}")
-
-
 def _worst(one: Mapping[str, Any] | None) -> Content:
     return "undefined" if one is None else tag("span", f"{figure(one['mean'])} ", named(one["site"]))
-
-
-def _difference(one: Mapping[str, Any]) -> str:
-    if one["mean"] is None:
-        return "undefined"
-    if one.get("same"):
-        return f"{signed(one['mean'])} ({resampled_alike(one['mean'])})"
-    interval = " (no interval)" if one["low"] is None else f" ({signed(one['low'])} to {signed(one['high'])})"
-    return f"{signed(one['mean'])}{interval}"

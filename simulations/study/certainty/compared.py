@@ -121,7 +121,7 @@ class Compared:
             "cases_needed": found.cases_needed,
             "seeds_needed": found.seeds_needed,
             "by_site": outcomes,
-            "paired": self._paired(baseline),
+            "paired": self.paired(baseline),
         }
         said = by_site_sentence(by_site, outcomes, self.judging.margin) if outcomes else ""
         return {"verdict": found.words, "verdict_by_site": said, "judged": judged}
@@ -132,7 +132,7 @@ class Compared:
     def _with_few(self, by_seed: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], list[str]]]:
         return list(zip(by_seed, self.few, strict=True))
 
-    def _paired(self, baseline: str) -> bool:
+    def paired(self, baseline: str) -> bool:
         """Whether every counted site's difference is of the same cases' scores."""
         counted = common_sites(self.enough)
         return all(

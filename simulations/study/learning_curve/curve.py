@@ -3,6 +3,7 @@
 ``curve.json`` (a figure that is undefined is null):
 
 - ``headline``, ``heading``, ``seeds``, ``sites``, ``methods``, ``folds``, ``notes``: as in ``study.json``
+- ``rivals.names.<method>``: with rivals, what each recipe is called
 - ``points``: for each number, the smallest first: ``cases`` (a number, or ``all``); ``mean_over_sites``, ``by_site``,
   ``difference``, ``counted``, ``failed`` and ``without_options`` as in ``study.json``; ``trained_on.<site>.<class>``:
   the least and the most training cases in a seed (and fold); ``mean_cases``: their mean over classes, sites, seeds and
@@ -24,9 +25,9 @@ from rich.table import Table
 
 from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.planning.options import Size
+from fedgraft.simulations.study.cells import line, spread_cell, title_of
 from fedgraft.simulations.study.learning_curve.curve_plot import draw_curve
 from fedgraft.simulations.study.learning_curve.few_cases import Taken
-from fedgraft.simulations.study.report import TITLES, line, spread_cell
 
 COMMON = ("headline", "heading", "seeds", "sites", "methods", "folds", "notes")
 BY_POINT = ("cases", "mean_over_sites", "by_site", "difference", "counted", "failed", "without_options")
@@ -41,6 +42,8 @@ def curve(points: Sequence[Mapping[str, Any]], taken: Mapping[Size, Sequence[Tak
         taken: by number, for each seed and fold how many training cases of each class were kept.
     """
     common = {name: points[0][name] for name in COMMON}
+    if "rivals" in points[0]:
+        common["rivals"] = {"names": points[0]["rivals"]["names"]}
     return {
         **common,
         "points": [{**{name: p[name] for name in BY_POINT}, **_counts(taken[p["cases"]])} for p in points],
@@ -86,7 +89,7 @@ def curve_rows(found: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[st
         (str(p["cases"]), f"{p['mean_cases']:g}", *(spread_cell(p["mean_over_sites"][method]) for method in methods))
         for p in found["points"]
     ]
-    return ("cases", "trained on", *(TITLES[method] for method in methods)), rows
+    return ("cases", "trained on", *(title_of(found, method) for method in methods)), rows
 
 
 def curve_sentences(found: Mapping[str, Any]) -> list[str]:

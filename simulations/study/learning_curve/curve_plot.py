@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.common.drawing.figure import figure_of
-from fedgraft.simulations.study.plot import COLOURS, MARKERS
+from fedgraft.simulations.study.plot import colour_of, label_of, marker_of
 
 
 def draw_curve(path: Path, found: Mapping[str, Any]) -> None:
@@ -23,8 +23,8 @@ def draw_curve(path: Path, found: Mapping[str, Any]) -> None:
         at, means = [cases for cases, _ in shown], [one["mean"] for _, one in shown]
         spreads = [one["sd"] or 0.0 for _, one in shown]
         low, high = ([mean + sign * sd for mean, sd in zip(means, spreads, strict=True)] for sign in (-1, 1))
-        colour = COLOURS[method]
-        axes.plot(at, means, marker=MARKERS[method], color=colour, label=method.replace("_", " "))
+        colour = colour_of(found["methods"], method)
+        axes.plot(at, means, marker=marker_of(found["methods"], method), color=colour, label=label_of(found, method))
         axes.fill_between(at, low, high, color=colour, alpha=0.15, lw=0)
     axes.set_xscale("log")
     places = [point["mean_cases"] for point in found["points"]]
