@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fedgraft.common.drawing.charts import WIDTH, Axis
 from fedgraft.common.drawing.markup import Content, Html, tag, together
 
-_LETTER, _BESIDE, _RIGHT, _STEP, _TOP, _FOOT = 6, 10, 14, 24, 6, 38
+_LEFT, _LETTER, _RIGHT, _STEP, _TOP, _FOOT, _LETTERS = 112, 6.9, 14, 24, 6, 38, 17
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def forest(
     groups: Sequence[Group],
     whole: float | None,
     whole_words: str | None = None,
-    letters: int = 17,
+    letters: int = _LETTERS,
 ) -> Html:
     """A figure: a row for each group, and a dashed line.
 
@@ -38,7 +38,7 @@ def forest(
         whole_words: what hovering over it says; ``None``: that it is the figure of all together.
         letters: of longer names only so many are shown.
     """
-    left = _BESIDE + _LETTER * letters
+    left = _LEFT + _LETTER * max(0, letters - _LETTERS)
     known = [group for group in groups if group.value is not None]
     bottom = _TOP + _STEP * len(known)
     parts: list[Content] = []

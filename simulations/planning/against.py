@@ -7,6 +7,7 @@ away; `quoted` puts them back.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ AGAINST, REFERENCE = "against", "reference"
 AS_GIVEN = "as given"
 _CLOSING = {"[": "]", "(": ")", "{": "}"}
 _QUOTES = "'\""
+_QUOTED = re.compile(r"""'([^'\\]|\\.)*'|"([^"\\]|\\.)*\"""")
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,9 @@ def quoted(word: str) -> str:
 def _at_commas(text: str) -> list[str] | None:
     """The parts between commas that stand in no brackets or quotes; ``None`` if these do not match."""
     parts, closing, quote = [""], list[str](), ""
-    for sign in text:
+    for before, sign in zip(f" {text}", text, strict=False):
         if quote:
-            quote = "" if sign == quote else quote
+            quote = "" if sign == quote and before != "\\" else quote
         elif sign in _QUOTES:
             quote = sign
         elif sign in _CLOSING:
@@ -77,7 +79,7 @@ def _at_commas(text: str) -> list[str] | None:
 
 
 def _in_quotes(part: str) -> str:
-    if len(part) > 1 and part[0] in _QUOTES and part[-1] == part[0] and part[0] not in part[1:-1]:
+    if _QUOTED.fullmatch(part):
         return part
     escaped = part.replace("'", "\\'")
     return f"'{escaped}'"

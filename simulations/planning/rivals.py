@@ -90,7 +90,7 @@ def _named(base: Planned, rivals: Sequence[Rival], words: Words) -> Study:
 def _rival(text: str, base: Planned, words: Words, parts: Mapping[str, Given]) -> Rival:
     mine = split_words(text)
     names = {name_of(word) for word in mine}
-    _require_own(mine, base.study)
+    _require_own(mine, base.study, groups(words.config_dir))
     asked, without = _replaced(words, mine)
     theirs = {section: part for section, part in parts.items() if section not in names}
     plan = with_parts(composed(asked).plan, theirs).plan
@@ -111,12 +111,18 @@ def _compared(plan: Plan, base: Plan) -> Plan:
     return replace(plan, **{name: getattr(base, name) for name in _UNCOMPARED})
 
 
-def _require_own(words: Sequence[str], study: Study) -> None:
+def _require_own(words: Sequence[str], study: Study, known: Mapping[str, Sequence[str]]) -> None:
     """
     Raises:
-        PlanError: a word is about the whole study, or has no effect beside ``lrs``.
+        PlanError: a word sets nothing, is about the whole study, or has no effect beside ``lrs``.
     """
-    problems = [
+    problems = []
+    for word in words:
+        if "=" not in word and word[0] != "~":
+            meant = [f"{group}={word}" for group, members in known.items() if word in members]
+            hint = f" (did you mean {meant[0]}?)" if len(meant) == 1 else ""
+            problems.append(f"{word} is not of the form name=value{hint}")
+    problems += [
         f"{word} is about the whole study, all of whose recipes have the same; write it beside {AGAINST}"
         for word in words
         if name_of(word) in OPTIONS

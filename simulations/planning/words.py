@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fedgraft.common.errors import PlanError, first_line
 from fedgraft.common.plan.patience_section import OLD_NAMES, renamed_sentence
-from fedgraft.simulations.planning.against import quoted
+from fedgraft.simulations.planning.against import AGAINST, quoted
 from fedgraft.simulations.planning.choices import groups, name_of, several_members
 from fedgraft.simulations.planning.compose import study_problems
 from fedgraft.simulations.planning.planned import Planned, Words
@@ -113,6 +113,8 @@ def _named(asked: Words, words: Sequence[str]) -> set[str]:
 def _quotes(word: object) -> str:
     """What to do if only the value's signs stand in the way: Hydra has uses for spaces, brackets and quotes."""
     name, equals, value = str(word).partition("=")
+    if name == AGAINST:
+        return '; a rival of several words needs quotes: against=["strategy=fedprox rounds=30"]'
     if not (isinstance(word, str) and equals and value) or not _NAME.fullmatch(name) or value[0] in "[{":
         return ""
     quoted = value.replace("\\", "\\\\").replace("'", "\\'")

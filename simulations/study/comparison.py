@@ -1,4 +1,4 @@
-"""What a study left in its folder, as Python sees it: the verdict, the figures by method, the picture."""
+"""What a study left in its folder, as Python sees it: the verdict, the figures by method, rivals, the picture."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from fedgraft.client.prediction.frames import as_frame
 from fedgraft.common.errors import DataError
 from fedgraft.simulations.engine.result import embedded
 from fedgraft.simulations.planning.html import html_lines, html_table
+from fedgraft.simulations.study.cells import title_of
 from fedgraft.simulations.study.learning_curve.curve import NAME as CURVE
 from fedgraft.simulations.study.learning_curve.curve import read_curve
 from fedgraft.simulations.study.report import figure_rows, sentences
+from fedgraft.simulations.study.rivals.table import COLUMNS, csv_rows, recipe_rows
 
 _OVER_SITES = "mean over sites"
 
@@ -64,6 +66,24 @@ class Comparison:
         return as_frame([*rows, {"site": _OVER_SITES, **whole}])
 
     @property
+    def rivals(self) -> Any:
+        """The recipes beside each other: of each a row for the mean over sites, and one for each site, with the columns
+        of ``rivals.csv`` (`fedgraft.simulations.study.rivals.table`). A frame or a list, as `table`.
+
+        Raises:
+            DataError: the study did not ask for ``against``.
+        """
+        if "rivals" not in self.summary:
+            raise DataError(f"{self.out} holds no rivals; give the study against=['strategy=fedprox']")
+        empty = dict.fromkeys(COLUMNS)
+        return as_frame([{**empty, **row} for row in csv_rows(self.summary)])
+
+    @property
+    def rival_sentences(self) -> tuple[str, ...]:
+        """What the rivals show, a sentence each, and which recipe validation cases choose; none without rivals."""
+        return tuple(self.summary.get("rivals", {}).get("sentences", ()))
+
+    @property
     def picture(self) -> Path | None:
         """All methods by site; ``None`` if it could not be drawn."""
         path = self.out / "study.png"
@@ -95,7 +115,9 @@ class Comparison:
         return path if path.is_file() else None
 
     def __repr__(self) -> str:
-        return f"<study {self.out}: {', '.join(self.summary['methods'])}; {self.verdict or 'no local baseline'}>"
+        methods = ", ".join(title_of(self.summary, method) for method in self.summary["methods"])
+        said = self.verdict or " ".join(self.rival_sentences) or "no local baseline"
+        return f"<study {self.out}: {methods}; {said}>"
 
     def _repr_html_(self) -> str:
         scored = (
@@ -104,5 +126,8 @@ class Comparison:
             else f"all cases, each out of {self.summary['folds']} folds"
         )
         title = f"{self.out}: {self.summary['heading']} on {scored}"
-        said = html_table(title, *figure_rows(self.summary)) + html_lines(sentences(self.summary))
+        said = html_table(title, *figure_rows(self.summary))
+        if "rivals" in self.summary:
+            said = html_table("Recipes beside each other", *recipe_rows(self.summary)) + said
+        said += html_lines(sentences(self.summary))
         return said + embedded(self.picture) + embedded(self.curve_picture)

@@ -126,7 +126,7 @@ def run_study(plan: Plan, study: Study, out: Path, console: Console, resume: boo
                 ) from error
     found = _write(plan, study, ended, out)
     print_study(found, console)
-    console.print(f"see {out}/report.html, study.md and study.png{' and rivals.csv' * bool(study.rivals)}")
+    console.print(f"see {out}/report.html, study.md, study.png{', rivals.csv' * bool(study.rivals)} and study.json")
     if study.cases:
         print_curve(read_curve(out), console)
         console.print(f"see {out}/curve.md and {out}/curve.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fedgraft.common.drawing.charts import Axis, around, charts
@@ -55,43 +56,43 @@ def rivals_section(found: Found, few: Sequence[str], notes: Sequence[str]) -> Ht
     """
     rivals = found["rivals"]
     reference = rivals["names"][rivals["reference"]]
-    by_site = [
-        _by_site(found, method, few)
-        for method in rivals["difference"]
-        if len(rivals["difference"]) <= _MOST_BY_SITE and 1 < len(found["sites"]) <= _MOST_SITES
-    ]
     return section(
         "Recipes beside each other",
         paragraph(
             f"The same hospitals, cases, splits and seeds; each recipe in the place of {reference}. Right of the "
             f"dashed line it is better than {reference}, left of it worse; a line through a dot is the 95 % interval, "
-            "and one that crosses the dashed line shows no difference.",
+            "and one that crosses the dashed line shows no difference."
+            + " Grey: too few cases (†); what lies beyond the scale is at its end."
+            * bool(few),
             class_="about",
         ),
         tag("ul", *(tag("li", sentence) for sentence in (*rivals["sentences"], *notes))),
-        charts(_over_sites(found), *by_site),
+        charts(*_plots(found, few)),
         _recipes(found),
         _sites(found, few),
     )
 
 
-def _over_sites(found: Found) -> Html:
+def _plots(found: Found, few: Sequence[str]) -> list[Html]:
+    """A forest of the means, and of few recipes and sites one for each recipe by site, all on the same axis."""
     rivals = found["rivals"]
-    groups = [
-        _group(rivals["names"][method], one["mean_over_sites"], _COLOUR.get(one["outcome"], "c0"))
-        for method, one in rivals["difference"].items()
-    ]
-    return _drawn(found, "All recipes, mean over hospitals", groups)
-
-
-def _by_site(found: Found, method: str, few: Sequence[str]) -> Html:
-    one = found["rivals"]["difference"][method]
-    groups = [
-        _group(site + " †" * (site in few), one["by_site"][site], "other" if site in few else "c0")
-        for site in found["sites"]
-    ]
-    groups.append(_group(MEAN, one["mean_over_sites"], _COLOUR.get(one["outcome"], "c0")))
-    return _drawn(found, f"{found['rivals']['names'][method]}, by hospital", groups)
+    compared: Mapping[str, Any] = rivals["difference"]
+    axis = _axis(found, few)
+    means = {
+        method: _group(rivals["names"][method], one["mean_over_sites"], _COLOUR.get(one["outcome"], "c0"))
+        for method, one in compared.items()
+    }
+    plots = [_drawn(found, "All recipes, mean over hospitals", axis, list(means.values()))]
+    if len(compared) > _MOST_BY_SITE or not 1 < len(found["sites"]) <= _MOST_SITES:
+        return plots
+    for method, one in compared.items():
+        sites = [
+            _group(site + " †" * (site in few), one["by_site"][site], "other" if site in few else "c0")
+            for site in found["sites"]
+        ]
+        title = f"{rivals['names'][method]}, by hospital"
+        plots.append(_drawn(found, title, axis, [*sites, replace(means[method], name=MEAN)]))
+    return plots
 
 
 def _group(name: str, one: Mapping[str, Any], css: str) -> Group:
@@ -99,15 +100,23 @@ def _group(name: str, one: Mapping[str, Any], css: str) -> Group:
     return Group(name, one["mean"], interval, f"{name}: {difference_words(one)}", css)
 
 
-def _drawn(found: Found, title: str, groups: Sequence[Group]) -> Html:
-    rivals = found["rivals"]
-    reference = rivals["names"][rivals["reference"]]
-    ends = [0.0]
-    for group in groups:
-        ends += [] if group.value is None else [group.value, *(group.interval or ())]
-    axis = around([min(max(end, -_REACH), _REACH) for end in ends], f"{found['heading']} minus {reference}")
+def _axis(found: Found, few: Sequence[str]) -> Axis:
+    """An axis that holds all differences but those at sites with too few cases, as far as `_REACH`."""
+    shown = [site for site in found["sites"] if site not in few] or found["sites"]
+    each = [
+        one
+        for compared in found["rivals"]["difference"].values()
+        for one in (compared["mean_over_sites"], *(compared["by_site"][site] for site in shown))
+    ]
+    ends = [0.0, *(one[end] for one in each for end in ("mean", "low", "high") if one[end] is not None)]
+    reference = found["rivals"]["names"][found["rivals"]["reference"]]
+    held = around([min(max(end, -_REACH), _REACH) for end in ends], f"{found['heading']} minus {reference}")
+    return replace(held, words=lambda value: "0" if value == 0 else f"{value:+g}")
+
+
+def _drawn(found: Found, title: str, axis: Axis, groups: Sequence[Group]) -> Html:
+    reference = found["rivals"]["names"][found["rivals"]["reference"]]
     letters = min(max(len(group.name) for group in groups), _LETTERS)
-    axis = Axis(axis.label, axis.low, axis.high, lambda value: "0" if value == 0 else f"{value:+g}")
     return forest(title, None, axis, groups, 0.0, f"no difference to {reference}", letters)
 
 

@@ -165,14 +165,7 @@ def _chart(found: Found) -> Html:
         for number, site in enumerate(names):
             for value in found["by_site"][site][method]["values"]:
                 if value is not None:
-                    points.append(
-                        (
-                            number
-                            + 1
-                            + min(0.12, 0.8 / len(found["methods"])) * (place - (len(found["methods"]) - 1) / 2),
-                            value,
-                        )
-                    )
+                    points.append((number + 1 + apart * (place - (len(found["methods"]) - 1) / 2), value))
                     tips.append(f"{site}, {title_of(found, method)}: {value:.3f}")
         values += [value for _, value in points]
         name = title_of(found, method)

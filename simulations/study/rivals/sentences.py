@@ -41,7 +41,7 @@ def _rival(found: Mapping[str, Any], method: str, heading: str) -> str:
     if outcome == "missing":
         return f"{name}: no figure to compare with {reference}."
     if outcome == "same":
-        return f"{name}: {signed(over['mean'])} {heading}, {resampled_alike(over['mean'])}: {TOO_FEW}."
+        return f"{name}: {resampled_alike(over['mean'])}, {TOO_FEW} ({signed(over['mean'])} {heading})."
     if outcome == "one_seed":
         return f"{name}: {signed(over['mean'])} {heading} to {reference}; {_NO_SEEDS}."
     said = f"{interval(over)} {heading}"
@@ -50,9 +50,10 @@ def _rival(found: Mapping[str, Any], method: str, heading: str) -> str:
         return f"{name}: nothing that these data can tell, {said}: {why}."
     if outcome == "no_difference":
         size = (
-            "a difference of that size either way is ruled out" if one["ruled_out"] else "one may be there all the same"
+            f"one above {margin:g} is ruled out either way"
+            if one["ruled_out"]
+            else f"one of {margin:g} is not ruled out"
         )
-        size = size.replace("of that size", f"of {margin:g}") if one["ruled_out"] else f"{size}, of {margin:g} or more"
         return f"{name}: no difference that these data can show, {said}; {size}."
     which = outcome.removesuffix("_alone")
     if outcome == which:
