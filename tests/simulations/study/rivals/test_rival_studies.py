@@ -38,7 +38,7 @@ class Brier(nn.Module):
 
 
 def test_rivals_share_cases_and_are_resumed(source: fg.Source, capsys: pytest.CaptureFixture[str]) -> None:
-    plan = fg.plan("against=[strategy=fedprox strategy.proximal_mu=5,strategy=exact]", rounds=2, source=source)
+    plan = fg.plan("against=[strategy=fedprox strategy.proximal_mu=5,strategy=exact]", rounds=1, source=source)
     assert [rival.name for rival in plan.study.rivals] == ["fedprox proximal_mu=5", "exact"]
     study = fg.study(plan, seeds=[0, 1], lrs=[0.1, 0.3], out="s")
     assert study.summary["methods"] == ["federated", "fedprox proximal_mu=5", "exact"]
