@@ -51,7 +51,7 @@ def say_sweep(runs: Sequence[Swept], console: Console) -> None:
     console.print(table)
     console.print(
         "* best on validation cases, by which to choose; test figures of one draw differ by chance: with "
-        "seeds=[0,1,2] each point is a study, with means and deviations",
+        "seeds=[0,1,2] each point is a study, with means and deviations, and against=[...] compares them in pairs",
         highlight=False,
     )
 

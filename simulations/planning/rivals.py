@@ -95,6 +95,10 @@ def _rival(text: str, base: Planned, words: Words, parts: Mapping[str, Given]) -
     theirs = {section: part for section, part in parts.items() if section not in names}
     plan = with_parts(composed(asked).plan, theirs).plan
     problems = _other_cases(base.plan, plan)
+    if plan.aggregation.secure:
+        problems.append(
+            "aggregation=secure tells no figure by hospital, and recipes are compared by these; leave it out"
+        )
     beside = replace(base.study, lrs=() if is_exact(plan.strategy) else base.study.lrs)
     problems = problems or contradictions(beside, vars(plan))
     if not problems and plan.digest == base.plan.digest:

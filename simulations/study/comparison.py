@@ -12,7 +12,6 @@ from fedgraft.client.prediction.frames import as_frame
 from fedgraft.common.errors import DataError
 from fedgraft.simulations.engine.result import embedded
 from fedgraft.simulations.planning.html import html_lines, html_table
-from fedgraft.simulations.study.cells import title_of
 from fedgraft.simulations.study.learning_curve.curve import NAME as CURVE
 from fedgraft.simulations.study.learning_curve.curve import read_curve
 from fedgraft.simulations.study.report import figure_rows, sentences
@@ -115,7 +114,8 @@ class Comparison:
         return path if path.is_file() else None
 
     def __repr__(self) -> str:
-        methods = ", ".join(title_of(self.summary, method) for method in self.summary["methods"])
+        names = self.summary.get("rivals", {}).get("names", {})
+        methods = ", ".join(names.get(method, method) for method in self.summary["methods"])
         said = self.verdict or " ".join(self.rival_sentences) or "no local baseline"
         return f"<study {self.out}: {methods}; {said}>"
 

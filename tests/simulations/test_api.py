@@ -221,7 +221,7 @@ def test_folds_and_cases_are_asked_for_by_arguments_or_by_words() -> None:
 
 def test_a_study_without_a_question_is_refused(source: fg.Source, tmp_path: Path) -> None:
     plan = fg.plan(rounds=1, source=source)
-    with pytest.raises(fg.PlanError, match="a study needs baselines, seeds, lrs, folds or cases; simulate"):
+    with pytest.raises(fg.PlanError, match="a study needs baselines, against, seeds, lrs, folds or cases; simulate"):
         fg.study(plan)
     with pytest.raises(
         fg.PlanError, match="baselines='pool': input should be 'local', 'pooled', 'leave_one_site_out' or"

@@ -249,14 +249,6 @@ def test_few_hospitals_with_short_names_are_named_below_a_study_s_chart(study_fo
     assert "+0.000 (no interval)" in told and "-0.000" not in told
 
 
-def test_a_difference_that_is_the_same_in_all_resamples_is_no_certainty(study_folder: Path) -> None:
-    found = json.loads((study_folder / "study.json").read_text(encoding="utf-8"))
-    found["difference"]["local"]["by_site"]["alder"] |= {"mean": 0.0, "same": True}
-    (study_folder / "study.json").write_text(json.dumps(found), encoding="utf-8")
-    _, told = page(study_folder)
-    assert "+0.000 (equal in all resamples)" in told and "no certainty: too few cases to tell." in told
-
-
 def test_the_command_writes_it_again(run_folder: Made, capsys: pytest.CaptureFixture[str]) -> None:
     folder = run_folder()
     assert command.main([str(folder)]) == 0

@@ -141,4 +141,4 @@ def test_a_study_repeats_the_warnings_and_judges_by_cases_too() -> None:
 def test_a_margin_without_a_verdict_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     write(patients(False))
     assert main(["simulate", *TABLE, *COLUMNS, *LIGHT, "baselines=[pooled]", "margin=0.05"]) == 2
-    assert "margin=0.05 has no effect: only baselines=[local] gives a verdict; leave it out" in capsys.readouterr().err
+    assert "margin=0.05 has no effect: only baselines=[local] gives a verdict, and only" in capsys.readouterr().err

@@ -48,14 +48,14 @@ def test_quotes_that_a_shell_took_away_are_put_back(typed: str, read: str) -> No
 
 
 def test_a_rival_is_the_plan_that_its_words_would_make() -> None:
-    """With defaults that follow from other choices: a secure sum chooses another strategy's options."""
+    """What the recipe says of a part that the rival replaces goes with it, and nothing else does."""
     base = ("data.sites=2", "strategy=fedadam", "strategy.eta=0.1", "strategy.fraction=0.5", "rounds=3")
-    found = rivals("strategy=fedprox strategy.proximal_mu=2", "aggregation=secure", words=base)
+    found = rivals("strategy=fedprox strategy.proximal_mu=2", "features=taps", words=base)
     first, second = found.study.rivals
     words = ("data.sites=2", "strategy=fedprox", "strategy.proximal_mu=2", "strategy.fraction=0.5", "rounds=3")
     assert first.plan == fg.plan(*words).plan
     assert first.without == ("strategy.eta=0.1",) and second.without == ()
-    assert second.plan == fg.plan(*base, "aggregation=secure").plan
+    assert second.plan == fg.plan(*base, "features=taps").plan
     assert found.found == (
         "strategy=fedprox strategy.proximal_mu=2: without strategy.eta=0.1, which has no place there",
     )
@@ -105,6 +105,7 @@ WRONG = {
     "data.test_fraction=0.4": "it changes data.test_fraction, and recipes are compared on the same cases, sites",
     "seed=3 rounds=2": "it changes seed, and",
     "hold_out=[birch]": "it changes hold_out, and",
+    "aggregation=secure strategy=fedavg": "aggregation=secure tells no figure by hospital, and recipes are compared",
     "calibration=none": "it has no effect on any figure that is compared; leave it out",
     "rounds=3 clock=none": "trains what 'rounds=3' does; leave one out",
     "rounds=3 seeds=[1]": "seeds=[1] is about the whole study, all of whose recipes have the same; write it beside",
