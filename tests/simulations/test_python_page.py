@@ -25,4 +25,4 @@ def test_the_page_runs_and_prints_what_it_says(
         assert printed in capsys.readouterr().out
     assert len(blocks) == 9 and sum(bool(printed) for _, printed in blocks) == 1
     assert str(space["run"]).startswith("<run runs/brier: 2 sites, 3 rounds")
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["brier", "first", "own", "study"]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["brier", "first", "own", "rivals", "study"]
