@@ -7,6 +7,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.server.exchange.held_out import abstaining
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.patience.quorum import cases_of_sites
+from fedgraft.server.reports.crowd import some_of
 from fedgraft.server.rounds.state import RunOutcome
 
 _WHY = {
@@ -26,6 +27,28 @@ def attendance(plan: Plan, outcome: RunOutcome, ledger: Ledger) -> list[str]:
         ledger: says which sites were prepared, and how many training cases each has.
     """
     return [*_abstained(outcome), *_attended(plan, outcome, ledger)]
+
+
+def untested(outcome: RunOutcome) -> list[str]:
+    """A sentence that names the sites of which no test figure is told: of none, or of so few cases that it stays there.
+
+    With a test set at the coordinator, or in secure sums, no site's own figures are looked for.
+    """
+    final = outcome.final
+    told = {name: splits["test"].cases for name, splits in final.by_site.items() if "test" in splits}
+    without = [name for name in sorted(outcome.offers) if not told.get(name)]
+    summed = final.test is not None and final.test.cases > sum(told.get(name, 0) for name in outcome.offers)
+    if not without or final.central is not None or summed:
+        return []
+    trained, several = sum(outcome.offers[name].examples or 0 for name in without), len(without) > 1
+    of, where = f"{len(without)} of {len(outcome.offers)} hospitals", "there"
+    if len(without) == len(outcome.offers):
+        of, where = ("any hospital" if several else "the hospital"), "of how good the model is"
+    return [
+        f"no test figure of {of} ({some_of(without)}; {trained:,} training cases): nothing is known {where}. "
+        "An evaluation of fewer cases than a hospital's release.min_count (5 by default) never leaves it, nor one that it "
+        "or the plan forbids (or it did not answer: ledger.jsonl): more cases, or a larger data.test_fraction"
+    ]
 
 
 def _abstained(outcome: RunOutcome) -> list[str]:

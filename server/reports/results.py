@@ -14,7 +14,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.server.evidence.evidence import gather
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.reports import summary
-from fedgraft.server.reports.attendance import attendance
+from fedgraft.server.reports.attendance import attendance, untested
 from fedgraft.server.reports.bounds import bounds_sentences
 from fedgraft.server.reports.card.card import MARKDOWN
 from fedgraft.server.reports.collapsed import collapsed_sentences
@@ -50,6 +50,7 @@ def write_results(
     result["extended"] = list(extended)
     result["start_from"], changed = origin(out, plan)
     before = [*attendance(plan, outcome, ledger), *bounds_sentences(outcome.rounds), *noisy_sentences(plan, outcome)]
+    before += [] if reason else untested(outcome)
     first = [*changed, *collapsed_sentences(plan, outcome), *lost_steps(outcome.rounds)]
     result["warnings"] = [*first, *before, *result["warnings"]]
     if reason:

@@ -104,15 +104,6 @@ def _say_what_is_missing(console: Console, summary: dict[str, Any]) -> None:
             few = " (few: fewer than its release.min_count)" if 0 in counts.values() else ""
             some = f"{sum(counts.values())}" if not few else "some"
             console.print(f"{name} can't use {some} case(s): {reasons}{few}", style="yellow")
-    without = [name for name, site in summary["sites"].items() if not site["cases"]]
-    summed = summary["test"]["cases"] > sum(site["cases"] for site in summary["sites"].values())  # in secure sums
-    if without and summary["test"]["source"] == "sites" and not summed:
-        console.print(
-            f"no test figure of {', '.join(without)}: an evaluation of fewer cases than a site's release.min_count (5 "
-            "by default) never leaves it, nor one that the site or the plan forbids; with more cases, or a larger "
-            "data.test_fraction, there would be one",
-            style="yellow",
-        )
     if summary["initial_without"]:
         console.print(
             f"the head's start is without the sums of {', '.join(summary['initial_without'])}; ledger.jsonl says why",

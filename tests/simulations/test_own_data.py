@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shlex
@@ -86,18 +87,36 @@ def test_a_list_of_images(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert summary["test"]["auroc"] is not None
 
 
+@pytest.mark.parametrize(
+    ("small", "expected"),
+    [
+        (
+            HOSPITALS,
+            "no test figure of any hospital (north, south, west; 42 training cases): nothing is known of how good",
+        ),
+        (
+            ("west",),
+            "no test figure of 1 of 3 hospitals (west; 14 training cases): nothing is known there. An",
+        ),
+    ],
+)
 def test_hospitals_that_are_too_small_to_tell_a_figure_are_named(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str], small: tuple[str, ...], expected: str
 ) -> None:
     """Of 20 cases a fifth is tested: fewer than the five of which an evaluation may leave."""
-    films(folder, 60)
+    head, *lines = films(folder).read_text().splitlines()
+    kept = [line for place, line in enumerate(lines) if place < 60 or not any(f",{name}," in line for name in small)]
+    (folder / "cases.csv").write_text("\n".join([head, *kept]) + "\n")
     run(COMMANDS[0], *SMALL)
     said = " ".join(capsys.readouterr().out.split())
-    assert (
-        "no test figure of north, south, west: an evaluation of fewer cases than a site's release.min_count (5 by "
-        "default) never leaves it, nor one that the site or the plan forbids; with more cases, or a larger "
-        "data.test_fraction, there would be one"
-    ) in said
+    assert said.count(expected) == 1
+    assert "release.min_count (5 by default) never leaves it, nor one that it or the plan forbids" in said
+    assert "more cases, or a larger data.test_fraction" in said
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert [name for name, site in summary["sites"].items() if not site["cases"]] == [*small]
+    assert sum(one.startswith(expected) for one in summary["warnings"]) == 1
+    for file in ("run/report.html", "run/model-card.md"):
+        assert expected in html.unescape(Path(file).read_text())
 
 
 def test_a_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -137,9 +137,6 @@ def _few(run: RunFolder) -> Iterator[tuple[Content, ...]]:
         elif len(run.task.scored) > 1:
             what = "cases of some class or finding"
         yield f"Too few to say (fewer than {FEW} {what} in the test): ", listed(few), "."
-    untold = [name for name, one in run.sites.items() if not one["cases"]]
-    if untold and len(untold) < len(run.sites):
-        yield "No figures from ", listed(untold), ": no test cases there, or the hospital does not release them."
 
 
 def _absent(run: RunFolder) -> Iterator[tuple[Content, ...]]:
