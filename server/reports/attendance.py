@@ -46,8 +46,8 @@ def untested(outcome: RunOutcome) -> list[str]:
         of, where = ("any hospital" if several else "the hospital"), "of how good the model is"
     return [
         f"no test figure of {of} ({some_of(without)}; {trained:,} training cases): nothing is known {where}. "
-        "An evaluation of fewer cases than a hospital's release.min_count (5 by default) never leaves it, nor one that it "
-        "or the plan forbids (or it did not answer: ledger.jsonl): more cases, or a larger data.test_fraction"
+        "An evaluation of fewer cases than a hospital's release.min_count (5 by default) never leaves it, nor one that "
+        "it or the plan forbids (or it did not answer: ledger.jsonl): more cases, or a larger data.test_fraction"
     ]
 
 
