@@ -48,6 +48,13 @@ class TrainedModel(nn.Module):
         self._parts = dict(parts)  # that the plan names, of a notebook
         self.eval().requires_grad_(False)
 
+    def __repr__(self) -> str:
+        """A line, in the place of all layers: those are ``print(model.network)``."""
+        shape = " x ".join(map(str, self.spec.shape))
+        out = f"classes {', '.join(self.classes)}" if self.classes else "a log hazard"
+        name, many = self.plan.backbone.name, sum(one.numel() for one in self.network.parameters())
+        return f"<trained model: {name}, {many:,} weights; {shape} -> {out}>"
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Map ``(N, *spec.shape)`` float32, as made by `prepare`, to ``(N, outputs)`` float32 logits.
 

@@ -172,7 +172,16 @@ def _check_sites(plan: Plan, names: list[str]) -> None:
     least, count = plan.patience.quorum_sites, len(names) - len(plan.hold_out)
     if least > count:
         left = f", of which {len(plan.hold_out)} are held out" if plan.hold_out else ""
-        raise PlanError(f"patience.quorum_sites={least}, but the partition has {len(names)} site(s){left}")
+        raise PlanError(
+            f"patience.quorum_sites={least}, but the partition has {len(names)} site(s){left}; {_what_to_do(count)}"
+        )
+
+
+def _what_to_do(trains: int) -> str:
+    more = "for more sites, data.site names the column of the hospital, or partition.sites how many there are"
+    if trains < 1:
+        return f"name fewer in hold_out, or, {more}"
+    return f"patience.quorum_sites={trains} lets {'them' if trains > 1 else 'one'} train alone; {more}"
 
 
 def only_tests(cases: Sequence[Case]) -> bool:

@@ -208,17 +208,30 @@ def test_one_that_differs_is_not_used_and_named(
     assert built(EAGER, piece, machine(), images(), "test_resnet") is piece.compute
 
 
+@pytest.mark.parametrize(
+    ("text", "because"),
+    [
+        ("no operation of this name\nand more", " (no operation of this name)"),
+        (
+            "Exception from src/inference/src/cpp/infer_request.cpp:224:\nException from src/plugins/x.cpp:9:\n"
+            "Node a of type B\n[ GENERAL_ERROR ] shapes\n",
+            "",
+        ),
+        ("Check 'a == b' failed at src/core.cpp:1:\nShapes differ", " (Shapes differ)"),
+        ("", ""),
+    ],
+)
 def test_one_that_can_t_be_built_is_not_used_and_says_why(
-    model: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    model: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, text: str, because: str
 ) -> None:
     def fail(*_: object) -> Computation:
-        raise RuntimeError("no operation of this name\nand more")
+        raise RuntimeError(text)
 
     monkeypatch.setattr(runtimes_module, "compiled", fail)
     piece = replace(piece_of(model), compute=replace(model.constant.compute, others={}))
     assert built(Runtime("openvino"), piece, machine(), images(), "test_resnet") is None
     assert caplog.messages == [
-        "the frozen part of test_resnet is computed without openvino: it can't compute it (no operation of this name)"
+        f"the frozen part of test_resnet is computed without openvino: it can't compute it{because}, and torch does"
     ]
 
 

@@ -209,7 +209,11 @@ def _spoil_one_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (("patience.quorum_sites=4",), r"patience.quorum_sites=4, but the partition has 3 site"),
+        (("patience.quorum_sites=4",), r"partition has 3 site\(s\); patience.quorum_sites=3 lets them train"),
+        (
+            ("data.sites=1",),
+            r"2, but the partition has 1 site\(s\); patience.quorum_sites=1 lets one train alone; for m",
+        ),
         (("data.test=coordinator",), r"data.test=coordinator: this data set has no official test set"),
         (("train.lr=1e38", "train.epochs=9"), r"diverged.*lower train.lr"),
     ],

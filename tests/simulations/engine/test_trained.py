@@ -51,6 +51,13 @@ def test_it_knows_its_input_and_is_ready_to_predict(run: fg.Run) -> None:
     assert all(torch.equal(held[name], tensor) for name, tensor in saved.items())
 
 
+def test_in_a_notebook_it_is_one_line(run: fg.Run) -> None:
+    model = fg.load_model(run.out / "model")
+    many = sum(one.numel() for one in model.network.parameters())
+    expected = f"<trained model: test_efficientnet, {many:,} weights; 3 x 32 x 32 -> classes clear, lesion>"
+    assert repr(model) == expected
+
+
 def test_what_a_simulation_writes_is_its_own_account_s(run: fg.Run) -> None:
     written = [run.out, *run.out.rglob("*")]
     assert len(written) > 20 and not [path for path in written if path.lstat().st_mode & 0o077]
