@@ -12,9 +12,8 @@ many answers it is: with groups as they are told, and by whole groups (`fedgraft
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
+from merged_arguments import options
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -64,12 +63,8 @@ def judged(told: list[Histograms], tests: Drawn, least: int = 0) -> tuple[float,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--least", type=int, default=5, help="release.min_count (%(default)s)")
-    parser.add_argument("--draws", type=int, default=40, help="(%(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser = options(__doc__, 40)
     parser.add_argument("--sites", type=int, default=5, help="(%(default)s)")
-    parser.add_argument("--apart", type=float, default=1.5, help="how far the means are apart (%(default)s)")
     parser.add_argument("--share", type=float, default=0.5, help="of positive cases (%(default)s)")
     parser.add_argument("--shift", type=float, default=1.0, help="of all scores (%(default)s)")
     given = parser.parse_args()

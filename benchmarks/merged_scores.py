@@ -9,9 +9,8 @@ and the mean difference of the areas over the draws. What it does to calibration
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
+from merged_arguments import options
 from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -38,12 +37,7 @@ def differences(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--least", type=int, default=5, help="release.min_count (%(default)s)")
-    parser.add_argument("--draws", type=int, default=200, help="(%(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--apart", type=float, default=1.5, help="how far the means are apart (%(default)s)")
-    given = parser.parse_args()
+    given = options(__doc__, 200).parse_args()
     chance = np.random.default_rng(given.seed)
     table = Table("cases", "positive", "AUROC: largest", "mean", "AUPRC: largest", "mean")
     for cases in CASES:

@@ -217,7 +217,7 @@ def _transformer(kind: Text, spec: TextSpec, pretrained: bool) -> nn.Module:
     most = int(getattr(config, "max_position_embeddings", spec.length) or spec.length)
     if spec.length > most:
         raise PlanError(f"backbone.length={spec.length} is more than the {most} tokens that this network takes at once")
-    model.loss_type = "ForCausalLM"  # of no effect, but transformers logs a line to whoever traces a model without one
+    vars(model)["loss_type"] = "ForCausalLM"  # of no effect; without one transformers logs a line when it is traced
     if getattr(model, "pooler", None) is not None:
         model._modules["pooler"] = None  # its output is not read
     if pretrained:

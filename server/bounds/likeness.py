@@ -19,6 +19,8 @@ AGREEING = 0.2
 """The median cosine from which the other sites are said to agree."""
 AGAINST = -0.4
 """A site whose cosine is below this while the others agree pulls against them."""
+EARLY, FIRST = 4, -0.2
+"""A site whose first rounds, so many, have a larger mean cosine is not named: training is not in balance then."""
 LOOKED_AT = 500
 """Of more updates, so many, evenly spaced, say whether the others agree: of each pair the cosine is looked at."""
 _NOTHING = 1e-12
@@ -117,21 +119,31 @@ def _others(square: Products) -> Products:
 
 def pulling_against(rounds: Iterable[Mapping[str, Likeness]]) -> dict[str, list[int]]:
     """By site, the places of the rounds in which it pulled against others that agreed; of sites that did so in two at
-    least, and in half of the rounds in which the others agreed, also of the first half of these.
+    least, and in half of the rounds in which the others agreed, also of the first half of these, and whose first
+    rounds pointed away from the others' (`FIRST`).
 
     Where the sites' weighted updates are in balance, at the end of training, their sum is nothing, and so the site with
-    most cases points against the sum of the others, whoever it is. Labels that are turned round do so from the start.
+    most cases points against the sum of the others, whoever it is; with few cases that begins after some rounds, and
+    of three sites two agree by chance. An update that is turned round points away from the start
+    (``benchmarks/accused.py``).
     """
     told: dict[str, list[bool]] = {}
+    first: dict[str, list[float]] = {}
     places: dict[str, list[int]] = {}
     for place, round_ in enumerate(rounds):
         for site, one in round_.items():
+            if one.cosine is not None:
+                first.setdefault(site, []).append(one.cosine)
             if one.agreement is None or one.agreement < AGREEING:
                 continue
             told.setdefault(site, []).append(one.is_against)
             if one.is_against:
                 places.setdefault(site, []).append(place)
-    return {site: found for site, found in places.items() if len(found) > 1 and _mostly_and_early(told[site])}
+    return {
+        site: found
+        for site, found in places.items()
+        if len(found) > 1 and _mostly_and_early(told[site]) and np.mean(first[site][:EARLY]) <= FIRST
+    }
 
 
 def _mostly_and_early(told: Sequence[bool]) -> bool:

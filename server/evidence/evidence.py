@@ -77,7 +77,7 @@ def gather(plan: Plan, outcome: RunOutcome) -> Evidence:
     apart = distance_figures(outcome.distances)
     figures |= {} if apart is None else {"site_distances": apart}
     warnings = (*(() if confounded is None else confounded.sentences()), *found.warnings)
-    warnings = (*grouped_sentences(plan, in_groups), *warnings, *fitted.sentences())
+    warnings = (*grouped_sentences(plan, in_groups, outcome.choices), *warnings, *fitted.sentences())
     warnings = (*warnings, *distance_sentences(plan, apart))
     wanted, share = outcome.familiarity, plan.decide.unseen
     familiar = None if wanted is None or share is None else wanted.familiar(share)

@@ -3,7 +3,7 @@ to them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.server.rounds.state import Round, RunOutcome
 
 LAST = "took the last round's model"
+_BY_OTHERS = "chose by the other hospitals' validation cases"
 
 
 def grouped_of(plan: Plan, outcome: RunOutcome) -> Grouped:
@@ -54,8 +55,12 @@ def groups_of_round(round_: Round) -> dict[str, Any]:
     return {"scores": {"too_few": few, "ranked": ranked | ({"test": True} if round_.central is not None else {})}}
 
 
-def grouped_sentences(plan: Plan, told: Mapping[str, Any] | None) -> Iterator[str]:
-    """What a reader must know of test figures, and of a choice by validation cases."""
+def grouped_sentences(plan: Plan, told: Mapping[str, Any] | None, chosen: Collection[str] = ()) -> Iterator[str]:
+    """What a reader must know of test figures, and of choices by validation cases.
+
+    Args:
+        chosen: the options by which there was something to choose before the first round (`RunOutcome.choices`).
+    """
     few = {"val": [], "test": []} if told is None else told["too_few"]
     heading = tasks.of(plan.data).columns[tasks.of(plan.data).headline]
     if few["test"]:
@@ -64,10 +69,22 @@ def grouped_sentences(plan: Plan, told: Mapping[str, Any] | None) -> Iterator[st
             "mean nothing there: scores came in groups, and fewer test cases with or without it than "
             f"{GROUPS} groups hold (docs/trust.md)"
         )
-    if few["val"] and plan.select == "best" and told is not None:
+    if few["val"] and told is not None:
         why = f"validation scores of {', '.join(few['val'])} came in too few groups to choose by (docs/trust.md)"
-        instead = "chose the final model by the other hospitals' validation cases" if told["chooses"] else LAST
-        yield f"select=best {instead}: {why}"
+        for option, default in _choices(plan, chosen):
+            yield f"{option} {_BY_OTHERS if told['chooses'] else default}: {why}"
+
+
+def _choices(plan: Plan, chosen: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The options by which a run chose by figures on validation cases, and what it does where there are none."""
+    if plan.select == "best":
+        yield "select=best", LAST
+    if "features.scale" in chosen:
+        yield "features.scale=auto", "took the common scale"
+    if "initial" in chosen:
+        yield "initial", "took the middle one of the heads to choose from"
+    if plan.initial.interpolate:
+        yield "initial.interpolate", "took the trained head"
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def summary(plan: Plan, outcome: RunOutcome, ledger: Ledger, seconds: float, rea
             for one in outcome.rounds
             if one.fit is not None
         ],
-        "choices": {option: _short(figures) for option, figures in outcome.choices.items()},
+        "choices": {option: _short(figures) for option, figures in outcome.choices.items() if figures},
         "moments_without": withheld(ledger, "moments"),
         "kept": dict(outcome.kept),
         "ranking_without": withheld(ledger, "ranking"),

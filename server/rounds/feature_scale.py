@@ -27,10 +27,12 @@ _WITHHELD = "it told no moments: release.statistics forbids it, or it has fewer 
 
 @dataclass(frozen=True)
 class Scaled:
-    """The shared tensors with the scale in them, and the validation figure of each scale that was compared."""
+    """The shared tensors with the scale in them, the validation figure of each scale that was compared, and whether
+    scores came in too few groups to compare by."""
 
     shared: Shared
     figures: dict[str, Scalar]
+    blurred: bool = False
 
 
 def with_scale(context: RunContext, roster: Roster) -> Scaled:
@@ -57,15 +59,16 @@ def with_scale(context: RunContext, roster: Roster) -> Scaled:
 
 def _better(context: RunContext, roster: Roster, shared: Shared) -> Scaled:
     """The better of common and own moments by the headline figure on the sites' pooled validation cases, each with the
-    features kept under it and the head that `initial` makes of them, or the best ridge head; of equal ones the
-    common."""
+    features kept under it and the head that `initial` makes of them, or the best ridge head; of equal ones, and where
+    scores came in too few groups to choose by, the common."""
     tried = {
         name: with_kept(context, roster, {**shared, SCALE + OWN: torch.full((1,), own)})
         for name, own in (("common", 0.0), ("own", 1.0))
     }
-    figures: dict[str, Scalar] = {
-        name: first_head(context, roster, one, compared=True).figure for name, one in tried.items()
-    }
+    heads = {name: first_head(context, roster, one, for_itself=True) for name, one in tried.items()}
+    if any(head.blurred for head in heads.values()):
+        return Scaled(tried["common"], {}, blurred=True)
+    figures: dict[str, Scalar] = {name: head.figure for name, head in heads.items()}
     known = {name: figure for name, figure in figures.items() if figure is not None}
     if len(known) < len(tried):
         raise RoundError(

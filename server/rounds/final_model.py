@@ -53,17 +53,24 @@ class FinalModel:
             return self
         return replace(self, best=selection.Candidate(number, figure, shared, frozenset(sites)))
 
-    def proposed(self, trained: Shared, task: AnyTask, evaluate: Callable[[Shared], BySite]) -> Choice:
+    def proposed(
+        self,
+        trained: Shared,
+        task: AnyTask,
+        evaluate: Callable[[Shared], BySite],
+        grouped: Mapping[str, int] = NONE,
+    ) -> Choice:
         """The model that replaces the last round's before every site evaluates it: the best interpolation, if any.
 
         Args:
             trained: the shared tensors after the last round.
             evaluate: evaluates a model at the training sites.
+            grouped: as for `heard`.
 
         Raises:
             RoundError: the figure that chooses is undefined for every candidate.
         """
-        return best_share(self.initial, trained, self.plan.initial.interpolate, task, evaluate)
+        return best_share(self.initial, trained, self.plan.initial.interpolate, task, evaluate, grouped)
 
     def chosen(self, last: int, shared: Shared) -> tuple[int, Shared]:
         """The round whose model is the final one, and this model's shared tensors.

@@ -34,7 +34,8 @@ def finish(context: RunContext, state: RunState) -> RunOutcome:
     """
     roster, last = state.roster, state.rounds[-1]
     ask = partial(evaluate, context, training(roster, context.plan), what="interpolate")
-    choice = state.final.proposed(state.shared, last.task, ask)
+    grouped = {one.site: one.grouped for one in roster.values()}
+    choice = state.final.proposed(state.shared, last.task, ask, grouped)
     if choice.figures:
         last = replace(last, central=context.central(choice.shared))
         context.keep(choice.shared)

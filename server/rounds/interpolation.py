@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Generic, TypeVar
 
 from torch import Tensor
 
+from fedgraft.common.calibration.in_groups import grouped_by
 from fedgraft.common.errors import RoundError, UndefinedFigureError
 from fedgraft.common.interfaces.roles import HEAD
 from fedgraft.common.interfaces.task import AnyTask, Evaluation, Scalar
@@ -16,6 +18,8 @@ from fedgraft.common.interfaces.task import AnyTask, Evaluation, Scalar
 Shared = dict[str, Tensor]
 BySite = dict[str, dict[str, Evaluation]]
 Key = TypeVar("Key")
+FINE: Mapping[str, int] = MappingProxyType({})
+"""Of how many cases scores are told together, by site: at none."""
 _NOTHING = (
     "initial.interpolate: no site gave an evaluation of its validation cases (of at least its min_count) in which the "
     "headline figure is defined, so that nothing tells which share is best; use initial.interpolate=[]"
@@ -23,8 +27,23 @@ _NOTHING = (
 
 
 @dataclass(frozen=True)
+class Compared(Generic[Key]):
+    """Several models on the sites' validation cases.
+
+    Attributes:
+        figures: the headline figure of each; ``None`` if it is undefined.
+        blurred: whether there are cases, but scores came in too few groups at every site
+            (`fedgraft.common.calibration.in_groups`): then no figure ranks, all are ``None``, and the default holds.
+    """
+
+    figures: dict[Key, Scalar]
+    blurred: bool = False
+
+
+@dataclass(frozen=True)
 class Choice:
-    """The chosen shared tensors, and the validation figure of each share that was tried."""
+    """The chosen shared tensors, and the validation figure of each share that was tried; none if scores came in too few
+    groups to choose by."""
 
     shared: Shared
     figures: dict[float, Scalar]
@@ -49,7 +68,7 @@ def require_figure(shares: Sequence[float], by_site: BySite, task: AnyTask) -> N
     Raises:
         UndefinedFigureError: there are shares, but the headline figure is defined for no evaluation.
     """
-    if shares and validation_figures({"": by_site}, task)[""] is None:
+    if shares and compared({"": by_site}, task).figures[""] is None:
         raise UndefinedFigureError(_NOTHING)
 
 
@@ -59,14 +78,15 @@ def best_share(
     shares: Sequence[float],
     task: AnyTask,
     evaluate: Callable[[Shared], BySite],
+    grouped: Mapping[str, int] = FINE,
 ) -> Choice:
-    """The interpolation with the largest headline figure on the sites' pooled validation cases; of equal ones the one
-    with the largest share of the trained head. Without ``shares``, the final tensors.
-
-    Sites that do not answer for every share are left out of the figures.
+    """The interpolation with the largest headline figure on the sites' pooled validation cases (`compared`); of equal
+    ones the one with the largest share of the trained head. Without ``shares``, and where the scores of all sites came
+    in too few groups, the final tensors.
 
     Args:
         evaluate: shared tensors -> evaluations by site and split.
+        grouped: as for `compared`.
 
     Raises:
         RoundError: the figure is undefined for every share.
@@ -76,21 +96,27 @@ def best_share(
     names = {name for name in final if name.startswith(HEAD)}
     tried = {share: interpolated(initial, final, share, names) for share in sorted(shares)}
     found = {share: evaluate(shared) for share, shared in tried.items()}
-    figures = validation_figures(found, task)
-    known = [(value, share) for share, value in figures.items() if value is not None]
+    told = compared(found, task, grouped)
+    if told.blurred:
+        return Choice(final, {})
+    known = [(value, share) for share, value in told.figures.items() if value is not None]
     if not known:
         raise RoundError(_NOTHING)
-    return Choice(tried[max(known)[1]], figures)
+    return Choice(tried[max(known)[1]], told.figures)
 
 
-def validation_figures(found: Mapping[Key, BySite], task: AnyTask) -> dict[Key, Scalar]:
-    """The headline figure of each of several models on the sites' pooled validation cases; ``None`` if it is undefined.
+def compared(found: Mapping[Key, BySite], task: AnyTask, grouped: Mapping[str, int] = FINE) -> Compared[Key]:
+    """The headline figure of each of several models on the sites' pooled validation cases.
 
-    Sites that do not answer for every model are left out.
+    Sites that do not answer for every model are left out, and those whose scores came in too few groups to rank cases.
 
     Args:
         found: by model, the evaluations by site and split; one model or more.
+        grouped: as `fedgraft.server.rounds.state.Round.grouped`; without it every site's figures are taken.
     """
     sites = set.intersection(*({s for s, splits in one.items() if "val" in splits} for one in found.values()))
-    parts = {key: [by_site[site]["val"] for site in sorted(sites)] for key, by_site in found.items()}
-    return {key: task.merge(some).figures()[task.headline] if some else None for key, some in parts.items()}
+    one = next(iter(found.values()))
+    few = grouped_by(task, grouped).too_few({site: one[site]["val"] for site in sites})
+    parts = {key: [by_site[site]["val"] for site in sorted(sites.difference(few))] for key, by_site in found.items()}
+    figures = {key: task.merge(some).figures()[task.headline] if some else None for key, some in parts.items()}
+    return Compared(figures, blurred=bool(sites) and sites <= {*few})

@@ -76,6 +76,6 @@ def start(context: RunContext, prepared: Prepared) -> RunState:
         started = first_head(context, roster, scaled.shared)
     untrained = Round(0, tasks.of(plan.data), central=context.central(started.shared))
     context.progress(untrained)
-    choices = {"features.scale": scaled.figures, "initial": started.figures}
-    known = {option: figures for option, figures in choices.items() if figures}
+    choices: dict[str, Scaled | FirstHead] = {"features.scale": scaled, "initial": started}
+    known = {option: one.figures for option, one in choices.items() if one.figures or one.blurred}
     return RunState(0, started.shared, prepared.roster, (untrained,), FinalModel(plan, started.shared), known)

@@ -64,8 +64,19 @@ def test_a_site_that_pulls_against_others_only_once_training_is_in_balance_is_no
     against, along = Likeness(-0.8, -1.0, 0.5), Likeness(0.9, 0.1, 0.5)
     late = [{"largest": along}] * 4 + [{"largest": against}] * 6
     assert pulling_against(late) == {}
-    early = [{"turned": along}] * 2 + [{"turned": against}] * 8
-    assert pulling_against(early) == {"turned": list(range(2, 10))}
+    early = [{"turned": along}] + [{"turned": against}] * 9
+    assert pulling_against(early) == {"turned": list(range(1, 10))}
+
+
+def test_a_site_whose_first_rounds_do_not_point_away_is_not_named() -> None:
+    """Of three sites with few cases two may agree by chance after some rounds: the mean of the first four decides."""
+    against = Likeness(-0.8, -1.0, 0.5)
+    for first, named in ((0.0, False), (-0.1, False), (-0.2, True), (-0.3, True)):
+        early = Likeness(first, 0.0, 0.1)  # the others did not agree either
+        rounds = [{"few": early}] * 4 + [{"few": against}] * 6
+        assert pulling_against(rounds) == ({"few": [4, 5, 6, 7, 8, 9]} if named else {})
+    alone = [{"few": Likeness()}] * 3 + [{"few": against}] * 6  # rounds that say nothing are none of the first
+    assert pulling_against(alone) == {"few": [3, 4, 5, 6, 7, 8]}
 
 
 def test_a_direction_has_no_length() -> None:

@@ -12,7 +12,15 @@ import torch
 from fedgraft.common.errors import RoundError
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tasks.classification import ClassEvaluation, Classification
-from fedgraft.server.rounds.interpolation import BySite, Shared, best_share, interpolated, require_figure
+from fedgraft.server.rounds.interpolation import (
+    BySite,
+    Compared,
+    Shared,
+    best_share,
+    compared,
+    interpolated,
+    require_figure,
+)
 
 TWO = Classification(("clear", "lesion"))
 START = {"head.weight": torch.tensor([[0.0, 4.0]]), "adapters.a": torch.tensor([1.0])}
@@ -69,6 +77,26 @@ def test_shares_are_compared_over_the_same_sites() -> None:
     """South answered for one share only: it is left out of both."""
     evaluate = by_weight({1.0: 3, 2.0: 3}, {1.0: ["north", "south"], 2.0: ["north"]})
     assert len(set(best_share(START, END, (0.5, 1.0), TWO, evaluate).figures.values())) == 1
+
+
+def test_scores_in_too_few_groups_choose_nothing() -> None:
+    """Four cases of each class: of groups of two cases six are needed. One site that tells each score is asked alone."""
+    evaluate = by_weight({1.0: 4, 2.0: 1}, {1.0: ["north", "south"], 2.0: ["north", "south"]})
+    assert best_share(START, END, (0.5, 1.0), TWO, evaluate, {"north": 1, "south": 1}).figures == {0.5: 1.0, 1.0: 0.25}
+    coarse = best_share(START, END, (0.5, 1.0), TWO, evaluate, {"north": 2, "south": 2})
+    assert coarse.shared is END and coarse.figures == {}
+    told = compared({"a": evaluate(START | {"head.weight": torch.ones(1, 2)})}, TWO, {"north": 2, "south": 2})
+    assert told == Compared({"a": None}, blurred=True)
+
+    def unlike(shared: Shared) -> BySite:
+        """South's figures would choose the trained head."""
+        return {
+            "north": evaluate(shared)["north"],
+            "south": {"val": scored(4 if shared["head.weight"][0, 0] == 2 else 0)},
+        }
+
+    one = best_share(START, END, (0.5, 1.0), TWO, unlike, {"north": 0, "south": 2})
+    assert one.figures == {0.5: 1.0, 1.0: 0.25} and one.shared["head.weight"].tolist() == [[1.0, 2.0]]
 
 
 def test_without_validation_cases_nothing_can_be_chosen() -> None:

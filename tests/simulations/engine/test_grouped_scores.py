@@ -54,3 +54,34 @@ def test_small_hospitals_that_tell_groups_get_the_raw_model_s_threshold_by_name(
         "close to the threshold",
         "unlike the cases that the model was trained on",
     }
+
+
+@pytest.mark.parametrize("coarse", [2, 1])
+def test_choices_by_scores_in_too_few_groups_are_the_defaults_and_said(
+    table_plan: Callable[..., Plan], table_sites: Callable[..., list[Path]], tmp_path: Path, coarse: int
+) -> None:
+    """Nine validation cases a site. Where both tell groups of five, nothing is chosen; else by the other's."""
+    sites, out = table_sites(2, 60), tmp_path / "run"
+    for site in sites[:coarse]:
+        site.write_text(site.read_text(encoding="utf-8").replace("scores: fine", "scores: merged"), encoding="utf-8")
+    app = client_app.build(client_app.MessageHandler(Workspace(), sites))
+    grid = InProcessGrid(app, [{"site-file": str(site)} for site in sites], {})
+    split = ("data.test=sites", "data.test_fraction=0.2", "data.val_fraction=0.15")
+    words = ("features.scale=auto", "initial=ridge", "initial.alpha=[100.0,10.0,1.0]", "initial.interpolate=[0.0,0.5]")
+    plan = table_plan("rounds=1", "train.epochs=1", *split, *words)
+    server_app.serve(grid, plan, out, None, lambda round_: None)
+    found = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    said = {one.split(": ")[0] for one in found["warnings"] if "came in too few groups to choose by" in one}
+    if coarse == 2:
+        assert (found["choices"], found["interpolations"]) == ({}, {})
+        assert said == {
+            "features.scale=auto took the common scale",
+            "initial took the middle one of the heads to choose from",
+            "initial.interpolate took the trained head",
+        }
+    else:
+        assert sorted(found["choices"]) == ["features.scale", "initial"] and len(found["interpolations"]) == 2
+        by_others = "chose by the other hospitals' validation cases"
+        assert said == {f"{option} {by_others}" for option in ("features.scale=auto", "initial", "initial.interpolate")}
+    for file in ("report.html", "model-card.md"):
+        assert "features.scale=auto" in (out / file).read_text(encoding="utf-8")
