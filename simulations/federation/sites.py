@@ -173,15 +173,9 @@ def _check_sites(plan: Plan, names: list[str]) -> None:
     if least > count:
         left = f", of which {len(plan.hold_out)} are held out" if plan.hold_out else ""
         raise PlanError(
-            f"patience.quorum_sites={least}, but the partition has {len(names)} site(s){left}; {_what_to_do(count)}"
+            f"patience.quorum_sites={least}, but the partition has {len(names)} site(s){left}: set it to {max(count, 1)},"
+            " or have more sites (data.site names the column of the hospital, partition.sites how many there are)"
         )
-
-
-def _what_to_do(trains: int) -> str:
-    more = "for more sites, data.site names the column of the hospital, or partition.sites how many there are"
-    if trains < 1:
-        return f"name fewer in hold_out, or, {more}"
-    return f"patience.quorum_sites={trains} lets {'them' if trains > 1 else 'one'} train alone; {more}"
 
 
 def only_tests(cases: Sequence[Case]) -> bool:

@@ -97,7 +97,7 @@ def test_a_simulation_refuses_an_unknown_name_at_once(federate: Federate, compos
 def test_a_simulation_refuses_to_hold_out_too_many(federate: Federate, compose_plan: Composer) -> None:
     with pytest.raises(
         PlanError,
-        match=r"partition has 3 site\(s\), of which 2 are held out; patience.quorum_sites=1 lets one train",
+        match=r"partition has 3 site\(s\), of which 2 are held out: set it to 1, or have more",
     ):
         federate(held_out(compose_plan(), "birch", "cedar"))
 

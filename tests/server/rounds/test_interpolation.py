@@ -80,9 +80,10 @@ def test_shares_are_compared_over_the_same_sites() -> None:
 
 
 def test_scores_in_too_few_groups_choose_nothing() -> None:
-    """Four cases of each class: of groups of two cases six are needed. One site that tells each score is asked alone."""
+    """Four cases of each class: of groups of two cases six are needed. One that tells each score is asked alone."""
     evaluate = by_weight({1.0: 4, 2.0: 1}, {1.0: ["north", "south"], 2.0: ["north", "south"]})
-    assert best_share(START, END, (0.5, 1.0), TWO, evaluate, {"north": 1, "south": 1}).figures == {0.5: 1.0, 1.0: 0.25}
+    fine = best_share(START, END, (0.5, 1.0), TWO, evaluate, {"north": 1, "south": 1})
+    assert fine.figures == {0.5: 1.0, 1.0: 0.25}
     coarse = best_share(START, END, (0.5, 1.0), TWO, evaluate, {"north": 2, "south": 2})
     assert coarse.shared is END and coarse.figures == {}
     told = compared({"a": evaluate(START | {"head.weight": torch.ones(1, 2)})}, TWO, {"north": 2, "south": 2})

@@ -209,10 +209,10 @@ def _spoil_one_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (("patience.quorum_sites=4",), r"partition has 3 site\(s\); patience.quorum_sites=3 lets them train"),
+        (("patience.quorum_sites=4",), r"quorum_sites=4, but the partition has 3 site\(s\): set it to 3, or"),
         (
             ("data.sites=1",),
-            r"2, but the partition has 1 site\(s\); patience.quorum_sites=1 lets one train alone; for m",
+            r"2, but the partition has 1 site\(s\): set it to 1, or have more sites \(data.site",
         ),
         (("data.test=coordinator",), r"data.test=coordinator: this data set has no official test set"),
         (("train.lr=1e38", "train.epochs=9"), r"diverged.*lower train.lr"),
