@@ -57,7 +57,10 @@ def runtimes(piece: Piece, machine: Machine, precision: str) -> tuple[Runtime, .
 
 def pays(piece: Piece, cases: int, blank: Tensor, threads: int) -> bool:
     """Whether so many cases are worth compiling a piece; ``blank`` is one case."""
-    return cases * multiply_adds(piece.compute, blank) >= PAYS * threads
+    counted = piece.compute.products
+    if blank.shape not in counted:
+        counted[blank.shape] = multiply_adds(piece.compute, blank)
+    return cases * counted[blank.shape] >= PAYS * threads
 
 
 def built(runtime: Runtime, piece: Piece, machine: Machine, cases: Tensor, network: str) -> Compute | None:

@@ -12,6 +12,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from fedgraft.client.training.before_head import HeadInputs, cases_at_once, parts_of
+
 
 @dataclass(frozen=True)
 class Patients:
@@ -30,7 +32,7 @@ class Patients:
         return len(set(self.names))
 
 
-def clipped_gradient(residuals: Tensor, inputs: Tensor, patients: Patients, bound: float) -> tuple[Tensor, Tensor]:
+def clipped_gradient(residuals: Tensor, inputs: HeadInputs, patients: Patients, bound: float) -> tuple[Tensor, Tensor]:
     """The gradient of a linear head, summed over patients of whom each gives at most ``bound`` in length.
 
     Inputs count as ``inputs / sqrt(F)``, whose length is about 1 for standardised features. A case's gradient is an
@@ -44,10 +46,13 @@ def clipped_gradient(residuals: Tensor, inputs: Tensor, patients: Patients, boun
     Returns:
         by weight ``(C, F)`` and by bias ``(C,)``, float64.
     """
-    lengths = (inputs.double().square().mean(dim=1) + 1).sqrt() * residuals.norm(dim=1)
+    squares = torch.cat([part.double().square().mean(dim=1) for part in parts_of(inputs)])
+    lengths = (squares + 1).sqrt() * residuals.norm(dim=1)
     scaled = residuals * factors(lengths, patients, bound)[:, None]
-    weight = (scaled.to(inputs.dtype).T @ inputs).double() / inputs.shape[1] ** 0.5
-    return weight, scaled.sum(dim=0)
+    weight = torch.zeros(residuals.shape[1], inputs.shape[1], dtype=torch.float64)
+    for rows, part in zip(scaled.split(cases_at_once(inputs)), parts_of(inputs), strict=True):
+        weight += (rows.to(part.dtype).T @ part).double()
+    return weight / inputs.shape[1] ** 0.5, scaled.sum(dim=0)
 
 
 def factors(lengths: Tensor, patients: Patients, bound: float) -> Tensor:

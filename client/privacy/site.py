@@ -124,7 +124,7 @@ class PrivateSite:
         key = key_of(str(order.round), str(order.class_counts), tensors.digest(received))
 
         def make() -> Told:
-            inputs, noise = session.full_batch.views[0].cpu(), self.budget.gradients
+            inputs, noise = session.full_batch.views[0], self.budget.gradients
             weight, bias = noisy_gradient(summed.residuals, inputs, self._patients, section.clip, noise, self.parties)
             return {WEIGHT: weight, BIAS: bias}
 

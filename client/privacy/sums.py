@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedgraft.client.privacy.clipping import Patients, clipped_gradient, clipped_sum, factors, mean_by_patient
+from fedgraft.client.training.before_head import HeadInputs
 from fedgraft.common.features.moments import Moments
 from fedgraft.common.interfaces.head_start import BearsNoise, Sums
 from fedgraft.common.privacy.histograms import Counted
@@ -84,7 +85,7 @@ def noisy_start(
 
 
 def noisy_gradient(
-    residuals: Tensor, inputs: Tensor, patients: Patients, bound: float, noise: float, parties: int
+    residuals: Tensor, inputs: HeadInputs, patients: Patients, bound: float, noise: float, parties: int
 ) -> tuple[Tensor, Tensor]:
     """`clipped_gradient` with noise: by weight and bias of the head, as it takes ``inputs`` ``(N, F)``."""
     weight, bias = clipped_gradient(residuals, inputs, patients, bound)

@@ -16,13 +16,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from fedgraft.client.features.examples import Examples
-from fedgraft.client.training.before_head import features_before_head, head_of, inputs_of_weights
+from fedgraft.client.training.before_head import HeadInputs, cases_at_once, head_of, inputs_to_use, parts_of
 from fedgraft.client.training.loop import LossFunction
 from fedgraft.common.errors import DivergenceError
 from fedgraft.common.losses.suitability import total
-
-_NUMBERS_AT_ONCE = 16_000_000
-"""Numbers of the head's inputs that are held as float64 at the same time: 128 MB."""
 
 
 class SummedLoss(NamedTuple):
@@ -43,13 +40,13 @@ class FullBatch:
     Attributes:
         head: a copy in the precision of the fit, which `summed_loss` overwrites.
         takes: what turns the kept inputs into outputs: the head, or its ``score``.
-        views: for each view, the inputs of all cases, ``(N, F)`` float32.
+        views: for each view, the inputs of all cases, ``(N, F)`` float32, held or read again for each use.
         labels: N rows; floating-point ones as float64.
     """
 
     head: nn.Module
     takes: Callable[[Tensor], Tensor]
-    views: tuple[Tensor, ...]
+    views: tuple[HeadInputs, ...]
     labels: Tensor
 
     def summed_loss(self, weights: Mapping[str, Tensor], loss: LossFunction) -> SummedLoss:
@@ -77,8 +74,7 @@ class FullBatch:
     @cached_property
     def lengths(self) -> Tensor:
         """The length of each case's inputs, view 0, ``(N,)`` float32 on the CPU."""
-        found: Tensor = torch.linalg.vector_norm(self.views[0], dim=1).cpu()
-        return found
+        return torch.cat([torch.linalg.vector_norm(part, dim=1) for part in parts_of(self.views[0])]).cpu()
 
     def mean_over_views(self, outputs: Sequence[Tensor], loss: LossFunction) -> Tensor:
         """The summed loss of these outputs, a scalar."""
@@ -112,8 +108,7 @@ def full_batch(network: nn.Module, examples: Examples, device: torch.device, dty
     """
     head = copy.deepcopy(head_of(network)).to(dtype).eval()
     split = hasattr(head, "inputs") and hasattr(head, "score")
-    made = inputs_of_weights if split else features_before_head
-    views = tuple(made(network, examples.of_view(view), device) for view in range(examples.views))
+    views = tuple(inputs_to_use(network, examples.of_view(view), device, split) for view in range(examples.views))
     labels = examples.labels.double() if examples.labels.is_floating_point() else examples.labels
     takes: Callable[[Tensor], Tensor] = head.score if split else head  # type: ignore[assignment]
     return FullBatch(head, takes, views, labels)
@@ -124,13 +119,16 @@ def widened(loss: LossFunction) -> LossFunction:
     return copy.deepcopy(loss).double() if isinstance(loss, nn.Module) else loss
 
 
-def _outputs(takes: Callable[[Tensor], Tensor], inputs: Tensor, dtype: torch.dtype) -> Tensor:
-    """Outputs of all cases, float64. Inputs that must be widened for that are, in parts if they are many, and again for
-    the gradient."""
-    if dtype == inputs.dtype:
+def _outputs(takes: Callable[[Tensor], Tensor], inputs: HeadInputs, dtype: torch.dtype) -> Tensor:
+    """Outputs of all cases, float64. Inputs that must be read or widened for that are, in parts if they are many, and
+    again for the gradient."""
+    if isinstance(inputs, Tensor) and dtype == inputs.dtype:
         return takes(inputs).double()
-    size = max(1, _NUMBERS_AT_ONCE // inputs.shape[1])
+    size = cases_at_once(inputs)
     if len(inputs) <= size:
-        return takes(inputs.double())
-    parts = [checkpoint(lambda some: takes(some.double()), some, use_reentrant=False) for some in inputs.split(size)]
-    return torch.cat(parts)
+        return takes(inputs[:].to(dtype)).double()
+
+    def part(start: int) -> Tensor:
+        return takes(inputs[start : start + size].to(dtype)).double()
+
+    return torch.cat([checkpoint(part, start, use_reentrant=False) for start in range(0, len(inputs), size)])

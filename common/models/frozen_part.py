@@ -33,12 +33,14 @@ class Computation:
         outputs: the output of such a module for a batch; whatever module of equal parts it is given.
         layout: torch's memory format of a batch.
         others: the same computed otherwise, by name, built once for all who share this (`fedgraft.client.features`).
+        products: how many a case of a shape needs, counted once.
     """
 
     module: nn.Module
     outputs: Callable[[nn.Module, Tensor], Tensor]
     layout: torch.memory_format = torch.contiguous_format
     others: dict[str, Callable[[Tensor], Tensor] | None] = field(default_factory=dict, compare=False, repr=False)
+    products: dict[torch.Size, int] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, inputs: Tensor) -> Tensor:
         with torch.inference_mode():

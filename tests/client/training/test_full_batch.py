@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from fedgraft.client.features.examples import Examples
-from fedgraft.client.training import full_batch as module
-from fedgraft.client.training.full_batch import full_batch, widened
+from fedgraft.client.privacy.clipping import Patients, clipped_gradient
+from fedgraft.client.training import before_head
+from fedgraft.client.training.full_batch import FullBatch, SummedLoss, full_batch, widened
 from fedgraft.common.errors import DivergenceError
 from fedgraft.common.heads.heads import MLP, Cosine, Linear
 from fedgraft.common.losses.cross_entropy import CrossEntropy
@@ -42,10 +45,14 @@ def test_at_zero_it_is_worked_out_by_hand() -> None:
 
 
 @pytest.mark.parametrize("head", HEADS, ids=lambda head: type(head).__name__)
-@pytest.mark.parametrize("at_once", [16_000_000, 4])
-def test_it_is_the_head_s_own_loss_and_gradient(head: nn.Module, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where the cases are widened in parts of two; the head itself is left as it is."""
-    monkeypatch.setattr(module, "_NUMBERS_AT_ONCE", at_once)
+@pytest.mark.parametrize(("at_once", "held"), [(16_000_000, 6), (4, 6), (4, 0)])
+def test_it_is_the_head_s_own_loss_and_gradient(
+    head: nn.Module, at_once: int, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the cases are widened in parts of two, and where they are read again; the head itself is left as it
+    is."""
+    monkeypatch.setattr(before_head, "AT_ONCE", at_once)
+    monkeypatch.setattr(before_head, "_MOST_HELD", held)
     before, weights = {n: p.clone() for n, p in head.named_parameters()}, drawn(head)
     weighed = CrossEntropy(torch.tensor([0.25, 1.5]))
     found = full_batch(head, Examples(X, Y), CPU, torch.float64).summed_loss(weights, widened(weighed))
@@ -58,6 +65,37 @@ def test_it_is_the_head_s_own_loss_and_gradient(head: nn.Module, at_once: int, m
         assert leaf.grad is not None
         torch.testing.assert_close(found.gradient[name], leaf.grad, atol=1e-6, rtol=1e-6)
     assert all(torch.equal(before[name], parameter) for name, parameter in head.named_parameters())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("head", HEADS[:2], ids=["plain", "normalised"])
+def test_cases_that_are_too_many_are_read_from_the_file_again(
+    head: nn.Module, dtype: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Features in float16 in a file that is mapped, in parts: the loss, slopes, lengths and bounded sums are those of
+    features that are held, and nothing of their size is."""
+    kept = torch.randn(50, 2, generator=torch.Generator().manual_seed(0)).half()
+    kept.numpy().tofile(tmp_path / "rows")
+    rows = torch.from_file(str(tmp_path / "rows"), shared=True, size=100, dtype=torch.float16).view(50, 2)
+    examples, weights, loss = Examples(rows, torch.arange(50) % 2), drawn(head), CrossEntropy(None)
+    patients = Patients([f"p{case // 3}" for case in range(50)])
+
+    def found() -> tuple[FullBatch, SummedLoss, tuple[Tensor, Tensor]]:
+        batch = full_batch(head, examples, CPU, dtype)
+        summed = batch.summed_loss(weights, widened(loss))
+        return batch, summed, clipped_gradient(summed.residuals, batch.views[0], patients, 0.3)
+
+    held = found()
+    monkeypatch.setattr(before_head, "AT_ONCE", 14)
+    monkeypatch.setattr(before_head, "_MOST_HELD", 99)
+    again = found()
+    assert isinstance(held[0].views[0], Tensor) and not isinstance(again[0].views[0], Tensor)
+    assert again[0].views[0].shape == (50, 2)
+    assert again[1].loss == pytest.approx(held[1].loss, rel=1e-6)
+    torch.testing.assert_close(again[1].gradient, held[1].gradient, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(again[1].residuals, held[1].residuals)
+    assert torch.equal(again[0].lengths, held[0].lengths)
+    torch.testing.assert_close(again[2], held[2], rtol=1e-5, atol=1e-5)
 
 
 def test_several_views_count_as_one_case() -> None:
