@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,7 @@ def fedavg(file: Path, cases: int, width: int) -> dict[str, Any]:
     train = replace(plan_of("data=phantom").train, epochs=1)
     examples, start = examples_of(file, cases, width), time.perf_counter()
 
+    @cache
     def lengths() -> torch.Tensor:
         parts = torch.arange(cases).split(_PART)
         return torch.cat([torch.linalg.vector_norm(examples.batch(part), dim=1) for part in parts])

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from fedgraft.client.site.row_store import RowStore
 
+_ROWS_AT_ONCE = 256
+
 
 class Change(Protocol):
     """Turns kept rows into inputs."""
@@ -73,7 +75,7 @@ class Examples:
 
     def at(self, rows: Tensor) -> Tensor:
         """The inputs made of some rows of `stored`, ``(B, *shape)`` float32."""
-        found = self.stored.index_select(0, rows).float()
+        found = _floats(self.stored, rows)
         return found if self.change is None else self.change.apply(found)
 
     @staticmethod
@@ -90,3 +92,14 @@ class Examples:
     def of_view(self, view: int) -> Examples:
         """The same cases, of which view ``view`` is view 0 and the only one."""
         return self if self.places is None else replace(self, places=self.places[:, view : view + 1])
+
+
+def _floats(stored: Tensor, rows: Tensor) -> Tensor:
+    """Some rows as float32. Of many rows of float16, few at a time: blocks as large as half of the result, taken and
+    given back between others, leave holes in memory that nothing fits into."""
+    if stored.dtype == torch.float32 or len(rows) <= _ROWS_AT_ONCE:
+        return stored.index_select(0, rows).float()
+    found = torch.empty(len(rows), *stored.shape[1:])
+    for part, some in zip(found.split(_ROWS_AT_ONCE), rows.split(_ROWS_AT_ONCE), strict=True):
+        part.copy_(stored.index_select(0, some))
+    return found
