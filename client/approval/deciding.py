@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from fedgraft.client.approval.asked import RunOf, clock_of, read_asked
 from fedgraft.client.approval.decisions import APPROVED, REFUSED, REVOKED, Decisions
 from fedgraft.client.approval.receipt import receipt_of
 from fedgraft.common.errors import SiteFileError
 
+MOST_BEYOND = 5
+"""Of the plans that ``bounds`` refused, the newest are shown."""
+
 
 @dataclass(frozen=True)
 class Waiting:
-    """A plan that waits for a decision.
+    """A plan that waits for a decision, or that ``bounds`` refused.
 
     Attributes:
         came: in seconds since 1970.
@@ -37,12 +41,24 @@ def waiting(decisions: Decisions) -> tuple[Waiting, ...]:
     """
     if decisions.site.approval != "ask":
         return ()
-    found = []
-    for digest, path in decisions.pending().items():
-        plan = json.loads(path.read_text(encoding="utf-8"))
-        run = decisions.run_of(digest)
-        found.append(Waiting(digest, path.stat().st_mtime, str(plan["backbone"]["name"]), int(plan["rounds"]), run))
-    return tuple(found)
+    return tuple(_came(decisions, digest, path) for digest, path in decisions.pending().items())
+
+
+def out_of_bounds(decisions: Decisions) -> tuple[Waiting, ...]:
+    """The plans that came last and asked for more than ``bounds`` in the site file allow, the newest first, whatever
+    the site's ``approval``: nobody is to decide about them.
+
+    Raises:
+        DataError: the log of decisions was changed.
+    """
+    newest = list(decisions.beyond().items())[:MOST_BEYOND]
+    return tuple(_came(decisions, digest, path) for digest, path in newest)
+
+
+def _came(decisions: Decisions, digest: str, path: Path) -> Waiting:
+    plan = json.loads(path.read_text(encoding="utf-8"))
+    run = decisions.run_of(digest)
+    return Waiting(digest, path.stat().st_mtime, str(plan["backbone"]["name"]), int(plan["rounds"]), run)
 
 
 def approve(decisions: Decisions, start: str, by: str, purposes: tuple[str, ...], until: date | None) -> str:

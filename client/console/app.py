@@ -109,12 +109,14 @@ class Console:
 
     def _review(self, request: Request) -> Response:
         try:
-            digest, _ = Decisions(self._site_file).came(form_of(request).get("plan", ""))
+            decisions = Decisions(self._site_file)
+            digest, _ = decisions.came(form_of(request).get("plan", ""), beyond=True)
         except FedGraftError as error:
             return self._plans(request, Told(str(error), wrong=True))
         checks = "check" in form_of(request)
         job = self._start(f"Plan {digest[:16]}", "review", digest, *([] if checks else ["--no-check"]))
-        self._reviews[job.number] = digest, checks
+        if digest not in decisions.beyond():  # about those nobody is to decide
+            self._reviews[job.number] = digest, checks
         return see(job)
 
     def _approve(self, request: Request) -> Response:

@@ -10,30 +10,42 @@ from fedgraft.common.web.frame import button, field, form, hidden, rows_table
 
 SHOWN = 16
 """Figures of a digest, as ``fedgraft site pending`` shows them."""
+_HEAD = ("plan", "came", "asked by", "what", "to do")
 _CSS = {"approved": "state good", "refused": "state broken", "revoked": "state broken"}
 
 
 def asked_part(found: Overview, token: str) -> Html:
-    """What waits for a person."""
+    """What waits for a person, and what the site's bounds refused."""
     if found.log:
         return section("Asked", tag("div", "The log of decisions can't be trusted: ", found.log, class_="told wrong"))
+    return section("Asked", together([_asked(found, token), _refused_by_bounds(found, token)]))
+
+
+def _asked(found: Overview, token: str) -> Html:
     if found.approval != "ask":
-        return section("Asked", paragraph(f"Nobody is asked: site.yaml has approval: {found.approval}."))
+        return paragraph(f"Nobody is asked: site.yaml has approval: {found.approval}.")
     if not found.waiting:
-        return section("Asked", paragraph("No plan waits for a decision."))
-    rows = [_waiting(one, found.coordinator, token) for one in found.waiting]
-    head = ("plan", "came", "asked by", "what", "to do")
-    return section("Asked", rows_table("Plans that wait", head, rows))
+        return paragraph("No plan waits for a decision.")
+    rows = [_came(one, found.coordinator, token, "Read it, then decide") for one in found.waiting]
+    return rows_table("Plans that wait", _HEAD, rows)
 
 
-def _waiting(one: Waiting, coordinator: str | None, token: str) -> tuple[Content, ...]:
+def _refused_by_bounds(found: Overview, token: str) -> Html | None:
+    if not found.beyond:
+        return None
+    rows = [_came(one, found.coordinator, token, "Read which") for one in found.beyond]
+    about = "They ask for more than `bounds` in site.yaml allow, and are refused whoever approves them."
+    return together([rows_table("Plans that site.yaml refuses", _HEAD, rows), paragraph(about)])
+
+
+def _came(one: Waiting, coordinator: str | None, token: str, text: str) -> tuple[Content, ...]:
     plan = hidden("plan", one.plan)
     return (
         tag("code", one.plan[:SHOWN]),
         clock_time(one.came),
         named(coordinator or "no coordinator"),
         tag("span", named(one.backbone), f", {one.rounds} rounds"),
-        form("/review", token, plan, button("Read it, then decide", id_=f"review-{one.plan[:8]}")),
+        form("/review", token, plan, button(text, id_=f"review-{one.plan[:8]}")),
     )
 
 

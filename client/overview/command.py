@@ -51,6 +51,8 @@ def _lines(found: Overview, state: Path) -> Iterator[str]:
         yield found.log
     for one in found.waiting:
         yield f"waits for a decision: plan {one.plan[:16]}; fedgraft site review {one.plan[:8]}"
+    for one in found.beyond:
+        yield f"refused by `bounds` in site.yaml: plan {one.plan[:16]}; fedgraft site review {one.plan[:8]} says which"
     sent = sum(one.bytes for one in found.left)
     days = {one.day for one in found.left}
     answers = sum(one.times for one in found.left)

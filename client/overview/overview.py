@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from fedgraft.client.approval.deciding import Waiting, waiting
+from fedgraft.client.approval.deciding import Waiting, out_of_bounds, waiting
 from fedgraft.client.approval.decisions import Decisions, standing_in
 from fedgraft.client.overview.left import Left, read_left
 from fedgraft.client.site.log_names import RELEASED
@@ -57,6 +57,7 @@ class Overview:
         now: seconds since 1970.
         coordinator: its address; ``None`` if the site file names none.
         connected: whether ``fedgraft site start`` runs.
+        beyond: the newest plans that ``bounds`` in the site file refused.
         log: what is wrong with the log of decisions; empty if it is as it was written.
         used: bytes of the site's state and store. ``free``: bytes that the disk still has.
         last_error: code and moment of the last failure; ``None`` if there was none, or it is over: something was
@@ -70,6 +71,7 @@ class Overview:
     connected: bool
     approval: str
     waiting: tuple[Waiting, ...]
+    beyond: tuple[Waiting, ...]
     decided: tuple[Decided, ...]
     log: str
     left: tuple[Left, ...]
@@ -83,9 +85,10 @@ class Overview:
 def overview(site: SiteFile, now: float) -> Overview:
     """What there is to know now."""
     try:
-        asked, decided, wrong = waiting(Decisions(site)), tuple(_decided(Decisions(site))), ""
+        decisions = Decisions(site)
+        asked, beyond, decided, wrong = waiting(decisions), out_of_bounds(decisions), tuple(_decided(decisions)), ""
     except DataError as error:
-        asked, decided, wrong = (), (), str(error)
+        asked, beyond, decided, wrong = (), (), (), str(error)
     return Overview(
         now=now,
         name=site.name,
@@ -93,6 +96,7 @@ def overview(site: SiteFile, now: float) -> Overview:
         connected=is_connected(site.state),
         approval=site.approval,
         waiting=asked,
+        beyond=beyond,
         decided=decided,
         log=wrong,
         left=read_left(site.state),
@@ -113,7 +117,10 @@ def overview_values(found: Overview) -> dict[str, Any]:
     return {
         **asdict(found),
         "now": _stamp(found.now),
-        "waiting": [{**asdict(one), "came": _stamp(one.came)} for one in found.waiting],
+        **{
+            name: [{**asdict(one), "came": _stamp(one.came)} for one in some]
+            for name, some in (("waiting", found.waiting), ("beyond", found.beyond))
+        },
         "last_error": None if found.last_error is None else dict(zip(("code", "time"), found.last_error, strict=True)),
         "pages": {name: _stamp(made) for name, made in found.pages.items()},
     }

@@ -7,7 +7,7 @@ import json
 import time
 from dataclasses import asdict
 
-from fedgraft.client.approval.deciding import waiting
+from fedgraft.client.approval.deciding import out_of_bounds, waiting
 from fedgraft.client.approval.decisions import Decisions
 from fedgraft.client.site.site_file import read_site_file
 from fedgraft.common.runtime.processes import say
@@ -18,9 +18,6 @@ not wait; one of whose run it has said nothing since it came is marked as such. 
 refused.
 """
 
-MOST_SHOWN = 5
-"""Of the plans that `bounds` refused, the newest."""
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's own options; ``--site`` is shared."""
@@ -30,13 +27,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print the list."""
     decisions = Decisions(read_site_file(given.site))
-    found = waiting(decisions)
+    found, beyond = waiting(decisions), out_of_bounds(decisions)
     if given.json:
-        print(json.dumps([{**asdict(one), "came": _stamp(one.came)} for one in found], indent=2))
+        plans = [*((one, "") for one in found), *((one, "bounds") for one in beyond)]
+        told = [{**asdict(one), "came": _stamp(one.came), "refused_by": by} for one, by in plans]
+        print(json.dumps(told, indent=2))
         return 0
-    for plan in list(decisions.beyond())[:MOST_SHOWN]:
-        ended = ", and its run is over" * (decisions.run_of(plan) == "over")
-        say(f"{plan[:16]}  refused by `bounds` in site.yaml{ended}; fedgraft site review {plan[:8]} says which")
+    for one in beyond:
+        ended = ", and its run is over" * (one.run == "over")
+        say(f"{one.plan[:16]}  refused by `bounds` in site.yaml{ended}; fedgraft site review {one.plan[:8]} says which")
     if decisions.site.approval != "ask":
         say(f"nothing waits: {given.site} has approval: {decisions.site.approval}")
         return 0

@@ -173,8 +173,8 @@ def _check_sites(plan: Plan, names: list[str]) -> None:
     if least > count:
         left = f", of which {len(plan.hold_out)} are held out" if plan.hold_out else ""
         raise PlanError(
-            f"patience.quorum_sites={least}, but the partition has {len(names)} site(s){left}: set it to {max(count, 1)}"
-            ", or have more sites (data.site names the column of the hospital, partition.sites how many there are)"
+            f"patience.quorum_sites={least}, but the partition has {len(names)} site(s){left}: set it to "
+            f"{max(count, 1)}, or have more sites (data.site names the column of hospitals, partition.sites a number)"
         )
 
 

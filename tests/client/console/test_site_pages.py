@@ -68,6 +68,23 @@ def test_a_plan_is_refused(asked: Asked, client: httpx.Client) -> None:
     assert "No plan waits for a decision." in words(answer.text) and "refused: no ethics vote" in words(answer.text)
 
 
+def test_a_plan_that_the_bounds_refused_is_shown_and_can_be_read(asked: Asked, client: httpx.Client) -> None:
+    assert "site.yaml refuses" not in words(client.get("/").text)
+    site = asked.site
+    write_site_file(asked.file, replace(site, bounds=replace(site.bounds, rounds=2)))
+    (site.state / "beyond-bounds").mkdir()
+    digest = asked.plan.digest
+    (site.state / "pending" / f"{digest}.json").rename(site.state / "beyond-bounds" / f"{digest}.json")
+    shown = words(client.get("/").text)
+    assert "No plan waits for a decision. Plans that site.yaml refuses" in shown
+    assert f"{digest[:16]}" in shown and "identity, 3 rounds Read which" in shown
+    assert "They ask for more than `bounds` in site.yaml allow, and are refused whoever approves them." in shown
+    said = ended(client, send(client, "/review", plan=digest))
+    assert "rounds=3 is above bounds.rounds=2" in said
+    assert "Approve this plan" not in said and "Refuse this plan" not in said
+    assert send(client, "/approve", plan=digest, by="Dr A").status_code == 400
+
+
 def test_what_left_and_what_it_cost(asked: Asked, client: httpx.Client) -> None:
     left = words(client.get("/left").text)
     assert "3 answers, 5.0 MB of weights" in left and "2026-01-03 update 1 2.5 MB 2026-01-02 offer 1" in left

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,27 @@ def said(capsys: pytest.CaptureFixture[str], code: int, *words: str) -> str:
     return capsys.readouterr().out
 
 
+def test_plans_that_the_bounds_refused_are_listed(
+    site: SiteFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The five newest of six; also where nobody is asked."""
+    folder, where = site.state / "beyond-bounds", ("--site", str(tmp_path / "site.yaml"))
+    folder.mkdir()
+    for number in range(6):
+        file = folder / f"{number}{'c' * 63}.json"
+        file.write_text(json.dumps({"backbone": {"name": "vit"}, "rounds": 9}))
+        os.utime(file, (7200.0 + number, 7200.0 + number))
+    values = json.loads(said(capsys, 3, "status", "--json", *where))
+    assert [one["plan"][0] for one in values["beyond"]] == ["5", "4", "3", "2", "1"]
+    assert values["beyond"][0]["came"] == "1970-01-01T02:00:05Z"
+    pending = json.loads(said(capsys, 0, "pending", "--json", *where))
+    assert [(one["plan"][0], one["refused_by"]) for one in pending] == [("0", ""), *((n, "bounds") for n in "54321")]
+    line = "refused by `bounds` in site.yaml: plan 5ccccccccccccccc; fedgraft site review 5ccccccc says which"
+    assert line in said(capsys, 3, "status", *where)
+    write_site_file(tmp_path / "site.yaml", replace(site, approval="all"))
+    assert [one["plan"][0] for one in json.loads(said(capsys, 0, "pending", "--json", *where))] == [*"54321"]
+
+
 def log(site: SiteFile, name: str, *lines: dict[str, Any]) -> None:
     (site.state / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
 
@@ -71,7 +93,8 @@ def test_status_in_words_and_as_json(site: SiteFile, tmp_path: Path, capsys: pyt
     ):
         assert words in shown
     values = json.loads(said(capsys, 3, "status", "--json", *where))
-    assert values["waiting"] == json.loads(said(capsys, 0, "pending", "--json", *where))
+    pending = json.loads(said(capsys, 0, "pending", "--json", *where))
+    assert pending == [{**one, "refused_by": ""} for one in values["waiting"]] and values["beyond"] == []
     waits = {"plan": PLAN, "came": "1970-01-01T01:00:00Z", "backbone": "resnet", "rounds": 7, "run": "unknown"}
     assert values["waiting"] == [waits]
     assert [(one["plan"], one["standing"], one["why"]) for one in values["decided"]] == [
