@@ -20,10 +20,22 @@ def signed(value: float) -> str:
     return f"{round(value, 3) + 0.0:+.3f}"
 
 
-def resampled_alike(mean: float) -> str:
+def alike(one: Mapping[str, Any]) -> str:
     """What stands in the place of the interval of a difference that is the same in all resamples: for whoever reads it,
-    an interval of width 0 would be a certainty."""
-    return f"{'equal' if abs(mean) < 5e-4 else 'the same'} in all resamples"
+    an interval of width 0 would be a certainty.
+
+    Args:
+        one: ``mean``, and ``cases_deviation``, without which only seeds were varied, and not the test cases.
+    """
+    what = "equal" if abs(one["mean"]) < 5e-4 else "the same"
+    return f"{what} {'with every seed' if one.get('cases_deviation') is None else 'in all resamples'}"
+
+
+def why_untold(one: Mapping[str, Any]) -> str:
+    """Why such a difference tells nothing."""
+    if one.get("cases_deviation") is None:
+        return "what other test cases would change is not known"
+    return "too few cases to tell"
 
 
 def difference_words(one: Mapping[str, Any]) -> str:
@@ -31,7 +43,7 @@ def difference_words(one: Mapping[str, Any]) -> str:
     if one["mean"] is None:
         return "undefined"
     if one.get("same"):
-        return f"{signed(one['mean'])} ({resampled_alike(one['mean'])})"
+        return f"{signed(one['mean'])} ({alike(one)})"
     interval = " (no interval)" if one["low"] is None else f" ({signed(one['low'])} to {signed(one['high'])})"
     return f"{signed(one['mean'])}{interval}"
 
@@ -41,9 +53,6 @@ def spread_words(one: Mapping[str, Any]) -> str:
     if one["mean"] is None:
         return "undefined"
     return figure(one["mean"]) + ("" if one["sd"] is None else f" ± {one['sd']:.3f}")
-
-
-TOO_FEW = "too few cases to tell"
 
 
 def percent(value: float | None) -> str:

@@ -19,7 +19,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.simulations.planning.choices import name_of
 
 AGAINST, REFERENCE = "against", "reference"
-AS_GIVEN = "as given"
+AS_GIVEN = "the plan"
 _CLOSING = {"[": "]", "(": ")", "{": "}"}
 _QUOTES = "'\""
 _QUOTED = re.compile(r"""'([^'\\]|\\.)*'|"([^"\\]|\\.)*\"""")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fedgraft.common.drawing.numbers import resampled_alike, signed
+from fedgraft.common.drawing.numbers import alike, signed
 
 UNDEFINED = "undefined"
 TITLES = {
@@ -41,7 +41,7 @@ def difference_cell(one: Mapping[str, Any]) -> str:
     if one["mean"] is None:
         return UNDEFINED
     if one.get("same"):
-        return f"{signed(one['mean'])} ({resampled_alike(one['mean'])})"
+        return f"{signed(one['mean'])} ({alike(one)})"
     return signed(one["mean"]) + ("" if one["low"] is None else f" [{signed(one['low'])}, {signed(one['high'])}]")
 
 

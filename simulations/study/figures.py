@@ -38,9 +38,9 @@ class Difference:
     Attributes:
         cases_deviation: how far the mean may be off because of the choice of test cases, as a standard deviation;
             ``None`` if it is unknown, and not in the interval.
-        same: whether the difference is the same with every seed and every resample of the test cases, as far as these
-            are known (two models that rank all cases alike, for instance all right). Then nothing says how sure it is,
-            and there is no interval: one of width 0 would be a false certainty.
+        same: whether the difference is the same with every seed and, if ``cases_deviation`` is known, every resample of
+            the test cases (two models that rank all cases alike, for instance all right). Then nothing says how sure it
+            is, and there is no interval: one of width 0 would be a false certainty.
         p: of no difference, two-sided, by the same variance and degrees of freedom; ``None`` without an interval.
     """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from fedgraft.common.drawing.numbers import TOO_FEW, resampled_alike
+from fedgraft.common.drawing.numbers import alike, why_untold
 from fedgraft.common.errors import DivergenceError
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.server.evidence.confounding import confounding
@@ -170,7 +170,7 @@ def not_better(difference: Mapping[str, Any]) -> list[str]:
     if mean is None or (low is not None and low > 0):
         return []
     between = "" if low is None or high is None else f" (95 % interval {low:+.3f} to {high:+.3f})"
-    between = f" ({resampled_alike(mean)}: {TOO_FEW})" if difference.get("same") else between
+    between = f" ({alike(difference)}: {why_untold(difference)})" if difference.get("same") else between
     return [
         f"the plan's network is not shown to be better than the simplest one: the difference is {mean:+.3f}{between}"
     ]

@@ -10,7 +10,7 @@ from typing import Any
 from fedgraft.common.drawing.charts import Axis, Series, around, chart, charts
 from fedgraft.common.drawing.curves import COLOURS
 from fedgraft.common.drawing.markup import Content, Html, Row, named, paragraph, section, table, tag, together
-from fedgraft.common.drawing.numbers import MISSING, TOO_FEW, difference_words, duration, figure, size, spread_words
+from fedgraft.common.drawing.numbers import MISSING, difference_words, duration, figure, size, spread_words
 from fedgraft.common.errors import FedGraftError
 from fedgraft.server.reports.page.rivals import rivals_lead, rivals_section
 
@@ -138,14 +138,16 @@ def differences_of(found: Found) -> list[Mapping[str, Any]]:
 
 
 def alike_sentence(found: Found) -> list[str]:
-    """What `fedgraft.common.drawing.numbers.resampled_alike` says of differences, if there is one; else nothing."""
-    compared = differences_of(found)
-    if not any(one.get("same") for each in compared for one in (each["mean_over_sites"], *each["by_site"].values())):
-        return []
-    return [
-        "Equal or the same in all resamples: whatever seed and test cases are drawn, the difference is that, as when "
-        f"both models rank all cases alike. There is no interval then, and no certainty: {TOO_FEW}."
-    ]
+    """What `fedgraft.common.drawing.numbers.alike` says of differences, a sentence for each of the two reasons."""
+    each = [one for some in differences_of(found) for one in (some["mean_over_sites"], *some["by_site"].values())]
+    known = {one.get("cases_deviation") is not None for one in each if one.get("same")}
+    said = {
+        True: "Equal or the same in all resamples: whatever seed and test cases are drawn, the difference is that, as "
+        "when both models rank all cases alike. There is no interval then, and no certainty: too few cases to tell.",
+        False: "Equal or the same with every seed: seeds change nothing, and what other test cases would change is not "
+        "known. There is no interval then, and no certainty.",
+    }
+    return [sentence for reason, sentence in said.items() if reason in known]
 
 
 def _marked(found: Found, site: str) -> Content:

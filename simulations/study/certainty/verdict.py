@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fedgraft.common.drawing.numbers import TOO_FEW, resampled_alike, signed
+from fedgraft.common.drawing.numbers import alike, signed, why_untold
 from fedgraft.simulations.study.figures import Difference, half_width
 
 Outcome = Literal["helped", "no_gain", "cannot_tell"]
@@ -55,7 +55,7 @@ def verdict(found: Difference, heading: str, margin: float, cases: int, shared: 
         words = (
             f"Can't tell whether federation helped: federated - local is {found.mean:+.3f} {heading} (mean over sites)"
         )
-        return Verdict(outcome, f"{words}, {resampled_alike(found.mean)}: {TOO_FEW}.", cases)
+        return Verdict(outcome, f"{words}, {alike(vars(found))}: {why_untold(vars(found))}.", cases)
     if found.low is None or found.high is None:
         why = "can't be said from one seed"
         if len(found.values) > 1:
@@ -102,7 +102,7 @@ def _said(found: Difference, heading: str) -> str:
 
 def _named(site: str, one: Mapping[str, Any]) -> str:
     if one.get("same"):
-        return f"{site} ({signed(one['mean'])}, {resampled_alike(one['mean'])})"
+        return f"{site} ({signed(one['mean'])}, {alike(one)})"
     alone = "; alone is better" if one["high"] < 0 else ""
     return f"{site} ({one['mean']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]{alone})"
 

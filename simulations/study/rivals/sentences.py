@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fedgraft.common.drawing.numbers import TOO_FEW, resampled_alike, signed
+from fedgraft.common.drawing.numbers import alike, signed, why_untold
 
 _NO_SEEDS = "from one seed there is no interval; give seeds=[0,1,2]"
 
@@ -41,7 +41,7 @@ def _rival(found: Mapping[str, Any], method: str, heading: str) -> str:
     if outcome == "missing":
         return f"{name}: no figure to compare with {reference}."
     if outcome == "same":
-        return f"{name}: {resampled_alike(over['mean'])}, {TOO_FEW} ({signed(over['mean'])} {heading})."
+        return f"{name}: {alike(over)}, {signed(over['mean'])} {heading}; {why_untold(over)}."
     if outcome == "one_seed":
         return f"{name}: {signed(over['mean'])} {heading} to {reference}; {_NO_SEEDS}."
     said = f"{interval(over)} {heading}"

@@ -59,7 +59,7 @@ def test_a_rival_is_the_plan_that_its_words_would_make() -> None:
     assert found.found == (
         "strategy=fedprox strategy.proximal_mu=2: without strategy.eta=0.1, which has no place there",
     )
-    assert found.digest == fg.plan(*base).digest and (found.study.recipe, found.study.reference) == ("as given", None)
+    assert found.digest == fg.plan(*base).digest and (found.study.recipe, found.study.reference) == ("the plan", None)
 
 
 def test_keywords_are_replaced_as_words_are() -> None:
@@ -78,11 +78,11 @@ def test_keywords_are_replaced_as_words_are() -> None:
         (("adaptation=ssf", "adaptation=lora rounds=3"), "adaptation=none", ["ssf", "lora rounds=3"]),
         (("train.lr=0.1",), "lr=0.01", ["lr=0.1"]),
         (("rounds=3", "rounds=9"), "rounds=20", ["rounds=3", "rounds=9"]),
-        (("strategy=fedprox", "rounds=3"), "as given", ["strategy=fedprox", "rounds=3"]),
-        (("train=sgd_table",), "as given", ["train=sgd_table"]),
+        (("strategy=fedprox", "rounds=3"), "the plan", ["strategy=fedprox", "rounds=3"]),
+        (("train=sgd_table",), "the plan", ["train=sgd_table"]),
         (("backbone=timm backbone.name=test_efficientnet",), "tf_efficientnet_lite0", ["timm name=test_efficientnet"]),
         (("strategy=fedavg strategy.fraction=0.5",), "fedavg", ["fedavg fraction=0.5"]),
-        (("strategy=fedprox", "+strategy=fedprox"), "as given", ["strategy=fedprox", "+strategy=fedprox"]),
+        (("strategy=fedprox", "+strategy=fedprox"), "the plan", ["strategy=fedprox", "+strategy=fedprox"]),
     ],
 )
 def test_what_all_rivals_say_first_is_left_out_of_their_names(
@@ -93,7 +93,7 @@ def test_what_all_rivals_say_first_is_left_out_of_their_names(
 
 
 def test_a_name_that_a_baseline_has_is_none_for_a_rival(plan: Plan) -> None:
-    assert called([["strategy=local"]], plan, groups(), ("local",)) == ("as given", ["strategy=local"])
+    assert called([["strategy=local"]], plan, groups(), ("local",)) == ("the plan", ["strategy=local"])
 
 
 WRONG = {

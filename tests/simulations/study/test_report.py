@@ -53,7 +53,7 @@ def test_the_tables(found: dict[str, Any]) -> None:
     assert rows[0] == ("a", "0.850 ± 0.071", "0.700 ± 0.000")
     assert rows[-1] == ("worst site", "0.650 ± 0.071 b", "0.700 ± 0.000 a")
     _, rows = difference_rows(found)
-    assert rows[1] == ("b", "-0.300 (the same in all resamples)")
+    assert rows[1] == ("b", "-0.300 (the same with every seed)")
     assert rows[2] == ("mean over sites", "-0.075 [-0.393, +0.243]")
     _, rows = cost_rows(found)
     assert rows == [
@@ -69,9 +69,9 @@ def test_the_sentences_say_who_is_better_alone(found: dict[str, Any]) -> None:
     )
     assert verdict.endswith("about 210 test cases (here 18) or about 3 seeds would tell.")
     assert by_site == (
-        "By site: can't tell at 2 of 2: a (+0.150 [-0.485, +0.785]), b (-0.300, the same in all resamples)."
+        "By site: can't tell at 2 of 2: a (+0.150 [-0.485, +0.785]), b (-0.300, the same with every seed)."
     )
-    assert alike.endswith("There is no interval then, and no certainty: too few cases to tell.")
+    assert alike.endswith("There is no interval then, and no certainty.")
     assert intervals == "Intervals hold the differences between seeds alone, not the choice of test cases."
     assert counted == "Means over sites, their differences and the worst site are over all 2 site(s)."
 

@@ -72,12 +72,14 @@ def test_where_no_site_has_enough_cases_nothing_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mean", "words"),
-    [(0.0, "+0.000 AUROC (mean over sites), equal"), (0.1, "+0.100 AUROC (mean over sites), the same")],
+    ("mean", "cases", "words"),
+    [
+        (0.0, 0.0, "+0.000 AUROC (mean over sites), equal in all resamples: too few cases to tell."),
+        (0.1, 0.0, "+0.100 AUROC (mean over sites), the same in all resamples: too few cases to tell."),
+        (0.0, None, "+0.000 AUROC (mean over sites), equal with every seed: what other test cases would change is not"),
+    ],
 )
-def test_the_same_in_all_resamples_is_no_certainty(mean: float, words: str) -> None:
-    found = verdict(Difference(mean, None, None, (mean, mean), same=True), "AUROC", 0.02, 40)
+def test_the_same_in_all_resamples_is_no_certainty(mean: float, cases: float | None, words: str) -> None:
+    found = verdict(Difference(mean, None, None, (mean, mean), cases, same=True), "AUROC", 0.02, 40)
     assert found.outcome == "cannot_tell"
-    assert found.words == (
-        f"Can't tell whether federation helped: federated - local is {words} in all resamples: too few cases to tell."
-    )
+    assert found.words.startswith(f"Can't tell whether federation helped: federated - local is {words}")

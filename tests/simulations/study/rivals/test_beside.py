@@ -134,8 +134,8 @@ def test_each_rival_is_a_sentence() -> None:
         small=shifted(0.001, -0.001, 0.002),
     )
     said = found["rivals"]["sentences"]
-    assert said[0] == "prox: the same in all resamples, too few cases to tell (+0.100 AUROC)."
-    assert said[1] == "adam: equal in all resamples, too few cases to tell (+0.000 AUROC)."
+    assert said[0] == "prox: the same with every seed, +0.100 AUROC; what other test cases would change is not known."
+    assert said[1] == "adam: equal with every seed, +0.000 AUROC; what other test cases would change is not known."
     assert said[2] == "better: better than avg, +0.050 [+0.048, +0.052] AUROC."
     assert said[3] == (
         "nearly: better than avg if it were the only rival, +0.033 [+0.002, +0.065] AUROC; among 5 it may be chance "
@@ -147,7 +147,7 @@ def test_each_rival_is_a_sentence() -> None:
     )
     assert "5 recipes are compared with avg. Each interval is a 95 % interval by itself, not corrected" in said[5]
     whole = sentences(found)
-    assert set(said) < set(whole) and any("no certainty: too few cases to tell" in one for one in whole)
+    assert set(said) < set(whole) and any("seeds change nothing, and what other test cases" in one for one in whole)
     wide = summary(margin=0.001, small=shifted(0.001, -0.001, 0.002))["rivals"]["sentences"][2]
     assert wide.endswith("AUROC; one of 0.001 is not ruled out.")
 
@@ -196,6 +196,17 @@ def test_the_paired_interval_is_that_of_a_bootstrap_of_cases() -> None:
         drawn.append(auroc(second[some], truth[some]) - auroc(first[some], truth[some]))
     assert one["paired"] and found["mean"] == pytest.approx(auroc(second, truth) - auroc(first, truth), abs=0.003)
     assert (found["high"] - found["low"]) / 2 == pytest.approx(1.96 * np.std(drawn), rel=0.1)
+
+
+def test_models_that_rank_all_cases_alike_are_no_certainty() -> None:
+    """Twice the scores are other probabilities of the same order: no resample of these cases tells them apart."""
+    values, _, truth = scores(3, 0.5)
+    runs = [scored(m, seed, s, truth) for seed in (0, 1) for m, s in (("federated", values), ("prox", 2 * values))]
+    found = summarise(runs, TASK, Judging(), recipes("federated", "prox"))
+    over = found["rivals"]["difference"]["prox"]["mean_over_sites"]
+    assert over["same"] and over["cases_deviation"] == 0.0 and over["low"] is None
+    assert found["rivals"]["sentences"][0] == "prox: equal in all resamples, +0.000 AUROC; too few cases to tell."
+    assert any("no certainty: too few cases to tell." in one for one in sentences(found))
 
 
 def test_the_tables(tmp_path: Path) -> None:
