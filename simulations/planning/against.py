@@ -53,9 +53,15 @@ def quoted(word: str) -> str:
         return f"{name}={_in_quotes(value)}"
     if name != AGAINST or "=" not in value:
         return word
-    inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
-    parts = _at_commas(inner)
-    return word if parts is None else f"{name}=[{','.join(map(_in_quotes, parts))}]"
+    outer = _at_commas(value) or []
+    lists = outer if outer and all(map(_is_list, outer)) else [value]  # several are a sweep
+    inner = [_at_commas(one[1:-1] if _is_list(one) else one) for one in lists]
+    found = [f"[{','.join(map(_in_quotes, parts))}]" for parts in inner if parts is not None]
+    return f"{name}={','.join(found)}" if len(found) == len(inner) else word
+
+
+def _is_list(text: str) -> bool:
+    return text.startswith("[") and text.endswith("]")
 
 
 def _at_commas(text: str) -> list[str] | None:

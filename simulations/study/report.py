@@ -112,7 +112,8 @@ def _intervals(found: Mapping[str, Any]) -> str:
     if not known:
         return "Intervals hold the differences between seeds alone, not the choice of test cases."
     how = "two methods are compared on the same cases (DeLong)"
-    if not found.get("judged", {"paired": True})["paired"]:
+    rivals = found.get("rivals", {}).get("difference", {}).values()
+    if not all(one["paired"] for one in (found.get("judged", {"paired": True}), *rivals)):
         how = "where the scores of the same cases are not known, two methods count as independent, which is too wide"
     return f"Intervals hold the differences between seeds and the choice of test cases; {how}."
 

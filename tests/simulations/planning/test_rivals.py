@@ -35,7 +35,7 @@ def rivals(*against: str, words: Sequence[str] = ()) -> Planned:
         ("against=[a.b=[1,2] c={d: 3},e=(4,5)]", "against=['a.b=[1,2] c={d: 3}','e=(4,5)']"),
         ("against=[a='b,c']", "against=['a=\\'b,c\\'']"),
         ("against=[]", "against=[]"),
-        ("against=[a=1],[a=2]", "against=[a=1],[a=2]"),
+        ("against=[a=1],[a=2 b=3,a=3]", "against=['a=1'],['a=2 b=3','a=3']"),
         ("against=[a=(1]", "against=[a=(1]"),
         ("reference=strategy=fedprox", "reference='strategy=fedprox'"),
         ("reference='a=b'", "reference='a=b'"),
