@@ -19,7 +19,7 @@ AGREEING = 0.2
 """The median cosine from which the other sites are said to agree."""
 AGAINST = -0.4
 """A site whose cosine is below this while the others agree pulls against them."""
-EARLY, FIRST = 4, -0.2
+EARLY, FIRST = 4, -0.3
 """A site whose first rounds, so many, have a larger mean cosine is not named: training is not in balance then."""
 LOOKED_AT = 500
 """Of more updates, so many, evenly spaced, say whether the others agree: of each pair the cosine is looked at."""

@@ -71,7 +71,7 @@ def test_a_site_that_pulls_against_others_only_once_training_is_in_balance_is_no
 def test_a_site_whose_first_rounds_do_not_point_away_is_not_named() -> None:
     """Of three sites with few cases two may agree by chance after some rounds: the mean of the first four decides."""
     against = Likeness(-0.8, -1.0, 0.5)
-    for first, named in ((0.0, False), (-0.1, False), (-0.2, True), (-0.3, True)):
+    for first, named in ((0.0, False), (-0.2, False), (-0.3, True), (-0.4, True)):
         early = Likeness(first, 0.0, 0.1)  # the others did not agree either
         rounds = [{"few": early}] * 4 + [{"few": against}] * 6
         assert pulling_against(rounds) == ({"few": [4, 5, 6, 7, 8, 9]} if named else {})
