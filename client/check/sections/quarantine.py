@@ -29,7 +29,7 @@ _GO_ON = "; until then runs go on without them"
 _TODO = MappingProxyType(
     {
         "missing": "copy the files here, or correct `path` in the manifest" + _GO_ON,
-        "not-dicom": "a picture needs its suffix (.png, .jpg, .tif); leave out what is no image" + _GO_ON,
+        "not-dicom": "a picture needs its suffix (.png, .jpg, .tif, .bmp); leave out what is no image" + _GO_ON,
         "no-pixels": "leave out reports, presentation states and the like" + _GO_ON,
         "unsupported": "export them as uncompressed DICOM" + _GO_ON,
         "too-large": "if they are sound, raise `limits` in site.yaml" + _GO_ON,
