@@ -53,6 +53,7 @@ def _lines(found: Overview, state: Path) -> Iterator[str]:
         yield f"waits for a decision: plan {one.plan[:16]}; fedgraft site review {one.plan[:8]}"
     for one in found.beyond:
         yield f"refused by `bounds` in site.yaml: plan {one.plan[:16]}; fedgraft site review {one.plan[:8]} says which"
+    yield from (f"of its cases: {remark}" for remark in found.remarks)
     sent = sum(one.bytes for one in found.left)
     days = {one.day for one in found.left}
     answers = sum(one.times for one in found.left)

@@ -13,6 +13,7 @@ from typing import Any
 
 from fedgraft.client.approval.deciding import Waiting, out_of_bounds, waiting
 from fedgraft.client.approval.decisions import Decisions, standing_in
+from fedgraft.client.cohort.quarantine import read_remarks
 from fedgraft.client.overview.left import Left, read_left
 from fedgraft.client.site.log_names import RELEASED
 from fedgraft.client.site.site_file import SiteFile
@@ -58,6 +59,7 @@ class Overview:
         coordinator: its address; ``None`` if the site file names none.
         connected: whether ``fedgraft site start`` runs.
         beyond: the newest plans that ``bounds`` in the site file refused.
+        remarks: sentences on its cases, of the last run that read them.
         log: what is wrong with the log of decisions; empty if it is as it was written.
         used: bytes of the site's state and store. ``free``: bytes that the disk still has.
         last_error: code and moment of the last failure; ``None`` if there was none, or it is over: something was
@@ -72,6 +74,7 @@ class Overview:
     approval: str
     waiting: tuple[Waiting, ...]
     beyond: tuple[Waiting, ...]
+    remarks: tuple[str, ...]
     decided: tuple[Decided, ...]
     log: str
     left: tuple[Left, ...]
@@ -97,6 +100,7 @@ def overview(site: SiteFile, now: float) -> Overview:
         approval=site.approval,
         waiting=asked,
         beyond=beyond,
+        remarks=read_remarks(site.state),
         decided=decided,
         log=wrong,
         left=read_left(site.state),

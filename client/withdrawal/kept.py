@@ -15,8 +15,8 @@ from fedgraft.client.site.site_file import SiteFile
 
 ROWS = "kept"
 """In the site's store: facts, pixels and features of all cases."""
-LISTS = ("predictions.csv", "quarantine.jsonl", "check.html", "report.html")
-"""In the state folder: a line or a thumbnail for single cases."""
+LISTS = ("predictions.csv", "quarantine.jsonl", "remarks.json", "check.html", "report.html")
+"""In the state folder: a line or a thumbnail for single cases, or what a few may show."""
 BY_RUN = ("recall", "asked/*.safetensors", "answers/*.safetensors")
 """In the state folder: which rows a run needs, what groups of patients gave to what was sent, and the last answer,
 which would be given again if a round is begun again."""

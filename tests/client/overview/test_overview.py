@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fedgraft.client.approval.decisions import FILE, Decisions
+from fedgraft.client.cohort.quarantine import write_remarks
 from fedgraft.client.overview.left import Left, by_day
 from fedgraft.client.overview.overview import Work, overview
 from fedgraft.client.site.site_file import SiteFile, write_site_file
@@ -58,6 +59,8 @@ def test_plans_that_the_bounds_refused_are_listed(
     assert values["beyond"][0]["came"] == "1970-01-01T02:00:05Z"
     pending = json.loads(said(capsys, 0, "pending", "--json", *where))
     assert [(one["plan"][0], one["refused_by"]) for one in pending] == [("0", ""), *((n, "bounds") for n in "54321")]
+    write_remarks(site.state, ("60 pictures are dark",))
+    assert "of its cases: 60 pictures are dark" in said(capsys, 3, "status", *where)
     line = "refused by `bounds` in site.yaml: plan 5ccccccccccccccc; fedgraft site review 5ccccccc says which"
     assert line in said(capsys, 3, "status", *where)
     write_site_file(tmp_path / "site.yaml", replace(site, approval="all"))
