@@ -17,6 +17,7 @@ from torch import Tensor
 from fedgraft.client.features.compiled import compiled, installed_version, is_installed, multiply_adds
 from fedgraft.client.features.folded import folded, in_parts
 from fedgraft.client.site.machine import Machine
+from fedgraft.common.errors import first_line
 from fedgraft.common.models.frozen_part import INPUTS, Computation, Piece
 
 Name = Literal["eager", "folded", "openvino"]
@@ -25,8 +26,6 @@ TOLERANCE = 1e-4
 """Of a number, absolute, and relative where it is above 1."""
 SAMPLE = 8
 """On how many cases the others are compared with ``eager``."""
-_ITS_OWN = ("Exception from ", "Check ", "Node ", "[")
-_MOST_SAID = 200
 PAYS = 10**11
 """Multiply-adds of each thread from which compiling pays: it takes 1.3 s of one, and saves 13 ns for a thousand."""
 
@@ -89,7 +88,10 @@ def _compared(
             return None
         found, expected = made(cases), computation(cases)
     except (RuntimeError, TypeError, ValueError, ImportError) as error:
-        _say(network, runtime, f"can't compute it{_because(error)}, and torch does")
+        logging.getLogger(__name__).debug(f"{runtime.name}: {error}")  # of a compiler: names of its own nodes and files
+        missing = isinstance(error, ImportError)
+        why = f"can't be loaded ({first_line(error)[:200]})" if missing else "can't compute such a network"
+        _say(network, runtime, f"{why}, and torch computes the same")
         return None
     apart = (found - expected).abs() / expected.abs().clamp(min=1) if found.shape == expected.shape else None
     if apart is None or not bool((apart <= TOLERANCE).all()):
@@ -97,14 +99,6 @@ def _compared(
         _say(network, runtime, f"differs {largest}")
         return None
     return made
-
-
-def _because(error: Exception) -> str:
-    """The first line of an error's text that says something to a reader, in brackets: OpenVINO's begin with places in
-    its own source, and quote its conditions."""
-    lines = (line.strip() for line in str(error).splitlines())
-    said = next((line for line in lines if line and not line.startswith(_ITS_OWN)), "")
-    return f" ({said[:_MOST_SAID]})" if said else ""
 
 
 def _made(runtime: Runtime, computation: Computation, machine: Machine, cases: Tensor) -> Compute | None:
