@@ -33,7 +33,7 @@ _LINEAR = (nn.Linear, Linear, Projected)
 """Not what derives from them, which may do other things to outputs."""
 _MOST_NUMBERS, _MOST_PAIRS = 128_000_000, 4_000_000
 """Numbers of inputs that are held (512 MB), and pairs of cases of one patient."""
-_PAIRS_AT_ONCE = 4096
+_AT_ONCE = 4096
 Weights = dict[str, Tensor]
 
 
@@ -128,7 +128,7 @@ class _Sites:
             seen, known = _inputs(head, task, device)
             inputs.append(seen)
             squares.append(torch.where(known, seen.double().square().sum(dim=1) + one, torch.inf))
-            some = own.to(device).split(_PAIRS_AT_ONCE, dim=1)
+            some = own.to(device).split(_AT_ONCE, dim=1)
             products += [(seen[a].double() * seen[b].double()).sum(dim=1) + one for a, b in some]
         cases = list(accumulate((len(one) for one in inputs), initial=0))
         patients = accumulate((site.patients.count for site in how), initial=0)
@@ -175,7 +175,7 @@ class _Sites:
         scaled = wide * (factor * there.to(factor.device))[self.group][:, None]
         found = []
         for rows, inputs in zip(scaled.split([len(one) for one in self.inputs]), self.inputs, strict=True):
-            by_name = {WEIGHT: (rows.to(inputs.dtype).T @ inputs).double(), BIAS: rows.sum(dim=0)}
+            by_name = {WEIGHT: _product(rows, inputs), BIAS: rows.sum(dim=0)}
             found.append(torch.cat([by_name[name].reshape(-1) for name in weights]))
         return torch.stack(found).cpu()
 
@@ -190,6 +190,13 @@ class _Sites:
             parts = [total(loss, outputs[places], self.labels[places]) for loss, places in self.losses]
             (slopes,) = torch.autograd.grad(torch.stack(parts).sum(), outputs)
         return slopes
+
+
+def _product(rows: Tensor, inputs: Tensor) -> Tensor:
+    """``rows.T @ inputs``, float64; in float32 for some cases at a time, so that what one patient gives is not lost or
+    made longer in the rounding of a large sum."""
+    parts = zip(rows.to(inputs.dtype).split(_AT_ONCE), inputs.split(_AT_ONCE), strict=True)
+    return torch.stack([(some.T @ seen).double() for some, seen in parts]).sum(dim=0)
 
 
 def _inputs(head: nn.Module, task: LocalTraining, device: torch.device) -> tuple[Tensor, Tensor]:
