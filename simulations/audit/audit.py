@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fedgraft.common.errors import PlanError
-from fedgraft.common.heads.linear_shape import width_of
+from fedgraft.common.heads.linear_shape import is_linear, width_of
+from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.privacy.budget import budget_of
 from fedgraft.common.runtime.files import replacing
 from fedgraft.server.reports.documents import write_documents
@@ -96,6 +97,12 @@ def _mechanism(audited: AuditedRun) -> Mechanism | None:
     return mechanism_of(audited.plan, _width(audited), _training_sites(audited))
 
 
+def _canaries(audited: AuditedRun) -> Finding:
+    model = audited.model
+    head_alone = model.constant.what == FEATURES and is_linear(model.network.head, needs_bias=False)
+    return canaries(audited.plan, _width(audited), _training_sites(audited), head_alone)
+
+
 def _width(audited: AuditedRun) -> int:
     return width_of(audited.model.network.head, audited.model.head_width)
 
@@ -113,7 +120,7 @@ ATTACKS: dict[str, Callable[[AuditedRun, Asked], Finding]] = {
     "membership": lambda audited, asked: membership(audited, asked.shadows, asked.seed),
     "confidence": lambda audited, asked: confidence(audited),
     "updates": lambda audited, asked: updates(audited),
-    "canaries": lambda audited, asked: canaries(audited.plan, _width(audited), _training_sites(audited)),
+    "canaries": lambda audited, asked: _canaries(audited),
     "reconstruction": lambda audited, asked: reconstruction(audited, _mechanism(audited), asked.seed),
     "pictures": lambda audited, asked: pictures(audited.model, asked.seed),
     "differencing": lambda audited, asked: differencing(audited, _mechanism(audited), asked.seed),
