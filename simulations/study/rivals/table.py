@@ -14,27 +14,14 @@ from fedgraft.simulations.study.cells import difference_cell, spread_cell
 RIVALS = "rivals.csv"
 MEAN = "mean over sites"
 COLUMNS = (
-    *(
-        "recipe",
-        "words",
-        "minus",
-        "site",
-        "few_cases",
-        "validation",
-        "test",
-        "difference",
-        "low",
-        "high",
-        "p",
-        "p_holm",
-    ),
-    *("outcome", "chosen_by_validation"),
+    *("recipe", "words", "minus", "site", "few_cases", "validation", "test", "difference"),
+    *("low", "high", "p", "p_holm", "outcome", "chosen_by_validation"),
 )
 _SHORT = {
     "better": "better",
     "worse": "worse",
-    "better_alone": "if alone",
-    "worse_alone": "if alone",
+    "better_alone": "better (alone)",
+    "worse_alone": "worse (alone)",
     "no_difference": "none shown",
     "same": "can't tell",
     "cannot_tell": "can't tell",
