@@ -127,9 +127,9 @@ def noisy_training_together(
     Args:
         sessions: of one model and one plan, without local tensors.
     """
-    model, first = sessions[0].model, tasks[0]
+    model = sessions[0].model
     head, prefix = model.constant.trained, model.constant.prefix
-    trained = {n: p for n, p in head.named_parameters() if p.requires_grad and first.rates.get(n, 1.0) > 0}
+    trained = tasks[0].trained(head)
     how = [PrivateSite(session).steps for session in sessions]
     if {prefix + name for name in trained} != set(model.names("shared")) or not in_closed_form(head, trained, how):
         return None

@@ -9,7 +9,6 @@ several cases. The sums that `fedgraft.client.privacy.case_gradients` finds for 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -20,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fedgraft.client.privacy.clipping import Patients
-from fedgraft.client.privacy.steps import NoisySteps, diverged
+from fedgraft.client.privacy.steps import NoisySteps, by_name, diverged, move
 from fedgraft.client.training.loop import LocalTraining, LossFunction, build_optimizer
-from fedgraft.common.errors import BoundsError, PlanError
+from fedgraft.common.errors import PlanError
 from fedgraft.common.heads.heads import Linear
 from fedgraft.common.heads.linear_shape import BIAS, WEIGHT
 from fedgraft.common.heads.projected import Projected
@@ -72,18 +71,11 @@ def train_linear(
     sites, first = _Sites.of(head, tasks, how, device), tasks[0]
     stacked = {name: torch.stack([value.to(device)] * len(tasks)).requires_grad_() for name, value in start.items()}
     optimizer = build_optimizer(stacked, first)
-    anchors = {name: first.received[name].to(device) for name in stacked if first.mu and name in first.received}
-    deadline = min(task.deadline for task in tasks)
+    centres = first.centres(stacked, device)
     for _ in range(how[0].steps):
-        if time.monotonic() > deadline:
-            raise BoundsError("training for this message takes longer than bounds.seconds")
-        slopes = sites.noisy_means(stacked, how)
-        with torch.no_grad():
-            for name, parameter in stacked.items():
-                found = slopes[name].to(device, parameter.dtype)
-                parameter.grad = found + first.mu * (parameter - anchors[name]) if name in anchors else found
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for task in tasks:
+            task.require_time()
+        move(optimizer, stacked, sites.noisy_means(stacked, how), first, centres)
     each = [{name: value[place].detach().clone() for name, value in stacked.items()} for place in range(len(tasks))]
     return [diverged(own.values(), task.lr) or own for own, task in zip(each, tasks, strict=True)]
 
@@ -153,8 +145,7 @@ class _Sites:
         sums = self.bounded_sums(weights, there, how[0].bound)
         expected = np.array([[one.sampled * one.count] for one in how])
         told = with_noise(sums.numpy().reshape(-1), how[0].bound, how[0].noise).reshape(sums.shape) / expected
-        parts = torch.from_numpy(told).split([value[0].numel() for value in weights.values()], dim=1)
-        return {name: part.reshape(weights[name].shape) for name, part in zip(weights, parts, strict=True)}
+        return by_name(torch.from_numpy(told), weights)
 
     def bounded_sums(self, weights: Mapping[str, Tensor], there: Tensor, bound: float) -> Tensor:
         """Each site's sum of its patients' bounded gradients, ``(S, D)`` float64 on the CPU, in the order of
@@ -175,8 +166,8 @@ class _Sites:
         scaled = wide * (factor * there.to(factor.device))[self.group][:, None]
         found = []
         for rows, inputs in zip(scaled.split([len(one) for one in self.inputs]), self.inputs, strict=True):
-            by_name = {WEIGHT: _product(rows, inputs), BIAS: rows.sum(dim=0)}
-            found.append(torch.cat([by_name[name].reshape(-1) for name in weights]))
+            own = {WEIGHT: _product(rows, inputs), BIAS: rows.sum(dim=0)}
+            found.append(torch.cat([own[name].reshape(-1) for name in weights]))
         return torch.stack(found).cpu()
 
     def _slopes(self, weights: Mapping[str, Tensor]) -> Tensor:

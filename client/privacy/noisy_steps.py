@@ -9,7 +9,6 @@ nothing else of the cases.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -17,9 +16,8 @@ from torch import Tensor, nn
 
 from fedgraft.client.privacy.case_gradients import bounded_sum, case_gradients, cases_at_once, in_order
 from fedgraft.client.privacy.linear_steps import in_closed_form, train_linear
-from fedgraft.client.privacy.steps import NoisySteps, diverged
+from fedgraft.client.privacy.steps import NoisySteps, by_name, diverged, move
 from fedgraft.client.training.loop import LocalTraining, at_rest, build_optimizer
-from fedgraft.common.errors import BoundsError
 from fedgraft.common.privacy.noise import drawn, with_noise
 from fedgraft.common.seeding import seed_generators
 
@@ -32,27 +30,19 @@ def train_with_noise(network: nn.Module, task: LocalTraining, how: NoisySteps, d
         DivergenceError: a weight is not finite.
         BoundsError: the training took longer than the site allows.
     """
-    trained = {n: p for n, p in network.named_parameters() if p.requires_grad and task.rates.get(n, 1.0) > 0}
+    trained = task.trained(network)
     if in_closed_form(network, trained, [how]):
         _in_closed_form(network, trained, task, how, device)
         return
     optimizer = build_optimizer(trained, task)
-    near = task.received if task.mu else {}
-    anchors = {name: near[name].to(device) for name in trained if name in near}
+    centres = task.centres(trained, device)
     network.train()
     with torch.random.fork_rng(devices=[]), at_rest(network, trained):
         seed_generators(int.from_bytes(os.urandom(8), "little") >> 1)  # for dropout
         for _ in range(how.steps):
-            if time.monotonic() > task.deadline:
-                raise BoundsError("training for this message takes longer than bounds.seconds")
+            task.require_time()
             slope = _noisy_sum(network, trained, task, how, device) / (how.sampled * how.count)
-            parts = slope.split([parameter.numel() for parameter in trained.values()])
-            with torch.no_grad():
-                for (name, parameter), part in zip(trained.items(), parts, strict=True):
-                    found = part.reshape(parameter.shape).to(device, parameter.dtype)
-                    parameter.grad = found + task.mu * (parameter - anchors[name]) if name in anchors else found
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            move(optimizer, trained, by_name(slope, trained), task, centres)
     network.eval()
     if (error := diverged(trained.values(), task.lr)) is not None:
         raise error

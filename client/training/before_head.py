@@ -90,19 +90,16 @@ def inputs_to_use(network: nn.Module, examples: Examples, device: torch.device, 
         changed: as `inputs_of_weights`, or else as `features_before_head`.
     """
     change = _change(network) if changed else _as_they_are
-    if head_of(network) is not network or len(examples) * _width(examples, change) <= _MOST_HELD:
-        return _over_cases(network, examples, device, change)
 
     def read(cases: Tensor) -> Tensor:
         with torch.no_grad():
             return change(examples.batch(cases).to(device)).cpu()
 
-    return ReadAgain((len(examples), _width(examples, change)), read)
-
-
-def _width(examples: Examples, change: Callable[[Tensor], Tensor]) -> int:
-    with torch.no_grad():
-        return change(examples.batch(torch.zeros(1, dtype=torch.int64))).flatten(1).shape[1]
+    if head_of(network) is network:
+        width = read(torch.zeros(1, dtype=torch.int64)).flatten(1).shape[1]
+        if len(examples) * width > _MOST_HELD:
+            return ReadAgain((len(examples), width), read)
+    return _over_cases(network, examples, device, change)
 
 
 def _change(network: nn.Module) -> Callable[[Tensor], Tensor]:

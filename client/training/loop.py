@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.sgd import sgd
 
 from fedgraft.client.augmentation.mixing import Mixing
 from fedgraft.client.augmentation.views import choose_views
@@ -19,6 +18,7 @@ from fedgraft.client.features.examples import Examples
 from fedgraft.client.fence.units import UnitWatch
 from fedgraft.client.training.before_head import watching
 from fedgraft.client.training.steps.linear import LinearHead, is_linear
+from fedgraft.client.training.steps.optimizer import Optimizer, optimizer_of
 from fedgraft.common.errors import BoundsError, DivergenceError
 from fedgraft.common.interfaces.sampler import Sampler
 from fedgraft.common.plan.sections import TrainSection
@@ -95,6 +95,23 @@ class LocalTraining:
             for part in batches(len(order), self.train.batch_size):
                 yield TrainingStep(order[part], self.examples.at(rows[part]), labels[part])
 
+    def trained(self, network: nn.Module) -> dict[str, nn.Parameter]:
+        """The parameters that are trained, by name: those that require a gradient, and whose rate is not 0."""
+        return {n: p for n, p in network.named_parameters() if p.requires_grad and self.rates.get(n, 1.0) > 0}
+
+    def centres(self, names: Iterable[str], device: torch.device) -> dict[str, Tensor]:
+        """The received weights that the proximal term draws these to, by name; none without the term."""
+        near = self.received if self.mu else {}
+        return {name: near[name].to(device) for name in names if name in near}
+
+    def require_time(self) -> None:
+        """
+        Raises:
+            BoundsError: the training took longer than the site allows.
+        """
+        if time.monotonic() > self.deadline:
+            raise BoundsError("training for this message takes longer than bounds.seconds")
+
     def shown(self) -> int:
         """How many cases an epoch shows; does not draw from ``generator``."""
         if self.sampler is None:
@@ -123,10 +140,9 @@ def train_locally(network: nn.Module, task: LocalTraining, device: torch.device)
         DivergenceError: the loss became infinite or not a number.
         BoundsError: the training took longer than the site allows.
     """
-    trained = {n: p for n, p in network.named_parameters() if p.requires_grad and task.rates.get(n, 1.0) > 0}
+    trained = task.trained(network)
     optimizer = build_optimizer(trained, task)
-    near = task.received if task.mu else {}
-    anchors = [(trained[name], near[name].to(device)) for name in trained if name in near]
+    anchors = [(trained[name], centre) for name, centre in task.centres(trained, device).items()]
     linear = task.is_plain and not anchors and is_linear(network, trained)
     head = LinearHead(cast(nn.Linear, network), task.loss, task.watch) if linear else None
     network.train()
@@ -135,8 +151,7 @@ def train_locally(network: nn.Module, task: LocalTraining, device: torch.device)
     with torch.random.fork_rng(devices=[]), at_rest(network, trained), watching_units:
         seed_generators(task.generator.initial_seed())  # dropout draws from torch's own generator
         for step in task.steps():
-            if time.monotonic() > task.deadline:
-                raise BoundsError("training for this message takes longer than bounds.seconds")
+            task.require_time()
             if task.watch is not None:
                 task.watch.step(step.cases)
             optimizer.zero_grad(set_to_none=True)
@@ -222,61 +237,12 @@ def _outputs_and_features(network: nn.Module, inputs: Tensor) -> tuple[Tensor, T
     return outputs, seen[-1]
 
 
-class Optimizer(Protocol):
-    """What changes parameters by their gradients."""
-
-    def step(self) -> object: ...
-
-    def zero_grad(self, set_to_none: bool) -> None: ...
-
-
-class _FusedSGD:
-    """``torch.optim.SGD(..., fused=True)``, by torch's own function: the class imports torch's compiler when it is
-    made, which takes a second."""
-
-    def __init__(self, groups: list[dict[str, Any]], train: TrainSection) -> None:
-        self._groups = [(list(one["params"]), float(one["lr"])) for one in groups]
-        self._buffers: dict[Tensor, Tensor | None] = {}
-        self._train = train
-
-    def step(self) -> None:
-        """A step of all parameters that have a gradient."""
-        for parameters, rate in self._groups:
-            moved = [one for one in parameters if one.grad is not None]
-            buffers = [self._buffers.get(one) for one in moved]
-            with torch.no_grad():
-                sgd(
-                    moved,
-                    [one.grad for one in moved if one.grad is not None],
-                    buffers,
-                    fused=True,
-                    weight_decay=self._train.weight_decay,
-                    momentum=self._train.momentum,
-                    lr=rate,
-                    dampening=0.0,
-                    nesterov=False,
-                    maximize=False,
-                )
-            self._buffers |= dict(zip(moved, buffers, strict=True))
-
-    def zero_grad(self, set_to_none: bool) -> None:
-        for parameters, _ in self._groups:
-            for one in parameters:
-                one.grad = None
-
-
 def build_optimizer(parameters: Mapping[str, Tensor], task: LocalTraining) -> Optimizer:
     """The plan's optimizer for these parameters (by name), with fresh state."""
     groups: dict[float, list[Tensor]] = {}
     for name, parameter in parameters.items():
         groups.setdefault(task.rates.get(name, 1.0), []).append(parameter)
-    return _optimizer([{"params": some, "lr": task.lr * rate} for rate, some in groups.items()], task.train, task.lr)
-
-
-def _optimizer(parameters: list[dict[str, Any]], train: TrainSection, lr: float) -> Optimizer:
-    if train.optimizer == "sgd":
-        return _FusedSGD(parameters, train)
-    return torch.optim.AdamW(parameters, lr, weight_decay=train.weight_decay, fused=True)
+    return optimizer_of([{"params": some, "lr": task.lr * rate} for rate, some in groups.items()], task.train, task.lr)
 
 
 def count_steps(cases: int, train: TrainSection) -> int:

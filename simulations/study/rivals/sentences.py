@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fedgraft.common.drawing.numbers import alike, signed, why_untold
+from fedgraft.simulations.study.cells import difference_cell
 
 _NO_SEEDS = "from one seed there is no interval; give seeds=[0,1,2]"
 
@@ -29,11 +30,6 @@ def sentences(found: Mapping[str, Any], heading: str, seeds: Sequence[int]) -> l
     ]
 
 
-def interval(one: Mapping[str, Any]) -> str:
-    """``-0.004 [-0.012, +0.005]``."""
-    return f"{signed(one['mean'])} [{signed(one['low'])}, {signed(one['high'])}]"
-
-
 def _rival(found: Mapping[str, Any], method: str, heading: str) -> str:
     names, one, margin = found["names"], found["difference"][method], found["margin"]
     name, over, outcome = names[method], one["mean_over_sites"], one["outcome"]
@@ -44,7 +40,7 @@ def _rival(found: Mapping[str, Any], method: str, heading: str) -> str:
         return f"{name}: {alike(over)}, {signed(over['mean'])} {heading}; {why_untold(over)}."
     if outcome == "one_seed":
         return f"{name}: {signed(over['mean'])} {heading} to {reference}; {_NO_SEEDS}."
-    said = f"{interval(over)} {heading}"
+    said = f"{difference_cell(over)} {heading}"
     if outcome == "cannot_tell":
         why = "every site has fewer than 5 positive or negative test cases (survival: events)"
         return f"{name}: nothing that these data can tell, {said}: {why}."
