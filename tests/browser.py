@@ -1,4 +1,7 @@
-"""A headless Chromium, driven by its own DevTools protocol: https://chromedevtools.github.io/devtools-protocol/."""
+"""A headless Chromium, driven by its own DevTools protocol: https://chromedevtools.github.io/devtools-protocol/.
+
+The program, where one is installed; otherwise Qt's build of it (PySide6-WebEngine, of the extra ``dev``).
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,11 @@ import base64
 import contextlib
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -21,20 +27,39 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needed = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 LONGEST_SECONDS = 120.0
-OPTIONS = (
-    "--headless=new",
+QUIET = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
+    "--hide-scrollbars",
+)
+NOWHERE_ELSE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
+PROGRAM = (
+    "--headless=new",
+    *QUIET,
     "--disable-extensions",
     "--no-first-run",
-    "--hide-scrollbars",
     "--remote-debugging-port=0",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+    NOWHERE_ELSE,
 )
+ENGINE = Path(__file__).with_name("web_engine.py")
+LISTENS = re.compile(r"^DevTools listening on ws://127\.0\.0\.1:(\d+)/", re.MULTILINE)
+
+
+def why_none() -> str | None:
+    """Why there is no browser on this machine; ``None`` where there is one."""
+    if CHROMIUM is not None:
+        return None
+    tried = [sys.executable, "-c", "import PySide6.QtWebEngineWidgets"]
+    done = subprocess.run(tried, capture_output=True, text=True, check=False)
+    last = (done.stderr.strip().splitlines() or [""])[-1]
+    return f"no Chromium on this machine, and none of Qt's: {last}" if done.returncode else None
+
+
+MISSING = why_none()
+needed = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 
 
 @dataclass
@@ -135,24 +160,30 @@ class Page:
         path.write_bytes(base64.b64decode(told["data"]))
 
 
+def command(profile: Path) -> list[str]:
+    """What starts a browser. Both say on standard error at which port they listen."""
+    if CHROMIUM is not None:
+        return [CHROMIUM, *PROGRAM, f"--user-data-dir={profile}", "about:blank"]
+    with socket.create_server(("127.0.0.1", 0)) as free:  # Qt takes no 0 for "any"
+        port = free.getsockname()[1]
+    return [sys.executable, str(ENGINE), str(port), *QUIET, NOWHERE_ELSE]
+
+
 @contextlib.contextmanager
 def chromium(folder: Path) -> Iterator[Page]:
     """A browser with one empty page, and its profile in a folder; it ends with the block."""
     client = pytest.importorskip("websockets.sync.client", reason="the browser's protocol needs the package websockets")
-    assert CHROMIUM is not None
-    port, log = folder / "profile" / "DevToolsActivePort", folder / "chromium.log"
+    log = folder / "chromium.log"
     folder.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as stream:
-        words = [CHROMIUM, *OPTIONS, f"--user-data-dir={folder / 'profile'}", "about:blank"]
-        process = subprocess.Popen(words, stdout=stream, stderr=stream, start_new_session=True)
+        process = subprocess.Popen(command(folder / "profile"), stdout=stream, stderr=stream, start_new_session=True)
     try:
         deadline = time.monotonic() + LONGEST_SECONDS
-        while not (port.is_file() and port.read_text().count("\n")):
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+        while not (found := LISTENS.search(log.read_text(errors="replace"))):
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text(errors="replace")
             time.sleep(0.05)
-        number = port.read_text().splitlines()[0]
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"http://127.0.0.1:{number}/json/list", timeout=LONGEST_SECONDS) as answer:
+        with opener.open(f"http://127.0.0.1:{found[1]}/json/list", timeout=LONGEST_SECONDS) as answer:
             (target,) = [one for one in json.load(answer) if one["type"] == "page"]
         with client.connect(target["webSocketDebuggerUrl"], max_size=None, proxy=None) as connection:
             page = Page(connection)
