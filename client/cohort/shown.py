@@ -27,7 +27,7 @@ class StandIn:
     Attributes:
         cell: its own, for people.
         rows: the case's encoded row with other cells in this column, ``(K, F)`` float32: its mean, or each category;
-            the note without the word.
+            the note without the word or window.
     """
 
     column: str

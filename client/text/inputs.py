@@ -19,7 +19,7 @@ from fedgraft.client.cohort.shown import StandIn
 from fedgraft.client.notes.views import NoteViews
 from fedgraft.client.text.hashing import Hasher
 from fedgraft.client.text.notes import NoteReader, words_of
-from fedgraft.client.text.stand_ins import stand_ins_of
+from fedgraft.client.text.stand_ins import stand_ins_of, without_windows
 from fedgraft.client.text.windows import Windower
 from fedgraft.common.errors import DataError
 from fedgraft.common.installed import version_of
@@ -109,11 +109,14 @@ class TextInputs:
 
     @property
     def compared(self) -> str:
-        return "those of the note without the word"
+        return "those of the note without the word, or the window"
 
     def stand_ins(self, case: Case, row: Tensor) -> list[StandIn]:
-        """As `fedgraft.client.cohort.shown.InColumns`: the note without one of its words."""
-        return stand_ins_of(self.note(case), lambda notes: torch.from_numpy(self.encoded(notes)))
+        """As `fedgraft.client.cohort.shown.InColumns`: the note without one of its windows, or of its words."""
+        note = self.note(case)
+        openings = () if self.windower is None else self.windower.openings(note)
+        windows = without_windows(torch.from_numpy(self.encoded([note])), self.spec, openings)
+        return [*windows, *stand_ins_of(note, lambda notes: torch.from_numpy(self.encoded(notes)))]
 
     def _parts(self, inputs: NDArray[np.float32]) -> Iterator[slice]:
         """Slices of a batch with at most about `_WINDOWS_AT_ONCE` windows, of one note at least."""

@@ -1,4 +1,5 @@
-"""A note with one of its words taken out, wherever it stands: what a score loses by it, the score rested on."""
+"""A note with one of its words taken out, wherever it stands, or one of its windows: what a score loses by it, the
+score rested on."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from fedgraft.client.cohort.shown import StandIn
 from fedgraft.client.text.language import WORDS
+from fedgraft.common.interfaces.inputs import TextSpec
 
 MOST = 120
 """Of a longer note, so many of its words are taken out, those that stand there most often; each costs a pass."""
@@ -29,6 +31,21 @@ def stand_ins_of(note: str, encoded: Callable[[Sequence[str]], Tensor]) -> list[
         StandIn(word, "once" if counts[word] == 1 else f"{counts[word]} times", encoded([_without(note, word)]))
         for word in words
     ]
+
+
+def without_windows(row: Tensor, spec: TextSpec, openings: Sequence[str]) -> list[StandIn]:
+    """The windows of a note, if it has several; hashed words beside them stay.
+
+    Args:
+        row: the note as encoded, ``(1, F)``.
+        openings: the first words of each window.
+    """
+    found = []
+    for at, words in enumerate(openings if len(openings) > 1 else ()):
+        rows = row.clone()
+        rows[:, at * spec.length : (at + 1) * spec.length] = 0
+        found.append(StandIn(f"window {at + 1} of {len(openings)}", f"{words} …", rows))
+    return found
 
 
 def _without(note: str, word: str) -> str:

@@ -13,6 +13,7 @@ from fedgraft.common.interfaces.inputs import TextSpec
 from fedgraft.common.kinds.text_source import TOKENIZER, Source, require_package
 
 Tokens = NDArray[np.float32]
+_WORDS_SHOWN = 5
 
 
 class Windower:
@@ -53,6 +54,15 @@ class Windower:
     def windows(self, notes: Sequence[str]) -> list[int]:
         """How many windows each note would have, were there no limit."""
         return [len(self._cut(encoding.ids)) for encoding in self._encoded(notes)]
+
+    def openings(self, note: str) -> list[str]:
+        """The first words of each window of a note, of those that the network sees."""
+        (encoding,) = self._encoded([note])
+        windows = self._cut(encoding.ids)[: self._spec.windows]
+        step, most = self._own - self._spec.overlap, self._own
+        starts = (encoding.offsets[at * step : at * step + most] for at in range(len(windows)))
+        passages = (note[some[0][0] : some[-1][1]] if some else "" for some in starts)
+        return [" ".join(passage.split()[:_WORDS_SHOWN]) for passage in passages]
 
     def _encoded(self, notes: Sequence[str]) -> Any:
         return self._tokenizer.encode_batch(list(notes), add_special_tokens=False)

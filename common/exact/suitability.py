@@ -56,6 +56,11 @@ def require_fittable(
     name = choice_of("head", plan.head.target)
     if any(isinstance(module, nn.Dropout) and module.p > 0 for module in head.modules()):
         raise PlanError(f"strategy=exact draws nothing at random: set head.dropout=0 of head={name}")
+    if getattr(head, "stays_at_zero", False):
+        raise PlanError(
+            f"strategy=exact begins at a strong ridge, which shrinks all weights of head={name} to nothing, and from "
+            "there it never learns to weigh; use strategy=fedavg"
+        )
     if plan.personal.target is not None and not is_convex(plan, head, width, allowed):
         raise PlanError(
             "strategy=exact with personal=intercept solves for each site's intercept by Newton's method, which needs a "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -120,22 +120,31 @@ def deviation_of(variance: Tensor) -> Tensor:
 def scale_of(section: FeaturesSection, groups: tuple[Group, ...]) -> nn.Module:
     """The module that scales features, which come in ``groups``, the comparable ones last; `torch.nn.Identity` for
     ``scale=none``."""
-    width = sum(group.width for group in groups)
-    plain = sum(group.width for group in groups if group.comparable)
-    drawn = section.shrink > 0 or section.scale == "auto"
     if section.scale == "none":
         return nn.Identity()
+    plain = sum(group.width for group in groups if group.comparable)
     if section.scale == "case":
         return CaseScale(tuple(group.width for group in groups), plain)
+    return Standardised(sum(group.width for group in groups), plain=plain, **standardising(section, groups))
+
+
+def standardising(section: FeaturesSection, groups: tuple[Group, ...]) -> dict[str, Any]:
+    """Options of `Standardised` but ``width`` and ``plain``, for any scale but ``none`` and ``case``.
+
+    Raises:
+        PlanError: as `late_features`.
+    """
+    drawn = section.shrink > 0 or section.scale == "auto"
     if section.scale == "common":
-        return Standardised(width, "given", "given", plain=plain)
+        return {"mean": "given", "deviation": "given"}
     if section.scale == "case_common":
-        return Standardised(width, "given", "given", widths=tuple(group.width for group in groups), plain=plain)
+        return {"mean": "given", "deviation": "given", "widths": tuple(group.width for group in groups)}
     if section.scale == "centre":
-        return Standardised(width, "local", "given", drawn, plain=plain)
+        return {"mean": "local", "deviation": "given", "needs_common": drawn}
+    own = {"mean": "local", "deviation": "local"}
     if section.scale == "early":
-        return Standardised(width, "local", "local", True, plain=plain, late=late_features(section, groups))
-    return Standardised(width, "local", "local", drawn, plain=plain)
+        return {**own, "needs_common": True, "late": late_features(section, groups)}
+    return {**own, "needs_common": drawn}
 
 
 def late_features(section: FeaturesSection, groups: tuple[Group, ...]) -> Tensor:

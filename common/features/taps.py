@@ -48,6 +48,17 @@ class Taps:
     def reading(self, backbone: nn.Module, stages: tuple[Stage, ...]) -> Reading:
         """
         Raises:
+            PlanError: as `modules`.
+        """
+        modules = self.modules(backbone, stages)
+        if isinstance(backbone, PoolsStages):
+            return PooledReading(modules, self.statistics, backbone)
+        return TapReading(modules, self.statistics, layout_of(backbone))
+
+    def modules(self, backbone: nn.Module, stages: tuple[Stage, ...]) -> tuple[str, ...]:
+        """Paths of the modules whose outputs are read, in the network's order.
+
+        Raises:
             PlanError: there is no such stage; the message lists them. Or there is none at all.
         """
         readable = {stage.name: _module(backbone, stage) for stage in stages if stage.output is not None}
@@ -55,10 +66,7 @@ class Taps:
             raise PlanError(
                 "features=taps reads the outputs of a backbone's stages, and this one has none; set features=last"
             )
-        modules = tuple(readable[name] for name in self._chosen(stages, readable))
-        if isinstance(backbone, PoolsStages):
-            return PooledReading(modules, self.statistics, backbone)
-        return TapReading(modules, self.statistics, layout_of(backbone))
+        return tuple(readable[name] for name in self._chosen(stages, readable))
 
     def _chosen(self, stages: tuple[Stage, ...], readable: Mapping[str, str]) -> list[str]:
         """Names of the stages to read, in the network's order."""

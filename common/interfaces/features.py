@@ -49,8 +49,61 @@ class PoolsStages(Protocol):
         """
 
 
+@runtime_checkable
+class PoolsWindows(Protocol):
+    """A backbone that sees a case in windows, one after another, and pools what its stages give in each of them."""
+
+    def in_windows(self, output: Tensor, statistics: tuple[str, ...], most: int) -> Tensor:
+        """Statistics over the positions of each window: ``(B, most, k)``, 0 where a case has no more windows.
+
+        Of a case with more windows than ``most``, neighbours are pooled as one, evenly, so that nothing is left out.
+
+        Args:
+            output: as `PoolsStages.pooled`.
+
+        Raises:
+            PlanError: it does not have one of the statistics.
+        """
+
+    def windows_there(self, most: int) -> Tensor:
+        """Which of them a case has, ``(B, most)`` float32: 1 or 0, in the forward pass that goes on or went last."""
+
+
+WINDOWS = "windows"
+"""The path of the module of a text network through which the number of each note's windows passes."""
 HASHED = "hashed"
 """The path of the module of a text network through which hashed words pass."""
+
+
+@dataclass(frozen=True)
+class Bag:
+    """How the features of a case lie that are a bag of instances (windows of a note, say) and not one vector.
+
+    First, for each group, its numbers of each instance, one instance after another; then numbers of the whole case;
+    last whether each instance is there, 1 or 0. Those of an instance that is not there are 0.
+
+    Attributes:
+        instances: the most of a case.
+        widths: numbers of an instance, by group.
+        beside: numbers of the whole case.
+    """
+
+    instances: int
+    widths: tuple[int, ...]
+    beside: int = 0
+
+    @property
+    def numbers(self) -> int:
+        """Of an instance."""
+        return sum(self.widths)
+
+
+@runtime_checkable
+class ReadsInstances(Protocol):
+    """A `Reading` whose features are a `Bag`, of as many instances; the last of its modules gives which are there."""
+
+    @property
+    def instances(self) -> int: ...
 
 
 @runtime_checkable

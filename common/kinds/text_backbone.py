@@ -30,6 +30,20 @@ class Windows(NamedTuple):
     case: Tensor
     cases: int
 
+    @property
+    def counts(self) -> Tensor:
+        """How many windows each note has, ``(B,)`` int64."""
+        return torch.bincount(self.case, minlength=self.cases)
+
+    def apart(self, most: int) -> Windows:
+        """The same, each as if it were a note of its own: place ``p`` of note ``b`` is "note" ``b * most + p`` of
+        ``B * most``. Of a note with more windows than ``most``, neighbours share a place, evenly."""
+        counts = self.counts
+        rank = torch.arange(len(self.case), device=self.case.device) - (counts.cumsum(0) - counts)[self.case]
+        count = counts[self.case]
+        place = torch.where(count > most, rank * most // count, rank)
+        return self._replace(case=self.case * most + place, cases=self.cases * most)
+
 
 def windows_of(inputs: Tensor, spec: TextSpec, vocabulary: int) -> Windows:
     """The windows of a batch of inputs ``(B, *spec.shape)``.
@@ -54,7 +68,7 @@ def _mean(values: Tensor, windows: Windows) -> Tensor:
     sums = torch.zeros(windows.cases, values.shape[2], dtype=values.dtype, device=values.device)
     sums = sums.index_add(0, windows.case, (values * weight[:, :, None]).sum(dim=1))
     count = torch.zeros(windows.cases, dtype=values.dtype, device=values.device)
-    return sums / count.index_add(0, windows.case, weight.sum(dim=1))[:, None]
+    return sums / count.index_add(0, windows.case, weight.sum(dim=1)).clamp(min=1)[:, None]
 
 
 def _deviation(values: Tensor, windows: Windows) -> Tensor:
@@ -69,14 +83,32 @@ def _maximum(values: Tensor, windows: Windows) -> Tensor:
 
 
 STATISTICS = MappingProxyType({"mean": _mean, "deviation": _deviation, "maximum": _maximum})
-"""Of each channel over all tokens of a note, whatever their window; `features.statistics` of a text network."""
+"""Of each channel over all tokens of a note, or of one window; `features.statistics` of a text network."""
+
+
+def _statistics(output: Tensor, windows: Windows, names: tuple[str, ...]) -> Tensor:
+    """Of a stage's output ``(N, L, C)``: the named statistics, one after another, ``(windows.cases, k)``.
+
+    Raises:
+        PlanError: there is no such statistic, or the output has not a vector for each word.
+    """
+    unknown = [name for name in names if name not in STATISTICS]
+    if unknown:
+        raise PlanError(
+            f"features.statistics: words have no rows and columns for {', '.join(unknown)}; choose some of "
+            f"{', '.join(STATISTICS)}"
+        )
+    if output.ndim != 3:
+        raise PlanError(f"features: the output of a stage has {output.ndim} dimensions, not a vector for each word")
+    return torch.cat([STATISTICS[name](output, windows) for name in names], dim=1)
 
 
 class NoteEncoder(nn.Module):
     """A network for one window at a time, run on all windows of a note, and pooled over them.
 
     Its own features are the means over tokens of the encoder's last output. Hashed words, if the spec has some, pass
-    through the module `fedgraft.common.interfaces.features.HASHED`, where a reading finds them.
+    through the module `fedgraft.common.interfaces.features.HASHED`, where a reading finds them, and the number of each
+    note's windows through `WINDOWS`.
 
     Args:
         encoder: called with ids ``(N, L)`` and what of them is there ``(N, L)`` -> ``(N, L, C)``.
@@ -88,28 +120,34 @@ class NoteEncoder(nn.Module):
     def __init__(self, encoder: nn.Module, spec: TextSpec, vocabulary: int, blocks: str) -> None:
         super().__init__()
         self.encoder, self.spec, self.vocabulary, self.blocks = encoder, spec, vocabulary, blocks
-        self.hashed = nn.Identity()
+        self.hashed, self.windows = nn.Identity(), nn.Identity()
         self._last: Windows | None = None
 
     def forward(self, inputs: Tensor) -> Tensor:
         windows = windows_of(inputs, self.spec, self.vocabulary)
         self._last = windows
         self.hashed(inputs[:, self.spec.tokens :])
+        self.windows(windows.counts)
         return _mean(self.encoder(windows.ids, windows.there), windows)
 
     def pooled(self, output: Tensor, statistics: tuple[str, ...]) -> Tensor:
         """As `fedgraft.common.interfaces.features.PoolsStages`: of a stage's output ``(N, L, C)``."""
-        windows = self._last
-        assert windows is not None, "a stage's output is read in a forward pass"
-        unknown = [name for name in statistics if name not in STATISTICS]
-        if unknown:
-            raise PlanError(
-                f"features.statistics: words have no rows and columns for {', '.join(unknown)}; choose some of "
-                f"{', '.join(STATISTICS)}"
-            )
-        if output.ndim != 3:
-            raise PlanError(f"features: the output of a stage has {output.ndim} dimensions, not a vector for each word")
-        return torch.cat([STATISTICS[name](output, windows) for name in statistics], dim=1)
+        return _statistics(output, self._windows, statistics)
+
+    def in_windows(self, output: Tensor, statistics: tuple[str, ...], most: int) -> Tensor:
+        """As `fedgraft.common.interfaces.features.PoolsWindows`: of a stage's output ``(N, L, C)``."""
+        found: Tensor = _statistics(output, self._windows.apart(most), statistics).unflatten(0, (-1, most))
+        return found.masked_fill(self.windows_there(most)[:, :, None] == 0, 0)
+
+    def windows_there(self, most: int) -> Tensor:
+        """As `fedgraft.common.interfaces.features.PoolsWindows`."""
+        counts = self._windows.counts
+        return (torch.arange(most, device=counts.device) < counts[:, None]).float()
+
+    @property
+    def _windows(self) -> Windows:
+        assert self._last is not None, "a stage's output is read in a forward pass"
+        return self._last
 
     def group_matcher(self, coarse: bool = False) -> dict[str, str]:
         """Stages, as timm's models declare them (`fedgraft.common.features.stages`): ``stem`` is what comes before the

@@ -11,20 +11,22 @@ from torch import Tensor, nn
 from fedgraft.common.adaptation import batch_norm
 from fedgraft.common.adaptation.insertion import is_within, stage_of
 from fedgraft.common.errors import BackboneError, PlanError
+from fedgraft.common.features.bags import bag_of, scale_for
 from fedgraft.common.features.choose import reading_of
 from fedgraft.common.features.keep import keep_of
-from fedgraft.common.features.scale import scale_of
 from fedgraft.common.features.stages import find_stages, frozen_tensors
 from fedgraft.common.interfaces import adaptation as adapters
 from fedgraft.common.interfaces import roles
 from fedgraft.common.interfaces.adaptation import Adapted, Stage
 from fedgraft.common.interfaces.alignment import Alignment
+from fedgraft.common.interfaces.features import Bag, Group, Reading
 from fedgraft.common.interfaces.input_kind import InputKind
 from fedgraft.common.interfaces.inputs import Shaped
 from fedgraft.common.interfaces.personalisation import KeepsTensors, Personalisation
 from fedgraft.common.interfaces.roles import Role
 from fedgraft.common.kinds.choice import kind_of
 from fedgraft.common.models import roles as roles_module
+from fedgraft.common.models.bag_checks import require_no_vectors, require_weighing_head
 from fedgraft.common.models.cut import Cut, find_cut
 from fedgraft.common.models.effects import require_acting, require_effect, require_scanners
 from fedgraft.common.models.frozen_part import Constant, Piece, nothing, up_to_a_stage, up_to_the_head
@@ -58,6 +60,7 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
             _load_strict(base, backbone)
         reading = None if plan.features.networks else reading_of(plan.features, base, allowed)
         groups = measure_groups(base, spec, reading, facts.unfit)
+        bag = _bag(plan, reading, groups, allowed)
         width = plan.features.keep or sum(group.width for group in groups)
         stages = find_stages(base)
         frozen = frozen_tensors(stages, plan.backbone.freeze)
@@ -66,10 +69,10 @@ def build(plan: Plan, backbone: Mapping[str, Tensor] | None, allowed: Iterable[s
         seed_generators(plan.seed)
         adapted = _adapt(plan, base, stages, spec, allowed)
         seed_generators(plan.seed)
-        head = _head(plan, width, allowed)
+        head = _head(plan, width, bag, allowed)
     dropouts = _dropouts(base, stages, frozen) if facts.trains_dropout else frozenset[str]()
     training = dropouts | adapted.training_modules | _batch_norms(plan, base, frozen)
-    scale, keep = scale_of(plan.features, groups), keep_of(plan.features.keep, groups)
+    scale, keep = scale_for(plan.features, groups, bag), keep_of(plan.features.keep, groups)
     network = Network(base, adapted.layers, head, training, _reference(plan, width, allowed), reading, scale, keep)
     decided = _roles(plan, network, frozen, adapted, allowed)
     for name, parameter in network.named_parameters():
@@ -94,9 +97,16 @@ def _kind(plan: Plan, allowed: Iterable[str]) -> InputKind:
     return kind
 
 
-def _head(plan: Plan, width: int, allowed: Iterable[str]) -> nn.Module:
+def _bag(plan: Plan, reading: Reading | None, groups: tuple[Group, ...], allowed: Iterable[str]) -> Bag | None:
+    bag = bag_of(reading, groups)
+    require_weighing_head(plan, bag, allowed)
+    require_no_vectors(plan, bag, allowed)
+    return bag
+
+
+def _head(plan: Plan, width: int, bag: Bag | None, allowed: Iterable[str]) -> nn.Module:
     head: nn.Module = parts.build(
-        plan.head.target, "head", plan.head.options, allowed, width=width, classes=plan.data.outputs
+        plan.head.target, "head", plan.head.options, allowed, width=width, classes=plan.data.outputs, bag=bag
     )
     return head
 

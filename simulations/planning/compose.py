@@ -33,7 +33,7 @@ SUPPLIED_TO_PARTS = {
     "partition": {"source", "seed", "task"},
     "input": {"plan", "trusted"},
     "adaptation": set[str](),
-    "head": {"width", "classes"},
+    "head": {"width", "classes", "bag"},
     "loss": {"class_weights", "class_counts"},
     "strategy": SUPPLIED,
     "compression": set[str](),

@@ -134,7 +134,7 @@ def test_hydra_proposes_groups_and_their_choices(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     assert proposed(f"fedgraft {command} head=", monkeypatch, capsys) == [
-        f"head={name}" for name in ("cosine", "embeddings", "linear", "mlp", "plain", "projected")
+        f"head={name}" for name in ("attention", "cosine", "embeddings", "linear", "mlp", "plain", "projected")
     ]
 
 

@@ -23,6 +23,7 @@ from fedgraft.common.compression.compression import up_codec
 from fedgraft.common.errors import PlanError
 from fedgraft.common.exact.suitability import path_of
 from fedgraft.common.interfaces.adaptation import Adapted
+from fedgraft.common.interfaces.features import Bag
 from fedgraft.common.models.build import build
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
@@ -84,6 +85,7 @@ NEEDED = {
     **{f"backbone={name}": TABLE for name in TABULAR},
     **{f"backbone={name}": NOTES for name in TEXTUAL},
     "features=taps_hashed": NOTES,
+    "features=windows": (*NOTES, "head=attention"),
 }
 """Words before a choice without which it is no valid one."""
 LEFT_OUT = {"runtime": "auto", "address": None}
@@ -151,8 +153,8 @@ def test_an_augmentation_makes_its_views(plan_of: PlanOf, name: str) -> None:
 @pytest.mark.parametrize("name", members("head"))
 def test_a_head_gives_one_logit_per_class(plan_of: PlanOf, name: str) -> None:
     plan = plan_of(f"head={name}")
-    head = parts.build(plan.head.target, "head", plan.head.options, width=5, classes=3)
-    assert head(torch.randn(4, 5)).shape == (4, 3)
+    head = parts.build(plan.head.target, "head", plan.head.options, width=5, classes=3, bag=Bag(2, (1,), beside=1))
+    assert head(torch.rand(4, 5)).shape == (4, 3)
     assert {parameter.dtype for parameter in head.parameters()} == {torch.float32}
 
 

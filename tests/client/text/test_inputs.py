@@ -85,14 +85,22 @@ def test_the_fingerprint_changes_with_what_inputs_depend_on(plan_of: PlanOf, of_
 
 
 def test_an_explanation_takes_out_one_word_at_a_time(inputs: TextInputs) -> None:
+    """Six tokens of a window are the note's own; the next has its last two, and three more."""
     found = inputs.stand_ins(case("Pain, no effusion of the heart. PAIN"), torch.zeros(1))
     assert [(one.column, one.cell) for one in found] == [
+        ("window 1 of 2", "Pain, no effusion of the …"),
+        ("window 2 of 2", "of the heart. PAIN …"),
         ("pain", "2 times"),
         ("no", "once"),
         ("effusion", "once"),
         ("heart", "once"),
     ]
-    assert found[0].rows[0, :24].tolist() == inputs.encoded([", no effusion of the heart."])[0, :24].tolist()
+    assert found[2].rows[0, :24].tolist() == inputs.encoded([", no effusion of the heart."])[0, :24].tolist()
+    whole = inputs.encoded(["Pain, no effusion of the heart. PAIN"])[0]
+    assert found[0].rows[0].tolist() == [*[0.0] * 8, *whole[8:]]
+    assert found[1].rows[0].tolist() == [*whole[:8], *[0.0] * 8, *whole[16:]]
+    alone = inputs.stand_ins(case("no pain"), torch.zeros(1))
+    assert [one.column for one in alone] == ["no", "pain"]  # of one window nothing would be left
 
 
 def test_a_factory_of_notes_wants_a_kind_that_says_how_they_are_read(plan_of: PlanOf) -> None:
