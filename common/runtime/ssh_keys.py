@@ -1,4 +1,4 @@
-"""The fingerprint of an OpenSSH public key; both sides print it, to be compared by telephone."""
+"""An OpenSSH public key: its fingerprint, which both sides print, to be compared by telephone; and as PEM."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
 
 from fedgraft.common.errors import DeploymentError
 
@@ -37,3 +37,12 @@ def fingerprint(public: bytes) -> str:
     """The SHA-256 fingerprint of a public key in OpenSSH's format."""
     digest = hashlib.sha256(base64.b64decode(public.split()[1])).digest()
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def public_pem(public: bytes) -> bytes:
+    """The key in PEM (SubjectPublicKeyInfo), as a SuperLink takes it.
+
+    Raises:
+        ValueError: ``public`` is no key in OpenSSH's format.
+    """
+    return load_ssh_public_key(public).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -6,7 +6,7 @@ import argparse
 import time
 
 from fedgraft.common.runtime.processes import say
-from fedgraft.server.deployment import flower_cli, invitations
+from fedgraft.server.deployment import invitations, orders
 from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.watching.as_json import add_folder_and_json, print_json
 from fedgraft.server.watching.hospitals import NOBODY, NOBODY_BUT_INVITED, site_table
@@ -24,7 +24,7 @@ def run(given: argparse.Namespace) -> int:
     """Print the list."""
     folder = Folder(given.folder.resolve())
     if given.json:
-        print_json(federation_values(federation(folder, flower_cli.node_states(folder), True, time.time()))["sites"])
+        print_json(federation_values(federation(folder, orders.node_states(folder), True, time.time()))["sites"])
         return 0
     table, invited = site_table(folder), invitations.told(folder, time.time())
     say("\n".join([NOBODY_BUT_INVITED if table == NOBODY and invited else table, *invited]))

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from fedgraft.common.runtime.processes import say
-from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment import orders
 from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.deployment.health import is_healthy
 from fedgraft.server.deployment.open_runs import submissions
@@ -33,13 +33,13 @@ def run(given: argparse.Namespace) -> int:
     settings = folder.settings()
     if given.json:
         runs = is_healthy(folder, settings.internal_port)
-        states = flower_cli.node_states(folder) if runs else None
+        states = orders.node_states(folder) if runs else None
         print_json(federation_values(federation(folder, states, runs, time.time())))
         return 0 if runs else 2
     say(f"address: {settings.hosts[0]}:{settings.port}\ncertificate: {validity(folder.certificate).sentence}")
-    flower_cli.require_running(folder)
+    orders.require_running(folder)
     say(f"running\n\n{site_table(folder)}\n")
-    states_of_runs = flower_cli.run_states(folder)
+    states_of_runs = orders.run_states(folder)
     names = {one.run_id: Path(one.out).name for one in submissions(folder)}
     why = {one.run_id: "".join(one.details.splitlines()[:1]) for one in states_of_runs}
     lines = (

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fedgraft.common.errors import DeploymentError
-from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment import orders
 from fedgraft.server.deployment.folder import Folder
 from fedgraft.server.deployment.health import is_healthy
 from fedgraft.server.watching.snapshot import Federation, federation
@@ -69,7 +69,7 @@ class Looking:
             self._states, self._told = None, None
         elif _is_older(self._told, STATES_SECONDS):
             try:
-                self._states = flower_cli.node_states(self.folder)
+                self._states = orders.node_states(self.folder)
             except (DeploymentError, OSError, subprocess.SubprocessError):
                 self._states = None
             self._told = time.monotonic()

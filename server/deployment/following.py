@@ -1,16 +1,14 @@
 """Follow a submitted run at a terminal, and stop one for good.
 
-``flwr run --stream`` returns 0 even for a run that failed, so the state is taken from ``flwr list``, and how a run
-ended from its folder.
+A stream of Flower's log ends in the same way for a run that failed, so the state is asked for beside it, and how a run
+ended is read from its folder.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import re
-import subprocess
 import sys
 import threading
 import time
@@ -18,11 +16,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fedgraft.common.errors import DeploymentError
-from fedgraft.common.runtime.flower import executable, module
+from fedgraft.common.runtime.flower import module
 from fedgraft.common.runtime.processes import say
 from fedgraft.common.runtime.run_lock import is_free
-from fedgraft.server.deployment import flower_cli
-from fedgraft.server.deployment.folder import CONNECTION, Folder, read_sites, sites_of
+from fedgraft.server.deployment import control_api, orders
+from fedgraft.server.deployment.folder import Folder, read_sites, sites_of
 from fedgraft.server.deployment.keeper import conclude_in_process
 from fedgraft.server.deployment.open_runs import (
     Launched,
@@ -39,8 +37,8 @@ from fedgraft.server.deployment.public.announced import read_announced
 from fedgraft.server.deployment.public.site_news import SiteNews
 
 POLL_SECONDS, ASK_SECONDS = 5.0, 20.0
-"""How often changes among the sites are looked for, and how often Flower is asked for the state of the run, which takes
-a process of a second: it also is as soon as the log ends."""
+"""How often changes among the sites are looked for, and how often Flower is asked for the state of the run: it also is
+as soon as the log ends."""
 AWAY_SECONDS = 60.0
 HALT_SECONDS = 30.0
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -110,9 +108,9 @@ def halt(folder: Folder, run_id: str, reason: str) -> str:
     run = open_run(folder, run_id)
     if run is not None:
         end(run.folder, f"it was stopped: {reason}")
-    flower_cli.stop_run(folder, run_id if run is None else run.run_id)
+    orders.stop_run(folder, run_id if run is None else run.run_id)
     if run is None:
-        return f"run {run_id}: {flower_cli.run_state(folder, run_id).status}"
+        return f"run {run_id}: {orders.run_state(folder, run_id).status}"
     deadline = time.monotonic() + HALT_SECONDS
     while not is_free(run.folder) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -164,12 +162,12 @@ def _submitted_again(folder: Folder, out: Path, run_id: str) -> OpenRun | None:
     return None
 
 
-def _state(folder: Folder, run_id: str) -> flower_cli.FlowerRun:
+def _state(folder: Folder, run_id: str) -> orders.FlowerRun:
     """The run's state; waits up to `AWAY_SECONDS` for a SuperLink that is being restarted."""
     deadline = time.monotonic() + AWAY_SECONDS
     while True:
         try:
-            return flower_cli.run_state(folder, run_id)
+            return orders.run_state(folder, run_id)
         except DeploymentError:
             if time.monotonic() > deadline:
                 raise
@@ -190,7 +188,7 @@ def for_people(lines: Iterable[str]) -> Iterator[str]:
 
 
 class _LogPump:
-    """Prints the output of ``flwr log --stream``; if the stream breaks, starts it again and skips printed lines."""
+    """Prints a run's log as it is written; if the stream breaks, starts it again and skips printed lines."""
 
     def __init__(self, folder: Folder, run_id: str) -> None:
         self._folder = folder
@@ -199,22 +197,12 @@ class _LogPump:
         self._begin()
 
     def _begin(self) -> None:
-        self._process = subprocess.Popen(
-            [executable("flwr"), "log", self._run_id, CONNECTION, "--stream"],
-            env=flower_cli.environment(self._folder),
-            cwd=self._folder.cli_home,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
+        self._stream = control_api.LogStream(self._folder, self._run_id)
         self._thread = threading.Thread(target=self._print_new, daemon=True)
         self._thread.start()
 
     def _print_new(self) -> None:
-        assert self._process.stdout is not None
-        lines = (COLOUR.sub("", line) for line in self._process.stdout)
+        lines = (COLOUR.sub("", line) for line in self._stream)
         for number, line in enumerate(for_people(lines), start=1):
             if number > self._printed:
                 self._printed = number
@@ -222,28 +210,21 @@ class _LogPump:
 
     def wait(self, seconds: float) -> bool:
         """Return when the stream ends, or after ``seconds``: whether it has ended. One that had is started again."""
-        if self._process.poll() is not None:
-            self.close()
+        if not self._thread.is_alive():
             time.sleep(1.0)
             self._begin()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(seconds)
-        return self._process.poll() is not None
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def drain(self) -> None:
         """Print the rest of a finished run's log."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(10.0)
+        self._thread.join(10.0)
         self.close()
 
     def close(self) -> None:
         """Stop printing."""
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
+        self._stream.close()
         self._thread.join(5.0)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

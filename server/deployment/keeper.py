@@ -18,7 +18,7 @@ from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.flower import module
 from fedgraft.common.runtime.processes import say
 from fedgraft.common.runtime.run_lock import LOCK
-from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment import orders
 from fedgraft.server.deployment.folder import CHECKPOINTS, Folder
 from fedgraft.server.deployment.open_runs import OpenRun, end, forget, open_runs, submit
 
@@ -74,7 +74,7 @@ class Keeper:
             return
         self._without_room.discard(run.run_id)
         with contextlib.suppress(DeploymentError):  # it may have ended for Flower, too
-            flower_cli.stop_run(self._folder, run.run_id)
+            orders.stop_run(self._folder, run.run_id)
         if run.tries >= TRIES:
             reason = f"the coordinator's process of the run ended {TRIES + 1} times in the same round"
             end(run.folder, reason)

@@ -14,7 +14,7 @@ from fedgraft.common.model_folder.graft import Graft
 from fedgraft.common.plan import notebook
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.run_lock import is_free
-from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment import orders
 from fedgraft.server.deployment.folder import LEFT_OUT, LIVE, REGISTERED, TRACKING, Folder, names_in, read_sites
 from fedgraft.server.deployment.open_runs import PLAN, Launched, OpenRun, is_complete, of_folder, reopened, submit
 from fedgraft.server.tracking.tracker import require_tracking
@@ -52,7 +52,7 @@ def launch(
         DeploymentError: the result folder is not empty, or the coordinator refused.
     """
     require_deployable(plan)
-    flower_cli.require_running(folder)
+    orders.require_running(folder)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     target = (folder.runs / f"{stamp}-{plan.digest[:8]}" if out is None else out).resolve()
     if target.exists() and any(target.iterdir()):
@@ -75,7 +75,7 @@ def require_resumable(folder: Folder, out: Path, extend: int = 0) -> OpenRun | N
     Raises:
         DeploymentError: it is complete, or runs now, or the folder is none of a run; or the coordinator is not running.
     """
-    flower_cli.require_running(folder)
+    orders.require_running(folder)
     if not (out / PLAN).is_file():
         raise DeploymentError(f"--resume {out} is not the folder of a run that `coordinator run` began (no {PLAN})")
     if extend and not is_complete(out):

@@ -14,7 +14,7 @@ import tomli_w
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.files import append_json, replacing, whole_lines
 from fedgraft.common.runtime.run_lock import LOCK, is_free
-from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment import orders
 from fedgraft.server.deployment.bundle import write_bundle
 from fedgraft.server.deployment.folder import CHECKPOINTS, COMPLETE, Folder
 
@@ -174,7 +174,7 @@ def submit(
     more = {"resume": "yes" if resume else "", "extend": str(extend or "")}
     config.write_text(tomli_w.dumps({"plan": told, "run": name, **more}), encoding="utf-8")
     try:
-        run_id = flower_cli.submit(folder, write_bundle(folder.cli_home), config)
+        run_id = orders.submit(folder, write_bundle(folder.cli_home), config)
     finally:
         config.unlink()
     number = last_round(out)

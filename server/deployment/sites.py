@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.plan.types import SITE_NAME
 from fedgraft.common.runtime.files import locked
 from fedgraft.common.runtime.ssh_keys import fingerprint, key_fingerprint
-from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment import orders
 from fedgraft.server.deployment.folder import Folder, RegisteredSite, read_sites, write_sites
 from fedgraft.server.deployment.public.announced import forget
 
@@ -38,7 +37,7 @@ def register(folder: Folder, public_key: Path, name: str, cases: int | None = No
                 raise DeploymentError(f"--name {name} is taken (key {site.fingerprint}); unregister it first")
             if site.fingerprint == shown:
                 raise DeploymentError(f"key {public_key} is registered already, as {site.name}")
-        site = RegisteredSite(name, flower_cli.register_key(folder, public_key, name), shown, cases)
+        site = RegisteredSite(name, orders.register_key(folder, public_key.read_bytes(), name), shown, cases)
         write_sites(folder, (*known, site))
         return site
 
@@ -53,7 +52,7 @@ def unregister(folder: Folder, name: str) -> RegisteredSite:
         known = read_sites(folder)
         for site in known:
             if site.name == name:
-                flower_cli.unregister_node(folder, site.node_id)
+                orders.unregister_node(folder, site.node_id)
                 write_sites(folder, tuple(other for other in known if other is not site))
                 forget(folder, name)
                 return site
@@ -71,7 +70,7 @@ def rekey(folder: Folder, name: str, public_key: str) -> RegisteredSite:
     Raises:
         DeploymentError: no site has that name, the key is another site's, or the coordinator is not running.
     """
-    with _changing(folder), NamedTemporaryFile(dir=folder.root, suffix=".pub") as file:
+    with _changing(folder):
         known = read_sites(folder)
         before = next((site for site in known if site.name == name), None)
         if before is None:
@@ -79,11 +78,9 @@ def rekey(folder: Folder, name: str, public_key: str) -> RegisteredSite:
         new = fingerprint(public_key.encode())
         if any(site.fingerprint == new for site in known):
             raise DeploymentError("this key is registered already")
-        file.write(public_key.encode() + b"\n")
-        file.flush()
-        site = replace(before, node_id=flower_cli.register_key(folder, Path(file.name), name), fingerprint=new)
+        site = replace(before, node_id=orders.register_key(folder, public_key.encode(), name), fingerprint=new)
         write_sites(folder, tuple(site if one is before else one for one in known))
-        flower_cli.unregister_node(folder, before.node_id)
+        orders.unregister_node(folder, before.node_id)
         return site
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.protection.dangers import plan_dangers
 from fedgraft.common.runtime.processes import say
-from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment import orders
 from fedgraft.server.deployment.folder import Folder, read_sites
 from fedgraft.server.deployment.public.announced import read_announced
 from fedgraft.server.preflight.fitting import (
@@ -51,7 +51,7 @@ def check(folder: Folder, plan: Plan, anyway: bool, without: Collection[int] = (
     """
     for danger in plan_dangers(plan):
         say(str(danger))
-    states = flower_cli.node_states(folder)
+    states = orders.node_states(folder)
     asked = [site for site in read_sites(folder) if int(site.node_id) not in without]
     fits = examine(needs_of(plan), asked, states, read_announced(folder), time.time())
     require_quorum(fits, plan, anyway)

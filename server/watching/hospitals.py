@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fedgraft.common.runtime.moments import ago
-from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment import orders
 from fedgraft.server.deployment.folder import Folder, RegisteredSite, read_sites
 from fedgraft.server.deployment.plain_table import plain_table
 from fedgraft.server.deployment.public.announced import Announced, read_announced
@@ -127,4 +127,4 @@ def site_table(folder: Folder) -> str:
     Raises:
         DeploymentError: the coordinator is not running.
     """
-    return hospital_table(hospitals(folder, flower_cli.node_states(folder), time.time()))
+    return hospital_table(hospitals(folder, orders.node_states(folder), time.time()))

@@ -14,7 +14,7 @@ from process_tree import below
 from relay import Relay
 
 from fedgraft.common.runtime.only_one import beginning
-from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment import orders
 from fedgraft.server.deployment.bundle import write_bundle
 
 from .conftest import Deployment, Service
@@ -86,7 +86,7 @@ def questions(deployment: Deployment, tmp_path: Path) -> Path:
     (bundle / "asking.py").write_text(SERVER)
     config = tmp_path / "run.toml"
     config.write_text(f'run = "{tmp_path}"\nplan = ""\n')
-    flower_cli.submit(deployment.folder, bundle, config)
+    orders.submit(deployment.folder, bundle, config)
     return tmp_path
 
 

@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 import safetensors.torch
 import torch
 import yaml
 
 from fedgraft.client.app import client_app
 from fedgraft.client.app.workspace import Workspace
+from fedgraft.common.errors import DeploymentError
 from fedgraft.common.plan.plan import Plan, load_plan
+from fedgraft.common.runtime.flower import executable
 from fedgraft.server import app as server_app
+from fedgraft.server.deployment import orders
+from fedgraft.server.deployment.folder import CONNECTION
 from fedgraft.simulations.engine.grid import InProcessGrid
 
 from .conftest import Deployment, Service
@@ -68,6 +75,33 @@ def test_a_table_with_federated_statistics(
     assert {name: figures["quarantined"] for name, figures in summary["sites"].items()} == {
         site.parent.name: {"bad-value": 0} for site in hospitals
     }
+    _orders_are_answered_as_the_command_is(deployment)
+
+
+def _orders_are_answered_as_the_command_is(deployment: Deployment) -> None:
+    """What we ask a SuperLink without the ``flwr`` command is what that tells of runs and nodes."""
+    folder = deployment.folder
+
+    def told(*words: str) -> dict[str, Any]:
+        command = [executable("flwr"), *words, CONNECTION, "--format", "json"]
+        done = subprocess.run(command, env=orders.environment(folder), capture_output=True, text=True, check=True)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    runs = [(run.run_id, run.status, run.details or "N/A", run.elapsed) for run in orders.run_states(folder)]
+    listed = told("list")["runs"]
+    assert runs == [
+        (run["run-id"], run["status"], run["status-details"], f"{run['elapsed']:.0f} s") for run in listed
+    ]
+    assert {run[1] for run in runs} >= {"finished:completed"} and len(runs) >= 2
+    assert orders.run_state(folder, runs[-1][0]).status == runs[-1][1]
+    assert orders.node_states(folder) == {
+        str(node["node-id"]): node["status"] for node in told("supernode", "list")["nodes"]
+    }
+    with pytest.raises(DeploymentError, match=r"the SuperLink refused ListRuns: Run ID not found"):
+        orders.run_state(folder, "1")
+    with pytest.raises(DeploymentError, match=r"the SuperLink refused UnregisterNode: "):
+        orders.unregister_node(folder, "1")
 
 
 def _until(path: Path, run: Service) -> None:

@@ -19,7 +19,7 @@ from fedgraft.client.cohort.manifest.manifest import write_manifest
 from fedgraft.client.site.site_file import Coordinator, read_site_file, write_site_file
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.runtime.flower import executable, quiet_environment
-from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment import orders
 from fedgraft.server.deployment.bundle import write_bundle
 from fedgraft.server.deployment.health import is_healthy
 from fedgraft.server.deployment.pki import make_authority
@@ -59,7 +59,7 @@ def until(what: Callable[[], bool]) -> None:
 
 
 def run_ids(deployment: Deployment) -> set[str]:
-    return {one.run_id for one in flower_cli.run_states(deployment.folder)}
+    return {one.run_id for one in orders.run_states(deployment.folder)}
 
 
 @pytest.fixture(scope="module")
@@ -250,8 +250,8 @@ def test_code_in_a_bundle_has_no_effect_at_a_site(
     bundle = hostile_bundle(tmp_path, touched)
     config = tmp_path / "run.toml"
     config.write_text(f'run = "{tmp_path / "replies.json"}"\nplan = "{kind}"\n')
-    run = flower_cli.submit(deployment.folder, bundle, config)
-    while not (state := flower_cli.run_state(deployment.folder, run)).finished:
+    run = orders.submit(deployment.folder, bundle, config)
+    while not (state := orders.run_state(deployment.folder, run)).finished:
         time.sleep(0.5)
     assert state.completed
     replies = json.loads((tmp_path / "replies.json").read_text())

@@ -16,7 +16,7 @@ from fedgraft.common.runtime.run_lock import LOCK, is_free, run_lock
 from fedgraft.common.wire.site_facts import WIRE, SiteFacts, pack_facts
 from fedgraft.server import cli
 from fedgraft.server.commands import run as run_command
-from fedgraft.server.deployment import flower_cli, launch
+from fedgraft.server.deployment import launch, orders
 from fedgraft.server.deployment.folder import LEFT_OUT, Folder, RegisteredSite, write_sites
 from fedgraft.server.deployment.following import _what_there_is, for_people
 from fedgraft.server.deployment.keeper import PROBE, START_SECONDS, TRIES, Keeper
@@ -44,9 +44,9 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         calls.append(config.read_text())
         return f"id-{len(calls)}"
 
-    monkeypatch.setattr(flower_cli, "submit", submit_)
-    monkeypatch.setattr(flower_cli, "stop_run", lambda folder, run: calls.append(f"stop {run}"))
-    monkeypatch.setattr(flower_cli, "require_running", lambda folder: None)
+    monkeypatch.setattr(orders, "submit", submit_)
+    monkeypatch.setattr(orders, "stop_run", lambda folder, run: calls.append(f"stop {run}"))
+    monkeypatch.setattr(orders, "require_running", lambda folder: None)
     return calls
 
 
@@ -194,7 +194,7 @@ def test_a_run_goes_on_only_with_sites_that_its_plan_fits(
         facts = SiteFacts(version("fedgraft"), WIRE, "files" if node == "9" else "rows", 100)
         content = pack_facts(facts)
         Board(folder).take(Note(name, hashlib.sha256(content).hexdigest()), content)
-    monkeypatch.setattr(flower_cli, "node_states", lambda folder: dict.fromkeys(nodes, "online"))
+    monkeypatch.setattr(orders, "node_states", lambda folder: dict.fromkeys(nodes, "online"))
     monkeypatch.setattr(run_command, "follow_in_its_place", lambda folder, launched: 0)
     words = ["run", str(folder.root), "--resume", str(out)]
     with pytest.raises(

@@ -8,6 +8,7 @@ import threading
 import time
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.only_one import only_one
 from fedgraft.common.runtime.processes import Child, Program, free_port, start, stop
 from fedgraft.server import cli
-from fedgraft.server.deployment import flower_cli, sites, supervisor
+from fedgraft.server.deployment import orders, sites, supervisor
 from fedgraft.server.deployment.bundle import write_bundle
 from fedgraft.server.deployment.folder import Folder, Settings, create, read_sites
 from fedgraft.server.deployment.invitations import invite
@@ -78,7 +79,7 @@ def test_a_new_coordinator_is_told_to_invite(tmp_path: Path, capsys: pytest.Capt
 
 def test_orders_to_a_coordinator_that_is_away(folder: Folder, tmp_path: Path) -> None:
     with pytest.raises(DeploymentError, match="is not running; `fedgraft coordinator start`"):
-        flower_cli.node_states(folder)
+        orders.node_states(folder)
     with pytest.raises(DeploymentError, match="is not running"):
         cli.main(["stop", str(folder.root), "1"])
 
@@ -111,15 +112,16 @@ def test_sites_are_admitted_once(
 ) -> None:
     nodes: dict[str, str] = {}
 
-    def call(_: Folder, *arguments: str) -> dict[str, Any]:
-        if arguments[1] == "register":
+    def ask(_: Folder, method: str, **fields: Any) -> Any:
+        if method == "RegisterNode":
             nodes[str(len(nodes) + 7)] = "registered"
-            return {"node-id": len(nodes) + 6}
-        if arguments[1] == "unregister":
-            del nodes[arguments[2]]
-        return {"nodes": [{"node-id": node, "status": status} for node, status in nodes.items()]}
+            return SimpleNamespace(node_id=len(nodes) + 6)
+        if method == "UnregisterNode":
+            del nodes[str(fields["node_id"])]
+        listed = [SimpleNamespace(node_id=int(node), status=status) for node, status in nodes.items()]
+        return SimpleNamespace(nodes_info=listed)
 
-    monkeypatch.setattr(flower_cli, "call", call)
+    monkeypatch.setattr(orders, "ask", ask)
     key = public_key(tmp_path)
     shown = subprocess.run(["ssh-keygen", "-lf", str(key)], capture_output=True, text=True, check=True)
     site = sites.register(folder, key, "north")
@@ -171,7 +173,7 @@ def test_the_bundle_carries_no_code(tmp_path: Path) -> None:
     ],
 )
 def test_only_a_completed_run_is_a_success(status: str, finished: bool, completed: bool) -> None:
-    state = flower_cli.FlowerRun("1", status, "", "1 s")
+    state = orders.FlowerRun("1", status, "", "1 s")
     assert (state.finished, state.completed) == (finished, completed)
 
 

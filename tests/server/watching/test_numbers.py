@@ -11,7 +11,7 @@ import pytest
 from fedgraft.common.cli import main
 from fedgraft.common.errors import DeploymentError
 from fedgraft.server.commands import status
-from fedgraft.server.deployment import flower_cli
+from fedgraft.server.deployment import orders
 from fedgraft.server.deployment.following import halt
 from fedgraft.server.deployment.open_runs import PLAN, Submission, forget, numbers_of, open_runs, submissions, submit
 from fedgraft.server.watching.choice import choose
@@ -26,8 +26,8 @@ def elsewhere(run: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     out = tmp_path / "elsewhere" / "out1"
     shutil.move(run.out, out)
     numbers = iter(("17", "18"))
-    monkeypatch.setattr(flower_cli, "submit", lambda folder, bundle, config: next(numbers))
-    monkeypatch.setattr(flower_cli, "require_running", lambda folder: None)
+    monkeypatch.setattr(orders, "submit", lambda folder, bundle, config: next(numbers))
+    monkeypatch.setattr(orders, "require_running", lambda folder: None)
     (out / PLAN).write_text("the plan")
     for resume in (False, True):
         submit(run.folder, "20261130-1-abc", out, resume=resume)
@@ -69,9 +69,9 @@ def test_the_last_of_two_with_the_same_name(run: Watched, elsewhere: Path, tmp_p
 def test_status_names_the_run_beside_its_number(
     run: Watched, elsewhere: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    states = tuple(flower_cli.FlowerRun(n, "finished:failed", "why\n- more", "9 s") for n in ("18", "17", "3"))
-    monkeypatch.setattr(flower_cli, "run_states", lambda folder: states)
-    monkeypatch.setattr(flower_cli, "node_states", lambda folder: {})
+    states = tuple(orders.FlowerRun(n, "finished:failed", "why\n- more", "9 s") for n in ("18", "17", "3"))
+    monkeypatch.setattr(orders, "run_states", lambda folder: states)
+    monkeypatch.setattr(orders, "node_states", lambda folder: {})
     assert main(["coordinator", "status", str(run.folder.root)]) == 0
     assert status.DESCRIPTION
     assert capsys.readouterr().out.splitlines()[-3:] == [
@@ -85,8 +85,8 @@ def test_a_run_is_stopped_by_the_number_of_an_earlier_piece(
     run: Watched, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped: list[str] = []
-    monkeypatch.setattr(flower_cli, "stop_run", lambda folder, number: stopped.append(number))
-    monkeypatch.setattr(flower_cli, "submit", lambda folder, bundle, config: "20")
+    monkeypatch.setattr(orders, "stop_run", lambda folder, number: stopped.append(number))
+    monkeypatch.setattr(orders, "submit", lambda folder, bundle, config: "20")
     submit(run.folder, "20261130-1-abc", elsewhere, resume=True)
     for named in ("17", "out1"):
         assert halt(run.folder, named, "for a test") == f"run {named}: it had completed; see {elsewhere}"

@@ -1,8 +1,4 @@
-"""Control the coordinator's own SuperLink through the ``flwr`` command and its JSON output.
-
-The command line is Flower's public interface; its Python client is private. Each call starts a process and takes a
-second or two.
-"""
+"""What the coordinator asks of its own SuperLink: its sites, its runs, a submission, a stop."""
 
 from __future__ import annotations
 
@@ -10,15 +6,16 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.flower import executable, quiet_environment
+from fedgraft.common.runtime.ssh_keys import public_pem
+from fedgraft.server.deployment import control_api
 from fedgraft.server.deployment.folder import CONNECTION, Folder
 from fedgraft.server.deployment.health import is_healthy
-
-CALL_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -66,21 +63,46 @@ def require_running(folder: Folder) -> None:
         )
 
 
-def call(folder: Folder, *arguments: str) -> dict[str, Any]:
-    """Run ``flwr ARGUMENTS --format json`` and return its output.
+def ask(folder: Folder, method: str, **fields: Any) -> Any:
+    """The SuperLink's answer (`control_api.ask`), if the coordinator is running.
+
+    Raises:
+        DeploymentError: it is not, or the SuperLink refused; the message quotes its own.
+    """
+    require_running(folder)
+    return control_api.ask(folder, method, **fields)
+
+
+def register_key(folder: Folder, public: bytes, name: str) -> str:
+    """Register a site's public key, in OpenSSH's format, with the SuperLink; returns its node id."""
+    return str(ask(folder, "RegisterNode", public_key=public_pem(public), name=name).node_id)
+
+
+def unregister_node(folder: Folder, node_id: str) -> None:
+    """Unregister a site; if it is connected, its next call is refused."""
+    ask(folder, "UnregisterNode", node_id=int(node_id))
+
+
+def node_states(folder: Folder) -> dict[str, str]:
+    """``registered``, ``online``, ``offline`` or ``unregistered``, by node id."""
+    return {str(node.node_id): str(node.status) for node in ask(folder, "ListNodes").nodes_info}
+
+
+def submit(folder: Folder, bundle: Path, run_config: Path) -> str:
+    """Submit an app bundle by the ``flwr`` command, which packs it; returns the run's id.
 
     Raises:
         DeploymentError: the coordinator is not running, or Flower failed; the message quotes Flower's own.
     """
     require_running(folder)
     done = subprocess.run(
-        [executable("flwr"), *arguments, "--format", "json"],
+        [executable("flwr"), "run", str(bundle), CONNECTION, "--run-config", str(run_config), "--format", "json"],
         env=environment(folder),
         cwd=folder.cli_home,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=CALL_SECONDS,
+        timeout=control_api.CALL_SECONDS,
         check=False,
     )
     try:
@@ -89,31 +111,7 @@ def call(folder: Folder, *arguments: str) -> dict[str, Any]:
         answer = {}
     if done.returncode != 0 or not isinstance(answer, dict) or not answer.get("success"):
         text = answer.get("error-message") if isinstance(answer, dict) else None
-        words = (text or done.stderr or done.stdout).strip()
-        raise DeploymentError(f"`flwr {arguments[0]} {arguments[1]}` failed: {words}")
-    return answer
-
-
-def register_key(folder: Folder, public_key: Path, name: str) -> str:
-    """Register a site's public key with the SuperLink; returns its node id."""
-    answer = call(folder, "supernode", "register", str(public_key.resolve()), CONNECTION, "--name", name)
-    return str(answer["node-id"])
-
-
-def unregister_node(folder: Folder, node_id: str) -> None:
-    """Unregister a site; if it is connected, its next call is refused."""
-    call(folder, "supernode", "unregister", node_id, CONNECTION)
-
-
-def node_states(folder: Folder) -> dict[str, str]:
-    """``registered``, ``online``, ``offline`` or ``unregistered``, by node id."""
-    nodes = call(folder, "supernode", "list", CONNECTION)["nodes"]
-    return {str(node["node-id"]): str(node["status"]) for node in nodes}
-
-
-def submit(folder: Folder, bundle: Path, run_config: Path) -> str:
-    """Submit an app bundle; returns the run's id."""
-    answer = call(folder, "run", str(bundle), CONNECTION, "--run-config", str(run_config))
+        raise DeploymentError(f"`flwr run` failed: {(text or done.stderr or done.stdout).strip()}")
     return str(answer["run-id"])
 
 
@@ -123,24 +121,33 @@ def run_state(folder: Folder, run_id: str) -> FlowerRun:
     Raises:
         DeploymentError: there is no such run.
     """
-    runs = call(folder, "list", CONNECTION, "--run-id", run_id)["runs"]
-    return _state(runs[0])
+    return _states(ask(folder, "ListRuns", run_id=int(run_id)))[0]
 
 
 def run_states(folder: Folder) -> tuple[FlowerRun, ...]:
     """The states of all runs in the SuperLink's database, latest first."""
-    return tuple(_state(run) for run in call(folder, "list", CONNECTION)["runs"])
+    return _states(ask(folder, "ListRuns"))
 
 
 def stop_run(folder: Folder, run_id: str) -> None:
     """Stop a run at the coordinator; a site that is computing finishes its message first."""
-    call(folder, "stop", run_id, CONNECTION)
+    ask(folder, "StopRun", run_id=int(run_id))
 
 
-def _state(run: dict[str, Any]) -> FlowerRun:
+def _states(told: Any) -> tuple[FlowerRun, ...]:
+    runs = sorted(told.run_dict.values(), key=lambda run: str(run.pending_at), reverse=True)
+    return tuple(_state(run, told.now) for run in runs)
+
+
+def _state(run: Any, now: str) -> FlowerRun:
+    """Of Flower's ``Run``; ``now``: its clock, as in the times of the run (ISO 8601)."""
+    seconds = 0.0
+    if run.running_at:
+        ended = datetime.fromisoformat(run.finished_at or now)
+        seconds = (ended - datetime.fromisoformat(run.running_at)).total_seconds()
     return FlowerRun(
-        run_id=str(run["run-id"]),
-        status=str(run["status"]),
-        details="" if run["status-details"] in (None, "N/A") else str(run["status-details"]),
-        elapsed=f"{float(run['elapsed']):.0f} s",
+        run_id=str(run.run_id),
+        status=":".join(filter(None, (run.status.status, run.status.sub_status))),
+        details=run.status.details,
+        elapsed=f"{seconds:.0f} s",
     )

@@ -1,0 +1,131 @@
+"""Ask the coordinator's own SuperLink by its Control API: protobuf messages over HTTPS, on the loopback address.
+
+The ``flwr`` command asks by the same API, with a process of a second and 100 MB for each question; a test compares what
+both are told. A submission goes by the command (`orders.submit`), which also packs the bundle.
+"""
+
+from __future__ import annotations
+
+import http
+import http.client
+import json
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
+from typing import Any
+
+from fedgraft.common.errors import DeploymentError
+from fedgraft.server.deployment.folder import Folder
+
+CALL_SECONDS = 120.0
+PROTOBUF, FRAMES = "application/protobuf", "application/flower-protobuf-stream"
+LENGTH_BYTES = 4
+"""Before each message of an answer that is a stream: its length, big-endian."""
+LONGEST_REASON = 65536
+
+
+def ask(folder: Folder, method: str, **fields: Any) -> Any:
+    """The answer to one question.
+
+    Args:
+        folder: the coordinator's.
+        method: as Flower's ``control.proto`` names it, such as ``ListRuns``.
+        fields: of its request.
+
+    Returns:
+        The message ``METHODResponse`` of Flower.
+
+    Raises:
+        DeploymentError: the SuperLink does not answer, or refuses; the message quotes its own.
+    """
+    try:
+        with closing(_connection(folder, CALL_SECONDS)) as connection:
+            return _response(method, _sent(connection, method, fields, PROTOBUF).read())
+    except (OSError, http.client.HTTPException) as error:
+        raise DeploymentError(f"the SuperLink did not answer {method}: {type(error).__name__}") from error
+
+
+class LogStream:
+    """The lines of a run's log, from the first on, as they are written.
+
+    Iterating ends with the run, with the SuperLink, or with `close`, from another thread.
+    """
+
+    def __init__(self, folder: Folder, run_id: str) -> None:
+        self._folder = folder
+        self._run_id = int(run_id)
+        self._connection: http.client.HTTPSConnection | None = None
+        self._closed = False
+
+    def __iter__(self) -> Iterator[str]:
+        kept = ""
+        with suppress(OSError, http.client.HTTPException, ValueError, DeploymentError):
+            for text in self._texts():
+                *lines, kept = (kept + text).split("\n")
+                yield from (line + "\n" for line in lines)
+        if kept and not self._closed:
+            yield kept
+
+    def _texts(self) -> Iterator[str]:
+        fields = {"run_id": self._run_id, "after_timestamp": 0.0}
+        with closing(_connection(self._folder, None)) as connection:
+            self._connection = connection
+            if self._closed:
+                return
+            answer = _sent(connection, "StreamLogs", fields, FRAMES)
+            while head := answer.read(LENGTH_BYTES):
+                yield _response("StreamLogs", answer.read(int.from_bytes(head, "big"))).log_output
+
+    def close(self) -> None:
+        """End the stream; whoever waits for a line gets none."""
+        self._closed = True
+        sock = None if self._connection is None else self._connection.sock
+        if sock is not None:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+
+def _connection(folder: Folder, seconds: float | None) -> http.client.HTTPSConnection:
+    """To the SuperLink, by no proxy; it must show the coordinator's own certificate."""
+    context = ssl.create_default_context(cafile=str(folder.authority))
+    return http.client.HTTPSConnection("127.0.0.1", folder.settings().internal_port, timeout=seconds, context=context)
+
+
+def _sent(
+    connection: http.client.HTTPSConnection, method: str, fields: Mapping[str, Any], kind: str
+) -> http.client.HTTPResponse:
+    """The answer to a question, of which nothing is read yet."""
+    from flwr.proto import control_pb2
+    from flwr.supercore.runtime_version_compatibility import RuntimeVersionMetadata
+
+    request = getattr(control_pb2, f"{method}Request")(**fields)
+    path = "/v1/control/" + re.sub(r"(?<=.)(?=[A-Z])", "-", method).lower()
+    versions = dict(RuntimeVersionMetadata.from_local_component("fedgraft coordinator").as_metadata())
+    connection.request(
+        "POST", path, request.SerializeToString(), {"content-type": PROTOBUF, "accept": kind, **versions}
+    )
+    answer = connection.getresponse()
+    if answer.status != http.HTTPStatus.OK:
+        raise DeploymentError(f"the SuperLink refused {method}: {_words(answer)}")
+    return answer
+
+
+def _response(method: str, payload: bytes) -> Any:
+    from flwr.proto import control_pb2
+
+    response = getattr(control_pb2, f"{method}Response")()
+    response.ParseFromString(payload)
+    return response
+
+
+def _words(answer: http.client.HTTPResponse) -> str:
+    """Why a question was refused, in Flower's words."""
+    text = answer.read(LONGEST_REASON).decode(errors="replace")
+    try:
+        told = json.loads(text)
+    except ValueError:
+        told = {}
+    words = [str(told[key]) for key in ("detail", "extra") if isinstance(told, dict) and told.get(key)]
+    return " ".join(words) or f"HTTP {answer.status}"
