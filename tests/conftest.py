@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext, redirect_stderr
@@ -51,6 +52,12 @@ WITH_PROCESSES = (
     *(f"tests/simulations/{room}" for room in ("clock/", "commands/", "engine/", "planning/", "study/", "test_")),
 )
 """Tests that start processes, or train over a federation: `make quick` leaves them out, as it does those marked so."""
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays: no search for garbage looks through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

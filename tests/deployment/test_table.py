@@ -90,9 +90,7 @@ def _orders_are_answered_as_the_command_is(deployment: Deployment) -> None:
 
     runs = [(run.run_id, run.status, run.details or "N/A", run.elapsed) for run in orders.run_states(folder)]
     listed = told("list")["runs"]
-    assert runs == [
-        (run["run-id"], run["status"], run["status-details"], f"{run['elapsed']:.0f} s") for run in listed
-    ]
+    assert runs == [(run["run-id"], run["status"], run["status-details"], f"{run['elapsed']:.0f} s") for run in listed]
     assert {run[1] for run in runs} >= {"finished:completed"} and len(runs) >= 2
     assert orders.run_state(folder, runs[-1][0]).status == runs[-1][1]
     assert orders.node_states(folder) == {

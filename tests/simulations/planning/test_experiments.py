@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from fedgraft.client.fence.plan_bounds import require_plan_within, require_steps_within
+from fedgraft.client.site.bounds import Bounds
 from fedgraft.simulations.planning.choices import choices, groups
 from fedgraft.simulations.planning.planned import Words
 from fedgraft.simulations.planning.words import composed
@@ -24,11 +26,13 @@ def command_of(file: Path) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_an_experiment_is_its_long_command(file: Path) -> None:
+def test_an_experiment_is_its_long_command_within_what_a_site_allows_by_default(file: Path) -> None:
     short, long = composed(Words((f"experiment={file.stem}",))), composed(Words(command_of(file)))
     assert short.plan == long.plan
     assert short.plan.digest == long.plan.digest
     assert short.study == long.study
+    require_plan_within(short.plan, Bounds())
+    require_steps_within(short.plan, 5000, Bounds())
 
 
 def test_there_is_one_for_each_row_of_the_results() -> None:

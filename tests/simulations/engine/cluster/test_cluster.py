@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from time import sleep
@@ -27,7 +28,7 @@ from fedgraft.simulations.engine.cluster.run import Asked, run_on_ray
 from fedgraft.simulations.engine.run import simulate
 from fedgraft.simulations.federation.availability import always
 
-cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs Ray: pip install 'fedgraft[ray]'")
+pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'fedgraft[ray]'")
 
 from fedgraft.simulations.engine.cluster.networks import spread  # noqa: E402
 from fedgraft.simulations.engine.cluster.survey import Wanted, require_nodes  # noqa: E402
@@ -82,9 +83,11 @@ class Two:
     """A cluster of two nodes with one processor and a cache each; ``b`` names two sites among its resources."""
 
     def __init__(self, folder: Path) -> None:
+        from ray.cluster_utils import Cluster  # four seconds, in the one process of the tests that needs it
+
         common: dict[str, Any] = {"num_cpus": 1, "include_log_monitor": False}
         self.caches = {name: folder / f"cache-{name}" for name in "ab"}
-        self.cluster = cluster_utils.Cluster()
+        self.cluster = Cluster()
         self.cluster.add_node(
             node_name="a",
             include_dashboard=False,
