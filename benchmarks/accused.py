@@ -1,13 +1,14 @@
 """How often a hospital is named for pulling against the others: without cause, and one that does.
 
-    python benchmarks/accused.py [--draws 100] [--rounds 10] [--lr 0.01] [--first-seed 0]
+    python benchmarks/accused.py [--draws 100] [--rounds 10] [--lr 0.01] [--first-seed 0] [--turn 0]
 
 A linear head on features of phantom films (500 of five scanners, drawn and read once), trained in rounds of FedAvg as
 the default plan does (5 epochs of SGD, batches of 32, cosine schedule). Each draw chooses hospitals and cases anew.
 Printed for each division of training cases: of 100 runs, in how many any hospital is named where all are honest; and
 where the first or the last one sends its update turned round (``sign``), or trains on turned labels (``labels``), in
-how many it is named, and in how many another one is. ``without`` is the rule without
-`fedgraft.server.bounds.likeness.FIRST`.
+how many it is named, and in how many another one is: from the first round on, or from ``--turn``. ``without`` is the rule
+without `fedgraft.server.bounds.likeness.FIRST`. ``falls`` is one that FedGraft does not have (`falling`): whether it
+would tell a hospital that turns late.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import fedgraft as fg
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.client.training.loop import batches
 from fedgraft.server.bounds import likeness
-from fedgraft.server.bounds.likeness import Likeness, likenesses, pulling_against
+from fedgraft.server.bounds.likeness import AGAINST, AGREEING, Likeness, likenesses, pulling_against
 
 DIVISIONS = (
     *((cases,) * 3 for cases in (12, 24, 48)),
@@ -96,9 +97,10 @@ def rounds_of(
         rate = given.lr * 0.5 * (1 + math.cos(math.pi * number / given.rounds))
         moved = []
         for place, site in enumerate(sites):
-            turned = attack == "labels" and place == who
+            acts = place == who and number >= given.turn
+            turned = attack == "labels" and acts
             after = trained(weights, rows[site], labels[site] ^ int(turned), by_class, rate, order)
-            moved.append((-1 if attack == "sign" and place == who else 1) * (after - weights).ravel().astype(float))
+            moved.append((-1 if attack == "sign" and acts else 1) * (after - weights).ravel().astype(float))
         updates = np.array(moved)
         alike = likenesses(updates @ updates.T, list(sizes))
         found.append({str(place): one for place, one in enumerate(alike)})
@@ -116,6 +118,21 @@ def rules() -> Iterator[tuple[str, Callable[[Rounds], Mapping[str, object]]]]:
 
     yield "without", without
     yield "with", pulling_against
+    yield "falls", falling
+
+
+def falling(rounds: Rounds) -> set[str]:
+    """Sites whose cosine falls by 0.8 from one round to the next, stays at -0.4 or less in three of four rounds after
+    that, and so at least in three, while the others agree (the median of these rounds)."""
+    found = set()
+    for site in rounds[0]:
+        cosines = np.array([one[site].cosine for one in rounds], dtype=float)
+        agreements = np.array([one[site].agreement for one in rounds], dtype=float)
+        for at in range(1, len(rounds) - 2):
+            away = np.mean(cosines[at:] <= AGAINST) >= 0.75
+            if cosines[at - 1] - cosines[at] >= 0.8 and away and np.nanmedian(agreements[at:]) >= AGREEING:
+                found.add(site)
+    return found
 
 
 def main() -> None:
@@ -124,6 +141,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10, help="(%(default)s)")
     parser.add_argument("--lr", type=float, default=0.01, help="(%(default)s)")
     parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--turn", type=int, default=0, help="round from 0 in which it begins (%(default)s)")
     given = parser.parse_args()
     known = films()
     print("| training cases | rule | runs | all honest | sign: it, another | labels: it, another |")
