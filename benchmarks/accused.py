@@ -6,9 +6,9 @@ A linear head on features of phantom films (500 of five scanners, drawn and read
 the default plan does (5 epochs of SGD, batches of 32, cosine schedule). Each draw chooses hospitals and cases anew.
 Printed for each division of training cases: of 100 runs, in how many any hospital is named where all are honest; and
 where the first or the last one sends its update turned round (``sign``), or trains on turned labels (``labels``), in
-how many it is named, and in how many another one is: from the first round on, or from ``--turn``. ``without`` is the rule
-without `fedgraft.server.bounds.likeness.FIRST`. ``falls`` is one that FedGraft does not have (`falling`): whether it
-would tell a hospital that turns late.
+how many it is named, and in how many another one is: from the first round on, or from ``--turn``. ``without`` is the
+rule without `fedgraft.server.bounds.likeness.FIRST`. ``falls`` is one that FedGraft does not have (`falling`): whether
+it would tell a hospital that turns late.
 """
 
 from __future__ import annotations
