@@ -52,7 +52,7 @@ class TapsHashed:
             raise PlanError(f"features.buckets must be an even number from 16 to {2**18}")
         self.hashing = Hashing(buckets, (words[0], words[1]), tuple(characters))
 
-    def reading(self, backbone: nn.Module, stages: tuple[Stage, ...]) -> HashedReading:
+    def reading(self, backbone: nn.Module, stages: tuple[Stage, ...]) -> Reading:
         """
         Raises:
             PlanError: there is no such stage, or the backbone takes no notes.

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from fedgraft.common.features.bags import opened
+from fedgraft.common.features.bags import Opened, opened
 from fedgraft.common.interfaces.features import Bag
 from fedgraft.common.plan.types import Count
 
@@ -37,20 +37,15 @@ class GatedAttention(nn.Module):
         for zero in (self.weigh.weight, self.output.weight, self.output.bias):
             nn.init.zeros_(zero)
 
-    def weights(self, features: Tensor) -> Tensor:
+    def weights(self, some: Opened) -> Tensor:
         """The weight of each instance, ``(B, instances)`` float32 with sums of 1; 0 where there is none."""
-        some = opened(features, self.bag)
-        return self._weights(some.instances, some.there)
+        hidden = torch.tanh(self.tanh(some.instances)) * torch.sigmoid(self.gate(some.instances))
+        scores: Tensor = self.weigh(hidden).squeeze(2)
+        return torch.softmax(scores.masked_fill(some.there == 0, torch.finfo(scores.dtype).min), dim=1)
 
     def forward(self, features: Tensor) -> Tensor:
         """``(B, F)`` float32 -> ``(B, C)`` float32."""
         some = opened(features, self.bag)
-        weights = self._weights(some.instances, some.there)
-        summed = torch.einsum("bi,bid->bd", weights, some.instances)
+        summed = torch.einsum("bi,bid->bd", self.weights(some), some.instances)
         outputs: Tensor = self.output(torch.cat([summed, some.beside], dim=1))
         return outputs
-
-    def _weights(self, instances: Tensor, there: Tensor) -> Tensor:
-        hidden = torch.tanh(self.tanh(instances)) * torch.sigmoid(self.gate(instances))
-        scores: Tensor = self.weigh(hidden).squeeze(2)
-        return torch.softmax(scores.masked_fill(there == 0, torch.finfo(scores.dtype).min), dim=1)

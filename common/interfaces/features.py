@@ -75,6 +75,10 @@ HASHED = "hashed"
 """The path of the module of a text network through which hashed words pass."""
 
 
+BAG = "bag"
+"""The argument by which a head asks how the instances that it weighs lie."""
+
+
 @dataclass(frozen=True)
 class Bag:
     """How the features of a case lie that are a bag of instances (windows of a note, say) and not one vector.

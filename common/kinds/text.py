@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from fedgraft.common.errors import BackboneError, PlanError, first_line
-from fedgraft.common.interfaces.features import ReadsHashed
+from fedgraft.common.interfaces.features import BAG, ReadsHashed
 from fedgraft.common.interfaces.input_kind import InputFacts, Sections
 from fedgraft.common.interfaces.inputs import Hashing, TextSpec
 from fedgraft.common.kinds import text_source
@@ -20,13 +20,14 @@ from fedgraft.common.kinds.text_backbone import Embeddings, HashedWords, NoteEnc
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.feature_sections import FeaturesSection
 from fedgraft.common.plan.plan import Plan
-from fedgraft.common.plan.sections import AdaptationSection
+from fedgraft.common.plan.sections import AdaptationSection, HeadSection
 from fedgraft.common.plan.types import STRICT, Count
 
 HASHED_WORDS, WORDLLAMA, TRANSFORMER = "text/hashed_words", "text/wordllama", "text/transformer"
 HASHED_BUCKETS = 16_384
 LANGUAGES = ("de", "en", "es", "fr", "it", "nl", "pt")
 """Those that are told apart (`fedgraft.client.text.language`)."""
+_PLAIN = "fedgraft.common.heads.heads.Linear"
 _CHOOSE = "use backbone=hashed_words, wordllama or transformer"
 
 
@@ -101,7 +102,8 @@ class Text:
         return text_source.transformer_source(self.plan.backbone.weights, _options(self.plan, Cutting).digest)
 
     def simpler(self) -> Sections | None:
-        """Hashed words, of as many buckets as the plan reads, or as `HASHED_BUCKETS` says."""
+        """Hashed words, of as many buckets as the plan reads, or as `HASHED_BUCKETS` says; a linear head of them if the
+        plan's weighs windows."""
         if self.plan.backbone.name == HASHED_WORDS:
             return None
         hashing = self._hashed_beside() or Hashing(HASHED_BUCKETS)
@@ -118,10 +120,12 @@ class Text:
                 "characters": list(hashing.characters),
             },
         )
+        weighs = parts.takes(self.plan.head, "head", BAG, self.trusted)
         return {
             "backbone": backbone,
             "features": FeaturesSection(),
             "adaptation": AdaptationSection(target=None),
+            "head": HeadSection(_PLAIN, {"normalise": False}) if weighs else self.plan.head,
         }
 
     def problems(self) -> Sequence[str]:

@@ -3,12 +3,11 @@ weighs them, and no part that takes a case for one vector."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from fedgraft.common.errors import PlanError
-from fedgraft.common.interfaces.features import Bag
+from fedgraft.common.interfaces.features import BAG, Bag
 from fedgraft.common.interfaces.sampler import Synthesiser
 from fedgraft.common.plan import parts
 from fedgraft.common.plan.choice_names import choice_of
@@ -41,8 +40,8 @@ def require_weighing_head(plan: Plan, bag: Bag | None, allowed: Iterable[str]) -
     Raises:
         PlanError: features are bags, and the head takes none, or the other way round.
     """
-    head = parts.resolve(plan.head.target, "head", allowed)
-    weighs, name = "bag" in inspect.signature(head).parameters, choice_of("head", plan.head.target, plan.head.options)
+    weighs = parts.takes(plan.head, "head", BAG, allowed)
+    name = choice_of("head", plan.head.target, plan.head.options)
     reads = "last" if plan.features.target is None else choice_of("features", plan.features.target)
     if weighs and bag is None:
         raise PlanError(

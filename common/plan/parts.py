@@ -207,3 +207,12 @@ def chosen(section: Section, option: str, allowed: Iterable[str] = OURS) -> Any:
         PlanError: as `build`.
     """
     return None if section.target is None else build(section.target, option, section.options, allowed)
+
+
+def takes(section: Section, option: str, name: str, allowed: Iterable[str] = OURS) -> bool:
+    """Whether the part that a section names takes an argument of this name.
+
+    Raises:
+        PlanError: as `resolve`.
+    """
+    return section.target is not None and name in inspect.signature(resolve(section.target, option, allowed)).parameters

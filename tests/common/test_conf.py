@@ -85,7 +85,7 @@ NEEDED = {
     **{f"backbone={name}": TABLE for name in TABULAR},
     **{f"backbone={name}": NOTES for name in TEXTUAL},
     "features=taps_hashed": NOTES,
-    "features=windows": (*NOTES, "head=attention"),
+    **{f"features={name}": (*NOTES, "head=attention") for name in ("windows", "windows_hashed")},
 }
 """Words before a choice without which it is no valid one."""
 LEFT_OUT = {"runtime": "auto", "address": None}

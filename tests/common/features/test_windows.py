@@ -106,6 +106,22 @@ def test_a_built_model_reads_windows_and_a_note_s_do_not_depend_on_the_others(
     torch.testing.assert_close(first.network.features(inputs)[:, :-1], taps, atol=1e-5, rtol=1e-4)
 
 
+def test_hashed_words_stand_beside_the_windows(of_encoder: Words, plan_of: PlanOf) -> None:
+    """Width: two layers of 2 windows of 16 numbers, 32 buckets, 2 that say which windows there are."""
+    words = ("features=windows_hashed", "features.most=2", "features.buckets=32", "features.weight=2.0")
+    model = build(plan_of(*of_encoder(), *words, "head=attention"), None)
+    assert bag_of(model.network.reading, model.groups) == Bag(2, (16, 16), beside=32)
+    inputs = torch.zeros(2, 56)
+    inputs[:, :3], inputs[:, 24:] = 5, torch.arange(32.0)
+    some = opened(model.network.scale(model.network.features(inputs)), Bag(2, (16, 16), beside=32))
+    assert some.beside[1].tolist() == [2.0 * at for at in range(32)] and some.there.tolist() == [[1, 0], [1, 0]]
+    alone = build(plan_of(*of_encoder(), "features=windows", "features.most=2", "head=attention"), None)
+    torch.testing.assert_close(
+        some.instances.flatten(1)[0, :16],
+        opened(alone.network.features(inputs[:, :24]), Bag(2, (16, 16))).instances[0, 0, :16],
+    )
+
+
 def test_images_have_no_windows(plan_of: PlanOf) -> None:
     with pytest.raises(
         PlanError, match="features=windows reads the windows of notes, and this backbone sees a case as"

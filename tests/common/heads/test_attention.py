@@ -15,6 +15,7 @@ from fedgraft.client.privacy.case_gradients import case_gradients, through_all
 from fedgraft.client.training.loop import LocalTraining, train_locally
 from fedgraft.client.training.vectorised import can_be_stacked, train_together
 from fedgraft.common.errors import PlanError
+from fedgraft.common.features.bags import opened
 from fedgraft.common.heads.attention import GatedAttention
 from fedgraft.common.interfaces.features import Bag
 from fedgraft.common.losses.cross_entropy import CrossEntropy
@@ -55,7 +56,7 @@ def test_equation_9_by_hand() -> None:
     case = torch.tensor([[0.0, 1, 2, 1, 1, 0]])
     second = math.exp(3 * math.tanh(1) / (1 + math.exp(-2)))
     share = second / (1 + second)
-    torch.testing.assert_close(made.weights(case), torch.tensor([[1 - share, share, 0]]))
+    torch.testing.assert_close(made.weights(opened(case, made.bag)), torch.tensor([[1 - share, share, 0]]))
     assert made(case).item() == pytest.approx(5 * share, rel=1e-6)
 
 
@@ -76,7 +77,7 @@ def test_it_starts_as_the_mean_and_order_and_empty_places_change_nothing() -> No
     fresh, cases = GatedAttention(13, 2, BAG, 4), drawn(6)
     assert bool((fresh(cases) == 0).all())
     there = cases[:, 10:]
-    torch.testing.assert_close(fresh.weights(cases), there / there.sum(dim=1, keepdim=True))
+    torch.testing.assert_close(fresh.weights(opened(cases, BAG)), there / there.sum(dim=1, keepdim=True))
     made, turned, filled = head(), cases.clone(), cases.clone()
     turned[:, :6], turned[:, 6:9] = cases[:, :6].unflatten(1, (3, 2)).flip(1).flatten(1), cases[:, 6:9].flip(1)
     turned[:, 10:] = there.flip(1)

@@ -34,6 +34,14 @@ def test_of_notes_it_is_the_hashed_words_that_stand_beside_the_layers(of_encoder
     assert isinstance(kind, HasSimpler) and kind.simpler() is None
 
 
+def test_beside_a_head_that_weighs_windows_hashed_words_have_a_linear_one(
+    of_encoder: Words, compose_plan: PlanOf
+) -> None:
+    plan = compose_plan(*of_encoder("features=windows", "head=attention"), small=False)
+    _, simpler = arrangements(plan, Study(baselines=("simpler",)), SITES, {})
+    assert simpler.plan.head == compose_plan("head=plain", small=False).head
+
+
 @pytest.mark.parametrize("words", [(), ("input=text", "backbone=hashed_words")])
 def test_where_there_is_none_it_is_refused_by_name(compose_plan: PlanOf, words: tuple[str, ...]) -> None:
     plan = compose_plan(*words, small=False)
