@@ -57,6 +57,13 @@ class Model:
         return sum(group.width for group in self.groups)
 
     @property
+    def scaled_width(self) -> int:
+        """The number of means and deviations by which features are scaled; 0 if by none."""
+        return max(
+            (len(tensor) for name, tensor in self.state.items() if name.startswith(roles_module.SCALE)), default=0
+        )
+
+    @property
     def head_width(self) -> int:
         """The number of features that enter the head."""
         keep: int = getattr(self.network.keep, "keep", self.width)

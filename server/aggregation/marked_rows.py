@@ -17,6 +17,7 @@ from flwr.serverapp.strategy import Strategy
 from torch import Tensor
 
 from fedgraft.common.errors import PlanError, RoundError
+from fedgraft.common.interfaces.features import Bag
 from fedgraft.common.interfaces.roles import HEAD
 from fedgraft.common.interfaces.strategy import is_mean, takes_steps
 from fedgraft.common.plan import parts
@@ -126,8 +127,9 @@ def _by_output(plan: Plan, width: int) -> frozenset[str]:
     """Names of the head's tensors whose first axis are the outputs: those that grow with them."""
 
     def shapes(outputs: int) -> dict[str, tuple[int, ...]]:
+        bag = Bag(1, (width - 1,))  # for a head that weighs instances: how they lie changes no name and no first axis
         head = parts.build(
-            plan.head.target, "head", plan.head.options, plan.engine.trusted, width=width, classes=outputs
+            plan.head.target, "head", plan.head.options, plan.engine.trusted, width=width, classes=outputs, bag=bag
         )
         return {name: tuple(tensor.shape) for name, tensor in head.state_dict().items()}
 

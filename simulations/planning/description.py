@@ -165,7 +165,7 @@ def _grouped(model: Model) -> dict[tuple[str, str], list[str]]:
 
 def _traffic(plan: Plan, model: Model) -> tuple[tuple[str, str, str], ...]:
     sent, sums = volume(plan, model), _sums(plan, model)
-    moments = 2 * 8 * model.width if plan.features.needs_common else 0
+    moments = 2 * 8 * model.scaled_width if plan.features.needs_common else 0
     ranking = _ranking_bytes(plan, model)
     told = tensors.count_bytes(sums) + moments + ranking
     most = plan.rounds * sent.times

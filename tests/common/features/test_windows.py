@@ -95,7 +95,7 @@ def test_a_built_model_reads_windows_and_a_note_s_do_not_depend_on_the_others(
         ("windows", 2, True),
     ]
     assert bag_of(model.network.reading, model.groups) == Bag(2, (16, 16))
-    assert model.state["scale.mean"].shape == (32,)
+    assert model.state["scale.mean"].shape == (32,) and model.scaled_width == 32
     inputs = torch.zeros(3, 24)
     inputs[0, :3], inputs[1, :16], inputs[2] = 3, 5, torch.randint(1, 12, (24,)).float()
     whole = model.network.features(inputs)

@@ -45,11 +45,18 @@ def test_each_row_is_the_mean_of_those_who_marked_it() -> None:
     assert float(mean["other"]) == pytest.approx(4)
 
 
-@pytest.mark.parametrize(("head", "names"), [("linear", {"weight", "bias"}), ("mlp", {"output.weight", "output.bias"})])
+@pytest.mark.parametrize(
+    ("head", "names"),
+    [
+        ("linear", {"weight", "bias"}),
+        ("mlp", {"output.weight", "output.bias"}),
+        ("attention", {"output.weight", "output.bias"}),
+    ],
+)
 def test_rows_are_found_in_every_head(compose_plan: Callable[..., Plan], head: str, names: set[str]) -> None:
     """Also where a hidden layer is as wide as there are findings."""
-    plan = compose_plan(*PLAN, f"head={head}", *(["head.hidden=3"] if head == "mlp" else []))
-    trained = [f"head.{name}" for name in (*names, "hidden.weight", "hidden.bias")]
+    plan = compose_plan(*PLAN, f"head={head}", *(["head.hidden=3"] if head != "linear" else []))
+    trained = [f"head.{name}" for name in (*names, "hidden.weight", "hidden.bias", "tanh.weight", "gate.weight")]
     found = marked_rows(plan, FedAvg(), [offer("elm", 20, (20, 0, 10)), offer("oak", 20, None)], 8, trained)
     assert found == MarkedRows({"elm": (1.0, 0.0, 0.5)}, frozenset(f"head.{name}" for name in names))
 
