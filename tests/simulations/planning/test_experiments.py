@@ -66,8 +66,8 @@ def test_an_experiment_of_one_s_own(tmp_path: Path) -> None:
 def test_every_command_of_the_results_has_one() -> None:
     """But the prefix of a table's commands, which ends with three points."""
     blocks = "\n".join(re.findall(r"^```\n(.*?)^```", RESULTS, re.MULTILINE | re.DOTALL)).replace("\\\n", " ")
-    lines = [line.partition("#")[0].split() for line in blocks.splitlines()]
-    commands = {frozenset(line[2:]) - {"seed=S"} for line in lines if line[:2] == ["fedgraft", "simulate"]}
+    lines = [line.partition("#")[0] for line in blocks.splitlines() if line.startswith("fedgraft simulate ")]
+    commands = {frozenset(shlex.split(line)[2:]) - {"seed=S"} for line in lines}
     whole = {words for words in commands if "..." not in words}
     assert len(whole) >= 14
     assert whole <= {frozenset(command_of(file)) for file in FILES}
