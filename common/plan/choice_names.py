@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from fedgraft.common.plain_yaml import LOADER
+
 
 def choice_of(group: str, target: str, options: Mapping[str, Any] | None = None) -> str:
     """The choice's name; the name of the class or function itself if no choice names it.
@@ -43,7 +45,7 @@ def _choices(group: str) -> Mapping[str, Mapping[str, Any]]:
     folder = files("fedgraft.conf") / group
     if not folder.is_dir():
         return {}
-    read = {file.name: yaml.safe_load(file.read_text(encoding="utf-8")) for file in folder.iterdir()}
+    read = {file.name: yaml.load(file.read_text(encoding="utf-8"), LOADER) for file in folder.iterdir()}
     return {
         name.removesuffix(".yaml"): content.get(group, content) for name, content in read.items() if content is not None
     }

@@ -18,7 +18,7 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from fedgraft.common.errors import PlanError
-from fedgraft.common.plain_yaml import plain_yaml
+from fedgraft.common.plain_yaml import DUMPER, plain_yaml
 from fedgraft.common.plan.bounds_section import BoundsSection
 from fedgraft.common.plan.checks.checks import contradictions
 from fedgraft.common.plan.data_sections import DataSection, DicomSection, InputSection, NoteCopies, TableSection
@@ -118,7 +118,7 @@ class Plan:
 
     def to_yaml(self) -> str:
         """`to_dict` as YAML; if it names a simulation's data set, with a comment on the plan for hospitals."""
-        text = str(yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True))
+        text = str(yaml.dump(self.to_dict(), Dumper=DUMPER, sort_keys=False, allow_unicode=True))
         hospitals = self.for_hospitals().digest
         return text if hospitals == self.digest else OF_A_SIMULATION.format(digest=hospitals) + text
 
