@@ -233,7 +233,7 @@ def read_site_file(path: Path) -> SiteFile:
     if not isinstance(raw, dict):
         raise SiteFileError(f"site file {path} must be a mapping of keys to values")
     try:
-        site = _schema().validate_python(raw)
+        site = schema().validate_python(raw)
     except ValidationError as error:
         lines = [f"  - {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise SiteFileError(f"site file {path} has {len(lines)} problem(s):\n" + "\n".join(lines)) from error
@@ -252,7 +252,8 @@ def read_site_file(path: Path) -> SiteFile:
 
 
 @lru_cache(maxsize=1)
-def _schema() -> TypeAdapter[SiteFile]:
+def schema() -> TypeAdapter[SiteFile]:
+    """What checks the content of a site file; made once a process."""
     return TypeAdapter(SiteFile)
 
 
