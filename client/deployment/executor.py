@@ -43,6 +43,7 @@ PRELOAD = (
     "fedgraft.client.deployment.origin",  # first: the server then ends with this process
     "fedgraft.client.deployment.message_process",
     "flwr.supernode.runtime.run_clientapp",
+    "httpcore",  # which httpx imports with its first connection
     CLIENT_APP.partition(":")[0],
     "fedgraft.client.images.factory",
     "fedgraft.common.kinds.timm_ready",  # the ClientApp imports timm only for images: here once, not in each process
