@@ -9,6 +9,7 @@ is what the machine would have free without them. On a machine with other sites 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 from process_tree import PROC, tree
 
@@ -34,7 +35,10 @@ def main() -> int:
     if len(sys.argv) != 2 or not sys.argv[1].isdecimal():
         print(__doc__)
         return 2
-    found = [(pss(pid), name(pid)) for pid in tree(int(sys.argv[1]))]
+    found = []
+    for pid in tree(int(sys.argv[1])):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            found.append((pss(pid), name(pid)))
     for size, what in found:
         print(f"{size / MIB:7.0f} MiB  {what}")
     print(f"{sum(size for size, _ in found) / MIB:7.0f} MiB  in all")
