@@ -81,7 +81,7 @@ def beyond(plan: Plan, bounds: Bounds) -> Iterator[str]:
 
 def crossings(plan: Plan, bounds: Bounds) -> Iterator[Crossing]:
     """Each option that asks for more than ``bounds``."""
-    plain = plan.to_dict()
+    plain = plan.plain
     if plan.rounds > bounds.rounds:
         yield Crossing(f"rounds={plan.rounds} is above bounds.rounds={bounds.rounds}", "rounds", plan.rounds)
     for path, value in _numbers(plain, ""):
@@ -137,7 +137,7 @@ def _sizes(part: Any, section: str, bounds: Bounds) -> Iterator[Crossing]:
 
 
 def _of_the_model(model: Model, bounds: Bounds) -> Iterator[str]:
-    trained = {name: tensor for name, tensor in model.network.named_parameters() if tensor.requires_grad}
+    trained = model.trained
     numbers = sum(tensor.numel() for tensor in trained.values())
     if numbers > bounds.parameters:
         yield f"{numbers} numbers are trained, bounds.parameters={bounds.parameters}"

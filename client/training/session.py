@@ -39,7 +39,8 @@ from fedgraft.common.plan import parts
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.wire import messages
 
-_ROWS_AT_ONCE = 1024
+_NUMBERS_AT_ONCE = 1 << 14
+"""Of features: what is larger leaves holes in memory beside what stays of each site, and the next does not fit in."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,8 @@ class Session:
         change = None if self.training.change is None else self.training.change.same_for
         if change not in self._known_lengths:
             made = getattr(head_of(self.model.constant.trained), "inputs", None) or (lambda rows: rows)
-            parts = torch.arange(len(self.training)).split(_ROWS_AT_ONCE)
+            size = max(1, _NUMBERS_AT_ONCE // self.training.stored[0].numel())
+            parts = torch.arange(len(self.training)).split(size)
             norms = [torch.linalg.vector_norm(made(self.training.batch(part)).flatten(1), dim=1) for part in parts]
             self._known_lengths.clear()
             self._known_lengths[change] = torch.cat(norms)
@@ -157,8 +159,7 @@ class Session:
     @cached_property
     def comes_trained(self) -> tuple[str, ...]:
         """Names of the tensors that come with a message and are trained: none that is given, and no statistics."""
-        trained = {name for name, parameter in self.model.network.named_parameters() if parameter.requires_grad}
-        return tuple(name for name in self.model.names("shared") if name in trained)
+        return tuple(name for name in self.model.names("shared") if name in self.model.trained)
 
     @cached_property
     def _sampling(self) -> Sampling:

@@ -102,8 +102,10 @@ def train_together(
         torch.stack(parts).sum().backward()
         _watch(added, tasks, present)
         optimizer.step()
-        for member in ended:
-            done[member] = {name: value[member].detach().clone() for name, value in stacked.items()}
+        if ended:  # in one piece: many small ones would lie in the holes that a step leaves, and the next not fit in
+            last = {name: value.detach()[ended] for name, value in stacked.items()}
+            for place, member in enumerate(ended):
+                done[member] = {name: value[place] for name, value in last.items()}
     network.eval()
     return [_result(done[k], float(total[k]), seen[k], tasks[k].lr) for k in range(len(tasks))]
 

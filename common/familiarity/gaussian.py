@@ -18,8 +18,8 @@ from torch import Tensor
 WIDTH = 128
 """Numbers that features are projected to, if there are more."""
 _SEED = 20_170_412
-_AT_ONCE, _ALIGNED = 2**22, 64
-"""Numbers of all parts that are added at a time, 32 MiB; of each part a multiple of so many, and not fewer, so that
+_AT_ONCE, _ALIGNED = 2**20, 64
+"""Numbers of all parts that are added at a time, 8 MiB; of each part a multiple of so many, and not fewer, so that
 torch adds the numbers of a place in the same order wherever the matrices are cut."""
 
 
@@ -105,13 +105,13 @@ def scatter_around(mean: Tensor, parts: Sequence[Sums], at_once: int = _AT_ONCE)
     cases = torch.tensor([part.cases for part in parts], dtype=torch.float64)[:, None]
     away, flat = torch.stack([part.mean - mean for part in parts]), [part.scatter.flatten() for part in parts]
     size, whole = max(1, at_once // (len(parts) * _ALIGNED)) * _ALIGNED, len(mean) ** 2
-    found, begins = [], [*range(0, max(1, whole - size + 1), size)]
+    found, begins = torch.empty(whole, dtype=torch.float64), [*range(0, max(1, whole - size + 1), size)]
     for begin, end in zip(begins, [*begins[1:], whole], strict=True):
         row, column = torch.arange(begin, end) // len(mean), torch.arange(begin, end) % len(mean)
         own = torch.stack([one[begin:end] for one in flat])
         own += away[:, row].mul_(away[:, column]).mul_(cases)
-        found.append(own.sum(dim=0))
-    return torch.cat(found).reshape(len(mean), len(mean))
+        torch.sum(own, dim=0, out=found[begin:end])
+    return found.reshape(len(mean), len(mean))
 
 
 def reference_of(parts: Sequence[Sums]) -> Reference:

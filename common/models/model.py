@@ -51,6 +51,11 @@ class Model:
         """The network's state dict, cached (read it only after the network was moved to its device)."""
         return self.network.state_dict()
 
+    @cached_property
+    def trained(self) -> dict[str, Tensor]:
+        """The network's parameters that have a gradient, by name, as the plan says; looked for once."""
+        return {name: parameter for name, parameter in self.network.named_parameters() if parameter.requires_grad}
+
     @property
     def width(self) -> int:
         """The number of features of a case."""

@@ -116,6 +116,11 @@ class Plan:
             del plain["augment"]["notes"]
         return plain
 
+    @cached_property
+    def plain(self) -> Mapping[str, Any]:
+        """`to_dict`, made once; nobody may change it."""
+        return self.to_dict()
+
     def to_yaml(self) -> str:
         """`to_dict` as YAML; if it names a simulation's data set, with a comment on the plan for hospitals."""
         text = str(yaml.dump(self.to_dict(), Dumper=DUMPER, sort_keys=False, allow_unicode=True))
@@ -133,13 +138,17 @@ class Plan:
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return self._json
+
+    @cached_property
+    def _json(self) -> str:
+        return json.dumps(self.plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the canonical JSON without ``engine``, ``tracking`` and ``patience``; of ``clock`` only
         availabilities below 1 count, and of later sections those that are not the default (`_LATER`)."""
-        plain = {name: value for name, value in self.to_dict().items() if name not in _NOT_IN_DIGEST}
+        plain = {name: value for name, value in self.plain.items() if name not in _NOT_IN_DIGEST}
         plain = {name: plain[name] for name in plain if name not in _LATER or getattr(self, name) != _LATER[name]}
         plain |= {"privacy": without_later(plain["privacy"])} if "privacy" in plain else {}
         if self.clock is not None and self.clock.availabilities():

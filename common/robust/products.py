@@ -98,8 +98,10 @@ def inner_products(tensors: Iterable[tuple[Numbers, Sequence[Numbers]]], updates
         tensors: of each tensor, that which was sent, and the K that came; finite, of one shape.
         updates: K.
     """
-    found, buffer = np.zeros((updates, updates)), np.empty((updates, _AT_ONCE))
-    for sent, came in tensors:
+    some = list(tensors)
+    widest = min(_AT_ONCE, max((sent.size for sent, _ in some), default=0))
+    found, buffer = np.zeros((updates, updates)), np.empty((updates, widest))
+    for sent, came in some:
         before, rows = sent.ravel(), [one.ravel() for one in came]
         for start in range(0, len(before), _AT_ONCE):
             part = before[start : start + _AT_ONCE]
