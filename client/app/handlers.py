@@ -20,7 +20,7 @@ from fedgraft.client.app.workspace import Workspace
 from fedgraft.client.augmentation.mixing import mixing_of
 from fedgraft.client.fence.came import require_norms_within
 from fedgraft.client.fence.few_patients import require_patients
-from fedgraft.client.fence.held_back import held_back
+from fedgraft.client.fence.held_back import HeldBack, held_back
 from fedgraft.client.fence.plan_bounds import require_remembering
 from fedgraft.client.privacy.answers import noisy_training, private_figures, private_offer, private_update
 from fedgraft.client.privacy.required import UPDATE, require_unpromised
@@ -154,15 +154,13 @@ def assign(
     session.receive(received)
     deadline = time.monotonic() + session.site.bounds.seconds
     task = replace(_task(session, order, received, workspace), deadline=deadline)
-    if (
-        not session.plan.privacy.by_patient
-    ):  # what rests on few patients is hidden by noise, and tells of them if held back
+    if not session.plan.privacy.by_patient:  # else noise hides few patients, and what is held back would tell of them
         task = replace(task, watch=watch_of(session, task))
     return Assignment(session, order, received, task)
 
 
-def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = None) -> RecordDict:
-    """Evaluate the received model (unless ``evaluations`` are given), train it, and answer."""
+def carry_out(given: Assignment) -> RecordDict:
+    """Evaluate the received model, train it, and answer."""
     session, phases = given.session, given.session.phases
     if session.plan.privacy.by_patient:
         with phases.of("train"):
@@ -171,8 +169,16 @@ def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = 
     with phases.of("evaluate"):
         session.load(given.received)
         with own_copy(session):
-            evaluations = evaluate_received(session) if evaluations is None else evaluations
-    with phases.of("train"):
+            evaluations = evaluate_received(session)
+    trained = train_loaded(given)
+    with phases.of("answer"):
+        return answer(given, *fenced(given, *trained), evaluations)
+
+
+def train_loaded(given: Assignment) -> tuple[Tensors, float]:
+    """Train what the network holds, the received model; returns the shared tensors and the mean loss."""
+    session = given.session
+    with session.phases.of("train"):
         task = replace(given.task, terms=terms(session, given.order))
         fill_reference(session)
         training = NetworkTraining(session.model.constant.trained, task, session.device)
@@ -181,21 +187,20 @@ def carry_out(given: Assignment, evaluations: Mapping[str, Evaluation] | None = 
         session.keep_local_tensors()
         own = replace(task, generator=session.generator(given.order.round, "own"), watch=None)
         train_own_copy(session, given.received, own)
-    with phases.of("answer"):
-        return answer(given, shared, loss, evaluations)
+    return shared, loss
 
 
-def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping[str, Evaluation]) -> RecordDict:
-    """The answer to ``train``: without what rests on too few, released, compressed and logged.
-
-    Raises:
-        FewCasesError: too much of it does.
-    """
-    session, order = given.session, given.order
-    shared, loss = on_enough(session, given.task, order, given.received, shared, loss)
+def fenced(given: Assignment, shared: Tensors, loss: float) -> tuple[HeldBack, float]:
+    """What of the trained tensors rests on enough patients, and the mean loss; `FewCasesError` if too little does."""
+    session, watch = given.session, given.task.watch
+    shared, loss = on_enough(session, given.task, given.order, given.received, shared, loss)
     least, below = session.site.release.patients, session.site.bounds.below
-    held = held_back(given.task.watch, shared, given.received, session.model.constant.prefix, least, below)
-    shared = held.tensors
+    return held_back(watch, shared, given.received, session.model.constant.prefix, least, below), loss
+
+
+def answer(given: Assignment, held: HeldBack, loss: float, evaluations: Mapping[str, Evaluation]) -> RecordDict:
+    """The answer to ``train`` (what was `fenced`): released, compressed and logged."""
+    session, order, shared = given.session, given.order, held.tensors
     session.accepted.require_training("update")
     update = messages.Update(
         session.site.name,
@@ -212,8 +217,8 @@ def answer(given: Assignment, shared: Tensors, loss: float, evaluations: Mapping
     encoded = session.codec.encode(shared, given.received, session.residual(), session.generator(order.round, "up"))
     session.keep_residual(encoded.residual)
     release.require_shared(encoded.payload, names)
-    size = count_bytes(encoded.payload)
-    about: dict[str, object] = {"plan": session.plan.digest, "round": order.round, "tensor_bytes": size}
+    about: dict[str, object] = {"plan": session.plan.digest, "round": order.round}
+    about["tensor_bytes"] = count_bytes(encoded.payload)
     if held.number:
         about |= {"held_back": held.units, "of_units": held.of}
     if given.task.watch is not None and given.task.watch.shortened:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from flwr.app import RecordDict
 from torch import Tensor
 
-from fedgraft.client.app.handlers import Assignment, answer, carry_out
+from fedgraft.client.app.handlers import Assignment, Tensors, answer, carry_out, fenced, train_loaded
+from fedgraft.client.fence.held_back import HeldBack
 from fedgraft.client.fence.units import holders
 from fedgraft.client.privacy.answers import noisy_training_together, private_update
 from fedgraft.client.training.evaluation import evaluate_splits
@@ -21,6 +23,9 @@ from fedgraft.common.models.frozen_part import FEATURES
 from fedgraft.common.wire import messages
 
 Answer = RecordDict | Exception
+Trained = tuple[Tensors, float]
+"""The shared tensors after training, and the mean loss."""
+T = TypeVar("T")
 
 
 def carry_out_all(given: Sequence[Assignment]) -> list[Answer]:
@@ -47,7 +52,7 @@ def _carry_out(given: Sequence[Assignment]) -> list[Answer]:
                 one.task.generator.set_state(order)
                 if one.task.watch is not None:
                     one.task.watch.forget()
-    return [_tried(_alone(one)) for one in given]
+    return [_tried(partial(carry_out, one)) for one in given]
 
 
 def _noisy(given: Sequence[Assignment]) -> list[Answer]:
@@ -60,7 +65,7 @@ def _noisy(given: Sequence[Assignment]) -> list[Answer]:
         except Exception:  # an error at one site: one by one, with noise that nobody has seen yet
             found = None
     if found is None:
-        return [_tried(_alone(one)) for one in given]
+        return [_tried(partial(carry_out, one)) for one in given]
     return [_tried(partial(_noisy_answer, one, outcome)) for one, outcome in zip(given, found, strict=True)]
 
 
@@ -101,22 +106,18 @@ def _joined(given: Sequence[Assignment]) -> list[Answer]:
     head, prefix = session.model.constant.trained, session.model.constant.prefix
     evaluations = _evaluate(given)
     groups, alone = groups_of([one.task for one in given])
-    trained: dict[int, TrainedTogether | PlanError] = {}
+    trained: dict[int, Trained | Exception] = {}
     received = given[0].task.received
     start = {name: received[name] for name, _ in head.named_parameters()}  # without what scales features
     for group in groups:
         found = train_together(head, start, [given[k].task for k in group], session.device)
-        trained |= dict(zip(group, found, strict=True))
-    # only after all training, when there is no falling back: answering logs a release and keeps the codec's residual
-    answers: dict[int, Answer] = {}
-    for place, outcome in trained.items():
-        if isinstance(outcome, PlanError):
-            answers[place] = outcome
-        else:
-            answers[place] = _tried(_answered(given[place], prefix, outcome, evaluations[place]))
+        trained |= {place: _named(prefix, outcome) for place, outcome in zip(group, found, strict=True)}
     for place in alone:
-        answers[place] = _tried(_alone(given[place], evaluations[place]))
-    return [answers[place] for place in range(len(given))]
+        trained[place] = _tried(partial(_trained_alone, given[place]))
+    # only after all training, when there is no falling back: answering logs a release and keeps the codec's residual;
+    # and each step of all sites one after another, while the processor has at hand what that step takes
+    held = [_tried(partial(_fenced, one, trained[place])) for place, one in enumerate(given)]
+    return [_tried(partial(_answered, *one)) for one in zip(given, held, evaluations, strict=True)]
 
 
 def _evaluate(given: Sequence[Assignment]) -> list[dict[str, Evaluation]]:
@@ -129,18 +130,32 @@ def _evaluate(given: Sequence[Assignment]) -> list[dict[str, Evaluation]]:
     return [{split: one for split, one in some.items() if one is not None} for some in by_split]
 
 
+def _named(prefix: str, outcome: TrainedTogether | PlanError) -> Trained | PlanError:
+    if isinstance(outcome, PlanError):
+        return outcome
+    return {prefix + name: tensor.cpu() for name, tensor in outcome.weights.items()}, outcome.loss
+
+
+def _trained_alone(one: Assignment) -> Trained:
+    one.session.load(one.received)
+    return train_loaded(one)
+
+
+def _fenced(one: Assignment, outcome: Trained | Exception) -> tuple[HeldBack, float]:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return fenced(one, *outcome)
+
+
 def _answered(
-    one: Assignment, prefix: str, outcome: TrainedTogether, evaluations: dict[str, Evaluation]
-) -> Callable[[], RecordDict]:
-    shared = {prefix + name: tensor.cpu() for name, tensor in outcome.weights.items()}
-    return lambda: answer(one, shared, outcome.loss, evaluations)
+    one: Assignment, held: tuple[HeldBack, float] | Exception, evaluations: dict[str, Evaluation]
+) -> RecordDict:
+    if isinstance(held, Exception):
+        raise held
+    return answer(one, *held, evaluations)
 
 
-def _alone(one: Assignment, evaluations: dict[str, Evaluation] | None = None) -> Callable[[], RecordDict]:
-    return lambda: carry_out(one, evaluations)
-
-
-def _tried(work: Callable[[], RecordDict]) -> Answer:
+def _tried(work: Callable[[], T]) -> T | Exception:
     try:
         return work()
     except Exception as error:  # an error at one site must not stop the others; the caller reduces it to a code

@@ -58,7 +58,7 @@ class HeadSteps:
             places = self._patients.places(units).take(cases.numpy(), axis=0)
         else:
             places = self._patients.groups(cases).numpy()[:, None] + number * np.arange(units)
-        sums = np.bincount(places.ravel(), gave.ravel().astype(np.float64), number * units)  # one for all: far faster
+        sums = np.bincount(places.ravel(), gave.ravel(), number * units)  # one for all: far faster
         if self._times is not None:
             self._pending.append((cases, slopes, self._cases))
         self._cases, self._slopes = [], []

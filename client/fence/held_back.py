@@ -83,7 +83,8 @@ def _opposite(sums: Tensor) -> bool:
     if sums.shape[1] != 2:
         return False
     both = sums.numpy()
-    return float(np.abs(both[:, 0] + both[:, 1]).sum()) <= _ROUNDING * float(np.abs(both).sum())
+    apart = np.add.reduce(np.abs(both[:, 0] + both[:, 1]))
+    return bool(apart <= _ROUNDING * np.add.reduce(np.abs(both), axis=None))
 
 
 def _set_back_all(

@@ -232,7 +232,8 @@ def rests_on_few(sums: Tensor, least: int) -> Tensor:
     ``(units,)`` bool."""
     sizes = np.abs(sums.cpu().numpy(), dtype=np.float64)
     squares = np.einsum("pu,pu->u", sizes, sizes)
-    few = (sizes.sum(axis=0) ** 2 < least * squares) | (sizes.max(axis=0) ** 2 > NEARLY_ALL * squares)
+    whole, most = np.add.reduce(sizes, axis=0), np.maximum.reduce(sizes, axis=0)
+    few = (whole * whole < least * squares) | (most * most > NEARLY_ALL * squares)
     return torch.from_numpy(few & (squares > 0) & (least > 1))
 
 

@@ -26,17 +26,13 @@ class Evaluated(NamedTuple):
 def predict(network: nn.Module, examples: Examples, device: torch.device) -> Tensor:
     """The network's outputs in eval mode, ``(N, outputs)`` float32 on the CPU; at least one case."""
     network.eval()
-    with torch.inference_mode():
-        size = max(4, _NUMBERS_AT_ONCE // examples.stored[0].numel())
-        first, *others = torch.arange(len(examples)).split(size)
-        outputs = network(examples.batch(first).to(device)).cpu()
-        if not others:
-            return outputs
-        # into one tensor: small ones that stay would lie in the holes that each batch leaves, and the next not fit in
-        found = torch.empty(len(examples), *outputs.shape[1:])
-        found[first] = outputs
-        for some in others:
-            found[some] = network(examples.batch(some).to(device)).cpu()
+    size, found = max(4, _NUMBERS_AT_ONCE // examples.stored[0].numel()), torch.empty(0)
+    for some in torch.arange(len(examples)).split(size):
+        with torch.inference_mode():
+            outputs = network(examples.batch(some).to(device)).cpu()
+        if not len(found):  # one for all: kept batches would lie in the holes that each leaves, and the next not fit in
+            found = torch.empty(len(examples), *outputs.shape[1:], dtype=outputs.dtype)
+        found[some] = outputs
     return found
 
 

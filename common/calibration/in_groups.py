@@ -7,7 +7,7 @@ that tells all cases apart looks as if it guessed. How far figures are off, and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,14 +71,14 @@ class Grouped:
         """The sites whose evaluations are blurred."""
         return sorted(name for name, one in evaluations.items() if self.is_blurred(name, one))
 
-    def share(self, evaluations: Mapping[str, Evaluation]) -> float:
-        """The share of all cases that are of such sites."""
-        cases = sum(one.cases for one in evaluations.values())
-        return sum(evaluations[name].cases for name in self.too_few(evaluations)) / cases if cases else 0.0
+    def share(self, evaluations: Mapping[str, Evaluation], few: Sequence[str] | None = None) -> float:
+        """The share of all cases that are of such sites (``few``, if these are known already)."""
+        cases, few = sum(one.cases for one in evaluations.values()), self.too_few(evaluations) if few is None else few
+        return sum(evaluations[name].cases for name in few) / cases if cases else 0.0
 
-    def ranks(self, evaluations: Mapping[str, Evaluation]) -> bool:
+    def ranks(self, evaluations: Mapping[str, Evaluation], few: Sequence[str] | None = None) -> bool:
         """Whether figures over all these cases that rest on the order of scores can be given."""
-        return self.share(evaluations) <= SHARE
+        return self.share(evaluations, few) <= SHARE
 
 
 def grouped_by(task: AnyTask, sizes: Mapping[str, int]) -> Grouped:

@@ -1,7 +1,4 @@
-"""The plan: everything that a run does, as plain data with a digest.
-
-It is composed by Hydra from ``fedgraft.conf``, or read from the ``plan.yaml`` of an earlier run.
-"""
+"""The plan: all that a run does, as plain data with a digest; composed by Hydra, or read from a ``plan.yaml``."""
 
 from __future__ import annotations
 
@@ -116,10 +113,8 @@ class Plan:
             del plain["augment"]["notes"]
         return plain
 
-    @cached_property
-    def plain(self) -> Mapping[str, Any]:
-        """`to_dict`, made once; nobody may change it."""
-        return self.to_dict()
+    plain = cached_property(to_dict)
+    """`to_dict`, made once: nobody may change it."""
 
     def to_yaml(self) -> str:
         """`to_dict` as YAML; if it names a simulation's data set, with a comment on the plan for hospitals."""
@@ -138,10 +133,6 @@ class Plan:
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces."""
-        return self._json
-
-    @cached_property
-    def _json(self) -> str:
         return json.dumps(self.plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @cached_property

@@ -51,7 +51,7 @@ def groups_of_round(round_: Round) -> dict[str, Any]:
         for split in ("val", "test")
     }
     few = {split: grouped.too_few(one) for split, one in told.items()}
-    ranked = {split: grouped.ranks(one) for split, one in told.items()}
+    ranked = {split: grouped.ranks(one, few[split]) for split, one in told.items()}
     return {"scores": {"too_few": few, "ranked": ranked | ({"test": True} if round_.central is not None else {})}}
 
 

@@ -51,6 +51,16 @@ def test_predictions_are_those_of_the_network_in_order(cases: int) -> None:
     assert not given.requires_grad
 
 
+def test_predictions_of_many_batches_are_plain_tensors_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of five rows of three numbers, four and one are computed at once; the result can be trained on."""
+    monkeypatch.setattr("fedgraft.client.training.evaluation._NUMBERS_AT_ONCE", 12)
+    rows = torch.arange(15.0).reshape(5, 3)
+    found = predict(network := Echo(), Examples(rows, torch.zeros(5)), CPU)
+    assert torch.equal(found, rows)
+    assert len(network.modes) == 2
+    assert not found.is_inference()
+
+
 def test_predictions_are_made_in_eval_mode() -> None:
     network = Echo().train()
     predict(network, Examples(torch.zeros(3, 2), torch.zeros(3, dtype=torch.int64)), CPU)

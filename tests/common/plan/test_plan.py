@@ -70,6 +70,12 @@ def test_a_plan_is_frozen(default: Plan) -> None:
         default.rounds = 3  # type: ignore[misc]
 
 
+def test_plain_data_is_made_once_and_is_that_of_to_dict(default: Plan) -> None:
+    assert default.plain == default.to_dict()
+    assert default.plain is default.plain
+    assert dataclasses.replace(default, rounds=7).plain["rounds"] == 7
+
+
 def test_a_digest_is_a_sha256_and_does_not_depend_on_key_order(default: Plan) -> None:
     backwards = dict(reversed(default.to_dict().items()))
     assert from_dict(backwards).digest == default.digest
