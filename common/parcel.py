@@ -1,10 +1,10 @@
 """The content of a message in few pieces.
 
 Flower sends every record and every array by calls of its own, each at 5 to 10 ms of the coordinator's processor and a
-way there and back: a deep graft has hundreds, at every site, in every round. In a parcel, what is small is one array of
-bytes, and so is each record of many arrays that is not, so that equal records are still sent to the coordinator once
-for all sites. The bytes are the protobuf messages in which Flower itself writes records. A content without a parcel is
-as it was, and simulations, where nothing is sent, have none.
+way there and back: a deep graft has hundreds, at every site, in every round. In a parcel, what is small is one value of
+bytes in one record, and each record of many arrays that is not small is one array of bytes, so that equal records are
+still sent to the coordinator once for all sites. The bytes are the protobuf messages in which Flower itself writes
+records. A content without a parcel is as it was, and simulations, where nothing is sent, have none.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from fedgraft.common.wire import arrays
 from fedgraft.common.wire.messages import count_bytes
 
 Record = ArrayRecord | ConfigRecord | MetricRecord
-PARCEL = "parcel"
-SMALL, LARGEST = 1 << 18, 1 << 30
-"""Bytes of records that are put together, and of the largest that is put into an array (protobuf ends at 2 GiB)."""
-_TOGETHER = "together"
+PARCEL, LARGE = "parcel", "parcel.large"
+"""Names of records: what is small, together; and what is not, an array each."""
+SMALL, TOGETHER, LARGEST = 1 << 18, 1 << 20, 1 << 30
+"""Bytes of a record that is put with others; of these in all, since they travel in one piece; and of the largest that
+is put into an array (protobuf ends at 2 GiB)."""
+_BYTES = "bytes"
 
 
 class Packing:
@@ -46,21 +48,27 @@ class Packing:
     def _packed(self, content: RecordDict) -> RecordDict:
         sizes = {name: count_bytes(RecordDict({name: record})) for name, record in content.items()}
         small = {name: record for name, record in content.items() if sizes[name] <= SMALL}
+        if sum(sizes[name] for name in small) > TOGETHER:
+            small = {}
         alone = {
             name: record
             for name, record in content.items()
             if name not in small and len(record) > 1 and sizes[name] <= LARGEST
         }
         rest = {name: record for name, record in content.items() if name not in small and name not in alone}
-        if _pieces(content.values()) <= 1 + 2 * (bool(small) + len(alone)) + _pieces(rest.values()):
+        packed: dict[str, Record] = {}
+        if small:
+            packed[PARCEL] = ConfigRecord({_BYTES: _written(small)})
+        if alone:
+            named = [(str(number), self._once(name, record)) for number, (name, record) in enumerate(alone.items())]
+            packed[LARGE] = arrays.record_of(named)
+        if _pieces(content.values()) <= _pieces([*packed.values(), *rest.values()]):
             return content
-        written = [(_TOGETHER, _bytes_of(small))] if small else []
-        written += [(str(number), self._once(name, record)) for number, (name, record) in enumerate(alone.items())]
-        return RecordDict({PARCEL: arrays.record_of(written), **rest})
+        return RecordDict({**packed, **rest})
 
     def _once(self, name: str, record: Record) -> Tensor:
         if id(record) not in self._written:
-            self._written[id(record)] = _bytes_of({name: record})
+            self._written[id(record)] = torch.frombuffer(bytearray(_written({name: record})), dtype=torch.uint8)
         return self._written[id(record)]
 
 
@@ -79,7 +87,7 @@ def in_parcels(messages: Sequence[Message]) -> Iterator[None]:
 
 def is_packed(content: RecordDict) -> bool:
     """Whether a content came in a parcel."""
-    return PARCEL in content
+    return PARCEL in content or LARGE in content
 
 
 def unpack(content: RecordDict) -> RecordDict:
@@ -90,31 +98,43 @@ def unpack(content: RecordDict) -> RecordDict:
     """
     if not is_packed(content):
         return content
-    rest = {name: record for name, record in content.items() if name != PARCEL}
-    parcel = content[PARCEL]
-    if not isinstance(parcel, ArrayRecord):
-        raise WireError("the message's parcel is not made of arrays")
-    for array in parcel.values():
-        found = _records_in(arrays.read("the message's parcel", array))
-        if rest.keys() & found.keys():
+    found = {name: record for name, record in content.items() if name not in (PARCEL, LARGE)}
+    for written in _parts(content):
+        records = _records_in(written)
+        if found.keys() & records.keys():
             raise WireError("the message's parcel names a record twice")
-        rest |= found
-    return RecordDict(rest)
+        found |= records
+    return RecordDict(found)
 
 
-def _bytes_of(records: dict[str, Record]) -> Tensor:
-    written = recorddict_to_proto(RecordDict(records)).SerializeToString()
-    return torch.frombuffer(bytearray(written), dtype=torch.uint8)
+def _parts(content: RecordDict) -> Iterator[bytes]:
+    if PARCEL in content:
+        small = content[PARCEL]
+        written = small.get(_BYTES) if isinstance(small, ConfigRecord) else None
+        if not isinstance(written, bytes):
+            raise WireError("the message's parcel is not made of bytes")
+        yield written
+    if LARGE in content:
+        large = content[LARGE]
+        if not isinstance(large, ArrayRecord):
+            raise WireError("the message's parcel is not made of arrays")
+        for array in large.values():
+            values = arrays.read("the message's parcel", array)
+            if values.dtype != np.uint8:
+                raise WireError("the message's parcel is not made of bytes")
+            yield values.tobytes()
 
 
-def _records_in(values: arrays.Numbers) -> dict[str, Record]:
-    if values.dtype != np.uint8:
-        raise WireError("the message's parcel is not made of bytes")
+def _written(records: dict[str, Record]) -> bytes:
+    return bytes(recorddict_to_proto(RecordDict(records)).SerializeToString())
+
+
+def _records_in(written: bytes) -> dict[str, Record]:
     try:
-        content = recorddict_from_proto(ProtoRecordDict.FromString(values.tobytes()))
+        content = recorddict_from_proto(ProtoRecordDict.FromString(written))
     except Exception as error:  # the bytes are the sender's: protobuf and Flower raise several kinds of error
         raise WireError("the message's parcel can't be read") from error
-    if PARCEL in content:
+    if is_packed(content):
         raise WireError("the message's parcel holds a parcel")
     return dict(content.items())
 

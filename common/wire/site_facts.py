@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from fedgraft.common.errors import WireError
 
-WIRE = 2
+WIRE = 3
 """The number of the messages between coordinator and sites: a change that the other side can't read raises it."""
 PATH = "/sites/facts"
 ASKED = "asked"
