@@ -84,7 +84,7 @@ def unused(facts: NDArray[np.void]) -> Unused | None:
     if not len(tops):
         return None
     most, white, one = int(tops.max()), UNSTATED.white, len(tops) == 1
-    what = f"{len(tops):,} grey picture{'' if one else 's'} of 16 bits"
+    what = f"{len(tops):,} picture{'' if one else 's'} of 16 bits"
     if most <= white // 2:
         bits = most.bit_length()
         dark = "nearly black" if bits <= 13 else "dark"

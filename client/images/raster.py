@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT, TiffImageFile
 
 from fedgraft.client.cohort.quarantine import CaseError
@@ -24,6 +27,8 @@ UNREAD = frozenset({".gif", ".webp", ".heic", ".jp2", ".pdf", ".svg"})
 """Suffixes of pictures of other formats: they are no DICOM files that lost their prefix."""
 _GREY_MODES = {"1": "L", "LA": "L"}
 _SIXTEEN_BITS = ("I", "I;16", "I;16B")
+_DEEP_COLOUR = re.compile(r"(RGB|RGBA|RGBX|LA);16([BLN])")
+_SWAPPED = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 
 
 def read_picture(path: Path, limits: Limits, page: int | None = None, levels: Levels = UNSTATED) -> DecodedImage:
@@ -33,7 +38,7 @@ def read_picture(path: Path, limits: Limits, page: int | None = None, levels: Le
 
     Args:
         page: for a TIFF with several pages, and only for those.
-        levels: of a grey picture of 16 bits.
+        levels: of a picture of 16 bits.
 
     Raises:
         CaseError: the file is missing, damaged, too large or of another kind; or as `checked_top`.
@@ -46,7 +51,7 @@ def read_picture(path: Path, limits: Limits, page: int | None = None, levels: Le
             # a stream, not a path: Pillow maps the file of a path, and then a TIFF on its side comes out scrambled
             with path.open("rb") as stream, Image.open(stream, formats=tuple(set(FORMATS.values()))) as opened:
                 _check(opened, limits, page)
-                return _values(opened, levels)
+                return _deep_colour(opened, stream, page, levels) or _values(opened, levels)
     except CaseError:
         raise
     except Image.DecompressionBombError:
@@ -128,6 +133,34 @@ def _check(opened: Image.Image, limits: Limits, page: int | None) -> None:
     width, height = opened.size
     if width * height > limits.pixels:
         raise CaseError("too-large", f"{height} x {width} pixels; limits.pixels is {limits.pixels}")
+
+
+def _deep_colour(opened: ImageFile, stream: IO[bytes], page: int | None, levels: Levels) -> DecodedImage | None:
+    """A colour picture, or one of grey and transparency, of 16 bits: Pillow keeps each value's upper byte and drops the
+    lower one, so the lower ones are read as if they were the upper ones of the other byte order; ``None`` of others."""
+    modes = {tile[3] if isinstance(tile[3], str) else str(tile[3][0]) for tile in opened.tile}
+    tags: Mapping[int, Any] = opened.tag_v2 if isinstance(opened, TiffImageFile) else {}
+    bits = tags.get(BITSPERSAMPLE, ())
+    deep = any(";16" in mode for mode in modes) or (len(bits) > 1 and 8 < max(bits) <= DEEP)
+    if not deep or opened.mode in _SIXTEEN_BITS:
+        return None
+    found = _DEEP_COLOUR.fullmatch(next(iter(modes))) if len(modes) == 1 else None
+    if found is None:
+        raise CaseError("unsupported", "colours of 16 bits that are not plain RGB; save RGB or grey, 8 or 16 bits")
+    grey = found[1] == "LA"
+    lower = "RGBA" if grey else f"{found[1]};16{_SWAPPED[found[2]]}"  # the four bytes of grey and alpha, as they stand
+    upper = np.asarray(ImageOps.exif_transpose(opened))[..., :3]
+    stream.seek(0)
+    with Image.open(stream, formats=(opened.format or "",)) as again:
+        again.seek(page or 0)
+        again.tile = [tile._replace(args=_renamed(tile[3], lower)) for tile in again.tile]
+        below = np.asarray(ImageOps.exif_transpose(again))[..., :3]
+    stored = upper.astype(np.uint16) << 8 | (below[..., 1:2] if grey else below)
+    return array_to_unit(stored[..., 0] if grey else stored, levels)
+
+
+def _renamed(args: Any, mode: str) -> Any:
+    return mode if isinstance(args, str) else (mode, *args[1:])
 
 
 def _values(opened: Image.Image, levels: Levels) -> DecodedImage:

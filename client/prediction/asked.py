@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,6 +79,13 @@ def require_writable(out: Path, force: bool) -> None:
         raise DataError(f"--out {out} exists and is not overwritten; name another file, or add --force")
     if not out.resolve().parent.is_dir():
         raise DataError(f"--out {out}: its folder does not exist")
+    try:
+        with tempfile.TemporaryFile(dir=out.resolve().parent):
+            pass
+    except OSError as error:
+        raise DataError(
+            f"--out {out}: no file can be made in its folder ({error.strerror}); name another folder"
+        ) from None
 
 
 def require_new_folder(option: str, folder: Path, force: bool) -> None:

@@ -60,4 +60,4 @@ def read_new_cases(path: Path) -> NewCases:
             who = "" if patient is None else cells[patient]
             yield (*(cells[place] for place in kept), who if who.strip() else f"line {line}", str(line))
 
-    return NewCases(cases_of(path, names, without_labels()), tuple(given))
+    return NewCases(cases_of(path, names, without_labels(), patients_known=patient is not None), tuple(given))

@@ -93,7 +93,8 @@ def source_from_rows(
     sites: list[str] = []
     called = {**layout.called, **({"patient": "patient"} if columns.patient is None else {})}
     names = layout.header if columns.patient is not None else (*layout.header, "patient")
-    cases = cases_of(where, names, _laid_out(rows, layout, sites, columns.patient is None), called)
+    alone = columns.patient is None
+    cases = cases_of(where, names, _laid_out(rows, layout, sites, alone), called, patients_known=not alone)
     check_outcomes(where, cases, task, classes, called)
     _check_files(where, cases)
     if layout.site is None:

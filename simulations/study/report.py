@@ -214,8 +214,16 @@ def _worst(one: Mapping[str, Any] | None) -> str:
 
 
 def _rates(found: Mapping[str, Any], method: str) -> str:
-    """``0.01, 0.03``: the chosen rate by seed; for a method with a training per site, each rate with its count."""
-    runs = [rates for name, rates in found["chosen_lr"].items() if name == method or name.startswith(f"{method}-")]
+    """``0.01, 0.03``: the chosen rate by seed; for a method with a training per site, each rate with its count; ``none``
+    for one that has no rate."""
+    without = set(found.get("without_lr", ()))
+    runs = [
+        rates
+        for name, rates in found["chosen_lr"].items()
+        if (name == method or name.startswith(f"{method}-")) and name not in without
+    ]
+    if not runs:
+        return "none"
     if len(runs) == 1 and found.get("folds") is None:
         return ", ".join(f"{rate:g}" for rate in runs[0])
     every = [rate for rates in runs for rate in rates]

@@ -30,7 +30,8 @@ each number of training cases: ``study.json`` has the largest of them, and ``cur
   count), ``cases_needed`` and ``seeds_needed`` (about how many would tell), ``by_site.<site>`` (outcomes), ``paired``
   (whether the scores of the same cases were compared)
 - ``warnings``: sentences: the site tells the label, or a column does
-- ``chosen_lr.<run>``: by seed (with folds, by seed and fold)
+- ``chosen_lr.<run>``: by seed (with folds, by seed and fold); ``without_lr``: runs that have none (``strategy=exact``),
+  of which it is the plan's
 - ``chosen_without_val``: runs without a validation figure, which have the federation's rate, or the
   nearest to it at which training ended
 - ``last_without_val``: runs that have the last round's model despite ``select=best`` (or ``initial.interpolate``),
@@ -68,6 +69,7 @@ from fedgraft.simulations.engine.display import Runs
 from fedgraft.simulations.engine.run import Series
 from fedgraft.simulations.federation.copies import copy_sentences
 from fedgraft.simulations.federation.giveaways import giveaway_sentences
+from fedgraft.simulations.federation.remarks import remark_sentences
 from fedgraft.simulations.federation.sites import partition_cases
 from fedgraft.simulations.planning.options import Size, Study, require_cases
 from fedgraft.simulations.study.baselines import FEDERATED, LOCAL, POOLED, Arrangement, arrangements, require_suited
@@ -145,6 +147,7 @@ def _write(plan: Plan, study: Study, ended: Sequence[Ended], out: Path) -> dict[
     told = (
         *copy_sentences(first.partitioned.sites),
         *giveaway_sentences(first.plan, first.partitioned.sites),
+        *remark_sentences(_first_sites(out)),
         *_apart(plan, out),
     )
     points = [{**_summary(plan, study, ended, size), **said} for size in sizes]
@@ -160,6 +163,12 @@ def _write(plan: Plan, study: Study, ended: Sequence[Ended], out: Path) -> dict[
         taken = {size: [one.drawn.taken for one in ended if one.drawn.draw.size == size] for size in study.sizes}
         write_curve(out, curve(points, taken), plan)
     return found
+
+
+def _first_sites(out: Path) -> dict[str, Path]:
+    """The site files of the first federation, by site."""
+    runs = sorted(out.glob(f"runs/**/{FEDERATED}/*/sites"))
+    return {file.parent.name: file for file in sorted(runs[0].glob("*/site.yaml"))} if runs else {}
 
 
 def _apart(plan: Plan, out: Path) -> tuple[str, ...]:
@@ -218,7 +227,8 @@ def _at_its_best(arrangement: Arrangement, lrs: Sequence[float], fallback: float
     for one in tried:
         if one.lr != best.lr or not arrangement.is_recipe or one.fold is not None:
             remove_model(run_folder(arrangement, one.lr, bench) / FOLDER)
-    return replace(best, runs=len(tried), seconds=sum(one.seconds for one in tried))
+    exact = is_exact(arrangement.plan.strategy)
+    return replace(best, runs=len(tried), seconds=sum(one.seconds for one in tried), without_lr=exact)
 
 
 def choose(tried: Sequence[Trained], fallback: float | None) -> Trained:

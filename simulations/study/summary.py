@@ -59,6 +59,7 @@ class Trained:
             at the coordinator, of that for every site.
         scores: of the sites' test cases, case by case, by site, as far as they are known.
         rounds: the model of each round, if validation chooses one of them.
+        without_lr: whether nothing of it depends on ``lr``, since it computes its head exactly.
     """
 
     method: str
@@ -81,6 +82,7 @@ class Trained:
     evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
     scores: Mapping[str, CaseScores] = field(default_factory=dict)
     rounds: tuple[RoundScores, ...] = ()
+    without_lr: bool = False
 
     @property
     def name(self) -> str:
@@ -180,6 +182,7 @@ def _runs(trained: Sequence[Trained], methods: Sequence[str]) -> dict[str, Any]:
     """What the runs took, and what was left out of them."""
     return {
         "chosen_lr": {name: [one.lr for one in trained if one.name == name] for name in _names(trained)},
+        "without_lr": _names([one for one in trained if one.without_lr]),
         "chosen_without_val": _names([one for one in trained if one.chosen_without_val]),
         "last_without_val": _names([one for one in trained if set(FINAL) & set(one.without_options)]),
         "cost": {method: _cost([one for one in trained if one.method == method]) for method in methods},

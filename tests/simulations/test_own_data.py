@@ -170,10 +170,13 @@ def test_twelve_bits_in_sixteen_are_said_and_can_be_stated(folder: Path, capsys:
         Image.fromarray(np.asarray(Image.open(file)).astype(np.uint16) * 16).save(file)
     run(COMMANDS[0], *SMALL)
     told = " ".join(capsys.readouterr().out.split())
-    assert "north: 30 grey pictures of 16 bits use only" in told
-    assert "west: 30 grey pictures of 16 bits use only" in told
+    assert "north: 30 pictures of 16 bits use only" in told
+    assert "west: 30 pictures of 16 bits use only" in told
     assert "if they hold 12 bits, say so in the manifest: a column `bits_stored` with 12" in told
     warnings = json.loads(Path("run/summary.json").read_text())["warnings"]
+    assert sum("nearly black to the network" in one for one in warnings) == 3
+    run(COMMANDS[0], *SMALL, "baselines=[pooled]", "hydra.run.dir=study")
+    warnings = json.loads(Path("study/study.json").read_text())["warnings"]
     assert sum("nearly black to the network" in one for one in warnings) == 3
     listed = (folder / "cases.csv").read_text().splitlines()
     listed = [f"{listed[0]},bits_stored", *(f"{line},12" for line in listed[1:])]

@@ -45,7 +45,11 @@ def read_manifest(path: Path) -> tuple[Case, ...]:
 
 
 def cases_of(
-    path: Path, header: Sequence[str], rows: Iterable[Sequence[str]], called: Mapping[str, str] = MappingProxyType({})
+    path: Path,
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    called: Mapping[str, str] = MappingProxyType({}),
+    patients_known: bool = True,
 ) -> tuple[Case, ...]:
     """The cases of a manifest's lines, from any source.
 
@@ -54,6 +58,7 @@ def cases_of(
         header: the names of its columns.
         rows: the cells of each line, starting with line 2.
         called: the names for messages of columns that have another name in the file.
+        patients_known: whether the file says whose case each is; else each line has a patient of its own.
 
     Raises:
         DataError: as `read_manifest`.
@@ -63,7 +68,7 @@ def cases_of(
     if not cases:
         raise DataError(f"manifest {path} lists no case")
     _check_filled_in(path, lines.empty, len(cases), called)
-    _check_repeated(path, cases)
+    _check_repeated(path, cases, patients_known)
     _check_given_split(path, cases)
     return cases
 
@@ -118,7 +123,7 @@ def _check_filled_in(path: Path, empty: Mapping[str, Sequence[int]], count: int,
         raise DataError(f"manifest {path}: {'. '.join(problems)}")
 
 
-def _check_repeated(path: Path, cases: Sequence[Case]) -> None:
+def _check_repeated(path: Path, cases: Sequence[Case], patients_known: bool) -> None:
     """Check that no two lines name the same case."""
     _check_rows(path, cases)
     if len({hash((case.path, case.row)) for case in cases}) == len(cases):
@@ -128,8 +133,9 @@ def _check_repeated(path: Path, cases: Sequence[Case]) -> None:
         before = first.setdefault((case.path, case.row), line)
         if before != line:
             other = cases[before - 2]
-            same = (case.label, case.patient) == (other.label, other.patient)
-            what = "; delete one" if same else ", with different labels or patients; correct or delete one"
+            apart = ["labels"] if case.label != other.label else []
+            apart += ["patients"] if patients_known and case.patient != other.patient else []
+            what = f", with different {' and '.join(apart)}; correct or delete one" if apart else "; delete one"
             raise DataError(f"manifest {path}: lines {before} and {line} name the same case{what}")
 
 

@@ -73,11 +73,11 @@ def test_a_brighter_pixel_than_the_bits_hold_is_refused(tmp_path: Path, read_cas
 
 def test_unused_levels_are_said() -> None:
     assert sentences(facts(4095, 3000, 900)) == (
-        "3 grey pictures of 16 bits use only 4,096 of 65,536 grey levels, and are nearly black to the network: if they "
+        "3 pictures of 16 bits use only 4,096 of 65,536 grey levels, and are nearly black to the network: if they "
         "hold 12 bits, say so in the manifest: a column `bits_stored` with 12 in these lines",
     )
     half = unused(facts(32767, 0))
-    assert half is not None and "1 grey picture of 16 bits uses only 32,768 of 65,536" in half.text
+    assert half is not None and "1 picture of 16 bits uses only 32,768 of 65,536" in half.text
     assert "and is dark to the network" in half.text
     assert unused(facts(32768, 5000)) is None
     assert unused(facts(0, 0)) is None and unused(facts()) is None
@@ -87,9 +87,7 @@ def test_two_ways_of_export_are_said() -> None:
     """2 of 40 are a twentieth; 2 of 41 are less; and one alone may be a dark picture."""
     mixed = unused(facts(*[60_000] * 38, 4095, 4000))
     assert mixed is not None
-    assert mixed.text == (
-        "2 of 40 grey pictures of 16 bits use less than 4,096 of 65,536 grey levels, others up to 60,001"
-    )
+    assert mixed.text == ("2 of 40 pictures of 16 bits use less than 4,096 of 65,536 grey levels, others up to 60,001")
     assert unused(facts(*[60_000] * 39, 4095, 4000)) is None
     assert unused(facts(60_000, 4095)) is None
 

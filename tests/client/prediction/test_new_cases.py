@@ -50,9 +50,9 @@ def test_what_is_wrong_is_said_as_for_training(tmp_path: Path) -> None:
         read_new_cases(tmp_path / "new.csv")
     with pytest.raises(DataError, match=r"lists no case"):
         read_new_cases(written(tmp_path, "path\n"))
-    with pytest.raises(
-        DataError, match=r"lines 2 and 3 name the same case; delete one|with different labels or patients"
-    ):
+    with pytest.raises(DataError, match=r"lines 2 and 3 name the same case; delete one"):
         read_new_cases(written(tmp_path, "path\na.png\na.png\n"))
+    with pytest.raises(DataError, match=r"lines 2 and 3 name the same case, with different patients; correct or"):
+        read_new_cases(written(tmp_path, "path,patient\na.png,p\na.png,q\n"))
     with pytest.raises(DataError, match=r"`path` is empty in 1 of 2 lines"):
         read_new_cases(written(tmp_path, "path,age\na.png,1\n,2\n"))

@@ -62,6 +62,17 @@ def test_the_tables(found: dict[str, Any]) -> None:
     ]
 
 
+def test_a_method_without_a_rate_shows_none() -> None:
+    """The exact head depends on no rate; a rival that trains shows its own."""
+    runs = [trained("federated", "", 0, dict(FEDERATED[0]), without_lr=True)]
+    runs += [trained("fedavg", "", 0, dict(FEDERATED[0]))]
+    found = summarise(runs, Classification(("clear", "lesion")))
+    assert found["without_lr"] == ["federated"]
+    assert [row[1] for row in cost_rows(found)[1]] == ["none", "0.1"]
+    del found["without_lr"]  # of a study before it was told
+    assert [row[1] for row in cost_rows(found)[1]] == ["0.1", "0.1"]
+
+
 def test_the_sentences_say_who_is_better_alone(found: dict[str, Any]) -> None:
     verdict, by_site, intervals, alike, counted = sentences(found)
     assert verdict.startswith(

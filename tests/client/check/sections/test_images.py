@@ -74,8 +74,7 @@ def test_unused_grey_levels(tmp_path: Path) -> None:
     (dark,) = [one for one in found if one.what == "grey levels"]
     assert dark.grade == "warning"
     assert (
-        dark.text
-        == "2 grey pictures of 16 bits use only 4,096 of 65,536 grey levels, and are nearly black to the network"
+        dark.text == "2 pictures of 16 bits use only 4,096 of 65,536 grey levels, and are nearly black to the network"
     )
     assert dark.todo == "if they hold 12 bits, say so in the manifest: a column `bits_stored` with 12 in these lines"
 

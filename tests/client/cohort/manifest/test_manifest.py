@@ -130,12 +130,12 @@ ERRORS = [
     (f"{HEADER}1.png,,a,p,\n./1.png,,a,p,\n", "lines 2 and 3 name the same case; delete one"),
     (f"{HEADER}ct,0,a,p,\nct,,a,p,\n", "line 3 names a whole file and line 2 a `row` of it; keep one"),
     (
-        f"{HEADER}1.png,,a,p,\n1.png,,SECRET,p,\n",
-        "lines 2 and 3 name the same case, with different labels or",
+        f"{HEADER}1.png,,a,p,\n1.png,,SECRET,q,\n",
+        "lines 2 and 3 name the same case, with different labels and patients; correct or delete one",
     ),
     (
         f"{HEADER}1,0,a,p,\n1,1,a,p,\n1,0,a,SECRET,\n",
-        "lines 2 and 4 name the same case, with different labels or",
+        "lines 2 and 4 name the same case, with different patients; correct or delete one",
     ),
     (
         f"{HEADER}1,,a,SECRET,val\n2,,a,q,val\n3,,a,SECRET,test\n",
