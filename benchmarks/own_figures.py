@@ -52,12 +52,8 @@ def main() -> None:
         sites = [rows_of(state, given.split) for state in sorted(run.glob("sites/*/state"))]
         filled = [one for one in sites if len(one[1])]
         if not filled:
-            what = (
-                f"no site has a {given.split} case"
-                if sites
-                else "no sites/NAME/state; name the folder of a simulated run"
-            )
-            parser.error(f"{run}: {what}")
+            nowhere = "no sites/NAME/state; name the folder of a simulated run"
+            parser.error(f"{run}: {f'no site has a {given.split} case' if sites else nowhere}")
         scores, labels = np.concatenate([one[0] for one in filled]), np.concatenate([one[1] for one in filled])
         classes = filled[0][2]
         if labels.ndim > 1:

@@ -138,7 +138,7 @@ def _check(opened: Image.Image, limits: Limits, page: int | None) -> None:
 def _deep_colour(opened: ImageFile, stream: IO[bytes], page: int | None, levels: Levels) -> DecodedImage | None:
     """A colour picture, or one of grey and transparency, of 16 bits: Pillow keeps each value's upper byte and drops the
     lower one, so the lower ones are read as if they were the upper ones of the other byte order; ``None`` of others."""
-    modes = {tile[3] if isinstance(tile[3], str) else str(tile[3][0]) for tile in opened.tile}
+    modes = {_raw_mode(tile.args) for tile in opened.tile}
     tags: Mapping[int, Any] = opened.tag_v2 if isinstance(opened, TiffImageFile) else {}
     bits = tags.get(BITSPERSAMPLE, ())
     deep = any(";16" in mode for mode in modes) or (len(bits) > 1 and 8 < max(bits) <= DEEP)
@@ -153,10 +153,15 @@ def _deep_colour(opened: ImageFile, stream: IO[bytes], page: int | None, levels:
     stream.seek(0)
     with Image.open(stream, formats=(opened.format or "",)) as again:
         again.seek(page or 0)
-        again.tile = [tile._replace(args=_renamed(tile[3], lower)) for tile in again.tile]
+        again.tile = [tile._replace(args=_renamed(tile.args, lower)) for tile in again.tile]
         below = np.asarray(ImageOps.exif_transpose(again))[..., :3]
     stored = upper.astype(np.uint16) << 8 | (below[..., 1:2] if grey else below)
     return array_to_unit(stored[..., 0] if grey else stored, levels)
+
+
+def _raw_mode(args: Any) -> str:
+    """How a part of a picture is stored, from what Pillow gives its decoder."""
+    return args if isinstance(args, str) else str(args[0]) if args else ""
 
 
 def _renamed(args: Any, mode: str) -> Any:

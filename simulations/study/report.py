@@ -214,8 +214,8 @@ def _worst(one: Mapping[str, Any] | None) -> str:
 
 
 def _rates(found: Mapping[str, Any], method: str) -> str:
-    """``0.01, 0.03``: the chosen rate by seed; for a method with a training per site, each rate with its count; ``none``
-    for one that has no rate."""
+    """``0.01, 0.03``: the chosen rate by seed; for a method with a training per site, each rate with its count;
+    ``none`` for one that has no rate."""
     without = set(found.get("without_lr", ()))
     runs = [
         rates

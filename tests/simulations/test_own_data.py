@@ -178,6 +178,7 @@ def test_twelve_bits_in_sixteen_are_said_and_can_be_stated(folder: Path, capsys:
     run(COMMANDS[0], *SMALL, "baselines=[pooled]", "hydra.run.dir=study")
     warnings = json.loads(Path("study/study.json").read_text())["warnings"]
     assert sum("nearly black to the network" in one for one in warnings) == 3
+    assert "Warning: north: 30 pictures of 16 bits" in " ".join(capsys.readouterr().out.split())
     listed = (folder / "cases.csv").read_text().splitlines()
     listed = [f"{listed[0]},bits_stored", *(f"{line},12" for line in listed[1:])]
     (folder / "cases.csv").write_text("\n".join(listed) + "\n")
