@@ -19,7 +19,7 @@ def say(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
 def test_figures_by_hand_and_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two lesions at 2 and -1, two clear cases at -2 and 0: three of four pairs, and three of four answers, are right."""
+    """Two lesions at 2 and -1, two clear cases at -2 and 0: three of four pairs, three of four answers right."""
     state = tmp_path / "sites" / "north" / "state"
     state.mkdir(parents=True)
     lines = ["test,a,lesion,2", "test,b,lesion,-1", "test,c,clear,-2", "test,d,clear,0"]
