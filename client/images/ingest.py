@@ -82,7 +82,7 @@ class ImageIngest:
 
     def key(self, case: Case) -> bytes:
         """A digest (32 bytes) of a case's content and of everything its pixels depend on. Needs its `facts` first."""
-        return _digest("pixels-2", self._within(case), self._shaping)
+        return _digest("pixels-3", self._within(case), self._shaping)
 
     def images(self, cases: Sequence[Case]) -> list[Tensor]:
         """The images of usable cases, ``(1 or 3, S, S)`` float32 in [0, 1] each. Needs their `facts` first."""
@@ -185,7 +185,7 @@ class ImageIngest:
         return f"{content}|{array}|{case.row}|{reader}{kept_under(case)}"
 
     def _facts_key(self, case: Case) -> bytes:
-        return _digest("facts-2", self._within(case), self._look)
+        return _digest("facts-3", self._within(case), self._look)
 
     @cached_property
     def _look(self) -> str:
