@@ -15,11 +15,9 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from notes_layers import RIDGES, SEEDS, Matrix, Places, cohort
+from notes_layers import SEEDS, Matrix, Places, chosen, cohort
 from numpy.typing import NDArray
 from plans import plan_of
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupShuffleSplit
 
 from fedgraft.client.cohort.case import Case
@@ -53,21 +51,7 @@ def hospitals(*words: str) -> list[Sequence[Case]]:
 def reached(rows: Matrix, labels: Places, groups: Groups, seen: Places, test: Places) -> float:
     """The macro AUROC over all headers of the test notes, of a head that saw the notes ``seen``."""
     train, val = next(GroupShuffleSplit(1, test_size=0.1, random_state=0).split(seen, groups=groups[seen]))
-    train, val = seen[train], seen[val]
-    basis = rows[train] / np.sqrt(rows.shape[1])
-    values, vectors = np.linalg.eigh((basis @ basis.T).astype(np.float64))
-    kept = values > 1e-6 * values.max()
-    inputs = rows @ (basis.T @ (vectors[:, kept] / np.sqrt(values[kept]))).astype(np.float32)
-    heads = [LogisticRegression(C=c, max_iter=300).fit(inputs[train], labels[train]) for c in RIDGES]
-    figures = [auroc(head, inputs, labels, val) for head in heads]
-    return auroc(heads[int(np.argmax(figures))], inputs, labels, test)
-
-
-def auroc(head: LogisticRegression, inputs: Matrix, labels: Places, where: Places) -> float:
-    shares = np.zeros((len(where), labels.max() + 1))
-    shares[:, head.classes_] = head.predict_proba(inputs[where])
-    there = [one for one in np.unique(labels[where]) if (labels[where] != one).any()]
-    return float(np.mean([roc_auc_score(labels[where] == one, shares[:, one]) for one in there])) if there else 0.0
+    return chosen(rows, labels, seen[train], seen[val], test)
 
 
 if __name__ == "__main__":

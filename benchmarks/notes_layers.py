@@ -72,20 +72,28 @@ def reached(rows: Matrix, labels: Places, groups: NDArray[np.str_], seed: int, n
     if number:
         of = [rng.permutation(train[labels[train] == one])[:number] for one in np.unique(labels)]
         train = np.concatenate(of)
+    return chosen(rows, labels, train, rest[val], test)
+
+
+def chosen(rows: Matrix, labels: Places, train: Places, val: Places, test: Places) -> float:
+    """The macro AUROC on test notes of a head on the notes ``train``, whose ridge the notes ``val`` choose."""
     basis = rows[train] / np.sqrt(rows.shape[1])
     values, vectors = np.linalg.eigh((basis @ basis.T).astype(np.float64))
     kept = values > 1e-6 * values.max()
     onto = (basis.T @ (vectors[:, kept] / np.sqrt(values[kept]))).astype(np.float32)  # a ridge here is that on the rows
     inputs = rows @ onto
     heads = [LogisticRegression(C=c, max_iter=300).fit(inputs[train], labels[train]) for c in RIDGES]
-    figures = [auroc(head, inputs, labels, rest[val]) for head in heads]
+    figures = [auroc(head, inputs, labels, val) for head in heads]
     return auroc(heads[int(np.argmax(figures))], inputs, labels, test)
 
 
 def auroc(head: LogisticRegression, inputs: Matrix, labels: Places, where: Places) -> float:
-    shares = head.predict_proba(inputs[where])
-    there = np.unique(labels[where])
-    return float(np.mean([roc_auc_score(labels[where] == one, shares[:, one]) for one in there]))
+    """Of each class that some notes have and others have not, the mean; one that the head has never seen has
+    probability 0."""
+    shares = np.zeros((len(where), labels.max() + 1))
+    shares[:, head.classes_] = head.predict_proba(inputs[where])
+    there = [one for one in np.unique(labels[where]) if (labels[where] != one).any()]
+    return float(np.mean([roc_auc_score(labels[where] == one, shares[:, one]) for one in there])) if there else 0.0
 
 
 if __name__ == "__main__":

@@ -90,6 +90,12 @@ def is_deployed(nodeid: str) -> bool:
     return nodeid.startswith(DEPLOYED)
 
 
+@pytest.fixture
+def own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FedGraft's cache folder is `cache`, for this process and those that it starts."""
+    monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)

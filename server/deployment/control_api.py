@@ -11,13 +11,13 @@ import http.client
 import json
 import re
 import socket
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from typing import Any
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.server.deployment.folder import Folder
+from fedgraft.server.deployment.health import connection
 
 CALL_SECONDS = 120.0
 PROTOBUF, FRAMES = "application/protobuf", "application/flower-protobuf-stream"
@@ -41,8 +41,8 @@ def ask(folder: Folder, method: str, **fields: Any) -> Any:
         DeploymentError: the SuperLink does not answer, or refuses; the message quotes its own.
     """
     try:
-        with closing(_connection(folder, CALL_SECONDS)) as connection:
-            return _response(method, _sent(connection, method, fields, PROTOBUF).read())
+        with closing(_connection(folder, CALL_SECONDS)) as open_one:
+            return _response(method, _sent(open_one, method, fields, PROTOBUF).read())
     except (OSError, http.client.HTTPException) as error:
         raise DeploymentError(f"the SuperLink did not answer {method}: {type(error).__name__}") from error
 
@@ -70,11 +70,11 @@ class LogStream:
 
     def _texts(self) -> Iterator[str]:
         fields = {"run_id": self._run_id, "after_timestamp": 0.0}
-        with closing(_connection(self._folder, None)) as connection:
-            self._connection = connection
+        with closing(_connection(self._folder, None)) as open_one:
+            self._connection = open_one
             if self._closed:
                 return
-            answer = _sent(connection, "StreamLogs", fields, FRAMES)
+            answer = _sent(open_one, "StreamLogs", fields, FRAMES)
             while head := answer.read(LENGTH_BYTES):
                 yield _response("StreamLogs", answer.read(int.from_bytes(head, "big"))).log_output
 
@@ -88,13 +88,11 @@ class LogStream:
 
 
 def _connection(folder: Folder, seconds: float | None) -> http.client.HTTPSConnection:
-    """To the SuperLink, by no proxy; it must show the coordinator's own certificate."""
-    context = ssl.create_default_context(cafile=str(folder.authority))
-    return http.client.HTTPSConnection("127.0.0.1", folder.settings().internal_port, timeout=seconds, context=context)
+    return connection(folder, folder.settings().internal_port, seconds)
 
 
 def _sent(
-    connection: http.client.HTTPSConnection, method: str, fields: Mapping[str, Any], kind: str
+    open_one: http.client.HTTPSConnection, method: str, fields: Mapping[str, Any], kind: str
 ) -> http.client.HTTPResponse:
     """The answer to a question, of which nothing is read yet."""
     from flwr.proto import control_pb2
@@ -103,10 +101,8 @@ def _sent(
     request = getattr(control_pb2, f"{method}Request")(**fields)
     path = "/v1/control/" + re.sub(r"(?<=.)(?=[A-Z])", "-", method).lower()
     versions = dict(RuntimeVersionMetadata.from_local_component("fedgraft coordinator").as_metadata())
-    connection.request(
-        "POST", path, request.SerializeToString(), {"content-type": PROTOBUF, "accept": kind, **versions}
-    )
-    answer = connection.getresponse()
+    open_one.request("POST", path, request.SerializeToString(), {"content-type": PROTOBUF, "accept": kind, **versions})
+    answer = open_one.getresponse()
     if answer.status != http.HTTPStatus.OK:
         raise DeploymentError(f"the SuperLink refused {method}: {_words(answer)}")
     return answer

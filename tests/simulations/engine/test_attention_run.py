@@ -11,14 +11,11 @@ import torch
 import fedgraft as fg
 from fedgraft.common.cli import main
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 Words = Callable[..., tuple[str, ...]]
 FILL = "heart size normal . " * 3
 OWN = ("features=windows", "features.most=3", "head=attention", "head.hidden=4", "train=adamw", "train.lr=0.03")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from fedgraft.common.cli import main
 from fedgraft.common.model_folder.folder import open_model
 from fedgraft.common.plan.types import OURS
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 Rows = list[dict[str, str]]
 RNG = np.random.default_rng(0)
 AGE, SEX = RNG.normal(60, 10, 160).round(), RNG.choice(["f", "m"], 160)
@@ -45,11 +47,6 @@ IMAGES: dict[str, Any] = {
     "train__epochs": 1,
     "engine__threads": 1,
 }
-
-
-@pytest.fixture(autouse=True)
-def own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
 
 
 def images(folder: Path, **options: object) -> fg.Run:

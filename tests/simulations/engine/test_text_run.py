@@ -13,14 +13,11 @@ import fedgraft as fg
 from fedgraft.client.features.extraction import FeatureExtractor
 from fedgraft.common.cli import main
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 Words = Callable[..., tuple[str, ...]]
 CALM, ILL = "heart size normal . no pleural effusion .", "pain . pleural effusion . heart size normal ."
 EXACT = ("strategy=exact", "rounds=2", "head=plain", "engine.threads=1", "data.val_fraction=0.2", "select=best")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEDGRAFT_CACHE", str(cache))
 
 
 @pytest.fixture
