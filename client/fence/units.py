@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fedgraft.client.fence.head_steps import MOST, HeadSteps
+from fedgraft.client.fence.head_steps import HeadSteps
 from fedgraft.client.fence.patients import Patients
 
 _TINY = torch.finfo(torch.float64).tiny
@@ -58,13 +58,18 @@ class UnitWatch:
         """By path of each watched module (``""``: the network itself), ``(groups, units)`` float32, of a head that is
         trained alone float64: what each group of patients gave to each unit, with its sign if outputs are vectors; the
         last row is nobody's. The last module of the network comes first, as gradients reach them."""
-        self._sum_up()
+        sums = self._head.sums
+        if sums is not None and sums is not self._found.get(""):
+            self._found[""] = sums
+            self.vectors.add("")
+            self._few.clear()
         return self._found
 
     def on_few(self, path: str, least: int) -> Tensor:
         """Of a module's units, those that rest on fewer than ``least`` patients (`rests_on_few`), ``(units,)`` bool."""
+        found = self.found[path]
         if (path, least) not in self._few:
-            self._few[path, least] = rests_on_few(self.found[path][:-1], least)
+            self._few[path, least] = rests_on_few(found[:-1], least)
         return self._few[path, least]
 
     @contextmanager
@@ -77,7 +82,6 @@ class UnitWatch:
         try:
             yield
         finally:
-            self._sum_up()
             for handle in handles:
                 handle.remove()
 
@@ -97,7 +101,6 @@ class UnitWatch:
     def by_case(self) -> Tensor:
         """Of a head that is trained alone, the sum over steps of the derivative by the outputs of each example, each as
         often as it is in the update, ``(examples, outputs)`` float64; empty if that can't be said."""
-        self._sum_up()
         return self._head.by_case
 
     @property
@@ -115,7 +118,7 @@ class UnitWatch:
         alone."""
         whole = torch.cat([factors, torch.ones(1)])
         self._factors = whole if self._factors is None else self._factors * whole
-        self._found[""] = self.found[""] * whole[:, None]
+        self._found[""] = self._head.scaled(whole)
         self._few.clear()
 
     def shorten(self, factors: Tensor) -> None:
@@ -143,23 +146,13 @@ class UnitWatch:
         be made, ``(B, outputs)``."""
         if self._factors is not None:
             slopes = slopes * self._factors[self._patients.groups(cases)][:, None].to(slopes.device)
-        self.slopes(cases, slopes)
+        self._head.add(cases, slopes)
         return slopes
 
     def slopes(self, cases: Tensor, slopes: Tensor) -> None:
         """The derivative of the loss by the outputs of these examples, ``(B, outputs)``, of a head that is trained in
         another place; or outputs that will have it as their gradient."""
-        if len(self._head) == MOST:
-            _ = self.by_case  # sums up
         self._head.add(cases, slopes)
-
-    def _sum_up(self) -> None:
-        """Sum up what was kept of a head's outputs."""
-        sums = self._head.sums()
-        if sums is not None:
-            self.vectors.add("")
-            self._found[""] = sums + self._found[""] if "" in self._found else sums
-            self._few.clear()
 
     def _hook(self, path: str) -> Callable[..., None]:
         def passed(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
@@ -230,11 +223,12 @@ def effective(sums: Tensor) -> Tensor:
 def rests_on_few(sums: Tensor, least: int) -> Tensor:
     """Which units have a gradient that rests on fewer than ``least`` patients, or nearly all on one (`is_of_one`),
     ``(units,)`` bool."""
-    sizes = np.abs(sums.cpu().numpy(), dtype=np.float64)
-    squares = np.einsum("pu,pu->u", sizes, sizes)
-    whole, most = np.add.reduce(sizes, axis=0), np.maximum.reduce(sizes, axis=0)
-    few = (whole * whole < least * squares) | (most * most > NEARLY_ALL * squares)
-    return torch.from_numpy(few & (squares > 0) & (least > 1))
+    if least <= 1:
+        return torch.zeros(sums.shape[1], dtype=torch.bool)
+    sizes = np.abs(sums.cpu().numpy().T, dtype=np.float64)
+    squares, whole, most = np.vecdot(sizes, sizes), np.add.reduce(sizes, axis=1), np.maximum.reduce(sizes, axis=1)
+    few = (whole * whole < least * squares) | (most * most > NEARLY_ALL * squares)  # neither of a unit without squares
+    return torch.from_numpy(few)
 
 
 def is_of_one(sums: Tensor, share: float = NEARLY_ALL) -> Tensor:

@@ -147,13 +147,11 @@ def train_locally(network: nn.Module, task: LocalTraining, device: torch.device)
     head = LinearHead(cast(nn.Linear, network), task.loss, task.watch) if linear else None
     network.train()
     total, seen = 0.0, 0
-    watching_units = nullcontext() if task.watch is None else task.watch.on(network, trained)
+    watching_units = nullcontext() if linear or task.watch is None else task.watch.on(network, trained)
     with torch.random.fork_rng(devices=[]), at_rest(network, trained), watching_units:
         seed_generators(task.generator.initial_seed())  # dropout draws from torch's own generator
         for step in task.steps():
             task.require_time()
-            if task.watch is not None:
-                task.watch.step(step.cases)
             optimizer.zero_grad(set_to_none=True)
             if head is not None:
                 loss = head.backward(step.cases, step.inputs.to(device), step.labels.to(device))
@@ -220,6 +218,8 @@ def step_loss(
 ) -> tuple[Tensor, list[Tensor]]:
     """The loss of a step, and the values of the task's further terms."""
     inputs, labels = step.inputs.to(device), step.labels.to(device)
+    if task.watch is not None:
+        task.watch.step(step.cases)
     mixed = None if task.mixing is None else task.mixing.mix(inputs, task.generator)
     outputs, features = _outputs_and_features(network, inputs if mixed is None else mixed.inputs)
     if task.watch is not None:

@@ -65,10 +65,10 @@ def watch_of(session: Session, task: LocalTraining) -> UnitWatch | None:
     """What sees on how many patients each unit of a round's training rests; ``None`` if one is enough."""
     if session.site.release.patients <= 1:
         return None
-    steps = count_steps(task.shown(), task.train)
     plain = task.is_plain and not task.mu and task.examples.views == 1
     linear = isinstance(session.model.constant.trained, nn.Linear)
-    return UnitWatch(session.grouped, session.lengths, times_of(task.train, steps) if plain and linear else None)
+    times = times_of(task.train, count_steps(task.shown(), task.train)) if plain and linear else None
+    return UnitWatch(session.grouped, session.lengths, times)
 
 
 def on_enough(
