@@ -65,6 +65,17 @@ class Remarks(Inputs, Protocol):
         """Sentences on all cases together, which name none of them."""
 
 
+@runtime_checkable
+class Outlying(Inputs, Protocol):
+    """Inputs of a kind of which it can be told that a case's own values are far from all that the hospitals had."""
+
+    OUTLYING: str
+    """What such a case has, in words, to be counted by."""
+
+    def outlying(self, cases: Sequence[Case]) -> list[tuple[str, ...]]:
+        """Of each case, all usable, what is far, in words; empty if nothing is."""
+
+
 class Account(Protocol):
     """What a site has told before (`fedgraft.client.cohort.enrolment.enrolled.Enrolled`)."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +103,20 @@ def only_strange(strange: Mask) -> Decided:
     """The flags of a model that has no decisions, but knows what it was trained on."""
     why = tuple((STRANGE,) if one else () for one in strange.tolist())
     return Decided(("",) * len(why), ("",) * len(why), why, _counted({STRANGE: strange}))
+
+
+def also(decided: Decided | None, reasons: Sequence[tuple[str, ...]], kind: str) -> Decided | None:
+    """Decisions, or none, and further reasons why a person must look at some cases.
+
+    Args:
+        reasons: ``M``, of each case; empty if there is none.
+        kind: what they are counted as.
+    """
+    if not any(reasons):
+        return decided
+    base = decided or only_strange(np.zeros(len(reasons), dtype=bool))
+    why = tuple((*one, *more) for one, more in zip(base.why, reasons, strict=True))
+    return replace(base, why=why, flagged={**base.flagged, kind: sum(map(bool, reasons))})
 
 
 def _questions(answers: tuple[Answer, ...]) -> Iterator[list[int]]:

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from fedgraft.client.cohort.accepted import LabelledCases
 from fedgraft.client.cohort.case import Case
-from fedgraft.client.cohort.inputs import InputContext, Inputs, Progress, Remarks, factory_of, ignore
+from fedgraft.client.cohort.inputs import InputContext, Inputs, Outlying, Progress, Remarks, factory_of, ignore
 from fedgraft.client.cohort.quarantine import USABLE, count_reasons, reason_of
 from fedgraft.client.features.extraction import FeatureExtractor
-from fedgraft.client.prediction.deciding import Decided, Scores, decide, maps_of, only_strange
+from fedgraft.client.prediction.deciding import Decided, Scores, also, decide, maps_of, only_strange
 from fedgraft.client.prediction.loading import LoadedModel
 from fedgraft.client.site.limits import Rules
 from fedgraft.client.site.machine import use_threads
@@ -46,6 +46,14 @@ class Watch:
     computed: Progress = ignore
 
 
+@dataclass(frozen=True)
+class Far:
+    """Reasons in words for each of M usable cases, and what they are counted as."""
+
+    reasons: tuple[tuple[str, ...], ...]
+    kind: str
+
+
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """What a model says about cases.
@@ -56,6 +64,7 @@ class Predictions:
         outputs: of the M usable cases, ``(M, outputs)`` float64: the mean over the views that the plan evaluates.
         strange: ``(M,)`` bool: whether the features of a case (of view 0) are unlike those of the training cases;
             ``None`` if the model does not know.
+        far: what of a case's own values is far from all that the hospitals had; ``None`` if its kind can't tell.
         calibrated: their probabilities after calibration, ``(M, C)``; ``None`` if the model has none.
         decided: ``None`` if the model has neither decisions nor knows its training cases.
         notes: sentences on what was done that one should know.
@@ -66,6 +75,7 @@ class Predictions:
     verdicts: NDArray[np.uint8]
     outputs: NDArray[np.float64]
     strange: NDArray[np.bool_] | None = None
+    far: Far | None = None
     calibrated: NDArray[np.float64] | None = None
     decided: Decided | None = None
     notes: tuple[str, ...] = ()
@@ -145,7 +155,9 @@ def predict_cases(
     try:
         found = _predicted(loaded, listed, desk)
         found = replace(found, **_calibrated(loaded, found, prevalence))
-        return replace(found, **_decided(loaded, found, prevalence))
+        found = replace(found, **_decided(loaded, found, prevalence))
+        far = found.far
+        return found if far is None else replace(found, decided=also(found.decided, far.reasons, far.kind))
     finally:
         use_threads(threads)
 
@@ -160,10 +172,11 @@ def _predicted(loaded: LoadedModel, listed: Sequence[Case], desk: Desk) -> Predi
     notes = tuple(inputs.remarks(cases)) if isinstance(inputs, Remarks) else ()
     if loaded.scale_from_cases:
         notes = (*notes, _scaled_by(loaded, len(usable)))
+    far = Far(tuple(inputs.outlying(usable)), inputs.OUTLYING) if isinstance(inputs, Outlying) else None
     outputs, strange = np.zeros((0, task.outputs)), None
     if usable:
         outputs, strange = _outputs(loaded, usable, inputs, desk)
-    return Predictions(task, cases, verdicts, outputs, strange, notes=notes)
+    return Predictions(task, cases, verdicts, outputs, strange, far, notes=notes)
 
 
 def _calibrated(loaded: LoadedModel, found: Predictions, prevalence: float | Sequence[float] | None) -> dict[str, Any]:

@@ -22,11 +22,13 @@ from fedgraft.client.cohort.quarantine import USABLE, CaseError, number_of
 from fedgraft.client.cohort.shown import StandIn
 from fedgraft.client.site.release import of_enough_patients, release_statistics
 from fedgraft.client.site.site_file import ReleasePolicy
+from fedgraft.client.tables.apart import remark
 from fedgraft.client.tables.files import TableFiles
 from fedgraft.client.tables.stand_ins import stand_ins_of
 from fedgraft.common.errors import DataError, WrongKindError
 from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.tables.encoding import CellError, Encoder, Row, read_row
+from fedgraft.common.tables.far import FAR_VALUE, IS_FAR, beyond
 from fedgraft.common.tables.statistics import TableStatistics, count_patients, describe
 
 
@@ -39,6 +41,8 @@ class TableInputs:
         table: the plan's section. Rows can be read before its statistics are known, but not encoded.
         files: reads the files; shared, so that sites on one machine read a file once.
     """
+
+    OUTLYING = FAR_VALUE
 
     def __init__(self, table: TableSection, files: TableFiles) -> None:
         self._table, self._files = table, files
@@ -110,6 +114,20 @@ class TableInputs:
         """As `fedgraft.client.cohort.shown.InColumns`."""
         return stand_ins_of(self._table, self._row(case), row)
 
+    def remarks(self, cases: Sequence[Case]) -> Sequence[str]:
+        """As `fedgraft.client.cohort.inputs.Remarks`: on numbers that stand apart from all others here."""
+        usable = [row for row in map(self._row_or_none, cases) if row is not None]
+        found = remark(self._table, np.stack([row.numbers for row in usable])) if usable else None
+        return () if found is None else (found,)
+
+    def outlying(self, cases: Sequence[Case]) -> list[tuple[str, ...]]:
+        """As `fedgraft.client.cohort.inputs.Outlying`: which columns of a case are far from the hospitals' means."""
+        if self._table.statistics != "plan" or not cases:
+            return [()] * len(cases)
+        far = beyond(self._table, np.stack([row.numbers for row in self.rows(cases)]))
+        names = self._table.numeric
+        return [tuple(f"{names[at]} {IS_FAR}" for at in np.flatnonzero(one).tolist()) for one in far]
+
     def tell(self, train: Sequence[Case], permission: ReleasePolicy, account: Account) -> TableStatistics:
         """Sums over the columns of the training rows, of which the site has not told of nearly the same cases."""
         rows, table = self.rows(train), self._table
@@ -148,6 +166,12 @@ class TableInputs:
         except CaseError as error:
             return error.reason
         return None
+
+    def _row_or_none(self, case: Case) -> Row | None:
+        try:
+            return self._row(case)
+        except CaseError:
+            return None
 
     def _row(self, case: Case) -> Row:
         try:

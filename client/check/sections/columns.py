@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from fedgraft.client.check.formatting import count_of, number_of, share, shown
+from fedgraft.client.check.formatting import count_of, lines_of, number_of, share, shown
 from fedgraft.client.check.report import Finding, Grid
 from fedgraft.client.cohort.case import Case
+from fedgraft.client.tables.apart import APART, TODO, apart
 from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.tables.encoding import CellError, read_row
 
@@ -76,6 +78,22 @@ def emptiness(columns: Columns, absent: Collection[str], learnt: bool) -> Iterat
         missing = cells - sum(map(len, known.values()))
         text = f"{share(missing, cells)} of the cells of {count_of(len(columns), 'column')}"
         yield Finding("ok", "missing values", text)
+
+
+def far_values(columns: Columns, lines: Sequence[int], absent: Collection[str]) -> Iterator[Finding]:
+    """A finding on numbers that stand apart from all others of their column: slips, and marks for a missing value.
+
+    Args:
+        lines: the manifest's line of each case.
+    """
+    found = []
+    for name, cells in columns.items():
+        numbers = [float(cell) if is_number(cell) and not is_missing(cell, absent) else math.nan for cell in cells]
+        places = np.flatnonzero(apart(np.array(numbers))).tolist()
+        if places:
+            found.append(f"{shown(name)} {len(places):,} ({lines_of([lines[at] for at in places])} of the manifest)")
+    if found:
+        yield Finding("warning", "far values", f"{APART}: {'; '.join(found)}", TODO)
 
 
 def column_grid(columns: Columns, patients: Sequence[str], table: TableSection | None, least: int) -> Grid:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fedgraft.client.check.cases import CaseTable
 from fedgraft.client.check.report import Finding, Section
-from fedgraft.client.check.sections.columns import against_plan, column_grid, emptiness, own_columns
+from fedgraft.client.check.sections.columns import against_plan, column_grid, emptiness, far_values, own_columns
 from fedgraft.client.check.sections.quarantine import refusal_grid, refusals
 from fedgraft.client.cohort.case import PARQUET, Case
 from fedgraft.client.cohort.manifest.lines import KNOWN
@@ -158,6 +158,7 @@ def describe_rows(
     }
     if used:
         findings += emptiness(used, absent, learnt=True)
+        findings += far_values(used, [case_table.lines[at] for at in rows.readable], absent)
     grids = [refusal_grid(rows.verdicts, "row")] if (rows.verdicts != USABLE).any() else []
     if rows.columns:
         patients = [case_table.cases[at].patient for at in rows.readable]

@@ -8,6 +8,7 @@ from fedgraft.common.drawing.markup import words
 from fedgraft.common.drawing.numbers import figure
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.summary import summary_lines
+from fedgraft.common.tables.far import DEVIATIONS
 from fedgraft.server.reports.crowd import some_of
 from fedgraft.server.reports.page.folder import RunFolder
 from fedgraft.server.reports.page.subgroups import gap_sentences
@@ -146,18 +147,27 @@ def _calibrated(run: RunFolder) -> str:
 
 def _output(run: RunFolder) -> str:
     if not run.task.has_probabilities:
-        return "A risk that ranks cases; no probability and no threshold."
+        return f"A risk that ranks cases; no probability and no threshold.{_far(run)}"
     said = "A probability of each class or finding."
     if run.decisions:
         raw = run.decisions.get("because", {})
         if len(raw) == len(run.task.scored):
-            return f"{said} The threshold is the raw model's, 0.5; no sets of answers."
+            return f"{said} The threshold is the raw model's, 0.5; no sets of answers.{_far(run)}"
         rule = run.decisions["rule"]
         said += (
             f" Threshold by validation cases: {rule['at']}. Sets of answers promised to hold the true one for "
             f"{100 * run.decisions['coverage']:g} % of cases, and flags for a person to look."
         )
-    return said
+    return f"{said}{_far(run)}"
+
+
+def _far(run: RunFolder) -> str:
+    if run.plan.table is None or not run.plan.table.numeric:
+        return ""
+    return (
+        f" A case with a number more than {DEVIATIONS:g} deviations from the mean of all hospitals' tables is flagged, "
+        "with the name of the column."
+    )
 
 
 def _by_site(run: RunFolder, what: str) -> str:

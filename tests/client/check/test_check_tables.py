@@ -90,6 +90,16 @@ def test_a_column_that_the_plan_names_and_the_table_lacks(tmp_path: Path, table_
     ]  # the network has no input, so nothing is timed
 
 
+def test_a_number_apart_from_all_others_is_found_by_its_line(tmp_path: Path, table_plan: Composer) -> None:
+    plan = over_bp(table_plan, False)
+    written = write_site(tmp_path, plan, ("p",), bp="999")
+    for options in ({"plan": tmp_path / "plan.yaml"}, {}):
+        found = [one for one in table(check(written, **options)).findings if one.what == "far values"]
+        assert [(one.grade, one.text.partition(": ")[2]) for one in found] == [
+            ("warning", "bp 1 (line 2 of the manifest)")
+        ]
+
+
 def test_a_column_twice(tmp_path: Path, table_plan: Composer) -> None:
     path = write_site(tmp_path, over_bp(table_plan, True), ("p",))
     (tmp_path / "Huber-table.csv").write_text((tmp_path / "Huber-table.csv").read_text().replace("sex", "bp"))

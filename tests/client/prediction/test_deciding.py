@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fedgraft.client.prediction.deciding import STRANGE, Decided, Scores, decide, maps_of, only_strange
+from fedgraft.client.prediction.deciding import STRANGE, Decided, Scores, also, decide, maps_of, only_strange
 from fedgraft.common.calibration.calibration import Calibration
 from fedgraft.common.calibration.maps import Map
 from fedgraft.common.decisions.decisions import Decisions, Rules
@@ -113,3 +113,13 @@ def test_of_findings_only_one_may_have_sets() -> None:
     found = decide(both, scored([0.1, 3.0]), None, None)
     assert (found.predicted, found.sets) == (("edema=yes; mass=yes",), ("edema=no|yes",))
     assert found.why == (("edema: could be no or yes",),)
+
+
+def test_further_reasons_are_added_with_and_without_decisions() -> None:
+    decided = decide(BINARY, scored([5.0], [0.1]), None, None)
+    assert also(decided, ((), ()), "far") is decided and also(None, ((), ()), "far") is None
+    more = also(decided, (("age is far",), ("age is far", "bp is far")), "far")
+    assert more is not None and more.predicted == decided.predicted and more.sets == decided.sets
+    assert more.why == (("age is far",), (*decided.why[1], "age is far", "bp is far"))
+    assert more.flagged == {**decided.flagged, "far": 2}
+    assert also(None, ((), ("age is far",)), "far") == Decided(("", ""), ("", ""), ((), ("age is far",)), {"far": 1})

@@ -165,3 +165,22 @@ def test_images_are_no_rows(tmp_path: Path) -> None:
         DataError, match=r"neither the manifest .* has the column\(s\) sex; rename them as in the plan's"
     ):
         inputs().expanded([case(tmp_path / "cells.npz", 0, age="60")])  # as `predict` has a row of a frame
+
+
+def test_what_is_far_from_all_that_the_hospitals_had_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "ages.csv"
+    path.write_text("age,sex\n150,m\n151,m\n?,f\n1e9,f\n", encoding="utf-8")
+    rows = [case(path, row) for row in range(4)]
+    far = ("age is far outside what the hospitals' tables had",)
+    assert inputs().outlying(rows) == [(), far, (), far] and inputs().outlying([]) == []
+    asked = replace(TABLE, statistics="federated", means={}, deviations={}, vocabulary={})
+    assert inputs(asked).outlying(rows) == [(), (), (), ()]  # nothing is known yet
+
+
+def test_numbers_apart_from_all_others_here_are_remarked(tmp_path: Path) -> None:
+    path = tmp_path / "ages.csv"
+    path.write_text("age,sex\n" + "".join(f"{age},m\n" for age in [*range(30, 60), 999, "x"]), encoding="utf-8")
+    (said,) = inputs().remarks([case(path, row) for row in range(32)])
+    assert ": age 1: correct them" in said
+    assert inputs().remarks([case(path, row) for row in range(30)]) == ()
+    assert inputs().remarks([case(path, 31)]) == ()  # no row can be used

@@ -92,10 +92,15 @@ def test_rows_of_a_table_with_labels_or_without(tmp_path: Path, capsys: pytest.C
     assert predict(run.out, run.out / "sites" / "north" / "manifest.csv", tmp_path / "out.csv") == 0
     assert paired(run, "north", rows(tmp_path / "out.csv"), "log_odds_yes", log_odds("yes")) > 10
     new = tmp_path / "new.csv"
-    new.write_text(f"sex,age\n{SEX[0]},{AGE[0]:g}\nf,old\n", encoding="utf-8")
+    new.write_text(f"sex,age\n{SEX[0]},{AGE[0]:g}\nf,old\nm,1e9\n", encoding="utf-8")
     assert predict(run.out, new, tmp_path / "new-out.csv") == 1
     found = rows(tmp_path / "new-out.csv")
-    assert [line["reason"] for line in found] == ["", "bad-value"]
+    assert [line["reason"] for line in found] == ["", "bad-value", ""]
+    assert "age is far outside what the hospitals' tables had" in found[2]["why"] and "far" not in found[0]["why"]
+    assert ", a value far outside what the hospitals' tables had 1," in capsys.readouterr().out
+    assert "more than 10 deviations from the mean of all hospitals' tables is flagged" in (
+        run.out / "model" / "README.md"
+    ).read_text(encoding="utf-8")
     model = fg.load_model(run.out)
     one = model.predict([{"age": AGE[0], "sex": SEX[0]}])
     assert one["raw_yes"][0] == pytest.approx(float(found[0]["raw_yes"]), abs=1e-7)
