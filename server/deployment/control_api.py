@@ -38,7 +38,7 @@ def ask(folder: Folder, method: str, **fields: Any) -> Any:
         The message ``METHODResponse`` of Flower.
 
     Raises:
-        DeploymentError: the SuperLink does not answer, or refuses; the message quotes its own.
+        DeploymentError: the SuperLink does not answer, or refuses (the message quotes its own), or its answer is cut.
     """
     try:
         with closing(_connection(folder, CALL_SECONDS)) as open_one:
@@ -50,7 +50,8 @@ def ask(folder: Folder, method: str, **fields: Any) -> Any:
 class LogStream:
     """The lines of a run's log, from the first on, as they are written.
 
-    Iterating ends with the run, with the SuperLink, or with `close`, from another thread.
+    Iterating ends with the run, with the SuperLink, or with `close`, from another thread. A stream that is cut gives
+    its whole lines only, so that another one, which begins anew, can go on behind them.
     """
 
     def __init__(self, folder: Folder, run_id: str) -> None:
@@ -65,8 +66,8 @@ class LogStream:
             for text in self._texts():
                 *lines, kept = (kept + text).split("\n")
                 yield from (line + "\n" for line in lines)
-        if kept and not self._closed:
-            yield kept
+            if kept and not self._closed:
+                yield kept
 
     def _texts(self) -> Iterator[str]:
         fields = {"run_id": self._run_id, "after_timestamp": 0.0}
@@ -76,7 +77,11 @@ class LogStream:
                 return
             answer = _sent(open_one, "StreamLogs", fields, FRAMES)
             while head := answer.read(LENGTH_BYTES):
-                yield _response("StreamLogs", answer.read(int.from_bytes(head, "big"))).log_output
+                size = int.from_bytes(head, "big")
+                payload = answer.read(size)
+                if len(head) < LENGTH_BYTES or len(payload) < size:
+                    raise DeploymentError("the SuperLink's log ended within a frame")
+                yield _response("StreamLogs", payload).log_output
 
     def close(self) -> None:
         """End the stream; whoever waits for a line gets none."""
@@ -109,10 +114,18 @@ def _sent(
 
 
 def _response(method: str, payload: bytes) -> Any:
+    """
+    Raises:
+        DeploymentError: it is no such answer: it was cut on the way, or is another version's.
+    """
     from flwr.proto import control_pb2
+    from google.protobuf.message import DecodeError
 
     response = getattr(control_pb2, f"{method}Response")()
-    response.ParseFromString(payload)
+    try:
+        response.ParseFromString(payload)
+    except DecodeError:
+        raise DeploymentError(f"the SuperLink's answer to {method} can't be read: it was cut on the way") from None
     return response
 
 

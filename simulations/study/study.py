@@ -76,6 +76,7 @@ from fedgraft.simulations.study.baselines import FEDERATED, LOCAL, POOLED, Arran
 from fedgraft.simulations.study.budget import budget_sentences, budgets_beside
 from fedgraft.simulations.study.certainty.compared import judging
 from fedgraft.simulations.study.draws import Drawn, drawn, draws
+from fedgraft.simulations.study.foreseen import require_effects
 from fedgraft.simulations.study.folds import require_dealable
 from fedgraft.simulations.study.learning_curve.curve import curve, print_curve, read_curve, write_curve
 from fedgraft.simulations.study.plot import draw_study
@@ -108,11 +109,15 @@ def run_study(plan: Plan, study: Study, out: Path, console: Console, resume: boo
         the content of ``study.json``.
 
     Raises:
-        PlanError: a baseline is not possible with this plan, or there are no test or validation cases.
+        PlanError: a baseline is not possible with this plan, or there are no test or validation cases; or
+            weights or sampling would have no effect on the labels.
         FedGraftError: the federation failed; the results of earlier seeds are written. A baseline that fails is no
             error, but reported with the reason.
     """
     require_suited(plan, study, os.environ)
+    for seed in () if resume else study.seeds or (plan.seed,):
+        given = _given(replace(plan, seed=seed), study)
+        require_effects((arrangement for _, some in given for arrangement in some), os.environ)
     ended: list[Ended] = []
     with Runs(console) as runs:
         bench = Bench(out, Series(bars=runs.bars), console, runs, resume)
@@ -185,22 +190,27 @@ def _summary(plan: Plan, study: Study, ended: Sequence[Ended], size: Size | None
 
 def _of_seed(plan: Plan, study: Study, bench: Bench) -> list[Ended]:
     """All draws of one seed, and of each all arrangements, each at its best rate; the federation is the first."""
-    partitioned = partition_cases(plan, os.environ)
-    require_cases(plan, study, partitioned)
-    if study.folds is not None:
-        require_dealable(plan, partitioned, study.folds)
-    planned = [drawn(plan, study, partitioned, draw, os.environ) for draw in draws(study)]
-    given = [_arranged(one, study) for one in planned]
-    count = sum(len(_rates(arrangement, study)) for some in given for arrangement in some)
+    given = _given(plan, study)
+    count = sum(len(_rates(arrangement, study)) for _, some in given for arrangement in some)
     bench.runs.expect(count * (len(study.seeds) or 1))
     found = []
-    for one, some in zip(planned, given, strict=True):
+    for one, some in given:
         trained: list[Trained] = []
         for arrangement in some:
             rates, fallback = _rates(arrangement, study), trained[0].lr if trained else None
             trained.append(_at_its_best(arrangement, rates, fallback, bench))
         found.append(Ended(one, tuple(trained)))
     return found
+
+
+def _given(plan: Plan, study: Study) -> list[tuple[Drawn, list[Arrangement]]]:
+    """All draws of one seed, and of each all arrangements."""
+    partitioned = partition_cases(plan, os.environ)
+    require_cases(plan, study, partitioned)
+    if study.folds is not None:
+        require_dealable(plan, partitioned, study.folds)
+    planned = [drawn(plan, study, partitioned, draw, os.environ) for draw in draws(study)]
+    return [(one, _arranged(one, study)) for one in planned]
 
 
 def _arranged(one: Drawn, study: Study) -> list[Arrangement]:

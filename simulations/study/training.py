@@ -66,7 +66,8 @@ def train_one(arrangement: Arrangement, lr: float, bench: Bench) -> Trained:
     finally:
         bench.runs.end()
     _clean(folder)
-    bench.console.print(f"{at}: {found.seconds:.1f} s, validation figure {found.val}", highlight=False)
+    val = "none" if found.val is None else f"{found.val:.3f}"
+    bench.console.print(f"{at}: {found.seconds:.1f} s, validation figure {val}", highlight=False)
     for line in found.dropped:
         said = f"  dropped: round {line['round']}, {line['site']} ({line['what']}): {line['reason']}"
         bench.console.print(Text(said, style="yellow"))  # the print's own style would colour the bars too

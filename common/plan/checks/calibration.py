@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from fedgraft.common import tasks
@@ -29,8 +30,8 @@ CALIBRATION_CHECKS: tuple[Check, ...] = (
         f"calibration.min_cases has no effect with calibration.by_site=false; set it to {_OFF.min_cases}",
     ),
     Check(
-        ("calibration", "data"),
-        lambda p: p.calibration.method != "none" and p.calibration != _OFF and not tasks.of(p.data).has_probabilities,
+        ("calibration", "data", "aggregation"),
+        lambda p: _for_nothing(p),
         "calibration has no effect with a data.task that has no probabilities; use calibration=none",
     ),
     Check(
@@ -40,6 +41,14 @@ CALIBRATION_CHECKS: tuple[Check, ...] = (
         "of classes add up to 1",
     ),
 )
+
+
+def _for_nothing(plan: Any) -> bool:
+    """Whether calibration was chosen for a task without probabilities; what ``aggregation=secure`` brings was not."""
+    if plan.calibration.method == "none" or tasks.of(plan.data).has_probabilities:
+        return False
+    brought = replace(_OFF, by_site=False)
+    return plan.calibration != _OFF and not (plan.aggregation.secure and plan.calibration == brought)
 
 
 def _misfits(plan: Any) -> bool:

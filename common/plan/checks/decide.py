@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from fedgraft.common import tasks
 from fedgraft.common.plan.evidence_sections import DecideSection
@@ -34,8 +35,15 @@ DECIDE_CHECKS: tuple[Check, ...] = (
         f"decide.cases has an effect with decide.by_site=shrunk only; set it to {_OFF.cases:g}",
     ),
     Check(
-        ("decide", "data"),
-        lambda p: replace(p.decide, unseen=_OFF.unseen) != _OFF and not tasks.of(p.data).answers,
+        ("decide", "data", "aggregation"),
+        lambda p: _for_nothing(p),
         "decide (but for decide.unseen) has no effect with a data.task that has no probabilities; leave it as it is",
     ),
 )
+
+
+def _for_nothing(plan: Any) -> bool:
+    """Whether decisions were chosen for a task that has none; what ``aggregation=secure`` brings was not."""
+    chosen = replace(plan.decide, unseen=_OFF.unseen)
+    brought = replace(_OFF, by_site="pooled")
+    return not tasks.of(plan.data).answers and chosen != _OFF and not (plan.aggregation.secure and chosen == brought)

@@ -10,8 +10,8 @@
   a difference of ``margin`` either way is; ``paired``: whether the scores of the same cases were compared
 - ``margin``
 - ``validation.<method>``: the headline figure on validation cases: ``mean``, ``sd``, ``values`` by seed
-- ``chosen``: ``method``, the one with the best mean of these, over the seeds that have it of all; ``by_seed``: the best
-  with each such seed; ``test``: the test figure of the best with each seed, ``mean``, ``sd``, ``values``; null if
+- ``chosen``: ``method``, the one with the best mean of these, over the seeds that have it of all, null if several are
+  equal: ``tied``, else empty; ``by_seed``: the best with each such seed (of equal ones the first recipe); ``test``: the test figure of the best with each seed, ``mean``, ``sd``, ``values``; null if
   nothing can be chosen so
 - ``sentences``: the same in words
 """
@@ -107,7 +107,7 @@ def outcome_of(found: Difference, p_holm: Figure) -> str:
 def _chosen(
     validation: Mapping[str, Sequence[Figure]], compared: Compared, seeds: Sequence[int]
 ) -> dict[str, Any] | None:
-    """By the seeds with a validation figure of every recipe that has any; of equal ones the first recipe."""
+    """By the seeds with a validation figure of every recipe that has any."""
     there = {method: values for method, values in validation.items() if any(value is not None for value in values)}
     common = [place for place in range(len(seeds)) if all(values[place] is not None for values in there.values())]
     if not there or not common:
@@ -115,11 +115,17 @@ def _chosen(
     by_seed = [max(there, key=lambda method: there[method][place] or 0.0) for place in common]
     means = {method: fmean(values[place] or 0.0 for place in common) for method, values in there.items()}
     tests = {method: over_sites(compared.enough, method).values for method in there}
+    best = [method for method, mean in means.items() if mean > max(means.values()) - _EQUAL]
     return {
-        "method": max(means, key=lambda method: means[method]),
+        "method": best[0] if len(best) == 1 else None,
+        "tied": best if len(best) > 1 else [],
         "by_seed": {str(seeds[place]): method for place, method in zip(common, by_seed, strict=True)},
         "test": plain(spread([tests[method][place] for place, method in zip(common, by_seed, strict=True)])),
     }
+
+
+_EQUAL = 1e-9
+"""Means that differ by less differ by rounding."""
 
 
 def _mean(values: Iterable[Figure]) -> Figure:

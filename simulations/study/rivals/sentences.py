@@ -94,6 +94,8 @@ def _chosen(found: Mapping[str, Any], heading: str, seeds: Sequence[int]) -> str
         )
     best, by_seed = chosen["method"], list(chosen["by_seed"].values())
     figures = found["validation"]
+    if best is None:
+        return _tied(found, heading)
     others = ", ".join(f"{names[m]} {_figure(one)}" for m, one in figures.items() if m != best)
     times = by_seed.count(best)
     how = "" if len(seeds) < 2 else f", with {times} of {len(by_seed)} seeds"
@@ -104,6 +106,17 @@ def _chosen(found: Mapping[str, Any], heading: str, seeds: Sequence[int]) -> str
     if len(set(by_seed)) > 1 and chosen["test"]["mean"] is not None:
         said += f" Chosen anew with each seed, what is best there has a test {heading} of {chosen['test']['mean']:.3f}."
     return said
+
+
+def _tied(found: Mapping[str, Any], heading: str) -> str:
+    names, figures, tied = found["names"], found["validation"], found["chosen"]["tied"]
+    rest = ", ".join(f"{names[m]} {_figure(one)}" for m, one in figures.items() if m not in tied)
+    equal = f"{', '.join(names[m] for m in tied[:-1])} and {names[tied[-1]]}"
+    return (
+        f"By validation it is a tie: {equal} have the same {heading}, {_figure(figures[tied[0]])}, on validation cases"
+        f"{f' ({rest})' if rest else ''}, so these choose none of them: take the simpler one, or more cases or seeds. Test "
+        "figures are not for choosing."
+    )
 
 
 def _figure(one: Mapping[str, Any]) -> str:

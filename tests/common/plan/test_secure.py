@@ -65,3 +65,16 @@ def test_options_without_effect(compose_plan: Composer) -> None:
         compose_plan("aggregation.norm=3")
     with pytest.raises(PlanError, match=r"aggregation\.threshold=0\.5"):
         compose_plan("aggregation=secure", "aggregation.threshold=0.5")
+
+
+def test_survival_needs_nothing_said_of_calibration_and_decisions(compose_plan: Composer) -> None:
+    """The group sets both to what works on sums; of a task without probabilities neither has an effect."""
+    survival = ("data.task=survival", "data.classes=[]", "loss=cox", "loss.weights=none", "initial=none")
+    plan = compose_plan("aggregation=secure", *survival)
+    assert not plan.calibration.by_site and plan.decide.by_site == "pooled"
+    assert compose_plan("aggregation=secure", *survival, "calibration.by_site=true", "decide.by_site=shrunk")
+    for words in (("calibration.by_site=false",), ("decide.by_site=pooled",)):
+        with pytest.raises(PlanError, match="has no effect with a data.task that has no probabilities"):
+            compose_plan(*survival, *words)
+    with pytest.raises(PlanError, match="has no effect with a data.task that has no probabilities"):
+        compose_plan("aggregation=secure", *survival, "decide.coverage=0.8")

@@ -157,10 +157,12 @@ def test_at_a_site_of_one_class_a_baseline_is_trained_without_what_has_no_effect
 def test_what_ended_is_written_when_a_later_seed_fails(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """And any of our errors is a baseline's result."""
+    """And any of our errors is a baseline's result. The data are asked for before the first training, too."""
+    asked = list[int]()
 
     def partitioned(plan: Plan, environ: Mapping[str, str]) -> Partitioned:
-        if plan.seed == 1:
+        asked.append(plan.seed)
+        if asked.count(1) == 2:
             raise DataError("no such data")
         return partition_cases(plan, environ)
 

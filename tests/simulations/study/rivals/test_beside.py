@@ -84,6 +84,21 @@ def test_validation_chooses_and_not_the_test_cases() -> None:
     ) in said
 
 
+def test_of_a_tie_nothing_is_chosen() -> None:
+    """avg and turned have the same three validation figures, in another order, and so the same mean."""
+    turned = {0: (0.9, 0.9, 0.80), 1: (0.9, 0.9, 0.60), 2: (0.9, 0.9, 0.70)}
+    found = summary(turned=turned)
+    chosen = found["rivals"]["chosen"]
+    assert chosen["method"] is None and chosen["tied"] == ["federated", "turned"]
+    said = "\n".join(found["rivals"]["sentences"])
+    assert (
+        "By validation it is a tie: avg and turned have the same AUROC, 0.700, on validation cases (prox 0.677, adam "
+        "0.600), so these choose none of them"
+    ) in said and "one would choose" not in said
+    assert not any("‡" in row[0] for row in recipe_rows(found)[1])
+    assert {line["chosen_by_validation"] for line in csv_rows(found) if "chosen_by_validation" in line} == {0}
+
+
 def test_without_validation_figures_nothing_is_chosen() -> None:
     runs = [trained(method, seed, 0.5 + seed / 10, 0.6, None) for seed in (0, 1) for method in ("federated", "prox")]
     found = summarise(runs, TASK, Judging(), recipes("federated", "prox"))
