@@ -11,7 +11,7 @@ import yaml
 from pydicom.errors import InvalidDicomError
 
 from fedgraft.client.check.page import render
-from fedgraft.client.cohort.draft import draft_manifest, write_draft
+from fedgraft.client.cohort.drafts.folder import draft_manifest, write_draft
 from fedgraft.client.cohort.quarantine import REASONS
 from fedgraft.client.site.site_file import SiteFile, write_site_file
 from fedgraft.common.plan.plan import Plan

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from fedgraft.client.cli import main
-from fedgraft.client.cohort.draft import draft_manifest, write_draft
+from fedgraft.client.cohort.drafts.folder import draft_manifest, write_draft
 from fedgraft.client.cohort.manifest.manifest import read_manifest
 from fedgraft.common.errors import DataError
 
@@ -204,7 +204,7 @@ def test_only_its_owner_reads_it_and_nothing_is_overwritten(films: Path) -> None
 
 
 def test_errors(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="gone is not a folder"):
+    with pytest.raises(DataError, match="gone is no folder and no file"):
         draft_manifest(tmp_path / "gone")
     with pytest.raises(DataError, match=r"holds no DICOM image, nor pictures in a folder per class \(it is empty\)"):
         draft_manifest(tmp_path)

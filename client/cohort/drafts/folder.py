@@ -16,8 +16,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from fedgraft.client.cohort import draft_dicom
-from fedgraft.client.cohort.draft_dicom import Described, check_label_keyword, describe
+from fedgraft.client.cohort.drafts import dicom
+from fedgraft.client.cohort.drafts.dicom import Described, check_label_keyword, describe
 from fedgraft.client.cohort.manifest.csv_file import write_rows
 from fedgraft.client.cohort.quarantine import REASONS, CaseError
 from fedgraft.common.errors import DataError
@@ -34,7 +34,7 @@ _HEADER = ("path", "label", "patient")
 
 @dataclass(frozen=True)
 class DraftLine:
-    """A line of the manifest. ``columns``: text for each of `draft_dicom.COLUMNS`; empty for images that are not
+    """A line of the manifest. ``columns``: text for each of `dicom.COLUMNS`; empty for images that are not
     DICOM."""
 
     path: Path
@@ -74,7 +74,7 @@ def draft_manifest(folder: Path, label_from: str | None = None, patient_pattern:
     """
     folder = folder.resolve()
     if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder")
+        raise DataError(f"{folder} is no folder and no file")
     if label_from not in (None, FOLDER):
         check_label_keyword(str(label_from))
     pattern = _compiled(patient_pattern)
@@ -110,15 +110,24 @@ def write_draft(draft: Draft, out: Path) -> None:
         DataError: the file exists.
     """
     base = out.resolve().parent
-    columns = draft_dicom.COLUMNS if any(line.columns for line in draft.lines) else ()
-    base.mkdir(parents=True, exist_ok=True)
+    columns = dicom.COLUMNS if any(line.columns for line in draft.lines) else ()
+    rows = ((_written(line.path, base), line.label, line.patient, *line.columns) for line in draft.lines)
+    write_new(out, (*_HEADER, *columns), rows)
+
+
+def write_new(out: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a file as `write_draft` does.
+
+    Raises:
+        DataError: the file exists.
+    """
+    out.resolve().parent.mkdir(parents=True, exist_ok=True)
     try:
         descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise DataError(f"--out {out} exists and is not overwritten; name another file") from None
     with os.fdopen(descriptor, "w", newline="", encoding="utf-8-sig") as stream:
-        rows = ((_written(line.path, base), line.label, line.patient, *line.columns) for line in draft.lines)
-        write_rows(stream, (*_HEADER, *columns), rows)
+        write_rows(stream, header, rows)
 
 
 def _written(path: Path, base: Path) -> str:

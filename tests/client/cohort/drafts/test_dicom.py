@@ -10,7 +10,7 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from fedgraft.client.cohort.draft_dicom import age_in_years, check_label_keyword, describe
+from fedgraft.client.cohort.drafts.dicom import age_in_years, check_label_keyword, describe
 from fedgraft.client.cohort.quarantine import CaseError
 from fedgraft.common.errors import DataError
 

@@ -1,0 +1,1 @@
+"""First manifests: from a folder of images, or from a table."""
