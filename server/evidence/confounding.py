@@ -14,6 +14,7 @@ import scipy  # its rooms are loaded when first used
 from fedgraft.common.calibration.in_groups import Grouped
 from fedgraft.common.interfaces.task import AnyTask, Evaluation
 from fedgraft.common.tasks.areas import FEW, area_by_groups, area_of, area_within
+from fedgraft.server.evidence.listed import MOST, some_of
 from fedgraft.server.rounds.state import RunOutcome
 
 TELLING = 0.7
@@ -70,11 +71,17 @@ class Confounding:
         """What a reader must know."""
         if self.headline == "merged":
             return
-        for site, name in self.one_class.items():
-            yield f"{site} has cases of one class only ({name}): whoever knows the site knows the label there"
+        if len(self.one_class) <= MOST:
+            for site, name in self.one_class.items():
+                yield f"{site} has cases of one class only ({name}): whoever knows the site knows the label there"
+        else:
+            yield (
+                f"{some_of([f'{site} ({name})' for site, name in self.one_class.items()])} have cases of one class "
+                "only: whoever knows the site knows the label there"
+            )
         if self.site_alone is not None:
             name = max(self.shares, key=lambda one: max(self.shares[one].values()) - min(self.shares[one].values()))
-            shares = ", ".join(f"{site} {share:.0%}" for site, share in self.shares[name].items())
+            shares = some_of([f"{site} {share:.0%}" for site, share in self.shares[name].items()])
             yield (
                 f"by the site alone, without a look at the case, AUROC would be {self.site_alone:.3f} "
                 f"(share of {name}: {shares})"

@@ -12,6 +12,7 @@ from fedgraft.common.calibration.figures import together
 from fedgraft.common.calibration.in_groups import GROUPS, Counts, Grouped, grouped_by
 from fedgraft.common.interfaces.task import Evaluation
 from fedgraft.common.plan.plan import Plan
+from fedgraft.server.evidence.listed import some_of
 from fedgraft.server.rounds.state import Round, RunOutcome
 
 LAST = "took the last round's model"
@@ -65,12 +66,12 @@ def grouped_sentences(plan: Plan, told: Mapping[str, Any] | None, chosen: Collec
     heading = tasks.of(plan.data).columns[tasks.of(plan.data).headline]
     if few["test"]:
         yield (
-            f"{heading} and all figures that rest on the order of scores are too low for {', '.join(few['test'])}, and "
+            f"{heading} and all figures that rest on the order of scores are too low for {some_of(few['test'])}, and "
             "mean nothing there: scores came in groups, and fewer test cases with or without it than "
             f"{GROUPS} groups hold (docs/trust.md)"
         )
     if few["val"] and told is not None:
-        why = f"validation scores of {', '.join(few['val'])} came in too few groups to choose by (docs/trust.md)"
+        why = f"validation scores of {some_of(few['val'])} came in too few groups to choose by (docs/trust.md)"
         for option, default in _choices(plan, chosen):
             yield f"{option} {_BY_OTHERS if told['chooses'] else default}: {why}"
 
@@ -145,6 +146,6 @@ def _told(grouped: Grouped, sites: Sequence[str]) -> str:
     many = " or ".join(str(size) for size in sizes)
     needed = " or ".join(str(GROUPS * size) for size in sizes)
     return (
-        f"{', '.join(sites)} tell{'s' * (len(sites) == 1)} scores in groups of {many} cases or more, and fewer than "
+        f"{some_of(sites)} tell{'s' * (len(sites) == 1)} scores in groups of {many} cases or more, and fewer than "
         f"{needed} validation cases with or without it are too few groups to fit to (docs/trust.md)"
     )

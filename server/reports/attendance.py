@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fedgraft.common.errors import FewPatientsError, RoleError
 from fedgraft.common.plan.plan import Plan
+from fedgraft.server.evidence.listed import some_of
 from fedgraft.server.exchange.held_out import abstaining
 from fedgraft.server.exchange.ledger import Ledger
 from fedgraft.server.patience.quorum import cases_of_sites
-from fedgraft.server.reports.crowd import some_of
 from fedgraft.server.rounds.state import RunOutcome
 
 _WHY = {
@@ -57,7 +57,7 @@ def _abstained(outcome: RunOutcome) -> list[str]:
     for code, why in _WHY.items():
         if names := [name for name, one in codes.items() if one == code]:
             several = f"{len(names)} site{'s' * (len(names) > 1)} with {why}"
-            found.append(f"{several} took no part in training, and evaluated the final model: {', '.join(names)}")
+            found.append(f"{several} took no part in training, and evaluated the final model: {some_of(names)}")
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fedgraft.common.plan.checks.exact import is_exact
 from fedgraft.common.plan.plan import Plan
+from fedgraft.server.evidence.grouped import grouped_of
 from fedgraft.server.rounds.state import RunOutcome
 
 _LEAST = 10
@@ -11,14 +12,15 @@ _LEAST = 10
 
 
 def collapsed_sentences(plan: Plan, outcome: RunOutcome) -> list[str]:
-    """That all cases of each hospital have the same scores (lie in one bin of each), if they do."""
-    told = [evaluation for splits in outcome.final.by_site.values() for evaluation in splits.values()]
-    counts = [one for evaluation in told for one in evaluation.score_counts()]
-    if (
-        sum(evaluation.cases for evaluation in told) < _LEAST
-        or not counts
-        or any(len(one.scores) > 1 for one in counts)
-    ):
+    """That all cases of each hospital have the same scores (lie in one bin of each), if they do; scores that came in
+    too few groups say nothing of it."""
+    grouped, cases, levels = grouped_of(plan, outcome), 0, set[int]()
+    for site, splits in outcome.final.by_site.items():
+        for evaluation in splits.values():
+            clear = [one for one in evaluation.score_counts() if not grouped.blurred(site, one)]
+            cases += evaluation.cases * bool(clear)
+            levels.update(len(one.scores) for one in clear)
+    if cases < _LEAST or not levels or max(levels) > 1:
         return []
     hint = "" if is_exact(plan.strategy) else f"; train.lr={plan.train.lr:g} may be too large: try a tenth of it"
     return [

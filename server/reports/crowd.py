@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-MOST = 40
-"""So many hospitals are listed one by one."""
-WEAKEST = 10
+from fedgraft.server.evidence.listed import MOST, WEAKEST
+
 SHARES = {
     "the lowest": 0.0,
     "a tenth is below": 0.1,
@@ -17,7 +16,6 @@ SHARES = {
     "nine tenths are below": 0.9,
     "the top": 1.0,
 }
-WHOLE = "summary.json and rounds_sites.csv have all"
 
 
 def weakest(sites: Mapping[str, Mapping[str, Any]], headline: str, doubtful: Collection[str] = ()) -> list[str]:
@@ -39,10 +37,3 @@ def quantiles(values: Iterable[float | None], shares: Sequence[float] = tuple(SH
     """Quantiles of the values that are known, by linear interpolation; ``None`` each if none is."""
     known = [value for value in values if value is not None]
     return [None] * len(shares) if not known else [float(one) for one in np.quantile(known, shares)]
-
-
-def some_of(parts: Sequence[str], between: str = ", ") -> str:
-    """All parts, or of more than `MOST` the first ones and how many more there are."""
-    if len(parts) <= MOST:
-        return between.join(parts)
-    return f"{between.join(parts[:WEAKEST])} and {len(parts) - WEAKEST:,} more ({WHOLE})"

@@ -17,7 +17,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fedgraft.server.reports.crowd import MOST, quantiles
+from fedgraft.server.evidence.listed import MOST
+from fedgraft.server.reports.crowd import quantiles
 
 _SHARES = (0.1, 0.5, 0.9)
 _GREY = {False: "each site", True: "eight tenths of sites, and the middle one"}

@@ -13,8 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from fedgraft.common import tasks
+from fedgraft.server.evidence.listed import MOST, WHOLE
 from fedgraft.server.reports.bounds import round_sentences
-from fedgraft.server.reports.crowd import MOST, SHARES, WHOLE, quantiles, weakest
+from fedgraft.server.reports.crowd import SHARES, quantiles, weakest
 from fedgraft.server.rounds.state import Round
 from fedgraft.simulations.clock.report import _table
 from fedgraft.simulations.engine.lines import Lines

@@ -9,7 +9,7 @@ from fedgraft.common.drawing.numbers import figure
 from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.summary import summary_lines
 from fedgraft.common.tables.far import DEVIATIONS
-from fedgraft.server.reports.crowd import some_of
+from fedgraft.server.evidence.listed import some_of
 from fedgraft.server.reports.page.folder import RunFolder
 from fedgraft.server.reports.page.subgroups import gap_sentences
 

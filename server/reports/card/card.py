@@ -108,7 +108,8 @@ def markdown(content: Mapping[str, Any]) -> str:
     shown = weakest(figures, content["headline"], {name for name, one in figures.items() if one["too_few"]})
     lines += [_figures(name, figures[name], content["headline"]) for name in shown]
     if len(shown) < len(figures):
-        lines += ["", f"The {len(shown)} weakest of {len(figures):,}; model-card.json has all."]
+        which = f"The {len(shown)} weakest of" if shown else "None has a figure of"
+        lines += ["", f"{which} {len(figures):,}; model-card.json has all."]
     for checklist in CHECKLISTS:
         lines += ["", f"## {checklist.title}", "", f"After {checklist.source}. {HOW}", ""]
         lines += [_line(item) for item in content[checklist.key]]

@@ -9,8 +9,9 @@ from typing import Any
 from fedgraft.common.drawing.charts import Axis, Series, around, chart, charts
 from fedgraft.common.drawing.markup import Content, Html, details, named, paragraph, section, table, tag
 from fedgraft.common.drawing.numbers import duration, figure, size
+from fedgraft.server.evidence.listed import WEAKEST, WHOLE
 from fedgraft.server.exchange.ledger import LEARNING
-from fedgraft.server.reports.crowd import WEAKEST, WHOLE, quantiles
+from fedgraft.server.reports.crowd import quantiles
 from fedgraft.server.reports.page.folder import RunFolder
 
 MOST_ROUNDS, MOST_LINES = 40, 60

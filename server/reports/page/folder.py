@@ -14,7 +14,8 @@ from fedgraft.common.errors import FedGraftError
 from fedgraft.common.interfaces.task import AnyTask
 from fedgraft.common.plan.plan import Plan, load_plan
 from fedgraft.common.tasks.areas import FEW
-from fedgraft.server.reports.crowd import MOST, WHOLE, weakest
+from fedgraft.server.evidence.listed import MOST, WHOLE
+from fedgraft.server.reports.crowd import weakest
 
 Figures = Mapping[str, Any]
 RANKS = ("auroc", "auprc", "sensitivity_at_90_specificity")
@@ -166,6 +167,8 @@ class RunFolder:
         """A sentence, if not all are; else nothing."""
         if not self.is_crowd:
             return ""
+        if not self.listed:
+            return f" None of {len(self.sites):,} hospitals has a figure by {self.heading}; {WHOLE}."
         return f" Listed are the {len(self.listed)} weakest of {len(self.sites):,} by {self.heading}; {WHOLE}."
 
     def interval(self, site: str | None) -> tuple[float, float] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fedgraft.common.drawing.markup import Html, Row, details, named, paragraph, section, table
 from fedgraft.common.drawing.numbers import MISSING
-from fedgraft.server.reports.crowd import WEAKEST
+from fedgraft.server.evidence.listed import WEAKEST
 from fedgraft.server.reports.page.folder import RunFolder
 
 MOST_ROUNDS = 20

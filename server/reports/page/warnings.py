@@ -8,7 +8,7 @@ from fedgraft.common.causes import waits_for_a_person
 from fedgraft.common.drawing.markup import Content, Html, listed, named, tag
 from fedgraft.common.drawing.numbers import figure, of_hundred
 from fedgraft.common.tasks.areas import FEW
-from fedgraft.server.reports.crowd import WEAKEST
+from fedgraft.server.evidence.listed import WEAKEST
 from fedgraft.server.reports.page.folder import RunFolder
 from fedgraft.server.reports.page.subgroups import unequal
 

@@ -14,7 +14,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.tasks.classification import Classification
 from fedgraft.common.tasks.multilabel import Multilabel
 from fedgraft.common.tasks.survival import Survival
-from fedgraft.server.evidence.confounding import confounding
+from fedgraft.server.evidence.confounding import Confounding, confounding
 from fedgraft.server.evidence.evidence import gather
 from tests.server.evidence.outcomes import outcome
 
@@ -58,6 +58,13 @@ def test_what_may_be_chance_is_not_warned_of() -> None:
     small = {str(n): site(*((5, 1) if n % 2 else (3, 3))) for n in range(8)}
     found = confounding(TASK, small, {})
     assert found is not None and found.by_chance > 0.01 and found.headline == "merged"
+
+
+def test_of_many_hospitals_the_first_are_named() -> None:
+    many = {f"s{number}": "lesion" for number in range(50)}
+    said = [*Confounding(None, 1.0, {"lesion": dict.fromkeys(many, 1.0)}, many, None, None).sentences()]
+    assert len(said) == 2 and len(said[0]) < 400
+    assert said[0].startswith("s0 (lesion), s1 (lesion)") and "s9 (lesion) and 40 more (summary.json and" in said[0]
 
 
 def test_training_cases_tell_a_hospital_of_one_class() -> None:

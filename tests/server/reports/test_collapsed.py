@@ -9,13 +9,14 @@ import pytest
 
 from fedgraft.common import tasks
 from fedgraft.common.plan.plan import Plan
+from fedgraft.common.wire.offer import Offer
 from fedgraft.server.reports.collapsed import collapsed_sentences
 from fedgraft.server.rounds.state import Round, RunOutcome
 
 PlanOf = Callable[..., Plan]
 
 
-def sentences(plan: Plan, scores: dict[str, list[float]], merged: int = 1) -> list[str]:
+def sentences(plan: Plan, scores: dict[str, list[float]], merged: int = 1, told: int = 0) -> list[str]:
     """Of a run whose final model gives the cases of each site these log odds, every second of which is positive."""
     task = tasks.of(plan.data)
     by_site = {}
@@ -23,7 +24,8 @@ def sentences(plan: Plan, scores: dict[str, list[float]], merged: int = 1) -> li
         outputs, labels = np.array([[0.0, one] for one in odds]), np.arange(len(odds)) % 2
         by_site[name] = {"test": task.evaluate_parts(outputs, labels, [len(odds)])[0].merged(merged)}
     last = Round(1, task, sites=tuple(scores), by_site=by_site)
-    return collapsed_sentences(plan, RunOutcome({}, (last,), {}, last))
+    offers = {name: Offer(name, plan.digest, True, 9, None, grouped=told) for name in scores}
+    return collapsed_sentences(plan, RunOutcome({}, (last,), offers, last))
 
 
 @pytest.mark.parametrize("merged", [1, 5])
@@ -47,3 +49,10 @@ def test_the_exact_head_has_no_rate(compose_plan: PlanOf) -> None:
 )
 def test_nothing_is_said_of(compose_plan: PlanOf, scores: dict[str, list[float]]) -> None:
     assert sentences(compose_plan(), scores) == []
+
+
+def test_scores_in_too_few_groups_do_not_say_it(compose_plan: PlanOf) -> None:
+    few = {f"s{number}": [-1.0, 1.0, -2.0, 2.0] for number in range(9)}
+    assert sentences(compose_plan(), few, merged=5, told=5) == []
+    assert sentences(compose_plan(), few | {"big": [0.5] * 40}, merged=5, told=5) != []
+    assert sentences(compose_plan(), few | {"big": [one / 10 for one in range(80)]}, merged=5, told=5) == []

@@ -12,7 +12,9 @@ import pytest
 from rich.console import Console
 
 from fedgraft.common.drawing.markup import Html, words
-from fedgraft.server.reports.crowd import MOST, quantiles, some_of, weakest
+from fedgraft.server.evidence.listed import MOST, WHOLE, some_of
+from fedgraft.server.reports.card.card import card, markdown
+from fedgraft.server.reports.crowd import quantiles, weakest
 from fedgraft.server.reports.documents import write_documents
 from fedgraft.server.reports.page.folder import read_run
 from fedgraft.simulations.engine.display import site_table
@@ -69,3 +71,14 @@ def test_the_terminal_shows_the_weakest_and_quantiles(run_folder: Made) -> None:
     aurocs = sorted(one["auroc"] for one in summary["sites"].values())
     assert f"{(aurocs[31] + aurocs[32]) / 2:.3f}" in median
     assert "the weakest of 64 sites, and quantiles over all of them; summary.json" in " ".join(text.getvalue().split())
+
+
+def test_many_hospitals_of_which_none_has_a_figure(run_folder: Made) -> None:
+    folder = run_folder(more=MORE)
+    summary = json.loads((folder / "summary.json").read_text())
+    for one in summary["sites"].values():
+        one["auroc"] = None
+    (folder / "summary.json").write_text(json.dumps(summary))
+    run = read_run(folder)
+    assert run.who_is_listed == f" None of 64 hospitals has a figure by AUROC; {WHOLE}."
+    assert "None has a figure of 64; model-card.json has all." in markdown(card(run))
