@@ -41,9 +41,9 @@ class TextFactory:
         spec = text_of(kind).spec()
         if spec.tokens or spec.hashing is None:
             raise ModelError(
-                f"backbone={plan.backbone.name}: a model that reads notes in windows can't be exported: its tokenizer, and "
-                "what it does with as many windows as a note has, fit into no such file; take `fedgraft predict` or "
-                "fg.load_model (of notes only backbone=hashed_words features=last can be exported)"
+                f"backbone={plan.backbone.name}: a model that reads notes in windows can't be exported: its tokenizer, "
+                "and what it does with as many windows as a note has, fit into no such file; take `fedgraft predict` "
+                "or fg.load_model (of notes only backbone=hashed_words features=last can be exported)"
             )
         return _of_counts(spec.shape)
 
@@ -68,8 +68,8 @@ class TextFactory:
 
 def _of_counts(shape: tuple[int, ...]) -> Preparation:
     said = {
-        "what": f"float32 {shape}, the hashed words of a note as fedgraft.client.text.hashing.Hasher.numbers counts them: reading "
-        "and counting notes is not inside"
+        "what": f"float32 {shape}, the hashed words of a note as fedgraft.client.text.hashing.Hasher.numbers counts "
+        "them: reading and counting notes is not inside"
     }
     return Preparation(
         "counts",

@@ -76,8 +76,8 @@ from fedgraft.simulations.study.baselines import FEDERATED, LOCAL, POOLED, Arran
 from fedgraft.simulations.study.budget import budget_sentences, budgets_beside
 from fedgraft.simulations.study.certainty.compared import judging
 from fedgraft.simulations.study.draws import Drawn, drawn, draws
-from fedgraft.simulations.study.foreseen import require_effects
 from fedgraft.simulations.study.folds import require_dealable
+from fedgraft.simulations.study.foreseen import require_effects
 from fedgraft.simulations.study.learning_curve.curve import curve, print_curve, read_curve, write_curve
 from fedgraft.simulations.study.plot import draw_study
 from fedgraft.simulations.study.report import markdown, print_study

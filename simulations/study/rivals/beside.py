@@ -11,8 +11,8 @@
 - ``margin``
 - ``validation.<method>``: the headline figure on validation cases: ``mean``, ``sd``, ``values`` by seed
 - ``chosen``: ``method``, the one with the best mean of these, over the seeds that have it of all, null if several are
-  equal: ``tied``, else empty; ``by_seed``: the best with each such seed (of equal ones the first recipe); ``test``: the test figure of the best with each seed, ``mean``, ``sd``, ``values``; null if
-  nothing can be chosen so
+  equal: ``tied``, else empty; ``by_seed``: the best with each such seed (of equal ones the first recipe); ``test``: the
+  test figure of the best with each seed, ``mean``, ``sd``, ``values``; null if nothing can be chosen so
 - ``sentences``: the same in words
 """
 

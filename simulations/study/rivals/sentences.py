@@ -114,8 +114,8 @@ def _tied(found: Mapping[str, Any], heading: str) -> str:
     equal = f"{', '.join(names[m] for m in tied[:-1])} and {names[tied[-1]]}"
     return (
         f"By validation it is a tie: {equal} have the same {heading}, {_figure(figures[tied[0]])}, on validation cases"
-        f"{f' ({rest})' if rest else ''}, so these choose none of them: take the simpler one, or more cases or seeds. Test "
-        "figures are not for choosing."
+        f"{f' ({rest})' if rest else ''}, so these choose none of them: take the simpler one, or more cases or seeds. "
+        "Test figures are not for choosing."
     )
 
 

@@ -74,7 +74,7 @@ def test_survival_needs_nothing_said_of_calibration_and_decisions(compose_plan: 
     assert not plan.calibration.by_site and plan.decide.by_site == "pooled"
     assert compose_plan("aggregation=secure", *survival, "calibration.by_site=true", "decide.by_site=shrunk")
     for words in (("calibration.by_site=false",), ("decide.by_site=pooled",)):
-        with pytest.raises(PlanError, match="has no effect with a data.task that has no probabilities"):
+        with pytest.raises(PlanError, match=r"has no effect with a data\.task that has no probabilities"):
             compose_plan(*survival, *words)
-    with pytest.raises(PlanError, match="has no effect with a data.task that has no probabilities"):
+    with pytest.raises(PlanError, match=r"has no effect with a data\.task that has no probabilities"):
         compose_plan("aggregation=secure", *survival, "decide.coverage=0.8")
