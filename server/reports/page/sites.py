@@ -41,14 +41,13 @@ def _all_in_one(run: RunFolder) -> Html | None:
     """Of many hospitals: all as one curve, and quantiles."""
     if not run.is_crowd:
         return None
-    values = [one[run.headline] for one in run.sites.values()]
+    values = [run.shown(name, run.headline) for name in run.sites]
     shares = [place / 100 for place in range(101)]
     points = [
         (share, value) for share, value in zip(shares, quantiles(values, shares), strict=True) if value is not None
     ]
     tips = [f"{100 * share:.0f} % of hospitals are at {value:.3f} or below" for share, value in points]
     curve = Series(points, "c0", None, tips)
-    axis = around([value for _, value in points], run.heading, "{:.2f}".format)
     known = sum(value is not None for value in values)
     counted = quantiles([float(one["cases"]) for one in run.sites.values()])
     rows = [
@@ -56,9 +55,13 @@ def _all_in_one(run: RunFolder) -> Html | None:
         for words, value, cases in zip(SHARES, quantiles(values), counted, strict=True)
     ]
     below = f"The {known:,} hospitals with a defined {run.heading} of {len(values):,}, from the lowest to the highest."
+    drawn = None
+    if points:
+        axis = around([value for _, value in points], run.heading, "{:.2f}".format)
+        drawn = chart(f"{run.heading} over all hospitals", below, Axis("share of hospitals", 0.0, 1.0), axis, [curve])
     return tag(
         "div",
-        chart(f"{run.heading} over all hospitals", below, Axis("share of hospitals", 0.0, 1.0), axis, [curve]),
+        drawn,
         table(None, ("of all hospitals", run.heading, "cases tested"), rows),
     )
 

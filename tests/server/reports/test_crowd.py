@@ -17,6 +17,7 @@ from fedgraft.server.reports.card.card import card, markdown
 from fedgraft.server.reports.crowd import quantiles, weakest
 from fedgraft.server.reports.documents import write_documents
 from fedgraft.server.reports.page.folder import read_run
+from fedgraft.server.reports.page.page import run_report
 from fedgraft.simulations.engine.display import site_table
 
 Made = Callable[..., Path]
@@ -82,3 +83,4 @@ def test_many_hospitals_of_which_none_has_a_figure(run_folder: Made) -> None:
     run = read_run(folder)
     assert run.who_is_listed == f" None of 64 hospitals has a figure by AUROC; {WHOLE}."
     assert "None has a figure of 64; model-card.json has all." in markdown(card(run))
+    assert "AUROC over all hospitals" not in words(run_report(run))
