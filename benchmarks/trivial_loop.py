@@ -43,6 +43,7 @@ def ours(arrays: Arrays, rounds: int) -> list[float]:
     words = ("data=pneumoniamnist", f"partition.sites={SITES}", "loss.weights=local", "decide.unseen=null")
     plan = plan_of(*words, f"rounds={rounds}")
     stamps: list[float] = []
+    logging.getLogger("flwr").setLevel(logging.WARNING)  # as `fedgraft simulate` does
     names = [{"name": f"site-{i}"} for i in range(SITES)]
     federation = server_rounds.RunContext(
         delivery=Delivery(InProcessGrid(_our_sites(arrays, plan.digest), names, {})),
