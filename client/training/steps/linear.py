@@ -1,8 +1,9 @@
 """The backward pass of a linear head that is trained alone, without a graph through the head.
 
 Of outputs ``x W^T + b`` with slopes ``s = dL/d(outputs)`` the gradients are ``s^T x`` and the sum of ``s`` over cases.
-So autograd has the loss alone to go through, and whoever watches has the slopes without asking for them. The same
-operations on the same numbers as in a backward pass through the head: bit for bit what that gives.
+So autograd has the loss alone to go through, or nothing (`fedgraft.common.losses.slopes`), and whoever watches has the
+slopes without asking for them. The same operations on the same numbers as in a backward pass through the head: bit for
+bit what that gives.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch.nn import functional
 
 from fedgraft.client.fence.units import UnitWatch
 from fedgraft.common.heads.heads import Linear
+from fedgraft.common.losses.slopes import knows_slopes
 
 _PLAIN = (nn.Linear, Linear)
 """Not what derives from them, which may do other things to outputs."""
@@ -30,6 +32,7 @@ class LinearHead:
 
     def __init__(self, head: nn.Linear, loss: Callable[[Tensor, Tensor], Tensor], watch: UnitWatch | None) -> None:
         self._head, self._loss, self._watch = head, loss, watch
+        self._slopes = loss.with_slopes if knows_slopes(loss) else self._by_autograd
         self._inputs = head.inputs if isinstance(head, Linear) else None
         self._weight = head.weight.detach()  # the same numbers as the parameter's, also after steps
         self._bias = None if head.bias is None else head.bias.detach()
@@ -43,15 +46,20 @@ class LinearHead:
             labels: B rows.
         """
         seen = inputs if self._inputs is None else self._inputs(inputs)
-        outputs = functional.linear(seen, self._weight, self._bias).requires_grad_()
-        loss = self._loss(outputs, labels)
-        (slopes,) = torch.autograd.grad(loss, outputs)
+        outputs = functional.linear(seen, self._weight, self._bias)
+        loss, slopes = self._slopes(outputs, labels)
         if self._watch is not None:
             slopes = self._watch.seen(cases, slopes)
         self._head.weight.grad = slopes.t().mm(seen)
         if self._bias is not None:
             self._head.bias.grad = slopes.sum(0)
         return loss.detach()
+
+    def _by_autograd(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        outputs.requires_grad_()
+        loss = self._loss(outputs, labels)
+        (slopes,) = torch.autograd.grad(loss, outputs)
+        return loss, slopes
 
 
 def is_linear(network: nn.Module, trained: Mapping[str, Tensor]) -> bool:

@@ -35,3 +35,17 @@ def test_the_gradient_is_weighted_too() -> None:
     CrossEntropy(torch.tensor([1.0, 4.0]))(logits, torch.tensor([1])).backward()
     assert logits.grad is not None
     assert logits.grad.tolist() == [[2.0, -2.0]]  # 4 * (p - y)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("cases", [1, 7, 33])
+def test_its_own_slopes_are_those_of_autograd_bit_for_bit(classes: int, weighted: bool, cases: int) -> None:
+    generator = torch.Generator().manual_seed(cases)
+    logits = 5 * torch.randn(cases, classes, generator=generator)
+    labels = torch.randint(0, classes, (cases,), generator=generator)
+    loss = CrossEntropy(torch.rand(classes, generator=generator) if weighted else None)
+    whole = loss(logits.requires_grad_(), labels)
+    (expected,) = torch.autograd.grad(whole, logits)
+    value, slopes = loss.with_slopes(logits.detach(), labels)
+    assert torch.equal(value, whole.detach()) and torch.equal(slopes, expected)

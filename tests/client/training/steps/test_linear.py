@@ -13,7 +13,7 @@ from fedgraft.client.features.examples import Examples
 from fedgraft.client.fence.patients import Patients
 from fedgraft.client.fence.units import UnitWatch
 from fedgraft.client.training.loop import LocalTraining, train_locally
-from fedgraft.client.training.steps.linear import is_linear
+from fedgraft.client.training.steps.linear import LinearHead, is_linear
 from fedgraft.common.heads.heads import Linear
 from fedgraft.common.losses.cross_entropy import CrossEntropy
 from fedgraft.common.plan.sections import TrainSection
@@ -127,3 +127,19 @@ def test_what_each_case_gave_is_the_same_however_often_it_was_summed_up() -> Non
         if number % 2:
             assert often.by_case.shape == (CASES, 2)
     assert torch.equal(watch.by_case, often.by_case)
+
+
+class Doubled(CrossEntropy):
+    """Another loss, that has its parent's slopes."""
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return 2 * super().forward(logits, labels)
+
+
+def test_a_loss_that_changes_another_s_value_is_asked_by_autograd() -> None:
+    some, inputs = nn.Linear(WIDTH, 2), examples(2).inputs
+    labels = examples(2).labels
+    for loss in (CrossEntropy(None), Doubled(None)):
+        LinearHead(some, loss, None).backward(torch.arange(CASES), inputs, labels)
+        expected = torch.autograd.grad(loss(some(inputs), labels), [some.weight])[0]
+        torch.testing.assert_close(some.weight.grad, expected)
