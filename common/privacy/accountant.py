@@ -17,6 +17,8 @@ from typing import Any
 from fedgraft.common.errors import PlanError
 
 _LOOSEST, _TIGHTEST = 1e-3, 1e3
+_MUCH = 20.0
+"""An epsilon above which distributions of losses take minutes; it promises next to nothing, and Renyi's bound will do."""
 _LITTLE = 0.4
 _WHOLE = (*range(2, 64), 80, 96, 128, 192, 256, 512)
 _RENYI, _LOSSES = "rdp.RdpAccountant", "pld.PLDAccountant"
@@ -54,7 +56,14 @@ def epsilon(releases: Sequence[Release], delta: float) -> float:
     """
     if not releases:
         return 0.0
-    accountant = _accountant(_exact_if_possible(releases), releases)
+    bound = _spent(_RENYI, releases, delta)
+    if (exact := _exact_if_possible(releases)) == _RENYI or bound > 1.5 * _MUCH:
+        return bound
+    return _spent(exact, releases, delta)
+
+
+def _spent(name: str, releases: Sequence[Release], delta: float) -> float:
+    accountant = _accountant(name, releases)
     accountant.compose(_composed(releases))
     return float(accountant.get_epsilon(delta))
 
@@ -68,7 +77,7 @@ def scaled_to(releases: Sequence[Release], wanted: float, delta: float) -> tuple
     """
     try:
         factor = _factor(releases, wanted, delta, _RENYI, (_LOOSEST, _TIGHTEST))
-        if (exact := _exact_if_possible(_times(releases, factor))) != _RENYI:
+        if wanted <= _MUCH and (exact := _exact_if_possible(_times(releases, factor))) != _RENYI:
             factor = _factor(releases, wanted, delta, exact, (factor / 2, factor))
     except _no_bracket() as error:
         raise PlanError(f"no noise gives privacy.epsilon={wanted:g} with privacy.delta={delta:g}") from error

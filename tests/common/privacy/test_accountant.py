@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import exp, log, sqrt
 
 import pytest
+from scipy.optimize import brentq
 from scipy.stats import norm
 
 from fedgraft.common.errors import PlanError
@@ -13,7 +14,8 @@ from fedgraft.common.privacy.accountant import Release, accounting_module, epsil
 
 def delta_of(noise: float, wanted: float) -> float:
     """The delta of one Gaussian release, by Balle & Wang."""
-    return float(norm.cdf(0.5 / noise - wanted * noise) - exp(wanted) * norm.cdf(-0.5 / noise - wanted * noise))
+    rest = exp(wanted + norm.logcdf(-0.5 / noise - wanted * noise))
+    return float(norm.cdf(0.5 / noise - wanted * noise) - rest)
 
 
 @pytest.mark.parametrize("noise", [0.7, 2.0, 10.0])
@@ -51,3 +53,12 @@ def test_drawn_units_with_next_to_no_noise_are_accounted_by_renyi() -> None:
     accountant.compose(events.SelfComposedDpEvent(drawn, 50))
     assert found.noise < 0.4
     assert 990 <= accountant.get_epsilon(1e-5) <= 1000.1 and epsilon([found], 1e-5) == pytest.approx(1000, rel=0.01)
+
+
+@pytest.mark.parametrize("wanted", [20.0, 21.0, 400.0])
+def test_a_promise_of_next_to_nothing_holds_too(wanted: float) -> None:
+    """Up to 20 by distributions of losses, above by Renyi's bound, which asks for a twentieth more noise at most."""
+    (found,) = scaled_to([Release(1.0)], wanted, 1e-5)
+    least = brentq(lambda noise: delta_of(noise, wanted) - 1e-5, 0.02, 10)
+    assert least <= found.noise < 1.05 * least
+    assert wanted * 0.93 < epsilon([found], 1e-5) <= wanted
