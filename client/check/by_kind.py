@@ -37,7 +37,9 @@ from fedgraft.client.text.inputs import TextInputs
 from fedgraft.client.text.notes import TEXT_FILE
 from fedgraft.common import tasks
 from fedgraft.common.errors import DataError, FedGraftError
+from fedgraft.common.interfaces.features import KeepsWindows
 from fedgraft.common.kinds.choice import kind_of
+from fedgraft.common.plan import parts
 from fedgraft.common.plan.data_sections import TableSection
 from fedgraft.common.plan.plan import Plan
 
@@ -150,7 +152,9 @@ def _check_notes(context: CheckContext, case_table: CaseTable, listed: Sequence[
         seen = {name: cells for name, cells in own_columns(bare).items() if name not in truth}
         yield describe_columns(bare, site.release.min_count, tuple(telling_columns(case_table, seen, read=False)))
     verdicts = inputs.verdicts(case_table.cases)
-    yield describe_notes(case_table, verdicts, inputs, site)
+    reads = parts.chosen(plan.features, "features", site.trusted)
+    kept = reads.most if isinstance(reads, KeepsWindows) else None
+    yield describe_notes(case_table, verdicts, inputs, site, kept)
     usable = case_table.some(np.flatnonzero(verdicts == USABLE).tolist())
     yield from check_against_plan(context, usable, usable)
 

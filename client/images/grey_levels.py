@@ -68,10 +68,11 @@ def checked_top(stored: NDArray[np.generic], levels: Levels) -> int:
 
 
 class Unused(NamedTuple):
-    """A sentence on pictures that leave most grey levels unused, and what to do."""
+    """A sentence on pictures that leave most grey levels unused, what to do, and where dark ones are among others."""
 
     text: str
     todo: str
+    places: tuple[int, ...] = ()
 
 
 def unused(facts: NDArray[np.void]) -> Unused | None:
@@ -80,7 +81,8 @@ def unused(facts: NDArray[np.void]) -> Unused | None:
     Args:
         facts: ``(N,)`` of `fedgraft.client.images.facts.FACTS`.
     """
-    tops = facts["top"][(facts["reason"] == USABLE) & (facts["top"] > 0)]
+    used = (facts["reason"] == USABLE) & (facts["top"] > 0)
+    tops = facts["top"][used]
     if not len(tops):
         return None
     most, white, one = int(tops.max()), UNSTATED.white, len(tops) == 1
@@ -93,12 +95,23 @@ def unused(facts: NDArray[np.void]) -> Unused | None:
             f"{'is' if one else 'are'} {dark} to the network",
             f"if they hold {bits} bits, say so in the manifest: a column `{COLUMN}` with {bits} in these lines",
         )
-    low = int((tops < _LOW).sum())
-    if low < 2 or low < _FEW * len(tops):
+    places = tuple(np.flatnonzero(used & (facts["top"] < _LOW)).tolist())
+    low = len(places)
+    if not low:
         return None
+    levels = f"less than {_LOW:,} of {white + 1:,} grey levels"
+    if low < 2 or low < _FEW * len(tops):
+        use, are, them = ("uses", "is", "it") if low == 1 else ("use", "are", "them")
+        return Unused(
+            f"{low:,} of {what} {use} {levels}, and {are} nearly black to the network; others use up to {most + 1:,}",
+            f"look at {them}: of a picture of 12 bits the manifest's column `{COLUMN}` must say 12; one that is dark "
+            "indeed can stay",
+            places,
+        )
     return Unused(
-        f"{low:,} of {what} use less than {_LOW:,} of {white + 1:,} grey levels, others up to {most + 1:,}",
+        f"{low:,} of {what} use {levels}, others up to {most + 1:,}",
         f"if they were exported in two ways, give the bits of each in the manifest's column `{COLUMN}`",
+        places,
     )
 
 

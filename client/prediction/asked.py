@@ -79,13 +79,17 @@ def require_writable(out: Path, force: bool) -> None:
         raise DataError(f"--out {out} exists and is not overwritten; name another file, or add --force")
     if not out.resolve().parent.is_dir():
         raise DataError(f"--out {out}: its folder does not exist")
+    if reason := _no_file_in(out.resolve().parent):
+        raise DataError(f"--out {out}: no file can be made in its folder ({reason}); name another folder")
+
+
+def _no_file_in(folder: Path) -> str | None:
+    """Why no file can be made in a folder that is there."""
     try:
-        with tempfile.TemporaryFile(dir=out.resolve().parent):
-            pass
+        with tempfile.TemporaryFile(dir=folder):
+            return None
     except OSError as error:
-        raise DataError(
-            f"--out {out}: no file can be made in its folder ({error.strerror}); name another folder"
-        ) from None
+        return error.strerror
 
 
 def require_new_folder(option: str, folder: Path, force: bool) -> None:
@@ -97,3 +101,8 @@ def require_new_folder(option: str, folder: Path, force: bool) -> None:
         raise DataError(f"{option} {folder} is a file; name a folder")
     if folder.is_dir() and any(folder.iterdir()) and not force:
         raise DataError(f"{option} {folder} is not empty; name another folder, or add --force")
+    there = next(one for one in (folder.resolve(), *folder.resolve().parents) if one.exists())
+    if not there.is_dir():
+        raise DataError(f"{option} {folder}: {there} is a file, in which no folder can be made")
+    if reason := _no_file_in(there):
+        raise DataError(f"{option} {folder}: nothing can be made in {there} ({reason}); name another folder")

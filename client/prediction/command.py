@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fedgraft.client.cohort.manifest.csv_file import write_rows
+from fedgraft.client.explanation.explain import require_explainable
 from fedgraft.client.prediction.asked import add_model, loaded_as_asked, require_new_folder, require_writable
 from fedgraft.client.prediction.explaining import draw
 from fedgraft.client.prediction.lines import as_text, lines_of
 from fedgraft.client.prediction.new_cases import NewCases, read_new_cases
-from fedgraft.client.prediction.predicting import Desk, Predictions, Watch, predict_cases
+from fedgraft.client.prediction.predicting import Desk, Predictions, Watch, inputs_of, predict_cases
 from fedgraft.client.prediction.reporting import report, require_dicom
 from fedgraft.client.site.machine import machine_of
 from fedgraft.common.errors import DataError
@@ -110,6 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = given.out.resolve().parent
     with ending_in_order(), scratch_folder(folder, SCRATCH) as scratch, _bars() as watch:
         desk = Desk(scratch, watch)
+        if given.explain is not None:
+            require_explainable(inputs_of(loaded, desk))
         found = predict_cases(loaded, cases.listed, desk, given.prevalence)
         pictures = None if given.explain is None else draw(loaded, found, desk, given.explain)
         reports = None if given.sr is None else report(loaded, found, given.sr)

@@ -33,7 +33,7 @@ class WindowsHashed(TapsHashed):
         weight: float,
     ) -> None:
         super().__init__(stages, statistics, buckets, words, characters, weight)
-        self.windows = Windows(stages, statistics, most)
+        self.windows, self.most = Windows(stages, statistics, most), most
 
     def reading(self, backbone: nn.Module, stages: tuple[Stage, ...]) -> Reading:
         """

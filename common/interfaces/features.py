@@ -111,6 +111,14 @@ class ReadsInstances(Protocol):
 
 
 @runtime_checkable
+class KeepsWindows(Protocol):
+    """A `ReadsBackbone` that keeps windows apart, ``most`` of a case; of a case with more, neighbours are pooled."""
+
+    @property
+    def most(self) -> int: ...
+
+
+@runtime_checkable
 class ReadsHashed(Protocol):
     """A `ReadsBackbone` that wants hashed words beside what the stages give."""
 

@@ -18,7 +18,7 @@ from fedgraft.common.errors import PlanError
 
 _LOOSEST, _TIGHTEST = 1e-3, 1e3
 _MUCH = 20.0
-"""An epsilon above which distributions of losses take minutes; it promises next to nothing, and Renyi's bound will do."""
+"""An epsilon above which distributions of losses take minutes: it promises next to nothing, and Renyi's will do."""
 _LITTLE = 0.4
 _WHOLE = (*range(2, 64), 80, 96, 128, 192, 256, 512)
 _RENYI, _LOSSES = "rdp.RdpAccountant", "pld.PLDAccountant"

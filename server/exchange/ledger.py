@@ -45,7 +45,7 @@ RECEIPTS = "receipts"
 
 LEARNING: tuple[What, ...] = ("train", "gradient")
 """What is asked of sites for the next model."""
-_CARRIED = (*LEARNING, "secure")  # bytes of a round
+CARRIED = (*LEARNING, "secure")  # bytes of a round
 
 NOBODY_ELSE = "  - no other site is connected"
 """For an error's text, in the place of refusals."""
@@ -128,7 +128,7 @@ class Ledger:
                 self._called.setdefault(one.node, one.site)
             else:
                 self.refused.append(one)
-            if one.what in _CARRIED:
+            if one.what in CARRIED:
                 up, down = self._bytes.get(one.round, (0, 0))
                 self._bytes[one.round] = up + one.bytes_up, down + one.bytes_down
 
@@ -190,7 +190,7 @@ class Ledger:
         """``(up, down)`` per site and round: means over the train or gradient messages with an accepted reply, of which
         a site can have several in a round, with the steps of their secure sums."""
         learnt = {(e.round, e.node) for what in LEARNING for e in self.of(what) if e.outcome == "ok"}
-        carried = [e for what in _CARRIED for e in self.of(what)]
+        carried = [e for what in CARRIED for e in self.of(what)]
         good = [e for e in carried if e.outcome == "ok" and (e.round, e.node) in learnt]
         times = len(learnt)
         if not good:

@@ -157,7 +157,8 @@ def describe_images(
     grids = [refusal_grid(facts["reason"], "image")] if len(good) < len(facts) else []
     bars = []
     if (dark := unused(facts)) is not None:
-        findings.append(Finding("warning", "grey levels", dark.text, dark.todo))
+        where = f"; {lines_of([looked.lines[at] for at in dark.places])} of the manifest" if dark.places else ""
+        findings.append(Finding("warning", "grey levels", dark.text + where, dark.todo))
     if len(good):
         about, histogram = intensities(usable, good)
         size_findings, size_grid = sizes(good, size)

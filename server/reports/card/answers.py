@@ -10,6 +10,7 @@ from fedgraft.common.plan.plan import Plan
 from fedgraft.common.plan.summary import summary_lines
 from fedgraft.common.tables.far import DEVIATIONS
 from fedgraft.server.evidence.listed import some_of
+from fedgraft.server.exchange.ledger import CARRIED
 from fedgraft.server.reports.page.folder import RunFolder
 from fedgraft.server.reports.page.subgroups import gap_sentences
 
@@ -58,8 +59,7 @@ def ai_act(run: RunFolder) -> Mapping[str, str]:
         "2a": f"Federated training by {SOFTWARE} with Flower. {_parts(plan)}.",
         "2b": f"Trained to minimise the loss {_last(plan.loss.target)}; what was switched on: "
         f"{'; '.join(summary_lines(plan))}.",
-        "2c": f"{_networks(plan)}; {len(run.sites)} hospitals and a coordinator. Bytes per hospital and round: "
-        f"{run.summary['bytes']['down']:,} down, {run.summary['bytes']['up']:,} up.",
+        "2c": f"{_networks(plan)}; {len(run.sites)} hospitals and a coordinator. {_bytes(run)}",
         "2d": f"{_sources(run)} {_division(run)}",
         "2e": _output(run),
         "2g": f"{_performance(run)} By hospital: {_headlines(run)}. Ledger of the run: ledger.jsonl. {_fairness(run)}",
@@ -167,6 +167,17 @@ def _far(run: RunFolder) -> str:
     return (
         f" A case with a number more than {DEVIATIONS:g} deviations from the mean of all hospitals' tables is flagged, "
         "with the name of the column."
+    )
+
+
+def _bytes(run: RunFolder) -> str:
+    """Of a round, and of all that travels once: the network itself above all."""
+    each, hospitals = run.summary["bytes"], max(1, len(run.sites))
+    rest = [entry for entry in run.ledger if entry["what"] not in CARRIED]
+    down, up = (round(sum(entry[way] for entry in rest) / hospitals) for way in ("bytes_down", "bytes_up"))
+    return (
+        f"Bytes per hospital and round: {each['down']:,} down, {each['up']:,} up; besides, per hospital over the whole "
+        f"run (the network once, statistics, evaluations): {down:,} down, {up:,} up."
     )
 
 

@@ -93,6 +93,21 @@ def test_notes_that_are_cut_off_and_several_languages_are_warned_of(
     assert said["languages"].text == "the notes are in several languages: en 40, de 3"
 
 
+def test_notes_with_more_windows_than_are_kept_apart_are_counted(
+    tmp_path: Path, compose_plan: Composer, of_encoder: Callable[..., tuple[str, ...]]
+) -> None:
+    """All 40 notes of the cohort have three windows or more, one further note has one."""
+    for most, grade, text in (
+        (2, "warning", "40 of 41 notes have more than the 2 that features.most keeps apart: neighbours are pooled"),
+        (64, "ok", "no note has more than the 64 that features.most keeps apart"),
+    ):
+        words = of_encoder("input.column=note_text", "features=windows", f"features.most={most}", "head=attention")
+        extra = [("no effusion", "clear", "short")]
+        site = write_site(tmp_path, compose_plan(*words, small=False), cohort(extra))
+        found = {one.what: one for one in findings(check(site, plan=tmp_path / "plan.yaml"))}["windows kept"]
+        assert found.grade == grade and text in found.text
+
+
 def test_without_a_note_that_can_be_used_it_says_so(tmp_path: Path, compose_plan: Composer) -> None:
     site = write_site(tmp_path, plan_of(compose_plan), [("...", "clear", "a"), ("-", "lesion", "b")])
     sections = check(site, plan=tmp_path / "plan.yaml")

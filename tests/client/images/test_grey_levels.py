@@ -84,12 +84,27 @@ def test_unused_levels_are_said() -> None:
 
 
 def test_two_ways_of_export_are_said() -> None:
-    """2 of 40 are a twentieth; 2 of 41 are less; and one alone may be a dark picture."""
+    """2 of 40 are a twentieth."""
     mixed = unused(facts(*[60_000] * 38, 4095, 4000))
     assert mixed is not None
     assert mixed.text == ("2 of 40 pictures of 16 bits use less than 4,096 of 65,536 grey levels, others up to 60,001")
-    assert unused(facts(*[60_000] * 39, 4095, 4000)) is None
-    assert unused(facts(60_000, 4095)) is None
+    assert mixed.places == (38, 39)
+
+
+def test_a_dark_picture_among_bright_ones_is_said() -> None:
+    """Fewer than a twentieth, or one alone: perhaps another export, perhaps a dark picture."""
+    few = unused(facts(*[60_000] * 39, 4095, 4000))
+    assert few is not None and few.places == (39, 40)
+    assert few.text.startswith(
+        "2 of 41 pictures of 16 bits use less than 4,096 of 65,536 grey levels, and are nearly black"
+    )
+    one = unused(facts(60_000, 4095))
+    assert one is not None and one.places == (1,)
+    assert one.text == (
+        "1 of 2 pictures of 16 bits uses less than 4,096 of 65,536 grey levels, and is nearly black to the network; "
+        "others use up to 60,001"
+    )
+    assert unused(facts(60_000, 4096)) is None
 
 
 def test_a_picture_that_is_not_used_says_nothing() -> None:

@@ -98,9 +98,11 @@ def test_rows_of_a_table_with_labels_or_without(tmp_path: Path, capsys: pytest.C
     assert [line["reason"] for line in found] == ["", "bad-value", ""]
     assert "age is far outside what the hospitals' tables had" in found[2]["why"] and "far" not in found[0]["why"]
     assert ", a value far outside what the hospitals' tables had 1," in capsys.readouterr().out
-    assert "more than 10 deviations from the mean of all hospitals' tables is flagged" in (
-        run.out / "model" / "README.md"
-    ).read_text(encoding="utf-8")
+    card = (run.out / "model" / "README.md").read_text(encoding="utf-8")
+    assert "more than 10 deviations from the mean of all hospitals' tables is flagged" in card
+    rest = [one for one in run.ledger.to_dict("records") if one["what"] != "train"]
+    down, up = (round(sum(one[way] for one in rest) / 2) for way in ("bytes_down", "bytes_up"))
+    assert f"(the network once, statistics, evaluations): {down:,} down, {up:,} up." in card and down > 0
     model = fg.load_model(run.out)
     one = model.predict([{"age": AGE[0], "sex": SEX[0]}])
     assert one["raw_yes"][0] == pytest.approx(float(found[0]["raw_yes"]), abs=1e-7)

@@ -28,12 +28,15 @@ EQUAL = ("(nearly) the same words", "note")
 _AT_ONCE = 256
 
 
-def describe_notes(case_table: CaseTable, verdicts: NDArray[np.uint8], inputs: TextInputs, site: SiteFile) -> Section:
+def describe_notes(
+    case_table: CaseTable, verdicts: NDArray[np.uint8], inputs: TextInputs, site: SiteFile, kept: int | None = None
+) -> Section:
     """The section; no note, and no word of fewer patients than ``min_count``, is in it.
 
     Args:
         verdicts: of every case of the case table.
         inputs: read the notes.
+        kept: windows of a note that the plan's features keep apart (``features.most``); ``None`` if they keep none.
     """
     findings = [*refusals(case_table.lines, verdicts, "note")]
     grids = [refusal_grid(verdicts, "note")] if (verdicts != USABLE).any() else []
@@ -41,14 +44,16 @@ def describe_notes(case_table: CaseTable, verdicts: NDArray[np.uint8], inputs: T
     if not usable.cases:
         return Section("notes", tuple(findings), tuple(grids))
     notes = [inputs.note(case) for case in usable.cases]
-    findings += [*lengths(usable, notes, inputs), *languages(notes), negations(notes)]
+    findings += [*lengths(usable, notes, inputs, kept), *languages(notes), negations(notes)]
     findings += [*_duplicates(usable, notes, site), *telling_words(notes, usable, site.release.min_count)]
     findings += [*names(notes), *copies(notes, inputs.views)]
     return Section("notes", tuple(findings), (*grids, _length_grid(notes), _language_grid(notes)))
 
 
-def lengths(case_table: CaseTable, notes: Sequence[str], inputs: TextInputs) -> Iterator[Finding]:
-    """How many words the notes have, and whether the network sees all of them."""
+def lengths(
+    case_table: CaseTable, notes: Sequence[str], inputs: TextInputs, kept: int | None = None
+) -> Iterator[Finding]:
+    """How many words the notes have, and whether the network sees all of them; and the head, one by one."""
     counts = [len(words_of(note)) for note in notes]
     yield Finding("ok", "length", f"{min(counts):,} to {max(counts):,} words, a median of {int(np.median(counts)):,}")
     if inputs.windower is None:
@@ -69,6 +74,20 @@ def lengths(case_table: CaseTable, notes: Sequence[str], inputs: TextInputs) -> 
             f"{max(windows):,} of {inputs.spec.length} tokens at most, {np.mean(windows):.1f} on average; none is cut"
         )
         yield Finding("ok", "windows", text)
+    if kept is not None:
+        yield _pooled(kept, windows)
+
+
+def _pooled(kept: int, windows: Sequence[int]) -> Finding:
+    """Notes with more windows than a head that weighs windows is given."""
+    more = sum(number > kept for number in windows)
+    if not more:
+        return Finding("ok", "windows kept", f"no note has more than the {kept} that features.most keeps apart")
+    text = (
+        f"{more:,} of {count_of(len(windows), 'note')} have more than the {kept} that features.most keeps apart: "
+        "neighbours are pooled there, and nothing is left out"
+    )
+    return Finding("warning", "windows kept", text, "if single windows matter, ask for a plan with more features.most")
 
 
 def languages(notes: Sequence[str]) -> Iterator[Finding]:
