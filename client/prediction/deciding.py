@@ -99,6 +99,26 @@ def decide(decisions: Decisions, given: Scores, site: str | None, strange: Mask 
     )
 
 
+def never_left_out(decisions: Decisions, site: str | None) -> str | None:
+    """A sentence on answers that are in every set, since too few validation cases have them to leave them out."""
+    rules, without = decisions.rules(site), decisions.without_sets
+    some = [
+        answer.name
+        if len(decisions.classes) == len(tasks.of(decisions).answers)
+        else f"{answer.question}={answer.name}"
+        for answer, limit in zip(tasks.of(decisions).answers, rules.limits, strict=True)
+        if limit is None and answer.question not in without
+    ]
+    if not some:
+        return None
+    shown = ", ".join(some[:MOST_NAMED]) + (f" and {len(some) - MOST_NAMED} more" if len(some) > MOST_NAMED else "")
+    they = "it is" if len(some) == 1 else "they are"
+    return f"too few validation cases have {shown}: {they} in every set of answers"
+
+
+MOST_NAMED = 10
+
+
 def only_strange(strange: Mask) -> Decided:
     """The flags of a model that has no decisions, but knows what it was trained on."""
     why = tuple((STRANGE,) if one else () for one in strange.tolist())

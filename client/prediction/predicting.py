@@ -19,7 +19,7 @@ from fedgraft.client.cohort.case import Case
 from fedgraft.client.cohort.inputs import InputContext, Inputs, Outlying, Progress, Remarks, factory_of, ignore
 from fedgraft.client.cohort.quarantine import USABLE, count_reasons, reason_of
 from fedgraft.client.features.extraction import FeatureExtractor
-from fedgraft.client.prediction.deciding import Decided, Scores, also, decide, maps_of, only_strange
+from fedgraft.client.prediction.deciding import Decided, Scores, also, decide, maps_of, never_left_out, only_strange
 from fedgraft.client.prediction.loading import LoadedModel
 from fedgraft.client.site.limits import Rules
 from fedgraft.client.site.machine import use_threads
@@ -202,7 +202,9 @@ def _decided(loaded: LoadedModel, found: Predictions, prevalence: float | Sequen
     whose = f"{site}'s own rules" if site in decisions.sites else "the rules of all sites together"
     note = f"decided by {whose}: threshold by {decisions.section.at}, sets of {decisions.section.coverage:.0%} coverage"
     chosen = () if len(decisions.because) == len(found.task.scored) else (note,)
-    notes = (*found.notes, *chosen, *dict.fromkeys(decisions.because.values()))
+    always = never_left_out(decisions, site)
+    more = dict.fromkeys(decisions.because.values())
+    notes = (*found.notes, *chosen, *([] if always is None else [always]), *more)
     return {"decided": decide(decisions, given, site, found.strange), "notes": notes}
 
 

@@ -21,8 +21,15 @@ state/approvals.jsonl and goes to the coordinator with the site's answer.
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's own options; ``--site`` is shared."""
     add_decision(parser)
-    parser.add_argument("--until", type=date.fromisoformat, metavar="YYYY-MM-DD", help="the last day (default: no end)")
+    parser.add_argument("--until", type=_day, metavar="YYYY-MM-DD", help="the last day (default: no end)")
     parser.add_argument("--purpose", action="append", default=[], metavar="TEXT", help="for what; may be repeated")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2027-01-31") from None
 
 
 def run(given: argparse.Namespace) -> int:

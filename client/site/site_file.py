@@ -22,6 +22,7 @@ from fedgraft.common.plain_yaml import DUMPER, LOADER
 from fedgraft.common.plan.types import OURS, SITE_NAME, RuntimeChoice
 
 _STRICT = ConfigDict(extra="forbid")
+_NAME = "letters (a to z), digits, - and _ only, at most 64, a letter or digit first"
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,8 @@ def read_site_file(path: Path) -> SiteFile:
     try:
         site = schema().validate_python(raw)
     except ValidationError as error:
-        lines = [f"  - {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        said = ((e["loc"], _NAME if e["loc"] == ("name",) else e["msg"]) for e in error.errors())
+        lines = [f"  - {'.'.join(map(str, place))}: {text}" for place, text in said]
         raise SiteFileError(f"site file {path} has {len(lines)} problem(s):\n" + "\n".join(lines)) from error
     if site.split.val_fraction + site.split.test_fraction >= 1:
         raise SiteFileError(f"site file {path}: split.val_fraction and split.test_fraction leave nobody to train on")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
@@ -83,7 +84,7 @@ class TableInputs:
         needing = [case for case in cases if not {name for name, _ in case.columns}.issuperset(self._names)]
         own = {name for name, _ in needing[0].columns} if needing else set()
         if needing and needing[0].row is not None and not needing[0].in_a_table and own.intersection(self._names):
-            raise _lacking([name for name in self._names if name not in own])
+            raise _lacking([name for name in self._names if name not in own], own)
         if needing and not any(case.in_a_table for case in needing) and not _is_its_manifest(needing[0]):
             raise WrongKindError(
                 f"{len(needing)} case(s) are no rows of a table, and the plan is for a table: put its columns into the "
@@ -186,7 +187,7 @@ class TableInputs:
         held = {**self._from_file(case, elsewhere), **own} if elsewhere else own
         lacking = [name for name in self._names if name not in held]
         if lacking:
-            raise _lacking(lacking)
+            raise _lacking(lacking, held)
         return [held[name] for name in self._names]
 
     def _from_file(self, case: Case, names: tuple[str, ...]) -> dict[str, str]:
@@ -226,8 +227,11 @@ def _require_first_view(wanted: Sequence[CaseView]) -> None:
         raise DataError("a row of a table has no other view than itself; set augment.views=1")
 
 
-def _lacking(columns: Sequence[str]) -> DataError:
+def _lacking(columns: Sequence[str], there: Iterable[str]) -> DataError:
+    folded = {name.casefold().strip(): name for name in there}
+    near = {name: found[0] for name in columns if (found := get_close_matches(name.casefold(), [*folded], 1, 0.75))}
+    meant = "".join(f" (is `{folded[one]}` meant by `{name}`?)" for name, one in near.items())
     return DataError(
-        f"neither the manifest nor the table that it names has the column(s) {', '.join(columns)}; rename them as in "
-        "the plan's `table`"
+        f"neither the manifest nor the table that it names has the column(s) {', '.join(columns)}{meant}; rename them "
+        "as in the plan's `table`"
     )

@@ -114,13 +114,21 @@ def _lacks(lacking: Mapping[str, str], header: Sequence[str]) -> str:
         return f"names one column, `{header[0]}`, in its first line; separate cells by commas, semicolons or tabs"
     said = []
     for what, name in lacking.items():
-        near = nearest(name, header)
+        near = _identifier(header) if what == "patient" else nearest(name, header)
         meant = f", perhaps data.{what}={near}" if near else ""
         said.append(f"`{name}` ({_MEANING.get(what, f'data.{what}')}{meant})")
     shown = ", ".join(header[:_SHOWN]) + (", ..." if len(header) > _SHOWN else "")
     return f"has no column {', '.join(said)}. Its columns are: {shown}"
 
 
+def _identifier(header: Sequence[str]) -> str | None:
+    """The column that is called as those that say whose a case is."""
+    return next((name for name in header if name.casefold().replace("-", "_") in _IDENTIFIERS), None) or next(
+        (name for name in header if "patient" in name.casefold()), None
+    )
+
+
+_IDENTIFIERS = frozenset({"pid", "patient_id", "patientid", "patient", "pat_id", "subject", "subject_id", "mrn", "id"})
 _SHOWN = 40
 _MEANING = {
     "label": "the class; data.label names its column",

@@ -95,12 +95,19 @@ def draft_manifest(folder: Path, label_from: str | None = None, patient_pattern:
     left_out[MANIFEST] += len(own)
     if not lines:
         seen = "; ".join(f"{count} {reason}" for reason, count in sorted((+left_out).items())) or "it is empty"
-        raise DataError(f"{folder} holds no DICOM image, nor pictures in a folder per class ({seen})")
+        otherwise = _OTHERWISE if pictures else ""
+        raise DataError(f"{folder} holds no DICOM image, nor pictures in a folder per class ({seen}){otherwise}")
     if pattern is not None:
         lines = [replace(line, patient=_found(pattern, line.path.relative_to(folder))) for line in lines]
     if len(lines) > 1 and len({line.patient for line in lines}) == 1:
         remarks.append("all lines have one patient: if the files were de-identified, give `patient` from elsewhere")
     return Draft(tuple(sorted(lines, key=lambda line: line.path)), +left_out, tuple(remarks))
+
+
+_OTHERWISE = (
+    "; move the pictures into a folder for each class, or write the manifest by hand or from a table: a line for each "
+    "picture, with the columns path, label and patient"
+)
 
 
 def write_draft(draft: Draft, out: Path) -> None:

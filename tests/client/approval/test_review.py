@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fedgraft.client.approval.decisions import Decisions
+from fedgraft.client.review import approving
 from fedgraft.client.review.words import differences
 from fedgraft.client.site.site_file import SiteFile, write_site_file
 from fedgraft.common.cli import main
@@ -85,6 +87,14 @@ def test_the_check_runs_on_this_sites_own_data(
     assert plan.digest[:12] in shown
     assert "what leaves, and what it could tell" in shown
     assert "cohort" in shown
+
+
+def test_a_day_that_is_none_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    approving.add_options(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["abcdef", "--by", "A", "--until", "2026-13-01"])
+    assert "--until: '2026-13-01' is no day; write it as 2027-01-31" in capsys.readouterr().err
 
 
 def test_refusing_and_days_that_are_over(

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fedgraft.client.prediction.deciding import STRANGE, Decided, Scores, also, decide, maps_of, only_strange
+from fedgraft.client.prediction.deciding import (
+    STRANGE,
+    Decided,
+    Scores,
+    also,
+    decide,
+    maps_of,
+    never_left_out,
+    only_strange,
+)
 from fedgraft.common.calibration.calibration import Calibration
 from fedgraft.common.calibration.maps import Map
 from fedgraft.common.decisions.decisions import Decisions, Rules
@@ -123,3 +132,15 @@ def test_further_reasons_are_added_with_and_without_decisions() -> None:
     assert more.why == (("age is far",), (*decided.why[1], "age is far", "bp is far"))
     assert more.flagged == {**decided.flagged, "far": 2}
     assert also(None, ((), ("age is far",)), "far") == Decided(("", ""), ("", ""), ((), ("age is far",)), {"far": 1})
+
+
+def test_answers_that_no_case_rules_out_are_named() -> None:
+    assert never_left_out(BINARY, None) is None
+    few = Decisions("classification", TWO, DecideSection(), Rules((0.0,), (None,), (None, None)), {"north": OWN})
+    assert never_left_out(few, None) == (
+        "too few validation cases have benign, malignant: they are in every set of answers"
+    )
+    assert never_left_out(few, "north") is None
+    rules = Rules((0.0, None), (None, None), (0.5, None, 0.5, 0.5))
+    both = Decisions("multilabel", ("edema", "effusion"), DecideSection(), rules)
+    assert never_left_out(both, None) == "too few validation cases have edema=yes: it is in every set of answers"

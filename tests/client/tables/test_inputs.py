@@ -184,3 +184,11 @@ def test_numbers_apart_from_all_others_here_are_remarked(tmp_path: Path) -> None
     assert ": age 1: correct them" in said
     assert inputs().remarks([case(path, row) for row in range(30)]) == ()
     assert inputs().remarks([case(path, 31)]) == ()  # no row can be used
+
+
+def test_a_column_that_is_nearly_called_so_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text("label,patient,Age ,sexx,weight\na,p,60,m,70\n")
+    row = Case(str(path), "a", "p", 0, columns=(("Age ", "60"), ("sexx", "m"), ("weight", "70")))
+    with pytest.raises(DataError, match=r"age, sex \(is `Age ` meant by `age`\?\) \(is `sexx` meant by `sex`\?\);"):
+        inputs().verdicts([row])

@@ -85,6 +85,15 @@ def test_all_columns_that_are_missing_in_one_error_with_the_nearest_and_those_th
     )
 
 
+def test_the_column_of_patients_is_told_by_its_usual_names(tmp_path: Path) -> None:
+    """By likeness `pain` would be nearest to `patient`."""
+    path = tmp_path / "c.csv"
+    path.write_text("pid,pain,label\n1,none,ill\n")
+    assert "null if each line is another patient, perhaps data.patient=pid)" in message(path)
+    path.write_text("pain,label\nnone,ill\n")
+    assert "null if each line is another patient). Its columns" in message(path)
+
+
 def test_another_separator(tmp_path: Path) -> None:
     path = write(tmp_path, four(tmp_path), delimiter="|")
     said = message(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -208,6 +209,13 @@ def test_errors(tmp_path: Path) -> None:
         draft_manifest(tmp_path / "gone")
     with pytest.raises(DataError, match=r"holds no DICOM image, nor pictures in a folder per class \(it is empty\)"):
         draft_manifest(tmp_path)
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / "a.png").write_bytes(b"")
+    with pytest.raises(
+        DataError, match=r"no class's folder\); move the pictures into a folder for each class, or write"
+    ):
+        draft_manifest(tmp_path / "flat")
+    shutil.rmtree(tmp_path / "flat")
     (tmp_path / "SECRET.txt").write_text("SECRET")
     with pytest.raises(DataError, match=r"folder per class \(1 not-dicom: not a DICOM file") as caught:
         draft_manifest(tmp_path)
