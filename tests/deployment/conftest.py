@@ -1,7 +1,8 @@
 """A real coordinator and real sites on loopback, with TLS, keys and processes, for the tests of this folder.
 
-``deployment`` is one coordinator for the whole session (about six seconds to start). ``start_site`` connects a site
-to it and ends it after the test; ``site_file`` writes a ``site.yaml``, makes a key and registers it.
+``deployment`` is one coordinator for all tests of the folder (about six seconds to start), which ends with the last of
+them: a SuperLink takes a tenth of a processor as long as it stands. ``start_site`` connects a site to it and ends it
+after the test; ``site_file`` writes a ``site.yaml``, makes a key and registers it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,6 +80,12 @@ class Deployment:
         self.services.append(Service(process, log))
         return self.services[-1]
 
+    def stop(self) -> None:
+        """End what still runs, the coordinator last."""
+        for service in reversed(self.services):
+            if service.process.poll() is None:
+                service.stop()
+
     def start_site(self, site_yaml: Path, *arguments: str) -> Service:
         """Start ``fedgraft site start``; whoever calls this stops it."""
         return self.service(site_yaml.parent / "start.log", "site", "start", "--site", str(site_yaml), *arguments)
@@ -120,20 +128,29 @@ def _private() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """One coordinator for all tests of the session."""
+def until_the_folder_is_left() -> Iterator[ExitStack]:
+    """What ends when the next test is one of another folder."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(autouse=True)
+def _leave_the_folder(request: pytest.FixtureRequest, until_the_folder_is_left: ExitStack) -> None:
+    folder = request.node.getparent(pytest.Dir)
+    folder.addfinalizer(until_the_folder_is_left.close)
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory, until_the_folder_is_left: ExitStack) -> Deployment:
+    """One coordinator for all tests of the folder."""
     scratch = tmp_path_factory.mktemp("deployment")
     settings = Settings(("localhost",), free_port(), "127.0.0.1", free_port())
     with private_files():  # as `fedgraft coordinator init` does
         running = Deployment(create(scratch / "coordinator", settings), settings, scratch)
+    until_the_folder_is_left.callback(running.stop)
     service = running.service(scratch / "coordinator.log", "coordinator", "start", str(running.folder.root))
-    try:
-        service.wait_for("coordinator is up")
-        yield running
-    finally:
-        for other in reversed(running.services):
-            if other.process.poll() is None:
-                other.stop()
+    service.wait_for("coordinator is up")
+    return running
 
 
 @pytest.fixture
