@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+import fedgraft.common.kinds.timm_ready  # noqa: F401 - as every command does: before a test imports all that timm can
 from fedgraft.client.account.secret import write_seed
 from fedgraft.client.images.reader import CaseReader, Reading
 from fedgraft.client.site.limits import Limits
@@ -36,6 +37,7 @@ MODEL = (
     "rounds=2",
     "train.epochs=1",
     "engine.threads=1",
+    "engine.workers=0",  # forking a process of tests, which has everything imported, takes a tenth of a second
 )
 SPLIT = "split: {val_fraction: 0.15, test_fraction: 0.25}\n"
 AS_SIMULATED = "release: {min_patients: 1, scores: fine}\n"
@@ -54,10 +56,16 @@ WITH_PROCESSES = (
 """Tests that start processes, or train over a federation: `make quick` leaves them out, as it does those marked so."""
 
 
+def pytest_collection() -> None:
+    """Nothing is searched for garbage while modules are imported and tests collected: nearly all of it stays."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """What was collected stays: no search for garbage looks through it again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

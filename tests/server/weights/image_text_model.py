@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import open_clip
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -42,6 +41,8 @@ def write_model(
         },
         "preprocess_cfg": {"mean": mean, "std": std},
     }
+    import open_clip  # a second and all of torchvision, in the one process of the tests that needs them
+
     folder.mkdir(parents=True)
     (folder / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")
     torch.manual_seed(0)
@@ -56,6 +57,8 @@ def train_model(folder: Path, images: Tensor, labels: Sequence[str], steps: int)
     Args:
         images: ``(N, 3, SIZE, SIZE)`` float32 in [0, 1].
     """
+    import open_clip
+
     model = open_clip.create_model(f"local-dir:{folder}")
     tokens = open_clip.get_tokenizer(f"local-dir:{folder}")
     normal = (images - 0.5) / 0.5

@@ -30,9 +30,6 @@ from fedgraft.simulations.federation.availability import always
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'fedgraft[ray]'")
 
-from fedgraft.simulations.engine.cluster.networks import spread  # noqa: E402
-from fedgraft.simulations.engine.cluster.survey import Wanted, require_nodes  # noqa: E402
-
 Composer = Callable[..., Plan]
 Sites = Callable[..., list[Path]]
 PLAN = (
@@ -199,6 +196,8 @@ def killed(two: Two, once: Path) -> Iterator[None]:
 
 
 def _requires_what_it_needs(folder: Path, plan: Plan, file: Path) -> None:
+    from fedgraft.simulations.engine.cluster.survey import Wanted, require_nodes  # which import Ray
+
     unshared = Wanted([], (folder / "none" / "cluster.token", "text"), 1, "cpu")
     with pytest.raises(ClusterError, match=r"a does not see .*none: the run's folder must be on a shared disk; b does"):
         require_nodes(unshared, own=False)
@@ -213,6 +212,9 @@ def _requires_what_it_needs(folder: Path, plan: Plan, file: Path) -> None:
 
 
 def _copies_networks(two: Two, folder: Path) -> None:
+    from fedgraft.simulations.engine.cluster.networks import spread
+    from fedgraft.simulations.engine.cluster.survey import Wanted, require_nodes
+
     (folder / "token").write_text("text")
     nodes = require_nodes(Wanted([], (folder / "token", "text"), 1, "cpu"), own=False)
     files = {name: cache / "store" / "backbones" / "0a.safetensors" for name, cache in two.caches.items()}
