@@ -19,7 +19,16 @@ from fedgraft.simulations.audit.finding import Finding
 
 SMALL = (
     *("backbone=timm", "backbone.name=test_efficientnet", "backbone.pretrained=false", "data.image_size=32"),
-    *("data.sites=2", "data.cases=60", "data.size=64", "train.epochs=1", "engine.threads=1", "rounds=1", "head=plain"),
+    *(
+        "data.sites=2",
+        "data.cases=60",
+        "data.size=64",
+        "train.epochs=1",
+        "engine.threads=1",
+        "engine.workers=0",
+        "rounds=1",
+        "head=plain",
+    ),
 )
 RunOf = Callable[..., Path]
 

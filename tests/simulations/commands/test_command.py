@@ -20,6 +20,7 @@ SMALL = [
     "data.size=64",
     "rounds=1",
     "train.epochs=1",
+    "engine.workers=0",
 ]
 
 

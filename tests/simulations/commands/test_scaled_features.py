@@ -21,6 +21,7 @@ SMALL = [
     "rounds=1",
     "train.epochs=1",
     "loss.weights=none",
+    "engine.workers=0",
     "hydra.run.dir=run",
 ]
 WIDTH = 32 + 48 + 64 + 96 + 128

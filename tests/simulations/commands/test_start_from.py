@@ -14,7 +14,15 @@ from fedgraft.common.cli import main
 from fedgraft.common.model_folder.graft import FILE
 from fedgraft.server.deployment.folder import COMPLETE
 
-WORDS = ("data=phantom", "data.sites=3", "data.cases=32", "data.image_size=32", "rounds=1", "engine.threads=1")
+WORDS = (
+    "data=phantom",
+    "data.sites=3",
+    "data.cases=32",
+    "data.image_size=32",
+    "rounds=1",
+    "engine.threads=1",
+    "engine.workers=0",
+)
 
 
 @pytest.fixture(autouse=True)

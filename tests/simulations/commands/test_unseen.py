@@ -14,7 +14,7 @@ from fedgraft.simulations.commands.unseen import best_of
 WORDS = (
     *("data.sites=2", "data.cases=32", "data.size=64", "data.image_size=32", "data.val_fraction=0.3", "rounds=1"),
     *("backbone=timm", "backbone.name=test_efficientnet", "backbone.pretrained=false", "strategy=exact"),
-    *("loss.weights=none", "calibration=none", "decide.unseen=null", "engine.threads=1"),
+    *("loss.weights=none", "calibration=none", "decide.unseen=null", "engine.threads=1", "engine.workers=0"),
 )
 
 

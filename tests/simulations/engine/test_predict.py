@@ -31,6 +31,7 @@ SMALL: dict[str, Any] = {
     "train__epochs": 1,
     "loss__weights": "none",
     "engine__threads": 1,
+    "engine__workers": 0,
 }
 
 VIEWS: dict[str, Any] = {"augment__views": 3, "augment__average": True, "augment__rotate": 20}

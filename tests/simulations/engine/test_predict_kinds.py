@@ -46,6 +46,7 @@ IMAGES: dict[str, Any] = {
     "rounds": 1,
     "train__epochs": 1,
     "engine__threads": 1,
+    "engine__workers": 0,
 }
 
 

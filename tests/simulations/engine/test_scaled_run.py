@@ -27,6 +27,7 @@ SMALL = {
     "rounds": 1,
     "train__epochs": 1,
     "engine__threads": 1,
+    "engine__workers": 0,
 }
 NETWORKS = [
     {"name": "test_efficientnet", "size": 32, "pretrained": False},
