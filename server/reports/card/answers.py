@@ -171,13 +171,14 @@ def _far(run: RunFolder) -> str:
 
 
 def _bytes(run: RunFolder) -> str:
-    """Of a round, and of all that travels once: the network itself above all."""
+    """Of a round, and of all that travels once, the network above all: to two figures, since packed answers of the same
+    run differ by a few bytes."""
     each, hospitals = run.summary["bytes"], max(1, len(run.sites))
     rest = [entry for entry in run.ledger if entry["what"] not in CARRIED]
-    down, up = (round(sum(entry[way] for entry in rest) / hospitals) for way in ("bytes_down", "bytes_up"))
+    down, up = (float(f"{sum(e[way] for e in rest) / hospitals:.2g}") for way in ("bytes_down", "bytes_up"))
     return (
         f"Bytes per hospital and round: {each['down']:,} down, {each['up']:,} up; besides, per hospital over the whole "
-        f"run (the network once, statistics, evaluations): {down:,} down, {up:,} up."
+        f"run (the network once, statistics, evaluations): about {down:,.0f} down, {up:,.0f} up."
     )
 
 
