@@ -171,14 +171,15 @@ def _far(run: RunFolder) -> str:
 
 
 def _bytes(run: RunFolder) -> str:
-    """Of a round, and of all that travels once, the network above all: to two figures, since packed answers of the same
-    run differ by a few bytes."""
+    """Of a round, and of what travels once. A network goes to those only that lack it, and packed answers of the same
+    run differ by a few bytes: the card of the same run is the same."""
     each, hospitals = run.summary["bytes"], max(1, len(run.sites))
-    rest = [entry for entry in run.ledger if entry["what"] not in CARRIED]
+    rest = [entry for entry in run.ledger if entry["what"] not in (*CARRIED, "prepare")]
     down, up = (float(f"{sum(e[way] for e in rest) / hospitals:.2g}") for way in ("bytes_down", "bytes_up"))
     return (
-        f"Bytes per hospital and round: {each['down']:,} down, {each['up']:,} up; besides, per hospital over the whole "
-        f"run (the network once, statistics, evaluations): about {down:,.0f} down, {up:,.0f} up."
+        f"Bytes per hospital and round: {each['down']:,} down, {each['up']:,} up; besides, once: the network, to a "
+        "hospital that has not got it (as large as model.safetensors at most), and for statistics and evaluations about "
+        f"{down:,.0f} down, {up:,.0f} up."
     )
 
 
