@@ -178,8 +178,8 @@ def _bytes(run: RunFolder) -> str:
     down, up = (float(f"{sum(e[way] for e in rest) / hospitals:.2g}") for way in ("bytes_down", "bytes_up"))
     return (
         f"Bytes per hospital and round: {each['down']:,} down, {each['up']:,} up; besides, once: the network, to a "
-        "hospital that has not got it (as large as model.safetensors at most), and for statistics and evaluations about "
-        f"{down:,.0f} down, {up:,.0f} up."
+        "hospital that has not got it (as large as model.safetensors at most), and for statistics and evaluations "
+        f"about {down:,.0f} down, {up:,.0f} up."
     )
 
 
