@@ -156,6 +156,5 @@ def _program(folder: Folder, name: str, argv: tuple[str, ...]) -> Program:
         **quiet_environment(os.environ),
         "FLWR_HOME": str(folder.link),
         OPEN_RUNS: str(folder.root / OPEN),
-        "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.25",
     }
     return Program(name, argv, environment, folder.logs / f"{name}.log", folder.link)
