@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 
 from fedgraft.client.cohort.drafts.folder import Draft, draft_manifest, write_draft, write_new
 from fedgraft.client.cohort.drafts.table import NAMES, NUMBERED, TableDraft, draft_table
@@ -77,9 +78,8 @@ def run(given: argparse.Namespace) -> int:
     told = _of_table(given) if given.folder.is_file() else _of_folder(given)
     for line in told:
         say(line)
-    say(
-        f"next: fedgraft site init --name NAME --manifest {given.out}   and then   fedgraft site check --site site.yaml"
-    )
+    named, then = quote(str(given.out)), "and then   fedgraft site check --site site.yaml"
+    say(f"next: fedgraft site init --name NAME --manifest {named}   {then}")
     return 0
 
 

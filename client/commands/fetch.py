@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from shlex import quote
 
 from fedgraft.client.deployment import fetching
 from fedgraft.common.runtime.processes import say
@@ -27,7 +28,7 @@ def run(given: argparse.Namespace) -> int:
         return 0
     model = fetching.fetch(given.site, given.name)
     say(f"{model.path}: signed by the coordinator, and every file is as it was signed")
-    at = f"{given.name} --site {given.site}"
+    at = f"{given.name} --site {quote(str(given.site))}"
     say(f"next: fedgraft site evaluate {at}    (figures on all cases here; nothing is sent)")
     say(f"  or: fedgraft predict {at} --manifest new.csv --out predictions.csv")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from shlex import quote
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.files import replacing
@@ -50,5 +51,6 @@ def run(given: argparse.Namespace) -> int:
     say(f"wrote {given.out}, for {', '.join(sorted(told))}")
     if made.to_fill:
         say(f"to fill in before it can run: {', '.join(made.to_fill)}")
-    say(f"next: look at it, then fedgraft coordinator run {given.folder} --plan {given.out} --dry-run")
+    where, what = quote(str(given.folder)), quote(str(given.out))
+    say(f"next: look at it, then fedgraft coordinator run {where} --plan {what} --dry-run")
     return 0

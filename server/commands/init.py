@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from shlex import quote
 
 from fedgraft.common.errors import DeploymentError
 from fedgraft.common.runtime.processes import say
@@ -45,6 +46,6 @@ def run(given: argparse.Namespace) -> int:
     if given.start:
         say(_INVITE.format(folder=given.folder))
         return start_command.run(given)
-    say(f"next: fedgraft coordinator start {given.folder}")
+    say(f"next: fedgraft coordinator start {quote(str(given.folder))}")
     say(_INVITE.format(folder=given.folder))
     return 0

@@ -47,8 +47,8 @@ def test_columns_get_a_manifest_s_names_and_numbers_a_point(table: Path, capsys:
     said = capsys.readouterr().out
     assert "3 lines, 2 patients; it holds what is known of them: keep it here" in said
     assert "4 numbers with a comma got a point: Dosis, Summe" in said and "`label` has 2 different values" in said
-    assert "next: fedgraft site init --name NAME --manifest" in said and "SECRET" not in said
     manifest = table.parent / "manifest.csv"
+    assert f"next: fedgraft site init --name NAME --manifest {manifest} " in said and "SECRET" not in said
     assert stat.S_IMODE(manifest.stat().st_mode) == 0o600
     cases = read_manifest(manifest)
     assert [(case.patient, case.label, case.column("Dosis")) for case in cases] == [
@@ -56,6 +56,12 @@ def test_columns_get_a_manifest_s_names_and_numbers_a_point(table: Path, capsys:
         ("SECRET1", "gesund", "-0.25"),
         ("=SECRET2", "krank", "3"),
     ]
+
+
+def test_what_to_type_next_is_quoted(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = table.parent / "our list.csv"
+    assert main(["draft", str(table), "--out", str(out), "--columns", "patient=Fall"]) == 0
+    assert f"--manifest '{out}' " in capsys.readouterr().out
 
 
 def test_without_the_option_numbers_stay_and_it_is_said(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
