@@ -83,15 +83,14 @@ def before_numbers_are_charged(where: Federation, site: str) -> str:
 
 
 def after_numbers_are_charged(where: Federation, site: str) -> str:
-    """What was charged is noted in ``released.jsonl`` before it is masked: the process waits there, at a FIFO."""
+    """What was charged is noted in ``released.jsonl`` before it is masked: the process waits there for the file."""
     state = where.state(site)
-    released, aside, before = state / "released.jsonl", state / "aside.jsonl", len(_rows(state / FILE))
-    with _account_held(where, site):
-        released.replace(aside)
-        os.mkfifo(released)
-    _until(lambda: len(_rows(state / FILE)) > before)
-    aside.replace(released)
-    return _kill(where.process(site, "message"))
+    before = len(_rows(state / FILE))
+    with (state / "released.jsonl").open("ab") as held:
+        with _account_held(where, site):
+            fcntl.flock(held, fcntl.LOCK_EX)
+        _until(lambda: len(_rows(state / FILE)) > before)
+        return _kill(where.process(site, "message"))
 
 
 def while_masks_are_taken_off(where: Federation, site: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -116,16 +117,9 @@ def test_whoever_is_killed_each_message_is_answered(
 
     assert after() == "fedgraft:wire", "undisturbed"
     errors = path.parent / "state" / "errors.jsonl"
-    errors.unlink()
-    os.mkfifo(errors)  # what happened is noted before it is answered: the process of a message now waits there
 
     def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
-
-    assert after(lambda: kill(site.messages()[0])) == "fedgraft:killed"
-    assert "a message of a run (query.prepare) failed: `killed`: somebody or something killed" in service.said()
-    assert after(lambda: kill(site.process("deployment.executor"))) == "fedgraft:process-ended"
-    assert after(lambda: kill(site.process("deployment.supernode"))) == "fedgraft:process-ended"
 
     def kill_all_and_start() -> None:
         tree = {pid: beginning(pid) for pid in site.tree()}
@@ -135,7 +129,13 @@ def test_whoever_is_killed_each_message_is_answered(
         errors.unlink()
         start_site(path)
 
-    assert after(kill_all_and_start) == "fedgraft:process-ended"
+    with errors.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # what happened is noted before it is answered: a message's process waits here
+        assert after(lambda: kill(site.messages()[0])) == "fedgraft:killed"
+        assert "a message of a run (query.prepare) failed: `killed`: somebody or something killed" in service.said()
+        assert after(lambda: kill(site.process("deployment.executor"))) == "fedgraft:process-ended"
+        assert after(lambda: kill(site.process("deployment.supernode"))) == "fedgraft:process-ended"
+        assert after(kill_all_and_start) == "fedgraft:process-ended"
     service = deployment.services[-1]
     line.cut()
     service.wait_for("can't be reached (Connection refused); trying again every 2 s")
